@@ -1,0 +1,127 @@
+//! What can go wrong between a client and a stack.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("`{}` is not {expected}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        expected: &'static str,
+        /// Where it went wrong.
+        source: serde_json::Error,
+    },
+    /// The stack has no such output.
+    #[error("the stack has no output `{0}`: was it deployed from this version of the template?")]
+    MissingOutput(String),
+    /// No credentials are to be had.
+    #[error("no AWS credentials")]
+    Credentials(#[source] aws_credential_types::provider::error::CredentialsError),
+    /// The request cannot be built or signed.
+    #[error("cannot build the request")]
+    Request(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No answer came.
+    #[error("no answer from {host}")]
+    NoAnswer {
+        /// Who was asked.
+        host: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// An AWS service refused the call.
+    #[error("{operation} failed: {message}")]
+    Service {
+        /// The AWS operation, such as `PutEvents`.
+        operation: &'static str,
+        /// The code and message of the service.
+        message: String,
+        /// The SDK's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The bus refused one of the events.
+    #[error("event {index} was refused by the bus: {code}: {message}")]
+    EventRefused {
+        /// Its position, from 0.
+        index: usize,
+        /// The code of EventBridge.
+        code: String,
+        /// The message of EventBridge.
+        message: String,
+    },
+    /// The API answered with problem details.
+    #[error("{0}")]
+    Problem(Problem),
+    /// The API answered with something else than its contract says.
+    #[error("unexpected answer: status {status}, body `{body}`")]
+    UnexpectedAnswer {
+        /// The HTTP status.
+        status: u16,
+        /// The body, cut to 1,024 characters.
+        body: String,
+    },
+    /// What was waited for did not become true in time.
+    #[error("waited {within:?} in vain; the API's last answer was {last}")]
+    StillWaiting {
+        /// How long.
+        within: Duration,
+        /// The last answer of the API, as JSON.
+        last: String,
+    },
+    /// The receiver did not get the requests that were waited for.
+    #[error("waited {within:?} for {expected} request(s) to `{path}`, received {received}")]
+    NotReceived {
+        /// The path of the endpoint.
+        path: String,
+        /// How many were waited for.
+        expected: usize,
+        /// How many came.
+        received: usize,
+        /// How long.
+        within: Duration,
+    },
+}
+
+/// Problem details, RFC 9457.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Problem {
+    /// The kind of problem, a URI reference.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+    /// A short name of the kind.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// The field of the request that is to blame.
+    #[serde(default)]
+    pub field: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.title)?;
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, " (field `{field}`)")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! A client of a deployed stack, through its public interfaces only.
+//!
+//! - [`Stack`] is read from `stack.json`. It puts events on the bus and starts
+//!   the workflow by hand.
+//! - [`Api`] manages subscriptions and reads messages and deliveries, with
+//!   signed requests to the Function URL.
+//! - [`Receiver`] is a loopback endpoint. It records what it is sent, answers
+//!   by a script, and verifies signatures with the official library.
+//!
+//! The same code talks to AWS and to a local emulator. The emulator differs in
+//! one way: its Function URLs have the host names of AWS, so a request is
+//! signed for that host and sent to the emulator's own address.
+//!
+//! The client never retries an API request and never hides an answer: what the
+//! API says is what the caller gets. It is not for use inside the functions.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "runs beside the system, not in a function: it waits, and has no clock port"
+)]
+
+mod api;
+mod error;
+mod event;
+mod model;
+mod receiver;
+mod signed;
+mod stack;
+
+pub use api::{Answered, Api};
+pub use error::{Error, Problem};
+pub use event::Event;
+pub use model::{
+    Attempt, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Message, Page,
+    Subscription, SubscriptionStatus,
+};
+pub use receiver::{Answer, Receiver, Request, Unverified};
+pub use signed::SignedHttp;
+pub use stack::{Execution, ExecutionStatus, Stack};

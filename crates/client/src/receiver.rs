@@ -1,0 +1,437 @@
+//! A loopback endpoint for webhooks.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+
+use crate::Error;
+
+/// The most bytes of a request's body that are read.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// A request's signature does not verify.
+#[derive(Debug, thiserror::Error)]
+#[error("the signature does not verify")]
+pub struct Unverified(#[from] standardwebhooks::WebhookError);
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path, without the query.
+    pub path: String,
+    /// The query, without its `?`.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// When its last byte came.
+    pub received_at: SystemTime,
+    /// The sender's address.
+    pub peer: SocketAddr,
+}
+
+impl Request {
+    /// A header as text, empty when it is absent or not text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The `webhook-id` header: the id of the message.
+    pub fn webhook_id(&self) -> &str {
+        self.header(standardwebhooks::HEADER_WEBHOOK_ID)
+    }
+
+    /// Verifies the signature with the official Standard Webhooks library.
+    ///
+    /// # Errors
+    /// When the secret is malformed, a header is missing, the timestamp is more
+    /// than 5 minutes off, or no signature matches.
+    pub fn verify(&self, secret: &str) -> Result<(), Unverified> {
+        let webhook = standardwebhooks::Webhook::new(secret)?;
+        Ok(webhook.verify(&self.body, &self.headers)?)
+    }
+}
+
+/// When an answer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Now,
+    OnRelease,
+    Never,
+}
+
+/// What an endpoint answers to one request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    when: When,
+}
+
+impl Answer {
+    /// An empty answer with a status.
+    pub fn status(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            when: When::Now,
+        }
+    }
+
+    /// An empty answer with status 200.
+    pub fn ok() -> Self {
+        Self::status(StatusCode::OK)
+    }
+
+    /// No answer: the connection stays open and silent.
+    pub fn never() -> Self {
+        Self {
+            when: When::Never,
+            ..Self::ok()
+        }
+    }
+
+    /// The same answer, held back until [`Receiver::release`].
+    #[must_use]
+    pub fn on_release(self) -> Self {
+        Self {
+            when: When::OnRelease,
+            ..self
+        }
+    }
+
+    /// The same answer with a body.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            ..self
+        }
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: http::header::HeaderName, value: http::HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+}
+
+/// The answers of one path, in order. The last one is repeated.
+struct Script {
+    answers: Vec<Answer>,
+    next: usize,
+}
+
+struct State {
+    scripts: Mutex<HashMap<String, Script>>,
+    requests: watch::Sender<Vec<Arc<Request>>>,
+    released: watch::Sender<bool>,
+}
+
+impl State {
+    fn answer_to(&self, path: &str) -> Answer {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(script) = scripts.get_mut(path) else {
+            return Answer::ok();
+        };
+        let index = script.next.min(script.answers.len().saturating_sub(1));
+        script.next += 1;
+        script
+            .answers
+            .get(index)
+            .cloned()
+            .unwrap_or_else(Answer::ok)
+    }
+
+    async fn handle(
+        &self,
+        peer: SocketAddr,
+        request: http::Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
+            let mut refusal = Response::new(Full::default());
+            *refusal.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            return refusal;
+        };
+        let request = Arc::new(Request {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            headers: parts.headers,
+            body: body.to_bytes(),
+            received_at: SystemTime::now(),
+            peer,
+        });
+        let answer = self.answer_to(&request.path);
+        self.requests.send_modify(|requests| requests.push(request));
+        match answer.when {
+            When::Now => {}
+            When::OnRelease => {
+                let mut released = self.released.subscribe();
+                // The sender lives as long as this state does.
+                let _ = released.wait_for(|released| *released).await;
+            }
+            When::Never => std::future::pending().await,
+        }
+        let mut response = Response::new(Full::new(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+}
+
+/// A loopback HTTP endpoint that records what it is sent.
+///
+/// Every path exists, and answers 200 until [`Receiver::script`] says
+/// otherwise. The endpoint closes when the value is dropped.
+pub struct Receiver {
+    address: SocketAddr,
+    state: Arc<State>,
+    accepting: AbortHandle,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Receiver {
+    /// Listens on a free port of the loopback address.
+    pub async fn start() -> std::io::Result<Self> {
+        Self::start_on(0).await
+    }
+
+    /// Listens on a given port of the loopback address.
+    pub async fn start_on(port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            scripts: Mutex::new(HashMap::new()),
+            requests: watch::Sender::new(Vec::new()),
+            released: watch::Sender::new(false),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
+        Ok(Self {
+            address,
+            state,
+            accepting,
+        })
+    }
+
+    /// The URL of an endpoint. The path starts with `/`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sets the answers of one path, in order. The last one is repeated.
+    pub fn script(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+        let script = Script {
+            answers: answers.into_iter().collect(),
+            next: 0,
+        };
+        self.state
+            .scripts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), script);
+    }
+
+    /// Gives the answers that were held back, and holds none from now on.
+    pub fn release(&self) {
+        self.state.released.send_replace(true);
+    }
+
+    /// Everything received so far, in order.
+    pub fn requests(&self) -> Vec<Arc<Request>> {
+        self.state.requests.borrow().clone()
+    }
+
+    /// What one path has received so far, in order.
+    pub fn requests_to(&self, path: &str) -> Vec<Arc<Request>> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path == path);
+        requests
+    }
+
+    /// Waits for a request by its place among all that are received, from 0.
+    /// `None` when the time is up.
+    pub async fn nth_request(&self, index: usize, within: Duration) -> Option<Arc<Request>> {
+        let mut all = self.state.requests.subscribe();
+        let waited = timeout(within, all.wait_for(|all| all.len() > index)).await;
+        Some(Arc::clone(&waited.ok()?.ok()?[index]))
+    }
+
+    /// Waits until one path has received so many requests, and returns them.
+    ///
+    /// # Errors
+    /// [`Error::NotReceived`] when the time is up.
+    pub async fn received(
+        &self,
+        path: &str,
+        count: usize,
+        within: Duration,
+    ) -> Result<Vec<Arc<Request>>, Error> {
+        let mut all = self.state.requests.subscribe();
+        let enough = |all: &Vec<Arc<Request>>| {
+            all.iter().filter(|request| request.path == path).count() >= count
+        };
+        let waited = timeout(within, all.wait_for(enough)).await.is_ok();
+        let requests = self.requests_to(path);
+        if waited {
+            return Ok(requests);
+        }
+        Err(Error::NotReceived {
+            path: path.to_owned(),
+            expected: count,
+            received: requests.len(),
+            within,
+        })
+    }
+}
+
+/// Serves connections until it is aborted. The connections end with it.
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, peer)) = listener.accept() => {
+                connections.spawn(serve(stream, peer, Arc::clone(&state)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
+    let service = service_fn(|request| {
+        let state = Arc::clone(&state);
+        async move { Ok::<_, Infallible>(state.handle(peer, request).await) }
+    });
+    // A sender that goes away ends its connection: nothing is left to do.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn post(receiver: &Receiver, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(receiver.address).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_script_answers_in_order_and_repeats_its_last_answer() {
+        let receiver = Receiver::start().await.unwrap();
+        let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        receiver.script("/a", [failure, Answer::status(StatusCode::CREATED)]);
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(post(&receiver, "/a?q=1", "", "body").await);
+        }
+        assert!(answers[0].contains(" 500 "), "{answers:?}");
+        assert!(answers[1].contains(" 201 "), "{answers:?}");
+        assert!(answers[2].contains(" 201 "), "{answers:?}");
+
+        let requests = receiver.received("/a", 3, SECOND).await.unwrap();
+        assert_eq!(requests[0].query.as_deref(), Some("q=1"));
+        assert_eq!(requests[0].body, "body");
+    }
+
+    #[tokio::test]
+    async fn an_answer_on_release_waits_for_it() {
+        let receiver = Arc::new(Receiver::start().await.unwrap());
+        receiver.script("/a", [Answer::ok().on_release()]);
+        let sender = Arc::clone(&receiver);
+        let answer = tokio::spawn(async move { post(&sender, "/a", "", "").await });
+        receiver.received("/a", 1, SECOND).await.unwrap();
+        assert!(!answer.is_finished());
+        receiver.release();
+        assert!(answer.await.unwrap().contains(" 200 "));
+    }
+
+    #[tokio::test]
+    async fn too_few_requests_are_an_error_that_counts_them() {
+        let receiver = Receiver::start().await.unwrap();
+        post(&receiver, "/a", "", "").await;
+        let error = receiver
+            .received("/a", 2, Duration::ZERO)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::NotReceived {
+                    expected: 2,
+                    received: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_signature_verifies_with_its_own_secret_only() {
+        let receiver = Receiver::start().await.unwrap();
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let timestamp = i64::try_from(now.as_secs()).unwrap();
+        let signature = standardwebhooks::Webhook::new(secret)
+            .unwrap()
+            .sign("msg_1", timestamp, b"{}")
+            .unwrap();
+        let headers = format!(
+            "webhook-id: msg_1\r\nwebhook-timestamp: {timestamp}\r\nwebhook-signature: {signature}\r\n"
+        );
+        post(&receiver, "/a", &headers, "{}").await;
+        let request = &receiver.requests()[0];
+        assert_eq!(request.webhook_id(), "msg_1");
+        request.verify(secret).unwrap();
+        request
+            .verify("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+            .unwrap_err();
+    }
+}

@@ -1,0 +1,262 @@
+//! A deployed stack: where it is, and how events get into it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_eventbridge::{
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    types::PutEventsRequestEntry,
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use serde::{Deserialize, de::Error as _};
+use url::Url;
+
+use crate::{Api, Error, Event, SignedHttp};
+
+/// The most entries that one `PutEvents` call takes (an AWS limit).
+const MAX_ENTRIES: usize = 10;
+
+/// `stack.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StackFile {
+    /// The emulator's address. Absent on AWS.
+    endpoint: Option<String>,
+    region: String,
+    /// Absent on AWS, where the environment has the credentials.
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    outputs: BTreeMap<String, String>,
+}
+
+/// How an execution of the workflow stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecutionStatus {
+    /// It runs.
+    Running,
+    /// It ended in a Succeed state.
+    Succeeded,
+    /// It ended in a Fail state, or with an error that nothing caught.
+    Failed,
+    /// Any other, by the name that AWS gives it.
+    Other(String),
+}
+
+/// One execution of the workflow.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Its ARN.
+    pub arn: String,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// The name of the error that it failed with.
+    pub error: Option<String>,
+    /// The error's text.
+    pub cause: Option<String>,
+}
+
+/// A deployed stack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    endpoint: Option<Url>,
+    region: String,
+    outputs: BTreeMap<String, String>,
+    sdk: SdkConfig,
+    credentials: SharedCredentialsProvider,
+}
+
+impl Stack {
+    /// Reads `stack.json`: `{"endpoint"?, "region", "accessKeyId"?,
+    /// "secretAccessKey"?, "outputs": {…}}`.
+    ///
+    /// Without keys in the file, the credentials are those of the environment.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a stack file, or there are no
+    /// credentials.
+    pub async fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let malformed = |source| Error::Parse {
+            path: path.to_owned(),
+            expected: "a stack file",
+            source,
+        };
+        let file: StackFile = serde_json::from_str(&text).map_err(malformed)?;
+        let endpoint = file
+            .endpoint
+            .map(|endpoint| {
+                Url::parse(&endpoint).map_err(|error| {
+                    malformed(serde_json::Error::custom(format!(
+                        "endpoint `{endpoint}`: {error}"
+                    )))
+                })
+            })
+            .transpose()?;
+
+        let http_client = Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .region(Region::new(file.region.clone()));
+        if let Some(endpoint) = &endpoint {
+            loader = loader.endpoint_url(endpoint.as_str());
+        }
+        if let (Some(id), Some(secret)) = (file.access_key_id, file.secret_access_key) {
+            let keys = Credentials::new(id, secret, None, None, "stack file");
+            loader = loader.credentials_provider(keys);
+        }
+        let sdk = loader.load().await;
+        let credentials = sdk.credentials_provider().ok_or_else(|| {
+            let missing = "neither the stack file nor the environment has keys";
+            Error::Credentials(
+                aws_credential_types::provider::error::CredentialsError::not_loaded(missing),
+            )
+        })?;
+        Ok(Self {
+            endpoint,
+            region: file.region,
+            outputs: file.outputs,
+            sdk,
+            credentials,
+        })
+    }
+
+    /// The address of the emulator. `None` on AWS.
+    pub fn endpoint(&self) -> Option<&Url> {
+        self.endpoint.as_ref()
+    }
+
+    /// The AWS region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The configuration for AWS SDK clients of this stack.
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// An output of the template, by its name.
+    pub fn output(&self, name: &str) -> Result<&str, Error> {
+        self.outputs
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| Error::MissingOutput(name.to_owned()))
+    }
+
+    /// A client that signs requests with this stack's credentials.
+    pub fn signed_http(&self) -> SignedHttp {
+        SignedHttp::new(
+            &self.region,
+            self.endpoint.clone(),
+            self.credentials.clone(),
+        )
+    }
+
+    /// The management API.
+    pub fn api(&self) -> Result<Api, Error> {
+        Api::new(self.output("ApiUrl")?, self.signed_http())
+    }
+
+    /// Puts events on the bus, in as many calls as the limits of `PutEvents`
+    /// need. Returns the id that EventBridge gave each.
+    ///
+    /// # Errors
+    /// At the first event that the bus refuses. Those before it are on the bus.
+    pub async fn put_events(&self, events: &[Event]) -> Result<Vec<String>, Error> {
+        let bus = self.output("EventBusName")?;
+        let client = aws_sdk_eventbridge::Client::new(&self.sdk);
+        let mut ids = Vec::with_capacity(events.len());
+        for chunk in events.chunks(MAX_ENTRIES) {
+            let entries = chunk.iter().map(|event| {
+                PutEventsRequestEntry::builder()
+                    .event_bus_name(bus)
+                    .source(&event.source)
+                    .detail_type(&event.event_type)
+                    .detail(event.detail.get())
+                    .build()
+            });
+            let output = client
+                .put_events()
+                .set_entries(Some(entries.collect()))
+                .send()
+                .await
+                .map_err(|error| service_error("PutEvents", error))?;
+            for entry in output.entries() {
+                match entry.event_id() {
+                    Some(id) => ids.push(id.to_owned()),
+                    None => {
+                        return Err(Error::EventRefused {
+                            index: ids.len(),
+                            code: entry.error_code().unwrap_or_default().to_owned(),
+                            message: entry.error_message().unwrap_or_default().to_owned(),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Starts the workflow with an event, as EventBridge would. Returns the
+    /// ARN of the execution.
+    pub async fn start_execution(&self, event: &str) -> Result<String, Error> {
+        let output = aws_sdk_sfn::Client::new(&self.sdk)
+            .start_execution()
+            .state_machine_arn(self.output("StateMachineArn")?)
+            .input(event)
+            .send()
+            .await
+            .map_err(|error| service_error("StartExecution", error))?;
+        Ok(output.execution_arn)
+    }
+
+    /// How an execution stands.
+    ///
+    /// AWS answers this for STANDARD workflows only; an EXPRESS workflow leaves
+    /// its history in its log group. The emulator answers for both.
+    pub async fn execution(&self, arn: &str) -> Result<Execution, Error> {
+        use aws_sdk_sfn::types::ExecutionStatus as Status;
+
+        let output = aws_sdk_sfn::Client::new(&self.sdk)
+            .describe_execution()
+            .execution_arn(arn)
+            .send()
+            .await
+            .map_err(|error| service_error("DescribeExecution", error))?;
+        Ok(Execution {
+            arn: output.execution_arn,
+            status: match output.status {
+                Status::Running => ExecutionStatus::Running,
+                Status::Succeeded => ExecutionStatus::Succeeded,
+                Status::Failed => ExecutionStatus::Failed,
+                other => ExecutionStatus::Other(other.as_str().to_owned()),
+            },
+            error: output.error,
+            cause: output.cause,
+        })
+    }
+}
+
+fn service_error<E>(operation: &'static str, error: SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let message = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => DisplayErrorContext(&error).to_string(),
+    };
+    Error::Service {
+        operation,
+        message,
+        source: error.into(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Aligned columns.
+
+use crate::style::{Style, Tone};
+
+/// A text in a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A text with a tone.
+    pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            text: text.into(),
+            tone,
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// Rows under a heading, with columns as wide as their widest text.
+pub(crate) struct Table<const COLUMNS: usize> {
+    rows: Vec<[Cell; COLUMNS]>,
+}
+
+impl<const COLUMNS: usize> Table<COLUMNS> {
+    /// A table without rows.
+    pub(crate) fn new(headings: [&str; COLUMNS]) -> Self {
+        Self {
+            rows: vec![headings.map(|heading| Cell::new(heading, Tone::Faint))],
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: [Cell; COLUMNS]) {
+        self.rows.push(row);
+    }
+
+    /// The table as lines, each ended with a line feed.
+    pub(crate) fn text(&self, style: Style) -> String {
+        let width = |column: usize| {
+            let lengths = self.rows.iter().map(|row| row[column].text.chars().count());
+            lengths.max().unwrap_or_default()
+        };
+        let widths: [usize; COLUMNS] = std::array::from_fn(width);
+        let mut text = String::new();
+        for row in &self.rows {
+            for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+                text.push_str("  ");
+                text.push_str(&style.paint(cell.tone, &cell.text));
+                if column + 1 < COLUMNS {
+                    let padding = width - cell.text.chars().count();
+                    text.extend(std::iter::repeat_n(' ', padding));
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_text() {
+        let mut table = Table::new(["NAME", "N"]);
+        table.push(["Zoë".into(), "1".into()]);
+        table.push([Cell::new("order.created", Tone::Good), "20".into()]);
+        assert_eq!(
+            table.text(Style::Plain),
+            "  NAME           N\n  Zoë            1\n  order.created  20\n"
+        );
+    }
+
+    #[test]
+    fn colours_do_not_move_a_column() {
+        let mut table = Table::new(["A", "B"]);
+        table.push([Cell::new("x", Tone::Good), "y".into()]);
+        assert!(table.text(Style::Coloured).contains("\x1b[32mx\x1b[0m  y"));
+    }
+}

@@ -1,0 +1,401 @@
+//! From a raw `EventBridge` event to a [`Message`], or to what is wrong with it.
+//!
+//! Nothing here turns a number into a float: values are handled as the raw
+//! JSON text that the producer put.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::errors;
+use crate::event_type::EventTypeError;
+use crate::ids::{CustomerId, IdError, MessageId};
+use crate::message::{Message, Payload};
+use crate::timestamp::Timestamp;
+
+/// The greatest size of a whole event, in bytes of JSON.
+///
+/// Step Functions carries 262,144 bytes between states; what the workflow adds
+/// to an event needs the rest (see [`crate::look_up::calls_per_page`]).
+pub const MAX_EVENT_BYTES: usize = 245_760;
+
+/// What is wrong with an event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Nothing at the place of the customer id.
+    #[error("event has no customer id at `{pointer}`")]
+    MissingCustomerId {
+        /// Where the stack looks for it.
+        pointer: String,
+    },
+    /// What stands at the place of the customer id is none.
+    #[error("event's customer id at `{pointer}` must be a string or a whole number")]
+    CustomerIdType {
+        /// Where the stack looks for it.
+        pointer: String,
+    },
+    /// The customer id is out of bounds.
+    #[error("event's customer id at `{pointer}` is not valid")]
+    CustomerId {
+        /// Where the stack looks for it.
+        pointer: String,
+        /// The bound that it breaks.
+        source: IdError,
+    },
+    /// No `detail-type`, or an empty one.
+    #[error("event has no `detail-type`")]
+    MissingEventType,
+    /// The `detail-type` is out of bounds.
+    #[error("event's `detail-type` is not valid")]
+    EventType(#[from] EventTypeError),
+    /// No `detail`, or one that is not an object.
+    #[error("event's `detail` must be a JSON object")]
+    DetailNotAnObject,
+    /// Another field is missing or of the wrong form.
+    #[error("event's `{field}`: {problem}")]
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Not a JSON object at all.
+    #[error("input is not a JSON object with an event's fields")]
+    NotAnEvent(#[source] serde_json::Error),
+    /// Larger than the workflow can carry.
+    #[error("event is {size_bytes} bytes, more than {MAX_EVENT_BYTES}")]
+    TooLarge {
+        /// Its size.
+        size_bytes: usize,
+    },
+}
+
+impl EventError {
+    /// The error name with which the workflow fails.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::MissingCustomerId { .. } => errors::MISSING_CUSTOMER_ID,
+            Self::MissingEventType => errors::MISSING_EVENT_TYPE,
+            Self::DetailNotAnObject => errors::DETAIL_NOT_AN_OBJECT,
+            Self::TooLarge { .. } => errors::EVENT_TOO_LARGE,
+            Self::NotAnEvent(_) => errors::INVALID_INPUT,
+            Self::CustomerIdType { .. }
+            | Self::CustomerId { .. }
+            | Self::EventType(_)
+            | Self::Field { .. } => errors::INVALID_EVENT,
+        }
+    }
+}
+
+/// An RFC 6901 JSON pointer over the whole event, such as `/detail/customerId`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonPointer {
+    text: String,
+    segments: Vec<String>,
+}
+
+/// A text that is not a JSON pointer to something inside the event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("JSON pointer `{text}`: must start with `/`, as in `/detail/customerId`")]
+pub struct JsonPointerError {
+    text: String,
+}
+
+impl FromStr for JsonPointer {
+    type Err = JsonPointerError;
+
+    fn from_str(text: &str) -> Result<Self, JsonPointerError> {
+        let rest = text.strip_prefix('/').ok_or_else(|| JsonPointerError {
+            text: text.to_owned(),
+        })?;
+        let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
+        Ok(Self {
+            text: text.to_owned(),
+            segments: rest.split('/').map(unescape).collect(),
+        })
+    }
+}
+
+impl JsonPointer {
+    /// The raw text of the value it points at.
+    fn resolve<'a>(&self, json: &'a str) -> Option<&'a str> {
+        self.segments.iter().try_fold(json, |json, segment| {
+            if let Ok(object) = serde_json::from_str::<HashMap<Cow<str>, &RawValue>>(json) {
+                return object.get(segment.as_str()).map(|value| value.get());
+            }
+            let array: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+            array
+                .get(segment.parse::<usize>().ok()?)
+                .map(|value| value.get())
+        })
+    }
+}
+
+/// Reads events by the stack's own pointers.
+#[derive(Debug, Clone)]
+pub struct EventReader {
+    /// Where the customer id is.
+    pub customer_id: JsonPointer,
+    /// Where a producer may put an idempotency key.
+    pub idempotency_key: JsonPointer,
+}
+
+/// The fields of an event that we use; the others are the bus's own.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+}
+
+impl EventReader {
+    /// Makes the message of an event.
+    ///
+    /// # Errors
+    /// What is wrong with the event, with the field's name and the bound.
+    pub fn read(&self, event: &str) -> Result<Message, EventError> {
+        if event.len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLarge {
+                size_bytes: event.len(),
+            });
+        }
+        let envelope: Envelope = serde_json::from_str(event).map_err(EventError::NotAnEvent)?;
+
+        let detail = envelope.detail.map_or("", RawValue::get);
+        if !detail.starts_with('{') {
+            return Err(EventError::DetailNotAnObject);
+        }
+        let event_type = match envelope.detail_type.map(string) {
+            None => return Err(EventError::MissingEventType),
+            Some(Some(text)) if text.is_empty() => return Err(EventError::MissingEventType),
+            Some(Some(text)) => text.parse()?,
+            Some(None) => return Err(field("detail-type", "must be a string")),
+        };
+        let time = envelope
+            .time
+            .and_then(string)
+            .filter(|time| Timestamp::parse_rfc3339(time).is_some())
+            .ok_or_else(|| field("time", "must be an RFC 3339 time"))?;
+        let customer_id = self.customer_id(event)?;
+        let id = self.message_id(event, &envelope, &customer_id)?;
+
+        let payload = Payload::new(detail);
+        if payload.base64_len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLarge {
+                size_bytes: payload.base64_len(),
+            });
+        }
+        Ok(Message {
+            id,
+            customer_id,
+            event_type,
+            time,
+            payload,
+        })
+    }
+
+    fn customer_id(&self, event: &str) -> Result<CustomerId, EventError> {
+        let pointer = || self.customer_id.text.clone();
+        let raw = match self.customer_id.resolve(event) {
+            None | Some("null" | "\"\"") => {
+                return Err(EventError::MissingCustomerId { pointer: pointer() });
+            }
+            Some(raw) => raw,
+        };
+        let is_whole_number = raw.bytes().all(|b| b.is_ascii_digit());
+        let text = if is_whole_number {
+            raw.to_owned()
+        } else {
+            serde_json::from_str(raw)
+                .map_err(|_| EventError::CustomerIdType { pointer: pointer() })?
+        };
+        text.parse().map_err(|source| EventError::CustomerId {
+            pointer: pointer(),
+            source,
+        })
+    }
+
+    fn message_id(
+        &self,
+        event: &str,
+        envelope: &Envelope,
+        customer_id: &CustomerId,
+    ) -> Result<MessageId, EventError> {
+        match self.idempotency_key.resolve(event) {
+            None | Some("null") => {
+                let id = name(envelope.id.map(RawValue::get))
+                    .ok_or_else(|| field("id", "must be a string of 1 to 256 bytes"))?;
+                Ok(MessageId::from_event_id(customer_id, &id))
+            }
+            key => {
+                let key = name(key).ok_or_else(|| {
+                    field(
+                        &self.idempotency_key.text,
+                        "must be a string of 1 to 256 bytes",
+                    )
+                })?;
+                Ok(MessageId::from_idempotency_key(customer_id, &key))
+            }
+        }
+    }
+}
+
+fn string(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn name(raw: Option<&str>) -> Option<String> {
+    serde_json::from_str::<String>(raw?)
+        .ok()
+        .filter(|name| (1..=256).contains(&name.len()))
+}
+
+fn field(field: &str, problem: &'static str) -> EventError {
+    EventError::Field {
+        field: field.to_owned(),
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reader() -> EventReader {
+        EventReader {
+            customer_id: "/detail/customerId".parse().unwrap(),
+            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+        }
+    }
+
+    fn event(detail: &str) -> String {
+        format!(
+            r#"{{"version":"0","id":"e-1","detail-type":"order.created","source":"s","time":"2026-01-31T09:30:00Z","resources":[],"detail":{detail}}}"#
+        )
+    }
+
+    fn error_type(event: &str) -> &'static str {
+        reader().read(event).unwrap_err().error_type()
+    }
+
+    #[test]
+    fn the_payload_is_the_detail_as_the_producer_put_it() {
+        let detail = r#"{"customerId":"acme","big":12345678901234567890,"d":0.10,"e":1E-7,"a":[],"u":"ü\u00fc\ud83d\ude00","n":null}"#;
+        let message = reader().read(&event(detail)).unwrap();
+        assert_eq!(message.payload.read().unwrap(), detail.as_bytes());
+        assert_eq!(message.customer_id.as_str(), "acme");
+        assert_eq!(message.event_type.as_str(), "order.created");
+        assert_eq!(message.time, "2026-01-31T09:30:00Z");
+    }
+
+    #[test]
+    fn what_is_missing_has_an_error_of_its_own() {
+        let good = event(r#"{"customerId":"acme"}"#);
+        assert!(reader().read(&good).is_ok());
+        assert_eq!(error_type(&event("{}")), "MissingCustomerId");
+        assert_eq!(
+            error_type(&event(r#"{"customerId":null}"#)),
+            "MissingCustomerId"
+        );
+        assert_eq!(
+            error_type(&event(r#"{"customerId":""}"#)),
+            "MissingCustomerId"
+        );
+        assert_eq!(error_type(&event("[]")), "DetailNotAnObject");
+        assert_eq!(error_type(&event("\"{}\"")), "DetailNotAnObject");
+        assert_eq!(error_type(&event("null")), "DetailNotAnObject");
+        assert_eq!(
+            error_type(&good.replace("order.created", "")),
+            "MissingEventType"
+        );
+        assert_eq!(
+            error_type(&good.replace("detail-type", "type")),
+            "MissingEventType"
+        );
+        assert_eq!(error_type(&good.replace("e-1", "")), "InvalidEvent");
+        assert_eq!(
+            error_type(&good.replace("2026", "last year")),
+            "InvalidEvent"
+        );
+        assert_eq!(
+            error_type(&good.replace("\"order.created\"", "7")),
+            "InvalidEvent"
+        );
+        assert_eq!(error_type(&event(r#"{"customerId":{}}"#)), "InvalidEvent");
+        assert_eq!(error_type(&event(r#"{"customerId":1.5}"#)), "InvalidEvent");
+        assert_eq!(
+            error_type(&event(r#"{"customerId":"a/b"}"#)),
+            "InvalidEvent"
+        );
+        assert_eq!(
+            error_type(&event(r#"{"customerId":"a","idempotencyKey":7}"#)),
+            "InvalidEvent"
+        );
+        assert_eq!(error_type("[]"), "InvalidInput");
+        assert_eq!(error_type("7"), "InvalidInput");
+    }
+
+    #[test]
+    fn a_customer_id_may_be_a_whole_number() {
+        let message = reader()
+            .read(&event(r#"{"customerId":90071992547409931}"#))
+            .unwrap();
+        assert_eq!(message.customer_id.as_str(), "90071992547409931");
+    }
+
+    #[test]
+    fn an_idempotency_key_stands_for_the_event_id() {
+        let with_key = event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
+        let id = |event: &str| reader().read(event).unwrap().id;
+        assert_eq!(id(&with_key), id(&with_key.replace("e-1", "e-2")));
+        let without = event(r#"{"customerId":"acme"}"#);
+        assert_ne!(id(&without), id(&without.replace("e-1", "e-2")));
+    }
+
+    #[test]
+    fn an_event_beyond_the_bound_is_too_large() {
+        let event = event(&format!(
+            r#"{{"customerId":"acme","text":"{}"}}"#,
+            "x".repeat(MAX_EVENT_BYTES)
+        ));
+        assert_eq!(error_type(&event), "EventTooLarge");
+    }
+
+    #[test]
+    fn a_deeply_nested_detail_is_carried() {
+        let detail = format!(
+            r#"{{"customerId":"acme","deep":{}1{}}}"#,
+            "[".repeat(5_000),
+            "]".repeat(5_000)
+        );
+        let message = reader().read(&event(&detail)).unwrap();
+        assert_eq!(message.payload.read().unwrap(), detail.as_bytes());
+    }
+
+    #[test]
+    fn a_pointer_reads_escapes_and_array_elements() {
+        let json = r#"{"a/b":[{"c~d":"x"}]}"#;
+        let resolve = |text: &str| text.parse::<JsonPointer>().unwrap().resolve(json);
+        assert_eq!(resolve("/a~1b/0/c~0d"), Some("\"x\""));
+        assert_eq!(resolve("/a~1b/1"), None);
+        assert_eq!(resolve("/nothing"), None);
+        assert!("detail".parse::<JsonPointer>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_it_panic(input in "[ -~]{0,200}") {
+            let _ = reader().read(&input);
+            let _ = reader().read(&event(&input));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Event types, and the patterns with which a subscription names them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An event's `detail-type`, such as `order.created`.
+///
+/// 1 to 128 characters (EventBridge's bound for `detail-type`), none of them a
+/// control character.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventType(String);
+
+/// A text that is no event type, or no pattern for one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventTypeError {
+    /// The length is out of bounds.
+    #[error("event type: must be 1 to {max} characters, is {len}", max = EventType::MAX_CHARS)]
+    Length {
+        /// The length that was given, in characters.
+        len: usize,
+    },
+    /// There is a control character in it.
+    #[error("event type: must not contain control characters")]
+    ControlCharacter,
+    /// A `*` stands where it has no meaning.
+    #[error("event type `{text}`: `*` may stand alone or after the last `.`, as in `order.*`")]
+    Wildcard {
+        /// What was given.
+        text: String,
+    },
+    /// The number of patterns is out of bounds.
+    #[error("eventTypes: must be 1 to {max} entries, is {len}", max = EventTypePatterns::MAX_COUNT)]
+    Count {
+        /// The number that was given.
+        len: usize,
+    },
+}
+
+impl EventType {
+    /// The greatest length, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// The type as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for EventType {
+    type Err = EventTypeError;
+
+    fn from_str(text: &str) -> Result<Self, EventTypeError> {
+        check_text(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for EventType {
+    type Error = EventTypeError;
+
+    fn try_from(text: String) -> Result<Self, EventTypeError> {
+        check_text(&text)?;
+        Ok(Self(text))
+    }
+}
+
+impl From<EventType> for String {
+    fn from(event_type: EventType) -> Self {
+        event_type.0
+    }
+}
+
+fn check_text(text: &str) -> Result<(), EventTypeError> {
+    let len = text.chars().count();
+    if len == 0 || len > EventType::MAX_CHARS {
+        return Err(EventTypeError::Length { len });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(EventTypeError::ControlCharacter);
+    }
+    Ok(())
+}
+
+/// What a subscription names: an exact type, a prefix (`order.*`), or all (`*`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventTypePattern(String);
+
+impl EventTypePattern {
+    /// Whether the pattern names the type.
+    ///
+    /// `order.*` names every type that starts with `order.`, not `order` itself.
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => event_type.0.starts_with(prefix) && event_type.0.len() > prefix.len(),
+            None => self.0 == event_type.0,
+        }
+    }
+}
+
+impl TryFrom<String> for EventTypePattern {
+    type Error = EventTypeError;
+
+    fn try_from(text: String) -> Result<Self, EventTypeError> {
+        check_text(&text)?;
+        let stem = match text.as_str() {
+            "*" => "",
+            other => other.strip_suffix(".*").unwrap_or(other),
+        };
+        if stem.contains('*') || (stem.is_empty() && text != "*") {
+            return Err(EventTypeError::Wildcard { text });
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<EventTypePattern> for String {
+    fn from(pattern: EventTypePattern) -> Self {
+        pattern.0
+    }
+}
+
+/// The 1 to 50 patterns of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Vec<EventTypePattern>", into = "Vec<EventTypePattern>")]
+pub struct EventTypePatterns(Vec<EventTypePattern>);
+
+impl EventTypePatterns {
+    /// The greatest number of patterns.
+    pub const MAX_COUNT: usize = 50;
+
+    /// Whether any of the patterns names the type.
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(event_type))
+    }
+}
+
+impl TryFrom<Vec<EventTypePattern>> for EventTypePatterns {
+    type Error = EventTypeError;
+
+    fn try_from(patterns: Vec<EventTypePattern>) -> Result<Self, EventTypeError> {
+        match patterns.len() {
+            1..=Self::MAX_COUNT => Ok(Self(patterns)),
+            len => Err(EventTypeError::Count { len }),
+        }
+    }
+}
+
+impl From<EventTypePatterns> for Vec<EventTypePattern> {
+    fn from(patterns: EventTypePatterns) -> Self {
+        patterns.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, event_type: &str) -> bool {
+        EventTypePattern::try_from(pattern.to_owned())
+            .unwrap()
+            .matches(&event_type.parse().unwrap())
+    }
+
+    #[test]
+    fn a_prefix_pattern_names_what_stands_below_it_only() {
+        assert!(matches("order.*", "order.created"));
+        assert!(matches("order.*", "order.item.added"));
+        assert!(!matches("order.*", "order"));
+        assert!(!matches("order.*", "order."));
+        assert!(!matches("order.*", "orders.created"));
+    }
+
+    #[test]
+    fn an_exact_pattern_names_itself_and_a_star_names_all() {
+        assert!(matches("order.created", "order.created"));
+        assert!(!matches("order.created", "order.created.v2"));
+        assert!(matches("*", "Order Created"));
+    }
+
+    #[test]
+    fn a_star_elsewhere_is_refused() {
+        for bad in [
+            "ord*",
+            "*.created",
+            "a.*.b",
+            "**",
+            ".*",
+            "order.**",
+            "order*.*",
+        ] {
+            assert!(
+                EventTypePattern::try_from(bad.to_owned()).is_err(),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn types_outside_the_bounds_are_refused() {
+        for bad in ["", "a\nb", &"x".repeat(129)] {
+            assert!(bad.parse::<EventType>().is_err(), "{bad:?}");
+        }
+        assert!("x".repeat(128).parse::<EventType>().is_ok());
+    }
+
+    #[test]
+    fn a_subscription_names_one_to_fifty_types() {
+        let patterns = |n: usize| vec![EventTypePattern("a".into()); n];
+        assert!(EventTypePatterns::try_from(patterns(0)).is_err());
+        assert!(EventTypePatterns::try_from(patterns(50)).is_ok());
+        assert!(EventTypePatterns::try_from(patterns(51)).is_err());
+    }
+}

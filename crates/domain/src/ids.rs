@@ -1,0 +1,309 @@
+//! Identifiers: parsed once, valid ever after.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// A text that is not the identifier it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// A `msg_`, `sub_` or `dlv_` id of the wrong form.
+    #[error("id `{text}`: must be `{prefix}` and {form}")]
+    Form {
+        /// What was given, cut to 80 characters.
+        text: String,
+        /// The prefix that it must have.
+        prefix: &'static str,
+        /// What must follow the prefix.
+        form: &'static str,
+    },
+    /// A customer id with a wrong length.
+    #[error("customer id: must be 1 to {max} bytes, is {len}", max = CustomerId::MAX_BYTES)]
+    CustomerIdLength {
+        /// The length that was given, in bytes.
+        len: usize,
+    },
+    /// A customer id with a character that is not allowed.
+    #[error("customer id: character {character:?} is not one of A-Z a-z 0-9 . _ : @ + = | -")]
+    CustomerIdCharacter {
+        /// The first character that is not allowed.
+        character: char,
+    },
+}
+
+/// Implements the text form (`Display`, `FromStr`, serde) of an id newtype.
+macro_rules! text_form {
+    ($id:ident) => {
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl serde::Serialize for $id {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $id {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// Whose event it is: the producer's own name for its customer.
+///
+/// 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, so that it can stand in a
+/// table key and in a URL path as it is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    /// The greatest length, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CustomerId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() || text.len() > Self::MAX_BYTES {
+            return Err(IdError::CustomerIdLength { len: text.len() });
+        }
+        match text
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !"._:@+=|-".contains(*c))
+        {
+            Some(character) => Err(IdError::CustomerIdCharacter { character }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+text_form!(CustomerId);
+
+/// A message's id: `msg_` and 32 hexadecimal digits.
+///
+/// Derived from the event, so that the same event always has the same id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(u128);
+
+impl MessageId {
+    const PREFIX: &str = "msg_";
+
+    /// The id of the message that a producer named with an idempotency key.
+    pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
+        Self::derive(customer, "idempotency-key", key)
+    }
+
+    /// The id of the message made from the `EventBridge` event with this id.
+    pub fn from_event_id(customer: &CustomerId, event_id: &str) -> Self {
+        Self::derive(customer, "event-id", event_id)
+    }
+
+    /// The first 16 bytes of SHA-256 over the three texts, each ended by a NUL.
+    ///
+    /// The customer is a part of it: two customers may use one idempotency key.
+    fn derive(customer: &CustomerId, kind: &str, name: &str) -> Self {
+        let text = format!("{customer}\0{kind}\0{name}\0");
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        let first = hash.as_ref()[..16].try_into().expect("SHA-256 is 32 bytes");
+        Self(u128::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:032x}", Self::PREFIX, self.0)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix(Self::PREFIX)
+            .and_then(parse_hex)
+            .map(Self)
+            .ok_or_else(|| form_error(text, Self::PREFIX, HEX_FORM))
+    }
+}
+
+text_form!(MessageId);
+
+/// A subscription's id: `sub_` and 32 random hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(u128);
+
+impl SubscriptionId {
+    const PREFIX: &str = "sub_";
+
+    /// A new id, from the system's random source.
+    pub fn random(random: &SystemRandom) -> Self {
+        let mut bytes = [0; 16];
+        random
+            .fill(&mut bytes)
+            .expect("the system's random source answers once the process runs");
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:032x}", Self::PREFIX, self.0)
+    }
+}
+
+impl FromStr for SubscriptionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix(Self::PREFIX)
+            .and_then(parse_hex)
+            .map(Self)
+            .ok_or_else(|| form_error(text, Self::PREFIX, HEX_FORM))
+    }
+}
+
+text_form!(SubscriptionId);
+
+/// A delivery's id: `dlv_`, the message's digits, `_`, the subscription's digits.
+///
+/// Derived from the two, so that a duplicate execution names the same delivery,
+/// and so that a person sees from it which message is owed to whom.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId {
+    /// The message that is owed.
+    pub message: MessageId,
+    /// The subscription to which it is owed.
+    pub subscription: SubscriptionId,
+}
+
+impl DeliveryId {
+    const PREFIX: &str = "dlv_";
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, subscription) = (self.message.0, self.subscription.0);
+        write!(f, "{}{message:032x}_{subscription:032x}", Self::PREFIX)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix(Self::PREFIX)
+            .and_then(|digits| digits.split_once('_'))
+            .and_then(|(message, subscription)| {
+                Some(Self {
+                    message: MessageId(parse_hex(message)?),
+                    subscription: SubscriptionId(parse_hex(subscription)?),
+                })
+            })
+            .ok_or_else(|| {
+                form_error(
+                    text,
+                    Self::PREFIX,
+                    "two times 32 hexadecimal digits with `_` between",
+                )
+            })
+    }
+}
+
+text_form!(DeliveryId);
+
+const HEX_FORM: &str = "32 lower-case hexadecimal digits";
+
+fn parse_hex(digits: &str) -> Option<u128> {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (digits.len() == 32 && digits.bytes().all(lower_hex))
+        .then(|| u128::from_str_radix(digits, 16).ok())
+        .flatten()
+}
+
+fn form_error(text: &str, prefix: &'static str, form: &'static str) -> IdError {
+    IdError::Form {
+        text: text.chars().take(80).collect(),
+        prefix,
+        form,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn customer(text: &str) -> CustomerId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_idempotency_key_names_one_message_per_customer() {
+        let id = MessageId::from_idempotency_key(&customer("acme"), "k1");
+        assert_eq!(id, MessageId::from_idempotency_key(&customer("acme"), "k1"));
+        assert_ne!(id, MessageId::from_idempotency_key(&customer("acme"), "k2"));
+        assert_ne!(id, MessageId::from_idempotency_key(&customer("bolt"), "k1"));
+        assert_ne!(id, MessageId::from_event_id(&customer("acme"), "k1"));
+    }
+
+    #[test]
+    fn customer_ids_outside_the_bounds_are_refused() {
+        for bad in ["", "a b", "a/b", "a#b", "é", "a\0", &"x".repeat(129)] {
+            assert!(bad.parse::<CustomerId>().is_err(), "{bad:?}");
+        }
+        assert!("x".repeat(128).parse::<CustomerId>().is_ok());
+    }
+
+    #[test]
+    fn ids_of_another_form_are_refused() {
+        let hex = "0".repeat(32);
+        for bad in [
+            hex.clone(),
+            format!("sub_{hex}"),
+            format!("msg_{}", &hex[1..]),
+            format!("msg_{hex}0"),
+            format!("msg_{}", "A".repeat(32)),
+            format!("msg_+{}", &hex[1..]),
+        ] {
+            assert!(bad.parse::<MessageId>().is_err(), "{bad:?}");
+        }
+        assert!(format!("dlv_{hex}{hex}").parse::<DeliveryId>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parse_is_the_inverse_of_display(message: u128, subscription: u128) {
+            let id = DeliveryId {
+                message: MessageId(message),
+                subscription: SubscriptionId(subscription),
+            };
+            prop_assert_eq!(id.to_string().parse::<DeliveryId>().unwrap(), id);
+            prop_assert_eq!(id.message.to_string().parse::<MessageId>().unwrap(), id.message);
+            prop_assert_eq!(
+                id.subscription.to_string().parse::<SubscriptionId>().unwrap(),
+                id.subscription
+            );
+        }
+    }
+}

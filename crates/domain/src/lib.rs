@@ -1,0 +1,45 @@
+//! The words and the decisions of the webhook provider.
+//!
+//! # Cast of characters
+//!
+//! | word | meaning |
+//! |---|---|
+//! | event | what a producer puts on the bus |
+//! | customer | whose event it is ([`CustomerId`](ids::CustomerId)) |
+//! | message | our stored copy of one event ([`Message`](message::Message)) |
+//! | subscription | a customer's endpoint and what it wants ([`Subscription`](subscription::Subscription)) |
+//! | delivery | one message owed to one subscription ([`Delivery`](delivery::Delivery)) |
+//! | attempt | one HTTP request made for a delivery ([`Attempt`](delivery::Attempt)) |
+//!
+//! # The life of a delivery
+//!
+//! 1. [`event`] turns a raw event into a message, or says what is wrong with it.
+//! 2. [`look_up`] pages through the customer's subscriptions that want it.
+//! 3. [`prepare`] makes one [`Delivery`](delivery::Delivery) for each, `pending` or `held`.
+//! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
+//! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
+//!    `succeeded`, `failed` or `cancelled`.
+//!
+//! # What this crate is not
+//!
+//! It does no I/O and knows no AWS, no async runtime, no HTTP client, no
+//! environment and no clock: those come in through [`ports`].
+
+pub mod deliver;
+pub mod delivery;
+pub mod errors;
+pub mod event;
+pub mod event_type;
+pub mod filter;
+pub mod ids;
+pub mod look_up;
+pub mod manage;
+pub mod message;
+pub mod outbound;
+pub mod ports;
+pub mod prepare;
+pub mod retry;
+pub mod secret;
+pub mod subscription;
+pub mod timestamp;
+pub mod vault;

@@ -1,0 +1,152 @@
+//! Which of the customer's subscriptions want an event, a page at a time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors;
+use crate::event::{EventError, EventReader};
+use crate::filter::FilterError;
+use crate::ids::SubscriptionId;
+use crate::message::{Message, PayloadError};
+use crate::ports::{StoreError, SubscriptionDirectory};
+use crate::subscription::SubscriptionStatus;
+
+/// The most data that Step Functions carries between two states, in bytes.
+const MAX_STATE_BYTES: usize = 262_144;
+/// What one call adds to the output of `prepare-calls`, in bytes, rounded up;
+/// `prepare-calls` holds its own output against it.
+pub const MAX_CALL_BYTES: usize = 1_024;
+/// What the message item and the frame around the calls take beside the payload.
+const FRAME_BYTES: usize = 2_048;
+/// The most calls in one page, however small the message.
+const MAX_CALLS_PER_PAGE: usize = 100;
+/// How many subscriptions one read of the table asks for.
+const READ_LIMIT: u32 = 200;
+
+/// How many calls fit beside a message into what Step Functions carries.
+pub fn calls_per_page(message: &Message) -> usize {
+    MAX_STATE_BYTES
+        .saturating_sub(FRAME_BYTES + message.payload.base64_len())
+        .div_euclid(MAX_CALL_BYTES)
+        .clamp(1, MAX_CALLS_PER_PAGE)
+}
+
+/// What `look-up-subscriptions` returns, and what `prepare-calls` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    /// The message made from the event.
+    pub message: Message,
+    /// The subscriptions of this page that want it.
+    pub subscriptions: Vec<MatchedSubscription>,
+    /// Where the next page starts; `None` when this is the last.
+    pub cursor: Option<SubscriptionId>,
+}
+
+/// A subscription that wants the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MatchedSubscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whether its deliveries are sent or held.
+    pub status: SubscriptionStatus,
+}
+
+/// What the workflow passes back for the next page.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NextPage {
+    message: Message,
+    cursor: SubscriptionId,
+}
+
+/// Why the look-up failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LookUpError {
+    /// The event is not one that can be sent.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The payload that the workflow passed back cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// A stored filter cannot be evaluated.
+    #[error("filter of {subscription} cannot be evaluated")]
+    Filter {
+        /// Whose filter it is.
+        subscription: SubscriptionId,
+        /// What the matcher says.
+        source: FilterError,
+    },
+}
+
+impl LookUpError {
+    /// The error name with which the workflow fails.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Event(error) => error.error_type(),
+            Self::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
+            Self::Store(StoreError::Corrupt { .. }) | Self::Filter { .. } => errors::CORRUPT_ITEM,
+            Self::Payload(_) => errors::INVALID_INPUT,
+        }
+    }
+}
+
+/// The look-up, with its surroundings.
+#[derive(Debug)]
+pub struct LookUp<D> {
+    /// Where the subscriptions are.
+    pub directory: D,
+    /// How events are read.
+    pub reader: EventReader,
+}
+
+impl<D: SubscriptionDirectory> LookUp<D> {
+    /// Takes a raw event, or what the last page passed back; gives the next page.
+    pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
+        let (message, mut after) = match serde_json::from_str::<NextPage>(input) {
+            Ok(next) => (next.message, Some(next.cursor)),
+            Err(_) => (self.reader.read(input)?, None),
+        };
+        let payload = message.payload.read()?;
+        let wanted = calls_per_page(&message);
+        let mut matched = Vec::new();
+        loop {
+            let read = self
+                .directory
+                .page(&message.customer_id, after.as_ref(), READ_LIMIT)
+                .await?;
+            for subscription in &read.subscriptions {
+                if matched.len() == wanted {
+                    return Ok(Page {
+                        message,
+                        subscriptions: matched,
+                        cursor: after,
+                    });
+                }
+                after = Some(subscription.id);
+                let wants = subscription.wants(&message, &payload).map_err(|source| {
+                    LookUpError::Filter {
+                        subscription: subscription.id,
+                        source,
+                    }
+                })?;
+                if wants {
+                    matched.push(MatchedSubscription {
+                        id: subscription.id,
+                        status: subscription.status,
+                    });
+                }
+            }
+            if !read.has_more {
+                return Ok(Page {
+                    message,
+                    subscriptions: matched,
+                    cursor: None,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Managing subscriptions: create, read, change, list and delete.
+
+mod change;
+
+use ring::rand::SystemRandom;
+
+pub use change::{FieldError, SubscriptionChange};
+
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::ports::{
+    Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
+    SubscriptionPage, SubscriptionStore, WriteOutcome,
+};
+use crate::secret::Secret;
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::vault::{Vault, VaultError};
+
+/// Why a subscription could not be managed.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// A field of the request is missing or not valid.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The customer has no such subscription.
+    #[error("customer `{customer}` has no subscription `{subscription}`")]
+    NotFound {
+        /// Whose it should be.
+        customer: CustomerId,
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// Somebody else changed it at the same time.
+    #[error("subscription `{subscription}` was changed at the same time: read it and try again")]
+    Conflict {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret could not be sealed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// The management of subscriptions, with its surroundings.
+pub struct Manage<T, V, C> {
+    /// Where subscriptions are kept and listed.
+    pub table: T,
+    /// Who seals the secrets.
+    pub vault: V,
+    /// Who tells the time.
+    pub clock: C,
+    /// Where ids and secrets come from.
+    pub random: SystemRandom,
+}
+
+impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
+where
+    T: SubscriptionStore + SubscriptionDirectory,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
+    /// Creates a subscription. Gives its secret too: it is shown now and never again.
+    pub async fn create(
+        &self,
+        customer: &CustomerId,
+        change: SubscriptionChange,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let id = SubscriptionId::random(&self.random);
+        let now = self.clock.now();
+        let url = change.url.ok_or(FieldError::required("url"))?;
+        let event_types = change
+            .event_types
+            .ok_or(FieldError::required("eventTypes"))?;
+        let secret = change
+            .secret
+            .unwrap_or_else(|| Secret::generate(&self.random));
+        let subscription = Subscription {
+            id,
+            customer_id: customer.clone(),
+            url,
+            event_types,
+            filter: change.filter.flatten(),
+            description: change.description.flatten(),
+            headers: change.headers.unwrap_or_default(),
+            secret: self.vault.seal(&secret, customer, &id, 1).await?,
+            status: change.status.unwrap_or(SubscriptionStatus::Active),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        match self.table.insert(&subscription).await? {
+            InsertOutcome::Inserted => Ok((subscription, secret)),
+            InsertOutcome::AlreadyThere => Err(ManageError::Conflict { subscription: id }),
+        }
+    }
+
+    /// Reads a subscription.
+    pub async fn show(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Subscription, ManageError> {
+        self.table
+            .get(customer, id)
+            .await?
+            .ok_or_else(|| ManageError::NotFound {
+                customer: customer.clone(),
+                subscription: *id,
+            })
+    }
+
+    /// Changes the fields that the change names; the others stay.
+    ///
+    /// A new secret signs from the next attempt on, and the old one no more.
+    pub async fn update(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        change: SubscriptionChange,
+    ) -> Result<Subscription, ManageError> {
+        let current = self.show(customer, id).await?;
+        let secret = match &change.secret {
+            Some(secret) => {
+                let version = current.secret.version + 1;
+                self.vault.seal(secret, customer, id, version).await?
+            }
+            None => current.secret,
+        };
+        let changed = Subscription {
+            url: change.url.unwrap_or(current.url),
+            event_types: change.event_types.unwrap_or(current.event_types),
+            filter: change.filter.unwrap_or(current.filter),
+            description: change.description.unwrap_or(current.description),
+            headers: change.headers.unwrap_or(current.headers),
+            secret,
+            status: change.status.unwrap_or(current.status),
+            updated_at: self.clock.now(),
+            version: current.version + 1,
+            ..current
+        };
+        match self.table.replace(&changed).await? {
+            WriteOutcome::Written => Ok(changed),
+            WriteOutcome::Overtaken => Err(ManageError::Conflict { subscription: *id }),
+        }
+    }
+
+    /// Deletes a subscription. What is still owed to it is cancelled when it comes due.
+    pub async fn delete(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<(), ManageError> {
+        self.show(customer, id).await?;
+        Ok(self.table.remove(customer, id).await?)
+    }
+
+    /// Lists a page of the customer's subscriptions.
+    pub async fn list(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, ManageError> {
+        Ok(self.table.page(customer, after, limit).await?)
+    }
+}

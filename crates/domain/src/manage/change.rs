@@ -1,0 +1,223 @@
+//! The body of a request that creates or changes a subscription.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::event_type::EventTypePatterns;
+use crate::filter::Filter;
+use crate::outbound::{CustomHeaders, DevelopmentNetworks, EndpointUrl};
+use crate::secret::Secret;
+use crate::subscription::{Description, SubscriptionStatus};
+
+/// What a request says of a subscription; `None` where it is silent.
+///
+/// The inner `None` of a nested option is JSON `null`: remove the field.
+#[derive(Debug, Default)]
+pub struct SubscriptionChange {
+    /// `url`
+    pub url: Option<EndpointUrl>,
+    /// `eventTypes`
+    pub event_types: Option<EventTypePatterns>,
+    /// `filter`
+    pub filter: Option<Option<Filter>>,
+    /// `description`
+    pub description: Option<Option<Description>>,
+    /// `headers`; `null` removes all.
+    pub headers: Option<CustomHeaders>,
+    /// `secret`
+    pub secret: Option<Secret>,
+    /// `status`: `active` or `paused`.
+    pub status: Option<SubscriptionStatus>,
+}
+
+/// A field of a request that is missing or not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct FieldError {
+    /// The field's name; `body` for the whole.
+    pub field: String,
+    /// What is wrong with it, and the bound.
+    pub problem: String,
+}
+
+impl FieldError {
+    /// An error of this field.
+    pub fn new(field: &str, problem: impl Display) -> Self {
+        Self {
+            field: field.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// The field must be there.
+    pub fn required(field: &str) -> Self {
+        Self::new(field, "is required")
+    }
+}
+
+impl SubscriptionChange {
+    /// Parses a JSON body.
+    ///
+    /// # Errors
+    /// The first field that is unknown or not valid.
+    pub fn parse(body: &[u8], development: &DevelopmentNetworks) -> Result<Self, FieldError> {
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
+            .map_err(|error| FieldError::new("body", format!("must be a JSON object: {error}")))?;
+        let mut change = Self::default();
+        for (field, value) in &fields {
+            let value = Field {
+                name: field,
+                json: value.get(),
+            };
+            match field.as_str() {
+                "url" => change.url = Some(value.url(development)?),
+                "eventTypes" => change.event_types = Some(value.read()?),
+                "filter" => change.filter = Some(value.filter()?),
+                "description" => change.description = Some(value.read()?),
+                "headers" => change.headers = Some(value.headers()?),
+                "secret" => change.secret = Some(value.secret()?),
+                "status" => change.status = Some(value.status()?),
+                _ => {
+                    let known = "url, eventTypes, filter, description, headers, secret, status";
+                    return Err(value.error(format!("is not a field; the fields are {known}")));
+                }
+            }
+        }
+        Ok(change)
+    }
+}
+
+/// One field of the body, by name.
+struct Field<'a> {
+    name: &'a str,
+    json: &'a str,
+}
+
+impl Field<'_> {
+    fn error(&self, problem: impl Display) -> FieldError {
+        FieldError::new(self.name, problem)
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
+        serde_json::from_str(self.json).map_err(|error| self.error(without_position(&error)))
+    }
+
+    fn text(&self) -> Result<String, FieldError> {
+        serde_json::from_str(self.json).map_err(|_| self.error("must be a string"))
+    }
+
+    fn url(&self, development: &DevelopmentNetworks) -> Result<EndpointUrl, FieldError> {
+        EndpointUrl::parse(&self.text()?, development).map_err(|error| self.error(error))
+    }
+
+    fn filter(&self) -> Result<Option<Filter>, FieldError> {
+        match self.json {
+            "null" => Ok(None),
+            pattern => Filter::parse(pattern)
+                .map(Some)
+                .map_err(|error| self.error(error)),
+        }
+    }
+
+    fn headers(&self) -> Result<CustomHeaders, FieldError> {
+        Ok(self.read::<Option<CustomHeaders>>()?.unwrap_or_default())
+    }
+
+    fn secret(&self) -> Result<Secret, FieldError> {
+        self.text()?.parse().map_err(|error| self.error(error))
+    }
+
+    fn status(&self) -> Result<SubscriptionStatus, FieldError> {
+        match self.text()?.as_str() {
+            "active" => Ok(SubscriptionStatus::Active),
+            "paused" => Ok(SubscriptionStatus::Paused),
+            _ => Err(self.error("must be `active` or `paused`")),
+        }
+    }
+}
+
+/// The text of a JSON error without ` at line 1 column 9`: it counts within the field.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((problem, _)) => problem.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<SubscriptionChange, FieldError> {
+        SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none())
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let change = parse(
+            r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",12345678901234567890]}]},
+                "description":"d","headers":{"x-team":"a"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
+        )
+        .unwrap();
+        assert_eq!(change.url.unwrap().as_str(), "https://example.com/hook");
+        assert!(
+            change
+                .filter
+                .unwrap()
+                .unwrap()
+                .as_str()
+                .contains("12345678901234567890")
+        );
+        assert_eq!(change.status, Some(SubscriptionStatus::Paused));
+        assert_eq!(change.headers.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn null_removes_what_is_optional() {
+        let change = parse(r#"{"filter":null,"description":null,"headers":null}"#).unwrap();
+        assert_eq!(change.filter, Some(None));
+        assert_eq!(change.description, Some(None));
+        assert_eq!(change.headers, Some(CustomHeaders::default()));
+    }
+
+    #[test]
+    fn every_bad_input_names_its_field() {
+        for (body, field) in [
+            ("", "body"),
+            ("[]", "body"),
+            ("{", "body"),
+            ("\"x\"", "body"),
+            (r#"{"urls":"https://example.com/"}"#, "urls"),
+            (r#"{"url":7}"#, "url"),
+            (r#"{"url":null}"#, "url"),
+            (r#"{"url":"http://example.com/"}"#, "url"),
+            (r#"{"url":"https://169.254.169.254/"}"#, "url"),
+            (r#"{"eventTypes":"order.created"}"#, "eventTypes"),
+            (r#"{"eventTypes":[]}"#, "eventTypes"),
+            (r#"{"eventTypes":["ord*"]}"#, "eventTypes"),
+            (r#"{"eventTypes":[1]}"#, "eventTypes"),
+            (r#"{"filter":"x"}"#, "filter"),
+            (r#"{"filter":{"a":"b"}}"#, "filter"),
+            (r#"{"description":7}"#, "description"),
+            (r#"{"description":"a\u0000"}"#, "description"),
+            (r#"{"headers":{"host":"x"}}"#, "headers"),
+            (r#"{"headers":["x"]}"#, "headers"),
+            (r#"{"secret":"password"}"#, "secret"),
+            (r#"{"secret":null}"#, "secret"),
+            (r#"{"status":"disabled"}"#, "status"),
+            (r#"{"status":true}"#, "status"),
+        ] {
+            assert_eq!(parse(body).unwrap_err().field, field, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_secret() {
+        let error = parse(r#"{"secret":"whsec_hunter2"}"#).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

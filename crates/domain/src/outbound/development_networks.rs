@@ -1,0 +1,136 @@
+//! The networks that a development stack may reach although they are not public.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// Networks that may be reached over `http` too, and named by address.
+///
+/// Empty in every deployed stack: the template's default is empty, and a test holds it so.
+///
+/// ```
+/// # use webhooks_domain::outbound::DevelopmentNetworks;
+/// let networks: DevelopmentNetworks = "127.0.0.0/8, ::1/128".parse().unwrap();
+/// assert!(networks.contains("127.0.0.1".parse().unwrap()));
+/// assert!("".parse::<DevelopmentNetworks>().unwrap().is_empty());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DevelopmentNetworks {
+    networks: Vec<IpNet>,
+}
+
+impl DevelopmentNetworks {
+    /// No exception at all: what a deployed stack uses.
+    pub const fn none() -> Self {
+        Self {
+            networks: Vec::new(),
+        }
+    }
+
+    /// Whether there is no exception.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+    }
+
+    /// Whether `address` lies in one of the networks.
+    ///
+    /// An IPv4-mapped IPv6 address counts as the IPv4 address that it reaches.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+impl FromStr for DevelopmentNetworks {
+    type Err = DevelopmentNetworksError;
+
+    /// Reads a comma list of CIDRs; blank text is the empty list.
+    ///
+    /// # Errors
+    /// When an item is not a CIDR, an empty item between commas included.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            return Ok(Self::none());
+        }
+        let networks = text
+            .split(',')
+            .map(|item| {
+                let item = item.trim();
+                item.parse().map_err(|_| DevelopmentNetworksError {
+                    item: item.to_owned(),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { networks })
+    }
+}
+
+/// An item of the list is not a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("development network `{item}`: must be a CIDR such as `127.0.0.0/8`")]
+pub struct DevelopmentNetworksError {
+    item: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn networks(text: &str) -> DevelopmentNetworks {
+        text.parse().unwrap()
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn blank_text_permits_nothing() {
+        for text in ["", "  "] {
+            assert!(networks(text).is_empty());
+            assert!(!networks(text).contains(address("127.0.0.1")));
+        }
+    }
+
+    #[test]
+    fn an_address_is_inside_any_of_the_listed_networks() {
+        let networks = networks("127.0.0.0/8, 10.1.2.3/32,fd00::/8");
+        for inside in ["127.255.255.255", "10.1.2.3", "fd00::1"] {
+            assert!(networks.contains(address(inside)), "{inside}");
+        }
+        for outside in ["128.0.0.0", "10.1.2.4", "fe80::1", "::1"] {
+            assert!(!networks.contains(address(outside)), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_inside_when_the_address_it_reaches_is() {
+        assert!(networks("127.0.0.0/8").contains(address("::ffff:127.0.0.1")));
+        assert!(!networks("::/0").contains(address("::ffff:127.0.0.1")));
+    }
+
+    #[test]
+    fn what_is_not_a_cidr_is_refused_by_name() {
+        for text in [
+            "127.0.0.1",
+            "127.0.0.0/33",
+            "localhost/8",
+            "127.0.0.0/8,,::1/128",
+            ",",
+        ] {
+            assert!(text.parse::<DevelopmentNetworks>().is_err(), "{text}");
+        }
+        let error = "127.0.0.0/8, nonsense"
+            .parse::<DevelopmentNetworks>()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "development network `nonsense`: must be a CIDR such as `127.0.0.0/8`"
+        );
+    }
+}

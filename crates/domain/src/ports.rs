@@ -1,0 +1,204 @@
+//! The roles that the outside plays for the decisions in here.
+//!
+//! The outbound HTTP client's role is [`crate::outbound::WebhookSender`].
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use crate::message::Message;
+use crate::subscription::Subscription;
+use crate::timestamp::Timestamp;
+use crate::vault::{DataKey, WrappedDataKey};
+
+/// A failure of the table: ours, never the endpoint's.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The table did not answer, or refused for now; trying again may help.
+    #[error("table did not {operation}")]
+    Unavailable {
+        /// What was tried, such as `get subscription`.
+        operation: &'static str,
+        /// What the client says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An item is there, and cannot be read.
+    #[error("item `{key}` cannot be read: {problem}")]
+    Corrupt {
+        /// The item's key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// The key service did not answer, or refused.
+#[derive(Debug, thiserror::Error)]
+#[error("key service did not {operation}")]
+pub struct KeyServiceError {
+    /// What was tried, such as `unwrap the data key`.
+    pub operation: &'static str,
+    /// What the client says.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The queue did not take a message.
+#[derive(Debug, thiserror::Error)]
+#[error("queue did not take the message")]
+pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// What came of a write that must not overwrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertOutcome {
+    /// It was written.
+    Inserted,
+    /// There was one already; nothing was written.
+    AlreadyThere,
+}
+
+/// What came of a write that holds only for the version that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// It was written.
+    Written,
+    /// Somebody else has written since; nothing was written.
+    Overtaken,
+}
+
+/// Where subscriptions are kept, each by its customer and id.
+pub trait SubscriptionStore {
+    /// Writes a new subscription; refuses when there is one with this id.
+    fn insert(
+        &self,
+        subscription: &Subscription,
+    ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
+
+    /// Reads one, consistently: what was written before is seen.
+    fn get(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
+
+    /// Replaces the subscription whose stored version is `subscription.version - 1`.
+    fn replace(
+        &self,
+        subscription: &Subscription,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Removes one; removing what is not there is no error.
+    fn remove(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A page of a customer's subscriptions, in the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionPage {
+    /// The subscriptions.
+    pub subscriptions: Vec<Subscription>,
+    /// Whether there may be more after the last of them.
+    pub has_more: bool,
+}
+
+/// Lists the subscriptions of a customer.
+pub trait SubscriptionDirectory {
+    /// At most `limit` subscriptions after the given id. A page may be short, and
+    /// even empty, while `has_more` is true. Eventually consistent.
+    fn page(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<SubscriptionPage, StoreError>> + Send;
+}
+
+/// Where deliveries and their messages are kept.
+///
+/// The workflow writes them; see [`crate::prepare`].
+pub trait DeliveryStore {
+    /// Reads a delivery and its message, consistently.
+    ///
+    /// `None` when there is no such delivery. A delivery without its message is
+    /// [`StoreError::Corrupt`].
+    fn load(
+        &self,
+        id: &DeliveryId,
+    ) -> impl Future<Output = Result<Option<(Delivery, Message)>, StoreError>> + Send;
+
+    /// Records an attempt and what follows from it, if the delivery is pending and
+    /// has exactly the attempts before this one.
+    fn record(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+        verdict: &Verdict,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Sets the status of a delivery that is pending and has this many attempts.
+    fn settle(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        status: DeliveryStatus,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// Reads a message and all that is owed of it.
+pub trait MessageDirectory {
+    /// The message with at most `limit` of its deliveries, consistently.
+    fn message_with_deliveries(
+        &self,
+        id: &MessageId,
+        limit: u32,
+    ) -> impl Future<Output = Result<Option<(Message, Vec<Delivery>)>, StoreError>> + Send;
+}
+
+/// Takes hints that there may be work. The table decides whether there is.
+pub trait DeliveryQueue {
+    /// Asks for the attempt with this number after the delay, at most 900 s.
+    fn send(
+        &self,
+        delivery: &DeliveryId,
+        attempt: u32,
+        delay: Duration,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// The longest delay that the queue can keep a hint for (SQS: `DelaySeconds` ≤ 900).
+pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
+
+/// Where the wrapped data key is kept.
+pub trait DataKeyStore {
+    /// Reads it, consistently.
+    fn get(&self) -> impl Future<Output = Result<Option<WrappedDataKey>, StoreError>> + Send;
+
+    /// Writes the first one; refuses when there is one.
+    fn insert(
+        &self,
+        key: &WrappedDataKey,
+    ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
+}
+
+/// Makes and unwraps data keys.
+pub trait KeyService {
+    /// A new data key, in plaintext and wrapped.
+    fn generate(
+        &self,
+    ) -> impl Future<Output = Result<(DataKey, WrappedDataKey), KeyServiceError>> + Send;
+
+    /// The plaintext of a wrapped data key.
+    fn unwrap(
+        &self,
+        wrapped: &WrappedDataKey,
+    ) -> impl Future<Output = Result<DataKey, KeyServiceError>> + Send;
+}
+
+/// Tells the time.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}

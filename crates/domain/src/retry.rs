@@ -1,0 +1,308 @@
+//! When the next attempt is made.
+
+use std::time::Duration;
+
+use ring::digest;
+
+use crate::ids::DeliveryId;
+use crate::timestamp::Timestamp;
+
+/// How often a delivery is attempted, and how long it waits in between.
+///
+/// Delays are in whole seconds. Jitter only adds: up to
+/// [`JITTER_PERCENT`](Self::JITTER_PERCENT) of the delay.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RetryPolicy {
+    /// The delay before each attempt, the first included.
+    Schedule(Vec<u32>),
+    /// Step Functions' own retry words.
+    Backoff {
+        /// Attempts in all, the first included.
+        max_attempts: u32,
+        /// The delay before the second attempt.
+        interval_seconds: u32,
+        /// By what each further delay is multiplied.
+        backoff_rate: f64,
+        /// The greatest delay.
+        max_delay_seconds: u32,
+    },
+}
+
+/// A retry policy that breaks a bound.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RetryPolicyError {
+    /// The schedule's length.
+    #[error("schedule: must have 1 to {max} entries, has {len}", max = RetryPolicy::MAX_ATTEMPTS)]
+    ScheduleLength {
+        /// The length that was given.
+        len: usize,
+    },
+    /// The schedule's first entry.
+    #[error("schedule: the first delay must be 0, is {first} s")]
+    ScheduleStart {
+        /// The first delay that was given.
+        first: u32,
+    },
+    /// A number out of its range.
+    #[error("{field}: must be {min} to {max}, is {value}")]
+    Range {
+        /// The number's name.
+        field: &'static str,
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+        /// The value that was given.
+        value: f64,
+    },
+}
+
+impl RetryPolicy {
+    /// The greatest number of attempts.
+    pub const MAX_ATTEMPTS: u32 = 50;
+    /// The greatest delay: 7 days.
+    pub const MAX_DELAY_SECONDS: u32 = 604_800;
+    /// By how much jitter may lengthen a delay.
+    pub const JITTER_PERCENT: u32 = 10;
+    /// The longest that a receiver's `Retry-After` can ask for.
+    pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+    /// An explicit schedule, in seconds; the first delay is 0.
+    pub fn schedule(delays: Vec<u32>) -> Result<Self, RetryPolicyError> {
+        if delays.is_empty() || delays.len() > Self::MAX_ATTEMPTS as usize {
+            return Err(RetryPolicyError::ScheduleLength { len: delays.len() });
+        }
+        if delays[0] != 0 {
+            return Err(RetryPolicyError::ScheduleStart { first: delays[0] });
+        }
+        for &delay in &delays {
+            check_range(
+                "schedule",
+                0.0,
+                Self::MAX_DELAY_SECONDS.into(),
+                delay.into(),
+            )?;
+        }
+        Ok(Self::Schedule(delays))
+    }
+
+    /// Exponential backoff with a bound.
+    pub fn backoff(
+        max_attempts: u32,
+        interval_seconds: u32,
+        backoff_rate: f64,
+        max_delay_seconds: u32,
+    ) -> Result<Self, RetryPolicyError> {
+        let max_delay = Self::MAX_DELAY_SECONDS.into();
+        check_range(
+            "maxAttempts",
+            1.0,
+            Self::MAX_ATTEMPTS.into(),
+            max_attempts.into(),
+        )?;
+        check_range("intervalSeconds", 1.0, max_delay, interval_seconds.into())?;
+        check_range("backoffRate", 1.0, 10.0, backoff_rate)?;
+        check_range("maxDelaySeconds", 1.0, max_delay, max_delay_seconds.into())?;
+        Ok(Self::Backoff {
+            max_attempts,
+            interval_seconds,
+            backoff_rate,
+            max_delay_seconds,
+        })
+    }
+
+    /// The least delay before the attempt with this number, counted from 1;
+    /// `None` when there is no such attempt.
+    pub fn delay_before(&self, attempt: u32) -> Option<Duration> {
+        let seconds = match self {
+            Self::Schedule(delays) => {
+                let index = attempt.checked_sub(1)?;
+                f64::from(*delays.get(index as usize)?)
+            }
+            Self::Backoff { max_attempts, .. } if attempt == 0 || attempt > *max_attempts => {
+                return None;
+            }
+            Self::Backoff { .. } if attempt == 1 => 0.0,
+            Self::Backoff {
+                interval_seconds,
+                backoff_rate,
+                max_delay_seconds,
+                ..
+            } => {
+                let exponent = i32::try_from(attempt - 2).unwrap_or(i32::MAX);
+                (f64::from(*interval_seconds) * backoff_rate.powi(exponent))
+                    .min(f64::from(*max_delay_seconds))
+            }
+        };
+        Some(Duration::from_secs_f64(seconds))
+    }
+
+    /// When the attempt with this number is due, if there is one.
+    ///
+    /// The delay before it, then jitter, and then what the receiver asked for by
+    /// `Retry-After`, which may delay the attempt and never bring it forward.
+    pub fn due_at(
+        &self,
+        delivery: &DeliveryId,
+        attempt: u32,
+        now: Timestamp,
+        retry_after: Option<Duration>,
+    ) -> Option<Timestamp> {
+        let delay = self.delay_before(attempt)?;
+        let asked = retry_after.unwrap_or_default().min(Self::MAX_RETRY_AFTER);
+        Some(now + delay.max(asked) + jitter(delivery, attempt, delay))
+    }
+}
+
+fn check_range(
+    field: &'static str,
+    min: f64,
+    max: f64,
+    value: f64,
+) -> Result<(), RetryPolicyError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(RetryPolicyError::Range {
+            field,
+            min,
+            max,
+            value,
+        })
+    }
+}
+
+/// Spreads deliveries that failed together. The same delivery and attempt always
+/// give the same jitter, so that repeating a crashed attempt plans the same time.
+fn jitter(delivery: &DeliveryId, attempt: u32, delay: Duration) -> Duration {
+    let hash = digest::digest(&digest::SHA256, format!("{delivery}.{attempt}").as_bytes());
+    let first = hash.as_ref()[..4].try_into().expect("SHA-256 is 32 bytes");
+    let share = f64::from(u32::from_be_bytes(first)) / f64::from(u32::MAX);
+    delay.mul_f64(share * f64::from(RetryPolicy::JITTER_PERCENT) / 100.0)
+}
+
+/// Parses a `Retry-After` header: whole seconds, or an HTTP date (RFC 9110, 10.2.3).
+pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let at = Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).ok()?);
+    Some(at.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn delivery() -> DeliveryId {
+        format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap()
+    }
+
+    fn policies() -> impl Strategy<Value = RetryPolicy> {
+        let schedule = proptest::collection::vec(0..=604_800_u32, 0..49).prop_map(|mut delays| {
+            delays.insert(0, 0);
+            RetryPolicy::schedule(delays).unwrap()
+        });
+        let backoff = (1..=50_u32, 1..=604_800_u32, 1.0..=10.0, 1..=604_800_u32).prop_map(
+            |(attempts, interval, rate, max)| {
+                RetryPolicy::backoff(attempts, interval, rate, max).unwrap()
+            },
+        );
+        prop_oneof![schedule, backoff]
+    }
+
+    #[test]
+    fn a_schedule_gives_its_delays_and_then_ends() {
+        let policy = RetryPolicy::schedule(vec![0, 5, 300]).unwrap();
+        let delays: Vec<_> = (0..5)
+            .map(|n| policy.delay_before(n).map(|d| d.as_secs()))
+            .collect();
+        assert_eq!(delays, [None, Some(0), Some(5), Some(300), None]);
+    }
+
+    #[test]
+    fn backoff_multiplies_up_to_its_bound() {
+        let policy = RetryPolicy::backoff(6, 10, 3.0, 200).unwrap();
+        let delays: Vec<_> = (1..8)
+            .map(|n| policy.delay_before(n).map(|d| d.as_secs()))
+            .collect();
+        assert_eq!(
+            delays,
+            [
+                Some(0),
+                Some(10),
+                Some(30),
+                Some(90),
+                Some(200),
+                Some(200),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn policies_out_of_bounds_are_refused() {
+        assert!(RetryPolicy::schedule(vec![]).is_err());
+        assert!(RetryPolicy::schedule(vec![1]).is_err());
+        assert!(RetryPolicy::schedule(vec![0; 51]).is_err());
+        assert!(RetryPolicy::schedule(vec![0, 604_801]).is_err());
+        assert!(RetryPolicy::backoff(0, 1, 2.0, 1).is_err());
+        assert!(RetryPolicy::backoff(51, 1, 2.0, 1).is_err());
+        assert!(RetryPolicy::backoff(5, 0, 2.0, 1).is_err());
+        assert!(RetryPolicy::backoff(5, 1, 0.9, 1).is_err());
+        assert!(RetryPolicy::backoff(5, 1, f64::NAN, 1).is_err());
+        assert!(RetryPolicy::backoff(5, 1, 2.0, 0).is_err());
+    }
+
+    #[test]
+    fn retry_after_never_brings_an_attempt_forward() {
+        let policy = RetryPolicy::schedule(vec![0, 100]).unwrap();
+        let due = |asked: u64| {
+            policy
+                .due_at(&delivery(), 2, NOW, Some(Duration::from_secs(asked)))
+                .unwrap()
+        };
+        let without = policy.due_at(&delivery(), 2, NOW, None).unwrap();
+        assert_eq!(due(1), without);
+        assert!(due(500) >= NOW + Duration::from_secs(500));
+        assert!(due(u64::MAX) <= NOW + RetryPolicy::MAX_RETRY_AFTER + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let seconds = |value: &str| parse_retry_after(value, NOW).map(|d| d.as_secs());
+        assert_eq!(seconds("120"), Some(120));
+        assert_eq!(seconds("99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(seconds("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
+        assert_eq!(seconds("Tue, 14 Nov 2000 22:14:20 GMT"), Some(0));
+        for bad in ["", "-1", "1.5", "soon", "+3"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_attempt_is_due_within_schedule_and_jitter(policy in policies(), attempt in 1..60_u32, salt: u128) {
+            let delivery = format!("dlv_{salt:032x}_{salt:032x}").parse().unwrap();
+            let Some(delay) = policy.delay_before(attempt) else { return Ok(()) };
+            let wait = policy.due_at(&delivery, attempt, NOW, None).unwrap().since(NOW);
+            let slack = Duration::from_millis(1);
+            prop_assert!(wait + slack >= delay);
+            prop_assert!(wait <= delay.mul_f64(1.1) + slack);
+        }
+
+        #[test]
+        fn attempts_are_contiguous_and_end(policy in policies()) {
+            let count = (1..=RetryPolicy::MAX_ATTEMPTS + 1)
+                .take_while(|&n| policy.delay_before(n).is_some())
+                .count();
+            prop_assert!((1..=RetryPolicy::MAX_ATTEMPTS as usize).contains(&count));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A subscription: a customer's endpoint, what it wants, and how it is signed for.
+
+use crate::event_type::EventTypePatterns;
+use crate::filter::{Filter, FilterError};
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::message::Message;
+use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::timestamp::Timestamp;
+use crate::vault::SealedSecret;
+
+/// Whether a subscription's deliveries are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SubscriptionStatus {
+    /// They are sent.
+    Active,
+    /// The customer or the operator asked to hold them.
+    Paused,
+    /// The system holds them, because the endpoint is gone.
+    Disabled,
+}
+
+/// A customer's endpoint and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// Where its webhooks go.
+    pub url: EndpointUrl,
+    /// The event types that it wants.
+    pub event_types: EventTypePatterns,
+    /// Which payloads of these types it wants; all when there is none.
+    pub filter: Option<Filter>,
+    /// A note for people.
+    pub description: Option<Description>,
+    /// Headers sent with each of its webhooks.
+    pub headers: CustomHeaders,
+    /// The secret that signs, encrypted.
+    pub secret: SealedSecret,
+    /// Whether its deliveries are sent.
+    pub status: SubscriptionStatus,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes, so that two editors do not overwrite each other.
+    pub version: u64,
+}
+
+impl Subscription {
+    /// Whether it wants the message, whose payload is given as `payload`.
+    ///
+    /// # Errors
+    /// When its filter cannot be evaluated.
+    pub fn wants(&self, message: &Message, payload: &[u8]) -> Result<bool, FilterError> {
+        if !self.event_types.matches(&message.event_type) {
+            return Ok(false);
+        }
+        self.filter
+            .as_ref()
+            .map_or(Ok(true), |filter| filter.matches(payload))
+    }
+}
+
+/// A note for people: at most 512 characters, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Description(String);
+
+/// A text that is no description.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptionError {
+    /// Too long.
+    #[error("must be at most {max} characters, is {len}", max = Description::MAX_CHARS)]
+    Length {
+        /// The length that was given, in characters.
+        len: usize,
+    },
+    /// There is a control character in it.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
+
+impl Description {
+    /// The greatest length, in characters.
+    pub const MAX_CHARS: usize = 512;
+}
+
+impl TryFrom<String> for Description {
+    type Error = DescriptionError;
+
+    fn try_from(text: String) -> Result<Self, DescriptionError> {
+        let len = text.chars().count();
+        if len > Self::MAX_CHARS {
+            return Err(DescriptionError::Length { len });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(DescriptionError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<Description> for String {
+    fn from(description: Description) -> Self {
+        description.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_bounded() {
+        assert!(Description::try_from("ü".repeat(512)).is_ok());
+        assert!(Description::try_from("ü".repeat(513)).is_err());
+        assert!(Description::try_from("a\nb".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! Secrets at rest: envelope encryption under the stack's KMS key.
+//!
+//! One data key, which KMS wraps, seals every subscription's secret with
+//! AES-256-GCM. A sealed secret is bound to its customer, subscription and
+//! version: it opens nowhere else. The data key is asked of KMS at most once per
+//! [`Vault::DATA_KEY_TTL`], however many subscriptions are served.
+
+use std::time::Duration;
+
+use futures_util::lock::Mutex;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
+use crate::secret::Secret;
+use crate::timestamp::Timestamp;
+
+/// A secret as the table keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Counts the secrets of one subscription, from 1.
+    pub version: u32,
+    /// The nonce, then the ciphertext with its tag.
+    pub sealed: Vec<u8>,
+}
+
+/// The plaintext data key. It never leaves the process.
+pub struct DataKey([u8; 32]);
+
+impl DataKey {
+    /// From the 32 bytes that KMS gave.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The data key as the table keeps it: wrapped by KMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedDataKey(pub Vec<u8>);
+
+/// Why a secret cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The table did not give or take the data key.
+    #[error("data key in the table")]
+    Store(#[from] StoreError),
+    /// KMS did not answer.
+    #[error("data key in KMS")]
+    Keys(#[from] KeyServiceError),
+    /// There is no data key, though there is something to open.
+    #[error("no data key in the table, though a secret was sealed with one")]
+    NoDataKey,
+    /// The secret was sealed for something else, or it was changed.
+    #[error("sealed secret of {subscription}, version {version}: cannot be opened")]
+    NotOurs {
+        /// Whose secret it should be.
+        subscription: SubscriptionId,
+        /// Which one.
+        version: u32,
+    },
+}
+
+/// Seals and opens the secrets of subscriptions.
+pub struct Vault<S, K, C> {
+    store: S,
+    keys: K,
+    clock: C,
+    random: SystemRandom,
+    cached: Mutex<Option<CachedKey>>,
+}
+
+struct CachedKey {
+    key: LessSafeKey,
+    fetched_at: Timestamp,
+}
+
+impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
+    /// How long a data key is used before KMS is asked again.
+    pub const DATA_KEY_TTL: Duration = Duration::from_mins(5);
+
+    /// A vault with no data key yet.
+    pub fn new(store: S, keys: K, clock: C) -> Self {
+        Self {
+            store,
+            keys,
+            clock,
+            random: SystemRandom::new(),
+            cached: Mutex::new(None),
+        }
+    }
+
+    /// Seals a secret for one subscription. Makes the stack's data key when there is none.
+    pub async fn seal(
+        &self,
+        secret: &Secret,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        version: u32,
+    ) -> Result<SealedSecret, VaultError> {
+        let cached = self.cached(IfAbsent::Create).await?;
+        let mut nonce = [0; NONCE_LEN];
+        self.random
+            .fill(&mut nonce)
+            .expect("the system's random source answers once the process runs");
+        let mut ciphertext = secret.as_bytes().to_vec();
+        cached
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                associated_data(customer, subscription, version),
+                &mut ciphertext,
+            )
+            .expect("a secret is far shorter than AES-GCM's bound");
+        let sealed = [nonce.as_slice(), &ciphertext].concat();
+        Ok(SealedSecret { version, sealed })
+    }
+
+    /// Opens a secret that was sealed for this subscription.
+    pub async fn open(
+        &self,
+        sealed: &SealedSecret,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+    ) -> Result<Secret, VaultError> {
+        let not_ours = || VaultError::NotOurs {
+            subscription: *subscription,
+            version: sealed.version,
+        };
+        let (nonce, ciphertext) = sealed
+            .sealed
+            .split_at_checked(NONCE_LEN)
+            .ok_or_else(not_ours)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| not_ours())?;
+        let mut buffer = ciphertext.to_vec();
+        let cached = self.cached(IfAbsent::Refuse).await?;
+        let plaintext = cached
+            .open_in_place(
+                nonce,
+                associated_data(customer, subscription, sealed.version),
+                &mut buffer,
+            )
+            .map_err(|_| not_ours())?;
+        Secret::from_bytes(plaintext.to_vec()).map_err(|_| not_ours())
+    }
+
+    /// The data key, from memory while it is fresh. Waiting callers share one fetch.
+    async fn cached(&self, if_absent: IfAbsent) -> Result<LessSafeKey, VaultError> {
+        let mut cached = self.cached.lock().await;
+        let now = self.clock.now();
+        if let Some(CachedKey { key, fetched_at }) = &*cached
+            && now.since(*fetched_at) < Self::DATA_KEY_TTL
+        {
+            return Ok(key.clone());
+        }
+        let DataKey(bytes) = self.fetch(if_absent).await?;
+        let unbound = UnboundKey::new(&AES_256_GCM, &bytes).expect("a data key is 32 bytes");
+        let key = LessSafeKey::new(unbound);
+        *cached = Some(CachedKey {
+            key: key.clone(),
+            fetched_at: now,
+        });
+        Ok(key)
+    }
+
+    async fn fetch(&self, if_absent: IfAbsent) -> Result<DataKey, VaultError> {
+        if let Some(wrapped) = self.store.get().await? {
+            return Ok(self.keys.unwrap(&wrapped).await?);
+        }
+        if if_absent == IfAbsent::Refuse {
+            return Err(VaultError::NoDataKey);
+        }
+        let (key, wrapped) = self.keys.generate().await?;
+        match self.store.insert(&wrapped).await? {
+            InsertOutcome::Inserted => Ok(key),
+            InsertOutcome::AlreadyThere => {
+                let wrapped = self.store.get().await?.ok_or(VaultError::NoDataKey)?;
+                Ok(self.keys.unwrap(&wrapped).await?)
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfAbsent {
+    Create,
+    Refuse,
+}
+
+/// What a sealed secret is bound to. No part can hold a NUL.
+fn associated_data(
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
+    version: u32,
+) -> Aad<Vec<u8>> {
+    Aad::from(format!("{customer}\0{subscription}\0{version}").into_bytes())
+}

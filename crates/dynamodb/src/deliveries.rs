@@ -1,0 +1,167 @@
+//! Deliveries and their messages.
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use webhooks_domain::ids::{DeliveryId, MessageId};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{DeliveryStore, MessageDirectory, StoreError, WriteOutcome};
+
+use crate::DynamoStore;
+use crate::item::{
+    DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, is_delivery, message_partition,
+};
+use crate::store::{
+    AttributeMap, corrupt, from_attributes, into_domain, text, to_attributes, unavailable,
+    write_outcome,
+};
+
+impl DeliveryStore for DynamoStore {
+    /// One call reads both items.
+    async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
+        const OPERATION: &str = "load delivery";
+        let keys = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .keys(to_attributes(&Key::delivery(id)))
+            .keys(to_attributes(&Key::message(&id.message)))
+            .build()
+            .map_err(|error| unavailable(OPERATION, error))?;
+        let output = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, keys)
+            .send()
+            .await
+            .map_err(|error| unavailable(OPERATION, error))?;
+        if output.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            let throttled = std::io::Error::other("the table throttled a part of the read");
+            return Err(unavailable(OPERATION, throttled));
+        }
+        let items = output
+            .responses
+            .and_then(|mut tables| tables.remove(&self.table));
+        read_delivery_and_message(id, items.unwrap_or_default())
+    }
+
+    async fn record(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+        verdict: &Verdict,
+    ) -> Result<WriteOutcome, StoreError> {
+        let made_before = attempt.number.saturating_sub(1);
+        let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(attempt))]);
+        let append = "attempts = list_append(attempts, :attempt)";
+        let update = match verdict {
+            Verdict::Ended(status) => self.update_pending(id, made_before, *status, &[append]),
+            Verdict::RetryAt(due_at) => {
+                let sets = [append, "nextAttemptAt = :due"];
+                let due = AttributeValue::N(due_at.as_millis().to_string());
+                self.update_pending(id, made_before, DeliveryStatus::Pending, &sets)
+                    .expression_attribute_values(":due", due)
+            }
+        };
+        let update = update.expression_attribute_values(":attempt", appended);
+        write_outcome(update.send().await, "record attempt")
+    }
+
+    async fn settle(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        status: DeliveryStatus,
+    ) -> Result<WriteOutcome, StoreError> {
+        let update = self.update_pending(id, attempts, status, &[]);
+        write_outcome(update.send().await, "settle delivery")
+    }
+}
+
+impl DynamoStore {
+    /// An update of a delivery that is pending and has this many attempts.
+    fn update_pending(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        status: DeliveryStatus,
+        sets: &[&str],
+    ) -> UpdateItemFluentBuilder {
+        let mut sets = sets.to_vec();
+        sets.push("#status = :status");
+        let ended = matches!(
+            status,
+            DeliveryStatus::Succeeded | DeliveryStatus::Failed(_) | DeliveryStatus::Cancelled(_)
+        );
+        let remove = if ended { " REMOVE nextAttemptAt" } else { "" };
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::delivery(id))))
+            .condition_expression("#status = :pending AND size(attempts) = :made")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(
+                ":pending",
+                AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned()),
+            )
+            .expression_attribute_values(":made", AttributeValue::N(attempts.to_string()))
+            .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
+        if let Some(reason) = status.reason() {
+            sets.push("reason = :reason");
+            update =
+                update.expression_attribute_values(":reason", AttributeValue::S(reason.to_owned()));
+        }
+        update.update_expression(format!("SET {}{remove}", sets.join(", ")))
+    }
+}
+
+impl MessageDirectory for DynamoStore {
+    async fn message_with_deliveries(
+        &self,
+        id: &MessageId,
+        limit: u32,
+    ) -> Result<Option<(Message, Vec<Delivery>)>, StoreError> {
+        let message: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
+        let Some(message) = message else {
+            return Ok(None);
+        };
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :message")
+            .expression_attribute_values(":message", AttributeValue::S(message_partition(id)))
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable("list deliveries", error))?;
+        let deliveries = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|item| is_delivery(text(item, SORT_KEY)))
+            .map(into_domain::<DeliveryItem, Delivery>)
+            .collect::<Result<_, _>>()?;
+        Ok(Some((message.into(), deliveries)))
+    }
+}
+
+fn read_delivery_and_message(
+    id: &DeliveryId,
+    items: Vec<AttributeMap>,
+) -> Result<Option<(Delivery, Message)>, StoreError> {
+    let (deliveries, messages): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .partition(|item| is_delivery(text(item, SORT_KEY)));
+    let Some(delivery) = deliveries.into_iter().next() else {
+        return Ok(None);
+    };
+    let place = text(&delivery, PARTITION_KEY).to_owned();
+    let delivery = into_domain::<DeliveryItem, Delivery>(delivery)?;
+    let message = messages
+        .into_iter()
+        .next()
+        .ok_or_else(|| corrupt(&place, format!("{id} is there without its message")))?;
+    let message: MessageItem = from_attributes(message)?;
+    Ok(Some((delivery, message.into())))
+}

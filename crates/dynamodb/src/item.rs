@@ -1,0 +1,294 @@
+//! Items of the table, to and from the domain's types.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_dynamo::Item;
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
+use webhooks_domain::event_type::{EventType, EventTypePatterns};
+use webhooks_domain::filter::Filter;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::message::{Message, Payload};
+use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::vault::{SealedSecret, WrappedDataKey};
+
+/// The attribute that every new item must not find: a put with the condition
+/// `attribute_not_exists(pk)` never overwrites.
+pub const PARTITION_KEY: &str = "pk";
+pub(crate) const SORT_KEY: &str = "sk";
+
+const DELIVERY_PREFIX: &str = "DELIVERY#";
+pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
+
+/// The key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn subscription(customer: &CustomerId, id: &SubscriptionId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+        }
+    }
+
+    pub(crate) fn message(id: &MessageId) -> Self {
+        Self {
+            pk: message_partition(id),
+            sk: "MESSAGE".to_owned(),
+        }
+    }
+
+    pub(crate) fn delivery(id: &DeliveryId) -> Self {
+        Self {
+            pk: message_partition(&id.message),
+            sk: format!("{DELIVERY_PREFIX}{}", id.subscription),
+        }
+    }
+
+    pub(crate) fn data_key() -> Self {
+        Self {
+            pk: "DATA_KEY".to_owned(),
+            sk: "0000000001".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn customer_partition(customer: &CustomerId) -> String {
+    format!("CUSTOMER#{customer}")
+}
+
+pub(crate) fn message_partition(id: &MessageId) -> String {
+    format!("MESSAGE#{id}")
+}
+
+/// The item of a new message, as the workflow writes it.
+pub fn message_item(message: &Message, expires_at: Timestamp) -> Item {
+    to_item(&MessageItem {
+        key: Key::message(&message.id),
+        id: message.id,
+        customer_id: message.customer_id.clone(),
+        event_type: message.event_type.clone(),
+        time: message.time.clone(),
+        payload: Bytes(message.payload.as_gzip().to_vec()),
+        expires_at: expires_at.as_secs(),
+    })
+}
+
+/// The item of a new delivery, as the workflow writes it.
+pub fn delivery_item(delivery: &Delivery) -> Item {
+    to_item(&DeliveryItem {
+        key: Key::delivery(&delivery.id),
+        id: delivery.id,
+        customer_id: delivery.customer_id.clone(),
+        event_type: delivery.event_type.clone(),
+        status: delivery.status.as_str().to_owned(),
+        reason: delivery.status.reason().map(str::to_owned),
+        attempts: delivery.attempts.clone(),
+        created_at: delivery.created_at,
+        next_attempt_at: delivery.next_attempt_at,
+        expires_at: delivery.expires_at.as_secs(),
+    })
+}
+
+fn to_item(value: &impl Serialize) -> Item {
+    serde_dynamo::to_item(value).expect("our items have string keys and no other obstacles")
+}
+
+/// Bytes that become DynamoDB's binary type.
+#[derive(Debug)]
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("binary")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageItem {
+    #[serde(flatten)]
+    key: Key,
+    id: MessageId,
+    customer_id: CustomerId,
+    event_type: EventType,
+    time: String,
+    payload: Bytes,
+    expires_at: i64,
+}
+
+impl From<MessageItem> for Message {
+    fn from(item: MessageItem) -> Self {
+        Self {
+            id: item.id,
+            customer_id: item.customer_id,
+            event_type: item.event_type,
+            time: item.time,
+            payload: Payload::from_gzip(item.payload.0),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryItem {
+    #[serde(flatten)]
+    key: Key,
+    id: DeliveryId,
+    customer_id: CustomerId,
+    event_type: EventType,
+    status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    attempts: Vec<Attempt>,
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Timestamp>,
+    expires_at: i64,
+}
+
+impl TryFrom<DeliveryItem> for Delivery {
+    type Error = String;
+
+    fn try_from(item: DeliveryItem) -> Result<Self, String> {
+        let status = DeliveryStatus::from_words(&item.status, item.reason.as_deref())
+            .ok_or_else(|| format!("status `{}`, reason {:?}", item.status, item.reason))?;
+        Ok(Self {
+            id: item.id,
+            customer_id: item.customer_id,
+            event_type: item.event_type,
+            status,
+            attempts: item.attempts,
+            created_at: item.created_at,
+            next_attempt_at: item.next_attempt_at,
+            expires_at: Timestamp::from_millis(item.expires_at.saturating_mul(1_000)),
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SubscriptionItem {
+    #[serde(flatten)]
+    key: Key,
+    id: SubscriptionId,
+    customer_id: CustomerId,
+    url: String,
+    event_types: EventTypePatterns,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<Description>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    secret_version: u32,
+    sealed_secret: Bytes,
+    status: SubscriptionStatus,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl From<&Subscription> for SubscriptionItem {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            key: Key::subscription(&subscription.customer_id, &subscription.id),
+            id: subscription.id,
+            customer_id: subscription.customer_id.clone(),
+            url: subscription.url.as_str().to_owned(),
+            event_types: subscription.event_types.clone(),
+            filter: subscription
+                .filter
+                .as_ref()
+                .map(|filter| filter.as_str().to_owned()),
+            description: subscription.description.clone(),
+            headers: subscription.headers.clone().into(),
+            secret_version: subscription.secret.version,
+            sealed_secret: Bytes(subscription.secret.sealed.clone()),
+            status: subscription.status,
+            created_at: subscription.created_at,
+            updated_at: subscription.updated_at,
+            version: subscription.version,
+        }
+    }
+}
+
+impl TryFrom<SubscriptionItem> for Subscription {
+    type Error = String;
+
+    fn try_from(item: SubscriptionItem) -> Result<Self, String> {
+        Ok(Self {
+            id: item.id,
+            customer_id: item.customer_id,
+            url: EndpointUrl::from_stored(&item.url).ok_or("url is not one")?,
+            event_types: item.event_types,
+            filter: item.filter.map(Filter::from_stored),
+            description: item.description,
+            headers: CustomHeaders::new(item.headers).map_err(|error| error.to_string())?,
+            secret: SealedSecret {
+                version: item.secret_version,
+                sealed: item.sealed_secret.0,
+            },
+            status: item.status,
+            created_at: item.created_at,
+            updated_at: item.updated_at,
+            version: item.version,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DataKeyItem {
+    #[serde(flatten)]
+    key: Key,
+    wrapped: Bytes,
+}
+
+impl From<&WrappedDataKey> for DataKeyItem {
+    fn from(key: &WrappedDataKey) -> Self {
+        Self {
+            key: Key::data_key(),
+            wrapped: Bytes(key.0.clone()),
+        }
+    }
+}
+
+impl From<DataKeyItem> for WrappedDataKey {
+    fn from(item: DataKeyItem) -> Self {
+        Self(item.wrapped.0)
+    }
+}
+
+/// Whether the item of a message's partition is a delivery.
+pub(crate) fn is_delivery(sort_key: &str) -> bool {
+    sort_key.starts_with(DELIVERY_PREFIX)
+}

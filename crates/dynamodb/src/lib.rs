@@ -1,0 +1,24 @@
+//! The DynamoDB table: its keys, its items, and the stores built on them.
+//!
+//! One table holds everything. Every read is by key; nothing scans.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
+//! | message | `MESSAGE#{message id}` | `MESSAGE` |
+//! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
+//! | data key | `DATA_KEY` | `0000000001` |
+//!
+//! Messages and deliveries are written by the workflow from the items that
+//! [`item`] builds, and expire by the attribute `expiresAt`.
+//!
+//! This crate decides nothing: conditions hold what [`webhooks_domain`] decided.
+
+pub mod item;
+
+mod data_keys;
+mod deliveries;
+mod store;
+mod subscriptions;
+
+pub use store::DynamoStore;

@@ -1,0 +1,139 @@
+//! The client and the calls that every store shares.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
+
+use crate::item::{Key, PARTITION_KEY, SORT_KEY};
+
+pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
+
+/// Every store of the domain, on one table.
+#[derive(Debug, Clone)]
+pub struct DynamoStore {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+impl DynamoStore {
+    /// Stores on the table with this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Reads one item, consistently.
+    pub(crate) async fn get_item<T: DeserializeOwned>(
+        &self,
+        key: Key,
+        operation: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(operation, error))?;
+        output.item.map(from_attributes).transpose()
+    }
+
+    /// Writes an item whose key is not there yet.
+    pub(crate) async fn insert_item(
+        &self,
+        item: &impl Serialize,
+        operation: &'static str,
+    ) -> Result<InsertOutcome, StoreError> {
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_attributes(item)))
+            .condition_expression(format!("attribute_not_exists({PARTITION_KEY})"))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(InsertOutcome::Inserted),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(InsertOutcome::AlreadyThere)
+            }
+            Err(error) => Err(unavailable(operation, error)),
+        }
+    }
+}
+
+/// What came of a conditional update.
+pub(crate) fn write_outcome<T>(
+    result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>,
+    operation: &'static str,
+) -> Result<WriteOutcome, StoreError> {
+    match result {
+        Ok(_) => Ok(WriteOutcome::Written),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(WriteOutcome::Overtaken)
+        }
+        Err(error) => Err(unavailable(operation, error)),
+    }
+}
+
+pub(crate) fn unavailable(
+    operation: &'static str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> StoreError {
+    StoreError::Unavailable {
+        operation,
+        source: Box::new(error),
+    }
+}
+
+pub(crate) fn corrupt(key: &str, problem: impl ToString) -> StoreError {
+    StoreError::Corrupt {
+        key: key.to_owned(),
+        problem: problem.to_string(),
+    }
+}
+
+pub(crate) fn to_attributes(value: &impl Serialize) -> AttributeMap {
+    serde_dynamo::to_item(value).expect("our items have string keys and no other obstacles")
+}
+
+pub(crate) fn from_attributes<T: DeserializeOwned>(item: AttributeMap) -> Result<T, StoreError> {
+    let key = key_text(&item);
+    serde_dynamo::from_item(item).map_err(|error| corrupt(&key, error))
+}
+
+/// Reads an item into a type of the domain, which may refuse it.
+pub(crate) fn into_domain<I, T>(item: AttributeMap) -> Result<T, StoreError>
+where
+    I: DeserializeOwned,
+    T: TryFrom<I, Error: ToString>,
+{
+    let key = key_text(&item);
+    T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, problem))
+}
+
+/// The key of an item, for an error's text.
+pub(crate) fn key_text(item: &AttributeMap) -> String {
+    format!("{} {}", text(item, PARTITION_KEY), text(item, SORT_KEY))
+}
+
+pub(crate) fn text<'a>(item: &'a AttributeMap, attribute: &str) -> &'a str {
+    item.get(attribute)
+        .and_then(|value| value.as_s().ok())
+        .map_or("", String::as_str)
+}

@@ -1,0 +1,111 @@
+//! Subscriptions: by key, and in pages by customer.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::ports::{
+    InsertOutcome, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
+    WriteOutcome,
+};
+use webhooks_domain::subscription::Subscription;
+
+use crate::DynamoStore;
+use crate::item::{Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
+use crate::store::{corrupt, into_domain, to_attributes, unavailable};
+
+impl SubscriptionStore for DynamoStore {
+    async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
+        self.insert_item(&SubscriptionItem::from(subscription), "insert subscription")
+            .await
+    }
+
+    async fn get(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let key = Key::subscription(customer, id);
+        let place = format!("{} {}", key.pk, key.sk);
+        let item: Option<SubscriptionItem> = self.get_item(key, "get subscription").await?;
+        item.map(|item| {
+            item.try_into()
+                .map_err(|problem: String| corrupt(&place, problem))
+        })
+        .transpose()
+    }
+
+    async fn replace(&self, subscription: &Subscription) -> Result<WriteOutcome, StoreError> {
+        let read = subscription.version.saturating_sub(1);
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_attributes(&SubscriptionItem::from(subscription))))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", AttributeValue::N(read.to_string()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(WriteOutcome::Written),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(WriteOutcome::Overtaken)
+            }
+            Err(error) => Err(unavailable("replace subscription", error)),
+        }
+    }
+
+    async fn remove(&self, customer: &CustomerId, id: &SubscriptionId) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::subscription(customer, id))))
+            .send()
+            .await
+            .map_err(|error| unavailable("remove subscription", error))?;
+        Ok(())
+    }
+}
+
+impl SubscriptionDirectory for DynamoStore {
+    async fn page(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, StoreError> {
+        let start = after.map(|id| to_attributes(&Key::subscription(customer, id)));
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :customer AND begins_with(sk, :prefix)")
+            .expression_attribute_values(
+                ":customer",
+                AttributeValue::S(customer_partition(customer)),
+            )
+            .expression_attribute_values(
+                ":prefix",
+                AttributeValue::S(SUBSCRIPTION_PREFIX.to_owned()),
+            )
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable("list subscriptions", error))?;
+        let has_more = output.last_evaluated_key.is_some();
+        let subscriptions = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(into_domain::<SubscriptionItem, Subscription>)
+            .collect::<Result<_, _>>()?;
+        Ok(SubscriptionPage {
+            subscriptions,
+            has_more,
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! The outbound HTTP client: makes one request to a URL that a customer chose.
+//!
+//! Guarantees of [`HttpSender`]:
+//! - Only checked addresses are dialled. A name is resolved once, when a connection is made;
+//!   if **any** answer is refused by the address policy, nothing is dialled. An address in the
+//!   URL never reaches a resolver, so it is checked before.
+//! - A kept connection leads to an address that was checked when it was dialled, and the policy
+//!   does not change while the process lives; so using it again dials nothing new, whatever the
+//!   name has come to mean since. It is dropped after a few idle seconds.
+//! - One deadline over name resolution, connection, TLS, headers and body. A name lookup that
+//!   hangs is left behind on its own thread.
+//! - At most one request per call: no redirect is followed, nothing is sent again. (A connection
+//!   found closed before a single byte was written to it is replaced; that is no second request.)
+//! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
+//!   newer against Mozilla's roots. No way to switch verification off.
+//! - Bounded memory: at most [`MAX_BODY_BYTES`] of a response are read and only the excerpt is
+//!   kept; headers are at most 100 in about 400 KiB (hyper's bounds).
+//!
+//! The status line decides an attempt's outcome. A body that breaks off or is slow after a 2xx
+//! does not undo the success (the endpoint has said that it accepted the webhook, and sending
+//! again would duplicate it); what happened is in the response's `error`.
+//!
+//! Names are resolved by the system (`getaddrinfo`), as everything else in the function's
+//! environment is: it needs no further dependency, adds nothing to a cold start and follows the
+//! network's own configuration. A lookup cannot be cancelled, but it gives up by itself, and it
+//! holds only a waiting thread until then.
+//!
+//! This crate is not a general HTTP client, and records and signs nothing.
+
+mod excerpt;
+mod failure;
+mod phase;
+mod resolver;
+mod sender;
+
+#[cfg(test)]
+mod hostile_receivers;
+
+pub use sender::{HttpSender, HttpSenderError, MAX_BODY_BYTES};

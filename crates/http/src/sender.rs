@@ -1,0 +1,236 @@
+//! `HttpSender`: the port's adapter over reqwest and rustls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout_at};
+use webhooks_domain::outbound::{
+    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, WebhookRequest, WebhookResponse,
+    WebhookSender,
+};
+
+use crate::excerpt::Excerpt;
+use crate::failure::{self, Failure};
+use crate::phase::{ConnectPhase, Phase};
+use crate::resolver::{CheckedResolver, NameResolver, SystemResolver};
+
+/// The most of a response body that is read, 64 KiB; then the connection is dropped.
+///
+/// A shorter body is read to its end, so that the connection can be used again.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a connection is kept without a request. Shorter than the shortest common keep-alive
+/// of servers (5 s, Node.js and Apache httpd): a request on a connection that the server is
+/// closing would fail, and count as the endpoint's failure.
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// How many idle connections are kept for one endpoint: a batch's worth.
+const MAX_IDLE_PER_ENDPOINT: usize = 10;
+
+/// Sends webhooks over HTTP/1.1. Cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct HttpSender {
+    client: Client,
+    policy: AddressPolicy,
+    limit: Duration,
+}
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpSenderError {
+    /// rustls refused its configuration.
+    #[error("tls configuration: {0}")]
+    Tls(#[from] rustls::Error),
+    /// reqwest refused its configuration.
+    #[error("http client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+impl HttpSender {
+    /// A sender that dials what `policy` permits and gives each exchange at most `limit`, from
+    /// name resolution to the last byte of the body.
+    ///
+    /// # Errors
+    /// When the TLS or HTTP client cannot be configured, which is a fault of the build.
+    pub fn new(policy: AddressPolicy, limit: Duration) -> Result<Self, HttpSenderError> {
+        let roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        Self::with_resolver_and_roots(policy, limit, SystemResolver, roots)
+    }
+
+    /// The same with another resolver and other trusted roots, for this crate's tests.
+    pub(crate) fn with_resolver_and_roots(
+        policy: AddressPolicy,
+        limit: Duration,
+        resolver: impl NameResolver,
+        roots: RootCertStore,
+    ) -> Result<Self, HttpSenderError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls_config(roots)?)
+            .dns_resolver(Arc::new(CheckedResolver::new(resolver, policy.clone())))
+            .connector_layer(ConnectPhase)
+            .connect_timeout(limit)
+            .pool_idle_timeout(IDLE_LIMIT)
+            .pool_max_idle_per_host(MAX_IDLE_PER_ENDPOINT)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            // Off although not compiled in: a dependency elsewhere could turn the feature on.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .build()?;
+        Ok(Self {
+            client,
+            policy,
+            limit,
+        })
+    }
+
+    /// Refuses what the client's resolver will not see: an address in the URL. A URL is checked
+    /// when it is parsed too, but perhaps against other development networks than today's.
+    fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
+        match url.host() {
+            EndpointHost::Address(address) => {
+                self.policy
+                    .check(address)
+                    .map_err(|blocked| Failure::blocked_address(&blocked))?;
+                if !self.policy.development_networks().contains(address) {
+                    return Err(Failure::blocked(
+                        "url host must be a name, not an IP address",
+                    ));
+                }
+            }
+            EndpointHost::Name(_) if !url.is_https() => {
+                return Err(Failure::blocked("url scheme must be https"));
+            }
+            EndpointHost::Name(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Sends the request and waits for the response's headers.
+    async fn request(
+        &self,
+        request: WebhookRequest,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        self.check_url(&request.url)?;
+        let exchange = self
+            .client
+            .post(request.url.as_url().clone())
+            .headers(header_map(&request.headers)?)
+            .body(request.body)
+            .send();
+        match timeout_at(deadline, exchange).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(Failure::from_client(&error, self.limit)),
+            Err(_) => Err(Failure::timed_out(self.limit)),
+        }
+    }
+
+    /// Reads the body as far as it is wanted: an excerpt, and what went wrong, if anything.
+    async fn body(
+        &self,
+        response: &mut Response,
+        deadline: Instant,
+    ) -> (Option<String>, Option<String>) {
+        let mut excerpt = Excerpt::default();
+        let mut read_bytes = 0;
+        let error = loop {
+            match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    excerpt.push(&chunk);
+                    read_bytes += chunk.len();
+                    if read_bytes > MAX_BODY_BYTES {
+                        break None;
+                    }
+                }
+                Ok(Ok(None)) => break None,
+                Ok(Err(error)) => break Some(failure::broken_body(&error)),
+                Err(_) => break Some(failure::timed_out(Phase::Body, self.limit)),
+            }
+        };
+        (excerpt.finish(), error)
+    }
+
+    async fn exchange(&self, request: WebhookRequest, started: Instant) -> WebhookResponse {
+        let deadline = started + self.limit;
+        let mut response = match self.request(request, deadline).await {
+            Ok(response) => response,
+            Err(Failure { outcome, error }) => {
+                return WebhookResponse {
+                    outcome,
+                    status: None,
+                    error: Some(error),
+                    excerpt: None,
+                    retry_after: None,
+                    duration_ms: elapsed_ms(started),
+                };
+            }
+        };
+        let (excerpt, error) = self.body(&mut response, deadline).await;
+        let outcome = if response.status().is_success() {
+            AttemptOutcome::Succeeded
+        } else {
+            AttemptOutcome::HttpError
+        };
+        WebhookResponse {
+            outcome,
+            status: Some(response.status().as_u16()),
+            error,
+            excerpt,
+            retry_after: retry_after(response.headers()),
+            duration_ms: elapsed_ms(started),
+        }
+    }
+}
+
+impl WebhookSender for HttpSender {
+    async fn send(&self, request: WebhookRequest) -> WebhookResponse {
+        Phase::track(self.exchange(request, Instant::now())).await
+    }
+}
+
+fn tls_config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+        else {
+            return Err(Failure::unreachable(format!(
+                "request: header `{}` is not valid",
+                name.escape_default()
+            )));
+        };
+        value.set_sensitive(true);
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+/// The header as it came, when it could be what it should be.
+fn retry_after(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    (text.len() <= WebhookResponse::MAX_RETRY_AFTER_BYTES).then(|| text.to_owned())
+}
+
+fn elapsed_ms(started: Instant) -> u32 {
+    u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX)
+}

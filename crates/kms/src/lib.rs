@@ -1,0 +1,84 @@
+//! Data keys from AWS KMS, under the stack's key.
+//!
+//! Every call names the same encryption context, so that a data key opens only
+//! for this purpose and this table, and only for who may use the key so.
+
+use std::collections::HashMap;
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::DataKeySpec;
+use webhooks_domain::ports::{KeyService, KeyServiceError};
+use webhooks_domain::vault::{DataKey, WrappedDataKey};
+
+/// The stack's KMS key.
+#[derive(Debug, Clone)]
+pub struct KmsKeyService {
+    client: Client,
+    key_arn: String,
+    context: HashMap<String, String>,
+}
+
+impl KmsKeyService {
+    /// The key with this ARN, for the secrets in this table.
+    pub fn new(client: Client, key_arn: String, table: &str) -> Self {
+        let context = [("purpose", "subscription-secrets"), ("table", table)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            client,
+            key_arn,
+            context: context.into(),
+        }
+    }
+}
+
+impl KeyService for KmsKeyService {
+    async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
+        const OPERATION: &str = "generate a data key";
+        let output = self
+            .client
+            .generate_data_key()
+            .key_id(&self.key_arn)
+            .key_spec(DataKeySpec::Aes256)
+            .set_encryption_context(Some(self.context.clone()))
+            .send()
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        let key = data_key(output.plaintext, OPERATION)?;
+        let wrapped = output
+            .ciphertext_blob
+            .ok_or_else(|| failed(OPERATION, "no ciphertext"))?;
+        Ok((key, WrappedDataKey(wrapped.into_inner())))
+    }
+
+    async fn unwrap(&self, wrapped: &WrappedDataKey) -> Result<DataKey, KeyServiceError> {
+        const OPERATION: &str = "unwrap the data key";
+        let output = self
+            .client
+            .decrypt()
+            .key_id(&self.key_arn)
+            .ciphertext_blob(Blob::new(wrapped.0.clone()))
+            .set_encryption_context(Some(self.context.clone()))
+            .send()
+            .await
+            .map_err(|error| failed(OPERATION, error))?;
+        data_key(output.plaintext, OPERATION)
+    }
+}
+
+fn data_key(plaintext: Option<Blob>, operation: &'static str) -> Result<DataKey, KeyServiceError> {
+    plaintext
+        .and_then(|blob| <[u8; 32]>::try_from(blob.into_inner()).ok())
+        .map(DataKey::new)
+        .ok_or_else(|| failed(operation, "no plaintext of 32 bytes"))
+}
+
+fn failed(
+    operation: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> KeyServiceError {
+    KeyServiceError {
+        operation,
+        source: source.into(),
+    }
+}

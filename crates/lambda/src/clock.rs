@@ -1,0 +1,23 @@
+//! The machine's clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use webhooks_domain::ports::Clock;
+use webhooks_domain::timestamp::Timestamp;
+
+/// Tells the machine's time.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the machine"
+    )]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}

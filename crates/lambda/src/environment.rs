@@ -1,0 +1,158 @@
+//! Environment variables, read once at start.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
+
+/// The environment of the process, as it was at start.
+#[derive(Debug)]
+pub struct Environment(HashMap<String, String>);
+
+/// A variable that is missing or malformed. The function must not start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvironmentError {
+    /// It is not set.
+    #[error("environment variable {name} is not set")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Its value does not parse.
+    #[error("environment variable {name}: {problem}")]
+    Malformed {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads it"
+    )]
+    pub fn read() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// A variable's text.
+    pub fn text(&self, name: &'static str) -> Result<String, EnvironmentError> {
+        self.0
+            .get(name)
+            .cloned()
+            .ok_or(EnvironmentError::Missing { name })
+    }
+
+    /// A variable, parsed.
+    pub fn parse<T: FromStr<Err: Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, EnvironmentError> {
+        self.text(name)?
+            .parse()
+            .map_err(|problem: T::Err| malformed(name, problem))
+    }
+
+    /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
+    /// four numbers of a backoff.
+    pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
+        const SCHEDULE: &str = "RETRY_SCHEDULE";
+        let schedule = self.text(SCHEDULE)?;
+        if schedule.is_empty() {
+            return RetryPolicy::backoff(
+                self.parse("RETRY_MAX_ATTEMPTS")?,
+                self.parse("RETRY_INTERVAL_SECONDS")?,
+                self.parse("RETRY_BACKOFF_RATE")?,
+                self.parse("RETRY_MAX_DELAY_SECONDS")?,
+            )
+            .map_err(|problem| malformed(backoff_variable(&problem), problem));
+        }
+        let delays = schedule
+            .split(',')
+            .map(|delay| delay.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|problem| malformed(SCHEDULE, problem))?;
+        RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))
+    }
+}
+
+/// The variable that a policy's error speaks of.
+fn backoff_variable(error: &RetryPolicyError) -> &'static str {
+    match error {
+        RetryPolicyError::Range {
+            field: "intervalSeconds",
+            ..
+        } => "RETRY_INTERVAL_SECONDS",
+        RetryPolicyError::Range {
+            field: "backoffRate",
+            ..
+        } => "RETRY_BACKOFF_RATE",
+        RetryPolicyError::Range {
+            field: "maxDelaySeconds",
+            ..
+        } => "RETRY_MAX_DELAY_SECONDS",
+        _ => "RETRY_MAX_ATTEMPTS",
+    }
+}
+
+fn malformed(name: &'static str, problem: impl Display) -> EnvironmentError {
+    EnvironmentError::Malformed {
+        name,
+        problem: problem.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Environment(variables.iter().map(owned).collect())
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named() {
+        let environment = environment(&[("COUNT", "many")]);
+        assert_eq!(
+            environment.text("TABLE_NAME").unwrap_err().to_string(),
+            "environment variable TABLE_NAME is not set"
+        );
+        let error = environment.parse::<u32>("COUNT").unwrap_err().to_string();
+        assert!(error.starts_with("environment variable COUNT: "), "{error}");
+    }
+
+    #[test]
+    fn a_schedule_wins_over_the_backoff_numbers() {
+        let policy = environment(&[("RETRY_SCHEDULE", "0, 5,300")]).retry_policy();
+        assert_eq!(policy, Ok(RetryPolicy::Schedule(vec![0, 5, 300])));
+        for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
+            assert!(
+                environment(&[("RETRY_SCHEDULE", bad)])
+                    .retry_policy()
+                    .is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_schedule_the_backoff_numbers_count() {
+        let numbers = |rate| {
+            environment(&[
+                ("RETRY_SCHEDULE", ""),
+                ("RETRY_MAX_ATTEMPTS", "4"),
+                ("RETRY_INTERVAL_SECONDS", "10"),
+                ("RETRY_BACKOFF_RATE", rate),
+                ("RETRY_MAX_DELAY_SECONDS", "60"),
+            ])
+        };
+        assert!(numbers("2.5").retry_policy().is_ok());
+        let error = numbers("0.5").retry_policy().unwrap_err().to_string();
+        assert!(error.contains("RETRY_BACKOFF_RATE"), "{error}");
+    }
+}

@@ -1,0 +1,16 @@
+//! What every function shares: configuration from the environment, AWS clients,
+//! logging, the clock, and errors with a fixed name.
+//!
+//! Nothing here knows what a function does.
+
+mod aws;
+mod clock;
+mod environment;
+mod error;
+mod logging;
+
+pub use aws::aws_config;
+pub use clock::SystemClock;
+pub use environment::{Environment, EnvironmentError};
+pub use error::FunctionError;
+pub use logging::{init_logging, with_sources};

@@ -1,0 +1,12 @@
+//! The delivery queue: the message codec, sending, and the batch loop.
+//!
+//! A queue message is a hint that there may be work, never a payload and never
+//! a secret. What is not understood is never acknowledged.
+
+pub mod batch;
+
+mod message;
+mod queue;
+
+pub use message::{QueueMessage, QueueMessageError};
+pub use queue::SqsQueue;

@@ -1,0 +1,66 @@
+//! Sending to the delivery queue.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ports::{DeliveryQueue, QueueError};
+
+use crate::QueueMessage;
+
+/// The delivery queue. The message group is the subscription: SQS's fair queues
+/// keep one busy subscription from delaying the others.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    /// The queue with this URL.
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+impl DeliveryQueue for SqsQueue {
+    async fn send(
+        &self,
+        delivery: &DeliveryId,
+        attempt: u32,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        let message = QueueMessage {
+            delivery: *delivery,
+            attempt,
+        };
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(message.encode())
+            .message_group_id(delivery.subscription.to_string())
+            .delay_seconds(whole_seconds(delay))
+            .send()
+            .await
+            .map_err(|error| QueueError(Box::new(error)))?;
+        Ok(())
+    }
+}
+
+/// Rounded up: a message never comes before its time.
+fn whole_seconds(delay: Duration) -> i32 {
+    i32::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_never_shortened() {
+        assert_eq!(whole_seconds(Duration::ZERO), 0);
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_secs(900)), 900);
+        assert_eq!(whole_seconds(Duration::from_millis(1_001)), 2);
+    }
+}

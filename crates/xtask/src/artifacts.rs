@@ -1,0 +1,152 @@
+//! What is deployed locally: the functions built for this machine, and a copy of
+//! the template that points at them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::workspace::Workspace;
+use crate::{process, template};
+
+/// The workspace's programs, built with the dev profile.
+#[derive(Debug)]
+pub(crate) struct Programs(BTreeMap<String, PathBuf>);
+
+impl Programs {
+    /// Builds every program but this one.
+    pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
+        let mut command = workspace.cargo();
+        command
+            .args(["build", "--workspace", "--bins", "--exclude", "xtask"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stdout(Stdio::piped());
+        let output = command
+            .spawn()
+            .and_then(std::process::Child::wait_with_output)
+            .context("starting `cargo build`")?;
+        if !output.status.success() {
+            bail!("`cargo build` failed ({})", output.status);
+        }
+        Ok(Self(executables(&String::from_utf8_lossy(&output.stdout))))
+    }
+
+    /// The file of one program.
+    pub(crate) fn path(&self, name: &str) -> Result<&Path> {
+        match self.0.get(name) {
+            Some(path) => Ok(path),
+            None => bail!("no package builds the program `{name}`"),
+        }
+    }
+
+    /// Writes what `sam deploy` needs into `folder`, and returns the template's path.
+    pub(crate) fn write_artifacts(&self, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+        let source = workspace.root().join("template.yaml");
+        let text = fs::read_to_string(&source)
+            .with_context(|| format!("reading `{}`", source.display()))?;
+        let functions = folder.join("functions");
+        for package in template::function_packages(&text)? {
+            let executable = self.path(&package)?;
+            copy_executable(executable, &functions.join(&package).join("bootstrap"))?;
+        }
+        let deployed = folder.join("template.yaml");
+        fs::write(
+            &deployed,
+            template::with_absolute_paths(&text, &functions, workspace.root())?,
+        )
+        .with_context(|| format!("writing `{}`", deployed.display()))?;
+        Ok(deployed)
+    }
+}
+
+/// Copies a program without its debug information, unless an up-to-date copy is
+/// there: what is not in it is not zipped, uploaded and unpacked either.
+fn copy_executable(from: &Path, to: &Path) -> Result<()> {
+    let built = fs::metadata(from).and_then(|file| file.modified());
+    let built = built.with_context(|| format!("reading `{}`", from.display()))?;
+    if fs::metadata(to)
+        .and_then(|file| file.modified())
+        .is_ok_and(|copied| copied > built)
+    {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
+    }
+    // Under another name until it is complete: an interrupted copy must not look new.
+    let partial = to.with_extension("partial");
+    fs::copy(from, &partial).with_context(|| format!("copying `{}`", from.display()))?;
+    // Not every machine has `strip`, and everything works without it.
+    let _ = process::output(Command::new("strip").arg("-S").arg(&partial));
+    fs::rename(&partial, to).with_context(|| format!("writing `{}`", to.display()))
+}
+
+/// The programs in the messages of `cargo build --message-format json`.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    #[derive(Deserialize)]
+    struct Artifact {
+        target: Target,
+        executable: Option<PathBuf>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+    }
+    messages
+        .lines()
+        // Messages of other kinds have no target.
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
+        .filter_map(|artifact| Some((artifact.target.name, artifact.executable?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_are_taken_from_cargos_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"webhooks_domain"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"api"},"executable":"/t/debug/api"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+            "\n",
+        );
+        let found = executables(messages);
+        assert_eq!(
+            found,
+            BTreeMap::from([("api".to_owned(), PathBuf::from("/t/debug/api"))])
+        );
+    }
+
+    #[test]
+    fn a_copy_is_made_again_only_when_the_program_is_newer() {
+        let folder = std::env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (from, to) = (folder.join("api"), folder.join("out/bootstrap"));
+        fs::write(&from, "one").unwrap();
+        copy_executable(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "one");
+
+        fs::write(&to, "kept").unwrap();
+        copy_executable(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "kept");
+
+        fs::write(&from, "two").unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+        fs::File::options()
+            .write(true)
+            .open(&from)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        copy_executable(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "two");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

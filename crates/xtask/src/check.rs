@@ -1,0 +1,258 @@
+//! `cargo xtask check`: every check that needs no running stack.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+
+use crate::progress::{print_error, print_result, step};
+use crate::tools::{CargoTool, ToolSet, Tools};
+use crate::workspace::Workspace;
+use crate::{process, test};
+
+const CARGO_DENY: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+const CARGO_MACHETE: CargoTool = CargoTool {
+    name: "cargo-machete",
+    version: "0.9.2",
+};
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Only this check; repeatable [default: all].
+    #[arg(long, value_enum)]
+    only: Vec<Check>,
+    /// Also look for known vulnerabilities; needs the network each time.
+    #[arg(long)]
+    advisories: bool,
+}
+
+/// One check.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Check {
+    /// The code is formatted.
+    Fmt,
+    /// Clippy has nothing to say.
+    Clippy,
+    /// The documentation builds without warnings.
+    Docs,
+    /// Licences, sources, and who may depend on whom (deny.toml).
+    Deny,
+    /// No dependency is unused.
+    Machete,
+    /// `sam validate --lint` accepts the template.
+    Template,
+    /// The expressions of the state machine parse.
+    StateMachine,
+    /// What linters miss: the template tests of the package webhooks-tests.
+    Rules,
+}
+
+impl Check {
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Runs the chosen checks, all of them even when one fails.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let chosen: Vec<Check> = Check::value_variants()
+        .iter()
+        .copied()
+        .filter(|check| options.only.is_empty() || options.only.contains(check))
+        .collect();
+    install_tools(workspace, &chosen)?;
+    let mut failed = Vec::new();
+    for check in chosen {
+        let started = Instant::now();
+        let result = run_one(workspace, check, options);
+        print_result(&check.name(), started.elapsed(), result.is_ok());
+        if let Err(error) = result {
+            print_error(&error);
+            failed.push(check.name());
+        }
+    }
+    if !failed.is_empty() {
+        let again: Vec<String> = failed
+            .iter()
+            .map(|name| format!(" --only {name}"))
+            .collect();
+        bail!(
+            "{} failed; again with `cargo xtask check{}`",
+            failed.join(", "),
+            again.concat()
+        );
+    }
+    Ok(())
+}
+
+/// Installs what is missing, one line each, so that no check is slow without a word.
+fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
+    for (check, tool) in [(Check::Deny, CARGO_DENY), (Check::Machete, CARGO_MACHETE)] {
+        if chosen.contains(&check) && !tool.is_installed(workspace) {
+            step(&format!("install {} {}", tool.name, tool.version), || {
+                tool.install(workspace)
+            })?;
+        }
+    }
+    let needs_python = chosen.contains(&Check::Template) || chosen.contains(&Check::StateMachine);
+    if needs_python && !Tools::are_installed(workspace, ToolSet::Local)? {
+        step("install SAM CLI", || {
+            Tools::install(workspace, ToolSet::Local)
+        })?;
+    }
+    Ok(())
+}
+
+fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()> {
+    match check {
+        Check::Fmt => {
+            // Cargo's own list of members misses none.
+            quiet(workspace.cargo().args(["fmt", "--all", "--check"]))
+                .context("`cargo fmt --all` formats the code")
+        }
+        Check::Clippy => process::run(workspace.cargo().args([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])),
+        Check::Docs => process::run(
+            workspace
+                .cargo()
+                .args([
+                    "doc",
+                    "--quiet",
+                    "--workspace",
+                    "--no-deps",
+                    "--document-private-items",
+                ])
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        ),
+        Check::Deny => {
+            let mut command = workspace.command(CARGO_DENY.install(workspace)?);
+            // The advisories are fetched anew each time, and change without a change here.
+            command.args([
+                "--log-level",
+                "warn",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ]);
+            if options.advisories {
+                command.arg("advisories");
+            }
+            quiet(&mut command)
+        }
+        Check::Machete => quiet(
+            workspace
+                .command(CARGO_MACHETE.install(workspace)?)
+                .args(["--with-metadata", "."]),
+        ),
+        Check::Template => {
+            let mut command = Tools::install(workspace, ToolSet::Local)?.command("sam");
+            quiet(command.args([
+                "validate",
+                "--lint",
+                "--region",
+                crate::emulator::REGION,
+                "--template",
+                "template.yaml",
+            ]))
+        }
+        Check::StateMachine => {
+            let mut command = Tools::install(workspace, ToolSet::Local)?.command("python");
+            command
+                .arg(workspace.xtask_file("python/check_state_machine.py"))
+                .args(definitions(workspace)?);
+            quiet(&mut command)
+        }
+        Check::Rules => rules(workspace),
+    }
+}
+
+fn rules(workspace: &Workspace) -> Result<()> {
+    let packages = workspace.packages()?;
+    let targets: Vec<String> = packages
+        .iter()
+        .filter(|package| package.name == test::SYSTEM_TESTS)
+        .flat_map(test::test_targets)
+        .collect();
+    ensure!(
+        !targets.is_empty(),
+        "the package `{}` has no tests of the template",
+        test::SYSTEM_TESTS
+    );
+    quiet(
+        workspace
+            .cargo()
+            .args(["test", "--quiet", "--workspace"])
+            .args(targets),
+    )
+}
+
+/// Runs a check that is silent when it finds nothing.
+fn quiet(command: &mut Command) -> Result<()> {
+    let output = command.output().context("starting the check")?;
+    if !output.status.success() {
+        eprint!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        bail!("it ended with {}", output.status);
+    }
+    Ok(())
+}
+
+/// The state machine definitions, relative to the checkout.
+fn definitions(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let folder = workspace.root().join("statemachine");
+    let mut found = Vec::new();
+    for entry in
+        std::fs::read_dir(&folder).with_context(|| format!("reading `{}`", folder.display()))?
+    {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            found.push(
+                path.strip_prefix(workspace.root())
+                    .unwrap_or(&path)
+                    .to_owned(),
+            );
+        }
+    }
+    ensure!(!found.is_empty(), "no definition in `{}`", folder.display());
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_named_on_the_command_line_as_in_the_report() {
+        assert_eq!(Check::StateMachine.name(), "state-machine");
+        assert_eq!(Check::Fmt.name(), "fmt");
+    }
+
+    #[test]
+    fn a_check_that_ends_with_an_error_fails() {
+        assert!(quiet(&mut Command::new("true")).is_ok());
+        assert!(quiet(&mut Command::new("false")).is_err());
+    }
+}

@@ -1,0 +1,281 @@
+//! The local AWS: one MiniStack process for each stack.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::process::{self, ProcessId};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// The region that the emulator plays.
+pub(crate) const REGION: &str = "us-east-1";
+/// The emulator's root account: it takes the key that it was started with as root's.
+pub(crate) const ACCESS_KEY_ID: &str = "test";
+/// The secret that belongs to [`ACCESS_KEY_ID`].
+pub(crate) const SECRET_ACCESS_KEY: &str = "test";
+
+/// The port that is tried first, the one that such emulators are known by.
+const USUAL_PORT: u16 = 4566;
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A started emulator; the record of it is kept in the stack's folder.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Emulator {
+    process: ProcessId,
+    port: u16,
+}
+
+impl Emulator {
+    /// The emulator that was started for this folder and still runs.
+    pub(crate) fn running(folder: &Path) -> Option<Self> {
+        let text = fs::read_to_string(folder.join("emulator.json")).ok()?;
+        let emulator: Self = serde_json::from_str(&text).ok()?;
+        emulator.process.is_running().then_some(emulator)
+    }
+
+    /// Starts an emulator with an empty state and waits until it serves. It ends
+    /// with this program, unless [`Emulator::keep`] is called.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+    ) -> Result<Self> {
+        let temporary = folder.join("tmp");
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary).context("removing what an earlier emulator left")?;
+        }
+        fs::create_dir_all(&temporary)
+            .with_context(|| format!("making `{}`", temporary.display()))?;
+        let keep = folder.join("keep");
+        if keep.exists() {
+            fs::remove_file(&keep)?;
+        }
+        let log_path = folder.join("emulator.log");
+        let log = process::create(&log_path)?;
+        let mut command = tools.command("python");
+        // The functions inherit this environment: nothing of the user's belongs in it.
+        command.env_clear();
+        for name in ["HOME", "PATH", "LANG"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        let child = command
+            .arg(workspace.xtask_file("python/emulator.py"))
+            .arg(&keep)
+            .env("AUTH", "true")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("AWS_ENDPOINT_URL", endpoint(port))
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("LAMBDA_EXECUTOR", "local")
+            .env("MINISTACK_REGION", REGION)
+            // Its other listeners, on fixed ports, which two stacks cannot share.
+            .env("IOT_MTLS_ENABLED", "0")
+            .env("SFTP_ENABLED", "0")
+            .env("STATE_DIR", temporary.join("state"))
+            .env("S3_DATA_DIR", temporary.join("s3"))
+            .env("TMPDIR", &temporary)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // A group of its own: it and its functions are ended together.
+            .process_group(0)
+            .spawn()
+            .context("starting the emulator")?;
+        let pid = child.id();
+        let process = ProcessId::of(pid);
+        // Someone has to take note of its end, or it stays in the process table.
+        std::thread::spawn(move || {
+            let mut child = child;
+            child.wait()
+        });
+        let Some(process) = process else {
+            bail!("{}", did_not_start(&log_path));
+        };
+        let emulator = Self { process, port };
+        fs::write(
+            folder.join("emulator.json"),
+            serde_json::to_string(&emulator)?,
+        )?;
+        if let Err(error) = emulator.wait_until_ready(&log_path) {
+            emulator.stop(folder)?;
+            return Err(error);
+        }
+        Ok(emulator)
+    }
+
+    fn wait_until_ready(&self, log: &Path) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while !is_ready(self.port) {
+            ensure!(self.process.is_running(), "{}", did_not_start(log));
+            ensure!(
+                Instant::now() < deadline,
+                "{}\nthe emulator does not answer on port {} after {} s; its log is {}",
+                process::last_lines(log),
+                self.port,
+                START_LIMIT.as_secs(),
+                log.display()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Lets the emulator outlive this program.
+    pub(crate) fn keep(folder: &Path) -> Result<()> {
+        process::create(&folder.join("keep"))?;
+        Ok(())
+    }
+
+    /// Ends the emulator and the functions that it runs, and forgets its state.
+    pub(crate) fn stop(&self, folder: &Path) -> Result<()> {
+        self.process.end_group(STOP_LIMIT)?;
+        for file in ["emulator.json", "keep"] {
+            let path = folder.join(file);
+            if path.exists() {
+                fs::remove_file(&path).with_context(|| format!("removing `{}`", path.display()))?;
+            }
+        }
+        let temporary = folder.join("tmp");
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary)
+                .with_context(|| format!("removing `{}`", temporary.display()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address that AWS clients talk to.
+    pub(crate) fn endpoint(&self) -> String {
+        endpoint(self.port)
+    }
+
+    /// Whether the emulator answers.
+    pub(crate) fn is_ready(&self) -> bool {
+        is_ready(self.port)
+    }
+}
+
+/// The port to serve on: the one asked for, or else the usual one, or else any free one.
+pub(crate) fn choose_port(wanted: Option<u16>) -> Result<u16> {
+    if let Some(port) = wanted {
+        ensure!(
+            is_free(port),
+            "port {port} is in use: choose another, or leave out `--port`"
+        );
+        return Ok(port);
+    }
+    if is_free(USUAL_PORT) {
+        Ok(USUAL_PORT)
+    } else {
+        free_port()
+    }
+}
+
+/// A port that nothing listens on.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    Ok(listener
+        .local_addr()
+        .context("looking for a free port")?
+        .port())
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+fn did_not_start(log: &Path) -> String {
+    format!(
+        "{}\nthe emulator ended while it started; its log is {}",
+        process::last_lines(log),
+        log.display()
+    )
+}
+
+/// Asks the emulator whether it is ready; anything but a yes is a no.
+fn is_ready(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let limit = Duration::from_secs(2);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut stream = TcpStream::connect_timeout(&address, limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.write_all(
+            format!("GET /_ministack/ready HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    ask().is_ok_and(|status| status.ends_with(" 200"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_refused_by_name() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = choose_port(Some(port)).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("port {port} is in use")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn ready_means_status_200_and_nothing_else() {
+        for (answer, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 503 \r\n\r\n", false),
+            ("", false),
+        ] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 256];
+                let _ = stream.read(&mut request).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            });
+            assert_eq!(is_ready(port), expected, "{answer:?}");
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_ended_emulator_is_not_a_running_one() {
+        let folder = std::env::temp_dir().join(format!("xtask-emulator-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join("emulator.json"),
+            r#"{"process":{"pid":1,"started":"never"},"port":4566}"#,
+        )
+        .unwrap();
+        assert!(Emulator::running(&folder).is_none());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

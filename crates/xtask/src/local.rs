@@ -1,0 +1,107 @@
+//! `cargo xtask local`: a stack that stays.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+
+use crate::parameters::Parameter;
+use crate::prepare;
+use crate::progress::{note, step};
+use crate::stack::{self, Stack};
+use crate::tools::{ToolSet, Tools};
+use crate::workspace::Workspace;
+
+/// The folder of this stack below `target`.
+pub(crate) const STACK: &str = "local";
+
+/// What to do with the local stack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the stack, or deploy what changed to the one that runs.
+    Up(Up),
+    /// Say whether the stack runs, and where.
+    Status,
+    /// Show what the functions logged.
+    Logs(Logs),
+    /// Take the stack down; its data is lost, its logs stay in target/local.
+    Down,
+}
+
+/// Options of `local up`.
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    /// The emulator's port [default: 4566, or a free one].
+    #[arg(long)]
+    port: Option<u16>,
+    /// A parameter of template.yaml; overrides samconfig.toml. Repeatable.
+    #[arg(long = "parameter", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+}
+
+/// Options of `local logs`.
+#[derive(Args, Debug)]
+pub(crate) struct Logs {
+    /// Keep showing new lines until interrupted.
+    #[arg(long)]
+    follow: bool,
+    /// Show the emulator's own log instead.
+    #[arg(long, conflicts_with = "follow")]
+    emulator: bool,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(workspace: &Workspace, command: &Command) -> Result<()> {
+    let stack = Stack::new(workspace, STACK);
+    match command {
+        Command::Up(options) => up(workspace, &stack, options),
+        Command::Status => status(&stack),
+        Command::Logs(options) => logs(workspace, &stack, options),
+        Command::Down => down(&stack),
+    }
+}
+
+fn up(workspace: &Workspace, stack: &Stack, options: &Up) -> Result<()> {
+    let (tools, programs) = prepare::tools_and_programs(workspace)?;
+    stack.up(&tools, &programs, options.port, &options.parameters)?;
+    stack.keep()?;
+    stack::print_description(&stack.description()?);
+    note(&format!(
+        "described in {}",
+        stack.description_file().display()
+    ));
+    note("take it down with `cargo xtask local down`");
+    Ok(())
+}
+
+fn status(stack: &Stack) -> Result<()> {
+    let Some(emulator) = stack.emulator() else {
+        bail!("no local stack runs; start one with `cargo xtask local up`");
+    };
+    if !emulator.is_ready() {
+        bail!(
+            "the emulator runs on port {} but does not answer; see {}, or run `cargo xtask local down`",
+            emulator.port(),
+            stack.emulator_log().display()
+        );
+    }
+    stack::print_description(&stack.description()?);
+    Ok(())
+}
+
+fn logs(workspace: &Workspace, stack: &Stack, options: &Logs) -> Result<()> {
+    if options.emulator {
+        let path = stack.emulator_log();
+        let text = std::fs::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
+        return io::stdout().write_all(&text).context("printing the log");
+    }
+    let tools = Tools::install(workspace, ToolSet::Local)?;
+    stack.show_function_logs(&tools, options.follow)
+}
+
+fn down(stack: &Stack) -> Result<()> {
+    if !step("take the stack down", || stack.down())? {
+        note("it was not running");
+    }
+    Ok(())
+}

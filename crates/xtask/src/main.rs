@@ -1,0 +1,115 @@
+//! The developer's commands, run as `cargo xtask COMMAND`.
+//!
+//! - `demo` shows the system at work; `local` keeps a stack running.
+//! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
+//!
+//! A local stack is the same template that AWS gets, deployed by SAM CLI to
+//! `MiniStack`. Everything that is installed or started stays below `target/`, and
+//! only processes that were started here are ever ended.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a command line reads its environment and waits for the processes it starts"
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod artifacts;
+mod check;
+mod demo;
+mod emulator;
+mod local;
+mod parameters;
+mod prepare;
+mod process;
+mod progress;
+mod sam_build;
+mod stack;
+mod template;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::workspace::Workspace;
+
+/// The developer's commands of the webhook provider.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Show the system at work: events in, signed webhooks out.
+    Demo(demo::Options),
+    /// Keep a stack running on this machine.
+    #[command(subcommand)]
+    Local(local::Command),
+    /// Run the tests: unit, property, contract and end to end.
+    Test(test::Options),
+    /// Run every check: format, lints, docs, dependencies, template, state machine.
+    Check(check::Options),
+    /// Build the functions for AWS with `sam build`.
+    Build(sam_build::Options),
+}
+
+fn main() -> ExitCode {
+    match run(&Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Demo(options) => demo::run(&workspace, options),
+        Command::Local(command) => local::run(&workspace, command),
+        Command::Test(options) => test::run(&workspace, options),
+        Command::Check(options) => check::run(&workspace, options),
+        Command::Build(options) => sam_build::run(&workspace, options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn parameters_can_be_repeated() {
+        let line = [
+            "xtask",
+            "local",
+            "up",
+            "--port",
+            "1",
+            "--parameter",
+            "A=1",
+            "--parameter",
+            "B=2,3",
+        ];
+        let Command::Local(local::Command::Up(options)) = Command::parse_from(line) else {
+            panic!("`local up` is another command");
+        };
+        assert_eq!(
+            format!("{options:?}"),
+            "Up { port: Some(1), parameters: [Parameter { name: \"A\", value: \"1\" }, \
+             Parameter { name: \"B\", value: \"2,3\" }] }"
+        );
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_refused() {
+        assert!(Command::try_parse_from(["xtask", "local", "up", "--parameter", "A"]).is_err());
+    }
+}

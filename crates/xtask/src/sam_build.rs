@@ -1,0 +1,101 @@
+//! `cargo xtask build`: the functions as they are deployed to AWS.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::process;
+use crate::progress::{heading, step};
+use crate::tools::{ToolSet, Tools};
+use crate::workspace::Workspace;
+
+/// Options of `build`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Arguments for `sam build`, such as `--parameter-overrides Architecture=x86_64`.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs `sam build` with the pinned cargo-lambda and prints what came out.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    for (set, name) in [
+        (ToolSet::Local, "install SAM CLI"),
+        (ToolSet::Build, "install cargo-lambda"),
+    ] {
+        if !Tools::are_installed(workspace, set)? {
+            step(name, || Tools::install(workspace, set))?;
+        }
+    }
+    let sam = Tools::install(workspace, ToolSet::Local)?;
+    let cargo_lambda = Tools::install(workspace, ToolSet::Build)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [sam.bin().to_owned(), cargo_lambda.bin().to_owned()];
+    let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path)))
+        .context("extending PATH with the tools")?;
+    heading("sam build; optimised for AWS, the first time takes many minutes");
+    process::run(
+        sam.command("sam")
+            .args(["build", "--template-file", "template.yaml"])
+            .args(&options.arguments)
+            .env("PATH", path),
+    )?;
+    println!("{}", sizes(&workspace.root().join(".aws-sam/build"))?);
+    Ok(())
+}
+
+/// A table of the built functions and the sizes of their programs.
+fn sizes(folder: &Path) -> Result<String> {
+    let mut rows = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
+        let entry = entry?;
+        if let Ok(file) = fs::metadata(entry.path().join("bootstrap")) {
+            rows.push((entry.file_name().to_string_lossy().into_owned(), file.len()));
+        }
+    }
+    rows.sort();
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(name, size_bytes)| {
+            let kib = size_bytes.div_ceil(1024);
+            format!(
+                "{name:width$}  {:>3}.{:02} MiB",
+                kib / 1024,
+                kib % 1024 * 100 / 1024
+            )
+        })
+        .collect();
+    Ok(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_functions_are_in_the_table_of_sizes() {
+        let folder = std::env::temp_dir().join(format!("xtask-sizes-{}", std::process::id()));
+        for name in ["ApiFunction", "WebhookDelivery", "PrepareCallsFunction"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        fs::write(
+            folder.join("ApiFunction/bootstrap"),
+            vec![0; 3 * 512 * 1024],
+        )
+        .unwrap();
+        fs::write(folder.join("PrepareCallsFunction/bootstrap"), vec![0; 1024]).unwrap();
+        let table = sizes(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            table,
+            "ApiFunction             1.50 MiB\nPrepareCallsFunction    0.00 MiB"
+        );
+    }
+}

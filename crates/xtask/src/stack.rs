@@ -1,0 +1,223 @@
+//! A local stack: an emulator, and the template deployed to it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::artifacts::Programs;
+use crate::emulator::{self, Emulator};
+use crate::parameters::{self, Parameter};
+use crate::process;
+use crate::progress::{note, step};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// The name that the stack has in the emulator.
+const STACK_NAME: &str = "webhooks";
+
+/// A local stack and the folder that holds all of its files.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    workspace: Workspace,
+    folder: PathBuf,
+}
+
+/// What clients need in order to use a stack; the contents of `stack.json`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Description {
+    pub(crate) endpoint: String,
+    region: String,
+    access_key_id: String,
+    secret_access_key: String,
+    /// The template's outputs by name.
+    pub(crate) outputs: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// The stack of that name, running or not.
+    pub(crate) fn new(workspace: &Workspace, name: &str) -> Self {
+        Self {
+            workspace: workspace.clone(),
+            folder: workspace.stack_dir(name),
+        }
+    }
+
+    /// The stack's emulator, when it runs.
+    pub(crate) fn emulator(&self) -> Option<Emulator> {
+        Emulator::running(&self.folder)
+    }
+
+    /// The file that describes the deployed stack.
+    pub(crate) fn description_file(&self) -> PathBuf {
+        self.folder.join("stack.json")
+    }
+
+    /// Reads the description of the deployed stack.
+    pub(crate) fn description(&self) -> Result<Description> {
+        let path = self.description_file();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("reading `{}`", path.display()))
+    }
+
+    /// What the emulator printed.
+    pub(crate) fn emulator_log(&self) -> PathBuf {
+        self.folder.join("emulator.log")
+    }
+
+    /// Starts the emulator unless it runs, and deploys the template to it. Nothing
+    /// is left running when that fails, or when this program ends, unless
+    /// [`Stack::keep`] is called.
+    pub(crate) fn up(
+        &self,
+        tools: &Tools,
+        programs: &Programs,
+        port: Option<u16>,
+        parameters: &[Parameter],
+    ) -> Result<()> {
+        let template = programs.write_artifacts(&self.workspace, &self.folder.join("artifacts"))?;
+        if let Some(emulator) = self.emulator() {
+            ensure!(
+                port.is_none_or(|port| port == emulator.port()),
+                "the stack already runs on port {}: take it down first to move it",
+                emulator.port()
+            );
+            return self.deploy(tools, &emulator, &template, parameters);
+        }
+        let port = emulator::choose_port(port)?;
+        let emulator = step("start the emulator", || {
+            Emulator::start(&self.workspace, tools, &self.folder, port)
+        })?;
+        let deployed = self.deploy(tools, &emulator, &template, parameters);
+        if deployed.is_err() {
+            self.stop(&emulator)?;
+        }
+        deployed
+    }
+
+    /// Lets the stack outlive this program.
+    pub(crate) fn keep(&self) -> Result<()> {
+        Emulator::keep(&self.folder)
+    }
+
+    /// Ends the emulator and forgets everything in it but its logs. Returns whether
+    /// there was one.
+    pub(crate) fn down(&self) -> Result<bool> {
+        match self.emulator() {
+            Some(emulator) => self.stop(&emulator).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn stop(&self, emulator: &Emulator) -> Result<()> {
+        let description = self.description_file();
+        if description.exists() {
+            fs::remove_file(&description)
+                .with_context(|| format!("removing `{}`", description.display()))?;
+        }
+        emulator.stop(&self.folder)
+    }
+
+    fn deploy(
+        &self,
+        tools: &Tools,
+        emulator: &Emulator,
+        template: &Path,
+        parameters: &[Parameter],
+    ) -> Result<()> {
+        let samconfig = self.workspace.root().join("samconfig.toml");
+        let overrides = parameters::overrides(&samconfig, parameters)?;
+        let log = self.folder.join("deploy.log");
+        step("deploy the stack", || {
+            let mut command = self.sam(tools, emulator);
+            command
+                .args(["deploy", "--stack-name", STACK_NAME, "--resolve-s3"])
+                .args(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"])
+                .args(["--no-fail-on-empty-changeset", "--no-progressbar"])
+                .args(["--config-env", "local", "--config-file"])
+                .arg(&samconfig)
+                .arg("--template-file")
+                .arg(template);
+            if !overrides.is_empty() {
+                command.arg("--parameter-overrides").args(&overrides);
+            }
+            process::run_logged(&mut command, &log)?;
+            self.describe(tools, emulator)
+        })
+    }
+
+    /// Writes `stack.json`.
+    fn describe(&self, tools: &Tools, emulator: &Emulator) -> Result<()> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Output {
+            output_key: String,
+            output_value: String,
+        }
+        let mut command = self.sam(tools, emulator);
+        command.args([
+            "list",
+            "stack-outputs",
+            "--stack-name",
+            STACK_NAME,
+            "--output",
+            "json",
+        ]);
+        let text = process::output(&mut command)?;
+        let outputs: Vec<Output> =
+            serde_json::from_str(&text).context("reading the outputs of the stack")?;
+        let description = Description {
+            endpoint: emulator.endpoint(),
+            region: emulator::REGION.to_owned(),
+            access_key_id: emulator::ACCESS_KEY_ID.to_owned(),
+            secret_access_key: emulator::SECRET_ACCESS_KEY.to_owned(),
+            outputs: outputs
+                .into_iter()
+                .map(|output| (output.output_key, output.output_value))
+                .collect(),
+        };
+        let path = self.description_file();
+        let mut text = serde_json::to_string_pretty(&description)?;
+        text.push('\n');
+        fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))
+    }
+
+    /// Shows the functions' logs from the emulator, and keeps showing them if asked to.
+    pub(crate) fn show_function_logs(&self, tools: &Tools, follow: bool) -> Result<()> {
+        let Some(emulator) = self.emulator() else {
+            bail!("no local stack runs; start one with `cargo xtask local up`");
+        };
+        let mut command = self.sam(tools, &emulator);
+        command.args(["logs", "--stack-name", STACK_NAME]);
+        if follow {
+            command.arg("--tail");
+        }
+        process::run(&mut command)
+    }
+
+    /// SAM CLI as the emulator's root.
+    fn sam(&self, tools: &Tools, emulator: &Emulator) -> Command {
+        let mut command = tools.command("sam");
+        command
+            .env("AWS_ENDPOINT_URL", emulator.endpoint())
+            .env("AWS_ACCESS_KEY_ID", emulator::ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", emulator::SECRET_ACCESS_KEY)
+            .env("AWS_DEFAULT_REGION", emulator::REGION)
+            // Seconds between looks at the progress; SAM's own default is 5.
+            .env("SAM_CLI_POLL_DELAY", "0.2");
+        command
+    }
+}
+
+/// Says where a running stack is.
+pub(crate) fn print_description(description: &Description) {
+    note(&format!("endpoint  {}", description.endpoint));
+    for (name, value) in &description.outputs {
+        note(&format!("{name}  {value}"));
+    }
+}

@@ -1,0 +1,150 @@
+//! The copy of `template.yaml` that is deployed locally: the same text, in which
+//! the functions' code and the state machine's definition are absolute paths.
+//! That is what `sam build` does to a template, without building for AWS.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+/// The template's place for a function's code, before it is built.
+const UNBUILT: &str = "CodeUri: .";
+
+/// The names of the functions that the template builds from this workspace, as packages.
+pub(crate) fn function_packages(template: &str) -> Result<Vec<String>> {
+    let mut packages = Vec::new();
+    for line in lines(template) {
+        if line.text.trim() == UNBUILT {
+            packages.push(package_name(line.logical_id)?);
+        }
+    }
+    Ok(packages)
+}
+
+/// The template with each `CodeUri: .` as the folder of that function's package
+/// under `functions`, and each relative `DefinitionUri` as a path below `root`.
+pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path) -> Result<String> {
+    let mut rewritten = String::with_capacity(template.len() + 1024);
+    for line in lines(template) {
+        let trimmed = line.text.trim();
+        let indent = &line.text[..line.text.len() - line.text.trim_start().len()];
+        let path = if trimmed == UNBUILT {
+            Some(("CodeUri", functions.join(package_name(line.logical_id)?)))
+        } else {
+            trimmed
+                .strip_prefix("DefinitionUri: ")
+                .map(|definition| ("DefinitionUri", root.join(definition)))
+        };
+        match path {
+            // A JSON string is a YAML string, whatever the path holds.
+            Some((key, path)) => {
+                let path = serde_json::to_string(&path)?;
+                rewritten.push_str(&format!("{indent}{key}: {path}"));
+            }
+            None => rewritten.push_str(line.text),
+        }
+        rewritten.push('\n');
+    }
+    Ok(rewritten)
+}
+
+struct Line<'a> {
+    text: &'a str,
+    /// The resource (or parameter, output, ...) that the line belongs to.
+    logical_id: &'a str,
+}
+
+fn lines(template: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut logical_id = "";
+    template.lines().map(move |text| {
+        if let Some(entry) = text.strip_prefix("  ")
+            && entry.starts_with(|first: char| first.is_ascii_alphabetic())
+            && let Some((name, _)) = entry.split_once(':')
+        {
+            logical_id = name;
+        }
+        Line { text, logical_id }
+    })
+}
+
+/// `LookUpSubscriptionsFunction` is built from the package `look-up-subscriptions`.
+fn package_name(logical_id: &str) -> Result<String> {
+    let Some(name) = logical_id
+        .strip_suffix("Function")
+        .filter(|name| !name.is_empty())
+    else {
+        bail!("template.yaml: `{logical_id}`: the name of a function must end in `Function`");
+    };
+    let mut package = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            package.push('-');
+        }
+        package.push(letter.to_ascii_lowercase());
+    }
+    Ok(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "\
+Resources:
+  LookUpSubscriptionsFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Description: A function.
+  # The workflow.
+  Workflow:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: statemachine/webhook-delivery.asl.json
+  ApiFunction:
+    Properties:
+      CodeUri: .
+";
+
+    #[test]
+    fn a_function_is_built_from_the_package_of_its_name() {
+        assert_eq!(
+            function_packages(TEMPLATE).unwrap(),
+            ["look-up-subscriptions", "api"]
+        );
+    }
+
+    #[test]
+    fn only_the_paths_of_code_and_definition_change() {
+        let rewritten = with_absolute_paths(
+            TEMPLATE,
+            Path::new("/out/functions"),
+            Path::new("/my checkout"),
+        )
+        .unwrap();
+        let changed: Vec<&str> = rewritten
+            .lines()
+            .zip(TEMPLATE.lines())
+            .filter(|(after, before)| after != before)
+            .map(|(after, _)| after)
+            .collect();
+        assert_eq!(
+            changed,
+            [
+                "      CodeUri: \"/out/functions/look-up-subscriptions\"",
+                "      DefinitionUri: \"/my checkout/statemachine/webhook-delivery.asl.json\"",
+                "      CodeUri: \"/out/functions/api\"",
+            ]
+        );
+        assert_eq!(rewritten.lines().count(), TEMPLATE.lines().count());
+    }
+
+    #[test]
+    fn a_function_with_another_name_is_refused() {
+        let template = "Resources:\n  Api:\n    Properties:\n      CodeUri: .\n";
+        let error = function_packages(template).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "template.yaml: `Api`: the name of a function must end in `Function`"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! `cargo xtask test`: everything that needs no stack first, then the end-to-end
+//! tests against stacks of their own.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::parameters::Parameter;
+use crate::progress::{heading, step};
+use crate::stack::Stack;
+use crate::workspace::{Package, Workspace};
+use crate::{prepare, process};
+
+/// The package of the tests that look at the whole system.
+pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
+/// Its target that needs a deployed stack.
+const END_TO_END: &str = "end_to_end";
+
+/// Options of `test`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Only this part; repeatable [default: all].
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Only the tests whose names contain this.
+    #[arg(long)]
+    filter: Option<String>,
+    /// Arguments for the test programs, such as `--nocapture`.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// A part of the test run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// Unit, property, contract and template tests.
+    Unit,
+    /// End to end, with an Express workflow as deployed by default.
+    Express,
+    /// End to end, with a Standard workflow.
+    Standard,
+}
+
+impl Options {
+    fn includes(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// What follows `cargo test TARGETS`.
+    fn trailing(&self) -> Vec<&str> {
+        let mut trailing: Vec<&str> = self.filter.iter().map(String::as_str).collect();
+        trailing.push("--");
+        trailing.extend(self.arguments.iter().map(String::as_str));
+        trailing
+    }
+}
+
+/// Runs the chosen parts; stops at the first that fails.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.includes(Part::Unit) {
+        heading("unit, property, contract and template tests");
+        cargo_test(
+            workspace,
+            &targets_without_stack(&workspace.packages()?),
+            options,
+        )?;
+        // Cargo runs the examples in the documentation on their own only.
+        cargo_test(workspace, &["--doc".to_owned()], options)?;
+    }
+    let workflows = [(Part::Express, "EXPRESS"), (Part::Standard, "STANDARD")];
+    let chosen: Vec<_> = workflows
+        .into_iter()
+        .filter(|(part, _)| options.includes(*part))
+        .collect();
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    let (tools, programs) = prepare::tools_and_programs(workspace)?;
+    let mut compile = workspace.cargo();
+    process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
+    for (_, workflow_type) in chosen {
+        heading(&format!("end-to-end tests, workflow type {workflow_type}"));
+        let stack = Stack::new(workspace, &format!("test/{}", workflow_type.to_lowercase()));
+        // What an interrupted run may have left.
+        stack.down()?;
+        let port = crate::emulator::free_port()?;
+        stack.up(&tools, &programs, Some(port), &parameters(workflow_type))?;
+        let tested = test_stack(workspace, &stack, options);
+        step("take the stack down", || stack.down())?;
+        tested?;
+    }
+    Ok(())
+}
+
+fn test_stack(workspace: &Workspace, stack: &Stack, options: &Options) -> Result<()> {
+    let mut command = workspace.cargo();
+    command
+        .args(["test", "--workspace", "--test", END_TO_END])
+        .args(options.trailing())
+        .env("WEBHOOKS_STACK", stack.description_file());
+    process::run(&mut command)
+}
+
+fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
+    let mut command = workspace.cargo();
+    command
+        .args(["test", "--workspace"])
+        .args(targets)
+        .args(options.trailing());
+    process::run(&mut command)
+}
+
+/// Short waits, so that a test can see several attempts and a timeout.
+fn parameters(workflow_type: &str) -> Vec<Parameter> {
+    vec![
+        Parameter::new("RequestTimeoutSeconds", "3"),
+        Parameter::new("RetrySchedule", "0,1,1,2,2"),
+        Parameter::new("WorkflowType", workflow_type),
+    ]
+}
+
+/// Cargo's arguments for every test target but the one that needs a stack.
+pub(crate) fn targets_without_stack(packages: &[Package]) -> Vec<String> {
+    let mut arguments = vec!["--lib".to_owned(), "--bins".to_owned()];
+    for package in packages {
+        arguments.extend(test_targets(package));
+    }
+    arguments
+}
+
+/// Cargo's arguments for the test targets of one package that need no stack.
+pub(crate) fn test_targets(package: &Package) -> impl Iterator<Item = String> {
+    package
+        .targets
+        .iter()
+        .filter(|target| target.kind.iter().any(|kind| kind == "test"))
+        .filter(|target| package.name != SYSTEM_TESTS || target.name != END_TO_END)
+        .map(|target| format!("--test={}", target.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Target;
+
+    fn package(name: &str, targets: &[(&str, &str)]) -> Package {
+        let target = |(name, kind): &(&str, &str)| Target {
+            name: (*name).to_owned(),
+            kind: vec![(*kind).to_owned()],
+        };
+        Package {
+            name: name.to_owned(),
+            targets: targets.iter().map(target).collect(),
+        }
+    }
+
+    #[test]
+    fn everything_but_the_end_to_end_tests_runs_without_a_stack() {
+        let packages = [
+            package(
+                "webhooks-domain",
+                &[("webhooks_domain", "lib"), ("laws", "test")],
+            ),
+            package(SYSTEM_TESTS, &[("template", "test"), (END_TO_END, "test")]),
+        ];
+        assert_eq!(
+            targets_without_stack(&packages),
+            ["--lib", "--bins", "--test=laws", "--test=template"]
+        );
+    }
+
+    #[test]
+    fn a_filter_comes_before_the_arguments_of_the_test_programs() {
+        let options = Options {
+            only: vec![Part::Unit],
+            filter: Some("retry".to_owned()),
+            arguments: vec!["--nocapture".to_owned()],
+        };
+        assert_eq!(options.trailing(), ["retry", "--", "--nocapture"]);
+        assert!(!options.includes(Part::Express));
+    }
+}

@@ -1,0 +1,246 @@
+//! The pinned tools, installed below `target/tools` when first needed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// The oldest Python that MiniStack runs on.
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+/// A set of Python tools with a virtual environment of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ToolSet {
+    /// The emulator, and SAM CLI to deploy to it.
+    Local,
+    /// What `sam build` needs besides SAM CLI.
+    Build,
+}
+
+impl ToolSet {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Build => "build",
+        }
+    }
+}
+
+/// An installed set of Python tools.
+#[derive(Clone, Debug)]
+pub(crate) struct Tools {
+    bin: PathBuf,
+    sam_home: PathBuf,
+    root: PathBuf,
+}
+
+impl Tools {
+    /// Whether the set is as its requirement file wants it.
+    pub(crate) fn are_installed(workspace: &Workspace, set: ToolSet) -> Result<bool> {
+        let venv = workspace.tools_dir().join(set.name());
+        let stamp = fs::read_to_string(venv.join("stamp")).unwrap_or_default();
+        // The link to the interpreter dangles when that Python was removed.
+        Ok(stamp == expected_stamp(workspace, set)? && venv.join("bin/python").exists())
+    }
+
+    /// Installs the set unless that was done already.
+    pub(crate) fn install(workspace: &Workspace, set: ToolSet) -> Result<Self> {
+        let folder = workspace.tools_dir();
+        fs::create_dir_all(&folder)?;
+        let lock = File::create(folder.join("lock"))?;
+        lock.lock()
+            .context("waiting for another installation of the tools")?;
+        let venv = folder.join(set.name());
+        if !Self::are_installed(workspace, set)? {
+            let python = find_python()?;
+            if venv.exists() {
+                fs::remove_dir_all(&venv)
+                    .with_context(|| format!("removing `{}`", venv.display()))?;
+            }
+            let log = folder.join(format!("{}.log", set.name()));
+            process::run_logged(Command::new(&python).args(["-m", "venv"]).arg(&venv), &log)
+                .context("making a virtual environment; on Debian and Ubuntu, `apt install python3-venv` brings what it needs")?;
+            // Modules are compiled when they are first used: most never are.
+            process::run_logged(
+                Command::new(venv.join("bin/python"))
+                    .args(["-m", "pip", "install", "--no-input", "--no-compile"])
+                    .args(["--disable-pip-version-check", "--requirement"])
+                    .arg(requirements(workspace, set)),
+                &log,
+            )
+            .context("installing the tools; this needs the network, once")?;
+            fs::write(venv.join("stamp"), expected_stamp(workspace, set)?)?;
+        }
+        let sam_home = folder.join("sam");
+        if !sam_home.exists() {
+            fs::create_dir_all(&sam_home)?;
+            // The version is pinned: never look for a newer one (this is the year 2100).
+            fs::write(
+                sam_home.join("metadata.json"),
+                r#"{"lastVersionCheck": 4102444800}"#,
+            )?;
+        }
+        Ok(Self {
+            bin: venv.join("bin"),
+            sam_home,
+            root: workspace.root().to_owned(),
+        })
+    }
+
+    /// The folder of the programs.
+    pub(crate) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// A command that runs one of the tools, cut off from the user's AWS accounts
+    /// and Python settings.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.current_dir(&self.root);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["AWS_", "SAM_", "PYTHON"]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("__SAM_CLI_APP_DIR", &self.sam_home)
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+}
+
+fn requirements(workspace: &Workspace, set: ToolSet) -> PathBuf {
+    workspace
+        .xtask_file("requirements")
+        .join(format!("{}.txt", set.name()))
+}
+
+/// What the stamp of an up-to-date environment says: the requirements, and where
+/// it was made, because the scripts in it hold that path.
+fn expected_stamp(workspace: &Workspace, set: ToolSet) -> Result<String> {
+    let path = requirements(workspace, set);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+    Ok(format!("{}\n{text}", workspace.root().display()))
+}
+
+/// The Python that makes the virtual environments: `$PYTHON`, or else `python3`.
+fn find_python() -> Result<PathBuf> {
+    let python = PathBuf::from(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()));
+    let mut command = Command::new(&python);
+    command.args([
+        "-c",
+        "import sys, venv, ensurepip; print(*sys.version_info[:2])",
+    ]);
+    let text = match process::output(&mut command) {
+        Ok(text) => text,
+        Err(error) => bail!(
+            "{error:#}\na Python with `venv` is needed: install python3 and python3-venv, \
+             or name another interpreter in the variable PYTHON"
+        ),
+    };
+    let version = parse_version(&text).with_context(|| {
+        format!(
+            "`{}` gave `{}` as its version",
+            python.display(),
+            text.trim()
+        )
+    })?;
+    ensure!(
+        version >= OLDEST_PYTHON,
+        "`{}` is Python {}.{}, but {}.{} or later is needed; name another interpreter in the variable PYTHON",
+        python.display(),
+        version.0,
+        version.1,
+        OLDEST_PYTHON.0,
+        OLDEST_PYTHON.1
+    );
+    Ok(python)
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.trim().split_once(' ')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// A cargo subcommand, built once for each version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CargoTool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl CargoTool {
+    pub(crate) fn is_installed(self, workspace: &Workspace) -> bool {
+        self.program(workspace).exists()
+    }
+
+    /// Builds the tool unless that was done already, and returns its program.
+    pub(crate) fn install(self, workspace: &Workspace) -> Result<PathBuf> {
+        if !self.is_installed(workspace) {
+            // Unoptimised: these tools run for a second and take minutes to optimise.
+            let mut command = workspace.cargo();
+            command
+                .args([
+                    "install",
+                    "--locked",
+                    "--debug",
+                    "--config",
+                    "profile.dev.debug=0",
+                ])
+                .args(["--version", self.version, "--root"])
+                .arg(self.folder(workspace))
+                .arg(self.name);
+            process::run_logged(
+                &mut command,
+                &workspace.tools_dir().join(format!("{}.log", self.name)),
+            )
+            .with_context(|| format!("installing {}; this needs the network, once", self.name))?;
+        }
+        Ok(self.program(workspace))
+    }
+
+    fn folder(self, workspace: &Workspace) -> PathBuf {
+        workspace
+            .tools_dir()
+            .join(format!("{}-{}", self.name, self.version))
+    }
+
+    fn program(self, workspace: &Workspace) -> PathBuf {
+        self.folder(workspace).join("bin").join(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(parse_version("3 9\n").unwrap() < OLDEST_PYTHON);
+        assert!(parse_version("3 13\n").unwrap() >= OLDEST_PYTHON);
+        assert_eq!(parse_version("three"), None);
+    }
+
+    #[test]
+    fn every_requirement_is_pinned() {
+        let workspace = Workspace::find().unwrap();
+        for set in [ToolSet::Local, ToolSet::Build] {
+            let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                assert!(line.contains("=="), "{line}");
+            }
+        }
+    }
+}

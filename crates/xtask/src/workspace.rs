@@ -1,0 +1,95 @@
+//! Where things are: the checkout, its packages, and the folders of the local stacks.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::process;
+
+/// The checkout that this program was built in.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+/// A package of the workspace, as `cargo metadata` tells of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One thing that cargo builds from a package.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+impl Workspace {
+    /// Finds the checkout from the place of this package in it.
+    pub(crate) fn find() -> Result<Self> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = package
+            .ancestors()
+            .nth(2)
+            .with_context(|| format!("`{}` is not two folders deep", package.display()))?;
+        anyhow::ensure!(
+            root.join("Cargo.toml").is_file(),
+            "`{}` is gone: the checkout was moved; run `cargo clean --package xtask` in its new place",
+            root.display()
+        );
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file of this package that is not Rust: a script, a requirement file.
+    pub(crate) fn xtask_file(&self, name: &str) -> PathBuf {
+        self.root.join("crates/xtask").join(name)
+    }
+
+    /// Where the tools are installed, shared by every command.
+    pub(crate) fn tools_dir(&self) -> PathBuf {
+        self.root.join("target/tools")
+    }
+
+    /// The folder of a local stack: `local`, or one of the tests' own.
+    pub(crate) fn stack_dir(&self, name: &str) -> PathBuf {
+        self.root.join("target").join(name)
+    }
+
+    /// A command that runs in the checkout.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The cargo that runs this program.
+    pub(crate) fn cargo(&self) -> Command {
+        self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    }
+
+    /// The packages of the workspace.
+    pub(crate) fn packages(&self) -> Result<Vec<Package>> {
+        let mut command = self.cargo();
+        command.args(["metadata", "--format-version", "1", "--no-deps"]);
+        let text = process::output(&mut command)?;
+        let metadata: Metadata =
+            serde_json::from_str(&text).context("reading what `cargo metadata` printed")?;
+        Ok(metadata.packages)
+    }
+}

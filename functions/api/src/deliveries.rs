@@ -1,0 +1,130 @@
+//! `/messages/{messageId}` and `/deliveries/{deliveryId}`: what became of an event.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use webhooks_domain::delivery::{Attempt, Delivery};
+use webhooks_domain::event_type::EventType;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
+
+use crate::Api;
+use crate::problem::Problem;
+
+/// The most deliveries that are shown with their message.
+const MAX_DELIVERIES: u32 = 1_000;
+
+/// A message, with what is owed of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageView {
+    id: MessageId,
+    customer_id: CustomerId,
+    event_type: EventType,
+    time: String,
+    deliveries: Vec<DeliveryView>,
+}
+
+/// A delivery, with all its attempts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryView {
+    id: DeliveryId,
+    message_id: MessageId,
+    subscription_id: SubscriptionId,
+    customer_id: CustomerId,
+    event_type: EventType,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
+    attempts: Vec<AttemptView>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptView {
+    number: u32,
+    at: String,
+    duration_ms: u32,
+    outcome: AttemptOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_excerpt: Option<String>,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            message_id: delivery.id.message,
+            subscription_id: delivery.id.subscription,
+            customer_id: delivery.customer_id,
+            event_type: delivery.event_type,
+            status: delivery.status.as_str(),
+            reason: delivery.status.reason(),
+            created_at: delivery.created_at.to_string(),
+            next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
+            attempts: delivery
+                .attempts
+                .into_iter()
+                .map(AttemptView::from)
+                .collect(),
+        }
+    }
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            at: attempt.at.to_string(),
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome,
+            status: attempt.status,
+            error: attempt.error,
+            response_excerpt: attempt.response_excerpt,
+        }
+    }
+}
+
+pub(crate) async fn message(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+) -> Result<Json<MessageView>, Problem> {
+    let id: MessageId = id.parse().map_err(Problem::bad_id("messageId"))?;
+    let found = api
+        .table
+        .message_with_deliveries(&id, MAX_DELIVERIES)
+        .await?;
+    let (message, deliveries) =
+        found.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
+    Ok(Json(MessageView {
+        id,
+        customer_id: message.customer_id,
+        event_type: message.event_type,
+        time: message.time,
+        deliveries: deliveries.into_iter().map(DeliveryView::from).collect(),
+    }))
+}
+
+pub(crate) async fn delivery(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+) -> Result<Json<DeliveryView>, Problem> {
+    let id: DeliveryId = id.parse().map_err(Problem::bad_id("deliveryId"))?;
+    let (delivery, _) = api
+        .table
+        .load(&id)
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))?;
+    Ok(Json(delivery.into()))
+}

@@ -1,0 +1,70 @@
+//! `Api`: manages subscriptions, and answers what became of a message.
+
+mod deliveries;
+mod problem;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use ring::rand::SystemRandom;
+use webhooks_domain::manage::Manage;
+use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::vault::Vault;
+use webhooks_dynamodb::DynamoStore;
+use webhooks_kms::KmsKeyService;
+use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging};
+
+use crate::problem::Problem;
+
+/// What every request needs.
+struct Api {
+    manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
+    table: DynamoStore,
+    development: DevelopmentNetworks,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let environment = Environment::read();
+    init_logging(&environment)?;
+    let aws = aws_config().await;
+    let table_name = environment.text("TABLE_NAME")?;
+    let keys = KmsKeyService::new(
+        aws_sdk_kms::Client::new(&aws),
+        environment.text("SIGNING_KEY_ARN")?,
+        &table_name,
+    );
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
+    let api = Api {
+        manage: Manage {
+            table: table.clone(),
+            vault: Vault::new(table.clone(), keys, SystemClock),
+            clock: SystemClock,
+            random: SystemRandom::new(),
+        },
+        table,
+        development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
+    };
+    lambda_http::run(router(Arc::new(api))).await
+}
+
+fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route(
+            "/customers/{customerId}/subscriptions",
+            get(subscriptions::list).post(subscriptions::create),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}",
+            get(subscriptions::show)
+                .patch(subscriptions::update)
+                .delete(subscriptions::delete),
+        )
+        .route("/messages/{messageId}", get(deliveries::message))
+        .route("/deliveries/{deliveryId}", get(deliveries::delivery))
+        .fallback(async || Problem::no_such_path())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(api)
+}

@@ -1,0 +1,125 @@
+//! Errors as problem details (RFC 9457).
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tracing::error;
+use webhooks_domain::ids::IdError;
+use webhooks_domain::manage::{FieldError, ManageError};
+use webhooks_domain::ports::StoreError;
+use webhooks_lambda::with_sources;
+
+/// A problem: `application/problem+json`.
+///
+/// `type` is stable: clients may decide by it, and by `field`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    fn new(name: &str, title: &'static str, status: StatusCode, detail: String) -> Self {
+        let kind = format!("urn:webhooks:problem:{name}");
+        Self {
+            kind,
+            title,
+            status,
+            detail,
+            field: None,
+        }
+    }
+
+    pub(crate) fn not_found(detail: String) -> Self {
+        Self::new("not-found", "Not found", StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::not_found("there is nothing at this path".to_owned())
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this path does not take this method".to_owned();
+        Self::new(
+            "method-not-allowed",
+            "Method not allowed",
+            StatusCode::METHOD_NOT_ALLOWED,
+            detail,
+        )
+    }
+
+    /// A part of the path or of the query that is not valid.
+    pub(crate) fn bad_parameter(field: &str, problem: impl std::fmt::Display) -> Self {
+        let field = FieldError::new(field, problem);
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            ..field.into()
+        }
+    }
+
+    /// An id in the path that is not one.
+    pub(crate) fn bad_id(field: &str) -> impl Fn(IdError) -> Self {
+        move |error| Self::bad_parameter(field, error)
+    }
+
+    fn ours(status: StatusCode, failure: &dyn std::error::Error) -> Self {
+        error!(error = with_sources(failure), "request failed");
+        let detail = "the request could not be served; try again".to_owned();
+        Self::new("unavailable", "Temporarily unavailable", status, detail)
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let problem = Self::new("invalid-field", "Invalid field", status, error.to_string());
+        Self {
+            field: Some(error.field),
+            ..problem
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::ours(status, &error)
+    }
+}
+
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        match error {
+            ManageError::Field(error) => error.into(),
+            ManageError::NotFound { .. } => Self::not_found(error.to_string()),
+            ManageError::Conflict { .. } => Self::new(
+                "conflict",
+                "Conflict",
+                StatusCode::CONFLICT,
+                error.to_string(),
+            ),
+            ManageError::Store(error) => error.into(),
+            ManageError::Vault(error) => Self::ours(StatusCode::SERVICE_UNAVAILABLE, &error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        (self.status, content_type, axum::Json(self)).into_response()
+    }
+}

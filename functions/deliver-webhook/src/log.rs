@@ -1,0 +1,63 @@
+//! What is logged of a queue message: one line where something is to be known.
+//!
+//! A delivery that succeeds at once is in the table; it costs no log bytes.
+
+use tracing::{debug, error, info, warn};
+use webhooks_domain::deliver::{DeliverError, Report};
+use webhooks_domain::delivery::{DropReason, Verdict};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_lambda::with_sources;
+use webhooks_sqs::{QueueMessage, QueueMessageError};
+
+pub(crate) fn report(delivery: &DeliveryId, report: &Report) {
+    match report {
+        Report::Attempted { attempt, .. } if attempt.outcome == AttemptOutcome::Succeeded => {
+            debug!(delivery.id = %delivery, attempt = attempt.number, "attempt succeeded");
+        }
+        Report::Attempted {
+            attempt, verdict, ..
+        } => info!(
+            delivery.id = %delivery,
+            attempt = attempt.number,
+            outcome = attempt.outcome.as_str(),
+            status = attempt.status,
+            duration_ms = attempt.duration_ms,
+            next = next(verdict),
+            "attempt failed",
+        ),
+        Report::Settled(status) => {
+            info!(delivery.id = %delivery, status = status.as_str(), "delivery settled");
+        }
+        Report::Dropped(DropReason::NoDelivery) => {
+            warn!(delivery.id = %delivery, "queue message for a delivery that is not recorded");
+        }
+        Report::Waiting | Report::Dropped(_) => {
+            debug!(delivery.id = %delivery, report = ?report, "nothing to do");
+        }
+    }
+}
+
+fn next(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ended(status) => status.as_str(),
+        Verdict::RetryAt(_) => "retry",
+    }
+}
+
+pub(crate) fn our_failure(message: &QueueMessage, failure: &DeliverError) {
+    error!(
+        delivery.id = %message.delivery,
+        attempt = message.attempt,
+        error = with_sources(failure),
+        "delivery could not be attempted",
+    );
+}
+
+pub(crate) fn not_understood(sqs_message_id: &str, failure: &QueueMessageError) {
+    error!(
+        sqs.message_id = sqs_message_id,
+        error = with_sources(failure),
+        "queue message is not understood and stays in the queue",
+    );
+}

@@ -1,0 +1,56 @@
+//! `DeliverWebhook`: makes the attempts that the delivery queue asks for.
+
+mod log;
+
+use std::time::Duration;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use webhooks_domain::deliver::Deliver;
+use webhooks_domain::outbound::AddressPolicy;
+use webhooks_domain::vault::Vault;
+use webhooks_dynamodb::DynamoStore;
+use webhooks_http::HttpSender;
+use webhooks_kms::KmsKeyService;
+use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging};
+use webhooks_sqs::{QueueMessage, SqsQueue, batch};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::read();
+    init_logging(&environment)?;
+    let aws = aws_config().await;
+    let table_name = environment.text("TABLE_NAME")?;
+    let keys = KmsKeyService::new(
+        aws_sdk_kms::Client::new(&aws),
+        environment.text("SIGNING_KEY_ARN")?,
+        &table_name,
+    );
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
+    let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
+    let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
+    let deliver = Deliver {
+        vault: Vault::new(table.clone(), keys, SystemClock),
+        table,
+        queue: SqsQueue::new(
+            aws_sdk_sqs::Client::new(&aws),
+            environment.text("DELIVERY_QUEUE_URL")?,
+        ),
+        sender: HttpSender::new(AddressPolicy::new(development), timeout)?,
+        clock: SystemClock,
+        policy: environment.retry_policy()?,
+    };
+    let deliver = &deliver;
+    run(service_fn(async |event: LambdaEvent<batch::Batch>| {
+        let response = batch::run(event.payload, async |record| {
+            let message = QueueMessage::decode(&record.body)
+                .map_err(|error| log::not_understood(&record.message_id, &error))?;
+            match deliver.run(&message.delivery, message.attempt).await {
+                Ok(report) => Ok(log::report(&message.delivery, &report)),
+                Err(error) => Err(log::our_failure(&message, &error)),
+            }
+        })
+        .await;
+        Ok::<_, Diagnostic>(response)
+    }))
+    .await
+}

@@ -1,0 +1,137 @@
+//! A page of matched subscriptions, as items to put and messages to queue.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_dynamo::Item;
+use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::look_up::Page;
+use webhooks_domain::prepare::prepare;
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_dynamodb::item::{delivery_item, message_item};
+use webhooks_sqs::QueueMessage;
+
+/// What the workflow writes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Calls {
+    /// The message's item, in DynamoDB's JSON.
+    message: Item,
+    /// One call for each subscription.
+    calls: Vec<Call>,
+}
+
+/// One delivery to record, and to queue unless it is held.
+#[derive(Debug, Serialize)]
+struct Call {
+    item: Item,
+    queue: Option<Queue>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Queue {
+    body: String,
+    group_id: String,
+}
+
+/// Prepares the calls of one page.
+pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) -> Calls {
+    let prepare = |subscription| call(&prepare(&page.message, subscription, now, retention));
+    Calls {
+        message: message_item(&page.message, now + retention),
+        calls: page.subscriptions.iter().map(prepare).collect(),
+    }
+}
+
+fn call(delivery: &Delivery) -> Call {
+    let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
+        body: QueueMessage {
+            delivery: delivery.id,
+            attempt: 1,
+        }
+        .encode(),
+        group_id: delivery.id.subscription.to_string(),
+    });
+    Call {
+        item: delivery_item(delivery),
+        queue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhooks_domain::event::MAX_EVENT_BYTES;
+    use webhooks_domain::look_up::{MAX_CALL_BYTES, MatchedSubscription, calls_per_page};
+    use webhooks_domain::message::{Message, Payload};
+    use webhooks_domain::subscription::SubscriptionStatus;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    /// A page as full as it may be, every part of it as long as it may be.
+    fn full_page(payload: Payload) -> Page {
+        let message = Message {
+            id: format!("msg_{:032x}", u128::MAX).parse().unwrap(),
+            customer_id: "c".repeat(128).parse().unwrap(),
+            event_type: "\u{10ffff}".repeat(128).parse().unwrap(),
+            time: "2026-01-31T09:30:00.000000000+14:00".into(),
+            payload,
+        };
+        let subscriptions = (0..calls_per_page(&message) as u128).map(|n| MatchedSubscription {
+            id: format!("sub_{n:032x}").parse().unwrap(),
+            status: SubscriptionStatus::Active,
+        });
+        Page {
+            subscriptions: subscriptions.collect(),
+            message,
+            cursor: None,
+        }
+    }
+
+    fn json_len(value: &impl Serialize) -> usize {
+        serde_json::to_string(value).unwrap().len()
+    }
+
+    #[test]
+    fn the_largest_output_fits_into_what_step_functions_carries() {
+        let longest = Payload::from_gzip(vec![0; MAX_EVENT_BYTES / 4 * 3]);
+        for payload in [Payload::new("{}"), longest] {
+            let page = full_page(payload);
+            let calls = prepare_calls(&page, NOW, DAY_MAX);
+            let size = json_len(&calls);
+            assert!(size <= 262_144, "{} calls, {size} bytes", calls.calls.len());
+            assert!(json_len(&page) <= 262_144);
+        }
+    }
+
+    const DAY_MAX: Duration = Duration::from_hours(24 * 3_650);
+
+    #[test]
+    fn a_call_is_no_larger_than_it_is_counted() {
+        let calls = prepare_calls(&full_page(Payload::new("{}")), NOW, DAY_MAX);
+        for call in &calls.calls {
+            assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
+        }
+    }
+
+    #[test]
+    fn a_held_delivery_is_recorded_and_not_queued() {
+        let mut page = full_page(Payload::new("{}"));
+        page.subscriptions.truncate(3);
+        page.subscriptions[1].status = SubscriptionStatus::Paused;
+        page.subscriptions[2].status = SubscriptionStatus::Disabled;
+        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        let status = |n: usize| {
+            json["calls"][n]["item"]["status"]["S"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(
+            [status(0), status(1), status(2)],
+            ["pending", "held", "held"]
+        );
+        assert!(json["calls"][0]["queue"]["body"].is_string());
+        assert!(json["calls"][1]["queue"].is_null() && json["calls"][2]["queue"].is_null());
+    }
+}

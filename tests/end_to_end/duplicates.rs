@@ -1,0 +1,135 @@
+//! At-least-once everywhere, and still one delivery.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use webhooks_client::{DeliveryStatus, ExecutionStatus, Stack};
+
+use crate::{
+    emulator::queue_is_done_with,
+    fixture::{ARRIVAL, Fixture, POLL_INTERVAL},
+};
+
+#[tokio::test]
+async fn one_idempotency_key_is_one_delivery() -> Result<()> {
+    let test = Fixture::new("key").await?;
+    let created = test.subscribe("/a").await?;
+    let event = test.event(
+        "order.created",
+        json!({"idempotencyKey": "order-1-created"}),
+    );
+    test.stack
+        .put_events(&[event.clone(), event.clone()])
+        .await?;
+    // A third one comes when the first is long delivered.
+    let request = test.first_request("/a").await?;
+    let id = request.webhook_id();
+    test.settled(id).await?;
+    test.put_event(event).await?;
+
+    executions_end(&test.stack, &test.customer, 3).await?;
+    let delivery = test.settled_delivery(id, &created).await?;
+    queue_is_done_with(&test.stack, &delivery.id).await?;
+    assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
+    assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_an_idempotency_key_two_events_are_two_messages() -> Result<()> {
+    let test = Fixture::new("no-key").await?;
+    test.subscribe("/a").await?;
+    let event = test.event("order.created", json!({"id": "one order, two events"}));
+    test.stack.put_events(&[event.clone(), event]).await?;
+
+    let requests = test.requests("/a", 2).await?;
+    let ids: BTreeSet<_> = requests.iter().map(|r| r.webhook_id()).collect();
+    assert_eq!(ids.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_event_brought_twice_is_one_delivery() -> Result<()> {
+    let test = Fixture::new("twice").await?;
+    let created = test.subscribe("/a").await?;
+    let event = test.envelope("same", "order.created", json!({}));
+    for _ in 0..2 {
+        let execution = test.run_workflow(&event).await?;
+        assert_eq!(
+            execution.status,
+            ExecutionStatus::Succeeded,
+            "{execution:?}"
+        );
+    }
+    let request = test.first_request("/a").await?;
+    let delivery = test
+        .settled_delivery(request.webhook_id(), &created)
+        .await?;
+    queue_is_done_with(&test.stack, &delivery.id).await?;
+    assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_queue_message_that_comes_twice_makes_no_second_request() -> Result<()> {
+    let test = Fixture::new("queue").await?;
+    let created = test.subscribe("/a").await?;
+    test.put("order.created", json!({})).await?;
+    let request = test.first_request("/a").await?;
+    let id = request.webhook_id();
+    let before = test.settled_delivery(id, &created).await?;
+    assert_eq!(before.status, DeliveryStatus::Succeeded, "{before:#?}");
+
+    let again = json!({"v": 1, "deliveryId": before.id, "attempt": 1});
+    for _ in 0..2 {
+        aws_sdk_sqs::Client::new(test.stack.sdk_config())
+            .send_message()
+            .queue_url(test.stack.output("DeliveryQueueUrl")?)
+            .message_group_id(&created.subscription.id)
+            .message_body(again.to_string())
+            .send()
+            .await?;
+    }
+    queue_is_done_with(&test.stack, &before.id).await?;
+    let after = test.api.delivery(&before.id).await?;
+    assert_eq!(after.attempts.len(), 1, "{after:#?}");
+    assert_eq!(test.receiver.requests().len(), 1, "{after:#?}");
+    Ok(())
+}
+
+/// Waits until so many executions for a customer's events have ended.
+async fn executions_end(stack: &Stack, customer: &str, count: usize) -> Result<()> {
+    let client = aws_sdk_sfn::Client::new(stack.sdk_config());
+    let deadline = Instant::now() + ARRIVAL;
+    let mut others = BTreeSet::new();
+    loop {
+        let mut ended = 0;
+        let list = client
+            .list_executions()
+            .state_machine_arn(stack.output("StateMachineArn")?);
+        for listed in list.send().await?.executions {
+            if others.contains(&listed.execution_arn) {
+                continue;
+            }
+            let execution = client
+                .describe_execution()
+                .execution_arn(&listed.execution_arn)
+                .send()
+                .await?;
+            if !execution.input.unwrap_or_default().contains(customer) {
+                others.insert(listed.execution_arn);
+            } else if execution.status.as_str() != "RUNNING" {
+                ended += 1;
+            }
+        }
+        if ended >= count {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{ended} of {count} executions for {customer} ended within {ARRIVAL:?}");
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}

@@ -1,0 +1,101 @@
+//! What only the emulator lets a test see: messages in flight, and processes.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use http::Request;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use webhooks_client::Stack;
+
+use crate::fixture::{ARRIVAL, POLL_INTERVAL};
+
+/// The bodies of all messages of a queue: waiting, delayed and in flight.
+pub(crate) async fn queue_bodies(stack: &Stack, queue_url: &str) -> Result<Vec<String>> {
+    let mut url = stack
+        .endpoint()
+        .context("a queue's messages can be seen on the emulator only")?
+        .join("/_ministack/sqs/messages")?;
+    url.query_pairs_mut().append_pair("QueueUrl", queue_url);
+    let request = Request::get(url.as_str()).body(Bytes::new())?;
+    let response = stack.signed_http().send("sqs", request).await?;
+    ensure!(response.status().is_success(), "{response:?}");
+    let answer: Value = serde_json::from_slice(response.body())?;
+    let mut bodies = Vec::new();
+    collect_bodies(&answer, &mut bodies);
+    Ok(bodies)
+}
+
+fn collect_bodies(value: &Value, bodies: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(body)) = members.get("Body") {
+                bodies.push(body.clone());
+            }
+            members.values().for_each(|v| collect_bodies(v, bodies));
+        }
+        Value::Array(elements) => elements.iter().for_each(|v| collect_bodies(v, bodies)),
+        _ => {}
+    }
+}
+
+/// Waits until no queue message names a delivery any more: all of them were
+/// acknowledged.
+pub(crate) async fn queue_is_done_with(stack: &Stack, delivery_id: &str) -> Result<()> {
+    let queue = stack.output("DeliveryQueueUrl")?;
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let mut bodies = queue_bodies(stack, queue).await?;
+        bodies.retain(|body| body.contains(delivery_id));
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("still in the delivery queue after {ARRIVAL:?}: {bodies:?}");
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Kills the process that opened a loopback connection from a local port, as
+/// the kernel does when memory runs out. Returns its command name.
+pub(crate) fn kill_owner_of_port(port: u16) -> Result<String> {
+    let inode = socket_inode(port)?;
+    let pid = process_with_socket(&inode)?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm"))?;
+    let status = Command::new("kill").args(["-KILL", &pid]).status()?;
+    ensure!(status.success(), "kill -KILL {pid}: {status}");
+    Ok(name.trim().to_owned())
+}
+
+/// The inode of the socket whose local port this is, by `/proc/net/tcp`.
+fn socket_inode(port: u16) -> Result<String> {
+    let local_port = format!(":{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|fields| fields[1].ends_with(&local_port) && fields[9] != "0")
+        .map(|fields| fields[9].to_owned())
+        .with_context(|| format!("no socket has the local port {port}"))
+}
+
+/// The id of the process that holds a socket open, by `/proc/*/fd`.
+fn process_with_socket(inode: &str) -> Result<String> {
+    let link = format!("socket:[{inode}]");
+    let holds = |process: &Path| {
+        // A process that ends, or is not ours, has nothing to show.
+        fs::read_dir(process.join("fd")).is_ok_and(|files| {
+            files
+                .flatten()
+                .any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(&link)))
+        })
+    };
+    fs::read_dir("/proc")?
+        .flatten()
+        .find(|entry| holds(&entry.path()))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .with_context(|| format!("no process holds {link}"))
+}

@@ -1,0 +1,210 @@
+//! What every test starts from: the stack, a receiver and a customer.
+
+use std::{
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json, value::RawValue};
+use tokio::{
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::{Instant, sleep},
+};
+use webhooks_client::{
+    Api, CreatedSubscription, Delivery, Event, Execution, ExecutionStatus, Message, Receiver,
+    Request, Stack,
+};
+
+/// The producer that the stack's rule matches by default.
+pub(crate) const SOURCE: &str = "com.example.shop";
+
+/// How long a first request may take, on a busy machine with cold functions.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(60);
+
+/// How long all of a delivery's attempts may take.
+pub(crate) const ALL_ATTEMPTS: Duration = Duration::from_secs(120);
+
+/// Between two looks at something that nothing announces.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Held for reading while a test runs, for writing while one kills a function.
+static FUNCTIONS_STAY_ALIVE: RwLock<()> = RwLock::const_new(());
+
+static CUSTOMERS: AtomicU32 = AtomicU32::new(0);
+
+/// One test's own corner of the stack.
+pub(crate) struct Fixture {
+    pub(crate) stack: Stack,
+    pub(crate) api: Api,
+    pub(crate) receiver: Receiver,
+    /// A customer that no other test has, on any run.
+    pub(crate) customer: String,
+    _undisturbed: Option<RwLockReadGuard<'static, ()>>,
+}
+
+impl Fixture {
+    /// Loads the stack and starts a receiver. The topic shows in the customer's id.
+    pub(crate) async fn new(topic: &str) -> Result<Self> {
+        let undisturbed = FUNCTIONS_STAY_ALIVE.read().await;
+        Ok(Self {
+            _undisturbed: Some(undisturbed),
+            ..Self::unguarded(topic).await?
+        })
+    }
+
+    /// A fixture for a test that will kill a function: no other test runs
+    /// until the guard is dropped.
+    pub(crate) async fn alone(topic: &str) -> Result<(Self, RwLockWriteGuard<'static, ()>)> {
+        let guard = FUNCTIONS_STAY_ALIVE.write().await;
+        Ok((Self::unguarded(topic).await?, guard))
+    }
+
+    async fn unguarded(topic: &str) -> Result<Self> {
+        let path = std::env::var_os("WEBHOOKS_STACK")
+            .map(PathBuf::from)
+            .expect("WEBHOOKS_STACK names no stack: run `cargo xtask test`");
+        let stack = Stack::load(&path).await?;
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        let number = CUSTOMERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            api: stack.api()?,
+            receiver: Receiver::start().await?,
+            customer: format!("{topic}-{nanos:x}-{:x}-{number}", process::id()),
+            stack,
+            _undisturbed: None,
+        })
+    }
+
+    /// Subscribes an endpoint of the receiver to `order.created`.
+    pub(crate) async fn subscribe(&self, path: &str) -> Result<CreatedSubscription> {
+        self.subscribe_with(path, json!({})).await
+    }
+
+    /// Subscribes an endpoint of the receiver. The given fields come on top of
+    /// its URL and the type `order.created`.
+    pub(crate) async fn subscribe_with(
+        &self,
+        path: &str,
+        fields: Value,
+    ) -> Result<CreatedSubscription> {
+        let mut subscription = json!({
+            "url": self.receiver.url(path),
+            "eventTypes": ["order.created"],
+        });
+        if let (Value::Object(all), Value::Object(fields)) = (&mut subscription, fields) {
+            all.extend(fields);
+        }
+        let created = self
+            .api
+            .create_subscription(&self.customer, &subscription)
+            .await
+            .with_context(|| format!("creating {subscription}"))?;
+        Ok(created)
+    }
+
+    /// An event of this test's customer. The detail is an object.
+    pub(crate) fn event(&self, event_type: &str, mut detail: Value) -> Event {
+        detail["customerId"] = json!(self.customer);
+        self.raw_event(event_type, detail.to_string())
+    }
+
+    /// An event with a detail as it is.
+    #[expect(clippy::unused_self, reason = "reads as its sibling does")]
+    pub(crate) fn raw_event(&self, event_type: &str, detail: String) -> Event {
+        Event {
+            source: SOURCE.to_owned(),
+            event_type: event_type.to_owned(),
+            detail: RawValue::from_string(detail).unwrap(),
+        }
+    }
+
+    /// Puts an event on the bus.
+    pub(crate) async fn put(&self, event_type: &str, detail: Value) -> Result<()> {
+        self.put_event(self.event(event_type, detail)).await
+    }
+
+    /// Puts an event on the bus.
+    pub(crate) async fn put_event(&self, event: Event) -> Result<()> {
+        self.stack.put_events(&[event]).await?;
+        Ok(())
+    }
+
+    /// Starts the workflow with an event and waits until it ends.
+    pub(crate) async fn run_workflow(&self, event: &Value) -> Result<Execution> {
+        let arn = self.stack.start_execution(&event.to_string()).await?;
+        self.execution_end(&arn).await
+    }
+
+    /// Waits until an execution of the workflow ends.
+    pub(crate) async fn execution_end(&self, arn: &str) -> Result<Execution> {
+        let deadline = Instant::now() + ARRIVAL;
+        loop {
+            let execution = self.stack.execution(arn).await?;
+            if execution.status != ExecutionStatus::Running {
+                return Ok(execution);
+            }
+            if Instant::now() > deadline {
+                bail!("{execution:?} did not end within {ARRIVAL:?}");
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// An event as EventBridge gives it to the workflow.
+    pub(crate) fn envelope(&self, id: &str, event_type: &str, mut detail: Value) -> Value {
+        detail["customerId"] = json!(self.customer);
+        json!({
+            "version": "0",
+            "id": format!("{}-{id}", self.customer),
+            "detail-type": event_type,
+            "source": SOURCE,
+            "account": "000000000000",
+            "time": "2026-01-02T03:04:05Z",
+            "region": self.stack.region(),
+            "resources": [],
+            "detail": detail,
+        })
+    }
+
+    /// Waits for the first request to a path.
+    pub(crate) async fn first_request(&self, path: &str) -> Result<Arc<Request>> {
+        Ok(self.requests(path, 1).await?.swap_remove(0))
+    }
+
+    /// Waits for a number of requests to a path, all attempts included.
+    pub(crate) async fn requests(&self, path: &str, count: usize) -> Result<Vec<Arc<Request>>> {
+        let bound = if count == 1 { ARRIVAL } else { ALL_ATTEMPTS };
+        Ok(self.receiver.received(path, count, bound).await?)
+    }
+
+    /// Waits until nothing more will be attempted for a message.
+    pub(crate) async fn settled(&self, message_id: &str) -> Result<Message> {
+        let settled = |message: &Message| {
+            !message.deliveries.is_empty()
+                && message
+                    .deliveries
+                    .iter()
+                    .all(|delivery| delivery.status != webhooks_client::DeliveryStatus::Pending)
+        };
+        let message = self.api.message_when(message_id, ALL_ATTEMPTS, settled);
+        Ok(message.await?)
+    }
+
+    /// Waits until nothing more will be attempted for a message, and returns
+    /// what it owed to one subscription.
+    pub(crate) async fn settled_delivery(
+        &self,
+        message_id: &str,
+        to: &CreatedSubscription,
+    ) -> Result<Delivery> {
+        let message = self.settled(message_id).await?;
+        let delivery = message.delivery_to(&to.subscription.id).cloned();
+        delivery.with_context(|| format!("no delivery to {}: {message:#?}", to.subscription.id))
+    }
+}

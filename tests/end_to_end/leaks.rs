@@ -1,0 +1,182 @@
+//! No secret and no payload where it does not belong.
+
+use std::{env, fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use webhooks_client::{Answer, Stack};
+
+use crate::{emulator::queue_bodies, failed_events::failed_event, fixture::Fixture};
+
+/// The planted secret, decoded: 32 bytes that are easy to find.
+const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
+/// The same in base64, after `whsec_`.
+const SECRET_TEXT: &str = "cGxhbnRlZC1zZWNyZXQtb2YtanVzdC0zMi1ieXRlcyE=";
+
+/// Holds that a text has no trace of the secret or of the payload.
+fn is_clean(text: &str, payload: &str, place: &str) {
+    for planted in [SECRET_BYTES, SECRET_TEXT, payload] {
+        assert!(!text.contains(planted), "`{planted}` is in {place}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
+    let test = Fixture::new("leaks").await?;
+    let payload = format!("planted-payload-{}", test.customer);
+    let secret = json!({"secret": format!("whsec_{SECRET_TEXT}")});
+    let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    test.receiver.script("/fails", [failure, Answer::ok()]);
+    test.receiver.script("/waits", [Answer::ok().on_release()]);
+    test.subscribe_with("/ok", secret.clone()).await?;
+    test.subscribe_with("/fails", secret.clone()).await?;
+    let waiting = test.subscribe_with("/waits", secret.clone()).await?;
+
+    // A problem must not repeat a secret.
+    let mut bad = secret.clone();
+    bad["url"] = json!("http://example.com");
+    bad["eventTypes"] = json!(["*"]);
+    let path = ["customers", &test.customer, "subscriptions"];
+    let refused = test
+        .api
+        .request(Method::POST, &path, &[], Some(&bad))
+        .await?;
+    is_clean(&refused.text(), &payload, "a problem");
+
+    // An event that is delivered, looked at while its queue message is in flight.
+    test.put("order.created", json!({"text": payload})).await?;
+    let request = test.first_request("/waits").await?;
+    let queue = test.stack.output("DeliveryQueueUrl")?;
+    let in_flight = queue_bodies(&test.stack, queue).await?;
+    let waits = waiting.subscription.id.trim_start_matches("sub_");
+    assert!(
+        in_flight.iter().any(|body| body.contains(waits)),
+        "{in_flight:?}"
+    );
+    test.receiver.release();
+    for body in &in_flight {
+        is_clean(body, &payload, "the delivery queue");
+    }
+
+    // One that is not: the failed-events queue keeps it, by nature.
+    let detail = json!({"text": payload}).to_string();
+    test.put_event(test.raw_event("order.created", detail))
+        .await?;
+    failed_event(&test.stack, |kept| kept.body.contains(&payload)).await?;
+
+    test.requests("/fails", 2).await?;
+    test.settled(request.webhook_id()).await?;
+    for body in queue_bodies(&test.stack, queue).await? {
+        is_clean(&body, &payload, "the delivery queue");
+    }
+    table_has_no_secret(&test.stack).await?;
+    let lines = log_lines(&test.stack).await?;
+    assert!(!lines.is_empty(), "the functions log");
+    for line in lines {
+        is_clean(&line, &payload, "a log group");
+    }
+    for (file, text) in log_files()? {
+        for line in text.lines() {
+            is_clean(line, &payload, &file);
+        }
+    }
+    Ok(())
+}
+
+async fn table_has_no_secret(stack: &Stack) -> Result<()> {
+    let mut pages = aws_sdk_dynamodb::Client::new(stack.sdk_config())
+        .scan()
+        .table_name(stack.output("TableName")?)
+        .into_paginator()
+        .send();
+    let mut subscriptions = 0;
+    while let Some(page) = pages.next().await {
+        for item in page?.items.unwrap_or_default() {
+            let sort_key = item.get("sk").and_then(|sk| sk.as_s().ok());
+            if sort_key.is_some_and(|sk| sk.starts_with("SUBSCRIPTION#")) {
+                subscriptions += 1;
+            }
+            for (name, value) in &item {
+                assert!(
+                    !holds_secret(value),
+                    "the secret is in `{name}` of {item:?}"
+                );
+            }
+        }
+    }
+    assert!(subscriptions >= 3, "the subscriptions are in the table");
+    Ok(())
+}
+
+fn holds_secret(value: &AttributeValue) -> bool {
+    let found = |bytes: &[u8]| {
+        [SECRET_BYTES, SECRET_TEXT]
+            .iter()
+            .any(|secret| bytes.windows(secret.len()).any(|w| w == secret.as_bytes()))
+    };
+    match value {
+        AttributeValue::S(text) => found(text.as_bytes()),
+        AttributeValue::B(bytes) => found(bytes.as_ref()),
+        AttributeValue::Ss(texts) => texts.iter().any(|text| found(text.as_bytes())),
+        AttributeValue::Bs(all) => all.iter().any(|bytes| found(bytes.as_ref())),
+        AttributeValue::L(elements) => elements.iter().any(holds_secret),
+        AttributeValue::M(members) => members.values().any(holds_secret),
+        _ => false,
+    }
+}
+
+/// Every line of every log group.
+async fn log_lines(stack: &Stack) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for group in pages(stack, "DescribeLogGroups", json!({}), "logGroups").await? {
+        let query = json!({"logGroupName": group["logGroupName"]});
+        for event in pages(stack, "FilterLogEvents", query, "events").await? {
+            lines.push(event["message"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(lines)
+}
+
+/// Calls a list operation of CloudWatch Logs until its last page.
+async fn pages(
+    stack: &Stack,
+    operation: &str,
+    mut query: Value,
+    member: &str,
+) -> Result<Vec<Value>> {
+    let url = format!("https://logs.{}.amazonaws.com/", stack.region());
+    let mut all = Vec::new();
+    loop {
+        let request = Request::post(&url)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("Logs_20140328.{operation}"))
+            .body(Bytes::from(query.to_string()))?;
+        let response = stack.signed_http().send("logs", request).await?;
+        ensure!(response.status().is_success(), "{operation}: {response:?}");
+        let mut page: Value = serde_json::from_slice(response.body())?;
+        let items = page[member].as_array_mut().context(member.to_owned())?;
+        all.append(items);
+        match page["nextToken"].as_str() {
+            Some(token) => query["nextToken"] = json!(token),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The log files beside the stack file, by name.
+fn log_files() -> Result<Vec<(String, String)>> {
+    let stack_file = env::var("WEBHOOKS_STACK")?;
+    let folder = Path::new(&stack_file).parent().context("no folder")?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+            files.push((path.display().to_string(), text));
+        }
+    }
+    Ok(files)
+}

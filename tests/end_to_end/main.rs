@@ -1,0 +1,28 @@
+//! End-to-end tests of a deployed stack, through its public interfaces:
+//! events go in through `PutEvents` and `StartExecution`, webhooks come out at
+//! a loopback receiver, and the API says what is owed.
+//!
+//! `cargo xtask test` deploys a stack on a local emulator, names its
+//! `stack.json` in `WEBHOOKS_STACK`, and runs these tests. Each test has a
+//! customer of its own, so they share the stack and run at once.
+
+#![allow(clippy::unwrap_used)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "runs beside the system, not in a function: it waits, and reads its environment"
+)]
+
+mod crash;
+mod delivering;
+mod duplicates;
+mod emulator;
+mod failed_events;
+mod fixture;
+mod leaks;
+mod malformed_events;
+mod managing;
+mod permissions;
+mod retrying;
+mod scale;
+mod signing;
+mod values;

@@ -1,0 +1,75 @@
+//! Events that cannot be delivered: kept, with the reason.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use webhooks_client::ExecutionStatus;
+
+use crate::{failed_events::failed_event, fixture::Fixture};
+
+/// Starts the workflow with an event, and holds that it fails with an error
+/// and that the event is kept with the reason.
+async fn is_kept(test: &Fixture, event: &Value, error: &str) -> Result<()> {
+    let execution = test.run_workflow(event).await?;
+    assert_eq!(execution.status, ExecutionStatus::Failed, "{execution:?}");
+    assert_eq!(execution.error.as_deref(), Some(error), "{execution:?}");
+
+    let kept = failed_event(&test.stack, |kept| {
+        kept.attributes.get("execution") == Some(&execution.arn)
+    })
+    .await?;
+    assert_eq!(kept.attributes["error"], error, "{kept:?}");
+    assert!(!kept.attributes["cause"].is_empty(), "{kept:?}");
+    assert_eq!(serde_json::from_str::<Value>(&kept.body)?, *event);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_without_a_customer_id_is_kept() -> Result<()> {
+    let test = Fixture::new("no-customer").await?;
+    let mut event = test.envelope("1", "order.created", json!({"order": 1}));
+    event["detail"]
+        .as_object_mut()
+        .unwrap()
+        .remove("customerId");
+    is_kept(&test, &event, "MissingCustomerId").await
+}
+
+#[tokio::test]
+async fn an_event_without_a_type_is_kept() -> Result<()> {
+    let test = Fixture::new("no-type").await?;
+    let mut event = test.envelope("1", "order.created", json!({"order": 1}));
+    event.as_object_mut().unwrap().remove("detail-type");
+    is_kept(&test, &event, "MissingEventType").await
+}
+
+#[tokio::test]
+async fn an_event_whose_detail_is_no_object_is_kept() -> Result<()> {
+    let test = Fixture::new("no-object").await?;
+    for detail in [
+        json!("text"),
+        json!([{"customerId": 1}]),
+        json!(1),
+        Value::Null,
+    ] {
+        let mut event = test.envelope("1", "order.created", json!({}));
+        event["detail"] = detail;
+        is_kept(&test, &event, "DetailNotAnObject").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_the_bus_brings_is_kept_too() -> Result<()> {
+    let test = Fixture::new("bus").await?;
+    let marker = format!("marker-{}", test.customer);
+    let detail = json!({"marker": marker}).to_string();
+    test.put_event(test.raw_event("order.created", detail))
+        .await?;
+
+    let kept = failed_event(&test.stack, |kept| kept.body.contains(&marker)).await?;
+    assert_eq!(kept.attributes["error"], "MissingCustomerId", "{kept:?}");
+    let event: Value = serde_json::from_str(&kept.body)?;
+    assert_eq!(event["detail"]["marker"], marker.as_str());
+    assert_eq!(event["detail-type"], "order.created");
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! Each role is refused what it does not need.
+
+use anyhow::{Context, Result, ensure};
+use aws_config::{SdkConfig, sts::AssumeRoleProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::Blob,
+    types::AttributeValue,
+};
+use bytes::Bytes;
+use http::Request;
+use serde_json::Value;
+use webhooks_client::Stack;
+
+use crate::fixture::Fixture;
+
+/// A role of the stack, and the SDK configuration of one who has assumed it.
+struct Role {
+    name: String,
+    sdk: SdkConfig,
+}
+
+impl Role {
+    async fn assume(stack: &Stack, name: &str, arn: &str) -> Self {
+        let provider = AssumeRoleProvider::builder(arn)
+            .session_name("end-to-end")
+            .configure(stack.sdk_config())
+            .build()
+            .await;
+        let sdk = stack
+            .sdk_config()
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .build();
+        Self {
+            name: name.to_owned(),
+            sdk,
+        }
+    }
+
+    /// Whether this is the role of the function with a logical id.
+    fn is_of(&self, logical_id: &str) -> bool {
+        self.name.contains(logical_id)
+    }
+}
+
+/// The roles of the stack's functions and of its workflow.
+async fn roles(stack: &Stack) -> Result<Vec<Role>> {
+    let api = stack.output("ApiFunctionName")?;
+    let (stack_name, _) = api.split_once("ApiFunction").context(api.to_owned())?;
+    let region = stack.region();
+    let url = format!("https://lambda.{region}.amazonaws.com/2015-03-31/functions/");
+    let request = Request::get(url).body(Bytes::new())?;
+    let response = stack.signed_http().send("lambda", request).await?;
+    ensure!(response.status().is_success(), "{response:?}");
+    let answer: Value = serde_json::from_slice(response.body())?;
+    let mut roles = Vec::new();
+    for function in answer["Functions"].as_array().context("no Functions")? {
+        let name = function["FunctionName"].as_str().unwrap_or_default();
+        let arn = function["Role"].as_str().unwrap_or_default();
+        if name.starts_with(stack_name) {
+            roles.push(Role::assume(stack, name, arn).await);
+        }
+    }
+    let workflow = aws_sdk_sfn::Client::new(stack.sdk_config())
+        .describe_state_machine()
+        .state_machine_arn(stack.output("StateMachineArn")?)
+        .send()
+        .await?;
+    roles.push(Role::assume(stack, &workflow.name, &workflow.role_arn).await);
+    Ok(roles)
+}
+
+/// Holds that a call was refused, by one of these error codes.
+fn is_refused<T, E>(result: Result<T, SdkError<E>>, codes: &[&str], role: &Role, action: &str)
+where
+    T: std::fmt::Debug,
+    E: ProvideErrorMetadata + std::fmt::Debug,
+{
+    match result {
+        Ok(output) => panic!("{} may {action}: {output:?}", role.name),
+        Err(error) => {
+            let code = error.code().unwrap_or_default();
+            assert!(codes.contains(&code), "{} {action}: {error:?}", role.name);
+        }
+    }
+}
+
+const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
+
+#[tokio::test]
+async fn no_role_may_scan_the_table() -> Result<()> {
+    let test = Fixture::new("scan").await?;
+    let roles = roles(&test.stack).await?;
+    assert!(roles.len() >= 5, "four functions and the workflow");
+    for role in &roles {
+        let scan = aws_sdk_dynamodb::Client::new(&role.sdk)
+            .scan()
+            .table_name(test.stack.output("TableName")?);
+        is_refused(scan.send().await, &DENIED, role, "Scan");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_role_may_purge_a_queue() -> Result<()> {
+    let test = Fixture::new("purge").await?;
+    // Only on queues that other tests do not watch: a purge that is allowed
+    // must not take their messages with it.
+    let queues = ["DeliveryDeadLetterQueueUrl", "RuleDeadLetterQueueUrl"];
+    for role in &roles(&test.stack).await? {
+        for queue in queues {
+            let purge = aws_sdk_sqs::Client::new(&role.sdk)
+                .purge_queue()
+                .queue_url(test.stack.output(queue)?);
+            is_refused(purge.send().await, &DENIED, role, "PurgeQueue");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_the_functions_that_write_to_the_table_may() -> Result<()> {
+    let test = Fixture::new("write").await?;
+    for role in &roles(&test.stack).await? {
+        if role.is_of("ApiFunction") {
+            continue;
+        }
+        let delete = aws_sdk_dynamodb::Client::new(&role.sdk)
+            .delete_item()
+            .table_name(test.stack.output("TableName")?)
+            .key("pk", AttributeValue::S("CUSTOMER#nobody".to_owned()))
+            .key("sk", AttributeValue::S("SUBSCRIPTION#none".to_owned()));
+        is_refused(delete.send().await, &DENIED, role, "DeleteItem");
+    }
+    Ok(())
+}
+
+/// The encrypted data key, as the table has it.
+async fn data_key(stack: &Stack) -> Result<Blob> {
+    let item = aws_sdk_dynamodb::Client::new(stack.sdk_config())
+        .query()
+        .table_name(stack.output("TableName")?)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", AttributeValue::S("DATA_KEY".to_owned()))
+        .send()
+        .await?
+        .items
+        .unwrap_or_default()
+        .pop()
+        .context("no data key in the table")?;
+    item.into_values()
+        .find_map(|value| value.as_b().ok().cloned())
+        .context("the data key has no binary attribute")
+}
+
+#[tokio::test]
+async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
+    let test = Fixture::new("decrypt").await?;
+    // The first subscription has the data key made.
+    test.subscribe("/a").await?;
+    let data_key = data_key(&test.stack).await?;
+    let table = test.stack.output("TableName")?;
+    for role in &roles(&test.stack).await? {
+        let decrypt = || {
+            aws_sdk_kms::Client::new(&role.sdk)
+                .decrypt()
+                .ciphertext_blob(data_key.clone())
+        };
+        let right = decrypt()
+            .encryption_context("purpose", "subscription-secrets")
+            .encryption_context("table", table);
+        if role.is_of("DeliverWebhookFunction") || role.is_of("ApiFunction") {
+            right.send().await.with_context(|| role.name.clone())?;
+        } else {
+            is_refused(right.send().await, &DENIED, role, "Decrypt");
+        }
+        // AWS refuses another purpose by the role's condition, and whatever is
+        // left by the context that is bound into the ciphertext.
+        let refusals = [DENIED[0], DENIED[1], "InvalidCiphertextException"];
+        for (purpose, table) in [
+            ("something-else", table),
+            ("subscription-secrets", "another-table"),
+        ] {
+            let wrong = decrypt()
+                .encryption_context("purpose", purpose)
+                .encryption_context("table", table);
+            is_refused(
+                wrong.send().await,
+                &refusals,
+                role,
+                "Decrypt with another context",
+            );
+        }
+        is_refused(
+            decrypt().send().await,
+            &refusals,
+            role,
+            "Decrypt without a context",
+        );
+    }
+    Ok(())
+}

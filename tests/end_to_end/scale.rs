@@ -1,0 +1,47 @@
+//! One customer with many subscriptions.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use webhooks_client::DeliveryStatus;
+
+use crate::fixture::Fixture;
+
+const SUBSCRIPTIONS: usize = 1_000;
+
+/// More at once only start more processes of the API's function.
+const CREATED_AT_ONCE: usize = 4;
+
+const ALL_ARRIVE: Duration = Duration::from_secs(240);
+
+#[tokio::test]
+async fn a_thousand_subscriptions_get_one_request_each() -> Result<()> {
+    let test = Fixture::new("thousand").await?;
+    stream::iter(0..SUBSCRIPTIONS)
+        .map(|n| {
+            let url = test.receiver.url(&format!("/many?n={n}"));
+            let test = &test;
+            async move { test.subscribe_with("/many", json!({"url": url})).await }
+        })
+        .buffer_unordered(CREATED_AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    test.put("order.created", json!({"order": 1})).await?;
+
+    let requests = test
+        .receiver
+        .received("/many", SUBSCRIPTIONS, ALL_ARRIVE)
+        .await?;
+    let message = test.settled(requests[0].webhook_id()).await?;
+    assert_eq!(message.deliveries.len(), SUBSCRIPTIONS);
+    for delivery in &message.deliveries {
+        assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+    }
+    let requests = test.receiver.requests();
+    assert_eq!(requests.len(), SUBSCRIPTIONS);
+    let endpoints: BTreeSet<_> = requests.iter().map(|r| r.query.clone()).collect();
+    assert_eq!(endpoints.len(), SUBSCRIPTIONS);
+    Ok(())
+}
