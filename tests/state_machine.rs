@@ -32,7 +32,7 @@ const STATES_ERRORS: &[&str] = &["States.ALL", "States.TaskFailed", "States.Time
 /// The exception of `PutItem` that the workflow decides on.
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
-/// The fields of JSONPath states, which a JSONata definition must not have.
+/// The fields of `JSONPath` states, which a `JSONata` definition must not have.
 const JSON_PATH_FIELDS: &[&str] = &[
     "InputPath",
     "ItemsPath",
@@ -57,7 +57,10 @@ fn the_definition_speaks_jsonata_only() {
     assert_eq!(definition["QueryLanguage"], "JSONata");
     each_object(&definition, &mut |object| {
         for key in object.keys() {
-            assert!(!JSON_PATH_FIELDS.contains(&key.as_str()), "{key} belongs to JSONPath");
+            assert!(
+                !JSON_PATH_FIELDS.contains(&key.as_str()),
+                "{key} belongs to JSONPath"
+            );
             assert!(!key.ends_with(".$"), "{key} belongs to JSONPath");
         }
     });
@@ -75,15 +78,22 @@ fn every_expression_reads_variables_that_some_state_assigns() {
     let mut seen = 0;
     each_text(&definition, &mut |text| {
         let expression = text.strip_prefix("{%").map(|rest| {
-            rest.strip_suffix("%}").unwrap_or_else(|| panic!("`{text}` does not end its expression"))
+            rest.strip_suffix("%}")
+                .unwrap_or_else(|| panic!("`{text}` does not end its expression"))
         });
         let Some(expression) = expression else {
-            assert!(!text.contains("{%"), "`{text}` is no expression: AWS takes it as text");
+            assert!(
+                !text.contains("{%"),
+                "`{text}` is no expression: AWS takes it as text"
+            );
             return;
         };
         seen += 1;
         for variable in variables(expression) {
-            assert!(assigned.contains(&variable), "`{text}` reads ${variable}, which nothing assigns");
+            assert!(
+                assigned.contains(&variable),
+                "`{text}` reads ${variable}, which nothing assigns"
+            );
         }
     });
     assert!(seen > 0);
@@ -94,7 +104,12 @@ fn the_machine_and_every_state_say_what_they_are_for() {
     let definition = load();
     assert!(definition["Comment"].is_string());
     for (name, state) in states(&definition) {
-        assert!(state["Comment"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+        assert!(
+            state["Comment"]
+                .as_str()
+                .is_some_and(|text| text.ends_with('.')),
+            "{name}"
+        );
         let pascal_case = name.starts_with(|letter: char| letter.is_ascii_uppercase())
             && name.chars().all(|letter| letter.is_ascii_alphabetic());
         assert!(pascal_case, "{name}");
@@ -108,7 +123,10 @@ fn every_state_can_be_reached_and_leads_somewhere() {
     for (name, state) in states(&definition) {
         if let Some(processor) = state.get("ItemProcessor") {
             assert_eq!(processor["ProcessorConfig"]["Mode"], "INLINE", "{name}");
-            assert!(state["MaxConcurrency"].as_u64().unwrap() <= INLINE_MAP_CONCURRENCY, "{name}");
+            assert!(
+                state["MaxConcurrency"].as_u64().unwrap() <= INLINE_MAP_CONCURRENCY,
+                "{name}"
+            );
             assert_connected(processor, &name);
         }
     }
@@ -128,10 +146,17 @@ fn every_choice_has_a_default() {
 fn every_task_has_a_time_limit_that_its_function_ends_within() {
     let template = template::load().unwrap();
     for (name, state) in of_type("Task") {
-        let timeout = state["TimeoutSeconds"].as_u64().unwrap_or_else(|| panic!("{name}"));
+        let timeout = state["TimeoutSeconds"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name}"));
         if let Some(function) = function_of(&state) {
-            let function_timeout = template["Resources"][&function]["Properties"]["Timeout"].as_u64().unwrap();
-            assert!(timeout > function_timeout, "{name} gives up before {function}");
+            let function_timeout = template["Resources"][&function]["Properties"]["Timeout"]
+                .as_u64()
+                .unwrap();
+            assert!(
+                timeout > function_timeout,
+                "{name} gives up before {function}"
+            );
         }
     }
 }
@@ -139,15 +164,38 @@ fn every_task_has_a_time_limit_that_its_function_ends_within() {
 #[test]
 fn every_task_retries_with_jitter_and_a_longest_delay() {
     for (name, state) in of_type("Task") {
-        let retriers = state["Retry"].as_array().unwrap_or_else(|| panic!("{name} has no Retry"));
-        assert!(retriers.iter().any(|retrier| retrier["MaxAttempts"] != 0), "{name} never retries");
-        for retrier in retriers.iter().filter(|retrier| retrier["MaxAttempts"] != 0) {
+        let retriers = state["Retry"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{name} has no Retry"));
+        assert!(
+            retriers.iter().any(|retrier| retrier["MaxAttempts"] != 0),
+            "{name} never retries"
+        );
+        for retrier in retriers
+            .iter()
+            .filter(|retrier| retrier["MaxAttempts"] != 0)
+        {
             assert_eq!(retrier["JitterStrategy"], "FULL", "{name}");
-            assert!(retrier["MaxAttempts"].as_u64().is_some_and(|attempts| attempts >= 3), "{name}");
-            assert!(retrier["BackoffRate"].as_f64().is_some_and(|rate| rate >= 1.0), "{name}");
+            assert!(
+                retrier["MaxAttempts"]
+                    .as_u64()
+                    .is_some_and(|attempts| attempts >= 3),
+                "{name}"
+            );
+            assert!(
+                retrier["BackoffRate"]
+                    .as_f64()
+                    .is_some_and(|rate| rate >= 1.0),
+                "{name}"
+            );
             let interval = retrier["IntervalSeconds"].as_u64().unwrap();
-            let longest = retrier["MaxDelaySeconds"].as_u64().unwrap_or_else(|| panic!("{name}"));
-            assert!(longest > interval, "{name}: AWS wants MaxDelaySeconds over IntervalSeconds");
+            let longest = retrier["MaxDelaySeconds"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name}"));
+            assert!(
+                longest > interval,
+                "{name}: AWS wants MaxDelaySeconds over IntervalSeconds"
+            );
         }
     }
 }
@@ -187,7 +235,10 @@ fn every_error_name_is_one_that_the_state_can_report() {
         for field in ["Retry", "Catch"] {
             for handler in state[field].as_array().into_iter().flatten() {
                 for error in error_names(handler) {
-                    assert!(known.contains(&error.as_str()), "{name}: {field} of {error}");
+                    assert!(
+                        known.contains(&error.as_str()),
+                        "{name}: {field} of {error}"
+                    );
                 }
             }
         }
@@ -197,8 +248,17 @@ fn every_error_name_is_one_that_the_state_can_report() {
 #[test]
 fn a_store_that_does_not_answer_is_asked_again() {
     let look_up = &load()["States"]["LookUpSubscriptions"];
-    let retried: Vec<String> = look_up["Retry"].as_array().unwrap().iter().flat_map(error_names).collect();
-    assert!(retried.iter().any(|error| error == errors::STORE_UNAVAILABLE));
+    let retried: Vec<String> = look_up["Retry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(error_names)
+        .collect();
+    assert!(
+        retried
+            .iter()
+            .any(|error| error == errors::STORE_UNAVAILABLE)
+    );
     for error in errors::LOOK_UP_SUBSCRIPTIONS {
         assert_eq!(
             retried.iter().any(|retried| retried == error),
@@ -217,11 +277,17 @@ fn whatever_fails_parks_the_event() {
         if !has_work || name == "ParkEvent" {
             continue;
         }
-        let last = state["Catch"].as_array().and_then(|catchers| catchers.last());
+        let last = state["Catch"]
+            .as_array()
+            .and_then(|catchers| catchers.last());
         let last = last.unwrap_or_else(|| panic!("{name} catches nothing"));
         assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{name}");
         assert_eq!(last["Next"], "ParkEvent", "{name}");
-        assert_eq!(last["Assign"], json!({"error": "{% $states.errorOutput %}"}), "{name}");
+        assert_eq!(
+            last["Assign"],
+            json!({"error": "{% $states.errorOutput %}"}),
+            "{name}"
+        );
         caught.insert(name);
     }
     // Inside a Map nothing may swallow a failure: the Map's own Catch parks it.
@@ -233,7 +299,10 @@ fn whatever_fails_parks_the_event() {
         }
     }
     let park = &definition["States"]["ParkEvent"];
-    assert_eq!(park["Arguments"]["MessageBody"], "{% $states.context.Execution.Input %}");
+    assert_eq!(
+        park["Arguments"]["MessageBody"],
+        "{% $states.context.Execution.Input %}"
+    );
     assert_eq!(park["Next"], "Failed");
     assert_eq!(definition["States"]["Failed"]["Type"], "Fail");
 }
@@ -244,7 +313,10 @@ fn a_failed_event_is_parked_before_the_execution_is_ended() {
     for (name, state) in of_type("Task") {
         if name != "ParkEvent" {
             let seconds = worst_case_seconds(&state) + slowest_park;
-            assert!(seconds < EXPRESS_LIMIT_SECONDS, "{name} and ParkEvent take up to {seconds} s");
+            assert!(
+                seconds < EXPRESS_LIMIT_SECONDS,
+                "{name} and ParkEvent take up to {seconds} s"
+            );
         }
     }
 }
@@ -253,18 +325,29 @@ fn a_failed_event_is_parked_before_the_execution_is_ended() {
 fn an_item_is_written_once_and_a_duplicate_goes_on() {
     let mut writes = 0;
     for (name, state) in of_type("Task") {
-        if !state["Resource"].as_str().unwrap().ends_with("dynamodb:putItem") {
+        if !state["Resource"]
+            .as_str()
+            .unwrap()
+            .ends_with("dynamodb:putItem")
+        {
             continue;
         }
         writes += 1;
-        assert_eq!(state["Arguments"]["ConditionExpression"], "attribute_not_exists(pk)", "{name}");
+        assert_eq!(
+            state["Arguments"]["ConditionExpression"], "attribute_not_exists(pk)",
+            "{name}"
+        );
         assert_eq!(
             state["Retry"][0],
             json!({"ErrorEquals": [CONDITION_FAILED], "MaxAttempts": 0}),
             "{name}"
         );
         let duplicate = &state["Catch"][0];
-        assert_eq!(duplicate["ErrorEquals"], json!([CONDITION_FAILED]), "{name}");
+        assert_eq!(
+            duplicate["ErrorEquals"],
+            json!([CONDITION_FAILED]),
+            "{name}"
+        );
         assert_eq!(duplicate["Next"], state["Next"], "{name}");
         assert_eq!(duplicate["Output"], state["Output"], "{name}");
     }
@@ -275,7 +358,10 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
 fn numbers_pass_the_workflow_untouched() {
     for (name, state) in of_type("Task") {
         if function_of(&state).is_some() {
-            assert!(state.get("Arguments").is_none(), "{name}: JSONata would rewrite the event's numbers");
+            assert!(
+                state.get("Arguments").is_none(),
+                "{name}: JSONata would rewrite the event's numbers"
+            );
         }
     }
 }
@@ -302,14 +388,20 @@ fn the_template_substitutes_what_the_definition_names_and_no_more() {
         .collect();
     let template = template::load().unwrap();
     let given = &template["Resources"]["WebhookDelivery"]["Properties"]["DefinitionSubstitutions"];
-    let given: BTreeSet<&str> = given.as_object().unwrap().keys().map(String::as_str).collect();
+    let given: BTreeSet<&str> = given
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(used, given);
     assert!(!text.contains("arn:aws"), "an ARN is written out");
     assert!(!text.contains("https:"), "a URL is written out");
 }
 
 fn text() -> String {
-    std::fs::read_to_string(template::root().join("statemachine/webhook-delivery.asl.json")).unwrap()
+    std::fs::read_to_string(template::root().join("statemachine/webhook-delivery.asl.json"))
+        .unwrap()
 }
 
 fn load() -> Value {
@@ -319,7 +411,10 @@ fn load() -> Value {
 /// The states of the machine itself, without those inside a Map.
 fn top_level(definition: &Value) -> BTreeMap<String, Value> {
     let states = definition["States"].as_object().unwrap();
-    states.iter().map(|(name, state)| (name.clone(), state.clone())).collect()
+    states
+        .iter()
+        .map(|(name, state)| (name.clone(), state.clone()))
+        .collect()
 }
 
 /// All states, those inside a Map too.
@@ -328,7 +423,10 @@ fn states(definition: &Value) -> BTreeMap<String, Value> {
     for state in top_level(definition).values() {
         if let Some(processor) = state.get("ItemProcessor") {
             for (name, inner) in states(processor) {
-                assert!(found.insert(name.clone(), inner).is_none(), "two states are called {name}");
+                assert!(
+                    found.insert(name.clone(), inner).is_none(),
+                    "two states are called {name}"
+                );
             }
         }
     }
@@ -336,7 +434,10 @@ fn states(definition: &Value) -> BTreeMap<String, Value> {
 }
 
 fn of_type(kind: &str) -> Vec<(String, Value)> {
-    let found: Vec<_> = states(&load()).into_iter().filter(|(_, state)| state["Type"] == kind).collect();
+    let found: Vec<_> = states(&load())
+        .into_iter()
+        .filter(|(_, state)| state["Type"] == kind)
+        .collect();
     assert!(!found.is_empty(), "no state is a {kind}");
     found
 }
@@ -350,7 +451,10 @@ fn function_of(state: &Value) -> Option<String> {
 
 fn error_names(handler: &Value) -> Vec<String> {
     let names = handler["ErrorEquals"].as_array().unwrap();
-    names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    names
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// How long a Task takes when every attempt times out and every delay is the longest.
@@ -377,12 +481,22 @@ fn assert_connected(level: &Value, place: &str) {
         if !reached.insert(name) {
             continue;
         }
-        let state = states.get(name).unwrap_or_else(|| panic!("{place}: no state {name}"));
-        let handlers = ["Catch", "Choices"].into_iter().filter_map(|field| state[field].as_array());
+        let state = states
+            .get(name)
+            .unwrap_or_else(|| panic!("{place}: no state {name}"));
+        let handlers = ["Catch", "Choices"]
+            .into_iter()
+            .filter_map(|field| state[field].as_array());
         let branches = handlers.flatten().map(|handler| &handler["Next"]);
-        let next: Vec<&str> = branches.chain([&state["Next"], &state["Default"]]).filter_map(Value::as_str).collect();
+        let next: Vec<&str> = branches
+            .chain([&state["Next"], &state["Default"]])
+            .filter_map(Value::as_str)
+            .collect();
         let ends = state["End"] == true || state["Type"] == "Succeed" || state["Type"] == "Fail";
-        assert!(ends != (state["Next"].is_string() || state["Default"].is_string()), "{place}: {name}");
+        assert!(
+            ends != (state["Next"].is_string() || state["Default"].is_string()),
+            "{place}: {name}"
+        );
         open.extend(next);
     }
     let all: BTreeSet<&str> = states.keys().map(String::as_str).collect();
@@ -413,7 +527,10 @@ fn each_text(value: &Value, visit: &mut impl FnMut(&str)) {
 fn variables(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
     for rest in expression.split('$').skip(1) {
-        let name: String = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        let name: String = rest
+            .chars()
+            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+            .collect();
         if !rest[name.len()..].starts_with('(') {
             found.push(name);
         }

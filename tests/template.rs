@@ -49,7 +49,10 @@ fn every_action_is_written_out() {
             );
         }
         assert!(statement.get("NotAction").is_none(), "{place}: NotAction");
-        assert!(statement.get("NotResource").is_none(), "{place}: NotResource");
+        assert!(
+            statement.get("NotResource").is_none(),
+            "{place}: NotResource"
+        );
     }
 }
 
@@ -78,10 +81,18 @@ fn only_the_keys_own_policy_says_every_resource_and_means_the_key() {
         assert_eq!(statement["Effect"], "Allow", "{place}");
         if place.starts_with("SigningKey") {
             assert_eq!(statement["Resource"], "*", "{place}");
-            assert!(actions(&statement).iter().all(|action| action.starts_with("kms:")), "{place}");
+            assert!(
+                actions(&statement)
+                    .iter()
+                    .all(|action| action.starts_with("kms:")),
+                "{place}"
+            );
         } else {
             assert!(referenced(&statement["Resource"]).is_some(), "{place}");
-            assert!(statement["Condition"].is_object(), "{place}: open to every caller");
+            assert!(
+                statement["Condition"].is_object(),
+                "{place}: open to every caller"
+            );
         }
     }
 }
@@ -94,14 +105,25 @@ fn no_role_has_a_policy_that_is_not_written_here() {
     }
     for (id, role) in resources_of(&template, "AWS::IAM::Role") {
         let trust = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"];
-        assert_eq!(trust.as_array().unwrap().len(), 1, "{id} is trusted to one service");
-        assert!(trust[0]["Principal"]["Service"].is_string(), "{id}: {}", trust[0]["Principal"]);
+        assert_eq!(
+            trust.as_array().unwrap().len(),
+            1,
+            "{id} is trusted to one service"
+        );
+        assert!(
+            trust[0]["Principal"]["Service"].is_string(),
+            "{id}: {}",
+            trust[0]["Principal"]
+        );
     }
     // SAM would write a role of its own, or add policies of its own to it.
     for kind in ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"] {
         for (id, resource) in resources_of(&template, kind) {
             let properties = &resource["Properties"];
-            assert!(referenced(&properties["Role"]).is_some(), "{id} has no role");
+            assert!(
+                referenced(&properties["Role"]).is_some(),
+                "{id} has no role"
+            );
             assert!(properties.get("Policies").is_none(), "{id} has policies");
         }
     }
@@ -122,8 +144,14 @@ fn no_two_functions_share_a_role() {
 fn every_parameter_is_described_and_limited() {
     let template = load();
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
-        assert!(is_sentence(&parameter["Description"]), "{name} has no description");
-        assert!(parameter["ConstraintDescription"].is_string(), "{name} says not what it takes");
+        assert!(
+            is_sentence(&parameter["Description"]),
+            "{name} has no description"
+        );
+        assert!(
+            parameter["ConstraintDescription"].is_string(),
+            "{name} says not what it takes"
+        );
         let limited = parameter.get("AllowedPattern").is_some()
             || parameter.get("AllowedValues").is_some()
             || (parameter.get("MinValue").is_some() && parameter.get("MaxValue").is_some());
@@ -139,14 +167,20 @@ fn every_output_is_described_and_none_is_missing() {
     let names: BTreeSet<_> = outputs.keys().map(String::as_str).collect();
     assert_eq!(names, OUTPUTS.iter().copied().collect());
     for (name, output) in outputs {
-        assert!(is_sentence(&output["Description"]), "{name} has no description");
+        assert!(
+            is_sentence(&output["Description"]),
+            "{name} has no description"
+        );
     }
 }
 
 #[test]
 fn no_private_address_may_be_reached_unless_the_deployer_says_so() {
     let template = load();
-    assert_eq!(template["Parameters"]["DevelopmentAllowedCidrs"]["Default"], "");
+    assert_eq!(
+        template["Parameters"]["DevelopmentAllowedCidrs"]["Default"],
+        ""
+    );
     let samconfig = std::fs::read_to_string(template::root().join("samconfig.toml")).unwrap();
     let (default, local) = samconfig.split_once("[local.").unwrap();
     assert!(!default.contains("DevelopmentAllowedCidrs"));
@@ -161,7 +195,10 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
         let function = row["FunctionTimeout"].as_u64().unwrap();
         let visibility = row["VisibilityTimeout"].as_u64().unwrap();
         assert!(visibility >= 6 * function, "{request_timeout}: {row}");
-        assert!(function > request_timeout.parse().unwrap(), "{request_timeout}: {row}");
+        assert!(
+            function > request_timeout.parse().unwrap(),
+            "{request_timeout}: {row}"
+        );
     }
     assert_same_values(&template, "RequestTimeoutSeconds", rows);
 
@@ -180,7 +217,9 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
 #[test]
 fn the_delivery_concurrency_is_the_number_that_was_chosen() {
     let template = load();
-    let rows = template["Mappings"]["DeliveryConcurrencies"].as_object().unwrap();
+    let rows = template["Mappings"]["DeliveryConcurrencies"]
+        .as_object()
+        .unwrap();
     for (chosen, row) in rows {
         assert_eq!(row["Maximum"], chosen.parse::<u64>().unwrap());
     }
@@ -203,7 +242,8 @@ fn the_rule_retries_for_a_day_and_then_keeps_the_event() {
                     actions(statement) == ["sqs:SendMessage"]
                         && statement["Principal"]["Service"] == "events.amazonaws.com"
                         && referenced(&statement["Resource"]) == Some(queue)
-                        && referenced(&statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == Some(id)
+                        && referenced(&statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+                            == Some(id)
                 }),
                 "{id} may not send to {queue}"
             );
@@ -216,7 +256,10 @@ fn every_queue_is_encrypted_and_keeps_its_messages_for_fourteen_days() {
     for (id, queue) in resources_of(&load(), "AWS::SQS::Queue") {
         let properties = &queue["Properties"];
         assert_eq!(properties["SqsManagedSseEnabled"], true, "{id}");
-        assert_eq!(properties["MessageRetentionPeriod"], LONGEST_RETENTION_SECONDS, "{id}");
+        assert_eq!(
+            properties["MessageRetentionPeriod"], LONGEST_RETENTION_SECONDS,
+            "{id}"
+        );
     }
 }
 
@@ -230,7 +273,10 @@ fn every_queue_that_is_worked_on_has_a_dead_letter_queue() {
         let redrive = &template["Resources"][queue]["Properties"]["RedrivePolicy"];
         let dead_letters = referenced(&redrive["deadLetterTargetArn"])
             .unwrap_or_else(|| panic!("{queue}, read by {function}, has no dead-letter queue"));
-        assert_eq!(template["Resources"][dead_letters]["Type"], "AWS::SQS::Queue");
+        assert_eq!(
+            template["Resources"][dead_letters]["Type"],
+            "AWS::SQS::Queue"
+        );
         assert!(redrive["maxReceiveCount"].as_u64().unwrap() >= 5, "{queue}");
     }
 }
@@ -238,7 +284,11 @@ fn every_queue_that_is_worked_on_has_a_dead_letter_queue() {
 #[test]
 fn a_batch_fails_message_by_message() {
     for (function, event) in queue_events(&load()) {
-        assert_eq!(event["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{function}");
+        assert_eq!(
+            event["FunctionResponseTypes"],
+            json!(["ReportBatchItemFailures"]),
+            "{function}"
+        );
         assert_eq!(event["BatchSize"], 10, "{function}");
     }
 }
@@ -250,10 +300,19 @@ fn a_function_has_the_name_of_its_package() {
     let mut packages = BTreeSet::new();
     for (id, function) in functions {
         let package = kebab_case(id.strip_suffix("Function").unwrap());
-        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
-        assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], package, "{id}");
+        assert_eq!(
+            function["Metadata"]["BuildMethod"], "rust-cargolambda",
+            "{id}"
+        );
+        assert_eq!(
+            function["Metadata"]["BuildProperties"]["Binary"], package,
+            "{id}"
+        );
         assert_eq!(function["Properties"]["CodeUri"], ".", "{id}");
-        let manifest = template::root().join("functions").join(&package).join("Cargo.toml");
+        let manifest = template::root()
+            .join("functions")
+            .join(&package)
+            .join("Cargo.toml");
         let manifest = std::fs::read_to_string(&manifest).unwrap();
         assert!(manifest.contains(&format!("name = \"{package}\"")), "{id}");
         packages.insert(package);
@@ -301,7 +360,12 @@ fn every_function_gets_the_environment_that_it_reads() {
     });
     let actual: Map<String, Value> = resources_of(&template, "AWS::Serverless::Function")
         .into_iter()
-        .map(|(id, function)| (id.to_owned(), function["Properties"]["Environment"]["Variables"].clone()))
+        .map(|(id, function)| {
+            (
+                id.to_owned(),
+                function["Properties"]["Environment"]["Variables"].clone(),
+            )
+        })
         .collect();
     assert_eq!(Value::Object(actual), expected);
 }
@@ -352,7 +416,11 @@ fn every_log_group_has_one_writer_and_an_end() {
     let ids: Vec<&str> = groups.iter().map(|(id, _)| *id).collect();
     assert_eq!(writers, ids);
     for (id, group) in groups {
-        assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{id}");
+        assert_eq!(
+            group["Properties"]["RetentionInDays"],
+            json!({"Ref": "LogRetentionDays"}),
+            "{id}"
+        );
     }
 }
 
@@ -443,27 +511,37 @@ fn collect(id: &str, document: &Value, found: &mut Vec<(String, Value)>) {
 fn actions(statement: &Value) -> Vec<&str> {
     match &statement["Action"] {
         Value::String(action) => vec![action],
-        Value::Array(actions) => actions.iter().map(|action| action.as_str().unwrap()).collect(),
+        Value::Array(actions) => actions
+            .iter()
+            .map(|action| action.as_str().unwrap())
+            .collect(),
         _ => vec![],
     }
 }
 
 /// The logical id that a `!Ref` or `!GetAtt` names.
 fn referenced(value: &Value) -> Option<&str> {
-    let id = value.get("Ref").or_else(|| value.get("Fn::GetAtt"))?.as_str()?;
+    let id = value
+        .get("Ref")
+        .or_else(|| value.get("Fn::GetAtt"))?
+        .as_str()?;
     Some(id.split('.').next().unwrap_or(id))
 }
 
 fn has_key(value: &Value, key: &str) -> bool {
     match value {
-        Value::Object(object) => object.contains_key(key) || object.values().any(|inner| has_key(inner, key)),
+        Value::Object(object) => {
+            object.contains_key(key) || object.values().any(|inner| has_key(inner, key))
+        }
         Value::Array(items) => items.iter().any(|inner| has_key(inner, key)),
         _ => false,
     }
 }
 
 fn is_sentence(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.len() > 10 && text.ends_with('.'))
+    value
+        .as_str()
+        .is_some_and(|text| text.len() > 10 && text.ends_with('.'))
 }
 
 /// Asserts that a mapping has a row for each value that a parameter takes.
@@ -474,7 +552,11 @@ fn assert_same_values(template: &Value, parameter: &str, rows: &Map<String, Valu
         .iter()
         .map(Value::to_string)
         .collect();
-    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), allowed, "{parameter}");
+    assert_eq!(
+        rows.keys().cloned().collect::<BTreeSet<_>>(),
+        allowed,
+        "{parameter}"
+    );
 }
 
 fn kebab_case(pascal_case: &str) -> String {

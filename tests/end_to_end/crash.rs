@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The queue's visibility timeout (48 s on the test stack), and time to spare.
-const REDELIVERY: Duration = Duration::from_secs(180);
+const REDELIVERY: Duration = Duration::from_mins(3);
 
 #[tokio::test]
 async fn a_function_killed_after_its_request_loses_nothing() -> Result<()> {

@@ -25,10 +25,10 @@ use webhooks_client::{
 pub(crate) const SOURCE: &str = "com.example.shop";
 
 /// How long a first request may take, on a busy machine with cold functions.
-pub(crate) const ARRIVAL: Duration = Duration::from_secs(60);
+pub(crate) const ARRIVAL: Duration = Duration::from_mins(1);
 
 /// How long all of a delivery's attempts may take.
-pub(crate) const ALL_ATTEMPTS: Duration = Duration::from_secs(120);
+pub(crate) const ALL_ATTEMPTS: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that nothing announces.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);

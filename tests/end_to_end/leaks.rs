@@ -9,7 +9,11 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use webhooks_client::{Answer, Stack};
 
-use crate::{emulator::queue_bodies, failed_events::failed_event, fixture::Fixture};
+use crate::{
+    emulator::{queue_bodies, queue_is_done_with},
+    failed_events::failed_event,
+    fixture::Fixture,
+};
 
 /// The planted secret, decoded: 32 bytes that are easy to find.
 const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
@@ -68,13 +72,19 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     failed_event(&test.stack, |kept| kept.body.contains(&payload)).await?;
 
     test.requests("/fails", 2).await?;
-    test.settled(request.webhook_id()).await?;
+    let message = test.settled(request.webhook_id()).await?;
+    for delivery in &message.deliveries {
+        queue_is_done_with(&test.stack, &delivery.id).await?;
+    }
     for body in queue_bodies(&test.stack, queue).await? {
         is_clean(&body, &payload, "the delivery queue");
     }
     table_has_no_secret(&test.stack).await?;
     let lines = log_lines(&test.stack).await?;
-    assert!(!lines.is_empty(), "the functions log");
+    for delivery in &message.deliveries {
+        let logged = lines.iter().any(|line| line.contains(&delivery.id));
+        assert!(logged, "{} is in no log group", delivery.id);
+    }
     for line in lines {
         is_clean(&line, &payload, "a log group");
     }

@@ -54,11 +54,11 @@ async fn a_secret_is_shown_once() -> Result<()> {
 
     let one = ["customers", &test.customer, "subscriptions", id];
     let list = &one[..3];
-    let patch = json!({"description": "new"});
+    let describe = json!({"description": "new"});
     for (method, path, body) in [
         (Method::GET, &one[..], None),
         (Method::GET, list, None),
-        (Method::PATCH, &one[..], Some(&patch)),
+        (Method::PATCH, &one[..], Some(&describe)),
         (
             Method::PATCH,
             &one[..],
@@ -67,10 +67,10 @@ async fn a_secret_is_shown_once() -> Result<()> {
     ] {
         let answer = test.api.request(method.clone(), path, &[], body).await?;
         assert_eq!(answer.status, StatusCode::OK, "{method}: {}", answer.text());
-        let text = String::from_utf8(answer.body.to_vec())?;
-        assert!(text.contains(id), "{method}: {text}");
-        assert!(!text.contains(secret), "{method}: {text}");
-        assert!(!text.contains("whsec_"), "{method}: {text}");
+        let body = String::from_utf8(answer.body.to_vec())?;
+        assert!(body.contains(id), "{method}: {body}");
+        assert!(!body.contains(secret), "{method}: {body}");
+        assert!(!body.contains("whsec_"), "{method}: {body}");
     }
     Ok(())
 }
@@ -174,16 +174,13 @@ async fn another_customers_subscription_is_unknown() -> Result<()> {
         "subscriptions",
         &subscription.id,
     ];
-    let patch = json!({"status": "paused"});
+    let pause = json!({"status": "paused"});
     for (method, body) in [
         (Method::GET, None),
-        (Method::PATCH, Some(&patch)),
+        (Method::PATCH, Some(&pause)),
         (Method::DELETE, None),
     ] {
-        let answer = test.api.request(method.clone(), &path, &[], body).await?;
-        if method == Method::DELETE && answer.status == StatusCode::NO_CONTENT {
-            continue;
-        }
+        let answer = test.api.request(method, &path, &[], body).await?;
         problem(&answer, StatusCode::NOT_FOUND)?;
     }
     let shown = test.api.subscription(&test.customer, &subscription.id);

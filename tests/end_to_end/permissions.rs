@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 };
 use bytes::Bytes;
 use http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 use webhooks_client::Stack;
 
 use crate::fixture::Fixture;
@@ -22,7 +22,10 @@ struct Role {
 }
 
 impl Role {
-    async fn assume(stack: &Stack, name: &str, arn: &str) -> Self {
+    /// Assumes a role, once it trusts its own account. What it may do stays as
+    /// deployed.
+    async fn assume(stack: &Stack, name: &str, arn: &str) -> Result<Self> {
+        trust_its_account(stack, arn).await?;
         let provider = AssumeRoleProvider::builder(arn)
             .session_name("end-to-end")
             .configure(stack.sdk_config())
@@ -33,16 +36,44 @@ impl Role {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(provider))
             .build();
-        Self {
+        Ok(Self {
             name: name.to_owned(),
             sdk,
-        }
+        })
     }
 
     /// Whether this is the role of the function with a logical id.
     fn is_of(&self, logical_id: &str) -> bool {
         self.name.contains(logical_id)
     }
+}
+
+/// Lets the account of a role assume it, beside the services that do.
+async fn trust_its_account(stack: &Stack, role_arn: &str) -> Result<()> {
+    let (_, role_name) = role_arn.rsplit_once('/').context("no role ARN")?;
+    let account = role_arn.split(':').nth(4).context("no account")?;
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {
+                "AWS": format!("arn:aws:iam::{account}:root"),
+                "Service": ["lambda.amazonaws.com", "states.amazonaws.com"],
+            },
+            "Action": "sts:AssumeRole",
+        }],
+    });
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Action", "UpdateAssumeRolePolicy")
+        .append_pair("Version", "2010-05-08")
+        .append_pair("RoleName", role_name)
+        .append_pair("PolicyDocument", &trust.to_string());
+    let request = Request::post("https://iam.amazonaws.com/")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from(form.finish()))?;
+    let response = stack.signed_http().send("iam", request).await?;
+    ensure!(response.status().is_success(), "{role_arn}: {response:?}");
+    Ok(())
 }
 
 /// The roles of the stack's functions and of its workflow.
@@ -60,7 +91,7 @@ async fn roles(stack: &Stack) -> Result<Vec<Role>> {
         let name = function["FunctionName"].as_str().unwrap_or_default();
         let arn = function["Role"].as_str().unwrap_or_default();
         if name.starts_with(stack_name) {
-            roles.push(Role::assume(stack, name, arn).await);
+            roles.push(Role::assume(stack, name, arn).await?);
         }
     }
     let workflow = aws_sdk_sfn::Client::new(stack.sdk_config())
@@ -68,7 +99,7 @@ async fn roles(stack: &Stack) -> Result<Vec<Role>> {
         .state_machine_arn(stack.output("StateMachineArn")?)
         .send()
         .await?;
-    roles.push(Role::assume(stack, &workflow.name, &workflow.role_arn).await);
+    roles.push(Role::assume(stack, &workflow.name, &workflow.role_arn).await?);
     Ok(roles)
 }
 

@@ -173,7 +173,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_ends_the_delivery_and_the_subscription() -> Result<()> {
+async fn an_endpoint_that_is_gone_ends_the_delivery() -> Result<()> {
     let test = Fixture::new("gone").await?;
     test.receiver
         .script("/a", [Answer::status(StatusCode::GONE)]);
@@ -187,6 +187,19 @@ async fn an_endpoint_that_is_gone_ends_the_delivery_and_the_subscription() -> Re
     assert_eq!(delivery.status, DeliveryStatus::Failed, "{delivery:#?}");
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
     assert_eq!(delivery.attempts[0].status, Some(410), "{delivery:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_disables_the_subscription() -> Result<()> {
+    let test = Fixture::new("disabled").await?;
+    test.receiver
+        .script("/a", [Answer::status(StatusCode::GONE)]);
+    let created = test.subscribe("/a").await?;
+    test.put("order.created", json!({})).await?;
+
+    let request = test.first_request("/a").await?;
+    test.settled(request.webhook_id()).await?;
     let id = &created.subscription.id;
     let subscription = test.api.subscription(&test.customer, id).await?;
     assert_eq!(subscription.status, SubscriptionStatus::Disabled);

@@ -14,7 +14,7 @@ const SUBSCRIPTIONS: usize = 1_000;
 /// More at once only start more processes of the API's function.
 const CREATED_AT_ONCE: usize = 4;
 
-const ALL_ARRIVE: Duration = Duration::from_secs(240);
+const ALL_ARRIVE: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn a_thousand_subscriptions_get_one_request_each() -> Result<()> {

@@ -23,7 +23,10 @@ pub fn load() -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
     let documents = Yaml::load_from_str(&text).context("template.yaml")?;
     let [document] = documents.as_slice() else {
-        bail!("template.yaml: {} documents instead of one", documents.len());
+        bail!(
+            "template.yaml: {} documents instead of one",
+            documents.len()
+        );
     };
     to_json(document)
 }
@@ -44,7 +47,9 @@ fn to_json(node: &Yaml) -> anyhow::Result<Value> {
         Yaml::Mapping(entries) => {
             let mut object = Map::new();
             for (key, value) in entries {
-                let key = key.as_str().with_context(|| format!("key {key:?} is no text"))?;
+                let key = key
+                    .as_str()
+                    .with_context(|| format!("key {key:?} is no text"))?;
                 object.insert(key.to_owned(), to_json(value)?);
             }
             Value::Object(object)

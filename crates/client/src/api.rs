@@ -132,10 +132,10 @@ impl Api {
         &self,
         customer_id: &str,
         subscription_id: &str,
-        patch: &Value,
+        changes: &Value,
     ) -> Result<Subscription, Error> {
         let path = ["customers", customer_id, "subscriptions", subscription_id];
-        self.request(Method::PATCH, &path, &[], Some(patch))
+        self.request(Method::PATCH, &path, &[], Some(changes))
             .await?
             .read()
     }

@@ -3,10 +3,12 @@
 //! Every exchange must end within its deadline, with bounded memory and a precise outcome.
 
 #![allow(clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "a slow receiver has to sleep")]
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -33,7 +35,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// For exchanges that must end by themselves.
 const LONG: Duration = Duration::from_secs(10);
 /// How late an exchange may end on a busy machine.
-const GRACE: Duration = Duration::from_millis(700);
+const GRACE: Duration = Duration::from_millis(1_500);
 /// No receiver's thread outlives this.
 const RECEIVER_LIMIT: Duration = Duration::from_secs(20);
 
@@ -279,12 +281,41 @@ async fn a_kept_connection_is_used_again_without_asking_for_the_name() {
 async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
     let receiver = Receiver::answering(OK);
     let sender = sender(LONG);
-    for _ in 0..2 {
-        let response = sender.send(request(&receiver.url())).await;
-        assert_eq!(response.outcome, AttemptOutcome::Succeeded);
-        tokio::time::sleep(IDLE_LIMIT + Duration::from_millis(100)).await;
-    }
+    let first = sender.send(request(&receiver.url())).await;
+    tokio::time::sleep(IDLE_LIMIT + Duration::from_millis(100)).await;
+    let second = sender.send(request(&receiver.url())).await;
+    assert_eq!(
+        [first.outcome, second.outcome],
+        [AttemptOutcome::Succeeded; 2]
+    );
     assert_eq!(receiver.connections(), 2);
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_not_used() {
+    // Another test in a process of its own, since setting variables in this one is unsafe.
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "hostile_receivers::only_200_to_299_succeeds"]);
+    for name in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
+        child.env(name, "http://127.0.0.1:9");
+    }
+    let output = child
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -825,6 +856,8 @@ struct Leaf {
     from_year: i32,
     to_year: i32,
     versions: Vec<&'static SupportedProtocolVersion>,
+    /// How long its receiver thinks about a request.
+    delay: Duration,
 }
 
 impl Default for Leaf {
@@ -834,6 +867,7 @@ impl Default for Leaf {
             from_year: 2020,
             to_year: 2100,
             versions: rustls::ALL_VERSIONS.to_vec(),
+            delay: Duration::ZERO,
         }
     }
 }
@@ -856,7 +890,7 @@ impl Authority {
     fn receiver(&self, leaf: &Leaf) -> Receiver {
         let (params, key) = leaf.params();
         let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
-        tls_receiver(certificate, &key, &leaf.versions)
+        tls_receiver(certificate, &key, leaf)
     }
 }
 
@@ -869,24 +903,22 @@ impl Leaf {
     }
 }
 
-fn tls_receiver(
-    certificate: CertificateDer<'static>,
-    key: &KeyPair,
-    versions: &[&'static SupportedProtocolVersion],
-) -> Receiver {
+fn tls_receiver(certificate: CertificateDer<'static>, key: &KeyPair, leaf: &Leaf) -> Receiver {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
+        .with_protocol_versions(&leaf.versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
     let config = Arc::new(config);
+    let delay = leaf.delay;
     Receiver::start(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, stream);
         read_request(&mut stream)?;
+        thread::sleep(delay);
         stream.write_all(OK)?;
         stream.conn.send_close_notify();
         stream.flush()
@@ -967,9 +999,10 @@ async fn a_certificate_of_an_unknown_issuer_is_refused() {
     let error = "tls: certificate issuer not trusted";
     assert_failed(&response, AttemptOutcome::Unreachable, error);
 
-    let (params, key) = Leaf::default().params();
+    let leaf = Leaf::default();
+    let (params, key) = leaf.params();
     let self_signed = params.self_signed(&key).unwrap().der().clone();
-    let receiver = tls_receiver(self_signed, &key, rustls::ALL_VERSIONS);
+    let receiver = tls_receiver(self_signed, &key, &leaf);
     let response = send_over_tls(LONG, &receiver, Authority::new("trusted").roots()).await;
     assert_failed(&response, AttemptOutcome::Unreachable, error);
 }
@@ -1026,6 +1059,21 @@ async fn a_tls_handshake_that_hangs_times_out() {
         &response,
         AttemptOutcome::TimedOut,
         "connect: no TCP or TLS handshake within 300 ms",
+    );
+}
+
+#[tokio::test]
+async fn silence_after_a_tls_handshake_is_told_from_silence_in_it() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf {
+        delay: RECEIVER_LIMIT,
+        ..Leaf::default()
+    });
+    let response = send_over_tls(SHORT, &receiver, authority.roots()).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::TimedOut,
+        "response: no headers within 300 ms",
     );
 }
 

@@ -1,1 +1,16 @@
-//! stub
+//! In-memory ports for tests: one [`World`] plays every role at once.
+//!
+//! A test tells the world what the endpoint answers and where things break, lets
+//! a use case run, and looks at what the world holds afterwards. Its [`contract`]
+//! suites hold this world and the real adapters against the same promises.
+//!
+//! A dev-dependency only; nothing here is meant to be fast or durable.
+
+pub mod contract;
+pub mod samples;
+
+mod faults;
+mod world;
+
+pub use faults::Fault;
+pub use world::{Queued, World};

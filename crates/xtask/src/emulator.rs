@@ -24,7 +24,7 @@ pub(crate) const SECRET_ACCESS_KEY: &str = "test";
 
 /// The port that is tried first, the one that such emulators are known by.
 const USUAL_PORT: u16 = 4566;
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A started emulator; the record of it is kept in the stack's folder.

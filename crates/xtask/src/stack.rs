@@ -12,7 +12,7 @@ use crate::artifacts::Programs;
 use crate::emulator::{self, Emulator};
 use crate::parameters::{self, Parameter};
 use crate::process;
-use crate::progress::{note, step};
+use crate::progress::step;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
@@ -134,7 +134,7 @@ impl Stack {
         let overrides = parameters::overrides(&samconfig, parameters)?;
         let log = self.folder.join("deploy.log");
         step("deploy the stack", || {
-            let mut command = self.sam(tools, emulator);
+            let mut command = sam(tools, emulator);
             command
                 .args(["deploy", "--stack-name", STACK_NAME, "--resolve-s3"])
                 .args(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"])
@@ -159,7 +159,7 @@ impl Stack {
             output_key: String,
             output_value: String,
         }
-        let mut command = self.sam(tools, emulator);
+        let mut command = sam(tools, emulator);
         command.args([
             "list",
             "stack-outputs",
@@ -192,32 +192,38 @@ impl Stack {
         let Some(emulator) = self.emulator() else {
             bail!("no local stack runs; start one with `cargo xtask local up`");
         };
-        let mut command = self.sam(tools, &emulator);
+        let mut command = sam(tools, &emulator);
         command.args(["logs", "--stack-name", STACK_NAME]);
         if follow {
             command.arg("--tail");
         }
         process::run(&mut command)
     }
-
-    /// SAM CLI as the emulator's root.
-    fn sam(&self, tools: &Tools, emulator: &Emulator) -> Command {
-        let mut command = tools.command("sam");
-        command
-            .env("AWS_ENDPOINT_URL", emulator.endpoint())
-            .env("AWS_ACCESS_KEY_ID", emulator::ACCESS_KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", emulator::SECRET_ACCESS_KEY)
-            .env("AWS_DEFAULT_REGION", emulator::REGION)
-            // Seconds between looks at the progress; SAM's own default is 5.
-            .env("SAM_CLI_POLL_DELAY", "0.2");
-        command
-    }
 }
 
-/// Says where a running stack is.
+/// SAM CLI as the emulator's root.
+fn sam(tools: &Tools, emulator: &Emulator) -> Command {
+    let mut command = tools.command("sam");
+    command
+        .env("AWS_ENDPOINT_URL", emulator.endpoint())
+        .env("AWS_ACCESS_KEY_ID", emulator::ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", emulator::SECRET_ACCESS_KEY)
+        .env("AWS_DEFAULT_REGION", emulator::REGION)
+        // Seconds between looks at the progress; SAM's own default is 5.
+        .env("SAM_CLI_POLL_DELAY", "0.2");
+    command
+}
+
+/// Prints where a running stack is.
 pub(crate) fn print_description(description: &Description) {
-    note(&format!("endpoint  {}", description.endpoint));
+    let width = description
+        .outputs
+        .keys()
+        .map(String::len)
+        .max()
+        .unwrap_or_default();
+    println!("{:width$}  {}", "endpoint", description.endpoint);
     for (name, value) in &description.outputs {
-        note(&format!("{name}  {value}"));
+        println!("{name:width$}  {value}");
     }
 }

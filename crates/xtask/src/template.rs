@@ -38,7 +38,7 @@ pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path)
             // A JSON string is a YAML string, whatever the path holds.
             Some((key, path)) => {
                 let path = serde_json::to_string(&path)?;
-                rewritten.push_str(&format!("{indent}{key}: {path}"));
+                rewritten.extend([indent, key, ": ", &path]);
             }
             None => rewritten.push_str(line.text),
         }

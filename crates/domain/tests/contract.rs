@@ -1,0 +1,13 @@
+//! The in-memory world keeps the promises of the ports.
+
+use futures_util::FutureExt;
+use webhooks_testkit::{World, contract};
+
+#[test]
+fn the_world_keeps_the_promises_of_the_ports() {
+    let world = World::default();
+    contract::subscriptions(&world, "acme").now_or_never().unwrap();
+    let put = async |message, delivery| world.record_call(message, delivery);
+    contract::deliveries(&world, "acme", put).now_or_never().unwrap();
+    contract::data_keys(&world).now_or_never().unwrap();
+}

@@ -1,0 +1,111 @@
+//! The look-up: every subscription that wants the event, each once, page by page.
+
+use futures_util::FutureExt;
+use proptest::prelude::*;
+use webhooks_domain::event::EventReader;
+use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::filter::Filter;
+use webhooks_domain::look_up::{LookUp, LookUpError, Page};
+use webhooks_domain::ports::SubscriptionStore;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_testkit::{Fault, World, samples};
+
+const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-31T09:30:00Z","detail":{"customerId":"acme","total":12345678901234567890}}"#;
+
+fn look_up(world: &World) -> LookUp<World> {
+    LookUp {
+        directory: world.clone(),
+        reader: EventReader {
+            customer_id: "/detail/customerId".parse().unwrap(),
+            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+        },
+    }
+}
+
+fn insert(world: &World, subscription: &Subscription) {
+    world.insert(subscription).now_or_never().unwrap().unwrap();
+}
+
+fn run(world: &World, input: &str) -> Result<Page, LookUpError> {
+    look_up(world).run(input).now_or_never().unwrap()
+}
+
+/// What the workflow passes back for the next page.
+fn next_input(page: &Page) -> String {
+    serde_json::json!({ "message": page.message, "cursor": page.cursor }).to_string()
+}
+
+fn wants(subscription: Subscription, pattern: &str) -> Subscription {
+    let pattern = EventTypePattern::try_from(pattern.to_owned()).unwrap();
+    let event_types = EventTypePatterns::try_from(vec![pattern]).unwrap();
+    Subscription { event_types, ..subscription }
+}
+
+#[test]
+fn only_what_wants_the_event_is_found() {
+    let world = World::default();
+    insert(&world, &wants(samples::subscription("acme", 1), "order.*"));
+    insert(&world, &wants(samples::subscription("acme", 2), "invoice.*"));
+    insert(&world, &wants(samples::subscription("bolt", 3), "*"));
+    let filter = |pattern: &str| Some(Filter::parse(pattern).unwrap());
+    let base = samples::subscription("acme", 4);
+    insert(&world, &Subscription { filter: filter(r#"{"total":[{"numeric":[">",5]}]}"#), ..base });
+    let base = samples::subscription("acme", 5);
+    insert(&world, &Subscription { filter: filter(r#"{"total":[{"numeric":["<",5]}]}"#), ..base });
+    let base = samples::subscription("acme", 6);
+    insert(&world, &Subscription { status: SubscriptionStatus::Paused, ..base });
+
+    let page = run(&world, EVENT).unwrap();
+    let found: Vec<_> = page.subscriptions.iter().map(|found| (found.id, found.status)).collect();
+    let active = SubscriptionStatus::Active;
+    assert_eq!(
+        found,
+        [
+            (samples::subscription_id(1), active),
+            (samples::subscription_id(4), active),
+            (samples::subscription_id(6), SubscriptionStatus::Paused),
+        ]
+    );
+    assert_eq!(page.cursor, None);
+}
+
+#[test]
+fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
+    let world = World::default();
+    world.plant([Fault::Before]);
+    assert_eq!(run(&world, EVENT).unwrap_err().error_type(), "StoreUnavailable");
+    let without_customer = EVENT.replace("customerId", "customer");
+    assert_eq!(run(&world, &without_customer).unwrap_err().error_type(), "MissingCustomerId");
+    assert_eq!(run(&world, r#"{"message":{},"cursor":"x"}"#).unwrap_err().error_type(), "DetailNotAnObject");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_page_together_finds_each_wanting_subscription_once(
+        wanting in proptest::collection::btree_set(0..2_000_u128, 0..450),
+        others in proptest::collection::btree_set(2_000..4_000_u128, 0..450),
+    ) {
+        let world = World::default();
+        for &number in &wanting {
+            insert(&world, &samples::subscription("acme", number));
+        }
+        for &number in &others {
+            insert(&world, &wants(samples::subscription("acme", number), "other"));
+        }
+        let mut found = Vec::new();
+        let mut input = EVENT.to_owned();
+        loop {
+            let page = run(&world, &input).unwrap();
+            prop_assert!(page.subscriptions.len() <= 100);
+            found.extend(page.subscriptions.iter().map(|found| found.id));
+            if page.cursor.is_none() {
+                break;
+            }
+            input = next_input(&page);
+        }
+        let expected: Vec<_> = wanting.into_iter().map(samples::subscription_id).collect();
+        prop_assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,122 @@
+//! What every implementation of a port must do: the same suite for the
+//! in-memory world and for the real adapters.
+//!
+//! Each suite works on customers and messages of its own, named by `salt`.
+
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{
+    DataKeyStore, DeliveryStore, InsertOutcome, MessageDirectory, SubscriptionDirectory,
+    SubscriptionStore, WriteOutcome,
+};
+use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::vault::WrappedDataKey;
+
+use crate::samples;
+
+const DUE: webhooks_domain::timestamp::Timestamp =
+    webhooks_domain::timestamp::Timestamp::from_millis(1_700_000_005_000);
+
+/// Subscriptions are inserted once, read back whole, replaced by version, and listed in order.
+pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionDirectory), salt: &str) {
+    let mut first = samples::subscription(salt, 1);
+    let customer = first.customer_id.clone();
+    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), None);
+    assert_eq!(store.insert(&first).await.expect("answers"), InsertOutcome::Inserted);
+    assert_eq!(store.insert(&first).await.expect("answers"), InsertOutcome::AlreadyThere);
+    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), Some(first.clone()));
+    let stranger = samples::customer(&format!("{salt}-stranger"));
+    assert_eq!(store.get(&stranger, &first.id).await.expect("answers"), None);
+
+    first.version += 1;
+    first.status = SubscriptionStatus::Paused;
+    assert_eq!(store.replace(&first).await.expect("answers"), WriteOutcome::Written);
+    assert_eq!(store.replace(&first).await.expect("answers"), WriteOutcome::Overtaken);
+    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), Some(first.clone()));
+
+    for number in [3, 2, u128::MAX] {
+        store.insert(&samples::subscription(salt, number)).await.expect("answers");
+    }
+    let page = store.page(&customer, None, 2).await.expect("answers");
+    let ids: Vec<_> = page.subscriptions.iter().map(|found| found.id).collect();
+    assert_eq!(ids, [samples::subscription_id(1), samples::subscription_id(2)]);
+    assert!(page.has_more);
+    let rest = store.page(&customer, ids.last(), 10).await.expect("answers");
+    let ids: Vec<_> = rest.subscriptions.iter().map(|found| found.id).collect();
+    assert_eq!(ids, [samples::subscription_id(3), samples::subscription_id(u128::MAX)]);
+    assert!(!rest.has_more);
+
+    store.remove(&customer, &first.id).await.expect("answers");
+    store.remove(&customer, &first.id).await.expect("removing twice is no error");
+    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), None);
+    let gone = store.replace(&first).await.expect("answers");
+    assert_eq!(gone, WriteOutcome::Overtaken, "a removed subscription does not come back");
+}
+
+/// Deliveries change only as pending ones with the expected number of attempts.
+///
+/// `put` records a message and a delivery, as the workflow does.
+pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
+    store: &S,
+    salt: &str,
+    put: impl AsyncFn(Message, Delivery),
+) {
+    let message = samples::message(salt, "one");
+    let delivery = samples::delivery(&message, samples::subscription_id(1));
+    let id = delivery.id;
+    assert_eq!(store.load(&id).await.expect("answers"), None);
+    put(message.clone(), delivery.clone()).await;
+    let loaded = store.load(&id).await.expect("answers");
+    assert_eq!(loaded, Some((delivery.clone(), message.clone())));
+
+    let retry = Verdict::RetryAt(DUE);
+    let second = samples::failed_attempt(2);
+    let early = store.record(&id, &second, &retry).await.expect("answers");
+    assert_eq!(early, WriteOutcome::Overtaken, "attempts are contiguous");
+    let first = samples::failed_attempt(1);
+    assert_eq!(store.record(&id, &first, &retry).await.expect("answers"), WriteOutcome::Written);
+    assert_eq!(store.record(&id, &first, &retry).await.expect("answers"), WriteOutcome::Overtaken);
+    let (pending, _) = store.load(&id).await.expect("answers").expect("is there");
+    assert_eq!(pending.attempts, [first]);
+    assert_eq!(pending.status, DeliveryStatus::Pending);
+    assert_eq!(pending.next_attempt_at, Some(DUE));
+
+    let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+    let ended = store.record(&id, &second, &Verdict::Ended(failed)).await.expect("answers");
+    assert_eq!(ended, WriteOutcome::Written);
+    let (ended, _) = store.load(&id).await.expect("answers").expect("is there");
+    assert_eq!((ended.status, ended.next_attempt_at), (failed, None));
+    assert_eq!(ended.attempts.len(), 2);
+    let third = samples::failed_attempt(3);
+    let late = store.record(&id, &third, &retry).await.expect("answers");
+    assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
+    let late = store.settle(&id, 2, DeliveryStatus::Held).await.expect("answers");
+    assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
+
+    let other = samples::delivery(&message, samples::subscription_id(2));
+    put(message.clone(), other.clone()).await;
+    let wrong = store.settle(&other.id, 1, DeliveryStatus::Held).await.expect("answers");
+    assert_eq!(wrong, WriteOutcome::Overtaken);
+    let held = store.settle(&other.id, 0, DeliveryStatus::Held).await.expect("answers");
+    assert_eq!(held, WriteOutcome::Written);
+
+    let found = store.message_with_deliveries(&message.id, 10).await.expect("answers");
+    let (found, deliveries) = found.expect("is there");
+    assert_eq!(found, message);
+    let ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids, [id, other.id]);
+    let unknown = samples::message(salt, "unknown").id;
+    assert!(store.message_with_deliveries(&unknown, 10).await.expect("answers").is_none());
+}
+
+/// The first data key stays.
+pub async fn data_keys(store: &impl DataKeyStore) {
+    let key = WrappedDataKey(vec![1, 2, 3]);
+    let inserted = store.insert(&key).await.expect("answers");
+    let stored = store.get().await.expect("answers").expect("is there now");
+    assert_eq!(inserted == InsertOutcome::Inserted, stored == key);
+    let second = store.insert(&WrappedDataKey(vec![4])).await.expect("answers");
+    assert_eq!(second, InsertOutcome::AlreadyThere);
+    assert_eq!(store.get().await.expect("answers"), Some(stored));
+}

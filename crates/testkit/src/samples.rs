@@ -1,0 +1,107 @@
+//! Small valid values of the domain's types.
+
+use std::time::Duration;
+
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
+use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::message::{Message, Payload};
+use webhooks_domain::outbound::{
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, WebhookResponse,
+};
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::vault::SealedSecret;
+
+/// When tests begin.
+pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A customer id.
+pub fn customer(text: &str) -> CustomerId {
+    text.parse().expect("tests name valid customers")
+}
+
+/// The subscription id with this number.
+pub fn subscription_id(number: u128) -> SubscriptionId {
+    format!("sub_{number:032x}").parse().expect("32 digits")
+}
+
+/// An active subscription to everything, with a secret that is not sealed.
+pub fn subscription(customer_id: &str, number: u128) -> Subscription {
+    let everything = EventTypePattern::try_from("*".to_owned()).expect("a pattern");
+    Subscription {
+        id: subscription_id(number),
+        customer_id: customer(customer_id),
+        url: EndpointUrl::parse("https://example.com/hook", &DevelopmentNetworks::none())
+            .expect("a URL"),
+        event_types: EventTypePatterns::try_from(vec![everything]).expect("one pattern"),
+        filter: None,
+        description: None,
+        headers: CustomHeaders::default(),
+        secret: SealedSecret { version: 1, sealed: vec![0; 60] },
+        status: SubscriptionStatus::Active,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// A message of the event with this id.
+pub fn message(customer_id: &str, event_id: &str) -> Message {
+    let customer_id = customer(customer_id);
+    Message {
+        id: MessageId::from_event_id(&customer_id, event_id),
+        customer_id,
+        event_type: "order.created".parse().expect("a type"),
+        time: "2026-01-31T09:30:00Z".to_owned(),
+        payload: Payload::new(r#"{"order":1}"#),
+    }
+}
+
+/// A pending delivery of the message, with no attempt yet.
+pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
+    Delivery {
+        id: DeliveryId { message: message.id, subscription },
+        customer_id: message.customer_id.clone(),
+        event_type: message.event_type.clone(),
+        status: DeliveryStatus::Pending,
+        attempts: Vec::new(),
+        created_at: NOW,
+        next_attempt_at: None,
+        expires_at: NOW + Duration::from_hours(24),
+    }
+}
+
+/// A failed attempt with this number.
+pub fn failed_attempt(number: u32) -> Attempt {
+    Attempt {
+        number,
+        at: NOW,
+        duration_ms: 12,
+        outcome: AttemptOutcome::HttpError,
+        status: Some(500),
+        error: None,
+        response_excerpt: Some("try later".to_owned()),
+    }
+}
+
+/// An answer with this status.
+pub fn response(status: u16) -> WebhookResponse {
+    let success = (200..300).contains(&status);
+    WebhookResponse {
+        outcome: if success { AttemptOutcome::Succeeded } else { AttemptOutcome::HttpError },
+        status: Some(status),
+        error: None,
+        excerpt: None,
+        retry_after: None,
+        duration_ms: 12,
+    }
+}
+
+/// The least and the greatest key that a subscription of the customer can have.
+pub(crate) fn all_subscriptions_of(
+    customer: &CustomerId,
+) -> ((CustomerId, SubscriptionId), (CustomerId, SubscriptionId)) {
+    let key = |number| (customer.clone(), subscription_id(number));
+    (key(u128::MIN), key(u128::MAX))
+}

@@ -1,0 +1,350 @@
+//! The world: table, queue, endpoint, key service and clock, in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::message::Message;
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
+use webhooks_domain::ports::{
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, InsertOutcome, KeyService, KeyServiceError,
+    MessageDirectory, QueueError, StoreError, SubscriptionDirectory, SubscriptionPage,
+    SubscriptionStore, WriteOutcome,
+};
+use webhooks_domain::subscription::Subscription;
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::vault::{DataKey, WrappedDataKey};
+
+use crate::faults::{Fault, Planted, Script};
+use crate::samples;
+
+/// Every port in one. Clones share what they hold.
+#[derive(Clone, Default)]
+pub struct World(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    now: Option<Timestamp>,
+    subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
+    messages: BTreeMap<MessageId, Message>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    data_key: Option<WrappedDataKey>,
+    queue: Vec<Queued>,
+    requests: Vec<(Timestamp, WebhookRequest)>,
+    responses: VecDeque<WebhookResponse>,
+    key_service_calls: u32,
+    faults: Script,
+}
+
+/// A message in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Not received before this time.
+    pub visible_at: Timestamp,
+    /// The delivery that it names.
+    pub delivery: DeliveryId,
+    /// The attempt that it asks for.
+    pub attempt: u32,
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds the world")
+    }
+
+    /// Runs one effect under the next fault of the script.
+    fn effect<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, Planted> {
+        let mut state = self.state();
+        match state.faults.next() {
+            Fault::None => Ok(effect(&mut state)),
+            Fault::Before => Err(Planted),
+            Fault::After => {
+                effect(&mut state);
+                Err(Planted)
+            }
+        }
+    }
+
+    fn store<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        self.effect(effect).map_err(|planted| StoreError::Unavailable {
+            operation: "answer",
+            source: Box::new(planted),
+        })
+    }
+
+    /// Plants faults for the calls to come.
+    pub fn plant(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults.extend(faults);
+    }
+
+    /// What the endpoint answers next; when nothing is left it answers 200.
+    pub fn answer(&self, responses: impl IntoIterator<Item = WebhookResponse>) {
+        self.state().responses.extend(responses);
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&self, now: Timestamp) {
+        self.state().now = Some(now);
+    }
+
+    /// Records a message and a delivery, as the workflow does.
+    pub fn record_call(&self, message: Message, delivery: Delivery) {
+        let mut state = self.state();
+        state.messages.entry(message.id).or_insert(message);
+        state.deliveries.entry(delivery.id).or_insert(delivery);
+    }
+
+    /// A delivery as the table has it.
+    pub fn delivery(&self, id: &DeliveryId) -> Option<Delivery> {
+        self.state().deliveries.get(id).cloned()
+    }
+
+    /// Takes the message that is visible first, and moves the clock there.
+    pub fn receive(&self) -> Option<Queued> {
+        let mut state = self.state();
+        let first = (0..state.queue.len()).min_by_key(|&i| state.queue[i].visible_at)?;
+        let message = state.queue.swap_remove(first);
+        let now = state.now.unwrap_or(samples::NOW).max(message.visible_at);
+        state.now = Some(now);
+        Some(message)
+    }
+
+    /// Puts a message back, as the queue does after its visibility timeout.
+    pub fn put_back(&self, message: Queued, visibility_timeout: Duration) {
+        let visible_at = self.now() + visibility_timeout;
+        self.state().queue.push(Queued { visible_at, ..message });
+    }
+
+    /// The messages in the queue.
+    pub fn queue(&self) -> Vec<Queued> {
+        self.state().queue.clone()
+    }
+
+    /// The requests that the endpoint saw, and when.
+    pub fn requests(&self) -> Vec<(Timestamp, WebhookRequest)> {
+        self.state().requests.clone()
+    }
+
+    /// How often the key service was asked.
+    pub fn key_service_calls(&self) -> u32 {
+        self.state().key_service_calls
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.state().now.unwrap_or(samples::NOW)
+    }
+}
+
+impl WebhookSender for World {
+    /// A fault here is a crash around the request; the caller's future would be
+    /// gone, so the next call fails too.
+    async fn send(&self, request: WebhookRequest) -> WebhookResponse {
+        let mut state = self.state();
+        let now = state.now.unwrap_or(samples::NOW);
+        state.requests.push((now, request));
+        state.responses.pop_front().unwrap_or_else(|| samples::response(200))
+    }
+}
+
+impl DeliveryQueue for World {
+    async fn send(
+        &self,
+        delivery: &DeliveryId,
+        attempt: u32,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        // The queue counts whole seconds, rounded up.
+        let delay = Duration::from_secs(u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX));
+        self.effect(|state| {
+            let visible_at = state.now.unwrap_or(samples::NOW) + delay;
+            state.queue.push(Queued { visible_at, delivery: *delivery, attempt });
+        })
+        .map_err(|planted| QueueError(Box::new(planted)))
+    }
+}
+
+impl DeliveryStore for World {
+    async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
+        let (delivery, message) = self.store(|state| {
+            (state.deliveries.get(id).cloned(), state.messages.get(&id.message).cloned())
+        })?;
+        match (delivery, message) {
+            (None, _) => Ok(None),
+            (Some(delivery), Some(message)) => Ok(Some((delivery, message))),
+            (Some(_), None) => Err(StoreError::Corrupt {
+                key: id.to_string(),
+                problem: "there without its message".to_owned(),
+            }),
+        }
+    }
+
+    async fn record(
+        &self,
+        id: &DeliveryId,
+        attempt: &Attempt,
+        verdict: &Verdict,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| {
+            update_pending(state, id, attempt.number - 1, |delivery| {
+                delivery.attempts.push(attempt.clone());
+                match verdict {
+                    Verdict::Ended(status) => end(delivery, *status),
+                    Verdict::RetryAt(due_at) => delivery.next_attempt_at = Some(*due_at),
+                }
+            })
+        })
+    }
+
+    async fn settle(
+        &self,
+        id: &DeliveryId,
+        attempts: u32,
+        status: DeliveryStatus,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| update_pending(state, id, attempts, |delivery| end(delivery, status)))
+    }
+}
+
+fn update_pending(
+    state: &mut State,
+    id: &DeliveryId,
+    attempts: u32,
+    change: impl FnOnce(&mut Delivery),
+) -> WriteOutcome {
+    match state.deliveries.get_mut(id) {
+        Some(delivery)
+            if delivery.status == DeliveryStatus::Pending
+                && delivery.attempts.len() == attempts as usize =>
+        {
+            change(delivery);
+            WriteOutcome::Written
+        }
+        _ => WriteOutcome::Overtaken,
+    }
+}
+
+fn end(delivery: &mut Delivery, status: DeliveryStatus) {
+    delivery.status = status;
+    if status != DeliveryStatus::Held {
+        delivery.next_attempt_at = None;
+    }
+}
+
+impl MessageDirectory for World {
+    async fn message_with_deliveries(
+        &self,
+        id: &MessageId,
+        limit: u32,
+    ) -> Result<Option<(Message, Vec<Delivery>)>, StoreError> {
+        self.store(|state| {
+            let message = state.messages.get(id).cloned()?;
+            let deliveries = state.deliveries.values().filter(|delivery| delivery.id.message == *id);
+            Some((message, deliveries.take(limit as usize).cloned().collect()))
+        })
+    }
+}
+
+impl SubscriptionStore for World {
+    async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
+        let key = (subscription.customer_id.clone(), subscription.id);
+        self.store(|state| {
+            if state.subscriptions.contains_key(&key) {
+                return InsertOutcome::AlreadyThere;
+            }
+            state.subscriptions.insert(key, subscription.clone());
+            InsertOutcome::Inserted
+        })
+    }
+
+    async fn get(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        self.store(|state| state.subscriptions.get(&(customer.clone(), *id)).cloned())
+    }
+
+    async fn replace(&self, subscription: &Subscription) -> Result<WriteOutcome, StoreError> {
+        let key = (subscription.customer_id.clone(), subscription.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored) if stored.version + 1 == subscription.version => {
+                *stored = subscription.clone();
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
+        })
+    }
+
+    async fn remove(&self, customer: &CustomerId, id: &SubscriptionId) -> Result<(), StoreError> {
+        self.store(|state| {
+            state.subscriptions.remove(&(customer.clone(), *id));
+        })
+    }
+}
+
+impl SubscriptionDirectory for World {
+    async fn page(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, StoreError> {
+        let all = samples::all_subscriptions_of(customer);
+        let start = match after {
+            Some(id) => Bound::Excluded((customer.clone(), *id)),
+            None => Bound::Included(all.0),
+        };
+        self.store(|state| {
+            let mut range = state.subscriptions.range((start, Bound::Included(all.1)));
+            let subscriptions: Vec<_> =
+                range.by_ref().take(limit as usize).map(|(_, found)| found.clone()).collect();
+            SubscriptionPage { subscriptions, has_more: range.next().is_some() }
+        })
+    }
+}
+
+impl DataKeyStore for World {
+    async fn get(&self) -> Result<Option<WrappedDataKey>, StoreError> {
+        self.store(|state| state.data_key.clone())
+    }
+
+    async fn insert(&self, key: &WrappedDataKey) -> Result<InsertOutcome, StoreError> {
+        self.store(|state| {
+            if state.data_key.is_some() {
+                return InsertOutcome::AlreadyThere;
+            }
+            state.data_key = Some(key.clone());
+            InsertOutcome::Inserted
+        })
+    }
+}
+
+/// Wraps a key by turning its bits over: enough to see that it was wrapped.
+impl KeyService for World {
+    async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
+        self.key_service(|calls| {
+            let key = [u8::try_from(calls % 256).unwrap_or(0); 32];
+            (DataKey::new(key), WrappedDataKey(key.map(|byte| !byte).to_vec()))
+        })
+    }
+
+    async fn unwrap(&self, wrapped: &WrappedDataKey) -> Result<DataKey, KeyServiceError> {
+        let bytes: Vec<u8> = wrapped.0.iter().map(|byte| !byte).collect();
+        self.key_service(|_| DataKey::new(bytes.try_into().expect("wrapped here, so 32 bytes")))
+    }
+}
+
+impl World {
+    fn key_service<T>(&self, answer: impl FnOnce(u32) -> T) -> Result<T, KeyServiceError> {
+        self.effect(|state| {
+            state.key_service_calls += 1;
+            answer(state.key_service_calls)
+        })
+        .map_err(|planted| KeyServiceError { operation: "answer", source: Box::new(planted) })
+    }
+}
