@@ -12,6 +12,7 @@
     reason = "runs beside the system, not in a function: it waits, and reads its environment"
 )]
 
+mod contract;
 mod crash;
 mod delivering;
 mod duplicates;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use webhooks_domain::delivery::{Attempt, Delivery};
 use webhooks_domain::event_type::EventType;
@@ -12,6 +12,7 @@ use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
 
 use crate::Api;
+use crate::extract::PathTexts;
 use crate::problem::Problem;
 
 /// The most deliveries that are shown with their message.
@@ -98,9 +99,9 @@ impl From<Attempt> for AttemptView {
 
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    path: PathTexts,
 ) -> Result<Json<MessageView>, Problem> {
-    let id: MessageId = id.parse().map_err(Problem::bad_id("messageId"))?;
+    let id: MessageId = path.parse("messageId")?;
     let found = api
         .table
         .message_with_deliveries(&id, MAX_DELIVERIES)
@@ -118,9 +119,9 @@ pub(crate) async fn message(
 
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    path: PathTexts,
 ) -> Result<Json<DeliveryView>, Problem> {
-    let id: DeliveryId = id.parse().map_err(Problem::bad_id("deliveryId"))?;
+    let id: DeliveryId = path.parse("deliveryId")?;
     let (delivery, _) = api
         .table
         .load(&id)

@@ -1,6 +1,7 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
 mod deliveries;
+mod extract;
 mod problem;
 mod subscriptions;
 

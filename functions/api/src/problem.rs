@@ -1,10 +1,11 @@
 //! Errors as problem details (RFC 9457).
 
+use std::fmt::Display;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
-use webhooks_domain::ids::IdError;
 use webhooks_domain::manage::{FieldError, ManageError};
 use webhooks_domain::ports::StoreError;
 use webhooks_lambda::with_sources;
@@ -59,17 +60,12 @@ impl Problem {
     }
 
     /// A part of the path or of the query that is not valid.
-    pub(crate) fn bad_parameter(field: &str, problem: impl std::fmt::Display) -> Self {
+    pub(crate) fn bad_parameter(field: &str, problem: impl Display) -> Self {
         let field = FieldError::new(field, problem);
         Self {
             status: StatusCode::BAD_REQUEST,
             ..field.into()
         }
-    }
-
-    /// An id in the path that is not one.
-    pub(crate) fn bad_id(field: &str) -> impl Fn(IdError) -> Self {
-        move |error| Self::bad_parameter(field, error)
     }
 
     fn ours(status: StatusCode, failure: &dyn std::error::Error) -> Self {

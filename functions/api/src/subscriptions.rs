@@ -1,11 +1,12 @@
 //! `/customers/{customerId}/subscriptions`
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,8 +16,10 @@ use webhooks_domain::manage::SubscriptionChange;
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 
 use crate::Api;
+use crate::extract::{PathTexts, QueryTexts};
 use crate::problem::Problem;
 
+const CUSTOMER_ID: &str = "customerId";
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
 
@@ -73,12 +76,26 @@ pub(crate) struct ListView {
     next_cursor: Option<SubscriptionId>,
 }
 
+/// How many subscriptions a page has: 1 to 100.
+struct Limit(u32);
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(limit @ 1..=MAX_LIMIT) => Ok(Self(limit)),
+            _ => Err(format!("must be 1 to {MAX_LIMIT}")),
+        }
+    }
+}
+
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    Path(customer): Path<String>,
+    path: PathTexts,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedView>), Problem> {
-    let customer = customer_id(&customer)?;
+    let customer = path.parse(CUSTOMER_ID)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let (subscription, secret) = api.manage.create(&customer, change).await?;
     let view = CreatedView {
@@ -90,15 +107,12 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    Path(customer): Path<String>,
-    Query(query): Query<BTreeMap<String, String>>,
+    path: PathTexts,
+    query: QueryTexts,
 ) -> Result<Json<ListView>, Problem> {
-    let customer = customer_id(&customer)?;
-    let limit = limit(&query)?;
-    let after = query
-        .get("cursor")
-        .map(|cursor| cursor.parse().map_err(Problem::bad_id("cursor")))
-        .transpose()?;
+    let customer = path.parse(CUSTOMER_ID)?;
+    let Limit(limit) = query.parse("limit")?.unwrap_or(Limit(DEFAULT_LIMIT));
+    let after = query.parse("cursor")?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
     let last = page
         .subscriptions
@@ -116,7 +130,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    Path(path): Path<(String, String)>,
+    path: PathTexts,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (customer, id) = ids(&path)?;
     Ok(Json(api.manage.show(&customer, &id).await?.into()))
@@ -124,7 +138,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    Path(path): Path<(String, String)>,
+    path: PathTexts,
     body: Bytes,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (customer, id) = ids(&path)?;
@@ -136,33 +150,13 @@ pub(crate) async fn update(
 
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
-    Path(path): Path<(String, String)>,
+    path: PathTexts,
 ) -> Result<StatusCode, Problem> {
     let (customer, id) = ids(&path)?;
     api.manage.delete(&customer, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn ids((customer, id): &(String, String)) -> Result<(CustomerId, SubscriptionId), Problem> {
-    Ok((
-        customer_id(customer)?,
-        id.parse().map_err(Problem::bad_id("subscriptionId"))?,
-    ))
-}
-
-fn customer_id(text: &str) -> Result<CustomerId, Problem> {
-    text.parse().map_err(Problem::bad_id("customerId"))
-}
-
-fn limit(query: &BTreeMap<String, String>) -> Result<u32, Problem> {
-    let Some(text) = query.get("limit") else {
-        return Ok(DEFAULT_LIMIT);
-    };
-    match text.parse() {
-        Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-        _ => Err(Problem::bad_parameter(
-            "limit",
-            format!("must be 1 to {MAX_LIMIT}"),
-        )),
-    }
+fn ids(path: &PathTexts) -> Result<(CustomerId, SubscriptionId), Problem> {
+    Ok((path.parse(CUSTOMER_ID)?, path.parse("subscriptionId")?))
 }

@@ -1,0 +1,91 @@
+//! The contract suites of the ports, on DynamoDB: the stores' promises hold on
+//! the table as they do in memory.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use serde_dynamo::Item;
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::message::Message;
+use webhooks_dynamodb::DynamoStore;
+use webhooks_dynamodb::item::{delivery_item, message_item};
+use webhooks_testkit::contract;
+
+use crate::fixture::Fixture;
+
+/// A table of this test's own: the stack's holds a data key that is in use.
+const TABLE: &str = "contract-tests";
+
+#[tokio::test]
+async fn the_table_keeps_the_promises_of_the_ports() {
+    let fixture = Fixture::new("contract").await.unwrap();
+    let client = Client::new(fixture.stack.sdk_config());
+    create_table(&client).await;
+    let store = DynamoStore::new(client.clone(), TABLE.to_owned());
+
+    contract::subscriptions(&store, "acme").await;
+    contract::deliveries(&store, "acme", async |message, delivery| {
+        put(&client, &message, &delivery).await;
+    })
+    .await;
+    contract::data_keys(&store).await;
+
+    client
+        .delete_table()
+        .table_name(TABLE)
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn create_table(client: &Client) {
+    let key = |name: &str, kind: KeyType| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .unwrap()
+    };
+    let text = |name: &str| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .unwrap()
+    };
+    client
+        .create_table()
+        .table_name(TABLE)
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key("pk", KeyType::Hash))
+        .key_schema(key("sk", KeyType::Range))
+        .attribute_definitions(text("pk"))
+        .attribute_definitions(text("sk"))
+        .send()
+        .await
+        .unwrap();
+}
+
+/// Writes the items that `prepare-calls` builds, as the workflow does.
+async fn put(client: &Client, message: &Message, delivery: &Delivery) {
+    for item in [
+        message_item(message, delivery.expires_at),
+        delivery_item(delivery),
+    ] {
+        client
+            .put_item()
+            .table_name(TABLE)
+            .set_item(Some(attributes(item)))
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+fn attributes(item: Item) -> HashMap<String, AttributeValue> {
+    item.into()
+}
