@@ -2,14 +2,21 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::artifacts::Programs;
+use crate::parameters::Parameter;
 use crate::progress::{note, print_result, step};
 use crate::stack::Stack;
 use crate::workspace::Workspace;
 use crate::{local, prepare, process};
+
+/// The folder of a stack that goes with the demo.
+const STACK: &str = "demo";
+
+/// Seconds before each attempt: a receiver that fails twice recovers while one watches.
+const RETRY_SCHEDULE: &str = "0,1,2,4,8";
 
 /// Options of `demo`.
 #[derive(Args, Debug)]
@@ -19,20 +26,28 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-/// Brings a stack up, plays the scenario on it, and takes it down unless it is to
-/// be kept or was there before.
+/// Brings up a stack of its own, plays the scenario on it, and takes it down.
+/// A stack that is to be kept is the one that `cargo xtask local` looks after.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let started = Instant::now();
+    let stack = Stack::new(workspace, if options.keep { local::STACK } else { STACK });
+    ensure!(
+        stack.emulator().is_none(),
+        "the stack in {} still runs: take it down with `cargo xtask local down`, or leave out `--keep`",
+        stack.folder().display()
+    );
     let (tools, programs) = prepare::tools_and_programs(workspace)?;
-    let stack = Stack::new(workspace, local::STACK);
-    let was_running = stack.emulator().is_some();
-    stack.up(&tools, &programs, None, &[])?;
+    let schedule = Parameter::new("RetrySchedule", RETRY_SCHEDULE);
+    stack.up(&tools, &programs, None, &[schedule])?;
     let played = play(workspace, &programs, &stack);
-    if options.keep || was_running {
+    if options.keep {
         stack.keep()?;
         note("the stack still runs; take it down with `cargo xtask local down`");
     } else {
         step("take the stack down", || stack.down())?;
+        if played.is_err() {
+            note("`cargo xtask demo --keep` leaves the stack to look at");
+        }
     }
     print_result("demo", started.elapsed(), played.is_ok());
     played

@@ -52,6 +52,11 @@ impl Stack {
         Emulator::running(&self.folder)
     }
 
+    /// The folder of the stack's files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The file that describes the deployed stack.
     pub(crate) fn description_file(&self) -> PathBuf {
         self.folder.join("stack.json")
