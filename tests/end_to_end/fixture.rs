@@ -1,16 +1,18 @@
 //! What every test starts from: the stack, a receiver and a customer.
 
 use std::{
+    fmt::Write,
     path::PathBuf,
     process,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
+use http::Method;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{
     sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -20,6 +22,7 @@ use webhooks_client::{
     Api, CreatedSubscription, Delivery, Event, Execution, ExecutionStatus, Message, Receiver,
     Request, Stack,
 };
+use webhooks_domain::ids::{CustomerId, MessageId};
 
 /// The producer that the stack's rule matches by default.
 pub(crate) const SOURCE: &str = "com.example.shop";
@@ -45,6 +48,8 @@ pub(crate) struct Fixture {
     pub(crate) receiver: Receiver,
     /// A customer that no other test has, on any run.
     pub(crate) customer: String,
+    /// The messages made from what this test put on the bus.
+    messages: Mutex<Vec<MessageId>>,
     _undisturbed: Option<RwLockReadGuard<'static, ()>>,
 }
 
@@ -77,6 +82,7 @@ impl Fixture {
             receiver: Receiver::start().await?,
             customer: format!("{topic}-{nanos:x}-{:x}-{number}", process::id()),
             stack,
+            messages: Mutex::default(),
             _undisturbed: None,
         })
     }
@@ -131,7 +137,10 @@ impl Fixture {
 
     /// Puts an event on the bus.
     pub(crate) async fn put_event(&self, event: Event) -> Result<()> {
-        self.stack.put_events(&[event]).await?;
+        let ids = self.stack.put_events(&[event]).await?;
+        let customer: CustomerId = self.customer.parse()?;
+        let messages = ids.iter().map(|id| MessageId::from_event_id(&customer, id));
+        self.messages.lock().unwrap().extend(messages);
         Ok(())
     }
 
@@ -180,7 +189,25 @@ impl Fixture {
     /// Waits for a number of requests to a path, all attempts included.
     pub(crate) async fn requests(&self, path: &str, count: usize) -> Result<Vec<Arc<Request>>> {
         let bound = if count == 1 { ARRIVAL } else { ALL_ATTEMPTS };
-        Ok(self.receiver.received(path, count, bound).await?)
+        match self.receiver.received(path, count, bound).await {
+            Ok(requests) => Ok(requests),
+            Err(error) => Err(error).context(self.messages_as_shown().await),
+        }
+    }
+
+    /// What the API says of the messages of this test, for a failure's text.
+    async fn messages_as_shown(&self) -> String {
+        let ids = self.messages.lock().unwrap().clone();
+        let mut shown = "of what this test put on the bus, the API shows:".to_owned();
+        for id in ids {
+            let path = ["messages", &id.to_string()];
+            match self.api.request(Method::GET, &path, &[], None).await {
+                Ok(answer) => writeln!(shown, "\n{id}: {}", answer.text()),
+                Err(error) => writeln!(shown, "\n{id}: {error}"),
+            }
+            .unwrap();
+        }
+        shown
     }
 
     /// Waits until nothing more will be attempted for a message.

@@ -61,8 +61,8 @@ async fn an_event_whose_detail_is_no_object_is_kept() -> Result<()> {
 #[tokio::test]
 async fn an_event_larger_than_the_workflow_can_carry_is_kept() -> Result<()> {
     let test = Fixture::new("too-large").await?;
-    let text = "0123456789".repeat(25_000);
-    let event = test.envelope("1", "order.created", json!({"text": text}));
+    let digits = "0123456789".repeat(25_000);
+    let event = test.envelope("1", "order.created", json!({"digits": digits}));
     is_kept(&test, &event, "EventTooLarge").await
 }
 

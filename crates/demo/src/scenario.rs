@@ -118,12 +118,9 @@ pub(crate) async fn play(stack: &Stack) -> Result<Outcome> {
     let mut endpoints = Vec::new();
     let played = play_with(stack, &api, &receiver, &mut endpoints, &progress).await;
     // The receiver ends with this process: nothing should be sent to it later.
-    for endpoint in &endpoints {
-        let subscription = &endpoint.subscription.subscription;
-        api.delete_subscription(&subscription.customer_id, &subscription.id)
-            .await?;
-    }
+    let unsubscribed = unsubscribe(&api, &endpoints).await;
     let (messages, unwanted) = played?;
+    unsubscribed?;
 
     let mut deliveries = Vec::new();
     for (endpoint, message) in endpoints.into_iter().zip(messages) {
@@ -212,6 +209,15 @@ async fn play_with(
         requests: requests.count(),
     };
     Ok((messages, unwanted))
+}
+
+async fn unsubscribe(api: &Api, endpoints: &[Endpoint]) -> Result<()> {
+    for endpoint in endpoints {
+        let subscription = &endpoint.subscription.subscription;
+        api.delete_subscription(&subscription.customer_id, &subscription.id)
+            .await?;
+    }
+    Ok(())
 }
 
 fn read(event: &str) -> Result<Event> {

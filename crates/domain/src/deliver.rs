@@ -5,19 +5,24 @@
 //! never loses the next. Every error in here is a failure of ours; it costs no
 //! attempt, and the queue brings the message back.
 
-use crate::delivery::{Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, Verdict};
+use crate::delivery::{
+    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Verdict,
+};
 use crate::ids::DeliveryId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, MAX_QUEUE_DELAY, QueueError,
-    StoreError, SubscriptionStore, WriteOutcome,
+    StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
+
+/// How we name ourselves to an endpoint.
+const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
 
 /// A failure of ours. The message goes back to the queue.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +81,7 @@ pub struct Deliver<T, Q, W, V, C> {
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore,
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,
@@ -150,6 +155,10 @@ where
 
         let now = self.clock.now();
         let verdict = delivery.decide(number, &response, &self.policy, now);
+        if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
+            // Overtaken means that somebody changed it since: then their word counts.
+            self.table.disable(subscription, now).await?;
+        }
         if let Verdict::RetryAt(due_at) = verdict {
             let delay = due_at.since(now).min(MAX_QUEUE_DELAY);
             self.queue.send(&delivery.id, number + 1, delay).await?;
@@ -183,6 +192,7 @@ fn request(
     let body = message.body()?;
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
+        ("user-agent".to_owned(), USER_AGENT.to_owned()),
         ("webhook-id".to_owned(), message.id.to_string()),
         ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
         (

@@ -95,6 +95,16 @@ pub trait SubscriptionStore {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+/// Turns a subscription off for the system.
+pub trait SubscriptionSwitch {
+    /// Sets the stored status to `disabled`, if the subscription is still as it was read.
+    fn disable(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
 /// A page of a customer's subscriptions, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionPage {

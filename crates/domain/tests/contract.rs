@@ -6,8 +6,12 @@ use webhooks_testkit::{World, contract};
 #[test]
 fn the_world_keeps_the_promises_of_the_ports() {
     let world = World::default();
-    contract::subscriptions(&world, "acme").now_or_never().unwrap();
+    contract::subscriptions(&world, "acme")
+        .now_or_never()
+        .unwrap();
     let put = async |message, delivery| world.record_call(message, delivery);
-    contract::deliveries(&world, "acme", put).now_or_never().unwrap();
+    contract::deliveries(&world, "acme", put)
+        .now_or_never()
+        .unwrap();
     contract::data_keys(&world).now_or_never().unwrap();
 }

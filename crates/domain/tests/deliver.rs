@@ -11,8 +11,11 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{Deliver, Report};
-use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason};
+use webhooks_domain::delivery::{
+    CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason,
+};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::secret::Secret;
@@ -37,14 +40,23 @@ fn stage(policy: RetryPolicy) -> Stage {
     let vault = Vault::new(world.clone(), world.clone(), world.clone());
     let secret = Secret::generate(&SystemRandom::new());
     let base = samples::subscription("acme", 1);
-    let sealed = vault.seal(&secret, &base.customer_id, &base.id, 1).now_or_never().unwrap();
-    let subscription = Subscription { secret: sealed.unwrap(), ..base };
+    let sealed = vault
+        .seal(&secret, &base.customer_id, &base.id, 1)
+        .now_or_never()
+        .unwrap();
+    let subscription = Subscription {
+        secret: sealed.unwrap(),
+        ..base
+    };
     world.insert_now(&subscription);
     let message = samples::message("acme", "event");
     let delivery = samples::delivery(&message, subscription.id);
     let id = delivery.id;
     world.record_call(message, delivery);
-    DeliveryQueue::send(&world, &id, 1, Duration::ZERO).now_or_never().unwrap().unwrap();
+    DeliveryQueue::send(&world, &id, 1, Duration::ZERO)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     let deliver = Deliver {
         table: world.clone(),
         queue: world.clone(),
@@ -53,7 +65,12 @@ fn stage(policy: RetryPolicy) -> Stage {
         clock: world.clone(),
         policy,
     };
-    Stage { world, deliver, secret, id }
+    Stage {
+        world,
+        deliver,
+        secret,
+        id,
+    }
 }
 
 trait InsertNow {
@@ -62,13 +79,20 @@ trait InsertNow {
 
 impl InsertNow for World {
     fn insert_now(&self, subscription: &Subscription) {
-        SubscriptionStore::insert(self, subscription).now_or_never().unwrap().unwrap();
+        SubscriptionStore::insert(self, subscription)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
     }
 }
 
 impl Stage {
     fn run(&self, attempt: u32) -> Report {
-        self.deliver.run(&self.id, attempt).now_or_never().unwrap().unwrap()
+        self.deliver
+            .run(&self.id, attempt)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
     }
 
     /// Runs what is in the queue until it is empty; gives the number of failed runs.
@@ -76,9 +100,14 @@ impl Stage {
         let mut failures = 0;
         let mut duplicates = duplicates.iter();
         for _ in 0..10_000 {
-            let Some(message) = self.world.receive() else { return failures };
-            let result =
-                self.deliver.run(&message.delivery, message.attempt).now_or_never().unwrap();
+            let Some(message) = self.world.receive() else {
+                return failures;
+            };
+            let result = self
+                .deliver
+                .run(&message.delivery, message.attempt)
+                .now_or_never()
+                .unwrap();
             if result.is_err() {
                 failures += 1;
                 self.world.put_back(message, VISIBILITY_TIMEOUT);
@@ -108,6 +137,7 @@ fn a_request_is_signed_for_what_it_carries() {
         found.map(|(_, value)| value.clone()).unwrap()
     };
     assert_eq!(header("content-type"), "application/json");
+    assert!(header("user-agent").starts_with("webhooks/"));
     assert_eq!(header("webhook-id"), stage.id.message.to_string());
     assert_eq!(header("webhook-timestamp"), at.as_secs().to_string());
     let signature = stage.secret.sign(&stage.id.message, at, &request.body);
@@ -120,7 +150,10 @@ fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
     for (status, expected) in [
         (Some(SubscriptionStatus::Paused), DeliveryStatus::Held),
         (Some(SubscriptionStatus::Disabled), DeliveryStatus::Held),
-        (None, DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted)),
+        (
+            None,
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+        ),
     ] {
         let stage = stage(schedule(&[0, 5]));
         stage.world.answer([samples::response(500)]);
@@ -131,15 +164,46 @@ fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
         let current = current.now_or_never().unwrap().unwrap().unwrap();
         match status {
             Some(status) => {
-                let changed = Subscription { status, version: 2, ..current };
-                stage.world.replace(&changed).now_or_never().unwrap().unwrap();
+                let changed = Subscription {
+                    status,
+                    version: 2,
+                    ..current
+                };
+                stage
+                    .world
+                    .replace(&changed)
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
             }
-            None => stage.world.remove(&customer, &id).now_or_never().unwrap().unwrap(),
+            None => stage
+                .world
+                .remove(&customer, &id)
+                .now_or_never()
+                .unwrap()
+                .unwrap(),
         }
         stage.drain(&[]);
         assert_eq!(stage.delivery().status, expected);
-        assert_eq!(stage.world.requests().len(), 1, "nothing is sent after the change");
+        assert_eq!(
+            stage.world.requests().len(),
+            1,
+            "nothing is sent after the change"
+        );
     }
+}
+
+#[test]
+fn an_endpoint_that_is_gone_ends_the_delivery_and_disables_the_subscription() {
+    let stage = stage(schedule(&[0, 5]));
+    stage.world.answer([samples::response(410)]);
+    stage.drain(&[]);
+    let gone = DeliveryStatus::Failed(FailureReason::EndpointGone);
+    assert_eq!(stage.delivery().status, gone);
+    let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
+    let current = SubscriptionStore::get(&stage.world, &customer, &id);
+    let current = current.now_or_never().unwrap().unwrap().unwrap();
+    assert_eq!(current.status, SubscriptionStatus::Disabled);
 }
 
 #[test]
@@ -147,7 +211,12 @@ fn a_queue_message_without_a_delivery_makes_no_request() {
     let stage = stage(schedule(&[0]));
     let message = samples::message("acme", "another event");
     let unknown = samples::delivery(&message, samples::subscription_id(1)).id;
-    let report = stage.deliver.run(&unknown, 1).now_or_never().unwrap().unwrap();
+    let report = stage
+        .deliver
+        .run(&unknown, 1)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     assert_eq!(report, Report::Dropped(DropReason::NoDelivery));
     assert!(stage.world.requests().is_empty());
 }
@@ -161,7 +230,10 @@ fn a_delay_beyond_the_queues_bound_is_waited_out_in_steps() {
     assert_eq!(delivery.status, DeliveryStatus::Succeeded);
     let gap = delivery.attempts[1].at.since(delivery.attempts[0].at);
     assert!(gap >= Duration::from_hours(24), "{gap:?}");
-    assert!(gap <= Duration::from_hours(24).mul_f64(1.1) + Duration::from_secs(2), "{gap:?}");
+    assert!(
+        gap <= Duration::from_hours(24).mul_f64(1.1) + Duration::from_secs(2),
+        "{gap:?}"
+    );
 }
 
 #[test]
@@ -170,6 +242,14 @@ fn the_same_queue_message_twice_makes_one_request() {
     assert!(matches!(stage.run(1), Report::Attempted { .. }));
     assert_eq!(stage.run(1), Report::Dropped(DropReason::NotPending));
     assert_eq!(stage.world.requests().len(), 1);
+}
+
+fn webhook_id(request: &WebhookRequest) -> &str {
+    let found = request
+        .headers
+        .iter()
+        .find(|(name, _)| name == "webhook-id");
+    &found.expect("every request has one").1
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
@@ -222,7 +302,7 @@ proptest! {
         prop_assert!(requests.len() <= numbers.len() + failures as usize, "requests without cause");
         for (_, request) in &requests {
             prop_assert_eq!(&request.body, &requests[0].1.body);
-            prop_assert_eq!(&request.headers[1], &requests[0].1.headers[1]);
+            prop_assert_eq!(webhook_id(request), webhook_id(&requests[0].1));
         }
         for pair in delivery.attempts.windows(2) {
             let gap = pair[1].at.since(pair[0].at);

@@ -38,25 +38,53 @@ fn next_input(page: &Page) -> String {
 fn wants(subscription: Subscription, pattern: &str) -> Subscription {
     let pattern = EventTypePattern::try_from(pattern.to_owned()).unwrap();
     let event_types = EventTypePatterns::try_from(vec![pattern]).unwrap();
-    Subscription { event_types, ..subscription }
+    Subscription {
+        event_types,
+        ..subscription
+    }
 }
 
 #[test]
 fn only_what_wants_the_event_is_found() {
     let world = World::default();
     insert(&world, &wants(samples::subscription("acme", 1), "order.*"));
-    insert(&world, &wants(samples::subscription("acme", 2), "invoice.*"));
+    insert(
+        &world,
+        &wants(samples::subscription("acme", 2), "invoice.*"),
+    );
     insert(&world, &wants(samples::subscription("bolt", 3), "*"));
     let filter = |pattern: &str| Some(Filter::parse(pattern).unwrap());
     let base = samples::subscription("acme", 4);
-    insert(&world, &Subscription { filter: filter(r#"{"total":[{"numeric":[">",5]}]}"#), ..base });
+    insert(
+        &world,
+        &Subscription {
+            filter: filter(r#"{"total":[{"numeric":[">",5]}]}"#),
+            ..base
+        },
+    );
     let base = samples::subscription("acme", 5);
-    insert(&world, &Subscription { filter: filter(r#"{"total":[{"numeric":["<",5]}]}"#), ..base });
+    insert(
+        &world,
+        &Subscription {
+            filter: filter(r#"{"total":[{"numeric":["<",5]}]}"#),
+            ..base
+        },
+    );
     let base = samples::subscription("acme", 6);
-    insert(&world, &Subscription { status: SubscriptionStatus::Paused, ..base });
+    insert(
+        &world,
+        &Subscription {
+            status: SubscriptionStatus::Paused,
+            ..base
+        },
+    );
 
     let page = run(&world, EVENT).unwrap();
-    let found: Vec<_> = page.subscriptions.iter().map(|found| (found.id, found.status)).collect();
+    let found: Vec<_> = page
+        .subscriptions
+        .iter()
+        .map(|found| (found.id, found.status))
+        .collect();
     let active = SubscriptionStatus::Active;
     assert_eq!(
         found,
@@ -73,10 +101,21 @@ fn only_what_wants_the_event_is_found() {
 fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
     let world = World::default();
     world.plant([Fault::Before]);
-    assert_eq!(run(&world, EVENT).unwrap_err().error_type(), "StoreUnavailable");
+    assert_eq!(
+        run(&world, EVENT).unwrap_err().error_type(),
+        "StoreUnavailable"
+    );
     let without_customer = EVENT.replace("customerId", "customer");
-    assert_eq!(run(&world, &without_customer).unwrap_err().error_type(), "MissingCustomerId");
-    assert_eq!(run(&world, r#"{"message":{},"cursor":"x"}"#).unwrap_err().error_type(), "DetailNotAnObject");
+    assert_eq!(
+        run(&world, &without_customer).unwrap_err().error_type(),
+        "MissingCustomerId"
+    );
+    assert_eq!(
+        run(&world, r#"{"message":{},"cursor":"x"}"#)
+            .unwrap_err()
+            .error_type(),
+        "DetailNotAnObject"
+    );
 }
 
 proptest! {

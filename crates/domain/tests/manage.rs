@@ -25,10 +25,14 @@ fn change(body: &str) -> SubscriptionChange {
 }
 
 fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), ManageError> {
-    manage.create(&samples::customer("acme"), change(body)).now_or_never().unwrap()
+    manage
+        .create(&samples::customer("acme"), change(body))
+        .now_or_never()
+        .unwrap()
 }
 
-const BODY: &str = r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"description":"d"}"#;
+const BODY: &str =
+    r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"description":"d"}"#;
 
 #[test]
 fn what_is_created_can_be_read_and_its_secret_opens() {
@@ -36,20 +40,32 @@ fn what_is_created_can_be_read_and_its_secret_opens() {
     let manage = manage(&world);
     let (created, secret) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
-    let read = manage.show(&customer, &created.id).now_or_never().unwrap().unwrap();
+    let read = manage
+        .show(&customer, &created.id)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     assert_eq!(read, created);
-    let opened = manage.vault.open(&read.secret, &customer, &read.id).now_or_never().unwrap();
+    let opened = manage
+        .vault
+        .open(&read.secret, &customer, &read.id)
+        .now_or_never()
+        .unwrap();
     assert_eq!(opened.unwrap(), secret);
-    let strangers = manage.show(&samples::customer("bolt"), &created.id).now_or_never().unwrap();
+    let strangers = manage
+        .show(&samples::customer("bolt"), &created.id)
+        .now_or_never()
+        .unwrap();
     assert!(matches!(strangers, Err(ManageError::NotFound { .. })));
 }
 
 #[test]
 fn what_is_required_is_named() {
     let manage = manage(&World::default());
-    for (body, field) in
-        [(r#"{"eventTypes":["*"]}"#, "url"), (r#"{"url":"https://example.com/"}"#, "eventTypes")]
-    {
+    for (body, field) in [
+        (r#"{"eventTypes":["*"]}"#, "url"),
+        (r#"{"url":"https://example.com/"}"#, "eventTypes"),
+    ] {
         match create(&manage, body) {
             Err(ManageError::Field(error)) => assert_eq!(error.field, field),
             other => panic!("{other:?}"),
@@ -65,16 +81,26 @@ fn a_change_leaves_what_it_does_not_name() {
     let customer = samples::customer("acme");
     let update = |body: &str| {
         let change = change(body);
-        manage.update(&customer, &created.id, change).now_or_never().unwrap().unwrap()
+        manage
+            .update(&customer, &created.id, change)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
     };
     let changed = update(r#"{"description":null,"headers":{"x-team":"a"}}"#);
-    assert_eq!((changed.url, changed.event_types), (created.url, created.event_types));
+    assert_eq!(
+        (changed.url, changed.event_types),
+        (created.url, created.event_types)
+    );
     assert_eq!((changed.description, changed.headers.len()), (None, 1));
     assert_eq!(changed.secret, created.secret);
 
     let imported = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let rotated = update(&format!(r#"{{"secret":"{imported}"}}"#));
-    let opened = manage.vault.open(&rotated.secret, &customer, &rotated.id).now_or_never();
+    let opened = manage
+        .vault
+        .open(&rotated.secret, &customer, &rotated.id)
+        .now_or_never();
     let opened = opened.unwrap().unwrap();
     assert_eq!(opened.expose(), imported);
     assert_ne!(opened, secret);
@@ -86,7 +112,10 @@ fn of_two_changes_at_once_one_is_told() {
     let manage = manage(&world);
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
-    let stale = Subscription { version: 2, ..created.clone() };
+    let stale = Subscription {
+        version: 2,
+        ..created.clone()
+    };
     manage
         .update(&customer, &created.id, change(r#"{"status":"paused"}"#))
         .now_or_never()
@@ -103,9 +132,20 @@ fn what_is_deleted_is_gone() {
     let manage = manage(&world);
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
-    manage.delete(&customer, &created.id).now_or_never().unwrap().unwrap();
-    let again = manage.delete(&customer, &created.id).now_or_never().unwrap();
+    manage
+        .delete(&customer, &created.id)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let again = manage
+        .delete(&customer, &created.id)
+        .now_or_never()
+        .unwrap();
     assert!(matches!(again, Err(ManageError::NotFound { .. })));
-    let page = manage.list(&customer, None, 10).now_or_never().unwrap().unwrap();
+    let page = manage
+        .list(&customer, None, 10)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     assert!(page.subscriptions.is_empty());
 }

@@ -18,7 +18,11 @@ fn vault(world: &World) -> TestVault {
 
 fn seal(vault: &TestVault, secret: &Secret) -> SealedSecret {
     let id = samples::subscription_id(1);
-    vault.seal(secret, &samples::customer("acme"), &id, 1).now_or_never().unwrap().unwrap()
+    vault
+        .seal(secret, &samples::customer("acme"), &id, 1)
+        .now_or_never()
+        .unwrap()
+        .unwrap()
 }
 
 #[test]
@@ -28,13 +32,22 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     let sealed = seal(&vault, &secret);
     let open = |sealed: &SealedSecret, customer: &str, subscription: u128| {
         let id = samples::subscription_id(subscription);
-        vault.open(sealed, &samples::customer(customer), &id).now_or_never().unwrap()
+        vault
+            .open(sealed, &samples::customer(customer), &id)
+            .now_or_never()
+            .unwrap()
     };
     assert_eq!(open(&sealed, "acme", 1).unwrap(), secret);
-    let later = SealedSecret { version: 2, ..sealed.clone() };
+    let later = SealedSecret {
+        version: 2,
+        ..sealed.clone()
+    };
     let mut changed = sealed.clone();
     *changed.sealed.last_mut().unwrap() ^= 1;
-    let cut = SealedSecret { sealed: sealed.sealed[..8].to_vec(), ..sealed.clone() };
+    let cut = SealedSecret {
+        sealed: sealed.sealed[..8].to_vec(),
+        ..sealed.clone()
+    };
     for result in [
         open(&sealed, "bolt", 1),
         open(&sealed, "acme", 2),
@@ -42,7 +55,10 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
         open(&changed, "acme", 1),
         open(&cut, "acme", 1),
     ] {
-        assert!(matches!(result, Err(VaultError::NotOurs { .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(VaultError::NotOurs { .. })),
+            "{result:?}"
+        );
     }
 }
 
@@ -50,7 +66,12 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
 fn a_sealed_secret_does_not_show_the_secret() {
     let secret = Secret::generate(&SystemRandom::new());
     let sealed = seal(&vault(&World::default()), &secret);
-    assert!(!sealed.sealed.windows(8).any(|part| secret.as_bytes().windows(8).any(|s| s == part)));
+    assert!(
+        !sealed
+            .sealed
+            .windows(8)
+            .any(|part| secret.as_bytes().windows(8).any(|s| s == part))
+    );
 }
 
 #[test]
@@ -63,9 +84,13 @@ fn the_key_service_is_asked_once_in_five_minutes_for_any_number_of_secrets() {
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     let open_all = || {
         let opens = (0..100).map(|_| vault.open(&sealed, &customer, &id));
-        join_all(opens).now_or_never().unwrap().into_iter().for_each(|opened| {
-            opened.unwrap();
-        });
+        join_all(opens)
+            .now_or_never()
+            .unwrap()
+            .into_iter()
+            .for_each(|opened| {
+                opened.unwrap();
+            });
     };
     open_all();
     assert_eq!(world.key_service_calls() - asked_before, 1);
@@ -88,7 +113,10 @@ fn two_that_make_the_first_data_key_at_once_agree_on_one() {
     let also_sealed = seal(&second, &secret);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     for sealed in [sealed, also_sealed] {
-        let opened = vault(&world).open(&sealed, &customer, &id).now_or_never().unwrap();
+        let opened = vault(&world)
+            .open(&sealed, &customer, &id)
+            .now_or_never()
+            .unwrap();
         assert_eq!(opened.unwrap(), secret);
     }
 }
@@ -100,7 +128,10 @@ fn a_failed_key_service_fails_the_call_and_not_the_next() {
     world.plant([Fault::None, Fault::Before]);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     let secret = Secret::generate(&SystemRandom::new());
-    let failed = vault.seal(&secret, &customer, &id, 1).now_or_never().unwrap();
+    let failed = vault
+        .seal(&secret, &customer, &id, 1)
+        .now_or_never()
+        .unwrap();
     assert!(matches!(failed, Err(VaultError::Keys(_))), "{failed:?}");
     seal(&vault, &secret);
 }
@@ -108,9 +139,15 @@ fn a_failed_key_service_fails_the_call_and_not_the_next() {
 #[test]
 fn without_a_data_key_nothing_opens_and_none_is_made() {
     let world = World::default();
-    let sealed = SealedSecret { version: 1, sealed: vec![0; 60] };
+    let sealed = SealedSecret {
+        version: 1,
+        sealed: vec![0; 60],
+    };
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
-    let opened = vault(&world).open(&sealed, &customer, &id).now_or_never().unwrap();
+    let opened = vault(&world)
+        .open(&sealed, &customer, &id)
+        .now_or_never()
+        .unwrap();
     assert!(matches!(opened, Err(VaultError::NoDataKey)), "{opened:?}");
     assert_eq!(world.key_service_calls(), 0);
 }

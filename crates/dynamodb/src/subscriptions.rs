@@ -5,13 +5,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
     InsertOutcome, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
-    WriteOutcome,
+    SubscriptionSwitch, WriteOutcome,
 };
-use webhooks_domain::subscription::Subscription;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::{Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
-use crate::store::{corrupt, into_domain, to_attributes, unavailable};
+use crate::store::{corrupt, into_domain, to_attributes, unavailable, write_outcome};
 
 impl SubscriptionStore for DynamoStore {
     async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
@@ -67,6 +68,36 @@ impl SubscriptionStore for DynamoStore {
             .await
             .map_err(|error| unavailable("remove subscription", error))?;
         Ok(())
+    }
+}
+
+impl SubscriptionSwitch for DynamoStore {
+    async fn disable(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let number = |value: String| AttributeValue::N(value);
+        let disabled = serde_dynamo::to_attribute_value(SubscriptionStatus::Disabled)
+            .expect("a status is a string");
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::subscription(
+                &read.customer_id,
+                &read.id,
+            ))))
+            .update_expression("SET #status = :disabled, updatedAt = :now, version = :next")
+            .condition_expression("version = :read")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":disabled", disabled)
+            .expression_attribute_values(":now", number(now.as_millis().to_string()))
+            .expression_attribute_values(":next", number((read.version + 1).to_string()))
+            .expression_attribute_values(":read", number(read.version.to_string()))
+            .send()
+            .await;
+        write_outcome(result, "disable subscription")
     }
 }
 

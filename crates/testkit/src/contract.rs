@@ -8,50 +8,127 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     DataKeyStore, DeliveryStore, InsertOutcome, MessageDirectory, SubscriptionDirectory,
-    SubscriptionStore, WriteOutcome,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::WrappedDataKey;
 
 use crate::samples;
 
-const DUE: webhooks_domain::timestamp::Timestamp =
-    webhooks_domain::timestamp::Timestamp::from_millis(1_700_000_005_000);
+const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
 
 /// Subscriptions are inserted once, read back whole, replaced by version, and listed in order.
-pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionDirectory), salt: &str) {
+pub async fn subscriptions<S>(store: &S, salt: &str)
+where
+    S: SubscriptionStore + SubscriptionDirectory + SubscriptionSwitch,
+{
     let mut first = samples::subscription(salt, 1);
     let customer = first.customer_id.clone();
-    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), None);
-    assert_eq!(store.insert(&first).await.expect("answers"), InsertOutcome::Inserted);
-    assert_eq!(store.insert(&first).await.expect("answers"), InsertOutcome::AlreadyThere);
-    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), Some(first.clone()));
+    assert_eq!(
+        store.get(&customer, &first.id).await.expect("answers"),
+        None
+    );
+    assert_eq!(
+        store.insert(&first).await.expect("answers"),
+        InsertOutcome::Inserted
+    );
+    assert_eq!(
+        store.insert(&first).await.expect("answers"),
+        InsertOutcome::AlreadyThere
+    );
+    assert_eq!(
+        store.get(&customer, &first.id).await.expect("answers"),
+        Some(first.clone())
+    );
     let stranger = samples::customer(&format!("{salt}-stranger"));
-    assert_eq!(store.get(&stranger, &first.id).await.expect("answers"), None);
+    assert_eq!(
+        store.get(&stranger, &first.id).await.expect("answers"),
+        None
+    );
 
     first.version += 1;
     first.status = SubscriptionStatus::Paused;
-    assert_eq!(store.replace(&first).await.expect("answers"), WriteOutcome::Written);
-    assert_eq!(store.replace(&first).await.expect("answers"), WriteOutcome::Overtaken);
-    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), Some(first.clone()));
+    assert_eq!(
+        store.replace(&first).await.expect("answers"),
+        WriteOutcome::Written
+    );
+    assert_eq!(
+        store.replace(&first).await.expect("answers"),
+        WriteOutcome::Overtaken
+    );
+    assert_eq!(
+        store.get(&customer, &first.id).await.expect("answers"),
+        Some(first.clone())
+    );
+
+    assert_eq!(
+        store.disable(&first, DUE).await.expect("answers"),
+        WriteOutcome::Written
+    );
+    assert_eq!(
+        store.disable(&first, DUE).await.expect("answers"),
+        WriteOutcome::Overtaken
+    );
+    let disabled = store
+        .get(&customer, &first.id)
+        .await
+        .expect("answers")
+        .expect("is there");
+    assert_eq!(disabled.status, SubscriptionStatus::Disabled);
+    assert_eq!(
+        (disabled.updated_at, disabled.version),
+        (DUE, first.version + 1)
+    );
 
     for number in [3, 2, u128::MAX] {
-        store.insert(&samples::subscription(salt, number)).await.expect("answers");
+        store
+            .insert(&samples::subscription(salt, number))
+            .await
+            .expect("answers");
     }
     let page = store.page(&customer, None, 2).await.expect("answers");
     let ids: Vec<_> = page.subscriptions.iter().map(|found| found.id).collect();
-    assert_eq!(ids, [samples::subscription_id(1), samples::subscription_id(2)]);
+    assert_eq!(
+        ids,
+        [samples::subscription_id(1), samples::subscription_id(2)]
+    );
     assert!(page.has_more);
-    let rest = store.page(&customer, ids.last(), 10).await.expect("answers");
+    let rest = store
+        .page(&customer, ids.last(), 10)
+        .await
+        .expect("answers");
     let ids: Vec<_> = rest.subscriptions.iter().map(|found| found.id).collect();
-    assert_eq!(ids, [samples::subscription_id(3), samples::subscription_id(u128::MAX)]);
+    assert_eq!(
+        ids,
+        [
+            samples::subscription_id(3),
+            samples::subscription_id(u128::MAX)
+        ]
+    );
     assert!(!rest.has_more);
 
     store.remove(&customer, &first.id).await.expect("answers");
-    store.remove(&customer, &first.id).await.expect("removing twice is no error");
-    assert_eq!(store.get(&customer, &first.id).await.expect("answers"), None);
+    store
+        .remove(&customer, &first.id)
+        .await
+        .expect("removing twice is no error");
+    assert_eq!(
+        store.get(&customer, &first.id).await.expect("answers"),
+        None
+    );
+    let gone = store.disable(&first, DUE).await.expect("answers");
+    assert_eq!(
+        gone,
+        WriteOutcome::Overtaken,
+        "a removed subscription does not come back"
+    );
     let gone = store.replace(&first).await.expect("answers");
-    assert_eq!(gone, WriteOutcome::Overtaken, "a removed subscription does not come back");
+    assert_eq!(
+        gone,
+        WriteOutcome::Overtaken,
+        "a removed subscription does not come back"
+    );
 }
 
 /// Deliveries change only as pending ones with the expected number of attempts.
@@ -75,15 +152,24 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     let early = store.record(&id, &second, &retry).await.expect("answers");
     assert_eq!(early, WriteOutcome::Overtaken, "attempts are contiguous");
     let first = samples::failed_attempt(1);
-    assert_eq!(store.record(&id, &first, &retry).await.expect("answers"), WriteOutcome::Written);
-    assert_eq!(store.record(&id, &first, &retry).await.expect("answers"), WriteOutcome::Overtaken);
+    assert_eq!(
+        store.record(&id, &first, &retry).await.expect("answers"),
+        WriteOutcome::Written
+    );
+    assert_eq!(
+        store.record(&id, &first, &retry).await.expect("answers"),
+        WriteOutcome::Overtaken
+    );
     let (pending, _) = store.load(&id).await.expect("answers").expect("is there");
     assert_eq!(pending.attempts, [first]);
     assert_eq!(pending.status, DeliveryStatus::Pending);
     assert_eq!(pending.next_attempt_at, Some(DUE));
 
     let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
-    let ended = store.record(&id, &second, &Verdict::Ended(failed)).await.expect("answers");
+    let ended = store
+        .record(&id, &second, &Verdict::Ended(failed))
+        .await
+        .expect("answers");
     assert_eq!(ended, WriteOutcome::Written);
     let (ended, _) = store.load(&id).await.expect("answers").expect("is there");
     assert_eq!((ended.status, ended.next_attempt_at), (failed, None));
@@ -91,23 +177,41 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     let third = samples::failed_attempt(3);
     let late = store.record(&id, &third, &retry).await.expect("answers");
     assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
-    let late = store.settle(&id, 2, DeliveryStatus::Held).await.expect("answers");
+    let late = store
+        .settle(&id, 2, DeliveryStatus::Held)
+        .await
+        .expect("answers");
     assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
 
     let other = samples::delivery(&message, samples::subscription_id(2));
     put(message.clone(), other.clone()).await;
-    let wrong = store.settle(&other.id, 1, DeliveryStatus::Held).await.expect("answers");
+    let wrong = store
+        .settle(&other.id, 1, DeliveryStatus::Held)
+        .await
+        .expect("answers");
     assert_eq!(wrong, WriteOutcome::Overtaken);
-    let held = store.settle(&other.id, 0, DeliveryStatus::Held).await.expect("answers");
+    let held = store
+        .settle(&other.id, 0, DeliveryStatus::Held)
+        .await
+        .expect("answers");
     assert_eq!(held, WriteOutcome::Written);
 
-    let found = store.message_with_deliveries(&message.id, 10).await.expect("answers");
+    let found = store
+        .message_with_deliveries(&message.id, 10)
+        .await
+        .expect("answers");
     let (found, deliveries) = found.expect("is there");
     assert_eq!(found, message);
     let ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();
     assert_eq!(ids, [id, other.id]);
     let unknown = samples::message(salt, "unknown").id;
-    assert!(store.message_with_deliveries(&unknown, 10).await.expect("answers").is_none());
+    assert!(
+        store
+            .message_with_deliveries(&unknown, 10)
+            .await
+            .expect("answers")
+            .is_none()
+    );
 }
 
 /// The first data key stays.
@@ -116,7 +220,10 @@ pub async fn data_keys(store: &impl DataKeyStore) {
     let inserted = store.insert(&key).await.expect("answers");
     let stored = store.get().await.expect("answers").expect("is there now");
     assert_eq!(inserted == InsertOutcome::Inserted, stored == key);
-    let second = store.insert(&WrappedDataKey(vec![4])).await.expect("answers");
+    let second = store
+        .insert(&WrappedDataKey(vec![4]))
+        .await
+        .expect("answers");
     assert_eq!(second, InsertOutcome::AlreadyThere);
     assert_eq!(store.get().await.expect("answers"), Some(stored));
 }

@@ -38,7 +38,10 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         filter: None,
         description: None,
         headers: CustomHeaders::default(),
-        secret: SealedSecret { version: 1, sealed: vec![0; 60] },
+        secret: SealedSecret {
+            version: 1,
+            sealed: vec![0; 60],
+        },
         status: SubscriptionStatus::Active,
         created_at: NOW,
         updated_at: NOW,
@@ -61,7 +64,10 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
 /// A pending delivery of the message, with no attempt yet.
 pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
     Delivery {
-        id: DeliveryId { message: message.id, subscription },
+        id: DeliveryId {
+            message: message.id,
+            subscription,
+        },
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
         status: DeliveryStatus::Pending,
@@ -89,7 +95,11 @@ pub fn failed_attempt(number: u32) -> Attempt {
 pub fn response(status: u16) -> WebhookResponse {
     let success = (200..300).contains(&status);
     WebhookResponse {
-        outcome: if success { AttemptOutcome::Succeeded } else { AttemptOutcome::HttpError },
+        outcome: if success {
+            AttemptOutcome::Succeeded
+        } else {
+            AttemptOutcome::HttpError
+        },
         status: Some(status),
         error: None,
         excerpt: None,

@@ -12,9 +12,9 @@ use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, InsertOutcome, KeyService, KeyServiceError,
     MessageDirectory, QueueError, StoreError, SubscriptionDirectory, SubscriptionPage,
-    SubscriptionStore, WriteOutcome,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
-use webhooks_domain::subscription::Subscription;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::{DataKey, WrappedDataKey};
 
@@ -52,7 +52,9 @@ pub struct Queued {
 
 impl World {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no test panics while it holds the world")
+        self.0
+            .lock()
+            .expect("no test panics while it holds the world")
     }
 
     /// Runs one effect under the next fault of the script.
@@ -69,10 +71,11 @@ impl World {
     }
 
     fn store<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
-        self.effect(effect).map_err(|planted| StoreError::Unavailable {
-            operation: "answer",
-            source: Box::new(planted),
-        })
+        self.effect(effect)
+            .map_err(|planted| StoreError::Unavailable {
+                operation: "answer",
+                source: Box::new(planted),
+            })
     }
 
     /// Plants faults for the calls to come.
@@ -115,7 +118,10 @@ impl World {
     /// Puts a message back, as the queue does after its visibility timeout.
     pub fn put_back(&self, message: Queued, visibility_timeout: Duration) {
         let visible_at = self.now() + visibility_timeout;
-        self.state().queue.push(Queued { visible_at, ..message });
+        self.state().queue.push(Queued {
+            visible_at,
+            ..message
+        });
     }
 
     /// The messages in the queue.
@@ -141,13 +147,15 @@ impl Clock for World {
 }
 
 impl WebhookSender for World {
-    /// A fault here is a crash around the request; the caller's future would be
-    /// gone, so the next call fails too.
+    /// Never struck by a fault itself: the fault of the next call is the crash after it.
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
         let mut state = self.state();
         let now = state.now.unwrap_or(samples::NOW);
         state.requests.push((now, request));
-        state.responses.pop_front().unwrap_or_else(|| samples::response(200))
+        state
+            .responses
+            .pop_front()
+            .unwrap_or_else(|| samples::response(200))
     }
 }
 
@@ -159,10 +167,16 @@ impl DeliveryQueue for World {
         delay: Duration,
     ) -> Result<(), QueueError> {
         // The queue counts whole seconds, rounded up.
-        let delay = Duration::from_secs(u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX));
+        let delay = Duration::from_secs(
+            u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX),
+        );
         self.effect(|state| {
             let visible_at = state.now.unwrap_or(samples::NOW) + delay;
-            state.queue.push(Queued { visible_at, delivery: *delivery, attempt });
+            state.queue.push(Queued {
+                visible_at,
+                delivery: *delivery,
+                attempt,
+            });
         })
         .map_err(|planted| QueueError(Box::new(planted)))
     }
@@ -171,7 +185,10 @@ impl DeliveryQueue for World {
 impl DeliveryStore for World {
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         let (delivery, message) = self.store(|state| {
-            (state.deliveries.get(id).cloned(), state.messages.get(&id.message).cloned())
+            (
+                state.deliveries.get(id).cloned(),
+                state.messages.get(&id.message).cloned(),
+            )
         })?;
         match (delivery, message) {
             (None, _) => Ok(None),
@@ -243,7 +260,10 @@ impl MessageDirectory for World {
     ) -> Result<Option<(Message, Vec<Delivery>)>, StoreError> {
         self.store(|state| {
             let message = state.messages.get(id).cloned()?;
-            let deliveries = state.deliveries.values().filter(|delivery| delivery.id.message == *id);
+            let deliveries = state
+                .deliveries
+                .values()
+                .filter(|delivery| delivery.id.message == *id);
             Some((message, deliveries.take(limit as usize).cloned().collect()))
         })
     }
@@ -287,6 +307,22 @@ impl SubscriptionStore for World {
     }
 }
 
+impl SubscriptionSwitch for World {
+    async fn disable(
+        &self,
+        read: &Subscription,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let disabled = Subscription {
+            status: SubscriptionStatus::Disabled,
+            updated_at: now,
+            version: read.version + 1,
+            ..read.clone()
+        };
+        self.replace(&disabled).await
+    }
+}
+
 impl SubscriptionDirectory for World {
     async fn page(
         &self,
@@ -301,9 +337,15 @@ impl SubscriptionDirectory for World {
         };
         self.store(|state| {
             let mut range = state.subscriptions.range((start, Bound::Included(all.1)));
-            let subscriptions: Vec<_> =
-                range.by_ref().take(limit as usize).map(|(_, found)| found.clone()).collect();
-            SubscriptionPage { subscriptions, has_more: range.next().is_some() }
+            let subscriptions: Vec<_> = range
+                .by_ref()
+                .take(limit as usize)
+                .map(|(_, found)| found.clone())
+                .collect();
+            SubscriptionPage {
+                subscriptions,
+                has_more: range.next().is_some(),
+            }
         })
     }
 }
@@ -329,7 +371,10 @@ impl KeyService for World {
     async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
         self.key_service(|calls| {
             let key = [u8::try_from(calls % 256).unwrap_or(0); 32];
-            (DataKey::new(key), WrappedDataKey(key.map(|byte| !byte).to_vec()))
+            (
+                DataKey::new(key),
+                WrappedDataKey(key.map(|byte| !byte).to_vec()),
+            )
         })
     }
 
@@ -345,6 +390,9 @@ impl World {
             state.key_service_calls += 1;
             answer(state.key_service_calls)
         })
-        .map_err(|planted| KeyServiceError { operation: "answer", source: Box::new(planted) })
+        .map_err(|planted| KeyServiceError {
+            operation: "answer",
+            source: Box::new(planted),
+        })
     }
 }

@@ -171,6 +171,8 @@ fn deny(workspace: &Workspace, options: &Options) -> Result<()> {
     let program = CARGO_DENY.install(workspace)?;
     let mut command = workspace.command(&program);
     command.args([
+        "--log-level",
+        "error",
         "check",
         "--hide-inclusion-graph",
         "bans",

@@ -32,9 +32,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sam = Tools::install(workspace, ToolSet::Local)?;
     let cargo_lambda = Tools::install(workspace, ToolSet::Build)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [sam.bin().to_owned(), cargo_lambda.bin().to_owned()];
-    let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path)))
-        .context("extending PATH with the tools")?;
+    // First of all: cargo-lambda looks for its zig in the first Python that it finds.
+    let folders =
+        std::iter::once(cargo_lambda.bin().to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).context("extending PATH with cargo-lambda")?;
     heading("sam build; optimised for AWS, the first time takes many minutes");
     process::run(
         sam.command("sam")
