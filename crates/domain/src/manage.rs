@@ -4,9 +4,10 @@ mod change;
 
 use ring::rand::SystemRandom;
 
-pub use change::{FieldError, SubscriptionChange};
+pub use change::{FieldError, HeadersChange, SubscriptionChange};
 
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::outbound::CustomHeaders;
 use crate::ports::{
     Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
     SubscriptionPage, SubscriptionStore, WriteOutcome,
@@ -84,7 +85,7 @@ where
             event_types,
             filter: change.filter.flatten(),
             description: change.description.flatten(),
-            headers: change.headers.unwrap_or_default(),
+            headers: change.headers.apply(CustomHeaders::default())?,
             secret: self.vault.seal(&secret, customer, &id, 1).await?,
             status: change.status.unwrap_or(SubscriptionStatus::Active),
             created_at: now,
@@ -134,7 +135,7 @@ where
             event_types: change.event_types.unwrap_or(current.event_types),
             filter: change.filter.unwrap_or(current.filter),
             description: change.description.unwrap_or(current.description),
-            headers: change.headers.unwrap_or(current.headers),
+            headers: change.headers.apply(current.headers)?,
             secret,
             status: change.status.unwrap_or(current.status),
             updated_at: self.clock.now(),

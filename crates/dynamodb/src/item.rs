@@ -337,7 +337,7 @@ mod tests {
 
     /// The message of an event with about 1 KB of detail.
     fn one_kilobyte_message() -> Message {
-        let lines: Vec<_> = (0..10)
+        let lines: Vec<_> = (0..11)
             .map(|n| {
                 serde_json::json!({
                     "sku": format!("SKU-{:07}", n * 7_919_993 % 9_999_991),

@@ -96,7 +96,9 @@ fn test_stack(workspace: &Workspace, stack: &Stack, options: &Options) -> Result
     command
         .args(["test", "--workspace", "--test", END_TO_END])
         .args(options.trailing())
-        .env("WEBHOOKS_STACK", stack.description_file());
+        .env("WEBHOOKS_STACK", stack.description_file())
+        // They mostly wait, and share one stack: more at once than there are cores.
+        .env("RUST_TEST_THREADS", "16");
     process::run(&mut command)
 }
 

@@ -25,12 +25,42 @@ pub struct SubscriptionChange {
     pub filter: Option<Option<Filter>>,
     /// `description`
     pub description: Option<Option<Description>>,
-    /// `headers`; `null` removes all.
-    pub headers: Option<CustomHeaders>,
+    /// `headers`
+    pub headers: HeadersChange,
     /// `secret`
     pub secret: Option<Secret>,
     /// `status`: `active` or `paused`.
     pub status: Option<SubscriptionStatus>,
+}
+
+/// What a request says of the custom headers: an RFC 7396 merge patch. By default nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeadersChange {
+    /// `null`: none are left.
+    RemoveAll,
+    /// These are set, or removed where the value is `null`; the others stay.
+    Merge(BTreeMap<String, Option<String>>),
+}
+
+impl Default for HeadersChange {
+    fn default() -> Self {
+        Self::Merge(BTreeMap::new())
+    }
+}
+
+impl HeadersChange {
+    /// The headers after the change.
+    pub fn apply(self, current: CustomHeaders) -> Result<CustomHeaders, FieldError> {
+        let Self::Merge(changes) = self else {
+            return Ok(CustomHeaders::default());
+        };
+        let mut headers = BTreeMap::from(current);
+        for (name, value) in changes {
+            headers.remove(&name.to_ascii_lowercase());
+            headers.extend(value.map(|value| (name, value)));
+        }
+        CustomHeaders::new(headers).map_err(|error| FieldError::new("headers", error))
+    }
 }
 
 /// A field of a request that is missing or not valid.
@@ -77,7 +107,7 @@ impl SubscriptionChange {
                 "eventTypes" => change.event_types = Some(value.read()?),
                 "filter" => change.filter = Some(value.filter()?),
                 "description" => change.description = Some(value.read()?),
-                "headers" => change.headers = Some(value.headers()?),
+                "headers" => change.headers = value.headers()?,
                 "secret" => change.secret = Some(value.secret()?),
                 "status" => change.status = Some(value.status()?),
                 _ => {
@@ -122,8 +152,10 @@ impl Field<'_> {
         }
     }
 
-    fn headers(&self) -> Result<CustomHeaders, FieldError> {
-        Ok(self.read::<Option<CustomHeaders>>()?.unwrap_or_default())
+    fn headers(&self) -> Result<HeadersChange, FieldError> {
+        Ok(self
+            .read::<Option<_>>()?
+            .map_or(HeadersChange::RemoveAll, HeadersChange::Merge))
     }
 
     fn secret(&self) -> Result<Secret, FieldError> {
@@ -173,7 +205,14 @@ mod tests {
                 .contains("12345678901234567890")
         );
         assert_eq!(change.status, Some(SubscriptionStatus::Paused));
-        assert_eq!(change.headers.unwrap().len(), 1);
+        assert_eq!(
+            change
+                .headers
+                .apply(CustomHeaders::default())
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -181,7 +220,29 @@ mod tests {
         let change = parse(r#"{"filter":null,"description":null,"headers":null}"#).unwrap();
         assert_eq!(change.filter, Some(None));
         assert_eq!(change.description, Some(None));
-        assert_eq!(change.headers, Some(CustomHeaders::default()));
+        assert_eq!(change.headers, HeadersChange::RemoveAll);
+    }
+
+    #[test]
+    fn headers_are_merged_name_by_name() {
+        let headers = |json: &str| parse(&format!(r#"{{"headers":{json}}}"#)).unwrap().headers;
+        let current = headers(r#"{"x-a":"1","x-b":"2"}"#)
+            .apply(CustomHeaders::default())
+            .unwrap();
+        let changed = headers(r#"{"X-A":null,"x-c":"3"}"#)
+            .apply(current.clone())
+            .unwrap();
+        assert_eq!(
+            changed.iter().collect::<Vec<_>>(),
+            [("x-b", "2"), ("x-c", "3")]
+        );
+        assert!(headers("null").apply(current.clone()).unwrap().is_empty());
+        let twice = headers(r#"{"X-A":"1","x-a":"2"}"#)
+            .apply(current.clone())
+            .unwrap_err();
+        assert_eq!(twice.field, "headers");
+        let forged = headers(r#"{"host":"x"}"#).apply(current).unwrap_err();
+        assert_eq!(forged.field, "headers");
     }
 
     #[test]
@@ -204,7 +265,7 @@ mod tests {
             (r#"{"filter":{"a":"b"}}"#, "filter"),
             (r#"{"description":7}"#, "description"),
             (r#"{"description":"a\u0000"}"#, "description"),
-            (r#"{"headers":{"host":"x"}}"#, "headers"),
+            (r#"{"headers":{"x-team":7}}"#, "headers"),
             (r#"{"headers":["x"]}"#, "headers"),
             (r#"{"secret":"password"}"#, "secret"),
             (r#"{"secret":null}"#, "secret"),
