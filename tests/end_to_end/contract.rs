@@ -28,6 +28,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let store = DynamoStore::new(client.clone(), TABLE.to_owned());
 
     contract::subscriptions(&store, "acme").await;
+    contract::subscription_pages(&store, "bolt").await;
     contract::deliveries(&store, "acme", async |message, delivery| {
         put(&client, &message, &delivery).await;
     })

@@ -161,7 +161,7 @@ fn read_delivery_and_message(
     let message = messages
         .into_iter()
         .next()
-        .ok_or_else(|| corrupt(&place, format!("{id} is there without its message")))?;
+        .ok_or_else(|| corrupt(&place, &format!("{id} is there without its message")))?;
     let message: MessageItem = from_attributes(message)?;
     Ok(Some((delivery, message.into())))
 }

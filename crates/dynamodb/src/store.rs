@@ -101,7 +101,7 @@ pub(crate) fn unavailable(
     }
 }
 
-pub(crate) fn corrupt(key: &str, problem: impl ToString) -> StoreError {
+pub(crate) fn corrupt(key: &str, problem: &impl ToString) -> StoreError {
     StoreError::Corrupt {
         key: key.to_owned(),
         problem: problem.to_string(),
@@ -114,7 +114,7 @@ pub(crate) fn to_attributes(value: &impl Serialize) -> AttributeMap {
 
 pub(crate) fn from_attributes<T: DeserializeOwned>(item: AttributeMap) -> Result<T, StoreError> {
     let key = key_text(&item);
-    serde_dynamo::from_item(item).map_err(|error| corrupt(&key, error))
+    serde_dynamo::from_item(item).map_err(|error| corrupt(&key, &error))
 }
 
 /// Reads an item into a type of the domain, which may refuse it.
@@ -124,7 +124,7 @@ where
     T: TryFrom<I, Error: ToString>,
 {
     let key = key_text(&item);
-    T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, problem))
+    T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, &problem))
 }
 
 /// The key of an item, for an error's text.

@@ -30,7 +30,7 @@ impl SubscriptionStore for DynamoStore {
         let item: Option<SubscriptionItem> = self.get_item(key, "get subscription").await?;
         item.map(|item| {
             item.try_into()
-                .map_err(|problem: String| corrupt(&place, problem))
+                .map_err(|problem: String| corrupt(&place, &problem))
         })
         .transpose()
     }

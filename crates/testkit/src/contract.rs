@@ -18,11 +18,8 @@ use crate::samples;
 
 const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
 
-/// Subscriptions are inserted once, read back whole, replaced by version, and listed in order.
-pub async fn subscriptions<S>(store: &S, salt: &str)
-where
-    S: SubscriptionStore + SubscriptionDirectory + SubscriptionSwitch,
-{
+/// Subscriptions are inserted once, read back whole, and changed by version.
+pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
     let mut first = samples::subscription(salt, 1);
     let customer = first.customer_id.clone();
     assert_eq!(
@@ -81,7 +78,43 @@ where
         (DUE, first.version + 1)
     );
 
-    for number in [3, 2, u128::MAX] {
+    store.remove(&customer, &first.id).await.expect("answers");
+    store
+        .remove(&customer, &first.id)
+        .await
+        .expect("removing twice is no error");
+    assert_eq!(
+        store.get(&customer, &first.id).await.expect("answers"),
+        None
+    );
+    let gone = store.disable(&first, DUE).await.expect("answers");
+    assert_eq!(
+        gone,
+        WriteOutcome::Overtaken,
+        "a removed subscription does not come back"
+    );
+    let gone = store.replace(&first).await.expect("answers");
+    assert_eq!(
+        gone,
+        WriteOutcome::Overtaken,
+        "a removed subscription does not come back"
+    );
+}
+
+/// A customer's subscriptions are listed in the order of their ids, and no one else's.
+pub async fn subscription_pages(
+    store: &(impl SubscriptionStore + SubscriptionDirectory),
+    salt: &str,
+) {
+    let customer = samples::customer(salt);
+    let empty = store.page(&customer, None, 2).await.expect("answers");
+    assert_eq!((empty.subscriptions.len(), empty.has_more), (0, false));
+    let stranger = format!("{salt}-stranger");
+    store
+        .insert(&samples::subscription(&stranger, 4))
+        .await
+        .expect("answers");
+    for number in [3, 2, u128::MAX, 1] {
         store
             .insert(&samples::subscription(salt, number))
             .await
@@ -107,28 +140,6 @@ where
         ]
     );
     assert!(!rest.has_more);
-
-    store.remove(&customer, &first.id).await.expect("answers");
-    store
-        .remove(&customer, &first.id)
-        .await
-        .expect("removing twice is no error");
-    assert_eq!(
-        store.get(&customer, &first.id).await.expect("answers"),
-        None
-    );
-    let gone = store.disable(&first, DUE).await.expect("answers");
-    assert_eq!(
-        gone,
-        WriteOutcome::Overtaken,
-        "a removed subscription does not come back"
-    );
-    let gone = store.replace(&first).await.expect("answers");
-    assert_eq!(
-        gone,
-        WriteOutcome::Overtaken,
-        "a removed subscription does not come back"
-    );
 }
 
 /// Deliveries change only as pending ones with the expected number of attempts.

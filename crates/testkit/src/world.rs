@@ -40,7 +40,7 @@ struct State {
 }
 
 /// A message in the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
     /// Not received before this time.
     pub visible_at: Timestamp,
