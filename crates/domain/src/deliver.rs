@@ -155,10 +155,6 @@ where
 
         let now = self.clock.now();
         let verdict = delivery.decide(number, &response, &self.policy, now);
-        if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
-            // Overtaken means that somebody changed it since: then their word counts.
-            self.table.disable(subscription, now).await?;
-        }
         if let Verdict::RetryAt(due_at) = verdict {
             let delay = due_at.since(now).min(MAX_QUEUE_DELAY);
             self.queue.send(&delivery.id, number + 1, delay).await?;
@@ -173,6 +169,11 @@ where
             response_excerpt: response.excerpt,
         };
         let recorded = self.table.record(&delivery.id, &attempt, &verdict).await?;
+        if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
+            // Last: were it first, a crash would hold this delivery instead of ending it.
+            // Overtaken means that somebody changed it since: then their word counts.
+            self.table.disable(subscription, now).await?;
+        }
         Ok(Report::Attempted {
             attempt,
             verdict,

@@ -157,14 +157,27 @@ pub trait DeliveryStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Reads a message and all that is owed of it.
+/// A message with a page of what is owed of it, in the order of the subscriptions' ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagePage {
+    /// The message.
+    pub message: Message,
+    /// Its deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Whether there are more after the last of them.
+    pub has_more: bool,
+}
+
+/// Reads a message and what is owed of it.
 pub trait MessageDirectory {
-    /// The message with at most `limit` of its deliveries, consistently.
-    fn message_with_deliveries(
+    /// The message with at most `limit` of its deliveries, those to subscriptions
+    /// after the given one. Consistent.
+    fn message_page(
         &self,
         id: &MessageId,
+        after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> impl Future<Output = Result<Option<(Message, Vec<Delivery>)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<MessagePage>, StoreError>> + Send;
 }
 
 /// Takes hints that there may be work. The table decides whether there is.

@@ -3,13 +3,15 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
-use webhooks_domain::ids::{DeliveryId, MessageId};
+use webhooks_domain::ids::{DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{DeliveryStore, MessageDirectory, StoreError, WriteOutcome};
+use webhooks_domain::ports::{
+    DeliveryStore, MessageDirectory, MessagePage, StoreError, WriteOutcome,
+};
 
 use crate::DynamoStore;
 use crate::item::{
-    DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, is_delivery, message_partition,
+    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, text, to_attributes, unavailable,
@@ -115,34 +117,56 @@ impl DynamoStore {
 }
 
 impl MessageDirectory for DynamoStore {
-    async fn message_with_deliveries(
+    async fn message_page(
         &self,
         id: &MessageId,
+        after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<Option<(Message, Vec<Delivery>)>, StoreError> {
+    ) -> Result<Option<MessagePage>, StoreError> {
         let message: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
         let Some(message) = message else {
             return Ok(None);
         };
-        let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :message")
-            .expression_attribute_values(":message", AttributeValue::S(message_partition(id)))
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| unavailable("list deliveries", error))?;
-        let deliveries = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|item| is_delivery(text(item, SORT_KEY)))
-            .map(into_domain::<DeliveryItem, Delivery>)
-            .collect::<Result<_, _>>()?;
-        Ok(Some((message.into(), deliveries)))
+        let delivery_to = |subscription: &SubscriptionId| {
+            Key::delivery(&DeliveryId {
+                message: *id,
+                subscription: *subscription,
+            })
+        };
+        let limit = limit as usize;
+        let mut items = Vec::new();
+        let mut start = after.map(|subscription| to_attributes(&delivery_to(subscription)));
+        // One query reads 1 MB at most, however much is asked for.
+        loop {
+            let missing = limit.saturating_sub(items.len());
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :message AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":message", AttributeValue::S(message_partition(id)))
+                .expression_attribute_values(
+                    ":prefix",
+                    AttributeValue::S(DELIVERY_PREFIX.to_owned()),
+                )
+                .set_exclusive_start_key(start)
+                .consistent_read(true)
+                .limit(i32::try_from(missing).unwrap_or(i32::MAX))
+                .send()
+                .await
+                .map_err(|error| unavailable("list deliveries", error))?;
+            items.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() || items.len() >= limit {
+                break;
+            }
+        }
+        let deliveries = items.into_iter().map(into_domain::<DeliveryItem, Delivery>);
+        Ok(Some(MessagePage {
+            message: message.into(),
+            deliveries: deliveries.collect::<Result<_, _>>()?,
+            has_more: start.is_some(),
+        }))
     }
 }
 
@@ -152,7 +176,7 @@ fn read_delivery_and_message(
 ) -> Result<Option<(Delivery, Message)>, StoreError> {
     let (deliveries, messages): (Vec<_>, Vec<_>) = items
         .into_iter()
-        .partition(|item| is_delivery(text(item, SORT_KEY)));
+        .partition(|item| text(item, SORT_KEY).starts_with(DELIVERY_PREFIX));
     let Some(delivery) = deliveries.into_iter().next() else {
         return Ok(None);
     };

@@ -19,7 +19,7 @@ use webhooks_domain::vault::{SealedSecret, WrappedDataKey};
 pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
 
-const DELIVERY_PREFIX: &str = "DELIVERY#";
+pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 
 /// The key of an item.
@@ -286,11 +286,6 @@ impl From<DataKeyItem> for WrappedDataKey {
     fn from(item: DataKeyItem) -> Self {
         Self(item.wrapped.0)
     }
-}
-
-/// Whether the item of a message's partition is a delivery.
-pub(crate) fn is_delivery(sort_key: &str) -> bool {
-    sort_key.starts_with(DELIVERY_PREFIX)
 }
 
 #[cfg(test)]

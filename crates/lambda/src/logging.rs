@@ -1,21 +1,39 @@
 //! JSON logs on standard output, where Lambda takes them.
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
 use crate::{Environment, EnvironmentError};
+
+/// The crates whose events are ours: the functions and what they are made of.
+const OURS: [&str; 5] = [
+    "webhooks",
+    "look_up_subscriptions",
+    "prepare_calls",
+    "deliver_webhook",
+    "api",
+];
 
 /// Starts logging at the level that `LOG_LEVEL` names.
 ///
-/// One JSON object a line, without a time: Lambda adds its own.
+/// One JSON object a line, without a time: Lambda adds its own. The level is for our
+/// own crates only: what AWS clients log below a warning may hold requests whole.
 ///
 /// # Errors
 /// When `LOG_LEVEL` is missing or no level.
 pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
-    let level: tracing::Level = environment.parse("LOG_LEVEL")?;
-    tracing_subscriber::fmt()
+    let level: LevelFilter = environment.parse("LOG_LEVEL")?;
+    let lines = tracing_subscriber::fmt::layer()
         .json()
-        .with_max_level(level)
         .with_target(false)
         .without_time()
-        .flatten_event(true)
+        .flatten_event(true);
+    let ours = Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_targets(OURS.map(|target| (target, level)));
+    tracing_subscriber::registry()
+        .with(lines.with_filter(ours))
         .init();
     Ok(())
 }

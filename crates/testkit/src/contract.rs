@@ -207,21 +207,30 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
         .expect("answers");
     assert_eq!(held, WriteOutcome::Written);
 
-    let found = store
-        .message_with_deliveries(&message.id, 10)
-        .await
-        .expect("answers");
-    let (found, deliveries) = found.expect("is there");
-    assert_eq!(found, message);
-    let ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();
-    assert_eq!(ids, [id, other.id]);
-    let unknown = samples::message(salt, "unknown").id;
-    assert!(
-        store
-            .message_with_deliveries(&unknown, 10)
+    let page = async |after, limit| {
+        let page = store
+            .message_page(&message.id, after, limit)
             .await
-            .expect("answers")
-            .is_none()
+            .expect("answers");
+        let page = page.expect("is there");
+        assert_eq!(page.message, message);
+        let ids: Vec<DeliveryId> = page.deliveries.iter().map(|delivery| delivery.id).collect();
+        (ids, page.has_more)
+    };
+    assert_eq!(page(None, 10).await, (vec![id, other.id], false));
+    let (first_page, has_more) = page(None, 1).await;
+    assert_eq!((first_page, has_more), (vec![id], true));
+    assert_eq!(
+        page(Some(&id.subscription), 10).await,
+        (vec![other.id], false)
+    );
+    let unknown = samples::message(salt, "unknown").id;
+    assert_eq!(
+        store
+            .message_page(&unknown, None, 10)
+            .await
+            .expect("answers"),
+        None
     );
 }
 

@@ -11,7 +11,7 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, InsertOutcome, KeyService, KeyServiceError,
-    MessageDirectory, QueueError, StoreError, SubscriptionDirectory, SubscriptionPage,
+    MessageDirectory, MessagePage, QueueError, StoreError, SubscriptionDirectory, SubscriptionPage,
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -253,18 +253,24 @@ fn end(delivery: &mut Delivery, status: DeliveryStatus) {
 }
 
 impl MessageDirectory for World {
-    async fn message_with_deliveries(
+    async fn message_page(
         &self,
         id: &MessageId,
+        after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<Option<(Message, Vec<Delivery>)>, StoreError> {
+    ) -> Result<Option<MessagePage>, StoreError> {
         self.store(|state| {
             let message = state.messages.get(id).cloned()?;
-            let deliveries = state
-                .deliveries
-                .values()
-                .filter(|delivery| delivery.id.message == *id);
-            Some((message, deliveries.take(limit as usize).cloned().collect()))
+            let mut owed = state.deliveries.values().filter(|delivery| {
+                let id_after = after.is_none_or(|after| delivery.id.subscription > *after);
+                delivery.id.message == *id && id_after
+            });
+            let deliveries = owed.by_ref().take(limit as usize).cloned().collect();
+            Some(MessagePage {
+                message,
+                deliveries,
+                has_more: owed.next().is_some(),
+            })
         })
     }
 }

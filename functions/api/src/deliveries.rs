@@ -12,10 +12,10 @@ use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
 
 use crate::Api;
-use crate::extract::PathTexts;
+use crate::extract::{PathTexts, QueryTexts};
 use crate::problem::Problem;
 
-/// The most deliveries that are shown with their message.
+/// The most deliveries that are shown at once with their message.
 const MAX_DELIVERIES: u32 = 1_000;
 
 /// A message, with what is owed of it.
@@ -27,6 +27,7 @@ pub(crate) struct MessageView {
     event_type: EventType,
     time: String,
     deliveries: Vec<DeliveryView>,
+    next_cursor: Option<SubscriptionId>,
 }
 
 /// A delivery, with all its attempts.
@@ -100,20 +101,28 @@ impl From<Attempt> for AttemptView {
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    query: QueryTexts,
 ) -> Result<Json<MessageView>, Problem> {
     let id: MessageId = path.parse("messageId")?;
-    let found = api
-        .table
-        .message_with_deliveries(&id, MAX_DELIVERIES)
-        .await?;
-    let (message, deliveries) =
-        found.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
+    let limit = query.limit(MAX_DELIVERIES, MAX_DELIVERIES)?;
+    let after: Option<SubscriptionId> = query.parse("cursor")?;
+    let page = api.table.message_page(&id, after.as_ref(), limit).await?;
+    let page = page.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
+    let last = page
+        .deliveries
+        .last()
+        .map(|delivery| delivery.id.subscription);
     Ok(Json(MessageView {
         id,
-        customer_id: message.customer_id,
-        event_type: message.event_type,
-        time: message.time,
-        deliveries: deliveries.into_iter().map(DeliveryView::from).collect(),
+        customer_id: page.message.customer_id,
+        event_type: page.message.event_type,
+        time: page.message.time,
+        deliveries: page
+            .deliveries
+            .into_iter()
+            .map(DeliveryView::from)
+            .collect(),
+        next_cursor: last.filter(|_| page.has_more),
     }))
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 
 use crate::problem::Problem;
@@ -44,6 +45,18 @@ impl QueryTexts {
         })
         .transpose()
     }
+
+    /// The parameter `limit`: 1 to `max`.
+    pub(crate) fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
+        match self.0.get("limit").map(|text| text.parse()) {
+            None => Ok(default),
+            Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
+            Some(_) => Err(Problem::bad_parameter(
+                "limit",
+                format!("must be 1 to {max}"),
+            )),
+        }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
@@ -54,5 +67,23 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
         query
             .map(|Query(texts)| Self(texts))
             .map_err(|error| Problem::bad_parameter("query", error))
+    }
+}
+
+/// The body's bytes, at most 64 KiB: more than any valid body needs.
+pub(crate) struct Body(pub(crate) Bytes);
+
+impl Body {
+    const MAX_BYTES: usize = 65_536;
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = to_bytes(request.into_body(), Self::MAX_BYTES).await;
+        bytes
+            .map(Self)
+            .map_err(|_| Problem::body_too_large(Self::MAX_BYTES))
     }
 }

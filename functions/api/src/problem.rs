@@ -25,6 +25,7 @@ pub(crate) struct Problem {
     field: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
 }
@@ -57,6 +58,14 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             detail,
         )
+    }
+
+    pub(crate) fn body_too_large(max_bytes: usize) -> Self {
+        let field = FieldError::new("body", format!("must be at most {max_bytes} bytes"));
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..field.into()
+        }
     }
 
     /// A part of the path or of the query that is not valid.

@@ -1,11 +1,9 @@
 //! `/customers/{customerId}/subscriptions`
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -16,7 +14,7 @@ use webhooks_domain::manage::SubscriptionChange;
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 
 use crate::Api;
-use crate::extract::{PathTexts, QueryTexts};
+use crate::extract::{Body, PathTexts, QueryTexts};
 use crate::problem::Problem;
 
 const CUSTOMER_ID: &str = "customerId";
@@ -76,24 +74,10 @@ pub(crate) struct ListView {
     next_cursor: Option<SubscriptionId>,
 }
 
-/// How many subscriptions a page has: 1 to 100.
-struct Limit(u32);
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(limit @ 1..=MAX_LIMIT) => Ok(Self(limit)),
-            _ => Err(format!("must be 1 to {MAX_LIMIT}")),
-        }
-    }
-}
-
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     path: PathTexts,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<(StatusCode, Json<CreatedView>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
@@ -111,7 +95,7 @@ pub(crate) async fn list(
     query: QueryTexts,
 ) -> Result<Json<ListView>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
-    let Limit(limit) = query.parse("limit")?.unwrap_or(Limit(DEFAULT_LIMIT));
+    let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let after = query.parse("cursor")?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
     let last = page
@@ -139,7 +123,7 @@ pub(crate) async fn show(
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     path: PathTexts,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;

@@ -43,11 +43,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let response = batch::run(event.payload, async |record| {
             let message = QueueMessage::decode(&record.body)
-                .map_err(|error| log::not_understood(&record.message_id, &error))?;
-            match deliver.run(&message.delivery, message.attempt).await {
-                Ok(report) => Ok(log::report(&message.delivery, &report)),
-                Err(error) => Err(log::our_failure(&message, &error)),
-            }
+                .inspect_err(|error| log::not_understood(&record.message_id, error))?;
+            deliver
+                .run(&message.delivery, message.attempt)
+                .await
+                .inspect(|report| log::report(&message.delivery, report))
+                .inspect_err(|error| log::our_failure(&message, error))?;
+            Ok::<_, lambda_runtime::Error>(())
         })
         .await;
         Ok::<_, Diagnostic>(response)
