@@ -1,5 +1,7 @@
 //! The in-memory world keeps the promises of the ports.
 
+#![allow(clippy::unwrap_used)]
+
 use futures_util::FutureExt;
 use webhooks_testkit::{World, contract};
 

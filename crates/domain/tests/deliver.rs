@@ -5,6 +5,8 @@
 //! answer is lost. Either way the run ends there, as after a crash, and the
 //! queue brings the message back.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -23,7 +25,7 @@ use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
 use webhooks_testkit::{Fault, World, samples};
 
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
 
 type TestDeliver = Deliver<World, World, World, Vault<World, World, World>, World>;
 

@@ -1,5 +1,7 @@
 //! The look-up: every subscription that wants the event, each once, page by page.
 
+#![allow(clippy::unwrap_used)]
+
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use webhooks_domain::event::EventReader;

@@ -1,5 +1,7 @@
 //! Managing subscriptions.
 
+#![allow(clippy::unwrap_used)]
+
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::manage::{Manage, ManageError, SubscriptionChange};
