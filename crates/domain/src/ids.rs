@@ -58,6 +58,30 @@ macro_rules! text_form {
     };
 }
 
+/// Implements `Display` and `FromStr` of an id that is its `PREFIX` and 32 digits.
+macro_rules! hex_form {
+    ($id:ident) => {
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{:032x}", Self::PREFIX, self.0)
+            }
+        }
+
+        impl FromStr for $id {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix(Self::PREFIX)
+                    .and_then(parse_hex)
+                    .map(Self)
+                    .ok_or_else(|| {
+                        form_error(text, Self::PREFIX, "32 lower-case hexadecimal digits")
+                    })
+            }
+        }
+    };
+}
+
 /// Whose event it is: the producer's own name for its customer.
 ///
 /// 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, so that it can stand in a
@@ -130,23 +154,7 @@ impl MessageId {
     }
 }
 
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{:032x}", Self::PREFIX, self.0)
-    }
-}
-
-impl FromStr for MessageId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        text.strip_prefix(Self::PREFIX)
-            .and_then(parse_hex)
-            .map(Self)
-            .ok_or_else(|| form_error(text, Self::PREFIX, HEX_FORM))
-    }
-}
-
+hex_form!(MessageId);
 text_form!(MessageId);
 
 /// A subscription's id: `sub_` and 32 random hexadecimal digits.
@@ -166,23 +174,7 @@ impl SubscriptionId {
     }
 }
 
-impl fmt::Display for SubscriptionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{:032x}", Self::PREFIX, self.0)
-    }
-}
-
-impl FromStr for SubscriptionId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        text.strip_prefix(Self::PREFIX)
-            .and_then(parse_hex)
-            .map(Self)
-            .ok_or_else(|| form_error(text, Self::PREFIX, HEX_FORM))
-    }
-}
-
+hex_form!(SubscriptionId);
 text_form!(SubscriptionId);
 
 /// A delivery's id: `dlv_`, the message's digits, `_`, the subscription's digits.
@@ -231,8 +223,6 @@ impl FromStr for DeliveryId {
 }
 
 text_form!(DeliveryId);
-
-const HEX_FORM: &str = "32 lower-case hexadecimal digits";
 
 fn parse_hex(digits: &str) -> Option<u128> {
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);

@@ -25,6 +25,7 @@
 //! It does no I/O and knows no AWS, no async runtime, no HTTP client, no
 //! environment and no clock: those come in through [`ports`].
 
+pub mod data_key;
 pub mod deliver;
 pub mod delivery;
 pub mod errors;

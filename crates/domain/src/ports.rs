@@ -5,12 +5,12 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::Message;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
-use crate::vault::{DataKey, WrappedDataKey};
 
 /// A failure of the table: ours, never the endpoint's.
 #[derive(Debug, thiserror::Error)]

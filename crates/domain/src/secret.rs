@@ -77,6 +77,15 @@ impl Secret {
     }
 }
 
+/// A secret as the table keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Counts the secrets of one subscription, from 1.
+    pub version: u32,
+    /// The nonce, then the ciphertext with its tag.
+    pub sealed: Vec<u8>,
+}
+
 fn sign_v1(key: &hmac::Key, id: &str, timestamp_secs: i64, body: &[u8]) -> String {
     let mut context = hmac::Context::with_key(key);
     context.update(format!("{id}.{timestamp_secs}.").as_bytes());

@@ -5,8 +5,8 @@ use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::secret::SealedSecret;
 use crate::timestamp::Timestamp;
-use crate::vault::SealedSecret;
 
 /// Whether a subscription's deliveries are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

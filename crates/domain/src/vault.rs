@@ -11,33 +11,11 @@ use futures_util::lock::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::data_key::DataKey;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
-use crate::secret::Secret;
+use crate::secret::{SealedSecret, Secret};
 use crate::timestamp::Timestamp;
-
-/// A secret as the table keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedSecret {
-    /// Counts the secrets of one subscription, from 1.
-    pub version: u32,
-    /// The nonce, then the ciphertext with its tag.
-    pub sealed: Vec<u8>,
-}
-
-/// The plaintext data key. It never leaves the process.
-pub struct DataKey([u8; 32]);
-
-impl DataKey {
-    /// From the 32 bytes that KMS gave.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-/// The data key as the table keeps it: wrapped by KMS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrappedDataKey(pub Vec<u8>);
 
 /// Why a secret cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -152,8 +130,9 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         {
             return Ok(key.clone());
         }
-        let DataKey(bytes) = self.fetch(if_absent).await?;
-        let unbound = UnboundKey::new(&AES_256_GCM, &bytes).expect("a data key is 32 bytes");
+        let data_key = self.fetch(if_absent).await?;
+        let unbound =
+            UnboundKey::new(&AES_256_GCM, data_key.as_bytes()).expect("a data key is 32 bytes");
         let key = LessSafeKey::new(unbound);
         *cached = Some(CachedKey {
             key: key.clone(),

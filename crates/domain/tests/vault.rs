@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ring::rand::SystemRandom;
 use webhooks_domain::ports::Clock;
-use webhooks_domain::secret::Secret;
-use webhooks_domain::vault::{SealedSecret, Vault, VaultError};
+use webhooks_domain::secret::{SealedSecret, Secret};
+use webhooks_domain::vault::{Vault, VaultError};
 use webhooks_testkit::{Fault, World, samples};
 
 type TestVault = Vault<World, World, World>;

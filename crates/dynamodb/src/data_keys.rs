@@ -1,7 +1,7 @@
 //! The wrapped data key.
 
+use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::ports::{DataKeyStore, InsertOutcome, StoreError};
-use webhooks_domain::vault::WrappedDataKey;
 
 use crate::DynamoStore;
 use crate::item::{DataKeyItem, Key};

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
+use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+use webhooks_domain::secret::SealedSecret;
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_domain::vault::{SealedSecret, WrappedDataKey};
 
 /// The attribute that every new item must not find: a put with the condition
 /// `attribute_not_exists(pk)` never overwrites.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
+use webhooks_domain::data_key::{DataKey, WrappedDataKey};
 use webhooks_domain::ports::{KeyService, KeyServiceError};
-use webhooks_domain::vault::{DataKey, WrappedDataKey};
 
 /// The stack's KMS key.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //!
 //! Each suite works on customers and messages of its own, named by `salt`.
 
+use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
@@ -12,7 +13,6 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_domain::vault::WrappedDataKey;
 
 use crate::samples;
 

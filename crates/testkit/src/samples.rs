@@ -9,9 +9,9 @@ use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, WebhookResponse,
 };
+use webhooks_domain::secret::SealedSecret;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_domain::vault::SealedSecret;
 
 /// When tests begin.
 pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use webhooks_domain::data_key::{DataKey, WrappedDataKey};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
@@ -16,7 +17,6 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_domain::vault::{DataKey, WrappedDataKey};
 
 use crate::faults::{Fault, Planted, Script};
 use crate::samples;
