@@ -345,6 +345,7 @@ fn every_function_gets_the_environment_that_it_reads() {
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
+            "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "RETRY_SCHEDULE": {"Ref": "RetrySchedule"},
             "RETRY_MAX_ATTEMPTS": {"Ref": "RetryMaxAttempts"},
             "RETRY_INTERVAL_SECONDS": {"Ref": "RetryIntervalSeconds"},

@@ -5,17 +5,18 @@
 //! never loses the next. Every error in here is a failure of ours; it costs no
 //! attempt, and the queue brings the message back.
 
+use ring::rand::SystemRandom;
+
 use crate::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Verdict,
 };
-use crate::ids::DeliveryId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, MAX_QUEUE_DELAY, QueueError,
     StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
-use crate::retry::RetryPolicy;
+use crate::retry::{Jitter, RetryPolicy};
 use crate::secret::Secret;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
@@ -77,6 +78,8 @@ pub struct Deliver<T, Q, W, V, C> {
     pub clock: C,
     /// The stack's retry policy.
     pub policy: RetryPolicy,
+    /// Where jitter comes from.
+    pub random: SystemRandom,
 }
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
@@ -89,15 +92,17 @@ where
     C: Clock,
 {
     /// Does what a queue message asks for. Safe to run again at any time.
-    pub async fn run(&self, id: &DeliveryId, asked: u32) -> Result<Report, DeliverError> {
+    pub async fn run(&self, hint: &Hint) -> Result<Report, DeliverError> {
+        let id = &hint.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Report::Dropped(DropReason::NoDelivery));
         };
-        match delivery.duty(asked, self.clock.now()) {
+        match delivery.duty(hint, self.clock.now()) {
             Duty::Drop(reason) => Ok(Report::Dropped(reason)),
             Duty::Wait(remaining) => {
-                let delay = remaining.min(MAX_QUEUE_DELAY);
-                self.queue.send(id, delivery.next_attempt(), delay).await?;
+                self.queue
+                    .send(hint, remaining.min(MAX_QUEUE_DELAY))
+                    .await?;
                 Ok(Report::Waiting)
             }
             Duty::Attempt(number) => {
@@ -154,10 +159,17 @@ where
             .await;
 
         let now = self.clock.now();
-        let verdict = delivery.decide(number, &response, &self.policy, now);
+        let jitter = Jitter::random(&self.random);
+        let verdict = delivery.decide(number, &response, &self.policy, now, jitter);
         if let Verdict::RetryAt(due_at) = verdict {
-            let delay = due_at.since(now).min(MAX_QUEUE_DELAY);
-            self.queue.send(&delivery.id, number + 1, delay).await?;
+            let next = Hint {
+                delivery: delivery.id,
+                attempt: number + 1,
+                due_at: Some(due_at),
+            };
+            self.queue
+                .send(&next, due_at.since(now).min(MAX_QUEUE_DELAY))
+                .await?;
         }
         let attempt = Attempt {
             number,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::outbound::{AttemptOutcome, WebhookResponse};
-use crate::retry::{RetryPolicy, parse_retry_after};
+use crate::retry::{Jitter, RetryPolicy, parse_retry_after};
 use crate::timestamp::Timestamp;
 
 /// One message owed to one subscription.
@@ -126,6 +126,17 @@ pub struct Attempt {
     pub response_excerpt: Option<String>,
 }
 
+/// What a message in the delivery queue asks for. Only a hint: the table decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The number of the attempt, counted from 1.
+    pub attempt: u32,
+    /// When the attempt is due, as planned by the run that sent this; `None` for the first.
+    pub due_at: Option<Timestamp>,
+}
+
 /// What a queue message asks of us, held against the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
@@ -146,6 +157,8 @@ pub enum DropReason {
     NotPending,
     /// The attempt was made and recorded.
     AttemptRecorded,
+    /// It was sent by a run whose own record did not count. Another hint is on its way.
+    Stray,
 }
 
 /// What follows from an attempt.
@@ -158,18 +171,23 @@ pub enum Verdict {
 }
 
 impl Delivery {
-    /// What a queue message that asks for attempt `asked` means now.
+    /// What a hint means now.
     ///
-    /// A message for a later attempt than the next one stands for the next one:
-    /// its own predecessor crashed before recording. A message that comes too
-    /// early is the stray of a crashed run; it waits, so that the schedule holds.
-    pub fn duty(&self, asked: u32, now: Timestamp) -> Duty {
+    /// A hint for a later attempt than the next one stands for the next one: its own
+    /// predecessor crashed before recording. Of the hints for the next one only that
+    /// counts whose due time was recorded: two runs that overlap send one each, and if
+    /// both counted, the retries would be two chains from then on. None is lost by
+    /// that, since a run sends its hint before it records the due time.
+    pub fn duty(&self, hint: &Hint, now: Timestamp) -> Duty {
         if self.status != DeliveryStatus::Pending {
             return Duty::Drop(DropReason::NotPending);
         }
         let next = self.next_attempt();
-        if asked < next {
+        if hint.attempt < next {
             return Duty::Drop(DropReason::AttemptRecorded);
+        }
+        if hint.attempt == next && hint.due_at != self.next_attempt_at {
+            return Duty::Drop(DropReason::Stray);
         }
         match self.next_attempt_at {
             Some(due_at) if due_at > now => Duty::Wait(due_at.since(now)),
@@ -189,6 +207,7 @@ impl Delivery {
         response: &WebhookResponse,
         policy: &RetryPolicy,
         now: Timestamp,
+        jitter: Jitter,
     ) -> Verdict {
         if response.outcome == AttemptOutcome::Succeeded {
             return Verdict::Ended(DeliveryStatus::Succeeded);
@@ -202,7 +221,7 @@ impl Delivery {
             .as_deref()
             .filter(|_| may_ask)
             .and_then(|value| parse_retry_after(value, now));
-        match policy.due_at(&self.id, number.saturating_add(1), now, retry_after) {
+        match policy.due_at(number.saturating_add(1), now, retry_after, jitter) {
             Some(due_at) => Verdict::RetryAt(due_at),
             None => Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted)),
         }
@@ -254,7 +273,13 @@ mod tests {
             200..=299 => AttemptOutcome::Succeeded,
             _ => AttemptOutcome::HttpError,
         };
-        delivery(number - 1).decide(number, &response(outcome, status), &policy, NOW)
+        delivery(number - 1).decide(
+            number,
+            &response(outcome, status),
+            &policy,
+            NOW,
+            Jitter::NONE,
+        )
     }
 
     fn wait(verdict: Verdict) -> Duration {
@@ -264,28 +289,53 @@ mod tests {
         }
     }
 
+    /// The hint for this attempt, as the run before it sent it.
+    fn hint(attempt: u32) -> Hint {
+        let delivery = delivery(0).id;
+        Hint {
+            delivery,
+            attempt,
+            due_at: (attempt > 1).then_some(NOW),
+        }
+    }
+
     #[test]
     fn a_message_for_a_recorded_attempt_is_dropped() {
-        assert_eq!(delivery(0).duty(1, NOW), Duty::Attempt(1));
+        assert_eq!(delivery(0).duty(&hint(1), NOW), Duty::Attempt(1));
         assert_eq!(
-            delivery(1).duty(1, NOW),
+            delivery(1).duty(&hint(1), NOW),
             Duty::Drop(DropReason::AttemptRecorded)
         );
-        assert_eq!(delivery(1).duty(2, NOW), Duty::Attempt(2));
+        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
     }
 
     #[test]
     fn a_message_whose_predecessor_crashed_stands_for_it() {
-        assert_eq!(delivery(1).duty(3, NOW), Duty::Attempt(2));
+        assert_eq!(delivery(1).duty(&hint(3), NOW), Duty::Attempt(2));
+    }
+
+    #[test]
+    fn of_two_hints_for_one_attempt_only_the_recorded_one_counts() {
+        let stray = Hint {
+            due_at: Some(NOW + Duration::from_millis(1)),
+            ..hint(2)
+        };
+        assert_eq!(delivery(1).duty(&stray, NOW), Duty::Drop(DropReason::Stray));
+        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
     }
 
     #[test]
     fn a_message_that_comes_too_early_waits() {
         let mut delivery = delivery(1);
-        delivery.next_attempt_at = Some(NOW + Duration::from_secs(7));
-        assert_eq!(delivery.duty(2, NOW), Duty::Wait(Duration::from_secs(7)));
+        let due_at = Some(NOW + Duration::from_secs(7));
+        delivery.next_attempt_at = due_at;
+        let hint = Hint { due_at, ..hint(2) };
         assert_eq!(
-            delivery.duty(2, NOW + Duration::from_secs(7)),
+            delivery.duty(&hint, NOW),
+            Duty::Wait(Duration::from_secs(7))
+        );
+        assert_eq!(
+            delivery.duty(&hint, NOW + Duration::from_secs(7)),
             Duty::Attempt(2)
         );
     }
@@ -302,7 +352,10 @@ mod tests {
                 status,
                 ..delivery(0)
             };
-            assert_eq!(delivery.duty(1, NOW), Duty::Drop(DropReason::NotPending));
+            assert_eq!(
+                delivery.duty(&hint(1), NOW),
+                Duty::Drop(DropReason::NotPending)
+            );
         }
     }
 

@@ -16,11 +16,14 @@ use crate::ids::{CustomerId, IdError, MessageId};
 use crate::message::{Message, Payload};
 use crate::timestamp::Timestamp;
 
-/// The greatest size of a whole event, in bytes of JSON.
+/// The greatest size of a whole event, in bytes of JSON: what Step Functions takes.
+pub const MAX_EVENT_BYTES: usize = 262_144;
+
+/// The greatest size of a payload as the workflow carries it, gzip in base64.
 ///
-/// Step Functions carries 262,144 bytes between states; what the workflow adds
-/// to an event needs the rest (see [`crate::look_up::calls_per_page`]).
-pub const MAX_EVENT_BYTES: usize = 245_760;
+/// Step Functions carries 262,144 bytes between states; what the workflow adds to a
+/// payload needs the rest (see [`crate::look_up::calls_per_page`]).
+pub const MAX_SEALED_BYTES: usize = 245_760;
 
 /// What is wrong with an event.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +66,23 @@ pub enum EventError {
         problem: &'static str,
     },
     /// Not a JSON object at all.
-    #[error("input is not a JSON object with an event's fields")]
-    NotAnEvent(#[source] serde_json::Error),
+    #[error("input is not a JSON object with an event's fields, see line {line}, column {column}")]
+    NotAnEvent {
+        /// Where reading it stopped. The reader's own words would repeat the input.
+        line: usize,
+        /// Where reading it stopped.
+        column: usize,
+    },
     /// Larger than the workflow can carry.
     #[error("event is {size_bytes} bytes, more than {MAX_EVENT_BYTES}")]
     TooLarge {
         /// Its size.
+        size_bytes: usize,
+    },
+    /// Larger than the workflow can carry, compressed.
+    #[error("event's `detail` is {size_bytes} bytes compressed, more than {MAX_SEALED_BYTES}")]
+    DetailTooLarge {
+        /// Its size as gzip in base64.
         size_bytes: usize,
     },
 }
@@ -80,8 +94,8 @@ impl EventError {
             Self::MissingCustomerId { .. } => errors::MISSING_CUSTOMER_ID,
             Self::MissingEventType => errors::MISSING_EVENT_TYPE,
             Self::DetailNotAnObject => errors::DETAIL_NOT_AN_OBJECT,
-            Self::TooLarge { .. } => errors::EVENT_TOO_LARGE,
-            Self::NotAnEvent(_) => errors::INVALID_INPUT,
+            Self::TooLarge { .. } | Self::DetailTooLarge { .. } => errors::EVENT_TOO_LARGE,
+            Self::NotAnEvent { .. } => errors::INVALID_INPUT,
             Self::CustomerIdType { .. }
             | Self::CustomerId { .. }
             | Self::EventType(_)
@@ -167,7 +181,11 @@ impl EventReader {
                 size_bytes: event.len(),
             });
         }
-        let envelope: Envelope = serde_json::from_str(event).map_err(EventError::NotAnEvent)?;
+        let envelope: Envelope =
+            serde_json::from_str(event).map_err(|error| EventError::NotAnEvent {
+                line: error.line(),
+                column: error.column(),
+            })?;
 
         let detail = envelope.detail.map_or("", RawValue::get);
         if !detail.starts_with('{') {
@@ -188,8 +206,8 @@ impl EventReader {
         let id = self.message_id(event, &envelope, &customer_id)?;
 
         let payload = Payload::new(detail);
-        if payload.base64_len() > MAX_EVENT_BYTES {
-            return Err(EventError::TooLarge {
+        if payload.base64_len() > MAX_SEALED_BYTES {
+            return Err(EventError::DetailTooLarge {
                 size_bytes: payload.base64_len(),
             });
         }
@@ -359,6 +377,33 @@ mod tests {
         assert_eq!(id(&with_key), id(&with_key.replace("e-1", "e-2")));
         let without = event(r#"{"customerId":"acme"}"#);
         assert_ne!(id(&without), id(&without.replace("e-1", "e-2")));
+    }
+
+    #[test]
+    fn an_error_never_repeats_the_input() {
+        let error = reader().read("\"4242 4242\"").unwrap_err();
+        assert!(!error.to_string().contains("4242"), "{error}");
+    }
+
+    #[test]
+    fn a_detail_that_compresses_badly_is_too_large_earlier() {
+        let mut state = 1_u64;
+        let noise: String = std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            char::from(b'A' + u8::try_from((state >> 33) % 58).unwrap())
+        })
+        .map(|noise| if noise == '\\' { '/' } else { noise })
+        .take(260_000)
+        .collect();
+        let event = event(&format!(r#"{{"customerId":"acme","noise":"{noise}"}}"#));
+        assert!(event.len() < MAX_EVENT_BYTES);
+        let read = reader().read(&event);
+        assert!(
+            matches!(read, Err(EventError::DetailTooLarge { .. })),
+            "{read:?}"
+        );
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum IdError {
         /// The length that was given, in bytes.
         len: usize,
     },
+    /// A customer id that clients would take for a step in a path.
+    #[error("customer id: must not be `.` or `..`")]
+    CustomerIdDots,
     /// A customer id with a character that is not allowed.
     #[error("customer id: character {character:?} is not one of A-Z a-z 0-9 . _ : @ + = | -")]
     CustomerIdCharacter {
@@ -84,8 +87,8 @@ macro_rules! hex_form {
 
 /// Whose event it is: the producer's own name for its customer.
 ///
-/// 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, so that it can stand in a
-/// table key and in a URL path as it is.
+/// 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, and neither `.` nor `..`, so that
+/// it can stand in a table key, and in a URL path once it is percent-encoded.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(String);
 
@@ -111,6 +114,9 @@ impl FromStr for CustomerId {
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.is_empty() || text.len() > Self::MAX_BYTES {
             return Err(IdError::CustomerIdLength { len: text.len() });
+        }
+        if matches!(text, "." | "..") {
+            return Err(IdError::CustomerIdDots);
         }
         match text
             .chars()
@@ -259,7 +265,17 @@ mod tests {
 
     #[test]
     fn customer_ids_outside_the_bounds_are_refused() {
-        for bad in ["", "a b", "a/b", "a#b", "é", "a\0", &"x".repeat(129)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a b",
+            "a/b",
+            "a#b",
+            "é",
+            "a\0",
+            &"x".repeat(129),
+        ] {
             assert!(bad.parse::<CustomerId>().is_err(), "{bad:?}");
         }
         assert!("x".repeat(128).parse::<CustomerId>().is_ok());

@@ -14,7 +14,7 @@ use crate::subscription::SubscriptionStatus;
 const MAX_STATE_BYTES: usize = 262_144;
 /// What one call adds to the output of `prepare-calls`, in bytes, rounded up;
 /// `prepare-calls` holds its own output against it.
-pub const MAX_CALL_BYTES: usize = 1_024;
+pub const MAX_CALL_BYTES: usize = 1_536;
 /// What the message item and the frame around the calls take beside the payload.
 const FRAME_BYTES: usize = 2_048;
 /// The most calls in one page, however small the message.
@@ -106,6 +106,7 @@ pub struct LookUp<D> {
 impl<D: SubscriptionDirectory> LookUp<D> {
     /// Takes a raw event, or what the last page passed back; gives the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
+        // An event of EventBridge never is exactly a message and a cursor.
         let (message, mut after) = match serde_json::from_str::<NextPage>(input) {
             Ok(next) => (next.message, Some(next.cursor)),
             Err(_) => (self.reader.read(input)?, None),

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::data_key::{DataKey, WrappedDataKey};
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::Message;
 use crate::subscription::Subscription;
@@ -117,7 +117,7 @@ pub struct SubscriptionPage {
 /// Lists the subscriptions of a customer.
 pub trait SubscriptionDirectory {
     /// At most `limit` subscriptions after the given id. A page may be short, and
-    /// even empty, while `has_more` is true. Eventually consistent.
+    /// even empty, while `has_more` is true. Consistent.
     fn page(
         &self,
         customer: &CustomerId,
@@ -182,11 +182,10 @@ pub trait MessageDirectory {
 
 /// Takes hints that there may be work. The table decides whether there is.
 pub trait DeliveryQueue {
-    /// Asks for the attempt with this number after the delay, at most 900 s.
+    /// Hands the hint back after the delay, at most 900 s.
     fn send(
         &self,
-        delivery: &DeliveryId,
-        attempt: u32,
+        hint: &Hint,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::ids::DeliveryId;
 use crate::timestamp::Timestamp;
 
 /// How often a delivery is attempted, and how long it waits in between.
@@ -55,6 +54,31 @@ pub enum RetryPolicyError {
         /// The value that was given.
         value: f64,
     },
+}
+
+/// What share of the greatest jitter lengthens a delay: 0 to 1.
+///
+/// It spreads deliveries that failed together, and tells apart the hints of two runs
+/// that overlapped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Jitter(f64);
+
+impl Jitter {
+    /// No jitter.
+    pub const NONE: Self = Self(0.0);
+
+    /// A random share.
+    pub fn random(random: &SystemRandom) -> Self {
+        let mut bytes = [0; 4];
+        random
+            .fill(&mut bytes)
+            .expect("the system's random source answers once the process runs");
+        Self(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
+    }
+
+    fn of(self, delay: Duration) -> Duration {
+        delay.mul_f64(self.0 * f64::from(RetryPolicy::JITTER_PERCENT) / 100.0)
+    }
 }
 
 impl RetryPolicy {
@@ -137,20 +161,29 @@ impl RetryPolicy {
         Some(Duration::from_secs_f64(seconds))
     }
 
+    /// The longest that a delivery can be pending, if the receiver's `Retry-After`
+    /// delays every attempt as far as it may.
+    pub fn longest_run(&self) -> Duration {
+        (2..)
+            .map_while(|attempt| self.delay_before(attempt))
+            .map(|delay| delay.max(Self::MAX_RETRY_AFTER) + delay * Self::JITTER_PERCENT / 100)
+            .sum()
+    }
+
     /// When the attempt with this number is due, if there is one.
     ///
     /// The delay before it, then jitter, and then what the receiver asked for by
     /// `Retry-After`, which may delay the attempt and never bring it forward.
     pub fn due_at(
         &self,
-        delivery: &DeliveryId,
         attempt: u32,
         now: Timestamp,
         retry_after: Option<Duration>,
+        jitter: Jitter,
     ) -> Option<Timestamp> {
         let delay = self.delay_before(attempt)?;
         let asked = retry_after.unwrap_or_default().min(Self::MAX_RETRY_AFTER);
-        Some(now + delay.max(asked) + jitter(delivery, attempt, delay))
+        Some(now + delay.max(asked) + jitter.of(delay))
     }
 }
 
@@ -172,15 +205,6 @@ fn check_range(
     }
 }
 
-/// Spreads deliveries that failed together. The same delivery and attempt always
-/// give the same jitter, so that repeating a crashed attempt plans the same time.
-fn jitter(delivery: &DeliveryId, attempt: u32, delay: Duration) -> Duration {
-    let hash = digest::digest(&digest::SHA256, format!("{delivery}.{attempt}").as_bytes());
-    let first = hash.as_ref()[..4].try_into().expect("SHA-256 is 32 bytes");
-    let share = f64::from(u32::from_be_bytes(first)) / f64::from(u32::MAX);
-    delay.mul_f64(share * f64::from(RetryPolicy::JITTER_PERCENT) / 100.0)
-}
-
 /// Parses a `Retry-After` header: whole seconds, or an HTTP date (RFC 9110, 10.2.3).
 pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
@@ -199,10 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    fn delivery() -> DeliveryId {
-        format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap()
-    }
+    const JITTER: Jitter = Jitter(0.5);
 
     fn policies() -> impl Strategy<Value = RetryPolicy> {
         let schedule = proptest::collection::vec(0..=604_800_u32, 0..49).prop_map(|mut delays| {
@@ -265,13 +286,20 @@ mod tests {
         let policy = RetryPolicy::schedule(vec![0, 100]).unwrap();
         let due = |asked: u64| {
             policy
-                .due_at(&delivery(), 2, NOW, Some(Duration::from_secs(asked)))
+                .due_at(2, NOW, Some(Duration::from_secs(asked)), JITTER)
                 .unwrap()
         };
-        let without = policy.due_at(&delivery(), 2, NOW, None).unwrap();
+        let without = policy.due_at(2, NOW, None, JITTER).unwrap();
         assert_eq!(due(1), without);
         assert!(due(500) >= NOW + Duration::from_secs(500));
         assert!(due(u64::MAX) <= NOW + RetryPolicy::MAX_RETRY_AFTER + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_longest_run_counts_retry_after_and_jitter() {
+        let policy = RetryPolicy::schedule(vec![0, 5, 432_000]).unwrap();
+        let expected = RetryPolicy::MAX_RETRY_AFTER + Duration::from_hours(132);
+        assert_eq!(policy.longest_run().as_secs(), expected.as_secs());
     }
 
     #[test]
@@ -288,10 +316,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_attempt_is_due_within_schedule_and_jitter(policy in policies(), attempt in 1..60_u32, salt: u128) {
-            let delivery = format!("dlv_{salt:032x}_{salt:032x}").parse().unwrap();
+        fn an_attempt_is_due_within_schedule_and_jitter(policy in policies(), attempt in 1..60_u32, share in 0.0..=1.0) {
             let Some(delay) = policy.delay_before(attempt) else { return Ok(()) };
-            let wait = policy.due_at(&delivery, attempt, NOW, None).unwrap().since(NOW);
+            let wait = policy.due_at(attempt, NOW, None, Jitter(share)).unwrap().since(NOW);
             let slack = Duration::from_millis(1);
             prop_assert!(wait + slack >= delay);
             prop_assert!(wait <= delay.mul_f64(1.1) + slack);

@@ -14,11 +14,11 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{Deliver, Report};
 use webhooks_domain::delivery::{
-    CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason,
+    CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason, Hint,
 };
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::outbound::WebhookRequest;
-use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
+use webhooks_domain::ports::{Clock, DeliveryQueue, SubscriptionStore};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::secret::Secret;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -55,23 +55,36 @@ fn stage(policy: RetryPolicy) -> Stage {
     let delivery = samples::delivery(&message, subscription.id);
     let id = delivery.id;
     world.record_call(message, delivery);
-    DeliveryQueue::send(&world, &id, 1, Duration::ZERO)
+    DeliveryQueue::send(&world, &first_hint(id), Duration::ZERO)
         .now_or_never()
         .unwrap()
         .unwrap();
-    let deliver = Deliver {
-        table: world.clone(),
-        queue: world.clone(),
-        sender: world.clone(),
-        vault,
-        clock: world.clone(),
-        policy,
-    };
+    let deliver = deliver(&world, policy);
     Stage {
         world,
         deliver,
         secret,
         id,
+    }
+}
+
+fn deliver(world: &World, policy: RetryPolicy) -> TestDeliver {
+    Deliver {
+        table: world.clone(),
+        queue: world.clone(),
+        sender: world.clone(),
+        vault: Vault::new(world.clone(), world.clone(), world.clone()),
+        clock: world.clone(),
+        policy,
+        random: SystemRandom::new(),
+    }
+}
+
+fn first_hint(delivery: DeliveryId) -> Hint {
+    Hint {
+        delivery,
+        attempt: 1,
+        due_at: None,
     }
 }
 
@@ -89,9 +102,9 @@ impl InsertNow for World {
 }
 
 impl Stage {
-    fn run(&self, attempt: u32) -> Report {
+    fn run_first(&self) -> Report {
         self.deliver
-            .run(&self.id, attempt)
+            .run(&first_hint(self.id))
             .now_or_never()
             .unwrap()
             .unwrap()
@@ -105,11 +118,7 @@ impl Stage {
             let Some(message) = self.world.receive() else {
                 return failures;
             };
-            let result = self
-                .deliver
-                .run(&message.delivery, message.attempt)
-                .now_or_never()
-                .unwrap();
+            let result = self.deliver.run(&message.hint).now_or_never().unwrap();
             if result.is_err() {
                 failures += 1;
                 self.world.put_back(message, VISIBILITY_TIMEOUT);
@@ -159,7 +168,7 @@ fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
     ] {
         let stage = stage(schedule(&[0, 5]));
         stage.world.answer([samples::response(500)]);
-        stage.run(1);
+        stage.run_first();
         let customer = samples::customer("acme");
         let id = samples::subscription_id(1);
         let current = SubscriptionStore::get(&stage.world, &customer, &id);
@@ -215,7 +224,7 @@ fn a_queue_message_without_a_delivery_makes_no_request() {
     let unknown = samples::delivery(&message, samples::subscription_id(1)).id;
     let report = stage
         .deliver
-        .run(&unknown, 1)
+        .run(&first_hint(unknown))
         .now_or_never()
         .unwrap()
         .unwrap();
@@ -241,9 +250,36 @@ fn a_delay_beyond_the_queues_bound_is_waited_out_in_steps() {
 #[test]
 fn the_same_queue_message_twice_makes_one_request() {
     let stage = stage(schedule(&[0, 5]));
-    assert!(matches!(stage.run(1), Report::Attempted { .. }));
-    assert_eq!(stage.run(1), Report::Dropped(DropReason::NotPending));
+    assert!(matches!(stage.run_first(), Report::Attempted { .. }));
+    assert_eq!(stage.run_first(), Report::Dropped(DropReason::NotPending));
     assert_eq!(stage.world.requests().len(), 1);
+}
+
+#[test]
+fn two_runs_that_overlap_do_not_fork_the_retries() {
+    const REQUEST: Duration = Duration::from_secs(2);
+    let policy = schedule(&[0, 5, 5, 5, 5, 5]);
+    let stage = stage(policy.clone());
+    stage.world.answer((0..100).map(|_| samples::response(500)));
+    // The first hint is there twice, and what comes due during a request runs beside it.
+    let again = first_hint(stage.id);
+    let sent = DeliveryQueue::send(&stage.world, &again, Duration::from_secs(1));
+    sent.now_or_never().unwrap().unwrap();
+    let beside = deliver(&stage.world, policy);
+    stage.world.during_requests(move |world| {
+        let end = world.now() + REQUEST;
+        while let Some(message) = world.receive_before(end) {
+            beside.run(&message.hint).now_or_never().unwrap().unwrap();
+        }
+        world.set_now(world.now().max(end));
+    });
+    stage.drain(&[]);
+    assert_eq!(stage.delivery().attempts.len(), 6);
+    assert_eq!(
+        stage.world.requests().len(),
+        7,
+        "one more for the one duplicate"
+    );
 }
 
 fn webhook_id(request: &WebhookRequest) -> &str {

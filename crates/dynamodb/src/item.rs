@@ -102,7 +102,6 @@ fn to_item(value: &impl Serialize) -> Item {
 }
 
 /// Bytes that become DynamoDB's binary type.
-#[derive(Debug)]
 struct Bytes(Vec<u8>);
 
 impl Serialize for Bytes {
@@ -133,7 +132,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageItem {
     #[serde(flatten)]
@@ -158,7 +157,7 @@ impl From<MessageItem> for Message {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryItem {
     #[serde(flatten)]
@@ -195,7 +194,7 @@ impl TryFrom<DeliveryItem> for Delivery {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionItem {
     #[serde(flatten)]
@@ -266,7 +265,7 @@ impl TryFrom<SubscriptionItem> for Subscription {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DataKeyItem {
     #[serde(flatten)]

@@ -123,6 +123,7 @@ impl SubscriptionDirectory for DynamoStore {
                 AttributeValue::S(SUBSCRIPTION_PREFIX.to_owned()),
             )
             .set_exclusive_start_key(start)
+            .consistent_read(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
+
+const SCHEDULE: &str = "RETRY_SCHEDULE";
+const DAY: Duration = Duration::from_hours(24);
 
 /// The environment of the process, as it was at start.
 #[derive(Debug)]
@@ -57,26 +61,45 @@ impl Environment {
             .map_err(|problem: T::Err| malformed(name, problem))
     }
 
+    /// How long the table keeps a message and its deliveries: `RETENTION_DAYS`.
+    pub fn retention(&self) -> Result<Duration, EnvironmentError> {
+        Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
+    }
+
     /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
     /// four numbers of a backoff.
+    ///
+    /// # Errors
+    /// Also when a delivery could outlive `RETENTION_DAYS`: the table would forget it
+    /// before it has ended.
     pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
-        const SCHEDULE: &str = "RETRY_SCHEDULE";
         let schedule = self.text(SCHEDULE)?;
-        if schedule.is_empty() {
-            return RetryPolicy::backoff(
-                self.parse("RETRY_MAX_ATTEMPTS")?,
-                self.parse("RETRY_INTERVAL_SECONDS")?,
-                self.parse("RETRY_BACKOFF_RATE")?,
-                self.parse("RETRY_MAX_DELAY_SECONDS")?,
-            )
-            .map_err(|problem| malformed(backoff_variable(&problem), problem));
+        let policy = if schedule.is_empty() {
+            self.backoff()?
+        } else {
+            let delays = schedule
+                .split(',')
+                .map(|delay| delay.trim().parse())
+                .collect::<Result<_, _>>()
+                .map_err(|problem| malformed(SCHEDULE, problem))?;
+            RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))?
+        };
+        if policy.longest_run() > self.retention()? {
+            let days = policy.longest_run().as_secs().div_ceil(DAY.as_secs());
+            let problem = format!("a delivery may be pending for {days} days, which is longer");
+            return Err(malformed("RETENTION_DAYS", problem));
         }
-        let delays = schedule
-            .split(',')
-            .map(|delay| delay.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(|problem| malformed(SCHEDULE, problem))?;
-        RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))
+        Ok(policy)
+    }
+
+    fn backoff(&self) -> Result<RetryPolicy, EnvironmentError> {
+        RetryPolicy::backoff(
+            self.parse("RETRY_MAX_ATTEMPTS")?,
+            self.parse("RETRY_INTERVAL_SECONDS")?,
+            self.parse("RETRY_BACKOFF_RATE")?,
+            self.parse("RETRY_MAX_DELAY_SECONDS")?,
+        )
+        .map_err(|problem| malformed(backoff_variable(&problem), problem))
     }
 }
 
@@ -126,17 +149,31 @@ mod tests {
         assert!(error.starts_with("environment variable COUNT: "), "{error}");
     }
 
+    fn schedule(delays: &str, retention_days: &str) -> Result<RetryPolicy, EnvironmentError> {
+        environment(&[
+            ("RETRY_SCHEDULE", delays),
+            ("RETENTION_DAYS", retention_days),
+        ])
+        .retry_policy()
+    }
+
+    #[test]
+    fn no_delivery_outlives_what_the_table_keeps() {
+        let default = "0,5,300,1800,7200,18000,36000,50400,72000,86400";
+        assert!(schedule(default, "14").is_ok());
+        let error = schedule(default, "9").unwrap_err().to_string();
+        assert!(
+            error.contains("RETENTION_DAYS") && error.contains("days"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn a_schedule_wins_over_the_backoff_numbers() {
-        let policy = environment(&[("RETRY_SCHEDULE", "0, 5,300")]).retry_policy();
+        let policy = schedule("0, 5,300", "14");
         assert_eq!(policy, Ok(RetryPolicy::Schedule(vec![0, 5, 300])));
         for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
-            assert!(
-                environment(&[("RETRY_SCHEDULE", bad)])
-                    .retry_policy()
-                    .is_err(),
-                "{bad}"
-            );
+            assert!(schedule(bad, "90").is_err(), "{bad}");
         }
     }
 
@@ -144,6 +181,7 @@ mod tests {
     fn without_a_schedule_the_backoff_numbers_count() {
         let numbers = |rate| {
             environment(&[
+                ("RETENTION_DAYS", "14"),
                 ("RETRY_SCHEDULE", ""),
                 ("RETRY_MAX_ATTEMPTS", "4"),
                 ("RETRY_INTERVAL_SECONDS", "10"),

@@ -17,8 +17,9 @@ const OURS: [&str; 5] = [
 
 /// Starts logging at the level that `LOG_LEVEL` names.
 ///
-/// One JSON object a line, without a time: Lambda adds its own. The level is for our
-/// own crates only: what AWS clients log below a warning may hold requests whole.
+/// One JSON object a line, with the `timestamp` and `level` by which Lambda filters.
+/// The level is for our own crates only: what AWS clients log below a warning may hold
+/// requests whole.
 ///
 /// # Errors
 /// When `LOG_LEVEL` is missing or no level.
@@ -27,7 +28,6 @@ pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .with_target(false)
-        .without_time()
         .flatten_event(true);
     let ours = Targets::new()
         .with_default(LevelFilter::WARN.min(level))

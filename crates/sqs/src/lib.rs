@@ -8,5 +8,5 @@ pub mod batch;
 mod message;
 mod queue;
 
-pub use message::{QueueMessage, QueueMessageError};
+pub use message::{HintError, decode, encode};
 pub use queue::SqsQueue;

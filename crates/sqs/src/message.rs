@@ -1,25 +1,24 @@
-//! The form of a queue message: `{"v":1,"deliveryId":"dlv_…","attempt":1}`.
+//! The form of a queue message:
+//! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
+//!
+//! `dueAt` is in milliseconds since 1970, and absent for the first attempt.
 
 use serde::{Deserialize, Serialize};
+use webhooks_domain::delivery::Hint;
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::timestamp::Timestamp;
 
-/// Asks for an attempt of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueMessage {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// The number of the attempt, from 1.
-    pub attempt: u32,
-}
+/// The version that is written, and the only one that is read.
+const VERSION: u64 = 1;
 
 /// A message that this version does not understand. It must stay in the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum QueueMessageError {
+pub enum HintError {
     /// Not JSON, or a field is missing or not valid.
     #[error("queue message cannot be read")]
     Malformed(#[from] serde_json::Error),
     /// A version that this code does not know.
-    #[error("queue message has version {v}, known is {known}", known = QueueMessage::VERSION)]
+    #[error("queue message has version {v}, known is {VERSION}")]
     Version {
         /// The version that was given.
         v: u64,
@@ -37,38 +36,41 @@ struct V1 {
     v: u64,
     delivery_id: DeliveryId,
     attempt: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
 }
 
-impl QueueMessage {
-    /// The version that is written.
-    pub const VERSION: u64 = 1;
+/// The text to send for a hint.
+pub fn encode(hint: &Hint) -> String {
+    let message = V1 {
+        v: VERSION,
+        delivery_id: hint.delivery,
+        attempt: hint.attempt,
+        due_at: hint.due_at,
+    };
+    serde_json::to_string(&message).expect("strings and numbers are always JSON")
+}
 
-    /// The text to send.
-    pub fn encode(&self) -> String {
-        let text = V1 {
-            v: Self::VERSION,
-            delivery_id: self.delivery,
-            attempt: self.attempt,
-        };
-        serde_json::to_string(&text).expect("strings and numbers are always JSON")
+/// Reads a message's text.
+///
+/// # Errors
+/// When it is not understood. Then it must stay in the queue.
+pub fn decode(text: &str) -> Result<Hint, HintError> {
+    let Versioned { v } = serde_json::from_str(text)?;
+    if v != VERSION {
+        return Err(HintError::Version { v });
     }
-
-    /// Reads a message's text.
-    pub fn decode(text: &str) -> Result<Self, QueueMessageError> {
-        let Versioned { v } = serde_json::from_str(text)?;
-        if v != Self::VERSION {
-            return Err(QueueMessageError::Version { v });
-        }
-        let V1 {
-            delivery_id,
-            attempt,
-            ..
-        } = serde_json::from_str(text)?;
-        Ok(Self {
-            delivery: delivery_id,
-            attempt,
-        })
-    }
+    let V1 {
+        delivery_id,
+        attempt,
+        due_at,
+        ..
+    } = serde_json::from_str(text)?;
+    Ok(Hint {
+        delivery: delivery_id,
+        attempt,
+        due_at,
+    })
 }
 
 #[cfg(test)]
@@ -84,10 +86,10 @@ mod tests {
                 1, 2
             )
         };
-        assert_eq!(QueueMessage::decode(&text(1)).unwrap().attempt, 2);
+        assert_eq!(decode(&text(1)).unwrap().attempt, 2);
         for v in [0, 2, u64::MAX] {
-            let error = QueueMessage::decode(&text(v)).unwrap_err();
-            assert!(matches!(error, QueueMessageError::Version { .. }));
+            let error = decode(&text(v)).unwrap_err();
+            assert!(matches!(error, HintError::Version { .. }));
         }
     }
 
@@ -101,17 +103,17 @@ mod tests {
             r#"{"v":1}"#,
             r#"{"v":1,"deliveryId":"dlv_x","attempt":1}"#,
         ] {
-            let error = QueueMessage::decode(bad).unwrap_err();
-            assert!(matches!(error, QueueMessageError::Malformed(_)), "{bad}");
+            let error = decode(bad).unwrap_err();
+            assert!(matches!(error, HintError::Malformed(_)), "{bad}");
         }
     }
 
     proptest! {
         #[test]
-        fn decode_is_the_inverse_of_encode(message: u128, subscription: u128, attempt: u32) {
+        fn decode_is_the_inverse_of_encode(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>) {
             let delivery = format!("dlv_{message:032x}_{subscription:032x}").parse().unwrap();
-            let message = QueueMessage { delivery, attempt };
-            prop_assert_eq!(QueueMessage::decode(&message.encode()).unwrap(), message);
+            let hint = Hint { delivery, attempt, due_at: due_at.map(Timestamp::from_millis) };
+            prop_assert_eq!(decode(&encode(&hint)).unwrap(), hint);
         }
     }
 }

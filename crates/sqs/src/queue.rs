@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::delivery::Hint;
 use webhooks_domain::ports::{DeliveryQueue, QueueError};
 
-use crate::QueueMessage;
+use crate::encode;
 
 /// The delivery queue. The message group is the subscription: SQS's fair queues
 /// keep one busy subscription from delaying the others.
@@ -24,21 +24,12 @@ impl SqsQueue {
 }
 
 impl DeliveryQueue for SqsQueue {
-    async fn send(
-        &self,
-        delivery: &DeliveryId,
-        attempt: u32,
-        delay: Duration,
-    ) -> Result<(), QueueError> {
-        let message = QueueMessage {
-            delivery: *delivery,
-            attempt,
-        };
+    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_body(message.encode())
-            .message_group_id(delivery.subscription.to_string())
+            .message_body(encode(hint))
+            .message_group_id(hint.delivery.subscription.to_string())
             .delay_seconds(whole_seconds(delay))
             .send()
             .await

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
@@ -37,17 +37,19 @@ struct State {
     responses: VecDeque<WebhookResponse>,
     key_service_calls: u32,
     faults: Script,
+    meanwhile: Option<Meanwhile>,
 }
+
+/// What happens while a request is under way.
+type Meanwhile = Arc<dyn Fn(&World) + Send + Sync>;
 
 /// A message in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
     /// Not received before this time.
     pub visible_at: Timestamp,
-    /// The delivery that it names.
-    pub delivery: DeliveryId,
-    /// The attempt that it asks for.
-    pub attempt: u32,
+    /// What it asks for.
+    pub hint: Hint,
 }
 
 impl World {
@@ -105,10 +107,21 @@ impl World {
         self.state().deliveries.get(id).cloned()
     }
 
+    /// Lets this happen while each request is under way.
+    pub fn during_requests(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().meanwhile = Some(Arc::new(meanwhile));
+    }
+
     /// Takes the message that is visible first, and moves the clock there.
     pub fn receive(&self) -> Option<Queued> {
+        self.receive_before(Timestamp::from_millis(i64::MAX))
+    }
+
+    /// The same, if it is visible before this time.
+    pub fn receive_before(&self, end: Timestamp) -> Option<Queued> {
         let mut state = self.state();
-        let first = (0..state.queue.len()).min_by_key(|&i| state.queue[i].visible_at)?;
+        let visible = (0..state.queue.len()).filter(|&i| state.queue[i].visible_at < end);
+        let first = visible.min_by_key(|&i| state.queue[i].visible_at)?;
         let message = state.queue.swap_remove(first);
         let now = state.now.unwrap_or(samples::NOW).max(message.visible_at);
         state.now = Some(now);
@@ -149,10 +162,16 @@ impl Clock for World {
 impl WebhookSender for World {
     /// Never struck by a fault itself: the fault of the next call is the crash after it.
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
-        let mut state = self.state();
-        let now = state.now.unwrap_or(samples::NOW);
-        state.requests.push((now, request));
-        state
+        let meanwhile = {
+            let mut state = self.state();
+            let now = state.now.unwrap_or(samples::NOW);
+            state.requests.push((now, request));
+            state.meanwhile.clone()
+        };
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(self);
+        }
+        self.state()
             .responses
             .pop_front()
             .unwrap_or_else(|| samples::response(200))
@@ -160,12 +179,7 @@ impl WebhookSender for World {
 }
 
 impl DeliveryQueue for World {
-    async fn send(
-        &self,
-        delivery: &DeliveryId,
-        attempt: u32,
-        delay: Duration,
-    ) -> Result<(), QueueError> {
+    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
         // The queue counts whole seconds, rounded up.
         let delay = Duration::from_secs(
             u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX),
@@ -174,8 +188,7 @@ impl DeliveryQueue for World {
             let visible_at = state.now.unwrap_or(samples::NOW) + delay;
             state.queue.push(Queued {
                 visible_at,
-                delivery: *delivery,
-                attempt,
+                hint: *hint,
             });
         })
         .map_err(|planted| QueueError(Box::new(planted)))

@@ -4,13 +4,13 @@
 
 use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Report};
-use webhooks_domain::delivery::{DropReason, Verdict};
-use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::delivery::{DropReason, Hint, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_lambda::with_sources;
-use webhooks_sqs::{QueueMessage, QueueMessageError};
+use webhooks_sqs::HintError;
 
-pub(crate) fn report(delivery: &DeliveryId, report: &Report) {
+pub(crate) fn report(hint: &Hint, report: &Report) {
+    let delivery = hint.delivery;
     match report {
         Report::Attempted { attempt, .. } if attempt.outcome == AttemptOutcome::Succeeded => {
             debug!(delivery.id = %delivery, attempt = attempt.number, "attempt succeeded");
@@ -45,16 +45,16 @@ fn next(verdict: &Verdict) -> &'static str {
     }
 }
 
-pub(crate) fn our_failure(message: &QueueMessage, failure: &DeliverError) {
+pub(crate) fn our_failure(hint: &Hint, failure: &DeliverError) {
     error!(
-        delivery.id = %message.delivery,
-        attempt = message.attempt,
+        delivery.id = %hint.delivery,
+        attempt = hint.attempt,
         error = with_sources(failure),
         "delivery could not be attempted",
     );
 }
 
-pub(crate) fn not_understood(sqs_message_id: &str, failure: &QueueMessageError) {
+pub(crate) fn not_understood(sqs_message_id: &str, failure: &HintError) {
     error!(
         sqs.message_id = sqs_message_id,
         error = with_sources(failure),

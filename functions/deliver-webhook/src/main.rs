@@ -5,6 +5,7 @@ mod log;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use ring::rand::SystemRandom;
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::vault::Vault;
@@ -12,7 +13,7 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_http::HttpSender;
 use webhooks_kms::KmsKeyService;
 use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging};
-use webhooks_sqs::{QueueMessage, SqsQueue, batch};
+use webhooks_sqs::{SqsQueue, batch, decode};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -38,17 +39,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sender: HttpSender::new(AddressPolicy::new(development), timeout)?,
         clock: SystemClock,
         policy: environment.retry_policy()?,
+        random: SystemRandom::new(),
     };
     let deliver = &deliver;
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let response = batch::run(event.payload, async |record| {
-            let message = QueueMessage::decode(&record.body)
+            let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             deliver
-                .run(&message.delivery, message.attempt)
+                .run(&hint)
                 .await
-                .inspect(|report| log::report(&message.delivery, report))
-                .inspect_err(|error| log::our_failure(&message, error))?;
+                .inspect(|report| log::report(&hint, report))
+                .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())
         })
         .await;

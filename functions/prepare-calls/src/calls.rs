@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, Hint};
 use webhooks_domain::look_up::Page;
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::{delivery_item, message_item};
-use webhooks_sqs::QueueMessage;
+use webhooks_sqs::encode;
 
 /// What the workflow writes.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Calls {
     /// The message's item, in DynamoDB's JSON.
     message: Item,
@@ -21,13 +21,13 @@ pub(crate) struct Calls {
 }
 
 /// One delivery to record, and to queue unless it is held.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Call {
     item: Item,
     queue: Option<Queue>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Queue {
     body: String,
@@ -45,11 +45,11 @@ pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) ->
 
 fn call(delivery: &Delivery) -> Call {
     let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
-        body: QueueMessage {
+        body: encode(&Hint {
             delivery: delivery.id,
             attempt: 1,
-        }
-        .encode(),
+            due_at: None,
+        }),
         group_id: delivery.id.subscription.to_string(),
     });
     Call {
@@ -61,7 +61,7 @@ fn call(delivery: &Delivery) -> Call {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webhooks_domain::event::MAX_EVENT_BYTES;
+    use webhooks_domain::event::MAX_SEALED_BYTES;
     use webhooks_domain::look_up::{MAX_CALL_BYTES, MatchedSubscription, calls_per_page};
     use webhooks_domain::message::{Message, Payload};
     use webhooks_domain::subscription::SubscriptionStatus;
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_largest_output_fits_into_what_step_functions_carries() {
-        let longest = Payload::from_gzip(vec![0; MAX_EVENT_BYTES / 4 * 3]);
+        let longest = Payload::from_gzip(vec![0; MAX_SEALED_BYTES / 4 * 3]);
         for payload in [Payload::new("{}"), longest] {
             let page = full_page(payload);
             let calls = prepare_calls(&page, NOW, DAY_MAX);

@@ -2,8 +2,6 @@
 
 mod calls;
 
-use std::time::Duration;
-
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 use webhooks_domain::errors::INVALID_INPUT;
@@ -12,13 +10,11 @@ use webhooks_lambda::{Environment, FunctionError, SystemClock, init_logging};
 
 use crate::calls::prepare_calls;
 
-const DAY: Duration = Duration::from_hours(24);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::read();
     init_logging(&environment)?;
-    let retention = DAY * environment.parse::<u32>("RETENTION_DAYS")?;
+    let retention = environment.retention()?;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         serde_json::from_str(event.payload.get())
             .map(|page| prepare_calls(&page, SystemClock.now(), retention))
