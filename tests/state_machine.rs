@@ -285,7 +285,7 @@ fn whatever_fails_parks_the_event() {
         assert_eq!(last["Next"], "ParkEvent", "{name}");
         assert_eq!(
             last["Assign"],
-            json!({"error": "{% $states.errorOutput %}"}),
+            json!({"failure": "{% $states.errorOutput %}"}),
             "{name}"
         );
         caught.insert(name);
