@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use serde_dynamo::Item;
 use webhooks_domain::delivery::Delivery;
@@ -29,10 +29,9 @@ async fn the_table_keeps_the_promises_of_the_ports() {
 
     contract::subscriptions(&store, "acme").await;
     contract::subscription_pages(&store, "bolt").await;
-    contract::deliveries(&store, "acme", async |message, delivery| {
-        put(&client, &message, &delivery).await;
-    })
-    .await;
+    let put = async |message, delivery| put(&client, &message, &delivery).await;
+    contract::deliveries(&store, "acme", put).await;
+    contract::due_index(&store, "acme", put).await;
     contract::data_keys(&store).await;
 
     client
@@ -51,21 +50,37 @@ async fn create_table(client: &Client) {
             .build()
             .unwrap()
     };
-    let text = |name: &str| {
+    let attribute = |name: &str, kind: ScalarAttributeType| {
         AttributeDefinition::builder()
             .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
+            .attribute_type(kind)
             .build()
             .unwrap()
     };
+    let due = GlobalSecondaryIndex::builder()
+        .index_name("due")
+        .key_schema(key("dueShard", KeyType::Hash))
+        .key_schema(key("sweepAt", KeyType::Range))
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::Include)
+                .non_key_attributes("nextAttempt")
+                .non_key_attributes("nextAttemptAt")
+                .build(),
+        )
+        .build()
+        .unwrap();
     client
         .create_table()
         .table_name(TABLE)
         .billing_mode(BillingMode::PayPerRequest)
         .key_schema(key("pk", KeyType::Hash))
         .key_schema(key("sk", KeyType::Range))
-        .attribute_definitions(text("pk"))
-        .attribute_definitions(text("sk"))
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
+        .attribute_definitions(attribute("sk", ScalarAttributeType::S))
+        .attribute_definitions(attribute("dueShard", ScalarAttributeType::N))
+        .attribute_definitions(attribute("sweepAt", ScalarAttributeType::N))
+        .global_secondary_indexes(due)
         .send()
         .await
         .unwrap();

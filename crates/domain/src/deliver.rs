@@ -2,19 +2,24 @@
 //!
 //! The order of the effects is the guarantee. The next attempt is queued
 //! **before** this one is recorded: a crash in between repeats this attempt, and
-//! never loses the next. Every error in here is a failure of ours; it costs no
-//! attempt, and the queue brings the message back.
+//! never loses the next. (A long wait is not queued; it is recorded with the attempt.)
+//! Every error in here is a failure of ours; it costs no attempt, and the queue brings
+//! the message back.
+
+use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Terms,
+    Verdict,
 };
+use crate::due::LongestQueueDelay;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, MAX_QUEUE_DELAY, QueueError,
-    StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, QueueError, StoreError,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
 use crate::secret::Secret;
@@ -40,6 +45,9 @@ pub enum DeliverError {
     /// The stored payload cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// The function would end before the attempt is recorded.
+    #[error("too little time is left for an attempt")]
+    OutOfTime,
 }
 
 /// What came of a queue message.
@@ -54,7 +62,7 @@ pub enum Report {
         /// Whether it was recorded, or another run had recorded it first.
         recorded: WriteOutcome,
     },
-    /// The delivery was set to `held` or `cancelled` without an attempt.
+    /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus),
     /// It was too early; the queue was asked to bring the message back.
     Waiting,
@@ -76,8 +84,12 @@ pub struct Deliver<T, Q, W, V, C> {
     pub vault: V,
     /// Who tells the time.
     pub clock: C,
-    /// The stack's retry policy.
+    /// The stack's retry policy, for subscriptions without one of their own.
     pub policy: RetryPolicy,
+    /// Which waits are left to the queue.
+    pub longest_queue_delay: LongestQueueDelay,
+    /// The longest that an attempt can take, from here to its record.
+    pub time_for_attempt: Duration,
     /// Where jitter comes from.
     pub random: SystemRandom,
 }
@@ -92,7 +104,9 @@ where
     C: Clock,
 {
     /// Does what a queue message asks for. Safe to run again at any time.
-    pub async fn run(&self, hint: &Hint) -> Result<Report, DeliverError> {
+    ///
+    /// No attempt begins that could take longer than until `end`.
+    pub async fn run(&self, hint: &Hint, end: Timestamp) -> Result<Report, DeliverError> {
         let id = &hint.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Report::Dropped(DropReason::NoDelivery));
@@ -100,9 +114,7 @@ where
         match delivery.duty(hint, self.clock.now()) {
             Duty::Drop(reason) => Ok(Report::Dropped(reason)),
             Duty::Wait(remaining) => {
-                self.queue
-                    .send(hint, remaining.min(MAX_QUEUE_DELAY))
-                    .await?;
+                self.queue.send(hint, remaining).await?;
                 Ok(Report::Waiting)
             }
             Duty::Attempt(number) => {
@@ -110,17 +122,10 @@ where
                     .table
                     .get(&delivery.customer_id, &id.subscription)
                     .await?;
-                match subscription {
-                    None => {
-                        let reason = CancelReason::SubscriptionDeleted;
-                        self.settle(&delivery, DeliveryStatus::Cancelled(reason))
-                            .await
-                    }
-                    Some(subscription) if subscription.status != SubscriptionStatus::Active => {
-                        self.settle(&delivery, DeliveryStatus::Held).await
-                    }
-                    Some(subscription) => {
-                        self.attempt(&delivery, &message, &subscription, number)
+                match may_attempt(&delivery, &message, subscription, self.clock.now()) {
+                    Err(status) => self.settle(&delivery, status).await,
+                    Ok(subscription) => {
+                        self.attempt(&delivery, &message, &subscription, number, end)
                             .await
                     }
                 }
@@ -146,6 +151,7 @@ where
         message: &Message,
         subscription: &Subscription,
         number: u32,
+        end: Timestamp,
     ) -> Result<Report, DeliverError> {
         let customer = &delivery.customer_id;
         let secret = self
@@ -153,23 +159,31 @@ where
             .open(&subscription.secret, customer, &subscription.id)
             .await?;
         let at = self.clock.now();
+        if at + self.time_for_attempt > end {
+            return Err(DeliverError::OutOfTime);
+        }
         let response = self
             .sender
             .send(request(message, subscription, &secret, at)?)
             .await;
 
         let now = self.clock.now();
-        let jitter = Jitter::random(&self.random);
-        let verdict = delivery.decide(number, &response, &self.policy, now, jitter);
-        if let Verdict::RetryAt(due_at) = verdict {
-            let next = Hint {
+        let terms = Terms {
+            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
+            deadline: delivery.deadline(message),
+            jitter: Jitter::random(&self.random),
+            longest_queue_delay: self.longest_queue_delay,
+        };
+        let verdict = Verdict::after(number, &response, &terms, now);
+        if let Verdict::Retry(next) = verdict
+            && let Some(delay) = next.queue_delay(now)
+        {
+            let hint = Hint {
                 delivery: delivery.id,
                 attempt: number + 1,
-                due_at: Some(due_at),
+                due_at: Some(next.due_at),
             };
-            self.queue
-                .send(&next, due_at.since(now).min(MAX_QUEUE_DELAY))
-                .await?;
+            self.queue.send(&hint, delay).await?;
         }
         let attempt = Attempt {
             number,
@@ -191,6 +205,25 @@ where
             verdict,
             recorded,
         })
+    }
+}
+
+/// The subscription to attempt the delivery for, or the status that it has instead.
+fn may_attempt(
+    delivery: &Delivery,
+    message: &Message,
+    subscription: Option<Subscription>,
+    now: Timestamp,
+) -> Result<Subscription, DeliveryStatus> {
+    match subscription {
+        None => Err(DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted)),
+        Some(_) if now > delivery.deadline(message) => {
+            Err(DeliveryStatus::Failed(FailureReason::Expired))
+        }
+        Some(subscription) if subscription.status != SubscriptionStatus::Active => {
+            Err(DeliveryStatus::Held)
+        }
+        Some(subscription) => Ok(subscription),
     }
 }
 

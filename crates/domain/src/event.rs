@@ -155,6 +155,8 @@ pub struct EventReader {
     pub customer_id: JsonPointer,
     /// Where a producer may put an idempotency key.
     pub idempotency_key: JsonPointer,
+    /// Where a producer may put a deadline.
+    pub deadline: JsonPointer,
 }
 
 /// The fields of an event that we use; the others are the bus's own.
@@ -204,6 +206,7 @@ impl EventReader {
             .ok_or_else(|| field("time", "must be an RFC 3339 time"))?;
         let customer_id = self.customer_id(event)?;
         let id = self.message_id(event, &envelope, &customer_id)?;
+        let deadline = self.deadline(event)?;
 
         let payload = Payload::new(detail);
         if payload.base64_len() > MAX_SEALED_BYTES {
@@ -216,6 +219,7 @@ impl EventReader {
             customer_id,
             event_type,
             time,
+            deadline,
             payload,
         })
     }
@@ -264,6 +268,17 @@ impl EventReader {
             }
         }
     }
+
+    fn deadline(&self, event: &str) -> Result<Option<Timestamp>, EventError> {
+        match self.deadline.resolve(event) {
+            None | Some("null") => Ok(None),
+            Some(raw) => serde_json::from_str::<String>(raw)
+                .ok()
+                .and_then(|text| Timestamp::parse_rfc3339(&text))
+                .map(Some)
+                .ok_or_else(|| field(&self.deadline.text, "must be an RFC 3339 time")),
+        }
+    }
 }
 
 fn string(raw: &RawValue) -> Option<String> {
@@ -292,6 +307,7 @@ mod tests {
         EventReader {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+            deadline: "/detail/deliverBefore".parse().unwrap(),
         }
     }
 
@@ -383,6 +399,26 @@ mod tests {
     fn an_error_never_repeats_the_input() {
         let error = reader().read("\"4242 4242\"").unwrap_err();
         assert!(!error.to_string().contains("4242"), "{error}");
+    }
+
+    #[test]
+    fn a_deadline_is_an_rfc_3339_time() {
+        let read = |deadline: &str| {
+            reader().read(&event(&format!(
+                r#"{{"customerId":"acme","deliverBefore":{deadline}}}"#
+            )))
+        };
+        let deadline = read(r#""2026-01-31T10:30:00+01:00""#).unwrap().deadline;
+        assert_eq!(deadline, Timestamp::parse_rfc3339("2026-01-31T09:30:00Z"));
+        assert_eq!(read("null").unwrap().deadline, None);
+        for bad in ["1769851800", r#""tomorrow""#, r#""""#, "{}"] {
+            let error = read(bad).unwrap_err();
+            assert_eq!(error.error_type(), errors::INVALID_EVENT, "{bad}");
+            assert!(
+                error.to_string().contains("/detail/deliverBefore"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

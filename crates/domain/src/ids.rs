@@ -197,6 +197,13 @@ pub struct DeliveryId {
 
 impl DeliveryId {
     const PREFIX: &str = "dlv_";
+
+    /// A byte that is spread evenly over deliveries, and always the same for one.
+    pub(crate) fn spread(&self) -> u8 {
+        // Both ids are random or digests, so any byte of them is as good as random.
+        let [byte, ..] = (self.message.0 ^ self.subscription.0).to_le_bytes();
+        byte
+    }
 }
 
 impl fmt::Display for DeliveryId {

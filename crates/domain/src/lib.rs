@@ -19,6 +19,8 @@
 //! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
 //! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
 //!    `succeeded`, `failed` or `cancelled`.
+//! 6. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
+//!    what was lost.
 //!
 //! # What this crate is not
 //!
@@ -28,6 +30,7 @@
 pub mod data_key;
 pub mod deliver;
 pub mod delivery;
+pub mod due;
 pub mod errors;
 pub mod event;
 pub mod event_type;
@@ -42,5 +45,6 @@ pub mod prepare;
 pub mod retry;
 pub mod secret;
 pub mod subscription;
+pub mod sweep;
 pub mod timestamp;
 pub mod vault;

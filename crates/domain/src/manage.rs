@@ -2,6 +2,8 @@
 
 mod change;
 
+use std::time::Duration;
+
 use ring::rand::SystemRandom;
 
 pub use change::{FieldError, HeadersChange, SubscriptionChange};
@@ -12,6 +14,7 @@ use crate::ports::{
     Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
     SubscriptionPage, SubscriptionStore, WriteOutcome,
 };
+use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::vault::{Vault, VaultError};
@@ -54,6 +57,8 @@ pub struct Manage<T, V, C> {
     pub clock: C,
     /// Where ids and secrets come from.
     pub random: SystemRandom,
+    /// How long the table keeps a delivery.
+    pub retention: Duration,
 }
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
@@ -86,6 +91,7 @@ where
             filter: change.filter.flatten(),
             description: change.description.flatten(),
             headers: change.headers.apply(CustomHeaders::default())?,
+            retry_policy: self.bounded(change.retry_policy.flatten())?,
             secret: self.vault.seal(&secret, customer, &id, 1).await?,
             status: change.status.unwrap_or(SubscriptionStatus::Active),
             created_at: now,
@@ -136,6 +142,7 @@ where
             filter: change.filter.unwrap_or(current.filter),
             description: change.description.unwrap_or(current.description),
             headers: change.headers.apply(current.headers)?,
+            retry_policy: self.bounded(change.retry_policy.unwrap_or(current.retry_policy))?,
             secret,
             status: change.status.unwrap_or(current.status),
             updated_at: self.clock.now(),
@@ -156,6 +163,22 @@ where
     ) -> Result<(), ManageError> {
         self.show(customer, id).await?;
         Ok(self.table.remove(customer, id).await?)
+    }
+
+    /// A policy whose deliveries end before the table forgets them.
+    fn bounded(&self, policy: Option<RetryPolicy>) -> Result<Option<RetryPolicy>, FieldError> {
+        match &policy {
+            Some(policy) if policy.longest_run() > self.retention => {
+                let days = |duration: Duration| duration.as_secs().div_ceil(86_400);
+                let problem = format!(
+                    "a delivery could be pending for {} days, and the stack keeps it for {}",
+                    days(policy.longest_run()),
+                    days(self.retention),
+                );
+                Err(FieldError::new("retryPolicy", problem))
+            }
+            _ => Ok(policy),
+        }
     }
 
     /// Lists a page of the customer's subscriptions.

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, MessageId};
+use crate::timestamp::Timestamp;
 
 /// One event as we keep it.
 ///
@@ -25,6 +26,9 @@ pub struct Message {
     pub event_type: EventType,
     /// The event's `time`, as the event has it (RFC 3339).
     pub time: String,
+    /// When it is of no use any more, if the event says so. No attempt begins later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// The event's `detail`, as the producer put it.
     pub payload: Payload,
 }
@@ -147,6 +151,7 @@ mod tests {
             customer_id,
             event_type: "order \"created\"".parse().unwrap(),
             time: "2026-01-31T09:30:00Z".into(),
+            deadline: Some(Timestamp::from_millis(1_800_000_000_000)),
             payload: Payload::new(payload),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
+use crate::due::{Due, Shard};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::Message;
 use crate::subscription::Subscription;
@@ -140,7 +141,7 @@ pub trait DeliveryStore {
     ) -> impl Future<Output = Result<Option<(Delivery, Message)>, StoreError>> + Send;
 
     /// Records an attempt and what follows from it, if the delivery is pending and
-    /// has exactly the attempts before this one.
+    /// has exactly the attempts before this one. A next attempt enters the `due` index.
     fn record(
         &self,
         id: &DeliveryId,
@@ -154,6 +155,35 @@ pub trait DeliveryStore {
         id: &DeliveryId,
         attempts: u32,
         status: DeliveryStatus,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// A page of a shard of the `due` index, in the order of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    /// The entries.
+    pub due: Vec<Due>,
+    /// Whether there may be more after the last of them.
+    pub has_more: bool,
+}
+
+/// The sparse index of pending deliveries that the sweeper has to look at.
+pub trait DueIndex {
+    /// At most `limit` entries of the shard with `sweep_at` no later than `until`, those
+    /// after the given one. Eventually consistent: an entry may be missing, or old.
+    fn due_page(
+        &self,
+        shard: Shard,
+        until: Timestamp,
+        after: Option<&Due>,
+        limit: u32,
+    ) -> impl Future<Output = Result<DuePage, StoreError>> + Send;
+
+    /// Moves the entry to a later time, if it is still as it was read.
+    fn postpone(
+        &self,
+        due: &Due,
+        sweep_at: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
@@ -188,7 +218,17 @@ pub trait DeliveryQueue {
         hint: &Hint,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
+
+    /// The same for up to [`MAX_QUEUE_BATCH`] hints of different deliveries in one call.
+    /// Gives the deliveries whose hints were taken.
+    fn send_batch(
+        &self,
+        hints: &[(Hint, Duration)],
+    ) -> impl Future<Output = Result<Vec<DeliveryId>, QueueError>> + Send;
 }
+
+/// The most hints that the queue takes in one call (SQS `SendMessageBatch`).
+pub const MAX_QUEUE_BATCH: usize = 10;
 
 /// The longest delay that the queue can keep a hint for (SQS: `DelaySeconds` ≤ 900).
 pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);

@@ -1,5 +1,7 @@
 //! When the next attempt is made.
 
+mod json;
+
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -8,21 +10,29 @@ use crate::timestamp::Timestamp;
 
 /// How often a delivery is attempted, and how long it waits in between.
 ///
-/// Delays are in whole seconds. Jitter only adds: up to
-/// [`JITTER_PERCENT`](Self::JITTER_PERCENT) of the delay.
+/// Its JSON form has the words of Step Functions' own retry:
+/// `{"maxAttempts","intervalSeconds","backoffRate","maxDelaySeconds","jitter"?}`, or
+/// `{"schedule","jitter"?}` with the seconds before each attempt.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "json::RetryPolicyFields", into = "json::RetryPolicyFields")]
+pub struct RetryPolicy {
+    waits: Waits,
+    jitter: f64,
+}
+
+/// No NaN is within its bounds.
+impl Eq for RetryPolicy {}
+
+/// The least waits, in whole seconds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RetryPolicy {
-    /// The delay before each attempt, the first included.
+enum Waits {
+    /// The wait before each attempt, the first included.
     Schedule(Vec<u32>),
-    /// Step Functions' own retry words.
+    /// Exponential backoff with a bound.
     Backoff {
-        /// Attempts in all, the first included.
         max_attempts: u32,
-        /// The delay before the second attempt.
         interval_seconds: u32,
-        /// By what each further delay is multiplied.
         backoff_rate: f64,
-        /// The greatest delay.
         max_delay_seconds: u32,
     },
 }
@@ -42,6 +52,15 @@ pub enum RetryPolicyError {
         /// The first delay that was given.
         first: u32,
     },
+    /// A field of a backoff is missing.
+    #[error("{field}: is required, as there is no schedule")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// Fields of both forms.
+    #[error("schedule: must stand alone, without maxAttempts and the other fields of a backoff")]
+    BothForms,
     /// A number out of its range.
     #[error("{field}: must be {min} to {max}, is {value}")]
     Range {
@@ -75,10 +94,6 @@ impl Jitter {
             .expect("the system's random source answers once the process runs");
         Self(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
     }
-
-    fn of(self, delay: Duration) -> Duration {
-        delay.mul_f64(self.0 * f64::from(RetryPolicy::JITTER_PERCENT) / 100.0)
-    }
 }
 
 impl RetryPolicy {
@@ -86,8 +101,8 @@ impl RetryPolicy {
     pub const MAX_ATTEMPTS: u32 = 50;
     /// The greatest delay: 7 days.
     pub const MAX_DELAY_SECONDS: u32 = 604_800;
-    /// By how much jitter may lengthen a delay.
-    pub const JITTER_PERCENT: u32 = 10;
+    /// What share of a delay jitter may add, where a policy does not say.
+    pub const DEFAULT_JITTER: f64 = 0.1;
     /// The longest that a receiver's `Retry-After` can ask for.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
@@ -107,7 +122,7 @@ impl RetryPolicy {
                 delay.into(),
             )?;
         }
-        Ok(Self::Schedule(delays))
+        Ok(Self::new(Waits::Schedule(delays)))
     }
 
     /// Exponential backoff with a bound.
@@ -127,27 +142,40 @@ impl RetryPolicy {
         check_range("intervalSeconds", 1.0, max_delay, interval_seconds.into())?;
         check_range("backoffRate", 1.0, 10.0, backoff_rate)?;
         check_range("maxDelaySeconds", 1.0, max_delay, max_delay_seconds.into())?;
-        Ok(Self::Backoff {
+        Ok(Self::new(Waits::Backoff {
             max_attempts,
             interval_seconds,
             backoff_rate,
             max_delay_seconds,
-        })
+        }))
+    }
+
+    fn new(waits: Waits) -> Self {
+        Self {
+            waits,
+            jitter: Self::DEFAULT_JITTER,
+        }
+    }
+
+    /// The same with another share of each delay, 0 to 1, that jitter may add.
+    pub fn with_jitter(self, jitter: f64) -> Result<Self, RetryPolicyError> {
+        check_range("jitter", 0.0, 1.0, jitter)?;
+        Ok(Self { jitter, ..self })
     }
 
     /// The least delay before the attempt with this number, counted from 1;
     /// `None` when there is no such attempt.
     pub fn delay_before(&self, attempt: u32) -> Option<Duration> {
-        let seconds = match self {
-            Self::Schedule(delays) => {
+        let seconds = match &self.waits {
+            Waits::Schedule(delays) => {
                 let index = attempt.checked_sub(1)?;
                 f64::from(*delays.get(index as usize)?)
             }
-            Self::Backoff { max_attempts, .. } if attempt == 0 || attempt > *max_attempts => {
+            Waits::Backoff { max_attempts, .. } if attempt == 0 || attempt > *max_attempts => {
                 return None;
             }
-            Self::Backoff { .. } if attempt == 1 => 0.0,
-            Self::Backoff {
+            Waits::Backoff { .. } if attempt == 1 => 0.0,
+            Waits::Backoff {
                 interval_seconds,
                 backoff_rate,
                 max_delay_seconds,
@@ -166,7 +194,7 @@ impl RetryPolicy {
     pub fn longest_run(&self) -> Duration {
         (2..)
             .map_while(|attempt| self.delay_before(attempt))
-            .map(|delay| delay.max(Self::MAX_RETRY_AFTER) + delay * Self::JITTER_PERCENT / 100)
+            .map(|delay| delay.max(Self::MAX_RETRY_AFTER) + delay.mul_f64(self.jitter))
             .sum()
     }
 
@@ -183,7 +211,7 @@ impl RetryPolicy {
     ) -> Option<Timestamp> {
         let delay = self.delay_before(attempt)?;
         let asked = retry_after.unwrap_or_default().min(Self::MAX_RETRY_AFTER);
-        Some(now + delay.max(asked) + jitter.of(delay))
+        Some(now + delay.max(asked) + delay.mul_f64(self.jitter * jitter.0))
     }
 }
 
@@ -312,6 +340,20 @@ mod tests {
         for bad in ["", "-1", "1.5", "soon", "+3"] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn jitter_is_a_share_of_the_delay() {
+        let policy = RetryPolicy::schedule(vec![0, 100]).unwrap();
+        let wait = |policy: &RetryPolicy, share| {
+            let due_at = policy.due_at(2, NOW, None, Jitter(share)).unwrap();
+            due_at.since(NOW).as_secs()
+        };
+        assert_eq!((wait(&policy, 0.0), wait(&policy, 1.0)), (100, 110));
+        let spread = policy.clone().with_jitter(1.0).unwrap();
+        assert_eq!((wait(&spread, 0.0), wait(&spread, 1.0)), (100, 200));
+        assert!(policy.clone().with_jitter(1.1).is_err());
+        assert!(policy.with_jitter(-0.1).is_err());
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::retry::RetryPolicy;
 use crate::secret::SealedSecret;
 use crate::timestamp::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct Subscription {
     pub description: Option<Description>,
     /// Headers sent with each of its webhooks.
     pub headers: CustomHeaders,
+    /// How its deliveries are retried; as the stack says when there is none.
+    pub retry_policy: Option<RetryPolicy>,
     /// The secret that signs, encrypted.
     pub secret: SealedSecret,
     /// Whether its deliveries are sent.

@@ -10,11 +10,12 @@ use webhooks_domain::ports::{
 };
 
 use crate::DynamoStore;
+use crate::due_index;
 use crate::item::{
     DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
 };
 use crate::store::{
-    AttributeMap, corrupt, from_attributes, into_domain, text, to_attributes, unavailable,
+    AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
     write_outcome,
 };
 
@@ -56,11 +57,11 @@ impl DeliveryStore for DynamoStore {
         let append = "attempts = list_append(attempts, :attempt)";
         let update = match verdict {
             Verdict::Ended(status) => self.update_pending(id, made_before, *status, &[append]),
-            Verdict::RetryAt(due_at) => {
-                let sets = [append, "nextAttemptAt = :due"];
-                let due = AttributeValue::N(due_at.as_millis().to_string());
-                self.update_pending(id, made_before, DeliveryStatus::Pending, &sets)
-                    .expression_attribute_values(":due", due)
+            Verdict::Retry(next) => {
+                let sets = [append, "nextAttemptAt = :due", due_index::ENTER];
+                let update = self.update_pending(id, made_before, DeliveryStatus::Pending, &sets);
+                due_index::enter(update, id, attempt.number.saturating_add(1), next)
+                    .expression_attribute_values(":due", number(next.due_at.as_millis()))
             }
         };
         let update = update.expression_attribute_values(":attempt", appended);
@@ -89,11 +90,15 @@ impl DynamoStore {
     ) -> UpdateItemFluentBuilder {
         let mut sets = sets.to_vec();
         sets.push("#status = :status");
-        let ended = matches!(
-            status,
-            DeliveryStatus::Succeeded | DeliveryStatus::Failed(_) | DeliveryStatus::Cancelled(_)
-        );
-        let remove = if ended { " REMOVE nextAttemptAt" } else { "" };
+        let remove = match status {
+            DeliveryStatus::Pending => String::new(),
+            DeliveryStatus::Held => format!(" REMOVE {}", due_index::ATTRIBUTES),
+            DeliveryStatus::Succeeded
+            | DeliveryStatus::Failed(_)
+            | DeliveryStatus::Cancelled(_) => {
+                format!(" REMOVE nextAttemptAt, {}", due_index::ATTRIBUTES)
+            }
+        };
         let mut update = self
             .client
             .update_item()
@@ -105,7 +110,7 @@ impl DynamoStore {
                 ":pending",
                 AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned()),
             )
-            .expression_attribute_values(":made", AttributeValue::N(attempts.to_string()))
+            .expression_attribute_values(":made", number(attempts))
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
         if let Some(reason) = status.reason() {
             sets.push("reason = :reason");

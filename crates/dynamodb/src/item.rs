@@ -11,6 +11,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::secret::SealedSecret;
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -20,6 +21,7 @@ use webhooks_domain::timestamp::Timestamp;
 pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
 
+const MESSAGE_PREFIX: &str = "MESSAGE#";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 
@@ -52,6 +54,19 @@ impl Key {
         }
     }
 
+    /// The delivery that a key names.
+    pub(crate) fn delivery_id(&self) -> Result<DeliveryId, String> {
+        let message = self.pk.strip_prefix(MESSAGE_PREFIX);
+        let subscription = self.sk.strip_prefix(DELIVERY_PREFIX);
+        match (message.map(str::parse), subscription.map(str::parse)) {
+            (Some(Ok(message)), Some(Ok(subscription))) => Ok(DeliveryId {
+                message,
+                subscription,
+            }),
+            _ => Err("not the key of a delivery".to_owned()),
+        }
+    }
+
     pub(crate) fn data_key() -> Self {
         Self {
             pk: "DATA_KEY".to_owned(),
@@ -65,7 +80,7 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
 }
 
 pub(crate) fn message_partition(id: &MessageId) -> String {
-    format!("MESSAGE#{id}")
+    format!("{MESSAGE_PREFIX}{id}")
 }
 
 /// The item of a new message, as the workflow writes it.
@@ -76,6 +91,7 @@ pub fn message_item(message: &Message, expires_at: Timestamp) -> Item {
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
         time: message.time.clone(),
+        deadline: message.deadline,
         payload: Bytes(message.payload.as_gzip().to_vec()),
         expires_at: expires_at.as_secs(),
     })
@@ -141,6 +157,8 @@ pub(crate) struct MessageItem {
     customer_id: CustomerId,
     event_type: EventType,
     time: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<Timestamp>,
     payload: Bytes,
     expires_at: i64,
 }
@@ -152,6 +170,7 @@ impl From<MessageItem> for Message {
             customer_id: item.customer_id,
             event_type: item.event_type,
             time: item.time,
+            deadline: item.deadline,
             payload: Payload::from_gzip(item.payload.0),
         }
     }
@@ -209,6 +228,8 @@ pub(crate) struct SubscriptionItem {
     description: Option<Description>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_policy: Option<RetryPolicy>,
     secret_version: u32,
     sealed_secret: Bytes,
     status: SubscriptionStatus,
@@ -231,6 +252,7 @@ impl From<&Subscription> for SubscriptionItem {
                 .map(|filter| filter.as_str().to_owned()),
             description: subscription.description.clone(),
             headers: subscription.headers.clone().into(),
+            retry_policy: subscription.retry_policy.clone(),
             secret_version: subscription.secret.version,
             sealed_secret: Bytes(subscription.secret.sealed.clone()),
             status: subscription.status,
@@ -253,6 +275,7 @@ impl TryFrom<SubscriptionItem> for Subscription {
             filter: item.filter.map(Filter::from_stored),
             description: item.description,
             headers: CustomHeaders::new(item.headers).map_err(|error| error.to_string())?,
+            retry_policy: item.retry_policy,
             secret: SealedSecret {
                 version: item.secret_version,
                 sealed: item.sealed_secret.0,
@@ -353,6 +376,7 @@ mod tests {
         let reader = EventReader {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+            deadline: "/detail/deliverBefore".parse().unwrap(),
         };
         reader.read(&event.to_string()).unwrap()
     }

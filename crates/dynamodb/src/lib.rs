@@ -9,6 +9,10 @@
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
+//! | index | partition | sorted by | entries |
+//! |---|---|---|---|
+//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once |
+//!
 //! Messages and deliveries are written by the workflow from the items that
 //! [`item`] builds, and expire by the attribute `expiresAt`.
 //!
@@ -18,6 +22,7 @@ pub mod item;
 
 mod data_keys;
 mod deliveries;
+mod due_index;
 mod store;
 mod subscriptions;
 

@@ -127,6 +127,10 @@ where
     T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, &problem))
 }
 
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
 /// The key of an item, for an error's text.
 pub(crate) fn key_text(item: &AttributeMap) -> String {
     format!("{} {}", text(item, PARTITION_KEY), text(item, SORT_KEY))

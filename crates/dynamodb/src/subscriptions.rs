@@ -12,7 +12,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::{Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
-use crate::store::{corrupt, into_domain, to_attributes, unavailable, write_outcome};
+use crate::store::{corrupt, into_domain, number, to_attributes, unavailable, write_outcome};
 
 impl SubscriptionStore for DynamoStore {
     async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
@@ -43,7 +43,7 @@ impl SubscriptionStore for DynamoStore {
             .table_name(&self.table)
             .set_item(Some(to_attributes(&SubscriptionItem::from(subscription))))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", AttributeValue::N(read.to_string()))
+            .expression_attribute_values(":read", number(read))
             .send()
             .await;
         match result {
@@ -77,7 +77,6 @@ impl SubscriptionSwitch for DynamoStore {
         read: &Subscription,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        let number = |value: String| AttributeValue::N(value);
         let disabled = serde_dynamo::to_attribute_value(SubscriptionStatus::Disabled)
             .expect("a status is a string");
         let result = self
@@ -92,9 +91,9 @@ impl SubscriptionSwitch for DynamoStore {
             .condition_expression("version = :read")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", disabled)
-            .expression_attribute_values(":now", number(now.as_millis().to_string()))
-            .expression_attribute_values(":next", number((read.version + 1).to_string()))
-            .expression_attribute_values(":read", number(read.version.to_string()))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":next", number(read.version + 1))
+            .expression_attribute_values(":read", number(read.version))
             .send()
             .await;
         write_outcome(result, "disable subscription")

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lambda_runtime::Context;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -20,4 +21,9 @@ impl Clock for SystemClock {
             .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// When Lambda ends the invocation, finished or not.
+pub fn end_of_invocation(context: &Context) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
 }

@@ -10,7 +10,7 @@ mod error;
 mod logging;
 
 pub use aws::aws_config;
-pub use clock::SystemClock;
+pub use clock::{SystemClock, end_of_invocation};
 pub use environment::{Environment, EnvironmentError};
 pub use error::FunctionError;
 pub use logging::{init_logging, with_sources};

@@ -1,7 +1,14 @@
 //! A batch of queue messages, as Lambda's SQS event source hands it over.
 
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+use tracing::error;
 
 /// The event: only what we use of it.
 #[derive(Debug, Deserialize)]
@@ -37,40 +44,154 @@ pub struct BatchItemFailure {
     pub item_identifier: String,
 }
 
-/// Handles all messages at once; one that fails takes no other with it.
-pub async fn run<E>(batch: Batch, handle: impl AsyncFn(&Record) -> Result<(), E>) -> BatchResponse {
+/// Handles all messages at once; one that fails, panics, or is not finished after
+/// `time_left` goes back to the queue, and takes no other with it.
+///
+/// Copies of one message are handled one after another, so that the second sees what the
+/// first has done.
+pub async fn run<E>(
+    batch: Batch,
+    time_left: Duration,
+    handle: impl AsyncFn(&Record) -> Result<(), E>,
+) -> BatchResponse {
+    let end = Instant::now() + time_left;
     let handle = &handle;
-    let results = batch.records.into_iter().map(|record| async move {
-        match handle(&record).await {
-            Ok(()) => None,
-            Err(_) => Some(BatchItemFailure {
-                item_identifier: record.message_id,
-            }),
+    let copies = by_body(batch.records).into_iter().map(|copies| async move {
+        let mut failures = Vec::new();
+        for record in copies {
+            if !finishes(&record, end, handle).await {
+                failures.push(BatchItemFailure {
+                    item_identifier: record.message_id,
+                });
+            }
         }
+        failures
     });
-    let failures = join_all(results).await.into_iter().flatten();
+    let failures = join_all(copies).await.into_iter().flatten();
     BatchResponse {
         batch_item_failures: failures.collect(),
     }
 }
 
+fn by_body(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut groups: HashMap<String, Vec<Record>> = HashMap::new();
+    for record in records {
+        groups.entry(record.body.clone()).or_default().push(record);
+    }
+    groups.into_values().collect()
+}
+
+async fn finishes<E>(
+    record: &Record,
+    end: Instant,
+    handle: &impl AsyncFn(&Record) -> Result<(), E>,
+) -> bool {
+    // What a panic leaves behind is the message's own: it is handled from the start again.
+    let handled = AssertUnwindSafe(handle(record)).catch_unwind();
+    match timeout_at(end, handled).await {
+        Ok(Ok(result)) => result.is_ok(),
+        Ok(Err(_panic)) => {
+            error!(
+                sqs.message_id = record.message_id,
+                "handling a queue message panicked; it goes back to the queue",
+            );
+            false
+        }
+        Err(_) => {
+            error!(
+                sqs.message_id = record.message_id,
+                "handling a queue message took too long; it goes back to the queue",
+            );
+            false
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
 
+    const ENOUGH: Duration = Duration::from_secs(60);
+
+    fn batch(bodies: &[&str]) -> Batch {
+        let record = |(position, body): (usize, &&str)| Record {
+            message_id: format!("id-{position}"),
+            body: (*body).to_owned(),
+        };
+        Batch {
+            records: bodies.iter().enumerate().map(record).collect(),
+        }
+    }
+
+    fn failed(response: &BatchResponse) -> Vec<&str> {
+        let failures = response.batch_item_failures.iter();
+        failures.map(|failure| &*failure.item_identifier).collect()
+    }
+
     #[test]
-    fn only_the_failed_message_goes_back() {
+    fn the_event_and_the_answer_have_lambdas_form() {
         let batch: Batch = serde_json::from_str(
             r#"{"Records":[{"messageId":"a","body":"1","attributes":{}},{"messageId":"b","body":"2"}]}"#,
         )
         .unwrap();
-        let response = futures_util::FutureExt::now_or_never(run(batch, async |record| {
-            if record.body == "2" { Err(()) } else { Ok(()) }
-        }))
-        .unwrap();
+        assert_eq!(batch.records[1].message_id, "b");
+        let response = BatchResponse {
+            batch_item_failures: vec![BatchItemFailure {
+                item_identifier: "b".to_owned(),
+            }],
+        };
         assert_eq!(
             serde_json::to_string(&response).unwrap(),
             r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#
         );
+    }
+
+    #[tokio::test]
+    async fn a_message_that_fails_or_panics_goes_back_alone() {
+        let response = run(batch(&["good", "bad", "panics"]), ENOUGH, async |record| {
+            assert_ne!(record.body, "panics");
+            if record.body == "bad" {
+                Err(())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        let mut failed = failed(&response);
+        failed.sort_unstable();
+        assert_eq!(failed, ["id-1", "id-2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_not_finished_in_time_goes_back_alone() {
+        let response = run(batch(&["quick", "hangs"]), ENOUGH, async |record| {
+            if record.body == "hangs" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, ()>(())
+        })
+        .await;
+        assert_eq!(failed(&response), ["id-1"]);
+    }
+
+    #[tokio::test]
+    async fn copies_are_handled_one_after_another_and_others_at_once() {
+        let running = Cell::new(0);
+        let seen = RefCell::new(Vec::new());
+        run(batch(&["a", "b", "a"]), ENOUGH, async |record| {
+            running.set(running.get() + 1);
+            seen.borrow_mut().push((record.body.clone(), running.get()));
+            tokio::task::yield_now().await;
+            running.set(running.get() - 1);
+            Ok::<_, ()>(())
+        })
+        .await;
+        let mut seen = seen.into_inner();
+        seen.sort();
+        let most = seen.iter().map(|(_, running)| *running).max();
+        assert_eq!(most, Some(2), "{seen:?}");
+        assert_eq!(seen.len(), 3);
     }
 }

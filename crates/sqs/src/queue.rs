@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use webhooks_domain::delivery::Hint;
+use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::ports::{DeliveryQueue, QueueError};
 
 use crate::encode;
@@ -29,13 +31,43 @@ impl DeliveryQueue for SqsQueue {
             .send_message()
             .queue_url(&self.url)
             .message_body(encode(hint))
-            .message_group_id(hint.delivery.subscription.to_string())
+            .message_group_id(message_group(hint))
             .delay_seconds(whole_seconds(delay))
             .send()
             .await
             .map_err(|error| QueueError(Box::new(error)))?;
         Ok(())
     }
+
+    /// What the queue refuses of a batch is left out of the answer.
+    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<DeliveryId>, QueueError> {
+        let entries = hints.iter().enumerate().map(|(position, (hint, delay))| {
+            SendMessageBatchRequestEntry::builder()
+                .id(position.to_string())
+                .message_body(encode(hint))
+                .message_group_id(message_group(hint))
+                .delay_seconds(whole_seconds(*delay))
+                .build()
+                .map_err(|error| QueueError(Box::new(error)))
+        });
+        let output = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect::<Result<_, _>>()?))
+            .send()
+            .await
+            .map_err(|error| QueueError(Box::new(error)))?;
+        let taken = output.successful.iter().filter_map(|entry| {
+            let (hint, _) = hints.get(entry.id.parse::<usize>().ok()?)?;
+            Some(hint.delivery)
+        });
+        Ok(taken.collect())
+    }
+}
+
+fn message_group(hint: &Hint) -> String {
+    hint.delivery.subscription.to_string()
 }
 
 /// Rounded up: a message never comes before its time.

@@ -3,12 +3,15 @@
 //!
 //! Each suite works on customers and messages of its own, named by `salt`.
 
+use std::time::Duration;
+
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
+use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    DataKeyStore, DeliveryStore, InsertOutcome, MessageDirectory, SubscriptionDirectory,
+    DataKeyStore, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory, SubscriptionDirectory,
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::subscription::SubscriptionStatus;
@@ -17,6 +20,7 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::samples;
 
 const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
+const SWEEP: Timestamp = Timestamp::from_millis(1_700_000_009_000);
 
 /// Subscriptions are inserted once, read back whole, and changed by version.
 pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
@@ -158,7 +162,10 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     let loaded = store.load(&id).await.expect("answers");
     assert_eq!(loaded, Some((delivery.clone(), message.clone())));
 
-    let retry = Verdict::RetryAt(DUE);
+    let retry = Verdict::Retry(NextAttempt {
+        due_at: DUE,
+        sweep_at: SWEEP,
+    });
     let second = samples::failed_attempt(2);
     let early = store.record(&id, &second, &retry).await.expect("answers");
     assert_eq!(early, WriteOutcome::Overtaken, "attempts are contiguous");
@@ -232,6 +239,93 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
             .expect("answers"),
         None
     );
+}
+
+/// A delivery is in the `due` index from its first failed attempt to its end.
+///
+/// `put` records a message and a delivery, as the workflow does.
+pub async fn due_index<S: DeliveryStore + DueIndex>(
+    store: &S,
+    salt: &str,
+    put: impl AsyncFn(Message, Delivery),
+) {
+    let message = samples::message(salt, "due");
+    let mut entries = Vec::new();
+    for (number, sweep_at) in [(1, SWEEP), (2, DUE), (3, SWEEP)] {
+        let delivery = samples::delivery(&message, samples::subscription_id(number));
+        let id = delivery.id;
+        put(message.clone(), delivery).await;
+        let next = NextAttempt {
+            due_at: DUE,
+            sweep_at,
+        };
+        let first = samples::failed_attempt(1);
+        let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
+        assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
+        let hint = Hint {
+            delivery: id,
+            attempt: 2,
+            due_at: Some(DUE),
+        };
+        entries.push(Due { hint, sweep_at });
+    }
+    let [first, early, third] = entries[..] else {
+        unreachable!("three were put")
+    };
+    let due = async |until| due_of(store, &message, until).await;
+    assert_eq!(due(DUE - Duration::from_millis(1)).await, []);
+    assert_eq!(due(SWEEP - Duration::from_millis(1)).await, [early]);
+    assert_eq!(due(SWEEP).await, sorted([first, early, third]));
+
+    let later = SWEEP + Duration::from_secs(1);
+    let postponed = store.postpone(&first, later).await.expect("answers");
+    assert_eq!(postponed, WriteOutcome::Written);
+    let overtaken = store.postpone(&first, later).await.expect("answers");
+    assert_eq!(overtaken, WriteOutcome::Overtaken, "the entry has moved");
+    assert_eq!(due(SWEEP).await, sorted([early, third]));
+
+    let second = samples::failed_attempt(2);
+    let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
+    let ended = store.record(&early.hint.delivery, &second, &succeeded);
+    assert_eq!(ended.await.expect("answers"), WriteOutcome::Written);
+    let held = store.settle(&third.hint.delivery, 1, DeliveryStatus::Held);
+    assert_eq!(held.await.expect("answers"), WriteOutcome::Written);
+    assert_eq!(due(SWEEP).await, [], "what is not pending is not in it");
+    let gone = store.postpone(&early, later).await.expect("answers");
+    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come back");
+    let moved = Due {
+        sweep_at: later,
+        ..first
+    };
+    assert_eq!(due(later).await, [moved]);
+}
+
+fn sorted<const N: usize>(mut entries: [Due; N]) -> Vec<Due> {
+    entries.sort_by_key(|due| due.hint.delivery);
+    entries.to_vec()
+}
+
+/// The entries of one message's deliveries, read one at a time.
+async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> Vec<Due> {
+    let mut found = Vec::new();
+    for shard in Shard::all() {
+        let mut after = None;
+        loop {
+            let page = store.due_page(shard, until, after.as_ref(), 1).await;
+            let page = page.expect("answers");
+            found.extend(
+                page.due
+                    .iter()
+                    .filter(|due| due.hint.delivery.message == message.id),
+            );
+            after = page.due.last().copied().or(after);
+            if !page.has_more {
+                break;
+            }
+        }
+    }
+    found.sort_by_key(|due: &Due| due.hint.delivery);
+    found
 }
 
 /// The first data key stays.

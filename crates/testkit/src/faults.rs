@@ -22,6 +22,10 @@ impl Script {
         self.0.extend(faults);
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(crate) fn next(&mut self) -> Fault {
         self.0.pop_front().unwrap_or(Fault::None)
     }

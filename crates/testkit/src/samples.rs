@@ -38,6 +38,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         filter: None,
         description: None,
         headers: CustomHeaders::default(),
+        retry_policy: None,
         secret: SealedSecret {
             version: 1,
             sealed: vec![0; 60],
@@ -57,6 +58,7 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         customer_id,
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
+        deadline: None,
         payload: Payload::new(r#"{"order":1}"#),
     }
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
+use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, InsertOutcome, KeyService, KeyServiceError,
-    MessageDirectory, MessagePage, QueueError, StoreError, SubscriptionDirectory, SubscriptionPage,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, DueIndex, DuePage, InsertOutcome,
+    KeyService, KeyServiceError, MAX_QUEUE_DELAY, MessageDirectory, MessagePage, QueueError,
+    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
+    WriteOutcome,
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -28,9 +30,11 @@ pub struct World(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     now: Option<Timestamp>,
+    skew_ms: i64,
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
     messages: BTreeMap<MessageId, Message>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    due: BTreeMap<DeliveryId, Due>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     requests: Vec<(Timestamp, WebhookRequest)>,
@@ -85,14 +89,29 @@ impl World {
         self.state().faults.extend(faults);
     }
 
+    /// Forgets the faults that did not strike.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
     /// What the endpoint answers next; when nothing is left it answers 200.
     pub fn answer(&self, responses: impl IntoIterator<Item = WebhookResponse>) {
         self.state().responses.extend(responses);
     }
 
-    /// Sets the clock.
+    /// Sets the time.
     pub fn set_now(&self, now: Timestamp) {
         self.state().now = Some(now);
+    }
+
+    /// Lets the clock of whoever asks go ahead of the time, or behind it.
+    pub fn set_skew_ms(&self, skew_ms: i64) {
+        self.state().skew_ms = skew_ms;
+    }
+
+    /// The time itself, by which the queue goes.
+    pub fn time(&self) -> Timestamp {
+        self.state().now.unwrap_or(samples::NOW)
     }
 
     /// Records a message and a delivery, as the workflow does.
@@ -128,9 +147,30 @@ impl World {
         Some(message)
     }
 
+    /// Takes any of the messages that are visible now: a queue keeps no order.
+    pub fn receive_any(&self, pick: usize) -> Option<Queued> {
+        let mut state = self.state();
+        let now = state.now.unwrap_or(samples::NOW);
+        let visible: Vec<_> = (0..state.queue.len())
+            .filter(|&i| state.queue[i].visible_at <= now)
+            .collect();
+        let picked = *visible.get(pick.checked_rem(visible.len())?)?;
+        Some(state.queue.swap_remove(picked))
+    }
+
+    /// Empties the queue, as an operator can by mistake.
+    pub fn purge_queue(&self) {
+        self.state().queue.clear();
+    }
+
+    /// When the sweep next has something to do.
+    pub fn next_sweep_at(&self) -> Option<Timestamp> {
+        self.state().due.values().map(|due| due.sweep_at).min()
+    }
+
     /// Puts a message back, as the queue does after its visibility timeout.
     pub fn put_back(&self, message: Queued, visibility_timeout: Duration) {
-        let visible_at = self.now() + visibility_timeout;
+        let visible_at = self.time() + visibility_timeout;
         self.state().queue.push(Queued {
             visible_at,
             ..message
@@ -155,7 +195,9 @@ impl World {
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
-        self.state().now.unwrap_or(samples::NOW)
+        let state = self.state();
+        let time = state.now.unwrap_or(samples::NOW);
+        Timestamp::from_millis(time.as_millis() + state.skew_ms)
     }
 }
 
@@ -180,19 +222,30 @@ impl WebhookSender for World {
 
 impl DeliveryQueue for World {
     async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
-        // The queue counts whole seconds, rounded up.
-        let delay = Duration::from_secs(
-            u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX),
-        );
+        self.send_batch(&[(*hint, delay)]).await?;
+        Ok(())
+    }
+
+    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<DeliveryId>, QueueError> {
         self.effect(|state| {
-            let visible_at = state.now.unwrap_or(samples::NOW) + delay;
-            state.queue.push(Queued {
-                visible_at,
-                hint: *hint,
-            });
+            let now = state.now.unwrap_or(samples::NOW);
+            hints
+                .iter()
+                .map(|&(hint, delay)| {
+                    let visible_at = now + whole_seconds(delay);
+                    state.queue.push(Queued { visible_at, hint });
+                    hint.delivery
+                })
+                .collect()
         })
         .map_err(|planted| QueueError(Box::new(planted)))
     }
+}
+
+/// The queue counts whole seconds, rounded up, and no more than 900.
+fn whole_seconds(delay: Duration) -> Duration {
+    assert!(delay <= MAX_QUEUE_DELAY, "the queue refuses {delay:?}");
+    Duration::from_secs(u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX))
 }
 
 impl DeliveryStore for World {
@@ -220,11 +273,23 @@ impl DeliveryStore for World {
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
-            update_pending(state, id, attempt.number - 1, |delivery| {
+            let State {
+                deliveries, due, ..
+            } = state;
+            update_pending(deliveries, id, attempt.number - 1, |delivery| {
                 delivery.attempts.push(attempt.clone());
                 match verdict {
-                    Verdict::Ended(status) => end(delivery, *status),
-                    Verdict::RetryAt(due_at) => delivery.next_attempt_at = Some(*due_at),
+                    Verdict::Ended(status) => end(delivery, due, *status),
+                    Verdict::Retry(next) => {
+                        delivery.next_attempt_at = Some(next.due_at);
+                        let hint = Hint {
+                            delivery: *id,
+                            attempt: attempt.number + 1,
+                            due_at: Some(next.due_at),
+                        };
+                        let sweep_at = next.sweep_at;
+                        due.insert(*id, Due { hint, sweep_at });
+                    }
                 }
             })
         })
@@ -236,17 +301,24 @@ impl DeliveryStore for World {
         attempts: u32,
         status: DeliveryStatus,
     ) -> Result<WriteOutcome, StoreError> {
-        self.store(|state| update_pending(state, id, attempts, |delivery| end(delivery, status)))
+        self.store(|state| {
+            let State {
+                deliveries, due, ..
+            } = state;
+            update_pending(deliveries, id, attempts, |delivery| {
+                end(delivery, due, status)
+            })
+        })
     }
 }
 
 fn update_pending(
-    state: &mut State,
+    deliveries: &mut BTreeMap<DeliveryId, Delivery>,
     id: &DeliveryId,
     attempts: u32,
     change: impl FnOnce(&mut Delivery),
 ) -> WriteOutcome {
-    match state.deliveries.get_mut(id) {
+    match deliveries.get_mut(id) {
         Some(delivery)
             if delivery.status == DeliveryStatus::Pending
                 && delivery.attempts.len() == attempts as usize =>
@@ -258,10 +330,46 @@ fn update_pending(
     }
 }
 
-fn end(delivery: &mut Delivery, status: DeliveryStatus) {
+fn end(delivery: &mut Delivery, due: &mut BTreeMap<DeliveryId, Due>, status: DeliveryStatus) {
     delivery.status = status;
+    due.remove(&delivery.id);
     if status != DeliveryStatus::Held {
         delivery.next_attempt_at = None;
+    }
+}
+
+impl DueIndex for World {
+    async fn due_page(
+        &self,
+        shard: Shard,
+        until: Timestamp,
+        after: Option<&Due>,
+        limit: u32,
+    ) -> Result<DuePage, StoreError> {
+        let place = |due: &Due| (due.sweep_at, due.hint.delivery);
+        self.store(|state| {
+            let mut due: Vec<Due> = state
+                .due
+                .values()
+                .filter(|due| Shard::of(&due.hint.delivery) == shard && due.sweep_at <= until)
+                .filter(|due| after.is_none_or(|after| place(due) > place(after)))
+                .copied()
+                .collect();
+            due.sort_by_key(place);
+            let has_more = due.len() > limit as usize;
+            due.truncate(limit as usize);
+            DuePage { due, has_more }
+        })
+    }
+
+    async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| match state.due.get_mut(&due.hint.delivery) {
+            Some(entry) if entry.sweep_at == due.sweep_at => {
+                entry.sweep_at = sweep_at;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
+        })
     }
 }
 

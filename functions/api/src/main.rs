@@ -44,6 +44,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             vault: Vault::new(table.clone(), keys, SystemClock),
             clock: SystemClock,
             random: SystemRandom::new(),
+            retention: environment.retention()?,
         },
         table,
         development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,

@@ -41,11 +41,15 @@ pub(crate) fn report(hint: &Hint, report: &Report) {
 fn next(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Ended(status) => status.as_str(),
-        Verdict::RetryAt(_) => "retry",
+        Verdict::Retry(_) => "retry",
     }
 }
 
 pub(crate) fn our_failure(hint: &Hint, failure: &DeliverError) {
+    if matches!(failure, DeliverError::OutOfTime) {
+        info!(delivery.id = %hint.delivery, attempt = hint.attempt, "handed back: too little time");
+        return;
+    }
     error!(
         delivery.id = %hint.delivery,
         attempt = hint.attempt,

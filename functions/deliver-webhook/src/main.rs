@@ -8,12 +8,18 @@ use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::outbound::AddressPolicy;
+use webhooks_domain::ports::Clock;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_http::HttpSender;
 use webhooks_kms::KmsKeyService;
-use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging};
+use webhooks_lambda::{Environment, SystemClock, aws_config, end_of_invocation, init_logging};
 use webhooks_sqs::{SqsQueue, batch, decode};
+
+/// What the writes after a request may take, at most.
+const TIME_TO_RECORD: Duration = Duration::from_secs(2);
+/// What the answer to Lambda needs.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -39,15 +45,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sender: HttpSender::new(AddressPolicy::new(development), timeout)?,
         clock: SystemClock,
         policy: environment.retry_policy()?,
+        longest_queue_delay: environment.parse("LONGEST_QUEUE_DELAY_SECONDS")?,
+        time_for_attempt: timeout + TIME_TO_RECORD,
         random: SystemRandom::new(),
     };
     let deliver = &deliver;
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
-        let response = batch::run(event.payload, async |record| {
+        let end = end_of_invocation(&event.context);
+        let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER);
+        let response = batch::run(event.payload, time_left, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             deliver
-                .run(&hint)
+                .run(&hint, end)
                 .await
                 .inspect(|report| log::report(&hint, report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;

@@ -18,6 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         reader: EventReader {
             customer_id: environment.parse("CUSTOMER_ID_POINTER")?,
             idempotency_key: environment.parse("IDEMPOTENCY_KEY_POINTER")?,
+            deadline: environment.parse("DEADLINE_POINTER")?,
         },
     };
     let look_up = &look_up;

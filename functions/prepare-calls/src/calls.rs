@@ -75,6 +75,7 @@ mod tests {
             customer_id: "c".repeat(128).parse().unwrap(),
             event_type: "\u{10ffff}".repeat(128).parse().unwrap(),
             time: "2026-01-31T09:30:00.000000000+14:00".into(),
+            deadline: Some(NOW),
             payload,
         };
         let subscriptions = (0..calls_per_page(&message) as u128).map(|n| MatchedSubscription {

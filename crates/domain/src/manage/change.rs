@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::event_type::EventTypePatterns;
 use crate::filter::Filter;
 use crate::outbound::{CustomHeaders, DevelopmentNetworks, EndpointUrl};
+use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::subscription::{Description, SubscriptionStatus};
 
@@ -27,6 +28,8 @@ pub struct SubscriptionChange {
     pub description: Option<Option<Description>>,
     /// `headers`
     pub headers: HeadersChange,
+    /// `retryPolicy`
+    pub retry_policy: Option<Option<RetryPolicy>>,
     /// `secret`
     pub secret: Option<Secret>,
     /// `status`: `active` or `paused`.
@@ -108,10 +111,11 @@ impl SubscriptionChange {
                 "filter" => change.filter = Some(value.filter()?),
                 "description" => change.description = Some(value.read()?),
                 "headers" => change.headers = value.headers()?,
+                "retryPolicy" => change.retry_policy = Some(value.read()?),
                 "secret" => change.secret = Some(value.secret()?),
                 "status" => change.status = Some(value.status()?),
                 _ => {
-                    let known = "url, eventTypes, filter, description, headers, secret, status";
+                    let known = "url, eventTypes, filter, description, headers, retryPolicy, secret, status";
                     return Err(value.error(format!("is not a field; the fields are {known}")));
                 }
             }

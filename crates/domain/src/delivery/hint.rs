@@ -1,0 +1,156 @@
+//! What a queue message asks for, held against the delivery.
+
+use std::time::Duration;
+
+use crate::delivery::{Delivery, DeliveryStatus};
+use crate::ids::DeliveryId;
+use crate::ports::MAX_QUEUE_DELAY;
+use crate::timestamp::Timestamp;
+
+/// What a message in the delivery queue asks for. Only a hint: the table decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The number of the attempt, counted from 1.
+    pub attempt: u32,
+    /// When the attempt is due, as planned by the run that made the one before it;
+    /// `None` for the first.
+    pub due_at: Option<Timestamp>,
+}
+
+/// What a hint asks of us now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Make the attempt with this number.
+    Attempt(u32),
+    /// It is too early: ask again after this long, which the queue can wait.
+    Wait(Duration),
+    /// There is nothing to do.
+    Drop(DropReason),
+}
+
+/// Why there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// There is no such delivery: it was never recorded, or it has expired.
+    NoDelivery,
+    /// The delivery is not pending any more.
+    NotPending,
+    /// The attempt was made and recorded.
+    AttemptRecorded,
+    /// It was sent by a run whose own record did not count. Another hint is on its way.
+    Stray,
+    /// It is far too early. The sweeper will send another in time.
+    NotDue,
+}
+
+impl Delivery {
+    /// What a hint means now.
+    ///
+    /// A hint for a later attempt than the next one stands for the next one: its own
+    /// predecessor crashed before recording. Of the hints for the next one only that
+    /// counts whose due time was recorded: two runs that overlap send one each, and if
+    /// both counted, the retries would be two chains from then on. None is lost by
+    /// that, since a run sends its hint before it records the due time.
+    pub fn duty(&self, hint: &Hint, now: Timestamp) -> Duty {
+        if self.status != DeliveryStatus::Pending {
+            return Duty::Drop(DropReason::NotPending);
+        }
+        let next = self.next_attempt();
+        if hint.attempt < next {
+            return Duty::Drop(DropReason::AttemptRecorded);
+        }
+        if hint.attempt == next && hint.due_at != self.next_attempt_at {
+            return Duty::Drop(DropReason::Stray);
+        }
+        let wait = self
+            .next_attempt_at
+            .map_or(Duration::ZERO, |due_at| due_at.since(now));
+        if wait.is_zero() {
+            Duty::Attempt(next)
+        } else if wait <= MAX_QUEUE_DELAY {
+            Duty::Wait(wait)
+        } else {
+            Duty::Drop(DropReason::NotDue)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::{NOW, delivery};
+    use crate::delivery::{CancelReason, FailureReason};
+
+    /// The hint for this attempt, as the run before it sent it.
+    fn hint(attempt: u32) -> Hint {
+        Hint {
+            delivery: delivery(0).id,
+            attempt,
+            due_at: (attempt > 1).then_some(NOW),
+        }
+    }
+
+    #[test]
+    fn a_message_for_a_recorded_attempt_is_dropped() {
+        assert_eq!(delivery(0).duty(&hint(1), NOW), Duty::Attempt(1));
+        assert_eq!(
+            delivery(1).duty(&hint(1), NOW),
+            Duty::Drop(DropReason::AttemptRecorded)
+        );
+        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
+    }
+
+    #[test]
+    fn a_message_whose_predecessor_crashed_stands_for_it() {
+        assert_eq!(delivery(1).duty(&hint(3), NOW), Duty::Attempt(2));
+    }
+
+    #[test]
+    fn of_two_hints_for_one_attempt_only_the_recorded_one_counts() {
+        let stray = Hint {
+            due_at: Some(NOW + Duration::from_millis(1)),
+            ..hint(2)
+        };
+        assert_eq!(delivery(1).duty(&stray, NOW), Duty::Drop(DropReason::Stray));
+        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
+    }
+
+    #[test]
+    fn a_message_that_comes_too_early_waits_as_long_as_the_queue_can() {
+        let mut delivery = delivery(1);
+        let due_at = NOW + MAX_QUEUE_DELAY;
+        delivery.next_attempt_at = Some(due_at);
+        let hint = Hint {
+            due_at: Some(due_at),
+            ..hint(2)
+        };
+        assert_eq!(delivery.duty(&hint, NOW), Duty::Wait(MAX_QUEUE_DELAY));
+        assert_eq!(delivery.duty(&hint, due_at), Duty::Attempt(2));
+        let earlier = NOW - Duration::from_millis(1);
+        assert_eq!(
+            delivery.duty(&hint, earlier),
+            Duty::Drop(DropReason::NotDue)
+        );
+    }
+
+    #[test]
+    fn only_a_pending_delivery_is_attempted() {
+        for status in [
+            DeliveryStatus::Held,
+            DeliveryStatus::Succeeded,
+            DeliveryStatus::Failed(FailureReason::AttemptsExhausted),
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+        ] {
+            let delivery = Delivery {
+                status,
+                ..delivery(0)
+            };
+            assert_eq!(
+                delivery.duty(&hint(1), NOW),
+                Duty::Drop(DropReason::NotPending)
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What follows from an attempt.
+
+use crate::delivery::{DeliveryStatus, FailureReason};
+use crate::due::{LongestQueueDelay, NextAttempt};
+use crate::outbound::{AttemptOutcome, WebhookResponse};
+use crate::retry::{Jitter, RetryPolicy, parse_retry_after};
+use crate::timestamp::Timestamp;
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The delivery has ended with this status.
+    Ended(DeliveryStatus),
+    /// There is a next attempt.
+    Retry(NextAttempt),
+}
+
+/// Under which terms a delivery is attempted again.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// How often, and how long after each failure.
+    pub policy: &'a RetryPolicy,
+    /// The last moment at which an attempt may begin.
+    pub deadline: Timestamp,
+    /// How much the next wait is lengthened.
+    pub jitter: Jitter,
+    /// Which waits are left to the queue.
+    pub longest_queue_delay: LongestQueueDelay,
+}
+
+impl Verdict {
+    /// What follows from the response to the attempt with this number.
+    pub fn after(
+        number: u32,
+        response: &WebhookResponse,
+        terms: &Terms<'_>,
+        now: Timestamp,
+    ) -> Self {
+        if response.outcome == AttemptOutcome::Succeeded {
+            return Self::Ended(DeliveryStatus::Succeeded);
+        }
+        let failed = |reason| Self::Ended(DeliveryStatus::Failed(reason));
+        if response.status == Some(410) {
+            return failed(FailureReason::EndpointGone);
+        }
+        let may_ask = matches!(response.status, Some(429 | 503));
+        let retry_after = response
+            .retry_after
+            .as_deref()
+            .filter(|_| may_ask)
+            .and_then(|value| parse_retry_after(value, now));
+        let next = number.saturating_add(1);
+        match terms.policy.due_at(next, now, retry_after, terms.jitter) {
+            None => failed(FailureReason::AttemptsExhausted),
+            Some(due_at) if due_at > terms.deadline => failed(FailureReason::Expired),
+            Some(due_at) => Self::Retry(NextAttempt::plan(due_at, now, terms.longest_queue_delay)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::NOW;
+    use std::time::Duration;
+
+    const FAR: Timestamp = Timestamp::from_millis(i64::MAX);
+
+    fn response(status: u16) -> WebhookResponse {
+        WebhookResponse {
+            outcome: match status {
+                200..=299 => AttemptOutcome::Succeeded,
+                _ => AttemptOutcome::HttpError,
+            },
+            status: Some(status),
+            error: None,
+            excerpt: None,
+            retry_after: Some("3600".into()),
+            duration_ms: 1,
+        }
+    }
+
+    fn decide_before(deadline: Timestamp, status: u16, number: u32) -> Verdict {
+        let terms = Terms {
+            policy: &RetryPolicy::schedule(vec![0, 5, 5]).unwrap(),
+            deadline,
+            jitter: Jitter::NONE,
+            longest_queue_delay: LongestQueueDelay::MAX,
+        };
+        Verdict::after(number, &response(status), &terms, NOW)
+    }
+
+    fn decide(status: u16, number: u32) -> Verdict {
+        decide_before(FAR, status, number)
+    }
+
+    fn wait(verdict: Verdict) -> Duration {
+        match verdict {
+            Verdict::Retry(next) => next.due_at.since(NOW),
+            Verdict::Ended(status) => panic!("ended with {status:?}"),
+        }
+    }
+
+    #[test]
+    fn success_is_200_to_299_and_nothing_else() {
+        for status in [200, 204, 299] {
+            assert_eq!(decide(status, 1), Verdict::Ended(DeliveryStatus::Succeeded));
+        }
+        for status in [300, 302, 400, 404, 500, 503] {
+            assert!(matches!(decide(status, 1), Verdict::Retry(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_gone_endpoint_ends_the_delivery() {
+        let gone = DeliveryStatus::Failed(FailureReason::EndpointGone);
+        assert_eq!(decide(410, 1), Verdict::Ended(gone));
+    }
+
+    #[test]
+    fn the_last_attempt_ends_the_delivery() {
+        let exhausted = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+        assert!(matches!(decide(500, 2), Verdict::Retry(_)));
+        assert_eq!(decide(500, 3), Verdict::Ended(exhausted));
+    }
+
+    #[test]
+    fn an_attempt_that_would_come_after_the_deadline_is_not_waited_for() {
+        let expired = Verdict::Ended(DeliveryStatus::Failed(FailureReason::Expired));
+        let due_at = NOW + Duration::from_secs(5);
+        assert_eq!(wait(decide_before(due_at, 500, 1)), Duration::from_secs(5));
+        let before = due_at - Duration::from_millis(1);
+        assert_eq!(decide_before(before, 500, 1), expired);
+        // What the receiver asks for counts too.
+        assert_eq!(decide_before(due_at, 503, 1), expired);
+        let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
+        assert_eq!(decide_before(NOW, 200, 1), succeeded);
+    }
+
+    #[test]
+    fn retry_after_counts_on_429_and_503_only() {
+        assert!(wait(decide(429, 1)) >= Duration::from_hours(1));
+        assert!(wait(decide(503, 1)) >= Duration::from_hours(1));
+        assert!(wait(decide(500, 1)) < Duration::from_secs(6));
+    }
+}

@@ -1,0 +1,129 @@
+//! The minute's sweep: sends the hints of deliveries whose long wait is over, and those
+//! that were lost.
+//!
+//! A hint is sent **before** its entry is postponed: a sweep that dies in between repeats
+//! hints, and the guard of [`crate::deliver`] absorbs them. So two sweeps must not overlap
+//! by intention: one ends before the next begins, and leaves the rest to it.
+
+use futures_util::future::join_all;
+
+use crate::due::{Due, Shard};
+use crate::ports::{Clock, DeliveryQueue, DueIndex, MAX_QUEUE_BATCH, QueueError, StoreError};
+use crate::timestamp::Timestamp;
+
+/// How many entries of a shard are read at once.
+const PAGE: u32 = 200;
+
+/// A failure of ours. The next sweep goes on where this one stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// What a sweep has done.
+#[derive(Debug, Default)]
+pub struct SweepReport {
+    /// Hints that were sent.
+    pub queued: u64,
+    /// Those of them whose attempt was overdue: an earlier hint was lost, or is still waiting.
+    pub overdue: u64,
+    /// Whether time ran out before everything was sent.
+    pub unfinished: bool,
+    /// What stopped a shard; the others went on.
+    pub failures: Vec<SweepError>,
+}
+
+/// The sweep, with its surroundings.
+#[derive(Debug)]
+pub struct Sweep<T, Q, C> {
+    /// The `due` index.
+    pub table: T,
+    /// Where hints go.
+    pub queue: Q,
+    /// Who tells the time.
+    pub clock: C,
+}
+
+impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
+    /// Sends what is due, and begins nothing after `end`. Safe to run again at any time.
+    pub async fn run(&self, end: Timestamp) -> SweepReport {
+        let shards = join_all(Shard::all().map(|shard| self.sweep_shard(shard, end))).await;
+        shards
+            .into_iter()
+            .fold(SweepReport::default(), SweepReport::merge)
+    }
+
+    async fn sweep_shard(&self, shard: Shard, end: Timestamp) -> SweepReport {
+        let mut report = SweepReport::default();
+        if let Err(failure) = self.sweep_pages(shard, end, &mut report).await {
+            report.failures.push(failure);
+        }
+        report
+    }
+
+    async fn sweep_pages(
+        &self,
+        shard: Shard,
+        end: Timestamp,
+        report: &mut SweepReport,
+    ) -> Result<(), SweepError> {
+        let until = self.clock.now();
+        let mut after = None;
+        loop {
+            let page = self
+                .table
+                .due_page(shard, until, after.as_ref(), PAGE)
+                .await?;
+            for batch in page.due.chunks(MAX_QUEUE_BATCH) {
+                if self.clock.now() >= end {
+                    report.unfinished = true;
+                    return Ok(());
+                }
+                self.send(batch, report).await?;
+            }
+            after = page.due.last().copied();
+            if after.is_none() || !page.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a batch of hints, and postpones the entries of those that the queue took.
+    async fn send(&self, batch: &[Due], report: &mut SweepReport) -> Result<(), SweepError> {
+        let now = self.clock.now();
+        let hints: Vec<_> = batch
+            .iter()
+            .map(|due| (due.hint, due.queue_delay(now)))
+            .collect();
+        let taken = self.queue.send_batch(&hints).await?;
+        let sent: Vec<_> = batch
+            .iter()
+            .filter(|due| taken.contains(&due.hint.delivery))
+            .collect();
+        report.queued += sent.len() as u64;
+        report.overdue += sent.iter().filter(|due| due.is_overdue(now)).count() as u64;
+        let postponed = sent
+            .into_iter()
+            .map(|due| self.table.postpone(due, due.sweep_again_at(now)));
+        // Overtaken means that an attempt was recorded since: its own entry counts.
+        for result in join_all(postponed).await {
+            result?;
+        }
+        Ok(())
+    }
+}
+
+impl SweepReport {
+    fn merge(mut self, other: Self) -> Self {
+        self.queued += other.queued;
+        self.overdue += other.overdue;
+        self.unfinished |= other.unfinished;
+        self.failures.extend(other.failures);
+        self
+    }
+}

@@ -1,0 +1,241 @@
+//! What each kind of event does to a delivery.
+
+use std::time::Duration;
+
+use crate::stage::{NEVER, deliver, first_hint, header, now, schedule, stage, stage_with};
+use proptest::prelude::*;
+use webhooks_domain::deliver::{DeliverError, Report};
+use webhooks_domain::delivery::{CancelReason, DeliveryStatus, DropReason, FailureReason};
+use webhooks_domain::due::OVERDUE_AFTER;
+use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_DELAY, SubscriptionStore};
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_testkit::samples;
+
+#[test]
+fn a_request_is_signed_for_what_it_carries() {
+    let stage = stage(schedule(&[0]));
+    stage.drain();
+    let (at, request) = stage.world.requests().remove(0);
+    let id = stage.ids[0].message;
+    assert_eq!(header(&request, "content-type"), "application/json");
+    assert!(header(&request, "user-agent").starts_with("webhooks/"));
+    assert_eq!(header(&request, "webhook-id"), id.to_string());
+    assert_eq!(
+        header(&request, "webhook-timestamp"),
+        at.as_secs().to_string()
+    );
+    let signature = stage.secret.sign(&id, at, &request.body);
+    assert_eq!(header(&request, "webhook-signature"), signature);
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
+    for (status, expected) in [
+        (Some(SubscriptionStatus::Paused), DeliveryStatus::Held),
+        (Some(SubscriptionStatus::Disabled), DeliveryStatus::Held),
+        (
+            None,
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+        ),
+    ] {
+        let stage = stage(schedule(&[0, 5]));
+        stage.world.answer([samples::response(500)]);
+        stage.run_first();
+        stage.set_status(stage.ids[0], status);
+        stage.drain();
+        assert_eq!(stage.delivery().status, expected);
+        assert_eq!(
+            stage.world.requests().len(),
+            1,
+            "nothing is sent after the change"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_gone_ends_the_delivery_and_disables_the_subscription() {
+    let stage = stage(schedule(&[0, 5]));
+    stage.world.answer([samples::response(410)]);
+    stage.drain();
+    let gone = DeliveryStatus::Failed(FailureReason::EndpointGone);
+    assert_eq!(stage.delivery().status, gone);
+    let subscription = stage.subscription_of(stage.ids[0]).unwrap();
+    assert_eq!(subscription.status, SubscriptionStatus::Disabled);
+}
+
+#[test]
+fn a_queue_message_without_a_delivery_makes_no_request() {
+    let stage = stage(schedule(&[0]));
+    let message = samples::message("acme", "another event");
+    let unknown = samples::delivery(&message, samples::subscription_id(1)).id;
+    let report = stage.run(&first_hint(unknown)).unwrap();
+    assert_eq!(report, Report::Dropped(DropReason::NoDelivery));
+    assert!(stage.world.requests().is_empty());
+}
+
+#[test]
+fn the_same_queue_message_twice_makes_one_request() {
+    let stage = stage(schedule(&[0, 5]));
+    assert!(matches!(stage.run_first(), Report::Attempted { .. }));
+    assert_eq!(stage.run_first(), Report::Dropped(DropReason::NotPending));
+    assert_eq!(stage.world.requests().len(), 1);
+}
+
+#[test]
+fn two_runs_that_overlap_do_not_fork_the_retries() {
+    const REQUEST: Duration = Duration::from_secs(2);
+    let policy = schedule(&[0, 5, 5, 5, 5, 5]);
+    let stage = stage(policy.clone());
+    stage.world.answer((0..100).map(|_| samples::response(500)));
+    // The first hint is there twice, and what comes due during a request runs beside it.
+    let again = first_hint(stage.ids[0]);
+    now(DeliveryQueue::send(
+        &stage.world,
+        &again,
+        Duration::from_secs(1),
+    ))
+    .unwrap();
+    let beside = deliver(&stage.world, policy);
+    stage.world.during_requests(move |world| {
+        let end = world.time() + REQUEST;
+        while let Some(message) = world.receive_before(end) {
+            now(beside.run(&message.hint, NEVER)).unwrap();
+        }
+        world.set_now(world.time().max(end));
+    });
+    stage.drain();
+    assert_eq!(stage.delivery().attempts.len(), 6);
+    assert_eq!(
+        stage.world.requests().len(),
+        7,
+        "one more for the one duplicate"
+    );
+}
+
+#[test]
+fn a_subscriptions_own_retry_policy_counts() {
+    let stage = stage(schedule(&[0, 5, 5]));
+    let current = stage.subscription_of(stage.ids[0]).unwrap();
+    let own = Subscription {
+        retry_policy: Some(schedule(&[0, 60])),
+        version: 2,
+        ..current
+    };
+    now(stage.world.replace(&own)).unwrap();
+    stage.world.answer((0..3).map(|_| samples::response(500)));
+    stage.drain();
+    let attempts = stage.delivery().attempts;
+    assert_eq!(attempts.len(), 2);
+    assert!(attempts[1].at.since(attempts[0].at) >= Duration::from_mins(1));
+}
+
+#[test]
+fn no_attempt_begins_after_the_deadline() {
+    let deadline = samples::NOW + Duration::from_secs(60);
+    let stage = stage_with(schedule(&[0, 60]), &[Some(deadline)]);
+    stage.world.set_now(deadline + Duration::from_millis(1));
+    stage.drain();
+    let expired = DeliveryStatus::Failed(FailureReason::Expired);
+    assert_eq!(stage.delivery().status, expired);
+    assert!(stage.world.requests().is_empty());
+}
+
+#[test]
+fn no_attempt_begins_that_the_function_could_not_finish() {
+    let stage = stage(schedule(&[0]));
+    let deliver = deliver(&stage.world, schedule(&[0]));
+    let hint = first_hint(stage.ids[0]);
+    let end = samples::NOW + deliver.time_for_attempt;
+    let late = now(deliver.run(&hint, end - Duration::from_millis(1)));
+    assert!(matches!(late, Err(DeliverError::OutOfTime)), "{late:?}");
+    assert!(stage.world.requests().is_empty());
+    assert!(now(deliver.run(&hint, end)).is_ok());
+}
+
+#[test]
+fn a_hint_that_was_lost_is_sent_again_by_the_sweep() {
+    for delay in [5, 3_600] {
+        let stage = stage(schedule(&[0, delay]));
+        stage.world.answer([samples::response(500)]);
+        stage.run_first();
+        let due_at = stage.delivery().next_attempt_at.unwrap();
+        // The sweep sends the hint of the long wait; then the queue loses everything.
+        stage.world.set_now(due_at - Duration::from_secs(1));
+        stage.sweep();
+        stage.world.purge_queue();
+        stage
+            .world
+            .set_now(due_at + OVERDUE_AFTER - Duration::from_mins(1));
+        assert_eq!(stage.sweep().queued, 0, "it may still be on its way");
+        stage.world.set_now(due_at + OVERDUE_AFTER);
+        let report = stage.sweep();
+        assert_eq!((report.queued, report.overdue), (1, 1));
+        stage.drain();
+        assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+    }
+}
+
+#[test]
+fn a_sweep_sends_a_hint_once_for_each_due_time() {
+    let stage = stage(schedule(&[0, 3_600]));
+    stage.world.answer([samples::response(500)]);
+    stage.drain_queue();
+    let due_at = stage.delivery().next_attempt_at.unwrap();
+    stage
+        .world
+        .set_now(due_at - MAX_QUEUE_DELAY - Duration::from_secs(1));
+    assert_eq!(stage.sweep().queued, 0);
+    stage.world.set_now(due_at - MAX_QUEUE_DELAY);
+    assert_eq!(stage.sweep().queued, 1);
+    assert_eq!(stage.sweep().queued, 0);
+    let [queued] = stage.world.queue()[..] else {
+        panic!("one hint, {:?}", stage.world.queue())
+    };
+    assert_eq!(queued.visible_at, due_at.max(queued.visible_at));
+    assert!(queued.visible_at.since(due_at) < Duration::from_secs(1));
+}
+
+#[test]
+fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
+    let deadlines = vec![None; 2_500];
+    let stage = stage_with(schedule(&[0, 3_600]), &deadlines);
+    stage
+        .world
+        .answer(deadlines.iter().map(|_| samples::response(500)));
+    stage.drain_queue();
+    let report = stage.sweep_until(stage.world.time());
+    assert_eq!(report.queued, 0);
+    stage
+        .world
+        .set_now(stage.world.time() + Duration::from_hours(2));
+    let report = stage.sweep_until(stage.world.time());
+    assert!(report.unfinished, "no time was left");
+    assert_eq!(report.queued, 0);
+    let report = stage.sweep();
+    assert_eq!((report.queued, report.unfinished), (2_500, false));
+    assert_eq!(stage.sweep().queued, 0);
+}
+
+proptest! {
+    /// Without a fault, every attempt is made when the policy says.
+    #[test]
+    fn attempts_are_never_early_and_never_later_than_jitter(
+        delays in proptest::collection::vec(1..200_000_u32, 1..8),
+    ) {
+        let delays: Vec<u32> = std::iter::once(0).chain(delays).collect();
+        let stage = stage(schedule(&delays));
+        stage.world.answer(delays.iter().map(|_| samples::response(500)));
+        stage.drain();
+        let attempts = stage.delivery().attempts;
+        prop_assert_eq!(attempts.len(), delays.len());
+        for (pair, &delay) in attempts.windows(2).zip(&delays[1..]) {
+            let gap = pair[1].at.since(pair[0].at);
+            let delay = Duration::from_secs(delay.into());
+            prop_assert!(gap >= delay, "{gap:?} instead of {delay:?}");
+            // The queue counts whole seconds.
+            let bound = delay.mul_f64(1.1) + Duration::from_secs(1);
+            prop_assert!(gap <= bound, "{gap:?} instead of {delay:?}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The delivery protocol: case by case, and broken at random.
+
+#![allow(clippy::unwrap_used)]
+
+mod cases;
+mod random;
+mod stage;

@@ -1,0 +1,315 @@
+//! DESIGN's invariants, under whatever can happen in whatever order.
+//!
+//! A plan of steps is drawn: messages are received in any order, some twice; every call
+//! of a port may fail before or after its effect, which ends the run as a crash does;
+//! clocks are wrong; sweeps come when they like, and die; the queue is purged;
+//! subscriptions are paused and deleted. Then the world is left in peace until nothing is
+//! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
+//! in `proptest-regressions`, which the next run tries first.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::retry::RetryPolicy;
+use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_testkit::{Fault, World, samples};
+
+use crate::stage::{Stage, VISIBILITY_TIMEOUT, header, schedule, stage_with};
+
+/// How wrong a clock can be.
+const MAX_SKEW: Duration = Duration::from_secs(2);
+const PAYLOAD: &str = r#"{"order":1}"#;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A message that is visible is handled; with `copy`, the queue hands it over again.
+    Receive {
+        pick: usize,
+        copy: bool,
+        skew_ms: i64,
+        faults: Vec<Fault>,
+    },
+    Sweep(Vec<Fault>),
+    /// Time passes.
+    Wait(Duration),
+    Purge,
+    /// The subscription of this delivery is paused, or deleted.
+    Pause(usize),
+    Delete(usize),
+}
+
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let fault = prop_oneof![
+        6 => Just(Fault::None),
+        1 => Just(Fault::Before),
+        1 => Just(Fault::After),
+    ];
+    proptest::collection::vec(fault, 0..8)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let skew_ms = i64::try_from(MAX_SKEW.as_millis()).unwrap();
+    let receive = (any::<usize>(), any::<bool>(), -skew_ms..=skew_ms, faults()).prop_map(
+        |(pick, copy, skew_ms, faults)| Step::Receive {
+            pick,
+            copy,
+            skew_ms,
+            faults,
+        },
+    );
+    let step = prop_oneof![
+        24 => receive,
+        6 => faults().prop_map(Step::Sweep),
+        12 => (0..2_000_u64).prop_map(|secs| Step::Wait(Duration::from_secs(secs))),
+        1 => Just(Step::Purge),
+        1 => any::<usize>().prop_map(Step::Pause),
+        1 => any::<usize>().prop_map(Step::Delete),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+fn statuses() -> impl Strategy<Value = Vec<u16>> {
+    let status = prop_oneof![
+        12 => Just(500_u16), 4 => Just(200), 4 => Just(302), 4 => Just(429), 1 => Just(410),
+    ];
+    proptest::collection::vec(status, 0..16)
+}
+
+fn policies() -> impl Strategy<Value = RetryPolicy> {
+    let delay = prop_oneof![3 => 1..900_u32, 1 => 900..5_000_u32];
+    proptest::collection::vec(delay, 0..6).prop_map(|delays| schedule(&[vec![0], delays].concat()))
+}
+
+fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
+    let deadline = prop_oneof![3 => Just(None), 1 => (0..10_000_u64).prop_map(Some)];
+    proptest::collection::vec(deadline, 1..4)
+}
+
+/// A stage under a plan, and what it has come to.
+struct Run {
+    stage: Stage,
+    policy: RetryPolicy,
+    crashes: usize,
+    paused: BTreeSet<DeliveryId>,
+    deleted: BTreeSet<DeliveryId>,
+    /// What went wrong while a request was under way.
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Run {
+    fn new(policy: RetryPolicy, deadlines: &[Option<u64>], statuses: &[u16]) -> Self {
+        let deadlines: Vec<_> = deadlines
+            .iter()
+            .map(|secs| secs.map(|secs| samples::NOW + Duration::from_secs(secs)))
+            .collect();
+        let stage = stage_with(policy.clone(), &deadlines);
+        let responses = statuses.iter().map(|&status| samples::response(status));
+        stage.world.answer(responses);
+        let wrong = Arc::new(Mutex::new(Vec::new()));
+        let (ids, seen) = (stage.ids.clone(), Arc::clone(&wrong));
+        stage.world.during_requests(move |world| {
+            seen.lock().unwrap().extend(wrong_with_request(world, &ids));
+        });
+        Self {
+            stage,
+            policy,
+            crashes: 0,
+            paused: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            wrong,
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let world = &self.stage.world;
+        let id = |pick: usize| self.stage.ids[pick % self.stage.ids.len()];
+        match step {
+            Step::Receive {
+                pick,
+                copy,
+                skew_ms,
+                faults,
+            } => {
+                let Some(message) = world.receive_any(*pick) else {
+                    return;
+                };
+                world.plant(faults.iter().copied());
+                world.set_skew_ms(*skew_ms);
+                let result = self.stage.handle(message);
+                world.set_skew_ms(0);
+                world.clear_faults();
+                match result {
+                    Ok(_) if *copy => world.put_back(message, VISIBILITY_TIMEOUT),
+                    Ok(_) => {}
+                    Err(error) => {
+                        self.crashes += 1;
+                        self.check_text(&format!("{error} {error:?}"));
+                    }
+                }
+            }
+            Step::Sweep(faults) => {
+                world.plant(faults.iter().copied());
+                self.stage.sweep();
+                world.clear_faults();
+            }
+            Step::Wait(duration) => world.set_now(world.time() + *duration),
+            Step::Purge => world.purge_queue(),
+            Step::Pause(pick) => {
+                let id = id(*pick);
+                self.stage.set_status(id, Some(SubscriptionStatus::Paused));
+                self.paused.insert(id);
+            }
+            Step::Delete(pick) => {
+                let id = id(*pick);
+                self.stage.set_status(id, None);
+                self.deleted.insert(id);
+            }
+        }
+    }
+
+    /// Invariant 6, for what could get into a log.
+    fn check_text(&self, text: &str) {
+        let secret = self.stage.secret.expose();
+        if text.contains(PAYLOAD) || text.contains(&secret) {
+            self.wrong.lock().unwrap().push(format!("told: {text}"));
+        }
+    }
+
+    /// Leaves the world in peace until nothing is left to do.
+    fn settle(&self) {
+        self.stage.drain();
+        // A delivery without an attempt is in no index: after a purge an operator queues it.
+        for &id in &self.stage.ids {
+            let delivery = self.stage.delivery_of(id);
+            if delivery.status == DeliveryStatus::Pending && delivery.attempts.is_empty() {
+                self.stage.queue_first(id);
+            }
+        }
+        self.stage.drain();
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let wrong = self.wrong.lock().unwrap();
+        prop_assert!(wrong.is_empty(), "{wrong:?}");
+        let mut attempts = 0;
+        for &id in &self.stage.ids {
+            self.check_status(id)?;
+            self.check_attempts(id)?;
+            self.check_requests(id)?;
+            attempts += self.stage.delivery_of(id).attempts.len();
+        }
+        let requests = self.stage.world.requests().len();
+        // Invariant 4: a copy of a message is handled later here, so it costs no request.
+        prop_assert!(requests >= attempts, "an attempt without a request");
+        prop_assert!(
+            requests <= attempts + self.crashes,
+            "{requests} requests for {attempts} attempts and {} crashes",
+            self.crashes
+        );
+        Ok(())
+    }
+
+    /// Invariant 1: one terminal state, and the right one.
+    fn check_status(&self, id: DeliveryId) -> Result<(), TestCaseError> {
+        let delivery = self.stage.delivery_of(id);
+        let last = delivery.attempts.last().and_then(|attempt| attempt.status);
+        let right = match delivery.status {
+            DeliveryStatus::Pending => false,
+            DeliveryStatus::Held => {
+                self.paused.contains(&id)
+                    || self.stage.subscription_of(id).is_some_and(|subscription| {
+                        subscription.status == SubscriptionStatus::Disabled
+                    })
+            }
+            DeliveryStatus::Succeeded => last == Some(200),
+            DeliveryStatus::Failed(FailureReason::EndpointGone) => last == Some(410),
+            DeliveryStatus::Failed(FailureReason::AttemptsExhausted) => {
+                let next = delivery.next_attempt();
+                self.policy.delay_before(next).is_none()
+            }
+            DeliveryStatus::Failed(FailureReason::Expired) => true,
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted) => {
+                self.deleted.contains(&id)
+            }
+        };
+        prop_assert!(right, "{delivery:?}");
+        Ok(())
+    }
+
+    /// Invariants 4 and 5: contiguous, and never early.
+    fn check_attempts(&self, id: DeliveryId) -> Result<(), TestCaseError> {
+        let attempts = self.stage.delivery_of(id).attempts;
+        for (number, attempt) in (1..).zip(&attempts) {
+            prop_assert_eq!(attempt.number, number);
+        }
+        for pair in attempts.windows(2) {
+            let gap = pair[1].at.since(pair[0].at) + 2 * MAX_SKEW;
+            let scheduled = self.policy.delay_before(pair[1].number).unwrap();
+            prop_assert!(
+                gap >= scheduled,
+                "attempt {} came after {gap:?}",
+                pair[1].number
+            );
+        }
+        Ok(())
+    }
+
+    /// Invariant 3: the same id and body each time, and a signature of its own time.
+    fn check_requests(&self, id: DeliveryId) -> Result<(), TestCaseError> {
+        let message = id.message.to_string();
+        let requests = self.stage.world.requests();
+        let ours: Vec<_> = requests
+            .iter()
+            .filter(|(_, request)| header(request, "webhook-id") == message)
+            .collect();
+        for (at, request) in &ours {
+            prop_assert_eq!(&request.body, &ours[0].1.body);
+            let stamp: i64 = header(request, "webhook-timestamp").parse().unwrap();
+            let skew = Duration::from_secs((stamp - at.as_secs()).unsigned_abs());
+            prop_assert!(skew <= MAX_SKEW + Duration::from_secs(1), "{stamp} at {at}");
+            let signed_at = Timestamp::from_millis(stamp * 1_000);
+            let signature = self
+                .stage
+                .secret
+                .sign(&id.message, signed_at, &request.body);
+            prop_assert_eq!(header(request, "webhook-signature"), signature);
+        }
+        Ok(())
+    }
+}
+
+/// Invariant 2, seen by the endpoint: what is requested is recorded, and has not ended.
+fn wrong_with_request(world: &World, ids: &[DeliveryId]) -> Option<String> {
+    let (at, request) = world.requests().pop()?;
+    let message = header(&request, "webhook-id");
+    let id = ids.iter().find(|id| id.message.to_string() == message);
+    let Some(delivery) = id.and_then(|id| world.delivery(id)) else {
+        return Some(format!("a request for {message}, which is not recorded"));
+    };
+    (delivery.status != DeliveryStatus::Pending)
+        .then(|| format!("a request at {at} for {delivery:?}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn no_order_of_events_loses_forks_or_hurries_a_delivery(
+        policy in policies(),
+        deadlines in deadlines(),
+        statuses in statuses(),
+        steps in steps(),
+    ) {
+        let mut run = Run::new(policy, &deadlines, &statuses);
+        for step in &steps {
+            run.take(step);
+        }
+        run.settle();
+        run.check()?;
+    }
+}

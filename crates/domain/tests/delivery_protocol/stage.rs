@@ -1,0 +1,217 @@
+//! A stage for the delivery protocol: a world with deliveries that are queued, and the
+//! functions that act in it.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use ring::rand::SystemRandom;
+use webhooks_domain::deliver::{Deliver, DeliverError, Report};
+use webhooks_domain::delivery::{Delivery, Hint};
+use webhooks_domain::due::LongestQueueDelay;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::message::Message;
+use webhooks_domain::outbound::WebhookRequest;
+use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
+use webhooks_domain::retry::RetryPolicy;
+use webhooks_domain::secret::Secret;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::sweep::{Sweep, SweepReport};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::vault::Vault;
+use webhooks_testkit::{Queued, World, samples};
+
+pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
+pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+type TestDeliver = Deliver<World, World, World, Vault<World, World, World>, World>;
+
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) secret: Secret,
+    /// Each of another message to another subscription.
+    pub(crate) ids: Vec<DeliveryId>,
+    deliver: TestDeliver,
+    sweep: Sweep<World, World, World>,
+}
+
+/// A stage with one delivery.
+pub(crate) fn stage(policy: RetryPolicy) -> Stage {
+    stage_with(policy, &[None])
+}
+
+/// A stage with one delivery for each of these deadlines.
+pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -> Stage {
+    let world = World::default();
+    let vault = Vault::new(world.clone(), world.clone(), world.clone());
+    let secret = Secret::generate(&SystemRandom::new());
+    let mut ids = Vec::new();
+    for (number, &deadline) in (1..).zip(deadlines) {
+        let base = samples::subscription("acme", number);
+        let sealed = now(vault.seal(&secret, &base.customer_id, &base.id, 1));
+        let subscription = Subscription {
+            secret: sealed.unwrap(),
+            ..base
+        };
+        now(world.insert(&subscription)).unwrap();
+        let message = Message {
+            deadline,
+            ..samples::message("acme", &format!("event {number}"))
+        };
+        let mut delivery = samples::delivery(&message, subscription.id);
+        delivery.expires_at = samples::NOW + policy.longest_run() + Duration::from_hours(24 * 90);
+        ids.push(delivery.id);
+        world.record_call(message, delivery);
+    }
+    let stage = Stage {
+        deliver: deliver(&world, policy),
+        sweep: Sweep {
+            table: world.clone(),
+            queue: world.clone(),
+            clock: world.clone(),
+        },
+        world,
+        secret,
+        ids,
+    };
+    for &id in &stage.ids {
+        stage.queue_first(id);
+    }
+    stage
+}
+
+pub(crate) fn deliver(world: &World, policy: RetryPolicy) -> TestDeliver {
+    Deliver {
+        table: world.clone(),
+        queue: world.clone(),
+        sender: world.clone(),
+        vault: Vault::new(world.clone(), world.clone(), world.clone()),
+        clock: world.clone(),
+        policy,
+        longest_queue_delay: LongestQueueDelay::MAX,
+        time_for_attempt: Duration::from_secs(17),
+        random: SystemRandom::new(),
+    }
+}
+
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("the world answers at once")
+}
+
+pub(crate) fn schedule(delays: &[u32]) -> RetryPolicy {
+    RetryPolicy::schedule(delays.to_vec()).unwrap()
+}
+
+pub(crate) fn first_hint(delivery: DeliveryId) -> Hint {
+    Hint {
+        delivery,
+        attempt: 1,
+        due_at: None,
+    }
+}
+
+pub(crate) fn header<'a>(request: &'a WebhookRequest, name: &str) -> &'a str {
+    let found = request.headers.iter().find(|(header, _)| header == name);
+    &found.expect("every request has it").1
+}
+
+impl Stage {
+    /// Queues a delivery's first hint, as the workflow does.
+    pub(crate) fn queue_first(&self, id: DeliveryId) {
+        now(DeliveryQueue::send(
+            &self.world,
+            &first_hint(id),
+            Duration::ZERO,
+        ))
+        .unwrap();
+    }
+
+    pub(crate) fn run_first(&self) -> Report {
+        self.run(&first_hint(self.ids[0])).unwrap()
+    }
+
+    pub(crate) fn run(&self, hint: &Hint) -> Result<Report, DeliverError> {
+        now(self.deliver.run(hint, NEVER))
+    }
+
+    /// Handles a message as the function does: what fails goes back to the queue.
+    pub(crate) fn handle(&self, message: Queued) -> Result<Report, DeliverError> {
+        self.run(&message.hint)
+            .inspect_err(|_| self.world.put_back(message, VISIBILITY_TIMEOUT))
+    }
+
+    pub(crate) fn sweep(&self) -> SweepReport {
+        self.sweep_until(NEVER)
+    }
+
+    pub(crate) fn sweep_until(&self, end: Timestamp) -> SweepReport {
+        now(self.sweep.run(end))
+    }
+
+    /// Runs what is in the queue until it is empty.
+    pub(crate) fn drain_queue(&self) {
+        while let Some(message) = self.world.receive() {
+            self.handle(message).unwrap();
+        }
+    }
+
+    /// Runs what is in the queue, and the sweep when it is time for it, until nothing is
+    /// left to do.
+    pub(crate) fn drain(&self) {
+        for _ in 0..100_000 {
+            let next_sweep = self.world.next_sweep_at().map(next_minute);
+            if let Some(message) = self.world.receive_before(next_sweep.unwrap_or(NEVER)) {
+                // Without a fault nothing of ours fails.
+                self.handle(message).unwrap();
+            } else if let Some(next_sweep) = next_sweep {
+                self.world.set_now(self.world.time().max(next_sweep));
+                assert!(self.sweep().failures.is_empty());
+            } else {
+                return;
+            }
+        }
+        panic!("there is always something left to do");
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.delivery_of(self.ids[0])
+    }
+
+    pub(crate) fn delivery_of(&self, id: DeliveryId) -> Delivery {
+        self.world.delivery(&id).unwrap()
+    }
+
+    pub(crate) fn subscription_of(&self, id: DeliveryId) -> Option<Subscription> {
+        let customer = samples::customer("acme");
+        now(SubscriptionStore::get(
+            &self.world,
+            &customer,
+            &id.subscription,
+        ))
+        .unwrap()
+    }
+
+    /// Changes the status of a delivery's subscription; `None` deletes it.
+    pub(crate) fn set_status(&self, id: DeliveryId, status: Option<SubscriptionStatus>) {
+        let Some(current) = self.subscription_of(id) else {
+            return;
+        };
+        match status {
+            None => now(self.world.remove(&current.customer_id, &current.id)).unwrap(),
+            Some(status) => {
+                let version = current.version + 1;
+                let changed = Subscription {
+                    status,
+                    version,
+                    ..current
+                };
+                now(self.world.replace(&changed)).unwrap();
+            }
+        }
+    }
+}
+
+/// The schedule's minute in which, or after which, this is swept.
+fn next_minute(time: Timestamp) -> Timestamp {
+    let minute = 60_000;
+    Timestamp::from_millis((time.as_millis() + minute - 1) / minute * minute)
+}

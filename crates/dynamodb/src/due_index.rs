@@ -1,0 +1,115 @@
+//! The sparse index `due`: which pending deliveries the sweeper has to look at, and when.
+//!
+//! A delivery enters it when its first attempt has failed, and leaves it when it ends or
+//! is held. Its attributes are this module's alone; nothing else reads them.
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use serde::Deserialize;
+use webhooks_domain::delivery::Hint;
+use webhooks_domain::due::{Due, NextAttempt, Shard};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::item::Key;
+use crate::store::{into_domain, number, to_attributes, unavailable, write_outcome};
+
+const INDEX: &str = "due";
+
+/// What a delivery has only while it is in the index.
+pub(crate) const ATTRIBUTES: &str = "dueShard, sweepAt, nextAttempt";
+/// Sets them; [`enter`] gives the values.
+pub(crate) const ENTER: &str = "dueShard = :shard, sweepAt = :sweep, nextAttempt = :next";
+
+/// Lets an update put the delivery into the index, or move it there.
+pub(crate) fn enter(
+    update: UpdateItemFluentBuilder,
+    id: &DeliveryId,
+    attempt: u32,
+    next: &NextAttempt,
+) -> UpdateItemFluentBuilder {
+    update
+        .expression_attribute_values(":shard", number(Shard::of(id).number()))
+        .expression_attribute_values(":sweep", number(next.sweep_at.as_millis()))
+        .expression_attribute_values(":next", number(attempt))
+}
+
+/// An entry as the index projects it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    #[serde(flatten)]
+    key: Key,
+    sweep_at: Timestamp,
+    next_attempt: u32,
+    next_attempt_at: Timestamp,
+}
+
+impl TryFrom<Entry> for Due {
+    type Error = String;
+
+    fn try_from(entry: Entry) -> Result<Self, String> {
+        Ok(Self {
+            hint: Hint {
+                delivery: entry.key.delivery_id()?,
+                attempt: entry.next_attempt,
+                due_at: Some(entry.next_attempt_at),
+            },
+            sweep_at: entry.sweep_at,
+        })
+    }
+}
+
+impl DueIndex for DynamoStore {
+    async fn due_page(
+        &self,
+        shard: Shard,
+        until: Timestamp,
+        after: Option<&Due>,
+        limit: u32,
+    ) -> Result<DuePage, StoreError> {
+        let start = after.map(|due| {
+            let mut key = to_attributes(&Key::delivery(&due.hint.delivery));
+            key.insert("dueShard".to_owned(), number(shard.number()));
+            key.insert("sweepAt".to_owned(), number(due.sweep_at.as_millis()));
+            key
+        });
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("dueShard = :shard AND sweepAt <= :until")
+            .expression_attribute_values(":shard", number(shard.number()))
+            .expression_attribute_values(":until", number(until.as_millis()))
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable("list due deliveries", error))?;
+        let has_more = output.last_evaluated_key.is_some();
+        let due = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(into_domain::<Entry, Due>)
+            .collect::<Result<_, _>>()?;
+        Ok(DuePage { due, has_more })
+    }
+
+    async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::delivery(&due.hint.delivery))))
+            .update_expression("SET sweepAt = :next")
+            .condition_expression("sweepAt = :read")
+            .expression_attribute_values(":next", number(sweep_at.as_millis()))
+            .expression_attribute_values(":read", number(due.sweep_at.as_millis()))
+            .send()
+            .await;
+        write_outcome(result, "postpone due delivery")
+    }
+}
