@@ -336,6 +336,7 @@ fn every_function_gets_the_environment_that_it_reads() {
             "TABLE_NAME": {"Ref": "Table"},
             "CUSTOMER_ID_POINTER": {"Ref": "CustomerIdPointer"},
             "IDEMPOTENCY_KEY_POINTER": {"Ref": "IdempotencyKeyPointer"},
+            "DEADLINE_POINTER": {"Ref": "DeadlinePointer"},
         },
         "PrepareCallsFunction": {
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
@@ -351,11 +352,17 @@ fn every_function_gets_the_environment_that_it_reads() {
             "RETRY_INTERVAL_SECONDS": {"Ref": "RetryIntervalSeconds"},
             "RETRY_BACKOFF_RATE": {"Ref": "RetryBackoffRate"},
             "RETRY_MAX_DELAY_SECONDS": {"Ref": "RetryMaxDelaySeconds"},
+            "LONGEST_QUEUE_DELAY_SECONDS": {"Ref": "LongestQueueDelaySeconds"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
+        },
+        "RequeueDueDeliveriesFunction": {
+            "TABLE_NAME": {"Ref": "Table"},
+            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         },
         "ApiFunction": {
             "TABLE_NAME": {"Ref": "Table"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
+            "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
         },
     });
@@ -386,6 +393,47 @@ fn the_table_outlives_the_stack_and_can_be_restored() {
     assert_eq!(
         properties["TimeToLiveSpecification"],
         json!({"AttributeName": "expiresAt", "Enabled": true})
+    );
+}
+
+#[test]
+fn one_sweep_ends_before_the_next_begins_and_none_is_repeated() {
+    let template = load();
+    let sweep = &template["Resources"]["RequeueDueDeliveriesFunction"]["Properties"];
+    let schedule = &sweep["Events"]["EveryMinute"]["Properties"];
+    assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
+    assert!(sweep["Timeout"].as_u64().unwrap() < 60);
+    // Neither the schedule nor Lambda's queue of asynchronous events brings one again.
+    assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
+    assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+    let age = &sweep["EventInvokeConfig"]["MaximumEventAgeInSeconds"];
+    assert!(age.as_u64().unwrap() <= 60);
+}
+
+#[test]
+fn a_delivery_that_succeeds_at_once_is_in_no_index() {
+    let template = load();
+    let indexes = &template["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"];
+    let [due] = &indexes.as_array().unwrap()[..] else {
+        panic!("one index, {indexes}")
+    };
+    let keys = due["KeySchema"].as_array().unwrap();
+    let names: Vec<_> = keys
+        .iter()
+        .map(|key| key["AttributeName"].as_str())
+        .collect();
+    // Both are attributes of deliveries that have failed only.
+    assert_eq!(names, [Some("dueShard"), Some("sweepAt")]);
+    assert_eq!(due["Projection"]["ProjectionType"], "INCLUDE");
+}
+
+#[test]
+fn the_queue_keeps_a_wait_for_as_long_as_it_can() {
+    let template = load();
+    let longest = &template["Parameters"]["LongestQueueDelaySeconds"];
+    assert_eq!(
+        (&longest["Default"], &longest["MaxValue"]),
+        (&json!(900), &json!(900))
     );
 }
 
@@ -520,12 +568,17 @@ fn actions(statement: &Value) -> Vec<&str> {
     }
 }
 
-/// The logical id that a `!Ref` or `!GetAtt` names.
+/// The logical id that a `!Ref` or `!GetAtt` names, or a `!Sub` of `${Id.Arn}/index/NAME`.
 fn referenced(value: &Value) -> Option<&str> {
-    let id = value
-        .get("Ref")
-        .or_else(|| value.get("Fn::GetAtt"))?
-        .as_str()?;
+    let index = || {
+        let text = value.get("Fn::Sub")?.as_str()?.strip_prefix("${")?;
+        let (attribute, name) = text.split_once("}/index/")?;
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase())
+            .then_some(attribute)
+    };
+    let plain = value.get("Ref").or_else(|| value.get("Fn::GetAtt"));
+    let id = plain.map_or_else(index, Value::as_str)?;
     Some(id.split('.').next().unwrap_or(id))
 }
 

@@ -20,6 +20,7 @@ mod emulator;
 mod failed_events;
 mod fixture;
 mod leaks;
+mod long_waits;
 mod malformed_events;
 mod managing;
 mod permissions;

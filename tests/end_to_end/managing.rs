@@ -27,6 +27,7 @@ async fn a_subscription_is_shown_as_it_was_created() -> Result<()> {
         "filter": {"country": ["CH"]},
         "description": "Bücher & Söhne",
         "headers": {"x-tenant": "blue"},
+        "retryPolicy": {"schedule": [0, 60, 3600], "jitter": 0.5},
     });
     let created = test.subscribe_with("/a", fields.clone()).await?;
     let subscription = &created.subscription;
@@ -37,6 +38,7 @@ async fn a_subscription_is_shown_as_it_was_created() -> Result<()> {
     assert_eq!(subscription.filter.as_ref(), Some(&fields["filter"]));
     assert_eq!(json!(subscription.description), fields["description"]);
     assert_eq!(json!(subscription.headers), fields["headers"]);
+    assert_eq!(json!(subscription.retry_policy), fields["retryPolicy"]);
     assert_eq!(subscription.status, SubscriptionStatus::Active);
     assert_eq!(subscription.created_at, subscription.updated_at);
 
@@ -205,6 +207,10 @@ async fn an_unsigned_request_is_refused() -> Result<()> {
 
 /// Each with the field that the problem must name.
 fn bad_fields() -> Vec<(&'static str, Value)> {
+    // Each of 14 waits is a week; the stack keeps a delivery for 90 days.
+    let mut longer_than_kept = vec![604_800; 15];
+    longer_than_kept[0] = 0;
+    let longer_than_kept = json!({"schedule": longer_than_kept});
     let long_url = format!("https://example.com/{}", "a".repeat(2_048));
     vec![
         ("url", json!({"url": null})),
@@ -244,6 +250,14 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
         ),
         ("headers", json!({"headers": {"host": "example.com"}})),
         ("headers", json!({"headers": {"content-length": "1"}})),
+        ("retryPolicy", json!({"retryPolicy": {"schedule": [5]}})),
+        (
+            "retryPolicy",
+            json!({"retryPolicy": {"schedule": [0], "jitter": 2}}),
+        ),
+        ("retryPolicy", json!({"retryPolicy": {"maxAttempts": 5}})),
+        ("retryPolicy", json!({"retryPolicy": {"attempts": 5}})),
+        ("retryPolicy", json!({"retryPolicy": longer_than_kept})),
         ("secret", json!({"secret": "hunter2"})),
         ("secret", json!({"secret": "whsec_c2hvcnQ="})),
         (

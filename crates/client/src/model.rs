@@ -48,6 +48,9 @@ pub struct Subscription {
     /// Headers that each request carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
+    /// How its deliveries are retried, if not as the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<Value>,
     /// Whether it is sent to.
     pub status: SubscriptionStatus,
     /// RFC 3339, UTC.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::manage::{Manage, ManageError, SubscriptionChange};
@@ -19,6 +21,7 @@ fn manage(world: &World) -> TestManage {
         vault: Vault::new(world.clone(), world.clone(), world.clone()),
         clock: world.clone(),
         random: SystemRandom::new(),
+        retention: Duration::from_hours(24 * 90),
     }
 }
 

@@ -127,8 +127,8 @@ where
     T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, &problem))
 }
 
-pub(crate) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 /// The key of an item, for an error's text.

@@ -171,7 +171,10 @@ mod tests {
     #[test]
     fn a_schedule_wins_over_the_backoff_numbers() {
         let policy = schedule("0, 5,300", "14");
-        assert_eq!(policy, Ok(RetryPolicy::Schedule(vec![0, 5, 300])));
+        assert_eq!(
+            policy,
+            RetryPolicy::schedule(vec![0, 5, 300]).map_err(|error| malformed(SCHEDULE, error))
+        );
         for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
             assert!(schedule(bad, "90").is_err(), "{bad}");
         }

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    const ENOUGH: Duration = Duration::from_secs(60);
+    const ENOUGH: Duration = Duration::from_mins(1);
 
     fn batch(bodies: &[&str]) -> Batch {
         let record = |(position, body): (usize, &&str)| Record {

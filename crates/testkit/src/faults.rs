@@ -22,8 +22,9 @@ impl Script {
         self.0.extend(faults);
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// Gives whether some were left.
+    pub(crate) fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
     }
 
     pub(crate) fn next(&mut self) -> Fault {

@@ -89,9 +89,9 @@ impl World {
         self.state().faults.extend(faults);
     }
 
-    /// Forgets the faults that did not strike.
-    pub fn clear_faults(&self) {
-        self.state().faults.clear();
+    /// Forgets the faults that did not strike; gives whether there were any.
+    pub fn clear_faults(&self) -> bool {
+        self.state().faults.clear()
     }
 
     /// What the endpoint answers next; when nothing is left it answers 200.
@@ -306,7 +306,7 @@ impl DeliveryStore for World {
                 deliveries, due, ..
             } = state;
             update_pending(deliveries, id, attempts, |delivery| {
-                end(delivery, due, status)
+                end(delivery, due, status);
             })
         })
     }

@@ -116,6 +116,8 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
     vec![
         Parameter::new("RequestTimeoutSeconds", "3"),
         Parameter::new("RetrySchedule", "0,1,1,2,2"),
+        // So that a wait for the sweep is not one of a quarter of an hour.
+        Parameter::new("LongestQueueDelaySeconds", "5"),
         Parameter::new("WorkflowType", workflow_type),
     ]
 }

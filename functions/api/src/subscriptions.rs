@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::SubscriptionChange;
+use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 
 use crate::Api;
@@ -35,6 +36,8 @@ pub(crate) struct SubscriptionView {
     description: Option<Description>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_policy: Option<RetryPolicy>,
     status: SubscriptionStatus,
     created_at: String,
     updated_at: String,
@@ -51,6 +54,7 @@ impl From<Subscription> for SubscriptionView {
             filter: filter.and_then(|filter| RawValue::from_string(filter).ok()),
             description: subscription.description,
             headers: subscription.headers.into(),
+            retry_policy: subscription.retry_policy,
             status: subscription.status,
             created_at: subscription.created_at.to_string(),
             updated_at: subscription.updated_at.to_string(),

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crate::stage::{NEVER, deliver, first_hint, header, now, schedule, stage, stage_with};
+use crate::stage::{
+    NEVER, VISIBILITY_TIMEOUT, deliver, first_hint, header, now, schedule, stage, stage_with,
+};
 use proptest::prelude::*;
 use webhooks_domain::deliver::{DeliverError, Report};
 use webhooks_domain::delivery::{CancelReason, DeliveryStatus, DropReason, FailureReason};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_DELAY, SubscriptionStore};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
-use webhooks_testkit::samples;
+use webhooks_testkit::{Fault, samples};
 
 #[test]
 fn a_request_is_signed_for_what_it_carries() {
@@ -174,6 +176,38 @@ fn a_hint_that_was_lost_is_sent_again_by_the_sweep() {
         stage.drain();
         assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
     }
+}
+
+#[test]
+fn no_crash_delays_an_attempt_by_more_than_the_visibility_timeout_and_a_sweep() {
+    const BOUNDARIES: usize = 9;
+    let mut struck = 0;
+    for delay in [5, 3_600] {
+        for (boundary, fault) in
+            (0..BOUNDARIES).flat_map(|n| [(n, Fault::Before), (n, Fault::After)])
+        {
+            let stage = stage(schedule(&[0, delay]));
+            stage
+                .world
+                .answer([samples::response(500), samples::response(500)]);
+            stage
+                .world
+                .plant(std::iter::repeat_n(Fault::None, boundary).chain([fault]));
+            stage.drain();
+            struck += usize::from(!stage.world.clear_faults());
+            let attempts = stage.delivery().attempts;
+            let gap = attempts[1].at.since(attempts[0].at);
+            let bound = Duration::from_secs(delay.into()).mul_f64(1.1)
+                + Duration::from_secs(1)
+                + VISIBILITY_TIMEOUT
+                + Duration::from_mins(1);
+            assert!(
+                gap <= bound,
+                "{fault:?} at {boundary}: {gap:?} instead of {delay} s"
+            );
+        }
+    }
+    assert_eq!(struck, 2 * 2 * BOUNDARIES, "every boundary was reached");
 }
 
 #[test]

@@ -160,11 +160,11 @@ impl Stage {
         for _ in 0..100_000 {
             let next_sweep = self.world.next_sweep_at().map(next_minute);
             if let Some(message) = self.world.receive_before(next_sweep.unwrap_or(NEVER)) {
-                // Without a fault nothing of ours fails.
-                self.handle(message).unwrap();
+                // What fails is in the queue again.
+                let _ = self.handle(message);
             } else if let Some(next_sweep) = next_sweep {
                 self.world.set_now(self.world.time().max(next_sweep));
-                assert!(self.sweep().failures.is_empty());
+                self.sweep();
             } else {
                 return;
             }
