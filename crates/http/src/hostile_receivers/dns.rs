@@ -13,7 +13,7 @@ use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
 use super::authority::{Authority, Leaf};
 use super::name_server::{NameServer, Reply, alias};
 use super::receiver::{OK, Receiver};
-use super::{LONG, SHORT, assert_failed, request, send_by_name, sender_with};
+use super::{LONG, SHORT, assert_failed, request, send_by_name, sender, sender_with};
 
 /// Looks up `example.com` when nobody is to be dialled.
 async fn look_up(limit: Duration, names: &NameServer) -> WebhookResponse {
@@ -47,52 +47,34 @@ async fn a_name_is_asked_for_in_both_families_and_in_no_search_list() {
 
 #[tokio::test]
 async fn each_way_to_have_no_address_has_its_own_words() {
-    let cases: [(fn() -> Reply, &str); _] = [
-        (|| Reply::Error(ResponseCode::NXDomain), "no such name"),
-        (|| Reply::Records(vec![]), "no address"),
-        (
-            || Reply::Error(ResponseCode::ServFail),
-            "name server failed",
-        ),
-        (|| Reply::Error(ResponseCode::NotImp), "name server failed"),
-        (
-            || Reply::Error(ResponseCode::Refused),
-            "name server refused",
-        ),
-        (|| Reply::Broken, "answer not understood"),
-    ];
-    for (reply, words) in cases {
-        let names = NameServer::start(move |_| reply());
+    for (reply, words) in [
+        (Reply::Error(ResponseCode::NXDomain), "no such name"),
+        (Reply::Records(vec![]), "no address"),
+        (Reply::Error(ResponseCode::ServFail), "name server failed"),
+        (Reply::Error(ResponseCode::NotImp), "name server failed"),
+        (Reply::Error(ResponseCode::Refused), "name server refused"),
+        (Reply::Broken, "answer not understood"),
+    ] {
+        let names = NameServer::start(move |_| reply.clone());
         let response = look_up(LONG, &names).await;
-        assert_failed(
-            &response,
-            AttemptOutcome::Unreachable,
-            &format!("dns: {words}"),
-        );
+        let error = format!("dns: {words}");
+        assert_failed(&response, AttemptOutcome::Unreachable, &error);
     }
 }
 
 #[tokio::test]
 async fn no_name_server_at_all_is_unreachable() {
-    let response = super::sender(LONG)
-        .send(request("https://example.com/"))
-        .await;
-    assert_failed(
-        &response,
-        AttemptOutcome::Unreachable,
-        "dns: name server unreachable",
-    );
+    let response = sender(LONG).send(request("https://example.com/")).await;
+    let error = "dns: name server unreachable";
+    assert_failed(&response, AttemptOutcome::Unreachable, error);
 }
 
 #[tokio::test]
 async fn a_silent_name_server_ends_with_the_deadline() {
     let names = NameServer::start(|_| Reply::Silence);
     let response = look_up(SHORT, &names).await;
-    assert_failed(
-        &response,
-        AttemptOutcome::TimedOut,
-        "dns: no answer within 300 ms",
-    );
+    let error = "dns: no answer within 300 ms";
+    assert_failed(&response, AttemptOutcome::TimedOut, error);
 }
 
 #[tokio::test]
@@ -104,17 +86,14 @@ async fn a_silent_name_server_is_given_up_before_a_long_deadline() {
 
 #[tokio::test]
 async fn a_family_that_fails_does_not_take_the_other_along() {
-    for (failing, reply) in [
-        (RecordType::AAAA, (|| Reply::Silence) as fn() -> Reply),
-        (RecordType::AAAA, || Reply::Error(ResponseCode::ServFail)),
-        (RecordType::AAAA, || Reply::Error(ResponseCode::NXDomain)),
+    for failure in [
+        Reply::Silence,
+        Reply::Error(ResponseCode::ServFail),
+        Reply::Error(ResponseCode::NXDomain),
     ] {
-        let names = NameServer::start(move |question| {
-            if question.query_type() == failing {
-                reply()
-            } else {
-                Reply::addresses(question, &["127.0.0.1"])
-            }
+        let names = NameServer::start(move |question| match question.query_type() {
+            RecordType::A => Reply::addresses(question, &["127.0.0.1"]),
+            _ => failure.clone(),
         });
         assert_eq!(reach(&names).await.outcome, AttemptOutcome::Succeeded);
     }
@@ -174,19 +153,13 @@ async fn a_name_that_turns_private_is_refused_when_it_is_dialled_again() {
 /// `example.com` stands for `1.example.com`, and so on to the last, which has the addresses.
 fn chain(question: &Query, last: usize, addresses: &[&str]) -> Reply {
     let name = question.name().to_ascii();
-    let position = name
-        .split('.')
-        .next()
-        .and_then(|label| label.parse().ok())
-        .unwrap_or(0);
+    let (label, _) = name.split_once('.').unwrap();
+    let position = label.parse().unwrap_or(0);
     if position == last {
-        Reply::addresses(question, addresses)
-    } else {
-        Reply::Records(vec![alias(
-            &name,
-            &format!("{}.example.com.", position + 1),
-        )])
+        return Reply::addresses(question, addresses);
     }
+    let next = format!("{}.example.com.", position + 1);
+    Reply::Records(vec![alias(&name, &next)])
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::receiver::LOOPBACK;
 const MAX_UDP_BYTES: usize = 512;
 
 /// What a question is answered with.
+#[derive(Clone)]
 pub(super) enum Reply {
     Records(Vec<Record>),
     Error(ResponseCode),
@@ -38,7 +39,9 @@ impl Reply {
     /// With a time to live for each record, in seconds.
     pub(super) fn living(mut self, seconds: u32) -> Self {
         if let Self::Records(records) = &mut self {
-            records.iter_mut().for_each(|record| record.ttl = seconds);
+            for record in records {
+                record.ttl = seconds;
+            }
         }
         self
     }

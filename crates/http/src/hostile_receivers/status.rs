@@ -26,7 +26,7 @@ async fn only_200_to_299_succeeds() {
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_leads() {
     let elsewhere = Receiver::answering(OK);
-    for status in 300..=308 {
+    for status in [300, 301, 302, 303, 305, 306, 307, 308] {
         for location in [
             elsewhere.url().as_str(),
             "http://169.254.169.254/",
