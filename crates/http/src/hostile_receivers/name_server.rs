@@ -93,7 +93,7 @@ impl NameServer {
         Self::start(|question| Reply::addresses(question, addresses))
     }
 
-    /// The same with nothing behind its TCP port.
+    /// The same server, with nothing behind its TCP port.
     pub(super) fn without_tcp(self) -> Self {
         let closed = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let tcp_port = closed.local_addr().unwrap().port();
