@@ -8,6 +8,8 @@ use std::io;
 use std::iter;
 use std::time::Duration;
 
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use rustls::CertificateError;
 use webhooks_domain::outbound::{AttemptOutcome, BlockedAddress};
 
@@ -70,7 +72,7 @@ impl Failure {
                 return match cause {
                     ResolveError::Blocked(blocked) => Self::blocked_address(blocked),
                     ResolveError::NoAddress => Self::unreachable("dns: no address"),
-                    ResolveError::Failed(cause) => Self::unreachable(dns_failure(cause)),
+                    ResolveError::Failed(cause) => dns_failure(cause),
                 };
             }
             if let Some(what) = describe(cause, phase) {
@@ -144,17 +146,28 @@ fn describe(cause: &(dyn Error + 'static), phase: Phase) -> Option<String> {
     Some(format!("{phase}: {what}"))
 }
 
-/// The system's words for a failed lookup; it has no other way to tell one from another.
-fn dns_failure(error: &io::Error) -> String {
-    const MAX_CHARS: usize = 80;
-    let text = error.to_string();
-    let what = text.rsplit(": ").next().unwrap_or(&text);
-    let what: String = what
-        .chars()
-        .filter(|what| !what.is_control())
-        .take(MAX_CHARS)
-        .collect();
-    format!("dns: {}", what.to_lowercase())
+/// Why the name servers gave no address.
+fn dns_failure(error: &NetError) -> Failure {
+    let what = match error {
+        // Before the deadline: the resolver gave up first.
+        NetError::Timeout => {
+            return Failure {
+                outcome: AttemptOutcome::TimedOut,
+                error: "dns: no answer".to_owned(),
+            };
+        }
+        NetError::Dns(DnsError::NoRecordsFound(nothing)) => match nothing.response_code {
+            ResponseCode::NXDomain => "no such name",
+            _ => "no address",
+        },
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => "name server refused",
+        NetError::Dns(_) => "name server failed",
+        NetError::Truncated => "answer too long, and not to be had over TCP",
+        NetError::Proto(_) => "answer not understood",
+        NetError::Io(_) | NetError::NoConnections => "name server unreachable",
+        _ => "failed",
+    };
+    Failure::unreachable(format!("dns: {what}"))
 }
 
 fn tls_failure(error: &rustls::Error) -> String {

@@ -7,8 +7,7 @@
 //! - A kept connection leads to an address that was checked when it was dialled, and the policy
 //!   does not change while the process lives; so using it again dials nothing new, whatever the
 //!   name has come to mean since. It is dropped after a few idle seconds.
-//! - One deadline over name resolution, connection, TLS, headers and body. A name lookup that
-//!   hangs is left behind on its own thread.
+//! - One deadline over name resolution, connection, TLS, headers and body.
 //! - At most one request per call: no redirect is followed, nothing is sent again. (A connection
 //!   found closed before a single byte was written to it is replaced; that is no second request.)
 //! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
@@ -20,10 +19,15 @@
 //! does not undo the success (the endpoint has said that it accepted the webhook, and sending
 //! again would duplicate it); what happened is in the response's `error`.
 //!
-//! Names are resolved by the system (`getaddrinfo`), as everything else in the function's
-//! environment is: it needs no further dependency, adds nothing to a cold start and follows the
-//! network's own configuration. A lookup cannot be cancelled, but it gives up by itself, and it
-//! holds only a waiting thread until then.
+//! Names are resolved over DNS alone, by the name servers of the system's configuration, which
+//! is read once. `getaddrinfo` would hold a thread until it gives up by itself, cannot be
+//! cancelled, and tells one failure from another in words only. So:
+//! - Names are absolute; no search list and no `hosts` file counts. A receiver on this machine is
+//!   reached by its address, in a development network, since `localhost` is no endpoint's name.
+//! - IPv4 and IPv6 addresses are both asked for and waited for. When one family gives none,
+//!   for whatever reason, the other counts: what was not learnt is not dialled either.
+//! - A question is given up after four seconds. An answer that is too long for UDP comes over
+//!   TCP. No answer is kept, whatever its time to live.
 //!
 //! This crate is not a general HTTP client, and records and signs nothing.
 

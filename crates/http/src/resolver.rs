@@ -1,45 +1,48 @@
 //! Name resolution with the address policy inside: what comes out may be dialled.
 
-use std::future::Future;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Name;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
+use reqwest::dns::{Addrs, Resolve, Resolving};
 use webhooks_domain::outbound::{AddressPolicy, BlockedAddress};
 
 use crate::phase::Phase;
+
+/// How long a question may stay without an answer until it is asked again.
+const TRY_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often a question is asked again. So a lookup ends after [`TRY_LIMIT`] twice, and what is
+/// left of the exchange's deadline is for the exchange.
+const RETRIES: usize = 1;
 
 /// How many of a name's addresses are dialled at most. All are checked; but a name with hundreds
 /// must not turn one attempt into hundreds of connections.
 const MAX_DIALLED: usize = 8;
 
-/// The addresses of a name, or why there are none.
-pub(crate) type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
-
-/// Turns a name into all its addresses; tests script it.
-pub(crate) trait NameResolver: Send + Sync + 'static {
-    /// Asks for the addresses of a host name in ASCII.
-    fn resolve(&self, name: &str) -> Answers;
+/// A resolver that asks the name servers of the system's configuration, which is read now.
+pub(crate) fn system_resolver() -> Result<TokioResolver, NetError> {
+    build(TokioResolver::builder_tokio()?)
 }
 
-/// The system's resolver, `getaddrinfo` on a thread of its own.
-pub(crate) struct SystemResolver;
-
-impl NameResolver for SystemResolver {
-    fn resolve(&self, name: &str) -> Answers {
-        let absolute = absolute(name);
-        Box::pin(async move {
-            let addresses = tokio::net::lookup_host((absolute, 0)).await?;
-            Ok(addresses.map(|address| address.ip()).collect())
-        })
-    }
-}
-
-/// The name with its final dot, so that no search list of the system leads it elsewhere.
-fn absolute(name: &str) -> String {
-    format!("{}.", name.trim_end_matches('.'))
+/// A resolver with our options in place of the system's.
+pub(crate) fn build(
+    mut builder: ResolverBuilder<TokioRuntimeProvider>,
+) -> Result<TokioResolver, NetError> {
+    let options = builder.options_mut();
+    // Both families are waited for, so that an address of either can refuse the name. (The
+    // strategies that are called `then` would be content with the first.)
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.use_hosts_file = ResolveHosts::Never;
+    // Connections are kept, and the name servers have a cache: one more would only be stale.
+    options.cache_size = 0;
+    options.timeout = TRY_LIMIT;
+    options.attempts = RETRIES;
+    builder.build()
 }
 
 /// Why a name leads nowhere that may be dialled.
@@ -50,32 +53,34 @@ pub(crate) enum ResolveError {
     #[error("no address")]
     NoAddress,
     #[error(transparent)]
-    Failed(#[from] io::Error),
+    Failed(#[from] NetError),
 }
 
 /// What the HTTP client resolves with: every answer is checked, and one that is refused
 /// refuses the name.
+#[derive(Clone)]
 pub(crate) struct CheckedResolver {
-    resolver: Arc<dyn NameResolver>,
+    resolver: TokioResolver,
     policy: AddressPolicy,
 }
 
 impl CheckedResolver {
-    pub(crate) fn new(resolver: impl NameResolver, policy: AddressPolicy) -> Self {
-        Self {
-            resolver: Arc::new(resolver),
-            policy,
-        }
+    pub(crate) const fn new(resolver: TokioResolver, policy: AddressPolicy) -> Self {
+        Self { resolver, policy }
+    }
+
+    async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let answers = self.resolver.lookup_ip(absolute(name)?).await?;
+        check(answers.iter().collect(), &self.policy)
     }
 }
 
 impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let answers = self.resolver.resolve(name.as_str());
-        let policy = self.policy.clone();
+    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
+        let resolver = self.clone();
         Box::pin(async move {
             Phase::Dns.enter();
-            let addresses = check(answers.await, &policy)?;
+            let addresses = resolver.lookup(name.as_str()).await?;
             Phase::Connect.enter();
             // The client replaces port 0 by the URL's.
             let addresses = addresses
@@ -86,11 +91,14 @@ impl Resolve for CheckedResolver {
     }
 }
 
-fn check(
-    answers: io::Result<Vec<IpAddr>>,
-    policy: &AddressPolicy,
-) -> Result<Vec<IpAddr>, ResolveError> {
-    let mut addresses = answers?;
+/// The name from the root, so that no search list of the system leads it elsewhere.
+fn absolute(name: &str) -> Result<Name, NetError> {
+    let mut name = Name::from_ascii(name)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn check(mut addresses: Vec<IpAddr>, policy: &AddressPolicy) -> Result<Vec<IpAddr>, ResolveError> {
     if addresses.is_empty() {
         return Err(ResolveError::NoAddress);
     }
@@ -113,16 +121,21 @@ mod tests {
         let mut addresses: Vec<IpAddr> = (0..100)
             .map(|last| format!("1.1.1.{last}").parse().unwrap())
             .collect();
-        let dialled = check(Ok(addresses.clone()), &policy).unwrap();
+        let dialled = check(addresses.clone(), &policy).unwrap();
         assert_eq!(dialled, addresses[..MAX_DIALLED]);
         addresses.push("10.0.0.1".parse().unwrap());
-        let error = check(Ok(addresses), &policy).unwrap_err();
+        let error = check(addresses, &policy).unwrap_err();
         assert!(matches!(error, ResolveError::Blocked(_)), "{error}");
     }
 
     #[test]
     fn a_name_is_asked_for_with_one_final_dot() {
-        assert_eq!(absolute("example.com"), "example.com.");
-        assert_eq!(absolute("example.com."), "example.com.");
+        for (name, asked) in [
+            ("example.com", "example.com."),
+            ("example.com.", "example.com."),
+            ("xn--mnchen-3ya.a_b.example", "xn--mnchen-3ya.a_b.example."),
+        ] {
+            assert_eq!(absolute(name).unwrap().to_ascii(), asked);
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,7 +17,7 @@ use webhooks_domain::outbound::{
 use crate::excerpt::Excerpt;
 use crate::failure::{self, Failure};
 use crate::phase::{ConnectPhase, Phase};
-use crate::resolver::{CheckedResolver, NameResolver, SystemResolver};
+use crate::resolver::{self, CheckedResolver};
 
 /// The most of a response body that is read, 64 KiB; then the connection is dropped.
 ///
@@ -41,6 +43,9 @@ pub struct HttpSender {
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSenderError {
+    /// The system names no name servers.
+    #[error("name servers of the system (/etc/resolv.conf): {0}")]
+    NameServers(#[from] NetError),
     /// rustls refused its configuration.
     #[error("tls configuration: {0}")]
     Tls(#[from] rustls::Error),
@@ -53,20 +58,23 @@ impl HttpSender {
     /// A sender that dials what `policy` permits and gives each exchange at most `limit`, from
     /// name resolution to the last byte of the body.
     ///
+    /// The system's name servers are read here, once.
+    ///
     /// # Errors
-    /// When the TLS or HTTP client cannot be configured, which is a fault of the build.
+    /// When they cannot be read; or when the TLS or HTTP client cannot be configured, which is a
+    /// fault of the build.
     pub fn new(policy: AddressPolicy, limit: Duration) -> Result<Self, HttpSenderError> {
         let roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
-        Self::with_resolver_and_roots(policy, limit, SystemResolver, roots)
+        Self::with_resolver_and_roots(policy, limit, resolver::system_resolver()?, roots)
     }
 
     /// The same with another resolver and other trusted roots, for this crate's tests.
     pub(crate) fn with_resolver_and_roots(
         policy: AddressPolicy,
         limit: Duration,
-        resolver: impl NameResolver,
+        resolver: TokioResolver,
         roots: RootCertStore,
     ) -> Result<Self, HttpSenderError> {
         let client = Client::builder()

@@ -19,7 +19,7 @@ const OURS: [&str; 5] = [
 ///
 /// One JSON object a line, with the `timestamp` and `level` by which Lambda filters.
 /// The level is for our own crates only: what AWS clients log below a warning may hold
-/// requests whole.
+/// requests whole. And what the name resolver logs is up to customers' name servers.
 ///
 /// # Errors
 /// When `LOG_LEVEL` is missing or no level.
@@ -31,6 +31,7 @@ pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
         .flatten_event(true);
     let ours = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
+        .with_target("hickory", LevelFilter::OFF)
         .with_targets(OURS.map(|target| (target, level)));
     tracing_subscriber::registry()
         .with(lines.with_filter(ours))

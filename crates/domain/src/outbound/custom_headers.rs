@@ -233,6 +233,7 @@ const FORBIDDEN: &[&str] = &[
     "user-agent",
     "webhook-*",
     "x-amz-*",
+    "x-amzn-*",
 ];
 
 #[cfg(test)]
@@ -296,6 +297,7 @@ mod tests {
             "proxy-authorization",
             "proxy-connection",
             "x-amz-security-token",
+            "x-amzn-oidc-identity",
         ] {
             let error = headers(&[(name, "x")]).unwrap_err();
             assert!(

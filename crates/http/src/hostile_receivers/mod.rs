@@ -1,0 +1,106 @@
+//! Receivers that misbehave on raw sockets, and names that lead where they should not.
+//!
+//! Every exchange must end within its deadline, with bounded memory and a precise outcome.
+
+#![allow(clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "a slow receiver has to sleep")]
+
+mod addresses;
+mod authority;
+mod body;
+mod connection;
+mod dns;
+mod headers;
+mod name_server;
+mod receiver;
+mod request;
+mod status;
+mod tls;
+
+use std::time::{Duration, Instant};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use rustls::RootCertStore;
+use webhooks_domain::outbound::{
+    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, WebhookRequest,
+    WebhookResponse, WebhookSender,
+};
+
+use self::name_server::NameServer;
+use self::receiver::Receiver;
+use crate::{HttpSender, resolver};
+
+/// For exchanges that must run into their deadline.
+const SHORT: Duration = Duration::from_millis(300);
+/// For exchanges that must end by themselves.
+const LONG: Duration = Duration::from_secs(10);
+/// How late an exchange may end on a busy machine.
+const GRACE: Duration = Duration::from_millis(1_500);
+
+fn loopback() -> DevelopmentNetworks {
+    "127.0.0.0/8".parse().unwrap()
+}
+
+/// A sender that knows no name server.
+fn sender(limit: Duration) -> HttpSender {
+    sender_with(limit, ResolverConfig::default(), RootCertStore::empty())
+}
+
+fn sender_with(limit: Duration, names: ResolverConfig, roots: RootCertStore) -> HttpSender {
+    let policy = AddressPolicy::new(loopback());
+    let names = TokioResolver::builder_with_config(names, TokioRuntimeProvider::default());
+    let resolver = resolver::build(names).unwrap();
+    HttpSender::with_resolver_and_roots(policy, limit, resolver, roots).unwrap()
+}
+
+fn request(url: &str) -> WebhookRequest {
+    WebhookRequest {
+        url: EndpointUrl::parse(url, &loopback()).unwrap(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: b"{}".to_vec(),
+    }
+}
+
+/// Sends to a receiver that is to be given up on.
+async fn send_shortly(receiver: &Receiver) -> WebhookResponse {
+    let started = Instant::now();
+    let response = sender(SHORT).send(request(&receiver.url())).await;
+    let elapsed = started.elapsed();
+    assert!(
+        elapsed >= SHORT && elapsed < SHORT + GRACE,
+        "{elapsed:?}: {response:?}"
+    );
+    let duration = Duration::from_millis(response.duration_ms.into());
+    assert!(duration >= SHORT && duration <= elapsed, "{duration:?}");
+    response
+}
+
+/// Sends to a receiver that ends the exchange itself.
+async fn send(receiver: &Receiver) -> WebhookResponse {
+    let started = Instant::now();
+    let response = sender(LONG).send(request(&receiver.url())).await;
+    assert!(started.elapsed() < LONG / 2, "{response:?}");
+    response
+}
+
+/// Sends to a receiver under the name `example.com`.
+async fn send_by_name(
+    limit: Duration,
+    names: &NameServer,
+    receiver: &Receiver,
+    roots: RootCertStore,
+) -> WebhookResponse {
+    sender_with(limit, names.config(), roots)
+        .send(request(&receiver.named_url()))
+        .await
+}
+
+fn assert_failed(response: &WebhookResponse, outcome: AttemptOutcome, error: &str) {
+    assert_eq!(
+        (response.outcome, response.status, response.error.as_deref()),
+        (outcome, None, Some(error))
+    );
+    assert_eq!((&response.excerpt, &response.retry_after), (&None, &None));
+}

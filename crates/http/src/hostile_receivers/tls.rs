@@ -1,0 +1,183 @@
+//! TLS, with a name that leads to the receiver.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
+
+use super::authority::{Authority, Leaf, tls_receiver};
+use super::name_server::NameServer;
+use super::receiver::{RECEIVER_LIMIT, Receiver, hang};
+use super::{LONG, SHORT, assert_failed, send_by_name};
+
+async fn send_over_tls(
+    limit: Duration,
+    receiver: &Receiver,
+    roots: RootCertStore,
+) -> WebhookResponse {
+    let names = NameServer::answering(&["127.0.0.1"]);
+    send_by_name(limit, &names, receiver, roots).await
+}
+
+#[tokio::test]
+async fn tls_1_2_and_1_3_are_spoken() {
+    let authority = Authority::new("trusted");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let receiver = authority.receiver(&Leaf {
+            versions: vec![version],
+            ..Leaf::default()
+        });
+        let response = send_over_tls(LONG, &receiver, authority.roots()).await;
+        assert_eq!(
+            (response.outcome, response.error),
+            (AttemptOutcome::Succeeded, None)
+        );
+        assert_eq!(response.excerpt.as_deref(), Some("ok"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_prove_the_name_is_refused() {
+    let authority = Authority::new("trusted");
+    for (leaf, error) in [
+        (
+            Leaf {
+                to_year: 2021,
+                ..Leaf::default()
+            },
+            "tls: certificate expired",
+        ),
+        (
+            Leaf {
+                from_year: 2099,
+                ..Leaf::default()
+            },
+            "tls: certificate not valid yet",
+        ),
+        (
+            Leaf {
+                name: "other.example.com",
+                ..Leaf::default()
+            },
+            "tls: certificate not valid for the host name",
+        ),
+        (
+            Leaf {
+                name: "127.0.0.1",
+                ..Leaf::default()
+            },
+            "tls: certificate not valid for the host name",
+        ),
+    ] {
+        let receiver = authority.receiver(&leaf);
+        let response = send_over_tls(LONG, &receiver, authority.roots()).await;
+        assert_failed(&response, AttemptOutcome::Unreachable, error);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_issuer_is_refused() {
+    let receiver = Authority::new("unknown").receiver(&Leaf::default());
+    let response = send_over_tls(LONG, &receiver, Authority::new("trusted").roots()).await;
+    let error = "tls: certificate issuer not trusted";
+    assert_failed(&response, AttemptOutcome::Unreachable, error);
+
+    let leaf = Leaf::default();
+    let (params, key) = leaf.params();
+    let self_signed = params.self_signed(&key).unwrap().der().clone();
+    let receiver = tls_receiver(self_signed, &key, &leaf);
+    let response = send_over_tls(LONG, &receiver, Authority::new("trusted").roots()).await;
+    assert_failed(&response, AttemptOutcome::Unreachable, error);
+}
+
+#[tokio::test]
+async fn plain_http_behind_https_is_refused() {
+    let receiver = Receiver::start(|mut stream| {
+        stream.read_exact(&mut [0; 64])?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+        stream.shutdown(Shutdown::Write)?;
+        io::copy(&mut stream, &mut io::sink()).map(drop)
+    });
+    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::Unreachable,
+        "tls: not a TLS message",
+    );
+}
+
+#[tokio::test]
+async fn a_tls_version_before_1_2_is_refused() {
+    // A ServerHello of TLS 1.1 for any cipher suite: rustls itself speaks nothing that old.
+    let receiver = Receiver::start(|mut stream| {
+        stream.read_exact(&mut [0; 64])?;
+        let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
+        hello.extend([7; 32]);
+        hello.extend([0, 0xc0, 0x13, 0]);
+        stream.write_all(&hello)?;
+        io::copy(&mut stream, &mut io::sink()).map(drop)
+    });
+    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    assert_eq!(
+        (response.outcome, response.status),
+        (AttemptOutcome::Unreachable, None)
+    );
+    assert!(
+        response.error.as_deref().unwrap().starts_with("tls: "),
+        "{response:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_hangs_times_out() {
+    let receiver = Receiver::start(|stream| {
+        hang();
+        drop(stream);
+        Ok(())
+    });
+    let response = send_over_tls(SHORT, &receiver, RootCertStore::empty()).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::TimedOut,
+        "connect: no TCP or TLS handshake within 300 ms",
+    );
+}
+
+#[tokio::test]
+async fn silence_after_a_tls_handshake_is_told_from_silence_in_it() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf {
+        delay: RECEIVER_LIMIT,
+        ..Leaf::default()
+    });
+    let response = send_over_tls(SHORT, &receiver, authority.roots()).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::TimedOut,
+        "response: no headers within 300 ms",
+    );
+}
+
+#[tokio::test]
+async fn a_connection_closed_in_the_tls_handshake_is_unreachable() {
+    let receiver = Receiver::start(|mut stream| match stream.read(&mut [0; 4_096]) {
+        Ok(_) => stream.shutdown(Shutdown::Both),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    });
+    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    assert_eq!(
+        (response.outcome, response.status),
+        (AttemptOutcome::Unreachable, None)
+    );
+    assert!(
+        response
+            .error
+            .as_deref()
+            .unwrap()
+            .starts_with("connect: connection"),
+        "{response:?}"
+    );
+}
