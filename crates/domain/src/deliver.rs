@@ -17,7 +17,7 @@ use crate::ports::{
     StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
-use crate::secret::Secret;
+use crate::signing::{Secret, signature_header};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
@@ -34,7 +34,7 @@ pub enum DeliverError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The subscription's secret could not be opened.
+    /// The subscription's secrets could not be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The stored payload cannot be read.
@@ -147,15 +147,11 @@ where
         subscription: &Subscription,
         number: u32,
     ) -> Result<Report, DeliverError> {
-        let customer = &delivery.customer_id;
-        let secret = self
-            .vault
-            .open(&subscription.secret, customer, &subscription.id)
-            .await?;
         let at = self.clock.now();
+        let secrets = self.vault.open_all(subscription, at).await?;
         let response = self
             .sender
-            .send(request(message, subscription, &secret, at)?)
+            .send(request(message, subscription, &secrets, at)?)
             .await;
 
         let now = self.clock.now();
@@ -195,11 +191,11 @@ where
 }
 
 /// The request of one attempt: same id and body every time, its own timestamp
-/// and signature (Standard Webhooks 1.0.0).
+/// and signatures (Standard Webhooks 1.0.0).
 fn request(
     message: &Message,
     subscription: &Subscription,
-    secret: &Secret,
+    secrets: &[Secret],
     at: Timestamp,
 ) -> Result<WebhookRequest, PayloadError> {
     let body = message.body()?;
@@ -210,7 +206,7 @@ fn request(
         ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
         (
             "webhook-signature".to_owned(),
-            secret.sign(&message.id, at, &body),
+            signature_header(secrets, &message.id, at, &body),
         ),
     ];
     let custom = subscription.headers.iter();

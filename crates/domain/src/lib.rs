@@ -40,7 +40,7 @@ pub mod outbound;
 pub mod ports;
 pub mod prepare;
 pub mod retry;
-pub mod secret;
+pub mod signing;
 pub mod subscription;
 pub mod timestamp;
 pub mod vault;

@@ -5,7 +5,7 @@ use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
-use crate::secret::SealedSecret;
+use crate::signing::SealedSecrets;
 use crate::timestamp::Timestamp;
 
 /// Whether a subscription's deliveries are sent.
@@ -37,8 +37,8 @@ pub struct Subscription {
     pub description: Option<Description>,
     /// Headers sent with each of its webhooks.
     pub headers: CustomHeaders,
-    /// The secret that signs, encrypted.
-    pub secret: SealedSecret,
+    /// The secrets that sign, encrypted.
+    pub secrets: SealedSecrets,
     /// Whether its deliveries are sent.
     pub status: SubscriptionStatus,
     /// When it was created.

@@ -20,10 +20,10 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{Clock, DeliveryQueue, SubscriptionStore};
 use webhooks_domain::retry::RetryPolicy;
-use webhooks_domain::secret::Secret;
+use webhooks_domain::signing::{Overlap, SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, SignedRequest, World, samples};
 
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -40,14 +40,14 @@ struct Stage {
 fn stage(policy: RetryPolicy) -> Stage {
     let world = World::default();
     let vault = Vault::new(world.clone(), world.clone(), world.clone());
-    let secret = Secret::generate(&SystemRandom::new());
+    let secret = Secret::generate(SecretKind::V1, &SystemRandom::new());
     let base = samples::subscription("acme", 1);
     let sealed = vault
         .seal(&secret, &base.customer_id, &base.id, 1)
         .now_or_never()
         .unwrap();
     let subscription = Subscription {
-        secret: sealed.unwrap(),
+        secrets: SealedSecrets::only(sealed.unwrap()),
         ..base
     };
     world.insert_now(&subscription);
@@ -138,22 +138,65 @@ fn schedule(delays: &[u32]) -> RetryPolicy {
     RetryPolicy::schedule(delays.to_vec()).unwrap()
 }
 
+fn header<'a>(request: &'a WebhookRequest, name: &str) -> &'a str {
+    let found = request.headers.iter().find(|(header, _)| header == name);
+    &found.expect("every request has it").1
+}
+
+fn verifies_with(request: &WebhookRequest, secret: &Secret) -> bool {
+    let signed = SignedRequest {
+        id: header(request, "webhook-id"),
+        timestamp: header(request, "webhook-timestamp"),
+        body: &request.body,
+        signatures: header(request, "webhook-signature"),
+    };
+    signed.verifies_with(&secret.expose())
+}
+
 #[test]
 fn a_request_is_signed_for_what_it_carries() {
     let stage = stage(schedule(&[0]));
     stage.drain(&[]);
     let (at, request) = stage.world.requests().remove(0);
-    let header = |name: &str| {
-        let found = request.headers.iter().find(|(header, _)| header == name);
-        found.map(|(_, value)| value.clone()).unwrap()
-    };
+    let header = |name| header(&request, name);
     assert_eq!(header("content-type"), "application/json");
     assert!(header("user-agent").starts_with("webhooks/"));
     assert_eq!(header("webhook-id"), stage.id.message.to_string());
     assert_eq!(header("webhook-timestamp"), at.as_secs().to_string());
-    let signature = stage.secret.sign(&stage.id.message, at, &request.body);
-    assert_eq!(header("webhook-signature"), signature);
+    assert!(verifies_with(&request, &stage.secret));
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
+    let stage = stage(schedule(&[0, 5, 60]));
+    stage.world.answer([500, 500].map(samples::response));
+    stage.run_first();
+    let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
+    let current = SubscriptionStore::get(&stage.world, &customer, &id);
+    let current = current.now_or_never().unwrap().unwrap().unwrap();
+    let next = Secret::generate(SecretKind::V1, &SystemRandom::new());
+    let sealed = stage.deliver.vault.seal(&next, &customer, &id, 2);
+    let sealed = sealed.now_or_never().unwrap().unwrap();
+    let overlap = Overlap::from_secs(30).unwrap();
+    let rotated = current.secrets.rotate(sealed, overlap, stage.world.now());
+    let changed = Subscription {
+        secrets: rotated.unwrap(),
+        version: 2,
+        ..current
+    };
+    let replaced = stage.world.replace(&changed).now_or_never().unwrap();
+    replaced.unwrap();
+    stage.drain(&[]);
+    let by = |secret: &Secret| -> Vec<bool> {
+        let requests = stage.world.requests();
+        let requests = requests.iter().map(|(_, request)| request);
+        requests
+            .map(|request| verifies_with(request, secret))
+            .collect()
+    };
+    assert_eq!(by(&stage.secret), [true, true, false]);
+    assert_eq!(by(&next), [false, true, true]);
 }
 
 #[test]
@@ -283,11 +326,7 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
 }
 
 fn webhook_id(request: &WebhookRequest) -> &str {
-    let found = request
-        .headers
-        .iter()
-        .find(|(name, _)| name == "webhook-id");
-    &found.expect("every request has one").1
+    header(request, "webhook-id")
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
