@@ -264,6 +264,7 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
             "secret",
             json!({"secret": "whsec_not base64 at all, but long enough"}),
         ),
+        ("secret", json!({"secret": "whsk_c2hvcnQ="})),
         ("status", json!({"status": "sleeping"})),
         ("description", json!({"description": "d".repeat(10_000)})),
     ]

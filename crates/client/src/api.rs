@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::{
-    CreatedSubscription, Delivery, Error, Message, Page, Problem, SignedHttp, Subscription,
+    CreatedSubscription, Delivery, Error, Message, Page, Problem, RotatedSecret, SignedHttp,
+    Subscription,
 };
 
 /// Between two looks at a message that is waited for.
@@ -136,6 +137,26 @@ impl Api {
     ) -> Result<Subscription, Error> {
         let path = ["customers", customer_id, "subscriptions", subscription_id];
         self.request(Method::PATCH, &path, &[], Some(changes))
+            .await?
+            .read()
+    }
+
+    /// Gives a subscription a new secret, by `{overlapSeconds?, kind?, secret?}`.
+    pub async fn rotate_secret(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+        rotation: &Value,
+    ) -> Result<RotatedSecret, Error> {
+        let path = [
+            "customers",
+            customer_id,
+            "subscriptions",
+            subscription_id,
+            "secret",
+            "rotate",
+        ];
+        self.request(Method::POST, &path, &[], Some(rotation))
             .await?
             .read()
     }

@@ -33,7 +33,7 @@ pub use error::{Error, Problem};
 pub use event::Event;
 pub use model::{
     Attempt, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Message, Page,
-    Subscription, SubscriptionStatus,
+    RotatedSecret, SecretSummary, Subscription, SubscriptionStatus,
 };
 pub use receiver::{Answer, Receiver, Request, Unverified};
 pub use signed::SignedHttp;

@@ -51,6 +51,8 @@ pub struct Subscription {
     /// How its deliveries are retried, if not as the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<Value>,
+    /// The current secret and then the old ones, without what signs.
+    pub secrets: Vec<SecretSummary>,
     /// Whether it is sent to.
     pub status: SubscriptionStatus,
     /// RFC 3339, UTC.
@@ -59,14 +61,43 @@ pub struct Subscription {
     pub updated_at: String,
 }
 
+/// What the API shows of a secret at any time.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretSummary {
+    /// Counts the secrets of the subscription, from 1.
+    pub version: u32,
+    /// `v1` or `v1a`.
+    pub kind: String,
+    /// `whpk_…`, of one of kind `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Until when an old one signs, RFC 3339, UTC. The current one has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
 /// A new subscription with its secret, which the API shows this once.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CreatedSubscription {
     /// The subscription.
     #[serde(flatten)]
     pub subscription: Subscription,
-    /// `whsec_…`
+    /// `whsec_…` or `whsk_…`
     pub secret: String,
+    /// `whpk_…`, when the secret is `whsk_…`.
+    pub public_key: Option<String>,
+}
+
+/// The new secret of a subscription, which the API shows this once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedSecret {
+    /// `whsec_…` or `whsk_…`
+    pub secret: String,
+    /// `whpk_…`, when the secret is `whsk_…`.
+    pub public_key: Option<String>,
 }
 
 /// The stack's copy of one event, and what is owed for it.

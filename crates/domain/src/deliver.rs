@@ -22,7 +22,7 @@ use crate::ports::{
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
-use crate::secret::Secret;
+use crate::signing::{Secret, signature_header};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
@@ -39,7 +39,7 @@ pub enum DeliverError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The subscription's secret could not be opened.
+    /// The subscription's secrets could not be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The stored payload cannot be read.
@@ -153,18 +153,14 @@ where
         number: u32,
         end: Timestamp,
     ) -> Result<Report, DeliverError> {
-        let customer = &delivery.customer_id;
-        let secret = self
-            .vault
-            .open(&subscription.secret, customer, &subscription.id)
-            .await?;
         let at = self.clock.now();
-        if at + self.time_for_attempt > end {
+        let secrets = self.vault.open_all(subscription, at).await?;
+        if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
         let response = self
             .sender
-            .send(request(message, subscription, &secret, at)?)
+            .send(request(message, subscription, &secrets, at)?)
             .await;
 
         let now = self.clock.now();
@@ -228,11 +224,11 @@ fn may_attempt(
 }
 
 /// The request of one attempt: same id and body every time, its own timestamp
-/// and signature (Standard Webhooks 1.0.0).
+/// and signatures (Standard Webhooks 1.0.0).
 fn request(
     message: &Message,
     subscription: &Subscription,
-    secret: &Secret,
+    secrets: &[Secret],
     at: Timestamp,
 ) -> Result<WebhookRequest, PayloadError> {
     let body = message.body()?;
@@ -243,7 +239,7 @@ fn request(
         ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
         (
             "webhook-signature".to_owned(),
-            secret.sign(&message.id, at, &body),
+            signature_header(secrets, &message.id, at, &body),
         ),
     ];
     let custom = subscription.headers.iter();

@@ -43,7 +43,7 @@ pub mod outbound;
 pub mod ports;
 pub mod prepare;
 pub mod retry;
-pub mod secret;
+pub mod signing;
 pub mod subscription;
 pub mod sweep;
 pub mod timestamp;

@@ -1,12 +1,14 @@
-//! Managing subscriptions: create, read, change, list and delete.
+//! Managing subscriptions: create, read, change, rotate, list and delete.
 
 mod change;
+mod rotation;
 
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
 pub use change::{FieldError, HeadersChange, SubscriptionChange};
+pub use rotation::{NewSecret, Rotation};
 
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::outbound::CustomHeaders;
@@ -15,7 +17,7 @@ use crate::ports::{
     SubscriptionPage, SubscriptionStore, WriteOutcome,
 };
 use crate::retry::RetryPolicy;
-use crate::secret::Secret;
+use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::vault::{Vault, VaultError};
 
@@ -82,7 +84,8 @@ where
             .ok_or(FieldError::required("eventTypes"))?;
         let secret = change
             .secret
-            .unwrap_or_else(|| Secret::generate(&self.random));
+            .unwrap_or_else(|| Secret::generate(SecretKind::V1, &self.random));
+        let sealed = self.vault.seal(&secret, customer, &id, 1).await?;
         let subscription = Subscription {
             id,
             customer_id: customer.clone(),
@@ -92,7 +95,7 @@ where
             description: change.description.flatten(),
             headers: change.headers.apply(CustomHeaders::default())?,
             retry_policy: self.bounded(change.retry_policy.flatten())?,
-            secret: self.vault.seal(&secret, customer, &id, 1).await?,
+            secrets: SealedSecrets::only(sealed),
             status: change.status.unwrap_or(SubscriptionStatus::Active),
             created_at: now,
             updated_at: now,
@@ -121,7 +124,7 @@ where
 
     /// Changes the fields that the change names; the others stay.
     ///
-    /// A new secret signs from the next attempt on, and the old one no more.
+    /// A new secret signs from the next attempt on, and no other one any more.
     pub async fn update(
         &self,
         customer: &CustomerId,
@@ -129,12 +132,12 @@ where
         change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
         let current = self.show(customer, id).await?;
-        let secret = match &change.secret {
+        let secrets = match &change.secret {
             Some(secret) => {
-                let version = current.secret.version + 1;
-                self.vault.seal(secret, customer, id, version).await?
+                let version = current.secrets.next_version();
+                SealedSecrets::only(self.vault.seal(secret, customer, id, version).await?)
             }
-            None => current.secret,
+            None => current.secrets,
         };
         let changed = Subscription {
             url: change.url.unwrap_or(current.url),
@@ -143,15 +146,58 @@ where
             description: change.description.unwrap_or(current.description),
             headers: change.headers.apply(current.headers)?,
             retry_policy: self.bounded(change.retry_policy.unwrap_or(current.retry_policy))?,
-            secret,
+            secrets,
             status: change.status.unwrap_or(current.status),
             updated_at: self.clock.now(),
             version: current.version + 1,
             ..current
         };
+        self.replace(changed).await
+    }
+
+    /// Makes a new secret the current one; the one before signs for the overlap still.
+    /// Gives the new secret too: it is shown now and never again.
+    pub async fn rotate(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        rotation: Rotation,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let current = self.show(customer, id).await?;
+        let now = self.clock.now();
+        let secret = match rotation.new_secret {
+            NewSecret::GeneratedAsCurrent => {
+                Secret::generate(current.secrets.current().kind(), &self.random)
+            }
+            NewSecret::Generated(kind) => Secret::generate(kind, &self.random),
+            NewSecret::Imported(secret) => {
+                if self.vault.open_all(&current, now).await?.contains(&secret) {
+                    return Err(FieldError::new("secret", "must be new, signs already").into());
+                }
+                secret
+            }
+        };
+        let version = current.secrets.next_version();
+        let sealed = self.vault.seal(&secret, customer, id, version).await?;
+        let secrets = current
+            .secrets
+            .rotate(sealed, rotation.overlap, now)
+            .map_err(|error| FieldError::new("overlapSeconds", error))?;
+        let rotated = Subscription {
+            secrets,
+            updated_at: now,
+            version: current.version + 1,
+            ..current
+        };
+        Ok((self.replace(rotated).await?, secret))
+    }
+
+    async fn replace(&self, changed: Subscription) -> Result<Subscription, ManageError> {
         match self.table.replace(&changed).await? {
             WriteOutcome::Written => Ok(changed),
-            WriteOutcome::Overtaken => Err(ManageError::Conflict { subscription: *id }),
+            WriteOutcome::Overtaken => Err(ManageError::Conflict {
+                subscription: changed.id,
+            }),
         }
     }
 

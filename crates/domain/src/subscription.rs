@@ -6,7 +6,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
 use crate::retry::RetryPolicy;
-use crate::secret::SealedSecret;
+use crate::signing::SealedSecrets;
 use crate::timestamp::Timestamp;
 
 /// Whether a subscription's deliveries are sent.
@@ -40,8 +40,8 @@ pub struct Subscription {
     pub headers: CustomHeaders,
     /// How its deliveries are retried; as the stack says when there is none.
     pub retry_policy: Option<RetryPolicy>,
-    /// The secret that signs, encrypted.
-    pub secret: SealedSecret,
+    /// The secrets that sign, encrypted.
+    pub secrets: SealedSecrets,
     /// Whether its deliveries are sent.
     pub status: SubscriptionStatus,
     /// When it was created.

@@ -1,8 +1,8 @@
 //! Secrets at rest: envelope encryption under the stack's KMS key.
 //!
-//! One data key, which KMS wraps, seals every subscription's secret with
-//! AES-256-GCM. A sealed secret is bound to its customer, subscription and
-//! version: it opens nowhere else. The data key is asked of KMS at most once per
+//! One data key, which KMS wraps, seals every subscription's secrets with
+//! AES-256-GCM. A sealed secret is bound to its customer, subscription, version
+//! and kind: it opens nowhere else. The data key is asked of KMS at most once per
 //! [`Vault::DATA_KEY_TTL`], however many subscriptions are served.
 
 use std::time::Duration;
@@ -14,7 +14,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::data_key::DataKey;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
-use crate::secret::{SealedSecret, Secret};
+use crate::signing::{SealedSecret, Secret, SecretKind};
+use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
 /// Why a secret cannot be sealed or opened.
@@ -81,16 +82,33 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         self.random
             .fill(&mut nonce)
             .expect("the system's random source answers once the process runs");
-        let mut ciphertext = secret.as_bytes().to_vec();
+        let mut ciphertext = secret.private().to_vec();
         cached
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                associated_data(customer, subscription, version),
+                associated_data(customer, subscription, version, secret.kind()),
                 &mut ciphertext,
             )
             .expect("a secret is far shorter than AES-GCM's bound");
-        let sealed = [nonce.as_slice(), &ciphertext].concat();
-        Ok(SealedSecret { version, sealed })
+        Ok(SealedSecret {
+            version,
+            public_key: secret.public_key(),
+            sealed: [nonce.as_slice(), &ciphertext].concat(),
+        })
+    }
+
+    /// Opens the secrets of a subscription that sign at this time, the current one first.
+    pub async fn open_all(
+        &self,
+        subscription: &Subscription,
+        at: Timestamp,
+    ) -> Result<Vec<Secret>, VaultError> {
+        let mut secrets = Vec::new();
+        for sealed in subscription.secrets.signing_at(at) {
+            let secret = self.open(sealed, &subscription.customer_id, &subscription.id);
+            secrets.push(secret.await?);
+        }
+        Ok(secrets)
     }
 
     /// Opens a secret that was sealed for this subscription.
@@ -114,11 +132,11 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         let plaintext = cached
             .open_in_place(
                 nonce,
-                associated_data(customer, subscription, sealed.version),
+                associated_data(customer, subscription, sealed.version, sealed.kind()),
                 &mut buffer,
             )
             .map_err(|_| not_ours())?;
-        Secret::from_bytes(plaintext.to_vec()).map_err(|_| not_ours())
+        Secret::from_parts(plaintext, sealed.public_key.as_ref()).map_err(|_| not_ours())
     }
 
     /// The data key, from memory while it is fresh. Waiting callers share one fetch.
@@ -170,6 +188,8 @@ fn associated_data(
     customer: &CustomerId,
     subscription: &SubscriptionId,
     version: u32,
+    kind: SecretKind,
 ) -> Aad<Vec<u8>> {
-    Aad::from(format!("{customer}\0{subscription}\0{version}").into_bytes())
+    let kind = kind.as_str();
+    Aad::from(format!("{customer}\0{subscription}\0{version}\0{kind}").into_bytes())
 }

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ring::rand::SystemRandom;
 use webhooks_domain::ports::Clock;
-use webhooks_domain::secret::{SealedSecret, Secret};
+use webhooks_domain::signing::{Overlap, SealedSecret, SealedSecrets, Secret, SecretKind};
+use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::{Vault, VaultError};
 use webhooks_testkit::{Fault, World, samples};
 
@@ -16,6 +18,10 @@ type TestVault = Vault<World, World, World>;
 
 fn vault(world: &World) -> TestVault {
     Vault::new(world.clone(), world.clone(), world.clone())
+}
+
+fn generate(kind: SecretKind) -> Secret {
+    Secret::generate(kind, &SystemRandom::new())
 }
 
 fn seal(vault: &TestVault, secret: &Secret) -> SealedSecret {
@@ -30,8 +36,6 @@ fn seal(vault: &TestVault, secret: &Secret) -> SealedSecret {
 #[test]
 fn a_sealed_secret_opens_only_where_it_belongs() {
     let vault = vault(&World::default());
-    let secret = Secret::generate(&SystemRandom::new());
-    let sealed = seal(&vault, &secret);
     let open = |sealed: &SealedSecret, customer: &str, subscription: u128| {
         let id = samples::subscription_id(subscription);
         vault
@@ -39,24 +43,61 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
             .now_or_never()
             .unwrap()
     };
-    assert_eq!(open(&sealed, "acme", 1).unwrap(), secret);
-    let later = SealedSecret {
-        version: 2,
-        ..sealed.clone()
+    for kind in [SecretKind::V1, SecretKind::V1a] {
+        let secret = generate(kind);
+        let sealed = seal(&vault, &secret);
+        assert_eq!(sealed.kind(), kind);
+        assert_eq!(open(&sealed, "acme", 1).unwrap(), secret);
+        let later = SealedSecret {
+            version: 2,
+            ..sealed.clone()
+        };
+        let mut changed = sealed.clone();
+        *changed.sealed.last_mut().unwrap() ^= 1;
+        let cut = SealedSecret {
+            sealed: sealed.sealed[..8].to_vec(),
+            ..sealed.clone()
+        };
+        let of_another_key = SealedSecret {
+            public_key: generate(SecretKind::V1a).public_key(),
+            ..sealed.clone()
+        };
+        for result in [
+            open(&sealed, "bolt", 1),
+            open(&sealed, "acme", 2),
+            open(&later, "acme", 1),
+            open(&changed, "acme", 1),
+            open(&cut, "acme", 1),
+            open(&of_another_key, "acme", 1),
+        ] {
+            assert!(
+                matches!(result, Err(VaultError::NotOurs { .. })),
+                "{result:?}"
+            );
+        }
+    }
+}
+
+/// The same 32 bytes could be either: only the seal says what they are.
+#[test]
+fn a_sealed_secret_opens_as_its_own_kind_only() {
+    let vault = vault(&World::default());
+    let key = generate(SecretKind::V1a);
+    let seed = BASE64_STANDARD
+        .decode(&key.expose()["whsk_".len()..])
+        .unwrap();
+    let symmetric = format!("whsec_{}", BASE64_STANDARD.encode(&seed[..32]));
+    let as_v1a = SealedSecret {
+        public_key: key.public_key(),
+        ..seal(&vault, &symmetric.parse().unwrap())
     };
-    let mut changed = sealed.clone();
-    *changed.sealed.last_mut().unwrap() ^= 1;
-    let cut = SealedSecret {
-        sealed: sealed.sealed[..8].to_vec(),
-        ..sealed.clone()
+    let as_v1 = SealedSecret {
+        public_key: None,
+        ..seal(&vault, &key)
     };
-    for result in [
-        open(&sealed, "bolt", 1),
-        open(&sealed, "acme", 2),
-        open(&later, "acme", 1),
-        open(&changed, "acme", 1),
-        open(&cut, "acme", 1),
-    ] {
+    let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
+    for sealed in [as_v1a, as_v1] {
+        let result = vault.open(&sealed, &customer, &id).now_or_never().unwrap();
         assert!(
             matches!(result, Err(VaultError::NotOurs { .. })),
             "{result:?}"
@@ -66,49 +107,90 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
 
 #[test]
 fn a_sealed_secret_does_not_show_the_secret() {
-    let secret = Secret::generate(&SystemRandom::new());
-    let sealed = seal(&vault(&World::default()), &secret);
-    assert!(
-        !sealed
-            .sealed
-            .windows(8)
-            .any(|part| secret.as_bytes().windows(8).any(|s| s == part))
-    );
+    let text = format!("whsec_{}", BASE64_STANDARD.encode([7; 32]));
+    let sealed = seal(&vault(&World::default()), &text.parse().unwrap());
+    assert!(!sealed.sealed.windows(8).any(|part| part == [7; 8]));
+}
+
+/// A subscription with as many secrets as can sign, of both kinds in turn.
+fn subscription(vault: &TestVault, number: u128) -> Subscription {
+    let base = samples::subscription("acme", number);
+    let seal = |version: u32| {
+        let secret = generate([SecretKind::V1, SecretKind::V1a][version as usize % 2]);
+        let sealed = vault.seal(&secret, &base.customer_id, &base.id, version);
+        sealed.now_or_never().unwrap().unwrap()
+    };
+    let mut secrets = SealedSecrets::only(seal(1));
+    for version in 2..=5 {
+        let rotated = secrets.rotate(seal(version), Overlap::default(), samples::NOW);
+        secrets = rotated.unwrap();
+    }
+    Subscription { secrets, ..base }
 }
 
 #[test]
 fn the_key_service_is_asked_once_in_five_minutes_for_any_number_of_secrets() {
     let world = World::default();
-    let sealed = seal(&vault(&world), &Secret::generate(&SystemRandom::new()));
-    let asked_before = world.key_service_calls();
+    let sealing = vault(&world);
+    let subscriptions: Vec<_> = (0..100).map(|n| subscription(&sealing, n)).collect();
+    assert_eq!(
+        world.key_service_calls(),
+        1,
+        "all are sealed with one data key"
+    );
 
     let vault = vault(&world);
-    let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     let open_all = || {
-        let opens = (0..100).map(|_| vault.open(&sealed, &customer, &id));
-        join_all(opens)
-            .now_or_never()
-            .unwrap()
-            .into_iter()
-            .for_each(|opened| {
-                opened.unwrap();
-            });
+        let now = world.now();
+        let opens = subscriptions.iter().map(|one| vault.open_all(one, now));
+        let opened = join_all(opens).now_or_never().unwrap();
+        let secrets: usize = opened
+            .iter()
+            .map(|opened| opened.as_ref().unwrap().len())
+            .sum();
+        assert_eq!(secrets, 100 * SealedSecrets::MAX_SIGNING);
     };
     open_all();
-    assert_eq!(world.key_service_calls() - asked_before, 1);
+    assert_eq!(world.key_service_calls(), 2);
     let last = Duration::from_millis(1);
     world.set_now(world.now() + TestVault::DATA_KEY_TTL.saturating_sub(last));
     open_all();
-    assert_eq!(world.key_service_calls() - asked_before, 1);
+    assert_eq!(world.key_service_calls(), 2);
     world.set_now(world.now() + last);
     open_all();
-    assert_eq!(world.key_service_calls() - asked_before, 2);
+    assert_eq!(world.key_service_calls(), 3);
+}
+
+#[test]
+fn an_expired_secret_is_not_opened() {
+    let world = World::default();
+    let vault = vault(&world);
+    let mut subscription = subscription(&vault, 1);
+    let spoilt = subscription.secrets.iter().map(|(secret, expires_at)| {
+        let sealed = expires_at.map_or_else(|| secret.sealed.clone(), |_| Vec::new());
+        (
+            SealedSecret {
+                sealed,
+                ..secret.clone()
+            },
+            expires_at,
+        )
+    });
+    subscription.secrets = SealedSecrets::from_stored(spoilt.collect::<Vec<_>>()).unwrap();
+    let open_at = |at| vault.open_all(&subscription, at).now_or_never().unwrap();
+    assert!(open_at(samples::NOW).is_err());
+    assert_eq!(
+        open_at(samples::NOW + Duration::from_hours(24))
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn two_that_make_the_first_data_key_at_once_agree_on_one() {
     let world = World::default();
-    let secret = Secret::generate(&SystemRandom::new());
+    let secret = generate(SecretKind::V1);
     let (first, second) = (vault(&world), vault(&world));
     let sealed = seal(&first, &secret);
     // The second has not seen the first's key when it starts: the insert decides.
@@ -129,7 +211,7 @@ fn a_failed_key_service_fails_the_call_and_not_the_next() {
     let vault = vault(&world);
     world.plant([Fault::None, Fault::Before]);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
-    let secret = Secret::generate(&SystemRandom::new());
+    let secret = generate(SecretKind::V1);
     let failed = vault
         .seal(&secret, &customer, &id, 1)
         .now_or_never()
@@ -143,6 +225,7 @@ fn without_a_data_key_nothing_opens_and_none_is_made() {
     let world = World::default();
     let sealed = SealedSecret {
         version: 1,
+        public_key: None,
         sealed: vec![0; 60],
     };
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));

@@ -12,7 +12,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
 use webhooks_domain::retry::RetryPolicy;
-use webhooks_domain::secret::SealedSecret;
+use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -230,8 +230,7 @@ pub(crate) struct SubscriptionItem {
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicy>,
-    secret_version: u32,
-    sealed_secret: Bytes,
+    secrets: Vec<SecretItem>,
     status: SubscriptionStatus,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -253,8 +252,7 @@ impl From<&Subscription> for SubscriptionItem {
             description: subscription.description.clone(),
             headers: subscription.headers.clone().into(),
             retry_policy: subscription.retry_policy.clone(),
-            secret_version: subscription.secret.version,
-            sealed_secret: Bytes(subscription.secret.sealed.clone()),
+            secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
             status: subscription.status,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
@@ -267,6 +265,8 @@ impl TryFrom<SubscriptionItem> for Subscription {
     type Error = String;
 
     fn try_from(item: SubscriptionItem) -> Result<Self, String> {
+        let secrets = item.secrets.into_iter().map(SecretItem::into_domain);
+        let secrets = secrets.collect::<Option<Vec<_>>>();
         Ok(Self {
             id: item.id,
             customer_id: item.customer_id,
@@ -276,15 +276,53 @@ impl TryFrom<SubscriptionItem> for Subscription {
             description: item.description,
             headers: CustomHeaders::new(item.headers).map_err(|error| error.to_string())?,
             retry_policy: item.retry_policy,
-            secret: SealedSecret {
-                version: item.secret_version,
-                sealed: item.sealed_secret.0,
-            },
+            secrets: secrets
+                .and_then(SealedSecrets::from_stored)
+                .ok_or("secrets are not a current one and old ones that expire")?,
             status: item.status,
             created_at: item.created_at,
             updated_at: item.updated_at,
             version: item.version,
         })
+    }
+}
+
+/// A sealed secret. The names are short: every read of a subscription pays for them.
+#[derive(Serialize, Deserialize)]
+struct SecretItem {
+    #[serde(rename = "v")]
+    version: u32,
+    #[serde(rename = "s")]
+    sealed: Bytes,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<Bytes>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<(&SealedSecret, Option<Timestamp>)> for SecretItem {
+    fn from((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> Self {
+        Self {
+            version: secret.version,
+            sealed: Bytes(secret.sealed.clone()),
+            public_key: secret.public_key.map(|key| Bytes(key.as_bytes().to_vec())),
+            expires_at,
+        }
+    }
+}
+
+impl SecretItem {
+    fn into_domain(self) -> Option<(SealedSecret, Option<Timestamp>)> {
+        let public_key = match self.public_key {
+            Some(bytes) => Some(PublicKey::from_bytes(bytes.0.try_into().ok()?)),
+            None => None,
+        };
+        let secret = SealedSecret {
+            version: self.version,
+            public_key,
+            sealed: self.sealed.0,
+        };
+        Some((secret, self.expires_at))
     }
 }
 
@@ -398,6 +436,44 @@ mod tests {
         let ended = billed_bytes(delivery_item(&delivery));
         println!("delivery item: {new} bytes new, {ended} after an attempt with a full excerpt");
         assert!(ended <= WRITE_UNIT_BYTES, "{ended} bytes");
+    }
+
+    #[test]
+    fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
+        let one = samples::subscription("cust_1001", 1);
+        let secrets = samples::migrating_secrets();
+        let two = Subscription {
+            secrets,
+            ..one.clone()
+        };
+        let size = |subscription| billed_bytes(to_item(&SubscriptionItem::from(subscription)));
+        let (one, two) = (size(&one), size(&two));
+        println!("subscription item: {one} bytes with one secret, {two} with one of each kind");
+        assert!(two <= WRITE_UNIT_BYTES, "{two} bytes");
+    }
+
+    #[test]
+    fn a_subscription_is_read_back_with_all_its_secrets() {
+        let secrets = samples::migrating_secrets();
+        let subscription = Subscription {
+            secrets,
+            ..samples::subscription("acme", 1)
+        };
+        let item = to_item(&SubscriptionItem::from(&subscription));
+        let read: SubscriptionItem = serde_dynamo::from_item(item).unwrap();
+        assert_eq!(Subscription::try_from(read).unwrap(), subscription);
+    }
+
+    #[test]
+    fn a_subscription_without_a_current_secret_is_not_read() {
+        let subscription = samples::subscription("acme", 1);
+        for expires_at in [vec![], vec![Some(samples::NOW)], vec![None, None]] {
+            let mut item = SubscriptionItem::from(&subscription);
+            let current = subscription.secrets.current();
+            let secrets = expires_at.into_iter().map(|end| (current, end).into());
+            item.secrets = secrets.collect();
+            assert!(Subscription::try_from(item).is_err());
+        }
     }
 
     #[test]

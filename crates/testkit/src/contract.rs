@@ -50,6 +50,7 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
 
     first.version += 1;
     first.status = SubscriptionStatus::Paused;
+    first.secrets = samples::migrating_secrets();
     assert_eq!(
         store.replace(&first).await.expect("answers"),
         WriteOutcome::Written

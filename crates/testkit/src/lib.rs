@@ -10,7 +10,9 @@ pub mod contract;
 pub mod samples;
 
 mod faults;
+mod signed_request;
 mod world;
 
 pub use faults::Fault;
+pub use signed_request::SignedRequest;
 pub use world::{Queued, World};

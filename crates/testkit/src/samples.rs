@@ -9,7 +9,7 @@ use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, WebhookResponse,
 };
-use webhooks_domain::secret::SealedSecret;
+use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -39,15 +39,28 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         description: None,
         headers: CustomHeaders::default(),
         retry_policy: None,
-        secret: SealedSecret {
+        secrets: SealedSecrets::only(SealedSecret {
             version: 1,
+            public_key: None,
             sealed: vec![0; 60],
-        },
+        }),
         status: SubscriptionStatus::Active,
         created_at: NOW,
         updated_at: NOW,
         version: 1,
     }
+}
+
+/// Secrets of both kinds that are not sealed: the subscription migrates to ed25519.
+pub fn migrating_secrets() -> SealedSecrets {
+    let before = subscription("any", 1).secrets;
+    let next = SealedSecret {
+        version: before.next_version(),
+        public_key: Some(PublicKey::from_bytes([1; PublicKey::BYTES])),
+        sealed: vec![0; 60],
+    };
+    let rotated = before.rotate(next, Overlap::default(), NOW);
+    rotated.expect("two are not too many")
 }
 
 /// A message of the event with this id.

@@ -8,7 +8,7 @@ mod subscriptions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use ring::rand::SystemRandom;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
@@ -63,6 +63,10 @@ fn router(api: Arc<Api>) -> Router {
             get(subscriptions::show)
                 .patch(subscriptions::update)
                 .delete(subscriptions::delete),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
+            post(subscriptions::rotate_secret),
         )
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))

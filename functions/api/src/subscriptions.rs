@@ -8,11 +8,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::manage::SubscriptionChange;
+use webhooks_domain::manage::{Rotation, SubscriptionChange};
 use webhooks_domain::retry::RetryPolicy;
+use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
 use crate::extract::{Body, PathTexts, QueryTexts};
@@ -22,7 +25,7 @@ const CUSTOMER_ID: &str = "customerId";
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
 
-/// A subscription as the API shows it: all but its secret.
+/// A subscription as the API shows it: all but its secrets' private parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionView {
@@ -38,6 +41,7 @@ pub(crate) struct SubscriptionView {
     headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicy>,
+    secrets: Vec<SecretView>,
     status: SubscriptionStatus,
     created_at: String,
     updated_at: String,
@@ -55,6 +59,7 @@ impl From<Subscription> for SubscriptionView {
             description: subscription.description,
             headers: subscription.headers.into(),
             retry_policy: subscription.retry_policy,
+            secrets: subscription.secrets.iter().map(SecretView::from).collect(),
             status: subscription.status,
             created_at: subscription.created_at.to_string(),
             updated_at: subscription.updated_at.to_string(),
@@ -62,12 +67,54 @@ impl From<Subscription> for SubscriptionView {
     }
 }
 
-/// A new subscription with its secret, which is shown this once.
+/// What is known of a secret once it was shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretView {
+    version: u32,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
+impl From<(&SealedSecret, Option<Timestamp>)> for SecretView {
+    fn from((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> Self {
+        Self {
+            version: secret.version,
+            kind: secret.kind().as_str(),
+            public_key: secret.public_key.map(|key| key.to_string()),
+            expires_at: expires_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// A new secret, which is shown this once.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewSecretView {
+    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+}
+
+impl From<Secret> for NewSecretView {
+    fn from(secret: Secret) -> Self {
+        Self {
+            secret: secret.expose(),
+            public_key: secret.public_key().map(|key| key.to_string()),
+        }
+    }
+}
+
+/// A new subscription with its secret.
 #[derive(Serialize)]
 pub(crate) struct CreatedView {
     #[serde(flatten)]
     subscription: SubscriptionView,
-    secret: String,
+    #[serde(flatten)]
+    secret: NewSecretView,
 }
 
 /// A page of a list.
@@ -88,7 +135,7 @@ pub(crate) async fn create(
     let (subscription, secret) = api.manage.create(&customer, change).await?;
     let view = CreatedView {
         subscription: subscription.into(),
-        secret: secret.expose(),
+        secret: secret.into(),
     };
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -131,9 +178,36 @@ pub(crate) async fn update(
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
-    Ok(Json(
-        api.manage.update(&customer, &id, change).await?.into(),
-    ))
+    let replaces_secret = change.secret.is_some();
+    let changed = api.manage.update(&customer, &id, change).await?;
+    if replaces_secret {
+        log_new_secret(&changed);
+    }
+    Ok(Json(changed.into()))
+}
+
+pub(crate) async fn rotate_secret(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    Body(body): Body,
+) -> Result<Json<NewSecretView>, Problem> {
+    let (customer, id) = ids(&path)?;
+    let rotation = Rotation::parse(&body)?;
+    let (rotated, secret) = api.manage.rotate(&customer, &id, rotation).await?;
+    log_new_secret(&rotated);
+    Ok(Json(secret.into()))
+}
+
+/// For an audit: which secret signs from now on, and since when.
+fn log_new_secret(subscription: &Subscription) {
+    let current = subscription.secrets.current();
+    info!(
+        customer.id = %subscription.customer_id,
+        subscription.id = %subscription.id,
+        secret.version = current.version,
+        secret.kind = current.kind().as_str(),
+        "secret replaced",
+    );
 }
 
 pub(crate) async fn delete(

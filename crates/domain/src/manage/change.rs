@@ -10,7 +10,7 @@ use crate::event_type::EventTypePatterns;
 use crate::filter::Filter;
 use crate::outbound::{CustomHeaders, DevelopmentNetworks, EndpointUrl};
 use crate::retry::RetryPolicy;
-use crate::secret::Secret;
+use crate::signing::Secret;
 use crate::subscription::{Description, SubscriptionStatus};
 
 /// What a request says of a subscription; `None` where it is silent.
@@ -97,15 +97,10 @@ impl SubscriptionChange {
     /// # Errors
     /// The first field that is unknown or not valid.
     pub fn parse(body: &[u8], development: &DevelopmentNetworks) -> Result<Self, FieldError> {
-        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
-            .map_err(|error| FieldError::new("body", not_an_object(&error)))?;
         let mut change = Self::default();
-        for (field, value) in &fields {
-            let value = Field {
-                name: field,
-                json: value.get(),
-            };
-            match field.as_str() {
+        for (name, value) in &fields(body)? {
+            let value = Field::new(name, value);
+            match name.as_str() {
                 "url" => change.url = Some(value.url(development)?),
                 "eventTypes" => change.event_types = Some(value.read()?),
                 "filter" => change.filter = Some(value.filter()?),
@@ -116,7 +111,7 @@ impl SubscriptionChange {
                 "status" => change.status = Some(value.status()?),
                 _ => {
                     let known = "url, eventTypes, filter, description, headers, retryPolicy, secret, status";
-                    return Err(value.error(format!("is not a field; the fields are {known}")));
+                    return Err(value.unknown(known));
                 }
             }
         }
@@ -124,22 +119,38 @@ impl SubscriptionChange {
     }
 }
 
+/// The fields of a body, by name.
+pub(super) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
+    serde_json::from_slice(body).map_err(|error| FieldError::new("body", not_an_object(&error)))
+}
+
 /// One field of the body, by name.
-struct Field<'a> {
+pub(super) struct Field<'a> {
     name: &'a str,
     json: &'a str,
 }
 
-impl Field<'_> {
-    fn error(&self, problem: impl Display) -> FieldError {
+impl<'a> Field<'a> {
+    pub(super) fn new(name: &'a str, value: &'a RawValue) -> Self {
+        Self {
+            name,
+            json: value.get(),
+        }
+    }
+
+    pub(super) fn error(&self, problem: impl Display) -> FieldError {
         FieldError::new(self.name, problem)
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
+    pub(super) fn unknown(&self, known: &str) -> FieldError {
+        self.error(format!("is not a field; the fields are {known}"))
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
         serde_json::from_str(self.json).map_err(|error| self.error(without_position(&error)))
     }
 
-    fn text(&self) -> Result<String, FieldError> {
+    pub(super) fn text(&self) -> Result<String, FieldError> {
         serde_json::from_str(self.json).map_err(|_| self.error("must be a string"))
     }
 
@@ -162,7 +173,7 @@ impl Field<'_> {
             .map_or(HeadersChange::RemoveAll, HeadersChange::Merge))
     }
 
-    fn secret(&self) -> Result<Secret, FieldError> {
+    pub(super) fn secret(&self) -> Result<Secret, FieldError> {
         self.text()?.parse().map_err(|error| self.error(error))
     }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use crate::stage::{
     NEVER, VISIBILITY_TIMEOUT, deliver, first_hint, header, now, schedule, stage, stage_with,
+    verifies_with,
 };
 use proptest::prelude::*;
+use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Report};
 use webhooks_domain::delivery::{CancelReason, DeliveryStatus, DropReason, FailureReason};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_DELAY, SubscriptionStore};
+use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
 
@@ -26,9 +29,39 @@ fn a_request_is_signed_for_what_it_carries() {
         header(&request, "webhook-timestamp"),
         at.as_secs().to_string()
     );
-    let signature = stage.secret.sign(&id, at, &request.body);
-    assert_eq!(header(&request, "webhook-signature"), signature);
+    assert!(verifies_with(&request, &stage.secret));
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
+    let stage = stage(schedule(&[0, 5, 60]));
+    stage.world.answer([500, 500].map(samples::response));
+    stage.run_first();
+    let current = stage.subscription_of(stage.ids[0]).unwrap();
+    let next = Secret::generate(SecretKind::V1, &SystemRandom::new());
+    let vault = &stage.deliver.vault;
+    let sealed = now(vault.seal(&next, &current.customer_id, &current.id, 2));
+    let overlap = Overlap::from_secs(30).unwrap();
+    let rotated = current
+        .secrets
+        .rotate(sealed.unwrap(), overlap, stage.world.time());
+    let changed = Subscription {
+        secrets: rotated.unwrap(),
+        version: 2,
+        ..current
+    };
+    now(stage.world.replace(&changed)).unwrap();
+    stage.drain();
+    let by = |secret: &Secret| -> Vec<bool> {
+        let requests = stage.world.requests();
+        let requests = requests.iter().map(|(_, request)| request);
+        requests
+            .map(|request| verifies_with(request, secret))
+            .collect()
+    };
+    assert_eq!(by(&stage.secret), [true, true, false]);
+    assert_eq!(by(&next), [false, true, true]);
 }
 
 #[test]
@@ -134,7 +167,7 @@ fn a_subscriptions_own_retry_policy_counts() {
 
 #[test]
 fn no_attempt_begins_after_the_deadline() {
-    let deadline = samples::NOW + Duration::from_secs(60);
+    let deadline = samples::NOW + Duration::from_mins(1);
     let stage = stage_with(schedule(&[0, 60]), &[Some(deadline)]);
     stage.world.set_now(deadline + Duration::from_millis(1));
     stage.drain();

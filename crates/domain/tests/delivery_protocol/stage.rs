@@ -13,12 +13,12 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
 use webhooks_domain::retry::RetryPolicy;
-use webhooks_domain::secret::Secret;
+use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Queued, World, samples};
+use webhooks_testkit::{Queued, SignedRequest, World, samples};
 
 pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
 pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -30,7 +30,7 @@ pub(crate) struct Stage {
     pub(crate) secret: Secret,
     /// Each of another message to another subscription.
     pub(crate) ids: Vec<DeliveryId>,
-    deliver: TestDeliver,
+    pub(crate) deliver: TestDeliver,
     sweep: Sweep<World, World, World>,
 }
 
@@ -43,13 +43,13 @@ pub(crate) fn stage(policy: RetryPolicy) -> Stage {
 pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -> Stage {
     let world = World::default();
     let vault = Vault::new(world.clone(), world.clone(), world.clone());
-    let secret = Secret::generate(&SystemRandom::new());
+    let secret = Secret::generate(SecretKind::V1, &SystemRandom::new());
     let mut ids = Vec::new();
     for (number, &deadline) in (1..).zip(deadlines) {
         let base = samples::subscription("acme", number);
         let sealed = now(vault.seal(&secret, &base.customer_id, &base.id, 1));
         let subscription = Subscription {
-            secret: sealed.unwrap(),
+            secrets: SealedSecrets::only(sealed.unwrap()),
             ..base
         };
         now(world.insert(&subscription)).unwrap();
@@ -112,6 +112,16 @@ pub(crate) fn first_hint(delivery: DeliveryId) -> Hint {
 pub(crate) fn header<'a>(request: &'a WebhookRequest, name: &str) -> &'a str {
     let found = request.headers.iter().find(|(header, _)| header == name);
     &found.expect("every request has it").1
+}
+
+pub(crate) fn verifies_with(request: &WebhookRequest, secret: &Secret) -> bool {
+    let signed = SignedRequest {
+        id: header(request, "webhook-id"),
+        timestamp: header(request, "webhook-timestamp"),
+        body: &request.body,
+        signatures: header(request, "webhook-signature"),
+    };
+    signed.verifies_with(&secret.expose())
 }
 
 impl Stage {

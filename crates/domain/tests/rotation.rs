@@ -1,0 +1,244 @@
+//! Rotating the secrets of a subscription.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use proptest::prelude::*;
+use ring::rand::SystemRandom;
+use webhooks_domain::ids::MessageId;
+use webhooks_domain::manage::{Manage, ManageError, Rotation, SubscriptionChange};
+use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::ports::Clock;
+use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_header};
+use webhooks_domain::subscription::Subscription;
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::vault::Vault;
+use webhooks_testkit::{Fault, SignedRequest, World, samples};
+
+const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const V1A: &str =
+    "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
+
+/// One subscription and whoever manages it.
+struct Stage {
+    world: World,
+    manage: Manage<World, Vault<World, World, World>, World>,
+    created: Subscription,
+}
+
+/// A subscription that was created with this secret.
+fn stage(secret: &str) -> Stage {
+    let world = World::default();
+    let manage = Manage {
+        table: world.clone(),
+        vault: Vault::new(world.clone(), world.clone(), world.clone()),
+        clock: world.clone(),
+        random: SystemRandom::new(),
+        retention: Duration::from_hours(24 * 90),
+    };
+    let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
+    let change = change(&body.replace("SECRET", secret));
+    let customer = samples::customer("acme");
+    let created = manage.create(&customer, change);
+    let (created, _) = created.now_or_never().unwrap().unwrap();
+    Stage {
+        world,
+        manage,
+        created,
+    }
+}
+
+fn change(body: &str) -> SubscriptionChange {
+    SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap()
+}
+
+impl Stage {
+    fn rotate(&self, body: &str) -> Result<(Subscription, Secret), ManageError> {
+        let rotation = Rotation::parse(body.as_bytes()).unwrap();
+        let (customer, id) = (&self.created.customer_id, &self.created.id);
+        let rotated = self.manage.rotate(customer, id, rotation);
+        rotated.now_or_never().unwrap()
+    }
+
+    fn stored(&self) -> Subscription {
+        let (customer, id) = (&self.created.customer_id, &self.created.id);
+        let stored = self.manage.show(customer, id);
+        stored.now_or_never().unwrap().unwrap()
+    }
+
+    fn opened_at(&self, at: Timestamp) -> Vec<Secret> {
+        let stored = self.stored();
+        let opened = self.manage.vault.open_all(&stored, at);
+        opened.now_or_never().unwrap().unwrap()
+    }
+
+    fn opened(&self) -> Vec<String> {
+        let opened = self.opened_at(self.world.now());
+        opened.iter().map(Secret::expose).collect()
+    }
+}
+
+fn field(result: Result<(Subscription, Secret), ManageError>) -> String {
+    match result {
+        Err(ManageError::Field(error)) => error.field,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_rotation_generates_a_secret_of_the_current_kind() {
+    for (text, kind) in [(V1, SecretKind::V1), (V1A, SecretKind::V1a)] {
+        let stage = stage(text);
+        let (rotated, secret) = stage.rotate("{}").unwrap();
+        assert_eq!(secret.kind(), kind);
+        assert_eq!(stage.opened(), [secret.expose().as_str(), text]);
+        assert_eq!(rotated, stage.stored());
+        assert_eq!(rotated.version, stage.created.version + 1);
+        let almost =
+            samples::NOW + Duration::from_hours(24).saturating_sub(Duration::from_millis(1));
+        assert_eq!(stage.opened_at(almost).len(), 2);
+        assert_eq!(
+            stage.opened_at(samples::NOW + Duration::from_hours(24)),
+            [secret]
+        );
+    }
+}
+
+#[test]
+fn a_subscription_migrates_to_the_other_kind() {
+    let stage = stage(V1);
+    let (_, key) = stage.rotate(r#"{"kind":"v1a"}"#).unwrap();
+    assert_eq!(key.kind(), SecretKind::V1a);
+    assert_eq!(stage.opened(), [key.expose().as_str(), V1]);
+    let imported = r#"{"secret":"SECRET","overlapSeconds":0}"#.replace("SECRET", V1A);
+    stage.rotate(&imported).unwrap();
+    assert_eq!(stage.opened(), [V1A, V1], "0 ends the current one only");
+}
+
+#[test]
+fn a_secret_that_signs_is_not_imported_again() {
+    let stage = stage(V1);
+    stage.rotate("{}").unwrap();
+    let import = format!(r#"{{"secret":"{V1}"}}"#);
+    assert_eq!(field(stage.rotate(&import)), "secret");
+    stage.world.set_now(samples::NOW + Duration::from_hours(24));
+    stage.rotate(&import).unwrap();
+    assert_eq!(stage.opened()[0], V1, "what has expired may come back");
+}
+
+#[test]
+fn a_sixth_secret_at_once_is_refused() {
+    let stage = stage(V1);
+    for _ in 0..4 {
+        stage.rotate("{}").unwrap();
+    }
+    let before = stage.stored();
+    assert_eq!(field(stage.rotate("{}")), "overlapSeconds");
+    assert_eq!(stage.stored(), before);
+    stage.rotate(r#"{"overlapSeconds":0}"#).unwrap();
+    assert_eq!(stage.opened().len(), SealedSecrets::MAX_SIGNING);
+}
+
+#[test]
+fn a_patched_secret_is_the_only_one() {
+    let stage = stage(V1);
+    stage.rotate("{}").unwrap();
+    let (customer, id) = (&stage.created.customer_id, &stage.created.id);
+    let patch = change(&format!(r#"{{"secret":"{V1A}"}}"#));
+    let patched = stage.manage.update(customer, id, patch);
+    let patched = patched.now_or_never().unwrap().unwrap();
+    assert_eq!(stage.opened(), [V1A]);
+    assert_eq!(patched.secrets.current().version, 3);
+}
+
+#[test]
+fn a_rotation_whose_answer_is_lost_leaves_the_secret_before_signing() {
+    let stage = stage(V1);
+    // Read and write; the data key is in memory.
+    stage.world.plant([Fault::None, Fault::After]);
+    assert!(matches!(stage.rotate("{}"), Err(ManageError::Store(_))));
+    assert_eq!(stage.opened()[1], V1);
+    stage.rotate("{}").unwrap();
+    assert_eq!(stage.opened()[2], V1, "rotating again does no harm");
+}
+
+/// What a receiver holds, and until when it verifies.
+struct Held {
+    key: String,
+    ends: Option<Timestamp>,
+}
+
+fn held(secret: &Secret) -> Held {
+    let public_key = secret.public_key();
+    Held {
+        key: public_key.map_or_else(|| secret.expose(), |key| key.to_string()),
+        ends: None,
+    }
+}
+
+fn rotations() -> impl Strategy<Value = Vec<(u64, u64, Option<&'static str>)>> {
+    let wait_secs = prop_oneof![1 => Just(0), 3 => 0..200_000_u64];
+    let overlap_secs = prop_oneof![1 => Just(0), 3 => 0..=604_800_u64];
+    let kind = prop_oneof![2 => Just(None), 1 => Just(Some("v1")), 1 => Just(Some("v1a"))];
+    proptest::collection::vec((wait_secs, overlap_secs, kind), 0..10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// While an overlap lasts, a receiver with either secret verifies every request.
+    #[test]
+    fn a_receiver_verifies_until_the_overlap_of_its_secret_ends(
+        rotations in rotations(),
+        probes in proptest::collection::vec(0..700_000_u64, 5),
+    ) {
+        let stage = stage(V1);
+        let mut receivers = vec![held(&V1.parse().unwrap())];
+        for (wait_secs, overlap_secs, kind) in rotations {
+            let now = stage.world.now() + Duration::from_secs(wait_secs);
+            stage.world.set_now(now);
+            let kind = kind.map_or_else(String::new, |kind| format!(r#","kind":"{kind}""#));
+            match stage.rotate(&format!(r#"{{"overlapSeconds":{overlap_secs}{kind}}}"#)) {
+                Ok((_, secret)) => {
+                    receivers.last_mut().unwrap().ends = Some(now + Duration::from_secs(overlap_secs));
+                    receivers.push(held(&secret));
+                }
+                Err(ManageError::Field(error)) => prop_assert_eq!(error.field, "overlapSeconds"),
+                Err(error) => panic!("{error}"),
+            }
+            for at in probes.iter().map(|&secs| now + Duration::from_secs(secs)).chain([now]) {
+                verify(&stage, &receivers, at)?;
+            }
+        }
+    }
+}
+
+/// Signs a request at this time, and holds what each receiver makes of it against when its key ends.
+fn verify(stage: &Stage, receivers: &[Held], at: Timestamp) -> Result<(), TestCaseError> {
+    let (id, body) = (
+        MessageId::from_event_id(&stage.created.customer_id, "e"),
+        b"{}",
+    );
+    let signatures = signature_header(&stage.opened_at(at), &id, at, body);
+    let (id, timestamp) = (id.to_string(), at.as_secs().to_string());
+    let request = SignedRequest {
+        id: &id,
+        timestamp: &timestamp,
+        body,
+        signatures: &signatures,
+    };
+    for Held { key, ends } in receivers {
+        let valid = ends.is_none_or(|ends| at < ends);
+        prop_assert_eq!(
+            request.verifies_with(key),
+            valid,
+            "{} at {}, ends {:?}",
+            key,
+            at,
+            ends
+        );
+    }
+    Ok(())
+}
