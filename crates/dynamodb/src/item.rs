@@ -476,6 +476,47 @@ mod tests {
         }
     }
 
+    /// What the writes of a delivery cost after its message's: the item's size before or
+    /// after a write, whichever is larger, and each entry that the write puts into the `due`
+    /// index or takes out of it (Developer Guide, "Read and write operations").
+    fn write_units(failures: u32, last: Option<u16>, long_waits: u32) -> usize {
+        let mut delivery = samples::delivery(&one_kilobyte_message(), samples::subscription_id(1));
+        let units =
+            |delivery: &Delivery| billed_bytes(delivery_item(delivery)).div_ceil(WRITE_UNIT_BYTES);
+        let mut sum = units(&delivery);
+        for number in 1..=failures {
+            delivery.attempts.push(samples::failed_attempt(number));
+            delivery.next_attempt_at = Some(samples::NOW);
+            let is_end = number == failures && last.is_none();
+            // One entry is put; of the others each replaces the one before; the end removes it.
+            let entries = if number == 1 || is_end { 1 } else { 2 };
+            sum += units(&delivery) + entries;
+            if !is_end && failures - number <= long_waits {
+                // The sweep moves the entry.
+                sum += units(&delivery) + 2;
+            }
+        }
+        if last.is_some() {
+            let mut attempt = samples::failed_attempt(failures + 1);
+            attempt.response_excerpt = None;
+            delivery.attempts.push(attempt);
+            sum += units(&delivery) + usize::from(failures > 0);
+        }
+        sum
+    }
+
+    #[test]
+    fn a_delivery_that_succeeds_at_once_pays_nothing_for_the_due_index() {
+        let message = 1;
+        let at_once = message + write_units(0, Some(200), 0);
+        let third = message + write_units(2, Some(200), 0);
+        let default_schedule = message + write_units(10, None, 7);
+        println!(
+            "write units: {at_once} succeeded at once, {third} at the third attempt, {default_schedule} failed ten times over 75 hours"
+        );
+        assert_eq!((at_once, third, default_schedule), (3, 9, 60));
+    }
+
     #[test]
     fn what_prepare_calls_writes_is_read_back() {
         let message = one_kilobyte_message();
