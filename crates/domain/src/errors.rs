@@ -18,6 +18,9 @@ pub const INVALID_INPUT: &str = "InvalidInput";
 /// The table did not answer; trying again may help.
 pub const STORE_UNAVAILABLE: &str = "StoreUnavailable";
 
+/// A part of the due index was not swept; the next sweep tries again.
+pub const SWEEP_FAILED: &str = "SweepFailed";
+
 /// An item in the table cannot be read; trying again will not help.
 pub const CORRUPT_ITEM: &str = "CorruptItem";
 

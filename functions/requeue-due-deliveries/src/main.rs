@@ -61,6 +61,6 @@ fn answer(report: &SweepReport) -> Result<(), FunctionError> {
     }
     match report.failures.first() {
         None => Ok(()),
-        Some(failure) => Err(FunctionError::new(errors::STORE_UNAVAILABLE, failure)),
+        Some(failure) => Err(FunctionError::new(errors::SWEEP_FAILED, failure)),
     }
 }
