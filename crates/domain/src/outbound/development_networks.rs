@@ -59,13 +59,20 @@ impl FromStr for DevelopmentNetworks {
             .split(',')
             .map(|item| {
                 let item = item.trim();
-                item.parse().map_err(|_| DevelopmentNetworksError {
+                parse_network(item).ok_or_else(|| DevelopmentNetworksError {
                     item: item.to_owned(),
                 })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { networks })
     }
+}
+
+/// Reads the address by the standard library, which refuses `010.0.0.0`: some would read it as
+/// octal. `ipnet` does not.
+fn parse_network(item: &str) -> Option<IpNet> {
+    let (address, prefix) = item.split_once('/')?;
+    IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
 /// An item of the list is not a network.
@@ -119,6 +126,7 @@ mod tests {
         for text in [
             "127.0.0.1",
             "127.0.0.0/33",
+            "010.0.0.0/8",
             "localhost/8",
             "127.0.0.0/8,,::1/128",
             ",",
