@@ -1,6 +1,7 @@
 //! A subscription's filter over the payload, in EventBridge pattern syntax.
 
 use quamina::{Quamina, QuaminaBuilder};
+use serde::de::IgnoredAny;
 
 /// An EventBridge event pattern over the payload (the event's `detail`).
 ///
@@ -36,6 +37,9 @@ impl Filter {
         if pattern.len() > Self::MAX_BYTES {
             return Err(FilterError::Length { len: pattern.len() });
         }
+        // The compiler stops reading where the pattern ends, whatever comes after it.
+        serde_json::from_str::<IgnoredAny>(pattern)
+            .map_err(|error| FilterError::Pattern(error.to_string()))?;
         compile(pattern)?;
         Ok(Self(pattern.to_owned()))
     }
@@ -114,6 +118,7 @@ mod tests {
             r#"{"a":"b"}"#,
             r#"{"a":[{"nonsense":1}]}"#,
             r#"{"a":["#,
+            r#"{"a":[1]} and more"#,
         ] {
             assert!(Filter::parse(bad).is_err(), "{bad}");
         }

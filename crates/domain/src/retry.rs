@@ -296,6 +296,27 @@ mod tests {
     }
 
     #[test]
+    fn jitter_is_a_share_of_a_tenth_of_the_delay() {
+        let delay = Duration::from_secs(100);
+        assert_eq!(Jitter(1.0).of(delay), Duration::from_secs(10));
+        assert_eq!(Jitter(0.5).of(delay), Duration::from_secs(5));
+        let random = SystemRandom::new();
+        for _ in 0..100 {
+            let Jitter(share) = Jitter::random(&random);
+            assert!((0.0..=1.0).contains(&share), "{share}");
+        }
+    }
+
+    #[test]
+    fn policies_at_their_bounds_are_accepted() {
+        let mut longest = vec![604_800; 50];
+        longest[0] = 0;
+        assert!(RetryPolicy::schedule(longest).is_ok());
+        assert!(RetryPolicy::backoff(50, 604_800, 10.0, 604_800).is_ok());
+        assert!(RetryPolicy::backoff(1, 1, 1.0, 1).is_ok());
+    }
+
+    #[test]
     fn policies_out_of_bounds_are_refused() {
         assert!(RetryPolicy::schedule(vec![]).is_err());
         assert!(RetryPolicy::schedule(vec![1]).is_err());

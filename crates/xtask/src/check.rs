@@ -95,10 +95,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 /// Installs what is missing, one line each, so that no check is slow without a word.
 fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
     for (check, tool) in [(Check::Deny, CARGO_DENY), (Check::Machete, CARGO_MACHETE)] {
-        if chosen.contains(&check) && !tool.is_installed(workspace) {
-            step(&format!("install {} {}", tool.name, tool.version), || {
-                tool.install(workspace)
-            })?;
+        if chosen.contains(&check) {
+            tool.install(workspace)?;
         }
     }
     let needs_python = chosen.contains(&Check::Template) || chosen.contains(&Check::StateMachine);

@@ -2,6 +2,7 @@
 //!
 //! - `demo` shows the system at work; `local` keeps a stack running.
 //! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
+//! - `fuzz` and `mutants` look for longer for what the tests miss.
 //!
 //! A local stack is the same template that AWS gets, deployed by SAM CLI to
 //! `MiniStack`. Everything that is installed or started stays below `target/`, and
@@ -17,7 +18,9 @@ mod artifacts;
 mod check;
 mod demo;
 mod emulator;
+mod fuzz;
 mod local;
+mod mutants;
 mod parameters;
 mod prepare;
 mod process;
@@ -49,6 +52,10 @@ enum Command {
     Test(test::Options),
     /// Run every check: format, lints, docs, dependencies, template, state machine.
     Check(check::Options),
+    /// Run the fuzz targets for longer than `test` does, led by coverage; needs a C++ compiler.
+    Fuzz(fuzz::Options),
+    /// Put faults into the modules that decide, and see the tests catch them.
+    Mutants(mutants::Options),
     /// Build the functions for AWS with `sam build`.
     Build(sam_build::Options),
 }
@@ -70,6 +77,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Local(command) => local::run(&workspace, command),
         Command::Test(options) => test::run(&workspace, options),
         Command::Check(options) => check::run(&workspace, options),
+        Command::Fuzz(options) => fuzz::run(&workspace, options),
+        Command::Mutants(options) => mutants::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, options),
     }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process;
+use crate::progress::step;
 use crate::workspace::Workspace;
 
 /// The oldest Python that MiniStack runs on.
@@ -182,43 +183,42 @@ pub(crate) struct CargoTool {
 }
 
 impl CargoTool {
-    pub(crate) fn is_installed(self, workspace: &Workspace) -> bool {
-        self.program(workspace).exists()
-    }
-
     /// Builds the tool unless that was done already, and returns its program.
     pub(crate) fn install(self, workspace: &Workspace) -> Result<PathBuf> {
-        if !self.is_installed(workspace) {
-            // Unoptimised: these tools run for a second and take minutes to optimise.
-            let mut command = workspace.cargo();
-            command
-                .args([
-                    "install",
-                    "--locked",
-                    "--debug",
-                    "--config",
-                    "profile.dev.debug=0",
-                ])
-                .args(["--version", self.version, "--root"])
-                .arg(self.folder(workspace))
-                .arg(self.name);
-            process::run_logged(
-                &mut command,
-                &workspace.tools_dir().join(format!("{}.log", self.name)),
-            )
-            .with_context(|| format!("installing {}; this needs the network, once", self.name))?;
+        let program = self.folder(workspace).join("bin").join(self.name);
+        if !program.exists() {
+            step(&format!("install {} {}", self.name, self.version), || {
+                self.build(workspace)
+            })?;
         }
-        Ok(self.program(workspace))
+        Ok(program)
+    }
+
+    fn build(self, workspace: &Workspace) -> Result<()> {
+        // Unoptimised: these tools run for a second and take minutes to optimise.
+        let mut command = workspace.cargo();
+        command
+            .args([
+                "install",
+                "--locked",
+                "--debug",
+                "--config",
+                "profile.dev.debug=0",
+            ])
+            .args(["--version", self.version, "--root"])
+            .arg(self.folder(workspace))
+            .arg(self.name);
+        process::run_logged(
+            &mut command,
+            &workspace.tools_dir().join(format!("{}.log", self.name)),
+        )
+        .with_context(|| format!("installing {}; this needs the network, once", self.name))
     }
 
     fn folder(self, workspace: &Workspace) -> PathBuf {
         workspace
             .tools_dir()
             .join(format!("{}-{}", self.name, self.version))
-    }
-
-    fn program(self, workspace: &Workspace) -> PathBuf {
-        self.folder(workspace).join("bin").join(self.name)
     }
 }
 

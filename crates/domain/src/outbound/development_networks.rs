@@ -59,13 +59,20 @@ impl FromStr for DevelopmentNetworks {
             .split(',')
             .map(|item| {
                 let item = item.trim();
-                item.parse().map_err(|_| DevelopmentNetworksError {
+                parse_network(item).ok_or_else(|| DevelopmentNetworksError {
                     item: item.to_owned(),
                 })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { networks })
     }
+}
+
+/// Reads the address by the standard library, which refuses `010.0.0.0`: some would read it as
+/// octal. `ipnet` does not.
+fn parse_network(item: &str) -> Option<IpNet> {
+    let (address, prefix) = item.split_once('/')?;
+    IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
 /// An item of the list is not a network.
@@ -100,6 +107,7 @@ mod tests {
     #[test]
     fn an_address_is_inside_any_of_the_listed_networks() {
         let networks = networks("127.0.0.0/8, 10.1.2.3/32,fd00::/8");
+        assert!(!networks.is_empty());
         for inside in ["127.255.255.255", "10.1.2.3", "fd00::1"] {
             assert!(networks.contains(address(inside)), "{inside}");
         }
@@ -119,6 +127,7 @@ mod tests {
         for text in [
             "127.0.0.1",
             "127.0.0.0/33",
+            "010.0.0.0/8",
             "localhost/8",
             "127.0.0.0/8,,::1/128",
             ",",

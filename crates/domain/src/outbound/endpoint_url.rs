@@ -414,6 +414,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_url_is_read_back_whatever_the_policy_is_now() {
+        for text in ["https://example.com/h?x=1", "http://127.0.0.1:8080/"] {
+            let url = EndpointUrl::from_stored(text).unwrap();
+            assert_eq!(url.as_str(), text);
+        }
+        for text in ["", "example.com", "ftp://example.com/", "data:text/plain,x"] {
+            assert_eq!(EndpointUrl::from_stored(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn the_length_is_bounded_before_and_after() {
         let of_length = |length: usize| {
             let start = "https://example.com/";

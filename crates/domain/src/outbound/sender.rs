@@ -124,6 +124,7 @@ mod tests {
         ] {
             let json = serde_json::to_value(outcome).unwrap();
             assert_eq!(json, outcome.as_str());
+            assert_eq!(json, outcome.to_string());
             assert_eq!(
                 serde_json::from_value::<AttemptOutcome>(json).unwrap(),
                 outcome

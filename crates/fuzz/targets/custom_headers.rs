@@ -1,0 +1,102 @@
+//! The headers of a subscription, which a customer writes.
+
+use std::collections::BTreeMap;
+
+use bolero::{Driver, ValueGenerator, check};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use webhooks_domain::outbound::CustomHeaders;
+
+use crate::near::{Near, near};
+
+const NAMES: [&str; 10] = [
+    "X-Api-Key",
+    "authorization",
+    "x-a",
+    "Host",
+    "content-type",
+    "transfer-encoding",
+    "webhook-id",
+    "proxy-authorization",
+    "x-amz-date",
+    "user-agent",
+];
+const VALUES: [&str; 4] = ["", "Bearer x", "a, b; c=\"d\"", "key with spaces"];
+const TOKENS: &[&str] = &[
+    "\r\n", "\n", "\0", ":", " ", "\t", "-", "_", "İ", "K", "é", "\u{7f}", "x-",
+];
+
+/// The headers that no customer may set, in the words of the design.
+const FORBIDDEN: [&str; 5] = [
+    "host",
+    "connection",
+    "transfer-encoding",
+    "user-agent",
+    "te",
+];
+const FORBIDDEN_PREFIXES: [&str; 4] = ["content-", "webhook-", "proxy-", "x-amz-"];
+
+const MARK: &str = "s3cret";
+
+/// Plain headers up to the bound and one more, and a few that need not be; a mark in each value.
+struct Headers {
+    names: Near,
+    values: Near,
+}
+
+impl ValueGenerator for Headers {
+    type Output = BTreeMap<String, String>;
+
+    fn generate<D: Driver>(&self, driver: &mut D) -> Option<Self::Output> {
+        let plain = (0..=CustomHeaders::MAX_COUNT + 1).generate(driver)?;
+        let mut headers: Self::Output = (0..plain)
+            .map(|number| (format!("plain-{number}"), MARK.to_owned()))
+            .collect();
+        for _ in 0..(0..=2).generate(driver)? {
+            let value = self.values.generate(driver)? + MARK;
+            headers.insert(self.names.generate(driver)?, value);
+        }
+        Some(headers)
+    }
+}
+
+#[test]
+fn laws_hold() {
+    let headers = Headers {
+        names: near(NAMES, TOKENS),
+        values: near(VALUES, TOKENS),
+    };
+    check!()
+        .with_generator(headers)
+        .for_each(|given| match CustomHeaders::new(given.clone()) {
+            Ok(headers) => {
+                assert_eq!(headers.len(), given.len());
+                can_be_sent(&headers);
+                assert_eq!(CustomHeaders::new(headers.clone().into()), Ok(headers));
+            }
+            Err(error) => {
+                assert!(!error.to_string().contains(MARK), "{error}");
+                assert!(error.to_string().len() < 900, "{error}");
+            }
+        });
+}
+
+fn can_be_sent(headers: &CustomHeaders) {
+    let mut map = HeaderMap::new();
+    let mut size_bytes = 0;
+    for (name, value) in headers.iter() {
+        assert!(!FORBIDDEN.contains(&name), "{name}");
+        assert!(
+            !FORBIDDEN_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix)),
+            "{name}"
+        );
+        assert!(!value.chars().any(char::is_control), "{name}");
+        let header = HeaderName::from_lowercase(name.as_bytes()).unwrap();
+        let previous = map.insert(header, HeaderValue::from_str(value).unwrap());
+        assert_eq!(previous, None, "{name} twice");
+        assert_eq!(map[name].as_bytes(), value.as_bytes());
+        size_bytes += name.len() + value.len();
+    }
+    assert!(map.len() <= 20 && size_bytes <= 4_096);
+}

@@ -1,0 +1,100 @@
+//! An event on the bus, which a producer writes.
+
+use std::collections::HashMap;
+
+use bolero::check;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use webhooks_domain::errors;
+use webhooks_domain::event::{EventReader, MAX_EVENT_BYTES, MAX_SEALED_BYTES};
+use webhooks_domain::message::Message;
+
+use crate::near::near;
+
+const EVENTS: [&str; 7] = [
+    include_str!("../../../events/detail-not-an-object.json"),
+    include_str!("../../../events/invoice-paid.json"),
+    include_str!("../../../events/order-cancelled.json"),
+    include_str!("../../../events/order-created-odd-values.json"),
+    include_str!("../../../events/order-created-with-key.json"),
+    include_str!("../../../events/order-created-without-customer.json"),
+    include_str!("../../../events/order-created.json"),
+];
+const TOKENS: &[&str] = &[
+    "\"detail\":{",
+    "\"detail-type\":",
+    "\"customerId\":",
+    "\"idempotencyKey\":",
+    "\"id\":",
+    "\"time\":",
+    "\"\"",
+    "null",
+    "0",
+    "-0",
+    "1e400",
+    "1E-7",
+    "0.10",
+    "12345678901234567890123",
+    "\\ud800",
+    "\\u0000",
+    "\\\"",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "\"",
+    "\u{2028}",
+    "2026-12-31T23:59:60Z",
+    "+00:00",
+];
+
+#[test]
+fn laws_hold() {
+    let reader = EventReader {
+        customer_id: "/detail/customerId".parse().unwrap(),
+        idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+        deadline: "/detail/deliverBefore".parse().unwrap(),
+    };
+    // Space after it, up to near the bound, now and then.
+    let space = (0..8_u8, 0..64_usize);
+    check!()
+        .with_generator((near(EVENTS, TOKENS), space))
+        .for_each(|(event, (one_in_eight, size))| {
+            let mut event = event.clone();
+            if *one_in_eight == 0 {
+                let size = (MAX_EVENT_BYTES - 32 + size).saturating_sub(event.len());
+                event.push_str(&" ".repeat(size));
+            }
+            match reader.read(&event) {
+                Ok(message) => is_the_event(&message, &event),
+                Err(error) => {
+                    assert!(errors::LOOK_UP_SUBSCRIPTIONS.contains(&error.error_type()));
+                    assert!(error.to_string().len() < 300, "{error}");
+                }
+            }
+        });
+}
+
+/// The message says what the event said, value by value and byte by byte, in bounded size.
+fn is_the_event(message: &Message, event: &str) {
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(event).unwrap();
+    let text = |name: &str| serde_json::from_str::<String>(fields[name].get()).unwrap();
+    let body = String::from_utf8(message.body().unwrap()).unwrap();
+    let sent: HashMap<String, &RawValue> = serde_json::from_str(&body).unwrap();
+    let sent_text = |name: &str| serde_json::from_str::<String>(sent[name].get()).unwrap();
+    assert_eq!(sent.len(), 3);
+    assert_eq!(sent["data"].get(), fields["detail"].get());
+    assert_eq!(sent_text("type"), text("detail-type"));
+    assert_eq!(sent_text("timestamp"), text("time"));
+
+    let workflow = serde_json::to_string(message).unwrap();
+    assert_eq!(
+        &serde_json::from_str::<Message>(&workflow).unwrap(),
+        message
+    );
+    let payload = &serde_json::from_str::<Value>(&workflow).unwrap()["payload"];
+    assert!(payload.as_str().unwrap().len() <= MAX_SEALED_BYTES);
+    assert!(event.len() <= MAX_EVENT_BYTES && body.len() <= MAX_EVENT_BYTES + 1_024);
+}

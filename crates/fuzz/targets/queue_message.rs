@@ -1,0 +1,68 @@
+//! A message of the delivery queue, which another version of this system may have written.
+
+use std::collections::HashMap;
+
+use bolero::{check, produce};
+use serde_json::value::RawValue;
+use webhooks_domain::delivery::Hint;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_sqs::{decode, encode};
+
+use crate::near::near;
+
+const TOKENS: &[&str] = &[
+    "\"v\":1,",
+    "\"v\":2,",
+    "\"v\":",
+    "1e0",
+    "1.0",
+    "-1",
+    "null",
+    "18446744073709551616",
+    "4294967296",
+    "\"dueAt\":",
+    "\"attempt\":",
+    "\"deliveryId\":",
+    "dlv_",
+    "{",
+    "}",
+    "[",
+    "\"",
+    ",",
+    "\\u0031",
+    "\0",
+];
+
+fn hint(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>) -> Hint {
+    let delivery: DeliveryId = format!("dlv_{message:032x}_{subscription:032x}")
+        .parse()
+        .unwrap();
+    Hint {
+        delivery,
+        attempt,
+        due_at: due_at.map(Timestamp::from_millis),
+    }
+}
+
+#[test]
+fn laws_hold() {
+    let first = encode(&hint(1, 2, 1, None));
+    let second = encode(&hint(u128::MAX, 0, 2, Some(1_700_000_000_000)));
+    let newer = first.replace("\"v\":1", "\"v\":2");
+    let texts = near([first, second, newer], TOKENS);
+    let fields = produce::<(u128, u128, u32, Option<i64>)>();
+    check!().with_generator((texts, fields)).for_each(
+        |(text, (message, subscription, attempt, due_at))| {
+            let hint = hint(*message, *subscription, *attempt, *due_at);
+            assert_eq!(decode(&encode(&hint)).unwrap(), hint);
+
+            if let Ok(hint) = decode(text) {
+                assert_eq!(decode(&encode(&hint)).unwrap(), hint);
+                let fields: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap();
+                assert_eq!(fields["v"].get(), "1", "an unknown version was understood");
+                assert_eq!(fields["attempt"].get(), hint.attempt.to_string());
+            }
+        },
+    );
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask mutants`: small faults put into the modules that decide, each to be caught by
+//! their tests. How they run is in `.cargo/mutants.toml`.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::process;
+use crate::tools::CargoTool;
+use crate::workspace::Workspace;
+
+const CARGO_MUTANTS: CargoTool = CargoTool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+};
+
+/// Options of `mutants`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Only this module; repeatable [default: all].
+    #[arg(long, value_enum)]
+    only: Vec<Module>,
+}
+
+/// Modules of the domain that are mutated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Module {
+    /// Where requests may go, and with which headers.
+    Policy,
+    /// Secrets and signatures.
+    Signing,
+    /// What follows an attempt, and when.
+    Retry,
+}
+
+impl Module {
+    /// A glob over its files.
+    const fn files(self) -> &'static str {
+        match self {
+            Self::Policy => "crates/domain/src/outbound/*.rs",
+            Self::Signing => "crates/domain/src/{data_key,secret,signing,vault}{.rs,/*.rs}",
+            Self::Retry => "crates/domain/src/{delivery,retry}{.rs,/*.rs}",
+        }
+    }
+}
+
+/// Prints each fault that no test catches; fails when there is one.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mut command = workspace.command(CARGO_MUTANTS.install(workspace)?);
+    command.args(["mutants", "--jobs=1"]);
+    for module in Module::value_variants() {
+        if options.only.is_empty() || options.only.contains(module) {
+            command.args(["--file", module.files()]);
+        }
+    }
+    process::run(&mut command)
+}
