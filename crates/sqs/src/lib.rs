@@ -9,4 +9,4 @@ mod message;
 mod queue;
 
 pub use message::{HintError, decode, encode};
-pub use queue::SqsQueue;
+pub use queue::{Refused, SqsQueue};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use webhooks_domain::delivery::Hint;
 use webhooks_domain::ports::{DeliveryQueue, QueueError};
 
@@ -17,10 +18,53 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
+    /// The most hints that one batch takes (an SQS limit).
+    pub const MAX_BATCH: usize = 10;
+
     /// The queue with this URL.
     pub fn new(client: Client, url: String) -> Self {
         Self { client, url }
     }
+
+    /// Sends up to [`Self::MAX_BATCH`] hints in one request, without a delay. Returns
+    /// those that the queue refused while it took the others.
+    ///
+    /// # Errors
+    /// When it took none.
+    pub async fn send_batch(&self, hints: &[Hint]) -> Result<Vec<Refused>, QueueError> {
+        let entries = hints.iter().enumerate().map(|(index, hint)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(encode(hint))
+                .message_group_id(group(hint))
+                .build()
+                .expect("it has an id and a body")
+        });
+        let output = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .map_err(|error| QueueError(Box::new(error)))?;
+        let refused = output.failed.into_iter().filter_map(|entry| {
+            Some(Refused {
+                index: entry.id.parse().ok()?,
+                code: entry.code,
+            })
+        });
+        Ok(refused.collect())
+    }
+}
+
+/// A hint of a batch that the queue did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// Why, in a word of SQS.
+    pub code: String,
 }
 
 impl DeliveryQueue for SqsQueue {
@@ -29,13 +73,17 @@ impl DeliveryQueue for SqsQueue {
             .send_message()
             .queue_url(&self.url)
             .message_body(encode(hint))
-            .message_group_id(hint.delivery.subscription.to_string())
+            .message_group_id(group(hint))
             .delay_seconds(whole_seconds(delay))
             .send()
             .await
             .map_err(|error| QueueError(Box::new(error)))?;
         Ok(())
     }
+}
+
+fn group(hint: &Hint) -> String {
+    hint.delivery.subscription.to_string()
 }
 
 /// Rounded up: a message never comes before its time.
