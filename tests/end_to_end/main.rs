@@ -23,6 +23,7 @@ mod leaks;
 mod malformed_events;
 mod managing;
 mod permissions;
+mod recovery;
 mod retrying;
 mod scale;
 mod signing;
