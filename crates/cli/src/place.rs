@@ -38,7 +38,7 @@ pub(crate) struct Place {
 /// Where the stack's outputs are.
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
-    /// In `CloudFormation`, under this name.
+    /// In CloudFormation, under this name.
     Name(String),
     /// In this file.
     File(PathBuf),
@@ -86,7 +86,7 @@ impl Place {
         Ok(Source::File(path))
     }
 
-    /// Asks `CloudFormation` for the outputs of the stack with this name.
+    /// Asks CloudFormation for the outputs of the stack with this name.
     async fn describe(&self, name: &str) -> Result<Stack> {
         let mut loader = sdk_loader();
         if let Some(profile) = &self.profile {

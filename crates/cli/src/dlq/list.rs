@@ -58,7 +58,7 @@ pub(super) async fn run(stack: &Stack, printer: &mut Printer<'_>) -> Result<Outc
     for kind in Kind::ALL {
         let queue = kind.queue(stack)?;
         let counts = queue.counts().await?;
-        let messages = peek(&queue).await?;
+        let messages = peek(&queue, counts.waiting).await?;
         let oldest = messages.iter().filter_map(sent_at).min();
         queues.push(ListedQueue {
             queue: kind,
@@ -73,11 +73,12 @@ pub(super) async fn run(stack: &Stack, printer: &mut Printer<'_>) -> Result<Outc
     Ok(Outcome::Complete)
 }
 
-/// Receives messages and gives them back.
-async fn peek(queue: &Queue) -> Result<Vec<Message>> {
-    let mut peeked = Vec::new();
-    while peeked.len() < PEEKED {
-        let messages = queue.receive(BATCH, HIDDEN_FOR).await?;
+/// Receives messages of so many that wait, and gives them back.
+async fn peek(queue: &Queue, waiting: u64) -> Result<Vec<Message>> {
+    let limit = usize::try_from(waiting).unwrap_or(PEEKED).min(PEEKED);
+    let mut peeked = Vec::with_capacity(limit);
+    while peeked.len() < limit {
+        let messages = queue.receive(limit - peeked.len(), HIDDEN_FOR).await?;
         if messages.is_empty() {
             break;
         }
@@ -225,7 +226,7 @@ mod tests {
             errors,
         };
         let error = ListedError {
-            name: "StoreCorrupt".to_owned(),
+            name: "CorruptItem".to_owned(),
             count: 2,
             cause: "item\ncannot be read".to_owned(),
         };
@@ -239,8 +240,8 @@ mod tests {
              \x20 deliveries  0        0          -\n\
              \x20 events      2        0          1h 2m 3s\n\
              \n\
-             \x20 QUEUE   COUNT  ERROR         FOR EXAMPLE\n\
-             \x20 events  2      StoreCorrupt  item cannot be read\n"
+             \x20 QUEUE   COUNT  ERROR        FOR EXAMPLE\n\
+             \x20 events  2      CorruptItem  item cannot be read\n"
         );
     }
 }
