@@ -2,6 +2,7 @@
 //! the table as they do in memory.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -9,11 +10,11 @@ use aws_sdk_dynamodb::types::{
     KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use serde_dynamo::Item;
-use webhooks_domain::delivery::Delivery;
+use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::message::Message;
-use webhooks_dynamodb::DynamoStore;
 use webhooks_dynamodb::item::{delivery_item, message_item};
-use webhooks_testkit::contract;
+use webhooks_dynamodb::{DynamoStore, Segment};
+use webhooks_testkit::{contract, samples};
 
 use crate::fixture::Fixture;
 
@@ -27,6 +28,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     create_table(&client).await;
     let store = DynamoStore::new(client.clone(), TABLE.to_owned());
 
+    overdue_deliveries(&client, &store).await;
     contract::subscriptions(&store, "acme").await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
@@ -40,6 +42,64 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         .send()
         .await
         .unwrap();
+}
+
+/// The scan finds what is pending beyond its time, and nothing else. The table is
+/// empty before.
+async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
+    let minutes = |minutes| samples::NOW + Duration::from_mins(minutes);
+    let now = minutes(60);
+    let grace = Duration::from_mins(15);
+    let message = samples::message("overdue", "1");
+    let pending = |number| samples::delivery(&message, samples::subscription_id(number));
+    let retried = |number, due_at| Delivery {
+        attempts: vec![samples::failed_attempt(1)],
+        next_attempt_at: Some(due_at),
+        ..pending(number)
+    };
+    let overdue = [pending(1), retried(2, minutes(44))];
+    let others = [
+        Delivery {
+            created_at: minutes(46),
+            ..pending(3)
+        },
+        retried(4, minutes(46)),
+        Delivery {
+            status: DeliveryStatus::Succeeded,
+            ..pending(5)
+        },
+        Delivery {
+            status: DeliveryStatus::Held,
+            ..pending(6)
+        },
+        Delivery {
+            expires_at: minutes(59),
+            ..pending(7)
+        },
+    ];
+    for delivery in overdue.iter().chain(&others) {
+        put(client, &message, delivery).await;
+    }
+
+    let mut found = Vec::new();
+    let mut items_read = 0;
+    for index in 0..3 {
+        let segment = Segment { index, count: 3 };
+        let mut cursor = None;
+        loop {
+            let page = store.overdue_page(segment, now, grace, cursor).await;
+            let page = page.unwrap();
+            items_read += page.items_read;
+            found.extend(page.deliveries.into_iter().map(Result::unwrap));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+    found.sort_by_key(|delivery| delivery.id);
+    assert_eq!(found, overdue);
+    assert_eq!(items_read, 8, "seven deliveries and their message");
 }
 
 async fn create_table(client: &Client) {

@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use http::Request;
-use serde_json::Value;
+use http::{Method, Request};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::Stack;
 
@@ -38,6 +38,80 @@ fn collect_bodies(value: &Value, bodies: &mut Vec<String>) {
         Value::Array(elements) => elements.iter().for_each(|v| collect_bodies(v, bodies)),
         _ => {}
     }
+}
+
+/// Waits for a queue message that holds a text. Returns its body, and leaves it.
+pub(crate) async fn queue_message_with(
+    stack: &Stack,
+    queue_url: &str,
+    text: &str,
+) -> Result<String> {
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let bodies = queue_bodies(stack, queue_url).await?;
+        if let Some(body) = bodies.into_iter().find(|body| body.contains(text)) {
+            return Ok(body);
+        }
+        if Instant::now() > deadline {
+            bail!("no message with `{text}` in {queue_url} after {ARRIVAL:?}");
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// The delivery function takes nothing from its queue until [`resume_delivery`].
+#[must_use]
+pub(crate) struct Paused {
+    mapping: String,
+}
+
+/// Pauses the event source mapping of the delivery queue.
+pub(crate) async fn pause_delivery(stack: &Stack) -> Result<Paused> {
+    let answer = event_source_mappings(stack, Method::GET, "", Bytes::new()).await?;
+    let mappings = answer["EventSourceMappings"].as_array();
+    let queue_name = stack.output("DeliveryQueueUrl")?.rsplit('/').next();
+    let of_the_queue = |mapping: &&Value| {
+        let arn = mapping["EventSourceArn"].as_str().unwrap_or_default();
+        arn.rsplit(':').next() == queue_name
+    };
+    let mapping = mappings.into_iter().flatten().find(of_the_queue);
+    let mapping = mapping.and_then(|mapping| mapping["UUID"].as_str());
+    let mapping = mapping.with_context(|| format!("nothing takes from the queue: {answer}"))?;
+    let paused = Paused {
+        mapping: mapping.to_owned(),
+    };
+    set_mapping(stack, &paused, false).await?;
+    Ok(paused)
+}
+
+/// Lets deliveries go on.
+pub(crate) async fn resume_delivery(stack: &Stack, paused: Paused) -> Result<()> {
+    set_mapping(stack, &paused, true).await
+}
+
+async fn set_mapping(stack: &Stack, paused: &Paused, enabled: bool) -> Result<()> {
+    let body = Bytes::from(json!({"Enabled": enabled}).to_string());
+    let answer = event_source_mappings(stack, Method::PUT, &paused.mapping, body).await?;
+    ensure!(answer["UUID"] == *paused.mapping, "{answer}");
+    Ok(())
+}
+
+async fn event_source_mappings(
+    stack: &Stack,
+    method: Method,
+    id: &str,
+    body: Bytes,
+) -> Result<Value> {
+    let host = format!("lambda.{}.amazonaws.com", stack.region());
+    let request = Request::builder()
+        .method(method)
+        .uri(format!(
+            "https://{host}/2015-03-31/event-source-mappings/{id}"
+        ))
+        .body(body)?;
+    let response = stack.signed_http().send("lambda", request).await?;
+    ensure!(response.status().is_success(), "{response:?}");
+    Ok(serde_json::from_slice(response.body())?)
 }
 
 /// Waits until no queue message names a delivery any more: all of them were

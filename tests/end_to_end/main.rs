@@ -24,6 +24,7 @@ mod long_waits;
 mod malformed_events;
 mod managing;
 mod permissions;
+mod recovery;
 mod retrying;
 mod scale;
 mod signing;

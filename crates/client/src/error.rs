@@ -28,6 +28,17 @@ pub enum Error {
     /// The stack has no such output.
     #[error("the stack has no output `{0}`: was it deployed from this version of the template?")]
     MissingOutput(String),
+    /// Nothing says where the stack is.
+    #[error("no AWS region: set AWS_REGION, or `region` in the profile")]
+    Region,
+    /// The address of the emulator is not one.
+    #[error("endpoint `{endpoint}` is not a URL")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+        /// What is wrong with it.
+        source: url::ParseError,
+    },
     /// No credentials are to be had.
     #[error("no AWS credentials")]
     Credentials(#[source] aws_credential_types::provider::error::CredentialsError),

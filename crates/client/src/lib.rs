@@ -37,4 +37,4 @@ pub use model::{
 };
 pub use receiver::{Answer, Receiver, Request, Unverified};
 pub use signed::SignedHttp;
-pub use stack::{Execution, ExecutionStatus, Stack};
+pub use stack::{Execution, ExecutionStatus, Stack, sdk_loader};

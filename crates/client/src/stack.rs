@@ -2,17 +2,21 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::{
+    Credentials,
+    provider::{SharedCredentialsProvider, error::CredentialsError},
+};
 use aws_sdk_eventbridge::{
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     types::PutEventsRequestEntry,
 };
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use serde::{Deserialize, de::Error as _};
+use serde::Deserialize;
 use url::Url;
 
 use crate::{Api, Error, Event, SignedHttp};
@@ -83,47 +87,46 @@ impl Stack {
             path: path.to_owned(),
             source,
         })?;
-        let malformed = |source| Error::Parse {
+        let file: StackFile = serde_json::from_str(&text).map_err(|source| Error::Parse {
             path: path.to_owned(),
             expected: "a stack file",
             source,
-        };
-        let file: StackFile = serde_json::from_str(&text).map_err(malformed)?;
-        let endpoint = file
-            .endpoint
-            .map(|endpoint| {
-                Url::parse(&endpoint).map_err(|error| {
-                    malformed(serde_json::Error::custom(format!(
-                        "endpoint `{endpoint}`: {error}"
-                    )))
-                })
-            })
-            .transpose()?;
-
-        let http_client = Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client)
-            .region(Region::new(file.region.clone()));
-        if let Some(endpoint) = &endpoint {
-            loader = loader.endpoint_url(endpoint.as_str());
+        })?;
+        let mut loader = sdk_loader().region(Region::new(file.region));
+        if let Some(endpoint) = file.endpoint {
+            loader = loader.endpoint_url(endpoint);
         }
         if let (Some(id), Some(secret)) = (file.access_key_id, file.secret_access_key) {
             let keys = Credentials::new(id, secret, None, None, "stack file");
             loader = loader.credentials_provider(keys);
         }
-        let sdk = loader.load().await;
+        Self::new(loader.load().await, file.outputs)
+    }
+
+    /// The stack with these outputs, where the configuration says.
+    ///
+    /// # Errors
+    /// When the configuration has no region or no credentials, or an endpoint
+    /// that is not a URL.
+    pub fn new(sdk: SdkConfig, outputs: BTreeMap<String, String>) -> Result<Self, Error> {
+        let endpoint = sdk
+            .endpoint_url()
+            .map(|endpoint| {
+                Url::parse(endpoint).map_err(|source| Error::Endpoint {
+                    endpoint: endpoint.to_owned(),
+                    source,
+                })
+            })
+            .transpose()?;
+        let region = sdk.region().ok_or(Error::Region)?.to_string();
         let credentials = sdk.credentials_provider().ok_or_else(|| {
             let missing = "neither the stack file nor the environment has keys";
-            Error::Credentials(
-                aws_credential_types::provider::error::CredentialsError::not_loaded(missing),
-            )
+            Error::Credentials(CredentialsError::not_loaded(missing))
         })?;
         Ok(Self {
             endpoint,
-            region: file.region,
-            outputs: file.outputs,
+            region,
+            outputs,
             sdk,
             credentials,
         })
@@ -219,6 +222,32 @@ impl Stack {
         Ok(output.execution_arn)
     }
 
+    /// Starts the workflow with an event, unless an execution has this name
+    /// already (at most 80 characters).
+    ///
+    /// A STANDARD workflow keeps a name for 90 days. An EXPRESS workflow on AWS
+    /// does not look at it and starts every time.
+    pub async fn start_execution_once(&self, name: &str, event: &str) -> Result<(), Error> {
+        let started = aws_sdk_sfn::Client::new(&self.sdk)
+            .start_execution()
+            .state_machine_arn(self.output("StateMachineArn")?)
+            .name(name)
+            .input(event)
+            .send()
+            .await;
+        match started {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(StartExecutionError::is_execution_already_exists) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(service_error("StartExecution", error)),
+        }
+    }
+
     /// How an execution stands.
     ///
     /// AWS answers this for STANDARD workflows only; an EXPRESS workflow leaves
@@ -244,6 +273,15 @@ impl Stack {
             cause: output.cause,
         })
     }
+}
+
+/// What every configuration for AWS starts from: one TLS stack, and the usual
+/// places for the region and the credentials.
+pub fn sdk_loader() -> ConfigLoader {
+    let http_client = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client)
 }
 
 fn service_error<E>(operation: &'static str, error: SdkError<E>) -> Error

@@ -8,21 +8,20 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
     clippy::disallowed_methods,
-    reason = "runs beside the system, not in a function: it waits, and reads NO_COLOR"
+    reason = "runs beside the system, not in a function: it waits"
 )]
 
 mod report;
 mod scenario;
-mod style;
-mod table;
 
 use std::{io::stdout, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
 use webhooks_client::Stack;
+use webhooks_terminal::Style;
 
-use crate::{report::Report, style::Style};
+use crate::report::Report;
 
 /// Puts three events into a stack and shows what came out.
 #[derive(Parser)]

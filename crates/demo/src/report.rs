@@ -4,12 +4,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, ExecutionStatus};
+use webhooks_terminal::{Cell, Style, Table, Tone};
 
-use crate::{
-    scenario::{Delivered, Outcome},
-    style::{Style, Tone},
-    table::{Cell, Table},
-};
+use crate::scenario::{Delivered, Outcome};
 
 /// The most characters of an answer's body that a table shows.
 const EXCERPT_CHARACTERS: usize = 40;

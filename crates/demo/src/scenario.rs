@@ -14,8 +14,7 @@ use webhooks_client::{
     Answer, Api, CreatedSubscription, Delivery, Event, ExecutionStatus, Message, Receiver, Request,
     Stack,
 };
-
-use crate::style::{Style, Tone};
+use webhooks_terminal::{Style, Tone};
 
 const DELIVERED_EVENT: &str = include_str!("../../../events/order-created.json");
 const RETRIED_EVENT: &str = include_str!("../../../events/order-cancelled.json");

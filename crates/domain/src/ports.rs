@@ -219,12 +219,21 @@ pub trait DeliveryQueue {
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`] hints of different deliveries in one call.
-    /// Gives the deliveries whose hints were taken.
+    /// The same for up to [`MAX_QUEUE_BATCH`] hints in one call. Gives those that the
+    /// queue refused while it took the others.
     fn send_batch(
         &self,
         hints: &[(Hint, Duration)],
-    ) -> impl Future<Output = Result<Vec<DeliveryId>, QueueError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Refused>, QueueError>> + Send;
+}
+
+/// A hint of a batch that the queue did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// Why, in a word of the queue's.
+    pub code: String,
 }
 
 /// The most hints that the queue takes in one call (SQS `SendMessageBatch`).

@@ -100,10 +100,13 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
             .iter()
             .map(|due| (due.hint, due.queue_delay(now)))
             .collect();
-        let taken = self.queue.send_batch(&hints).await?;
-        let sent: Vec<_> = batch
-            .iter()
-            .filter(|due| taken.contains(&due.hint.delivery))
+        // What is refused stays where it is, for the next sweep.
+        let refused = self.queue.send_batch(&hints).await?;
+        let taken = |index| refused.iter().all(|refused| refused.index != index);
+        let sent: Vec<_> = (0..)
+            .zip(batch)
+            .filter(|(index, _)| taken(*index))
+            .map(|(_, due)| due)
             .collect();
         report.queued += sent.len() as u64;
         report.overdue += sent.iter().filter(|due| due.is_overdue(now)).count() as u64;

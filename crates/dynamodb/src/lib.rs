@@ -1,6 +1,7 @@
 //! The DynamoDB table: its keys, its items, and the stores built on them.
 //!
-//! One table holds everything. Every read is by key; nothing scans.
+//! One table holds everything. Every read of a function is by key; only an operator
+//! who looks for what was lost scans ([`DynamoStore::overdue_page`]).
 //!
 //! | item | pk | sk |
 //! |---|---|---|
@@ -23,7 +24,9 @@ pub mod item;
 mod data_keys;
 mod deliveries;
 mod due_index;
+mod overdue;
 mod store;
 mod subscriptions;
 
+pub use overdue::{OverduePage, ScanCursor, Segment};
 pub use store::DynamoStore;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use webhooks_domain::delivery::Hint;
-use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::ports::{DeliveryQueue, QueueError};
+use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
 
 use crate::encode;
 
@@ -39,30 +38,31 @@ impl DeliveryQueue for SqsQueue {
         Ok(())
     }
 
-    /// What the queue refuses of a batch is left out of the answer.
-    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<DeliveryId>, QueueError> {
-        let entries = hints.iter().enumerate().map(|(position, (hint, delay))| {
+    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
+        let entries = hints.iter().enumerate().map(|(index, (hint, delay))| {
             SendMessageBatchRequestEntry::builder()
-                .id(position.to_string())
+                .id(index.to_string())
                 .message_body(encode(hint))
                 .message_group_id(message_group(hint))
                 .delay_seconds(whole_seconds(*delay))
                 .build()
-                .map_err(|error| QueueError(Box::new(error)))
+                .expect("it has an id and a body")
         });
         let output = self
             .client
             .send_message_batch()
             .queue_url(&self.url)
-            .set_entries(Some(entries.collect::<Result<_, _>>()?))
+            .set_entries(Some(entries.collect()))
             .send()
             .await
             .map_err(|error| QueueError(Box::new(error)))?;
-        let taken = output.successful.iter().filter_map(|entry| {
-            let (hint, _) = hints.get(entry.id.parse::<usize>().ok()?)?;
-            Some(hint.delivery)
+        let refused = output.failed.into_iter().filter_map(|entry| {
+            Some(Refused {
+                index: entry.id.parse().ok()?,
+                code: entry.code,
+            })
         });
-        Ok(taken.collect())
+        Ok(refused.collect())
     }
 }
 

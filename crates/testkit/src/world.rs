@@ -14,8 +14,8 @@ use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, DueIndex, DuePage, InsertOutcome,
     KeyService, KeyServiceError, MAX_QUEUE_DELAY, MessageDirectory, MessagePage, QueueError,
-    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
-    WriteOutcome,
+    Refused, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
+    SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -226,17 +226,17 @@ impl DeliveryQueue for World {
         Ok(())
     }
 
-    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<DeliveryId>, QueueError> {
+    /// Refuses nothing.
+    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
         self.effect(|state| {
             let now = state.now.unwrap_or(samples::NOW);
-            hints
-                .iter()
-                .map(|&(hint, delay)| {
-                    let visible_at = now + whole_seconds(delay);
-                    state.queue.push(Queued { visible_at, hint });
-                    hint.delivery
-                })
-                .collect()
+            state
+                .queue
+                .extend(hints.iter().map(|&(hint, delay)| Queued {
+                    visible_at: now + whole_seconds(delay),
+                    hint,
+                }));
+            Vec::new()
         })
         .map_err(|planted| QueueError(Box::new(planted)))
     }

@@ -17,11 +17,12 @@ use crate::{process, template};
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
-    /// Builds every program but this one.
+    /// Builds every program that a stack or the demo needs.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
         let mut command = workspace.cargo();
         command
-            .args(["build", "--workspace", "--bins", "--exclude", "xtask"])
+            .args(["build", "--workspace", "--bins"])
+            .args(["--exclude", "xtask", "--exclude", "webhooks-cli"])
             .args(["--message-format", "json-render-diagnostics"])
             .stdout(Stdio::piped());
         let output = command

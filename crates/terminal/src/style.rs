@@ -4,7 +4,7 @@ use std::{env, io::IsTerminal};
 
 /// What a text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub enum Tone {
     /// As the terminal has it.
     Plain,
     /// A heading.
@@ -21,7 +21,7 @@ pub(crate) enum Tone {
 
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// With ANSI colours.
     Coloured,
     /// Text only.
@@ -30,7 +30,11 @@ pub(crate) enum Style {
 
 impl Style {
     /// Colours for a terminal, unless `NO_COLOR` is set (no-color.org).
-    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the variable speaks to every program on a terminal, not to a function"
+    )]
+    pub fn of(stream: &impl IsTerminal) -> Self {
         let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if stream.is_terminal() && !unwanted {
             Self::Coloured
@@ -40,7 +44,7 @@ impl Style {
     }
 
     /// A text in the colour of its tone.
-    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+    pub fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Strong => 1,

@@ -1,17 +1,17 @@
 //! Aligned columns.
 
-use crate::style::{Style, Tone};
+use crate::{Style, Tone};
 
 /// A text in a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
     /// A text with a tone.
-    pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
+    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self {
             text: text.into(),
             tone,
@@ -26,25 +26,25 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 /// Rows under a heading, with columns as wide as their widest text.
-pub(crate) struct Table<const COLUMNS: usize> {
+pub struct Table<const COLUMNS: usize> {
     rows: Vec<[Cell; COLUMNS]>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
     /// A table without rows.
-    pub(crate) fn new(headings: [&str; COLUMNS]) -> Self {
+    pub fn new(headings: [&str; COLUMNS]) -> Self {
         Self {
             rows: vec![headings.map(|heading| Cell::new(heading, Tone::Faint))],
         }
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: [Cell; COLUMNS]) {
+    pub fn push(&mut self, row: [Cell; COLUMNS]) {
         self.rows.push(row);
     }
 
     /// The table as lines, each ended with a line feed.
-    pub(crate) fn text(&self, style: Style) -> String {
+    pub fn text(&self, style: Style) -> String {
         let width = |column: usize| {
             let lengths = self.rows.iter().map(|row| row[column].text.chars().count());
             lengths.max().unwrap_or_default()

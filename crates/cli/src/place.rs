@@ -1,0 +1,174 @@
+//! Finding the stack: the one place.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::config::{ProvideCredentials, Region};
+use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
+use webhooks_client::{Stack, sdk_loader};
+
+use crate::Cli;
+
+/// Names a stack file when no option names a stack.
+const VARIABLE: &str = "WEBHOOKS_STACK";
+
+/// Which stack.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Stack")]
+pub(crate) struct Place {
+    /// The name of a stack in AWS. Credentials and region are the usual ones.
+    #[arg(long, global = true, value_name = "NAME")]
+    stack: Option<String>,
+    /// The file of a stack, as `cargo xtask local up` writes it [env: `WEBHOOKS_STACK`].
+    #[arg(long, global = true, value_name = "FILE")]
+    stack_file: Option<PathBuf>,
+    /// The profile that has the credentials for `--stack` [env: `AWS_PROFILE`].
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// The region of `--stack` [env: `AWS_REGION`].
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+}
+
+/// Where the stack's outputs are.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    /// In CloudFormation, under this name.
+    Name(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl Place {
+    /// Finds the stack.
+    ///
+    /// # Errors
+    /// A [`clap::Error`] when no stack is named, or more than one. Each error says what
+    /// to do next.
+    pub(crate) async fn find(&self) -> Result<Stack> {
+        match self.source(env::var_os(VARIABLE))? {
+            Source::Name(name) => self.describe(&name).await,
+            Source::File(path) => Stack::load(&path)
+                .await
+                .context("`cargo xtask local up` starts a local stack and writes its file"),
+        }
+    }
+
+    // Not left to clap: it holds options against each other only where all of them
+    // stand on the same side of the subcommand.
+    fn source(&self, variable: Option<OsString>) -> Result<Source, clap::Error> {
+        let usage = |kind, text: &str| Err(Cli::command().error(kind, text));
+        let source = match (&self.stack, &self.stack_file) {
+            (Some(_), Some(_)) => {
+                let text = "`--stack` and `--stack-file` name two stacks: give one of them";
+                return usage(ErrorKind::ArgumentConflict, text);
+            }
+            (Some(name), None) => return Ok(Source::Name(name.clone())),
+            (None, Some(path)) => Some(path.clone()),
+            (None, None) => variable.map(PathBuf::from),
+        };
+        let Some(path) = source else {
+            let text = format!(
+                "which stack? Give `--stack NAME` for one in AWS, `--stack-file \
+                 target/local/stack.json` for the one of `cargo xtask local up`, or set {VARIABLE} to such a file"
+            );
+            return usage(ErrorKind::MissingRequiredArgument, &text);
+        };
+        if self.profile.is_some() || self.region.is_some() {
+            let text = "`--profile` and `--region` go with `--stack`: a stack file has its own";
+            return usage(ErrorKind::ArgumentConflict, text);
+        }
+        Ok(Source::File(path))
+    }
+
+    /// Asks CloudFormation for the outputs of the stack with this name.
+    async fn describe(&self, name: &str) -> Result<Stack> {
+        let mut loader = sdk_loader();
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let sdk = loader.load().await;
+        let region = sdk
+            .region()
+            .context("no region: give `--region`, set AWS_REGION, or `region` in the profile")?;
+        sdk.credentials_provider()
+            .context("no AWS credentials")?
+            .provide_credentials()
+            .await
+            .context(
+                "no AWS credentials: log in, or choose a profile that has some with `--profile`",
+            )?;
+        let output = Client::new(&sdk)
+            .describe_stacks()
+            .stack_name(name)
+            .send()
+            .await
+            .map_err(|error| match (error.code(), error.message()) {
+                // CloudFormation has no error of its own for it.
+                (Some("ValidationError"), Some(message)) => anyhow!(
+                    "stack `{name}` in {region}: {message}: look at `--region` and `--profile`"
+                ),
+                _ => anyhow!(
+                    "stack `{name}` in {region}: {}",
+                    DisplayErrorContext(&error)
+                )
+                .context("the stack's outputs are read with cloudformation:DescribeStacks"),
+            })?;
+        let outputs = output.stacks.into_iter().flatten();
+        let outputs = outputs.flat_map(|stack| stack.outputs.unwrap_or_default());
+        let outputs = outputs.filter_map(|output| Some((output.output_key?, output.output_value?)));
+        Ok(Stack::new(sdk.clone(), outputs.collect())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(stack: Option<&str>, file: Option<&str>) -> Place {
+        Place {
+            stack: stack.map(str::to_owned),
+            stack_file: file.map(PathBuf::from),
+            ..Place::default()
+        }
+    }
+
+    #[test]
+    fn an_option_goes_before_the_environment() {
+        let variable = || Some("env.json".into());
+        let source = |stack, file| place(stack, file).source(variable()).unwrap();
+        assert_eq!(source(Some("prod"), None), Source::Name("prod".to_owned()));
+        assert_eq!(source(None, Some("a.json")), Source::File("a.json".into()));
+        assert_eq!(source(None, None), Source::File("env.json".into()));
+    }
+
+    #[test]
+    fn no_stack_or_two_are_wrong_usage() {
+        let error = place(None, None).source(None).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(
+            error.to_string().contains("cargo xtask local up"),
+            "{error}"
+        );
+        let error = place(Some("prod"), Some("a.json")).source(None);
+        assert_eq!(error.unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_profile_for_a_stack_file_is_wrong_usage() {
+        let place = Place {
+            profile: Some("prod".to_owned()),
+            ..place(None, Some("a.json"))
+        };
+        let error = place.source(None).unwrap_err();
+        assert!(error.to_string().contains("`--stack`"), "{error}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Results, as tables for people or as JSON for scripts: the one place.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use webhooks_terminal::{Cell, Style, Table, Tone};
+
+/// The most characters of a foreign text that a table shows.
+const TEXT_CHARACTERS: usize = 100;
+
+/// What a command found or did.
+pub(crate) trait Report: Serialize {
+    /// Tables for people.
+    fn text(&self, style: Style) -> String;
+}
+
+/// Prints reports.
+pub(crate) struct Printer<'a> {
+    out: &'a mut dyn Write,
+    style: Style,
+    json: bool,
+}
+
+impl<'a> Printer<'a> {
+    pub(crate) fn new(out: &'a mut dyn Write, style: Style, json: bool) -> Self {
+        Self { out, style, json }
+    }
+
+    /// Prints a report in the form that was asked for.
+    pub(crate) fn print(&mut self, report: &impl Report) -> io::Result<()> {
+        if self.json {
+            serde_json::to_writer_pretty(&mut *self.out, report)?;
+            writeln!(self.out)
+        } else {
+            write!(self.out, "{}", report.text(self.style))
+        }
+    }
+}
+
+/// A line on standard error that shows that work goes on, on a terminal only.
+pub(crate) fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
+        .expect("the template is a constant");
+    let progress = ProgressBar::new_spinner().with_style(style);
+    progress.enable_steady_tick(Duration::from_millis(250));
+    progress
+}
+
+/// Why something was not done, and how often.
+#[derive(Debug, Default, Serialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub(crate) struct Reasons(BTreeMap<String, u64>);
+
+impl Reasons {
+    /// Counts one.
+    pub(crate) fn add(&mut self, reason: String) {
+        *self.0.entry(reason).or_default() += 1;
+    }
+
+    /// How many there are of all reasons.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// A table under a heading of its own; nothing when there is no reason.
+    pub(crate) fn text(&self, style: Style) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(["COUNT", "NOT DONE BECAUSE"]);
+        for (reason, count) in &self.0 {
+            let reason = Cell::new(one_line(reason), Tone::Bad);
+            table.push([count.to_string().into(), reason]);
+        }
+        format!("\n{}", table.text(style))
+    }
+}
+
+/// The start of a text, without line feeds and other controls.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(TEXT_CHARACTERS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Answer {
+        value: u32,
+    }
+
+    impl Report for Answer {
+        fn text(&self, _: Style) -> String {
+            format!("the answer is {}\n", self.value)
+        }
+    }
+
+    #[test]
+    fn a_report_is_a_text_or_json() {
+        let printed = |json| {
+            let mut out = Vec::new();
+            let mut printer = Printer::new(&mut out, Style::Plain, json);
+            printer.print(&Answer { value: 42 }).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(printed(false), "the answer is 42\n");
+        assert_eq!(printed(true), "{\n  \"value\": 42\n}\n");
+    }
+
+    #[test]
+    fn equal_reasons_are_counted_together() {
+        let mut reasons = Reasons::default();
+        assert_eq!(reasons.text(Style::Plain), "");
+        for reason in ["full", "late\nand more", "full"] {
+            reasons.add(reason.to_owned());
+        }
+        assert_eq!(reasons.count(), 3);
+        assert_eq!(
+            reasons.text(Style::Plain),
+            "\n  COUNT  NOT DONE BECAUSE\n  2      full\n  1      late and more\n"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Text for people: aligned tables, and colours on a terminal only.
+//!
+//! What programs read is JSON, and not from here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod style;
+mod table;
+
+pub use style::{Style, Tone};
+pub use table::{Cell, Table};

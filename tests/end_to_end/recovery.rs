@@ -1,0 +1,277 @@
+//! What an operator does after something of ours failed, with the `webhooks`
+//! command line: what was parked or lost is delivered, once.
+//!
+//! These tests pause the delivery queue and take from queues that all tests share.
+//! Each runs alone.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::Message;
+use clap::Parser;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use webhooks_cli::{Cli, Outcome};
+use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_terminal::Style;
+
+use crate::emulator::{
+    pause_delivery, queue_bodies, queue_is_done_with, queue_message_with, resume_delivery,
+};
+use crate::fixture::{ALL_ATTEMPTS, Fixture};
+
+/// Runs `webhooks --json …` on the stack of `WEBHOOKS_STACK`.
+async fn webhooks(command: &[&str]) -> Result<(Outcome, Value)> {
+    let line = ["webhooks", "--json"].iter().chain(command);
+    let mut out = Vec::new();
+    let outcome = Cli::try_parse_from(line)?
+        .run(&mut out, Style::Plain)
+        .await?;
+    Ok((outcome, serde_json::from_slice(&out)?))
+}
+
+/// The part of `dlq …`'s result that is about one queue.
+fn queue<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let queues = result.as_array().unwrap();
+    queues.iter().find(|row| row["queue"] == name).unwrap()
+}
+
+#[tokio::test]
+async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
+    let (test, _alone) = Fixture::alone("redrive-events").await?;
+    let queue_url = test.stack.output("FailedEventsQueueUrl")?;
+    let created = test.subscribe("/a").await?;
+    let broken = BrokenSubscription::put(&test).await?;
+    test.put("order.created", json!({})).await?;
+    queue_message_with(&test.stack, queue_url, &test.customer).await?;
+
+    let (_, listed) = webhooks(&["dlq", "list"]).await?;
+    let errors = &queue(&listed, "events")["errors"];
+    assert!(errors.to_string().contains("CorruptItem"), "{listed}");
+
+    // It fails again, and is parked again.
+    let (outcome, _) = webhooks(&["dlq", "redrive", "events"]).await?;
+    assert_eq!(outcome, Outcome::Complete);
+    queue_message_with(&test.stack, queue_url, &test.customer).await?;
+
+    broken.remove().await?;
+    // As a crash leaves it: the event was moved, and its message not deleted.
+    let message = receive_one(&test, queue_url).await?;
+    let name = format!("redrive-{}", message.message_id().unwrap());
+    let event = message.body().unwrap();
+    test.stack.start_execution_once(&name, event).await?;
+    let request = test.first_request("/a").await?;
+    release(&test, queue_url, &message).await?;
+    let (outcome, redriven) = webhooks(&["dlq", "redrive", "events"]).await?;
+    assert_eq!(outcome, Outcome::Complete, "{redriven}");
+
+    let delivery = test
+        .settled_delivery(request.webhook_id(), &created)
+        .await?;
+    assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+    queue_is_done_with(&test.stack, &delivery.id).await?;
+    assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
+    let bodies = queue_bodies(&test.stack, queue_url).await?;
+    let left = bodies.iter().filter(|body| body.contains(&test.customer));
+    assert_eq!(left.count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hint_in_the_dead_letter_queue_is_delivered() -> Result<()> {
+    let (test, _alone) = Fixture::alone("redrive-deliveries").await?;
+    let created = test.subscribe("/a").await?;
+    let delivery_queue = test.stack.output("DeliveryQueueUrl")?;
+    let dead_letters = test.stack.output("DeliveryDeadLetterQueueUrl")?;
+    let paused = pause_delivery(&test.stack).await?;
+    let moved = async {
+        test.put("order.created", json!({})).await?;
+        let subscription = created.subscription.id.trim_start_matches("sub_");
+        let hint = queue_message_with(&test.stack, delivery_queue, subscription).await?;
+        purge(&test, delivery_queue).await?;
+        for body in [&hint, "not a hint"] {
+            sqs(&test)
+                .send_message()
+                .queue_url(dead_letters)
+                .message_body(body)
+                .send()
+                .await?;
+        }
+        anyhow::Ok(())
+    }
+    .await;
+    resume_delivery(&test.stack, paused).await?;
+    moved?;
+
+    let (_, planned) = webhooks(&["dlq", "redrive", "deliveries", "--dry-run"]).await?;
+    assert_eq!(queue(&planned, "deliveries")["toMove"], 2, "{planned}");
+    assert_eq!(queue(&planned, "deliveries")["moved"], 0, "{planned}");
+    let (outcome, redriven) = webhooks(&["dlq", "redrive", "deliveries"]).await?;
+    assert_eq!(outcome, Outcome::Incomplete, "{redriven}");
+    assert_eq!(queue(&redriven, "deliveries")["moved"], 1, "{redriven}");
+    let request = test.first_request("/a").await?;
+    request.verify(&created.secret)?;
+
+    let left = queue_bodies(&test.stack, dead_letters).await?;
+    assert_eq!(left, ["not a hint"]);
+    let (outcome, dropped) = webhooks(&["dlq", "drop", "deliveries", "--yes"]).await?;
+    assert_eq!(outcome, Outcome::Complete);
+    assert_eq!(queue(&dropped, "deliveries")["dropped"], 1, "{dropped}");
+    assert!(queue_bodies(&test.stack, dead_letters).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_purged_delivery_queue_loses_nothing() -> Result<()> {
+    let (test, _alone) = Fixture::alone("requeue").await?;
+    let delivery_queue = test.stack.output("DeliveryQueueUrl")?;
+    let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    test.receiver.script("/retried", [failure]);
+    let retried = test.subscribe("/retried").await?;
+    let fresh = json!({"eventTypes": ["order.cancelled"]});
+    let fresh = test.subscribe_with("/fresh", fresh).await?;
+
+    test.put("order.created", json!({})).await?;
+    let first = test.first_request("/retried").await?;
+    let paused = pause_delivery(&test.stack).await?;
+    let purged = async {
+        // Every request is recorded: none is on its way.
+        let waits = |message: &webhooks_client::Message| {
+            let delivery = message.delivery_to(&retried.subscription.id);
+            let sent = test.receiver.requests_to("/retried").len();
+            delivery.is_some_and(|delivery| delivery.attempts.len() == sent)
+        };
+        let message = test
+            .api
+            .message_when(first.webhook_id(), ALL_ATTEMPTS, waits)
+            .await?;
+        let delivery = message.delivery_to(&retried.subscription.id).unwrap();
+        assert_eq!(delivery.status, DeliveryStatus::Pending, "{delivery:#?}");
+        test.put("order.cancelled", json!({})).await?;
+        for waiting in [&retried, &fresh] {
+            let subscription = waiting.subscription.id.trim_start_matches("sub_");
+            queue_message_with(&test.stack, delivery_queue, subscription).await?;
+        }
+        purge(&test, delivery_queue).await?;
+        // Only what is beyond its time is found.
+        let due_at = delivery.next_attempt_at.as_deref().unwrap_or_default();
+        let due_at = Timestamp::parse_rfc3339(due_at).context("a failed attempt is retried")?;
+        sleep(due_at.since(now()?) + Duration::from_millis(1)).await;
+        anyhow::Ok(delivery.attempts.len())
+    }
+    .await;
+    resume_delivery(&test.stack, paused).await?;
+    let tried = purged?;
+    test.receiver.script("/retried", [Answer::ok()]);
+
+    let (_, young) = webhooks(&["requeue", "--older-than", "1h"]).await?;
+    assert_eq!(young["queued"], 0, "{young}");
+    let now = ["requeue", "--older-than", "0s"];
+    let (_, counted) = webhooks(&[&now[..], &["--dry-run"]].concat()).await?;
+    assert_eq!(counted["queued"], 0, "{counted}");
+    let (outcome, requeued) = webhooks(&now).await?;
+    assert_eq!(outcome, Outcome::Complete, "{requeued}");
+    assert_eq!(requeued["queued"], requeued["found"], "{requeued}");
+    assert!(requeued["readUnits"].as_f64().unwrap() > 0.0, "{requeued}");
+
+    let second = test.first_request("/fresh").await?;
+    for (message_id, subscription, attempts) in [
+        (first.webhook_id(), &retried, tried + 1),
+        (second.webhook_id(), &fresh, 1),
+    ] {
+        let delivery = test.settled_delivery(message_id, subscription).await?;
+        assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+        assert_eq!(delivery.attempts.len(), attempts, "{delivery:#?}");
+    }
+    assert_eq!(test.receiver.requests().len(), tried + 2);
+    Ok(())
+}
+
+fn now() -> Result<Timestamp> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Timestamp::from_millis(since_epoch.as_millis().try_into()?))
+}
+
+fn sqs(test: &Fixture) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(test.stack.sdk_config())
+}
+
+async fn purge(test: &Fixture, queue_url: &str) -> Result<()> {
+    sqs(test).purge_queue().queue_url(queue_url).send().await?;
+    Ok(())
+}
+
+/// Receives the message with this test's customer, and gives the others back.
+async fn receive_one(test: &Fixture, queue_url: &str) -> Result<Message> {
+    let received = sqs(test)
+        .receive_message()
+        .queue_url(queue_url)
+        .max_number_of_messages(10)
+        .wait_time_seconds(1)
+        .send()
+        .await?;
+    let mut found = None;
+    for message in received.messages.unwrap_or_default() {
+        if message.body().unwrap().contains(&test.customer) {
+            found = Some(message);
+        } else {
+            release(test, queue_url, &message).await?;
+        }
+    }
+    found.with_context(|| format!("no event of {} in {queue_url}", test.customer))
+}
+
+/// Shows a received message again.
+async fn release(test: &Fixture, queue_url: &str, message: &Message) -> Result<()> {
+    sqs(test)
+        .change_message_visibility()
+        .queue_url(queue_url)
+        .receipt_handle(message.receipt_handle().unwrap())
+        .visibility_timeout(0)
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// An item that is no subscription where one of the customer's should be. Every
+/// event of the customer fails on it.
+struct BrokenSubscription<'a> {
+    test: &'a Fixture,
+    key: [(&'static str, AttributeValue); 2],
+}
+
+impl<'a> BrokenSubscription<'a> {
+    async fn put(test: &'a Fixture) -> Result<Self> {
+        let key = [
+            ("pk", format!("CUSTOMER#{}", test.customer)),
+            (
+                "sk",
+                "SUBSCRIPTION#sub_00000000000000000000000000000000".into(),
+            ),
+        ];
+        let key = key.map(|(name, value)| (name, AttributeValue::S(value)));
+        let mut put = aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
+            .put_item()
+            .table_name(test.stack.output("TableName")?);
+        for (name, value) in key.clone() {
+            put = put.item(name, value);
+        }
+        put.send().await?;
+        Ok(Self { test, key })
+    }
+
+    async fn remove(self) -> Result<()> {
+        let stack = &self.test.stack;
+        let mut delete = aws_sdk_dynamodb::Client::new(stack.sdk_config())
+            .delete_item()
+            .table_name(stack.output("TableName")?);
+        for (name, value) in self.key {
+            delete = delete.key(name, value);
+        }
+        delete.send().await?;
+        Ok(())
+    }
+}
