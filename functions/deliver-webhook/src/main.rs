@@ -1,5 +1,7 @@
 //! `DeliverWebhook`: makes the attempts that the delivery queue asks for.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod log;
 
 use std::time::Duration;
@@ -41,14 +43,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         policy: environment.retry_policy()?,
         random: SystemRandom::new(),
     };
+    #[cfg(feature = "failpoints")]
+    let failpoints = failpoints::Failpoints::new(environment.text(failpoints::FOLDER)?)?;
+    #[cfg(feature = "failpoints")]
+    let deliver = failpoints.around(deliver);
     let deliver = &deliver;
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let response = batch::run(event.payload, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
-            deliver
-                .run(&hint)
-                .await
+            let run = deliver.run(&hint);
+            #[cfg(feature = "failpoints")]
+            let run = failpoints.run(&hint, run);
+            run.await
                 .inspect(|report| log::report(&hint, report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())
