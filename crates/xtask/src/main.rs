@@ -1,7 +1,8 @@
 //! The developer's commands, run as `cargo xtask COMMAND`.
 //!
 //! - `demo` shows the system at work; `local` keeps a stack running.
-//! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
+//! - `test` and `check` are what CI runs; `chaos` is a longer form of one test;
+//!   `build` makes what is deployed to AWS.
 //!
 //! A local stack is the same template that AWS gets, deployed by SAM CLI to
 //! `MiniStack`. Everything that is installed or started stays below `target/`, and
@@ -14,9 +15,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod artifacts;
+mod chaos;
 mod check;
 mod demo;
 mod emulator;
+mod failpoints;
 mod local;
 mod parameters;
 mod prepare;
@@ -47,6 +50,8 @@ enum Command {
     Local(local::Command),
     /// Run the tests: unit, property, contract and end to end.
     Test(test::Options),
+    /// Deliver events while calls fail and functions crash, and judge the history.
+    Chaos(chaos::Options),
     /// Run every check: format, lints, docs, dependencies, template, state machine.
     Check(check::Options),
     /// Build the functions for AWS with `sam build`.
@@ -69,6 +74,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo(options) => demo::run(&workspace, options),
         Command::Local(command) => local::run(&workspace, command),
         Command::Test(options) => test::run(&workspace, options),
+        Command::Chaos(options) => chaos::run(&workspace, options),
         Command::Check(options) => check::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, options),
     }
