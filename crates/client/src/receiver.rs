@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -17,7 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{AbortHandle, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::Error;
@@ -47,6 +46,8 @@ pub struct Request {
     pub received_at: SystemTime,
     /// The sender's address.
     pub peer: SocketAddr,
+    /// The status that the script answers it with. `None` when it gets no answer.
+    pub answer: Option<StatusCode>,
 }
 
 impl Request {
@@ -78,9 +79,16 @@ impl Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Now,
+    After(Duration),
     OnRelease,
     Never,
+    Cut,
 }
+
+/// The connection ends where an answer should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the script cuts the connection")]
+struct Cut;
 
 /// What an endpoint answers to one request.
 #[derive(Clone, Debug)]
@@ -112,6 +120,23 @@ impl Answer {
         Self {
             when: When::Never,
             ..Self::ok()
+        }
+    }
+
+    /// No answer: the connection is closed.
+    pub fn cut() -> Self {
+        Self {
+            when: When::Cut,
+            ..Self::ok()
+        }
+    }
+
+    /// The same answer, that long after the request.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self {
+            when: When::After(delay),
+            ..self
         }
     }
 
@@ -172,13 +197,14 @@ impl State {
         &self,
         peer: SocketAddr,
         request: http::Request<Incoming>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Result<Response<Full<Bytes>>, Cut> {
         let (parts, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
             let mut refusal = Response::new(Full::default());
             *refusal.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-            return refusal;
+            return Ok(refusal);
         };
+        let answer = self.answer_to(parts.uri.path());
         let request = Arc::new(Request {
             method: parts.method,
             path: parts.uri.path().to_owned(),
@@ -187,22 +213,24 @@ impl State {
             body: body.to_bytes(),
             received_at: SystemTime::now(),
             peer,
+            answer: (!matches!(answer.when, When::Never | When::Cut)).then_some(answer.status),
         });
-        let answer = self.answer_to(&request.path);
         self.requests.send_modify(|requests| requests.push(request));
         match answer.when {
             When::Now => {}
+            When::After(delay) => sleep(delay).await,
             When::OnRelease => {
                 let mut released = self.released.subscribe();
                 // The sender lives as long as this state does.
                 let _ = released.wait_for(|released| *released).await;
             }
             When::Never => std::future::pending().await,
+            When::Cut => return Err(Cut),
         }
         let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
-        response
+        Ok(response)
     }
 }
 
@@ -332,7 +360,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
     let service = service_fn(|request| {
         let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(state.handle(peer, request).await) }
+        async move { state.handle(peer, request).await }
     });
     // A sender that goes away ends its connection: nothing is left to do.
     let _ = http1::Builder::new()
@@ -378,6 +406,16 @@ mod tests {
         let requests = receiver.received("/a", 3, SECOND).await.unwrap();
         assert_eq!(requests[0].query.as_deref(), Some("q=1"));
         assert_eq!(requests[0].body, "body");
+    }
+
+    #[tokio::test]
+    async fn a_request_tells_its_answer_and_a_cut_connection_gives_none() {
+        let receiver = Receiver::start().await.unwrap();
+        receiver.script("/a", [Answer::cut(), Answer::status(StatusCode::CREATED)]);
+        assert_eq!(post(&receiver, "/a", "", "").await, "");
+        assert!(post(&receiver, "/a", "", "").await.contains(" 201 "));
+        let answers: Vec<_> = receiver.requests().iter().map(|r| r.answer).collect();
+        assert_eq!(answers, [None, Some(StatusCode::CREATED)]);
     }
 
     #[tokio::test]

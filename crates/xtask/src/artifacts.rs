@@ -16,13 +16,26 @@ use crate::{process, template};
 #[derive(Debug)]
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
+/// Which programs are built.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Variant {
+    /// Those that are deployed.
+    Deployed,
+    /// Those of a chaos run: the delivery function crashes where it is told to.
+    WithFailpoints,
+}
+
 impl Programs {
-    /// Builds every program that a stack or the demo needs.
-    pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
+    /// Builds every program that a stack, the demo or a chaos run needs. The variants have
+    /// the same files: what is built is to be copied before the other one is.
+    pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<Self> {
         let mut command = workspace.cargo();
+        command.args(["build", "--workspace", "--bins"]);
+        command.args(["--exclude", "xtask", "--exclude", "webhooks-cli"]);
+        if variant == Variant::WithFailpoints {
+            command.args(["--features", "deliver-webhook/failpoints"]);
+        }
         command
-            .args(["build", "--workspace", "--bins"])
-            .args(["--exclude", "xtask", "--exclude", "webhooks-cli"])
             .args(["--message-format", "json-render-diagnostics"])
             .stdout(Stdio::piped());
         let output = command

@@ -120,6 +120,7 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
             "--quiet",
             "--workspace",
             "--all-targets",
+            "--all-features",
             "--",
             "--deny",
             "warnings",

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::artifacts::Programs;
+use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
 use crate::progress::{note, print_result, step};
 use crate::stack::Stack;
@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         "the stack in {} still runs: take it down with `cargo xtask local down`, or leave out `--keep`",
         stack.folder().display()
     );
-    let (tools, programs) = prepare::tools_and_programs(workspace)?;
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
     let schedule = Parameter::new("RetrySchedule", RETRY_SCHEDULE);
     stack.up(&tools, &programs, None, &[schedule])?;
     let played = play(workspace, &programs, &stack);

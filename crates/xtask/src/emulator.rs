@@ -1,5 +1,6 @@
 //! The local AWS: one MiniStack process for each stack.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -44,11 +45,14 @@ impl Emulator {
 
     /// Starts an emulator with an empty state and waits until it serves. It ends
     /// with this program, unless [`Emulator::keep`] is called.
+    ///
+    /// Its functions find the given variables in their environment.
     pub(crate) fn start(
         workspace: &Workspace,
         tools: &Tools,
         folder: &Path,
         port: u16,
+        function_environment: &[(&str, OsString)],
     ) -> Result<Self> {
         let temporary = folder.join("tmp");
         if temporary.exists() {
@@ -87,6 +91,8 @@ impl Emulator {
             .env("STATE_DIR", temporary.join("state"))
             .env("S3_DATA_DIR", temporary.join("s3"))
             .env("TMPDIR", &temporary)
+            // The functions inherit these; the emulator itself needs none of them.
+            .envs(function_environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -201,7 +207,8 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-fn endpoint(port: u16) -> String {
+/// The address of a port, as AWS clients take it.
+pub(crate) fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 

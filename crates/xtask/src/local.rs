@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+use crate::artifacts::Variant;
 use crate::parameters::Parameter;
 use crate::prepare;
 use crate::progress::{note, step};
@@ -62,7 +63,7 @@ pub(crate) fn run(workspace: &Workspace, command: &Command) -> Result<()> {
 }
 
 fn up(workspace: &Workspace, stack: &Stack, options: &Up) -> Result<()> {
-    let (tools, programs) = prepare::tools_and_programs(workspace)?;
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
     stack.up(&tools, &programs, options.port, &options.parameters)?;
     stack.keep()?;
     stack::print_description(&stack.description()?);

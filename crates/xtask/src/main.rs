@@ -2,7 +2,8 @@
 //!
 //! - `demo` shows the system at work; `local` keeps a stack running.
 //! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
-//! - `fuzz` and `mutants` look for longer for what the tests miss.
+//! - `chaos` is a longer form of one test; `fuzz` and `mutants` look for longer for what
+//!   the tests miss.
 //!
 //! A local stack is the same template that AWS gets, deployed by SAM CLI to
 //! `MiniStack`. Everything that is installed or started stays below `target/`, and
@@ -15,9 +16,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod artifacts;
+mod chaos;
 mod check;
 mod demo;
 mod emulator;
+mod failpoints;
 mod fuzz;
 mod local;
 mod mutants;
@@ -50,6 +53,8 @@ enum Command {
     Local(local::Command),
     /// Run the tests: unit, property, contract and end to end.
     Test(test::Options),
+    /// Deliver events while calls fail and functions crash, and judge the history.
+    Chaos(chaos::Options),
     /// Run every check: format, lints, docs, dependencies, template, state machine.
     Check(check::Options),
     /// Run the fuzz targets for longer than `test` does, led by coverage; needs a C++ compiler.
@@ -76,6 +81,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo(options) => demo::run(&workspace, options),
         Command::Local(command) => local::run(&workspace, command),
         Command::Test(options) => test::run(&workspace, options),
+        Command::Chaos(options) => chaos::run(&workspace, options),
         Command::Check(options) => check::run(&workspace, options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants(options) => mutants::run(&workspace, options),

@@ -5,17 +5,20 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
-use crate::artifacts::Programs;
+use crate::artifacts::{Programs, Variant};
 use crate::progress::{heading, note, print_result};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
 /// Installs the tools while cargo builds; only the build speaks while both run.
-pub(crate) fn tools_and_programs(workspace: &Workspace) -> Result<(Tools, Programs)> {
+pub(crate) fn tools_and_programs(
+    workspace: &Workspace,
+    variant: Variant,
+) -> Result<(Tools, Programs)> {
     if Tools::are_installed(workspace, ToolSet::Local)? {
         return Ok((
             Tools::install(workspace, ToolSet::Local)?,
-            Programs::build(workspace)?,
+            Programs::build(workspace, variant)?,
         ));
     }
     heading("first run: installing the tools and building the functions; this takes minutes");
@@ -27,7 +30,7 @@ pub(crate) fn tools_and_programs(workspace: &Workspace) -> Result<(Tools, Progra
             print_result("install the tools", started.elapsed(), tools.is_ok());
             tools
         });
-        let programs = Programs::build(workspace);
+        let programs = Programs::build(workspace, variant);
         let tools = installing
             .join()
             .map_err(|_| anyhow!("installing the tools panicked"))?;

@@ -1,11 +1,13 @@
 //! `cargo xtask build`: the functions as they are deployed to AWS.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::failpoints;
 use crate::process;
 use crate::progress::{heading, step};
 use crate::tools::{ToolSet, Tools};
@@ -43,20 +45,41 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .args(&options.arguments)
             .env("PATH", path),
     )?;
-    println!("{}", sizes(&workspace.root().join(".aws-sam/build"))?);
+    let built = workspace.root().join(".aws-sam/build");
+    refuse_failpoints(&built)?;
+    println!("{}", sizes(&built)?);
     Ok(())
+}
+
+fn refuse_failpoints(folder: &Path) -> Result<()> {
+    for (function, program) in programs(folder)? {
+        ensure!(
+            !failpoints::are_in(&program)?,
+            "{function} has failpoints: it was built for a chaos run, and is not for AWS"
+        );
+    }
+    Ok(())
+}
+
+/// The built functions and their programs, by name.
+fn programs(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut programs = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
+        let entry = entry?;
+        let program = entry.path().join("bootstrap");
+        if program.is_file() {
+            programs.insert(entry.file_name().to_string_lossy().into_owned(), program);
+        }
+    }
+    Ok(programs)
 }
 
 /// A table of the built functions and the sizes of their programs.
 fn sizes(folder: &Path) -> Result<String> {
-    let mut rows = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
-        let entry = entry?;
-        if let Ok(file) = fs::metadata(entry.path().join("bootstrap")) {
-            rows.push((entry.file_name().to_string_lossy().into_owned(), file.len()));
-        }
-    }
-    rows.sort();
+    let rows = programs(folder)?
+        .into_iter()
+        .map(|(name, program)| Ok((name, fs::metadata(program)?.len())))
+        .collect::<Result<Vec<_>>>()?;
     let width = rows
         .iter()
         .map(|(name, _)| name.len())
@@ -97,6 +120,24 @@ mod tests {
         assert_eq!(
             table,
             "ApiFunction             1.50 MiB\nPrepareCallsFunction    0.00 MiB"
+        );
+    }
+
+    #[test]
+    fn a_function_with_failpoints_is_refused_by_name() {
+        let folder = std::env::temp_dir().join(format!("xtask-refused-{}", std::process::id()));
+        for (name, program) in [
+            ("ApiFunction", "none"),
+            ("DeliverWebhookFunction", failpoints::FOLDER_VARIABLE),
+        ] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("bootstrap"), program).unwrap();
+        }
+        let error = refuse_failpoints(&folder).unwrap_err().to_string();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(
+            error.starts_with("DeliverWebhookFunction has failpoints"),
+            "{error}"
         );
     }
 }

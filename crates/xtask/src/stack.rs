@@ -1,6 +1,7 @@
 //! A local stack: an emulator, and the template deployed to it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,7 @@ const STACK_NAME: &str = "webhooks";
 pub(crate) struct Stack {
     workspace: Workspace,
     folder: PathBuf,
+    function_environment: Vec<(&'static str, OsString)>,
 }
 
 /// What clients need in order to use a stack; the contents of `stack.json`.
@@ -44,7 +46,20 @@ impl Stack {
         Self {
             workspace: workspace.clone(),
             folder: workspace.stack_dir(name),
+            function_environment: Vec::new(),
         }
+    }
+
+    /// The same stack, whose functions find one more variable in their environment,
+    /// or another value of one that the emulator sets.
+    #[must_use]
+    pub(crate) fn with_function_variable(
+        mut self,
+        name: &'static str,
+        value: impl Into<OsString>,
+    ) -> Self {
+        self.function_environment.push((name, value.into()));
+        self
     }
 
     /// The stack's emulator, when it runs.
@@ -96,7 +111,8 @@ impl Stack {
         }
         let port = emulator::choose_port(port)?;
         let emulator = step("start the emulator", || {
-            Emulator::start(&self.workspace, tools, &self.folder, port)
+            let variables = &self.function_environment;
+            Emulator::start(&self.workspace, tools, &self.folder, port, variables)
         })?;
         let deployed = self.deploy(tools, &emulator, &template, parameters);
         if deployed.is_err() {

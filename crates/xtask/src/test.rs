@@ -1,14 +1,15 @@
 //! `cargo xtask test`: everything that needs no stack first, then the end-to-end
 //! tests against stacks of their own.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
+use crate::artifacts::Variant;
 use crate::parameters::Parameter;
 use crate::progress::{heading, step};
 use crate::stack::Stack;
 use crate::workspace::{Package, Workspace};
-use crate::{prepare, process};
+use crate::{chaos, failpoints, prepare, process};
 
 /// The package of the tests that look at the whole system.
 pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
@@ -38,6 +39,8 @@ enum Part {
     Express,
     /// End to end, with a Standard workflow.
     Standard,
+    /// End to end, while calls fail and functions crash.
+    Chaos,
 }
 
 impl Options {
@@ -71,10 +74,23 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .into_iter()
         .filter(|(part, _)| options.includes(*part))
         .collect();
-    if chosen.is_empty() {
-        return Ok(());
+    if !chosen.is_empty() {
+        end_to_end(workspace, options, &chosen)?;
     }
-    let (tools, programs) = prepare::tools_and_programs(workspace)?;
+    // It has no tests that a filter could choose.
+    if options.includes(Part::Chaos) && options.filter.is_none() {
+        heading("chaos, ten seeds");
+        chaos::run(workspace, &chaos::Options::of_the_test())?;
+    }
+    Ok(())
+}
+
+fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[(Part, &str)]) -> Result<()> {
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    ensure!(
+        !failpoints::are_in(programs.path("deliver-webhook")?)?,
+        "deliver-webhook has failpoints, which are for chaos runs only"
+    );
     let mut compile = workspace.cargo();
     process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
     for (_, workflow_type) in chosen {

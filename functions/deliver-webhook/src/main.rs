@@ -1,5 +1,7 @@
 //! `DeliverWebhook`: makes the attempts that the delivery queue asks for.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod log;
 
 use std::time::Duration;
@@ -49,6 +51,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         time_for_attempt: timeout + TIME_TO_RECORD,
         random: SystemRandom::new(),
     };
+    #[cfg(feature = "failpoints")]
+    let failpoints = failpoints::Failpoints::new(environment.text(failpoints::FOLDER)?)?;
+    #[cfg(feature = "failpoints")]
+    let deliver = failpoints.around(deliver);
     let deliver = &deliver;
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let end = end_of_invocation(&event.context);
@@ -56,9 +62,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let response = batch::run(event.payload, time_left, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
-            deliver
-                .run(&hint, end)
-                .await
+            let run = Box::pin(deliver.run(&hint, end));
+            #[cfg(feature = "failpoints")]
+            let run = failpoints.run(&hint, run);
+            run.await
                 .inspect(|report| log::report(&hint, report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())

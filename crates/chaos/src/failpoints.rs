@@ -1,0 +1,94 @@
+//! The folder that a delivery function with failpoints shares with a chaos run.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+
+/// Of a million boundaries. A crash ends every copy of the function, and each takes
+/// up to 10 deliveries with it.
+const CRASHES: u32 = 1_000;
+
+/// The folder named in `FAILPOINTS_FOLDER`.
+pub(crate) struct Failpoints {
+    folder: PathBuf,
+}
+
+/// What the functions noted.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Journal {
+    /// By boundary.
+    pub(crate) crashes: BTreeMap<String, usize>,
+    /// By a delivery's id, the runs that a crash or a kill cut off.
+    pub(crate) cut_off: HashMap<String, usize>,
+}
+
+impl Failpoints {
+    /// Uses a folder that exists.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// From now on functions crash, as this seed has it.
+    pub(crate) fn start(&self, seed: u64) -> Result<()> {
+        // Under its name when it is complete: functions read it at any time.
+        let partial = self.folder.join("crashes.partial");
+        fs::write(&partial, format!("{seed} {CRASHES}\n"))
+            .and_then(|()| fs::rename(&partial, self.folder.join("crashes")))
+            .context("writing how often to crash")
+    }
+
+    /// From now on no function crashes.
+    pub(crate) fn stop(&self) -> Result<()> {
+        fs::remove_file(self.folder.join("crashes")).context("ending the crashes")
+    }
+
+    /// What the functions noted until now.
+    pub(crate) fn journal(&self) -> Result<Journal> {
+        let text = fs::read_to_string(self.folder.join("journal"))
+            .context("reading the functions' journal: were they built with failpoints?")?;
+        Ok(Journal::read(&text))
+    }
+}
+
+impl Journal {
+    fn read(text: &str) -> Self {
+        let mut journal = Self::default();
+        for line in text.lines() {
+            match line.split_once(' ') {
+                Some(("begin", delivery)) => {
+                    *journal.cut_off.entry(delivery.to_owned()).or_default() += 1;
+                }
+                Some(("end", delivery)) => {
+                    if let Some(open) = journal.cut_off.get_mut(delivery) {
+                        *open -= 1;
+                    }
+                }
+                Some(("crash", boundary)) => {
+                    *journal.crashes.entry(boundary.to_owned()).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        journal.cut_off.retain(|_, runs| *runs > 0);
+        journal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_an_end_was_cut_off() {
+        let text = "begin a\nbegin b\nend a\nbegin a\ncrash before the request\nbegin b\nend b\n";
+        let expected = Journal {
+            crashes: BTreeMap::from([("before the request".to_owned(), 1)]),
+            cut_off: HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]),
+        };
+        assert_eq!(Journal::read(text), expected);
+    }
+}

@@ -1,0 +1,384 @@
+//! The history of one customer: what was put, what arrived and what the stack says
+//! of it, held against each other. Pure: it asks nobody anything.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use webhooks_client::{Attempt, Delivery, DeliveryStatus, Request};
+
+/// By how much a request's timestamp may be older than the deadline of a request
+/// explains, and how far it may lie ahead: it is cut to seconds.
+const TIMESTAMP_SLACK: Duration = Duration::from_secs(3);
+
+/// Where an event holds the key by which its requests are known again.
+pub(crate) const KEY: &str = "idempotencyKey";
+
+/// An event that was put on the bus. Every endpoint is subscribed to it.
+#[derive(Clone, Debug)]
+pub(crate) struct PutEvent {
+    /// The id that its message must have.
+    pub(crate) message_id: String,
+    /// The event's `detail-type`.
+    pub(crate) event_type: String,
+    /// The payload; its [`KEY`] differs from every other event's.
+    pub(crate) detail: Value,
+}
+
+impl PutEvent {
+    fn key(&self) -> &Value {
+        &self.detail[KEY]
+    }
+}
+
+/// A subscription, as the receiver knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// `sub_…`
+    pub(crate) subscription_id: String,
+    /// The path that belongs to it alone.
+    pub(crate) path: String,
+    /// `whsec_…`
+    pub(crate) secret: String,
+}
+
+/// What the stack was deployed with.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// The least delay before each attempt, the first included.
+    pub(crate) schedule: Vec<Duration>,
+    /// The longest that one request takes.
+    pub(crate) request_timeout: Duration,
+    /// The longest that one run of the delivery function takes.
+    pub(crate) run_timeout: Duration,
+}
+
+/// Everything that is known when nothing moves any more.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    /// What the stack was deployed with.
+    pub(crate) limits: Limits,
+    /// What was put.
+    pub(crate) events: Vec<PutEvent>,
+    /// Who was subscribed.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// What the receiver saw and answered, in order.
+    pub(crate) requests: Vec<Arc<Request>>,
+    /// What the stack says.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// By a delivery's id: how many requests may have been made without a record,
+    /// for the crashes, duplicates and faults that it met.
+    pub(crate) repeats: HashMap<String, usize>,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Kind {
+    /// No delivery, or one that succeeded without a request that did.
+    Lost,
+    /// A request, a delivery or an attempt that nothing put explains.
+    Phantom,
+    /// More requests than attempts, crashes, duplicates and faults explain.
+    Forked,
+    /// More attempts than the schedule has, or a request after the end.
+    BeyondBound,
+    /// A `webhook-id` that is not the message's.
+    BadId,
+    /// A body that differs between requests, or from what was put.
+    BadBody,
+    /// A signature that does not verify, or a timestamp that is not the request's.
+    BadSignature,
+    /// An attempt before its time.
+    TooEarly,
+    /// A delivery that is owed still.
+    NotTerminal,
+    /// Attempts that are not numbered 1, 2, 3.
+    NotContiguous,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Lost => "lost",
+            Self::Phantom => "phantom",
+            Self::Forked => "forked",
+            Self::BeyondBound => "beyond bound",
+            Self::BadId => "bad id",
+            Self::BadBody => "bad body",
+            Self::BadSignature => "bad signature",
+            Self::TooEarly => "too early",
+            Self::NotTerminal => "not terminal",
+            Self::NotContiguous => "not contiguous",
+        })
+    }
+}
+
+/// One promise that was broken, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    /// Which promise.
+    pub(crate) kind: Kind,
+    /// The delivery, or the message and the path of what has none.
+    pub(crate) subject: String,
+    /// What was found.
+    pub(crate) detail: String,
+}
+
+/// What the history comes to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judgement {
+    /// All that is wrong.
+    pub(crate) violations: Vec<Violation>,
+    /// Requests that no recorded attempt made.
+    pub(crate) unrecorded: usize,
+}
+
+impl Judgement {
+    fn add(&mut self, kind: Kind, subject: impl fmt::Display, detail: impl fmt::Display) {
+        self.violations.push(Violation {
+            kind,
+            subject: subject.to_string(),
+            detail: detail.to_string(),
+        });
+    }
+}
+
+/// One event owed to one endpoint.
+type Owed<'a> = (&'a str, &'a str);
+
+impl History {
+    /// Finds everything that is wrong.
+    ///
+    /// # Errors
+    /// When the stack gives a time that is not RFC 3339.
+    pub(crate) fn judge(&self) -> Result<Judgement> {
+        let mut judgement = Judgement::default();
+        let requests = self.requests_by_what_is_owed(&mut judgement);
+        let mut deliveries: HashMap<Owed<'_>, &Delivery> = self
+            .deliveries
+            .iter()
+            .map(|delivery| {
+                let owed = (
+                    delivery.message_id.as_str(),
+                    delivery.subscription_id.as_str(),
+                );
+                (owed, delivery)
+            })
+            .collect();
+        for event in &self.events {
+            for endpoint in &self.endpoints {
+                let owed = (event.message_id.as_str(), endpoint.subscription_id.as_str());
+                let requests = requests.get(&owed).map_or(&[][..], Vec::as_slice);
+                match (deliveries.remove(&owed), requests.len()) {
+                    (Some(delivery), _) => {
+                        self.judge_delivery(delivery, requests, &mut judgement)?;
+                    }
+                    (None, 0) => {
+                        let subject = format!("{} {}", event.message_id, endpoint.path);
+                        judgement.add(Kind::Lost, subject, "no delivery and no request");
+                    }
+                    (None, count) => {
+                        let subject = format!("{} {}", event.message_id, endpoint.path);
+                        let detail = format!("{count} request(s) without a recorded delivery");
+                        judgement.add(Kind::Phantom, subject, detail);
+                    }
+                }
+            }
+        }
+        for delivery in deliveries.into_values() {
+            let detail = "a delivery of an event that nobody put";
+            judgement.add(Kind::Phantom, &delivery.id, detail);
+        }
+        Ok(judgement)
+    }
+
+    /// Ties each request to an event and an endpoint, and holds it against both.
+    fn requests_by_what_is_owed(
+        &self,
+        judgement: &mut Judgement,
+    ) -> BTreeMap<Owed<'_>, Vec<&Request>> {
+        let by_id: HashMap<&str, &PutEvent> = self
+            .events
+            .iter()
+            .map(|event| (event.message_id.as_str(), event))
+            .collect();
+        let mut bodies: HashMap<&str, &[u8]> = HashMap::new();
+        let mut tied: BTreeMap<Owed<'_>, Vec<&Request>> = BTreeMap::new();
+        for request in &self.requests {
+            let id = request.webhook_id();
+            let subject = format!("{id} {}", request.path);
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let endpoint = self.endpoints.iter().find(|e| e.path == request.path);
+            // A request with a foreign id, or a foreign body, is known by the other.
+            let event = by_id.get(id).copied().or_else(|| {
+                let key = &body["data"][KEY];
+                self.events.iter().find(|event| event.key() == key)
+            });
+            let (Some(endpoint), Some(event)) = (endpoint, event) else {
+                judgement.add(
+                    Kind::Phantom,
+                    subject,
+                    "a request that nothing put explains",
+                );
+                continue;
+            };
+            if id != event.message_id {
+                let detail = format!("the message's id is {}", event.message_id);
+                judgement.add(Kind::BadId, &subject, detail);
+            }
+            let first = *bodies.entry(&event.message_id).or_insert(&request.body);
+            if first != &request.body[..] {
+                let detail = "the bytes are not those of the first request";
+                judgement.add(Kind::BadBody, &subject, detail);
+            } else if body["type"] != *event.event_type || body["data"] != event.detail {
+                let detail = format!("{} was put as {}", event.event_type, event.detail);
+                judgement.add(Kind::BadBody, &subject, detail);
+            }
+            if let Err(detail) = self.check_signature(request, endpoint) {
+                judgement.add(Kind::BadSignature, &subject, detail);
+            }
+            let owed = (event.message_id.as_str(), endpoint.subscription_id.as_str());
+            tied.entry(owed).or_default().push(request);
+        }
+        tied
+    }
+
+    /// Verifies a request as its receiver would have done on arrival. The official
+    /// library verifies against the clock of now, so it is asked to sign instead.
+    fn check_signature(&self, request: &Request, endpoint: &Endpoint) -> Result<(), String> {
+        let timestamp = request.header(standardwebhooks::HEADER_WEBHOOK_TIMESTAMP);
+        let signatures = request.header(standardwebhooks::HEADER_WEBHOOK_SIGNATURE);
+        let timestamp: i64 = timestamp
+            .parse()
+            .map_err(|_| format!("timestamp `{timestamp}` is not a number"))?;
+        let expected = standardwebhooks::Webhook::new(&endpoint.secret)
+            .and_then(|webhook| webhook.sign(request.webhook_id(), timestamp, &request.body))
+            .map_err(|error| error.to_string())?;
+        if !signatures.split(' ').any(|signature| signature == expected) {
+            return Err("the signature does not verify".to_owned());
+        }
+        let arrived = OffsetDateTime::from(request.received_at).unix_timestamp();
+        let oldest = arrived - seconds(self.limits.request_timeout + TIMESTAMP_SLACK);
+        if (oldest..=arrived).contains(&timestamp) {
+            Ok(())
+        } else {
+            Err(format!("timestamp {timestamp} came at {arrived}"))
+        }
+    }
+
+    fn judge_delivery(
+        &self,
+        delivery: &Delivery,
+        requests: &[&Request],
+        judgement: &mut Judgement,
+    ) -> Result<()> {
+        let id = &delivery.id;
+        let attempts = &delivery.attempts;
+        let numbers: Vec<_> = attempts.iter().map(|attempt| attempt.number).collect();
+        if !numbers
+            .iter()
+            .copied()
+            .zip(1..)
+            .all(|(number, place)| number == place)
+        {
+            judgement.add(Kind::NotContiguous, id, format!("{numbers:?}"));
+        }
+        let most = self.limits.schedule.len();
+        if attempts.len() > most {
+            let detail = format!("{} attempts, of {most}", attempts.len());
+            judgement.add(Kind::BeyondBound, id, detail);
+        }
+        if !delivery.status.is_terminal() {
+            judgement.add(Kind::NotTerminal, id, delivery.status);
+        }
+        let accepted = |request: &&Request| request.answer.is_some_and(|a| a.is_success());
+        if delivery.status == DeliveryStatus::Succeeded && !requests.iter().any(accepted) {
+            judgement.add(Kind::Lost, id, "succeeded without a request that did");
+        }
+        for (pair, &delay) in attempts.windows(2).zip(self.limits.schedule.iter().skip(1)) {
+            let waited = started(&pair[1])? - ended(&pair[0])?;
+            if waited < delay {
+                let number = pair[1].number;
+                let detail = format!("attempt {number} after {waited}, not {delay:?}");
+                judgement.add(Kind::TooEarly, id, detail);
+            }
+        }
+        self.judge_requests(delivery, requests, judgement)
+    }
+
+    /// Holds the requests against the attempts that are recorded.
+    fn judge_requests(
+        &self,
+        delivery: &Delivery,
+        requests: &[&Request],
+        judgement: &mut Judgement,
+    ) -> Result<()> {
+        let id = &delivery.id;
+        let mut recorded = HashSet::new();
+        for attempt in &delivery.attempts {
+            let second = started(attempt)?.unix_timestamp().to_string();
+            let made_it = |request: &Request| {
+                request.header(standardwebhooks::HEADER_WEBHOOK_TIMESTAMP) == second
+                    && (attempt.status.is_none()
+                        || attempt.status == request.answer.map(|answer| answer.as_u16()))
+            };
+            let found = (0..requests.len())
+                .find(|index| !recorded.contains(index) && made_it(requests[*index]));
+            match (found, attempt.status) {
+                (Some(index), _) => drop(recorded.insert(index)),
+                // Nobody may have seen it.
+                (None, None) => {}
+                (None, Some(status)) => {
+                    let number = attempt.number;
+                    let detail = format!("attempt {number}: no request was answered {status}");
+                    judgement.add(Kind::Phantom, id, detail);
+                }
+            }
+        }
+        let end = delivery.attempts.last().map(ended).transpose()?;
+        let end = end.filter(|_| delivery.status.is_terminal());
+        let mut repeated = 0;
+        for index in (0..requests.len()).filter(|index| !recorded.contains(index)) {
+            judgement.unrecorded += 1;
+            let arrived = OffsetDateTime::from(requests[index].received_at);
+            match end.filter(|end| arrived > *end + self.limits.run_timeout) {
+                Some(end) => {
+                    let detail = format!("a request {} after the end", arrived - end);
+                    judgement.add(Kind::BeyondBound, id, detail);
+                }
+                None => repeated += 1,
+            }
+        }
+        let explained = self.repeats.get(id).copied().unwrap_or_default();
+        if repeated > explained {
+            let detail = format!(
+                "{repeated} of {} requests are not recorded, {explained} may be",
+                requests.len()
+            );
+            judgement.add(Kind::Forked, id, detail);
+        }
+        Ok(())
+    }
+}
+
+fn started(attempt: &Attempt) -> Result<OffsetDateTime> {
+    OffsetDateTime::parse(&attempt.at, &Rfc3339)
+        .with_context(|| format!("attempt {}: at `{}`", attempt.number, attempt.at))
+}
+
+fn ended(attempt: &Attempt) -> Result<OffsetDateTime> {
+    Ok(started(attempt)? + Duration::from_millis(attempt.duration_ms))
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

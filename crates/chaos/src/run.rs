@@ -1,0 +1,146 @@
+//! One run: break, heal, settle, judge.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use webhooks_client::{Delivery, Stack};
+
+use crate::{
+    Arguments,
+    failpoints::{Failpoints, Journal},
+    faults::Faults,
+    history::{History, Limits},
+    proxy::Proxy,
+    report::{Broken, Report},
+    scenario::Scenario,
+    settle::Settling,
+};
+
+/// What a run of the delivery function may take beyond one request (template.yaml).
+const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(5);
+
+/// What a run that was cut off may cost: its own request, and one more where the hint
+/// that it came from and the next one, which it left behind, are handled at once.
+const REQUESTS_OF_A_CUT_OFF_RUN: usize = 2;
+
+/// How long half of a seed's deliveries may take to their first request.
+const FIRST_REQUESTS: Duration = Duration::from_mins(1);
+
+/// How long all may take to settle once everything is healed: some waits for a hint
+/// that comes back, and some for each event.
+const SETTLES: Duration = Duration::from_mins(3);
+const SETTLES_PER_EVENT: Duration = Duration::from_millis(200);
+
+/// Runs all seeds, and settles and judges them together.
+pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
+    let stack = Stack::load(&arguments.stack).await?;
+    let emulator = stack.endpoint().context("chaos is for the emulator only")?;
+    let faults = Arc::new(Faults::default());
+    let _proxy = Proxy::start(arguments.proxy_port, emulator, Arc::clone(&faults)).await?;
+    let failpoints = Failpoints::new(arguments.failpoints.clone());
+
+    let mut scenarios = Vec::new();
+    for seed in (arguments.seed..).take(usize::try_from(arguments.seeds)?) {
+        let api = stack.api()?;
+        let prepared =
+            Scenario::prepare(&api, seed, arguments.events, arguments.subscriptions).await?;
+        scenarios.push(prepared);
+    }
+    for scenario in &scenarios {
+        faults.start(scenario.seed);
+        failpoints.start(scenario.seed)?;
+        scenario.put(&stack).await?;
+        let half = scenario.deliveries() / 2;
+        // Too slow is no failure in itself: whether all arrives is judged in the end.
+        let _ = scenario.receiver.nth_request(half, FIRST_REQUESTS).await;
+        eprintln!("seed {}: {half} requests arrived", scenario.seed);
+    }
+    faults.stop();
+    failpoints.stop()?;
+
+    let messages: Vec<String> = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.events)
+        .map(|planned| planned.event.message_id.clone())
+        .collect();
+    eprintln!("healed; waiting for {} messages", messages.len());
+    let bound = SETTLES + SETTLES_PER_EVENT * u32::try_from(messages.len())?;
+    let mut settling = Settling::new(&stack);
+    let mut deliveries = settling
+        .wait(&messages, arguments.subscriptions, bound)
+        .await?;
+
+    let journal = failpoints.journal()?;
+    let mut report = Report {
+        failed_events: settling.failed_events,
+        dead_letters: settling.dead_letters,
+        faults: faults.counts(),
+        cut_off: journal.cut_off.values().sum(),
+        ..Report::default()
+    };
+    let limits = Limits {
+        schedule: arguments
+            .schedule
+            .iter()
+            .map(|seconds| Duration::from_secs(*seconds))
+            .collect(),
+        request_timeout: Duration::from_secs(arguments.request_timeout),
+        run_timeout: Duration::from_secs(arguments.request_timeout) + RUN_BEYOND_REQUEST,
+    };
+    for scenario in &scenarios {
+        let history = history(scenario, &limits, &mut deliveries, &journal, &faults);
+        add(&mut report, scenario, &history)?;
+    }
+    report.crashes = journal.crashes;
+    Ok(report)
+}
+
+/// What is known of one seed's customer.
+fn history(
+    scenario: &Scenario,
+    limits: &Limits,
+    deliveries: &mut HashMap<String, Vec<Delivery>>,
+    journal: &Journal,
+    faults: &Faults,
+) -> History {
+    let mut all = Vec::with_capacity(scenario.deliveries());
+    let mut repeats = HashMap::new();
+    for planned in &scenario.events {
+        let of_message = deliveries.remove(&planned.event.message_id);
+        for delivery in of_message.unwrap_or_default() {
+            let cut_off = journal.cut_off.get(&delivery.id).copied();
+            let explained = planned.times - 1
+                + cut_off.unwrap_or_default() * REQUESTS_OF_A_CUT_OFF_RUN
+                + faults.after_the_request(&delivery.id);
+            repeats.insert(delivery.id.clone(), explained);
+            all.push(delivery);
+        }
+    }
+    History {
+        limits: limits.clone(),
+        events: scenario.events.iter().map(|p| p.event.clone()).collect(),
+        endpoints: scenario.endpoints.clone(),
+        requests: scenario.receiver.requests(),
+        deliveries: all,
+        repeats,
+    }
+}
+
+fn add(report: &mut Report, scenario: &Scenario, history: &History) -> Result<()> {
+    let judgement = history.judge()?;
+    report.events += history.events.len();
+    report.doubled += scenario.events.iter().filter(|p| p.times > 1).count();
+    report.requests += history.requests.len();
+    report.unrecorded += judgement.unrecorded;
+    for delivery in &history.deliveries {
+        report.attempts += delivery.attempts.len();
+        let status = delivery.status.to_string();
+        *report.deliveries.entry(status).or_default() += 1;
+    }
+    let seed = scenario.seed;
+    let broken = judgement.violations.into_iter();
+    report
+        .broken
+        .extend(broken.map(|violation| Broken { seed, violation }));
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Telling a program with failpoints from one that may be deployed.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// The variable that functions with failpoints read; its name is in no other program.
+pub(crate) const FOLDER_VARIABLE: &str = "FAILPOINTS_FOLDER";
+
+/// Whether a program was built with failpoints.
+pub(crate) fn are_in(program: &Path) -> Result<bool> {
+    let bytes = fs::read(program).with_context(|| format!("reading `{}`", program.display()))?;
+    let marker = FOLDER_VARIABLE.as_bytes();
+    Ok(bytes.windows(marker.len()).any(|window| window == marker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_failpoints_is_known_by_the_variable_that_it_reads() {
+        let program = std::env::temp_dir().join(format!("xtask-program-{}", std::process::id()));
+        fs::write(&program, b"\0\x01FAILPOINTS_FOLDER\xff").unwrap();
+        let with = are_in(&program).unwrap();
+        fs::write(&program, b"\0\x01FAILPOINTS_FOLD\xff").unwrap();
+        let without = are_in(&program).unwrap();
+        fs::remove_file(&program).unwrap();
+        assert!(with && !without);
+    }
+
+    #[test]
+    fn failpoints_are_no_default_feature() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../functions/deliver-webhook/Cargo.toml");
+        let manifest: toml::Table = toml::from_str(&fs::read_to_string(manifest).unwrap()).unwrap();
+        let features = manifest["features"].as_table().unwrap();
+        assert!(features.contains_key("failpoints"));
+        assert!(!features.contains_key("default"));
+    }
+}

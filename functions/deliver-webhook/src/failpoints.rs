@@ -1,0 +1,137 @@
+//! Crashes on purpose, at each boundary between two effects.
+//!
+//! Compiled into a test build only, by the feature `failpoints`. Such a build needs
+//! the variable `FAILPOINTS_FOLDER` and does not start without it. In that folder,
+//! `crashes` says how often to crash, as `SEED PER_MILLION`, and may change at any
+//! time; without the file nothing crashes. `journal` gets a line when a queue
+//! message's run begins and when it ends, and when the process crashes: a run
+//! without an end was cut off.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use webhooks_domain::deliver::Deliver;
+use webhooks_domain::delivery::Hint;
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
+use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
+
+/// The variable that names the folder. `cargo xtask build` knows a test build by it.
+pub(crate) const FOLDER: &str = "FAILPOINTS_FOLDER";
+
+/// What decides about crashes, shared by all decorators.
+#[derive(Debug)]
+pub(crate) struct Failpoints {
+    folder: PathBuf,
+    journal: File,
+    crossed: AtomicU64,
+}
+
+impl Failpoints {
+    /// Opens the journal in the folder.
+    pub(crate) fn new(folder: String) -> std::io::Result<Arc<Self>> {
+        let folder = PathBuf::from(folder);
+        let journal = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("journal"))?;
+        Ok(Arc::new(Self {
+            folder,
+            journal,
+            crossed: AtomicU64::new(0),
+        }))
+    }
+
+    /// The same use case, with the sender and the queue that crash.
+    pub(crate) fn around<T, Q, W, V, C>(
+        self: &Arc<Self>,
+        deliver: Deliver<T, Q, W, V, C>,
+    ) -> Deliver<T, Failing<Q>, Failing<W>, V, C> {
+        Deliver {
+            table: deliver.table,
+            queue: self.failing(deliver.queue),
+            sender: self.failing(deliver.sender),
+            vault: deliver.vault,
+            clock: deliver.clock,
+            policy: deliver.policy,
+            longest_queue_delay: deliver.longest_queue_delay,
+            time_for_attempt: deliver.time_for_attempt,
+            random: deliver.random,
+        }
+    }
+
+    fn failing<P>(self: &Arc<Self>, port: P) -> Failing<P> {
+        Failing {
+            port,
+            failpoints: Arc::clone(self),
+        }
+    }
+
+    /// Runs the use case for a hint, and notes that it began and that it ended.
+    pub(crate) async fn run<T>(&self, hint: &Hint, run: impl Future<Output = T>) -> T {
+        self.note("begin", hint.delivery);
+        let result = run.await;
+        self.cross("before the answer");
+        self.note("end", hint.delivery);
+        result
+    }
+
+    /// Crashes, if it is this boundary's turn.
+    fn cross(&self, boundary: &str) {
+        let Ok(text) = fs::read_to_string(self.folder.join("crashes")) else {
+            return;
+        };
+        let mut numbers = text.split_whitespace().flat_map(str::parse::<u64>);
+        let (Some(seed), Some(per_million)) = (numbers.next(), numbers.next()) else {
+            return;
+        };
+        let crossed = self.crossed.fetch_add(1, Ordering::Relaxed);
+        let mut hasher = DefaultHasher::new();
+        (seed, process::id(), crossed, boundary).hash(&mut hasher);
+        if hasher.finish() % 1_000_000 < per_million {
+            self.note("crash", boundary);
+            process::abort();
+        }
+    }
+
+    fn note(&self, what: &str, whom: impl Display) {
+        // In one write, so that the lines of several processes do not mix.
+        let line = format!("{what} {whom}\n");
+        (&self.journal)
+            .write_all(line.as_bytes())
+            .expect("a test machine has room for a line");
+    }
+}
+
+/// A port that crashes around its effects.
+pub(crate) struct Failing<P> {
+    port: P,
+    failpoints: Arc<Failpoints>,
+}
+
+impl<P: WebhookSender + Sync> WebhookSender for Failing<P> {
+    async fn send(&self, request: WebhookRequest) -> WebhookResponse {
+        self.failpoints.cross("before the request");
+        let response = self.port.send(request).await;
+        self.failpoints.cross("after the request");
+        response
+    }
+}
+
+impl<P: DeliveryQueue + Sync> DeliveryQueue for Failing<P> {
+    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
+        let sent = self.port.send(hint, delay).await;
+        self.failpoints.cross("after queueing");
+        sent
+    }
+
+    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
+        self.port.send_batch(hints).await
+    }
+}
