@@ -37,8 +37,8 @@ impl Module {
     const fn files(self) -> &'static str {
         match self {
             Self::Policy => "crates/domain/src/outbound/*.rs",
-            Self::Signing => "crates/domain/src/{data_key,secret,signing,vault}{.rs,/*.rs}",
-            Self::Retry => "crates/domain/src/{delivery,retry}{.rs,/*.rs}",
+            Self::Signing => "crates/domain/src/{data_key,signing,vault}{.rs,/*.rs}",
+            Self::Retry => "crates/domain/src/{delivery,due,retry,sweep}{.rs,/*.rs}",
         }
     }
 }
