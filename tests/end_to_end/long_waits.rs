@@ -41,7 +41,7 @@ async fn no_attempt_begins_after_the_events_deadline() -> Result<()> {
     let fields = json!({"retryPolicy": {"schedule": [0, 3600], "jitter": 0}});
     let created = test.subscribe_with("/a", fields).await?;
     let deadline = OffsetDateTime::now_utc() + Duration::from_mins(10);
-    let detail = json!({"deliverBefore": deadline.format(&Rfc3339)?});
+    let detail = json!({"webhookDeadline": deadline.format(&Rfc3339)?});
     test.put("order.created", detail).await?;
 
     let request = test.first_request("/a").await?;
@@ -52,6 +52,6 @@ async fn no_attempt_begins_after_the_events_deadline() -> Result<()> {
     assert_eq!(delivery.reason.as_deref(), Some("expired"), "{delivery:#?}");
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
     let body: Value = serde_json::from_slice(&request.body)?;
-    assert!(body["data"]["deliverBefore"].is_string(), "{body}");
+    assert!(body["data"]["webhookDeadline"].is_string(), "{body}");
     Ok(())
 }

@@ -59,8 +59,8 @@ pub enum Report {
         attempt: Attempt,
         /// What follows from it.
         verdict: Verdict,
-        /// Whether it was recorded, or another run had recorded it first.
-        recorded: WriteOutcome,
+        /// Whether it was recorded.
+        recorded: Recorded,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus),
@@ -68,6 +68,18 @@ pub enum Report {
     Waiting,
     /// There was nothing to do.
     Dropped(DropReason),
+}
+
+/// What became of an attempt's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was written.
+    Written,
+    /// Another run had recorded the same attempt first.
+    Overtaken,
+    /// The table failed. The next hint is queued and makes the attempt again, so that this
+    /// one must not come back too: two would be four the next time.
+    LeftToNextHint,
 }
 
 /// The delivery of webhooks, with its surroundings.
@@ -107,15 +119,25 @@ where
     ///
     /// No attempt begins that could take longer than until `end`.
     pub async fn run(&self, hint: &Hint, end: Timestamp) -> Result<Report, DeliverError> {
+        loop {
+            if let Some(report) = self.step(hint, end).await? {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// `None` when another run has changed the delivery meanwhile, so that the hint means
+    /// something else now. It may be the only one for the attempt that is next.
+    async fn step(&self, hint: &Hint, end: Timestamp) -> Result<Option<Report>, DeliverError> {
         let id = &hint.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
-            return Ok(Report::Dropped(DropReason::NoDelivery));
+            return Ok(Some(Report::Dropped(DropReason::NoDelivery)));
         };
         match delivery.duty(hint, self.clock.now()) {
-            Duty::Drop(reason) => Ok(Report::Dropped(reason)),
+            Duty::Drop(reason) => Ok(Some(Report::Dropped(reason))),
             Duty::Wait(remaining) => {
                 self.queue.send(hint, remaining).await?;
-                Ok(Report::Waiting)
+                Ok(Some(Report::Waiting))
             }
             Duty::Attempt(number) => {
                 let subscription = self
@@ -125,8 +147,17 @@ where
                 match may_attempt(&delivery, &message, subscription, self.clock.now()) {
                     Err(status) => self.settle(&delivery, status).await,
                     Ok(subscription) => {
-                        self.attempt(&delivery, &message, &subscription, number, end)
-                            .await
+                        let report = self
+                            .attempt(&delivery, &message, &subscription, number, end)
+                            .await?;
+                        let overtaken = matches!(
+                            report,
+                            Report::Attempted {
+                                recorded: Recorded::Overtaken,
+                                ..
+                            }
+                        );
+                        Ok((!overtaken).then_some(report))
                     }
                 }
             }
@@ -137,11 +168,11 @@ where
         &self,
         delivery: &Delivery,
         status: DeliveryStatus,
-    ) -> Result<Report, DeliverError> {
+    ) -> Result<Option<Report>, DeliverError> {
         let made = delivery.next_attempt() - 1;
         match self.table.settle(&delivery.id, made, status).await? {
-            WriteOutcome::Written => Ok(Report::Settled(status)),
-            WriteOutcome::Overtaken => Ok(Report::Dropped(DropReason::NotPending)),
+            WriteOutcome::Written => Ok(Some(Report::Settled(status))),
+            WriteOutcome::Overtaken => Ok(None),
         }
     }
 
@@ -171,16 +202,7 @@ where
             longest_queue_delay: self.longest_queue_delay,
         };
         let verdict = Verdict::after(number, &response, &terms, now);
-        if let Verdict::Retry(next) = verdict
-            && let Some(delay) = next.queue_delay(now)
-        {
-            let hint = Hint {
-                delivery: delivery.id,
-                attempt: number + 1,
-                due_at: Some(next.due_at),
-            };
-            self.queue.send(&hint, delay).await?;
-        }
+        let next_is_queued = self.queue_next(delivery, number, &verdict, now).await?;
         let attempt = Attempt {
             number,
             at,
@@ -190,7 +212,12 @@ where
             error: response.error,
             response_excerpt: response.excerpt,
         };
-        let recorded = self.table.record(&delivery.id, &attempt, &verdict).await?;
+        let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {
+            Ok(WriteOutcome::Written) => Recorded::Written,
+            Ok(WriteOutcome::Overtaken) => Recorded::Overtaken,
+            Err(_) if next_is_queued => Recorded::LeftToNextHint,
+            Err(error) => return Err(error.into()),
+        };
         if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
             // Last: were it first, a crash would hold this delivery instead of ending it.
             // Overtaken means that somebody changed it since: then their word counts.
@@ -201,6 +228,29 @@ where
             verdict,
             recorded,
         })
+    }
+
+    /// Queues the hint for the attempt after this one, if the queue is to keep it.
+    async fn queue_next(
+        &self,
+        delivery: &Delivery,
+        number: u32,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Result<bool, QueueError> {
+        let Verdict::Retry(next) = verdict else {
+            return Ok(false);
+        };
+        let Some(delay) = next.queue_delay(now) else {
+            return Ok(false);
+        };
+        let hint = Hint {
+            delivery: delivery.id,
+            attempt: number + 1,
+            due_at: Some(next.due_at),
+        };
+        self.queue.send(&hint, delay).await?;
+        Ok(true)
     }
 }
 

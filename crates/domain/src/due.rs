@@ -51,7 +51,7 @@ pub struct NextAttempt {
 /// How long after its due time an attempt counts as lost.
 ///
 /// Longer than a hint can go round in the queue before it is in the dead-letter queue:
-/// ten times the greatest visibility timeout, 35 minutes.
+/// ten times the greatest visibility timeout, 38 minutes.
 pub const OVERDUE_AFTER: Duration = Duration::from_hours(1);
 
 impl NextAttempt {

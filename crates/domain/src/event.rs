@@ -307,7 +307,7 @@ mod tests {
         EventReader {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/deliverBefore".parse().unwrap(),
+            deadline: "/detail/webhookDeadline".parse().unwrap(),
         }
     }
 
@@ -405,7 +405,7 @@ mod tests {
     fn a_deadline_is_an_rfc_3339_time() {
         let read = |deadline: &str| {
             reader().read(&event(&format!(
-                r#"{{"customerId":"acme","deliverBefore":{deadline}}}"#
+                r#"{{"customerId":"acme","webhookDeadline":{deadline}}}"#
             )))
         };
         let deadline = read(r#""2026-01-31T10:30:00+01:00""#).unwrap().deadline;
@@ -415,7 +415,7 @@ mod tests {
             let error = read(bad).unwrap_err();
             assert_eq!(error.error_type(), errors::INVALID_EVENT, "{bad}");
             assert!(
-                error.to_string().contains("/detail/deliverBefore"),
+                error.to_string().contains("/detail/webhookDeadline"),
                 "{error}"
             );
         }

@@ -27,7 +27,11 @@ pub struct Message {
     /// The event's `time`, as the event has it (RFC 3339).
     pub time: String,
     /// When it is of no use any more, if the event says so. No attempt begins later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_text"
+    )]
     pub deadline: Option<Timestamp>,
     /// The event's `detail`, as the producer put it.
     pub payload: Payload,

@@ -83,6 +83,7 @@ pub trait SubscriptionStore {
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
     /// Replaces the subscription whose stored version is `subscription.version - 1`.
+    /// Writing the same again is no conflict.
     fn replace(
         &self,
         subscription: &Subscription,
@@ -159,10 +160,12 @@ pub trait DeliveryStore {
 }
 
 /// A page of a shard of the `due` index, in the order of time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct DuePage {
     /// The entries.
     pub due: Vec<Due>,
+    /// Entries that cannot be read. They do not hide the others.
+    pub unreadable: Vec<StoreError>,
     /// Whether there may be more after the last of them.
     pub has_more: bool,
 }

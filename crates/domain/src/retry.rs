@@ -189,12 +189,12 @@ impl RetryPolicy {
         Some(Duration::from_secs_f64(seconds))
     }
 
-    /// The longest that a delivery can be pending, if the receiver's `Retry-After`
-    /// delays every attempt as far as it may.
+    /// The longest that a delivery can be pending, unless a receiver asks for more by
+    /// `Retry-After`.
     pub fn longest_run(&self) -> Duration {
         (2..)
             .map_while(|attempt| self.delay_before(attempt))
-            .map(|delay| delay.max(Self::MAX_RETRY_AFTER) + delay.mul_f64(self.jitter))
+            .map(|delay| delay + delay.mul_f64(self.jitter))
             .sum()
     }
 
@@ -333,9 +333,9 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_run_counts_retry_after_and_jitter() {
-        let policy = RetryPolicy::schedule(vec![0, 5, 432_000]).unwrap();
-        let expected = RetryPolicy::MAX_RETRY_AFTER + Duration::from_hours(132);
+    fn the_longest_run_counts_every_wait_with_its_jitter() {
+        let policy = RetryPolicy::schedule(vec![0, 50, 432_000]).unwrap();
+        let expected = Duration::from_secs(55) + Duration::from_hours(132);
         assert_eq!(policy.longest_run().as_secs(), expected.as_secs());
     }
 

@@ -34,7 +34,7 @@ pub struct SweepReport {
     pub overdue: u64,
     /// Whether time ran out before everything was sent.
     pub unfinished: bool,
-    /// What stopped a shard; the others went on.
+    /// What went wrong; the rest was done.
     pub failures: Vec<SweepError>,
 }
 
@@ -79,6 +79,8 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
                 .table
                 .due_page(shard, until, after.as_ref(), PAGE)
                 .await?;
+            let unreadable = page.unreadable.into_iter().map(SweepError::from);
+            report.failures.extend(unreadable);
             for batch in page.due.chunks(MAX_QUEUE_BATCH) {
                 if self.clock.now() >= end {
                     report.unfinished = true;
@@ -114,9 +116,9 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
             .into_iter()
             .map(|due| self.table.postpone(due, due.sweep_again_at(now)));
         // Overtaken means that an attempt was recorded since: its own entry counts.
-        for result in join_all(postponed).await {
-            result?;
-        }
+        let results = join_all(postponed).await;
+        let failures = results.into_iter().filter_map(Result::err);
+        report.failures.extend(failures.map(SweepError::from));
         Ok(())
     }
 }

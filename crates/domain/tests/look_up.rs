@@ -20,7 +20,7 @@ fn look_up(world: &World) -> LookUp<World> {
         reader: EventReader {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/deliverBefore".parse().unwrap(),
+            deadline: "/detail/webhookDeadline".parse().unwrap(),
         },
     }
 }

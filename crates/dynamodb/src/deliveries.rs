@@ -1,5 +1,7 @@
 //! Deliveries and their messages.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
@@ -19,6 +21,9 @@ use crate::store::{
     write_outcome,
 };
 
+/// How often a read that the table gives in parts is continued.
+const MAX_READS: u32 = 3;
+
 impl DeliveryStore for DynamoStore {
     /// One call reads both items.
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
@@ -29,21 +34,26 @@ impl DeliveryStore for DynamoStore {
             .keys(to_attributes(&Key::message(&id.message)))
             .build()
             .map_err(|error| unavailable(OPERATION, error))?;
-        let output = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, keys)
-            .send()
-            .await
-            .map_err(|error| unavailable(OPERATION, error))?;
-        if output.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
-            let throttled = std::io::Error::other("the table throttled a part of the read");
-            return Err(unavailable(OPERATION, throttled));
+        let mut items = Vec::new();
+        let mut missing = HashMap::from([(self.table.clone(), keys)]);
+        // A part that the table throttled is no error to the client, so it is asked for again.
+        for _ in 0..MAX_READS {
+            let output = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(missing))
+                .send()
+                .await
+                .map_err(|error| unavailable(OPERATION, error))?;
+            let tables = output.responses.unwrap_or_default();
+            items.extend(tables.into_values().flatten());
+            missing = output.unprocessed_keys.unwrap_or_default();
+            if missing.is_empty() {
+                return read_delivery_and_message(id, items);
+            }
         }
-        let items = output
-            .responses
-            .and_then(|mut tables| tables.remove(&self.table));
-        read_delivery_and_message(id, items.unwrap_or_default())
+        let throttled = std::io::Error::other("the table throttled a part of the read");
+        Err(unavailable(OPERATION, throttled))
     }
 
     async fn record(

@@ -88,14 +88,18 @@ impl DueIndex for DynamoStore {
             .send()
             .await
             .map_err(|error| unavailable("list due deliveries", error))?;
-        let has_more = output.last_evaluated_key.is_some();
-        let due = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(into_domain::<Entry, Due>)
-            .collect::<Result<_, _>>()?;
-        Ok(DuePage { due, has_more })
+        let mut page = DuePage {
+            due: Vec::new(),
+            unreadable: Vec::new(),
+            has_more: output.last_evaluated_key.is_some(),
+        };
+        for item in output.items.unwrap_or_default() {
+            match into_domain::<Entry, Due>(item) {
+                Ok(due) => page.due.push(due),
+                Err(error) => page.unreadable.push(error),
+            }
+        }
+        Ok(page)
     }
 
     async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {

@@ -414,7 +414,7 @@ mod tests {
         let reader = EventReader {
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/deliverBefore".parse().unwrap(),
+            deadline: "/detail/webhookDeadline".parse().unwrap(),
         };
         reader.read(&event.to_string()).unwrap()
     }

@@ -53,7 +53,15 @@ impl SubscriptionStore for DynamoStore {
                     .as_service_error()
                     .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
-                Ok(WriteOutcome::Overtaken)
+                // Or it was this very write, whose first answer was lost.
+                let stored = self
+                    .get(&subscription.customer_id, &subscription.id)
+                    .await?;
+                if stored.as_ref() == Some(subscription) {
+                    Ok(WriteOutcome::Written)
+                } else {
+                    Ok(WriteOutcome::Overtaken)
+                }
             }
             Err(error) => Err(unavailable("replace subscription", error)),
         }

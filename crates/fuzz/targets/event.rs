@@ -55,7 +55,7 @@ fn laws_hold() {
     let reader = EventReader {
         customer_id: "/detail/customerId".parse().unwrap(),
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-        deadline: "/detail/deliverBefore".parse().unwrap(),
+        deadline: "/detail/webhookDeadline".parse().unwrap(),
     };
     // Space after it, up to near the bound, now and then.
     let space = (0..8_u8, 0..64_usize);

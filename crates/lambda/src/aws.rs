@@ -19,8 +19,8 @@ pub async fn aws_config() -> SdkConfig {
         .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
+        .operation_attempt_timeout(Duration::from_millis(1_500))
+        .operation_timeout(Duration::from_secs(2))
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

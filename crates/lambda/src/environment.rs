@@ -68,28 +68,17 @@ impl Environment {
 
     /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
     /// four numbers of a backoff.
-    ///
-    /// # Errors
-    /// Also when a delivery could outlive `RETENTION_DAYS`: the table would forget it
-    /// before it has ended.
     pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
         let schedule = self.text(SCHEDULE)?;
-        let policy = if schedule.is_empty() {
-            self.backoff()?
-        } else {
-            let delays = schedule
-                .split(',')
-                .map(|delay| delay.trim().parse())
-                .collect::<Result<_, _>>()
-                .map_err(|problem| malformed(SCHEDULE, problem))?;
-            RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))?
-        };
-        if policy.longest_run() > self.retention()? {
-            let days = policy.longest_run().as_secs().div_ceil(DAY.as_secs());
-            let problem = format!("a delivery may be pending for {days} days, which is longer");
-            return Err(malformed("RETENTION_DAYS", problem));
+        if schedule.is_empty() {
+            return self.backoff();
         }
-        Ok(policy)
+        let delays = schedule
+            .split(',')
+            .map(|delay| delay.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|problem| malformed(SCHEDULE, problem))?;
+        RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))
     }
 
     fn backoff(&self) -> Result<RetryPolicy, EnvironmentError> {
@@ -155,17 +144,6 @@ mod tests {
             ("RETENTION_DAYS", retention_days),
         ])
         .retry_policy()
-    }
-
-    #[test]
-    fn no_delivery_outlives_what_the_table_keeps() {
-        let default = "0,5,300,1800,7200,18000,36000,50400,72000,86400";
-        assert!(schedule(default, "14").is_ok());
-        let error = schedule(default, "9").unwrap_err().to_string();
-        assert!(
-            error.contains("RETENTION_DAYS") && error.contains("days"),
-            "{error}"
-        );
     }
 
     #[test]

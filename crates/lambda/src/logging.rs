@@ -7,11 +7,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::{Environment, EnvironmentError};
 
 /// The crates whose events are ours: the functions and what they are made of.
-const OURS: [&str; 5] = [
+const OURS: [&str; 6] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
     "deliver_webhook",
+    "requeue_due_deliveries",
     "api",
 ];
 

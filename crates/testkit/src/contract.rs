@@ -14,7 +14,7 @@ use webhooks_domain::ports::{
     DataKeyStore, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory, SubscriptionDirectory,
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
-use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::samples;
@@ -51,12 +51,16 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
     first.version += 1;
     first.status = SubscriptionStatus::Paused;
     first.secrets = samples::migrating_secrets();
+    for _ in 0..2 {
+        let written = store.replace(&first).await.expect("answers");
+        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
+    }
+    let other = Subscription {
+        status: SubscriptionStatus::Active,
+        ..first.clone()
+    };
     assert_eq!(
-        store.replace(&first).await.expect("answers"),
-        WriteOutcome::Written
-    );
-    assert_eq!(
-        store.replace(&first).await.expect("answers"),
+        store.replace(&other).await.expect("answers"),
         WriteOutcome::Overtaken
     );
     assert_eq!(

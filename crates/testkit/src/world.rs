@@ -358,7 +358,11 @@ impl DueIndex for World {
             due.sort_by_key(place);
             let has_more = due.len() > limit as usize;
             due.truncate(limit as usize);
-            DuePage { due, has_more }
+            DuePage {
+                due,
+                unreadable: Vec::new(),
+                has_more,
+            }
         })
     }
 
@@ -423,6 +427,7 @@ impl SubscriptionStore for World {
                 *stored = subscription.clone();
                 WriteOutcome::Written
             }
+            Some(stored) if stored == subscription => WriteOutcome::Written,
             _ => WriteOutcome::Overtaken,
         })
     }

@@ -3,7 +3,7 @@
 //! A delivery that succeeds at once is in the table; it costs no log bytes.
 
 use tracing::{debug, error, info, warn};
-use webhooks_domain::deliver::{DeliverError, Report};
+use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{DropReason, Hint, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_lambda::with_sources;
@@ -12,6 +12,15 @@ use webhooks_sqs::HintError;
 pub(crate) fn report(hint: &Hint, report: &Report) {
     let delivery = hint.delivery;
     match report {
+        Report::Attempted {
+            attempt,
+            recorded: Recorded::LeftToNextHint,
+            ..
+        } => error!(
+            delivery.id = %delivery,
+            attempt = attempt.number,
+            "attempt could not be recorded; the next queue message makes it again",
+        ),
         Report::Attempted { attempt, .. } if attempt.outcome == AttemptOutcome::Succeeded => {
             debug!(delivery.id = %delivery, attempt = attempt.number, "attempt succeeded");
         }

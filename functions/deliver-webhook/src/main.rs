@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use ring::rand::SystemRandom;
+use tracing::warn;
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::ports::Clock;
@@ -18,8 +19,8 @@ use webhooks_kms::KmsKeyService;
 use webhooks_lambda::{Environment, SystemClock, aws_config, end_of_invocation, init_logging};
 use webhooks_sqs::{SqsQueue, batch, decode};
 
-/// What the writes after a request may take, at most.
-const TIME_TO_RECORD: Duration = Duration::from_secs(2);
+/// What the two writes after a request may take, at most: see the bounds of AWS calls.
+const TIME_TO_RECORD: Duration = Duration::from_secs(4);
 /// What the answer to Lambda needs.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
@@ -37,6 +38,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
+    let policy = environment.retry_policy()?;
+    if policy.longest_run() > environment.retention()? {
+        warn!("some deliveries end as expired: RETENTION_DAYS is shorter than the retry schedule");
+    }
     let deliver = Deliver {
         vault: Vault::new(table.clone(), keys, SystemClock),
         table,
@@ -46,7 +51,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         ),
         sender: HttpSender::new(AddressPolicy::new(development), timeout)?,
         clock: SystemClock,
-        policy: environment.retry_policy()?,
+        policy,
         longest_queue_delay: environment.parse("LONGEST_QUEUE_DELAY_SECONDS")?,
         time_for_attempt: timeout + TIME_TO_RECORD,
         random: SystemRandom::new(),

@@ -62,6 +62,7 @@ impl Verdict {
 mod tests {
     use super::*;
     use crate::delivery::tests::NOW;
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     const FAR: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -80,14 +81,19 @@ mod tests {
         }
     }
 
-    fn decide_before(deadline: Timestamp, status: u16, number: u32) -> Verdict {
-        let terms = Terms {
-            policy: &RetryPolicy::schedule(vec![0, 5, 5]).unwrap(),
+    fn terms(deadline: Timestamp) -> Terms<'static> {
+        static POLICY: LazyLock<RetryPolicy> =
+            LazyLock::new(|| RetryPolicy::schedule(vec![0, 5, 5]).unwrap());
+        Terms {
+            policy: &POLICY,
             deadline,
             jitter: Jitter::NONE,
             longest_queue_delay: LongestQueueDelay::MAX,
-        };
-        Verdict::after(number, &response(status), &terms, NOW)
+        }
+    }
+
+    fn decide_before(deadline: Timestamp, status: u16, number: u32) -> Verdict {
+        Verdict::after(number, &response(status), &terms(deadline), NOW)
     }
 
     fn decide(status: u16, number: u32) -> Verdict {
@@ -108,6 +114,25 @@ mod tests {
         }
         for status in [300, 302, 400, 404, 500, 503] {
             assert!(matches!(decide(status, 1), Verdict::Retry(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_is_made_again_whatever_stopped_it() {
+        for outcome in [
+            AttemptOutcome::TimedOut,
+            AttemptOutcome::Unreachable,
+            // The name may lead somewhere else the next time.
+            AttemptOutcome::Blocked,
+        ] {
+            let response = WebhookResponse {
+                outcome,
+                status: None,
+                retry_after: None,
+                ..response(500)
+            };
+            let verdict = Verdict::after(1, &response, &terms(FAR), NOW);
+            assert!(matches!(verdict, Verdict::Retry(_)), "{outcome}");
         }
     }
 

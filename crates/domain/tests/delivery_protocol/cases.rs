@@ -1,5 +1,6 @@
 //! What each kind of event does to a delivery.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::stage::{
@@ -8,10 +9,14 @@ use crate::stage::{
 };
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{DeliverError, Report};
-use webhooks_domain::delivery::{CancelReason, DeliveryStatus, DropReason, FailureReason};
-use webhooks_domain::due::OVERDUE_AFTER;
-use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_DELAY, SubscriptionStore};
+use webhooks_domain::deliver::{DeliverError, Recorded, Report};
+use webhooks_domain::delivery::{
+    CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Verdict,
+};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
+use webhooks_domain::ports::{
+    DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, SubscriptionStore, WriteOutcome,
+};
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
@@ -146,6 +151,66 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
         7,
         "one more for the one duplicate"
     );
+}
+
+#[test]
+fn a_table_that_takes_no_records_multiplies_nothing() {
+    let stage = stage(schedule(&[0, 5, 5]));
+    stage.world.answer((0..100).map(|_| samples::response(500)));
+    for round in 1..=20 {
+        // Load, subscription, data key, unwrap, queue: the sixth call is the record.
+        let is_first = round == 1;
+        let before_record = if is_first { 5 } else { 3 };
+        let faults = std::iter::repeat_n(Fault::None, before_record).chain([Fault::Before]);
+        stage.world.plant(faults);
+        let message = stage.world.receive().unwrap();
+        let result = stage.handle(message);
+        assert!(!stage.world.clear_faults(), "the record failed");
+        assert!(
+            matches!(
+                result,
+                Ok(Report::Attempted {
+                    recorded: Recorded::LeftToNextHint,
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
+        assert_eq!(stage.world.queue().len(), 1, "one chain, after {round}");
+    }
+    stage.drain();
+    assert_eq!(stage.delivery().attempts.len(), 3);
+    assert_eq!(stage.world.requests().len(), 23);
+}
+
+#[test]
+fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
+    let stage = stage(schedule(&[0, 0, 5]));
+    stage.world.answer((0..10).map(|_| samples::response(500)));
+    // A run has made attempt 1 and sent the next hint; its record takes its time. It lands
+    // while the request of the run that got that hint is under way.
+    stage.world.purge_queue();
+    let id = stage.ids[0];
+    let second = Hint {
+        delivery: id,
+        attempt: 2,
+        due_at: Some(samples::NOW),
+    };
+    now(DeliveryQueue::send(&stage.world, &second, Duration::ZERO)).unwrap();
+    let is_late = AtomicBool::new(true);
+    stage.world.during_requests(move |world| {
+        if is_late.swap(false, Ordering::Relaxed) {
+            let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
+            let first = samples::failed_attempt(1);
+            let recorded = now(world.record(&id, &first, &Verdict::Retry(next)));
+            assert_eq!(recorded.unwrap(), WriteOutcome::Written);
+        }
+    });
+    stage.drain();
+    let attempts = stage.delivery().attempts;
+    assert_eq!(attempts.len(), 3);
+    let late = attempts[2].at.since(attempts[0].at);
+    assert!(late < Duration::from_mins(1), "{late:?}");
 }
 
 #[test]
