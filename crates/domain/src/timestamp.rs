@@ -88,6 +88,10 @@ pub(crate) mod as_text {
 
     use super::Timestamp;
 
+    #[expect(
+        clippy::ref_option,
+        reason = "serde calls it with a reference to the field"
+    )]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         serializer: S,

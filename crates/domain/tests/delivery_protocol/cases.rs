@@ -205,6 +205,7 @@ fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
             let recorded = now(world.record(&id, &first, &Verdict::Retry(next)));
             assert_eq!(recorded.unwrap(), WriteOutcome::Written);
         }
+        world.set_now(world.time() + Duration::from_secs(1));
     });
     stage.drain();
     let attempts = stage.delivery().attempts;
