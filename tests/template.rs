@@ -403,11 +403,19 @@ fn one_sweep_ends_before_the_next_begins_and_none_is_repeated() {
     let schedule = &sweep["Events"]["EveryMinute"]["Properties"];
     assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
     assert!(sweep["Timeout"].as_u64().unwrap() < 60);
+    // Without it SAM names every stack's schedule alike, and a second one cannot be made.
+    assert_eq!(schedule["OmitName"], true);
     // Neither the schedule nor Lambda's queue of asynchronous events brings one again.
     assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
     assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
     let age = &sweep["EventInvokeConfig"]["MaximumEventAgeInSeconds"];
     assert!(age.as_u64().unwrap() <= 60);
+}
+
+#[test]
+fn a_chain_of_retries_is_not_taken_for_a_loop() {
+    let deliver = &load()["Resources"]["DeliverWebhookFunction"]["Properties"];
+    assert_eq!(deliver["RecursiveLoop"], "Allow");
 }
 
 #[test]

@@ -274,7 +274,7 @@ impl TryFrom<SubscriptionItem> for Subscription {
             event_types: item.event_types,
             filter: item.filter.map(Filter::from_stored),
             description: item.description,
-            headers: CustomHeaders::new(item.headers).map_err(|error| error.to_string())?,
+            headers: CustomHeaders::from_stored(item.headers),
             retry_policy: item.retry_policy,
             secrets: secrets
                 .and_then(SealedSecrets::from_stored)

@@ -64,6 +64,19 @@ impl CustomHeaders {
         Ok(Self(checked))
     }
 
+    /// Headers that were checked when they were stored. What today's rules refuse is left
+    /// out: a stricter rule must not stop the subscription.
+    pub fn from_stored(headers: BTreeMap<String, String>) -> Self {
+        let permitted =
+            |name: &str, value: &str| check_name(name).is_ok() && check_value(name, value).is_ok();
+        let headers = headers.into_iter();
+        Self(
+            headers
+                .filter(|(name, value)| permitted(name, value))
+                .collect(),
+        )
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -249,6 +262,14 @@ mod tests {
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned()));
         CustomHeaders::new(pairs.collect())
+    }
+
+    #[test]
+    fn what_todays_rules_refuse_is_left_out_of_what_was_stored() {
+        let stored = [("x-a", "1"), ("x-amzn-oidc-data", "2"), ("x-b", "3\n")];
+        let stored = stored.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = CustomHeaders::from_stored(BTreeMap::from(stored));
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("x-a", "1")]);
     }
 
     #[test]
