@@ -3,11 +3,11 @@
 //! It works with the operator's own credentials, on the stack's outputs. Results go to
 //! standard output as tables or JSON, progress and errors to standard error.
 //!
-//! A module for each group of commands: `dlq`, `requeue`. All of them find
-//! the stack in `place` and print through `print`.
+//! A module for each group of commands: `dlq`, which works on a `queue`, and `requeue`.
+//! All of them find the stack in `place` and print through `print`.
 //!
-//! Every command may be repeated: what it moves or queues is never lost by a crash in
-//! between, and what is moved twice is delivered once.
+//! Every command may be repeated: what it moves or queues is not lost by a crash in between,
+//! and what is moved twice is delivered once. Only `dlq drop` loses, and is meant to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(

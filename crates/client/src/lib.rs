@@ -1,7 +1,7 @@
 //! A client of a deployed stack, through its public interfaces only.
 //!
-//! - [`Stack`] is read from `stack.json`. It puts events on the bus and starts
-//!   the workflow by hand.
+//! - [`Stack`] is read from `stack.json`, or made from the outputs of a deployed
+//!   stack. It puts events on the bus and starts the workflow by hand.
 //! - [`Api`] manages subscriptions and reads messages and deliveries, with
 //!   signed requests to the Function URL.
 //! - [`Receiver`] is a loopback endpoint. It records what it is sent, answers

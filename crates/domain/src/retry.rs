@@ -240,9 +240,7 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let at = Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).ok()?);
-    Some(at.since(now))
+    Some(Timestamp::from(date).since(now))
 }
 
 #[cfg(test)]

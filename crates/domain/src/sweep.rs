@@ -2,8 +2,9 @@
 //! that were lost.
 //!
 //! A hint is sent **before** its entry is postponed: a sweep that dies in between repeats
-//! hints, and the guard of [`crate::deliver`] absorbs them. So two sweeps must not overlap
-//! by intention: one ends before the next begins, and leaves the rest to it.
+//! hints, and the guard of [`crate::deliver`] absorbs them. It also absorbs what two sweeps
+//! that overlap both send; so that they seldom do, one ends within its minute and leaves
+//! the rest to the next.
 
 use futures_util::future::join_all;
 

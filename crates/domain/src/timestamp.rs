@@ -1,7 +1,7 @@
 //! Points in time.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -41,6 +41,13 @@ impl Timestamp {
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// What a clock said; a time before 1970 becomes its beginning.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(0) + time.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
@@ -131,6 +138,14 @@ mod tests {
     #[test]
     fn a_time_outside_the_calendar_is_still_shown() {
         assert_eq!(Timestamp(i64::MAX).to_string(), format!("{} ms", i64::MAX));
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_taken_for_1970() {
+        let time = UNIX_EPOCH + Duration::from_micros(1_500_999);
+        assert_eq!(Timestamp::from(time), Timestamp(1_500));
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(Timestamp::from(before), Timestamp(0));
     }
 
     #[test]

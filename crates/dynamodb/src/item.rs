@@ -352,105 +352,7 @@ impl From<DataKeyItem> for WrappedDataKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_dynamo::AttributeValue;
-    use webhooks_domain::event::EventReader;
-    use webhooks_domain::outbound::WebhookResponse;
     use webhooks_testkit::samples;
-
-    /// What a write of at most this size costs: one write unit.
-    const WRITE_UNIT_BYTES: usize = 1_024;
-
-    /// The size that DynamoDB bills: names in UTF-8, and values by their kind
-    /// (Developer Guide, "Item sizes and formats"; numbers at their upper bound).
-    fn billed_bytes(item: Item) -> usize {
-        let attributes = std::collections::HashMap::from(item);
-        attributes
-            .iter()
-            .map(|(name, value)| name.len() + value_bytes(value))
-            .sum()
-    }
-
-    fn value_bytes(value: &AttributeValue) -> usize {
-        match value {
-            AttributeValue::S(text) => text.len(),
-            AttributeValue::B(bytes) => bytes.len(),
-            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-            AttributeValue::L(values) => {
-                3 + values
-                    .iter()
-                    .map(|value| 1 + value_bytes(value))
-                    .sum::<usize>()
-            }
-            AttributeValue::M(map) => {
-                3 + map
-                    .iter()
-                    .map(|(name, value)| 1 + name.len() + value_bytes(value))
-                    .sum::<usize>()
-            }
-            _ => 1,
-        }
-    }
-
-    /// The message of an event with about 1 KB of detail.
-    fn one_kilobyte_message() -> Message {
-        let lines: Vec<_> = (0..11)
-            .map(|n| {
-                serde_json::json!({
-                    "sku": format!("SKU-{:07}", n * 7_919_993 % 9_999_991),
-                    "name": format!("Article number {n} of the catalogue"),
-                    "quantity": n % 3 + 1,
-                    "price": format!("{}.{:02}", n * 37 % 101, n * 53 % 100),
-                })
-            })
-            .collect();
-        let detail = serde_json::json!({ "customerId": "cust_1001", "lines": lines });
-        assert!((1_000..1_200).contains(&detail.to_string().len()));
-        let event = serde_json::json!({
-            "id": "4ff6bd79-7b06-4b43-9d9f-6a0d4ee1dc0c",
-            "detail-type": "order.created",
-            "time": "2026-01-31T09:30:00Z",
-            "detail": detail,
-        });
-        let reader = EventReader {
-            customer_id: "/detail/customerId".parse().unwrap(),
-            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/webhookDeadline".parse().unwrap(),
-        };
-        reader.read(&event.to_string()).unwrap()
-    }
-
-    #[test]
-    fn a_message_of_one_kilobyte_costs_one_write_unit() {
-        let size = billed_bytes(message_item(&one_kilobyte_message(), samples::NOW));
-        println!("message item of a 1 KB event: {size} bytes");
-        assert!(size <= WRITE_UNIT_BYTES, "{size} bytes");
-    }
-
-    #[test]
-    fn a_delivery_that_succeeds_at_once_costs_one_write_unit_each_time() {
-        let mut delivery = samples::delivery(&one_kilobyte_message(), samples::subscription_id(1));
-        let new = billed_bytes(delivery_item(&delivery));
-        let mut attempt = samples::failed_attempt(1);
-        attempt.response_excerpt = Some("x".repeat(WebhookResponse::MAX_EXCERPT_BYTES));
-        delivery.attempts.push(attempt);
-        let ended = billed_bytes(delivery_item(&delivery));
-        println!("delivery item: {new} bytes new, {ended} after an attempt with a full excerpt");
-        assert!(ended <= WRITE_UNIT_BYTES, "{ended} bytes");
-    }
-
-    #[test]
-    fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
-        let one = samples::subscription("cust_1001", 1);
-        let secrets = samples::migrating_secrets();
-        let two = Subscription {
-            secrets,
-            ..one.clone()
-        };
-        let size = |subscription| billed_bytes(to_item(&SubscriptionItem::from(subscription)));
-        let (one, two) = (size(&one), size(&two));
-        println!("subscription item: {one} bytes with one secret, {two} with one of each kind");
-        assert!(two <= WRITE_UNIT_BYTES, "{two} bytes");
-    }
 
     #[test]
     fn a_subscription_is_read_back_with_all_its_secrets() {
@@ -476,51 +378,9 @@ mod tests {
         }
     }
 
-    /// What the writes of a delivery cost after its message's: the item's size before or
-    /// after a write, whichever is larger, and each entry that the write puts into the `due`
-    /// index or takes out of it (Developer Guide, "Read and write operations").
-    fn write_units(failures: u32, last: Option<u16>, long_waits: u32) -> usize {
-        let mut delivery = samples::delivery(&one_kilobyte_message(), samples::subscription_id(1));
-        let units =
-            |delivery: &Delivery| billed_bytes(delivery_item(delivery)).div_ceil(WRITE_UNIT_BYTES);
-        let mut sum = units(&delivery);
-        let waits = failures - u32::from(last.is_none());
-        for number in 1..=failures {
-            delivery.attempts.push(samples::failed_attempt(number));
-            delivery.next_attempt_at = Some(samples::NOW);
-            let is_end = number > waits;
-            // One entry is put; of the others each replaces the one before; the end removes it.
-            let entries = if number == 1 || is_end { 1 } else { 2 };
-            sum += units(&delivery) + entries;
-            if !is_end && waits - number < long_waits {
-                // The sweep moves the entry.
-                sum += units(&delivery) + 2;
-            }
-        }
-        if last.is_some() {
-            let mut attempt = samples::failed_attempt(failures + 1);
-            attempt.response_excerpt = None;
-            delivery.attempts.push(attempt);
-            sum += units(&delivery) + usize::from(failures > 0);
-        }
-        sum
-    }
-
-    #[test]
-    fn a_delivery_that_succeeds_at_once_pays_nothing_for_the_due_index() {
-        let message = 1;
-        let at_once = message + write_units(0, Some(200), 0);
-        let third = message + write_units(2, Some(200), 0);
-        let default_schedule = message + write_units(10, None, 7);
-        println!(
-            "write units: {at_once} succeeded at once, {third} at the third attempt, {default_schedule} failed ten times over 75 hours"
-        );
-        assert_eq!((at_once, third, default_schedule), (3, 9, 54));
-    }
-
     #[test]
     fn what_prepare_calls_writes_is_read_back() {
-        let message = one_kilobyte_message();
+        let message = samples::message("acme", "event-1");
         let item: MessageItem =
             serde_dynamo::from_item(message_item(&message, samples::NOW)).unwrap();
         assert_eq!(Message::from(item), message);
@@ -531,8 +391,8 @@ mod tests {
 
     #[test]
     fn binary_goes_through_the_workflow_as_base64() {
-        let json =
-            serde_json::to_value(message_item(&one_kilobyte_message(), samples::NOW)).unwrap();
+        let message = samples::message("acme", "event-1");
+        let json = serde_json::to_value(message_item(&message, samples::NOW)).unwrap();
         let payload = json["payload"]["B"].as_str().unwrap();
         assert!(payload.starts_with("H4sI"), "gzip in base64: {payload}");
     }

@@ -27,6 +27,8 @@ mod due_index;
 mod overdue;
 mod store;
 mod subscriptions;
+#[cfg(test)]
+mod write_units;
 
 pub use overdue::{OverduePage, ScanCursor, Segment};
 pub use store::DynamoStore;

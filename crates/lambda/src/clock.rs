@@ -1,6 +1,6 @@
 //! The machine's clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use lambda_runtime::Context;
 use webhooks_domain::ports::Clock;
@@ -16,10 +16,7 @@ impl Clock for SystemClock {
         reason = "this is the one place that asks the machine"
     )]
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+        SystemTime::now().into()
     }
 }
 

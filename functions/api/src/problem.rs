@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracing::error;
 use webhooks_domain::manage::{FieldError, ManageError};
 use webhooks_domain::ports::StoreError;
+use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
 
 /// A problem: `application/problem+json`.
@@ -77,10 +78,20 @@ impl Problem {
         }
     }
 
-    fn ours(status: StatusCode, failure: &dyn std::error::Error) -> Self {
+    /// A failure of ours that may pass.
+    fn unavailable(failure: &dyn std::error::Error) -> Self {
         error!(error = with_sources(failure), "request failed");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
         let detail = "the request could not be served; try again".to_owned();
         Self::new("unavailable", "Temporarily unavailable", status, detail)
+    }
+
+    /// A failure of ours that stays until somebody mends what is stored.
+    fn unreadable(failure: &dyn std::error::Error) -> Self {
+        error!(error = with_sources(failure), "request failed");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let detail = "what is stored cannot be read; trying again does not help".to_owned();
+        Self::new("unreadable", "Stored data cannot be read", status, detail)
     }
 }
 
@@ -97,11 +108,20 @@ impl From<FieldError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let status = match error {
-            StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::ours(status, &error)
+        match error {
+            StoreError::Unavailable { .. } => Self::unavailable(&error),
+            StoreError::Corrupt { .. } => Self::unreadable(&error),
+        }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Store(error) => error.into(),
+            VaultError::Keys(_) => Self::unavailable(&error),
+            VaultError::NoDataKey | VaultError::NotOurs { .. } => Self::unreadable(&error),
+        }
     }
 }
 
@@ -117,7 +137,7 @@ impl From<ManageError> for Problem {
                 error.to_string(),
             ),
             ManageError::Store(error) => error.into(),
-            ManageError::Vault(error) => Self::ours(StatusCode::SERVICE_UNAVAILABLE, &error),
+            ManageError::Vault(error) => error.into(),
         }
     }
 }

@@ -1,0 +1,212 @@
+//! What our writes cost: the sizes of items as DynamoDB bills them, and the write units
+//! of a delivery from its first write to its end.
+
+use std::collections::HashMap;
+
+use serde_dynamo::{AttributeValue, Item};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::event::EventReader;
+use webhooks_domain::message::Message;
+use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::subscription::Subscription;
+use webhooks_testkit::samples;
+
+use crate::item::{SubscriptionItem, delivery_item, message_item};
+
+/// What a write of at most this size costs: one write unit.
+const WRITE_UNIT_BYTES: usize = 1_024;
+
+/// The size that DynamoDB bills: names in UTF-8, and values by their kind
+/// (Developer Guide, "Item sizes and formats"; numbers at their upper bound).
+fn billed_bytes(item: Item) -> usize {
+    let attributes = HashMap::from(item);
+    attributes
+        .iter()
+        .map(|(name, value)| name.len() + value_bytes(value))
+        .sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::L(values) => {
+            3 + values
+                .iter()
+                .map(|value| 1 + value_bytes(value))
+                .sum::<usize>()
+        }
+        AttributeValue::M(map) => {
+            3 + map
+                .iter()
+                .map(|(name, value)| 1 + name.len() + value_bytes(value))
+                .sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
+/// The message of an event with about 1 KB of detail.
+fn one_kilobyte_message() -> Message {
+    let lines: Vec<_> = (0..11)
+        .map(|n| {
+            serde_json::json!({
+                "sku": format!("SKU-{:07}", n * 7_919_993 % 9_999_991),
+                "name": format!("Article number {n} of the catalogue"),
+                "quantity": n % 3 + 1,
+                "price": format!("{}.{:02}", n * 37 % 101, n * 53 % 100),
+            })
+        })
+        .collect();
+    let detail = serde_json::json!({ "customerId": "cust_1001", "lines": lines });
+    assert!((1_000..1_200).contains(&detail.to_string().len()));
+    let event = serde_json::json!({
+        "id": "4ff6bd79-7b06-4b43-9d9f-6a0d4ee1dc0c",
+        "detail-type": "order.created",
+        "time": "2026-01-31T09:30:00Z",
+        "detail": detail,
+    });
+    let reader = EventReader {
+        customer_id: "/detail/customerId".parse().unwrap(),
+        idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+        deadline: "/detail/webhookDeadline".parse().unwrap(),
+    };
+    reader.read(&event.to_string()).unwrap()
+}
+
+/// A delivery of a 1 KB event, and what its writes have cost so far, its message's included.
+struct Billed {
+    delivery: Delivery,
+    excerpt_bytes: usize,
+    units: usize,
+}
+
+impl Billed {
+    /// The message and the delivery are written. Every answer will have an excerpt of this size.
+    fn new(excerpt_bytes: usize) -> Self {
+        let message = one_kilobyte_message();
+        let message_bytes = billed_bytes(message_item(&message, samples::NOW));
+        let mut new = Self {
+            delivery: samples::delivery(&message, samples::subscription_id(1)),
+            excerpt_bytes,
+            units: message_bytes.div_ceil(WRITE_UNIT_BYTES),
+        };
+        new.units += new.bytes().div_ceil(WRITE_UNIT_BYTES);
+        new
+    }
+
+    /// Whether the delivery is in the `due` index.
+    fn is_indexed(&self) -> bool {
+        self.delivery.next_attempt_at.is_some()
+    }
+
+    /// The size of the delivery's item, with what it has only while it is in the index.
+    fn bytes(&self) -> usize {
+        let mut item = HashMap::from(delivery_item(&self.delivery));
+        if self.is_indexed() {
+            let now = samples::NOW.as_millis().to_string();
+            for (name, number) in [("dueShard", "7"), ("sweepAt", &now), ("nextAttempt", "10")] {
+                item.insert(name.to_owned(), AttributeValue::N(number.to_owned()));
+            }
+        }
+        billed_bytes(item.into())
+    }
+
+    /// An update costs the item's size before or after it, whichever is larger, and a unit
+    /// for each index entry that it takes out or puts in (Developer Guide, "Read and write
+    /// operations" and "Global secondary indexes"). Every update of a delivery that stays
+    /// in the index moves its entry, which is both.
+    fn update(&mut self, change: impl FnOnce(&mut Delivery)) {
+        let (was_indexed, bytes) = (self.is_indexed(), self.bytes());
+        change(&mut self.delivery);
+        let bytes = bytes.max(self.bytes());
+        let entries = usize::from(was_indexed) + usize::from(self.is_indexed());
+        self.units += bytes.div_ceil(WRITE_UNIT_BYTES) + entries;
+    }
+
+    fn append_attempt(delivery: &mut Delivery, excerpt_bytes: usize) {
+        let mut attempt = samples::failed_attempt(delivery.next_attempt());
+        attempt.response_excerpt = Some("x".repeat(excerpt_bytes));
+        delivery.attempts.push(attempt);
+    }
+
+    /// An attempt fails, and there is a next one.
+    fn fail(mut self) -> Self {
+        let excerpt_bytes = self.excerpt_bytes;
+        self.update(|delivery| {
+            Self::append_attempt(delivery, excerpt_bytes);
+            delivery.next_attempt_at = Some(samples::NOW);
+        });
+        self
+    }
+
+    /// The sweep queues the hint, after a long wait.
+    fn sweep(mut self) -> Self {
+        self.update(|_| ());
+        self
+    }
+
+    /// The last attempt is made.
+    fn end(mut self, status: DeliveryStatus) -> Self {
+        let excerpt_bytes = self.excerpt_bytes;
+        self.update(|delivery| {
+            Self::append_attempt(delivery, excerpt_bytes);
+            delivery.next_attempt_at = None;
+            delivery.status = status;
+        });
+        self
+    }
+}
+
+#[test]
+fn a_message_of_one_kilobyte_costs_one_write_unit() {
+    let size = billed_bytes(message_item(&one_kilobyte_message(), samples::NOW));
+    println!("message item of a 1 KB event: {size} bytes");
+    assert!(size <= WRITE_UNIT_BYTES, "{size} bytes");
+}
+
+#[test]
+fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
+    let one = samples::subscription("cust_1001", 1);
+    let two = Subscription {
+        secrets: samples::migrating_secrets(),
+        ..one.clone()
+    };
+    let size = |subscription| {
+        billed_bytes(serde_dynamo::to_item(SubscriptionItem::from(subscription)).unwrap())
+    };
+    let (one, two) = (size(&one), size(&two));
+    println!("subscription item: {one} bytes with one secret, {two} with one of each kind");
+    assert!(two <= WRITE_UNIT_BYTES, "{two} bytes");
+}
+
+#[test]
+fn a_delivery_that_fails_once_still_costs_one_write_unit_each_time() {
+    let new = Billed::new(WebhookResponse::MAX_EXCERPT_BYTES);
+    let new_bytes = new.bytes();
+    let failed = new.fail().bytes();
+    println!("delivery item: {new_bytes} bytes new, {failed} after a failure with a full excerpt");
+    assert!(failed <= WRITE_UNIT_BYTES, "{failed} bytes");
+}
+
+#[test]
+fn a_delivery_that_succeeds_at_once_pays_nothing_for_the_due_index() {
+    const GIVEN_UP: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+    let write_units = |excerpt_bytes| {
+        let new = || Billed::new(excerpt_bytes);
+        let third = new().fail().fail().end(DeliveryStatus::Succeeded);
+        // The default schedule: after 5 s and 5 min seven long waits.
+        let ten = (0..7).fold(new().fail().fail(), |billed, _| billed.fail().sweep());
+        [
+            new().end(DeliveryStatus::Succeeded).units,
+            third.units,
+            ten.end(GIVEN_UP).units,
+        ]
+    };
+    let short = write_units("try later".len());
+    let full = write_units(WebhookResponse::MAX_EXCERPT_BYTES);
+    println!("write units succeeded at once, at the third attempt, failed ten times:");
+    println!("{short:?} with short excerpts, {full:?} with full ones");
+    assert_eq!((short, full), ([3, 9, 56], [3, 11, 104]));
+}
