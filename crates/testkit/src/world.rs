@@ -445,13 +445,16 @@ impl SubscriptionSwitch for World {
         read: &Subscription,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        let disabled = Subscription {
-            status: SubscriptionStatus::Disabled,
-            updated_at: now,
-            version: read.version + 1,
-            ..read.clone()
-        };
-        self.replace(&disabled).await
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored) if stored.version == read.version => {
+                stored.status = SubscriptionStatus::Disabled;
+                stored.updated_at = now;
+                stored.version += 1;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
+        })
     }
 }
 
