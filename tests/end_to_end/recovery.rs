@@ -8,13 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use clap::Parser;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use webhooks_cli::{Cli, Outcome};
 use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_domain::ids::MessageId;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_terminal::Style;
 
@@ -77,6 +78,34 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
     let bodies = queue_bodies(&test.stack, queue_url).await?;
     let left = bodies.iter().filter(|body| body.contains(&test.customer));
     assert_eq!(left.count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_the_rule_could_not_hand_over_is_delivered() -> Result<()> {
+    let (test, _alone) = Fixture::alone("redrive-rule").await?;
+    let queue_url = test.stack.output("RuleDeadLetterQueueUrl")?;
+    let created = test.subscribe("/a").await?;
+    let event = test.envelope("refused", "order.created", json!({"total": 12.5}));
+    refused_by_the_workflow(&test, queue_url, &event).await?;
+
+    let (_, listed) = webhooks(&["dlq", "list"]).await?;
+    let errors = &queue(&listed, "rule")["errors"];
+    assert_eq!(errors[0]["name"], "NO_PERMISSIONS", "{listed}");
+    assert_eq!(errors[0]["cause"], "not authorized", "{listed}");
+    let (outcome, redriven) = webhooks(&["dlq", "redrive", "rule"]).await?;
+    assert_eq!(outcome, Outcome::Complete, "{redriven}");
+    assert_eq!(queue(&redriven, "rule")["moved"], 1, "{redriven}");
+
+    let request = test.first_request("/a").await?;
+    request.verify(&created.secret)?;
+    let message = MessageId::from_event_id(&test.customer.parse()?, event["id"].as_str().unwrap());
+    assert_eq!(request.webhook_id(), message.to_string());
+    let delivery = test
+        .settled_delivery(request.webhook_id(), &created)
+        .await?;
+    assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+    assert!(queue_bodies(&test.stack, queue_url).await?.is_empty());
     Ok(())
 }
 
@@ -192,6 +221,31 @@ async fn a_purged_delivery_queue_loses_nothing() -> Result<()> {
 
 fn sqs(test: &Fixture) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(test.stack.sdk_config())
+}
+
+/// Puts an event where EventBridge leaves it when it cannot start the workflow, in
+/// the same form: the event is the body, and the attributes say why.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>
+async fn refused_by_the_workflow(test: &Fixture, queue_url: &str, event: &Value) -> Result<()> {
+    let rule = format!("arn:aws:events:{}:000000000000:rule/r", test.stack.region());
+    let mut sent = sqs(test)
+        .send_message()
+        .queue_url(queue_url)
+        .message_body(event.to_string());
+    for (name, value) in [
+        ("RULE_ARN", rule.as_str()),
+        ("TARGET_ARN", test.stack.output("StateMachineArn")?),
+        ("ERROR_CODE", "NO_PERMISSIONS"),
+        ("ERROR_MESSAGE", "not authorized"),
+    ] {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value)
+            .build()?;
+        sent = sent.message_attributes(name, value);
+    }
+    sent.send().await?;
+    Ok(())
 }
 
 async fn purge(test: &Fixture, queue_url: &str) -> Result<()> {

@@ -32,7 +32,7 @@ impl Failpoints {
         Self { folder }
     }
 
-    /// From now on functions crash, as this seed has it.
+    /// From now on functions crash, as this seed and each process's id have it.
     pub(crate) fn start(&self, seed: u64) -> Result<()> {
         // Under its name when it is complete: functions read it at any time.
         let partial = self.folder.join("crashes.partial");

@@ -1,7 +1,7 @@
-//! Which calls go wrong, and how.
+//! Which calls there are, which of them go wrong, and how.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -54,7 +54,18 @@ const RECORD: &str = "UpdateItem";
 /// What is called when the request is made: the next hint is sent, the attempt recorded.
 const AFTER_THE_REQUEST: [&str; 2] = [SEND_MESSAGE, RECORD];
 
-/// Decides for each call whether it goes wrong, and remembers what it decided.
+/// One try of a call. The client tries a call again when it fails.
+pub(crate) struct Try<'a> {
+    /// `UpdateItem`
+    pub(crate) operation: &'a str,
+    /// The same for every try of a call, and for no other call.
+    pub(crate) call: &'a str,
+    /// What is sent.
+    pub(crate) body: &'a [u8],
+}
+
+/// Counts the calls, decides for each try whether it goes wrong, and remembers what
+/// it decided.
 #[derive(Default)]
 pub(crate) struct Faults {
     state: Mutex<State>,
@@ -64,11 +75,32 @@ pub(crate) struct Faults {
 struct State {
     /// `None` while nothing goes wrong.
     rng: Option<Rng>,
+    /// Every try, by operation.
+    calls: BTreeMap<String, usize>,
     /// By operation and fault.
     counts: BTreeMap<(String, String), usize>,
-    /// The faults that may repeat a request, by each number that the call names: all
-    /// its numbers. Those of a message and a subscription are those of a delivery.
-    repeating: HashMap<String, Vec<HashSet<String>>>,
+    /// The calls after a request that a fault met.
+    after_the_request: HashMap<String, Disturbed>,
+}
+
+/// A call after a request that a fault met.
+struct Disturbed {
+    /// The numbers that it names. Those of a message and a subscription are those of
+    /// a delivery.
+    numbers: Vec<u128>,
+    /// Hints that it may have queued beyond its one.
+    hints: usize,
+    /// Whether its last try failed: the client gave up, or was killed.
+    failed: bool,
+}
+
+impl Disturbed {
+    /// How many requests it may repeat. Each hint too many asks for one. When the call
+    /// failed, the attempt that it was for is asked for once more: by the hint that
+    /// comes back, or by the next one where that is queued already.
+    fn repeats(&self) -> usize {
+        self.hints + usize::from(self.failed)
+    }
 }
 
 impl Faults {
@@ -86,20 +118,25 @@ impl Faults {
         self.state().rng = None;
     }
 
-    /// What is to happen to this call.
-    pub(crate) fn next(&self, operation: &str, body: &[u8]) -> Option<Fault> {
+    /// What is to happen to this try.
+    pub(crate) fn next(&self, tried: &Try<'_>) -> Option<Fault> {
+        let operation = tried.operation;
         let mut state = self.state();
-        let fault = draw(state.rng.as_mut()?, operation)?;
-        let key = (operation.to_owned(), fault.to_string());
-        *state.counts.entry(key).or_default() += 1;
-        if AFTER_THE_REQUEST.contains(&operation) && !matches!(fault, Fault::Delay(_)) {
-            let named: HashSet<String> = numbers(body).map(str::to_owned).collect();
-            for number in &named {
-                let calls = state.repeating.entry(number.clone()).or_default();
-                calls.push(named.clone());
-            }
+        *state.calls.entry(operation.to_owned()).or_default() += 1;
+        let fault = state.rng.as_mut().and_then(|rng| draw(rng, operation));
+        if let Some(fault) = fault {
+            let key = (operation.to_owned(), fault.to_string());
+            *state.counts.entry(key).or_default() += 1;
         }
-        Some(fault)
+        if AFTER_THE_REQUEST.contains(&operation) {
+            state.remember(tried, fault);
+        }
+        fault
+    }
+
+    /// How often each operation was called, every try counted.
+    pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
+        self.state().calls.clone()
     }
 
     /// How many calls went wrong, by operation and fault.
@@ -107,18 +144,49 @@ impl Faults {
         self.state().counts.clone()
     }
 
-    /// How many faults met a delivery after its request: each may be the reason why
-    /// that request was not recorded, or why another hint asked for it again.
-    pub(crate) fn after_the_request(&self, delivery_id: &str) -> usize {
+    /// How many requests of a delivery may be repeated because of faults after them.
+    pub(crate) fn repeats(&self, delivery_id: &str) -> usize {
         let mut numbers = numbers(delivery_id.as_bytes());
         let (Some(message), Some(subscription)) = (numbers.next(), numbers.next()) else {
             return 0;
         };
-        let state = self.state();
-        let of_message = state.repeating.get(message).into_iter().flatten();
-        of_message
-            .filter(|named| named.contains(subscription))
-            .count()
+        let names = |call: &&Disturbed| {
+            call.numbers.contains(&message) && call.numbers.contains(&subscription)
+        };
+        self.state()
+            .after_the_request
+            .values()
+            .filter(names)
+            .map(Disturbed::repeats)
+            .sum()
+    }
+}
+
+impl State {
+    /// Notes what a try after a request came to. A try that fails is made good by a
+    /// later one of the same call; a hint that is queued stays queued.
+    fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) {
+        let (hints, failed) = match fault {
+            None | Some(Fault::Delay(_)) => {
+                if let Some(call) = self.after_the_request.get_mut(tried.call) {
+                    call.failed = false;
+                }
+                return;
+            }
+            Some(Fault::ServerError | Fault::Throttle) => (0, true),
+            Some(Fault::DroppedAnswer) => (1, true),
+            Some(Fault::Duplicate) => (1, false),
+        };
+        let call = self.after_the_request.entry(tried.call.to_owned());
+        let call = call.or_insert_with(|| Disturbed {
+            numbers: numbers(tried.body).collect(),
+            hints: 0,
+            failed: false,
+        });
+        if tried.operation == SEND_MESSAGE {
+            call.hints += hints;
+        }
+        call.failed = failed;
     }
 }
 
@@ -146,10 +214,10 @@ fn draw(rng: &mut Rng, operation: &str) -> Option<Fault> {
 }
 
 /// The runs of exactly 32 hexadecimal digits in a text.
-fn numbers(text: &[u8]) -> impl Iterator<Item = &str> {
+fn numbers(text: &[u8]) -> impl Iterator<Item = u128> {
     text.split(|byte| !byte.is_ascii_hexdigit())
         .filter(|run| run.len() == 32)
-        .filter_map(|run| std::str::from_utf8(run).ok())
+        .filter_map(|run| u128::from_str_radix(str::from_utf8(run).ok()?, 16).ok())
 }
 
 #[cfg(test)]
@@ -159,12 +227,20 @@ mod tests {
     const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
     const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
 
+    fn first(operation: &str) -> Try<'_> {
+        Try {
+            operation,
+            call: "1",
+            body: b"",
+        }
+    }
+
     #[test]
     fn a_seed_decides_what_goes_wrong() {
         let faults = |seed| {
             let faults = Faults::default();
             faults.start(seed);
-            let next = |_| faults.next(SEND_MESSAGE, b"");
+            let next = |_| faults.next(&first(SEND_MESSAGE));
             (0..1_000).map(next).collect::<Vec<_>>()
         };
         assert_eq!(faults(1), faults(1));
@@ -176,8 +252,8 @@ mod tests {
         let faults = Faults::default();
         faults.start(1);
         for _ in 0..1_000 {
-            faults.next(SEND_MESSAGE, b"");
-            faults.next("Decrypt", b"");
+            faults.next(&first(SEND_MESSAGE));
+            faults.next(&first("Decrypt"));
         }
         let counts = faults.counts();
         let kinds = |operation: &str| {
@@ -202,31 +278,81 @@ mod tests {
     #[test]
     fn nothing_goes_wrong_unless_it_is_started() {
         let faults = Faults::default();
-        assert!((0..1_000).all(|_| faults.next(RECORD, b"").is_none()));
+        assert!((0..1_000).all(|_| faults.next(&first(RECORD)).is_none()));
         faults.start(1);
         faults.stop();
-        assert!((0..1_000).all(|_| faults.next(RECORD, b"").is_none()));
+        assert!((0..1_000).all(|_| faults.next(&first(RECORD)).is_none()));
+        assert_eq!(faults.calls(), BTreeMap::from([(RECORD.to_owned(), 2_000)]));
+    }
+
+    /// How many requests of a delivery two calls may repeat: the first meets these
+    /// faults, and another one none.
+    fn repeats(operation: &str, faults: &[Option<Fault>], delivery: &str) -> usize {
+        let all = Faults::default();
+        let body = format!("MESSAGE#msg_{MESSAGE} DELIVERY#sub_{SUBSCRIPTION}");
+        let tried = |call| Try {
+            operation,
+            call,
+            body: body.as_bytes(),
+        };
+        for fault in faults {
+            all.state().remember(&tried("1"), *fault);
+        }
+        all.state().remember(&tried("2"), None);
+        all.repeats(delivery)
+    }
+
+    #[test]
+    fn a_fault_counts_only_where_it_may_repeat_a_request() {
+        let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
+        let good = None;
+        let late = Some(Fault::Delay(Duration::ZERO));
+        let error = Some(Fault::ServerError);
+        let throttle = Some(Fault::Throttle);
+        let dropped = Some(Fault::DroppedAnswer);
+        let twice = Some(Fault::Duplicate);
+        for (tries, sent, recorded) in [
+            (&[good][..], 0, 0),
+            (&[late], 0, 0),
+            (&[error, throttle, good], 0, 0),
+            (&[throttle, late], 0, 0),
+            (&[error, throttle, error], 1, 1),
+            (&[dropped, good], 1, 0),
+            (&[error, dropped, twice], 2, 0),
+            (&[dropped, error, throttle], 2, 1),
+            (&[dropped, dropped, dropped], 4, 1),
+        ] {
+            assert_eq!(repeats(SEND_MESSAGE, tries, &delivery), sent, "{tries:?}");
+            assert_eq!(repeats(RECORD, tries, &delivery), recorded, "{tries:?}");
+        }
     }
 
     #[test]
     fn a_fault_is_found_by_the_delivery_that_the_call_names() {
+        let failed = [Some(Fault::Throttle)];
+        let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
+        assert_eq!(repeats(RECORD, &failed, &delivery), 1);
+        let other = format!("dlv_{MESSAGE}_{}", "0".repeat(32));
+        assert_eq!(repeats(RECORD, &failed, &other), 0);
+    }
+
+    #[test]
+    fn only_calls_after_a_request_repeat_it() {
         let faults = Faults::default();
         faults.start(1);
-        let key = format!(r#"{{"pk":"MESSAGE#msg_{MESSAGE}","sk":"DELIVERY#sub_{SUBSCRIPTION}"}}"#);
-        for _ in 0..1_000 {
-            faults.next(RECORD, key.as_bytes());
-            faults.next("GetItem", key.as_bytes());
-        }
-        let counts = faults.counts();
-        let expected: usize = counts
-            .iter()
-            .filter(|((operation, fault), _)| operation == RECORD && fault != "delay")
-            .map(|(_, count)| count)
-            .sum();
-        assert!(expected > 0);
+        let body = format!("msg_{MESSAGE} sub_{SUBSCRIPTION}");
         let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
-        assert_eq!(faults.after_the_request(&delivery), expected);
-        let other = format!("dlv_{MESSAGE}_{}", "0".repeat(32));
-        assert_eq!(faults.after_the_request(&other), 0);
+        let thousand = |operation| {
+            for call in 0..1_000 {
+                faults.next(&Try {
+                    operation,
+                    call: &format!("{operation} {call}"),
+                    body: body.as_bytes(),
+                });
+            }
+            faults.repeats(&delivery)
+        };
+        assert_eq!(thousand("GetItem"), 0);
+        assert!(thousand(RECORD) > 0);
     }
 }

@@ -13,8 +13,9 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use webhooks_client::{Attempt, Delivery, DeliveryStatus, Request};
 
-/// By how much a request's timestamp may be older than the deadline of a request
-/// explains, and how far it may lie ahead: it is cut to seconds.
+/// By how much a request's timestamp may be older than the request timeout explains:
+/// it is cut to seconds, and the machine is busy. It never lies ahead: one clock gives
+/// the timestamp and the arrival.
 const TIMESTAMP_SLACK: Duration = Duration::from_secs(3);
 
 /// Where an event holds the key by which its requests are known again.
@@ -80,7 +81,7 @@ pub(crate) struct History {
 /// A promise that was broken.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Kind {
-    /// No delivery, or one that succeeded without a request that did.
+    /// No delivery, or one that ended without a success and before its last attempt.
     Lost,
     /// A request, a delivery or an attempt that nothing put explains.
     Phantom,
@@ -294,12 +295,22 @@ impl History {
             let detail = format!("{} attempts, of {most}", attempts.len());
             judgement.add(Kind::BeyondBound, id, detail);
         }
-        if !delivery.status.is_terminal() {
-            judgement.add(Kind::NotTerminal, id, delivery.status);
-        }
         let accepted = |request: &&Request| request.answer.is_some_and(|a| a.is_success());
-        if delivery.status == DeliveryStatus::Succeeded && !requests.iter().any(accepted) {
-            judgement.add(Kind::Lost, id, "succeeded without a request that did");
+        match delivery.status {
+            DeliveryStatus::Pending => judgement.add(Kind::NotTerminal, id, delivery.status),
+            DeliveryStatus::Succeeded if !requests.iter().any(accepted) => {
+                judgement.add(Kind::Lost, id, "succeeded without a request that did");
+            }
+            // No endpoint answers 410, and no event has a deadline.
+            DeliveryStatus::Failed if attempts.len() < most => {
+                let detail = format!("failed after {} of {most} attempts", attempts.len());
+                judgement.add(Kind::Lost, id, detail);
+            }
+            // Nobody deletes or pauses a subscription.
+            DeliveryStatus::Cancelled | DeliveryStatus::Held => {
+                judgement.add(Kind::Lost, id, delivery.status);
+            }
+            DeliveryStatus::Succeeded | DeliveryStatus::Failed => {}
         }
         for (pair, &delay) in attempts.windows(2).zip(self.limits.schedule.iter().skip(1)) {
             let waited = started(&pair[1])? - ended(&pair[0])?;

@@ -6,8 +6,9 @@
 //! what failed is brought back, and when nothing moves any more the history of each
 //! customer is judged.
 //!
-//! A seed decides what is planned: payloads, answers, the order of faults and crashes.
-//! It does not decide which call comes first, so a seed that fails once may pass again.
+//! A seed decides what is planned: payloads, answers, the order of faults. It does not
+//! decide which call comes first, nor where crashes fall: each copy of the function
+//! draws them by its process id too. So a seed that fails once may pass again.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(

@@ -19,10 +19,13 @@ use tokio::{
 };
 use url::Url;
 
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, Try};
 
 /// The header that names the operation of a call: `DynamoDB_20120810.UpdateItem`.
 const TARGET: &str = "x-amz-target";
+
+/// The header that is the same for every try of a call.
+const CALL: &str = "amz-sdk-invocation-id";
 
 /// A proxy of the emulator. It ends when the value is dropped.
 pub(crate) struct Proxy {
@@ -87,11 +90,9 @@ impl Forwarding {
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let target = parts.headers.get(TARGET);
-        let fault = target
-            .and_then(|target| target.to_str().ok()?.rsplit('.').next())
-            .and_then(|operation| self.faults.next(operation, &body));
-        self.answer(&Request::from_parts(parts, body), fault).await
+        let request = Request::from_parts(parts, body);
+        let fault = tried(&request).and_then(|tried| self.faults.next(&tried));
+        self.answer(&request, fault).await
     }
 
     async fn answer(
@@ -137,6 +138,16 @@ impl Forwarding {
         let body = body.collect().await?.to_bytes();
         Ok(Response::from_parts(parts, Full::new(body)))
     }
+}
+
+/// What the client says of a try. Every client of the functions does.
+fn tried(request: &Request<Bytes>) -> Option<Try<'_>> {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    Some(Try {
+        operation: header(TARGET)?.rsplit('.').next()?,
+        call: header(CALL)?,
+        body: request.body(),
+    })
 }
 
 /// An error in the form of the services that speak JSON: DynamoDB, SQS and KMS.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::history::Violation;
 
+/// The operations of KMS among the functions' calls.
+const KMS_OPERATIONS: [&str; 2] = ["Decrypt", "GenerateDataKey"];
+
 /// A broken promise, and the seed that broke it.
 pub(crate) struct Broken {
     /// The seed.
@@ -31,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) failed_events: usize,
     /// Dead letters that were queued again.
     pub(crate) dead_letters: usize,
+    /// Calls of the functions by operation, every try counted.
+    pub(crate) calls: BTreeMap<String, usize>,
     /// Faults by operation and kind.
     pub(crate) faults: BTreeMap<(String, String), usize>,
     /// Crashes by boundary.
@@ -47,7 +52,7 @@ impl Report {
         let mut rows = vec![
             ("events".to_owned(), self.events),
             ("  put twice".to_owned(), self.doubled),
-            ("deliveries".to_owned(), self.deliveries.values().sum()),
+            ("deliveries".to_owned(), self.delivered()),
         ];
         rows.extend(indented(&self.deliveries));
         rows.extend([
@@ -72,6 +77,7 @@ impl Report {
             .iter()
             .map(|(name, count)| format!("{name:width$}  {count:>7}"))
             .collect();
+        lines.extend(self.calls_per_delivery());
         for Broken { seed, violation } in &self.broken {
             lines.push(format!(
                 "seed {seed}: {}: {}: {}",
@@ -85,6 +91,32 @@ impl Report {
         }
         lines.join("\n")
     }
+
+    /// Deliveries of any status.
+    fn delivered(&self) -> usize {
+        self.deliveries.values().sum()
+    }
+
+    /// What the deliveries cost in calls, as lines.
+    fn calls_per_delivery(&self) -> Vec<String> {
+        let width = self.calls.keys().map(String::len).max().unwrap_or(0);
+        let of_kms = KMS_OPERATIONS
+            .iter()
+            .filter_map(|name| self.calls.get(*name));
+        let of_kms = self.per_delivery(of_kms.sum()) * 1_000.0;
+        let mut lines = vec!["AWS calls per delivery".to_owned()];
+        lines.extend(self.calls.iter().map(|(operation, &count)| {
+            let each = self.per_delivery(count);
+            format!("  {operation:width$}  {count:>7}  {each:>7.3}")
+        }));
+        lines.push(format!("KMS calls per 1,000 deliveries: {of_kms:.1}"));
+        lines
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
+    fn per_delivery(&self, count: usize) -> f64 {
+        count as f64 / self.delivered().max(1) as f64
+    }
 }
 
 fn indented(counts: &BTreeMap<String, usize>) -> impl Iterator<Item = (String, usize)> {
@@ -97,6 +129,31 @@ fn indented(counts: &BTreeMap<String, usize>) -> impl Iterator<Item = (String, u
 mod tests {
     use super::*;
     use crate::history::Kind;
+
+    #[test]
+    fn calls_are_told_per_delivery() {
+        let counts = |counts: &[(&str, usize)]| {
+            let owned = counts
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count));
+            owned.collect::<BTreeMap<_, _>>()
+        };
+        let report = Report {
+            deliveries: counts(&[("failed", 100), ("succeeded", 300)]),
+            calls: counts(&[("Decrypt", 3), ("GenerateDataKey", 1), ("UpdateItem", 500)]),
+            ..Report::default()
+        };
+        assert_eq!(
+            report.calls_per_delivery(),
+            [
+                "AWS calls per delivery",
+                "  Decrypt                3    0.007",
+                "  GenerateDataKey        1    0.003",
+                "  UpdateItem           500    1.250",
+                "KMS calls per 1,000 deliveries: 10.0",
+            ]
+        );
+    }
 
     #[test]
     fn a_report_ends_with_how_to_repeat_each_broken_seed() {

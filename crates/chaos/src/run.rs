@@ -74,6 +74,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report {
         failed_events: settling.failed_events,
         dead_letters: settling.dead_letters,
+        calls: faults.calls(),
         faults: faults.counts(),
         cut_off: journal.cut_off.values().sum(),
         ..Report::default()
@@ -111,7 +112,7 @@ fn history(
             let cut_off = journal.cut_off.get(&delivery.id).copied();
             let explained = planned.times - 1
                 + cut_off.unwrap_or_default() * REQUESTS_OF_A_CUT_OFF_RUN
-                + faults.after_the_request(&delivery.id);
+                + faults.repeats(&delivery.id);
             repeats.insert(delivery.id.clone(), explained);
             all.push(delivery);
         }

@@ -1,5 +1,8 @@
 //! `DeliverWebhook`: makes the attempts that the delivery queue asks for.
 
+#[cfg(all(feature = "failpoints", not(debug_assertions)))]
+compile_error!("a release build must not crash on purpose: build it without `failpoints`");
+
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod log;

@@ -216,6 +216,16 @@ const PLANTS: &[(&str, Kind, Plant)] = &[
         change(history, 3, |request| request.answer = None);
         history.deliveries[3].attempts[0].status = None;
     }),
+    ("a failure before the last attempt", Kind::Lost, |history| {
+        history.deliveries[1].attempts.pop();
+        history.requests.remove(7);
+    }),
+    ("a delivery that is cancelled", Kind::Lost, |history| {
+        history.deliveries[1].status = DeliveryStatus::Cancelled;
+    }),
+    ("a delivery that is held", Kind::Lost, |history| {
+        history.deliveries[1].status = DeliveryStatus::Held;
+    }),
     ("a request of an unknown event", Kind::Phantom, |history| {
         let unknown = request(&put("three"), "/a", after(0), Some(200));
         history.requests.push(Arc::new(unknown));
@@ -292,15 +302,21 @@ const PLANTS: &[(&str, Kind, Plant)] = &[
         request.received_at += Duration::from_secs(20);
         history.requests[4] = Arc::new(request);
     }),
+    (
+        "a timestamp that lies ahead",
+        Kind::BadSignature,
+        |history| {
+            let mut request = (*history.requests[4]).clone();
+            request.received_at -= Duration::from_secs(1);
+            history.requests[4] = Arc::new(request);
+        },
+    ),
     ("an attempt before its time", Kind::TooEarly, |history| {
         history.limits.schedule[1] = Duration::from_millis(1_991);
         history.limits.schedule[2] = Duration::from_millis(2_990);
     }),
     ("a delivery that is pending", Kind::NotTerminal, |history| {
         history.deliveries[1].status = DeliveryStatus::Pending;
-    }),
-    ("a delivery that is held", Kind::NotTerminal, |history| {
-        history.deliveries[1].status = DeliveryStatus::Held;
     }),
     ("an attempt left out", Kind::NotContiguous, |history| {
         history.deliveries[2].attempts.remove(1);
