@@ -1,7 +1,7 @@
 //! Fuzz targets: one for each text that a stranger may write.
 //!
 //! A target holds laws against inputs near to real ones. As a part of `cargo xtask test` the
-//! inputs are random, for a second each; `cargo xtask fuzz` lets libFuzzer choose them by the
+//! inputs are random with a fixed seed, for a second each; `cargo xtask fuzz` lets libFuzzer choose them by the
 //! code that they reach, for as long as one likes.
 //!
 //! A failure prints the shrunken input and, in the random run, `BOLERO_RANDOM_SEED=…`: with that

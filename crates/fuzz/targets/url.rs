@@ -93,7 +93,9 @@ fn is_public(given: &str, canonical: &str) {
     assert!(labels.iter().all(is_label), "a label out of bounds");
     // A last label that looks like a number makes the whole host an IPv4 address (WHATWG URL, 3.5).
     let last = labels[labels.len() - 1];
-    assert!(!last.bytes().all(|byte| byte.is_ascii_digit()) && !last.starts_with("0x"));
+    let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(!last.bytes().all(|byte| byte.is_ascii_digit()));
+    assert!(!last.strip_prefix("0x").is_some_and(is_hexadecimal));
     assert!(!["localhost", "local", "internal", "arpa", "onion"].contains(&last));
     assert!(name.parse::<IpAddr>().is_err());
 }

@@ -121,6 +121,8 @@ fn test_stack(workspace: &Workspace, stack: &Stack, options: &Options) -> Result
 fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
     let mut command = workspace.cargo();
     command
+        // The fuzz targets try the same inputs each time here; `fuzz` looks for new ones.
+        .env("BOLERO_RANDOM_SEED", "1")
         .args(["test", "--workspace"])
         .args(targets)
         .args(options.trailing());
