@@ -210,6 +210,8 @@ where
             outcome: response.outcome,
             status: response.status,
             error: response.error,
+            addresses: response.addresses,
+            response_headers: response.headers,
             response_excerpt: response.excerpt,
         };
         let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {

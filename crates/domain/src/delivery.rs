@@ -13,10 +13,12 @@ mod verdict;
 pub use hint::{DropReason, Duty, Hint};
 pub use verdict::{Terms, Verdict};
 
+use std::net::IpAddr;
+
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::message::Message;
-use crate::outbound::AttemptOutcome;
+use crate::outbound::{AttemptOutcome, ResponseHeaders};
 use crate::timestamp::Timestamp;
 
 /// One message owed to one subscription.
@@ -113,8 +115,7 @@ impl DeliveryStatus {
 }
 
 /// One HTTP request made for a delivery, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
@@ -125,13 +126,14 @@ pub struct Attempt {
     /// What came of it.
     pub outcome: AttemptOutcome,
     /// The HTTP status, when there was an answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// What went wrong below HTTP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The address that answered; without an answer, all that were dialled.
+    pub addresses: Vec<IpAddr>,
+    /// What is kept of the response's headers.
+    pub response_headers: ResponseHeaders,
     /// The beginning of the response body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_excerpt: Option<String>,
 }
 
@@ -167,6 +169,8 @@ pub(crate) mod tests {
             outcome: AttemptOutcome::HttpError,
             status: Some(500),
             error: None,
+            addresses: Vec::new(),
+            response_headers: ResponseHeaders::default(),
             response_excerpt: None,
         };
         Delivery {

@@ -14,7 +14,8 @@ use webhooks_domain::ports::{
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY,
+    message_partition,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
@@ -63,7 +64,9 @@ impl DeliveryStore for DynamoStore {
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
         let made_before = attempt.number.saturating_sub(1);
-        let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(attempt))]);
+        let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(
+            &AttemptItem::from(attempt),
+        ))]);
         let append = "attempts = list_append(attempts, :attempt)";
         let update = match verdict {
             Verdict::Ended(status) => self.update_pending(id, made_before, *status, &[append]),

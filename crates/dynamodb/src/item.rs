@@ -1,6 +1,7 @@
 //! Items of the table, to and from the domain's types.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
@@ -10,7 +11,7 @@ use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
-use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+use webhooks_domain::outbound::{AttemptOutcome, CustomHeaders, EndpointUrl, ResponseHeaders};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
@@ -106,7 +107,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         event_type: delivery.event_type.clone(),
         status: delivery.status.as_str().to_owned(),
         reason: delivery.status.reason().map(str::to_owned),
-        attempts: delivery.attempts.clone(),
+        attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),
@@ -187,7 +188,7 @@ pub(crate) struct DeliveryItem {
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    attempts: Vec<Attempt>,
+    attempts: Vec<AttemptItem>,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
@@ -205,11 +206,70 @@ impl TryFrom<DeliveryItem> for Delivery {
             customer_id: item.customer_id,
             event_type: item.event_type,
             status,
-            attempts: item.attempts,
+            attempts: item.attempts.into_iter().map(Attempt::from).collect(),
             created_at: item.created_at,
             next_attempt_at: item.next_attempt_at,
             expires_at: Timestamp::from_millis(item.expires_at.saturating_mul(1_000)),
         })
+    }
+}
+
+/// An attempt. The names are short: every update of a delivery pays for all its attempts.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AttemptItem {
+    #[serde(rename = "n")]
+    number: u32,
+    #[serde(rename = "t")]
+    at: Timestamp,
+    #[serde(rename = "d")]
+    duration_ms: u32,
+    #[serde(rename = "o")]
+    outcome: AttemptOutcome,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<IpAddr>,
+    #[serde(
+        rename = "h",
+        default,
+        skip_serializing_if = "ResponseHeaders::is_empty"
+    )]
+    response_headers: ResponseHeaders,
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    response_excerpt: Option<String>,
+}
+
+impl From<&Attempt> for AttemptItem {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            at: attempt.at,
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome,
+            status: attempt.status,
+            error: attempt.error.clone(),
+            addresses: attempt.addresses.clone(),
+            response_headers: attempt.response_headers.clone(),
+            response_excerpt: attempt.response_excerpt.clone(),
+        }
+    }
+}
+
+impl From<AttemptItem> for Attempt {
+    fn from(item: AttemptItem) -> Self {
+        Self {
+            number: item.number,
+            at: item.at,
+            duration_ms: item.duration_ms,
+            outcome: item.outcome,
+            status: item.status,
+            error: item.error,
+            addresses: item.addresses,
+            response_headers: item.response_headers,
+            response_excerpt: item.response_excerpt,
+        }
     }
 }
 
@@ -384,7 +444,10 @@ mod tests {
         let item: MessageItem =
             serde_dynamo::from_item(message_item(&message, samples::NOW)).unwrap();
         assert_eq!(Message::from(item), message);
-        let delivery = samples::delivery(&message, samples::subscription_id(1));
+        let delivery = Delivery {
+            attempts: vec![samples::failed_attempt(1)],
+            ..samples::delivery(&message, samples::subscription_id(1))
+        };
         let item: DeliveryItem = serde_dynamo::from_item(delivery_item(&delivery)).unwrap();
         assert_eq!(Delivery::try_from(item).unwrap(), delivery);
     }

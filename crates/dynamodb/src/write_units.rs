@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use serde_dynamo::{AttributeValue, Item};
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::event::EventReader;
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
 
@@ -75,21 +75,51 @@ fn one_kilobyte_message() -> Message {
     reader.read(&event.to_string()).unwrap()
 }
 
+/// How much an endpoint says in each answer.
+#[derive(Clone, Copy)]
+enum Answers {
+    Short,
+    /// As much as is kept: of an IPv6 address, long headers, and a body that is longer still.
+    Full,
+}
+
+impl Answers {
+    fn failed_attempt(self, number: u32) -> Attempt {
+        let attempt = samples::failed_attempt(number);
+        match self {
+            Self::Short => attempt,
+            Self::Full => {
+                let address = "2001:db8:1111:2222:3333:4444:5555:6666";
+                let addresses = vec![address.parse().unwrap()];
+                let response_headers = ResponseHeaders::keep(|_| Some(&[b'x'; 1_000]));
+                let room = WebhookResponse::room_for_excerpt(&addresses, &response_headers);
+                assert!(room > 0);
+                Attempt {
+                    addresses,
+                    response_headers,
+                    response_excerpt: Some("x".repeat(room)),
+                    ..attempt
+                }
+            }
+        }
+    }
+}
+
 /// A delivery of a 1 KB event, and what its writes have cost so far, its message's included.
 struct Billed {
     delivery: Delivery,
-    excerpt_bytes: usize,
+    answers: Answers,
     units: usize,
 }
 
 impl Billed {
-    /// The message and the delivery are written. Every answer will have an excerpt of this size.
-    fn new(excerpt_bytes: usize) -> Self {
+    /// The message and the delivery are written.
+    fn new(answers: Answers) -> Self {
         let message = one_kilobyte_message();
         let message_bytes = billed_bytes(message_item(&message, samples::NOW));
         let mut new = Self {
             delivery: samples::delivery(&message, samples::subscription_id(1)),
-            excerpt_bytes,
+            answers,
             units: message_bytes.div_ceil(WRITE_UNIT_BYTES),
         };
         new.units += new.bytes().div_ceil(WRITE_UNIT_BYTES);
@@ -125,17 +155,16 @@ impl Billed {
         self.units += bytes.div_ceil(WRITE_UNIT_BYTES) + entries;
     }
 
-    fn append_attempt(delivery: &mut Delivery, excerpt_bytes: usize) {
-        let mut attempt = samples::failed_attempt(delivery.next_attempt());
-        attempt.response_excerpt = Some("x".repeat(excerpt_bytes));
+    fn append_attempt(delivery: &mut Delivery, answers: Answers) {
+        let attempt = answers.failed_attempt(delivery.next_attempt());
         delivery.attempts.push(attempt);
     }
 
     /// An attempt fails, and there is a next one.
     fn fail(mut self) -> Self {
-        let excerpt_bytes = self.excerpt_bytes;
+        let answers = self.answers;
         self.update(|delivery| {
-            Self::append_attempt(delivery, excerpt_bytes);
+            Self::append_attempt(delivery, answers);
             delivery.next_attempt_at = Some(samples::NOW);
         });
         self
@@ -149,9 +178,9 @@ impl Billed {
 
     /// The last attempt is made.
     fn end(mut self, status: DeliveryStatus) -> Self {
-        let excerpt_bytes = self.excerpt_bytes;
+        let answers = self.answers;
         self.update(|delivery| {
-            Self::append_attempt(delivery, excerpt_bytes);
+            Self::append_attempt(delivery, answers);
             delivery.next_attempt_at = None;
             delivery.status = status;
         });
@@ -183,18 +212,23 @@ fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
 
 #[test]
 fn a_delivery_that_fails_once_still_costs_one_write_unit_each_time() {
-    let new = Billed::new(WebhookResponse::MAX_EXCERPT_BYTES);
+    let new = Billed::new(Answers::Full);
     let new_bytes = new.bytes();
     let failed = new.fail().bytes();
-    println!("delivery item: {new_bytes} bytes new, {failed} after a failure with a full excerpt");
+    let short = Billed::new(Answers::Short).end(DeliveryStatus::Succeeded);
+    println!(
+        "delivery item: {new_bytes} bytes new, {} after one attempt",
+        short.bytes()
+    );
+    println!("{failed} bytes after a failure with a full answer");
     assert!(failed <= WRITE_UNIT_BYTES, "{failed} bytes");
 }
 
 #[test]
 fn a_delivery_that_succeeds_at_once_pays_nothing_for_the_due_index() {
     const GIVEN_UP: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
-    let write_units = |excerpt_bytes| {
-        let new = || Billed::new(excerpt_bytes);
+    let write_units = |answers| {
+        let new = || Billed::new(answers);
         let third = new().fail().fail().end(DeliveryStatus::Succeeded);
         // The default schedule: after 5 s and 5 min seven long waits.
         let ten = (0..7).fold(new().fail().fail(), |billed, _| billed.fail().sweep());
@@ -204,9 +238,9 @@ fn a_delivery_that_succeeds_at_once_pays_nothing_for_the_due_index() {
             ten.end(GIVEN_UP).units,
         ]
     };
-    let short = write_units("try later".len());
-    let full = write_units(WebhookResponse::MAX_EXCERPT_BYTES);
+    let short = write_units(Answers::Short);
+    let full = write_units(Answers::Full);
     println!("write units succeeded at once, at the third attempt, failed ten times:");
-    println!("{short:?} with short excerpts, {full:?} with full ones");
-    assert_eq!((short, full), ([3, 9, 56], [3, 11, 104]));
+    println!("{short:?} with short answers, {full:?} with full ones");
+    assert_eq!((short, full), ([3, 9, 56], [3, 11, 101]));
 }

@@ -1,6 +1,6 @@
 //! The beginning of a response body, made safe to store and to show.
 
-use webhooks_domain::outbound::WebhookResponse;
+use webhooks_domain::outbound::{WebhookResponse, legible};
 
 /// Collects the beginning of a body while the body streams by.
 #[derive(Default)]
@@ -11,7 +11,7 @@ pub(crate) struct Excerpt {
 impl Excerpt {
     /// An excerpt's bytes come from as many bytes of the body or fewer (what is replaced grows),
     /// and the last character may begin on the last of them.
-    const HEAD_BYTES: usize = WebhookResponse::MAX_EXCERPT_BYTES + 3;
+    const HEAD_BYTES: usize = WebhookResponse::MAX_DETAIL_BYTES + 3;
 
     /// Takes what is still needed of the next part of the body.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -20,21 +20,12 @@ impl Excerpt {
             .extend_from_slice(&bytes[..missing.min(bytes.len())]);
     }
 
-    /// Whole characters of valid UTF-8, what is not replaced by `U+FFFD` and control characters
-    /// by spaces; `None` for an empty body.
-    pub(crate) fn finish(self) -> Option<String> {
-        let mut text = String::new();
-        for character in String::from_utf8_lossy(&self.head).chars() {
-            let character = if character.is_control() {
-                ' '
-            } else {
-                character
-            };
-            if text.len() + character.len_utf8() > WebhookResponse::MAX_EXCERPT_BYTES {
-                break;
-            }
-            text.push(character);
-        }
+    /// As much as there is room for, [legible]; `None` when that is nothing.
+    pub(crate) fn finish(self, room_bytes: usize) -> Option<String> {
+        let text = legible(
+            &self.head,
+            room_bytes.min(WebhookResponse::MAX_DETAIL_BYTES),
+        );
         (!text.is_empty()).then_some(text)
     }
 }
@@ -48,7 +39,7 @@ mod tests {
         for part in parts {
             excerpt.push(part);
         }
-        excerpt.finish()
+        excerpt.finish(512)
     }
 
     #[test]

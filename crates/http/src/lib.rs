@@ -31,6 +31,7 @@
 //!
 //! This crate is not a general HTTP client, and records and signs nothing.
 
+mod dialled;
 mod excerpt;
 mod failure;
 mod phase;

@@ -11,6 +11,7 @@ use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::dns::{Addrs, Resolve, Resolving};
 use webhooks_domain::outbound::{AddressPolicy, BlockedAddress};
 
+use crate::dialled;
 use crate::phase::Phase;
 
 /// How long a question may stay without an answer until it is asked again.
@@ -81,6 +82,7 @@ impl Resolve for CheckedResolver {
         Box::pin(async move {
             Phase::Dns.enter();
             let addresses = resolver.lookup(name.as_str()).await?;
+            dialled::note(&addresses);
             Phase::Connect.enter();
             // The client replaces port 0 by the URL's.
             let addresses = addresses

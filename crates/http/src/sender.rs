@@ -10,10 +10,11 @@ use reqwest::{Client, Response};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, WebhookRequest, WebhookResponse,
-    WebhookSender,
+    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, ResponseHeaders, WebhookRequest,
+    WebhookResponse, WebhookSender,
 };
 
+use crate::dialled;
 use crate::excerpt::Excerpt;
 use crate::failure::{self, Failure};
 use crate::phase::{ConnectPhase, Phase};
@@ -131,6 +132,9 @@ impl HttpSender {
         deadline: Instant,
     ) -> Result<Response, Failure> {
         self.check_url(&request.url)?;
+        if let EndpointHost::Address(address) = request.url.host() {
+            dialled::note(&[address]);
+        }
         let exchange = self
             .client
             .post(request.url.as_url().clone())
@@ -144,12 +148,8 @@ impl HttpSender {
         }
     }
 
-    /// Reads the body as far as it is wanted: an excerpt, and what went wrong, if anything.
-    async fn body(
-        &self,
-        response: &mut Response,
-        deadline: Instant,
-    ) -> (Option<String>, Option<String>) {
+    /// Reads the body as far as it is wanted: its beginning, and what went wrong, if anything.
+    async fn body(&self, response: &mut Response, deadline: Instant) -> (Excerpt, Option<String>) {
         let mut excerpt = Excerpt::default();
         let mut read_bytes = 0;
         let error = loop {
@@ -166,7 +166,7 @@ impl HttpSender {
                 Err(_) => break Some(failure::timed_out(Phase::Body, self.limit)),
             }
         };
-        (excerpt.finish(), error)
+        (excerpt, error)
     }
 
     async fn exchange(&self, request: WebhookRequest, started: Instant) -> WebhookResponse {
@@ -178,6 +178,8 @@ impl HttpSender {
                     outcome,
                     status: None,
                     error: Some(error),
+                    addresses: dialled::addresses(),
+                    headers: ResponseHeaders::default(),
                     excerpt: None,
                     retry_after: None,
                     duration_ms: elapsed_ms(started),
@@ -185,6 +187,10 @@ impl HttpSender {
             }
         };
         let (excerpt, error) = self.body(&mut response, deadline).await;
+        let answered = response.remote_addr().map(|address| address.ip());
+        let addresses: Vec<_> = answered.into_iter().collect();
+        let headers = kept_headers(response.headers());
+        let room_bytes = WebhookResponse::room_for_excerpt(&addresses, &headers);
         let outcome = if response.status().is_success() {
             AttemptOutcome::Succeeded
         } else {
@@ -194,7 +200,9 @@ impl HttpSender {
             outcome,
             status: Some(response.status().as_u16()),
             error,
-            excerpt,
+            excerpt: excerpt.finish(room_bytes),
+            addresses,
+            headers,
             retry_after: retry_after(response.headers()),
             duration_ms: elapsed_ms(started),
         }
@@ -203,7 +211,8 @@ impl HttpSender {
 
 impl WebhookSender for HttpSender {
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
-        Phase::track(self.exchange(request, Instant::now())).await
+        let exchange = Phase::track(self.exchange(request, Instant::now()));
+        dialled::track(exchange).await
     }
 }
 
@@ -231,6 +240,10 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
         map.append(name, value);
     }
     Ok(map)
+}
+
+fn kept_headers(headers: &HeaderMap) -> ResponseHeaders {
+    ResponseHeaders::keep(|name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
 /// The header as it came, when it could be what it should be.

@@ -7,7 +7,8 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{
-    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, WebhookResponse,
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
+    WebhookResponse,
 };
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -102,6 +103,10 @@ pub fn failed_attempt(number: u32) -> Attempt {
         outcome: AttemptOutcome::HttpError,
         status: Some(500),
         error: None,
+        addresses: vec!["192.0.2.1".parse().expect("an address")],
+        response_headers: ResponseHeaders::keep(|name| {
+            (name == "content-type").then_some(b"text/plain".as_slice())
+        }),
         response_excerpt: Some("try later".to_owned()),
     }
 }
@@ -117,6 +122,8 @@ pub fn response(status: u16) -> WebhookResponse {
         },
         status: Some(status),
         error: None,
+        addresses: Vec::new(),
+        headers: ResponseHeaders::default(),
         excerpt: None,
         retry_after: None,
         duration_ms: 12,

@@ -1,5 +1,6 @@
 //! `/messages/{messageId}` and `/deliveries/{deliveryId}`: what became of an event.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use webhooks_domain::delivery::{Attempt, Delivery};
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
 use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
 
 use crate::Api;
@@ -59,6 +60,10 @@ struct AttemptView {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<IpAddr>,
+    #[serde(skip_serializing_if = "ResponseHeaders::is_empty")]
+    response_headers: ResponseHeaders,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_excerpt: Option<String>,
 }
@@ -93,6 +98,8 @@ impl From<Attempt> for AttemptView {
             outcome: attempt.outcome,
             status: attempt.status,
             error: attempt.error,
+            addresses: attempt.addresses,
+            response_headers: attempt.response_headers,
             response_excerpt: attempt.response_excerpt,
         }
     }

@@ -62,6 +62,7 @@ impl Verdict {
 mod tests {
     use super::*;
     use crate::delivery::tests::NOW;
+    use crate::outbound::ResponseHeaders;
     use std::sync::LazyLock;
     use std::time::Duration;
 
@@ -75,6 +76,8 @@ mod tests {
             },
             status: Some(status),
             error: None,
+            addresses: Vec::new(),
+            headers: ResponseHeaders::default(),
             excerpt: None,
             retry_after: Some("3600".into()),
             duration_ms: 1,

@@ -4,6 +4,7 @@
 //! - [`AddressPolicy`] says which addresses may be dialled, whatever name led there.
 //! - [`DevelopmentNetworks`] is the one exception to both, and is empty by default.
 //! - [`CustomHeaders`] says which headers a customer may add to a request.
+//! - [`ResponseHeaders`] says what is kept of an answer's headers.
 //! - [`WebhookSender`] is the port that makes the request; a failed attempt is data,
 //!   an [`AttemptOutcome`], and never an `Err`.
 //!
@@ -13,10 +14,12 @@ mod address_policy;
 mod custom_headers;
 mod development_networks;
 mod endpoint_url;
+mod response_headers;
 mod sender;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use development_networks::{DevelopmentNetworks, DevelopmentNetworksError};
 pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
+pub use response_headers::{ResponseHeaders, legible};
 pub use sender::{AttemptOutcome, WebhookRequest, WebhookResponse, WebhookSender};

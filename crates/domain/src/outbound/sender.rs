@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::EndpointUrl;
+use super::{EndpointUrl, ResponseHeaders};
 
 /// How an attempt ended. Only [`Succeeded`](Self::Succeeded) ends the delivery well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,8 +79,13 @@ pub struct WebhookResponse {
     /// What failed, in a few words such as `connect: connection refused`: the phase, then
     /// the cause. Never a part of the URL's query, a header's value or the body.
     pub error: Option<String>,
-    /// The beginning of the response body: at most [`MAX_EXCERPT_BYTES`](Self::MAX_EXCERPT_BYTES)
-    /// of UTF-8, without control characters.
+    /// The address that answered. Without an answer, all that a new connection was tried to:
+    /// none when nothing was dialled, or when a kept connection broke.
+    pub addresses: Vec<IpAddr>,
+    /// What is kept of the response's headers.
+    pub headers: ResponseHeaders,
+    /// The beginning of the response body, without control characters: as many bytes of UTF-8
+    /// as there is [room](Self::room_for_excerpt) for.
     pub excerpt: Option<String>,
     /// The `Retry-After` header as it came, when it is at most
     /// [`MAX_RETRY_AFTER_BYTES`](Self::MAX_RETRY_AFTER_BYTES) of visible ASCII and spaces.
@@ -89,11 +95,22 @@ pub struct WebhookResponse {
 }
 
 impl WebhookResponse {
-    /// The longest excerpt that is kept.
-    pub const MAX_EXCERPT_BYTES: usize = 512;
+    /// The most that is kept of where a response came from and what it said: addresses,
+    /// headers and excerpt together. It is recorded with the attempt, and every later update
+    /// of the delivery pays for it again.
+    pub const MAX_DETAIL_BYTES: usize = 512;
 
     /// The longest `Retry-After` that is passed on; an HTTP date takes 29 bytes.
     pub const MAX_RETRY_AFTER_BYTES: usize = 64;
+
+    /// The bytes that addresses and headers leave to the excerpt. Each entry counts one byte
+    /// more than its text, as the table does.
+    pub fn room_for_excerpt(addresses: &[IpAddr], headers: &ResponseHeaders) -> usize {
+        let addresses = addresses.iter().map(|address| address.to_string().len());
+        let headers = headers.iter().map(|(name, value)| name.len() + value.len());
+        let taken: usize = addresses.chain(headers).map(|bytes| bytes + 1).sum();
+        Self::MAX_DETAIL_BYTES.saturating_sub(taken)
+    }
 }
 
 /// Sends webhooks.

@@ -9,6 +9,7 @@ mod addresses;
 mod authority;
 mod body;
 mod connection;
+mod details;
 mod dns;
 mod headers;
 mod name_server;

@@ -1,0 +1,88 @@
+//! What is kept of where an answer came from and what it said.
+
+use std::net::IpAddr;
+
+use rustls::RootCertStore;
+use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
+
+use super::authority::{Authority, Leaf};
+use super::name_server::NameServer;
+use super::receiver::{OK, Receiver};
+use super::{LONG, request, send, send_by_name, sender};
+
+fn addresses(response: &WebhookResponse) -> Vec<String> {
+    response.addresses.iter().map(IpAddr::to_string).collect()
+}
+
+#[tokio::test]
+async fn the_address_that_answered_is_told_on_a_kept_connection_too() {
+    let receiver = Receiver::answering(OK);
+    let sender = sender(LONG);
+    for _ in 0..2 {
+        let response = sender.send(request(&receiver.url())).await;
+        assert_eq!(addresses(&response), ["127.0.0.1"]);
+    }
+    assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn of_many_addresses_the_one_that_answered_is_told() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf::default());
+    // Nobody listens on the first.
+    let names = NameServer::answering(&["127.0.0.2", "127.0.0.1"]);
+    let response = send_by_name(LONG, &names, &receiver, authority.roots()).await;
+    assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
+    assert_eq!(addresses(&response), ["127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn without_an_answer_all_that_were_dialled_are_told() {
+    let receiver = Receiver::answering(OK);
+    let names = NameServer::answering(&["127.0.0.2", "127.0.0.3"]);
+    let response = send_by_name(LONG, &names, &receiver, RootCertStore::empty()).await;
+    assert_eq!(
+        response.error.as_deref(),
+        Some("connect: connection refused")
+    );
+    assert_eq!(addresses(&response), ["127.0.0.2", "127.0.0.3"]);
+}
+
+#[tokio::test]
+async fn a_refused_address_is_not_told() {
+    let receiver = Receiver::answering(OK);
+    let names = NameServer::answering(&["127.0.0.1", "10.1.2.3"]);
+    let response = send_by_name(LONG, &names, &receiver, RootCertStore::empty()).await;
+    assert_eq!(response.outcome, AttemptOutcome::Blocked);
+    assert!(addresses(&response).is_empty());
+}
+
+#[tokio::test]
+async fn headers_and_excerpt_share_one_bound_and_no_secret_is_kept() {
+    let long = "z".repeat(1_000);
+    let head = format!(
+        "HTTP/1.1 500 X\r\nset-cookie: s3cret\r\nauthorization: s3cret\r\nx-amz-security-token: s3cret\r\n\
+         Content-Type: text/plain\r\nserver: {long}\r\nretry-after: a\tÿ\r\nx-request-id: one\r\nx-request-id: two\r\n\
+         content-length: 1000\r\n\r\n{long}",
+    );
+    // One byte for each character, so that one header is not UTF-8.
+    let head: Vec<u8> = head.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let response = send(&Receiver::answering(head)).await;
+    let headers: Vec<_> = response.headers.iter().collect();
+    let server = "z".repeat(64);
+    assert_eq!(
+        headers,
+        [
+            ("content-type", "text/plain"),
+            ("retry-after", "a \u{fffd}"),
+            ("server", &server),
+            ("x-request-id", "one"),
+        ]
+    );
+    let excerpt = response.excerpt.unwrap();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 1)
+        .sum();
+    assert_eq!(bytes + "127.0.0.1".len() + 1 + excerpt.len(), 512);
+}
