@@ -61,6 +61,8 @@ pub enum Report {
         verdict: Verdict,
         /// Whether it was recorded.
         recorded: Recorded,
+        /// When its event happened; `None` where no time from then on means anything.
+        event_at: Option<Timestamp>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus),
@@ -229,6 +231,7 @@ where
             attempt,
             verdict,
             recorded,
+            event_at: event_at(delivery, message),
         })
     }
 
@@ -275,6 +278,16 @@ fn may_attempt(
     }
 }
 
+/// The longest that an event is on its way to us: as long as the rule tries.
+const LONGEST_ON_ITS_WAY: Duration = Duration::from_hours(24);
+
+/// When the event happened, unless it was long before its delivery was prepared: then it was
+/// replayed, or its time is not a time of day, and nobody waited for it since.
+fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ON_ITS_WAY)
+}
+
 /// The request of one attempt: same id and body every time, its own timestamp
 /// and signatures (Standard Webhooks 1.0.0).
 fn request(
@@ -301,4 +314,28 @@ fn request(
         headers,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::{NOW, delivery};
+    use crate::message::Payload;
+
+    #[test]
+    fn no_time_is_measured_from_an_event_that_was_replayed() {
+        let delivery = delivery(0);
+        let at = |time: Timestamp| Message {
+            id: delivery.id.message,
+            customer_id: delivery.customer_id.clone(),
+            event_type: delivery.event_type.clone(),
+            time: time.to_string(),
+            deadline: None,
+            payload: Payload::new("{}"),
+        };
+        let yesterday = NOW - LONGEST_ON_ITS_WAY;
+        assert_eq!(event_at(&delivery, &at(yesterday)), Some(yesterday));
+        let before = yesterday - Duration::from_millis(1);
+        assert_eq!(event_at(&delivery, &at(before)), None);
+    }
 }

@@ -6,6 +6,8 @@
 //! that overlap both send; so that they seldom do, one ends within its minute and leaves
 //! the rest to the next.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use crate::due::{Due, Shard};
@@ -33,6 +35,9 @@ pub struct SweepReport {
     pub queued: u64,
     /// Those of them whose attempt was overdue: an earlier hint was lost, or is still waiting.
     pub overdue: u64,
+    /// How long the oldest entry that was found had waited for a sweep; `None` when there
+    /// was none.
+    pub lag: Option<Duration>,
     /// Whether time ran out before everything was sent.
     pub unfinished: bool,
     /// What went wrong; the rest was done.
@@ -103,6 +108,8 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
             .iter()
             .map(|due| (due.hint, due.queue_delay(now)))
             .collect();
+        let lag = batch.iter().map(|due| now.since(due.sweep_at)).max();
+        report.lag = report.lag.max(lag);
         // What is refused stays where it is, for the next sweep.
         let refused = self.queue.send_batch(&hints).await?;
         let taken = |index| refused.iter().all(|refused| refused.index != index);
@@ -128,6 +135,7 @@ impl SweepReport {
     fn merge(mut self, other: Self) -> Self {
         self.queued += other.queued;
         self.overdue += other.overdue;
+        self.lag = self.lag.max(other.lag);
         self.unfinished |= other.unfinished;
         self.failures.extend(other.failures);
         self

@@ -4,6 +4,8 @@
 //! for this purpose and this table, and only for who may use the key so.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
@@ -17,6 +19,33 @@ pub struct KmsKeyService {
     client: Client,
     key_arn: String,
     context: HashMap<String, String>,
+    usage: Arc<Usage>,
+}
+
+/// How often KMS was called, and how often in vain.
+#[derive(Debug, Default)]
+pub struct Usage {
+    calls: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl Usage {
+    /// The calls since this was last asked.
+    pub fn take_calls(&self) -> u64 {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+
+    /// Those that failed since this was last asked.
+    pub fn take_errors(&self) -> u64 {
+        self.errors.swap(0, Ordering::Relaxed)
+    }
+
+    fn note<T>(&self, result: Result<T, KeyServiceError>) -> Result<T, KeyServiceError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        result.inspect_err(|_| {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        })
+    }
 }
 
 impl KmsKeyService {
@@ -28,12 +57,16 @@ impl KmsKeyService {
             client,
             key_arn,
             context: context.into(),
+            usage: Arc::default(),
         }
     }
-}
 
-impl KeyService for KmsKeyService {
-    async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
+    /// What is counted of its calls.
+    pub fn usage(&self) -> Arc<Usage> {
+        Arc::clone(&self.usage)
+    }
+
+    async fn generate_data_key(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
         const OPERATION: &str = "generate a data key";
         let output = self
             .client
@@ -51,7 +84,7 @@ impl KeyService for KmsKeyService {
         Ok((key, WrappedDataKey(wrapped.into_inner())))
     }
 
-    async fn unwrap(&self, wrapped: &WrappedDataKey) -> Result<DataKey, KeyServiceError> {
+    async fn decrypt(&self, wrapped: &WrappedDataKey) -> Result<DataKey, KeyServiceError> {
         const OPERATION: &str = "unwrap the data key";
         let output = self
             .client
@@ -63,6 +96,16 @@ impl KeyService for KmsKeyService {
             .await
             .map_err(|error| failed(OPERATION, error))?;
         data_key(output.plaintext, OPERATION)
+    }
+}
+
+impl KeyService for KmsKeyService {
+    async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
+        self.usage.note(self.generate_data_key().await)
+    }
+
+    async fn unwrap(&self, wrapped: &WrappedDataKey) -> Result<DataKey, KeyServiceError> {
+        self.usage.note(self.decrypt(wrapped).await)
     }
 }
 

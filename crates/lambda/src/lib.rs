@@ -1,5 +1,5 @@
 //! What every function shares: configuration from the environment, AWS clients,
-//! logging, the clock, and errors with a fixed name.
+//! logging, metrics, the clock, and errors with a fixed name.
 //!
 //! Nothing here knows what a function does.
 
@@ -8,9 +8,11 @@ mod clock;
 mod environment;
 mod error;
 mod logging;
+pub mod metrics;
 
 pub use aws::aws_config;
 pub use clock::{SystemClock, end_of_invocation};
 pub use environment::{Environment, EnvironmentError};
 pub use error::FunctionError;
 pub use logging::{init_logging, with_sources};
+pub use metrics::{Metric, Metrics};

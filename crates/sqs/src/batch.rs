@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
+use webhooks_domain::timestamp::Timestamp;
 
 /// The event: only what we use of it.
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,24 @@ pub struct Record {
     pub message_id: String,
     /// Its text.
     pub body: String,
+    /// What SQS says of it.
+    #[serde(default)]
+    pub attributes: Attributes,
+}
+
+/// What SQS says of a message: only what we use of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Attributes {
+    sent_timestamp: Option<String>,
+}
+
+impl Record {
+    /// When it was sent, the delay that was asked for not counted; `None` when SQS does not say.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        let millis = self.attributes.sent_timestamp.as_ref()?.parse().ok()?;
+        Some(Timestamp::from_millis(millis))
+    }
 }
 
 /// Which messages go back to the queue (`ReportBatchItemFailures`).
@@ -119,6 +138,7 @@ mod tests {
         let record = |(position, body): (usize, &&str)| Record {
             message_id: format!("id-{position}"),
             body: (*body).to_owned(),
+            attributes: Attributes::default(),
         };
         Batch {
             records: bodies.iter().enumerate().map(record).collect(),
@@ -133,10 +153,13 @@ mod tests {
     #[test]
     fn the_event_and_the_answer_have_lambdas_form() {
         let batch: Batch = serde_json::from_str(
-            r#"{"Records":[{"messageId":"a","body":"1","attributes":{}},{"messageId":"b","body":"2"}]}"#,
+            r#"{"Records":[{"messageId":"a","body":"1","attributes":{"SentTimestamp":"1700000000000","SenderId":"x"}},{"messageId":"b","body":"2"}]}"#,
         )
         .unwrap();
         assert_eq!(batch.records[1].message_id, "b");
+        let sent_at = Timestamp::from_millis(1_700_000_000_000);
+        assert_eq!(batch.records[0].sent_at(), Some(sent_at));
+        assert_eq!(batch.records[1].sent_at(), None);
         let response = BatchResponse {
             batch_item_failures: vec![BatchItemFailure {
                 item_identifier: "b".to_owned(),

@@ -2,12 +2,14 @@
 
 mod deliveries;
 mod extract;
+mod metrics;
 mod problem;
 mod subscriptions;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use ring::rand::SystemRandom;
 use webhooks_domain::manage::Manage;
@@ -15,8 +17,9 @@ use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_kms::KmsKeyService;
-use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging};
+use webhooks_lambda::{Environment, Metrics, SystemClock, aws_config, init_logging};
 
+use crate::metrics::Counters;
 use crate::problem::Problem;
 
 /// What every request needs.
@@ -30,6 +33,7 @@ struct Api {
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::read();
     init_logging(&environment)?;
+    let metrics = Metrics::of_this_function(&environment)?;
     let aws = aws_config().await;
     let table_name = environment.text("TABLE_NAME")?;
     let keys = KmsKeyService::new(
@@ -37,6 +41,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         environment.text("SIGNING_KEY_ARN")?,
         &table_name,
     );
+    let counters = Counters::new(metrics, keys.usage());
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
     let api = Api {
         manage: Manage {
@@ -49,7 +54,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         table,
         development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
     };
-    lambda_http::run(router(Arc::new(api))).await
+    let router = router(Arc::new(api)).layer(from_fn_with_state(counters, metrics::count));
+    lambda_http::run(router).await
 }
 
 fn router(api: Arc<Api>) -> Router {

@@ -6,6 +6,7 @@ compile_error!("a release build must not crash on purpose: build it without `fai
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod log;
+mod metrics;
 
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_http::HttpSender;
 use webhooks_kms::KmsKeyService;
-use webhooks_lambda::{Environment, SystemClock, aws_config, end_of_invocation, init_logging};
+use webhooks_lambda::{
+    Environment, Metrics, SystemClock, aws_config, end_of_invocation, init_logging,
+};
 use webhooks_sqs::{SqsQueue, batch, decode};
 
 /// What the two writes after a request may take, at most: see the bounds of AWS calls.
@@ -31,6 +34,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::read();
     init_logging(&environment)?;
+    let metrics = &Metrics::of_this_function(&environment)?;
     let aws = aws_config().await;
     let table_name = environment.text("TABLE_NAME")?;
     let keys = KmsKeyService::new(
@@ -38,6 +42,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         environment.text("SIGNING_KEY_ARN")?,
         &table_name,
     );
+    let key_usage = keys.usage();
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
@@ -70,15 +75,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let response = batch::run(event.payload, time_left, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
+            metrics::taken_up(metrics, &hint, record.sent_at(), SystemClock.now());
             let run = Box::pin(deliver.run(&hint, end));
             #[cfg(feature = "failpoints")]
             let run = failpoints.run(&hint, run);
             run.await
                 .inspect(|report| log::report(&hint, report))
+                .inspect(|report| metrics::report(metrics, report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())
         })
         .await;
+        metrics::batch(metrics, response.batch_item_failures.len(), &key_usage);
         Ok::<_, Diagnostic>(response)
     }))
     .await

@@ -9,8 +9,8 @@ use webhooks_domain::errors;
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    Environment, FunctionError, SystemClock, aws_config, end_of_invocation, init_logging,
-    with_sources,
+    Environment, FunctionError, Metric, Metrics, SystemClock, aws_config, end_of_invocation,
+    init_logging, with_sources,
 };
 use webhooks_sqs::SqsQueue;
 
@@ -21,6 +21,7 @@ const TIME_FOR_A_BATCH: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::read();
     init_logging(&environment)?;
+    let metrics = &Metrics::of_this_function(&environment)?;
     let aws = aws_config().await;
     let sweep = Sweep {
         table: DynamoStore::new(
@@ -36,9 +37,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sweep = &sweep;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let end = end_of_invocation(&event.context) - TIME_FOR_A_BATCH;
-        answer(&sweep.run(end).await)
+        let report = sweep.run(end).await;
+        count(metrics, &report);
+        metrics.write();
+        answer(&report)
     }))
     .await
+}
+
+fn count(metrics: &Metrics, report: &SweepReport) {
+    metrics.count(Metric::Sweeps, u64::from(report.failures.is_empty()));
+    metrics.count(Metric::SweepQueued, report.queued);
+    metrics.count(Metric::SweepOverdue, report.overdue);
+    if let Some(lag) = report.lag {
+        metrics.time(Metric::SweepLag, lag);
+    }
 }
 
 /// Logs what was done, and nothing when nothing was.
@@ -62,5 +75,45 @@ fn answer(report: &SweepReport) -> Result<(), FunctionError> {
     match report.failures.first() {
         None => Ok(()),
         Some(failure) => Err(FunctionError::new(errors::SWEEP_FAILED, failure)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use webhooks_domain::ports::StoreError;
+    use webhooks_domain::sweep::SweepError;
+    use webhooks_domain::timestamp::Timestamp;
+
+    use super::*;
+
+    fn line(report: &SweepReport) -> Option<String> {
+        let metrics = Metrics::new("sweep");
+        count(&metrics, report);
+        metrics.take(Timestamp::from_millis(0))
+    }
+
+    #[test]
+    fn a_sweep_that_finds_nothing_still_says_that_it_ran() {
+        let line = line(&SweepReport::default()).unwrap();
+        assert!(line.contains("\"Sweeps\":1"), "{line}");
+        assert!(!line.contains("SweepLag"), "{line}");
+    }
+
+    #[test]
+    fn a_sweep_that_failed_does_not_count_as_one() {
+        let failed = SweepError::Store(StoreError::Corrupt {
+            key: "a".to_owned(),
+            problem: "b".to_owned(),
+        });
+        let line = line(&SweepReport {
+            queued: 3,
+            lag: Some(Duration::from_secs(70)),
+            failures: vec![failed],
+            ..SweepReport::default()
+        })
+        .unwrap();
+        assert!(!line.contains("\"Sweeps\""), "{line}");
+        assert!(line.contains("\"SweepQueued\":3"), "{line}");
+        assert!(line.contains("\"SweepLag\":70000"), "{line}");
     }
 }

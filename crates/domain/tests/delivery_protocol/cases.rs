@@ -269,9 +269,11 @@ fn a_hint_that_was_lost_is_sent_again_by_the_sweep() {
             .world
             .set_now(due_at + OVERDUE_AFTER - Duration::from_mins(1));
         assert_eq!(stage.sweep().queued, 0, "it may still be on its way");
-        stage.world.set_now(due_at + OVERDUE_AFTER);
+        let late = Duration::from_secs(7);
+        stage.world.set_now(due_at + OVERDUE_AFTER + late);
         let report = stage.sweep();
         assert_eq!((report.queued, report.overdue), (1, 1));
+        assert_eq!(report.lag, Some(late));
         stage.drain();
         assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
     }
