@@ -79,22 +79,24 @@ struct State {
     calls: BTreeMap<String, usize>,
     /// By operation and fault.
     counts: BTreeMap<(String, String), usize>,
-    /// The calls after a request that a fault met.
-    after_the_request: HashMap<String, Disturbed>,
+    /// The calls after a request.
+    after_the_request: HashMap<String, Call>,
 }
 
-/// A call after a request that a fault met.
-struct Disturbed {
+/// A call after a request.
+struct Call {
     /// The numbers that it names. Those of a message and a subscription are those of
     /// a delivery.
     numbers: Vec<u128>,
+    /// How often it was tried.
+    tries: usize,
     /// Hints that it may have queued beyond its one.
     hints: usize,
     /// Whether its last try failed: the client gave up, or was killed.
     failed: bool,
 }
 
-impl Disturbed {
+impl Call {
     /// How many requests it may repeat. Each hint too many asks for one. When the call
     /// failed, the attempt that it was for is asked for once more: by the hint that
     /// comes back, or by the next one where that is queued already.
@@ -118,8 +120,8 @@ impl Faults {
         self.state().rng = None;
     }
 
-    /// What is to happen to this try.
-    pub(crate) fn next(&self, tried: &Try<'_>) -> Option<Fault> {
+    /// What is to happen to this try, and what a try after a request is until it is answered.
+    pub(crate) fn next(&self, tried: &Try<'_>) -> (Option<Fault>, Option<Unanswered<'_>>) {
         let operation = tried.operation;
         let mut state = self.state();
         *state.calls.entry(operation.to_owned()).or_default() += 1;
@@ -128,10 +130,23 @@ impl Faults {
             let key = (operation.to_owned(), fault.to_string());
             *state.counts.entry(key).or_default() += 1;
         }
-        if AFTER_THE_REQUEST.contains(&operation) {
-            state.remember(tried, fault);
+        let unanswered = AFTER_THE_REQUEST.contains(&operation).then(|| Unanswered {
+            faults: self,
+            call: tried.call.to_owned(),
+            number: state.remember(tried, fault),
+            hints: usize::from(operation == SEND_MESSAGE),
+            given_up: true,
+        });
+        (fault, unanswered)
+    }
+
+    /// Nobody waits for the answer to a try any more. Only the last one decides whether
+    /// the call failed; the client may have begun the next one meanwhile.
+    fn abandon(&self, tried: &Unanswered<'_>) {
+        if let Some(call) = self.state().after_the_request.get_mut(&tried.call) {
+            call.hints += tried.hints;
+            call.failed |= call.tries == tried.number;
         }
-        fault
     }
 
     /// How often each operation was called, every try counted.
@@ -150,43 +165,69 @@ impl Faults {
         let (Some(message), Some(subscription)) = (numbers.next(), numbers.next()) else {
             return 0;
         };
-        let names = |call: &&Disturbed| {
-            call.numbers.contains(&message) && call.numbers.contains(&subscription)
-        };
+        let names =
+            |call: &&Call| call.numbers.contains(&message) && call.numbers.contains(&subscription);
         self.state()
             .after_the_request
             .values()
             .filter(names)
-            .map(Disturbed::repeats)
+            .map(Call::repeats)
             .sum()
     }
 }
 
+/// A try after a request, whose answer the client waits for.
+///
+/// Dropped before its [`end`](Self::end) it is as one whose answer was dropped: the client
+/// gave up waiting, which a busy machine is enough for.
+pub(crate) struct Unanswered<'a> {
+    faults: &'a Faults,
+    call: String,
+    number: usize,
+    /// Hints that it may have queued.
+    hints: usize,
+    /// What it is if it is dropped now.
+    given_up: bool,
+}
+
+impl Unanswered<'_> {
+    /// It is answered, or its fault says what became of it.
+    pub(crate) fn end(mut self) {
+        self.given_up = false;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if self.given_up {
+            self.faults.abandon(self);
+        }
+    }
+}
+
 impl State {
-    /// Notes what a try after a request came to. A try that fails is made good by a
-    /// later one of the same call; a hint that is queued stays queued.
-    fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) {
+    /// Notes what a try after a request comes to, and gives its number. A try that fails
+    /// is made good by a later one of the same call; a hint that is queued stays queued.
+    fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) -> usize {
         let (hints, failed) = match fault {
-            None | Some(Fault::Delay(_)) => {
-                if let Some(call) = self.after_the_request.get_mut(tried.call) {
-                    call.failed = false;
-                }
-                return;
-            }
+            None | Some(Fault::Delay(_)) => (0, false),
             Some(Fault::ServerError | Fault::Throttle) => (0, true),
             Some(Fault::DroppedAnswer) => (1, true),
             Some(Fault::Duplicate) => (1, false),
         };
         let call = self.after_the_request.entry(tried.call.to_owned());
-        let call = call.or_insert_with(|| Disturbed {
+        let call = call.or_insert_with(|| Call {
             numbers: numbers(tried.body).collect(),
+            tries: 0,
             hints: 0,
             failed: false,
         });
+        call.tries += 1;
         if tried.operation == SEND_MESSAGE {
             call.hints += hints;
         }
         call.failed = failed;
+        call.tries
     }
 }
 
@@ -227,12 +268,15 @@ mod tests {
     const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
     const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
 
-    fn first(operation: &str) -> Try<'_> {
-        Try {
+    /// What is done to a try, which is answered.
+    fn fault(faults: &Faults, operation: &str) -> Option<Fault> {
+        let (fault, unanswered) = faults.next(&Try {
             operation,
             call: "1",
             body: b"",
-        }
+        });
+        unanswered.into_iter().for_each(Unanswered::end);
+        fault
     }
 
     #[test]
@@ -240,7 +284,7 @@ mod tests {
         let faults = |seed| {
             let faults = Faults::default();
             faults.start(seed);
-            let next = |_| faults.next(&first(SEND_MESSAGE));
+            let next = |_| fault(&faults, SEND_MESSAGE);
             (0..1_000).map(next).collect::<Vec<_>>()
         };
         assert_eq!(faults(1), faults(1));
@@ -252,8 +296,8 @@ mod tests {
         let faults = Faults::default();
         faults.start(1);
         for _ in 0..1_000 {
-            faults.next(&first(SEND_MESSAGE));
-            faults.next(&first("Decrypt"));
+            fault(&faults, SEND_MESSAGE);
+            fault(&faults, "Decrypt");
         }
         let counts = faults.counts();
         let kinds = |operation: &str| {
@@ -278,10 +322,10 @@ mod tests {
     #[test]
     fn nothing_goes_wrong_unless_it_is_started() {
         let faults = Faults::default();
-        assert!((0..1_000).all(|_| faults.next(&first(RECORD)).is_none()));
+        assert!((0..1_000).all(|_| fault(&faults, RECORD).is_none()));
         faults.start(1);
         faults.stop();
-        assert!((0..1_000).all(|_| faults.next(&first(RECORD)).is_none()));
+        assert!((0..1_000).all(|_| fault(&faults, RECORD).is_none()));
         assert_eq!(faults.calls(), BTreeMap::from([(RECORD.to_owned(), 2_000)]));
     }
 
@@ -328,6 +372,35 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_nobody_waits_for_has_failed_unless_it_is_tried_again() {
+        let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
+        let body = format!("msg_{MESSAGE} sub_{SUBSCRIPTION}");
+        for (operation, given_up, then_answered, too_late) in
+            [(SEND_MESSAGE, 2, 1, 1), (RECORD, 1, 0, 0)]
+        {
+            let faults = Faults::default();
+            let next = || {
+                let (_, unanswered) = faults.next(&Try {
+                    operation,
+                    call: "1",
+                    body: body.as_bytes(),
+                });
+                unanswered.unwrap()
+            };
+            drop(next());
+            assert_eq!(faults.repeats(&delivery), given_up, "{operation}");
+            next().end();
+            assert_eq!(faults.repeats(&delivery), then_answered, "{operation}");
+            // The client's next try overtakes the news that it gave the one before up.
+            let (first, second) = (next(), next());
+            second.end();
+            drop(first);
+            let repeats = faults.repeats(&delivery);
+            assert_eq!(repeats, then_answered + too_late, "{operation}");
+        }
+    }
+
+    #[test]
     fn a_fault_is_found_by_the_delivery_that_the_call_names() {
         let failed = [Some(Fault::Throttle)];
         let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
@@ -344,11 +417,12 @@ mod tests {
         let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
         let thousand = |operation| {
             for call in 0..1_000 {
-                faults.next(&Try {
+                let (_, unanswered) = faults.next(&Try {
                     operation,
                     call: &format!("{operation} {call}"),
                     body: body.as_bytes(),
                 });
+                unanswered.into_iter().for_each(Unanswered::end);
             }
             faults.repeats(&delivery)
         };

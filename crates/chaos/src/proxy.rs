@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::faults::{Fault, Faults, Try};
+use crate::faults::{Fault, Faults, Try, Unanswered};
 
 /// The header that names the operation of a call: `DynamoDB_20120810.UpdateItem`.
 const TARGET: &str = "x-amz-target";
@@ -91,8 +91,13 @@ impl Forwarding {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let request = Request::from_parts(parts, body);
-        let fault = tried(&request).and_then(|tried| self.faults.next(&tried));
-        self.answer(&request, fault).await
+        let (fault, unanswered) =
+            tried(&request).map_or((None, None), |tried| self.faults.next(&tried));
+        let answer = self.answer(&request, fault).await;
+        if answer.is_ok() || fault == Some(Fault::DroppedAnswer) {
+            unanswered.into_iter().for_each(Unanswered::end);
+        }
+        answer
     }
 
     async fn answer(
@@ -200,5 +205,42 @@ mod tests {
                 assert_eq!(request.body, "call");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_may_have_queued_a_hint_and_asks_again() {
+        const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
+        const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
+        let emulator = Receiver::start().await.unwrap();
+        emulator.script("/", [Answer::never()]);
+        let url: Url = emulator.url("/").parse().unwrap();
+        let faults: Arc<Faults> = Arc::default();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let port = port.unwrap().local_addr().unwrap().port();
+        let _proxy = Proxy::start(port, &url, Arc::clone(&faults)).await.unwrap();
+
+        let call = Request::post(format!("http://127.0.0.1:{port}/"))
+            .header(TARGET, "AmazonSQS.SendMessage")
+            .header(CALL, "1")
+            .body(Full::<Bytes>::from(format!(
+                "msg_{MESSAGE} sub_{SUBSCRIPTION}"
+            )))
+            .unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let waiting = tokio::spawn(async move { client.request(call).await.is_ok() });
+        emulator
+            .received("/", 1, Duration::from_secs(10))
+            .await
+            .unwrap();
+        waiting.abort();
+        let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
+        let noticed = async {
+            while faults.repeats(&delivery) != 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), noticed)
+            .await
+            .unwrap();
     }
 }

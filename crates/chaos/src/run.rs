@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a run of the delivery function may take beyond one request (template.yaml).
-const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(5);
+const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(8);
 
 /// What a run that was cut off may cost: its own request, and one more where the hint
 /// that it came from and the next one, which it left behind, are handled at once.
