@@ -193,7 +193,7 @@ where
         }
         let response = self
             .sender
-            .send(request(message, subscription, &secrets, at)?)
+            .send(request(delivery, message, subscription, &secrets, at)?)
             .await;
 
         let now = self.clock.now();
@@ -291,12 +291,13 @@ fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
 /// The request of one attempt: same id and body every time, its own timestamp
 /// and signatures (Standard Webhooks 1.0.0).
 fn request(
+    delivery: &Delivery,
     message: &Message,
     subscription: &Subscription,
     secrets: &[Secret],
     at: Timestamp,
 ) -> Result<WebhookRequest, PayloadError> {
-    let body = message.body()?;
+    let body = message.body(delivery.payload_format)?;
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
         ("user-agent".to_owned(), USER_AGENT.to_owned()),

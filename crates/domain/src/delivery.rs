@@ -19,6 +19,7 @@ use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::message::Message;
 use crate::outbound::{AttemptOutcome, ResponseHeaders};
+use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
 /// One message owed to one subscription.
@@ -30,6 +31,8 @@ pub struct Delivery {
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
+    /// What its body is made of, on every attempt.
+    pub payload_format: PayloadFormat,
     /// Where it stands.
     pub status: DeliveryStatus,
     /// What was tried, in order.
@@ -177,6 +180,7 @@ pub(crate) mod tests {
             id: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
+            payload_format: PayloadFormat::default(),
             status: DeliveryStatus::Pending,
             attempts: (1..=attempts).map(attempt).collect(),
             created_at: NOW,

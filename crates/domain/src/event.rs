@@ -19,10 +19,10 @@ use crate::timestamp::Timestamp;
 /// The greatest size of a whole event, in bytes of JSON: what Step Functions takes.
 pub const MAX_EVENT_BYTES: usize = 262_144;
 
-/// The greatest size of a payload as the workflow carries it, gzip in base64.
+/// The greatest size of an event as the workflow carries it, gzip in base64.
 ///
-/// Step Functions carries 262,144 bytes between states; what the workflow adds to a
-/// payload needs the rest (see [`crate::look_up::calls_per_page`]).
+/// Step Functions carries 262,144 bytes between states; what the workflow adds to an
+/// event needs the rest (see [`crate::look_up::calls_per_page`]).
 pub const MAX_SEALED_BYTES: usize = 245_760;
 
 /// What is wrong with an event.
@@ -80,8 +80,8 @@ pub enum EventError {
         size_bytes: usize,
     },
     /// Larger than the workflow can carry, compressed.
-    #[error("event's `detail` is {size_bytes} bytes compressed, more than {MAX_SEALED_BYTES}")]
-    DetailTooLarge {
+    #[error("event is {size_bytes} bytes compressed, more than {MAX_SEALED_BYTES}")]
+    TooLargeCompressed {
         /// Its size as gzip in base64.
         size_bytes: usize,
     },
@@ -94,7 +94,7 @@ impl EventError {
             Self::MissingCustomerId { .. } => errors::MISSING_CUSTOMER_ID,
             Self::MissingEventType => errors::MISSING_EVENT_TYPE,
             Self::DetailNotAnObject => errors::DETAIL_NOT_AN_OBJECT,
-            Self::TooLarge { .. } | Self::DetailTooLarge { .. } => errors::EVENT_TOO_LARGE,
+            Self::TooLarge { .. } | Self::TooLargeCompressed { .. } => errors::EVENT_TOO_LARGE,
             Self::NotAnEvent { .. } => errors::INVALID_INPUT,
             Self::CustomerIdType { .. }
             | Self::CustomerId { .. }
@@ -208,9 +208,9 @@ impl EventReader {
         let id = self.message_id(event, &envelope, &customer_id)?;
         let deadline = self.deadline(event)?;
 
-        let payload = Payload::new(detail);
+        let payload = Payload::new(event);
         if payload.base64_len() > MAX_SEALED_BYTES {
-            return Err(EventError::DetailTooLarge {
+            return Err(EventError::TooLargeCompressed {
                 size_bytes: payload.base64_len(),
             });
         }
@@ -301,6 +301,7 @@ fn field(field: &str, problem: &'static str) -> EventError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload_format::PayloadFormat;
     use proptest::prelude::*;
 
     fn reader() -> EventReader {
@@ -322,10 +323,13 @@ mod tests {
     }
 
     #[test]
-    fn the_payload_is_the_detail_as_the_producer_put_it() {
+    fn the_payload_is_the_event_as_it_came() {
         let detail = r#"{"customerId":"acme","big":12345678901234567890,"d":0.10,"e":1E-7,"a":[],"u":"ü\u00fc\ud83d\ude00","n":null}"#;
-        let message = reader().read(&event(detail)).unwrap();
-        assert_eq!(message.payload.read().unwrap(), detail.as_bytes());
+        let event = event(detail);
+        let message = reader().read(&event).unwrap();
+        let payload = message.payload.read().unwrap();
+        assert_eq!(payload, event.as_bytes());
+        assert_eq!(crate::message::detail(&payload).unwrap(), detail);
         assert_eq!(message.customer_id.as_str(), "acme");
         assert_eq!(message.event_type.as_str(), "order.created");
         assert_eq!(message.time, "2026-01-31T09:30:00Z");
@@ -422,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_that_compresses_badly_is_too_large_earlier() {
+    fn an_event_that_compresses_badly_is_too_large_earlier() {
         let mut state = 1_u64;
         let noise: String = std::iter::repeat_with(|| {
             state = state
@@ -437,7 +441,7 @@ mod tests {
         assert!(event.len() < MAX_EVENT_BYTES);
         let read = reader().read(&event);
         assert!(
-            matches!(read, Err(EventError::DetailTooLarge { .. })),
+            matches!(read, Err(EventError::TooLargeCompressed { .. })),
             "{read:?}"
         );
     }
@@ -459,7 +463,8 @@ mod tests {
             "]".repeat(5_000)
         );
         let message = reader().read(&event(&detail)).unwrap();
-        assert_eq!(message.payload.read().unwrap(), detail.as_bytes());
+        let body = message.body(PayloadFormat::Detail).unwrap();
+        assert_eq!(body, detail.as_bytes());
     }
 
     #[test]

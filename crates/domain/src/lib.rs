@@ -40,6 +40,7 @@ pub mod look_up;
 pub mod manage;
 pub mod message;
 pub mod outbound;
+pub mod payload_format;
 pub mod ports;
 pub mod prepare;
 pub mod retry;

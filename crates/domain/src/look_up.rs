@@ -1,12 +1,15 @@
 //! Which of the customer's subscriptions want an event, a page at a time.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::errors;
 use crate::event::{EventError, EventReader};
 use crate::filter::FilterError;
 use crate::ids::SubscriptionId;
-use crate::message::{Message, PayloadError};
+use crate::message::{self, Message, PayloadError};
+use crate::payload_format::PayloadFormat;
 use crate::ports::{StoreError, SubscriptionDirectory};
 use crate::subscription::SubscriptionStatus;
 
@@ -50,6 +53,9 @@ pub struct MatchedSubscription {
     pub id: SubscriptionId,
     /// Whether its deliveries are sent or held.
     pub status: SubscriptionStatus,
+    /// In which form it gets its events.
+    #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
+    pub payload_format: PayloadFormat,
 }
 
 /// What the workflow passes back for the next page.
@@ -107,11 +113,15 @@ impl<D: SubscriptionDirectory> LookUp<D> {
     /// Takes a raw event, or what the last page passed back; gives the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
         // An event of EventBridge never is exactly a message and a cursor.
-        let (message, mut after) = match serde_json::from_str::<NextPage>(input) {
-            Ok(next) => (next.message, Some(next.cursor)),
-            Err(_) => (self.reader.read(input)?, None),
+        let next_page = serde_json::from_str::<NextPage>(input);
+        let (message, event, mut after) = if let Ok(next) = next_page {
+            let event = Cow::Owned(next.message.payload.read()?);
+            (next.message, event, Some(next.cursor))
+        } else {
+            let message = self.reader.read(input)?;
+            (message, Cow::Borrowed(input.as_bytes()), None)
         };
-        let payload = message.payload.read()?;
+        let detail = message::detail(&event)?;
         let wanted = calls_per_page(&message);
         let mut matched = Vec::new();
         loop {
@@ -128,16 +138,18 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                     });
                 }
                 after = Some(subscription.id);
-                let wants = subscription.wants(&message, &payload).map_err(|source| {
-                    LookUpError::Filter {
-                        subscription: subscription.id,
-                        source,
-                    }
-                })?;
+                let wants =
+                    subscription
+                        .wants(&message, detail)
+                        .map_err(|source| LookUpError::Filter {
+                            subscription: subscription.id,
+                            source,
+                        })?;
                 if wants {
                     matched.push(MatchedSubscription {
                         id: subscription.id,
                         status: subscription.status,
+                        payload_format: subscription.payload_format,
                     });
                 }
             }

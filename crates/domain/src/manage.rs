@@ -12,6 +12,7 @@ pub use rotation::{NewSecret, Rotation};
 
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::outbound::CustomHeaders;
+use crate::payload_format::PayloadFormat;
 use crate::ports::{
     Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
     SubscriptionPage, SubscriptionStore, WriteOutcome,
@@ -92,6 +93,7 @@ where
             url,
             event_types,
             filter: change.filter.flatten(),
+            payload_format: PayloadFormat::default(),
             description: change.description.flatten(),
             headers: change.headers.apply(CustomHeaders::default())?,
             retry_policy: self.bounded(change.retry_policy.flatten())?,

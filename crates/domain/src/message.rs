@@ -6,9 +6,11 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use serde_json::value::RawValue;
 
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, MessageId};
+use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
 /// One event as we keep it.
@@ -33,30 +35,53 @@ pub struct Message {
         with = "crate::timestamp::as_text"
     )]
     pub deadline: Option<Timestamp>,
-    /// The event's `detail`, as the producer put it.
+    /// The whole event, as it came.
     pub payload: Payload,
 }
 
 impl Message {
-    /// The body that is sent and signed: `{"type","timestamp","data"}`.
+    /// The body that is sent and signed.
     ///
-    /// The same bytes on every call, whatever the number of attempts
-    /// (Standard Webhooks 1.0.0, "Payload structure").
+    /// The same bytes on every call, whatever the number of attempts. What the producer
+    /// put is copied, never parsed: no number changes.
     ///
     /// # Errors
     /// When the stored payload cannot be read back.
-    pub fn body(&self) -> Result<Vec<u8>, PayloadError> {
-        let payload = self.payload.read()?;
-        let mut body = Vec::with_capacity(payload.len() + 128);
+    pub fn body(&self, format: PayloadFormat) -> Result<Vec<u8>, PayloadError> {
+        let event = self.payload.read()?;
+        match format {
+            PayloadFormat::Standard => Ok(self.standard_body(detail(&event)?)),
+            PayloadFormat::Detail => Ok(detail(&event)?.as_bytes().to_vec()),
+            PayloadFormat::Event => Ok(event),
+        }
+    }
+
+    fn standard_body(&self, detail: &str) -> Vec<u8> {
+        let mut body = Vec::with_capacity(detail.len() + 128);
         body.extend_from_slice(b"{\"type\":");
         body.extend(json_text(self.event_type.as_str()));
         body.extend_from_slice(b",\"timestamp\":");
         body.extend(json_text(&self.time));
         body.extend_from_slice(b",\"data\":");
-        body.extend_from_slice(&payload);
+        body.extend_from_slice(detail.as_bytes());
         body.push(b'}');
-        Ok(body)
+        body
     }
+}
+
+/// The raw text of an event's `detail`, in what [`Payload::read`] gave.
+///
+/// # Errors
+/// When that is no event.
+pub fn detail(event: &[u8]) -> Result<&str, PayloadError> {
+    #[derive(serde::Deserialize)]
+    struct Event<'a> {
+        #[serde(borrow)]
+        detail: &'a RawValue,
+    }
+    serde_json::from_slice::<Event>(event)
+        .map(|event| event.detail.get())
+        .map_err(|_| PayloadError::NotAnEvent)
 }
 
 fn json_text(text: &str) -> Vec<u8> {
@@ -76,6 +101,9 @@ pub enum PayloadError {
     /// Larger than any event that we accept.
     #[error("payload: more than {max} bytes", max = Payload::MAX_BYTES)]
     TooLarge,
+    /// Not an event with a `detail`. The reader's own words would repeat it.
+    #[error("payload: not an event with a `detail`")]
+    NotAnEvent,
 }
 
 impl Payload {
@@ -160,15 +188,33 @@ mod tests {
         }
     }
 
+    /// Its members in no usual order, with spaces and numbers that no float holds.
+    const EVENT: &str =
+        r#"{ "detail" : {"n": 12345678901234567890,"d":0.10,"e":1E-7} ,"x":-0.0,"id":"e"}"#;
+
+    fn body(event: &str, format: PayloadFormat) -> String {
+        String::from_utf8(message(event).body(format).unwrap()).unwrap()
+    }
+
     #[test]
-    fn the_body_holds_the_payload_byte_for_byte() {
-        let body = message(r#"{"n":12345678901234567890,"d":0.10,"e":1e-7}"#)
-            .body()
-            .unwrap();
+    fn each_format_holds_its_part_of_the_event_byte_for_byte() {
         assert_eq!(
-            String::from_utf8(body).unwrap(),
-            r#"{"type":"order \"created\"","timestamp":"2026-01-31T09:30:00Z","data":{"n":12345678901234567890,"d":0.10,"e":1e-7}}"#
+            body(EVENT, PayloadFormat::Standard),
+            r#"{"type":"order \"created\"","timestamp":"2026-01-31T09:30:00Z","data":{"n": 12345678901234567890,"d":0.10,"e":1E-7}}"#
         );
+        assert_eq!(
+            body(EVENT, PayloadFormat::Detail),
+            r#"{"n": 12345678901234567890,"d":0.10,"e":1E-7}"#
+        );
+        assert_eq!(body(EVENT, PayloadFormat::Event), EVENT);
+    }
+
+    #[test]
+    fn a_payload_that_is_no_event_has_no_detail() {
+        for bad in ["", "7", "{}", "[]"] {
+            let body = message(bad).body(PayloadFormat::Detail);
+            assert!(matches!(body, Err(PayloadError::NotAnEvent)), "{bad}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub fn prepare(
         },
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
+        payload_format: subscription.payload_format,
         status,
         attempts: Vec::new(),
         created_at: now,

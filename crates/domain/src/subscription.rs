@@ -5,6 +5,7 @@ use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
 use crate::timestamp::Timestamp;
@@ -34,6 +35,8 @@ pub struct Subscription {
     pub event_types: EventTypePatterns,
     /// Which payloads of these types it wants; all when there is none.
     pub filter: Option<Filter>,
+    /// In which form it gets its events.
+    pub payload_format: PayloadFormat,
     /// A note for people.
     pub description: Option<Description>,
     /// Headers sent with each of its webhooks.
@@ -53,17 +56,17 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether it wants the message, whose payload is given as `payload`.
+    /// Whether it wants the message, whose event's `detail` is given.
     ///
     /// # Errors
     /// When its filter cannot be evaluated.
-    pub fn wants(&self, message: &Message, payload: &[u8]) -> Result<bool, FilterError> {
+    pub fn wants(&self, message: &Message, detail: &str) -> Result<bool, FilterError> {
         if !self.event_types.matches(&message.event_type) {
             return Ok(false);
         }
         self.filter
             .as_ref()
-            .map_or(Ok(true), |filter| filter.matches(payload))
+            .map_or(Ok(true), |filter| filter.matches(detail.as_bytes()))
     }
 }
 

@@ -8,6 +8,7 @@ use webhooks_domain::event::EventReader;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::SubscriptionStore;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, World, samples};
@@ -78,6 +79,7 @@ fn only_what_wants_the_event_is_found() {
         &world,
         &Subscription {
             status: SubscriptionStatus::Paused,
+            payload_format: PayloadFormat::Event,
             ..base
         },
     );
@@ -86,15 +88,17 @@ fn only_what_wants_the_event_is_found() {
     let found: Vec<_> = page
         .subscriptions
         .iter()
-        .map(|found| (found.id, found.status))
+        .map(|found| (found.id, found.status, found.payload_format))
         .collect();
     let active = SubscriptionStatus::Active;
+    let standard = PayloadFormat::Standard;
+    let paused = (SubscriptionStatus::Paused, PayloadFormat::Event);
     assert_eq!(
         found,
         [
-            (samples::subscription_id(1), active),
-            (samples::subscription_id(4), active),
-            (samples::subscription_id(6), SubscriptionStatus::Paused),
+            (samples::subscription_id(1), active, standard),
+            (samples::subscription_id(4), active, standard),
+            (samples::subscription_id(6), paused.0, paused.1),
         ]
     );
     assert_eq!(page.cursor, None);

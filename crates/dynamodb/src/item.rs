@@ -12,6 +12,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{AttemptOutcome, CustomHeaders, EndpointUrl, ResponseHeaders};
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
@@ -105,6 +106,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         id: delivery.id,
         customer_id: delivery.customer_id.clone(),
         event_type: delivery.event_type.clone(),
+        payload_format: delivery.payload_format,
         status: delivery.status.as_str().to_owned(),
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
@@ -185,6 +187,8 @@ pub(crate) struct DeliveryItem {
     id: DeliveryId,
     customer_id: CustomerId,
     event_type: EventType,
+    #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
+    payload_format: PayloadFormat,
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -205,6 +209,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             id: item.id,
             customer_id: item.customer_id,
             event_type: item.event_type,
+            payload_format: item.payload_format,
             status,
             attempts: item.attempts.into_iter().map(Attempt::from).collect(),
             created_at: item.created_at,
@@ -284,6 +289,8 @@ pub(crate) struct SubscriptionItem {
     event_types: EventTypePatterns,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
+    #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
+    payload_format: PayloadFormat,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -309,6 +316,7 @@ impl From<&Subscription> for SubscriptionItem {
                 .filter
                 .as_ref()
                 .map(|filter| filter.as_str().to_owned()),
+            payload_format: subscription.payload_format,
             description: subscription.description.clone(),
             headers: subscription.headers.clone().into(),
             retry_policy: subscription.retry_policy.clone(),
@@ -333,6 +341,7 @@ impl TryFrom<SubscriptionItem> for Subscription {
             url: EndpointUrl::from_stored(&item.url).ok_or("url is not one")?,
             event_types: item.event_types,
             filter: item.filter.map(Filter::from_stored),
+            payload_format: item.payload_format,
             description: item.description,
             headers: CustomHeaders::from_stored(item.headers),
             retry_policy: item.retry_policy,
@@ -444,12 +453,15 @@ mod tests {
         let item: MessageItem =
             serde_dynamo::from_item(message_item(&message, samples::NOW)).unwrap();
         assert_eq!(Message::from(item), message);
-        let delivery = Delivery {
-            attempts: vec![samples::failed_attempt(1)],
-            ..samples::delivery(&message, samples::subscription_id(1))
-        };
-        let item: DeliveryItem = serde_dynamo::from_item(delivery_item(&delivery)).unwrap();
-        assert_eq!(Delivery::try_from(item).unwrap(), delivery);
+        for payload_format in [PayloadFormat::Standard, PayloadFormat::Event] {
+            let delivery = Delivery {
+                payload_format,
+                attempts: vec![samples::failed_attempt(1)],
+                ..samples::delivery(&message, samples::subscription_id(1))
+            };
+            let item: DeliveryItem = serde_dynamo::from_item(delivery_item(&delivery)).unwrap();
+            assert_eq!(Delivery::try_from(item).unwrap(), delivery);
+        }
     }
 
     #[test]

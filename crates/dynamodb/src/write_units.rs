@@ -62,9 +62,14 @@ fn one_kilobyte_message() -> Message {
     let detail = serde_json::json!({ "customerId": "cust_1001", "lines": lines });
     assert!((1_000..1_200).contains(&detail.to_string().len()));
     let event = serde_json::json!({
+        "version": "0",
         "id": "4ff6bd79-7b06-4b43-9d9f-6a0d4ee1dc0c",
         "detail-type": "order.created",
+        "source": "com.example.shop",
+        "account": "123456789012",
         "time": "2026-01-31T09:30:00Z",
+        "region": "eu-central-1",
+        "resources": [],
         "detail": detail,
     });
     let reader = EventReader {

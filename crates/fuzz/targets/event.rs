@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use webhooks_domain::errors;
 use webhooks_domain::event::{EventReader, MAX_EVENT_BYTES, MAX_SEALED_BYTES};
 use webhooks_domain::message::Message;
+use webhooks_domain::payload_format::PayloadFormat;
 
 use crate::near::near;
 
@@ -81,7 +82,10 @@ fn laws_hold() {
 fn is_the_event(message: &Message, event: &str) {
     let fields: HashMap<String, &RawValue> = serde_json::from_str(event).unwrap();
     let text = |name: &str| serde_json::from_str::<String>(fields[name].get()).unwrap();
-    let body = String::from_utf8(message.body().unwrap()).unwrap();
+    let body = |format| String::from_utf8(message.body(format).unwrap()).unwrap();
+    assert_eq!(body(PayloadFormat::Event), event);
+    assert_eq!(body(PayloadFormat::Detail), fields["detail"].get());
+    let body = body(PayloadFormat::Standard);
     let sent: HashMap<String, &RawValue> = serde_json::from_str(&body).unwrap();
     let sent_text = |name: &str| serde_json::from_str::<String>(sent[name].get()).unwrap();
     assert_eq!(sent.len(), 3);

@@ -10,6 +10,7 @@ use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
     WebhookResponse,
 };
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -37,6 +38,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
             .expect("a URL"),
         event_types: EventTypePatterns::try_from(vec![everything]).expect("one pattern"),
         filter: None,
+        payload_format: PayloadFormat::default(),
         description: None,
         headers: CustomHeaders::default(),
         retry_policy: None,
@@ -73,7 +75,7 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
         deadline: None,
-        payload: Payload::new(r#"{"order":1}"#),
+        payload: Payload::new(r#"{"detail":{"order":1}}"#),
     }
 }
 
@@ -86,6 +88,7 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
         },
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
+        payload_format: PayloadFormat::default(),
         status: DeliveryStatus::Pending,
         attempts: Vec::new(),
         created_at: NOW,

@@ -64,6 +64,7 @@ mod tests {
     use webhooks_domain::event::MAX_SEALED_BYTES;
     use webhooks_domain::look_up::{MAX_CALL_BYTES, MatchedSubscription, calls_per_page};
     use webhooks_domain::message::{Message, Payload};
+    use webhooks_domain::payload_format::PayloadFormat;
     use webhooks_domain::subscription::SubscriptionStatus;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -81,6 +82,7 @@ mod tests {
         let subscriptions = (0..calls_per_page(&message) as u128).map(|n| MatchedSubscription {
             id: format!("sub_{n:032x}").parse().unwrap(),
             status: SubscriptionStatus::Active,
+            payload_format: PayloadFormat::Detail,
         });
         Page {
             subscriptions: subscriptions.collect(),

@@ -14,9 +14,12 @@ use webhooks_domain::delivery::{
     CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
+use webhooks_domain::look_up::MatchedSubscription;
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{
     DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, SubscriptionStore, WriteOutcome,
 };
+use webhooks_domain::prepare::prepare;
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
@@ -36,6 +39,38 @@ fn a_request_is_signed_for_what_it_carries() {
     );
     assert!(verifies_with(&request, &stage.secret));
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
+    let stage = stage(schedule(&[0, 5]));
+    stage.world.answer([samples::response(500)]);
+    stage.run_first();
+    let current = stage.subscription_of(stage.ids[0]).unwrap();
+    let changed = Subscription {
+        payload_format: PayloadFormat::Event,
+        version: 2,
+        ..current
+    };
+    now(stage.world.replace(&changed)).unwrap();
+    stage.drain();
+
+    let message = samples::message("acme", "later");
+    let matched = MatchedSubscription {
+        id: changed.id,
+        status: changed.status,
+        payload_format: changed.payload_format,
+    };
+    let later = prepare(&message, &matched, stage.world.time(), VISIBILITY_TIMEOUT);
+    stage.queue_first(later.id);
+    stage.world.record_call(message.clone(), later);
+    stage.drain();
+    let requests = stage.world.requests();
+    let bodies: Vec<_> = requests.iter().map(|(_, sent)| &sent.body).collect();
+    let standard = message.body(PayloadFormat::Standard).unwrap();
+    let event = message.body(PayloadFormat::Event).unwrap();
+    assert_eq!(bodies, [&standard, &standard, &event]);
+    assert!(verifies_with(&requests[2].1, &stage.secret));
 }
 
 #[test]
