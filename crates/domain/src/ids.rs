@@ -141,29 +141,29 @@ impl MessageId {
 
     /// The id of the message that a producer named with an idempotency key.
     pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
-        Self::derive(customer, "idempotency-key", key)
+        Self(derive(customer, "idempotency-key", key))
     }
 
     /// The id of the message made from the `EventBridge` event with this id.
     pub fn from_event_id(customer: &CustomerId, event_id: &str) -> Self {
-        Self::derive(customer, "event-id", event_id)
+        Self(derive(customer, "event-id", event_id))
     }
+}
 
-    /// The first 16 bytes of SHA-256 over the three texts, each ended by a NUL.
-    ///
-    /// The customer is a part of it: two customers may use one idempotency key.
-    fn derive(customer: &CustomerId, kind: &str, name: &str) -> Self {
-        let text = format!("{customer}\0{kind}\0{name}\0");
-        let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        let first = hash.as_ref()[..16].try_into().expect("SHA-256 is 32 bytes");
-        Self(u128::from_be_bytes(first))
-    }
+/// The first 16 bytes of SHA-256 over the three texts, each ended by a NUL.
+///
+/// The customer is a part of it: two customers may use one idempotency key.
+fn derive(customer: &CustomerId, kind: &str, name: &str) -> u128 {
+    let text = format!("{customer}\0{kind}\0{name}\0");
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let first = hash.as_ref()[..16].try_into().expect("SHA-256 is 32 bytes");
+    u128::from_be_bytes(first)
 }
 
 hex_form!(MessageId);
 text_form!(MessageId);
 
-/// A subscription's id: `sub_` and 32 random hexadecimal digits.
+/// A subscription's id: `sub_` and 32 hexadecimal digits, random or derived.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(u128);
 
@@ -177,6 +177,11 @@ impl SubscriptionId {
             .fill(&mut bytes)
             .expect("the system's random source answers once the process runs");
         Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The id of the subscription that a request with this idempotency key creates.
+    pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
+        Self(derive(customer, "subscription", key))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Managing subscriptions: create, read, change, rotate, list and delete.
 
 mod change;
+mod idempotency;
+mod precondition;
 mod rotation;
 
 use std::time::Duration;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 
 pub use change::{FieldError, HeadersChange, SubscriptionChange};
+pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
+pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};
 
 use crate::ids::{CustomerId, SubscriptionId};
@@ -20,6 +24,7 @@ use crate::ports::{
 use crate::retry::RetryPolicy;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
 /// Why a subscription could not be managed.
@@ -42,12 +47,46 @@ pub enum ManageError {
         /// Which one.
         subscription: SubscriptionId,
     },
+    /// It is not the version that the request is meant for.
+    #[error("subscription `{subscription}` has another version by now: read it and try again")]
+    PreconditionFailed {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// The idempotency key has created something else.
+    #[error("the key was used with another body, which created subscription `{subscription}`")]
+    KeyReused {
+        /// What it created.
+        subscription: SubscriptionId,
+    },
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The secret could not be sealed.
+    /// A secret could not be sealed or opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+/// A subscription that a request created, now or when it was made before.
+#[derive(Debug)]
+pub struct Created {
+    /// The subscription, as it is now.
+    pub subscription: Subscription,
+    /// Its current secret.
+    pub secret: Secret,
+    /// Whether it is this request that has created it.
+    pub is_new: bool,
+}
+
+/// A secret that signs.
+#[derive(Debug)]
+pub struct ActiveSecret {
+    /// Counts the secrets of the subscription, from 1.
+    pub version: u32,
+    /// The secret.
+    pub secret: Secret,
+    /// Until when it signs; the current one has no end.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The management of subscriptions, with its surroundings.
@@ -71,13 +110,20 @@ where
     K: KeyService,
     C: Clock,
 {
-    /// Creates a subscription. Gives its secret too: it is shown now and never again.
+    /// Creates a subscription. Gives its secret too.
+    ///
+    /// With `once`, the id follows from the key: the same request again gives what the first
+    /// one has created, for as long as that is there.
     pub async fn create(
         &self,
         customer: &CustomerId,
         change: SubscriptionChange,
-    ) -> Result<(Subscription, Secret), ManageError> {
-        let id = SubscriptionId::random(&self.random);
+        once: Option<&Once>,
+    ) -> Result<Created, ManageError> {
+        let id = match once {
+            Some(once) => SubscriptionId::from_idempotency_key(customer, once.key.as_str()),
+            None => SubscriptionId::random(&self.random),
+        };
         let now = self.clock.now();
         let url = change.url.ok_or(FieldError::required("url"))?;
         let event_types = change
@@ -102,12 +148,42 @@ where
             created_at: now,
             updated_at: now,
             version: 1,
+            created_by: once.map(|once| once.body),
         };
-        // The id is 128 random bits: what is there already is this very subscription, whose
-        // first write was answered too late and sent again.
-        let (InsertOutcome::Inserted | InsertOutcome::AlreadyThere) =
-            self.table.insert(&subscription).await?;
-        Ok((subscription, secret))
+        match (self.table.insert(&subscription).await?, once) {
+            (InsertOutcome::AlreadyThere, Some(once)) => {
+                self.created_before(customer, id, once).await
+            }
+            // Without a key the id is 128 random bits: what is there already is this very
+            // subscription, whose first write was answered too late and sent again.
+            (InsertOutcome::AlreadyThere, None) | (InsertOutcome::Inserted, _) => Ok(Created {
+                subscription,
+                secret,
+                is_new: true,
+            }),
+        }
+    }
+
+    /// What the same request has created before.
+    async fn created_before(
+        &self,
+        customer: &CustomerId,
+        id: SubscriptionId,
+        once: &Once,
+    ) -> Result<Created, ManageError> {
+        let Some(subscription) = self.table.get(customer, &id).await? else {
+            return Err(ManageError::Conflict { subscription: id });
+        };
+        if subscription.created_by != Some(once.body) {
+            return Err(ManageError::KeyReused { subscription: id });
+        }
+        let current = subscription.secrets.current();
+        let secret = self.vault.open(current, customer, &id).await?;
+        Ok(Created {
+            subscription,
+            secret,
+            is_new: false,
+        })
     }
 
     /// Reads a subscription.
@@ -125,6 +201,42 @@ where
             })
     }
 
+    /// Reads a subscription to change it, if it is the version that is meant.
+    async fn show_for_change(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+    ) -> Result<Subscription, ManageError> {
+        let current = self.show(customer, id).await?;
+        if precondition.holds_for(current.version) {
+            Ok(current)
+        } else {
+            Err(ManageError::PreconditionFailed { subscription: *id })
+        }
+    }
+
+    /// The secrets that sign now, the current one first, with the subscription.
+    pub async fn secrets(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<(Subscription, Vec<ActiveSecret>), ManageError> {
+        let subscription = self.show(customer, id).await?;
+        let now = self.clock.now();
+        let mut active = Vec::new();
+        for (sealed, expires_at) in subscription.secrets.iter() {
+            if expires_at.is_none_or(|end| now < end) {
+                active.push(ActiveSecret {
+                    version: sealed.version,
+                    secret: self.vault.open(sealed, customer, id).await?,
+                    expires_at,
+                });
+            }
+        }
+        Ok((subscription, active))
+    }
+
     /// Changes the fields that the change names; the others stay.
     ///
     /// A new secret signs from the next attempt on, and no other one any more.
@@ -132,9 +244,10 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
+        precondition: &Precondition,
         change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
-        let current = self.show(customer, id).await?;
+        let current = self.show_for_change(customer, id, precondition).await?;
         let secrets = match &change.secret {
             Some(secret) => {
                 let version = current.secrets.next_version();
@@ -155,18 +268,19 @@ where
             version: current.version + 1,
             ..current
         };
-        self.replace(changed).await
+        self.replace(changed, precondition).await
     }
 
     /// Makes a new secret the current one; the one before signs for the overlap still.
-    /// Gives the new secret too: it is shown now and never again.
+    /// Gives the new secret too.
     pub async fn rotate(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
+        precondition: &Precondition,
         rotation: Rotation,
     ) -> Result<(Subscription, Secret), ManageError> {
-        let current = self.show(customer, id).await?;
+        let current = self.show_for_change(customer, id, precondition).await?;
         let now = self.clock.now();
         let secret = match rotation.new_secret {
             NewSecret::GeneratedAsCurrent => {
@@ -192,15 +306,17 @@ where
             version: current.version + 1,
             ..current
         };
-        Ok((self.replace(rotated).await?, secret))
+        Ok((self.replace(rotated, precondition).await?, secret))
     }
 
-    async fn replace(&self, changed: Subscription) -> Result<Subscription, ManageError> {
+    async fn replace(
+        &self,
+        changed: Subscription,
+        precondition: &Precondition,
+    ) -> Result<Subscription, ManageError> {
         match self.table.replace(&changed).await? {
             WriteOutcome::Written => Ok(changed),
-            WriteOutcome::Overtaken => Err(ManageError::Conflict {
-                subscription: changed.id,
-            }),
+            WriteOutcome::Overtaken => Err(overtaken(changed.id, precondition)),
         }
     }
 
@@ -209,9 +325,22 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
+        precondition: &Precondition,
     ) -> Result<(), ManageError> {
-        self.show(customer, id).await?;
-        Ok(self.table.remove(customer, id).await?)
+        let current = self.show_for_change(customer, id, precondition).await?;
+        let version = match precondition {
+            Precondition::None => None,
+            Precondition::OneOf(_) => Some(current.version),
+        };
+        match self.table.remove(customer, id, version).await? {
+            WriteOutcome::Written => Ok(()),
+            // It has changed, or it is gone: perhaps by this very write, whose first answer
+            // was lost.
+            WriteOutcome::Overtaken => match self.table.get(customer, id).await? {
+                None => Ok(()),
+                Some(_) => Err(overtaken(*id, precondition)),
+            },
+        }
     }
 
     /// A policy whose deliveries end before the table forgets them.
@@ -238,5 +367,13 @@ where
         limit: u32,
     ) -> Result<SubscriptionPage, ManageError> {
         Ok(self.table.page(customer, after, limit).await?)
+    }
+}
+
+/// Somebody else was quicker: a failed precondition to whoever has named a version.
+fn overtaken(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
+    match precondition {
+        Precondition::None => ManageError::Conflict { subscription },
+        Precondition::OneOf(_) => ManageError::PreconditionFailed { subscription },
     }
 }

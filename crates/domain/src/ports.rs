@@ -89,12 +89,14 @@ pub trait SubscriptionStore {
         subscription: &Subscription,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Removes one; removing what is not there is no error.
+    /// Removes one, whatever its version: removing what is not there is no error. With a
+    /// version, only that one: what is not there has been overtaken.
     fn remove(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        version: Option<u64>,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
 /// Turns a subscription off for the system.

@@ -3,6 +3,7 @@
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::manage::RequestDigest;
 use crate::message::Message;
 use crate::outbound::{CustomHeaders, EndpointUrl};
 use crate::payload_format::PayloadFormat;
@@ -53,6 +54,8 @@ pub struct Subscription {
     pub updated_at: Timestamp,
     /// Counts its changes, so that two editors do not overwrite each other.
     pub version: u64,
+    /// The request that created it, when that had an idempotency key.
+    pub created_by: Option<RequestDigest>,
 }
 
 impl Subscription {

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::manage::{Manage, ManageError, SubscriptionChange};
+use webhooks_domain::ids::SubscriptionId;
+use webhooks_domain::manage::{
+    Created, Manage, ManageError, Once, Precondition, RequestDigest, Rotation, SubscriptionChange,
+};
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{World, samples};
+use webhooks_testkit::{Fault, World, samples};
 
 type TestManage = Manage<World, Vault<World, World, World>, World>;
 
@@ -31,14 +34,28 @@ fn change(body: &str) -> SubscriptionChange {
 }
 
 fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), ManageError> {
-    manage
-        .create(&samples::customer("acme"), change(body))
-        .now_or_never()
-        .unwrap()
+    let customer = samples::customer("acme");
+    let created = manage.create(&customer, change(body), None);
+    let created = created.now_or_never().unwrap()?;
+    assert!(created.is_new);
+    Ok((created.subscription, created.secret))
+}
+
+/// Creates with an idempotency key.
+fn create_once(manage: &TestManage, key: &str, body: &str) -> Result<Created, ManageError> {
+    let once = Once {
+        key: key.parse().unwrap(),
+        body: RequestDigest::of(body.as_bytes()),
+    };
+    let customer = samples::customer("acme");
+    let created = manage.create(&customer, change(body), Some(&once));
+    created.now_or_never().unwrap()
 }
 
 const BODY: &str =
     r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"description":"d"}"#;
+
+const PAUSE: &str = r#"{"status":"paused"}"#;
 
 #[test]
 fn what_is_created_can_be_read_and_its_secret_opens() {
@@ -84,7 +101,7 @@ fn a_change_leaves_what_it_does_not_name() {
     let update = |body: &str| {
         let change = change(body);
         manage
-            .update(&customer, &created.id, change)
+            .update(&customer, &created.id, &Precondition::None, change)
             .now_or_never()
             .unwrap()
             .unwrap()
@@ -109,7 +126,7 @@ fn of_two_changes_at_once_one_is_told() {
         ..created.clone()
     };
     manage
-        .update(&customer, &created.id, change(r#"{"status":"paused"}"#))
+        .update(&customer, &created.id, &Precondition::None, change(PAUSE))
         .now_or_never()
         .unwrap()
         .unwrap();
@@ -125,12 +142,12 @@ fn what_is_deleted_is_gone() {
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     manage
-        .delete(&customer, &created.id)
+        .delete(&customer, &created.id, &Precondition::None)
         .now_or_never()
         .unwrap()
         .unwrap();
     let again = manage
-        .delete(&customer, &created.id)
+        .delete(&customer, &created.id, &Precondition::None)
         .now_or_never()
         .unwrap();
     assert!(matches!(again, Err(ManageError::NotFound { .. })));
@@ -140,4 +157,109 @@ fn what_is_deleted_is_gone() {
         .unwrap()
         .unwrap();
     assert!(page.subscriptions.is_empty());
+}
+
+#[test]
+fn the_same_request_again_gives_what_the_first_has_created() {
+    let world = World::default();
+    let manage = manage(&world);
+    let first = create_once(&manage, "k1", BODY).unwrap();
+    assert!(first.is_new);
+    let again = create_once(&manage, "k1", BODY).unwrap();
+    assert!(!again.is_new);
+    assert_eq!(again.subscription, first.subscription);
+    assert_eq!(again.secret, first.secret);
+    let other = create_once(&manage, "k2", BODY).unwrap();
+    assert_ne!(other.subscription.id, first.subscription.id);
+    let reused = create_once(
+        &manage,
+        "k1",
+        r#"{"url":"https://example.com/","eventTypes":["*"]}"#,
+    );
+    match reused {
+        Err(ManageError::KeyReused { subscription }) => {
+            assert_eq!(subscription, first.subscription.id);
+        }
+        other => panic!("{other:?}"),
+    }
+    let strangers = SubscriptionId::from_idempotency_key(&samples::customer("bolt"), "k1");
+    assert_ne!(strangers, first.subscription.id);
+}
+
+#[test]
+fn a_creation_whose_answer_was_lost_is_found_again_with_its_secret() {
+    for fault in [Fault::Before, Fault::After] {
+        let world = World::default();
+        let manage = manage(&world);
+        // The data key is there; the next effect is the write of the subscription.
+        create(&manage, BODY).unwrap();
+        world.plant([fault]);
+        let lost = create_once(&manage, "k1", BODY).unwrap_err();
+        assert!(matches!(lost, ManageError::Store(_)), "{lost}");
+        assert!(!world.clear_faults(), "it struck");
+        let again = create_once(&manage, "k1", BODY).unwrap();
+        let customer = samples::customer("acme");
+        let secrets = manage.secrets(&customer, &again.subscription.id);
+        let (_, secrets) = secrets.now_or_never().unwrap().unwrap();
+        assert_eq!(secrets[0].secret, again.secret);
+        let all = manage.list(&customer, None, 10).now_or_never();
+        assert_eq!(all.unwrap().unwrap().subscriptions.len(), 2);
+    }
+}
+
+#[test]
+fn the_secrets_that_sign_are_shown_with_their_ends() {
+    let world = World::default();
+    let manage = manage(&world);
+    let (created, first) = create(&manage, BODY).unwrap();
+    let customer = samples::customer("acme");
+    let rotation = Rotation::parse(br#"{"overlapSeconds":60}"#).unwrap();
+    let rotated = manage.rotate(&customer, &created.id, &Precondition::None, rotation);
+    let (_, second) = rotated.now_or_never().unwrap().unwrap();
+    let (first, second) = (first.expose(), second.expose());
+    let shown = || {
+        let secrets = manage.secrets(&customer, &created.id);
+        let (_, secrets) = secrets.now_or_never().unwrap().unwrap();
+        let shown = secrets.into_iter();
+        shown
+            .map(|active| (active.version, active.secret.expose(), active.expires_at))
+            .collect::<Vec<_>>()
+    };
+    let end = world.now() + Duration::from_mins(1);
+    assert_eq!(shown(), [(2, second.clone(), None), (1, first, Some(end))]);
+    world.set_now(end);
+    assert_eq!(shown(), [(2, second, None)]);
+}
+
+#[test]
+fn a_change_is_made_to_the_version_that_it_names_only() {
+    let world = World::default();
+    let manage = manage(&world);
+    let (created, _) = create(&manage, BODY).unwrap();
+    let (customer, id) = (samples::customer("acme"), created.id);
+    let version = |number: u64| Precondition::OneOf(vec![number]);
+    let failed = |outcome: Result<(), ManageError>| {
+        matches!(outcome, Err(ManageError::PreconditionFailed { .. }))
+    };
+    let update = |precondition| {
+        let updated = manage.update(&customer, &id, &precondition, change(PAUSE));
+        updated.now_or_never().unwrap().map(drop)
+    };
+    let rotate = |precondition| {
+        let rotation = Rotation::parse(b"{}").unwrap();
+        let rotated = manage.rotate(&customer, &id, &precondition, rotation);
+        rotated.now_or_never().unwrap().map(drop)
+    };
+    let delete = |precondition| {
+        let deleted = manage.delete(&customer, &id, &precondition);
+        deleted.now_or_never().unwrap()
+    };
+    assert!(failed(update(version(2))));
+    update(version(1)).unwrap();
+    assert!(failed(rotate(version(1))));
+    rotate(version(2)).unwrap();
+    assert!(failed(delete(version(2))));
+    delete(Precondition::OneOf(vec![1, 3])).unwrap();
+    let gone = delete(version(3));
+    assert!(matches!(gone, Err(ManageError::NotFound { .. })));
 }

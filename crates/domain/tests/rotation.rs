@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::ids::MessageId;
-use webhooks_domain::manage::{Manage, ManageError, Rotation, SubscriptionChange};
+use webhooks_domain::manage::{Manage, ManageError, Precondition, Rotation, SubscriptionChange};
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_header};
@@ -41,8 +41,8 @@ fn stage(secret: &str) -> Stage {
     let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
     let change = change(&body.replace("SECRET", secret));
     let customer = samples::customer("acme");
-    let created = manage.create(&customer, change);
-    let (created, _) = created.now_or_never().unwrap().unwrap();
+    let created = manage.create(&customer, change, None);
+    let created = created.now_or_never().unwrap().unwrap().subscription;
     Stage {
         world,
         manage,
@@ -58,7 +58,9 @@ impl Stage {
     fn rotate(&self, body: &str) -> Result<(Subscription, Secret), ManageError> {
         let rotation = Rotation::parse(body.as_bytes()).unwrap();
         let (customer, id) = (&self.created.customer_id, &self.created.id);
-        let rotated = self.manage.rotate(customer, id, rotation);
+        let rotated = self
+            .manage
+            .rotate(customer, id, &Precondition::None, rotation);
         rotated.now_or_never().unwrap()
     }
 
@@ -147,7 +149,9 @@ fn a_patched_secret_is_the_only_one() {
     stage.rotate("{}").unwrap();
     let (customer, id) = (&stage.created.customer_id, &stage.created.id);
     let patch = change(&format!(r#"{{"secret":"{V1A}"}}"#));
-    let patched = stage.manage.update(customer, id, patch);
+    let patched = stage
+        .manage
+        .update(customer, id, &Precondition::None, patch);
     let patched = patched.now_or_never().unwrap().unwrap();
     assert_eq!(stage.opened(), [V1A]);
     assert_eq!(patched.secrets.current().version, 3);

@@ -10,6 +10,7 @@ use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::outbound::{AttemptOutcome, CustomHeaders, EndpointUrl, ResponseHeaders};
 use webhooks_domain::payload_format::PayloadFormat;
@@ -302,6 +303,8 @@ pub(crate) struct SubscriptionItem {
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<Bytes>,
 }
 
 impl From<&Subscription> for SubscriptionItem {
@@ -325,6 +328,9 @@ impl From<&Subscription> for SubscriptionItem {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
+            created_by: subscription
+                .created_by
+                .map(|digest| Bytes(digest.as_bytes().to_vec())),
         }
     }
 }
@@ -333,6 +339,10 @@ impl TryFrom<SubscriptionItem> for Subscription {
     type Error = String;
 
     fn try_from(item: SubscriptionItem) -> Result<Self, String> {
+        let created_by = item.created_by.map(|digest| digest.0.try_into());
+        let created_by = created_by
+            .transpose()
+            .map_err(|_| "createdBy is no digest")?;
         let secrets = item.secrets.into_iter().map(SecretItem::into_domain);
         let secrets = secrets.collect::<Option<Vec<_>>>();
         Ok(Self {
@@ -352,6 +362,7 @@ impl TryFrom<SubscriptionItem> for Subscription {
             created_at: item.created_at,
             updated_at: item.updated_at,
             version: item.version,
+            created_by: created_by.map(RequestDigest::from_bytes),
         })
     }
 }

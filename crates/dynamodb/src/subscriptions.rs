@@ -1,5 +1,6 @@
 //! Subscriptions: by key, and in pages by customer.
 
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
@@ -67,15 +68,33 @@ impl SubscriptionStore for DynamoStore {
         }
     }
 
-    async fn remove(&self, customer: &CustomerId, id: &SubscriptionId) -> Result<(), StoreError> {
-        self.client
+    async fn remove(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        version: Option<u64>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let mut delete = self
+            .client
             .delete_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::subscription(customer, id))))
-            .send()
-            .await
-            .map_err(|error| unavailable("remove subscription", error))?;
-        Ok(())
+            .set_key(Some(to_attributes(&Key::subscription(customer, id))));
+        if let Some(version) = version {
+            delete = delete
+                .condition_expression("version = :read")
+                .expression_attribute_values(":read", number(version));
+        }
+        match delete.send().await {
+            Ok(_) => Ok(WriteOutcome::Written),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(WriteOutcome::Overtaken)
+            }
+            Err(error) => Err(unavailable("remove subscription", error)),
+        }
     }
 }
 

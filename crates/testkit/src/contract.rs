@@ -9,6 +9,7 @@ use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     DataKeyStore, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory, SubscriptionDirectory,
@@ -51,6 +52,7 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
     first.version += 1;
     first.status = SubscriptionStatus::Paused;
     first.secrets = samples::migrating_secrets();
+    first.created_by = Some(RequestDigest::of(b"body"));
     for _ in 0..2 {
         let written = store.replace(&first).await.expect("answers");
         assert_eq!(written, WriteOutcome::Written, "the same again is the same");
@@ -87,11 +89,18 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         (DUE, first.version + 1)
     );
 
-    store.remove(&customer, &first.id).await.expect("answers");
-    store
-        .remove(&customer, &first.id)
-        .await
-        .expect("removing twice is no error");
+    let stale = store.remove(&customer, &first.id, Some(first.version));
+    assert_eq!(stale.await.expect("answers"), WriteOutcome::Overtaken);
+    let current = store.remove(&customer, &first.id, Some(first.version + 1));
+    assert_eq!(current.await.expect("answers"), WriteOutcome::Written);
+    let gone = store.remove(&customer, &first.id, Some(first.version + 1));
+    assert_eq!(gone.await.expect("answers"), WriteOutcome::Overtaken);
+    let twice = store.remove(&customer, &first.id, None);
+    assert_eq!(
+        twice.await.expect("answers"),
+        WriteOutcome::Written,
+        "removing what is not there is no error"
+    );
     assert_eq!(
         store.get(&customer, &first.id).await.expect("answers"),
         None

@@ -51,6 +51,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         created_at: NOW,
         updated_at: NOW,
         version: 1,
+        created_by: None,
     }
 }
 

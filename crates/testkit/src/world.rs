@@ -432,9 +432,20 @@ impl SubscriptionStore for World {
         })
     }
 
-    async fn remove(&self, customer: &CustomerId, id: &SubscriptionId) -> Result<(), StoreError> {
+    async fn remove(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        version: Option<u64>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = (customer.clone(), *id);
         self.store(|state| {
-            state.subscriptions.remove(&(customer.clone(), *id));
+            let stored = state.subscriptions.get(&key).map(|stored| stored.version);
+            if version.is_some() && stored != version {
+                return WriteOutcome::Overtaken;
+            }
+            state.subscriptions.remove(&key);
+            WriteOutcome::Written
         })
     }
 }

@@ -1,12 +1,17 @@
 //! The parts of a request, each with a problem that names it when it is not valid.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+use webhooks_domain::manage::{IdempotencyKey, Precondition};
 
 use crate::problem::Problem;
 
@@ -67,6 +72,77 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
         query
             .map(|Query(texts)| Self(texts))
             .map_err(|error| Problem::bad_parameter("query", error))
+    }
+}
+
+const IF_MATCH: &str = "if-match";
+/// The header that makes a creation repeatable.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A header as text, if it is there.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match value.to_str() {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Problem::bad_parameter(name, "must be ASCII")),
+        },
+        (Some(_), Some(_)) => Err(Problem::bad_parameter(name, "must be given once")),
+    }
+}
+
+/// A header, parsed, if it is there.
+fn parse_header<T: FromStr<Err: Display>>(
+    headers: &HeaderMap,
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let text = header(headers, name)?;
+    text.map(|text| {
+        text.parse()
+            .map_err(|error| Problem::bad_parameter(name, error))
+    })
+    .transpose()
+}
+
+/// Which version the request is meant for: `If-Match`.
+pub(crate) struct IfMatch(pub(crate) Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let precondition = parse_header(&parts.headers, IF_MATCH)?;
+        Ok(Self(precondition.unwrap_or_default()))
+    }
+}
+
+/// The client's name for the request: `Idempotency-Key`.
+pub(crate) struct OnceKey(pub(crate) Option<IdempotencyKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parse_header(&parts.headers, IDEMPOTENCY_KEY).map(Self)
+    }
+}
+
+/// Who calls, for the audit: the ARN with which the request was signed. There is none when
+/// the function is invoked without its URL.
+pub(crate) struct Caller(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let context = parts.request_context_ref();
+        let authorizer = context.and_then(|context| match context {
+            RequestContext::ApiGatewayV2(context) => context.authorizer.as_ref(),
+            _ => None,
+        });
+        let signer = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
+        Ok(Self(signer.and_then(|signer| signer.user_arn.clone())))
     }
 }
 

@@ -74,6 +74,10 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
             post(subscriptions::rotate_secret),
         )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
+            get(subscriptions::show_secrets),
+        )
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
         .fallback(async || Problem::no_such_path())

@@ -11,6 +11,8 @@ use webhooks_domain::ports::StoreError;
 use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
 
+use crate::extract;
+
 /// A problem: `application/problem+json`.
 ///
 /// `type` is stable: clients may decide by it, and by `field`.
@@ -69,7 +71,7 @@ impl Problem {
         }
     }
 
-    /// A part of the path or of the query that is not valid.
+    /// A part of the path, of the query or a header that is not valid.
     pub(crate) fn bad_parameter(field: &str, problem: impl Display) -> Self {
         let field = FieldError::new(field, problem);
         Self {
@@ -136,6 +138,21 @@ impl From<ManageError> for Problem {
                 StatusCode::CONFLICT,
                 error.to_string(),
             ),
+            ManageError::PreconditionFailed { .. } => Self::new(
+                "precondition-failed",
+                "Precondition failed",
+                StatusCode::PRECONDITION_FAILED,
+                error.to_string(),
+            ),
+            ManageError::KeyReused { .. } => Self {
+                field: Some(extract::IDEMPOTENCY_KEY.to_owned()),
+                ..Self::new(
+                    "idempotency-key-reused",
+                    "Idempotency key reused",
+                    StatusCode::CONFLICT,
+                    error.to_string(),
+                )
+            },
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
         }

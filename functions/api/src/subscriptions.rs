@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::HeaderName;
+use axum::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::manage::{Rotation, SubscriptionChange};
+use webhooks_domain::manage::{ActiveSecret, Once, RequestDigest, Rotation, SubscriptionChange};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
-use crate::extract::{Body, PathTexts, QueryTexts};
+use crate::extract::{Body, Caller, IfMatch, OnceKey, PathTexts, QueryTexts};
 use crate::problem::Problem;
 
 const CUSTOMER_ID: &str = "customerId";
@@ -43,6 +44,7 @@ pub(crate) struct SubscriptionView {
     retry_policy: Option<RetryPolicy>,
     secrets: Vec<SecretView>,
     status: SubscriptionStatus,
+    version: u64,
     created_at: String,
     updated_at: String,
 }
@@ -61,6 +63,7 @@ impl From<Subscription> for SubscriptionView {
             retry_policy: subscription.retry_policy,
             secrets: subscription.secrets.iter().map(SecretView::from).collect(),
             status: subscription.status,
+            version: subscription.version,
             created_at: subscription.created_at.to_string(),
             updated_at: subscription.updated_at.to_string(),
         }
@@ -90,7 +93,7 @@ impl From<(&SealedSecret, Option<Timestamp>)> for SecretView {
     }
 }
 
-/// A new secret, which is shown this once.
+/// A new secret.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewSecretView {
@@ -117,6 +120,47 @@ pub(crate) struct CreatedView {
     secret: NewSecretView,
 }
 
+/// A secret that signs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActiveSecretView {
+    version: u32,
+    kind: &'static str,
+    #[serde(flatten)]
+    secret: NewSecretView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
+impl From<ActiveSecret> for ActiveSecretView {
+    fn from(active: ActiveSecret) -> Self {
+        Self {
+            version: active.version,
+            kind: active.secret.kind().as_str(),
+            secret: active.secret.into(),
+            expires_at: active.expires_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// All secrets that sign, the current one first.
+#[derive(Serialize)]
+pub(crate) struct SecretsView {
+    secrets: Vec<ActiveSecretView>,
+}
+
+/// The version of a subscription as its entity tag.
+type ETag = [(HeaderName, String); 1];
+
+fn etag(version: u64) -> ETag {
+    [(header::ETAG, format!("\"{version}\""))]
+}
+
+/// No cache keeps a secret.
+type NoStore = [(HeaderName, &'static str); 1];
+
+const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
+
 /// A page of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,16 +172,27 @@ pub(crate) struct ListView {
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    OnceKey(key): OnceKey,
+    caller: Caller,
     Body(body): Body,
-) -> Result<(StatusCode, Json<CreatedView>), Problem> {
+) -> Result<(StatusCode, NoStore, ETag, Json<CreatedView>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
-    let (subscription, secret) = api.manage.create(&customer, change).await?;
+    let once = key.map(|key| Once {
+        key,
+        body: RequestDigest::of(&body),
+    });
+    let created = api.manage.create(&customer, change, once.as_ref()).await?;
+    if !created.is_new {
+        let current = created.subscription.secrets.current().version;
+        log_shown_secrets(&created.subscription, &[current], &caller);
+    }
+    let etag = etag(created.subscription.version);
     let view = CreatedView {
-        subscription: subscription.into(),
-        secret: secret.into(),
+        subscription: created.subscription.into(),
+        secret: created.secret.into(),
     };
-    Ok((StatusCode::CREATED, Json(view)))
+    Ok((StatusCode::CREATED, NO_STORE, etag, Json(view)))
 }
 
 pub(crate) async fn list(
@@ -166,36 +221,70 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
-) -> Result<Json<SubscriptionView>, Problem> {
+) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
-    Ok(Json(api.manage.show(&customer, &id).await?.into()))
+    Ok(with_etag(api.manage.show(&customer, &id).await?))
 }
 
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    IfMatch(precondition): IfMatch,
     Body(body): Body,
-) -> Result<Json<SubscriptionView>, Problem> {
+) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let replaces_secret = change.secret.is_some();
-    let changed = api.manage.update(&customer, &id, change).await?;
+    let changed = api.manage.update(&customer, &id, &precondition, change);
+    let changed = changed.await?;
     if replaces_secret {
         log_new_secret(&changed);
     }
-    Ok(Json(changed.into()))
+    Ok(with_etag(changed))
+}
+
+/// A subscription with its version as the entity tag.
+fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionView>) {
+    (etag(subscription.version), Json(subscription.into()))
 }
 
 pub(crate) async fn rotate_secret(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    IfMatch(precondition): IfMatch,
     Body(body): Body,
-) -> Result<Json<NewSecretView>, Problem> {
+) -> Result<(NoStore, Json<NewSecretView>), Problem> {
     let (customer, id) = ids(&path)?;
     let rotation = Rotation::parse(&body)?;
-    let (rotated, secret) = api.manage.rotate(&customer, &id, rotation).await?;
+    let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
+    let (rotated, secret) = rotated.await?;
     log_new_secret(&rotated);
-    Ok(Json(secret.into()))
+    Ok((NO_STORE, Json(secret.into())))
+}
+
+pub(crate) async fn show_secrets(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    caller: Caller,
+) -> Result<(NoStore, Json<SecretsView>), Problem> {
+    let (customer, id) = ids(&path)?;
+    let (subscription, active) = api.manage.secrets(&customer, &id).await?;
+    let versions: Vec<_> = active.iter().map(|secret| secret.version).collect();
+    log_shown_secrets(&subscription, &versions, &caller);
+    let secrets = active.into_iter().map(ActiveSecretView::from).collect();
+    Ok((NO_STORE, Json(SecretsView { secrets })))
+}
+
+/// For an audit: who has seen which secrets. Not what they are.
+fn log_shown_secrets(subscription: &Subscription, versions: &[u32], caller: &Caller) {
+    let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
+    info!(
+        customer.id = %subscription.customer_id,
+        subscription.id = %subscription.id,
+        secret.versions = versions.join(","),
+        caller.arn = caller.0,
+        "secrets shown",
+    );
 }
 
 /// For an audit: which secret signs from now on, and since when.
@@ -213,9 +302,10 @@ fn log_new_secret(subscription: &Subscription) {
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (customer, id) = ids(&path)?;
-    api.manage.delete(&customer, &id).await?;
+    api.manage.delete(&customer, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -206,7 +206,10 @@ impl Stage {
             return;
         };
         match status {
-            None => now(self.world.remove(&current.customer_id, &current.id)).unwrap(),
+            None => {
+                let (customer, id) = (&current.customer_id, &current.id);
+                now(self.world.remove(customer, id, None)).unwrap();
+            }
             Some(status) => {
                 let version = current.version + 1;
                 let changed = Subscription {

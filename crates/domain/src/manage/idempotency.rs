@@ -1,0 +1,95 @@
+//! Creating a subscription once, however often the request is made.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::digest;
+
+/// The client's name for one request: 1 to 255 printable ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+/// A text that is no idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {max} printable ASCII characters", max = IdempotencyKey::MAX_BYTES)]
+pub struct IdempotencyKeyError;
+
+impl IdempotencyKey {
+    /// The greatest length.
+    pub const MAX_BYTES: usize = 255;
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = IdempotencyKeyError;
+
+    fn from_str(text: &str) -> Result<Self, IdempotencyKeyError> {
+        let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if printable && (1..=Self::MAX_BYTES).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdempotencyKeyError)
+        }
+    }
+}
+
+/// Tells one request's body from another's: the first 16 bytes of its SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestDigest([u8; Self::BYTES]);
+
+impl RequestDigest {
+    /// Its length.
+    pub const BYTES: usize = 16;
+
+    /// The digest of a body.
+    pub fn of(body: &[u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, body);
+        let first = hash.as_ref().first_chunk();
+        Self(*first.expect("SHA-256 is 32 bytes"))
+    }
+
+    /// From the bytes that [`as_bytes`](Self::as_bytes) gave.
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+/// Shows nothing of the request.
+impl fmt::Debug for RequestDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestDigest")
+    }
+}
+
+/// What makes a request the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The client's name for it.
+    pub key: IdempotencyKey,
+    /// What it asks for.
+    pub body: RequestDigest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_bounded_and_printable() {
+        for good in ["k", "a b~!", &"x".repeat(255)] {
+            assert!(good.parse::<IdempotencyKey>().is_ok(), "{good}");
+        }
+        for bad in ["", "é", "a\tb", "\x7f", &"x".repeat(256)] {
+            assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad:?}");
+        }
+    }
+}
