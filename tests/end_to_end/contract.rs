@@ -34,6 +34,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     contract::deliveries(&store, "acme", put).await;
     contract::due_index(&store, "acme", put).await;
+    contract::reopening(&store, "acme", put).await;
     contract::data_keys(&store).await;
 
     client

@@ -171,7 +171,7 @@ where
         delivery: &Delivery,
         status: DeliveryStatus,
     ) -> Result<Option<Report>, DeliverError> {
-        let made = delivery.next_attempt() - 1;
+        let made = delivery.attempts_made();
         match self.table.settle(&delivery.id, made, status).await? {
             WriteOutcome::Written => Ok(Some(Report::Settled(status))),
             WriteOutcome::Overtaken => Ok(None),
@@ -199,6 +199,7 @@ where
         let now = self.clock.now();
         let terms = Terms {
             policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
+            earlier_attempts: delivery.earlier_attempts,
             deadline: delivery.deadline(message),
             jitter: Jitter::random(&self.random),
             longest_queue_delay: self.longest_queue_delay,

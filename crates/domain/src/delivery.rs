@@ -5,12 +5,16 @@
 //!    ├──── the subscription is gone ──> cancelled
 //!    ├──── the subscription is paused ──> held
 //!    └──── the deadline has passed ──> failed
+//!
+//! held | succeeded | failed ── somebody asks to send it again ──> pending
 //! ```
 
 mod hint;
+mod reopen;
 mod verdict;
 
 pub use hint::{DropReason, Duty, Hint};
+pub use reopen::{ReopenError, Reopening};
 pub use verdict::{Terms, Verdict};
 
 use std::net::IpAddr;
@@ -37,9 +41,13 @@ pub struct Delivery {
     pub status: DeliveryStatus,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
+    /// How many of them were made before somebody last asked to send it again.
+    /// The retry policy counts from there.
+    pub earlier_attempts: u32,
     /// When it was prepared.
     pub created_at: Timestamp,
-    /// When the next attempt is due, once there was one that failed.
+    /// When the next attempt is due, once there was one that failed, or somebody asked to
+    /// send it again.
     pub next_attempt_at: Option<Timestamp>,
     /// When the table may forget it.
     pub expires_at: Timestamp,
@@ -141,9 +149,17 @@ pub struct Attempt {
 }
 
 impl Delivery {
+    /// The most attempts of a delivery in all, however often it is sent again.
+    pub const MAX_ATTEMPTS: u32 = 100;
+
+    /// How many attempts are recorded.
+    pub fn attempts_made(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
+    }
+
     /// The number of the attempt that is not recorded yet.
     pub fn next_attempt(&self) -> u32 {
-        u32::try_from(self.attempts.len()).map_or(u32::MAX, |made| made.saturating_add(1))
+        self.attempts_made().saturating_add(1)
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the
@@ -183,23 +199,29 @@ pub(crate) mod tests {
             payload_format: PayloadFormat::default(),
             status: DeliveryStatus::Pending,
             attempts: (1..=attempts).map(attempt).collect(),
+            earlier_attempts: 0,
             created_at: NOW,
             next_attempt_at: (attempts > 0).then_some(NOW),
             expires_at: NOW + Duration::from_hours(24),
         }
     }
 
-    #[test]
-    fn the_deadline_is_the_events_and_no_later_than_what_the_table_keeps() {
-        let delivery = delivery(0);
-        let mut message = Message {
+    /// The message that the delivery is of.
+    pub(crate) fn message_of(delivery: &Delivery) -> Message {
+        Message {
             id: delivery.id.message,
             customer_id: delivery.customer_id.clone(),
             event_type: delivery.event_type.clone(),
             time: "2026-01-31T09:30:00Z".into(),
             deadline: None,
             payload: Payload::new("{}"),
-        };
+        }
+    }
+
+    #[test]
+    fn the_deadline_is_the_events_and_no_later_than_what_the_table_keeps() {
+        let delivery = delivery(0);
+        let mut message = message_of(&delivery);
         assert_eq!(delivery.deadline(&message), delivery.expires_at);
         message.deadline = Some(NOW);
         assert_eq!(delivery.deadline(&message), NOW);

@@ -2,8 +2,9 @@
 //!
 //! A short wait is the queue's: it hands the hint back after a delay. A long one is the
 //! table's, in the sparse `due` index that the sweeper reads every minute. A delivery that
-//! has failed once stays in that index until it ends, so that the sweeper also finds it
-//! when its hint was lost. One that succeeds at once is never in it.
+//! has failed once, or that somebody asked to send again, stays in that index until it
+//! ends, so that the sweeper also finds it when its hint was lost. One that succeeds at
+//! once is never in it.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -19,7 +19,8 @@
 //! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
 //! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
 //!    `succeeded`, `failed` or `cancelled`.
-//! 6. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
+//! 6. [`resend`] begins again with one that has ended or is held, when somebody asks for it.
+//! 7. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
 //!    what was lost.
 //!
 //! # What this crate is not
@@ -43,6 +44,7 @@ pub mod outbound;
 pub mod payload_format;
 pub mod ports;
 pub mod prepare;
+pub mod resend;
 pub mod retry;
 pub mod signing;
 pub mod subscription;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::data_key::{DataKey, WrappedDataKey};
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use crate::due::{Due, Shard};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::Message;
@@ -158,6 +158,13 @@ pub trait DeliveryStore {
         id: &DeliveryId,
         attempts: u32,
         status: DeliveryStatus,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Makes a delivery pending again, if it still has the status and the attempts that
+    /// were read. It enters the `due` index.
+    fn reopen(
+        &self,
+        reopening: &Reopening<'_>,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 

@@ -33,6 +33,7 @@ pub fn prepare(
         payload_format: subscription.payload_format,
         status,
         attempts: Vec::new(),
+        earlier_attempts: 0,
         created_at: now,
         next_attempt_at: None,
         expires_at: now + retention,

@@ -19,5 +19,9 @@ fn the_world_keeps_the_promises_of_the_ports() {
     contract::due_index(&world, "acme", put)
         .now_or_never()
         .unwrap();
+    let put = async |message, delivery| world.record_call(message, delivery);
+    contract::reopening(&world, "acme", put)
+        .now_or_never()
+        .unwrap();
     contract::data_keys(&world).now_or_never().unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
 use webhooks_domain::ids::{DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
@@ -89,6 +89,30 @@ impl DeliveryStore for DynamoStore {
     ) -> Result<WriteOutcome, StoreError> {
         let update = self.update_pending(id, attempts, status, &[]);
         write_outcome(update.send().await, "settle delivery")
+    }
+
+    async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
+        let read = reopening.read();
+        let next = reopening.next();
+        let status = |status: DeliveryStatus| AttributeValue::S(status.as_str().to_owned());
+        let sets = [
+            "#status = :pending, earlierAttempts = :made, nextAttemptAt = :due",
+            due_index::ENTER,
+        ];
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::delivery(&read.id))))
+            .update_expression(format!("SET {} REMOVE reason", sets.join(", ")))
+            .condition_expression("#status = :read AND size(attempts) = :made")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":read", status(read.status))
+            .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
+            .expression_attribute_values(":made", number(read.attempts_made()))
+            .expression_attribute_values(":due", number(next.due_at.as_millis()));
+        let update = due_index::enter(update, &read.id, read.next_attempt(), next);
+        write_outcome(update.send().await, "reopen delivery")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sparse index `due`: which pending deliveries the sweeper has to look at, and when.
 //!
-//! A delivery enters it when its first attempt has failed, and leaves it when it ends or
-//! is held. Its attributes are this module's alone; nothing else reads them.
+//! A delivery enters it when its first attempt has failed, or when somebody asks to send it
+//! again, and leaves it when it ends or is held. Its attributes are this module's alone; nothing else reads them.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde::Deserialize;

@@ -111,6 +111,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         status: delivery.status.as_str().to_owned(),
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
+        earlier_attempts: delivery.earlier_attempts,
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),
@@ -180,6 +181,12 @@ impl From<MessageItem> for Message {
     }
 }
 
+/// What is absent from an item when it is zero.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryItem {
@@ -194,6 +201,8 @@ pub(crate) struct DeliveryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     attempts: Vec<AttemptItem>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    earlier_attempts: u32,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
@@ -213,6 +222,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             payload_format: item.payload_format,
             status,
             attempts: item.attempts.into_iter().map(Attempt::from).collect(),
+            earlier_attempts: item.earlier_attempts,
             created_at: item.created_at,
             next_attempt_at: item.next_attempt_at,
             expires_at: Timestamp::from_millis(item.expires_at.saturating_mul(1_000)),

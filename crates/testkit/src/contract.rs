@@ -255,6 +255,72 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     );
 }
 
+/// A delivery that has ended or is held becomes pending again once, and is due.
+///
+/// `put` records a message and a delivery, as the workflow does.
+pub async fn reopening<S: DeliveryStore + DueIndex>(
+    store: &S,
+    salt: &str,
+    put: impl AsyncFn(Message, Delivery),
+) {
+    let message = samples::message(salt, "again");
+    let next = NextAttempt {
+        due_at: DUE,
+        sweep_at: SWEEP,
+    };
+    let load = async |id| store.load(&id).await.expect("answers").expect("is there").0;
+    let mut entries = Vec::new();
+    for (number, attempts) in [(1, 0), (2, 1)] {
+        let delivery = samples::delivery(&message, samples::subscription_id(number));
+        let id = delivery.id;
+        put(message.clone(), delivery).await;
+        let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+        let ended = if attempts == 0 {
+            store.settle(&id, 0, DeliveryStatus::Held).await
+        } else {
+            let ended = Verdict::Ended(failed);
+            let attempt = samples::failed_attempt(1);
+            store.record(&id, &attempt, &ended).await
+        };
+        assert_eq!(ended.expect("answers"), WriteOutcome::Written);
+
+        let read = load(id).await;
+        let other = Delivery {
+            status: DeliveryStatus::Succeeded,
+            ..read.clone()
+        };
+        let reopen = async |read: &Delivery| {
+            let reopening = read.reopen(&message, next).expect("is not pending");
+            store.reopen(&reopening).await.expect("answers")
+        };
+        let stale = reopen(&other).await;
+        assert_eq!(stale, WriteOutcome::Overtaken, "the status is another");
+        assert_eq!(reopen(&read).await, WriteOutcome::Written);
+        assert_eq!(
+            reopen(&read).await,
+            WriteOutcome::Overtaken,
+            "of two at once one counts"
+        );
+        let reopening = read.reopen(&message, next).expect("was not pending");
+        assert_eq!(load(id).await, reopening.reopened());
+        entries.push(reopening.due());
+    }
+    let [held, failed] = entries[..] else {
+        unreachable!("two were put")
+    };
+    let due = due_of(store, &message, SWEEP).await;
+    assert_eq!(due, sorted([held, failed]), "both are due");
+
+    let second = samples::failed_attempt(2);
+    let id = failed.hint.delivery;
+    let recorded = store.record(&id, &second, &Verdict::Ended(DeliveryStatus::Succeeded));
+    assert_eq!(recorded.await.expect("answers"), WriteOutcome::Written);
+    let (ended, attempts) = (load(id).await, 1);
+    let counted = (ended.earlier_attempts, ended.attempts_made());
+    assert_eq!(counted, (attempts, 2), "what was made before stays counted");
+    assert_eq!(due_of(store, &message, SWEEP).await, [held]);
+}
+
 /// A delivery is in the `due` index from its first failed attempt to its end.
 ///
 /// `put` records a message and a delivery, as the workflow does.

@@ -92,6 +92,7 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
         payload_format: PayloadFormat::default(),
         status: DeliveryStatus::Pending,
         attempts: Vec::new(),
+        earlier_attempts: 0,
         created_at: NOW,
         next_attempt_at: None,
         expires_at: NOW + Duration::from_hours(24),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Verdict};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
@@ -42,9 +42,10 @@ struct State {
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
+    before_reopening: Option<Meanwhile>,
 }
 
-/// What happens while a request is under way.
+/// What happens while something else is under way.
 type Meanwhile = Arc<dyn Fn(&World) + Send + Sync>;
 
 /// A message in the queue.
@@ -129,6 +130,11 @@ impl World {
     /// Lets this happen while each request is under way.
     pub fn during_requests(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().meanwhile = Some(Arc::new(meanwhile));
+    }
+
+    /// Lets this happen once, before the next delivery is reopened.
+    pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_reopening = Some(Arc::new(meanwhile));
     }
 
     /// Takes the message that is visible first, and moves the clock there.
@@ -308,6 +314,24 @@ impl DeliveryStore for World {
             update_pending(deliveries, id, attempts, |delivery| {
                 end(delivery, due, status);
             })
+        })
+    }
+
+    async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
+        let meanwhile = self.state().before_reopening.take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(self);
+        }
+        let read = reopening.read();
+        self.store(|state| match state.deliveries.get_mut(&read.id) {
+            Some(stored)
+                if stored.status == read.status && stored.attempts.len() == read.attempts.len() =>
+            {
+                *stored = reopening.reopened();
+                state.due.insert(read.id, reopening.due());
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
         })
     }
 }

@@ -14,8 +14,8 @@ pub struct Hint {
     pub delivery: DeliveryId,
     /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When the attempt is due, as planned by the run that made the one before it;
-    /// `None` for the first.
+    /// When the attempt is due, as planned by the run that made the one before it, or by
+    /// who asked to send it again; `None` for the first of all.
     pub due_at: Option<Timestamp>,
 }
 
@@ -115,6 +115,25 @@ mod tests {
         };
         assert_eq!(delivery(1).duty(&stray, NOW), Duty::Drop(DropReason::Stray));
         assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
+    }
+
+    #[test]
+    fn a_hint_from_before_the_delivery_was_sent_again_is_a_stray() {
+        let again = NOW + Duration::from_mins(1);
+        for attempts in [0, 2] {
+            let reopened = Delivery {
+                earlier_attempts: attempts,
+                next_attempt_at: Some(again),
+                ..delivery(attempts)
+            };
+            let old = hint(attempts + 1);
+            assert_eq!(reopened.duty(&old, again), Duty::Drop(DropReason::Stray));
+            let new = Hint {
+                due_at: Some(again),
+                ..old
+            };
+            assert_eq!(reopened.duty(&new, again), Duty::Attempt(attempts + 1));
+        }
     }
 
     #[test]

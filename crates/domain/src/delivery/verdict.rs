@@ -1,6 +1,6 @@
 //! What follows from an attempt.
 
-use crate::delivery::{DeliveryStatus, FailureReason};
+use crate::delivery::{Delivery, DeliveryStatus, FailureReason};
 use crate::due::{LongestQueueDelay, NextAttempt};
 use crate::outbound::{AttemptOutcome, WebhookResponse};
 use crate::retry::{Jitter, RetryPolicy, parse_retry_after};
@@ -20,6 +20,8 @@ pub enum Verdict {
 pub struct Terms<'a> {
     /// How often, and how long after each failure.
     pub policy: &'a RetryPolicy,
+    /// The attempts that the policy does not count, since somebody asked to send it again.
+    pub earlier_attempts: u32,
     /// The last moment at which an attempt may begin.
     pub deadline: Timestamp,
     /// How much the next wait is lengthened.
@@ -49,7 +51,10 @@ impl Verdict {
             .as_deref()
             .filter(|_| may_ask)
             .and_then(|value| parse_retry_after(value, now));
-        let next = number.saturating_add(1);
+        if number >= Delivery::MAX_ATTEMPTS {
+            return failed(FailureReason::AttemptsExhausted);
+        }
+        let next = (number + 1).saturating_sub(terms.earlier_attempts);
         match terms.policy.due_at(next, now, retry_after, terms.jitter) {
             None => failed(FailureReason::AttemptsExhausted),
             Some(due_at) if due_at > terms.deadline => failed(FailureReason::Expired),
@@ -89,6 +94,7 @@ mod tests {
             LazyLock::new(|| RetryPolicy::schedule(vec![0, 5, 5]).unwrap());
         Terms {
             policy: &POLICY,
+            earlier_attempts: 0,
             deadline,
             jitter: Jitter::NONE,
             longest_queue_delay: LongestQueueDelay::MAX,
@@ -150,6 +156,35 @@ mod tests {
         let exhausted = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
         assert!(matches!(decide(500, 2), Verdict::Retry(_)));
         assert_eq!(decide(500, 3), Verdict::Ended(exhausted));
+    }
+
+    #[test]
+    fn the_policy_counts_from_where_somebody_asked_to_send_again() {
+        let exhausted = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
+        let again = |number| {
+            let terms = Terms {
+                earlier_attempts: 3,
+                ..terms(FAR)
+            };
+            Verdict::after(number, &response(500), &terms, NOW)
+        };
+        assert_eq!(wait(again(4)), Duration::from_secs(5));
+        assert!(matches!(again(5), Verdict::Retry(_)));
+        assert_eq!(again(6), exhausted);
+    }
+
+    #[test]
+    fn a_delivery_has_a_last_attempt_however_often_it_is_sent_again() {
+        let exhausted = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
+        let again = |number| {
+            let terms = Terms {
+                earlier_attempts: 98,
+                ..terms(FAR)
+            };
+            Verdict::after(number, &response(500), &terms, NOW)
+        };
+        assert!(matches!(again(99), Verdict::Retry(_)));
+        assert_eq!(again(100), exhausted);
     }
 
     #[test]

@@ -4,4 +4,5 @@
 
 mod cases;
 mod random;
+mod resending;
 mod stage;

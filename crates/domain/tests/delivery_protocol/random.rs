@@ -3,11 +3,11 @@
 //! A plan of steps is drawn: messages are received in any order, some twice; every call
 //! of a port may fail before or after its effect, which ends the run as a crash does;
 //! clocks are wrong; sweeps come when they like, and die; the queue is purged;
-//! subscriptions are paused and deleted. Then the world is left in peace until nothing is
+//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the world is left in peace until nothing is
 //! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
 //! in `proptest-regressions`, which the next run tries first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,9 +38,16 @@ enum Step {
     /// Time passes.
     Wait(Duration),
     Purge,
-    /// The subscription of this delivery is paused, or deleted.
+    /// The subscription of this delivery is paused, made active again, or deleted.
     Pause(usize),
+    Enable(usize),
     Delete(usize),
+    /// Somebody asks to send this delivery again.
+    Resend {
+        pick: usize,
+        skew_ms: i64,
+        faults: Vec<Fault>,
+    },
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
@@ -62,12 +69,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             faults,
         },
     );
+    let resend =
+        (any::<usize>(), -skew_ms..=skew_ms, faults()).prop_map(|(pick, skew_ms, faults)| {
+            Step::Resend {
+                pick,
+                skew_ms,
+                faults,
+            }
+        });
     let step = prop_oneof![
         24 => receive,
         6 => faults().prop_map(Step::Sweep),
         12 => (0..2_000_u64).prop_map(|secs| Step::Wait(Duration::from_secs(secs))),
         1 => Just(Step::Purge),
-        1 => any::<usize>().prop_map(Step::Pause),
+        6 => resend,
+        2 => any::<usize>().prop_map(Step::Pause),
+        2 => any::<usize>().prop_map(Step::Enable),
         1 => any::<usize>().prop_map(Step::Delete),
     ];
     proptest::collection::vec(step, 0..40)
@@ -103,6 +120,8 @@ struct Run {
     expiring: BTreeSet<DeliveryId>,
     paused: BTreeSet<DeliveryId>,
     deleted: BTreeSet<DeliveryId>,
+    /// After how many attempts each was sent again.
+    rounds: BTreeMap<DeliveryId, BTreeSet<u32>>,
     /// What went wrong while a request was under way.
     wrong: Arc<Mutex<Vec<String>>>,
 }
@@ -135,6 +154,7 @@ impl Run {
             expiring,
             paused: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            rounds: BTreeMap::new(),
             wrong,
         }
     }
@@ -181,6 +201,25 @@ impl Run {
                 let id = id(*pick);
                 self.stage.set_status(id, Some(SubscriptionStatus::Paused));
                 self.paused.insert(id);
+            }
+            Step::Enable(pick) => {
+                let id = id(*pick);
+                self.stage.set_status(id, Some(SubscriptionStatus::Active));
+            }
+            Step::Resend {
+                pick,
+                skew_ms,
+                faults,
+            } => {
+                let id = id(*pick);
+                world.plant(faults.iter().copied());
+                world.set_skew_ms(*skew_ms);
+                // It may have taken effect all the same.
+                let _ = self.stage.resend(id);
+                world.set_skew_ms(0);
+                world.clear_faults();
+                let rounds = self.rounds.entry(id).or_default();
+                rounds.insert(self.stage.delivery_of(id).earlier_attempts);
             }
             Step::Delete(pick) => {
                 let id = id(*pick);
@@ -247,7 +286,7 @@ impl Run {
             DeliveryStatus::Succeeded => last == Some(200),
             DeliveryStatus::Failed(FailureReason::EndpointGone) => last == Some(410),
             DeliveryStatus::Failed(FailureReason::AttemptsExhausted) => {
-                let next = delivery.next_attempt();
+                let next = delivery.next_attempt() - delivery.earlier_attempts;
                 self.policy.delay_before(next).is_none()
             }
             DeliveryStatus::Failed(FailureReason::Expired) => self.expiring.contains(&id),
@@ -267,7 +306,8 @@ impl Run {
         }
         for pair in attempts.windows(2) {
             let gap = pair[1].at.since(pair[0].at) + 2 * MAX_SKEW;
-            let scheduled = self.policy.delay_before(pair[1].number).unwrap();
+            let number = self.number_in_round(id, pair[1].number);
+            let scheduled = self.policy.delay_before(number).unwrap();
             prop_assert!(
                 gap >= scheduled,
                 "attempt {} came after {gap:?}",
@@ -275,6 +315,13 @@ impl Run {
             );
         }
         Ok(())
+    }
+
+    /// Which attempt this is since the delivery was last sent again before it.
+    fn number_in_round(&self, id: DeliveryId, number: u32) -> u32 {
+        let rounds = self.rounds.get(&id);
+        let earlier = rounds.and_then(|rounds| rounds.range(..number).next_back());
+        number - earlier.unwrap_or(&0)
     }
 
     /// Invariant 3: the same id and body each time, and a signature of its own time.

@@ -12,6 +12,7 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
+use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -32,6 +33,7 @@ pub(crate) struct Stage {
     pub(crate) ids: Vec<DeliveryId>,
     pub(crate) deliver: TestDeliver,
     sweep: Sweep<World, World, World>,
+    resend: Resend<World, World, World>,
 }
 
 /// A stage with one delivery.
@@ -65,6 +67,11 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
     let stage = Stage {
         deliver: deliver(&world, policy),
         sweep: Sweep {
+            table: world.clone(),
+            queue: world.clone(),
+            clock: world.clone(),
+        },
+        resend: Resend {
             table: world.clone(),
             queue: world.clone(),
             clock: world.clone(),
@@ -147,6 +154,11 @@ impl Stage {
     pub(crate) fn handle(&self, message: Queued) -> Result<Report, DeliverError> {
         self.run(&message.hint)
             .inspect_err(|_| self.world.put_back(message, VISIBILITY_TIMEOUT))
+    }
+
+    /// Asks to send a delivery again.
+    pub(crate) fn resend(&self, id: DeliveryId) -> Result<Delivery, ResendError> {
+        now(self.resend.run(&id))
     }
 
     pub(crate) fn sweep(&self) -> SweepReport {

@@ -1,0 +1,113 @@
+//! Sending a delivery again, because somebody asks for it.
+//!
+//! The delivery is made pending **before** its hint is queued: a hint that came first
+//! would find it ended and be dropped. The write puts it into the `due` index, so that
+//! the sweep finds what a crash in between, or a queue that takes nothing, left without a
+//! hint.
+
+use futures_util::future::try_join_all;
+
+use crate::delivery::{Delivery, ReopenError};
+use crate::due::{Due, LongestQueueDelay, NextAttempt};
+use crate::ids::{DeliveryId, SubscriptionId};
+use crate::ports::{
+    Clock, DeliveryQueue, DeliveryStore, DueIndex, MAX_QUEUE_BATCH, StoreError, SubscriptionStore,
+    WriteOutcome,
+};
+use crate::subscription::SubscriptionStatus;
+
+/// Why a delivery was not sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum ResendError {
+    /// There is no such delivery, or it has expired.
+    #[error("there is no delivery `{0}`")]
+    NotFound(DeliveryId),
+    /// Nothing is sent to its subscription: it is paused, disabled or deleted.
+    #[error("subscription `{0}`: must be active")]
+    NotActive(SubscriptionId),
+    /// It cannot be, as it is.
+    #[error(transparent)]
+    Reopen(#[from] ReopenError),
+    /// Somebody else changed it at the same time.
+    #[error("delivery `{0}` was changed at the same time: read it and try again")]
+    Conflict(DeliveryId),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sends deliveries again, with its surroundings.
+#[derive(Debug)]
+pub struct Resend<T, Q, C> {
+    /// Deliveries, subscriptions and the `due` index.
+    pub table: T,
+    /// Where attempts are asked for.
+    pub queue: Q,
+    /// Who tells the time.
+    pub clock: C,
+}
+
+impl<T, Q, C> Resend<T, Q, C>
+where
+    T: DeliveryStore + SubscriptionStore + DueIndex,
+    Q: DeliveryQueue,
+    C: Clock,
+{
+    /// Begins again with a delivery that has ended or is held; its next attempt is due
+    /// at once. Gives it as it is then.
+    pub async fn run(&self, id: &DeliveryId) -> Result<Delivery, ResendError> {
+        let now = self.clock.now();
+        let next = NextAttempt::plan(now, now, LongestQueueDelay::MAX);
+        let (read, message) = self.load(id).await?;
+        let reopening = read.reopen(&message, next)?;
+        let subscription = self.table.get(&read.customer_id, &id.subscription).await?;
+        if subscription.is_none_or(|found| found.status != SubscriptionStatus::Active) {
+            return Err(ResendError::NotActive(id.subscription));
+        }
+        let mut reopened = reopening.reopened();
+        if self.table.reopen(&reopening).await? == WriteOutcome::Overtaken {
+            // Or it was this very write, whose first answer was lost.
+            let (stored, _) = self.load(id).await?;
+            if stored.hint_to_begin_again() != Some(reopening.due().hint) {
+                return Err(ResendError::Conflict(*id));
+            }
+            reopened = stored;
+        }
+        self.ask_for_attempts(&[reopening.due()]).await?;
+        Ok(reopened)
+    }
+
+    async fn load(
+        &self,
+        id: &DeliveryId,
+    ) -> Result<(Delivery, crate::message::Message), ResendError> {
+        let found = self.table.load(id).await?;
+        found.ok_or(ResendError::NotFound(*id))
+    }
+
+    /// Queues the hints of entries that the `due` index has. What the queue does not take
+    /// is left to the next sweep.
+    pub(crate) async fn ask_for_attempts(&self, entries: &[Due]) -> Result<(), StoreError> {
+        for batch in entries.chunks(MAX_QUEUE_BATCH) {
+            let now = self.clock.now();
+            let hints: Vec<_> = batch
+                .iter()
+                .map(|due| (due.hint, due.queue_delay(now)))
+                .collect();
+            let not_taken: Vec<_> = match self.queue.send_batch(&hints).await {
+                Ok(refused) => refused
+                    .iter()
+                    .map(|refused| &batch[refused.index])
+                    .collect(),
+                Err(_) => batch.iter().collect(),
+            };
+            // Overtaken means that somebody has seen to it since.
+            let swept = not_taken.into_iter().map(|due| {
+                let next_sweep = due.hint.due_at.unwrap_or(now);
+                self.table.postpone(due, next_sweep)
+            });
+            try_join_all(swept).await?;
+        }
+        Ok(())
+    }
+}

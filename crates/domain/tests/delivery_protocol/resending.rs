@@ -1,0 +1,253 @@
+//! A delivery that somebody asks to send again.
+
+use std::time::Duration;
+
+use webhooks_domain::deliver::Report;
+use webhooks_domain::delivery::{
+    CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason, Hint, ReopenError,
+};
+use webhooks_domain::due::OVERDUE_AFTER;
+use webhooks_domain::resend::{Resend, ResendError};
+use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_testkit::{Fault, samples};
+
+use crate::stage::{Stage, first_hint, now, schedule, stage, stage_with};
+
+const EXHAUSTED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+
+/// A stage whose delivery has failed with each of its attempts.
+fn failed(delays: &[u32]) -> Stage {
+    let stage = stage(schedule(delays));
+    stage
+        .world
+        .answer(delays.iter().map(|_| samples::response(500)));
+    stage.drain();
+    assert_eq!(stage.delivery().status, EXHAUSTED);
+    stage
+}
+
+/// A stage whose delivery is held after a failed attempt, with the hint of its next one
+/// still in the queue; the subscription is active again.
+fn held() -> (Stage, Hint) {
+    let stage = stage(schedule(&[0, 5, 5]));
+    stage.world.answer([samples::response(500)]);
+    let id = stage.ids[0];
+    let first = stage.world.receive().unwrap();
+    stage.handle(first).unwrap();
+    let next = stage.world.receive().unwrap();
+    stage.set_status(id, Some(SubscriptionStatus::Paused));
+    stage.handle(next).unwrap();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    stage.set_status(id, Some(SubscriptionStatus::Active));
+    (stage, next.hint)
+}
+
+#[test]
+fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
+    let stage = failed(&[0, 5]);
+    let asked_at = stage.world.time() + Duration::from_hours(1);
+    stage.world.set_now(asked_at);
+    let again = stage.resend(stage.ids[0]).unwrap();
+    assert_eq!(again.status, DeliveryStatus::Pending);
+    assert_eq!(again, stage.delivery());
+    stage.drain();
+    let delivery = stage.delivery();
+    assert_eq!(delivery.status, DeliveryStatus::Succeeded);
+    let numbers: Vec<_> = delivery.attempts.iter().map(|made| made.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(delivery.attempts[2].at, asked_at);
+    let requests = stage.world.requests();
+    assert_eq!(requests.len(), 3);
+    let id = |n: usize| crate::stage::header(&requests[n].1, "webhook-id").to_owned();
+    assert_eq!(id(2), id(0));
+    assert_eq!(requests[2].1.body, requests[0].1.body);
+}
+
+#[test]
+fn what_has_succeeded_is_sent_again_once_for_each_time_it_is_asked() {
+    let stage = stage(schedule(&[0, 5]));
+    for asked in 1..4 {
+        stage.drain();
+        assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+        assert_eq!(stage.world.requests().len(), asked);
+        stage.resend(stage.ids[0]).unwrap();
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_dead_still_ends_the_new_round_by_the_policy() {
+    let delays = [0, 5, 5];
+    let stage = failed(&delays);
+    for round in 2..4 {
+        stage
+            .world
+            .answer(delays.iter().map(|_| samples::response(500)));
+        stage.resend(stage.ids[0]).unwrap();
+        stage.drain();
+        assert_eq!(stage.delivery().status, EXHAUSTED);
+        assert_eq!(stage.delivery().attempts.len(), round * delays.len());
+    }
+}
+
+#[test]
+fn what_was_held_is_sent_once_its_subscription_is_active() {
+    let (stage, _) = held();
+    let id = stage.ids[0];
+    stage.set_status(id, Some(SubscriptionStatus::Paused));
+    assert!(matches!(stage.resend(id), Err(ResendError::NotActive(_))));
+    stage.set_status(id, Some(SubscriptionStatus::Active));
+    stage.resend(id).unwrap();
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+    assert_eq!(stage.world.requests().len(), 2);
+}
+
+#[test]
+fn what_is_paused_again_before_its_attempt_is_held_again() {
+    let (stage, _) = held();
+    let id = stage.ids[0];
+    stage.resend(id).unwrap();
+    stage.set_status(id, Some(SubscriptionStatus::Paused));
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    assert_eq!(stage.world.requests().len(), 1);
+}
+
+#[test]
+fn nothing_is_sent_again_to_a_subscription_that_was_deleted() {
+    let stage = failed(&[0]);
+    stage.set_status(stage.ids[0], None);
+    let refused = stage.resend(stage.ids[0]);
+    assert!(matches!(refused, Err(ResendError::NotActive(_))));
+    assert_eq!(stage.delivery().status, EXHAUSTED);
+}
+
+#[test]
+fn a_subscription_deleted_after_the_asking_cancels() {
+    let stage = failed(&[0]);
+    stage.resend(stage.ids[0]).unwrap();
+    stage.set_status(stage.ids[0], None);
+    stage.drain();
+    let cancelled = DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted);
+    assert_eq!(stage.delivery().status, cancelled);
+    assert_eq!(stage.world.requests().len(), 1);
+}
+
+#[test]
+fn what_has_expired_is_not_sent_again() {
+    let deadline = samples::NOW + Duration::from_mins(1);
+    let stage = stage_with(schedule(&[0]), &[Some(deadline)]);
+    stage.world.answer([samples::response(500)]);
+    stage.drain();
+    stage.world.set_now(deadline + Duration::from_millis(1));
+    let refused = stage.resend(stage.ids[0]);
+    let expired = ReopenError::Expired { deadline };
+    assert!(matches!(refused, Err(ResendError::Reopen(error)) if error == expired));
+}
+
+#[test]
+fn a_hint_of_the_round_before_makes_no_attempt() {
+    let (stage, old) = held();
+    stage.resend(stage.ids[0]).unwrap();
+    for stray in [old, first_hint(stage.ids[0])] {
+        let report = stage.run(&stray).unwrap();
+        assert!(matches!(
+            report,
+            Report::Dropped(DropReason::Stray | DropReason::AttemptRecorded)
+        ));
+    }
+    assert_eq!(stage.world.requests().len(), 1);
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+    assert_eq!(stage.world.requests().len(), 2);
+}
+
+#[test]
+fn two_who_ask_at_once_make_one_round() {
+    let stage = failed(&[0, 5]);
+    let id = stage.ids[0];
+    stage
+        .world
+        .answer([samples::response(500), samples::response(500)]);
+    stage.world.before_reopening(move |world| {
+        // The clocks of two copies of a function are never quite the same.
+        world.set_skew_ms(1);
+        let other = Resend {
+            table: world.clone(),
+            queue: world.clone(),
+            clock: world.clone(),
+        };
+        now(other.run(&id)).unwrap();
+        world.set_skew_ms(0);
+    });
+    let refused = stage.resend(id);
+    assert!(
+        matches!(refused, Err(ResendError::Conflict(_))),
+        "{refused:?}"
+    );
+    let late = stage.resend(id);
+    let pending = ReopenError::Pending;
+    assert!(matches!(late, Err(ResendError::Reopen(error)) if error == pending));
+    assert_eq!(stage.world.queue().len(), 1);
+    stage.drain();
+    assert_eq!(stage.delivery().attempts.len(), 4);
+    assert_eq!(stage.world.requests().len(), 4);
+}
+
+#[test]
+fn a_write_that_the_client_repeats_is_no_conflict() {
+    let stage = failed(&[0]);
+    let id = stage.ids[0];
+    stage.world.before_reopening(move |world| {
+        let other = Resend {
+            table: world.clone(),
+            queue: world.clone(),
+            clock: world.clone(),
+        };
+        // The write takes effect, and its answer is lost.
+        world.plant([Fault::None, Fault::None, Fault::After]);
+        now(other.run(&id)).unwrap_err();
+    });
+    assert_eq!(stage.resend(id).unwrap(), stage.delivery());
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn a_crash_while_it_is_sent_again_loses_nothing() {
+    // Load, subscription, reopen, queue, and the entry's way to the sweep.
+    const BOUNDARIES: usize = 5;
+    let delivered = |faults: Vec<Fault>| -> (Delivery, Duration) {
+        let stage = failed(&[0, 5]);
+        let asked_at = stage.world.time();
+        stage.world.plant(faults);
+        let _ = stage.resend(stage.ids[0]);
+        stage.world.clear_faults();
+        stage.drain();
+        let last = stage.delivery().attempts.last().map(|made| made.at);
+        (stage.delivery(), last.unwrap().since(asked_at))
+    };
+    for boundary in 0..BOUNDARIES {
+        for fault in [Fault::Before, Fault::After] {
+            let mut faults = vec![Fault::None; boundary];
+            // The last call is only made when the one before it failed.
+            if boundary == BOUNDARIES - 1 {
+                faults[boundary - 1] = Fault::Before;
+            }
+            faults.push(fault);
+            let is_reopened = boundary > 2 || (boundary, fault) == (2, Fault::After);
+            let (delivery, late) = delivered(faults);
+            let place = format!("{fault:?} at {boundary}");
+            if is_reopened {
+                assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{place}");
+                assert_eq!(delivery.attempts.len(), 3, "{place}");
+                assert!(late <= OVERDUE_AFTER + Duration::from_mins(1), "{place}");
+            } else {
+                assert_eq!(delivery.status, EXHAUSTED, "{place}");
+            }
+        }
+    }
+    // A queue that takes nothing delays it by a sweep only.
+    let (_, late) = delivered(vec![Fault::None, Fault::None, Fault::None, Fault::Before]);
+    assert!(late <= Duration::from_mins(1), "{late:?}");
+}
