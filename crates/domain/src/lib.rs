@@ -36,6 +36,7 @@ pub mod errors;
 pub mod event;
 pub mod event_type;
 pub mod filter;
+pub mod health;
 pub mod ids;
 pub mod look_up;
 pub mod manage;

@@ -1,0 +1,298 @@
+//! How a subscription's endpoint fares, as far as that decides what is sent to it.
+//!
+//! It is written when something changes, and not for each delivery: what was seen of single
+//! attempts stays in the execution environment that made them ([`Watch`]). What is written
+//! is read with the subscription, so that every environment knows it at no cost.
+//!
+//! - `failing_since`: a retry has failed, and nothing has succeeded since.
+//! - `circuit`: so much fails that nothing is tried for a while, but for one probe at its end.
+//! - `slow_since`: attempts take so long that they have a queue of their own.
+
+mod circuit;
+mod watch;
+mod window;
+
+use std::time::Duration;
+
+pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
+pub use watch::Watch;
+pub use window::{Pace, Sign, Signs, Window};
+
+use crate::timestamp::Timestamp;
+
+/// What the table keeps of how an endpoint fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Since when every attempt has failed; `None` when they do not.
+    pub failing_since: Option<Timestamp>,
+    /// Until when nothing is tried; `None` while the circuit is closed.
+    pub circuit: Option<OpenCircuit>,
+    /// Since when its attempts are slow; `None` when they are not.
+    pub slow_since: Option<Timestamp>,
+}
+
+/// From when on a failing endpoint is acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthPolicy {
+    /// When its circuit opens; `None` for never.
+    pub circuit: Option<CircuitPolicy>,
+    /// How long it may fail before its subscription is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
+}
+
+impl HealthPolicy {
+    /// Nothing is done about failing endpoints.
+    pub const NONE: Self = Self {
+        circuit: None,
+        disable_after: None,
+    };
+}
+
+/// What an attempt shows of its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The attempt itself.
+    pub sign: Sign,
+    /// Whether it was a retry.
+    pub is_retry: bool,
+    /// Whether it was the one attempt that an open circuit lets through.
+    pub is_probe: bool,
+    /// What it shows together with those before it.
+    pub signs: Signs,
+}
+
+/// A change of an endpoint's health that somebody may want to know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthChange {
+    /// A retry has failed, and nothing is known to have succeeded since.
+    Failing,
+    /// An attempt has succeeded again.
+    Recovered,
+    /// Nothing is tried for a while.
+    CircuitOpened,
+    /// Everything is tried again.
+    CircuitClosed,
+    /// It is served from the slow queue.
+    Slow,
+    /// It is served with the others again.
+    Quick,
+}
+
+impl HealthChange {
+    /// Its name in a log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Recovered => "recovered",
+            Self::CircuitOpened => "circuit opened",
+            Self::CircuitClosed => "circuit closed",
+            Self::Slow => "slow",
+            Self::Quick => "quick",
+        }
+    }
+}
+
+impl Health {
+    /// The health after an attempt that was made under this one.
+    ///
+    /// A first failure is no sign of anything: only a retry that fails too, or a circuit
+    /// that opens, makes an endpoint a failing one. So an endpoint that fails now and then
+    /// costs no writes.
+    #[must_use]
+    pub fn after(self, seen: &Seen, policy: &HealthPolicy) -> Self {
+        let now = seen.sign.at;
+        if !seen.sign.failed {
+            return Self {
+                failing_since: None,
+                circuit: self.circuit.filter(|_| !seen.is_probe),
+                slow_since: self.slow_after(seen),
+            };
+        }
+        let circuit = match (self.circuit, policy.circuit) {
+            (Some(open), _) if seen.is_probe => Some(open.for_longer(now)),
+            (None, Some(policy)) if seen.signs.fails_at_rate => Some(policy.open(now)),
+            (circuit, _) => circuit,
+        };
+        let is_failing = seen.is_retry || circuit.is_some();
+        Self {
+            failing_since: self.failing_since.or(is_failing.then_some(now)),
+            circuit,
+            slow_since: self.slow_after(seen),
+        }
+    }
+
+    fn slow_after(&self, seen: &Seen) -> Option<Timestamp> {
+        match seen.signs.pace {
+            Some(Pace::Slow) => self.slow_since.or(Some(seen.sign.at)),
+            Some(Pace::Quick) => None,
+            None => self.slow_since,
+        }
+    }
+
+    /// Whether it has failed for so long that its subscription is disabled.
+    pub fn has_failed_for_too_long(&self, policy: &HealthPolicy, now: Timestamp) -> bool {
+        match (self.failing_since, policy.disable_after) {
+            (Some(since), Some(bound)) => now.since(since) >= bound,
+            _ => false,
+        }
+    }
+
+    /// What has changed since it was like this.
+    pub fn changes_since(&self, before: &Self) -> Vec<HealthChange> {
+        let change = |before: bool, after: bool, begins, ends| match (before, after) {
+            (false, true) => Some(begins),
+            (true, false) => Some(ends),
+            _ => None,
+        };
+        [
+            change(
+                before.failing_since.is_some(),
+                self.failing_since.is_some(),
+                HealthChange::Failing,
+                HealthChange::Recovered,
+            ),
+            change(
+                before.circuit.is_some(),
+                self.circuit.is_some(),
+                HealthChange::CircuitOpened,
+                HealthChange::CircuitClosed,
+            ),
+            change(
+                before.slow_since.is_some(),
+                self.slow_since.is_some(),
+                HealthChange::Slow,
+                HealthChange::Quick,
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn policy() -> HealthPolicy {
+        HealthPolicy {
+            circuit: Some(CircuitPolicy::new(80, 10, 30).unwrap()),
+            disable_after: Some(5 * DAY),
+        }
+    }
+
+    fn seen(failed: bool) -> Seen {
+        Seen {
+            sign: Sign {
+                at: NOW,
+                failed,
+                slow: false,
+            },
+            is_retry: false,
+            is_probe: false,
+            signs: Signs::default(),
+        }
+    }
+
+    fn after(health: Health, seen: Seen) -> Health {
+        health.after(&seen, &policy())
+    }
+
+    #[test]
+    fn one_failure_changes_nothing_and_a_retry_that_fails_begins_a_failing_time() {
+        let well = Health::default();
+        assert_eq!(after(well, seen(false)), well);
+        assert_eq!(after(well, seen(true)), well);
+        let retry = Seen {
+            is_retry: true,
+            ..seen(true)
+        };
+        let failing = after(well, retry);
+        assert_eq!(failing.failing_since, Some(NOW));
+        assert_eq!(failing.changes_since(&well), [HealthChange::Failing]);
+        let earlier = Health {
+            failing_since: Some(NOW - DAY),
+            ..well
+        };
+        assert_eq!(after(earlier, retry), earlier, "it began when it began");
+        assert_eq!(after(failing, seen(false)), well);
+        assert_eq!(well.changes_since(&failing), [HealthChange::Recovered]);
+    }
+
+    #[test]
+    fn a_subscription_is_disabled_after_so_long_and_never_when_the_stack_says_so() {
+        let failing = |days: u32| Health {
+            failing_since: Some(NOW - days * DAY),
+            ..Health::default()
+        };
+        let never = HealthPolicy::NONE;
+        assert!(!failing(4).has_failed_for_too_long(&policy(), NOW));
+        assert!(failing(5).has_failed_for_too_long(&policy(), NOW));
+        assert!(!failing(5).has_failed_for_too_long(&never, NOW));
+        assert!(!Health::default().has_failed_for_too_long(&policy(), NOW));
+    }
+
+    #[test]
+    fn a_circuit_opens_at_a_rate_of_failures_and_the_endpoint_counts_as_failing() {
+        let at_rate = Seen {
+            signs: Signs {
+                fails_at_rate: true,
+                pace: None,
+            },
+            ..seen(true)
+        };
+        let open = after(Health::default(), at_rate);
+        let until = NOW + Duration::from_secs(30);
+        assert_eq!(open.circuit.unwrap().until, until);
+        assert_eq!(open.failing_since, Some(NOW));
+        let off = Health::default().after(&at_rate, &HealthPolicy::NONE);
+        assert_eq!(off, Health::default());
+        // What began before it opened says nothing new.
+        assert_eq!(after(open, at_rate), open);
+        let late_success = after(open, seen(false));
+        assert_eq!(late_success.circuit, open.circuit);
+    }
+
+    #[test]
+    fn a_probe_closes_the_circuit_or_keeps_it_open_for_longer() {
+        let circuit = policy().circuit.unwrap().open(NOW);
+        let open = Health {
+            failing_since: Some(NOW),
+            circuit: Some(circuit),
+            slow_since: None,
+        };
+        let probe = |failed| Seen {
+            is_probe: true,
+            ..seen(failed)
+        };
+        let closed = after(open, probe(false));
+        assert_eq!(closed, Health::default());
+        assert_eq!(
+            closed.changes_since(&open),
+            [HealthChange::Recovered, HealthChange::CircuitClosed]
+        );
+        let longer = after(open, probe(true)).circuit.unwrap();
+        assert_eq!(longer.until, NOW + Duration::from_mins(1));
+    }
+
+    #[test]
+    fn an_endpoint_is_slow_until_it_is_quick_and_not_until_it_is_neither() {
+        let at_pace = |pace| Seen {
+            signs: Signs {
+                fails_at_rate: false,
+                pace,
+            },
+            ..seen(false)
+        };
+        let well = Health::default();
+        let slow = after(well, at_pace(Some(Pace::Slow)));
+        assert_eq!(slow.slow_since, Some(NOW));
+        assert_eq!(slow.changes_since(&well), [HealthChange::Slow]);
+        assert_eq!(after(slow, at_pace(None)), slow);
+        assert_eq!(after(slow, at_pace(Some(Pace::Quick))), well);
+        assert_eq!(well.changes_since(&slow), [HealthChange::Quick]);
+    }
+}

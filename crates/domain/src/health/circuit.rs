@@ -1,0 +1,186 @@
+//! The circuit of a subscription: closed, open, or half open.
+//!
+//! While it is open nothing is tried. When that time is over it is half open: one attempt
+//! is let through, the probe. Whoever makes it claims it first, by putting the end of the
+//! open time off until the probe must be over; so a claim that comes to nothing is made
+//! good by the next. The probe closes the circuit, or keeps it open for twice as long.
+
+use std::time::Duration;
+
+use crate::ports::MAX_QUEUE_DELAY;
+use crate::timestamp::Timestamp;
+
+use super::window::Window;
+
+/// A circuit that is not closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenCircuit {
+    /// Until when nothing is tried.
+    pub until: Timestamp,
+    /// For how long it was opened the last time.
+    pub cooldown: Duration,
+}
+
+/// What a circuit lets through at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CircuitState {
+    /// Everything.
+    Closed,
+    /// Nothing, until then.
+    Open(Timestamp),
+    /// One attempt, to whoever claims it.
+    HalfOpen,
+}
+
+impl OpenCircuit {
+    /// The longest that it stays open before the next probe. The queue can wait no longer.
+    pub const LONGEST: Duration = MAX_QUEUE_DELAY;
+
+    /// The circuit while a probe is under way, which must be over by then.
+    #[must_use]
+    pub fn claimed_until(self, until: Timestamp) -> Self {
+        Self { until, ..self }
+    }
+
+    /// The circuit after a probe that failed: open for twice as long as before.
+    #[must_use]
+    pub fn for_longer(self, now: Timestamp) -> Self {
+        let cooldown = (2 * self.cooldown).min(Self::LONGEST);
+        Self {
+            until: now + cooldown,
+            cooldown,
+        }
+    }
+
+    /// What a circuit lets through now.
+    pub fn state(circuit: Option<Self>, now: Timestamp) -> CircuitState {
+        match circuit {
+            None => CircuitState::Closed,
+            Some(open) if now < open.until => CircuitState::Open(open.until),
+            Some(_) => CircuitState::HalfOpen,
+        }
+    }
+}
+
+/// When a circuit opens, and for how long at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitPolicy {
+    failure_percent: u32,
+    minimum_attempts: u32,
+    cooldown: Duration,
+}
+
+/// A circuit policy that breaks a bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: must be {min} to {max}, is {value}")]
+pub struct CircuitPolicyError {
+    field: &'static str,
+    min: u32,
+    max: u32,
+    value: u32,
+}
+
+impl CircuitPolicy {
+    /// Opens when at least this share of the attempts in the window failed, and there were
+    /// at least so many; for this many seconds at first.
+    ///
+    /// # Errors
+    /// When a number is out of its bounds.
+    pub fn new(
+        failure_percent: u32,
+        minimum_attempts: u32,
+        cooldown_seconds: u32,
+    ) -> Result<Self, CircuitPolicyError> {
+        let check = |field, value, max| {
+            if (1..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(CircuitPolicyError {
+                field,
+                min: 1,
+                max,
+                value,
+            })
+        };
+        check("failurePercent", failure_percent, 100)?;
+        check("minimumAttempts", minimum_attempts, Window::MAX_SIGNS)?;
+        let longest = u32::try_from(OpenCircuit::LONGEST.as_secs()).unwrap_or(u32::MAX);
+        check("cooldownSeconds", cooldown_seconds, longest)?;
+        Ok(Self {
+            failure_percent,
+            minimum_attempts,
+            cooldown: Duration::from_secs(cooldown_seconds.into()),
+        })
+    }
+
+    /// Whether so many failures of so many attempts open the circuit.
+    pub fn opens_at(&self, failed: u32, attempts: u32) -> bool {
+        attempts >= self.minimum_attempts && failed * 100 >= attempts * self.failure_percent
+    }
+
+    /// A circuit that opens now.
+    pub fn open(&self, now: Timestamp) -> OpenCircuit {
+        OpenCircuit {
+            until: now + self.cooldown,
+            cooldown: self.cooldown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn a_circuit_is_open_until_its_time_and_then_half_open() {
+        let open = CircuitPolicy::new(50, 10, 30).unwrap().open(NOW);
+        let end = NOW + Duration::from_secs(30);
+        let at = |now| OpenCircuit::state(Some(open), now);
+        assert_eq!(at(end - Duration::from_millis(1)), CircuitState::Open(end));
+        assert_eq!(at(end), CircuitState::HalfOpen);
+        assert_eq!(OpenCircuit::state(None, NOW), CircuitState::Closed);
+        let lease = end + Duration::from_secs(20);
+        let claimed = open.claimed_until(lease);
+        let at = |now| OpenCircuit::state(Some(claimed), now);
+        assert_eq!(at(end), CircuitState::Open(lease), "the probe is claimed");
+        assert_eq!(at(lease), CircuitState::HalfOpen, "and is not for ever");
+    }
+
+    #[test]
+    fn each_probe_that_fails_doubles_the_time_up_to_what_the_queue_can_wait() {
+        let mut circuit = CircuitPolicy::new(50, 10, 100).unwrap().open(NOW);
+        let mut cooldowns = Vec::new();
+        for _ in 0..5 {
+            circuit = circuit.claimed_until(NOW).for_longer(NOW);
+            cooldowns.push(circuit.until.since(NOW).as_secs());
+        }
+        assert_eq!(cooldowns, [200, 400, 800, 900, 900]);
+    }
+
+    #[test]
+    fn a_circuit_opens_at_its_rate_and_not_before_its_minimum() {
+        let policy = CircuitPolicy::new(80, 10, 30).unwrap();
+        assert!(!policy.opens_at(9, 9));
+        assert!(policy.opens_at(8, 10));
+        assert!(!policy.opens_at(7, 10));
+        assert!(!policy.opens_at(15, 20));
+        assert!(policy.opens_at(16, 20));
+    }
+
+    #[test]
+    fn a_circuit_policy_is_bounded() {
+        assert!(CircuitPolicy::new(100, Window::MAX_SIGNS, 900).is_ok());
+        for (percent, minimum, cooldown) in [
+            (0, 10, 30),
+            (101, 10, 30),
+            (50, 0, 30),
+            (50, Window::MAX_SIGNS + 1, 30),
+            (50, 10, 0),
+            (50, 10, 901),
+        ] {
+            assert!(CircuitPolicy::new(percent, minimum, cooldown).is_err());
+        }
+    }
+}
