@@ -361,6 +361,7 @@ fn every_function_gets_the_environment_that_it_reads() {
         },
         "ApiFunction": {
             "TABLE_NAME": {"Ref": "Table"},
+            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},

@@ -25,6 +25,7 @@ mod malformed_events;
 mod managing;
 mod permissions;
 mod recovery;
+mod resending;
 mod retrying;
 mod scale;
 mod signing;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-pub use change::{FieldError, HeadersChange, SubscriptionChange};
+pub use change::{FieldError, HeadersChange, SubscriptionChange, no_fields};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
 pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};

@@ -46,6 +46,8 @@ pub(crate) struct DeliveryView {
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_attempts: Option<u32>,
     attempts: Vec<AttemptView>,
 }
 
@@ -80,6 +82,7 @@ impl From<Delivery> for DeliveryView {
             reason: delivery.status.reason(),
             created_at: delivery.created_at.to_string(),
             next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
+            earlier_attempts: Some(delivery.earlier_attempts).filter(|&earlier| earlier > 0),
             attempts: delivery
                 .attempts
                 .into_iter()

@@ -1,9 +1,11 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
 mod deliveries;
+mod enable;
 mod extract;
 mod metrics;
 mod problem;
+mod resend;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use axum::routing::{get, post};
 use ring::rand::SystemRandom;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::resend::Resend;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_kms::KmsKeyService;
 use webhooks_lambda::{Environment, Metrics, SystemClock, aws_config, init_logging};
+use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
@@ -25,6 +29,7 @@ use crate::problem::Problem;
 /// What every request needs.
 struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
+    resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -50,6 +55,14 @@ async fn main() -> Result<(), lambda_http::Error> {
             clock: SystemClock,
             random: SystemRandom::new(),
             retention: environment.retention()?,
+        },
+        resend: Resend {
+            table: table.clone(),
+            queue: SqsQueue::new(
+                aws_sdk_sqs::Client::new(&aws),
+                environment.text("DELIVERY_QUEUE_URL")?,
+            ),
+            clock: SystemClock,
         },
         table,
         development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
@@ -78,8 +91,13 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
             get(subscriptions::show_secrets),
         )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
+            post(enable::enable),
+        )
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
+        .route("/deliveries/{deliveryId}/resend", post(resend::resend))
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(api)

@@ -80,6 +80,16 @@ impl Problem {
         }
     }
 
+    /// What is asked for does not go with how things stand.
+    pub(crate) fn conflict(name: &str, title: &'static str, detail: String) -> Self {
+        Self::new(name, title, StatusCode::CONFLICT, detail)
+    }
+
+    pub(crate) fn subscription_not_active(detail: String) -> Self {
+        let title = "Subscription not active";
+        Self::conflict("subscription-not-active", title, detail)
+    }
+
     /// A failure of ours that may pass.
     fn unavailable(failure: &dyn std::error::Error) -> Self {
         error!(error = with_sources(failure), "request failed");

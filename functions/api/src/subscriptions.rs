@@ -150,7 +150,7 @@ pub(crate) struct SecretsView {
 }
 
 /// The version of a subscription as its entity tag.
-type ETag = [(HeaderName, String); 1];
+pub(crate) type ETag = [(HeaderName, String); 1];
 
 fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
@@ -244,7 +244,7 @@ pub(crate) async fn update(
 }
 
 /// A subscription with its version as the entity tag.
-fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionView>) {
+pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionView>) {
     (etag(subscription.version), Json(subscription.into()))
 }
 
@@ -309,6 +309,6 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn ids(path: &PathTexts) -> Result<(CustomerId, SubscriptionId), Problem> {
+pub(crate) fn ids(path: &PathTexts) -> Result<(CustomerId, SubscriptionId), Problem> {
     Ok((path.parse(CUSTOMER_ID)?, path.parse("subscriptionId")?))
 }

@@ -119,6 +119,20 @@ impl SubscriptionChange {
     }
 }
 
+/// A body that says nothing: none at all, or `{}`.
+///
+/// # Errors
+/// The first of its fields, or that it is no object.
+pub fn no_fields(body: &[u8]) -> Result<(), FieldError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match fields(body)?.into_keys().next() {
+        None => Ok(()),
+        Some(name) => Err(FieldError::new(&name, "is not a field; there are none")),
+    }
+}
+
 /// The fields of a body, by name.
 pub(super) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
     serde_json::from_slice(body).map_err(|error| FieldError::new("body", not_an_object(&error)))
@@ -298,6 +312,15 @@ mod tests {
         ] {
             assert_eq!(parse(body).unwrap_err().field, field, "{body}");
         }
+    }
+
+    #[test]
+    fn a_body_that_says_nothing_is_empty_or_an_empty_object() {
+        assert_eq!(no_fields(b""), Ok(()));
+        assert_eq!(no_fields(b" {} "), Ok(()));
+        assert_eq!(no_fields(br#"{"at":1}"#).unwrap_err().field, "at");
+        assert_eq!(no_fields(b"[]").unwrap_err().field, "body");
+        assert_eq!(no_fields(b"null").unwrap_err().field, "body");
     }
 
     #[test]

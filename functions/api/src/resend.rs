@@ -1,0 +1,49 @@
+//! `/deliveries/{deliveryId}/resend`: sends one again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use tracing::info;
+use webhooks_domain::delivery::ReopenError;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::manage::no_fields;
+use webhooks_domain::resend::ResendError;
+
+use crate::Api;
+use crate::deliveries::DeliveryView;
+use crate::extract::{Body, PathTexts};
+use crate::problem::Problem;
+
+pub(crate) async fn resend(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    Body(body): Body,
+) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+    let id: DeliveryId = path.parse("deliveryId")?;
+    no_fields(&body)?;
+    let again = api.resend.run(&id).await?;
+    info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
+    Ok((StatusCode::ACCEPTED, Json(again.into())))
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ResendError::NotFound(_) => Self::not_found(detail),
+            ResendError::NotActive(_) => Self::subscription_not_active(detail),
+            ResendError::Conflict(_) | ResendError::Reopen(ReopenError::Pending) => {
+                Self::conflict("conflict", "Conflict", detail)
+            }
+            ResendError::Reopen(ReopenError::AttemptsExhausted { .. }) => {
+                Self::conflict("too-many-attempts", "Too many attempts", detail)
+            }
+            ResendError::Reopen(ReopenError::Expired { .. }) => {
+                Self::conflict("expired", "Expired", detail)
+            }
+            ResendError::Store(error) => error.into(),
+        }
+    }
+}
