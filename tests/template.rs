@@ -363,6 +363,7 @@ fn every_function_gets_the_environment_that_it_reads() {
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
+            "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
         },

@@ -315,6 +315,7 @@ fn request(
         url: subscription.url.clone(),
         headers,
         body,
+        timeout: subscription.timeout,
     })
 }
 

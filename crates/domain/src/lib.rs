@@ -41,6 +41,7 @@ pub mod ids;
 pub mod look_up;
 pub mod manage;
 pub mod message;
+pub mod metadata;
 pub mod outbound;
 pub mod payload_format;
 pub mod ports;

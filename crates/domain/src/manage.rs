@@ -2,6 +2,7 @@
 
 mod change;
 mod idempotency;
+mod map_change;
 mod precondition;
 mod rotation;
 
@@ -9,14 +10,15 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-pub use change::{FieldError, HeadersChange, SubscriptionChange, no_fields};
+pub use change::{FieldError, SubscriptionChange, no_fields};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
+pub use map_change::MapChange;
 pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};
 
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::outbound::CustomHeaders;
-use crate::payload_format::PayloadFormat;
+use crate::metadata::Metadata;
+use crate::outbound::{CustomHeaders, RequestTimeout};
 use crate::ports::{
     Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
     SubscriptionPage, SubscriptionStore, WriteOutcome,
@@ -101,6 +103,8 @@ pub struct Manage<T, V, C> {
     pub random: SystemRandom,
     /// How long the table keeps a delivery.
     pub retention: Duration,
+    /// How long the stack lets any endpoint take.
+    pub request_timeout: RequestTimeout,
 }
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
@@ -139,9 +143,11 @@ where
             url,
             event_types,
             filter: change.filter.flatten(),
-            payload_format: PayloadFormat::default(),
+            payload_format: change.payload_format.unwrap_or_default(),
             description: change.description.flatten(),
-            headers: change.headers.apply(CustomHeaders::default())?,
+            metadata: change.metadata.metadata(Metadata::default())?,
+            headers: change.headers.headers(CustomHeaders::default())?,
+            timeout: self.within_the_stacks(change.timeout.flatten())?,
             retry_policy: self.bounded(change.retry_policy.flatten())?,
             secrets: SealedSecrets::only(sealed),
             status: change.status.unwrap_or(SubscriptionStatus::Active),
@@ -259,8 +265,16 @@ where
             url: change.url.unwrap_or(current.url),
             event_types: change.event_types.unwrap_or(current.event_types),
             filter: change.filter.unwrap_or(current.filter),
+            payload_format: change.payload_format.unwrap_or(current.payload_format),
             description: change.description.unwrap_or(current.description),
-            headers: change.headers.apply(current.headers)?,
+            metadata: change.metadata.metadata(current.metadata)?,
+            headers: change.headers.headers(current.headers)?,
+            timeout: match change.timeout {
+                Some(timeout) => self.within_the_stacks(timeout)?,
+                // The stack's may be shorter today. Then the stack's counts, and a change of
+                // something else is still taken.
+                None => current.timeout,
+            },
             retry_policy: self.bounded(change.retry_policy.unwrap_or(current.retry_policy))?,
             secrets,
             status: change.status.unwrap_or(current.status),
@@ -356,6 +370,23 @@ where
                 Err(FieldError::new("retryPolicy", problem))
             }
             _ => Ok(policy),
+        }
+    }
+
+    /// A timeout that the delivering function has time for.
+    fn within_the_stacks(
+        &self,
+        timeout: Option<RequestTimeout>,
+    ) -> Result<Option<RequestTimeout>, FieldError> {
+        match timeout {
+            Some(timeout) if timeout > self.request_timeout => {
+                let longest = self.request_timeout;
+                let problem = format!(
+                    "must be at most {longest}, the stack's RequestTimeoutSeconds, is {timeout}"
+                );
+                Err(FieldError::new("timeoutSeconds", problem))
+            }
+            _ => Ok(timeout),
         }
     }
 

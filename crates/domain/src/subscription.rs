@@ -5,7 +5,8 @@ use crate::filter::{Filter, FilterError};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::manage::RequestDigest;
 use crate::message::Message;
-use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::metadata::Metadata;
+use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout};
 use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
@@ -40,8 +41,12 @@ pub struct Subscription {
     pub payload_format: PayloadFormat,
     /// A note for people.
     pub description: Option<Description>,
+    /// What its owner notes beside it, for programs.
+    pub metadata: Metadata,
     /// Headers sent with each of its webhooks.
     pub headers: CustomHeaders,
+    /// How long its endpoint may take for a request, if not as long as the stack says.
+    pub timeout: Option<RequestTimeout>,
     /// How its deliveries are retried; as the stack says when there is none.
     pub retry_policy: Option<RetryPolicy>,
     /// The secrets that sign, encrypted.

@@ -11,6 +11,7 @@ use webhooks_domain::manage::{
     Created, Manage, ManageError, Once, Precondition, RequestDigest, Rotation, SubscriptionChange,
 };
 use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::Subscription;
@@ -26,6 +27,7 @@ fn manage(world: &World) -> TestManage {
         clock: world.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
+        request_timeout: "15".parse().unwrap(),
     }
 }
 
@@ -52,8 +54,7 @@ fn create_once(manage: &TestManage, key: &str, body: &str) -> Result<Created, Ma
     created.now_or_never().unwrap()
 }
 
-const BODY: &str =
-    r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"description":"d"}"#;
+const BODY: &str = r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"description":"d","payloadFormat":"event","metadata":{"plan":"gold"}}"#;
 
 const PAUSE: &str = r#"{"status":"paused"}"#;
 
@@ -113,6 +114,38 @@ fn a_change_leaves_what_it_does_not_name() {
     );
     assert_eq!((changed.description, changed.headers.len()), (None, 1));
     assert_eq!(changed.secrets, created.secrets);
+    assert_eq!(changed.payload_format, PayloadFormat::Event);
+    assert_eq!(changed.metadata, created.metadata);
+}
+
+#[test]
+fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
+    let world = World::default();
+    let manage = manage(&world);
+    let with = |timeout: &str| BODY.replacen('{', &format!(r#"{{"timeoutSeconds":{timeout},"#), 1);
+    let refused = create(&manage, &with("16")).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "timeoutSeconds: must be at most 15, the stack's RequestTimeoutSeconds, is 16"
+    );
+    let (created, _) = create(&manage, &with("15")).unwrap();
+
+    let shorter = TestManage {
+        request_timeout: "3".parse().unwrap(),
+        ..manage
+    };
+    let update = |body: &str| {
+        let (customer, id) = (&created.customer_id, &created.id);
+        let updated = shorter.update(customer, id, &Precondition::None, change(body));
+        updated.now_or_never().unwrap()
+    };
+    assert!(update(r#"{"timeoutSeconds":15}"#).is_err());
+    let paused = update(r#"{"status":"paused"}"#).unwrap();
+    assert_eq!(
+        paused.timeout, created.timeout,
+        "it stays, and the stack's counts"
+    );
+    assert_eq!(update(r#"{"timeoutSeconds":null}"#).unwrap().timeout, None);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn stage(secret: &str) -> Stage {
         clock: world.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
+        request_timeout: "15".parse().unwrap(),
     };
     let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
     let change = change(&body.replace("SECRET", secret));

@@ -12,7 +12,10 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::{Message, Payload};
-use webhooks_domain::outbound::{AttemptOutcome, CustomHeaders, EndpointUrl, ResponseHeaders};
+use webhooks_domain::metadata::Metadata;
+use webhooks_domain::outbound::{
+    AttemptOutcome, CustomHeaders, EndpointUrl, RequestTimeout, ResponseHeaders,
+};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
@@ -304,8 +307,12 @@ pub(crate) struct SubscriptionItem {
     payload_format: PayloadFormat,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<RequestTimeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicy>,
     secrets: Vec<SecretItem>,
@@ -332,6 +339,8 @@ impl From<&Subscription> for SubscriptionItem {
             payload_format: subscription.payload_format,
             description: subscription.description.clone(),
             headers: subscription.headers.clone().into(),
+            metadata: subscription.metadata.clone(),
+            timeout_seconds: subscription.timeout,
             retry_policy: subscription.retry_policy.clone(),
             secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
             status: subscription.status,
@@ -364,6 +373,8 @@ impl TryFrom<SubscriptionItem> for Subscription {
             payload_format: item.payload_format,
             description: item.description,
             headers: CustomHeaders::from_stored(item.headers),
+            metadata: item.metadata,
+            timeout: item.timeout_seconds,
             retry_policy: item.retry_policy,
             secrets: secrets
                 .and_then(SealedSecrets::from_stored)
@@ -445,10 +456,13 @@ mod tests {
     use webhooks_testkit::samples;
 
     #[test]
-    fn a_subscription_is_read_back_with_all_its_secrets() {
-        let secrets = samples::migrating_secrets();
+    fn a_subscription_is_read_back_with_all_that_it_may_have() {
+        let metadata = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
         let subscription = Subscription {
-            secrets,
+            secrets: samples::migrating_secrets(),
+            payload_format: PayloadFormat::Detail,
+            timeout: Some(7.try_into().unwrap()),
+            metadata: metadata.try_into().unwrap(),
             ..samples::subscription("acme", 1)
         };
         let item = to_item(&SubscriptionItem::from(&subscription));

@@ -41,6 +41,13 @@ pub struct HttpSender {
     limit: Duration,
 }
 
+/// How long one exchange may take.
+#[derive(Clone, Copy)]
+struct Bound {
+    limit: Duration,
+    deadline: Instant,
+}
+
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSenderError {
@@ -103,6 +110,17 @@ impl HttpSender {
         })
     }
 
+    fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
+        let limit = match request.timeout {
+            Some(timeout) => self.limit.min(timeout.into()),
+            None => self.limit,
+        };
+        Bound {
+            limit,
+            deadline: started + limit,
+        }
+    }
+
     /// Refuses what the client's resolver will not see: an address in the URL. A URL is checked
     /// when it is parsed too, but perhaps against other development networks than today's.
     fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
@@ -126,11 +144,7 @@ impl HttpSender {
     }
 
     /// Sends the request and waits for the response's headers.
-    async fn request(
-        &self,
-        request: WebhookRequest,
-        deadline: Instant,
-    ) -> Result<Response, Failure> {
+    async fn request(&self, request: WebhookRequest, bound: Bound) -> Result<Response, Failure> {
         self.check_url(&request.url)?;
         if let EndpointHost::Address(address) = request.url.host() {
             dialled::note(&[address]);
@@ -141,37 +155,16 @@ impl HttpSender {
             .headers(header_map(&request.headers)?)
             .body(request.body)
             .send();
-        match timeout_at(deadline, exchange).await {
+        match timeout_at(bound.deadline, exchange).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::from_client(&error, self.limit)),
-            Err(_) => Err(Failure::timed_out(self.limit)),
+            Ok(Err(error)) => Err(Failure::from_client(&error, bound.limit)),
+            Err(_) => Err(Failure::timed_out(bound.limit)),
         }
     }
 
-    /// Reads the body as far as it is wanted: its beginning, and what went wrong, if anything.
-    async fn body(&self, response: &mut Response, deadline: Instant) -> (Excerpt, Option<String>) {
-        let mut excerpt = Excerpt::default();
-        let mut read_bytes = 0;
-        let error = loop {
-            match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => {
-                    excerpt.push(&chunk);
-                    read_bytes += chunk.len();
-                    if read_bytes > MAX_BODY_BYTES {
-                        break None;
-                    }
-                }
-                Ok(Ok(None)) => break None,
-                Ok(Err(error)) => break Some(failure::broken_body(&error)),
-                Err(_) => break Some(failure::timed_out(Phase::Body, self.limit)),
-            }
-        };
-        (excerpt, error)
-    }
-
     async fn exchange(&self, request: WebhookRequest, started: Instant) -> WebhookResponse {
-        let deadline = started + self.limit;
-        let mut response = match self.request(request, deadline).await {
+        let bound = self.bound(&request, started);
+        let mut response = match self.request(request, bound).await {
             Ok(response) => response,
             Err(Failure { outcome, error }) => {
                 return WebhookResponse {
@@ -186,7 +179,7 @@ impl HttpSender {
                 };
             }
         };
-        let (excerpt, error) = self.body(&mut response, deadline).await;
+        let (excerpt, error) = read_body(&mut response, bound).await;
         let answered = response.remote_addr().map(|address| address.ip());
         let addresses: Vec<_> = answered.into_iter().collect();
         let headers = kept_headers(response.headers());
@@ -214,6 +207,27 @@ impl WebhookSender for HttpSender {
         let exchange = Phase::track(self.exchange(request, Instant::now()));
         dialled::track(exchange).await
     }
+}
+
+/// Reads the body as far as it is wanted: its beginning, and what went wrong, if anything.
+async fn read_body(response: &mut Response, bound: Bound) -> (Excerpt, Option<String>) {
+    let mut excerpt = Excerpt::default();
+    let mut read_bytes = 0;
+    let error = loop {
+        match timeout_at(bound.deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
+                excerpt.push(&chunk);
+                read_bytes += chunk.len();
+                if read_bytes > MAX_BODY_BYTES {
+                    break None;
+                }
+            }
+            Ok(Ok(None)) => break None,
+            Ok(Err(error)) => break Some(failure::broken_body(&error)),
+            Err(_) => break Some(failure::timed_out(Phase::Body, bound.limit)),
+        }
+    };
+    (excerpt, error)
 }
 
 fn tls_config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {

@@ -6,6 +6,7 @@ use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
+use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
     WebhookResponse,
@@ -41,6 +42,8 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         payload_format: PayloadFormat::default(),
         description: None,
         headers: CustomHeaders::default(),
+        timeout: None,
+        metadata: Metadata::default(),
         retry_policy: None,
         secrets: SealedSecrets::only(SealedSecret {
             version: 1,

@@ -55,6 +55,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             clock: SystemClock,
             random: SystemRandom::new(),
             retention: environment.retention()?,
+            request_timeout: environment.parse("REQUEST_TIMEOUT_SECONDS")?,
         },
         resend: Resend {
             table: table.clone(),

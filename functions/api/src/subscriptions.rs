@@ -13,6 +13,9 @@ use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::{ActiveSecret, Once, RequestDigest, Rotation, SubscriptionChange};
+use webhooks_domain::metadata::Metadata;
+use webhooks_domain::outbound::RequestTimeout;
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
@@ -36,10 +39,15 @@ pub(crate) struct SubscriptionView {
     event_types: EventTypePatterns,
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<Box<RawValue>>,
+    payload_format: PayloadFormat,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<RequestTimeout>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicy>,
     secrets: Vec<SecretView>,
@@ -58,7 +66,10 @@ impl From<Subscription> for SubscriptionView {
             url: subscription.url.as_str().to_owned(),
             event_types: subscription.event_types,
             filter: filter.and_then(|filter| RawValue::from_string(filter).ok()),
+            payload_format: subscription.payload_format,
             description: subscription.description,
+            metadata: subscription.metadata,
+            timeout_seconds: subscription.timeout,
             headers: subscription.headers.into(),
             retry_policy: subscription.retry_policy,
             secrets: subscription.secrets.iter().map(SecretView::from).collect(),

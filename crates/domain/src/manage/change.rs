@@ -6,12 +6,18 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::MapChange;
 use crate::event_type::EventTypePatterns;
 use crate::filter::Filter;
-use crate::outbound::{CustomHeaders, DevelopmentNetworks, EndpointUrl};
+use crate::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
+use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::Secret;
 use crate::subscription::{Description, SubscriptionStatus};
+
+/// The names of all that a request may set.
+const FIELDS: &str = "url, eventTypes, filter, payloadFormat, description, metadata, headers, \
+                      timeoutSeconds, retryPolicy, secret, status";
 
 /// What a request says of a subscription; `None` where it is silent.
 ///
@@ -24,46 +30,22 @@ pub struct SubscriptionChange {
     pub event_types: Option<EventTypePatterns>,
     /// `filter`
     pub filter: Option<Option<Filter>>,
+    /// `payloadFormat`
+    pub payload_format: Option<PayloadFormat>,
+    /// `timeoutSeconds`
+    pub timeout: Option<Option<RequestTimeout>>,
+    /// `metadata`
+    pub metadata: MapChange,
     /// `description`
     pub description: Option<Option<Description>>,
     /// `headers`
-    pub headers: HeadersChange,
+    pub headers: MapChange,
     /// `retryPolicy`
     pub retry_policy: Option<Option<RetryPolicy>>,
     /// `secret`
     pub secret: Option<Secret>,
     /// `status`: `active` or `paused`.
     pub status: Option<SubscriptionStatus>,
-}
-
-/// What a request says of the custom headers: an RFC 7396 merge patch. By default nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeadersChange {
-    /// `null`: none are left.
-    RemoveAll,
-    /// These are set, or removed where the value is `null`; the others stay.
-    Merge(BTreeMap<String, Option<String>>),
-}
-
-impl Default for HeadersChange {
-    fn default() -> Self {
-        Self::Merge(BTreeMap::new())
-    }
-}
-
-impl HeadersChange {
-    /// The headers after the change.
-    pub fn apply(self, current: CustomHeaders) -> Result<CustomHeaders, FieldError> {
-        let Self::Merge(changes) = self else {
-            return Ok(CustomHeaders::default());
-        };
-        let mut headers = BTreeMap::from(current);
-        for (name, value) in changes {
-            headers.remove(&name.to_ascii_lowercase());
-            headers.extend(value.map(|value| (name, value)));
-        }
-        CustomHeaders::new(headers).map_err(|error| FieldError::new("headers", error))
-    }
 }
 
 /// A field of a request that is missing or not valid.
@@ -105,13 +87,15 @@ impl SubscriptionChange {
                 "eventTypes" => change.event_types = Some(value.read()?),
                 "filter" => change.filter = Some(value.filter()?),
                 "description" => change.description = Some(value.read()?),
-                "headers" => change.headers = value.headers()?,
+                "headers" => change.headers = value.map()?,
+                "payloadFormat" => change.payload_format = Some(value.payload_format()?),
+                "timeoutSeconds" => change.timeout = Some(value.read()?),
+                "metadata" => change.metadata = value.map()?,
                 "retryPolicy" => change.retry_policy = Some(value.read()?),
                 "secret" => change.secret = Some(value.secret()?),
                 "status" => change.status = Some(value.status()?),
                 _ => {
-                    let known = "url, eventTypes, filter, description, headers, retryPolicy, secret, status";
-                    return Err(value.unknown(known));
+                    return Err(value.unknown(FIELDS));
                 }
             }
         }
@@ -181,14 +165,23 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn headers(&self) -> Result<HeadersChange, FieldError> {
+    fn map(&self) -> Result<MapChange, FieldError> {
         Ok(self
             .read::<Option<_>>()?
-            .map_or(HeadersChange::RemoveAll, HeadersChange::Merge))
+            .map_or(MapChange::RemoveAll, MapChange::Merge))
     }
 
     pub(super) fn secret(&self) -> Result<Secret, FieldError> {
         self.text()?.parse().map_err(|error| self.error(error))
+    }
+
+    fn payload_format(&self) -> Result<PayloadFormat, FieldError> {
+        match self.text()?.as_str() {
+            "standard" => Ok(PayloadFormat::Standard),
+            "detail" => Ok(PayloadFormat::Detail),
+            "event" => Ok(PayloadFormat::Event),
+            _ => Err(self.error("must be `standard`, `detail` or `event`")),
+        }
     }
 
     fn status(&self) -> Result<SubscriptionStatus, FieldError> {
@@ -230,6 +223,7 @@ mod tests {
     fn every_field_is_read() {
         let change = parse(
             r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",12345678901234567890]}]},
+                "payloadFormat":"detail","timeoutSeconds":7,"metadata":{"plan":"gold"},
                 "description":"d","headers":{"x-team":"a"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
         )
         .unwrap();
@@ -243,44 +237,23 @@ mod tests {
                 .contains("12345678901234567890")
         );
         assert_eq!(change.status, Some(SubscriptionStatus::Paused));
-        assert_eq!(
-            change
-                .headers
-                .apply(CustomHeaders::default())
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(change.payload_format, Some(PayloadFormat::Detail));
+        assert_eq!(change.timeout, Some(Some(7.try_into().unwrap())));
+        let one = |name: &str, value: &str| {
+            MapChange::Merge([(name.to_owned(), Some(value.to_owned()))].into())
+        };
+        assert_eq!(change.headers, one("x-team", "a"));
+        assert_eq!(change.metadata, one("plan", "gold"));
     }
 
     #[test]
     fn null_removes_what_is_optional() {
-        let change = parse(r#"{"filter":null,"description":null,"headers":null}"#).unwrap();
+        let change = parse(r#"{"filter":null,"description":null,"headers":null,"metadata":null,"timeoutSeconds":null}"#).unwrap();
         assert_eq!(change.filter, Some(None));
         assert_eq!(change.description, Some(None));
-        assert_eq!(change.headers, HeadersChange::RemoveAll);
-    }
-
-    #[test]
-    fn headers_are_merged_name_by_name() {
-        let headers = |json: &str| parse(&format!(r#"{{"headers":{json}}}"#)).unwrap().headers;
-        let current = headers(r#"{"x-a":"1","x-b":"2"}"#)
-            .apply(CustomHeaders::default())
-            .unwrap();
-        let changed = headers(r#"{"X-A":null,"x-c":"3"}"#)
-            .apply(current.clone())
-            .unwrap();
-        assert_eq!(
-            changed.iter().collect::<Vec<_>>(),
-            [("x-b", "2"), ("x-c", "3")]
-        );
-        assert!(headers("null").apply(current.clone()).unwrap().is_empty());
-        let twice = headers(r#"{"X-A":"1","x-a":"2"}"#)
-            .apply(current.clone())
-            .unwrap_err();
-        assert_eq!(twice.field, "headers");
-        let forged = headers(r#"{"host":"x"}"#).apply(current).unwrap_err();
-        assert_eq!(forged.field, "headers");
+        assert_eq!(change.headers, MapChange::RemoveAll);
+        assert_eq!(change.metadata, MapChange::RemoveAll);
+        assert_eq!(change.timeout, Some(None));
     }
 
     #[test]
@@ -307,6 +280,14 @@ mod tests {
             (r#"{"headers":["x"]}"#, "headers"),
             (r#"{"secret":"password"}"#, "secret"),
             (r#"{"secret":null}"#, "secret"),
+            (r#"{"payloadFormat":"raw"}"#, "payloadFormat"),
+            (r#"{"payloadFormat":null}"#, "payloadFormat"),
+            (r#"{"timeoutSeconds":0}"#, "timeoutSeconds"),
+            (r#"{"timeoutSeconds":31}"#, "timeoutSeconds"),
+            (r#"{"timeoutSeconds":1.5}"#, "timeoutSeconds"),
+            (r#"{"timeoutSeconds":"5"}"#, "timeoutSeconds"),
+            (r#"{"metadata":{"plan":7}}"#, "metadata"),
+            (r#"{"metadata":["x"]}"#, "metadata"),
             (r#"{"status":"disabled"}"#, "status"),
             (r#"{"status":true}"#, "status"),
         ] {

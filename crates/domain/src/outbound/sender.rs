@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointUrl, ResponseHeaders};
+use super::{EndpointUrl, RequestTimeout, ResponseHeaders};
 
 /// How an attempt ended. Only [`Succeeded`](Self::Succeeded) ends the delivery well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct WebhookRequest {
     pub headers: Vec<(String, String)>,
     /// The body that was signed.
     pub body: Vec<u8>,
+    /// How long the exchange may take, when that is less than the sender's own limit.
+    pub timeout: Option<RequestTimeout>,
 }
 
 impl fmt::Debug for WebhookRequest {
@@ -65,6 +67,7 @@ impl fmt::Debug for WebhookRequest {
             .field("url", &self.url)
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
+            .field("timeout", &self.timeout)
             .finish()
     }
 }
@@ -156,6 +159,7 @@ mod tests {
             url: EndpointUrl::parse(url, &DevelopmentNetworks::none()).unwrap(),
             headers: vec![("authorization".to_owned(), "Bearer s3cret".to_owned())],
             body: b"s3cret".to_vec(),
+            timeout: None,
         };
         let text = format!("{request:?}");
         assert!(text.contains("authorization"), "{text}");

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest, WebhookSender};
 
 use super::receiver::{Receiver, hang, read_request};
-use super::{GRACE, SHORT, assert_failed, request, send, send_shortly, sender};
+use super::{GRACE, LONG, SHORT, assert_failed, request, send, send_shortly, sender};
 
 #[tokio::test]
 async fn silence_times_out() {
@@ -147,4 +147,22 @@ async fn a_head_that_is_not_text_is_as_good_as_any() {
         (response.outcome, response.error, response.retry_after),
         (AttemptOutcome::Succeeded, None, None)
     );
+}
+
+#[tokio::test]
+async fn a_requests_own_timeout_counts_when_it_is_the_shorter_one() {
+    let silent = Receiver::start(|mut stream| {
+        read_request(&mut stream)?;
+        hang();
+        Ok(())
+    });
+    for (limit, timeout, given) in [(LONG, "1", "1000 ms"), (SHORT, "30", "300 ms")] {
+        let request = WebhookRequest {
+            timeout: Some(timeout.parse().unwrap()),
+            ..request(&silent.url())
+        };
+        let response = sender(limit).send(request).await;
+        let error = format!("response: no headers within {given}");
+        assert_failed(&response, AttemptOutcome::TimedOut, &error);
+    }
 }

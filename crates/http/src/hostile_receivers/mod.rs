@@ -61,6 +61,7 @@ fn request(url: &str) -> WebhookRequest {
         url: EndpointUrl::parse(url, &loopback()).unwrap(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),
+        timeout: None,
     }
 }
 

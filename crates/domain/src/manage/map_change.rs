@@ -1,0 +1,96 @@
+//! What a request says of a field that is a map.
+
+use std::collections::BTreeMap;
+
+use super::FieldError;
+use crate::metadata::Metadata;
+use crate::outbound::CustomHeaders;
+
+/// An RFC 7396 merge patch of a map. By default it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapChange {
+    /// `null`: none are left.
+    RemoveAll,
+    /// These are set, or removed where the value is `null`; the others stay.
+    Merge(BTreeMap<String, Option<String>>),
+}
+
+impl Default for MapChange {
+    fn default() -> Self {
+        Self::Merge(BTreeMap::new())
+    }
+}
+
+impl MapChange {
+    /// The custom headers after the change. Their names are stored in lower case.
+    pub fn headers(self, current: CustomHeaders) -> Result<CustomHeaders, FieldError> {
+        let headers = self.apply(current.into(), str::to_ascii_lowercase);
+        CustomHeaders::new(headers).map_err(|error| FieldError::new("headers", error))
+    }
+
+    /// The metadata after the change.
+    pub fn metadata(self, current: Metadata) -> Result<Metadata, FieldError> {
+        self.apply(current.into(), str::to_owned)
+            .try_into()
+            .map_err(|error| FieldError::new("metadata", error))
+    }
+
+    /// Two new names that are stored as one both stay, for the map's own check to refuse.
+    fn apply(
+        self,
+        mut map: BTreeMap<String, String>,
+        stored_name: impl Fn(&str) -> String,
+    ) -> BTreeMap<String, String> {
+        let Self::Merge(changes) = self else {
+            return BTreeMap::new();
+        };
+        for (name, value) in changes {
+            map.remove(&stored_name(&name));
+            map.extend(value.map(|value| (name, value)));
+        }
+        map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(json: &str) -> MapChange {
+        let map = serde_json::from_str::<Option<_>>(json).unwrap();
+        map.map_or(MapChange::RemoveAll, MapChange::Merge)
+    }
+
+    #[test]
+    fn headers_are_merged_name_by_name() {
+        let current = change(r#"{"x-a":"1","x-b":"2"}"#)
+            .headers(CustomHeaders::default())
+            .unwrap();
+        let merged = |json| change(json).headers(current.clone());
+        let changed = merged(r#"{"X-A":null,"x-c":"3"}"#).unwrap();
+        assert_eq!(
+            changed.iter().collect::<Vec<_>>(),
+            [("x-b", "2"), ("x-c", "3")]
+        );
+        assert!(merged("null").unwrap().is_empty());
+        assert_eq!(merged("{}").unwrap(), current);
+        for bad in [r#"{"X-A":"1","x-a":"2"}"#, r#"{"host":"x"}"#] {
+            assert_eq!(merged(bad).unwrap_err().field, "headers", "{bad}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_merged_name_by_name_as_it_is_written() {
+        let current = change(r#"{"plan":"gold","Team":"a"}"#)
+            .metadata(Metadata::default())
+            .unwrap();
+        let merged = |json| change(json).metadata(current.clone());
+        let changed = merged(r#"{"plan":null,"team":"b"}"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&changed).unwrap(),
+            r#"{"Team":"a","team":"b"}"#
+        );
+        assert!(merged("null").unwrap().is_empty());
+        assert_eq!(merged(r#"{"":"x"}"#).unwrap_err().field, "metadata");
+    }
+}

@@ -1,0 +1,126 @@
+//! What a subscription's owner notes beside it, name by name.
+
+use std::collections::BTreeMap;
+
+/// Names and values that we keep and show, and make nothing of: at most 20 pairs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(
+    try_from = "BTreeMap<String, String>",
+    into = "BTreeMap<String, String>"
+)]
+pub struct Metadata(BTreeMap<String, String>);
+
+/// Pairs that are no metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// Too many.
+    #[error("must be at most {max} pairs, is {len}", max = Metadata::MAX_PAIRS)]
+    Pairs {
+        /// How many were given.
+        len: usize,
+    },
+    /// A name is empty or too long.
+    #[error("name `{name}`: must be 1 to {max} characters, is {len}", max = Metadata::MAX_NAME_CHARS)]
+    NameLength {
+        /// Its beginning.
+        name: String,
+        /// The length that was given, in characters.
+        len: usize,
+    },
+    /// A value is too long.
+    #[error("`{name}`: must be at most {max} characters, is {len}", max = Metadata::MAX_VALUE_CHARS)]
+    ValueLength {
+        /// Its name.
+        name: String,
+        /// The length that was given, in characters.
+        len: usize,
+    },
+    /// There is a control character in a name or its value.
+    #[error("`{name}`: must not contain control characters")]
+    ControlCharacter {
+        /// The name, its control characters escaped.
+        name: String,
+    },
+}
+
+impl Metadata {
+    /// The most pairs.
+    pub const MAX_PAIRS: usize = 20;
+    /// The greatest length of a name, in characters.
+    pub const MAX_NAME_CHARS: usize = 64;
+    /// The greatest length of a value, in characters.
+    pub const MAX_VALUE_CHARS: usize = 256;
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Metadata {
+    type Error = MetadataError;
+
+    fn try_from(pairs: BTreeMap<String, String>) -> Result<Self, MetadataError> {
+        if pairs.len() > Self::MAX_PAIRS {
+            return Err(MetadataError::Pairs { len: pairs.len() });
+        }
+        for (name, value) in &pairs {
+            let len = name.chars().count();
+            if !(1..=Self::MAX_NAME_CHARS).contains(&len) {
+                let name = name.chars().take(Self::MAX_NAME_CHARS);
+                let name = name.collect::<String>().escape_debug().to_string();
+                return Err(MetadataError::NameLength { name, len });
+            }
+            if name.chars().chain(value.chars()).any(char::is_control) {
+                let name = name.escape_debug().to_string();
+                return Err(MetadataError::ControlCharacter { name });
+            }
+            let (name, len) = (name.clone(), value.chars().count());
+            if len > Self::MAX_VALUE_CHARS {
+                return Err(MetadataError::ValueLength { name, len });
+            }
+        }
+        Ok(Self(pairs))
+    }
+}
+
+impl From<Metadata> for BTreeMap<String, String> {
+    fn from(metadata: Metadata) -> Self {
+        metadata.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(pairs: &[(&str, &str)]) -> Result<Metadata, MetadataError> {
+        let owned = pairs
+            .iter()
+            .map(|&(name, value)| (name.into(), value.into()));
+        Metadata::try_from(owned.collect::<BTreeMap<_, _>>())
+    }
+
+    #[test]
+    fn metadata_is_bounded_in_characters() {
+        let (name, value) = ("ü".repeat(64), "ü".repeat(256));
+        assert!(metadata(&[(&name, &value)]).is_ok());
+        assert!(metadata(&[("plan", "")]).is_ok());
+        let long = format!("{name}x");
+        let error = metadata(&[(&long, "")]).unwrap_err();
+        assert!(matches!(error, MetadataError::NameLength { len: 65, .. }));
+        let error = metadata(&[("", "x")]).unwrap_err();
+        assert!(matches!(error, MetadataError::NameLength { len: 0, .. }));
+        let long = format!("{value}x");
+        let error = metadata(&[("plan", &long)]).unwrap_err();
+        assert!(matches!(error, MetadataError::ValueLength { len: 257, .. }));
+        for pair in [("a\n", "x"), ("a", "\u{7f}")] {
+            let error = metadata(&[pair]).unwrap_err();
+            assert!(matches!(error, MetadataError::ControlCharacter { .. }));
+        }
+        let names: Vec<_> = (0..=20).map(|n| n.to_string()).collect();
+        let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        assert!(metadata(&pairs[..20]).is_ok());
+        assert_eq!(metadata(&pairs), Err(MetadataError::Pairs { len: 21 }));
+    }
+}
