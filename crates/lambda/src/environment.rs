@@ -33,6 +33,14 @@ pub enum EnvironmentError {
     },
 }
 
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    /// For tests: the process has another.
+    fn from(variables: [(&str, &str); N]) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self(variables.into_iter().map(owned).collect())
+    }
+}
+
 impl Environment {
     /// Reads the environment of this process.
     #[expect(

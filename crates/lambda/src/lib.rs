@@ -11,6 +11,7 @@ mod logging;
 pub mod metrics;
 
 pub use aws::aws_config;
+pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
 pub use environment::{Environment, EnvironmentError};
 pub use error::FunctionError;

@@ -14,6 +14,8 @@ use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
 
 use crate::Api;
 use crate::extract::{PathTexts, QueryTexts};
+#[cfg(test)]
+use crate::openapi::{answers, parameters};
 use crate::problem::Problem;
 
 /// The most deliveries that are shown at once with their message.
@@ -22,50 +24,82 @@ const MAX_DELIVERIES: u32 = 1_000;
 /// A message, with what is owed of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Message))]
 pub(crate) struct MessageView {
+    #[cfg_attr(test, schema(value_type = String, example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"))]
     id: MessageId,
+    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
     customer_id: CustomerId,
+    #[cfg_attr(test, schema(value_type = String, example = "order.created"))]
     event_type: EventType,
+    /// The event's own, as it came.
     time: String,
     deliveries: Vec<DeliveryView>,
+    /// Where the next page of deliveries starts.
+    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
     next_cursor: Option<SubscriptionId>,
 }
 
 /// A delivery, with all its attempts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Delivery))]
 pub(crate) struct DeliveryView {
+    #[cfg_attr(test, schema(value_type = String, example = "dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4"))]
     id: DeliveryId,
+    #[cfg_attr(test, schema(value_type = String, example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"))]
     message_id: MessageId,
+    #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
     subscription_id: SubscriptionId,
+    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
     customer_id: CustomerId,
+    #[cfg_attr(test, schema(value_type = String, example = "order.created"))]
     event_type: EventType,
+    #[cfg_attr(test, schema(value_type = answers::DeliveryStatus))]
     status: &'static str,
+    /// Why it has ended, with `failed` and `cancelled`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<answers::Reason>))]
     reason: Option<&'static str>,
+    #[cfg_attr(test, schema(format = DateTime))]
     created_at: String,
+    /// While it is pending, after a failed attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
     next_attempt_at: Option<String>,
+    /// How many of the attempts were made before somebody asked to send it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_attempts: Option<u32>,
     attempts: Vec<AttemptView>,
 }
 
+/// One HTTP request made for a delivery.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Attempt))]
 struct AttemptView {
+    /// From 1.
     number: u32,
+    #[cfg_attr(test, schema(format = DateTime))]
     at: String,
     duration_ms: u32,
+    #[cfg_attr(test, schema(value_type = answers::Outcome))]
     outcome: AttemptOutcome,
+    /// The HTTP status, when there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    /// What went wrong, such as `connect: connection refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The one that answered; without an answer, those that were dialled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schema(value_type = Vec<String>, example = json!(["203.0.113.10"])))]
     addresses: Vec<IpAddr>,
+    /// `content-type`, `retry-after`, `server` and `x-request-id` of the answer.
     #[serde(skip_serializing_if = "ResponseHeaders::is_empty")]
+    #[cfg_attr(test, schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"content-type": "text/plain"})))]
     response_headers: ResponseHeaders,
+    /// The beginning of the answer's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     response_excerpt: Option<String>,
 }
@@ -108,6 +142,16 @@ impl From<Attempt> for AttemptView {
     }
 }
 
+/// Read a message
+///
+/// With a page of its deliveries, in the order of the subscriptions' ids.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/messages/{messageId}",
+    operation_id = "showMessage",
+    params(parameters::OfMessage, parameters::DeliveriesPage),
+    responses((status = 200, description = "The message.", body = MessageView)),
+))]
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -136,6 +180,14 @@ pub(crate) async fn message(
     }))
 }
 
+/// Read a delivery
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/deliveries/{deliveryId}",
+    operation_id = "showDelivery",
+    params(parameters::OfDelivery),
+    responses((status = 200, description = "The delivery.", body = DeliveryView)),
+))]
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
     path: PathTexts,

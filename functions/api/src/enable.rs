@@ -9,11 +9,25 @@ use webhooks_domain::subscription::SubscriptionStatus;
 
 use crate::Api;
 use crate::extract::{Body, IfMatch, PathTexts};
+#[cfg(test)]
+use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
 use crate::subscriptions::{ETag, SubscriptionView, ids, with_etag};
 
-/// Makes a subscription active, whether it was paused or disabled. What was held meanwhile
-/// waits until somebody asks for it.
+/// Enable a subscription
+///
+/// Makes it active, whether it was paused or disabled. What was held meanwhile waits until
+/// somebody asks for it.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
+    operation_id = "enableSubscription",
+    tag = "subscriptions",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    request_body = Option<requests::Nothing>,
+    responses((status = 200, description = "The subscription.", body = SubscriptionView,
+        headers(("ETag" = String, description = "The version, in quotes.")))),
+))]
 pub(crate) async fn enable(
     State(api): State<Arc<Api>>,
     path: PathTexts,

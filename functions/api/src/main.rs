@@ -4,6 +4,7 @@ mod deliveries;
 mod enable;
 mod extract;
 mod metrics;
+mod openapi;
 mod problem;
 mod resend;
 mod subscriptions;
@@ -19,8 +20,10 @@ use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
-use webhooks_kms::KmsKeyService;
-use webhooks_lambda::{Environment, Metrics, SystemClock, aws_config, init_logging};
+use webhooks_kms::{KmsKeyService, Usage};
+use webhooks_lambda::{
+    Environment, EnvironmentError, Metrics, SdkConfig, SystemClock, aws_config, init_logging,
+};
 use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
@@ -34,40 +37,51 @@ struct Api {
     development: DevelopmentNetworks,
 }
 
+impl Api {
+    /// Gives the count of calls to the key service too.
+    fn new(
+        aws: &SdkConfig,
+        environment: &Environment,
+    ) -> Result<(Self, Arc<Usage>), EnvironmentError> {
+        let table_name = environment.text("TABLE_NAME")?;
+        let keys = KmsKeyService::new(
+            aws_sdk_kms::Client::new(aws),
+            environment.text("SIGNING_KEY_ARN")?,
+            &table_name,
+        );
+        let usage = keys.usage();
+        let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), table_name);
+        let api = Self {
+            manage: Manage {
+                table: table.clone(),
+                vault: Vault::new(table.clone(), keys, SystemClock),
+                clock: SystemClock,
+                random: SystemRandom::new(),
+                retention: environment.retention()?,
+                request_timeout: environment.parse("REQUEST_TIMEOUT_SECONDS")?,
+            },
+            resend: Resend {
+                table: table.clone(),
+                queue: SqsQueue::new(
+                    aws_sdk_sqs::Client::new(aws),
+                    environment.text("DELIVERY_QUEUE_URL")?,
+                ),
+                clock: SystemClock,
+            },
+            table,
+            development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
+        };
+        Ok((api, usage))
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::read();
     init_logging(&environment)?;
     let metrics = Metrics::of_this_function(&environment)?;
-    let aws = aws_config().await;
-    let table_name = environment.text("TABLE_NAME")?;
-    let keys = KmsKeyService::new(
-        aws_sdk_kms::Client::new(&aws),
-        environment.text("SIGNING_KEY_ARN")?,
-        &table_name,
-    );
-    let counters = Counters::new(metrics, keys.usage());
-    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
-    let api = Api {
-        manage: Manage {
-            table: table.clone(),
-            vault: Vault::new(table.clone(), keys, SystemClock),
-            clock: SystemClock,
-            random: SystemRandom::new(),
-            retention: environment.retention()?,
-            request_timeout: environment.parse("REQUEST_TIMEOUT_SECONDS")?,
-        },
-        resend: Resend {
-            table: table.clone(),
-            queue: SqsQueue::new(
-                aws_sdk_sqs::Client::new(&aws),
-                environment.text("DELIVERY_QUEUE_URL")?,
-            ),
-            clock: SystemClock,
-        },
-        table,
-        development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
-    };
+    let (api, key_usage) = Api::new(&aws_config().await, &environment)?;
+    let counters = Counters::new(metrics, key_usage);
     let router = router(Arc::new(api)).layer(from_fn_with_state(counters, metrics::count));
     lambda_http::run(router).await
 }
@@ -96,10 +110,29 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
             post(enable::enable),
         )
+        .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
         .route("/deliveries/{deliveryId}/resend", post(resend::resend))
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(api)
+}
+
+#[cfg(test)]
+impl Api {
+    /// An API whose table, keys and queue nobody answers for.
+    async fn unconnected() -> Self {
+        let variables = [
+            ("TABLE_NAME", "none"),
+            ("SIGNING_KEY_ARN", "none"),
+            ("DELIVERY_QUEUE_URL", "none"),
+            ("RETENTION_DAYS", "90"),
+            ("REQUEST_TIMEOUT_SECONDS", "15"),
+            ("DEVELOPMENT_ALLOWED_CIDRS", ""),
+        ];
+        let environment = Environment::from(variables);
+        let (api, _) = Self::new(&aws_config().await, &environment).unwrap();
+        api
+    }
 }

@@ -17,13 +17,18 @@ use crate::extract;
 ///
 /// `type` is stable: clients may decide by it, and by `field`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
+    #[cfg_attr(test, schema(pattern = "^urn:webhooks:problem:[a-z-]+$"))]
     kind: String,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[cfg_attr(test, schema(value_type = u16))]
     status: StatusCode,
+    /// For people, and not stable.
     detail: String,
+    /// What is not valid: a field of the body (`body` for the whole), a parameter or a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
 }

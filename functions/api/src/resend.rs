@@ -14,8 +14,27 @@ use webhooks_domain::resend::ResendError;
 use crate::Api;
 use crate::deliveries::DeliveryView;
 use crate::extract::{Body, PathTexts};
+#[cfg(test)]
+use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
 
+/// Send a delivery again
+///
+/// Of a delivery that has ended or is held: it is pending again, with as many attempts as a
+/// new one has. At most 100 attempts in all.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/deliveries/{deliveryId}/resend",
+    operation_id = "resendDelivery",
+    tag = "deliveries",
+    params(parameters::OfDelivery),
+    request_body = Option<requests::Nothing>,
+    responses(
+        (status = 202, description = "The delivery, pending.", body = DeliveryView),
+        (status = 409, description = "It is pending, is expired or has had too many attempts, or its subscription is not active.",
+            body = Problem, content_type = "application/problem+json"),
+    ),
+))]
 pub(crate) async fn resend(
     State(api): State<Arc<Api>>,
     path: PathTexts,

@@ -23,37 +23,59 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
 use crate::extract::{Body, Caller, IfMatch, OnceKey, PathTexts, QueryTexts};
+#[cfg(test)]
+use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
 
 const CUSTOMER_ID: &str = "customerId";
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
 
-/// A subscription as the API shows it: all but its secrets' private parts.
+/// A subscription: all but its secrets' private parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Subscription))]
 pub(crate) struct SubscriptionView {
+    #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
     id: SubscriptionId,
+    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
     customer_id: CustomerId,
+    /// In canonical form.
+    #[cfg_attr(test, schema(example = "https://example.com/webhooks"))]
     url: String,
+    #[cfg_attr(test, schema(value_type = Vec<String>, example = json!(["order.*", "invoice.paid"])))]
     event_types: EventTypePatterns,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<requests::Filter>))]
     filter: Option<Box<RawValue>>,
+    #[cfg_attr(test, schema(value_type = requests::PayloadFormat))]
     payload_format: PayloadFormat,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     description: Option<Description>,
+    /// Your own; shown only.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
+    #[cfg_attr(test, schema(value_type = std::collections::BTreeMap<String, String>))]
     metadata: Metadata,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    /// Without one, as the stack says.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<u64>))]
     timeout_seconds: Option<RequestTimeout>,
+    /// Without one, as the stack says.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<requests::RetryPolicy>))]
     retry_policy: Option<RetryPolicy>,
+    /// The current one first.
     secrets: Vec<SecretView>,
+    #[cfg_attr(test, schema(value_type = requests::Status))]
     status: SubscriptionStatus,
+    /// Counts its changes, from 1. The same as the `ETag`.
     version: u64,
+    #[cfg_attr(test, schema(format = DateTime))]
     created_at: String,
+    #[cfg_attr(test, schema(format = DateTime))]
     updated_at: String,
 }
 
@@ -84,12 +106,18 @@ impl From<Subscription> for SubscriptionView {
 /// What is known of a secret once it was shown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SecretSummary))]
 struct SecretView {
+    /// Counts the secrets of the subscription, from 1.
     version: u32,
+    #[cfg_attr(test, schema(value_type = requests::SecretKind))]
     kind: &'static str,
+    /// `whpk_…`, of kind `v1a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// Until when an old one signs. The current one has no end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
     expires_at: Option<String>,
 }
 
@@ -107,8 +135,11 @@ impl From<(&SealedSecret, Option<Timestamp>)> for SecretView {
 /// A new secret.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = NewSecret))]
 pub(crate) struct NewSecretView {
+    /// `whsec_…`, or `whsk_…` of kind `v1a`.
     secret: String,
+    /// `whpk_…`, of kind `v1a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
 }
@@ -124,6 +155,7 @@ impl From<Secret> for NewSecretView {
 
 /// A new subscription with its secret.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CreatedSubscription))]
 pub(crate) struct CreatedView {
     #[serde(flatten)]
     subscription: SubscriptionView,
@@ -134,12 +166,17 @@ pub(crate) struct CreatedView {
 /// A secret that signs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ActiveSecret))]
 struct ActiveSecretView {
+    /// Counts the secrets of the subscription, from 1.
     version: u32,
+    #[cfg_attr(test, schema(value_type = requests::SecretKind))]
     kind: &'static str,
     #[serde(flatten)]
     secret: NewSecretView,
+    /// Until when an old one signs. The current one has no end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
     expires_at: Option<String>,
 }
 
@@ -156,6 +193,7 @@ impl From<ActiveSecret> for ActiveSecretView {
 
 /// All secrets that sign, the current one first.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ActiveSecrets))]
 pub(crate) struct SecretsView {
     secrets: Vec<ActiveSecretView>,
 }
@@ -175,11 +213,27 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 /// A page of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SubscriptionPage))]
 pub(crate) struct ListView {
     data: Vec<SubscriptionView>,
+    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
     next_cursor: Option<SubscriptionId>,
 }
 
+/// Create a subscription
+///
+/// The answer shows its secret. With an `Idempotency-Key` the request can be sent again.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions",
+    operation_id = "createSubscription",
+    params(parameters::OfCustomer, parameters::ByKey),
+    request_body = requests::NewSubscription,
+    responses(
+        (status = 201, description = "The subscription, with its secret.", body = CreatedView,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+))]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -206,6 +260,16 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, NO_STORE, etag, Json(view)))
 }
 
+/// List subscriptions
+///
+/// In the order of their ids, which is random.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions",
+    operation_id = "listSubscriptions",
+    params(parameters::OfCustomer, parameters::SubscriptionsPage),
+    responses((status = 200, description = "A page of subscriptions.", body = ListView)),
+))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -229,6 +293,15 @@ pub(crate) async fn list(
     }))
 }
 
+/// Read a subscription
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}",
+    operation_id = "showSubscription",
+    params(parameters::OfCustomer, parameters::OfSubscription),
+    responses((status = 200, description = "The subscription.", body = SubscriptionView,
+        headers(("ETag" = String, description = "The version, in quotes.")))),
+))]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -237,6 +310,23 @@ pub(crate) async fn show(
     Ok(with_etag(api.manage.show(&customer, &id).await?))
 }
 
+/// Change a subscription
+///
+/// A change takes effect with the next attempt.
+#[cfg_attr(test, utoipa::path(
+    patch,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}",
+    operation_id = "updateSubscription",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    request_body(content(
+        (requests::SubscriptionPatch = "application/json"),
+        (requests::SubscriptionPatch = "application/merge-patch+json"),
+    )),
+    responses(
+        (status = 200, description = "The subscription.", body = SubscriptionView,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+))]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -259,6 +349,19 @@ pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionV
     (etag(subscription.version), Json(subscription.into()))
 }
 
+/// Rotate the secret
+///
+/// The new secret becomes the current one; the one before signs for the overlap still.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
+    operation_id = "rotateSecret",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    request_body = requests::Rotation,
+    responses(
+        (status = 200, description = "The new secret.", body = NewSecretView),
+    ),
+))]
 pub(crate) async fn rotate_secret(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -273,6 +376,16 @@ pub(crate) async fn rotate_secret(
     Ok((NO_STORE, Json(secret.into())))
 }
 
+/// Read the secrets
+///
+/// All that sign now, the current one first. Each call is logged with the caller's ARN.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
+    operation_id = "showSecrets",
+    params(parameters::OfCustomer, parameters::OfSubscription),
+    responses((status = 200, description = "The secrets that sign.", body = SecretsView)),
+))]
 pub(crate) async fn show_secrets(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -310,6 +423,18 @@ fn log_new_secret(subscription: &Subscription) {
     );
 }
 
+/// Delete a subscription
+///
+/// For good: pending deliveries are cancelled when their next attempt is due.
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}",
+    operation_id = "deleteSubscription",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    responses(
+        (status = 204, description = "It is gone."),
+    ),
+))]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     path: PathTexts,

@@ -1,0 +1,40 @@
+//! Words of answers, for the document only: the domain has them as types of its own.
+
+#![expect(
+    dead_code,
+    reason = "nobody makes one: the document is made of their variants"
+)]
+
+use utoipa::ToSchema;
+
+/// Where a delivery stands.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum DeliveryStatus {
+    Pending,
+    Held,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// Why a delivery has ended.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Reason {
+    AttemptsExhausted,
+    EndpointGone,
+    Expired,
+    SubscriptionDeleted,
+}
+
+/// How an attempt ended.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Outcome {
+    Succeeded,
+    HttpError,
+    TimedOut,
+    Unreachable,
+    Blocked,
+}

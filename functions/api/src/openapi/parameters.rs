@@ -1,0 +1,106 @@
+//! The parts of a request beside its body, for the document only: handlers read them by name
+//! (see [`crate::extract`]), so that a problem can name what is not valid.
+
+#![expect(
+    dead_code,
+    reason = "nobody makes one: the document is made of their fields"
+)]
+
+use utoipa::IntoParams;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfCustomer {
+    /// The producer's own name for its customer. Neither `.` nor `..`.
+    #[param(
+        rename = "customerId",
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9._:@+=|-]+$",
+        example = "cust_1001"
+    )]
+    customer_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfSubscription {
+    #[param(
+        rename = "subscriptionId",
+        pattern = "^sub_[0-9a-f]{32}$",
+        example = "sub_70e79b2df96dcca5a0a362236c8d86f4"
+    )]
+    subscription_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfMessage {
+    #[param(
+        rename = "messageId",
+        pattern = "^msg_[0-9a-f]{32}$",
+        example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"
+    )]
+    message_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfDelivery {
+    #[param(
+        rename = "deliveryId",
+        pattern = "^dlv_[0-9a-f]{32}_[0-9a-f]{32}$",
+        example = "dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4"
+    )]
+    delivery_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SubscriptionsPage {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^sub_[0-9a-f]{32}$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeliveriesPage {
+    /// How many deliveries at most.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^sub_[0-9a-f]{32}$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct ForVersion {
+    /// Which version is meant: the `ETag` of an earlier answer, a list of such, or `*`. With
+    /// another version nothing happens, and the answer is 412.
+    #[param(
+        rename = "If-Match",
+        pattern = r#"^ *(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*) *$"#,
+        example = "\"3\""
+    )]
+    if_match: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct ByKey {
+    /// Your name for this request, printable ASCII. Sent again with the same body, byte for
+    /// byte, it creates nothing new, and gets what the first one has created.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[ -~]+$",
+        example = "shop-42/order-webhooks"
+    )]
+    idempotency_key: Option<String>,
+}

@@ -1,0 +1,219 @@
+//! Bodies of requests, for the document only: [`webhooks_domain::manage`] reads them field by
+//! field, so that a problem can name the one that is not valid. A test holds the two together.
+
+#![expect(
+    dead_code,
+    reason = "nobody makes one: the document is made of their fields"
+)]
+
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// An EventBridge pattern over the payload: at most 2,048 bytes, 16 deep, 64 fields.
+/// What is not known of the pattern language is refused.
+#[derive(ToSchema)]
+#[schema(value_type = Object, example = json!({"order": {"total": [{"numeric": [">", 100]}]}}))]
+pub(crate) struct Filter(String);
+
+/// The seconds before each attempt, or an exponential backoff in the words of Step Functions'
+/// `Retry`. The first attempt is made at once. The waits, jitter at its longest included, may
+/// not sum to more than the stack keeps a delivery.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum RetryPolicy {
+    Schedule(RetrySchedule),
+    Backoff(RetryBackoff),
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"schedule": [0, 60, 3600], "jitter": 0.1}))]
+pub(crate) struct RetrySchedule {
+    /// Seconds, each 0 to 604,800; the first is 0.
+    #[schema(min_items = 1, max_items = 50)]
+    schedule: Vec<u32>,
+    /// What share of a delay may be added to it, at random.
+    #[schema(minimum = 0, maximum = 1, default = 0.1)]
+    jitter: Option<f64>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"maxAttempts": 5, "intervalSeconds": 60, "backoffRate": 2, "maxDelaySeconds": 3600}))]
+pub(crate) struct RetryBackoff {
+    /// The first attempt included.
+    #[schema(minimum = 1, maximum = 50)]
+    max_attempts: u32,
+    /// Before the second attempt.
+    #[schema(minimum = 1, maximum = 604_800)]
+    interval_seconds: u32,
+    /// By which each further wait grows.
+    #[schema(minimum = 1, maximum = 10)]
+    backoff_rate: f64,
+    #[schema(minimum = 1, maximum = 604_800)]
+    max_delay_seconds: u32,
+    /// What share of a delay may be added to it, at random.
+    #[schema(minimum = 0, maximum = 1, default = 0.1)]
+    jitter: Option<f64>,
+}
+
+/// Whether a subscription is sent to: `disabled` when the endpoint said that it is gone.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionStatus)]
+pub(crate) enum Status {
+    Active,
+    Paused,
+    Disabled,
+}
+
+/// What a request may ask a subscription to be.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum WantedStatus {
+    Active,
+    Paused,
+}
+
+/// What the body of a request holds: `{"type", "timestamp", "data"}`, the event's detail, or the
+/// whole event.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum PayloadFormat {
+    Standard,
+    Detail,
+    Event,
+}
+
+/// A new subscription.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"url": "https://example.com/webhooks", "eventTypes": ["order.*", "invoice.paid"]}))]
+pub(crate) struct NewSubscription {
+    /// Absolute, `https`, of a public host name. Stored in canonical form.
+    #[schema(
+        format = "uri",
+        max_length = 2048,
+        example = "https://example.com/webhooks"
+    )]
+    url: String,
+    /// Exact types, everything below a prefix (`order.*`), or `*`.
+    #[schema(inline, min_items = 1, max_items = 50)]
+    event_types: Vec<EventTypePattern>,
+    filter: Option<Filter>,
+    /// A note for people, without control characters.
+    #[schema(max_length = 512)]
+    description: Option<String>,
+    /// Sent with each request: at most 20, names of 1 to 64 and values of at most 2,048
+    /// printable ASCII characters, 4,096 bytes together. A `null` is no header.
+    #[schema(example = json!({"x-api-key": "k3y"}))]
+    headers: Option<BTreeMap<String, Option<String>>>,
+    /// What the body of a request holds. Fixed for a delivery when it is prepared.
+    #[schema(required = false)]
+    payload_format: PayloadFormat,
+    /// For people and your own code; never sent. At most 20, names of 1 to 64 and values of at
+    /// most 256 characters.
+    #[schema(example = json!({"team": "blue"}))]
+    metadata: Option<BTreeMap<String, Option<String>>>,
+    /// How long the endpoint may take for one request. Not more than the stack's
+    /// `RequestTimeoutSeconds`.
+    #[schema(minimum = 1, maximum = 30)]
+    timeout_seconds: Option<u32>,
+    retry_policy: Option<RetryPolicy>,
+    /// One that exists already. Without one, a new one of kind `v1`.
+    #[schema(required = false)]
+    secret: SecretText,
+    #[schema(required = false)]
+    status: WantedStatus,
+}
+
+/// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"status": "paused", "headers": {"x-api-key": null}}))]
+pub(crate) struct SubscriptionPatch {
+    /// Absolute, `https`, of a public host name. Stored in canonical form.
+    #[schema(
+        required = false,
+        format = "uri",
+        max_length = 2048,
+        example = "https://example.com/webhooks"
+    )]
+    url: String,
+    /// Exact types, everything below a prefix (`order.*`), or `*`. Replaced as a whole.
+    #[schema(required = false, inline, min_items = 1, max_items = 50)]
+    event_types: Vec<EventTypePattern>,
+    /// Replaced as a whole.
+    filter: Option<Filter>,
+    /// A note for people, without control characters.
+    #[schema(max_length = 512)]
+    description: Option<String>,
+    /// Merged header by header; `null` removes one.
+    #[schema(example = json!({"x-api-key": "k3y"}))]
+    headers: Option<BTreeMap<String, Option<String>>>,
+    /// What the body of a request holds. Fixed for a delivery when it is prepared.
+    #[schema(required = false)]
+    payload_format: PayloadFormat,
+    /// For people and your own code; never sent. At most 20, names of 1 to 64 and values of at
+    /// most 256 characters.
+    #[schema(example = json!({"team": null}))]
+    metadata: Option<BTreeMap<String, Option<String>>>,
+    /// How long the endpoint may take for one request. Not more than the stack's
+    /// `RequestTimeoutSeconds`.
+    #[schema(minimum = 1, maximum = 30)]
+    timeout_seconds: Option<u32>,
+    retry_policy: Option<RetryPolicy>,
+    /// Takes the place of all that sign, at once.
+    #[schema(required = false)]
+    secret: SecretText,
+    #[schema(required = false)]
+    status: WantedStatus,
+}
+
+/// A type, or `prefix.*`, or `*`.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 128,
+    pattern = r"^(\*|[^*\u0000-\u001f\u007f-\u009f]+(\.\*)?)$",
+    example = "order.*"
+)]
+pub(crate) struct EventTypePattern(String);
+
+/// `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an ed25519 key of 64 bytes.
+#[derive(ToSchema)]
+#[schema(
+    pattern = "^whs(ec|k)_[A-Za-z0-9+/]+=*$",
+    example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+)]
+pub(crate) struct SecretText(String);
+
+/// The kind of a secret: HMAC-SHA256 or ed25519.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SecretKind {
+    V1,
+    V1a,
+}
+
+/// No body, or `{}`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// `{}` takes every default.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"overlapSeconds": 86400}))]
+pub(crate) struct Rotation {
+    /// How long the secret before signs still. With 0 it ends at once.
+    #[schema(required = false, minimum = 0, maximum = 604_800, default = 86_400)]
+    overlap_seconds: u64,
+    /// Without one, that of `secret`, or else of the current one.
+    #[schema(required = false)]
+    kind: SecretKind,
+    /// One that exists already and does not sign yet. Without one, a new one.
+    #[schema(required = false)]
+    secret: SecretText,
+}
