@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-    KeyType, Projection, ProjectionType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::message::Message;
@@ -25,7 +22,7 @@ const TABLE: &str = "contract-tests";
 async fn the_table_keeps_the_promises_of_the_ports() {
     let fixture = Fixture::new("contract").await.unwrap();
     let client = Client::new(fixture.stack.sdk_config());
-    create_table(&client).await;
+    create_table(&client, fixture.stack.output("TableName").unwrap()).await;
     let store = DynamoStore::new(client.clone(), TABLE.to_owned());
 
     overdue_deliveries(&client, &store).await;
@@ -35,6 +32,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::deliveries(&store, "acme", put).await;
     contract::due_index(&store, "acme", put).await;
     contract::reopening(&store, "acme", put).await;
+    contract::lists(&store, "lists", put).await;
     contract::data_keys(&store).await;
 
     client
@@ -103,45 +101,25 @@ async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
     assert_eq!(items_read, 8, "seven deliveries and their message");
 }
 
-async fn create_table(client: &Client) {
-    let key = |name: &str, kind: KeyType| {
-        KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind)
+/// A table with the keys and indexes of the stack's.
+async fn create_table(client: &Client, like: &str) {
+    let table = client.describe_table().table_name(like).send().await;
+    let table = table.unwrap().table.unwrap();
+    let indexes = table.global_secondary_indexes().iter().map(|index| {
+        GlobalSecondaryIndex::builder()
+            .set_index_name(index.index_name.clone())
+            .set_key_schema(index.key_schema.clone())
+            .set_projection(index.projection.clone())
             .build()
             .unwrap()
-    };
-    let attribute = |name: &str, kind: ScalarAttributeType| {
-        AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(kind)
-            .build()
-            .unwrap()
-    };
-    let due = GlobalSecondaryIndex::builder()
-        .index_name("due")
-        .key_schema(key("dueShard", KeyType::Hash))
-        .key_schema(key("sweepAt", KeyType::Range))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::Include)
-                .non_key_attributes("nextAttempt")
-                .non_key_attributes("nextAttemptAt")
-                .build(),
-        )
-        .build()
-        .unwrap();
+    });
     client
         .create_table()
         .table_name(TABLE)
         .billing_mode(BillingMode::PayPerRequest)
-        .key_schema(key("pk", KeyType::Hash))
-        .key_schema(key("sk", KeyType::Range))
-        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
-        .attribute_definitions(attribute("sk", ScalarAttributeType::S))
-        .attribute_definitions(attribute("dueShard", ScalarAttributeType::N))
-        .attribute_definitions(attribute("sweepAt", ScalarAttributeType::N))
-        .global_secondary_indexes(due)
+        .set_key_schema(table.key_schema.clone())
+        .set_attribute_definitions(table.attribute_definitions.clone())
+        .set_global_secondary_indexes(Some(indexes.collect()))
         .send()
         .await
         .unwrap();
@@ -150,7 +128,7 @@ async fn create_table(client: &Client) {
 /// Writes the items that `prepare-calls` builds, as the workflow does.
 async fn put(client: &Client, message: &Message, delivery: &Delivery) {
     for item in [
-        message_item(message, delivery.expires_at),
+        message_item(message, delivery.created_at, delivery.expires_at),
         delivery_item(delivery),
     ] {
         client

@@ -87,6 +87,14 @@ pub enum CancelReason {
 }
 
 impl DeliveryStatus {
+    /// Whether it is owed still: nobody took it, and nobody took it back.
+    pub fn is_owed(self) -> bool {
+        match self {
+            Self::Pending | Self::Held | Self::Failed(_) => true,
+            Self::Succeeded | Self::Cancelled(_) => false,
+        }
+    }
+
     /// The status word in the table and in the API.
     pub fn as_str(self) -> &'static str {
         match self {

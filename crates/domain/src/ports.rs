@@ -2,13 +2,20 @@
 //!
 //! The outbound HTTP client's role is [`crate::outbound::WebhookSender`].
 
+mod lists;
+
 use std::future::Future;
 use std::time::Duration;
+
+pub use lists::{
+    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
+    Order, Place, Window,
+};
 
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use crate::due::{Due, Shard};
-use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -197,29 +204,6 @@ pub trait DueIndex {
         due: &Due,
         sweep_at: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-}
-
-/// A message with a page of what is owed of it, in the order of the subscriptions' ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessagePage {
-    /// The message.
-    pub message: Message,
-    /// Its deliveries.
-    pub deliveries: Vec<Delivery>,
-    /// Whether there are more after the last of them.
-    pub has_more: bool,
-}
-
-/// Reads a message and what is owed of it.
-pub trait MessageDirectory {
-    /// The message with at most `limit` of its deliveries, those to subscriptions
-    /// after the given one. Consistent.
-    fn message_page(
-        &self,
-        id: &MessageId,
-        after: Option<&SubscriptionId>,
-        limit: u32,
-    ) -> impl Future<Output = Result<Option<MessagePage>, StoreError>> + Send;
 }
 
 /// Takes hints that there may be work. The table decides whether there is.

@@ -1,29 +1,21 @@
 //! Deliveries and their messages.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
-use webhooks_domain::ids::{DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{
-    DeliveryStore, MessageDirectory, MessagePage, StoreError, WriteOutcome,
-};
+use webhooks_domain::ports::{DeliveryStore, StoreError, WriteOutcome};
 
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY,
-    message_partition,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, PARTITION_KEY, SORT_KEY,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
     write_outcome,
 };
-
-/// How often a read that the table gives in parts is continued.
-const MAX_READS: u32 = 3;
 
 impl DeliveryStore for DynamoStore {
     /// One call reads both items.
@@ -35,26 +27,8 @@ impl DeliveryStore for DynamoStore {
             .keys(to_attributes(&Key::message(&id.message)))
             .build()
             .map_err(|error| unavailable(OPERATION, error))?;
-        let mut items = Vec::new();
-        let mut missing = HashMap::from([(self.table.clone(), keys)]);
-        // A part that the table throttled is no error to the client, so it is asked for again.
-        for _ in 0..MAX_READS {
-            let output = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(missing))
-                .send()
-                .await
-                .map_err(|error| unavailable(OPERATION, error))?;
-            let tables = output.responses.unwrap_or_default();
-            items.extend(tables.into_values().flatten());
-            missing = output.unprocessed_keys.unwrap_or_default();
-            if missing.is_empty() {
-                return read_delivery_and_message(id, items);
-            }
-        }
-        let throttled = std::io::Error::other("the table throttled a part of the read");
-        Err(unavailable(OPERATION, throttled))
+        let items = self.batch_get_whole(keys, OPERATION).await?;
+        read_delivery_and_message(id, items)
     }
 
     async fn record(
@@ -97,6 +71,7 @@ impl DeliveryStore for DynamoStore {
         let status = |status: DeliveryStatus| AttributeValue::S(status.as_str().to_owned());
         let sets = [
             "#status = :pending, earlierAttempts = :made, nextAttemptAt = :due",
+            OWE,
             due_index::ENTER,
         ];
         let update = self
@@ -110,10 +85,18 @@ impl DeliveryStore for DynamoStore {
             .expression_attribute_values(":read", status(read.status))
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
             .expression_attribute_values(":made", number(read.attempts_made()))
+            .expression_attribute_values(":owedTo", owed_to(&read.id))
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
     }
+}
+
+/// Enters the `undelivered` index, or stays in it at no cost.
+const OWE: &str = "owedTo = :owedTo";
+
+fn owed_to(id: &DeliveryId) -> AttributeValue {
+    AttributeValue::S(id.subscription.to_string())
 }
 
 impl DynamoStore {
@@ -127,13 +110,13 @@ impl DynamoStore {
     ) -> UpdateItemFluentBuilder {
         let mut sets = sets.to_vec();
         sets.push("#status = :status");
+        let due = due_index::ATTRIBUTES;
         let remove = match status {
             DeliveryStatus::Pending => String::new(),
-            DeliveryStatus::Held => format!(" REMOVE {}", due_index::ATTRIBUTES),
-            DeliveryStatus::Succeeded
-            | DeliveryStatus::Failed(_)
-            | DeliveryStatus::Cancelled(_) => {
-                format!(" REMOVE nextAttemptAt, {}", due_index::ATTRIBUTES)
+            DeliveryStatus::Held => format!(" REMOVE {due}"),
+            DeliveryStatus::Failed(_) => format!(" REMOVE nextAttemptAt, {due}"),
+            DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
+                format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}")
             }
         };
         let mut update = self
@@ -149,66 +132,16 @@ impl DynamoStore {
             )
             .expression_attribute_values(":made", number(attempts))
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
+        if status.is_owed() {
+            sets.push(OWE);
+            update = update.expression_attribute_values(":owedTo", owed_to(id));
+        }
         if let Some(reason) = status.reason() {
             sets.push("reason = :reason");
             update =
                 update.expression_attribute_values(":reason", AttributeValue::S(reason.to_owned()));
         }
         update.update_expression(format!("SET {}{remove}", sets.join(", ")))
-    }
-}
-
-impl MessageDirectory for DynamoStore {
-    async fn message_page(
-        &self,
-        id: &MessageId,
-        after: Option<&SubscriptionId>,
-        limit: u32,
-    ) -> Result<Option<MessagePage>, StoreError> {
-        let message: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
-        let Some(message) = message else {
-            return Ok(None);
-        };
-        let delivery_to = |subscription: &SubscriptionId| {
-            Key::delivery(&DeliveryId {
-                message: *id,
-                subscription: *subscription,
-            })
-        };
-        let limit = limit as usize;
-        let mut items = Vec::new();
-        let mut start = after.map(|subscription| to_attributes(&delivery_to(subscription)));
-        // One query reads 1 MB at most, however much is asked for.
-        loop {
-            let missing = limit.saturating_sub(items.len());
-            let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :message AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":message", AttributeValue::S(message_partition(id)))
-                .expression_attribute_values(
-                    ":prefix",
-                    AttributeValue::S(DELIVERY_PREFIX.to_owned()),
-                )
-                .set_exclusive_start_key(start)
-                .consistent_read(true)
-                .limit(i32::try_from(missing).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(|error| unavailable("list deliveries", error))?;
-            items.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key;
-            if start.is_none() || items.len() >= limit {
-                break;
-            }
-        }
-        let deliveries = items.into_iter().map(into_domain::<DeliveryItem, Delivery>);
-        Ok(Some(MessagePage {
-            message: message.into(),
-            deliveries: deliveries.collect::<Result<_, _>>()?,
-            has_more: start.is_some(),
-        }))
     }
 }
 

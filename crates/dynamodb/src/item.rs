@@ -26,8 +26,11 @@ use webhooks_domain::timestamp::Timestamp;
 /// `attribute_not_exists(pk)` never overwrites.
 pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
+/// Whose delivery it is, while it is owed: the partition of the index `undelivered`.
+pub(crate) const OWED_TO: &str = "owedTo";
 
 const MESSAGE_PREFIX: &str = "MESSAGE#";
+const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 
@@ -49,7 +52,7 @@ impl Key {
     pub(crate) fn message(id: &MessageId) -> Self {
         Self {
             pk: message_partition(id),
-            sk: "MESSAGE".to_owned(),
+            sk: MESSAGE_SORT.to_owned(),
         }
     }
 
@@ -73,6 +76,15 @@ impl Key {
         }
     }
 
+    /// The message that a key names.
+    pub(crate) fn message_id(&self) -> Result<MessageId, String> {
+        let message = self.pk.strip_prefix(MESSAGE_PREFIX).map(str::parse);
+        match (message, self.sk.as_str()) {
+            (Some(Ok(message)), MESSAGE_SORT) => Ok(message),
+            _ => Err("not the key of a message".to_owned()),
+        }
+    }
+
     pub(crate) fn data_key() -> Self {
         Self {
             pk: "DATA_KEY".to_owned(),
@@ -90,7 +102,7 @@ pub(crate) fn message_partition(id: &MessageId) -> String {
 }
 
 /// The item of a new message, as the workflow writes it.
-pub fn message_item(message: &Message, expires_at: Timestamp) -> Item {
+pub fn message_item(message: &Message, received_at: Timestamp, expires_at: Timestamp) -> Item {
     to_item(&MessageItem {
         key: Key::message(&message.id),
         id: message.id,
@@ -98,6 +110,7 @@ pub fn message_item(message: &Message, expires_at: Timestamp) -> Item {
         event_type: message.event_type.clone(),
         time: message.time.clone(),
         deadline: message.deadline,
+        received_at,
         payload: Bytes(message.payload.as_gzip().to_vec()),
         expires_at: expires_at.as_secs(),
     })
@@ -115,6 +128,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
         earlier_attempts: delivery.earlier_attempts,
+        owed_to: (delivery.status == DeliveryStatus::Held).then_some(delivery.id.subscription),
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),
@@ -167,8 +181,16 @@ pub(crate) struct MessageItem {
     time: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Timestamp>,
+    received_at: Timestamp,
     payload: Bytes,
     expires_at: i64,
+}
+
+impl MessageItem {
+    /// When it was stored.
+    pub(crate) fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
 }
 
 impl From<MessageItem> for Message {
@@ -206,6 +228,9 @@ pub(crate) struct DeliveryItem {
     attempts: Vec<AttemptItem>,
     #[serde(default, skip_serializing_if = "is_zero")]
     earlier_attempts: u32,
+    /// Written with a held delivery; the updates of deliveries keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owed_to: Option<SubscriptionId>,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
@@ -486,7 +511,7 @@ mod tests {
     fn what_prepare_calls_writes_is_read_back() {
         let message = samples::message("acme", "event-1");
         let item: MessageItem =
-            serde_dynamo::from_item(message_item(&message, samples::NOW)).unwrap();
+            serde_dynamo::from_item(message_item(&message, samples::NOW, samples::NOW)).unwrap();
         assert_eq!(Message::from(item), message);
         for payload_format in [PayloadFormat::Standard, PayloadFormat::Event] {
             let delivery = Delivery {
@@ -502,7 +527,8 @@ mod tests {
     #[test]
     fn binary_goes_through_the_workflow_as_base64() {
         let message = samples::message("acme", "event-1");
-        let json = serde_json::to_value(message_item(&message, samples::NOW)).unwrap();
+        let json =
+            serde_json::to_value(message_item(&message, samples::NOW, samples::NOW)).unwrap();
         let payload = json["payload"]["B"].as_str().unwrap();
         assert!(payload.starts_with("H4sI"), "gzip in base64: {payload}");
     }

@@ -12,7 +12,10 @@
 //!
 //! | index | partition | sorted by | entries |
 //! |---|---|---|---|
-//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once |
+//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were asked for again |
+//! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
+//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after something went wrong, by subscription |
+//! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
 //! Messages and deliveries are written by the workflow from the items that
 //! [`item`] builds, and expire by the attribute `expiresAt`.
@@ -24,6 +27,7 @@ pub mod item;
 mod data_keys;
 mod deliveries;
 mod due_index;
+mod lists;
 mod overdue;
 mod store;
 mod subscriptions;

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
 
 use crate::item::{Key, PARTITION_KEY, SORT_KEY};
+
+/// How often a read that the table gives in parts is continued.
+const MAX_READS: u32 = 3;
 
 pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 
@@ -43,6 +46,35 @@ impl DynamoStore {
             .await
             .map_err(|error| unavailable(operation, error))?;
         output.item.map(from_attributes).transpose()
+    }
+
+    /// Reads items by their keys, at most 100, in any order. What is not there is left out.
+    ///
+    /// A part that the table throttled is no error to the client, so it is asked for again.
+    pub(crate) async fn batch_get_whole(
+        &self,
+        keys: KeysAndAttributes,
+        operation: &'static str,
+    ) -> Result<Vec<AttributeMap>, StoreError> {
+        let mut items = Vec::new();
+        let mut missing = HashMap::from([(self.table.clone(), keys)]);
+        for _ in 0..MAX_READS {
+            let output = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(missing))
+                .send()
+                .await
+                .map_err(|error| unavailable(operation, error))?;
+            let tables = output.responses.unwrap_or_default();
+            items.extend(tables.into_values().flatten());
+            missing = output.unprocessed_keys.unwrap_or_default();
+            if missing.is_empty() {
+                return Ok(items);
+            }
+        }
+        let throttled = std::io::Error::other("the table throttled a part of the read");
+        Err(unavailable(operation, throttled))
     }
 
     /// Writes an item whose key is not there yet.

@@ -3,8 +3,11 @@
 //!
 //! Each suite works on customers and messages of its own, named by `salt`.
 
+mod lists;
+
 use std::time::Duration;
 
+pub use lists::lists;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};

@@ -1,6 +1,8 @@
 //! The world: table, queue, endpoint, key service and clock, in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+mod lists;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,9 +15,8 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, DueIndex, DuePage, InsertOutcome,
-    KeyService, KeyServiceError, MAX_QUEUE_DELAY, MessageDirectory, MessagePage, QueueError,
-    Refused, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
-    SubscriptionSwitch, WriteOutcome,
+    KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, Refused, StoreError,
+    SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -32,8 +33,10 @@ struct State {
     now: Option<Timestamp>,
     skew_ms: i64,
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
-    messages: BTreeMap<MessageId, Message>,
+    /// Each with the time at which it was stored.
+    messages: BTreeMap<MessageId, (Timestamp, Message)>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
@@ -117,9 +120,20 @@ impl World {
 
     /// Records a message and a delivery, as the workflow does.
     pub fn record_call(&self, message: Message, delivery: Delivery) {
+        let stored_at = delivery.created_at;
+        self.record_message(message, stored_at);
         let mut state = self.state();
-        state.messages.entry(message.id).or_insert(message);
+        if delivery.status == DeliveryStatus::Held {
+            state.undelivered.insert(delivery.id);
+        }
         state.deliveries.entry(delivery.id).or_insert(delivery);
+    }
+
+    /// Records a message, as the workflow does for an event that no subscription wants.
+    pub fn record_message(&self, message: Message, stored_at: Timestamp) {
+        let mut state = self.state();
+        let stored = state.messages.entry(message.id);
+        stored.or_insert((stored_at, message));
     }
 
     /// A delivery as the table has it.
@@ -259,7 +273,7 @@ impl DeliveryStore for World {
         let (delivery, message) = self.store(|state| {
             (
                 state.deliveries.get(id).cloned(),
-                state.messages.get(&id.message).cloned(),
+                state.messages.get(&id.message).map(|(_, m)| m.clone()),
             )
         })?;
         match (delivery, message) {
@@ -279,10 +293,7 @@ impl DeliveryStore for World {
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
-            let State {
-                deliveries, due, ..
-            } = state;
-            update_pending(deliveries, id, attempt.number - 1, |delivery| {
+            state.update_pending(id, attempt.number - 1, |delivery, due| {
                 delivery.attempts.push(attempt.clone());
                 match verdict {
                     Verdict::Ended(status) => end(delivery, due, *status),
@@ -308,12 +319,7 @@ impl DeliveryStore for World {
         status: DeliveryStatus,
     ) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
-            let State {
-                deliveries, due, ..
-            } = state;
-            update_pending(deliveries, id, attempts, |delivery| {
-                end(delivery, due, status);
-            })
+            state.update_pending(id, attempts, |delivery, due| end(delivery, due, status))
         })
     }
 
@@ -329,6 +335,7 @@ impl DeliveryStore for World {
             {
                 *stored = reopening.reopened();
                 state.due.insert(read.id, reopening.due());
+                state.undelivered.insert(read.id);
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Overtaken,
@@ -336,21 +343,27 @@ impl DeliveryStore for World {
     }
 }
 
-fn update_pending(
-    deliveries: &mut BTreeMap<DeliveryId, Delivery>,
-    id: &DeliveryId,
-    attempts: u32,
-    change: impl FnOnce(&mut Delivery),
-) -> WriteOutcome {
-    match deliveries.get_mut(id) {
-        Some(delivery)
-            if delivery.status == DeliveryStatus::Pending
-                && delivery.attempts.len() == attempts as usize =>
-        {
-            change(delivery);
-            WriteOutcome::Written
+impl State {
+    fn update_pending(
+        &mut self,
+        id: &DeliveryId,
+        attempts: u32,
+        change: impl FnOnce(&mut Delivery, &mut BTreeMap<DeliveryId, Due>),
+    ) -> WriteOutcome {
+        let delivery = self.deliveries.get_mut(id).filter(|delivery| {
+            delivery.status == DeliveryStatus::Pending
+                && delivery.attempts.len() == attempts as usize
+        });
+        let Some(delivery) = delivery else {
+            return WriteOutcome::Overtaken;
+        };
+        change(delivery, &mut self.due);
+        if delivery.status.is_owed() {
+            self.undelivered.insert(*id);
+        } else {
+            self.undelivered.remove(id);
         }
-        _ => WriteOutcome::Overtaken,
+        WriteOutcome::Written
     }
 }
 
@@ -397,29 +410,6 @@ impl DueIndex for World {
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Overtaken,
-        })
-    }
-}
-
-impl MessageDirectory for World {
-    async fn message_page(
-        &self,
-        id: &MessageId,
-        after: Option<&SubscriptionId>,
-        limit: u32,
-    ) -> Result<Option<MessagePage>, StoreError> {
-        self.store(|state| {
-            let message = state.messages.get(id).cloned()?;
-            let mut owed = state.deliveries.values().filter(|delivery| {
-                let id_after = after.is_none_or(|after| delivery.id.subscription > *after);
-                delivery.id.message == *id && id_after
-            });
-            let deliveries = owed.by_ref().take(limit as usize).cloned().collect();
-            Some(MessagePage {
-                message,
-                deliveries,
-                has_more: owed.next().is_some(),
-            })
         })
     }
 }

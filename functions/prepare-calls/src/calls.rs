@@ -38,7 +38,7 @@ struct Queue {
 pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) -> Calls {
     let prepare = |subscription| call(&prepare(&page.message, subscription, now, retention));
     Calls {
-        message: message_item(&page.message, now + retention),
+        message: message_item(&page.message, now, now + retention),
         calls: page.subscriptions.iter().map(prepare).collect(),
     }
 }

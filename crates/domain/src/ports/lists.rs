@@ -1,0 +1,160 @@
+//! Lists: what is found by whose it is and when it came, and not by its id.
+
+use std::future::Future;
+
+use super::StoreError;
+use crate::delivery::Delivery;
+use crate::event_type::EventType;
+use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use crate::message::Message;
+use crate::timestamp::Timestamp;
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The earliest time, itself included.
+    pub since: Option<Timestamp>,
+    /// The end, itself not included.
+    pub until: Option<Timestamp>,
+    /// Which end comes first.
+    pub order: Order,
+    /// Where the page before ended.
+    pub after: Option<Place>,
+    /// How many entries at most.
+    pub limit: u32,
+}
+
+/// Which end of a list comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The latest first.
+    NewestFirst,
+    /// The earliest first.
+    OldestFirst,
+}
+
+/// A place in a list: behind this entry. Whose list it is, is said beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The entry's time.
+    pub at: Timestamp,
+    /// The entry's message: a list has one entry of each.
+    pub message: MessageId,
+}
+
+/// A page of a list. It may be short, and even empty, while `has_more` is true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryPage<T> {
+    /// The entries.
+    pub entries: Vec<T>,
+    /// Whether there may be more after the last of them.
+    pub has_more: bool,
+}
+
+/// What an index knows of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryEntry {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The message's type.
+    pub event_type: EventType,
+    /// When it was prepared.
+    pub created_at: Timestamp,
+}
+
+impl DeliveryEntry {
+    /// Where it stands in a list.
+    pub fn place(&self) -> Place {
+        Place {
+            at: self.created_at,
+            message: self.id.message,
+        }
+    }
+}
+
+/// What an index knows of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageEntry {
+    /// Its id.
+    pub id: MessageId,
+    /// Its type.
+    pub event_type: EventType,
+    /// When it was stored.
+    pub received_at: Timestamp,
+}
+
+impl MessageEntry {
+    /// Where it stands in a list.
+    pub fn place(&self) -> Place {
+        Place {
+            at: self.received_at,
+            message: self.id,
+        }
+    }
+}
+
+/// Lists the deliveries of a subscription. Eventually consistent: an entry may be missing
+/// for a moment after it was written.
+pub trait DeliveryDirectory {
+    /// All of them, by the time at which they were prepared.
+    fn deliveries_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
+
+    /// Those that are `held`, `failed`, or `pending` after something went wrong. One that
+    /// was never tried is not among them.
+    fn undelivered_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
+
+    /// Reads deliveries, in the order in which they are named. One that is not there any
+    /// more is left out.
+    fn read_deliveries(
+        &self,
+        ids: &[DeliveryId],
+    ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
+}
+
+/// A message with a page of what is owed of it, in the order of the subscriptions' ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagePage {
+    /// The message.
+    pub message: Message,
+    /// When it was stored.
+    pub received_at: Timestamp,
+    /// Its deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Whether there are more after the last of them.
+    pub has_more: bool,
+}
+
+/// Reads messages and what is owed of them.
+pub trait MessageDirectory {
+    /// The message with at most `limit` of its deliveries, those to subscriptions
+    /// after the given one. Consistent.
+    fn message_page(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Option<MessagePage>, StoreError>> + Send;
+
+    /// The same page of deliveries alone. Without one when there is no such message.
+    fn deliveries_of_message(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<EntryPage<Delivery>, StoreError>> + Send;
+
+    /// The customer's messages, by the time at which they were stored. Eventually consistent.
+    fn messages_of(
+        &self,
+        customer: &CustomerId,
+        window: &Window,
+    ) -> impl Future<Output = Result<EntryPage<MessageEntry>, StoreError>> + Send;
+}

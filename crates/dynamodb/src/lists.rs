@@ -1,0 +1,305 @@
+//! Lists, each by an index or by a key: deliveries of a subscription, messages of a
+//! customer, deliveries of a message.
+//!
+//! The entries of an index are small: of a delivery they hold what never changes, so that
+//! an attempt does not pay for them. The deliveries themselves are then read by their keys.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::Deserialize;
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::event_type::EventType;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{
+    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
+    Order, Place, StoreError, Window,
+};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::item::{
+    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
+};
+use crate::store::{AttributeMap, into_domain, number, to_attributes, unavailable};
+
+/// The most items that one `BatchGetItem` reads.
+const MAX_BATCH: usize = 100;
+
+/// An index whose partition is one list, sorted by time.
+struct Index {
+    name: &'static str,
+    partition: &'static str,
+    time: &'static str,
+}
+
+/// All deliveries, by subscription: the table's keys turned round.
+const DELIVERIES: Index = Index {
+    name: "deliveries",
+    partition: SORT_KEY,
+    time: "createdAt",
+};
+
+/// The deliveries that are owed, by subscription. Sparse.
+const UNDELIVERED: Index = Index {
+    name: "undelivered",
+    partition: "owedTo",
+    time: "createdAt",
+};
+
+/// All messages, by customer.
+const MESSAGES: Index = Index {
+    name: "messages",
+    partition: "customerId",
+    time: "receivedAt",
+};
+
+/// An entry of `deliveries` or `undelivered`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwedEntry {
+    #[serde(flatten)]
+    key: Key,
+    event_type: EventType,
+    created_at: Timestamp,
+}
+
+impl TryFrom<OwedEntry> for DeliveryEntry {
+    type Error = String;
+
+    fn try_from(entry: OwedEntry) -> Result<Self, String> {
+        Ok(Self {
+            id: entry.key.delivery_id()?,
+            event_type: entry.event_type,
+            created_at: entry.created_at,
+        })
+    }
+}
+
+/// An entry of `messages`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredEntry {
+    #[serde(flatten)]
+    key: Key,
+    event_type: EventType,
+    received_at: Timestamp,
+}
+
+impl TryFrom<StoredEntry> for MessageEntry {
+    type Error = String;
+
+    fn try_from(entry: StoredEntry) -> Result<Self, String> {
+        Ok(Self {
+            id: entry.key.message_id()?,
+            event_type: entry.event_type,
+            received_at: entry.received_at,
+        })
+    }
+}
+
+impl DynamoStore {
+    /// A page of one partition of an index. `key` gives the table's key of a place.
+    async fn index_page<I, T>(
+        &self,
+        index: &Index,
+        partition: String,
+        key: impl Fn(&Place) -> Key,
+        window: &Window,
+        operation: &'static str,
+    ) -> Result<EntryPage<T>, StoreError>
+    where
+        I: serde::de::DeserializeOwned,
+        T: TryFrom<I, Error = String>,
+    {
+        let since = window.since.map_or(0, Timestamp::as_millis);
+        let last = window
+            .until
+            .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
+        // DynamoDB refuses a range whose end lies before its start.
+        if last < since {
+            return Ok(EntryPage {
+                entries: Vec::new(),
+                has_more: false,
+            });
+        }
+        let partition = AttributeValue::S(partition);
+        let start = window.after.map(|place| {
+            let mut start = to_attributes(&key(&place));
+            start.insert(index.partition.to_owned(), partition.clone());
+            start.insert(index.time.to_owned(), number(place.at.as_millis()));
+            start
+        });
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index.name)
+            .key_condition_expression("#partition = :partition AND #time BETWEEN :since AND :last")
+            .expression_attribute_names("#partition", index.partition)
+            .expression_attribute_names("#time", index.time)
+            .expression_attribute_values(":partition", partition)
+            .expression_attribute_values(":since", number(since))
+            .expression_attribute_values(":last", number(last))
+            .scan_index_forward(window.order == Order::OldestFirst)
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(window.limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable(operation, error))?;
+        let entries = output.items.unwrap_or_default();
+        Ok(EntryPage {
+            entries: entries
+                .into_iter()
+                .map(into_domain::<I, T>)
+                .collect::<Result<_, _>>()?,
+            has_more: output.last_evaluated_key.is_some(),
+        })
+    }
+
+    /// Reads items by their keys, a hundred in a call, in any order.
+    async fn batch_get(
+        &self,
+        keys: Vec<AttributeMap>,
+        operation: &'static str,
+    ) -> Result<Vec<AttributeMap>, StoreError> {
+        let mut items = Vec::with_capacity(keys.len());
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() {
+            let batch = keys.by_ref().take(MAX_BATCH).collect();
+            let batch = KeysAndAttributes::builder()
+                .set_keys(Some(batch))
+                .build()
+                .map_err(|error| unavailable(operation, error))?;
+            items.extend(self.batch_get_whole(batch, operation).await?);
+        }
+        Ok(items)
+    }
+}
+
+impl DeliveryDirectory for DynamoStore {
+    async fn deliveries_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
+        let partition = format!("{DELIVERY_PREFIX}{subscription}");
+        let key = |place: &Place| Key::delivery(&delivery_at(place, subscription));
+        self.index_page::<OwedEntry, _>(&DELIVERIES, partition, key, window, "list deliveries")
+            .await
+    }
+
+    async fn undelivered_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
+        let key = |place: &Place| Key::delivery(&delivery_at(place, subscription));
+        let partition = subscription.to_string();
+        let operation = "list what is undelivered";
+        self.index_page::<OwedEntry, _>(&UNDELIVERED, partition, key, window, operation)
+            .await
+    }
+
+    async fn read_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+        let keys = ids.iter().map(|id| to_attributes(&Key::delivery(id)));
+        let items = self.batch_get(keys.collect(), "read deliveries").await?;
+        let mut read = items
+            .into_iter()
+            .map(|item| {
+                let delivery = into_domain::<DeliveryItem, Delivery>(item)?;
+                Ok((delivery.id, delivery))
+            })
+            .collect::<Result<HashMap<_, _>, StoreError>>()?;
+        Ok(ids.iter().filter_map(|id| read.remove(id)).collect())
+    }
+}
+
+fn delivery_at(place: &Place, subscription: &SubscriptionId) -> DeliveryId {
+    DeliveryId {
+        message: place.message,
+        subscription: *subscription,
+    }
+}
+
+impl MessageDirectory for DynamoStore {
+    async fn message_page(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<Option<MessagePage>, StoreError> {
+        let message: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
+        let Some(message) = message else {
+            return Ok(None);
+        };
+        let page = self.deliveries_of_message(id, after, limit).await?;
+        Ok(Some(MessagePage {
+            received_at: message.received_at(),
+            message: Message::from(message),
+            deliveries: page.entries,
+            has_more: page.has_more,
+        }))
+    }
+
+    async fn deliveries_of_message(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<EntryPage<Delivery>, StoreError> {
+        let delivery_to = |subscription: &SubscriptionId| {
+            Key::delivery(&DeliveryId {
+                message: *id,
+                subscription: *subscription,
+            })
+        };
+        let limit = limit as usize;
+        let mut items = Vec::new();
+        let mut start = after.map(|subscription| to_attributes(&delivery_to(subscription)));
+        // One query reads 1 MB at most, however much is asked for.
+        loop {
+            let missing = limit.saturating_sub(items.len());
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :message AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#pk", PARTITION_KEY)
+                .expression_attribute_names("#sk", SORT_KEY)
+                .expression_attribute_values(":message", AttributeValue::S(message_partition(id)))
+                .expression_attribute_values(
+                    ":prefix",
+                    AttributeValue::S(DELIVERY_PREFIX.to_owned()),
+                )
+                .set_exclusive_start_key(start)
+                .consistent_read(true)
+                .limit(i32::try_from(missing).unwrap_or(i32::MAX))
+                .send()
+                .await
+                .map_err(|error| unavailable("list deliveries of a message", error))?;
+            items.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() || items.len() >= limit {
+                break;
+            }
+        }
+        let deliveries = items.into_iter().map(into_domain::<DeliveryItem, Delivery>);
+        Ok(EntryPage {
+            entries: deliveries.collect::<Result<_, _>>()?,
+            has_more: start.is_some(),
+        })
+    }
+
+    async fn messages_of(
+        &self,
+        customer: &CustomerId,
+        window: &Window,
+    ) -> Result<EntryPage<MessageEntry>, StoreError> {
+        let key = |place: &Place| Key::message(&place.message);
+        let partition = customer.to_string();
+        self.index_page::<StoredEntry, _>(&MESSAGES, partition, key, window, "list messages")
+            .await
+    }
+}

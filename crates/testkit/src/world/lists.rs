@@ -1,0 +1,130 @@
+//! Lists, in memory.
+
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::ports::{
+    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
+    Order, Place, StoreError, Window,
+};
+
+use super::World;
+
+/// The part of a list that the window asks for.
+fn page<T>(mut entries: Vec<T>, place: impl Fn(&T) -> Place, window: &Window) -> EntryPage<T> {
+    let key = |place: Place| (place.at, place.message);
+    entries.retain(|entry| {
+        let at = place(entry).at;
+        window.since.is_none_or(|since| at >= since) && window.until.is_none_or(|until| at < until)
+    });
+    entries.sort_by_key(|entry| key(place(entry)));
+    if window.order == Order::NewestFirst {
+        entries.reverse();
+    }
+    if let Some(after) = window.after.map(key) {
+        entries.retain(|entry| match window.order {
+            Order::NewestFirst => key(place(entry)) < after,
+            Order::OldestFirst => key(place(entry)) > after,
+        });
+    }
+    let has_more = entries.len() > window.limit as usize;
+    entries.truncate(window.limit as usize);
+    EntryPage { entries, has_more }
+}
+
+fn entry(delivery: &Delivery) -> DeliveryEntry {
+    DeliveryEntry {
+        id: delivery.id,
+        event_type: delivery.event_type.clone(),
+        created_at: delivery.created_at,
+    }
+}
+
+impl DeliveryDirectory for World {
+    async fn deliveries_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
+        self.store(|state| {
+            let deliveries = state.deliveries.values();
+            let its = deliveries.filter(|delivery| delivery.id.subscription == *subscription);
+            page(its.map(entry).collect(), DeliveryEntry::place, window)
+        })
+    }
+
+    async fn undelivered_of(
+        &self,
+        subscription: &SubscriptionId,
+        window: &Window,
+    ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
+        self.store(|state| {
+            let owed = state.undelivered.iter();
+            let its = owed.filter(|id| id.subscription == *subscription);
+            let its = its.filter_map(|id| state.deliveries.get(id).map(entry));
+            page(its.collect(), DeliveryEntry::place, window)
+        })
+    }
+
+    async fn read_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+        self.store(|state| {
+            let read = |id| state.deliveries.get(id).cloned();
+            ids.iter().filter_map(read).collect()
+        })
+    }
+}
+
+impl MessageDirectory for World {
+    async fn message_page(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<Option<MessagePage>, StoreError> {
+        let stored = self.store(|state| state.messages.get(id).cloned())?;
+        let Some((received_at, message)) = stored else {
+            return Ok(None);
+        };
+        let page = self.deliveries_of_message(id, after, limit).await?;
+        Ok(Some(MessagePage {
+            message,
+            received_at,
+            deliveries: page.entries,
+            has_more: page.has_more,
+        }))
+    }
+
+    async fn deliveries_of_message(
+        &self,
+        id: &MessageId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<EntryPage<Delivery>, StoreError> {
+        self.store(|state| {
+            let mut owed = state.deliveries.values().filter(|delivery| {
+                let id_after = after.is_none_or(|after| delivery.id.subscription > *after);
+                delivery.id.message == *id && id_after
+            });
+            EntryPage {
+                entries: owed.by_ref().take(limit as usize).cloned().collect(),
+                has_more: owed.next().is_some(),
+            }
+        })
+    }
+
+    async fn messages_of(
+        &self,
+        customer: &CustomerId,
+        window: &Window,
+    ) -> Result<EntryPage<MessageEntry>, StoreError> {
+        self.store(|state| {
+            let messages = state.messages.values();
+            let its = messages.filter(|(_, message)| message.customer_id == *customer);
+            let its = its.map(|(received_at, message)| MessageEntry {
+                id: message.id,
+                event_type: message.event_type.clone(),
+                received_at: *received_at,
+            });
+            page(its.collect(), MessageEntry::place, window)
+        })
+    }
+}
