@@ -24,6 +24,7 @@ const LOG_DELIVERY_ACTIONS: &[&str] = &[
 const OUTPUTS: &[&str] = &[
     "ApiFunctionName",
     "ApiUrl",
+    "DashboardName",
     "DeliveryDeadLetterQueueUrl",
     "DeliveryQueueUrl",
     "EventBusName",

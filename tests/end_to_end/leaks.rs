@@ -139,7 +139,7 @@ fn holds_secret(value: &AttributeValue) -> bool {
 }
 
 /// Every line of every log group.
-async fn log_lines(stack: &Stack) -> Result<Vec<String>> {
+pub(crate) async fn log_lines(stack: &Stack) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for group in pages(stack, "DescribeLogGroups", json!({}), "logGroups").await? {
         let query = json!({"logGroupName": group["logGroupName"]});

@@ -30,3 +30,4 @@ mod retrying;
 mod scale;
 mod signing;
 mod values;
+mod watching;

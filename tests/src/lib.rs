@@ -1,3 +1,4 @@
-//! stub
+//! What the tests of the whole system share.
 
+pub mod dashboard;
 pub mod template;

@@ -40,7 +40,8 @@ impl Usage {
         self.errors.swap(0, Ordering::Relaxed)
     }
 
-    fn note<T>(&self, result: Result<T, KeyServiceError>) -> Result<T, KeyServiceError> {
+    /// Notes a call by its result.
+    pub fn note<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         result.inspect_err(|_| {
             self.errors.fetch_add(1, Ordering::Relaxed);

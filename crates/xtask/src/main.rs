@@ -18,6 +18,7 @@
 mod artifacts;
 mod chaos;
 mod check;
+mod dashboard;
 mod demo;
 mod emulator;
 mod failpoints;
@@ -61,6 +62,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Put faults into the modules that decide, and see the tests catch them.
     Mutants(mutants::Options),
+    /// Draw the dashboard of template.yaml into docs/dashboard.svg.
+    Dashboard,
     /// Build the functions for AWS with `sam build`.
     Build(sam_build::Options),
 }
@@ -85,6 +88,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Check(options) => check::run(&workspace, options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants(options) => mutants::run(&workspace, options),
+        Command::Dashboard => dashboard::run(&workspace),
         Command::Build(options) => sam_build::run(&workspace, options),
     }
 }

@@ -63,4 +63,13 @@ mod tests {
         assert!(line.contains(counted), "{line}");
         assert!(!line.contains("Kms"), "{line}");
     }
+
+    #[test]
+    fn calls_of_kms_are_counted_with_the_request() {
+        let counters = Counters::new(Metrics::new("api"), Arc::default());
+        assert!(counters.keys.note(Err::<(), _>("disabled")).is_err());
+        counters.answered(StatusCode::SERVICE_UNAVAILABLE);
+        let line = counters.metrics.take(Timestamp::from_millis(0)).unwrap();
+        assert!(line.contains(r#""KmsCalls":1,"KmsErrors":1"#), "{line}");
+    }
 }

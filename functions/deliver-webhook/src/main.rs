@@ -87,6 +87,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         })
         .await;
         metrics::batch(metrics, response.batch_item_failures.len(), &key_usage);
+        metrics.write();
         Ok::<_, Diagnostic>(response)
     }))
     .await

@@ -79,7 +79,6 @@ pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &Usage) {
     metrics.count(Metric::HandedBack, handed_back as u64);
     metrics.count(Metric::KmsCalls, keys.take_calls());
     metrics.count(Metric::KmsErrors, keys.take_errors());
-    metrics.write();
 }
 
 #[cfg(test)]
@@ -190,6 +189,22 @@ mod tests {
     fn what_ends_without_an_attempt_is_counted() {
         let line = line_of(&[Report::Settled(DeliveryStatus::Held)]);
         assert_eq!(line["Held"], 1);
+    }
+
+    #[test]
+    fn calls_of_kms_are_counted_with_the_batch() {
+        let (metrics, keys) = (metrics(), Usage::default());
+        assert_eq!(keys.note(Err::<(), _>("disabled")), Err("disabled"));
+        assert_eq!(keys.note(Ok::<_, &str>(1)), Ok(1));
+        batch(&metrics, 3, &keys);
+        let line: Value = serde_json::from_str(&metrics.take(NOW).unwrap()).unwrap();
+        assert_eq!(
+            (&line["KmsCalls"], &line["KmsErrors"]),
+            (&2.into(), &1.into())
+        );
+        assert_eq!(line["HandedBack"], 3);
+        batch(&metrics, 0, &keys);
+        assert_eq!(metrics.take(NOW), None, "they are counted once");
     }
 
     #[test]

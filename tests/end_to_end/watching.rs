@@ -1,0 +1,209 @@
+//! What the metrics say of what happened: the lines that CloudWatch makes them of.
+//!
+//! Each test runs alone, so that what it counts is its own. What an earlier test left
+//! behind may be counted too: hence "at least".
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use webhooks_client::{Answer, Stack};
+use webhooks_lambda::Metric;
+
+use crate::emulator::queue_bodies;
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::leaks::log_lines;
+
+/// The lines of metrics since a time.
+struct Watch<'a> {
+    stack: &'a Stack,
+    since_millis: u64,
+}
+
+impl<'a> Watch<'a> {
+    fn begin(stack: &'a Stack) -> Result<Self> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(Self {
+            stack,
+            since_millis: u64::try_from(since.as_millis())?,
+        })
+    }
+
+    async fn lines(&self) -> Result<Vec<Value>> {
+        let lines = log_lines(self.stack).await?;
+        let parsed = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let is_new = |line: &Value| {
+            line["_aws"]["Timestamp"]
+                .as_u64()
+                .is_some_and(|at| at >= self.since_millis)
+        };
+        Ok(parsed.filter(is_new).collect())
+    }
+
+    /// Every value of a metric.
+    async fn values(&self, metric: Metric) -> Result<Vec<u64>> {
+        let mut values = Vec::new();
+        for line in self.lines().await? {
+            match &line[metric.as_str()] {
+                Value::Array(many) => values.extend(many.iter().filter_map(Value::as_u64)),
+                one => values.extend(one.as_u64()),
+            }
+        }
+        Ok(values)
+    }
+
+    /// Waits until a metric's values are as wanted.
+    async fn until(&self, metric: Metric, wanted: impl Fn(&[u64]) -> bool) -> Result<Vec<u64>> {
+        let deadline = Instant::now() + ARRIVAL + ARRIVAL;
+        loop {
+            let values = self.values(metric).await?;
+            if wanted(&values) {
+                return Ok(values);
+            }
+            if Instant::now() > deadline {
+                bail!("{metric:?} is {values:?}");
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn sums_to(&self, metric: Metric, at_least: u64) -> Result<()> {
+        let enough = |values: &[u64]| values.iter().sum::<u64>() >= at_least;
+        self.until(metric, enough).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_deliveries_is_counted_and_timed() -> Result<()> {
+    let (test, _alone) = Fixture::alone("watch-deliveries").await?;
+    test.subscribe("/ok").await?;
+    let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    test.receiver.script("/fails", [failure, Answer::ok()]);
+    test.subscribe("/fails").await?;
+    let gone = Answer::status(StatusCode::GONE);
+    test.receiver.script("/gone", [gone]);
+    test.subscribe("/gone").await?;
+    test.subscribe_with("/paused", json!({"status": "paused"}))
+        .await?;
+    let watch = Watch::begin(&test.stack)?;
+    test.put("order.created", json!({})).await?;
+
+    for (metric, at_least) in [
+        (Metric::Accepted, 1),
+        (Metric::Matched, 4),
+        (Metric::Held, 1),
+        (Metric::Delivered, 2),
+        (Metric::Failed, 1),
+        (Metric::Retried, 1),
+        (Metric::AttemptsSucceeded, 2),
+        (Metric::AttemptsHttpError, 2),
+    ] {
+        watch.sums_to(metric, at_least).await?;
+    }
+    let share = watch.values(Metric::AttemptFailure).await?;
+    assert!(share.contains(&100) && share.contains(&0), "{share:?}");
+    let first = watch.values(Metric::FirstAttemptLatency).await?;
+    assert!(first.len() >= 3, "{first:?}");
+    let bound = u64::try_from(ARRIVAL.as_millis())?;
+    assert!(first.iter().any(|millis| *millis < bound), "{first:?}");
+    assert!(watch.values(Metric::QueueLag).await?.len() >= 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result<()> {
+    const WEBHOOKS: usize = 10;
+    let (test, _alone) = Fixture::alone("watch-bytes").await?;
+    test.subscribe("/ok").await?;
+    test.put("order.created", json!({})).await?;
+    test.first_request("/ok").await?;
+    let watch = Watch::begin(&test.stack)?;
+    let before = logged_bytes(&test.stack).await?;
+    for _ in 0..WEBHOOKS {
+        test.put("order.created", json!({})).await?;
+    }
+    watch.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
+    let bytes = (logged_bytes(&test.stack).await? - before) / WEBHOOKS;
+    println!("logged: {bytes} bytes for each webhook");
+    assert!(bytes <= 1_200, "{bytes} bytes");
+    Ok(())
+}
+
+/// The bytes of our own lines in the log, with the 26 that CloudWatch counts for each. The
+/// emulator adds lines of its own for every invocation, which the template leaves out on AWS.
+async fn logged_bytes(stack: &Stack) -> Result<usize> {
+    let lines = log_lines(stack).await?;
+    let ours = lines.iter().filter(|line| line.starts_with('{'));
+    Ok(ours.map(|line| line.len() + 26).sum())
+}
+
+#[tokio::test]
+async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
+    let (test, _alone) = Fixture::alone("watch-late").await?;
+    let watch = Watch::begin(&test.stack)?;
+    let late = Duration::from_mins(10);
+    let due_at = watch.since_millis - u64::try_from(late.as_millis())?;
+    let hint = json!({
+        "v": 1,
+        "deliveryId": format!("dlv_{:032x}_{:032x}", 1, 2),
+        "attempt": 2,
+        "dueAt": due_at,
+    });
+    send_to_delivery_queue(&test, &hint).await?;
+    let late_enough = |values: &[u64]| {
+        values
+            .iter()
+            .any(|lag| u128::from(*lag) >= late.as_millis())
+    };
+    watch.until(Metric::QueueLag, late_enough).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_of_an_unknown_version_is_handed_back_and_stays() -> Result<()> {
+    let (test, _alone) = Fixture::alone("watch-version").await?;
+    let watch = Watch::begin(&test.stack)?;
+    let hint = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
+    send_to_delivery_queue(&test, &hint).await?;
+    watch.sums_to(Metric::HandedBack, 1).await?;
+    let queue = test.stack.output("DeliveryQueueUrl")?;
+    let bodies = queue_bodies(&test.stack, queue).await?;
+    let kept = bodies.iter().any(|body| body.contains(&test.customer));
+    assert!(kept, "{bodies:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_sweep_says_that_it_ran() -> Result<()> {
+    let test = Fixture::new("watch-sweep").await?;
+    let watch = Watch::begin(&test.stack)?;
+    watch.sums_to(Metric::Sweeps, 1).await
+}
+
+#[tokio::test]
+async fn requests_to_the_api_are_counted_by_their_answers() -> Result<()> {
+    let test = Fixture::new("watch-api").await?;
+    let watch = Watch::begin(&test.stack)?;
+    let unknown = test
+        .api
+        .message("msg_00000000000000000000000000000000")
+        .await;
+    assert!(unknown.is_err());
+    watch.sums_to(Metric::ApiRequests, 1).await?;
+    watch.sums_to(Metric::ApiClientErrors, 1).await
+}
+
+async fn send_to_delivery_queue(test: &Fixture, hint: &Value) -> Result<()> {
+    aws_sdk_sqs::Client::new(test.stack.sdk_config())
+        .send_message()
+        .queue_url(test.stack.output("DeliveryQueueUrl")?)
+        .message_body(hint.to_string())
+        .message_group_id("watching")
+        .send()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,355 @@
+//! Alarms and the dashboard: that nothing is left out, and that they look at what is written.
+
+// A failed `unwrap` or index shows more in a test than a handled one would.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+use webhooks_lambda::Metric;
+use webhooks_lambda::metrics::{DIMENSION, NAMESPACE, Unit};
+use webhooks_tests::{dashboard, template};
+
+/// What makes the metric of each alarm move: a test, by its file and name. Of AWS's own
+/// metrics the emulator shows the cause only; what it cannot show is `None`.
+const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
+    (
+        "RuleDeadLettersAlarm",
+        Some((
+            "tests/end_to_end/recovery.rs",
+            "an_event_that_the_rule_could_not_hand_over_is_delivered",
+        )),
+    ),
+    (
+        "FailedEventsAlarm",
+        Some((
+            "tests/end_to_end/recovery.rs",
+            "a_failed_event_is_delivered_once_its_cause_is_gone",
+        )),
+    ),
+    (
+        "DeliveryDeadLettersAlarm",
+        Some((
+            "tests/end_to_end/recovery.rs",
+            "a_hint_in_the_dead_letter_queue_is_delivered",
+        )),
+    ),
+    (
+        "DeliveryQueueAgeAlarm",
+        Some((
+            "tests/end_to_end/watching.rs",
+            "a_message_of_an_unknown_version_is_handed_back_and_stays",
+        )),
+    ),
+    (
+        "LateAttemptsAlarm",
+        Some((
+            "tests/end_to_end/watching.rs",
+            "an_attempt_that_comes_late_says_how_late",
+        )),
+    ),
+    (
+        "AttemptFailuresAlarm",
+        Some((
+            "tests/end_to_end/watching.rs",
+            "what_becomes_of_deliveries_is_counted_and_timed",
+        )),
+    ),
+    (
+        "HandedBackAlarm",
+        Some((
+            "tests/end_to_end/watching.rs",
+            "a_message_of_an_unknown_version_is_handed_back_and_stays",
+        )),
+    ),
+    (
+        "DeliveryKmsErrorsAlarm",
+        Some((
+            "functions/deliver-webhook/src/metrics.rs",
+            "calls_of_kms_are_counted_with_the_batch",
+        )),
+    ),
+    (
+        "ApiKmsErrorsAlarm",
+        Some((
+            "functions/api/src/metrics.rs",
+            "calls_of_kms_are_counted_with_the_request",
+        )),
+    ),
+    (
+        "ApiServerErrorsAlarm",
+        Some((
+            "functions/api/src/metrics.rs",
+            "an_answer_is_counted_by_whose_fault_it_is",
+        )),
+    ),
+    (
+        "SweepStoppedAlarm",
+        Some((
+            "functions/requeue-due-deliveries/src/main.rs",
+            "a_sweep_that_failed_does_not_count_as_one",
+        )),
+    ),
+    (
+        "SweepLagAlarm",
+        Some((
+            "functions/requeue-due-deliveries/src/main.rs",
+            "a_sweep_that_failed_does_not_count_as_one",
+        )),
+    ),
+    (
+        "WorkflowFailuresAlarm",
+        Some((
+            "tests/end_to_end/malformed_events.rs",
+            "an_event_without_a_customer_id_is_kept",
+        )),
+    ),
+    ("WorkflowTimeoutsAlarm", None),
+];
+
+#[test]
+fn every_queue_has_an_alarm_for_its_messages_or_for_their_age() {
+    let template = template::load().unwrap();
+    let worked_on: BTreeSet<_> = resources_of(&template, "AWS::Serverless::Function")
+        .into_iter()
+        .filter_map(|(_, function)| function["Properties"]["Events"].as_object())
+        .flat_map(serde_json::Map::values)
+        .filter(|event| event["Type"] == "SQS")
+        .map(|event| event["Properties"]["Queue"]["Fn::GetAtt"].clone())
+        .map(|arn| arn.as_str().unwrap().trim_end_matches(".Arn").to_owned())
+        .collect();
+    for (queue, _) in resources_of(&template, "AWS::SQS::Queue") {
+        let metric = if worked_on.contains(queue) {
+            "ApproximateAgeOfOldestMessage"
+        } else {
+            "ApproximateNumberOfMessagesVisible"
+        };
+        let name = json!({"Fn::GetAtt": format!("{queue}.QueueName")});
+        assert!(has_alarm(&template, "AWS/SQS", metric, &name), "{queue}");
+    }
+}
+
+#[test]
+fn every_function_has_an_alarm_for_its_errors_and_one_for_its_throttles() {
+    let template = template::load().unwrap();
+    for (function, _) in resources_of(&template, "AWS::Serverless::Function") {
+        for metric in ["Errors", "Throttles"] {
+            let name = json!({"Ref": function});
+            assert!(
+                has_alarm(&template, "AWS/Lambda", metric, &name),
+                "{function}: {metric}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_alarm_on_a_metric_of_ours_looks_at_one_that_its_function_writes() {
+    let template = template::load().unwrap();
+    let mut seen = 0;
+    for (id, alarm) in alarms(&template) {
+        if alarm["Namespace"] != NAMESPACE {
+            let known = ["AWS/SQS", "AWS/Lambda", "AWS/States"];
+            assert!(known.iter().any(|name| alarm["Namespace"] == *name), "{id}");
+            continue;
+        }
+        seen += 1;
+        let name = alarm["MetricName"].as_str().unwrap();
+        let metric = metric(name).unwrap_or_else(|| panic!("{id}: nobody writes {name}"));
+        let [dimension] = &alarm["Dimensions"].as_array().unwrap()[..] else {
+            panic!("{id}: one dimension")
+        };
+        assert_eq!(dimension["Name"], DIMENSION, "{id}");
+        assert_written_by(metric, dimension["Value"]["Ref"].as_str().unwrap());
+        // Counts are added up; of the other units only single values mean something.
+        let is_sum = alarm["Statistic"] == "Sum";
+        assert_eq!(metric.unit() == Unit::Count, is_sum, "{id}");
+    }
+    assert!(seen > 5);
+}
+
+#[test]
+fn every_alarm_goes_to_the_topic_and_has_a_runbook() {
+    let template = template::load().unwrap();
+    let topic = json!({"Fn::If": [
+        "HasAlarmTopic",
+        [{"Ref": "AlarmTopicArn"}],
+        {"Ref": "AWS::NoValue"},
+    ]});
+    assert_eq!(template["Parameters"]["AlarmTopicArn"]["Default"], "");
+    let runbooks = fs::read_to_string(template::root().join("docs/operations.md")).unwrap();
+    for (id, alarm) in alarms(&template) {
+        assert_eq!(alarm["AlarmActions"], topic, "{id}");
+        assert_eq!(alarm["OKActions"], topic, "{id}");
+        let description = alarm["AlarmDescription"].as_str().unwrap();
+        let (_, place) = description
+            .split_once(". docs/operations.md, ")
+            .unwrap_or_else(|| panic!("{id} names no runbook: {description}"));
+        let heading = format!("\n### {}\n", place.trim_end_matches('.'));
+        assert!(runbooks.contains(&heading), "{id}: no `{heading}`");
+    }
+}
+
+#[test]
+fn only_the_alarm_on_silence_takes_silence_for_a_fault() {
+    let template = template::load().unwrap();
+    for (id, alarm) in alarms(&template) {
+        let expected = if id == "SweepStoppedAlarm" {
+            "breaching"
+        } else {
+            "notBreaching"
+        };
+        assert_eq!(alarm["TreatMissingData"], expected, "{id}");
+    }
+}
+
+#[test]
+fn every_alarm_has_a_test_that_makes_its_metric_move() {
+    let template = template::load().unwrap();
+    let ids: BTreeSet<_> = alarms(&template)
+        .into_iter()
+        // Lambda counts these itself, whatever we do.
+        .filter(|(_, alarm)| alarm["Namespace"] != "AWS/Lambda")
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(ids, PROVOKED_BY.iter().map(|(id, _)| *id).collect());
+    for (id, test) in PROVOKED_BY {
+        if let Some((file, name)) = test {
+            let text = fs::read_to_string(template::root().join(file)).unwrap();
+            assert!(text.contains(&format!("fn {name}()")), "{id}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_names_what_is_there() {
+    let template = template::load().unwrap();
+    let body = dashboard::load().unwrap();
+    for name in placeholders(&body.to_string()) {
+        let (id, _) = name.split_once('.').unwrap_or((&name, ""));
+        assert!(
+            name.starts_with("AWS::") || template["Resources"].get(id).is_some(),
+            "{name}"
+        );
+    }
+    for metric_row in metric_rows(&body) {
+        if metric_row[0] == NAMESPACE {
+            let name = metric_row[1].as_str().unwrap();
+            let metric = metric(name).unwrap_or_else(|| panic!("nobody writes {name}"));
+            assert_eq!(metric_row[2], DIMENSION, "{name}");
+            let function = metric_row[3].as_str().unwrap();
+            assert_written_by(metric, function.trim_matches(['$', '{', '}']));
+        }
+    }
+    let shown: BTreeSet<_> = widgets(&body)
+        .iter()
+        .filter_map(|widget| widget["properties"]["alarms"].as_array())
+        .flatten()
+        .map(|arn| arn.as_str().unwrap().to_owned())
+        .collect();
+    let expected = alarms(&template)
+        .into_iter()
+        .map(|(id, _)| format!("${{{id}.Arn}}"))
+        .collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn every_queue_is_on_the_dashboard() {
+    let template = template::load().unwrap();
+    let rows = metric_rows(&dashboard::load().unwrap());
+    for (queue, _) in resources_of(&template, "AWS::SQS::Queue") {
+        let name = format!("${{{queue}.QueueName}}");
+        assert!(rows.iter().any(|row| row[3] == *name), "{queue}");
+    }
+}
+
+#[test]
+fn no_two_widgets_share_a_place() {
+    let mut taken = BTreeSet::new();
+    for widget in widgets(&dashboard::load().unwrap()) {
+        let side = |name: &str| widget[name].as_u64().unwrap();
+        for x in side("x")..side("x") + side("width") {
+            assert!(x < dashboard::COLUMNS, "{widget}");
+            for y in side("y")..side("y") + side("height") {
+                assert!(taken.insert((x, y)), "{widget}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_picture_is_of_this_dashboard() {
+    let drawn = dashboard::draw(&dashboard::load().unwrap());
+    let checked_in = fs::read_to_string(template::root().join("docs/dashboard.svg")).unwrap();
+    assert!(drawn == checked_in, "`cargo xtask dashboard` draws it anew");
+}
+
+/// Holds that a function writes a metric.
+fn assert_written_by(metric: Metric, function: &str) {
+    let folder = match function {
+        "LookUpSubscriptionsFunction" => "look-up-subscriptions",
+        "DeliverWebhookFunction" => "deliver-webhook",
+        "RequeueDueDeliveriesFunction" => "requeue-due-deliveries",
+        "ApiFunction" => "api",
+        other => panic!("{other} writes no metrics"),
+    };
+    let sources = template::root().join("functions").join(folder).join("src");
+    let written = fs::read_dir(sources).unwrap().any(|entry| {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        text.contains(&format!("Metric::{metric:?}"))
+    });
+    assert!(written, "{function} does not write {metric:?}");
+}
+
+fn metric(name: &str) -> Option<Metric> {
+    let known = Metric::ALL.iter().copied();
+    known.into_iter().find(|metric| metric.as_str() == name)
+}
+
+fn widgets(body: &Value) -> Vec<Value> {
+    body["widgets"].as_array().unwrap().clone()
+}
+
+fn metric_rows(body: &Value) -> Vec<Value> {
+    widgets(body)
+        .iter()
+        .filter_map(|widget| widget["properties"]["metrics"].as_array())
+        .flatten()
+        .cloned()
+        .collect()
+}
+
+/// The names in `${…}`.
+fn placeholders(text: &str) -> BTreeSet<String> {
+    let parts = text.split("${").skip(1);
+    parts
+        .map(|part| part.split('}').next().unwrap().to_owned())
+        .collect()
+}
+
+fn alarms(template: &Value) -> Vec<(&str, &Value)> {
+    let alarms = resources_of(template, "AWS::CloudWatch::Alarm");
+    let properties = alarms
+        .into_iter()
+        .map(|(id, alarm)| (id, &alarm["Properties"]));
+    properties.collect()
+}
+
+fn has_alarm(template: &Value, namespace: &str, metric: &str, dimension: &Value) -> bool {
+    alarms(template).into_iter().any(|(_, alarm)| {
+        alarm["Namespace"] == namespace
+            && alarm["MetricName"] == metric
+            && alarm["Dimensions"][0]["Value"] == *dimension
+    })
+}
+
+/// The resources of one type, by logical id.
+fn resources_of<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    resources
+        .filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), resource))
+        .collect()
+}
