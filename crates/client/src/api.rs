@@ -1,71 +1,27 @@
-//! The management API of a stack.
+//! The management API of a stack: its methods by topic, each of them a [`Call`].
 
-use std::time::Duration;
+mod answered;
+mod call;
+mod deliveries;
+mod messages;
+mod recoveries;
+mod subscriptions;
+
+pub use answered::Answered;
+pub use call::{Call, Sent};
+pub use deliveries::ListFilter;
+pub use recoveries::RecoveryRequest;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
-use serde::de::DeserializeOwned;
+use http::Method;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::{
-    CreatedSubscription, Delivery, Error, Message, Page, Problem, RotatedSecret, SignedHttp,
-    Subscription,
-};
-
-/// Between two looks at a message that is waited for.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
-
-/// An answer of the API as it came.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The `content-type` header, empty when there was none.
-    pub content_type: String,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl Answered {
-    /// The body as problem details, when it is that.
-    pub fn problem(&self) -> Option<Problem> {
-        serde_json::from_slice(&self.body).ok()
-    }
-
-    /// The body as text, cut to 1,024 characters.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body)
-            .chars()
-            .take(1024)
-            .collect()
-    }
-
-    fn into_success(self) -> Result<Bytes, Error> {
-        if self.status.is_success() {
-            return Ok(self.body);
-        }
-        Err(self
-            .problem()
-            .map_or_else(|| self.unexpected(), Error::Problem))
-    }
-
-    fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let unexpected = self.unexpected();
-        let body = self.into_success()?;
-        serde_json::from_slice(&body).map_err(|_| unexpected)
-    }
-
-    fn unexpected(&self) -> Error {
-        Error::UnexpectedAnswer {
-            status: self.status.as_u16(),
-            body: self.text(),
-        }
-    }
-}
+use crate::{Error, SignedHttp};
 
 /// The management API, behind its Function URL.
+///
+/// Customers are named by their ids, and so is everything else.
 #[derive(Clone, Debug)]
 pub struct Api {
     url: Url,
@@ -89,130 +45,9 @@ impl Api {
         }
     }
 
-    /// Creates a subscription from `{url, eventTypes, filter?, description?,
-    /// headers?, secret?, status?}`.
-    pub async fn create_subscription(
-        &self,
-        customer_id: &str,
-        subscription: &Value,
-    ) -> Result<CreatedSubscription, Error> {
-        let path = ["customers", customer_id, "subscriptions"];
-        self.request(Method::POST, &path, &[], Some(subscription))
-            .await?
-            .read()
-    }
-
-    /// One page of a customer's subscriptions.
-    pub async fn subscriptions(
-        &self,
-        customer_id: &str,
-        limit: Option<u32>,
-        cursor: Option<&str>,
-    ) -> Result<Page<Subscription>, Error> {
-        let limit = limit.map(|limit| limit.to_string());
-        let query: Vec<_> = [("limit", limit.as_deref()), ("cursor", cursor)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        let path = ["customers", customer_id, "subscriptions"];
-        self.request(Method::GET, &path, &query, None).await?.read()
-    }
-
-    /// One subscription.
-    pub async fn subscription(
-        &self,
-        customer_id: &str,
-        subscription_id: &str,
-    ) -> Result<Subscription, Error> {
-        let path = ["customers", customer_id, "subscriptions", subscription_id];
-        self.request(Method::GET, &path, &[], None).await?.read()
-    }
-
-    /// Changes a subscription by a JSON merge patch (RFC 7396).
-    pub async fn update_subscription(
-        &self,
-        customer_id: &str,
-        subscription_id: &str,
-        changes: &Value,
-    ) -> Result<Subscription, Error> {
-        let path = ["customers", customer_id, "subscriptions", subscription_id];
-        self.request(Method::PATCH, &path, &[], Some(changes))
-            .await?
-            .read()
-    }
-
-    /// Gives a subscription a new secret, by `{overlapSeconds?, kind?, secret?}`.
-    pub async fn rotate_secret(
-        &self,
-        customer_id: &str,
-        subscription_id: &str,
-        rotation: &Value,
-    ) -> Result<RotatedSecret, Error> {
-        let path = [
-            "customers",
-            customer_id,
-            "subscriptions",
-            subscription_id,
-            "secret",
-            "rotate",
-        ];
-        self.request(Method::POST, &path, &[], Some(rotation))
-            .await?
-            .read()
-    }
-
-    /// Deletes a subscription.
-    pub async fn delete_subscription(
-        &self,
-        customer_id: &str,
-        subscription_id: &str,
-    ) -> Result<(), Error> {
-        let path = ["customers", customer_id, "subscriptions", subscription_id];
-        self.request(Method::DELETE, &path, &[], None)
-            .await?
-            .into_success()
-            .map(drop)
-    }
-
-    /// A message with its deliveries.
-    pub async fn message(&self, message_id: &str) -> Result<Message, Error> {
-        self.request(Method::GET, &["messages", message_id], &[], None)
-            .await?
-            .read()
-    }
-
-    /// A delivery with its attempts.
-    pub async fn delivery(&self, delivery_id: &str) -> Result<Delivery, Error> {
-        self.request(Method::GET, &["deliveries", delivery_id], &[], None)
-            .await?
-            .read()
-    }
-
-    /// Asks for a message until it is as wanted.
-    ///
-    /// # Errors
-    /// [`Error::StillWaiting`] with the last answer when the time is up. An
-    /// answer that the message is unknown is waited out, any other error is
-    /// returned at once.
-    pub async fn message_when(
-        &self,
-        message_id: &str,
-        within: Duration,
-        wanted: impl Fn(&Message) -> bool,
-    ) -> Result<Message, Error> {
-        let deadline = Instant::now() + within;
-        loop {
-            let last = match self.message(message_id).await {
-                Ok(message) if wanted(&message) => return Ok(message),
-                Ok(message) => serde_json::to_string_pretty(&message).unwrap_or_default(),
-                Err(Error::Problem(problem)) if problem.status == 404 => problem.to_string(),
-                Err(error) => return Err(error),
-            };
-            if Instant::now() >= deadline {
-                return Err(Error::StillWaiting { within, last });
-            }
-            sleep(POLL_INTERVAL).await;
-        }
+    /// The API's own description, `OpenAPI` 3.1.
+    pub fn openapi(&self) -> Call<'_, Value> {
+        Call::new(self, Method::GET, &["openapi.json"])
     }
 
     /// Sends any request and returns the answer as it came.
@@ -235,31 +70,91 @@ impl Api {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Answered, Error> {
-        let mut url = self.url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.clear().extend(path);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let mut request = Request::builder().method(method).uri(url.as_str());
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        let request = request
-            .body(body.unwrap_or_default())
-            .map_err(|error| Error::Request(error.into()))?;
-        let response = self.http.send("lambda", request).await?;
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        Ok(Answered {
-            status: response.status(),
-            content_type,
-            body: response.into_body(),
-        })
+        let call: Call<'_, Value> = Call::new(self, method, path);
+        call.with_any(query, body).answer().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Answer, DeliveryStatus, Receiver, RecoveryKind};
+
+    /// An API that is a receiver, which records what it is asked.
+    async fn api() -> (Api, Receiver) {
+        let receiver = Receiver::start().await.unwrap();
+        let keys = Credentials::new("id", "secret", None, None, "test");
+        let http = SignedHttp::new("eu-west-1", None, SharedCredentialsProvider::new(keys));
+        (Api::new(&receiver.url("/"), http).unwrap(), receiver)
+    }
+
+    #[tokio::test]
+    async fn a_call_carries_its_path_query_headers_and_body() {
+        let (api, receiver) = api().await;
+        let filter = ListFilter {
+            status: Some(DeliveryStatus::Failed),
+            since: Some("2026-01-01T00:00:00Z".to_owned()),
+            ..ListFilter::default()
+        };
+        let list = api
+            .deliveries("a|b/c", "sub_1", &filter)
+            .cursor(Some("x+y"));
+        list.answer().await.unwrap();
+        let change = api.update_subscription("acme", "sub_1", &json!({"status": "paused"}));
+        change.if_match(3).answer().await.unwrap();
+        let created = api.create_subscription("acme", &json!({}));
+        created.idempotency_key("k").answer().await.unwrap();
+
+        let requests = receiver.requests();
+        assert_eq!(
+            requests[0].path,
+            "/customers/a|b%2Fc/subscriptions/sub_1/deliveries"
+        );
+        assert_eq!(
+            requests[0].query.as_deref(),
+            Some("status=failed&since=2026-01-01T00%3A00%3A00Z&cursor=x%2By")
+        );
+        assert!(requests[0].header("authorization").contains("/lambda/"));
+        assert_eq!(requests[1].header("if-match"), "\"3\"");
+        assert_eq!(requests[1].body, r#"{"status":"paused"}"#);
+        assert_eq!(requests[2].header("idempotency-key"), "k");
+    }
+
+    #[tokio::test]
+    async fn a_recovery_that_only_counts_says_so() {
+        let (api, receiver) = api().await;
+        let path = "/customers/acme/subscriptions/sub_1/replay";
+        let counted = Answer::ok().with_body(r#"{"count": 7, "complete": true}"#);
+        receiver.script(path, [counted]);
+        let request = RecoveryRequest {
+            since: "2026-01-01T00:00:00Z".to_owned(),
+            per_second: Some(5),
+            ..RecoveryRequest::default()
+        };
+        let kind = RecoveryKind::Replay;
+        let count = api.count_recovery(kind, "acme", "sub_1", &request).await;
+        assert_eq!(count.unwrap().count, 7);
+        let body: Value = serde_json::from_slice(&receiver.requests()[0].body).unwrap();
+        assert_eq!(
+            body,
+            json!({"since": "2026-01-01T00:00:00Z", "perSecond": 5, "dryRun": true})
+        );
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_is_nothing_and_a_problem_is_an_error() {
+        let (api, receiver) = api().await;
+        let path = "/customers/acme/subscriptions/sub_1";
+        let problem = r#"{"title": "Not found", "status": 404, "detail": "no"}"#;
+        let refused = Answer::status(StatusCode::NOT_FOUND).with_body(problem);
+        receiver.script(path, [Answer::status(StatusCode::NO_CONTENT), refused]);
+        api.delete_subscription("acme", "sub_1").await.unwrap();
+        let error = api.delete_subscription("acme", "sub_1").await.unwrap_err();
+        assert!(matches!(error, Error::Problem(problem) if problem.status == 404));
     }
 }

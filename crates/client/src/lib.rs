@@ -28,12 +28,13 @@ mod receiver;
 mod signed;
 mod stack;
 
-pub use api::{Answered, Api};
+pub use api::{Answered, Api, Call, ListFilter, RecoveryRequest, Sent};
 pub use error::{Error, Problem};
 pub use event::Event;
 pub use model::{
-    Attempt, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Message, Page,
-    RotatedSecret, SecretSummary, Subscription, SubscriptionStatus,
+    ActiveSecret, ActiveSecrets, Attempt, AttemptOutcome, CreatedSubscription, Delivery,
+    DeliveryStatus, FilterTest, Message, MessageSummary, Page, Recovery, RecoveryCount,
+    RecoveryKind, RecoveryStatus, RotatedSecret, SecretSummary, Subscription, SubscriptionStatus,
 };
 pub use receiver::{Answer, Receiver, Request, Unverified};
 pub use signed::SignedHttp;

@@ -91,6 +91,8 @@ fn attempt(number: u32, at: OffsetDateTime, status: Option<u16>) -> Attempt {
         },
         status,
         error: None,
+        addresses: Vec::new(),
+        response_headers: BTreeMap::new(),
         response_excerpt: None,
     }
 }
@@ -111,6 +113,9 @@ fn delivery(
         reason: None,
         created_at: "2026-01-02T03:04:05Z".to_owned(),
         next_attempt_at: None,
+        earlier_attempts: 0,
+        payload_format: None,
+        body: None,
         attempts,
     }
 }

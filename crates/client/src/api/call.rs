@@ -1,0 +1,140 @@
+//! One request to the API, until it is sent.
+
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, IF_MATCH};
+use http::{HeaderName, Method, Request};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Answered, Api};
+use crate::Error;
+
+/// One request to the API. `.await` sends it and reads its answer as a `T`.
+///
+/// Nothing is sent before that, nor when it is dropped.
+#[must_use = "nothing is sent before it is awaited"]
+pub struct Call<'a, T> {
+    api: &'a Api,
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(String, String)>,
+    headers: Vec<(HeaderName, String)>,
+    body: Option<Bytes>,
+    answer: PhantomData<fn() -> T>,
+}
+
+/// The answer of a [`Call`] that is sent.
+pub type Sent<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+impl<'a, T> Call<'a, T> {
+    pub(super) fn new(api: &'a Api, method: Method, path: &[&str]) -> Self {
+        Self {
+            api,
+            method,
+            path: path.iter().map(|&segment| segment.to_owned()).collect(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            answer: PhantomData,
+        }
+    }
+
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("what requests hold has a JSON form");
+        Self {
+            body: Some(body.into()),
+            ..self
+        }
+    }
+
+    /// With whatever a caller gives, well formed or not.
+    pub(super) fn with_any(self, query: &[(&str, &str)], body: Option<Bytes>) -> Self {
+        let query = query.iter();
+        Self {
+            query: query.map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            body,
+            ..self
+        }
+    }
+
+    /// The same request with one more parameter in its query.
+    pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same request with a parameter in its query, if there is a value.
+    pub fn maybe_query(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value.map(|value| value.to_string()) {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+
+    /// The same request, for a page that starts at this `nextCursor` of an earlier one.
+    pub fn cursor(self, cursor: Option<&str>) -> Self {
+        self.maybe_query("cursor", cursor)
+    }
+
+    /// The same request for one version of the subscription only.
+    pub fn if_match(mut self, version: u64) -> Self {
+        self.headers.push((IF_MATCH, format!("\"{version}\"")));
+        self
+    }
+
+    /// The same request with a name that makes it safe to send it again.
+    pub fn idempotency_key(mut self, key: &str) -> Self {
+        let name = HeaderName::from_static("idempotency-key");
+        self.headers.push((name, key.to_owned()));
+        self
+    }
+
+    /// Sends it. Any answer is `Ok`.
+    ///
+    /// # Errors
+    /// When it cannot be signed, or no answer comes.
+    pub async fn answer(self) -> Result<Answered, Error> {
+        let mut url = self.api.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.clear().extend(&self.path);
+        }
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        let mut request = Request::builder().method(self.method).uri(url.as_str());
+        if self.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(self.body.unwrap_or_default())
+            .map_err(|error| Error::Request(error.into()))?;
+        let response = self.api.http.send("lambda", request).await?;
+        let (parts, body) = response.into_parts();
+        let content_type = parts.headers.get(CONTENT_TYPE);
+        Ok(Answered {
+            status: parts.status,
+            content_type: content_type
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
+            headers: parts.headers,
+            body,
+        })
+    }
+}
+
+impl<'a, T: DeserializeOwned + 'a> IntoFuture for Call<'a, T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Sent<'a, T>;
+
+    fn into_future(self) -> Sent<'a, T> {
+        Box::pin(async move { self.answer().await?.read() })
+    }
+}

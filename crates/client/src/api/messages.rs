@@ -1,0 +1,56 @@
+//! Messages: one with its deliveries, or a list of them.
+
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::{Instant, sleep};
+
+use super::{Api, Call, ListFilter};
+use crate::{Error, Message, MessageSummary, Page};
+
+/// Between two looks at a message that is waited for.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+impl Api {
+    /// A message with its deliveries.
+    pub fn message(&self, message_id: &str) -> Call<'_, Message> {
+        Call::new(self, Method::GET, &["messages", message_id])
+    }
+
+    /// A customer's messages, the newest first.
+    pub fn messages(
+        &self,
+        customer_id: &str,
+        filter: &ListFilter,
+    ) -> Call<'_, Page<MessageSummary>> {
+        let path = ["customers", customer_id, "messages"];
+        filter.apply(Call::new(self, Method::GET, &path))
+    }
+
+    /// Asks for a message until it is as wanted.
+    ///
+    /// # Errors
+    /// [`Error::StillWaiting`] with the last answer when the time is up. An
+    /// answer that the message is unknown is waited out, any other error is
+    /// returned at once.
+    pub async fn message_when(
+        &self,
+        message_id: &str,
+        within: Duration,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Result<Message, Error> {
+        let deadline = Instant::now() + within;
+        loop {
+            let last = match self.message(message_id).await {
+                Ok(message) if wanted(&message) => return Ok(message),
+                Ok(message) => serde_json::to_string_pretty(&message).unwrap_or_default(),
+                Err(Error::Problem(problem)) if problem.status == 404 => problem.to_string(),
+                Err(error) => return Err(error),
+            };
+            if Instant::now() >= deadline {
+                return Err(Error::StillWaiting { within, last });
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `/customers/{customerId}/subscriptions`, and `/filters`.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{Api, Call};
+use crate::{
+    ActiveSecrets, CreatedSubscription, Delivery, FilterTest, Page, RotatedSecret, Subscription,
+};
+
+impl Api {
+    /// Creates a subscription from `{url, eventTypes, …}`.
+    pub fn create_subscription(
+        &self,
+        customer_id: &str,
+        subscription: &Value,
+    ) -> Call<'_, CreatedSubscription> {
+        let path = ["customers", customer_id, "subscriptions"];
+        Call::new(self, Method::POST, &path).json(subscription)
+    }
+
+    /// One page of a customer's subscriptions.
+    pub fn subscriptions(
+        &self,
+        customer_id: &str,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Call<'_, Page<Subscription>> {
+        let path = ["customers", customer_id, "subscriptions"];
+        let list = Call::new(self, Method::GET, &path);
+        list.maybe_query("limit", limit).cursor(cursor)
+    }
+
+    /// One subscription.
+    pub fn subscription(&self, customer_id: &str, subscription_id: &str) -> Call<'_, Subscription> {
+        self.of_subscription(Method::GET, customer_id, subscription_id, &[])
+    }
+
+    /// Changes a subscription by a JSON merge patch (RFC 7396).
+    pub fn update_subscription(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+        changes: &Value,
+    ) -> Call<'_, Subscription> {
+        self.of_subscription(Method::PATCH, customer_id, subscription_id, &[])
+            .json(changes)
+    }
+
+    /// Deletes a subscription.
+    pub fn delete_subscription(&self, customer_id: &str, subscription_id: &str) -> Call<'_, ()> {
+        self.of_subscription(Method::DELETE, customer_id, subscription_id, &[])
+    }
+
+    /// Makes a subscription active that is paused or disabled.
+    pub fn enable_subscription(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+    ) -> Call<'_, Subscription> {
+        self.of_subscription(Method::POST, customer_id, subscription_id, &["enable"])
+    }
+
+    /// Gives a subscription a new secret, by `{overlapSeconds?, kind?, secret?}`.
+    pub fn rotate_secret(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+        rotation: &Value,
+    ) -> Call<'_, RotatedSecret> {
+        let path = ["secret", "rotate"];
+        self.of_subscription(Method::POST, customer_id, subscription_id, &path)
+            .json(rotation)
+    }
+
+    /// The secrets that sign now.
+    pub fn secrets(&self, customer_id: &str, subscription_id: &str) -> Call<'_, ActiveSecrets> {
+        self.of_subscription(Method::GET, customer_id, subscription_id, &["secret"])
+    }
+
+    /// Sends an example event now, once. The answer is the delivery with its attempt.
+    pub fn test_subscription(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+        event_type: Option<&str>,
+    ) -> Call<'_, Delivery> {
+        let body = event_type.map_or_else(|| json!({}), |name| json!({"eventType": name}));
+        self.of_subscription(Method::POST, customer_id, subscription_id, &["test"])
+            .json(&body)
+    }
+
+    /// Whether a filter takes an event, which is a whole event or has a `detail` at least.
+    pub fn test_filter(&self, filter: &Value, event: &Value) -> Call<'_, FilterTest> {
+        let body = json!({"filter": filter, "event": event});
+        Call::new(self, Method::POST, &["filters", "test"]).json(&body)
+    }
+
+    /// A request to what is below a subscription.
+    pub(super) fn of_subscription<T>(
+        &self,
+        method: Method,
+        customer_id: &str,
+        subscription_id: &str,
+        rest: &[&str],
+    ) -> Call<'_, T> {
+        let path = ["customers", customer_id, "subscriptions", subscription_id];
+        Call::new(self, method, &[&path, rest].concat())
+    }
+}
