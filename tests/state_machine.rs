@@ -367,6 +367,13 @@ fn numbers_pass_the_workflow_untouched() {
 }
 
 #[test]
+fn what_is_recorded_is_what_the_look_up_says() {
+    let choices = &load()["States"]["HasSubscriptions"]["Choices"];
+    assert_eq!(choices[0]["Condition"], "{% $states.input.record %}");
+    assert_eq!(choices[0]["Next"], "PrepareCalls");
+}
+
+#[test]
 fn only_parking_reads_the_event() {
     for (name, state) in top_level(&load()) {
         if name == "ParkEvent" {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use webhooks_client::{DeliveryStatus, Event, ExecutionStatus};
+use webhooks_client::{DeliveryStatus, Error, Event, ExecutionStatus};
 
 use crate::{fixture::Fixture, values::Exact};
 
@@ -121,8 +121,6 @@ async fn a_filter_decides_by_the_payload() -> Result<()> {
 #[tokio::test]
 async fn without_a_subscription_the_workflow_ends_quietly() -> Result<()> {
     let test = Fixture::new("none").await?;
-    test.subscribe_with("/other-type", json!({"eventTypes": ["invoice.*"]}))
-        .await?;
     let neighbour = format!("{}-neighbour", test.customer);
     let url = test.receiver.url("/neighbour");
     let subscription = json!({"url": url, "eventTypes": ["order.created"]});
@@ -137,6 +135,12 @@ async fn without_a_subscription_the_workflow_ends_quietly() -> Result<()> {
         ExecutionStatus::Succeeded,
         "{execution:?}"
     );
+    let id = test.message_of(&event).to_string();
+    let unknown = test.api.message(&id).await;
+    assert!(
+        matches!(&unknown, Err(Error::Problem(problem)) if problem.status == 404),
+        "{unknown:?}"
+    );
 
     // The workflow has ended, so it queues nothing more; what the neighbour
     // gets from now on is its own.
@@ -147,6 +151,28 @@ async fn without_a_subscription_the_workflow_ends_quietly() -> Result<()> {
     assert_eq!(test.receiver.requests().len(), 1);
     let message = test.settled(request.webhook_id()).await?;
     assert_eq!(message.customer_id, neighbour, "{message:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_no_subscription_of_its_customer_wants_is_kept() -> Result<()> {
+    let test = Fixture::new("unwanted").await?;
+    test.subscribe_with("/other-type", json!({"eventTypes": ["invoice.*"]}))
+        .await?;
+    test.subscribe_with("/filtered", json!({"filter": {"country": ["CH"]}}))
+        .await?;
+    let event = test.envelope("1", "order.created", json!({"country": "DE"}));
+    let execution = test.run_workflow(&event).await?;
+    assert_eq!(
+        execution.status,
+        ExecutionStatus::Succeeded,
+        "{execution:?}"
+    );
+    let id = test.message_of(&event).to_string();
+    let kept = test.api.message(&id).await?;
+    assert_eq!(kept.event_type, "order.created");
+    assert!(kept.deliveries.is_empty(), "{kept:?}");
+    assert!(test.receiver.requests().is_empty());
     Ok(())
 }
 

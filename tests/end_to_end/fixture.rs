@@ -181,6 +181,12 @@ impl Fixture {
         })
     }
 
+    /// The message that an event of this test's customer becomes.
+    pub(crate) fn message_of(&self, envelope: &Value) -> MessageId {
+        let customer = self.customer.parse().unwrap();
+        MessageId::from_event_id(&customer, envelope["id"].as_str().unwrap())
+    }
+
     /// Waits for the first request to a path.
     pub(crate) async fn first_request(&self, path: &str) -> Result<Arc<Request>> {
         Ok(self.requests(path, 1).await?.swap_remove(0))

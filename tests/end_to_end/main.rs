@@ -23,6 +23,7 @@ mod leaks;
 mod long_waits;
 mod malformed_events;
 mod managing;
+mod payload_formats;
 mod permissions;
 mod recovery;
 mod resending;

@@ -27,6 +27,9 @@ async fn a_subscription_is_shown_as_it_was_created() -> Result<()> {
         "filter": {"country": ["CH"]},
         "description": "Bücher & Söhne",
         "headers": {"x-tenant": "blue"},
+        "payloadFormat": "detail",
+        "timeoutSeconds": 2,
+        "metadata": {"plan": "gold", "owner": "team \"a\""},
         "retryPolicy": {"schedule": [0, 60, 3600], "jitter": 0.5},
     });
     let created = test.subscribe_with("/a", fields.clone()).await?;
@@ -39,6 +42,17 @@ async fn a_subscription_is_shown_as_it_was_created() -> Result<()> {
     assert_eq!(json!(subscription.description), fields["description"]);
     assert_eq!(json!(subscription.headers), fields["headers"]);
     assert_eq!(json!(subscription.retry_policy), fields["retryPolicy"]);
+    let path = [
+        "customers",
+        &test.customer,
+        "subscriptions",
+        &subscription.id,
+    ];
+    let shown = test.api.request(Method::GET, &path, &[], None).await?;
+    let shown: Value = serde_json::from_str(&shown.text())?;
+    for field in ["payloadFormat", "timeoutSeconds", "metadata"] {
+        assert_eq!(shown[field], fields[field], "{field}");
+    }
     assert_eq!(subscription.status, SubscriptionStatus::Active);
     assert_eq!(subscription.created_at, subscription.updated_at);
 
@@ -242,6 +256,12 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
             "filter",
             json!({"filter": {"total": [{"numeric": ["near", 1]}]}}),
         ),
+        ("payloadFormat", json!({"payloadFormat": "raw"})),
+        ("timeoutSeconds", json!({"timeoutSeconds": 0})),
+        // More than this stack's RequestTimeoutSeconds.
+        ("timeoutSeconds", json!({"timeoutSeconds": 4})),
+        ("metadata", json!({"metadata": {"plan": 7}})),
+        ("metadata", json!({"metadata": {"plan": "x".repeat(257)}})),
         ("headers", json!({"headers": {"x y": "1"}})),
         ("headers", json!({"headers": {"x-a": "1\r\nx-b: 2"}})),
         (

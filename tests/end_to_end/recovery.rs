@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use webhooks_cli::{Cli, Outcome};
 use webhooks_client::{Answer, DeliveryStatus};
-use webhooks_domain::ids::MessageId;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_terminal::Style;
 
@@ -99,7 +98,7 @@ async fn an_event_that_the_rule_could_not_hand_over_is_delivered() -> Result<()>
 
     let request = test.first_request("/a").await?;
     request.verify(&created.secret)?;
-    let message = MessageId::from_event_id(&test.customer.parse()?, event["id"].as_str().unwrap());
+    let message = test.message_of(&event);
     assert_eq!(request.webhook_id(), message.to_string());
     let delivery = test
         .settled_delivery(request.webhook_id(), &created)

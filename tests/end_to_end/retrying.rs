@@ -1,12 +1,14 @@
 //! Endpoints that fail, and what becomes of their deliveries.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use anyhow::Result;
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use serde_json::json;
 use webhooks_client::{
-    Answer, AttemptOutcome, Delivery, DeliveryStatus, Receiver, SubscriptionStatus,
+    Answer, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Receiver,
+    SubscriptionStatus,
 };
 
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
@@ -222,6 +224,38 @@ async fn an_endpoint_that_does_not_answer_times_out() -> Result<()> {
         "{delivery:#?}"
     );
     assert!(delivery.attempts[0].duration_ms >= 900, "{delivery:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subscriptions_own_timeout_is_what_its_endpoint_gets() -> Result<()> {
+    let test = Fixture::new("own-timeout").await?;
+    let slow = || Answer::ok().after(Duration::from_millis(1_900));
+    test.receiver.script("/impatient", [slow(), Answer::ok()]);
+    test.receiver.script("/patient", [slow()]);
+    let impatient = test
+        .subscribe_with("/impatient", json!({"timeoutSeconds": 1}))
+        .await?;
+    let patient = test.subscribe("/patient").await?;
+    test.put("order.created", json!({})).await?;
+
+    let requests = test.requests("/impatient", 2).await?;
+    let message = test.settled(requests[0].webhook_id()).await?;
+    let to = |created: &CreatedSubscription| message.delivery_to(&created.subscription.id).unwrap();
+    let cut = to(&impatient);
+    assert_eq!(
+        outcomes(cut),
+        [AttemptOutcome::TimedOut, AttemptOutcome::Succeeded],
+        "{cut:#?}"
+    );
+    let error = cut.attempts[0].error.as_deref();
+    assert_eq!(error, Some("response: no headers within 1000 ms"));
+    let answered = to(&patient);
+    assert_eq!(
+        outcomes(answered),
+        [AttemptOutcome::Succeeded],
+        "{answered:#?}"
+    );
     Ok(())
 }
 

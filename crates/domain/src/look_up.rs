@@ -39,6 +39,10 @@ pub fn calls_per_page(message: &Message) -> usize {
 pub struct Page {
     /// The message made from the event.
     pub message: Message,
+    /// Whether the workflow has something to write: calls, or the message alone. A message
+    /// that no subscription wants is kept, with the first page, when its customer has any
+    /// subscription: one that is made or changed later may be given it.
+    pub record: bool,
     /// The subscriptions of this page that want it.
     pub subscriptions: Vec<MatchedSubscription>,
     /// Where the next page starts; `None` when this is the last.
@@ -123,19 +127,18 @@ impl<D: SubscriptionDirectory> LookUp<D> {
         };
         let detail = message::detail(&event)?;
         let wanted = calls_per_page(&message);
+        let is_first = after.is_none();
+        let mut has_any = false;
         let mut matched = Vec::new();
-        loop {
+        let cursor = 'pages: loop {
             let read = self
                 .directory
                 .page(&message.customer_id, after.as_ref(), READ_LIMIT)
                 .await?;
             for subscription in &read.subscriptions {
+                has_any = true;
                 if matched.len() == wanted {
-                    return Ok(Page {
-                        message,
-                        subscriptions: matched,
-                        cursor: after,
-                    });
+                    break 'pages after;
                 }
                 after = Some(subscription.id);
                 let wants =
@@ -154,12 +157,14 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                 }
             }
             if !read.has_more {
-                return Ok(Page {
-                    message,
-                    subscriptions: matched,
-                    cursor: None,
-                });
+                break None;
             }
-        }
+        };
+        Ok(Page {
+            record: !matched.is_empty() || (is_first && has_any),
+            message,
+            subscriptions: matched,
+            cursor,
+        })
     }
 }

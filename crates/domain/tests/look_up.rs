@@ -105,6 +105,35 @@ fn only_what_wants_the_event_is_found() {
 }
 
 #[test]
+fn a_message_is_recorded_when_its_customer_has_any_subscription() {
+    let world = World::default();
+    insert(&world, &samples::subscription("bolt", 1));
+    let stranger = run(&world, EVENT).unwrap();
+    assert!(!stranger.record);
+
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        ..samples::subscription("acme", 2)
+    };
+    insert(&world, &wants(paused, "invoice.*"));
+    let unwanted = run(&world, EVENT).unwrap();
+    assert!(unwanted.record && unwanted.subscriptions.is_empty());
+    assert_eq!(unwanted.cursor, None);
+
+    let after_all = Page {
+        cursor: Some(samples::subscription_id(0)),
+        ..unwanted
+    };
+    let later = run(&world, &next_input(&after_all)).unwrap();
+    assert!(!later.record, "an earlier page has recorded it");
+
+    insert(&world, &samples::subscription("acme", 3));
+    assert!(run(&world, EVENT).unwrap().record);
+    let later = run(&world, &next_input(&after_all)).unwrap();
+    assert!(later.record, "there is a call to record");
+}
+
+#[test]
 fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
     let world = World::default();
     world.plant([Fault::Before]);

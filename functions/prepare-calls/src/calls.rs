@@ -85,6 +85,7 @@ mod tests {
             payload_format: PayloadFormat::Detail,
         });
         Page {
+            record: true,
             subscriptions: subscriptions.collect(),
             message,
             cursor: None,
