@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use lists::{
     DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, Window,
+    Order, Place, Start, Window,
 };
 
 use crate::data_key::{DataKey, WrappedDataKey};

@@ -14,7 +14,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, StoreError, Window,
+    Order, Place, Start, StoreError, Window,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -84,6 +84,7 @@ struct StoredEntry {
     #[serde(flatten)]
     key: Key,
     event_type: EventType,
+    time: String,
     received_at: Timestamp,
 }
 
@@ -94,6 +95,7 @@ impl TryFrom<StoredEntry> for MessageEntry {
         Ok(Self {
             id: entry.key.message_id()?,
             event_type: entry.event_type,
+            time: entry.time,
             received_at: entry.received_at,
         })
     }
@@ -113,19 +115,20 @@ impl DynamoStore {
         I: serde::de::DeserializeOwned,
         T: TryFrom<I, Error = String>,
     {
-        let since = window.since.map_or(0, Timestamp::as_millis);
-        let last = window
-            .until
-            .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
-        // DynamoDB refuses a range whose end lies before its start.
-        if last < since {
-            return Ok(EntryPage {
-                entries: Vec::new(),
-                has_more: false,
-            });
-        }
+        let (first, last) = window.bounds();
+        // DynamoDB refuses a start outside the times, and times the wrong way round.
+        let start = match window.start() {
+            Start::First => None,
+            Start::Behind(place) => Some(place),
+            Start::Nowhere => {
+                return Ok(EntryPage {
+                    entries: Vec::new(),
+                    has_more: false,
+                });
+            }
+        };
         let partition = AttributeValue::S(partition);
-        let start = window.after.map(|place| {
+        let start = start.map(|place| {
             let mut start = to_attributes(&key(&place));
             start.insert(index.partition.to_owned(), partition.clone());
             start.insert(index.time.to_owned(), number(place.at.as_millis()));
@@ -136,12 +139,12 @@ impl DynamoStore {
             .query()
             .table_name(&self.table)
             .index_name(index.name)
-            .key_condition_expression("#partition = :partition AND #time BETWEEN :since AND :last")
+            .key_condition_expression("#partition = :partition AND #time BETWEEN :first AND :last")
             .expression_attribute_names("#partition", index.partition)
             .expression_attribute_names("#time", index.time)
             .expression_attribute_values(":partition", partition)
-            .expression_attribute_values(":since", number(since))
-            .expression_attribute_values(":last", number(last))
+            .expression_attribute_values(":first", number(first.as_millis()))
+            .expression_attribute_values(":last", number(last.as_millis()))
             .scan_index_forward(window.order == Order::OldestFirst)
             .set_exclusive_start_key(start)
             .limit(i32::try_from(window.limit).unwrap_or(i32::MAX))

@@ -106,6 +106,25 @@ async fn ranges(
     let page = store.deliveries_of(subscription, &backwards).await;
     assert_eq!(page.expect("answers").entries, []);
 
+    let outside = |order, at| Window {
+        order,
+        after: Some(Place {
+            at,
+            message: ids[0].message,
+        }),
+        ..between
+    };
+    for (order, at, listed) in [
+        (Order::NewestFirst, DUE, 0),
+        (Order::NewestFirst, DUE + Duration::from_secs(9), 2),
+        (Order::OldestFirst, DUE, 2),
+        (Order::OldestFirst, DUE + Duration::from_secs(9), 0),
+    ] {
+        let page = store.deliveries_of(subscription, &outside(order, at)).await;
+        let count = page.expect("answers").entries.len();
+        assert_eq!(count, listed, "{order:?} after {at}, outside the times");
+    }
+
     let page = store.messages_of(customer, &between).await;
     let times: Vec<_> = page
         .expect("answers")

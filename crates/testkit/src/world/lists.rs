@@ -122,6 +122,7 @@ impl MessageDirectory for World {
             let its = its.map(|(received_at, message)| MessageEntry {
                 id: message.id,
                 event_type: message.event_type.clone(),
+                time: message.time.clone(),
                 received_at: *received_at,
             });
             page(its.collect(), MessageEntry::place, window)

@@ -1,0 +1,379 @@
+//! Lists: every entry that is wanted, each once, the newest first, whatever the pages.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use proptest::prelude::*;
+use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, Verdict};
+use webhooks_domain::due::NextAttempt;
+use webhooks_domain::event_type::EventTypePattern;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::lists::{
+    CustomerPlace, DeliveryFilter, Listed, Lists, MAX_LOOKED_AT, PageOf, StatusFilter, Which,
+};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{DeliveryStore, Place};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_testkit::{World, samples};
+
+const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+const CANCELLED: DeliveryStatus = DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted);
+
+/// How a delivery came to stand where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    NeverTried,
+    Held,
+    Succeeded,
+    Failed,
+    Cancelled,
+    FailedOnce,
+}
+
+impl Fate {
+    const ALL: [Self; 6] = [
+        Self::NeverTried,
+        Self::Held,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::FailedOnce,
+    ];
+
+    fn is_undelivered(self) -> bool {
+        matches!(self, Self::Held | Self::Failed | Self::FailedOnce)
+    }
+
+    fn status(self) -> StatusFilter {
+        match self {
+            Self::NeverTried | Self::FailedOnce => StatusFilter::Pending,
+            Self::Held => StatusFilter::Held,
+            Self::Succeeded => StatusFilter::Succeeded,
+            Self::Failed => StatusFilter::Failed,
+            Self::Cancelled => StatusFilter::Cancelled,
+        }
+    }
+}
+
+/// A delivery as it was made, beside what the lists say of it.
+#[derive(Debug, Clone)]
+struct Made {
+    id: DeliveryId,
+    customer: &'static str,
+    event_type: &'static str,
+    at: Timestamp,
+    fate: Fate,
+}
+
+/// What a test asks to be made: a message of this customer and type, at this second, with one
+/// delivery for each fate.
+type Wish = (bool, bool, u64, Vec<Fate>);
+
+fn second(second: u64) -> Timestamp {
+    samples::NOW + Duration::from_secs(second)
+}
+
+fn make(world: &World, wishes: &[Wish]) -> Vec<Made> {
+    let mut made = Vec::new();
+    for (number, (is_acme, is_order, at, fates)) in wishes.iter().enumerate() {
+        let customer = if *is_acme { "acme" } else { "bolt" };
+        let event_type = if *is_order {
+            "order.created"
+        } else {
+            "invoice.paid"
+        };
+        let message = Message {
+            event_type: event_type.parse().unwrap(),
+            ..samples::message(customer, &number.to_string())
+        };
+        let at = second(*at);
+        world.record_message(message.clone(), at);
+        for (number, &fate) in (1..).zip(fates) {
+            let delivery = Delivery {
+                created_at: at,
+                ..samples::delivery(&message, samples::subscription_id(number))
+            };
+            let id = delivery.id;
+            meet(world, message.clone(), delivery, fate);
+            made.push(Made {
+                id,
+                customer,
+                event_type,
+                at,
+                fate,
+            });
+        }
+    }
+    made
+}
+
+fn meet(world: &World, message: Message, delivery: Delivery, fate: Fate) {
+    let id = delivery.id;
+    let status = match fate {
+        Fate::Held => DeliveryStatus::Held,
+        _ => DeliveryStatus::Pending,
+    };
+    world.record_call(message, Delivery { status, ..delivery });
+    let record = |verdict| {
+        let attempt = samples::failed_attempt(1);
+        let recorded = world.record(&id, &attempt, &verdict).now_or_never();
+        recorded.unwrap().unwrap();
+    };
+    match fate {
+        Fate::NeverTried | Fate::Held => {}
+        Fate::Succeeded => record(Verdict::Ended(DeliveryStatus::Succeeded)),
+        Fate::Failed => record(Verdict::Ended(FAILED)),
+        Fate::Cancelled => {
+            let settled = world.settle(&id, 0, CANCELLED).now_or_never();
+            settled.unwrap().unwrap();
+        }
+        Fate::FailedOnce => record(Verdict::Retry(NextAttempt {
+            due_at: second(1),
+            sweep_at: second(1),
+        })),
+    }
+}
+
+/// Reads all pages, and holds what is true of each.
+fn all_pages<T, P: Copy>(limit: u32, page: impl Fn(PageOf<P>) -> Listed<T, P>) -> Vec<T> {
+    let mut found = Vec::new();
+    let mut asked = PageOf {
+        since: None,
+        until: None,
+        after: None,
+        limit,
+    };
+    for _ in 0..10_000 {
+        let listed = page(asked);
+        assert!(listed.found.len() <= limit as usize);
+        found.extend(listed.found);
+        match listed.next {
+            Some(next) => asked.after = Some(next),
+            None => return found,
+        }
+    }
+    panic!("the list does not end");
+}
+
+fn pattern(text: &str) -> EventTypePattern {
+    text.to_owned().try_into().unwrap()
+}
+
+fn lists(world: &World) -> Lists<World> {
+    Lists {
+        table: world.clone(),
+    }
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let fates = prop::collection::vec(prop::sample::select(&Fate::ALL[..]), 0..4);
+    (prop::bool::weighted(0.8), any::<bool>(), 0_u64..6, fates)
+}
+
+fn filter() -> impl Strategy<Value = DeliveryFilter> {
+    let status = prop::option::of(prop::sample::select(&Fate::ALL[..]));
+    let event_type = prop::option::of(prop::sample::select(&["order.created", "order.*"][..]));
+    (status, event_type).prop_map(|(fate, event_type)| DeliveryFilter {
+        status: fate.map(Fate::status),
+        event_type: event_type.map(pattern),
+    })
+}
+
+/// Some range of the seconds in which messages are made, perhaps open at an end.
+fn times() -> impl Strategy<Value = (Option<Timestamp>, Option<Timestamp>)> {
+    let end = || prop::option::of((0_u64..7).prop_map(second));
+    (end(), end())
+}
+
+/// The newest message first, and within it the subscriptions in the order of their ids.
+fn by_message(delivery: &Delivery) -> impl PartialOrd + use<> {
+    let message = (delivery.created_at, delivery.id.message);
+    (Reverse(message), delivery.id.subscription)
+}
+
+fn is_within(at: Timestamp, (since, until): (Option<Timestamp>, Option<Timestamp>)) -> bool {
+    since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
+}
+
+fn is_wanted(made: &Made, filter: &DeliveryFilter) -> bool {
+    filter
+        .status
+        .is_none_or(|status| status == made.fate.status())
+        && (filter.event_type.is_none() || made.event_type == "order.created")
+}
+
+proptest! {
+    #[test]
+    fn a_subscriptions_deliveries_are_listed_each_once_and_the_newest_first(
+        wishes in prop::collection::vec(wish(), 0..40),
+        filter in filter(),
+        times in times(),
+        limit in 1_u32..8,
+        undelivered in any::<bool>(),
+    ) {
+        let world = World::default();
+        let made = make(&world, &wishes);
+        let subscription = samples::subscription_id(1);
+        let which = if undelivered { Which::Undelivered } else { Which::All };
+        let listed = all_pages(limit, |page| {
+            let page = PageOf { since: times.0, until: times.1, ..page };
+            let lists = lists(&world);
+            let listed = lists.deliveries(&subscription, which, &filter, &page).now_or_never();
+            listed.unwrap().unwrap()
+        });
+        prop_assert!(listed.is_sorted_by_key(|delivery| Reverse(delivery.created_at)));
+        let expected: BTreeSet<_> = made
+            .iter()
+            .filter(|made| made.id.subscription == subscription)
+            .filter(|made| !undelivered || made.fate.is_undelivered())
+            .filter(|made| is_wanted(made, &filter) && is_within(made.at, times))
+            .map(|made| made.id)
+            .collect();
+        let ids: BTreeSet<_> = listed.iter().map(|delivery| delivery.id).collect();
+        prop_assert_eq!(ids.len(), listed.len(), "each once");
+        prop_assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn a_customers_deliveries_are_listed_each_once_by_message_and_the_newest_first(
+        wishes in prop::collection::vec(wish(), 0..40),
+        filter in filter(),
+        times in times(),
+        limit in 1_u32..8,
+    ) {
+        let world = World::default();
+        let made = make(&world, &wishes);
+        let customer = samples::customer("acme");
+        let listed = all_pages(limit, |page| {
+            let page = PageOf { since: times.0, until: times.1, ..page };
+            let lists = lists(&world);
+            let listed = lists.customer_deliveries(&customer, &filter, &page).now_or_never();
+            listed.unwrap().unwrap()
+        });
+        prop_assert!(listed.is_sorted_by_key(by_message));
+        let expected: BTreeSet<_> = made
+            .iter()
+            .filter(|made| made.customer == "acme")
+            .filter(|made| is_wanted(made, &filter) && is_within(made.at, times))
+            .map(|made| made.id)
+            .collect();
+        let ids: BTreeSet<_> = listed.iter().map(|delivery| delivery.id).collect();
+        prop_assert_eq!(ids.len(), listed.len(), "each once");
+        prop_assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn a_customers_messages_are_listed_each_once_and_the_newest_first(
+        wishes in prop::collection::vec(wish(), 0..40),
+        orders_only in any::<bool>(),
+        times in times(),
+        limit in 1_u32..8,
+    ) {
+        let world = World::default();
+        make(&world, &wishes);
+        let customer = samples::customer("acme");
+        let wanted = orders_only.then(|| pattern("order.*"));
+        let listed = all_pages(limit, |page| {
+            let page = PageOf { since: times.0, until: times.1, ..page };
+            let lists = lists(&world);
+            let listed = lists.messages(&customer, wanted.as_ref(), &page).now_or_never();
+            listed.unwrap().unwrap()
+        });
+        prop_assert!(listed.is_sorted_by_key(|message| Reverse(message.received_at)));
+        let expected = wishes.iter().filter(|(is_acme, is_order, at, _)| {
+            *is_acme && (*is_order || !orders_only) && is_within(second(*at), times)
+        });
+        let ids: BTreeSet<_> = listed.iter().map(|message| message.id).collect();
+        prop_assert_eq!(ids.len(), listed.len(), "each once");
+        prop_assert_eq!(ids.len(), expected.count());
+    }
+}
+
+/// So many messages, all of one customer and type, with one delivery that nobody tried.
+fn many(count: u64) -> Vec<Wish> {
+    let wish = |number| (true, true, number, vec![Fate::NeverTried]);
+    (0..count).map(wish).collect()
+}
+
+#[test]
+fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
+    let world = World::default();
+    make(&world, &many(u64::from(MAX_LOOKED_AT) + 1));
+    let none = DeliveryFilter {
+        status: Some(StatusFilter::Succeeded),
+        event_type: None,
+    };
+    let page = |after| PageOf {
+        since: None,
+        until: None,
+        after,
+        limit: 1,
+    };
+    let lists = lists(&world);
+    let subscription = samples::subscription_id(1);
+    let listed = |after| {
+        let page = page(after);
+        let listed = lists.deliveries(&subscription, Which::All, &none, &page);
+        listed.now_or_never().unwrap().unwrap()
+    };
+    let first = listed(None);
+    assert_eq!(first.found, []);
+    let next = first.next.unwrap();
+    assert_eq!(next.at, second(1), "1,000 were looked at, one is left");
+    assert_eq!(listed(Some(next)).next, None);
+
+    let customer = samples::customer("acme");
+    let after = None::<CustomerPlace>;
+    let page = PageOf {
+        since: None,
+        until: None,
+        after,
+        limit: 1,
+    };
+    let listed = lists.customer_deliveries(&customer, &none, &page);
+    let listed = listed.now_or_never().unwrap().unwrap();
+    assert_eq!(listed.found, []);
+    let next = listed.next.unwrap();
+    assert_eq!(
+        next.message.at,
+        second(501),
+        "a message and its delivery are two"
+    );
+}
+
+#[test]
+fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
+    let world = World::default();
+    let made = make(
+        &world,
+        &[
+            (false, true, 3, vec![Fate::NeverTried; 3]),
+            (true, true, 2, vec![Fate::NeverTried]),
+        ],
+    );
+    let forged = CustomerPlace {
+        message: Place {
+            at: second(3),
+            message: made[0].id.message,
+        },
+        delivery_to: Some(samples::subscription_id(1)),
+    };
+    let page = PageOf {
+        since: None,
+        until: None,
+        after: Some(forged),
+        limit: 50,
+    };
+    let customer = samples::customer("acme");
+    let filter = DeliveryFilter::default();
+    let lists = lists(&world);
+    let listed = lists.customer_deliveries(&customer, &filter, &page);
+    let listed = listed.now_or_never().unwrap().unwrap();
+    let ids: Vec<_> = listed.found.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids, [made[3].id], "its own, and only these");
+    assert_eq!(listed.next, None);
+}
