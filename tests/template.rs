@@ -422,20 +422,46 @@ fn a_chain_of_retries_is_not_taken_for_a_loop() {
 }
 
 #[test]
-fn a_delivery_that_succeeds_at_once_is_in_no_index() {
+fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_another() {
     let template = load();
     let indexes = &template["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"];
-    let [due] = &indexes.as_array().unwrap()[..] else {
-        panic!("one index, {indexes}")
+    let texts = |values: &Value, name: &str| -> Vec<String> {
+        let values = values.as_array().unwrap().iter();
+        let text = |value: &Value| {
+            value
+                .get(name)
+                .unwrap_or(value)
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        values.map(text).collect()
     };
-    let keys = due["KeySchema"].as_array().unwrap();
-    let names: Vec<_> = keys
-        .iter()
-        .map(|key| key["AttributeName"].as_str())
-        .collect();
-    // Both are attributes of deliveries that have failed only.
-    assert_eq!(names, [Some("dueShard"), Some("sweepAt")]);
-    assert_eq!(due["Projection"]["ProjectionType"], "INCLUDE");
+    let indexes = indexes.as_array().unwrap().iter().map(|index| {
+        assert_eq!(index["Projection"]["ProjectionType"], "INCLUDE");
+        let mut keys = texts(&index["KeySchema"], "AttributeName");
+        keys.extend(texts(&index["Projection"]["NonKeyAttributes"], ""));
+        (index["IndexName"].as_str().unwrap().to_owned(), keys)
+    });
+    let indexes: Vec<_> = indexes.collect();
+    let index = |name: &str, attributes: [&str; 3]| {
+        (name.to_owned(), attributes.map(str::to_owned).to_vec())
+    };
+    let [due, rest @ ..] = &indexes[..] else {
+        panic!("no index")
+    };
+    // Attributes of deliveries that have failed only.
+    let sparse = ["dueShard", "sweepAt", "nextAttempt", "nextAttemptAt"];
+    assert_eq!(due, &("due".to_owned(), sparse.map(str::to_owned).to_vec()));
+    // `owedTo` is one, too. Nothing else in here ever changes: an update writes no entry.
+    let mut messages = index("messages", ["customerId", "receivedAt", "eventType"]);
+    messages.1.push("time".to_owned());
+    let expected = [
+        index("deliveries", ["sk", "createdAt", "eventType"]),
+        index("undelivered", ["owedTo", "createdAt", "eventType"]),
+        messages,
+    ];
+    assert_eq!(rest, expected);
 }
 
 #[test]
