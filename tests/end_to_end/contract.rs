@@ -33,6 +33,8 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::due_index(&store, "acme", put).await;
     contract::reopening(&store, "acme", put).await;
     contract::lists(&store, "lists", put).await;
+    contract::recoveries(&store, "acme").await;
+    contract::recovery_sources(&store, "acme", put).await;
     contract::data_keys(&store).await;
 
     client

@@ -9,7 +9,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::delivery::Hint;
+use crate::delivery::{Delivery, Hint};
 use crate::ids::DeliveryId;
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
@@ -107,6 +107,18 @@ pub struct Due {
 }
 
 impl Due {
+    /// The entry of a delivery whose next attempt is planned so.
+    pub fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
+        Self {
+            hint: Hint {
+                delivery: delivery.id,
+                attempt: delivery.next_attempt(),
+                due_at: Some(next.due_at),
+            },
+            sweep_at: next.sweep_at,
+        }
+    }
+
     /// How long the queue is to keep its hint.
     pub fn queue_delay(&self, now: Timestamp) -> Duration {
         self.hint

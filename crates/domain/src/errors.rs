@@ -35,5 +35,8 @@ pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
     CORRUPT_ITEM,
 ];
 
+/// Every error name of `recover-deliveries`.
+pub const RECOVER_DELIVERIES: &[&str] = &[INVALID_INPUT, STORE_UNAVAILABLE, CORRUPT_ITEM];
+
 /// Every error name of `prepare-calls`.
 pub const PREPARE_CALLS: &[&str] = &[INVALID_INPUT];

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::timestamp::Timestamp;
+
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -188,6 +190,27 @@ impl SubscriptionId {
 hex_form!(SubscriptionId);
 text_form!(SubscriptionId);
 
+/// A recovery's id: `rec_` and 32 hexadecimal digits, in the order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecoveryId(u128);
+
+impl RecoveryId {
+    const PREFIX: &str = "rec_";
+
+    /// A new id: the milliseconds, and 80 bits from the system's random source.
+    pub fn new(now: Timestamp, random: &SystemRandom) -> Self {
+        let mut bytes = [0; 16];
+        random
+            .fill(&mut bytes)
+            .expect("the system's random source answers once the process runs");
+        let millis = u128::try_from(now.as_millis()).unwrap_or_default();
+        Self(millis << 80 | u128::from_be_bytes(bytes) >> 48)
+    }
+}
+
+hex_form!(RecoveryId);
+text_form!(RecoveryId);
+
 /// A delivery's id: `dlv_`, the message's digits, `_`, the subscription's digits.
 ///
 /// Derived from the two, so that a duplicate execution names the same delivery,
@@ -273,6 +296,17 @@ mod tests {
         assert_ne!(id, MessageId::from_idempotency_key(&customer("acme"), "k2"));
         assert_ne!(id, MessageId::from_idempotency_key(&customer("bolt"), "k1"));
         assert_ne!(id, MessageId::from_event_id(&customer("acme"), "k1"));
+    }
+
+    #[test]
+    fn recoveries_are_in_the_order_of_time() {
+        let random = SystemRandom::new();
+        let at = |millis| RecoveryId::new(Timestamp::from_millis(millis), &random);
+        let (early, late) = (at(1_700_000_000_000), at(1_700_000_000_001));
+        assert!(early < late);
+        assert!(early.to_string() < late.to_string());
+        assert_ne!(at(5), at(5));
+        assert_eq!(late.to_string().parse(), Ok(late));
     }
 
     #[test]

@@ -19,7 +19,8 @@
 //! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
 //! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
 //!    `succeeded`, `failed` or `cancelled`.
-//! 6. [`resend`] begins again with one that has ended or is held, when somebody asks for it.
+//! 6. [`resend`] begins again with one that has ended or is held, when somebody asks for it;
+//!    [`recovery`] with many, at the pace of their endpoint.
 //! 7. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
 //!    what was lost.
 //!
@@ -47,6 +48,7 @@ pub mod outbound;
 pub mod payload_format;
 pub mod ports;
 pub mod prepare;
+pub mod recovery;
 pub mod resend;
 pub mod retry;
 pub mod signing;

@@ -11,7 +11,7 @@ use crate::ids::SubscriptionId;
 use crate::message::{self, Message, PayloadError};
 use crate::payload_format::PayloadFormat;
 use crate::ports::{StoreError, SubscriptionDirectory};
-use crate::subscription::SubscriptionStatus;
+use crate::subscription::{Subscription, SubscriptionStatus};
 
 /// The most data that Step Functions carries between two states, in bytes.
 const MAX_STATE_BYTES: usize = 262_144;
@@ -60,6 +60,16 @@ pub struct MatchedSubscription {
     /// In which form it gets its events.
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     pub payload_format: PayloadFormat,
+}
+
+impl From<&Subscription> for MatchedSubscription {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            id: subscription.id,
+            status: subscription.status,
+            payload_format: subscription.payload_format,
+        }
+    }
 }
 
 /// What the workflow passes back for the next page.
@@ -149,11 +159,7 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                             source,
                         })?;
                 if wants {
-                    matched.push(MatchedSubscription {
-                        id: subscription.id,
-                        status: subscription.status,
-                        payload_format: subscription.payload_format,
-                    });
+                    matched.push(MatchedSubscription::from(subscription));
                 }
             }
             if !read.has_more {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
+pub(crate) use change::{Field, fields};
 pub use change::{FieldError, SubscriptionChange, no_fields};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
 pub use map_change::MapChange;

@@ -3,6 +3,7 @@
 //! The outbound HTTP client's role is [`crate::outbound::WebhookSender`].
 
 mod lists;
+mod recovery;
 
 use std::future::Future;
 use std::time::Duration;
@@ -19,6 +20,11 @@ use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
+
+pub use recovery::{
+    RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, RecoveryWorkflow, StoredMessage,
+    WorkflowError,
+};
 
 /// A failure of the table: ours, never the endpoint's.
 #[derive(Debug, thiserror::Error)]

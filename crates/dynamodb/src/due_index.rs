@@ -3,9 +3,11 @@
 //! A delivery enters it when its first attempt has failed, or when somebody asks to send it
 //! again, and leaves it when it ends or is held. Its attributes are this module's alone; nothing else reads them.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde::Deserialize;
-use webhooks_domain::delivery::Hint;
+use webhooks_domain::delivery::{Delivery, Hint};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
@@ -13,7 +15,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::Key;
-use crate::store::{into_domain, number, to_attributes, unavailable, write_outcome};
+use crate::store::{AttributeMap, into_domain, number, to_attributes, unavailable, write_outcome};
 
 const INDEX: &str = "due";
 
@@ -33,6 +35,16 @@ pub(crate) fn enter(
         .expression_attribute_values(":shard", number(Shard::of(id).number()))
         .expression_attribute_values(":sweep", number(next.sweep_at.as_millis()))
         .expression_attribute_values(":next", number(attempt))
+}
+
+/// What puts a new delivery into the index.
+pub(crate) fn attributes(delivery: &Delivery, next: &NextAttempt) -> AttributeMap {
+    let shard = number(Shard::of(&delivery.id).number());
+    HashMap::from([
+        ("dueShard".to_owned(), shard),
+        ("sweepAt".to_owned(), number(next.sweep_at.as_millis())),
+        ("nextAttempt".to_owned(), number(delivery.next_attempt())),
+    ])
 }
 
 /// An entry as the index projects it.

@@ -17,6 +17,7 @@ use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, EndpointUrl, RequestTimeout, ResponseHeaders,
 };
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::ports::RecoveryKey;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
@@ -33,6 +34,7 @@ const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
+pub(crate) const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,13 @@ impl Key {
         match (message, self.sk.as_str()) {
             (Some(Ok(message)), MESSAGE_SORT) => Ok(message),
             _ => Err("not the key of a message".to_owned()),
+        }
+    }
+
+    pub(crate) fn recovery(key: &RecoveryKey) -> Self {
+        Self {
+            pk: customer_partition(&key.customer),
+            sk: format!("{RECOVERY_PREFIX}{}#{}", key.subscription, key.id),
         }
     }
 
@@ -187,6 +196,11 @@ pub(crate) struct MessageItem {
 }
 
 impl MessageItem {
+    /// When the table may forget it.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at.saturating_mul(1_000))
+    }
+
     /// When it was stored.
     pub(crate) fn received_at(&self) -> Timestamp {
         self.received_at

@@ -8,6 +8,7 @@
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
+//! | recovery | `CUSTOMER#{customer id}` | `RECOVERY#{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
@@ -29,10 +30,12 @@ mod deliveries;
 mod due_index;
 mod lists;
 mod overdue;
+mod recoveries;
 mod store;
 mod subscriptions;
 #[cfg(test)]
 mod write_units;
 
 pub use overdue::{OverduePage, ScanCursor, Segment};
+pub use recoveries::MarkFailed;
 pub use store::DynamoStore;

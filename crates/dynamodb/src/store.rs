@@ -83,11 +83,20 @@ impl DynamoStore {
         item: &impl Serialize,
         operation: &'static str,
     ) -> Result<InsertOutcome, StoreError> {
+        self.insert_attributes(to_attributes(item), operation).await
+    }
+
+    /// The same, for one that was put together.
+    pub(crate) async fn insert_attributes(
+        &self,
+        item: AttributeMap,
+        operation: &'static str,
+    ) -> Result<InsertOutcome, StoreError> {
         let result = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(to_attributes(item)))
+            .set_item(Some(item))
             .condition_expression(format!("attribute_not_exists({PARTITION_KEY})"))
             .send()
             .await;

@@ -4,10 +4,12 @@
 //! Each suite works on customers and messages of its own, named by `salt`.
 
 mod lists;
+mod recoveries;
 
 use std::time::Duration;
 
 pub use lists::lists;
+pub use recoveries::{recoveries, recovery_sources};
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};

@@ -12,6 +12,10 @@ use webhooks_domain::outbound::{
     WebhookResponse,
 };
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::ports::Place;
+use webhooks_domain::recovery::{
+    OwedStatus, OwedStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+};
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -100,6 +104,50 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
         next_attempt_at: None,
         expires_at: NOW + Duration::from_hours(24),
     }
+}
+
+/// Two recoveries of the customer, the older first: one has begun, the other has come far.
+pub fn recoveries(customer_id: &str) -> [Recovery; 2] {
+    let id = |number: u8| {
+        let id = format!("rec_{number:032x}");
+        id.parse().expect("32 digits")
+    };
+    let begun = Recovery {
+        id: id(1),
+        customer_id: customer(customer_id),
+        subscription_id: subscription_id(1),
+        kind: RecoveryKind::Recover(OwedStatuses::Only(OwedStatus::Held)),
+        range: Range {
+            since: NOW - Duration::from_hours(1),
+            until: NOW,
+        },
+        per_second: Rate::default(),
+        status: RecoveryStatus::Running,
+        progress: Progress::default(),
+        started_at: NOW,
+        updated_at: NOW,
+        expires_at: NOW + Duration::from_hours(24),
+        version: 1,
+    };
+    let far = Recovery {
+        id: id(2),
+        kind: RecoveryKind::Replay,
+        status: RecoveryStatus::Stopping,
+        progress: Progress {
+            examined: 5,
+            queued: 3,
+            skipped: 2,
+            place: Some(Place {
+                at: NOW,
+                message: message(customer_id, "far").id,
+            }),
+            paced_until: Some(NOW),
+            pages: 1,
+        },
+        version: 4,
+        ..begun.clone()
+    };
+    [begun, far]
 }
 
 /// A failed attempt with this number.

@@ -1,6 +1,7 @@
 //! The world: table, queue, endpoint, key service and clock, in memory.
 
 mod lists;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -15,9 +16,10 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryStore, DueIndex, DuePage, InsertOutcome,
-    KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, Refused, StoreError,
+    KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused, StoreError,
     SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
+use webhooks_domain::recovery::Recovery;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -35,6 +37,9 @@ struct State {
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
     /// Each with the time at which it was stored.
     messages: BTreeMap<MessageId, (Timestamp, Message)>,
+    recoveries: BTreeMap<RecoveryKey, Recovery>,
+    /// How long each effect takes.
+    latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
@@ -46,6 +51,7 @@ struct State {
     faults: Script,
     meanwhile: Option<Meanwhile>,
     before_reopening: Option<Meanwhile>,
+    before_recovery_write: Option<Meanwhile>,
 }
 
 /// What happens while something else is under way.
@@ -70,6 +76,9 @@ impl World {
     /// Runs one effect under the next fault of the script.
     fn effect<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, Planted> {
         let mut state = self.state();
+        if !state.latency.is_zero() {
+            state.now = Some(state.now.unwrap_or(samples::NOW) + state.latency);
+        }
         match state.faults.next() {
             Fault::None => Ok(effect(&mut state)),
             Fault::Before => Err(Planted),
@@ -103,6 +112,11 @@ impl World {
         self.state().responses.extend(responses);
     }
 
+    /// Lets every effect take this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
     /// Sets the time.
     pub fn set_now(&self, now: Timestamp) {
         self.state().now = Some(now);
@@ -118,12 +132,16 @@ impl World {
         self.state().now.unwrap_or(samples::NOW)
     }
 
-    /// Records a message and a delivery, as the workflow does.
+    /// Records a message and a delivery, as the workflow does; or one with its past.
     pub fn record_call(&self, message: Message, delivery: Delivery) {
         let stored_at = delivery.created_at;
         self.record_message(message, stored_at);
         let mut state = self.state();
-        if delivery.status == DeliveryStatus::Held {
+        let is_owed = matches!(
+            delivery.status,
+            DeliveryStatus::Held | DeliveryStatus::Failed(_)
+        );
+        if is_owed {
             state.undelivered.insert(delivery.id);
         }
         state.deliveries.entry(delivery.id).or_insert(delivery);
@@ -149,6 +167,11 @@ impl World {
     /// Lets this happen once, before the next delivery is reopened.
     pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_reopening = Some(Arc::new(meanwhile));
+    }
+
+    /// Lets this happen once, before the next progress of a recovery is written.
+    pub fn before_recovery_write(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_recovery_write = Some(Arc::new(meanwhile));
     }
 
     /// Takes the message that is visible first, and moves the clock there.

@@ -92,14 +92,7 @@ impl Reopening<'_> {
 
     /// Its entry of the `due` index.
     pub fn due(&self) -> Due {
-        Due {
-            hint: Hint {
-                delivery: self.read.id,
-                attempt: self.read.next_attempt(),
-                due_at: Some(self.next.due_at),
-            },
-            sweep_at: self.next.sweep_at,
-        }
+        Due::of(self.read, &self.next)
     }
 }
 

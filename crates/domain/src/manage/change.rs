@@ -118,37 +118,37 @@ pub fn no_fields(body: &[u8]) -> Result<(), FieldError> {
 }
 
 /// The fields of a body, by name.
-pub(super) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
+pub(crate) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
     serde_json::from_slice(body).map_err(|error| FieldError::new("body", not_an_object(&error)))
 }
 
 /// One field of the body, by name.
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     name: &'a str,
     json: &'a str,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn new(name: &'a str, value: &'a RawValue) -> Self {
+    pub(crate) fn new(name: &'a str, value: &'a RawValue) -> Self {
         Self {
             name,
             json: value.get(),
         }
     }
 
-    pub(super) fn error(&self, problem: impl Display) -> FieldError {
+    pub(crate) fn error(&self, problem: impl Display) -> FieldError {
         FieldError::new(self.name, problem)
     }
 
-    pub(super) fn unknown(&self, known: &str) -> FieldError {
+    pub(crate) fn unknown(&self, known: &str) -> FieldError {
         self.error(format!("is not a field; the fields are {known}"))
     }
 
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
         serde_json::from_str(self.json).map_err(|error| self.error(without_position(&error)))
     }
 
-    pub(super) fn text(&self) -> Result<String, FieldError> {
+    pub(crate) fn text(&self) -> Result<String, FieldError> {
         serde_json::from_str(self.json).map_err(|_| self.error("must be a string"))
     }
 

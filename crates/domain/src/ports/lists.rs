@@ -94,6 +94,16 @@ pub struct EntryPage<T> {
     pub has_more: bool,
 }
 
+impl<T> EntryPage<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> EntryPage<U> {
+        EntryPage {
+            entries: self.entries.into_iter().map(change).collect(),
+            has_more: self.has_more,
+        }
+    }
+}
+
 /// What an index knows of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryEntry {

@@ -4,5 +4,6 @@
 
 mod cases;
 mod random;
+mod recovering;
 mod resending;
 mod stage;

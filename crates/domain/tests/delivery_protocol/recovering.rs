@@ -1,0 +1,598 @@
+//! Recoveries: much is sent again, at the pace of the endpoint.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ring::rand::SystemRandom;
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{RecoveryKey, RecoveryStore, SubscriptionStore};
+use webhooks_domain::recovery::{
+    Count, OwedStatus, OwedStatuses, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError,
+    Recovery, RecoveryKind, RecoveryRequest, RecoveryStatus, Report, Requested,
+};
+use webhooks_domain::resend::Resend;
+use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_testkit::{Fault, World, samples};
+
+use crate::stage::{Stage, header, now, schedule, stage};
+
+const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+/// What a function has for a page.
+const PAGE: Duration = Duration::from_secs(50);
+
+/// A stage with many deliveries to one subscription, and the recovery of them.
+struct Outage {
+    stage: Stage,
+    ids: Vec<DeliveryId>,
+    recoveries: Recoveries<World, World, World>,
+    pages: RecoverDeliveries<World, World, World>,
+    started_at: Timestamp,
+}
+
+/// Deliveries with these statuses, a second between two; twelve hours later.
+fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
+    let stage = stage(schedule(&[0]));
+    stage.drain();
+    let world = stage.world.clone();
+    let mut ids = Vec::new();
+    for (number, status) in (0_u32..).zip(statuses) {
+        let message = samples::message("acme", &format!("missed {number}"));
+        let delivery = Delivery {
+            status,
+            created_at: samples::NOW + Duration::from_secs(1) * number,
+            expires_at: samples::NOW + Duration::from_hours(24 * 90),
+            ..samples::delivery(&message, stage.ids[0].subscription)
+        };
+        let attempts = u32::from(status != DeliveryStatus::Held);
+        let delivery = Delivery {
+            attempts: (1..=attempts).map(samples::failed_attempt).collect(),
+            ..delivery
+        };
+        ids.push(delivery.id);
+        world.record_call(message, delivery);
+    }
+    let started_at = samples::NOW + Duration::from_hours(12);
+    world.set_now(started_at);
+    Outage {
+        recoveries: Recoveries {
+            table: world.clone(),
+            workflow: world.clone(),
+            clock: world.clone(),
+            random: SystemRandom::new(),
+            retention: Duration::from_hours(24 * 90),
+        },
+        pages: RecoverDeliveries {
+            resend: Resend {
+                table: world.clone(),
+                queue: world.clone(),
+                clock: world,
+            },
+        },
+        stage,
+        ids,
+        started_at,
+    }
+}
+
+fn failed(count: usize) -> Outage {
+    outage(std::iter::repeat_n(FAILED, count))
+}
+
+/// Everything of the day, so many a second.
+fn request(kind: RecoveryKind, per_second: u32) -> RecoveryRequest {
+    RecoveryRequest {
+        kind,
+        range: Range {
+            since: samples::NOW,
+            until: samples::NOW + Duration::from_hours(12),
+        },
+        per_second: Rate::per_second(per_second).unwrap(),
+        requested: Requested::Run,
+    }
+}
+
+fn recover(per_second: u32) -> RecoveryRequest {
+    request(RecoveryKind::Recover(OwedStatuses::Both), per_second)
+}
+
+impl Outage {
+    fn start(&self, request: &RecoveryRequest) -> Result<Recovery, RecoveriesError> {
+        let to = self.stage.ids[0].subscription;
+        now(self
+            .recoveries
+            .start(&samples::customer("acme"), &to, request))
+    }
+
+    fn count(&self, request: &RecoveryRequest, at_most: Duration) -> Count {
+        let to = self.stage.ids[0].subscription;
+        let customer = samples::customer("acme");
+        now(self.recoveries.count(&customer, &to, request, at_most)).unwrap()
+    }
+
+    /// Runs a page as the workflow does: again when it failed.
+    fn page(&self, key: &RecoveryKey) -> Report {
+        let run = || now(self.pages.run(key, self.stage.world.time() + PAGE));
+        run().or_else(|_| run()).or_else(|_| run()).unwrap()
+    }
+
+    /// Runs the workflow to its end, and the deliveries beside it. Gives how many pages
+    /// there were.
+    fn run(&self, key: &RecoveryKey) -> usize {
+        for pages in 1..1_000 {
+            let turn = self.page(key).turn;
+            if !turn.more {
+                return pages;
+            }
+            self.wait(Duration::from_secs(turn.wait_seconds));
+        }
+        panic!("the recovery does not end");
+    }
+
+    /// Time passes; what comes due is sent.
+    fn wait(&self, duration: Duration) {
+        let end = self.stage.world.time() + duration;
+        while let Some(message) = self.stage.world.receive_before(end) {
+            self.stage.handle(message).unwrap();
+        }
+        self.stage.world.set_now(end);
+    }
+
+    fn recovery(&self, key: &RecoveryKey) -> Recovery {
+        now(self.recoveries.show(key)).unwrap()
+    }
+
+    /// How often each of the missed messages was requested.
+    fn requests(&self) -> BTreeMap<String, usize> {
+        let mut requests = BTreeMap::new();
+        for (at, request) in self.stage.world.requests() {
+            if at >= self.started_at {
+                *requests
+                    .entry(header(&request, "webhook-id").to_owned())
+                    .or_default() += 1;
+            }
+        }
+        requests
+    }
+
+    fn status(&self, delivery: usize) -> DeliveryStatus {
+        self.stage.delivery_of(self.ids[delivery]).status
+    }
+}
+
+fn counts(recovery: &Recovery) -> (u64, u64, u64) {
+    let progress = recovery.progress;
+    (progress.examined, progress.queued, progress.skipped)
+}
+
+#[test]
+fn what_failed_or_was_held_is_sent_again_once_and_nothing_else() {
+    let outage = outage([
+        FAILED,
+        DeliveryStatus::Held,
+        DeliveryStatus::Succeeded,
+        DeliveryStatus::Failed(FailureReason::EndpointGone),
+    ]);
+    let recovery = outage.start(&recover(10)).unwrap();
+    assert_eq!(recovery.status, RecoveryStatus::Running);
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let requests = outage.requests();
+    assert_eq!(requests.len(), 3);
+    assert!(requests.values().all(|&times| times == 1), "{requests:?}");
+    let succeeded = outage.ids[2].message.to_string();
+    assert!(!requests.contains_key(&succeeded));
+    assert!((0..4).all(|n| outage.status(n) == DeliveryStatus::Succeeded));
+    let ended = outage.recovery(&recovery.key());
+    assert_eq!(ended.status, RecoveryStatus::Succeeded);
+    assert_eq!(counts(&ended), (3, 3, 0));
+}
+
+#[test]
+fn only_the_statuses_that_were_asked_for_are_sent() {
+    let outage = outage([FAILED, DeliveryStatus::Held]);
+    let held = OwedStatuses::Only(OwedStatus::Held);
+    let only_held = request(RecoveryKind::Recover(held), 10);
+    let recovery = outage.start(&only_held).unwrap();
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    assert_eq!(outage.status(0), FAILED);
+    assert_eq!(outage.status(1), DeliveryStatus::Succeeded);
+    assert_eq!(counts(&outage.recovery(&recovery.key())), (2, 1, 1));
+}
+
+#[test]
+fn only_what_was_created_in_the_range_is_sent() {
+    let outage = failed(4);
+    let mut some = recover(10);
+    some.range.since = samples::NOW + Duration::from_secs(1);
+    some.range.until = samples::NOW + Duration::from_secs(3);
+    let recovery = outage.start(&some).unwrap();
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let succeeded = (0..4).map(|n| outage.status(n) == DeliveryStatus::Succeeded);
+    assert_eq!(succeeded.collect::<Vec<_>>(), [false, true, true, false]);
+}
+
+#[test]
+fn what_has_expired_is_left_out() {
+    let outage = failed(1);
+    let deadline = samples::NOW + Duration::from_hours(1);
+    let message = Message {
+        deadline: Some(deadline),
+        ..samples::message("acme", "of no use any more")
+    };
+    let delivery = Delivery {
+        status: FAILED,
+        ..samples::delivery(&message, outage.stage.ids[0].subscription)
+    };
+    outage.stage.world.record_call(message, delivery);
+    let recovery = outage.start(&recover(10)).unwrap();
+    outage.run(&recovery.key());
+    assert_eq!(counts(&outage.recovery(&recovery.key())), (2, 1, 1));
+}
+
+#[test]
+fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time() {
+    const COUNT: usize = 10_000;
+    const PER_SECOND: u32 = 100;
+    let outage = failed(COUNT);
+    // One call after the other: slower than any table.
+    outage.stage.world.set_latency(Duration::from_millis(5));
+    let recovery = outage.start(&recover(PER_SECOND)).unwrap();
+    let key = recovery.key();
+    let mut due = Vec::new();
+    for pages in 1.. {
+        let begun = outage.stage.world.time();
+        let turn = outage.page(&key).turn;
+        let took = outage.stage.world.time().since(begun);
+        assert!(
+            took <= PAGE + Duration::from_secs(2),
+            "page {pages}: {took:?}"
+        );
+        // What the queue holds is what the endpoint will see.
+        due.extend(outage.stage.world.queue().iter().map(|queued| queued.hint));
+        outage.stage.world.purge_queue();
+        if !turn.more {
+            break;
+        }
+        assert!(turn.wait_seconds <= 30);
+        let next = outage.stage.world.time() + Duration::from_secs(turn.wait_seconds);
+        outage.stage.world.set_now(next);
+    }
+    assert_eq!(counts(&outage.recovery(&key)), (10_000, 10_000, 0));
+    let mut times: Vec<_> = due.iter().map(|hint| hint.due_at.unwrap()).collect();
+    assert_eq!(times.len(), COUNT);
+    times.sort_unstable();
+    for (index, first) in times.iter().enumerate() {
+        let second = *first + Duration::from_secs(1);
+        let seen = times[index..].iter().take_while(|at| **at < second).count();
+        assert!(seen <= PER_SECOND as usize, "{seen} in a second");
+    }
+}
+
+#[test]
+fn a_page_hands_out_what_the_endpoint_takes_in_half_a_minute() {
+    let outage = failed(100);
+    let recovery = outage.start(&recover(2)).unwrap();
+    let report = outage.page(&recovery.key());
+    assert_eq!((report.queued, report.turn.wait_seconds), (60, 30));
+    assert_eq!(
+        outage.run(&recovery.key()),
+        2,
+        "the first of them is too early"
+    );
+    assert_eq!(counts(&outage.recovery(&recovery.key())), (100, 100, 0));
+}
+
+#[test]
+fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
+    // The recovery, the subscription, the list; read, reopen, queue; and the progress.
+    const COUNT: usize = 3;
+    const CALLS: usize = 3 + COUNT + COUNT + 1 + 1;
+    for (call, fault) in (0..CALLS).flat_map(|n| [(n, Fault::Before), (n, Fault::After)]) {
+        let outage = failed(COUNT);
+        let recovery = outage.start(&recover(10)).unwrap();
+        let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
+        outage.stage.world.plant(faults);
+        outage.run(&recovery.key());
+        assert!(!outage.stage.world.clear_faults(), "the fault has struck");
+        outage.stage.drain();
+        let place = format!("{fault:?} at {call}");
+        let requests = outage.requests();
+        assert_eq!(requests.len(), COUNT, "{place}");
+        assert!(requests.values().all(|&times| times == 1), "{place}");
+        let ended = outage.recovery(&recovery.key());
+        assert_eq!(ended.status, RecoveryStatus::Succeeded, "{place}");
+        assert_eq!(counts(&ended), (3, 3, 0), "{place}");
+    }
+}
+
+#[test]
+fn what_a_killed_page_left_without_a_hint_is_swept_minutes_later() {
+    let outage = failed(1);
+    let recovery = outage.start(&recover(10)).unwrap();
+    // Recovery, subscription, list, read; the write has its effect, and then it is over.
+    let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::After]);
+    outage.stage.world.plant(faults);
+    outage.run(&recovery.key());
+    assert!(outage.stage.world.queue().is_empty(), "its hint is lost");
+    outage.stage.drain();
+    assert_eq!(outage.status(0), DeliveryStatus::Succeeded);
+    let attempts = outage.stage.delivery_of(outage.ids[0]).attempts;
+    let late = attempts[1].at.since(outage.started_at);
+    assert!(late <= Duration::from_mins(4), "{late:?}");
+}
+
+#[test]
+fn a_stop_is_seen_before_the_next_page_and_what_was_handed_out_is_still_sent() {
+    let outage = failed(100);
+    let recovery = outage.start(&recover(1)).unwrap();
+    let key = recovery.key();
+    assert!(outage.page(&key).turn.more);
+    let stopping = now(outage.recoveries.stop(&key)).unwrap();
+    assert_eq!(stopping.status, RecoveryStatus::Stopping);
+    let again = now(outage.recoveries.stop(&key)).unwrap();
+    assert_eq!(again, stopping);
+    assert!(!outage.page(&key).turn.more);
+    let stopped = outage.recovery(&key);
+    assert_eq!(stopped.status, RecoveryStatus::Stopped);
+    assert_eq!(counts(&stopped), (30, 30, 0));
+    outage.stage.drain();
+    assert_eq!(outage.requests().len(), 30);
+    assert_eq!(outage.status(30), FAILED);
+    assert!(!outage.page(&key).turn.more);
+    let after = now(outage.recoveries.stop(&key)).unwrap();
+    assert_eq!(after.status, RecoveryStatus::Stopped);
+}
+
+#[test]
+fn a_stop_within_a_page_ends_it_and_loses_no_progress() {
+    let outage = failed(200);
+    let recovery = outage.start(&recover(100)).unwrap();
+    let key = recovery.key();
+    outage.stage.world.before_recovery_write({
+        let key = key.clone();
+        move |world| {
+            let running = now(world.recovery(&key)).unwrap().unwrap();
+            let stopping = Recovery {
+                status: RecoveryStatus::Stopping,
+                version: running.version + 1,
+                ..running
+            };
+            now(world.replace_recovery(&stopping)).unwrap();
+        }
+    });
+    assert!(!outage.page(&key).turn.more);
+    let stopped = outage.recovery(&key);
+    assert_eq!(stopped.status, RecoveryStatus::Stopped);
+    assert_eq!(counts(&stopped), (50, 50, 0));
+}
+
+#[test]
+fn of_two_runs_of_a_page_at_once_one_goes_on() {
+    let outage = failed(60);
+    let recovery = outage.start(&recover(100)).unwrap();
+    let key = recovery.key();
+    outage.stage.world.before_recovery_write({
+        let key = key.clone();
+        move |world| {
+            let other = RecoverDeliveries {
+                resend: Resend {
+                    table: world.clone(),
+                    queue: world.clone(),
+                    clock: world.clone(),
+                },
+            };
+            now(other.run(&key, world.time() + PAGE)).unwrap();
+        }
+    });
+    assert!(
+        outage.page(&key).turn.more,
+        "the other one has not said all"
+    );
+    outage.run(&key);
+    outage.stage.drain();
+    let requests = outage.requests();
+    assert_eq!(requests.len(), 60);
+    assert!(requests.values().all(|&times| times == 1));
+    assert_eq!(outage.recovery(&key).status, RecoveryStatus::Succeeded);
+}
+
+#[test]
+fn nothing_is_sent_to_a_subscription_that_was_paused_or_deleted_meanwhile() {
+    for status in [Some(SubscriptionStatus::Paused), None] {
+        let outage = failed(100);
+        let recovery = outage.start(&recover(1)).unwrap();
+        assert!(outage.page(&recovery.key()).turn.more);
+        outage.stage.set_status(outage.stage.ids[0], status);
+        assert!(!outage.page(&recovery.key()).turn.more);
+        let stored = outage.stage.world.stored_recovery(&recovery.key());
+        assert_eq!(stored.unwrap().status, RecoveryStatus::Stopped);
+        outage.stage.drain();
+        assert!(outage.requests().is_empty());
+        if status.is_some() {
+            assert_eq!(outage.status(0), DeliveryStatus::Held);
+            let refused = outage.start(&recover(1));
+            assert!(matches!(refused, Err(RecoveriesError::NotActive(_))));
+        } else {
+            let refused = outage.start(&recover(1));
+            assert!(matches!(
+                refused,
+                Err(RecoveriesError::NoSubscription { .. })
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_recovery_whose_workflow_dies_has_failed_and_stays_so() {
+    let outage = failed(100);
+    let recovery = outage.start(&recover(1)).unwrap();
+    let key = recovery.key();
+    assert!(outage.page(&key).turn.more);
+    let heard_of = outage.stage.world.time();
+    outage.stage.world.set_now(heard_of + Recovery::SILENCE);
+    assert_eq!(outage.recovery(&key).status, RecoveryStatus::Running);
+    let silent = heard_of + Recovery::SILENCE + Duration::from_millis(1);
+    outage.stage.world.set_now(silent);
+    assert_eq!(outage.recovery(&key).status, RecoveryStatus::Failed);
+    let stopped = now(outage.recoveries.stop(&key)).unwrap();
+    assert_eq!(stopped.status, RecoveryStatus::Failed);
+    // A page that comes after all does not make it alive.
+    assert!(!outage.page(&key).turn.more);
+    let stored = outage.stage.world.stored_recovery(&key).unwrap();
+    assert_eq!(stored.status, RecoveryStatus::Failed);
+}
+
+#[test]
+fn a_recovery_whose_workflow_does_not_start_has_failed() {
+    let outage = failed(1);
+    // The subscription, the recovery; and the workflow.
+    outage
+        .stage
+        .world
+        .plant([Fault::None, Fault::None, Fault::Before]);
+    let refused = outage.start(&recover(1));
+    assert!(matches!(refused, Err(RecoveriesError::Workflow(_))));
+    let to = outage.stage.ids[0].subscription;
+    let page = now(outage
+        .recoveries
+        .list(&samples::customer("acme"), &to, None, 10));
+    let [found] = &page.unwrap().recoveries[..] else {
+        panic!("one recovery was asked for")
+    };
+    assert_eq!(found.status, RecoveryStatus::Failed);
+}
+
+#[test]
+fn a_recovery_that_is_too_long_for_one_workflow_stops() {
+    let outage = failed(1);
+    let mut recovery = outage.start(&recover(1)).unwrap();
+    recovery.progress.pages = Recovery::MAX_PAGES;
+    recovery.version += 1;
+    now(outage.stage.world.replace_recovery(&recovery)).unwrap();
+    assert!(!outage.page(&recovery.key()).turn.more);
+    let stopped = outage.recovery(&recovery.key());
+    assert_eq!(stopped.status, RecoveryStatus::Stopped);
+}
+
+#[test]
+fn a_count_is_what_a_recovery_sends_as_far_as_time_allows() {
+    let statuses = (0..200).map(|n| match n % 4 {
+        0 => DeliveryStatus::Succeeded,
+        1 => DeliveryStatus::Held,
+        _ => FAILED,
+    });
+    let outage = outage(statuses);
+    let whole = outage.count(&recover(10), Duration::from_secs(5));
+    assert_eq!((whole.count, whole.complete), (150, true));
+    assert!(outage.stage.world.queue().is_empty(), "nothing was sent");
+    let recovery = outage.start(&recover(100)).unwrap();
+    outage.run(&recovery.key());
+    assert_eq!(
+        outage.recovery(&recovery.key()).progress.queued,
+        whole.count
+    );
+
+    outage.stage.world.set_latency(Duration::from_millis(100));
+    let replay = request(RecoveryKind::Replay, 10);
+    let part = outage.count(&replay, Duration::from_secs(5));
+    assert!(!part.complete);
+    let none = outage.count(&replay, Duration::ZERO);
+    assert_eq!((none.count, none.complete), (0, false));
+}
+
+/// Changes what the subscription wants.
+fn want(outage: &Outage, event_type: &str) {
+    let current = outage.stage.subscription_of(outage.stage.ids[0]).unwrap();
+    let pattern = EventTypePattern::try_from(event_type.to_owned()).unwrap();
+    let changed = Subscription {
+        event_types: EventTypePatterns::try_from(vec![pattern]).unwrap(),
+        version: current.version + 1,
+        ..current
+    };
+    now(outage.stage.world.replace(&changed)).unwrap();
+}
+
+#[test]
+fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
+    let outage = failed(2);
+    let world = &outage.stage.world;
+    let stored_at = samples::NOW + Duration::from_hours(1);
+    let mut missing = Vec::new();
+    for (number, event_type) in ["invoice.paid", "order.created", "order.cancelled"]
+        .into_iter()
+        .cycle()
+        .take(9)
+        .enumerate()
+    {
+        let message = Message {
+            event_type: event_type.parse().unwrap(),
+            ..samples::message("acme", &format!("before {number}"))
+        };
+        if event_type.starts_with("order") {
+            missing.push(message.id.to_string());
+        }
+        world.record_message(message, stored_at + Duration::from_secs(1));
+    }
+    let strange = samples::message("bolt", "of another customer");
+    world.record_message(strange, stored_at);
+    want(&outage, "order.*");
+    let replay = request(RecoveryKind::Replay, 10);
+    let whole = outage.count(&replay, Duration::from_secs(5));
+    assert_eq!((whole.count, whole.complete), (6, true));
+
+    let recovery = outage.start(&replay).unwrap();
+    outage.run(&recovery.key());
+    outage.stage.drain();
+    let requests = outage.requests();
+    assert!(requests.values().all(|&times| times == 1));
+    missing.sort();
+    assert_eq!(requests.into_keys().collect::<Vec<_>>(), missing);
+    assert_eq!(
+        outage.status(0),
+        FAILED,
+        "that it had, and it is not asked for"
+    );
+    let ended = outage.recovery(&recovery.key());
+    // Two that it had, the first delivery of the stage, and three invoices.
+    assert_eq!(counts(&ended), (12, 6, 6));
+
+    let again = outage.start(&replay).unwrap();
+    outage.run(&again.key());
+    assert_eq!(counts(&outage.recovery(&again.key())), (12, 0, 12));
+}
+
+#[test]
+fn a_killed_page_of_a_replay_loses_nothing_and_sends_nothing_twice() {
+    const CALLS: usize = 3 + 2 + 2 + 1 + 1;
+    for (call, fault) in (0..CALLS).flat_map(|n| [(n, Fault::Before), (n, Fault::After)]) {
+        let outage = failed(0);
+        for number in 0..2 {
+            let message = samples::message("acme", &format!("before {number}"));
+            let stored_at = samples::NOW + Duration::from_secs(1);
+            outage.stage.world.record_message(message, stored_at);
+        }
+        let mut replay = request(RecoveryKind::Replay, 10);
+        replay.range.since = samples::NOW + Duration::from_secs(1);
+        let recovery = outage.start(&replay).unwrap();
+        let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
+        outage.stage.world.plant(faults);
+        outage.run(&recovery.key());
+        assert!(!outage.stage.world.clear_faults(), "the fault has struck");
+        outage.stage.drain();
+        let requests = outage.requests();
+        let place = format!("{fault:?} at {call}");
+        assert_eq!(requests.len(), 2, "{place}");
+        assert!(requests.values().all(|&times| times == 1), "{place}");
+        assert_eq!(
+            counts(&outage.recovery(&recovery.key())),
+            (2, 2, 0),
+            "{place}"
+        );
+    }
+}

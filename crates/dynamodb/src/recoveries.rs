@@ -1,0 +1,354 @@
+//! Recoveries, and what they read and add.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::{Deserialize, Serialize};
+use serde_dynamo::Item;
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::due::NextAttempt;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{
+    InsertOutcome, Place, RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, StoreError,
+    StoredMessage, WriteOutcome,
+};
+use webhooks_domain::recovery::{
+    OwedStatus, OwedStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::due_index;
+use crate::item::{
+    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, RECOVERY_PREFIX, SORT_KEY,
+    customer_partition, delivery_item,
+};
+use crate::store::{
+    AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecoveryItem {
+    #[serde(flatten)]
+    key: Key,
+    id: RecoveryId,
+    customer_id: CustomerId,
+    subscription_id: SubscriptionId,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    statuses: Vec<OwedStatus>,
+    since: Timestamp,
+    until: Timestamp,
+    per_second: u32,
+    status: String,
+    examined: u64,
+    queued: u64,
+    skipped: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place_message: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paced_until: Option<Timestamp>,
+    pages: u32,
+    started_at: Timestamp,
+    updated_at: Timestamp,
+    expires_at: i64,
+    version: u64,
+}
+
+impl From<&Recovery> for RecoveryItem {
+    fn from(recovery: &Recovery) -> Self {
+        let progress = recovery.progress;
+        Self {
+            key: Key::recovery(&recovery.key()),
+            id: recovery.id,
+            customer_id: recovery.customer_id.clone(),
+            subscription_id: recovery.subscription_id,
+            kind: recovery.kind.as_str().to_owned(),
+            statuses: match recovery.kind {
+                RecoveryKind::Recover(statuses) => statuses.to_list(),
+                RecoveryKind::Replay => Vec::new(),
+            },
+            since: recovery.range.since,
+            until: recovery.range.until,
+            per_second: recovery.per_second.get(),
+            status: recovery.status.as_str().to_owned(),
+            examined: progress.examined,
+            queued: progress.queued,
+            skipped: progress.skipped,
+            place_at: progress.place.map(|place| place.at),
+            place_message: progress.place.map(|place| place.message),
+            paced_until: progress.paced_until,
+            pages: progress.pages,
+            started_at: recovery.started_at,
+            updated_at: recovery.updated_at,
+            expires_at: recovery.expires_at.as_secs(),
+            version: recovery.version,
+        }
+    }
+}
+
+impl TryFrom<RecoveryItem> for Recovery {
+    type Error = String;
+
+    fn try_from(item: RecoveryItem) -> Result<Self, String> {
+        let kind = match (item.kind.as_str(), OwedStatuses::from_list(&item.statuses)) {
+            ("recover", Some(statuses)) => RecoveryKind::Recover(statuses),
+            ("replay", None) => RecoveryKind::Replay,
+            (kind, _) => return Err(format!("kind `{kind}`, statuses {:?}", item.statuses)),
+        };
+        let place = item.place_at.zip(item.place_message);
+        Ok(Self {
+            id: item.id,
+            customer_id: item.customer_id,
+            subscription_id: item.subscription_id,
+            kind,
+            range: Range {
+                since: item.since,
+                until: item.until,
+            },
+            per_second: Rate::per_second(item.per_second).ok_or("perSecond is out of bounds")?,
+            status: item
+                .status
+                .parse::<RecoveryStatus>()
+                .map_err(|error| error.to_string())?,
+            progress: Progress {
+                examined: item.examined,
+                queued: item.queued,
+                skipped: item.skipped,
+                place: place.map(|(at, message)| Place { at, message }),
+                paced_until: item.paced_until,
+                pages: item.pages,
+            },
+            started_at: item.started_at,
+            updated_at: item.updated_at,
+            expires_at: Timestamp::from_millis(item.expires_at.saturating_mul(1_000)),
+            version: item.version,
+        })
+    }
+}
+
+/// The update that says of a recovery that its workflow has failed, as the workflow writes
+/// it: the parts of an `UpdateItem`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkFailed {
+    key: Item,
+    update: &'static str,
+    condition: &'static str,
+    names: Names,
+    values: Item,
+}
+
+#[derive(Serialize)]
+struct Names {
+    #[serde(rename = "#status")]
+    status: &'static str,
+}
+
+impl MarkFailed {
+    /// The update for this recovery. It leaves one alone that has ended.
+    pub fn of(recovery: &Recovery) -> Self {
+        #[derive(Serialize)]
+        struct Values {
+            #[serde(rename = ":failed")]
+            failed: &'static str,
+            #[serde(rename = ":running")]
+            running: &'static str,
+            #[serde(rename = ":stopping")]
+            stopping: &'static str,
+            #[serde(rename = ":one")]
+            one: u32,
+        }
+        let values = Values {
+            failed: RecoveryStatus::Failed.as_str(),
+            running: RecoveryStatus::Running.as_str(),
+            stopping: RecoveryStatus::Stopping.as_str(),
+            one: 1,
+        };
+        Self {
+            key: item(&Key::recovery(&recovery.key())),
+            update: "SET #status = :failed ADD version :one",
+            condition: "#status IN (:running, :stopping)",
+            names: Names { status: "status" },
+            values: item(&values),
+        }
+    }
+}
+
+fn item(value: &impl Serialize) -> Item {
+    serde_dynamo::to_item(value).expect("it has string keys and no other obstacles")
+}
+
+impl RecoveryStore for DynamoStore {
+    async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
+        self.insert_item(&RecoveryItem::from(recovery), "insert recovery")
+            .await
+    }
+
+    async fn recovery(&self, key: &RecoveryKey) -> Result<Option<Recovery>, StoreError> {
+        let key = Key::recovery(key);
+        let place = format!("{} {}", key.pk, key.sk);
+        let item: Option<RecoveryItem> = self.get_item(key, "get recovery").await?;
+        item.map(|item| {
+            item.try_into()
+                .map_err(|problem: String| corrupt(&place, &problem))
+        })
+        .transpose()
+    }
+
+    async fn replace_recovery(&self, recovery: &Recovery) -> Result<WriteOutcome, StoreError> {
+        let read = recovery.version.saturating_sub(1);
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_attributes(&RecoveryItem::from(recovery))))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", number(read))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(WriteOutcome::Written),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                // Or it was this very write, whose first answer was lost.
+                let stored = self.recovery(&recovery.key()).await?;
+                Ok(if stored.as_ref() == Some(recovery) {
+                    WriteOutcome::Written
+                } else {
+                    WriteOutcome::Overtaken
+                })
+            }
+            Err(error) => Err(unavailable("replace recovery", error)),
+        }
+    }
+
+    async fn recoveries(
+        &self,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        before: Option<&RecoveryId>,
+        limit: u32,
+    ) -> Result<RecoveryPage, StoreError> {
+        let start = before.map(|id| {
+            to_attributes(&Key::recovery(&RecoveryKey {
+                customer: customer.clone(),
+                subscription: *subscription,
+                id: *id,
+            }))
+        });
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :customer AND begins_with(#sk, :prefix)")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#sk", SORT_KEY)
+            .expression_attribute_values(
+                ":customer",
+                AttributeValue::S(customer_partition(customer)),
+            )
+            .expression_attribute_values(
+                ":prefix",
+                AttributeValue::S(format!("{RECOVERY_PREFIX}{subscription}#")),
+            )
+            .set_exclusive_start_key(start)
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable("list recoveries", error))?;
+        let has_more = output.last_evaluated_key.is_some();
+        let recoveries = output.items.unwrap_or_default().into_iter();
+        Ok(RecoveryPage {
+            recoveries: recoveries
+                .map(into_domain::<RecoveryItem, Recovery>)
+                .collect::<Result<_, _>>()?,
+            has_more,
+        })
+    }
+}
+
+impl RecoverySource for DynamoStore {
+    /// One call reads both items.
+    async fn read(
+        &self,
+        id: &DeliveryId,
+    ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
+        const OPERATION: &str = "read message and delivery";
+        let keys = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .keys(to_attributes(&Key::delivery(id)))
+            .keys(to_attributes(&Key::message(&id.message)))
+            .build()
+            .map_err(|error| unavailable(OPERATION, error))?;
+        let (mut message, mut delivery) = (None, None);
+        for item in self.batch_get_whole(keys, OPERATION).await? {
+            if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
+                delivery = Some(into_domain::<DeliveryItem, Delivery>(item)?);
+            } else {
+                let item: MessageItem = from_attributes(item)?;
+                message = Some(StoredMessage {
+                    expires_at: item.expires_at(),
+                    message: Message::from(item),
+                });
+            }
+        }
+        Ok((message, delivery))
+    }
+
+    async fn insert_due(
+        &self,
+        delivery: &Delivery,
+        next: &NextAttempt,
+    ) -> Result<InsertOutcome, StoreError> {
+        let delivery = Delivery {
+            next_attempt_at: Some(next.due_at),
+            ..delivery.clone()
+        };
+        let mut item = AttributeMap::from(delivery_item(&delivery));
+        item.extend(due_index::attributes(&delivery, next));
+        self.insert_attributes(item, "insert due delivery").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use webhooks_testkit::samples;
+
+    #[test]
+    fn a_recovery_is_read_back() {
+        for recovery in samples::recoveries("acme") {
+            let item = to_attributes(&RecoveryItem::from(&recovery));
+            assert_eq!(
+                into_domain::<RecoveryItem, Recovery>(item).unwrap(),
+                recovery
+            );
+        }
+    }
+
+    #[test]
+    fn a_workflow_that_fails_says_so_of_a_recovery_that_has_not_ended() {
+        let [recovery, _] = samples::recoveries("acme");
+        let update = serde_json::to_value(MarkFailed::of(&recovery)).unwrap();
+        assert_eq!(update["key"]["pk"], json!({"S": "CUSTOMER#acme"}));
+        assert_eq!(update["values"][":failed"], json!({"S": "failed"}));
+        assert_eq!(update["names"], json!({"#status": "status"}));
+        for part in ["update", "condition"] {
+            let text = update[part].as_str().unwrap();
+            let words = text.split([' ', ',', '(', ')']);
+            for value in words.filter(|word| word.starts_with(':')) {
+                assert!(update["values"][value].is_object(), "{value} of {part}");
+            }
+        }
+    }
+}

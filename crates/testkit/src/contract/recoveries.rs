@@ -1,0 +1,111 @@
+//! Recoveries, and what they read and add.
+
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::due::{Due, NextAttempt};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::{
+    DeliveryStore, DueIndex, InsertOutcome, RecoverySource, RecoveryStore, WriteOutcome,
+};
+use webhooks_domain::recovery::{Recovery, RecoveryStatus};
+
+use super::{DUE, SWEEP, due_of};
+use crate::samples;
+
+/// Recoveries are inserted once, changed by version, and listed newest first.
+pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
+    let [older, newer] = samples::recoveries(salt);
+    let key = older.key();
+    assert_eq!(store.recovery(&key).await.expect("answers"), None);
+    for expected in [InsertOutcome::Inserted, InsertOutcome::AlreadyThere] {
+        let outcome = store.insert_recovery(&older).await.expect("answers");
+        assert_eq!(outcome, expected);
+    }
+    let inserted = store.insert_recovery(&newer).await.expect("answers");
+    assert_eq!(inserted, InsertOutcome::Inserted);
+    let stored = store.recovery(&key).await.expect("answers");
+    assert_eq!(stored.as_ref(), Some(&older));
+
+    let next = Recovery {
+        progress: newer.progress,
+        version: 2,
+        ..older.clone()
+    };
+    for _ in 0..2 {
+        let written = store.replace_recovery(&next).await.expect("answers");
+        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
+    }
+    let other = Recovery {
+        status: RecoveryStatus::Stopping,
+        ..next.clone()
+    };
+    let overtaken = store.replace_recovery(&other).await.expect("answers");
+    assert_eq!(overtaken, WriteOutcome::Overtaken);
+    let stored = store.recovery(&key).await.expect("answers");
+    assert_eq!(stored.as_ref(), Some(&next));
+
+    let another = Recovery {
+        subscription_id: samples::subscription_id(2),
+        ..newer.clone()
+    };
+    let inserted = store.insert_recovery(&another).await.expect("answers");
+    assert_eq!(inserted, InsertOutcome::Inserted);
+    let page = async |before: Option<&Recovery>, limit| {
+        let before = before.map(|recovery| &recovery.id);
+        let page = store.recoveries(&key.customer, &key.subscription, before, limit);
+        let page = page.await.expect("answers");
+        (page.recoveries, page.has_more)
+    };
+    assert_eq!(
+        page(None, 9).await,
+        (vec![newer.clone(), next.clone()], false)
+    );
+    assert_eq!(page(None, 1).await, (vec![newer.clone()], true));
+    assert_eq!(page(Some(&newer), 9).await, (vec![next], false));
+}
+
+/// A message and its delivery are read as far as they are there, and a delivery that is
+/// missing is added once, and is due.
+///
+/// `put` records a message and a delivery, as the workflow does.
+pub async fn recovery_sources<S: RecoverySource + DeliveryStore + DueIndex>(
+    store: &S,
+    salt: &str,
+    put: impl AsyncFn(Message, Delivery),
+) {
+    let message = samples::message(salt, "replayed");
+    let had = samples::delivery(&message, samples::subscription_id(1));
+    let missing = samples::delivery(&message, samples::subscription_id(2));
+    let nothing = store.read(&had.id).await.expect("answers");
+    assert_eq!(nothing, (None, None));
+    put(message.clone(), had.clone()).await;
+    let (stored, delivery) = store.read(&had.id).await.expect("answers");
+    assert_eq!(delivery, Some(had.clone()));
+    let stored = stored.expect("is there");
+    assert_eq!(stored.message, message);
+    assert_eq!(stored.expires_at, had.expires_at);
+    let (stored, none) = store.read(&missing.id).await.expect("answers");
+    assert!(stored.is_some() && none.is_none());
+
+    let next = NextAttempt {
+        due_at: DUE,
+        sweep_at: SWEEP,
+    };
+    for expected in [InsertOutcome::Inserted, InsertOutcome::AlreadyThere] {
+        let outcome = store.insert_due(&missing, &next).await.expect("answers");
+        assert_eq!(outcome, expected);
+    }
+    let refused = store.insert_due(&had, &next).await.expect("answers");
+    assert_eq!(refused, InsertOutcome::AlreadyThere);
+    let (added, _) = store
+        .load(&missing.id)
+        .await
+        .expect("answers")
+        .expect("is there");
+    let expected = Delivery {
+        next_attempt_at: Some(DUE),
+        ..missing
+    };
+    assert_eq!(added, expected);
+    let due = due_of(store, &message, SWEEP).await;
+    assert_eq!(due, [Due::of(&expected, &next)]);
+}
