@@ -2,6 +2,10 @@
 //! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
 //!
 //! `dueAt` is in milliseconds since 1970, and absent for the first attempt.
+//!
+//! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
+//! messages of the version before are in flight. What each version wrote is in
+//! `crates/sqs/messages`, and is never changed.
 
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::Hint;
@@ -106,6 +110,42 @@ mod tests {
             let error = decode(bad).unwrap_err();
             assert!(matches!(error, HintError::Malformed(_)), "{bad}");
         }
+    }
+
+    /// What the versions from the one before this on wrote. A new version gets a file.
+    const WRITTEN: &[(u64, &str)] = &[(1, include_str!("../messages/v1.txt"))];
+
+    /// The hints that every file holds, one in each line.
+    fn hints() -> [Hint; 2] {
+        let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
+        let first = Hint {
+            delivery,
+            attempt: 1,
+            due_at: None,
+        };
+        let second = Hint {
+            attempt: 2,
+            due_at: Some(Timestamp::from_millis(1_700_000_000_000)),
+            ..first
+        };
+        [first, second]
+    }
+
+    #[test]
+    fn what_this_version_and_the_one_before_it_wrote_is_read() {
+        let versions: Vec<_> = WRITTEN.iter().map(|(version, _)| *version).collect();
+        let before = VERSION.saturating_sub(1).max(1);
+        assert_eq!(versions, (before..=VERSION).collect::<Vec<_>>());
+        for (version, text) in WRITTEN {
+            let read: Vec<_> = text.lines().map(|line| decode(line).unwrap()).collect();
+            assert_eq!(read, hints(), "version {version}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_this_version_always_wrote() {
+        let written: String = hints().iter().map(|hint| encode(hint) + "\n").collect();
+        assert_eq!(WRITTEN.last().unwrap(), &(VERSION, written.as_str()));
     }
 
     proptest! {
