@@ -8,8 +8,32 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use webhooks_tests::template;
 
-/// The workflow's log delivery, the one statement on every resource: its
-/// actions know none. Ordered as in the template.
+/// The statements on every resource, by their names: their actions know no resource.
+/// Ordered as in the template.
+const ON_EVERY_RESOURCE: &[(&str, &[&str])] = &[
+    ("DeliverWorkflowLogs", LOG_DELIVERY_ACTIONS),
+    ("WriteTraces", TRACE_ACTIONS),
+    ("JoinVpc", VPC_ACTIONS),
+];
+
+const TRACE_ACTIONS: &[&str] = &[
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+];
+
+/// What Lambda needs for a function in a VPC, and no more (Lambda developer guide,
+/// "Giving Lambda functions access to resources in an Amazon VPC").
+const VPC_ACTIONS: &[&str] = &[
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
 const LOG_DELIVERY_ACTIONS: &[&str] = &[
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -61,10 +85,23 @@ fn every_action_is_written_out() {
 fn every_statement_of_a_role_names_one_resource_of_the_stack() {
     let template = load();
     for (place, statement) in role_statements(&template) {
-        if statement.get("Sid") == Some(&json!("DeliverWorkflowLogs")) {
-            assert!(place.starts_with("WebhookDeliveryRole"), "{place}");
-            assert_eq!(statement["Resource"], "*");
-            assert_eq!(actions(&statement), LOG_DELIVERY_ACTIONS, "{place}");
+        let sid = statement["Sid"].as_str().unwrap_or_default();
+        if let Some((_, known)) = ON_EVERY_RESOURCE.iter().find(|(name, _)| *name == sid) {
+            assert_eq!(statement["Resource"], "*", "{place}");
+            for action in actions(&statement) {
+                assert!(known.contains(&action), "{place}: {action}");
+            }
+            let of_workflow = place.starts_with("WebhookDeliveryRole");
+            assert!(sid != "DeliverWorkflowLogs" || of_workflow, "{place}");
+            let may_join = place.starts_with("DeliverWebhookRole");
+            assert!(sid != "JoinVpc" || may_join, "{place}");
+            continue;
+        }
+        if sid == "TellOperationalEvents" {
+            assert_eq!(actions(&statement), ["events:PutEvents"], "{place}");
+            assert_eq!(statement["Resource"], this_bus(&template), "{place}");
+            let source = &statement["Condition"]["StringEqualsIfExists"]["events:source"];
+            assert_eq!(source, webhooks_domain::operational::SOURCE, "{place}");
             continue;
         }
         let resource = referenced(&statement["Resource"]);
@@ -73,6 +110,61 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
             "{place}: resource {}",
             statement["Resource"]
         );
+    }
+}
+
+/// The bus that the rule listens on, as the archive names it.
+fn this_bus(template: &Value) -> Value {
+    template["Resources"]["EventArchive"]["Properties"]["SourceArn"].clone()
+}
+
+#[test]
+fn only_the_operator_makes_operational_events_into_webhooks() {
+    let template = load();
+    let source = webhooks_domain::operational::SOURCE;
+    assert_eq!(template["Parameters"]["OperatorCustomerId"]["Default"], "");
+    let pattern = &template["Resources"]["EventRule"]["Properties"]["EventPattern"]["source"];
+    let sources = json!({"Ref": "EventSources"});
+    let with_own = json!({"Fn::Join": [",", [{"Fn::Join": [",", sources]}, source]]});
+    let split = json!({"Fn::Split": [",", with_own]});
+    assert_eq!(*pattern, json!({"Fn::If": ["HasOperator", split, sources]}));
+    let allowed = &template["Parameters"]["EventSources"]["AllowedPattern"];
+    let refused = format!("^(?!{source}$)");
+    assert!(allowed.as_str().unwrap().starts_with(&refused), "{allowed}");
+}
+
+#[test]
+fn only_the_delivery_function_is_in_a_vpc_and_only_when_asked() {
+    let template = load();
+    for parameter in ["SubnetIds", "SecurityGroupIds"] {
+        assert_eq!(template["Parameters"][parameter]["Default"], "");
+    }
+    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
+        let network = &function["Properties"]["VpcConfig"];
+        if id == "DeliverWebhookFunction" {
+            assert_eq!(network["Fn::If"][0], "InVpc");
+            assert_eq!(network["Fn::If"][2], json!({"Ref": "AWS::NoValue"}));
+        } else {
+            assert!(network.is_null(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_function_and_the_workflow_are_traced() {
+    let template = load();
+    assert_eq!(template["Globals"]["Function"]["Tracing"], "Active");
+    let workflows = resources_of(&template, "AWS::Serverless::StateMachine");
+    let functions = resources_of(&template, "AWS::Serverless::Function");
+    for (id, workflow) in &workflows {
+        assert_eq!(workflow["Properties"]["Tracing"]["Enabled"], true, "{id}");
+    }
+    for (id, resource) in functions.iter().chain(&workflows) {
+        let role = referenced(&resource["Properties"]["Role"]).unwrap();
+        let may = role_statements(&template).iter().any(|(place, statement)| {
+            place.starts_with(&format!("{role},")) && statement["Sid"] == "WriteTraces"
+        });
+        assert!(may, "{id}: {role} may not write traces");
     }
 }
 
@@ -332,9 +424,15 @@ fn every_function_gets_the_environment_that_it_reads() {
         template["Globals"]["Function"]["Environment"]["Variables"],
         json!({"LOG_LEVEL": "INFO"})
     );
+    let bus = json!({"Fn::If": [
+        "CreateEventBus",
+        {"Ref": "EventBus"},
+        {"Ref": "EventBusName"},
+    ]});
     let expected = json!({
         "LookUpSubscriptionsFunction": {
             "TABLE_NAME": {"Ref": "Table"},
+            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "CUSTOMER_ID_POINTER": {"Ref": "CustomerIdPointer"},
             "IDEMPOTENCY_KEY_POINTER": {"Ref": "IdempotencyKeyPointer"},
             "DEADLINE_POINTER": {"Ref": "DeadlinePointer"},
@@ -343,6 +441,8 @@ fn every_function_gets_the_environment_that_it_reads() {
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
         },
         "DeliverWebhookFunction": {
+            "EVENT_BUS_NAME": bus,
+            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
@@ -361,6 +461,8 @@ fn every_function_gets_the_environment_that_it_reads() {
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         },
         "ApiFunction": {
+            "EVENT_BUS_NAME": bus,
+            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
@@ -589,6 +691,9 @@ fn all_statements(template: &Value) -> Vec<(String, Value)> {
 
 fn collect(id: &str, document: &Value, found: &mut Vec<(String, Value)>) {
     for (index, statement) in document["Statement"].as_array().unwrap().iter().enumerate() {
+        let statement = statement
+            .get("Fn::If")
+            .map_or(statement, |choice| &choice[1]);
         found.push((format!("{id}, statement {index}"), statement.clone()));
     }
 }

@@ -30,5 +30,7 @@ mod resending;
 mod retrying;
 mod scale;
 mod signing;
+mod telling;
+mod upgrading;
 mod values;
 mod watching;

@@ -15,6 +15,8 @@ use crate::delivery::{
     Verdict,
 };
 use crate::due::LongestQueueDelay;
+use crate::event_type::EventType;
+use crate::ids::CustomerId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
@@ -63,13 +65,36 @@ pub enum Report {
         recorded: Recorded,
         /// When its event happened; `None` where no time from then on means anything.
         event_at: Option<Timestamp>,
+        /// What was attempted.
+        owed: Owed,
     },
     /// The delivery was set to this status without an attempt.
-    Settled(DeliveryStatus),
+    Settled(DeliveryStatus, Owed),
     /// It was too early; the queue was asked to bring the message back.
     Waiting,
     /// There was nothing to do.
     Dropped(DropReason),
+}
+
+/// What a report tells of its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// To whom it is owed.
+    pub customer_id: CustomerId,
+    /// The message's type.
+    pub event_type: EventType,
+    /// Whether somebody asked to send it again.
+    pub was_sent_again: bool,
+}
+
+impl From<&Delivery> for Owed {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            customer_id: delivery.customer_id.clone(),
+            event_type: delivery.event_type.clone(),
+            was_sent_again: delivery.earlier_attempts > 0,
+        }
+    }
 }
 
 /// What became of an attempt's record.
@@ -173,7 +198,7 @@ where
     ) -> Result<Option<Report>, DeliverError> {
         let made = delivery.attempts_made();
         match self.table.settle(&delivery.id, made, status).await? {
-            WriteOutcome::Written => Ok(Some(Report::Settled(status))),
+            WriteOutcome::Written => Ok(Some(Report::Settled(status, delivery.into()))),
             WriteOutcome::Overtaken => Ok(None),
         }
     }
@@ -233,6 +258,7 @@ where
             verdict,
             recorded,
             event_at: event_at(delivery, message),
+            owed: delivery.into(),
         })
     }
 

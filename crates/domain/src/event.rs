@@ -14,6 +14,7 @@ use crate::errors;
 use crate::event_type::EventTypeError;
 use crate::ids::{CustomerId, IdError, MessageId};
 use crate::message::{Message, Payload};
+use crate::operational::SOURCE;
 use crate::timestamp::Timestamp;
 
 /// The greatest size of a whole event, in bytes of JSON: what Step Functions takes.
@@ -151,6 +152,8 @@ impl JsonPointer {
 /// Reads events by the stack's own pointers.
 #[derive(Debug, Clone)]
 pub struct EventReader {
+    /// Whose the operational events are; `None` where they become no webhooks.
+    pub operator: Option<CustomerId>,
     /// Where the customer id is.
     pub customer_id: JsonPointer,
     /// Where a producer may put an idempotency key.
@@ -170,6 +173,8 @@ struct Envelope<'a> {
     time: Option<&'a RawValue>,
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
 }
 
 impl EventReader {
@@ -204,7 +209,12 @@ impl EventReader {
             .and_then(string)
             .filter(|time| Timestamp::parse_rfc3339(time).is_some())
             .ok_or_else(|| field("time", "must be an RFC 3339 time"))?;
-        let customer_id = self.customer_id(event)?;
+        let is_operational = envelope.source.and_then(string).as_deref() == Some(SOURCE);
+        let customer_id = match &self.operator {
+            _ if !is_operational => self.customer_id(event)?,
+            Some(operator) => operator.clone(),
+            None => return Err(field("source", "is the system's own, and has no operator")),
+        };
         let id = self.message_id(event, &envelope, &customer_id)?;
         let deadline = self.deadline(event)?;
 
@@ -306,6 +316,7 @@ mod tests {
 
     fn reader() -> EventReader {
         EventReader {
+            operator: None,
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
             deadline: "/detail/webhookDeadline".parse().unwrap(),
@@ -333,6 +344,20 @@ mod tests {
         assert_eq!(message.customer_id.as_str(), "acme");
         assert_eq!(message.event_type.as_str(), "order.created");
         assert_eq!(message.time, "2026-01-31T09:30:00Z");
+    }
+
+    #[test]
+    fn an_operational_event_is_the_operators_whomever_it_speaks_of() {
+        let own =
+            event(r#"{"customerId":"acme"}"#).replace(r#""source":"s""#, r#""source":"webhooks""#);
+        let with_operator = EventReader {
+            operator: Some("operator".parse().unwrap()),
+            ..reader()
+        };
+        let read = |event: &str| with_operator.read(event).unwrap().customer_id;
+        assert_eq!(read(&own).as_str(), "operator");
+        assert_eq!(read(&event(r#"{"customerId":"acme"}"#)).as_str(), "acme");
+        assert_eq!(error_type(&own), "InvalidEvent");
     }
 
     #[test]

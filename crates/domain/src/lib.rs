@@ -44,6 +44,7 @@ pub mod look_up;
 pub mod manage;
 pub mod message;
 pub mod metadata;
+pub mod operational;
 pub mod outbound;
 pub mod payload_format;
 pub mod ports;

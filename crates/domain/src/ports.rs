@@ -18,6 +18,7 @@ use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdic
 use crate::due::{Due, Shard};
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::message::Message;
+use crate::operational::OperationalEvent;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
@@ -61,6 +62,11 @@ pub struct KeyServiceError {
 #[derive(Debug, thiserror::Error)]
 #[error("queue did not take the message")]
 pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// An operational event did not get to the bus.
+#[derive(Debug, thiserror::Error)]
+#[error("bus did not take the event")]
+pub struct AnnounceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// What came of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,6 +275,18 @@ pub trait KeyService {
         wrapped: &WrappedDataKey,
     ) -> impl Future<Output = Result<DataKey, KeyServiceError>> + Send;
 }
+
+/// Tells operational events to whoever listens.
+pub trait Announcer {
+    /// Tells at most [`MAX_ANNOUNCED`] events. Telling one twice does no harm.
+    fn announce(
+        &self,
+        events: &[OperationalEvent],
+    ) -> impl Future<Output = Result<(), AnnounceError>> + Send;
+}
+
+/// The most events that the bus takes in one call (EventBridge `PutEvents`).
+pub const MAX_ANNOUNCED: usize = 10;
 
 /// Tells the time.
 pub trait Clock {

@@ -19,6 +19,7 @@ fn look_up(world: &World) -> LookUp<World> {
     LookUp {
         directory: world.clone(),
         reader: EventReader {
+            operator: None,
             customer_id: "/detail/customerId".parse().unwrap(),
             idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
             deadline: "/detail/webhookDeadline".parse().unwrap(),

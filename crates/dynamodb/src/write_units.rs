@@ -77,6 +77,7 @@ fn one_kilobyte_message() -> Message {
         "detail": detail,
     });
     let reader = EventReader {
+        operator: None,
         customer_id: "/detail/customerId".parse().unwrap(),
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
         deadline: "/detail/webhookDeadline".parse().unwrap(),

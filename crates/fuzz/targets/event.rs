@@ -54,6 +54,7 @@ const TOKENS: &[&str] = &[
 #[test]
 fn laws_hold() {
     let reader = EventReader {
+        operator: None,
         customer_id: "/detail/customerId".parse().unwrap(),
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
         deadline: "/detail/webhookDeadline".parse().unwrap(),

@@ -69,6 +69,17 @@ impl Environment {
             .map_err(|problem: T::Err| malformed(name, problem))
     }
 
+    /// A variable, parsed; `None` when it is empty, which says that there is none.
+    pub fn parse_unless_empty<T: FromStr<Err: Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, EnvironmentError> {
+        match self.text(name)?.as_str() {
+            "" => Ok(None),
+            _ => self.parse(name).map(Some),
+        }
+    }
+
     /// How long the table keeps a message and its deliveries: `RETENTION_DAYS`.
     pub fn retention(&self) -> Result<Duration, EnvironmentError> {
         Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
@@ -144,6 +155,14 @@ mod tests {
         );
         let error = environment.parse::<u32>("COUNT").unwrap_err().to_string();
         assert!(error.starts_with("environment variable COUNT: "), "{error}");
+    }
+
+    #[test]
+    fn an_empty_variable_says_that_there_is_none_and_a_missing_one_is_an_error() {
+        let environment = environment(&[("OPERATOR", ""), ("COUNT", "3")]);
+        assert_eq!(environment.parse_unless_empty::<u32>("OPERATOR"), Ok(None));
+        assert_eq!(environment.parse_unless_empty::<u32>("COUNT"), Ok(Some(3)));
+        assert!(environment.parse_unless_empty::<u32>("NOTHING").is_err());
     }
 
     fn schedule(delays: &str, retention_days: &str) -> Result<RetryPolicy, EnvironmentError> {

@@ -1,5 +1,5 @@
 //! What every function shares: configuration from the environment, AWS clients,
-//! logging, metrics, the clock, and errors with a fixed name.
+//! logging, metrics, traces, the clock, and errors with a fixed name.
 //!
 //! Nothing here knows what a function does.
 
@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod logging;
 pub mod metrics;
+mod trace;
 
 pub use aws::aws_config;
 pub use aws_config::SdkConfig;
@@ -17,3 +18,4 @@ pub use environment::{Environment, EnvironmentError};
 pub use error::FunctionError;
 pub use logging::{init_logging, with_sources};
 pub use metrics::{Metric, Metrics};
+pub use trace::{TraceHeader, Tracer};

@@ -112,6 +112,8 @@ metrics! {
     QueueLag: Milliseconds,
     /// Queue messages that went back to the queue, because we failed.
     HandedBack: Count,
+    /// Operational events that the bus did not take.
+    Unannounced: Count,
     /// Calls of KMS.
     KmsCalls: Count,
     /// Calls of KMS that failed.

@@ -37,9 +37,16 @@ pub struct Record {
 #[serde(rename_all = "PascalCase", default)]
 pub struct Attributes {
     sent_timestamp: Option<String>,
+    #[serde(rename = "AWSTraceHeader")]
+    trace_header: Option<String>,
 }
 
 impl Record {
+    /// The X-Ray trace that it belongs to, as its header.
+    pub fn trace_header(&self) -> Option<&str> {
+        self.attributes.trace_header.as_deref()
+    }
+
     /// When it was sent, the delay that was asked for not counted; `None` when SQS does not say.
     pub fn sent_at(&self) -> Option<Timestamp> {
         let millis = self.attributes.sent_timestamp.as_ref()?.parse().ok()?;
@@ -153,13 +160,14 @@ mod tests {
     #[test]
     fn the_event_and_the_answer_have_lambdas_form() {
         let batch: Batch = serde_json::from_str(
-            r#"{"Records":[{"messageId":"a","body":"1","attributes":{"SentTimestamp":"1700000000000","SenderId":"x"}},{"messageId":"b","body":"2"}]}"#,
+            r#"{"Records":[{"messageId":"a","body":"1","attributes":{"SentTimestamp":"1700000000000","AWSTraceHeader":"Root=1"}},{"messageId":"b","body":"2"}]}"#,
         )
         .unwrap();
         assert_eq!(batch.records[1].message_id, "b");
         let sent_at = Timestamp::from_millis(1_700_000_000_000);
         assert_eq!(batch.records[0].sent_at(), Some(sent_at));
         assert_eq!(batch.records[1].sent_at(), None);
+        assert_eq!(batch.records[0].trace_header(), Some("Root=1"));
         let response = BatchResponse {
             batch_item_failures: vec![BatchItemFailure {
                 item_identifier: "b".to_owned(),

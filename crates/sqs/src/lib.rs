@@ -7,6 +7,8 @@ pub mod batch;
 
 mod message;
 mod queue;
+mod trace;
 
 pub use message::{HintError, decode, encode};
 pub use queue::SqsQueue;
+pub use trace::in_trace;

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use webhooks_domain::delivery::Hint;
 use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
 
-use crate::encode;
+use crate::{encode, trace};
 
 /// The delivery queue. The message group is the subscription: SQS's fair queues
 /// keep one busy subscription from delaying the others.
@@ -26,12 +26,18 @@ impl SqsQueue {
 
 impl DeliveryQueue for SqsQueue {
     async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
-        self.client
+        let message = self
+            .client
             .send_message()
             .queue_url(&self.url)
             .message_body(encode(hint))
             .message_group_id(message_group(hint))
-            .delay_seconds(whole_seconds(delay))
+            .delay_seconds(whole_seconds(delay));
+        let message = match trace::attribute() {
+            Some((name, value)) => message.message_system_attributes(name, value),
+            None => message,
+        };
+        message
             .send()
             .await
             .map_err(|error| QueueError(Box::new(error)))?;

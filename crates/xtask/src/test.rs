@@ -137,6 +137,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         // So that a wait for the sweep is not one of a quarter of an hour.
         Parameter::new("LongestQueueDelaySeconds", "5"),
         Parameter::new("WorkflowType", workflow_type),
+        Parameter::new("OperatorCustomerId", "operator"),
     ]
 }
 

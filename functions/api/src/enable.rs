@@ -41,5 +41,7 @@ pub(crate) async fn enable(
         ..SubscriptionChange::default()
     };
     let enabled = api.manage.update(&customer, &id, &precondition, change);
-    Ok(with_etag(enabled.await?))
+    let enabled = enabled.await?;
+    api.teller.enabled(&enabled).await;
+    Ok(with_etag(enabled))
 }

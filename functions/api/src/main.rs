@@ -8,6 +8,7 @@ mod openapi;
 mod problem;
 mod resend;
 mod subscriptions;
+mod tell;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
+use webhooks_eventbridge::EventBus;
 use webhooks_kms::{KmsKeyService, Usage};
 use webhooks_lambda::{
     Environment, EnvironmentError, Metrics, SdkConfig, SystemClock, aws_config, init_logging,
@@ -28,11 +30,13 @@ use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
+use crate::tell::Teller;
 
 /// What every request needs.
 struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
+    teller: Teller,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -67,6 +71,13 @@ impl Api {
                     environment.text("DELIVERY_QUEUE_URL")?,
                 ),
                 clock: SystemClock,
+            },
+            teller: Teller {
+                bus: EventBus::new(
+                    aws_sdk_eventbridge::Client::new(aws),
+                    environment.text("EVENT_BUS_NAME")?,
+                ),
+                operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
             },
             table,
             development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,

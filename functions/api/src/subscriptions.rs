@@ -336,10 +336,15 @@ pub(crate) async fn update(
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let replaces_secret = change.secret.is_some();
+    let enables = change.status == Some(SubscriptionStatus::Active);
     let changed = api.manage.update(&customer, &id, &precondition, change);
     let changed = changed.await?;
     if replaces_secret {
         log_new_secret(&changed);
+        api.teller.secret_rotated(&changed).await;
+    }
+    if enables {
+        api.teller.enabled(&changed).await;
     }
     Ok(with_etag(changed))
 }
@@ -373,6 +378,7 @@ pub(crate) async fn rotate_secret(
     let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
     let (rotated, secret) = rotated.await?;
     log_new_secret(&rotated);
+    api.teller.secret_rotated(&rotated).await;
     Ok((NO_STORE, Json(secret.into())))
 }
 

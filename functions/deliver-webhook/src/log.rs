@@ -6,11 +6,12 @@ use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{DropReason, Hint, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
-use webhooks_lambda::with_sources;
+use webhooks_lambda::{TraceHeader, with_sources};
 use webhooks_sqs::HintError;
 
-pub(crate) fn report(hint: &Hint, report: &Report) {
+pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
     let delivery = hint.delivery;
+    let trace = trace.map(|trace| trace.root);
     match report {
         Report::Attempted {
             attempt,
@@ -33,9 +34,10 @@ pub(crate) fn report(hint: &Hint, report: &Report) {
             status = attempt.status,
             duration_ms = attempt.duration_ms,
             next = next(verdict),
+            trace.id = trace,
             "attempt failed",
         ),
-        Report::Settled(status) => {
+        Report::Settled(status, _) => {
             info!(delivery.id = %delivery, status = status.as_str(), "delivery settled");
         }
         Report::Dropped(DropReason::NoDelivery) => {

@@ -7,7 +7,9 @@ compile_error!("a release build must not crash on purpose: build it without `fai
 mod failpoints;
 mod log;
 mod metrics;
+mod tell;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
@@ -18,12 +20,16 @@ use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
+use webhooks_eventbridge::EventBus;
 use webhooks_http::HttpSender;
 use webhooks_kms::KmsKeyService;
 use webhooks_lambda::{
-    Environment, Metrics, SystemClock, aws_config, end_of_invocation, init_logging,
+    Environment, Metrics, SystemClock, TraceHeader, Tracer, aws_config, end_of_invocation,
+    init_logging,
 };
-use webhooks_sqs::{SqsQueue, batch, decode};
+use webhooks_sqs::{SqsQueue, batch, decode, in_trace};
+
+use crate::tell::Teller;
 
 /// What the two writes after a request may take, at most: see the bounds of AWS calls.
 const TIME_TO_RECORD: Duration = Duration::from_secs(4);
@@ -43,6 +49,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         &table_name,
     );
     let key_usage = keys.usage();
+    let teller = &Teller {
+        bus: EventBus::new(
+            aws_sdk_eventbridge::Client::new(&aws),
+            environment.text("EVENT_BUS_NAME")?,
+        ),
+        operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
+        tracer: Tracer::new(&environment),
+        gathered: Mutex::default(),
+    };
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
@@ -76,16 +91,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             metrics::taken_up(metrics, &hint, record.sent_at(), SystemClock.now());
-            let run = Box::pin(deliver.run(&hint, end));
+            let trace = record.trace_header().and_then(TraceHeader::parse);
+            let run = in_trace(record.trace_header(), deliver.run(&hint, end));
+            let run = Box::pin(run);
             #[cfg(feature = "failpoints")]
             let run = failpoints.run(&hint, run);
             run.await
-                .inspect(|report| log::report(&hint, report))
+                .inspect(|report| log::report(&hint, trace.as_ref(), report))
+                .inspect(|report| teller.report(&hint, trace.as_ref(), report))
                 .inspect(|report| metrics::report(metrics, report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())
         })
         .await;
+        let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER / 2);
+        teller.tell(metrics, time_left).await;
         metrics::batch(metrics, response.batch_item_failures.len(), &key_usage);
         metrics.write();
         Ok::<_, Diagnostic>(response)

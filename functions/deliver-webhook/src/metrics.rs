@@ -24,6 +24,7 @@ pub(crate) fn report(metrics: &Metrics, report: &Report) {
             verdict,
             recorded,
             event_at,
+            ..
         } => {
             attempted(metrics, attempt, *event_at);
             // What is not recorded has not come about: it will be, and is counted then.
@@ -34,7 +35,7 @@ pub(crate) fn report(metrics: &Metrics, report: &Report) {
                 }
             }
         }
-        Report::Settled(status) => ended(metrics, *status),
+        Report::Settled(status, _) => ended(metrics, *status),
         Report::Waiting | Report::Dropped(_) => {}
     }
 }
@@ -85,6 +86,7 @@ pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &Usage) {
 mod tests {
     use super::*;
     use serde_json::Value;
+    use webhooks_domain::deliver::Owed;
     use webhooks_domain::delivery::FailureReason;
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::outbound::ResponseHeaders;
@@ -97,6 +99,14 @@ mod tests {
             "{}-DeliverWebhookFunction-AbCdEfGhIjKl",
             "s".repeat(28)
         ))
+    }
+
+    fn owed() -> Owed {
+        Owed {
+            customer_id: "acme".parse().unwrap(),
+            event_type: "order.created".parse().unwrap(),
+            was_sent_again: false,
+        }
     }
 
     fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
@@ -119,6 +129,7 @@ mod tests {
             verdict,
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
+            owed: owed(),
         }
     }
 
@@ -180,6 +191,7 @@ mod tests {
             verdict,
             recorded: Recorded::LeftToNextHint,
             event_at: None,
+            owed: owed(),
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_ends_without_an_attempt_is_counted() {
-        let line = line_of(&[Report::Settled(DeliveryStatus::Held)]);
+        let line = line_of(&[Report::Settled(DeliveryStatus::Held, owed())]);
         assert_eq!(line["Held"], 1);
     }
 

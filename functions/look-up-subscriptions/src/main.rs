@@ -18,6 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let look_up = LookUp {
         directory: DynamoStore::new(client, environment.text("TABLE_NAME")?),
         reader: EventReader {
+            operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
             customer_id: environment.parse("CUSTOMER_ID_POINTER")?,
             idempotency_key: environment.parse("IDEMPOTENCY_KEY_POINTER")?,
             deadline: environment.parse("DEADLINE_POINTER")?,

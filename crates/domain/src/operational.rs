@@ -1,0 +1,307 @@
+//! Operational events: what becomes of deliveries and subscriptions, for those who run the
+//! system.
+//!
+//! They are put on the stack's own bus, after what they tell is recorded, and at best
+//! effort: one that is lost is still in the table. With an operator's customer id the stack
+//! takes them up again as that customer's events, and sends them as webhooks. **That cannot
+//! loop**: what happens to the operator's own deliveries and subscriptions is never told.
+
+use serde::Serialize;
+
+use crate::deliver::{Owed, Recorded, Report};
+use crate::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
+use crate::event_type::EventType;
+use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use crate::outbound::AttemptOutcome;
+use crate::ports::{AnnounceError, Announcer, MAX_ANNOUNCED};
+
+/// The `source` of every operational event. No producer's may be the same.
+pub const SOURCE: &str = "webhooks";
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A delivery was given up.
+    DeliveryFailed,
+    /// A delivery that had been given up or held was sent again, and taken.
+    DeliveryRecovered,
+    /// An endpoint fails, and nothing has succeeded since.
+    SubscriptionFailing,
+    /// The system holds a subscription's deliveries from now on.
+    SubscriptionDisabled,
+    /// A subscription's deliveries are sent again.
+    SubscriptionEnabled,
+    /// A subscription signs with another secret.
+    SubscriptionSecretRotated,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::DeliveryFailed,
+        Self::DeliveryRecovered,
+        Self::SubscriptionFailing,
+        Self::SubscriptionDisabled,
+        Self::SubscriptionEnabled,
+        Self::SubscriptionSecretRotated,
+    ];
+
+    /// Its event type.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeliveryFailed => "delivery.failed",
+            Self::DeliveryRecovered => "delivery.recovered",
+            Self::SubscriptionFailing => "subscription.failing",
+            Self::SubscriptionDisabled => "subscription.disabled",
+            Self::SubscriptionEnabled => "subscription.enabled",
+            Self::SubscriptionSecretRotated => "subscription.secret_rotated",
+        }
+    }
+}
+
+/// An operational event. Its JSON is the event's `detail`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationalEvent {
+    /// What happened.
+    #[serde(skip)]
+    pub kind: Kind,
+    /// To whom.
+    pub customer_id: CustomerId,
+    /// At which endpoint.
+    pub subscription_id: SubscriptionId,
+    /// The rest, by kind.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What an operational event says beside the subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum About {
+    /// Of a delivery.
+    Delivery {
+        /// Which one.
+        delivery_id: DeliveryId,
+        /// The message that it owes.
+        message_id: MessageId,
+        /// The message's type.
+        event_type: EventType,
+        /// Why it was given up.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+        /// Its last attempt, if that ended it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_attempt: Option<LastAttempt>,
+    },
+    /// Of a secret.
+    Secret {
+        /// The version that signs from now on.
+        secret_version: u32,
+        /// Its kind: `v1` or `v1a`.
+        secret_kind: &'static str,
+    },
+    /// Why the system did it.
+    Reason {
+        /// In one word.
+        reason: &'static str,
+    },
+    /// Nothing.
+    Nothing {},
+}
+
+/// What is told of an attempt: nothing that the endpoint said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastAttempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began (RFC 3339).
+    pub at: String,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, when there was an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl OperationalEvent {
+    /// What is to be told of a queue message that was handled.
+    pub fn of_report(delivery: &DeliveryId, report: &Report) -> Option<Self> {
+        match report {
+            // What is not recorded has not come about.
+            Report::Attempted {
+                attempt,
+                verdict: Verdict::Ended(status),
+                recorded: Recorded::Written,
+                owed,
+                ..
+            } => Self::of_end(delivery, *status, owed, Some(attempt)),
+            Report::Settled(status, owed) => Self::of_end(delivery, *status, owed, None),
+            _ => None,
+        }
+    }
+
+    fn of_end(
+        delivery: &DeliveryId,
+        status: DeliveryStatus,
+        owed: &Owed,
+        attempt: Option<&Attempt>,
+    ) -> Option<Self> {
+        let kind = match status {
+            DeliveryStatus::Failed(
+                FailureReason::AttemptsExhausted
+                | FailureReason::EndpointGone
+                | FailureReason::Expired,
+            ) => Kind::DeliveryFailed,
+            DeliveryStatus::Succeeded if owed.was_sent_again => Kind::DeliveryRecovered,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            customer_id: owed.customer_id.clone(),
+            subscription_id: delivery.subscription,
+            about: About::Delivery {
+                delivery_id: *delivery,
+                message_id: delivery.message,
+                event_type: owed.event_type.clone(),
+                reason: status.reason(),
+                last_attempt: attempt.map(|attempt| LastAttempt {
+                    number: attempt.number,
+                    at: attempt.at.to_string(),
+                    outcome: attempt.outcome,
+                    status: attempt.status,
+                }),
+            },
+        })
+    }
+
+    /// The event's `detail`, as JSON.
+    pub fn detail(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers are always JSON")
+    }
+}
+
+/// Tells events to whom they concern: all but the operator's own.
+///
+/// # Errors
+/// When they could not all be told. Nothing depends on them.
+pub async fn announce<A: Announcer>(
+    announcer: &A,
+    operator: Option<&CustomerId>,
+    mut events: Vec<OperationalEvent>,
+) -> Result<(), AnnounceError> {
+    events.retain(|event| Some(&event.customer_id) != operator);
+    for chunk in events.chunks(MAX_ANNOUNCED) {
+        announcer.announce(chunk).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::delivery::tests::delivery;
+    use crate::outbound::ResponseHeaders;
+    use crate::timestamp::Timestamp;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(usize, String)>>);
+
+    impl Announcer for Heard {
+        async fn announce(&self, events: &[OperationalEvent]) -> Result<(), AnnounceError> {
+            let heard = events
+                .iter()
+                .map(|event| (events.len(), event.customer_id.to_string()));
+            self.0.lock().unwrap().extend(heard);
+            Ok(())
+        }
+    }
+
+    fn owed(was_sent_again: bool) -> Owed {
+        Owed {
+            customer_id: "acme".parse().unwrap(),
+            event_type: "order.created".parse().unwrap(),
+            was_sent_again,
+        }
+    }
+
+    fn attempted(status: DeliveryStatus, recorded: Recorded, was_sent_again: bool) -> Report {
+        Report::Attempted {
+            attempt: Attempt {
+                number: 3,
+                at: Timestamp::from_millis(1_700_000_000_000),
+                duration_ms: 12,
+                outcome: AttemptOutcome::HttpError,
+                status: Some(500),
+                error: None,
+                addresses: Vec::new(),
+                response_headers: ResponseHeaders::default(),
+                response_excerpt: Some("what the endpoint said".to_owned()),
+            },
+            verdict: Verdict::Ended(status),
+            recorded,
+            event_at: None,
+            owed: owed(was_sent_again),
+        }
+    }
+
+    fn told(report: &Report) -> Option<OperationalEvent> {
+        OperationalEvent::of_report(&delivery(0).id, report)
+    }
+
+    const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+
+    #[test]
+    fn a_delivery_that_is_given_up_is_told_without_what_the_endpoint_said() {
+        let event = told(&attempted(FAILED, Recorded::Written, false)).unwrap();
+        assert_eq!(event.kind.as_str(), "delivery.failed");
+        let detail = event.detail();
+        assert!(
+            detail.contains(r#""reason":"attemptsExhausted""#),
+            "{detail}"
+        );
+        assert!(!detail.contains("what the endpoint said"), "{detail}");
+        let expired = DeliveryStatus::Failed(FailureReason::Expired);
+        let settled = told(&Report::Settled(expired, owed(false))).unwrap();
+        assert_eq!(settled.kind, Kind::DeliveryFailed);
+    }
+
+    #[test]
+    fn a_success_is_told_only_of_a_delivery_that_was_sent_again() {
+        let succeeded = DeliveryStatus::Succeeded;
+        assert_eq!(told(&attempted(succeeded, Recorded::Written, false)), None);
+        let recovered = told(&attempted(succeeded, Recorded::Written, true)).unwrap();
+        assert_eq!(recovered.kind, Kind::DeliveryRecovered);
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_not_told() {
+        let lost = attempted(FAILED, Recorded::LeftToNextHint, false);
+        assert_eq!(told(&lost), None);
+    }
+
+    #[test]
+    fn nothing_is_told_of_the_operators_own() {
+        let event = told(&attempted(FAILED, Recorded::Written, false)).unwrap();
+        let of = |customer: &str| OperationalEvent {
+            customer_id: customer.parse().unwrap(),
+            ..event.clone()
+        };
+        let heard = Heard::default();
+        let operator: CustomerId = "operator".parse().unwrap();
+        let mut events = vec![of("operator"); 3];
+        events.extend(vec![of("acme"); MAX_ANNOUNCED + 1]);
+        announce(&heard, Some(&operator), events)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
+        let heard = heard.0.into_inner().unwrap();
+        assert_eq!(heard.len(), MAX_ANNOUNCED + 1);
+        assert!(heard.iter().all(|(_, customer)| customer == "acme"));
+        assert!(heard.iter().all(|(together, _)| *together <= MAX_ANNOUNCED));
+    }
+}

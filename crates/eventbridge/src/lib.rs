@@ -1,0 +1,45 @@
+//! Operational events onto the stack's event bus.
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use webhooks_domain::operational::{OperationalEvent, SOURCE};
+use webhooks_domain::ports::{AnnounceError, Announcer};
+
+/// The bus.
+#[derive(Debug, Clone)]
+pub struct EventBus {
+    client: Client,
+    name: String,
+}
+
+impl EventBus {
+    /// The bus with this name.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+}
+
+impl Announcer for EventBus {
+    async fn announce(&self, events: &[OperationalEvent]) -> Result<(), AnnounceError> {
+        let entries = events.iter().map(|event| {
+            PutEventsRequestEntry::builder()
+                .event_bus_name(&self.name)
+                .source(SOURCE)
+                .detail_type(event.kind.as_str())
+                .detail(event.detail())
+                .build()
+        });
+        let output = self
+            .client
+            .put_events()
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .map_err(|error| AnnounceError(Box::new(error)))?;
+        let refused = output.entries.unwrap_or_default().into_iter();
+        match refused.into_iter().find_map(|entry| entry.error_code) {
+            None => Ok(()),
+            Some(code) => Err(AnnounceError(code.into())),
+        }
+    }
+}

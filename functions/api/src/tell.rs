@@ -1,0 +1,50 @@
+//! Tells what somebody did to a subscription, after it is done.
+
+use tracing::warn;
+use webhooks_domain::ids::CustomerId;
+use webhooks_domain::operational::{About, Kind, OperationalEvent, announce};
+use webhooks_domain::subscription::Subscription;
+use webhooks_eventbridge::EventBus;
+use webhooks_lambda::with_sources;
+
+/// Tells operational events.
+pub(crate) struct Teller {
+    pub(crate) bus: EventBus,
+    pub(crate) operator: Option<CustomerId>,
+}
+
+impl Teller {
+    /// The subscription's deliveries are sent again.
+    pub(crate) async fn enabled(&self, subscription: &Subscription) {
+        self.tell(Kind::SubscriptionEnabled, subscription, About::Nothing {})
+            .await;
+    }
+
+    /// The subscription signs with another secret.
+    pub(crate) async fn secret_rotated(&self, subscription: &Subscription) {
+        let current = subscription.secrets.current();
+        let about = About::Secret {
+            secret_version: current.version,
+            secret_kind: current.kind().as_str(),
+        };
+        self.tell(Kind::SubscriptionSecretRotated, subscription, about)
+            .await;
+    }
+
+    /// A failure is logged and no more: what was done is done.
+    async fn tell(&self, kind: Kind, subscription: &Subscription, about: About) {
+        let event = OperationalEvent {
+            kind,
+            customer_id: subscription.customer_id.clone(),
+            subscription_id: subscription.id,
+            about,
+        };
+        let told = announce(&self.bus, self.operator.as_ref(), vec![event]);
+        if let Err(failure) = told.await {
+            warn!(
+                error = with_sources(&failure),
+                "an operational event was not told"
+            );
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Whom a batch is told to, beside its log: the event bus and X-Ray.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tracing::warn;
+use webhooks_domain::deliver::Report;
+use webhooks_domain::delivery::Hint;
+use webhooks_domain::ids::CustomerId;
+use webhooks_domain::operational::{OperationalEvent, announce};
+use webhooks_eventbridge::EventBus;
+use webhooks_lambda::{Metric, Metrics, TraceHeader, Tracer, with_sources};
+
+/// Gathers what is to be told of a batch.
+pub(crate) struct Teller {
+    pub(crate) bus: EventBus,
+    pub(crate) operator: Option<CustomerId>,
+    pub(crate) tracer: Tracer,
+    pub(crate) gathered: Mutex<Vec<OperationalEvent>>,
+}
+
+impl Teller {
+    /// A queue message was handled.
+    pub(crate) fn report(&self, hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
+        let event = OperationalEvent::of_report(&hint.delivery, report);
+        self.gathered().extend(event);
+        if let (Some(trace), Report::Attempted { attempt, .. }) = (trace, report) {
+            let end = attempt.at + Duration::from_millis(attempt.duration_ms.into());
+            let annotations = serde_json::json!({
+                "delivery_id": hint.delivery.to_string(),
+                "attempt": attempt.number,
+                "outcome": attempt.outcome.as_str(),
+            });
+            self.tracer
+                .add(trace, "attempt", (attempt.at, end), &annotations);
+        }
+    }
+
+    /// Tells the batch's events in one call, within the time. What is not told is in the
+    /// table all the same.
+    pub(crate) async fn tell(&self, metrics: &Metrics, time_left: Duration) {
+        let events = std::mem::take(&mut *self.gathered());
+        let count = events.len();
+        if count == 0 {
+            return;
+        }
+        let told = timeout(
+            time_left,
+            announce(&self.bus, self.operator.as_ref(), events),
+        );
+        let problem = match told.await {
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => with_sources(&failure),
+            Err(_) => "no time was left".to_owned(),
+        };
+        warn!(error = problem, count, "operational events were not told");
+        metrics.count(Metric::Unannounced, count as u64);
+    }
+
+    fn gathered(&self) -> std::sync::MutexGuard<'_, Vec<OperationalEvent>> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

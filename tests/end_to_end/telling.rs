@@ -1,0 +1,142 @@
+//! What the system tells of itself: operational events, and traces.
+
+use anyhow::{Context, Result};
+use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, Request};
+
+use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::leaks::log_lines;
+
+/// The operator's customer id, as `cargo xtask test` deploys the stack.
+const OPERATOR: &str = "operator";
+
+/// Subscribes the operator to what happens to this test's customer, and to itself.
+async fn subscribe_operator(test: &Fixture, path: &str) -> Result<CreatedSubscription> {
+    let subscription = json!({
+        "url": test.receiver.url(path),
+        "eventTypes": ["delivery.*", "subscription.*"],
+        "filter": {"customerId": [test.customer, OPERATOR]},
+    });
+    Ok(test
+        .api
+        .create_subscription(OPERATOR, &subscription)
+        .await?)
+}
+
+fn body(request: &Request) -> Result<Value> {
+    Ok(serde_json::from_slice(&request.body)?)
+}
+
+#[tokio::test]
+async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() -> Result<()> {
+    let (test, _alone) = Fixture::alone("telling").await?;
+    let told = subscribe_operator(&test, "/told").await?;
+    let gone = || Answer::status(StatusCode::GONE);
+    test.receiver.script("/operator-fails", [gone()]);
+    let failing = subscribe_operator(&test, "/operator-fails").await?;
+    test.receiver.script("/gone", [gone()]);
+    let customers = test.subscribe("/gone").await?;
+    test.put("order.created", json!({})).await?;
+
+    let request = test.first_request("/told").await?;
+    request.verify(&told.secret)?;
+    let event = body(&request)?;
+    assert_eq!(event["type"], "delivery.failed", "{event}");
+    assert_eq!(event["data"]["customerId"], test.customer, "{event}");
+    assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
+    let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;
+    let shown = test.api.delivery(delivery).await?;
+    assert_eq!(shown.status, DeliveryStatus::Failed, "{shown:?}");
+
+    // The operator's other endpoint fails on the same event. Were that told, it would come
+    // to the first, before what is done after it.
+    let failed = test
+        .settled_delivery(request.webhook_id(), &failing)
+        .await?;
+    assert_eq!(failed.status, DeliveryStatus::Failed, "{failed:?}");
+    let path = [
+        "customers",
+        &test.customer,
+        "subscriptions",
+        &customers.subscription.id,
+        "secret",
+        "rotate",
+    ];
+    let rotated = test
+        .api
+        .request(http::Method::POST, &path, &[], Some(&json!({})))
+        .await?;
+    assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text());
+    loop {
+        let requests = test.receiver.requests_to("/told");
+        let events = requests.iter().map(|request| body(request));
+        let events = events.collect::<Result<Vec<_>>>()?;
+        for event in &events {
+            assert_eq!(event["data"]["customerId"], test.customer, "{event}");
+        }
+        if events
+            .iter()
+            .any(|event| event["type"] == "subscription.secret_rotated")
+        {
+            return Ok(());
+        }
+        test.requests("/told", requests.len() + 1).await?;
+    }
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
+    const TRACE: &str = "1-6560c1f8-0123456789abcdef01234567";
+    let (test, _alone) = Fixture::alone("trace").await?;
+    let failure = || Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    test.receiver
+        .script("/a", [failure(), failure(), Answer::ok()]);
+    let created = test.subscribe("/a").await?;
+    let queue = test.stack.output("DeliveryQueueUrl")?;
+    let sqs = aws_sdk_sqs::Client::new(test.stack.sdk_config());
+    let paused = pause_delivery(&test.stack).await?;
+    let sent = async {
+        test.put("order.created", json!({})).await?;
+        let subscription = created.subscription.id.trim_start_matches("sub_");
+        let hint = queue_message_with(&test.stack, queue, subscription).await?;
+        sqs.purge_queue().queue_url(queue).send().await?;
+        // As it comes from a workflow that X-Ray samples.
+        let header = format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1");
+        let header = MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value(header)
+            .build()?;
+        sqs.send_message()
+            .queue_url(queue)
+            .message_body(hint)
+            .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header)
+            .send()
+            .await?;
+        anyhow::Ok(())
+    }
+    .await;
+    resume_delivery(&test.stack, paused).await?;
+    sent?;
+    test.requests("/a", 3).await?;
+    let deadline = Instant::now() + ARRIVAL;
+    let subscription = created.subscription.id.trim_start_matches("sub_");
+    loop {
+        let lines = log_lines(&test.stack).await?;
+        let traced = lines.iter().filter_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let is_ours = line["delivery.id"].as_str()?.ends_with(subscription);
+            (is_ours && line["trace.id"] == TRACE).then(|| line["attempt"].clone())
+        });
+        let mut attempts: Vec<_> = traced.filter_map(|number| number.as_u64()).collect();
+        attempts.sort_unstable();
+        if attempts == [1, 2] {
+            return Ok(());
+        }
+        assert!(Instant::now() < deadline, "traced: {attempts:?}");
+        sleep(POLL_INTERVAL).await;
+    }
+}

@@ -1,0 +1,138 @@
+//! The operational events as documented: their schemas and examples, held against the code.
+
+// A failed `unwrap` or index shows more in a test than a handled one would.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+use webhooks_domain::operational::{About, Kind, LastAttempt, OperationalEvent, SOURCE};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_tests::template;
+
+fn read(folder: &str, kind: Kind) -> Value {
+    let file = format!("events/{folder}/{}.json", kind.as_str());
+    let text = fs::read_to_string(template::root().join(&file)).expect(&file);
+    serde_json::from_str(&text).expect(&file)
+}
+
+/// What the code tells, as full as it can be.
+fn told(kind: Kind) -> Value {
+    let delivery = format!("dlv_{:032x}_{:032x}", 1, 2);
+    let about = match kind {
+        Kind::DeliveryFailed | Kind::DeliveryRecovered => About::Delivery {
+            delivery_id: delivery.parse().unwrap(),
+            message_id: format!("msg_{:032x}", 1).parse().unwrap(),
+            event_type: "order.created".parse().unwrap(),
+            reason: (kind == Kind::DeliveryFailed).then_some("expired"),
+            last_attempt: Some(LastAttempt {
+                number: 1,
+                at: "2026-05-07T15:02:44.090Z".to_owned(),
+                outcome: AttemptOutcome::HttpError,
+                status: Some(500),
+            }),
+        },
+        Kind::SubscriptionDisabled => About::Reason {
+            reason: "endpointGone",
+        },
+        Kind::SubscriptionSecretRotated => About::Secret {
+            secret_version: 2,
+            secret_kind: "v1a",
+        },
+        Kind::SubscriptionFailing | Kind::SubscriptionEnabled => About::Nothing {},
+    };
+    let event = OperationalEvent {
+        kind,
+        customer_id: "acme".parse().unwrap(),
+        subscription_id: format!("sub_{:032x}", 2).parse().unwrap(),
+        about,
+    };
+    serde_json::from_str(&event.detail()).unwrap()
+}
+
+#[test]
+fn what_is_told_and_what_is_shown_fit_the_schema() {
+    for kind in Kind::ALL {
+        let schema = read("schemas", kind);
+        assert_eq!(schema["title"], kind.as_str());
+        fits(&told(kind), &schema, kind.as_str()).unwrap();
+        let example = read("operational", kind);
+        assert_eq!(example["source"], SOURCE);
+        assert_eq!(example["detail-type"], kind.as_str());
+        fits(&example["detail"], &schema, kind.as_str()).unwrap();
+    }
+}
+
+#[test]
+fn every_schema_and_example_is_of_an_event_that_there_is() {
+    let known: BTreeSet<_> = Kind::ALL
+        .iter()
+        .map(|kind| format!("{}.json", kind.as_str()))
+        .collect();
+    for folder in ["schemas", "operational"] {
+        let entries = fs::read_dir(template::root().join("events").join(folder)).unwrap();
+        let found = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(found.collect::<BTreeSet<_>>(), known, "{folder}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_a_schema_is_found() {
+    let schema = read("schemas", Kind::SubscriptionDisabled);
+    let good = told(Kind::SubscriptionDisabled);
+    for (field, value) in [
+        ("reason", json!("boredom")),
+        ("reason", json!(1)),
+        ("more", json!("x")),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        assert!(fits(&bad, &schema, "bad").is_err(), "{bad}");
+    }
+    let mut bad = good;
+    bad.as_object_mut().unwrap().remove("customerId");
+    assert!(fits(&bad, &schema, "bad").is_err());
+}
+
+/// Holds a value against a schema. Knows the few words that the schemas use, and refuses others.
+fn fits(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
+    let object = value.as_object();
+    let properties = schema["properties"].as_object();
+    for (word, wanted) in schema.as_object().unwrap() {
+        let holds = match word.as_str() {
+            "$schema" | "title" | "description" => true,
+            "type" => match wanted.as_str().unwrap() {
+                "object" => value.is_object(),
+                "string" => value.is_string(),
+                "integer" => value.is_u64(),
+                other => panic!("{place}: type {other}"),
+            },
+            "enum" => wanted.as_array().unwrap().contains(value),
+            "required" => {
+                let names = wanted.as_array().unwrap();
+                names
+                    .iter()
+                    .all(|name| !value[name.as_str().unwrap()].is_null())
+            }
+            "additionalProperties" => {
+                assert_eq!(*wanted, json!(false), "{place}");
+                let known = |name: &String| properties.is_some_and(|all| all.contains_key(name));
+                object.is_some_and(|object| object.keys().all(known))
+            }
+            "properties" => {
+                for (name, inner) in properties.unwrap() {
+                    if let Some(member) = object.and_then(|object| object.get(name)) {
+                        fits(member, inner, &format!("{place}.{name}"))?;
+                    }
+                }
+                true
+            }
+            other => panic!("{place}: the test does not know `{other}`"),
+        };
+        if !holds {
+            return Err(format!("{place}: `{word}` does not hold for {value}"));
+        }
+    }
+    Ok(())
+}
