@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::progress::{print_error, print_result, step};
+use crate::progress::{note, print_error, print_result, step};
 use crate::tools::{CargoTool, ToolSet, Tools};
 use crate::workspace::Workspace;
-use crate::{process, test};
+use crate::{process, template, test};
 
 const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Only this check; repeatable [default: all].
     #[arg(long, value_enum)]
     only: Vec<Check>,
-    /// Also look for known vulnerabilities; needs the network each time.
+    /// Fail when the list of known vulnerabilities cannot be had.
     #[arg(long)]
     advisories: bool,
 }
@@ -43,10 +43,14 @@ enum Check {
     Docs,
     /// Licences, sources, and who may depend on whom (deny.toml).
     Deny,
+    /// No dependency is known to be vulnerable. The list is on GitHub.
+    Advisories,
     /// No dependency is unused.
     Machete,
     /// `sam validate --lint` accepts the template.
     Template,
+    /// Checkov finds nothing insecure in the template but what it gives a reason for.
+    Security,
     /// The expressions of the state machine parse.
     StateMachine,
     /// What linters miss: the template tests of the package webhooks-tests.
@@ -94,7 +98,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 /// Installs what is missing, one line each, so that no check is slow without a word.
 fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
-    for (check, tool) in [(Check::Deny, CARGO_DENY), (Check::Machete, CARGO_MACHETE)] {
+    for (check, tool) in [
+        (Check::Deny, CARGO_DENY),
+        (Check::Advisories, CARGO_DENY),
+        (Check::Machete, CARGO_MACHETE),
+    ] {
         if chosen.contains(&check) {
             tool.install(workspace)?;
         }
@@ -103,6 +111,11 @@ fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
     if needs_python && !Tools::are_installed(workspace, ToolSet::Local)? {
         step("install SAM CLI", || {
             Tools::install(workspace, ToolSet::Local)
+        })?;
+    }
+    if chosen.contains(&Check::Security) && !Tools::are_installed(workspace, ToolSet::Security)? {
+        step("install checkov", || {
+            Tools::install(workspace, ToolSet::Security)
         })?;
     }
     Ok(())
@@ -137,7 +150,8 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
                 ])
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         ),
-        Check::Deny => deny(workspace, options),
+        Check::Deny => deny(workspace),
+        Check::Advisories => advisories(workspace, options),
         Check::Machete => quiet(
             workspace
                 .command(CARGO_MACHETE.install(workspace)?)
@@ -154,6 +168,7 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
                 "template.yaml",
             ]))
         }
+        Check::Security => security(workspace),
         Check::StateMachine => {
             let mut command = Tools::install(workspace, ToolSet::Local)?.command("python");
             command
@@ -166,7 +181,7 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
 }
 
 /// Checks the whole graph, and then the domain's own part of it.
-fn deny(workspace: &Workspace, options: &Options) -> Result<()> {
+fn deny(workspace: &Workspace) -> Result<()> {
     let program = CARGO_DENY.install(workspace)?;
     let mut command = workspace.command(&program);
     command.args([
@@ -178,9 +193,6 @@ fn deny(workspace: &Workspace, options: &Options) -> Result<()> {
         "licenses",
         "sources",
     ]);
-    if options.advisories {
-        command.arg("advisories");
-    }
     quiet(&mut command)?;
     quiet(
         workspace
@@ -195,6 +207,56 @@ fn deny(workspace: &Workspace, options: &Options) -> Result<()> {
             .args(["check", "bans"]),
     )
     .context("webhooks-domain depends on something that it must not reach")
+}
+
+/// Checks against the list of known vulnerabilities: today's, or the last one that was had.
+///
+/// Without any list there is nothing to check against. That is said, and fails only when it
+/// was asked for: a machine without the network could otherwise check nothing at all.
+fn advisories(workspace: &Workspace, options: &Options) -> Result<()> {
+    let program = CARGO_DENY.install(workspace)?;
+    let fetched = workspace
+        .command(&program)
+        .args(["--log-level", "off", "fetch", "db"])
+        .output()
+        .context("fetching the advisories")?
+        .status
+        .success();
+    let mut check = workspace.command(&program);
+    check.args(["--log-level", "error", "--offline", "check"]);
+    check.args(["--hide-inclusion-graph", "advisories"]);
+    if fetched {
+        return quiet(&mut check);
+    }
+    let output = check.output().context("starting the check")?;
+    if output.status.success() {
+        note("the advisories are those of an earlier day: today's could not be fetched");
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    // What it says when there never was a list.
+    let has_list = !text.contains("FETCH_HEAD");
+    if has_list || options.advisories {
+        eprint!("{}{text}", String::from_utf8_lossy(&output.stdout));
+        bail!(
+            "a dependency has an advisory, or there is no list: it comes from github.com/rustsec/advisory-db"
+        );
+    }
+    note("NOT CHECKED: the list of known vulnerabilities needs github.com once");
+    Ok(())
+}
+
+fn security(workspace: &Workspace) -> Result<()> {
+    let template = std::fs::read_to_string(workspace.root().join("template.yaml"))
+        .context("reading template.yaml")?;
+    let suppressed = template::suppressed_rules(&template)?;
+    let mut command = Tools::install(workspace, ToolSet::Security)?.command("checkov");
+    command.args(["--file", "template.yaml", "--framework", "cloudformation"]);
+    command.args(["--compact", "--quiet", "--skip-download"]);
+    if !suppressed.is_empty() {
+        command.args(["--skip-check", &suppressed.join(",")]);
+    }
+    quiet(&mut command)
 }
 
 fn rules(workspace: &Workspace) -> Result<()> {

@@ -20,6 +20,24 @@ pub(crate) fn function_packages(template: &str) -> Result<Vec<String>> {
     Ok(packages)
 }
 
+/// The security rules that the template says do not hold for it, with its reasons.
+///
+/// # Errors
+/// When one has no reason.
+pub(crate) fn suppressed_rules(template: &str) -> Result<Vec<&str>> {
+    let block = template
+        .lines()
+        .skip_while(|line| *line != "  Checkov:")
+        .skip(1)
+        .take_while(|line| line.starts_with("    "));
+    block
+        .map(|line| match line.trim().split_once(": ") {
+            Some((rule, reason)) if reason.len() > 20 => Ok(rule),
+            _ => bail!("template.yaml: `{}` gives no reason", line.trim()),
+        })
+        .collect()
+}
+
 /// The template with each `CodeUri: .` as the folder of that function's package
 /// under `functions`, and each relative `DefinitionUri` as a path below `root`.
 pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path) -> Result<String> {
@@ -104,6 +122,17 @@ Resources:
     Properties:
       CodeUri: .
 ";
+
+    #[test]
+    fn a_rule_is_suppressed_only_with_a_reason() {
+        let template = |line: &str| format!("Metadata:\n  Checkov:\n    {line}\n\nParameters:\n");
+        let good = template("CKV_AWS_1: It does not hold for this stack.");
+        assert_eq!(suppressed_rules(&good).unwrap(), ["CKV_AWS_1"]);
+        for bad in ["CKV_AWS_1:", "CKV_AWS_1: no"] {
+            assert!(suppressed_rules(&template(bad)).is_err(), "{bad}");
+        }
+        assert!(suppressed_rules("Parameters:\n").unwrap().is_empty());
+    }
 
     #[test]
     fn a_function_is_built_from_the_package_of_its_name() {

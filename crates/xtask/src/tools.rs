@@ -20,6 +20,8 @@ pub(crate) enum ToolSet {
     Local,
     /// What `sam build` needs besides SAM CLI.
     Build,
+    /// The linter of the template's security.
+    Security,
 }
 
 impl ToolSet {
@@ -27,6 +29,7 @@ impl ToolSet {
         match self {
             Self::Local => "local",
             Self::Build => "build",
+            Self::Security => "security",
         }
     }
 }
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn every_requirement_is_pinned() {
         let workspace = Workspace::find().unwrap();
-        for set in [ToolSet::Local, ToolSet::Build] {
+        for set in [ToolSet::Local, ToolSet::Build, ToolSet::Security] {
             let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 assert!(line.contains("=="), "{line}");
