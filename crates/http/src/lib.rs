@@ -11,7 +11,8 @@
 //! - At most one request per call: no redirect is followed, nothing is sent again. (A connection
 //!   found closed before a single byte was written to it is replaced; that is no second request.)
 //! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
-//!   newer against Mozilla's roots. No way to switch verification off.
+//!   newer against Mozilla's roots. No way to switch verification off. (The feature `bench`
+//!   adds an authority, and no release build has it.)
 //! - Bounded memory: at most [`MAX_BODY_BYTES`] of a response are read and only the excerpt is
 //!   kept; headers are at most 100 in about 400 KiB (hyper's bounds).
 //!
@@ -30,6 +31,9 @@
 //!   TCP. No answer is kept, whatever its time to live.
 //!
 //! This crate is not a general HTTP client, and records and signs nothing.
+
+#[cfg(all(feature = "bench", not(debug_assertions)))]
+compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
 
 mod dialled;
 mod excerpt;

@@ -30,6 +30,21 @@ pub(crate) fn system_resolver() -> Result<TokioResolver, NetError> {
     build(TokioResolver::builder_tokio()?)
 }
 
+/// A resolver that asks one name server.
+#[cfg(feature = "bench")]
+pub(crate) fn asking(name_server: SocketAddr) -> Result<TokioResolver, NetError> {
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+
+    let mut udp = ConnectionConfig::udp();
+    udp.port = name_server.port();
+    let server = NameServerConfig::new(name_server.ip(), true, vec![udp]);
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    build(TokioResolver::builder_with_config(
+        config,
+        TokioRuntimeProvider::default(),
+    ))
+}
+
 /// A resolver with our options in place of the system's.
 pub(crate) fn build(
     mut builder: ResolverBuilder<TokioRuntimeProvider>,

@@ -78,6 +78,30 @@ impl HttpSender {
         Self::with_resolver_and_roots(policy, limit, resolver::system_resolver()?, roots)
     }
 
+    /// The same with one more trusted authority and another name server: for measurements with
+    /// receivers on this machine. Not in any release build.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when the file holds no certificate in PEM.
+    #[cfg(feature = "bench")]
+    pub fn for_bench(
+        policy: AddressPolicy,
+        limit: Duration,
+        authority: &std::path::Path,
+        name_server: std::net::SocketAddr,
+    ) -> Result<Self, HttpSenderError> {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let authority = CertificateDer::from_pem_file(authority)
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        roots.add(authority)?;
+        let resolver = resolver::asking(name_server)?;
+        Self::with_resolver_and_roots(policy, limit, resolver, roots)
+    }
+
     /// The same with another resolver and other trusted roots, for this crate's tests.
     pub(crate) fn with_resolver_and_roots(
         policy: AddressPolicy,

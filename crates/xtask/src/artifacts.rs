@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::workspace::Workspace;
 use crate::{process, template};
 
-/// The workspace's programs, built with the dev profile.
+/// The workspace's programs.
 #[derive(Debug)]
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
@@ -23,6 +23,33 @@ pub(crate) enum Variant {
     Deployed,
     /// Those of a chaos run: the delivery function crashes where it is told to.
     WithFailpoints,
+    /// The functions alone, optimised as for AWS, for this machine.
+    Released,
+    /// The delivery function, optimised, which trusts receivers of a measurement.
+    Measured,
+    /// What measures, and the peers that are measured beside the functions, optimised.
+    Peers,
+}
+
+impl Variant {
+    /// What `cargo build` is told.
+    fn arguments(self) -> &'static str {
+        match self {
+            Self::Deployed => {
+                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench"
+            }
+            Self::WithFailpoints => {
+                "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
+                 --features deliver-webhook/failpoints"
+            }
+            // Without a package: those that are built by default, as `sam build` builds them.
+            Self::Released => "--release --bins",
+            Self::Measured => {
+                "--profile measured --package deliver-webhook --features deliver-webhook/bench"
+            }
+            Self::Peers => "--release --package webhooks-bench --bins",
+        }
+    }
 }
 
 impl Programs {
@@ -30,12 +57,9 @@ impl Programs {
     /// the same files: what is built is to be copied before the other one is.
     pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<Self> {
         let mut command = workspace.cargo();
-        command.args(["build", "--workspace", "--bins"]);
-        command.args(["--exclude", "xtask", "--exclude", "webhooks-cli"]);
-        if variant == Variant::WithFailpoints {
-            command.args(["--features", "deliver-webhook/failpoints"]);
-        }
         command
+            .arg("build")
+            .args(variant.arguments().split_whitespace())
             .args(["--message-format", "json-render-diagnostics"])
             .stdout(Stdio::piped());
         let output = command
@@ -54,6 +78,14 @@ impl Programs {
             Some(path) => Ok(path),
             None => bail!("no package builds the program `{name}`"),
         }
+    }
+
+    /// Copies every program into a folder, under its name.
+    pub(crate) fn copy_all(&self, folder: &Path) -> Result<()> {
+        for (name, executable) in &self.0 {
+            copy_executable(executable, &folder.join(name))?;
+        }
+        Ok(())
     }
 
     /// Writes what `sam deploy` needs into `folder`, and returns the template's path.

@@ -1,4 +1,4 @@
-//! Telling a program with failpoints from one that may be deployed.
+//! Telling a program for tests or measurements from one that may be deployed.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,22 @@ use anyhow::{Context, Result};
 /// The variable that functions with failpoints read; its name is in no other program.
 pub(crate) const FOLDER_VARIABLE: &str = "FAILPOINTS_FOLDER";
 
+/// The variable that a function of a measurement reads: the authority that it trusts.
+pub(crate) const AUTHORITY_VARIABLE: &str = "BENCH_AUTHORITY_FILE";
+
 /// Whether a program was built with failpoints.
 pub(crate) fn are_in(program: &Path) -> Result<bool> {
+    reads(program, FOLDER_VARIABLE)
+}
+
+/// Whether a program was built for a measurement.
+pub(crate) fn trusts_an_authority(program: &Path) -> Result<bool> {
+    reads(program, AUTHORITY_VARIABLE)
+}
+
+fn reads(program: &Path, variable: &str) -> Result<bool> {
     let bytes = fs::read(program).with_context(|| format!("reading `{}`", program.display()))?;
-    let marker = FOLDER_VARIABLE.as_bytes();
+    let marker = variable.as_bytes();
     Ok(bytes.windows(marker.len()).any(|window| window == marker))
 }
 
@@ -31,12 +43,12 @@ mod tests {
     }
 
     #[test]
-    fn failpoints_are_no_default_feature() {
+    fn features_for_tests_and_measurements_are_no_default() {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../functions/deliver-webhook/Cargo.toml");
         let manifest: toml::Table = toml::from_str(&fs::read_to_string(manifest).unwrap()).unwrap();
         let features = manifest["features"].as_table().unwrap();
-        assert!(features.contains_key("failpoints"));
+        assert!(features.contains_key("failpoints") && features.contains_key("bench"));
         assert!(!features.contains_key("default"));
     }
 }

@@ -4,6 +4,7 @@
 //! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
 //! - `chaos` is a longer form of one test; `fuzz` and `mutants` look for longer for what
 //!   the tests miss.
+//! - `bench` measures what the system costs, in time and in money.
 //!
 //! A local stack is the same template that AWS gets, deployed by SAM CLI to
 //! `MiniStack`. Everything that is installed or started stays below `target/`, and
@@ -16,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod artifacts;
+mod bench;
 mod chaos;
 mod check;
 mod dashboard;
@@ -64,6 +66,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Draw the dashboard of template.yaml into docs/dashboard.svg.
     Dashboard,
+    /// Measure starts, deliveries and the bill, beside peers and the last figures.
+    Bench(bench::Options),
     /// Build the functions for AWS with `sam build`.
     Build(sam_build::Options),
 }
@@ -89,6 +93,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants(options) => mutants::run(&workspace, options),
         Command::Dashboard => dashboard::run(&workspace),
+        Command::Bench(options) => bench::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, options),
     }
 }

@@ -46,16 +46,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .env("PATH", path),
     )?;
     let built = workspace.root().join(".aws-sam/build");
-    refuse_failpoints(&built)?;
+    refuse_what_is_not_for_aws(&built)?;
     println!("{}", sizes(&built)?);
     Ok(())
 }
 
-fn refuse_failpoints(folder: &Path) -> Result<()> {
+fn refuse_what_is_not_for_aws(folder: &Path) -> Result<()> {
     for (function, program) in programs(folder)? {
         ensure!(
             !failpoints::are_in(&program)?,
             "{function} has failpoints: it was built for a chaos run, and is not for AWS"
+        );
+        ensure!(
+            !failpoints::trusts_an_authority(&program)?,
+            "{function} trusts an authority of a measurement, and is not for AWS"
         );
     }
     Ok(())
@@ -124,20 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn a_function_with_failpoints_is_refused_by_name() {
-        let folder = std::env::temp_dir().join(format!("xtask-refused-{}", std::process::id()));
-        for (name, program) in [
-            ("ApiFunction", "none"),
-            ("DeliverWebhookFunction", failpoints::FOLDER_VARIABLE),
+    fn a_function_for_tests_or_measurements_is_refused_by_name() {
+        for (variable, refusal) in [
+            (failpoints::FOLDER_VARIABLE, "has failpoints"),
+            (failpoints::AUTHORITY_VARIABLE, "trusts an authority"),
         ] {
-            fs::create_dir_all(folder.join(name)).unwrap();
-            fs::write(folder.join(name).join("bootstrap"), program).unwrap();
+            let folder = std::env::temp_dir().join(format!("xtask-refused-{}", std::process::id()));
+            for (name, program) in [
+                ("ApiFunction", "none"),
+                ("DeliverWebhookFunction", variable),
+            ] {
+                fs::create_dir_all(folder.join(name)).unwrap();
+                fs::write(folder.join(name).join("bootstrap"), program).unwrap();
+            }
+            let error = refuse_what_is_not_for_aws(&folder).unwrap_err().to_string();
+            fs::remove_dir_all(&folder).unwrap();
+            let expected = format!("DeliverWebhookFunction {refusal}");
+            assert!(error.starts_with(&expected), "{error}");
         }
-        let error = refuse_failpoints(&folder).unwrap_err().to_string();
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(
-            error.starts_with("DeliverWebhookFunction has failpoints"),
-            "{error}"
-        );
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum ToolSet {
     Build,
     /// The linter of the template's security.
     Security,
+    /// Node.js, for the peers of the benchmarks.
+    Bench,
 }
 
 impl ToolSet {
@@ -30,6 +32,7 @@ impl ToolSet {
             Self::Local => "local",
             Self::Build => "build",
             Self::Security => "security",
+            Self::Bench => "bench",
         }
     }
 }
@@ -239,7 +242,12 @@ mod tests {
     #[test]
     fn every_requirement_is_pinned() {
         let workspace = Workspace::find().unwrap();
-        for set in [ToolSet::Local, ToolSet::Build, ToolSet::Security] {
+        for set in [
+            ToolSet::Local,
+            ToolSet::Build,
+            ToolSet::Security,
+            ToolSet::Bench,
+        ] {
             let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 assert!(line.contains("=="), "{line}");

@@ -3,6 +3,9 @@
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("a release build must not crash on purpose: build it without `failpoints`");
 
+#[cfg(all(feature = "bench", not(debug_assertions)))]
+compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
+
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod log;
@@ -61,6 +64,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
+    let addresses = AddressPolicy::new(development);
+    #[cfg(not(feature = "bench"))]
+    let sender = HttpSender::new(addresses, timeout)?;
+    #[cfg(feature = "bench")]
+    let sender = HttpSender::for_bench(
+        addresses,
+        timeout,
+        environment.text("BENCH_AUTHORITY_FILE")?.as_ref(),
+        environment.parse("BENCH_NAME_SERVER")?,
+    )?;
     let policy = environment.retry_policy()?;
     if policy.longest_run() > environment.retention()? {
         warn!("some deliveries end as expired: RETENTION_DAYS is shorter than the retry schedule");
@@ -72,7 +85,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             aws_sdk_sqs::Client::new(&aws),
             environment.text("DELIVERY_QUEUE_URL")?,
         ),
-        sender: HttpSender::new(AddressPolicy::new(development), timeout)?,
+        sender,
         clock: SystemClock,
         policy,
         longest_queue_delay: environment.parse("LONGEST_QUEUE_DELAY_SECONDS")?,

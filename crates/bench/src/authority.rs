@@ -1,0 +1,56 @@
+//! A certificate authority of one run, and server configurations with its certificates.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+
+/// A root and one authority below it, as public ones are. All keys are P-256.
+pub(crate) struct Authority {
+    intermediate: CertifiedIssuer<'static, KeyPair>,
+    /// The root's certificate as PEM, for the programs that are measured.
+    pub(crate) file: PathBuf,
+}
+
+impl Authority {
+    /// Makes the authority and writes its root's certificate into a folder.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let params = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let root = CertifiedIssuer::self_signed(params("bench root"), KeyPair::generate()?)?;
+        let intermediate =
+            CertifiedIssuer::signed_by(params("bench intermediate"), KeyPair::generate()?, &root)?;
+        let file = folder.join("authority.pem");
+        fs::write(&file, root.pem()).with_context(|| format!("writing `{}`", file.display()))?;
+        Ok(Self { intermediate, file })
+    }
+
+    /// A server's configuration for a name or an address. It resumes sessions, as rustls does
+    /// by default.
+    pub(crate) fn server(&self, name: &str) -> Result<ServerConfig> {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new([name.to_owned()])?;
+        let leaf: CertificateDer<'static> =
+            params.signed_by(&key, &self.intermediate)?.der().clone();
+        let chain = vec![leaf, self.intermediate.der().clone()];
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}

@@ -1,0 +1,532 @@
+//! The part `delivery`: CPU, time and memory of a delivery, beside a bare client and Node.js.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::{
+    function::{Function, expect_no_failures},
+    process::Process,
+    receiver::{Behaviour, Receiver, Sample},
+    report::{Figure, Part, Table, Unit},
+    setup::{Programs, Setup},
+    stats::{Measured, micros, millis, ratios},
+    stub_aws::Counts,
+    workload::{CUSTOMER, Subscriber, Workflow, batch, event},
+};
+
+/// Messages in a batch, as the template sets it.
+const BATCH: usize = 10;
+
+/// Distinct deliveries of each scenario; they are delivered again and again.
+const DELIVERIES: usize = 100;
+
+/// How long a request may take where some are never answered.
+const SHORT_TIMEOUT_SECONDS: u64 = 2;
+
+/// What kind of endpoint is delivered to, and how often.
+struct Scenario {
+    name: &'static str,
+    behaviour: Behaviour,
+    rounds: usize,
+    /// Batches in a round, of ours.
+    batches: usize,
+    /// Batches in a round, of Node.js: it is slower, and comes to its end all the same.
+    node_batches: usize,
+    /// Batches before the first round.
+    warm_up: usize,
+}
+
+const SCENARIOS: [Scenario; 5] = [
+    Scenario {
+        name: "kept connection",
+        behaviour: Behaviour::Prompt,
+        rounds: 11,
+        batches: 100,
+        node_batches: 20,
+        warm_up: 100,
+    },
+    Scenario {
+        name: "new TLS connection",
+        behaviour: Behaviour::NewConnection,
+        rounds: 11,
+        batches: 40,
+        node_batches: 10,
+        warm_up: 40,
+    },
+    Scenario {
+        name: "resumed TLS session",
+        behaviour: Behaviour::ResumedConnection,
+        rounds: 7,
+        batches: 40,
+        node_batches: 10,
+        warm_up: 40,
+    },
+    Scenario {
+        name: "200 ms",
+        behaviour: Behaviour::Slow(Duration::from_millis(200)),
+        rounds: 5,
+        batches: 6,
+        node_batches: 1,
+        warm_up: 2,
+    },
+    Scenario {
+        name: "1 % hang",
+        behaviour: Behaviour::Hangs { one_in: 100 },
+        rounds: 2,
+        batches: 20,
+        node_batches: 10,
+        warm_up: 2,
+    },
+];
+
+/// One round of one program.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    cpu_micros: f64,
+    /// The median of its batches.
+    batch_millis: f64,
+}
+
+/// All rounds of one program, and what else is known of it.
+struct Contender {
+    rounds: Vec<Round>,
+    peak_mebibytes: f64,
+    counts: Counts,
+    printed_bytes: u64,
+    deliveries: u64,
+}
+
+impl Contender {
+    fn of(&self, what: impl Fn(&Round) -> f64) -> Vec<f64> {
+        self.rounds.iter().map(what).collect()
+    }
+
+    fn cpu(&self) -> Vec<f64> {
+        self.of(|round| round.cpu_micros)
+    }
+
+    fn batches(&self) -> Vec<f64> {
+        self.of(|round| round.batch_millis)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
+    fn per_delivery(&self, count: u64) -> f64 {
+        count as f64 / self.deliveries as f64
+    }
+}
+
+/// Runs the part.
+pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
+    let mut part = Part::new("delivery", "Delivery", quick)?;
+    explain(&mut part);
+    let setup = Setup::start(programs).await?;
+    let mut cpu = Table::new(
+        "CPU of one delivery, user and system",
+        &[
+            "endpoint",
+            "÷ bare client",
+            "Node.js ÷ ours",
+            "ours",
+            "bare client",
+            "Node.js",
+            "ours, deliveries per CPU-second",
+        ],
+    );
+    let mut time = Table::new(
+        "Time of a batch of ten, and memory",
+        &[
+            "endpoint",
+            "Node.js ÷ ours",
+            "ours, median batch",
+            "Node.js, median batch",
+            "ours, peak memory",
+            "bare client",
+            "Node.js",
+        ],
+    );
+    let mut calls = Table::new(
+        "What one delivery asks of AWS, and prints",
+        &[
+            "endpoint",
+            "ours, AWS calls",
+            "Node.js, AWS calls",
+            "ours, bytes logged",
+            "Node.js, bytes logged",
+        ],
+    );
+    for scenario in &SCENARIOS {
+        eprintln!("delivery: {}", scenario.name);
+        let [ours, bare, node] = compare(programs, &setup, scenario, quick).await?;
+        figures(&mut part, scenario, &[&ours, &bare, &node]);
+        let to_bare = ratios(&ours.cpu(), &bare.cpu());
+        let to_node = ratios(&node.cpu(), &ours.cpu());
+        let per_delivery = Measured::of(&ours.cpu());
+        let per_cpu_second: Vec<f64> = ours.cpu().iter().map(|micros| 1e6 / micros).collect();
+        let cell = |runs: &[f64], unit| Figure::cell(Measured::of(runs), unit);
+        cpu.row([
+            scenario.name.to_owned(),
+            Figure::cell(to_bare, Unit::Ratio),
+            Figure::cell(to_node, Unit::Ratio),
+            Figure::cell(per_delivery, Unit::Micros),
+            cell(&bare.cpu(), Unit::Micros),
+            cell(&node.cpu(), Unit::Micros),
+            cell(&per_cpu_second, Unit::Count),
+        ]);
+        let faster = ratios(&node.batches(), &ours.batches());
+        time.row([
+            scenario.name.to_owned(),
+            Figure::cell(faster, Unit::Ratio),
+            cell(&ours.batches(), Unit::Millis),
+            cell(&node.batches(), Unit::Millis),
+            Unit::Mebibytes.text(ours.peak_mebibytes),
+            Unit::Mebibytes.text(bare.peak_mebibytes),
+            Unit::Mebibytes.text(node.peak_mebibytes),
+        ]);
+        calls.row([
+            scenario.name.to_owned(),
+            Unit::Count.text(ours.per_delivery(ours.counts.total())),
+            Unit::Count.text(node.per_delivery(node.counts.total())),
+            Unit::Count.text(ours.per_delivery(ours.printed_bytes)),
+            Unit::Count.text(node.per_delivery(node.printed_bytes)),
+        ]);
+    }
+    part.tables = vec![cpu, time, calls];
+    Ok(part)
+}
+
+/// What is compared with the targets and the baseline.
+fn figures(part: &mut Part, scenario: &Scenario, [ours, bare, node]: &[&Contender; 3]) {
+    let to_bare = ratios(&ours.cpu(), &bare.cpu());
+    let to_node = ratios(&node.cpu(), &ours.cpu());
+    let per_delivery = Measured::of(&ours.cpu());
+    let faster = ratios(&node.batches(), &ours.batches());
+    let name = |what: &str| format!("{}/{what}", scenario.name);
+    part.figure(&name("Node.js CPU to ours"), to_node, Unit::Ratio);
+    let (cpu_name, bare_name) = (name("CPU"), name("CPU to bare client"));
+    match scenario.behaviour {
+        Behaviour::Prompt => {
+            part.target(&cpu_name, per_delivery, Unit::Micros, 100.0);
+            part.target(&bare_name, to_bare, Unit::Ratio, 4.0);
+            let peak = Measured::of(&[ours.peak_mebibytes]);
+            part.target(&name("peak memory"), peak, Unit::Mebibytes, 30.0);
+            let calls = Measured::of(&[ours.per_delivery(ours.counts.total())]);
+            part.figure(&name("AWS calls"), calls, Unit::Count);
+        }
+        Behaviour::NewConnection => {
+            part.target(&cpu_name, per_delivery, Unit::Micros, 700.0);
+            part.figure(&bare_name, to_bare, Unit::Ratio);
+        }
+        Behaviour::ResumedConnection => part.figure(&bare_name, to_bare, Unit::Ratio),
+        Behaviour::Slow(_) => {
+            let batch = Measured::of(&ours.batches());
+            part.target(&name("batch of ten"), batch, Unit::Millis, 230.0);
+            part.figure(&name("Node.js time to ours"), faster, Unit::Ratio);
+        }
+        Behaviour::Hangs { .. } => {
+            part.figure(&name("Node.js time to ours"), faster, Unit::Ratio);
+        }
+    }
+}
+
+fn explain(part: &mut Part) {
+    part.how(
+        "The real `deliver-webhook` program takes batches of ten from a stub of the Lambda Runtime \
+         API. Each is a delivery of an event with 1 KB of detail, and each event is another one. \
+         DynamoDB, SQS and KMS are stubs that answer at once, over TLS; what is in the table the real \
+         `api`, `look-up-subscriptions` and `prepare-calls` made. Receivers speak TLS on loopback and \
+         are reached by name: a new connection includes DNS (a stub), TCP, and the handshake with a \
+         chain of two P-256 certificates.",
+    );
+    part.how(
+        "The program has release optimisation and one feature that a release build refuses: it \
+         trusts the authority of these receivers and asks this run's name server.",
+    );
+    part.how(
+        "Bare client: hyper and rustls send the same bytes with the same kind of signature, ten at \
+         once. It reads nothing, decides nothing and records nothing: a floor, not a rival. Node.js: a \
+         function of our own that does the work of `deliver-webhook` as the AWS sample does, one \
+         message after the other with `https.request` and one SDK call for each thing; at its best, \
+         with kept connections, the data key asked for once, bundled and minified.",
+    );
+    part.how(
+        "Rounds are interleaved: ours, bare, Node.js, ours, … after a warm-up of each. A ratio is \
+         taken within a round; shown are the median of the rounds and half the distance of the \
+         quartiles. CPU is the scheduler's count for the process, user and system. Where 1 % of the \
+         requests hang, a request may take 2 s in place of 15 s.",
+    );
+}
+
+async fn compare(
+    programs: &Programs,
+    setup: &Setup,
+    scenario: &Scenario,
+    quick: bool,
+) -> Result<[Contender; 3]> {
+    let rounds = if quick { 3 } else { scenario.rounds };
+    let receiver = Receiver::start(&setup.authority, scenario.behaviour).await?;
+    let (bodies, secret) = prepare(setup, scenario, &receiver).await?;
+
+    let (mut ours, mut node) = (setup.measured(programs), setup.node());
+    if matches!(scenario.behaviour, Behaviour::Hangs { .. }) {
+        for surroundings in [&mut ours, &mut node] {
+            *surroundings = surroundings.with("REQUEST_TIMEOUT_SECONDS", SHORT_TIMEOUT_SECONDS);
+        }
+    }
+    let ours = Function::start(&ours, "deliver-webhook").await?;
+    let mut ours = Deliverer::new(ours, &bodies);
+    ours.run(scenario.warm_up, &receiver).await?;
+    let sample = receiver.sample()?;
+    verify(&sample, &secret)?;
+    let bare = Bare::start(programs, setup, &receiver, &sample, &secret)?;
+    let mut bare = bare;
+    bare.run(scenario.warm_up * BATCH).await?;
+    let script = programs.scripts.join("deliver.mjs");
+    let script = script.to_string_lossy();
+    let node = Function::start_program(&programs.node, &[&script], &node.variables).await?;
+    let mut node = Deliverer::new(node, &bodies);
+    node.run(scenario.warm_up.min(50), &receiver).await?;
+
+    let mut all = [ours.contender(), Contender::empty(), node.contender()];
+    let _ = setup.aws.take_counts();
+    for _ in 0..rounds {
+        let before = receiver.handshakes();
+        all[0]
+            .rounds
+            .push(ours.run(scenario.batches, &receiver).await?);
+        let after = receiver.handshakes();
+        check_handshakes(scenario, before, after)?;
+        all[0].add(setup.aws.take_counts(), scenario.batches);
+        all[1]
+            .rounds
+            .push(bare.run(scenario.batches * BATCH).await?);
+        all[2]
+            .rounds
+            .push(node.run(scenario.node_batches, &receiver).await?);
+        all[2].add(setup.aws.take_counts(), scenario.node_batches);
+    }
+    for (contender, deliverer) in [(0, &ours), (2, &node)] {
+        let process = &deliverer.function.process;
+        all[contender].peak_mebibytes = mebibytes(process.peak_resident_bytes()?);
+        all[contender].printed_bytes = process.printed_bytes() - all[contender].printed_bytes;
+        all[contender].check(scenario)?;
+    }
+    all[1].peak_mebibytes = mebibytes(bare.process.peak_resident_bytes()?);
+    Ok(all)
+}
+
+/// Subscribes the receiver and records deliveries to it.
+async fn prepare(
+    setup: &Setup,
+    scenario: &Scenario,
+    receiver: &Receiver,
+) -> Result<(Vec<String>, String)> {
+    let event_type = scenario.name.replace([' ', '%'], "_");
+    let subscription = json!({"url": receiver.url(), "eventTypes": [event_type]});
+    let created = Subscriber::start(&setup.surroundings)
+        .await?
+        .create(CUSTOMER, &subscription)
+        .await?;
+    let mut workflow = Workflow::start(&setup.surroundings).await?;
+    let mut bodies = Vec::new();
+    for number in 0..DELIVERIES {
+        let event = event(CUSTOMER, &event_type, number);
+        bodies.extend(workflow.record(&setup.aws, &event).await?);
+    }
+    ensure!(bodies.len() == DELIVERIES, "{} deliveries", bodies.len());
+    Ok((bodies, created.secret))
+}
+
+/// The official library accepts what is sent: else the comparison were with something else.
+fn verify(sample: &Sample, secret: &str) -> Result<()> {
+    standardwebhooks::Webhook::new(secret)?
+        .verify(&sample.body, &sample.headers)
+        .context("the signature of the first request")
+}
+
+fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) -> Result<()> {
+    let requests = (scenario.batches * BATCH) as u64;
+    let (full, resumed) = (after.0 - before.0, after.1 - before.1);
+    let as_expected = match scenario.behaviour {
+        Behaviour::Prompt => full + resumed <= requests / 20,
+        Behaviour::NewConnection => (full, resumed) == (requests, 0),
+        Behaviour::ResumedConnection => full + resumed == requests && resumed > full,
+        Behaviour::Slow(_) | Behaviour::Hangs { .. } => true,
+    };
+    ensure!(
+        as_expected,
+        "{}: {requests} requests, {full} full handshakes, {resumed} resumed",
+        scenario.name
+    );
+    Ok(())
+}
+
+/// A function that delivers.
+struct Deliverer {
+    function: Function,
+    batches: Vec<String>,
+    next: usize,
+}
+
+impl Deliverer {
+    fn new(function: Function, bodies: &[String]) -> Self {
+        let batches = bodies.chunks(BATCH);
+        Self {
+            function,
+            batches: batches
+                .map(|bodies| batch(bodies.iter().map(String::as_str)))
+                .collect(),
+            next: 0,
+        }
+    }
+
+    fn contender(&self) -> Contender {
+        Contender {
+            printed_bytes: self.function.process.printed_bytes(),
+            ..Contender::empty()
+        }
+    }
+
+    async fn run(&mut self, batches: usize, receiver: &Receiver) -> Result<Round> {
+        let requests = receiver.requests();
+        let cpu = self.function.process.cpu_time()?;
+        let mut durations = Vec::with_capacity(batches);
+        for _ in 0..batches {
+            let batch = self.batches[self.next % self.batches.len()].clone();
+            self.next += 1;
+            let answer = self.function.invoke(batch).await?;
+            expect_no_failures(&answer).with_context(|| self.function.process.last_lines())?;
+            durations.push(millis(answer.duration));
+        }
+        let cpu = self.function.process.cpu_time_since(cpu)?;
+        let deliveries = batches * BATCH;
+        let made = receiver.requests() - requests;
+        ensure!(
+            made == deliveries as u64,
+            "{made} requests for {deliveries} deliveries:\n{}",
+            self.function.process.last_lines()
+        );
+        Ok(round(cpu, &durations, deliveries))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn round(cpu: Duration, batches: &[f64], deliveries: usize) -> Round {
+    Round {
+        cpu_micros: micros(cpu) / deliveries as f64,
+        batch_millis: Measured::of(batches).median,
+    }
+}
+
+impl Contender {
+    fn empty() -> Self {
+        Self {
+            rounds: Vec::new(),
+            peak_mebibytes: 0.0,
+            counts: Counts::default(),
+            printed_bytes: 0,
+            deliveries: 0,
+        }
+    }
+
+    fn add(&mut self, counts: Counts, batches: usize) {
+        for (operation, calls) in counts.calls {
+            *self.counts.calls.entry(operation).or_default() += calls;
+        }
+        for (status, number) in counts.recorded {
+            *self.counts.recorded.entry(status).or_default() += number;
+        }
+        self.deliveries += (batches * BATCH) as u64;
+    }
+
+    /// Each delivery was recorded once, as the receiver's behaviour has it.
+    fn check(&self, scenario: &Scenario) -> Result<()> {
+        let recorded = &self.counts.recorded;
+        let count = |status: &str| recorded.get(status).copied().unwrap_or_default();
+        let (succeeded, pending) = (count("succeeded"), count("pending"));
+        let hangs = matches!(scenario.behaviour, Behaviour::Hangs { .. });
+        ensure!(
+            succeeded + pending == self.deliveries && (hangs || pending == 0),
+            "{}: {} deliveries recorded as {recorded:?}",
+            scenario.name,
+            self.deliveries
+        );
+        Ok(())
+    }
+}
+
+/// The bare client.
+struct Bare {
+    process: Process,
+    commands: std::process::ChildStdin,
+    done: u64,
+}
+
+impl Bare {
+    fn start(
+        programs: &Programs,
+        setup: &Setup,
+        receiver: &Receiver,
+        sample: &Sample,
+        secret: &str,
+    ) -> Result<Self> {
+        let url = receiver.url();
+        let port = url
+            .rsplit(':')
+            .next()
+            .and_then(|rest| rest.split('/').next());
+        let address = format!("127.0.0.1:{}", port.unwrap_or_default());
+        let own = ["webhook-timestamp", "webhook-signature", "content-length"];
+        let headers: Vec<(&str, &str)> = sample
+            .headers
+            .iter()
+            .filter(|(name, _)| !own.contains(&name.as_str()))
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect();
+        let headers = serde_json::to_string(&headers)?;
+        let body = programs.work.join("body.json");
+        fs::write(&body, &sample.body)?;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (authority, body) = (text(&setup.authority.file), text(&body));
+        let mut process = Process::start(
+            &programs.peers.join("bench-bare-client"),
+            &[&url, &address, &authority, secret, &headers, &body],
+            &setup.surroundings.variables,
+        )?;
+        let commands = process.stdin().context("no standard input")?;
+        Ok(Self {
+            process,
+            commands,
+            done: 0,
+        })
+    }
+
+    async fn run(&mut self, requests: usize) -> Result<Round> {
+        use std::io::Write;
+
+        let cpu = self.process.cpu_time()?;
+        let started = Instant::now();
+        writeln!(self.commands, "{requests}").context("telling the bare client")?;
+        self.done += "done\n".len() as u64;
+        while self.process.printed_bytes() < self.done {
+            if let Some(status) = self.process.ended() {
+                anyhow::bail!("bare client: {status}:\n{}", self.process.last_lines());
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+        let cpu = self.process.cpu_time_since(cpu)?;
+        let wall = started.elapsed();
+        Ok(round(cpu, &[millis(wall)], requests))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far less than 2^53")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}

@@ -1,0 +1,163 @@
+//! One execution environment: a function's program under a stub of the Runtime API.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use tokio::time::sleep;
+
+use crate::{
+    process::Process,
+    runtime_api::{Answer, RuntimeApi},
+    stub_aws::TABLE,
+};
+
+/// The queue that hints are sent to.
+pub(crate) const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/bench";
+
+/// Where the programs are, and what they find around them.
+pub(crate) struct Surroundings {
+    /// The folder of the functions' programs.
+    pub(crate) programs: PathBuf,
+    /// What all of them find in their environment.
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    /// The environment of every function: what template.yaml gives to any of them.
+    pub(crate) fn new(programs: PathBuf, aws_endpoint: &str) -> Self {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            (
+                "AWS_SECRET_ACCESS_KEY",
+                "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            ),
+            // As long as those that Lambda has.
+            ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", aws_endpoint),
+            ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("LOG_LEVEL", "INFO"),
+            ("TABLE_NAME", TABLE),
+            ("DELIVERY_QUEUE_URL", QUEUE_URL),
+            (
+                "SIGNING_KEY_ARN",
+                "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            ),
+            ("CUSTOMER_ID_POINTER", "/detail/customerId"),
+            ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
+            ("DEADLINE_POINTER", "/detail/webhookDeadline"),
+            ("REQUEST_TIMEOUT_SECONDS", "15"),
+            ("RETENTION_DAYS", "90"),
+            (
+                "RETRY_SCHEDULE",
+                "0,5,300,1800,7200,18000,36000,50400,72000,86400",
+            ),
+            ("LONGEST_QUEUE_DELAY_SECONDS", "900"),
+            ("DEVELOPMENT_ALLOWED_CIDRS", "127.0.0.0/8"),
+        ];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self {
+            programs,
+            variables: variables.map(owned).into(),
+        }
+    }
+
+    /// The same with one more variable, or another value of one.
+    pub(crate) fn with(&self, name: &str, value: impl std::fmt::Display) -> Self {
+        let mut variables = self.variables.clone();
+        variables.insert(name.to_owned(), value.to_string());
+        Self {
+            programs: self.programs.clone(),
+            variables,
+        }
+    }
+
+    /// The program of a function.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+}
+
+const SESSION_TOKEN: &str = "IQoJb3JpZ2luX2VjEExampleExampleExampleExampleExampleExampleExampleExample\
+    ExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExample\
+    ExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExample\
+    ExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExample\
+    ExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExampleExample";
+
+/// A function that is ready for its first event.
+pub(crate) struct Function {
+    /// Its program.
+    pub(crate) process: Process,
+    api: RuntimeApi,
+    /// From its start to its first poll.
+    pub(crate) start_took: Duration,
+}
+
+impl Function {
+    /// Starts one of our functions and waits until it polls.
+    pub(crate) async fn start(surroundings: &Surroundings, name: &str) -> Result<Self> {
+        let program = surroundings.program(name);
+        Self::start_program(&program, &[], &surroundings.variables).await
+    }
+
+    /// Starts any program that speaks to the Runtime API.
+    pub(crate) async fn start_program(
+        program: &Path,
+        arguments: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let mut api = RuntimeApi::start().await?;
+        let mut variables = variables.clone();
+        variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address.clone());
+        let started = Instant::now();
+        let mut process = Process::start(program, arguments, &variables)?;
+        let polled = tokio::select! {
+            polled = api.first_poll() => polled,
+            error = ended(&mut process) => Err(error),
+        };
+        let polled = polled.with_context(|| format!("`{}`", program.display()))?;
+        Ok(Self {
+            process,
+            api,
+            start_took: polled - started,
+        })
+    }
+
+    /// Has it handle one event.
+    pub(crate) async fn invoke(&mut self, payload: impl Into<Bytes>) -> Result<Answer> {
+        tokio::select! {
+            answer = self.api.invoke(payload) => {
+                answer.with_context(|| self.process.last_lines())
+            }
+            error = ended(&mut self.process) => Err(error),
+        }
+    }
+}
+
+/// Comes back with an error when the program ends.
+async fn ended(process: &mut Process) -> anyhow::Error {
+    loop {
+        if let Some(status) = process.ended() {
+            return anyhow::anyhow!("it ended ({status}):\n{}", process.last_lines());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The JSON of an answer, which must not say that items failed.
+pub(crate) fn expect_no_failures(answer: &Answer) -> Result<()> {
+    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    match body["batchItemFailures"].as_array() {
+        Some(failures) if failures.is_empty() => Ok(()),
+        _ => bail!("not every message was handled: {body}"),
+    }
+}

@@ -1,0 +1,270 @@
+//! The part `functions`: CPU of an event in `look-up-subscriptions` and `prepare-calls`.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    function::Function,
+    report::{Figure, Part, Table, Unit},
+    setup::{Programs, Setup},
+    stats::{Measured, micros, ratios},
+    workload::{Subscriber, event},
+};
+
+const EVENT_TYPE: &str = "order.created";
+
+/// One customer: how many subscriptions, and which want the event.
+struct Customer {
+    id: &'static str,
+    subscriptions: usize,
+    wants: Wants,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    /// The first by its event type; the others name another type.
+    OneByType,
+    /// The first by its filter; the others have a filter that refuses.
+    OneByFilter,
+    /// All.
+    All,
+}
+
+const CUSTOMERS: [Customer; 8] = [
+    Customer {
+        id: "one",
+        subscriptions: 1,
+        wants: Wants::All,
+    },
+    Customer {
+        id: "one-filter",
+        subscriptions: 1,
+        wants: Wants::OneByFilter,
+    },
+    Customer {
+        id: "hundred",
+        subscriptions: 100,
+        wants: Wants::OneByType,
+    },
+    Customer {
+        id: "hundred-filters",
+        subscriptions: 100,
+        wants: Wants::OneByFilter,
+    },
+    Customer {
+        id: "hundred-all",
+        subscriptions: 100,
+        wants: Wants::All,
+    },
+    Customer {
+        id: "thousand",
+        subscriptions: 1_000,
+        wants: Wants::OneByType,
+    },
+    Customer {
+        id: "thousand-filters",
+        subscriptions: 1_000,
+        wants: Wants::OneByFilter,
+    },
+    Customer {
+        id: "thousand-all",
+        subscriptions: 1_000,
+        wants: Wants::All,
+    },
+];
+
+/// Rounds, in each of which every customer gets its events.
+const ROUNDS: usize = 9;
+
+impl Customer {
+    /// Events in a round: the more there is to do, the fewer.
+    fn events(&self) -> usize {
+        (600 / self.subscriptions).clamp(4, 100)
+    }
+
+    fn wanted(&self) -> usize {
+        if self.wants == Wants::All {
+            self.subscriptions
+        } else {
+            1
+        }
+    }
+
+    fn title(&self) -> String {
+        let wants = match (self.wants, self.subscriptions) {
+            (Wants::OneByFilter, 1) => "with a filter",
+            (Wants::OneByFilter, _) => "each with a filter, one matches",
+            (Wants::OneByType, _) => "one of the event's type",
+            (Wants::All, 1) => "it matches",
+            (Wants::All, _) => "all match",
+        };
+        format!("{} subscriptions, {wants}", self.subscriptions)
+    }
+}
+
+/// What the rounds gave for one customer.
+struct Row {
+    customer: &'static Customer,
+    /// CPU of a whole event, every page.
+    look_up: Vec<f64>,
+    prepare: Vec<f64>,
+    pages: usize,
+    bytes: usize,
+}
+
+/// Runs the part.
+pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
+    let mut part = Part::new("functions", "The other functions", quick)?;
+    part.how(
+        "CPU of `look-up-subscriptions` and `prepare-calls` for one event of 1 KB, every page of it, \
+         with a stub of DynamoDB that answers at once, over TLS. The subscriptions were created with \
+         the real `api`. A round takes every customer in turn; ratios are to the first line, within a \
+         round.",
+    );
+    let setup = Setup::start(programs).await?;
+    eprintln!("functions: creating subscriptions");
+    subscribe(&setup).await?;
+    let mut look_up = Function::start(&setup.surroundings, "look-up-subscriptions").await?;
+    let mut prepare = Function::start(&setup.surroundings, "prepare-calls").await?;
+    let mut rows: Vec<Row> = CUSTOMERS.iter().map(Row::new).collect();
+    let rounds = if quick { 3 } else { ROUNDS };
+    for round in 0..=rounds {
+        eprintln!("functions: round {round} of {rounds}");
+        for row in &mut rows {
+            let run = row.run(&mut look_up, &mut prepare, round).await?;
+            if round > 0 {
+                row.look_up.push(run.0);
+                row.prepare.push(run.1);
+            }
+        }
+    }
+    let mut table = Table::new(
+        "CPU of one event",
+        &[
+            "customer",
+            "look-up ÷ first",
+            "look-up",
+            "prepare ÷ first",
+            "prepare",
+            "pages",
+            "largest output",
+        ],
+    );
+    let (first_look_up, first_prepare) = (rows[0].look_up.clone(), rows[0].prepare.clone());
+    for row in &rows {
+        let to_first = ratios(&row.look_up, &first_look_up);
+        let prepare_to_first = ratios(&row.prepare, &first_prepare);
+        table.row([
+            row.customer.title(),
+            Figure::cell(to_first, Unit::Ratio),
+            Figure::cell(Measured::of(&row.look_up), Unit::Micros),
+            Figure::cell(prepare_to_first, Unit::Ratio),
+            Figure::cell(Measured::of(&row.prepare), Unit::Micros),
+            row.pages.to_string(),
+            format!("{} bytes", row.bytes),
+        ]);
+        let name = row.customer.id;
+        part.figure(
+            &format!("{name}/look-up"),
+            Measured::of(&row.look_up),
+            Unit::Micros,
+        );
+        part.figure(
+            &format!("{name}/prepare"),
+            Measured::of(&row.prepare),
+            Unit::Micros,
+        );
+        if name != "one" {
+            part.figure(&format!("{name}/look-up to first"), to_first, Unit::Ratio);
+        }
+        if row.customer.wants == Wants::All && row.customer.subscriptions > 1 {
+            let name = format!("{name}/prepare to first");
+            part.figure(&name, prepare_to_first, Unit::Ratio);
+        }
+    }
+    part.tables.push(table);
+    Ok(part)
+}
+
+async fn subscribe(setup: &Setup) -> Result<()> {
+    let mut subscriber = Subscriber::start(&setup.surroundings).await?;
+    for customer in &CUSTOMERS {
+        for number in 0..customer.subscriptions {
+            let is_wanted = number < customer.wanted();
+            let event_type = match customer.wants {
+                Wants::OneByType if !is_wanted => "invoice.paid",
+                _ => EVENT_TYPE,
+            };
+            let mut subscription = json!({
+                "url": format!("https://receiver.example.com/webhooks/{number}"),
+                "eventTypes": [event_type],
+            });
+            if customer.wants == Wants::OneByFilter {
+                let bound = if is_wanted { 0 } else { 1_000_000_000 + number };
+                subscription["filter"] = json!({
+                    "total": [{"numeric": [">=", bound]}],
+                    "lines": {"sku": [{"prefix": "SKU-"}]},
+                });
+            }
+            subscriber.create(customer.id, &subscription).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Row {
+    fn new(customer: &'static Customer) -> Self {
+        Self {
+            customer,
+            look_up: Vec::new(),
+            prepare: Vec::new(),
+            pages: 0,
+            bytes: 0,
+        }
+    }
+
+    /// CPU of one event in both functions, in microseconds.
+    async fn run(
+        &mut self,
+        look_up: &mut Function,
+        prepare: &mut Function,
+        round: usize,
+    ) -> Result<(f64, f64)> {
+        let events = self.customer.events();
+        let mut pages = Vec::new();
+        let before = look_up.process.cpu_time()?;
+        for number in 0..events {
+            let mut input = event(self.customer.id, EVENT_TYPE, round * 1_000 + number);
+            loop {
+                let page = look_up.invoke(input.to_string()).await?;
+                pages.push(page.body.clone());
+                let mut page: Value = serde_json::from_slice(&page.body)?;
+                if page["cursor"].is_null() {
+                    break;
+                }
+                // As the definition passes it on.
+                input = json!({"message": page["message"].take(), "cursor": page["cursor"].take()});
+            }
+        }
+        let look_up_took = look_up.process.cpu_time_since(before)?;
+        self.pages = pages.len() / events;
+        let before = prepare.process.cpu_time()?;
+        let mut calls = 0;
+        for page in pages {
+            let answer = prepare.invoke(page).await?;
+            self.bytes = self.bytes.max(answer.body.len());
+            let answer: Value = serde_json::from_slice(&answer.body)?;
+            calls += answer["calls"].as_array().context("no calls")?.len();
+        }
+        let prepare_took = prepare.process.cpu_time_since(before)?;
+        let wanted = self.customer.wanted() * events;
+        ensure!(
+            calls == wanted,
+            "{}: {calls} calls, {wanted} wanted",
+            self.customer.id
+        );
+        #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
+        let each = |took| micros(took) / events as f64;
+        Ok((each(look_up_took), each(prepare_took)))
+    }
+}

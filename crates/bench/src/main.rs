@@ -1,0 +1,93 @@
+//! The measurements behind `cargo xtask bench`.
+//!
+//! - `cold-start`, `delivery` and `functions` run the released programs on this machine, each
+//!   under a stub of the Lambda Runtime API and stubs of DynamoDB, SQS and KMS.
+//!
+//! A part keeps what it measured as JSON in a folder of results.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "runs beside the functions, not in one: it waits, and has no clock port"
+)]
+
+mod authority;
+mod cold_start;
+mod delivery;
+mod function;
+mod functions;
+mod limits;
+mod machine;
+mod names;
+mod process;
+mod receiver;
+mod report;
+mod runtime_api;
+mod setup;
+mod stats;
+mod stub_aws;
+mod summary;
+mod workload;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{report::Part, setup::Programs};
+
+/// Measures one part, or reports on all of them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The folder of results.
+    #[arg(long, value_name = "FOLDER")]
+    results: PathBuf,
+    /// Few runs, to try a part out.
+    #[arg(long)]
+    quick: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From exec to the first poll.
+    ColdStart(Programs),
+    /// CPU, time and memory of a delivery.
+    Delivery(Programs),
+    /// CPU of the functions of the workflow.
+    Functions(Programs),
+    /// The targets, the comparison with the baseline, and the docs.
+    Report(summary::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let quick = arguments.quick;
+    let part = match &arguments.command {
+        Command::ColdStart(programs) => cold_start::run(programs, quick).await?,
+        Command::Delivery(programs) => delivery::run(programs, quick).await?,
+        Command::Functions(programs) => functions::run(programs, quick).await?,
+        Command::Report(options) => return summary::run(&arguments.results, options),
+    };
+    show(&part);
+    part.save(&arguments.results)
+}
+
+fn show(part: &Part) {
+    println!("\n{} ({}, {})", part.title, part.date, part.machine);
+    for table in &part.tables {
+        println!("\n{}", table.plain());
+    }
+}

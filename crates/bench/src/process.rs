@@ -1,0 +1,190 @@
+//! A program that is measured: its environment, its output counted, its CPU time and memory.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// Lines of output that are kept for an error.
+const KEPT_LINES: usize = 20;
+
+/// A running program. It is killed when the value is dropped.
+pub(crate) struct Process {
+    child: Child,
+    output: Arc<Output>,
+}
+
+#[derive(Default)]
+struct Output {
+    bytes: AtomicU64,
+    last_lines: Mutex<VecDeque<String>>,
+}
+
+impl Output {
+    fn read(&self, stream: impl Read) {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            self.bytes
+                .fetch_add(line.len() as u64 + 1, Ordering::Relaxed);
+            let mut lines = self
+                .last_lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if lines.len() == KEPT_LINES {
+                lines.pop_front();
+            }
+            lines.push_back(String::from_utf8_lossy(&line).into_owned());
+        }
+    }
+}
+
+impl Process {
+    /// Starts a program with these variables and no others.
+    pub(crate) fn start(
+        program: &Path,
+        arguments: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(variables)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting `{}`", program.display()))?;
+        let output = Arc::new(Output::default());
+        if let Some(stream) = child.stdout.take() {
+            let output = Arc::clone(&output);
+            thread::spawn(move || output.read(stream));
+        }
+        if let Some(stream) = child.stderr.take() {
+            let output = Arc::clone(&output);
+            thread::spawn(move || output.read(stream));
+        }
+        Ok(Self { child, output })
+    }
+
+    /// What it may be told. `None` once it was taken.
+    pub(crate) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Bytes that it has printed.
+    pub(crate) fn printed_bytes(&self) -> u64 {
+        self.output.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The last lines that it printed, for an error's text.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self
+            .output
+            .last_lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        lines.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// The CPU time of all its threads, user and system.
+    ///
+    /// The scheduler's own count, in nanoseconds. A thread that has ended is not in it.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        let pid = self.child.id();
+        let threads = format!("/proc/{pid}/task");
+        let mut total = 0;
+        for thread in fs::read_dir(&threads).with_context(|| format!("reading `{threads}`"))? {
+            // A thread may end in between.
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let on_cpu = text.split_whitespace().next().unwrap_or_default();
+            total += on_cpu
+                .parse::<u64>()
+                .with_context(|| format!("schedstat of process {pid}: `{text}`"))?;
+        }
+        ensure!(total > 0, "process {pid} has ended:\n{}", self.last_lines());
+        Ok(Duration::from_nanos(total))
+    }
+
+    /// The CPU time since it was `before`.
+    pub(crate) fn cpu_time_since(&self, before: Duration) -> Result<Duration> {
+        Ok(self.cpu_time()?.saturating_sub(before))
+    }
+
+    /// Its resident memory now, in bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        self.status("VmRSS")
+    }
+
+    /// The most that its resident memory has been, in bytes.
+    pub(crate) fn peak_resident_bytes(&self) -> Result<u64> {
+        self.status("VmHWM")
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&path).with_context(|| format!("reading `{path}`"))?;
+        kibibytes(&text, name)
+            .map(|kibibytes| kibibytes * 1_024)
+            .with_context(|| format!("`{path}` has no {name}:\n{}", self.last_lines()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn kibibytes(status: &str, name: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_by_its_whole_name() {
+        let status = "Name:\ta\nVmRSSx:\t1 kB\nVmRSS:\t   6420 kB\n";
+        assert_eq!(kibibytes(status, "VmRSS"), Some(6_420));
+        assert_eq!(kibibytes(status, "VmHWM"), None);
+    }
+
+    #[test]
+    fn what_a_program_burns_and_prints_is_counted() {
+        let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo 1234567; read x";
+        let mut variables = BTreeMap::new();
+        variables.insert("LANG".to_owned(), "C".to_owned());
+        let process = Process::start(Path::new("/bin/sh"), &["-c", script], &variables).unwrap();
+        while process.printed_bytes() == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(process.printed_bytes(), 8);
+        assert_eq!(process.last_lines(), "1234567");
+        assert!(process.cpu_time().unwrap() > Duration::from_millis(1));
+        let peak = process.peak_resident_bytes().unwrap();
+        assert!(peak >= process.resident_bytes().unwrap() && peak > 100_000);
+    }
+}

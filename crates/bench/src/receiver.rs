@@ -1,0 +1,178 @@
+//! Endpoints over TLS that behave as they are told, and count what they see.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header::CONNECTION};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use rustls::HandshakeKind;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::sleep,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
+
+/// The name of every receiver; the name server of a run leads it to this machine.
+pub(crate) const NAME: &str = "receiver.example.com";
+
+/// How a receiver treats a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// It answers at once and keeps the connection.
+    Prompt,
+    /// It answers at once and closes the connection; it knows no session again.
+    NewConnection,
+    /// It answers at once and closes the connection; a session may be resumed.
+    ResumedConnection,
+    /// It answers after so long.
+    Slow(Duration),
+    /// It never answers one request in so many.
+    Hangs {
+        /// So many.
+        one_in: u64,
+    },
+}
+
+/// A request as it came, of which one is kept.
+#[derive(Clone)]
+pub(crate) struct Sample {
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
+/// An endpoint. It closes when the value is dropped.
+pub(crate) struct Receiver {
+    port: u16,
+    state: Arc<State>,
+    accepting: AbortHandle,
+}
+
+struct State {
+    behaviour: Behaviour,
+    requests: AtomicU64,
+    full_handshakes: AtomicU64,
+    resumed_handshakes: AtomicU64,
+    sample: OnceLock<Sample>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Receiver {
+    /// Listens on a free port of the loopback address.
+    pub(crate) async fn start(authority: &Authority, behaviour: Behaviour) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("listening for webhooks")?;
+        let port = listener.local_addr()?.port();
+        let mut config = authority.server(NAME)?;
+        if behaviour == Behaviour::NewConnection {
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        }
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let state = Arc::new(State {
+            behaviour,
+            requests: AtomicU64::new(0),
+            full_handshakes: AtomicU64::new(0),
+            resumed_handshakes: AtomicU64::new(0),
+            sample: OnceLock::new(),
+        });
+        let serving = Arc::clone(&state);
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, acceptor.clone(), Arc::clone(&serving)));
+            }
+        });
+        Ok(Self {
+            port,
+            state,
+            accepting: accepting.abort_handle(),
+        })
+    }
+
+    /// Where it is, by name.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{NAME}:{}/webhooks", self.port)
+    }
+
+    /// Requests that it has read.
+    pub(crate) fn requests(&self) -> u64 {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+
+    /// Connections so far: those with a full handshake, and those with a resumed session.
+    pub(crate) fn handshakes(&self) -> (u64, u64) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (
+            count(&self.state.full_handshakes),
+            count(&self.state.resumed_handshakes),
+        )
+    }
+
+    /// The first request that it has read.
+    pub(crate) fn sample(&self) -> Result<Sample> {
+        self.state.sample.get().cloned().context("no request came")
+    }
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let handshakes = match stream.get_ref().1.handshake_kind() {
+        Some(HandshakeKind::Resumed) => &state.resumed_handshakes,
+        _ => &state.full_handshakes,
+    };
+    handshakes.fetch_add(1, Ordering::Relaxed);
+    let service = service_fn(|request| {
+        let state = Arc::clone(&state);
+        async move { state.handle(request).await }
+    });
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+impl State {
+    async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        self.sample.get_or_init(|| Sample {
+            headers: parts.headers,
+            body,
+        });
+        let mut response = Response::builder().header("content-type", "text/plain");
+        match self.behaviour {
+            Behaviour::NewConnection | Behaviour::ResumedConnection => {
+                response = response.header(CONNECTION, "close");
+            }
+            Behaviour::Slow(delay) => sleep(delay).await,
+            Behaviour::Hangs { one_in } if number.is_multiple_of(one_in) => {
+                std::future::pending::<()>().await;
+            }
+            Behaviour::Prompt | Behaviour::Hangs { .. } => {}
+        }
+        Ok(response.body(Full::from("ok"))?)
+    }
+}

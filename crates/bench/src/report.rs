@@ -1,0 +1,243 @@
+//! What a part has measured, as data: kept as JSON, shown as tables.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::stats::Measured;
+
+/// One part's results.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Part {
+    /// As `--only` names it.
+    pub(crate) name: String,
+    /// Its heading.
+    pub(crate) title: String,
+    /// The day, as `2026-11-24`.
+    pub(crate) date: String,
+    /// What it ran on.
+    pub(crate) machine: String,
+    /// Whether the runs were few, to try the part out.
+    pub(crate) quick: bool,
+    /// What was compared, and how: a paragraph each.
+    pub(crate) how: Vec<String>,
+    /// What is shown.
+    pub(crate) tables: Vec<Table>,
+    /// What is compared: with the baseline when it is a ratio, with the target when it has one.
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// A table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Table {
+    /// What stands above it.
+    pub(crate) title: String,
+    /// The heads of the columns. The first column is text, the others are figures.
+    pub(crate) columns: Vec<String>,
+    /// As many cells as there are columns.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// One figure.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Figure {
+    /// The same in every run: `delivery/kept connection/cpu to bare client`.
+    pub(crate) name: String,
+    /// What it was in the median, and how far the runs lie apart.
+    pub(crate) measured: Measured,
+    /// Of what.
+    pub(crate) unit: Unit,
+    /// What it is to be at most.
+    pub(crate) target: Option<f64>,
+}
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Unit {
+    /// One measured thing to another: the same on a faster machine, or nearly.
+    Ratio,
+    /// Microseconds.
+    Micros,
+    /// Milliseconds.
+    Millis,
+    /// 1,048,576 bytes.
+    Mebibytes,
+    /// Dollars for a million deliveries.
+    Dollars,
+    /// So many.
+    Count,
+}
+
+impl Unit {
+    /// A figure with its unit.
+    pub(crate) fn text(self, value: f64) -> String {
+        match self {
+            Self::Ratio => format!("{} ×", digits(value)),
+            Self::Micros => format!("{} µs", digits(value)),
+            Self::Millis => format!("{} ms", digits(value)),
+            Self::Mebibytes => format!("{} MiB", digits(value)),
+            Self::Dollars => format!("${value:.2}"),
+            Self::Count => digits(value),
+        }
+    }
+}
+
+/// Three digits that count.
+fn digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        at_least if at_least >= 99.95 => 0,
+        at_least if at_least >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+impl Figure {
+    /// The median and the spread, as a cell.
+    pub(crate) fn cell(measured: Measured, unit: Unit) -> String {
+        let percent = measured.relative_spread() * 100.0;
+        format!("{} ±{percent:.0} %", unit.text(measured.median))
+    }
+}
+
+impl Part {
+    /// An empty part, of today and this machine.
+    pub(crate) fn new(name: &str, title: &str, quick: bool) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            date: crate::machine::today()?,
+            machine: crate::machine::describe(),
+            quick,
+            how: Vec::new(),
+            tables: Vec::new(),
+            figures: Vec::new(),
+        })
+    }
+
+    /// Adds a paragraph on what was compared, and how.
+    pub(crate) fn how(&mut self, paragraph: impl Into<String>) {
+        self.how.push(paragraph.into());
+    }
+
+    /// Adds a figure.
+    pub(crate) fn figure(&mut self, name: &str, measured: Measured, unit: Unit) {
+        self.figures.push(Figure {
+            name: format!("{}/{name}", self.name),
+            measured,
+            unit,
+            target: None,
+        });
+    }
+
+    /// Adds a figure that is to be at most so much.
+    pub(crate) fn target(&mut self, name: &str, measured: Measured, unit: Unit, target: f64) {
+        self.figure(name, measured, unit);
+        if let Some(figure) = self.figures.last_mut() {
+            figure.target = Some(target);
+        }
+    }
+
+    /// Writes the part into the folder of results.
+    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(format!("{}.json", self.name));
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))
+    }
+
+    /// Reads a part from the folder of results; `None` when it was not measured yet.
+    pub(crate) fn load(folder: &Path, name: &str) -> Result<Option<Self>> {
+        let path = folder.join(format!("{name}.json"));
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+        let part = serde_json::from_str(&text);
+        part.with_context(|| format!("reading `{}`", path.display()))
+            .map(Some)
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub(crate) fn new(title: &str, columns: &[&str]) -> Self {
+        Self {
+            title: title.to_owned(),
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// For a terminal: columns below each other.
+    pub(crate) fn plain(&self) -> String {
+        let all = || std::iter::once(&self.columns).chain(&self.rows);
+        let width = |column: usize| {
+            let cells = all().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate();
+            let padded = cells.map(|(column, (cell, width))| match column {
+                0 => format!("{cell:width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let lines = all().map(line).collect::<Vec<_>>().join("\n");
+        format!("{}\n{lines}\n", self.title)
+    }
+
+    /// For the docs.
+    pub(crate) fn markdown(&self) -> String {
+        let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+        let mut text = format!("**{}**\n\n", self.title);
+        text.push_str(&line(self.columns.iter().map(String::as_str).collect()));
+        let rule = (0..self.columns.len()).map(|column| if column == 0 { "---" } else { "---:" });
+        text.push_str(&line(rule.collect()));
+        for row in &self.rows {
+            text.push_str(&line(row.iter().map(String::as_str).collect()));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits_and_their_unit() {
+        for (value, unit, text) in [
+            (0.5, Unit::Ratio, "0.50 ×"),
+            (9.999, Unit::Millis, "10.0 ms"),
+            (234.6, Unit::Micros, "235 µs"),
+            (5.0, Unit::Dollars, "$5.00"),
+        ] {
+            assert_eq!(unit.text(value), text);
+        }
+        let measured = Measured {
+            median: 200.0,
+            spread: 6.0,
+        };
+        assert_eq!(Figure::cell(measured, Unit::Micros), "200 µs ±3 %");
+    }
+
+    #[test]
+    fn a_table_is_aligned_for_a_terminal_and_marked_for_the_docs() {
+        let mut table = Table::new("Sizes", &["what", "µs"]);
+        table.row(["a".to_owned(), "10".to_owned()]);
+        table.row(["bcdef".to_owned(), "1".to_owned()]);
+        assert_eq!(table.plain(), "Sizes\nwhat   µs\na      10\nbcdef   1\n");
+        let markdown = "**Sizes**\n\n| what | µs |\n| --- | ---: |\n| a | 10 |\n| bcdef | 1 |\n";
+        assert_eq!(table.markdown(), markdown);
+    }
+}
