@@ -10,12 +10,13 @@ use webhooks_domain::delivery::{Attempt, Delivery};
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
+use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
 
 use crate::Api;
-use crate::extract::{PathTexts, QueryTexts};
+use crate::extract::{NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
-use crate::openapi::{answers, parameters};
+use crate::openapi::{answers, parameters, requests};
 use crate::problem::Problem;
 
 /// The most deliveries that are shown at once with their message.
@@ -34,6 +35,9 @@ pub(crate) struct MessageView {
     event_type: EventType,
     /// The event's own, as it came.
     time: String,
+    /// When it was stored.
+    #[cfg_attr(test, schema(format = DateTime))]
+    received_at: String,
     deliveries: Vec<DeliveryView>,
     /// Where the next page of deliveries starts.
     #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
@@ -55,6 +59,9 @@ pub(crate) struct DeliveryView {
     customer_id: CustomerId,
     #[cfg_attr(test, schema(value_type = String, example = "order.created"))]
     event_type: EventType,
+    /// What its body holds.
+    #[cfg_attr(test, schema(value_type = requests::PayloadFormat))]
+    payload_format: PayloadFormat,
     #[cfg_attr(test, schema(value_type = answers::DeliveryStatus))]
     status: &'static str,
     /// Why it has ended, with `failed` and `cancelled`.
@@ -71,6 +78,16 @@ pub(crate) struct DeliveryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_attempts: Option<u32>,
     attempts: Vec<AttemptView>,
+}
+
+/// A delivery with the body of its requests.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DeliveryWithBody))]
+pub(crate) struct DeliveryWithBodyView {
+    #[serde(flatten)]
+    delivery: DeliveryView,
+    /// What is signed and sent, the same on every attempt. JSON, byte for byte.
+    body: String,
 }
 
 /// One HTTP request made for a delivery.
@@ -112,6 +129,7 @@ impl From<Delivery> for DeliveryView {
             subscription_id: delivery.id.subscription,
             customer_id: delivery.customer_id,
             event_type: delivery.event_type,
+            payload_format: delivery.payload_format,
             status: delivery.status.as_str(),
             reason: delivery.status.reason(),
             created_at: delivery.created_at.to_string(),
@@ -158,6 +176,7 @@ pub(crate) async fn message(
     query: QueryTexts,
 ) -> Result<Json<MessageView>, Problem> {
     let id: MessageId = path.parse("messageId")?;
+    query.only(&["limit", "cursor"])?;
     let limit = query.limit(MAX_DELIVERIES, MAX_DELIVERIES)?;
     let after: Option<SubscriptionId> = query.parse("cursor")?;
     let page = api.table.message_page(&id, after.as_ref(), limit).await?;
@@ -171,6 +190,7 @@ pub(crate) async fn message(
         customer_id: page.message.customer_id,
         event_type: page.message.event_type,
         time: page.message.time,
+        received_at: page.received_at.to_string(),
         deliveries: page
             .deliveries
             .into_iter()
@@ -181,22 +201,30 @@ pub(crate) async fn message(
 }
 
 /// Read a delivery
+///
+/// With the body of its requests.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/deliveries/{deliveryId}",
     operation_id = "showDelivery",
     params(parameters::OfDelivery),
-    responses((status = 200, description = "The delivery.", body = DeliveryView)),
+    responses((status = 200, description = "The delivery.", body = DeliveryWithBodyView)),
 ))]
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
     path: PathTexts,
-) -> Result<Json<DeliveryView>, Problem> {
+    _: NoQuery,
+) -> Result<Json<DeliveryWithBodyView>, Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;
-    let (delivery, _) = api
+    let (delivery, message) = api
         .table
         .load(&id)
         .await?
         .ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))?;
-    Ok(Json(delivery.into()))
+    let body = message.body(delivery.payload_format)?;
+    Ok(Json(DeliveryWithBodyView {
+        delivery: delivery.into(),
+        // Events are JSON texts, and so is what is made of them.
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }))
 }

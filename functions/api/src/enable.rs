@@ -8,7 +8,7 @@ use webhooks_domain::manage::{SubscriptionChange, no_fields};
 use webhooks_domain::subscription::SubscriptionStatus;
 
 use crate::Api;
-use crate::extract::{Body, IfMatch, PathTexts};
+use crate::extract::{Body, IfMatch, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
@@ -31,6 +31,7 @@ use crate::subscriptions::{ETag, SubscriptionView, ids, with_etag};
 pub(crate) async fn enable(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     IfMatch(precondition): IfMatch,
     Body(body): Body,
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {

@@ -37,13 +37,33 @@ impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
     }
 }
 
-/// The parameters of the query, as text.
+/// The parameters of the query, as text, each at most once.
 pub(crate) struct QueryTexts(BTreeMap<String, String>);
 
 impl QueryTexts {
+    /// Refuses parameters that are none of these.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        let mut names = self.0.keys();
+        match names.find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(Problem::bad_parameter(
+                unknown,
+                match known {
+                    [] => "is unknown; there are no parameters".to_owned(),
+                    known => format!("is unknown; the parameters are {}", known.join(", ")),
+                },
+            )),
+        }
+    }
+
+    /// A parameter's text, if it is there.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// A parameter, parsed, if it is there.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let text = self.0.get(name);
+        let text = self.text(name);
         text.map(|text| {
             text.parse()
                 .map_err(|error| Problem::bad_parameter(name, error))
@@ -53,7 +73,7 @@ impl QueryTexts {
 
     /// The parameter `limit`: 1 to `max`.
     pub(crate) fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
-        match self.0.get("limit").map(|text| text.parse()) {
+        match self.text("limit").map(str::parse) {
             None => Ok(default),
             Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
             Some(_) => Err(Problem::bad_parameter(
@@ -68,10 +88,28 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::from_request_parts(parts, state).await;
-        query
-            .map(|Query(texts)| Self(texts))
-            .map_err(|error| Problem::bad_parameter("query", error))
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(pairs) = query.map_err(|error| Problem::bad_parameter("query", error))?;
+        let mut texts = BTreeMap::new();
+        for (name, text) in pairs {
+            if texts.contains_key(&name) {
+                return Err(Problem::bad_parameter(&name, "must be given once"));
+            }
+            texts.insert(name, text);
+        }
+        Ok(Self(texts))
+    }
+}
+
+/// A query without parameters: any that is there is refused.
+pub(crate) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = QueryTexts::from_request_parts(parts, state).await?;
+        query.only(&[]).map(|()| Self)
     }
 }
 

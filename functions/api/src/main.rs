@@ -1,8 +1,10 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
+mod cursor;
 mod deliveries;
 mod enable;
 mod extract;
+mod lists;
 mod metrics;
 mod openapi;
 mod problem;
@@ -16,6 +18,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use ring::rand::SystemRandom;
+use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::resend::Resend;
@@ -37,6 +40,7 @@ struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     teller: Teller,
+    lists: Lists<DynamoStore>,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -78,6 +82,9 @@ impl Api {
                     environment.text("EVENT_BUS_NAME")?,
                 ),
                 operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
+            },
+            lists: Lists {
+                table: table.clone(),
             },
             table,
             development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
@@ -121,6 +128,19 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
             post(enable::enable),
         )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/deliveries",
+            get(lists::deliveries),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",
+            get(lists::undelivered),
+        )
+        .route(
+            "/customers/{customerId}/deliveries",
+            get(lists::of_customer),
+        )
+        .route("/customers/{customerId}/messages", get(lists::messages))
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
@@ -141,6 +161,8 @@ impl Api {
             ("RETENTION_DAYS", "90"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),
+            ("EVENT_BUS_NAME", "none"),
+            ("OPERATOR_CUSTOMER_ID", ""),
         ];
         let environment = Environment::from(variables);
         let (api, _) = Self::new(&aws_config().await, &environment).unwrap();

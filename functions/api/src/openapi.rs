@@ -19,6 +19,8 @@ mod tidy;
 
 use axum::http::header::{self, HeaderName};
 
+use crate::extract::NoQuery;
+
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
 /// Read this document
@@ -28,6 +30,6 @@ const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
     operation_id = "showDocument",
     responses((status = 200, description = "The document.", body = Object)),
 ))]
-pub(crate) async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
+pub(crate) async fn show(_: NoQuery) -> ([(HeaderName, &'static str); 1], &'static str) {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
 }

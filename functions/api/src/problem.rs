@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
 use webhooks_domain::manage::{FieldError, ManageError};
+use webhooks_domain::message::PayloadError;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
@@ -129,6 +130,12 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable { .. } => Self::unavailable(&error),
             StoreError::Corrupt { .. } => Self::unreadable(&error),
         }
+    }
+}
+
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Self {
+        Self::unreadable(&error)
     }
 }
 

@@ -13,7 +13,7 @@ use webhooks_domain::resend::ResendError;
 
 use crate::Api;
 use crate::deliveries::DeliveryView;
-use crate::extract::{Body, PathTexts};
+use crate::extract::{Body, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
@@ -38,6 +38,7 @@ use crate::problem::Problem;
 pub(crate) async fn resend(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;

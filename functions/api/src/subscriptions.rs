@@ -22,12 +22,12 @@ use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatu
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
-use crate::extract::{Body, Caller, IfMatch, OnceKey, PathTexts, QueryTexts};
+use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
 
-const CUSTOMER_ID: &str = "customerId";
+pub(crate) const CUSTOMER_ID: &str = "customerId";
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
 
@@ -237,6 +237,7 @@ pub(crate) struct ListView {
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     OnceKey(key): OnceKey,
     caller: Caller,
     Body(body): Body,
@@ -276,6 +277,7 @@ pub(crate) async fn list(
     query: QueryTexts,
 ) -> Result<Json<ListView>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
+    query.only(&["limit", "cursor"])?;
     let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let after = query.parse("cursor")?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
@@ -305,6 +307,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
     Ok(with_etag(api.manage.show(&customer, &id).await?))
@@ -330,6 +333,7 @@ pub(crate) async fn show(
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     IfMatch(precondition): IfMatch,
     Body(body): Body,
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {
@@ -370,6 +374,7 @@ pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionV
 pub(crate) async fn rotate_secret(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     IfMatch(precondition): IfMatch,
     Body(body): Body,
 ) -> Result<(NoStore, Json<NewSecretView>), Problem> {
@@ -395,6 +400,7 @@ pub(crate) async fn rotate_secret(
 pub(crate) async fn show_secrets(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     caller: Caller,
 ) -> Result<(NoStore, Json<SecretsView>), Problem> {
     let (customer, id) = ids(&path)?;
@@ -444,6 +450,7 @@ fn log_new_secret(subscription: &Subscription) {
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     IfMatch(precondition): IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (customer, id) = ids(&path)?;

@@ -18,6 +18,15 @@ pub(crate) enum DeliveryStatus {
     Cancelled,
 }
 
+/// Where a delivery stands that is owed.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum OwedStatus {
+    Pending,
+    Held,
+    Failed,
+}
+
 /// Why a delivery has ended.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -78,6 +78,52 @@ pub(crate) struct DeliveriesPage {
 }
 
 #[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ByStatus {
+    /// Only those that stand here now.
+    #[param(inline)]
+    status: Option<super::answers::DeliveryStatus>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ByOwedStatus {
+    /// Only those that stand here now.
+    #[param(inline)]
+    status: Option<super::answers::OwedStatus>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ByTypeAndTime {
+    /// Only those of this type, or of all types below a prefix (`order.*`).
+    #[param(
+        rename = "eventType",
+        min_length = 1,
+        max_length = 128,
+        example = "order.created"
+    )]
+    event_type: Option<String>,
+    /// Only from this time on.
+    #[param(format = DateTime, example = "2026-01-31T09:30:00Z")]
+    since: Option<String>,
+    /// Only before this time, which is after `since`.
+    #[param(format = DateTime)]
+    until: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListPage {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 140, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct ForVersion {
     /// Which version is meant: the `ETag` of an earlier answer, a list of such, or `*`. With

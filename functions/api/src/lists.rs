@@ -1,0 +1,336 @@
+//! Lists of deliveries and of messages, the newest first.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
+use webhooks_domain::ids::{CustomerId, MessageId};
+use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
+use webhooks_domain::ports::MessageEntry;
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::Api;
+use crate::cursor::{Cursor, Words};
+use crate::deliveries::DeliveryView;
+use crate::extract::{PathTexts, QueryTexts};
+#[cfg(test)]
+use crate::openapi::parameters;
+use crate::problem::Problem;
+use crate::subscriptions::{CUSTOMER_ID, ids};
+
+const STATUS: &str = "status";
+const EVENT_TYPE: &str = "eventType";
+const SINCE: &str = "since";
+const UNTIL: &str = "until";
+const LIMIT: &str = "limit";
+const CURSOR: &str = "cursor";
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+/// A page of a list. It may be short, and even empty, while there is a next one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DeliveryPage))]
+pub(crate) struct DeliveriesView {
+    data: Vec<DeliveryView>,
+    /// Where the next page starts.
+    #[cfg_attr(test, schema(required = true))]
+    next_cursor: Option<String>,
+}
+
+impl<P: Words> From<Listed<Delivery, P>> for DeliveriesView {
+    fn from(listed: Listed<Delivery, P>) -> Self {
+        Self {
+            data: listed.found.into_iter().map(DeliveryView::from).collect(),
+            next_cursor: next_cursor(listed.next),
+        }
+    }
+}
+
+/// A page of a list. It may be short, and even empty, while there is a next one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MessagePage))]
+pub(crate) struct MessagesView {
+    data: Vec<MessageEntryView>,
+    /// Where the next page starts.
+    #[cfg_attr(test, schema(required = true))]
+    next_cursor: Option<String>,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MessageEntry))]
+struct MessageEntryView {
+    #[cfg_attr(test, schema(value_type = String, example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"))]
+    id: MessageId,
+    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
+    customer_id: CustomerId,
+    #[cfg_attr(test, schema(value_type = String, example = "order.created"))]
+    event_type: EventType,
+    /// The event's own, as it came.
+    time: String,
+    /// When it was stored.
+    #[cfg_attr(test, schema(format = DateTime))]
+    received_at: String,
+}
+
+fn next_cursor<P: Words>(next: Option<P>) -> Option<String> {
+    next.map(|place| Cursor(place).to_string())
+}
+
+impl QueryTexts {
+    fn event_type(&self) -> Result<Option<EventTypePattern>, Problem> {
+        let text = self.text(EVENT_TYPE).map(str::to_owned);
+        let pattern = text.map(EventTypePattern::try_from).transpose();
+        pattern.map_err(|error: EventTypeError| Problem::bad_parameter(EVENT_TYPE, error))
+    }
+
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        match Timestamp::parse_rfc3339(text) {
+            Some(time) => Ok(Some(time)),
+            None => Err(Problem::bad_parameter(
+                name,
+                "must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`",
+            )),
+        }
+    }
+
+    fn page<P: Words>(&self) -> Result<PageOf<P>, Problem> {
+        let (since, until) = (self.time(SINCE)?, self.time(UNTIL)?);
+        if since.is_some() && until.is_some() && since >= until {
+            return Err(Problem::bad_parameter(UNTIL, "must be after `since`"));
+        }
+        let after: Option<Cursor<P>> = self.parse(CURSOR)?;
+        Ok(PageOf {
+            since,
+            until,
+            after: after.map(|cursor| cursor.0),
+            limit: self.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
+        })
+    }
+
+    /// What is asked of a list of deliveries.
+    fn deliveries<P: Words>(&self) -> Result<(DeliveryFilter, PageOf<P>), Problem> {
+        self.only(&[STATUS, EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
+        let filter = DeliveryFilter {
+            status: self.parse(STATUS)?,
+            event_type: self.event_type()?,
+        };
+        Ok((filter, self.page()?))
+    }
+}
+
+/// List the deliveries of a subscription
+///
+/// The newest first. A page looks at 1,000 deliveries at most, so a filter may make it short.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/deliveries",
+    operation_id = "listDeliveries",
+    params(
+        parameters::OfCustomer, parameters::OfSubscription,
+        parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
+    ),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+))]
+pub(crate) async fn deliveries(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<DeliveriesView>, Problem> {
+    of_subscription(&api, &path, &query, Which::All).await
+}
+
+/// List what a subscription is owed
+///
+/// What is held, has failed, or is pending after a failure; the newest first.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",
+    operation_id = "listUndelivered",
+    params(
+        parameters::OfCustomer, parameters::OfSubscription,
+        parameters::ByOwedStatus, parameters::ByTypeAndTime, parameters::ListPage,
+    ),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+))]
+pub(crate) async fn undelivered(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<DeliveriesView>, Problem> {
+    of_subscription(&api, &path, &query, Which::Undelivered).await
+}
+
+async fn of_subscription(
+    api: &Api,
+    path: &PathTexts,
+    query: &QueryTexts,
+    which: Which,
+) -> Result<Json<DeliveriesView>, Problem> {
+    let (customer, subscription) = ids(path)?;
+    let (filter, page) = query.deliveries()?;
+    let can_be_listed = match which {
+        Which::All => true,
+        Which::Undelivered => filter.status.is_none_or(StatusFilter::is_owed),
+    };
+    if !can_be_listed {
+        let problem = "must be `pending`, `held` or `failed`: nothing else is owed";
+        return Err(Problem::bad_parameter(STATUS, problem));
+    }
+    // The list goes by the subscription alone: here it is held to be this customer's.
+    api.manage.show(&customer, &subscription).await?;
+    let listed = api.lists.deliveries(&subscription, which, &filter, &page);
+    Ok(Json(listed.await?.into()))
+}
+
+/// List the deliveries of a customer
+///
+/// Message by message, the newest message first. The times are those at which the messages were
+/// stored. A page looks at 1,000 messages and deliveries at most.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/deliveries",
+    operation_id = "listDeliveriesOfCustomer",
+    params(
+        parameters::OfCustomer,
+        parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
+    ),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+))]
+pub(crate) async fn of_customer(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<DeliveriesView>, Problem> {
+    let customer = path.parse(CUSTOMER_ID)?;
+    let (filter, page) = query.deliveries()?;
+    let listed = api.lists.customer_deliveries(&customer, &filter, &page);
+    Ok(Json(listed.await?.into()))
+}
+
+/// List the messages of a customer
+///
+/// The newest first. A page looks at 1,000 messages at most, so a filter may make it short.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/messages",
+    operation_id = "listMessages",
+    params(parameters::OfCustomer, parameters::ByTypeAndTime, parameters::ListPage),
+    responses((status = 200, description = "A page of messages.", body = MessagesView)),
+))]
+pub(crate) async fn messages(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<MessagesView>, Problem> {
+    let customer: CustomerId = path.parse(CUSTOMER_ID)?;
+    query.only(&[EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
+    let (event_type, page) = (query.event_type()?, query.page()?);
+    let listed = api.lists.messages(&customer, event_type.as_ref(), &page);
+    let listed = listed.await?;
+    let view = |entry: MessageEntry| MessageEntryView {
+        id: entry.id,
+        customer_id: customer.clone(),
+        event_type: entry.event_type,
+        time: entry.time,
+        received_at: entry.received_at.to_string(),
+    };
+    Ok(Json(MessagesView {
+        data: listed.found.into_iter().map(view).collect(),
+        next_cursor: next_cursor(listed.next),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::router;
+
+    const SUBSCRIPTION: &str = "/customers/acme/subscriptions/sub_70e79b2df96dcca5a0a362236c8d86f4";
+
+    /// What a list answers, as its status and the field that it names.
+    async fn answer(path: &str) -> (u16, String) {
+        let router = router(Arc::new(Api::unconnected().await));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        (status, problem["field"].as_str().unwrap_or("").to_owned())
+    }
+
+    #[tokio::test]
+    async fn every_bad_parameter_is_named_before_anything_is_read() {
+        let lists = [
+            format!("{SUBSCRIPTION}/deliveries"),
+            format!("{SUBSCRIPTION}/undelivered"),
+            "/customers/acme/deliveries".to_owned(),
+            "/customers/acme/messages".to_owned(),
+        ];
+        let long = format!("eventType={}", "x".repeat(129));
+        for list in &lists {
+            for (query, field) in [
+                ("limit=0", "limit"),
+                ("limit=101", "limit"),
+                ("limit=-1", "limit"),
+                ("limit=1&limit=2", "limit"),
+                ("limit=", "limit"),
+                ("cursor=", "cursor"),
+                ("cursor=x", "cursor"),
+                ("cursor=sub_70e79b2df96dcca5a0a362236c8d86f4", "cursor"),
+                ("since=yesterday", "since"),
+                ("since=1700000000", "since"),
+                ("until=2026-02-30T00:00:00Z", "until"),
+                (
+                    "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00Z",
+                    "until",
+                ),
+                (
+                    "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00%2B01:00",
+                    "until",
+                ),
+                ("eventType=", "eventType"),
+                ("eventType=a*b", "eventType"),
+                (&long, "eventType"),
+                ("Status=held", "Status"),
+                ("order=asc", "order"),
+            ] {
+                let expected = (400, field.to_owned());
+                assert_eq!(
+                    answer(&format!("{list}?{query}")).await,
+                    expected,
+                    "{list}?{query}"
+                );
+            }
+        }
+        for (list, query) in [
+            (&lists[0], "status=Held"),
+            (&lists[0], "status=owed"),
+            (&lists[1], "status=succeeded"),
+            (&lists[1], "status=cancelled"),
+            (&lists[2], "status=failed,held"),
+            (&lists[3], "status=held"),
+        ] {
+            let expected = (400, "status".to_owned());
+            assert_eq!(
+                answer(&format!("{list}?{query}")).await,
+                expected,
+                "{list}?{query}"
+            );
+        }
+    }
+}
