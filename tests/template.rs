@@ -48,11 +48,13 @@ const LOG_DELIVERY_ACTIONS: &[&str] = &[
 const OUTPUTS: &[&str] = &[
     "ApiFunctionName",
     "ApiUrl",
+    "CustomerIdPointer",
     "DashboardName",
     "DeliveryDeadLetterQueueUrl",
     "DeliveryQueueUrl",
     "EventBusName",
     "FailedEventsQueueUrl",
+    "IdempotencyKeyPointer",
     "RuleDeadLetterQueueUrl",
     "SigningKeyArn",
     "StateMachineArn",

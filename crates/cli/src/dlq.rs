@@ -17,6 +17,7 @@ use crate::queue::Queue;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show how much waits in each queue, since when, and why.
+    #[command(after_help = "Example:\n  webhooks --stack webhooks dlq list")]
     List,
     /// Move messages to where they were going. A message that cannot be moved stays.
     #[command(after_help = "\

@@ -1,13 +1,16 @@
-//! The `webhooks` command line: what an operator does to a deployed stack.
+//! The `webhooks` command line: what support staff and operators do to a deployed stack.
 //!
-//! It works with the operator's own credentials, on the stack's outputs. Results go to
-//! standard output as tables or JSON, progress and errors to standard error.
+//! It works with the caller's own credentials, on the stack's outputs. Results go to
+//! standard output as tables or JSON, progress, questions and errors to standard error.
 //!
-//! A module for each group of commands: `dlq`, which works on a `queue`, and `requeue`.
-//! All of them find the stack in `place` and print through `print`.
+//! A module for each group of commands. Most ask the API, by `answer`, and print what it
+//! says in the words of `words`; with `--json`, its JSON as it came. `dlq` and `requeue` look
+//! behind the API, at queues and the table. All find the stack in `place` and print through
+//! `print`; errors say what to do next by `advice`.
 //!
-//! Every command may be repeated: what it moves or queues is not lost by a crash in between,
-//! and what is moved twice is delivered once. Only `dlq drop` loses, and is meant to.
+//! A command that is interrupted may be repeated: what it moves, queues or sends again is not
+//! lost in between, and what is sent twice has the same id. Only `dlq drop` and
+//! `subscriptions delete` lose, and are meant to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -15,38 +18,60 @@
     reason = "a command line reads its environment, its clock, and waits"
 )]
 
+mod advice;
+mod answer;
+mod ask;
 mod clock;
+mod deliveries;
 mod dlq;
+mod events;
+mod input;
+mod listen;
+mod messages;
 mod place;
+mod pretty;
 mod print;
 mod queue;
+mod recover;
+mod recoveries;
 mod requeue;
+mod signature;
+mod subscriptions;
+mod tail;
+mod verify;
+mod when;
+mod words;
 
 use std::io::Write;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use webhooks_client::Stack;
 use webhooks_terminal::Style;
 
+use crate::advice::advise;
 use crate::place::Place;
 use crate::print::Printer;
 
 const EXAMPLES: &str = "\
 Examples:
-  webhooks --stack webhooks dlq list
-  webhooks --stack webhooks --profile prod --region eu-west-1 dlq redrive all
-  webhooks --stack-file target/local/stack.json requeue --older-than 15m --dry-run
+  webhooks --stack webhooks subscriptions create cust_1001 --url https://example.com/webhooks --event-type 'order.*'
+  webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list --customer cust_1001 --since 2h
+  webhooks --stack-file target/local/stack.json tail --customer cust_1001
 
-Exit codes: 0 all done, 1 something was not (run it again), 2 wrong usage.";
+WEBHOOKS_STACK names the stack file when no option names a stack.
 
-/// Looks after a deployed stack of the webhook provider.
+Exit codes: 0 all done, 1 something was not (the output says what), 2 wrong usage.";
+
+/// Manages subscriptions, answers what became of a webhook, and sends it again.
 #[derive(Debug, Parser)]
 #[command(name = "webhooks", version, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     place: Place,
-    /// Print JSON instead of tables.
+    /// Print JSON instead of tables: the API's own, where it is asked.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -55,6 +80,42 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Customers' endpoints: create, list, show, update, delete, enable, rotate, secret, test.
+    #[command(subcommand)]
+    Subscriptions(Box<subscriptions::Command>),
+    /// Events: put them on the bus, or start the workflow with one.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// What was owed to whom, and what became of it: list, show, resend.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// The stack's copies of events: list, show.
+    #[command(subcommand)]
+    Messages(messages::Command),
+    /// What a subscription is owed still: held, failed, or pending after a failure.
+    #[command(after_help = "\
+Examples:
+  webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
+  webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --status failed --since 7days")]
+    Undelivered(deliveries::list::Undelivered),
+    /// Send again what failed or was held.
+    #[command(after_help = recover::RECOVER_HELP)]
+    Recover(recover::Recover),
+    /// Send messages that a subscription never had: it is new, or its filter has changed.
+    #[command(after_help = recover::REPLAY_HELP)]
+    Replay(recover::Replay),
+    /// Recoveries and replays: list, show, stop.
+    #[command(subcommand)]
+    Recoveries(recoveries::Command),
+    /// Show attempts as they are made.
+    #[command(after_help = tail::HELP)]
+    Tail(tail::Tail),
+    /// Receive webhooks on this machine: verify, show, pass on, misbehave.
+    #[command(after_help = listen::HELP)]
+    Listen(listen::Listen),
+    /// Say whether a request's signature is valid, and if not, why not.
+    #[command(after_help = verify::HELP)]
+    Verify(verify::Verify),
     /// The queues of what could not be processed: list, redrive, drop.
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -84,22 +145,44 @@ impl Cli {
     /// # Errors
     /// A [`clap::Error`] for wrong usage that only shows now, such as no stack at all.
     pub async fn run(&self, out: &mut dyn Write, style: Style) -> Result<Outcome> {
-        let find = || self.place.find();
+        if let Command::Completions { shell } = &self.command {
+            clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut { out });
+            return Ok(Outcome::Complete);
+        }
+        let mut printer = Printer::new(out, style, self.json);
         match &self.command {
-            Command::Dlq(command) => {
-                let mut printer = Printer::new(out, style, self.json);
-                command.run(&find().await?, &mut printer).await
-            }
-            Command::Requeue(options) => {
-                let mut printer = Printer::new(out, style, self.json);
-                options.run(&find().await?, &mut printer).await
-            }
-            Command::Completions { shell } => {
-                clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut { out });
-                Ok(Outcome::Complete)
+            Command::Listen(listen) => return listen.run(&mut printer).await,
+            Command::Verify(verify) => return verify.run(&mut printer),
+            _ => {}
+        }
+        self.run_on(&self.place.find().await?, &mut printer).await
+    }
+
+    /// Runs a command that needs a stack.
+    async fn run_on(&self, stack: &Stack, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let api = || stack.api().map_err(advise);
+        match &self.command {
+            Command::Subscriptions(command) => command.run(&api()?, printer).await,
+            Command::Events(command) => command.run(stack, printer).await,
+            Command::Deliveries(command) => command.run(&api()?, printer).await,
+            Command::Messages(command) => command.run(&api()?, printer).await,
+            Command::Undelivered(list) => list.run(&api()?, printer).await,
+            Command::Recover(recover) => recover.run(&api()?, printer).await,
+            Command::Replay(replay) => replay.run(&api()?, printer).await,
+            Command::Recoveries(command) => command.run(&api()?, printer).await,
+            Command::Tail(tail) => tail.run(&api()?, printer).await,
+            Command::Dlq(command) => command.run(stack, printer).await,
+            Command::Requeue(options) => options.run(stack, printer).await,
+            Command::Listen(_) | Command::Verify(_) | Command::Completions { .. } => {
+                unreachable!("these need no stack")
             }
         }
     }
+}
+
+/// Wrong usage that clap cannot know of.
+fn usage(kind: ErrorKind, text: &str) -> clap::Error {
+    Cli::command().error(kind, text)
 }
 
 #[cfg(test)]
@@ -109,6 +192,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if !command.has_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string);
+                let help = help.unwrap_or_default();
+                let example = path.trim().replacen("webhooks ", "", 1);
+                assert!(help.contains(&example), "`{path}` has no example: {help}");
+            }
+            for command in command.get_subcommands() {
+                check(command, &path);
+            }
+        }
+        check(&Cli::command(), "");
     }
 
     #[tokio::test]

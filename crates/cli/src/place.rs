@@ -8,11 +8,9 @@ use anyhow::{Context, Result, anyhow};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::{ProvideCredentials, Region};
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
+use clap::Args;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory};
 use webhooks_client::{Stack, sdk_loader};
-
-use crate::Cli;
 
 /// Names a stack file when no option names a stack.
 const VARIABLE: &str = "WEBHOOKS_STACK";
@@ -62,7 +60,7 @@ impl Place {
     // Not left to clap: it holds options against each other only where all of them
     // stand on the same side of the subcommand.
     fn source(&self, variable: Option<OsString>) -> Result<Source, clap::Error> {
-        let usage = |kind, text: &str| Err(Cli::command().error(kind, text));
+        let usage = |kind, text: &str| Err(crate::usage(kind, text));
         let source = match (&self.stack, &self.stack_file) {
             (Some(_), Some(_)) => {
                 let text = "`--stack` and `--stack-file` name two stacks: give one of them";

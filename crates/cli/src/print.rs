@@ -1,12 +1,15 @@
 //! Results, as tables for people or as JSON for scripts: the one place.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use webhooks_terminal::{Cell, Style, Table, Tone};
+
+use crate::answer::Answer;
 
 /// The most characters of a foreign text that a table shows.
 const TEXT_CHARACTERS: usize = 100;
@@ -29,6 +32,45 @@ impl<'a> Printer<'a> {
         Self { out, style, json }
     }
 
+    /// Whether JSON is asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints an answer of the API: its JSON as it came, or a text.
+    pub(crate) fn answer<T>(
+        &mut self,
+        answer: &Answer<T>,
+        text: impl FnOnce(&T, Style) -> String,
+    ) -> io::Result<()> {
+        if self.json {
+            self.out.write_all(&answer.json)?;
+            writeln!(self.out)
+        } else {
+            write!(self.out, "{}", text(&answer.value, self.style))
+        }
+    }
+
+    /// Prints a text for people, and nothing where JSON is asked for.
+    pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(self.out, "{text}")
+    }
+
+    /// Prints one thing of many that come one after the other: JSON on a line of its own,
+    /// or a text.
+    pub(crate) fn next(&mut self, report: &impl Report) -> io::Result<()> {
+        if self.json {
+            serde_json::to_writer(&mut *self.out, report)?;
+            writeln!(self.out)?;
+        } else {
+            write!(self.out, "{}", report.text(self.style))?;
+        }
+        self.out.flush()
+    }
+
     /// Prints a report in the form that was asked for.
     pub(crate) fn print(&mut self, report: &impl Report) -> io::Result<()> {
         if self.json {
@@ -38,6 +80,38 @@ impl<'a> Printer<'a> {
             write!(self.out, "{}", report.text(self.style))
         }
     }
+}
+
+/// Names and values, a line for each value that is there.
+#[derive(Default)]
+pub(crate) struct Facts(Vec<(&'static str, Cell)>);
+
+impl Facts {
+    /// Adds a value.
+    pub(crate) fn add(&mut self, name: &'static str, value: impl Into<Cell>) {
+        self.0.push((name, value.into()));
+    }
+
+    /// Adds a value that may be absent.
+    pub(crate) fn maybe(&mut self, name: &'static str, value: Option<impl Into<Cell>>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    /// The lines.
+    pub(crate) fn text(self, style: Style) -> String {
+        let mut table = Table::untitled();
+        for (name, value) in self.0 {
+            table.push([Cell::new(name, Tone::Faint), value]);
+        }
+        table.text(style)
+    }
+}
+
+/// A last line for people, below a result: what may be done next.
+pub(crate) fn hint(text: impl Display) -> String {
+    format!("\n  {text}\n")
 }
 
 /// A line on standard error that shows that work goes on, on a terminal only.
@@ -92,11 +166,11 @@ mod tests {
     use super::*;
 
     #[derive(Serialize)]
-    struct Answer {
+    struct Number {
         value: u32,
     }
 
-    impl Report for Answer {
+    impl Report for Number {
         fn text(&self, _: Style) -> String {
             format!("the answer is {}\n", self.value)
         }
@@ -107,11 +181,29 @@ mod tests {
         let printed = |json| {
             let mut out = Vec::new();
             let mut printer = Printer::new(&mut out, Style::Plain, json);
-            printer.print(&Answer { value: 42 }).unwrap();
+            printer.print(&Number { value: 42 }).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(printed(false), "the answer is 42\n");
         assert_eq!(printed(true), "{\n  \"value\": 42\n}\n");
+    }
+
+    #[test]
+    fn an_answer_is_printed_as_it_came() {
+        let answer = Answer {
+            value: 7,
+            json: r#"{"new":  1.50, "value":7}"#.into(),
+        };
+        let printed = |json| {
+            let mut out = Vec::new();
+            let mut printer = Printer::new(&mut out, Style::Plain, json);
+            let text = |value: &u32, _| format!("the value is {value}\n");
+            printer.answer(&answer, text).unwrap();
+            printer.note("and more").unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(printed(true), "{\"new\":  1.50, \"value\":7}\n");
+        assert_eq!(printed(false), "the value is 7\nand more\n");
     }
 
     #[test]

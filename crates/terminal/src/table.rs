@@ -38,6 +38,11 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         }
     }
 
+    /// A table without a heading.
+    pub fn untitled() -> Self {
+        Self { rows: Vec::new() }
+    }
+
     /// Adds a row.
     pub fn push(&mut self, row: [Cell; COLUMNS]) {
         self.rows.push(row);
@@ -78,6 +83,17 @@ mod tests {
         assert_eq!(
             table.text(Style::Plain),
             "  NAME           N\n  Zoë            1\n  order.created  20\n"
+        );
+    }
+
+    #[test]
+    fn an_untitled_table_begins_with_its_first_row() {
+        let mut table = Table::untitled();
+        table.push(["status".into(), "active".into()]);
+        table.push(["url".into(), "https://a.example".into()]);
+        assert_eq!(
+            table.text(Style::Plain),
+            "  status  active\n  url     https://a.example\n"
         );
     }
 

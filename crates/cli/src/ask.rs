@@ -1,0 +1,52 @@
+//! Asking a person before something that cannot be undone.
+
+use std::io::{IsTerminal, stderr, stdin};
+
+use anyhow::Result;
+use clap::Args;
+use clap::error::ErrorKind;
+
+use crate::usage;
+
+/// Answers the question beforehand.
+#[derive(Args, Debug)]
+pub(crate) struct Yes {
+    /// Do it without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+impl Yes {
+    /// Whether to do it. Asks on a terminal.
+    ///
+    /// # Errors
+    /// A [`clap::Error`] where nobody can be asked.
+    pub(crate) fn confirmed(&self, question: &str) -> Result<bool> {
+        if self.yes {
+            return Ok(true);
+        }
+        if !stdin().is_terminal() || !stderr().is_terminal() {
+            let text = "nobody is there to be asked: give `--yes`";
+            return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
+        }
+        eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        stdin().read_line(&mut answer)?;
+        Ok(is_yes(&answer))
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        assert!(is_yes("y\n") && is_yes(" YES\n"));
+        assert!(!is_yes("") && !is_yes("\n") && !is_yes("no\n") && !is_yes("yep\n"));
+    }
+}

@@ -1,0 +1,162 @@
+//! `webhooks deliveries list` and `webhooks undelivered`.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use webhooks_client::{Api, Delivery, DeliveryStatus, ListFilter};
+use webhooks_terminal::{Cell, Style, Table};
+
+use crate::Outcome;
+use crate::answer::{Listed, Paging};
+use crate::clock::now;
+use crate::print::{Printer, Report};
+use crate::subscriptions::Named;
+use crate::when::{moment, short};
+use crate::words;
+
+/// Options of `deliveries list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Whose deliveries.
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: String,
+    /// Those of one subscription only, `sub_…`.
+    #[arg(long, value_name = "SUBSCRIPTION")]
+    subscription: Option<String>,
+    /// Those of one status only.
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// Options of `undelivered`.
+#[derive(Args, Debug)]
+pub(crate) struct Undelivered {
+    #[command(flatten)]
+    named: Named,
+    /// Those of one status only.
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// Which entries of a list to show.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Filter {
+    /// Those of one event type only, such as `order.created`.
+    #[arg(long, value_name = "TYPE")]
+    event_type: Option<String>,
+    /// From then on: an age such as `2h`, a day or an RFC 3339 time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<String>,
+    /// Before then: an age, a day or an RFC 3339 time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<String>,
+}
+
+/// A status, as an option.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    /// An attempt is due, now or later.
+    Pending,
+    /// The subscription is paused or disabled.
+    Held,
+    /// An attempt was answered with 200 to 299.
+    Succeeded,
+    /// Given up.
+    Failed,
+    /// The subscription was deleted.
+    Cancelled,
+}
+
+impl From<Status> for DeliveryStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::Held => Self::Held,
+            Status::Succeeded => Self::Succeeded,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl Filter {
+    /// The same for the client.
+    pub(crate) fn with_status(&self, status: Option<Status>) -> ListFilter {
+        ListFilter {
+            status: status.map(DeliveryStatus::from),
+            event_type: self.event_type.clone(),
+            since: self.since.clone(),
+            until: self.until.clone(),
+            limit: None,
+        }
+    }
+}
+
+impl List {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let filter = self.filter.with_status(self.status);
+        let page = || match &self.subscription {
+            Some(subscription) => api.deliveries(&self.customer, subscription, &filter),
+            None => api.deliveries_of_customer(&self.customer, &filter),
+        };
+        printer.print(&self.paging.collect(page).await?)?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl Undelivered {
+    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let filter = self.filter.with_status(self.status);
+        let Named {
+            customer,
+            subscription,
+        } = &self.named;
+        let listed = self
+            .paging
+            .collect(|| api.undelivered(customer, subscription, &filter));
+        let listed = listed.await?;
+        printer.print(&listed)?;
+        if !listed.rows.is_empty() {
+            printer.note(&format!(
+                "\n  `webhooks recover {customer} {subscription} --since TIME` sends what failed or is held again."
+            ))?;
+        }
+        Ok(Outcome::Complete)
+    }
+}
+
+impl Report for Listed<Delivery> {
+    fn text(&self, style: Style) -> String {
+        if self.rows.is_empty() {
+            return "  no delivery\n".to_owned();
+        }
+        let now = now();
+        let headings = [
+            "CREATED",
+            "EVENT TYPE",
+            "STATUS",
+            "ATTEMPTS",
+            "LAST",
+            "DELIVERY",
+        ];
+        let mut table = Table::new(headings);
+        for row in &self.rows {
+            table.push([
+                short(&row.created_at).into(),
+                row.event_type.as_str().into(),
+                Cell::new(row.status.to_string(), words::tone(row.status)),
+                row.attempts.len().to_string().into(),
+                words::short_state(row, now).into(),
+                row.id.as_str().into(),
+            ]);
+        }
+        table.text(style) + &self.more()
+    }
+}

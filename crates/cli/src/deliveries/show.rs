@@ -1,0 +1,152 @@
+//! A delivery in full.
+
+use webhooks_client::{Attempt, Delivery, DeliveryStatus};
+use webhooks_terminal::{Cell, Style, Table, Tone};
+
+use crate::clock::now;
+use crate::pretty;
+use crate::print::{Facts, hint, one_line};
+use crate::words;
+
+/// All that is known of it.
+pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
+    let tone = words::tone(delivery.status);
+    let mut facts = Facts::default();
+    facts.add("delivery", delivery.id.as_str());
+    let state = format!("{}: {}", delivery.status, words::state(delivery, now()));
+    facts.add("status", Cell::new(state, tone));
+    facts.add("event type", delivery.event_type.as_str());
+    facts.add("message", delivery.message_id.as_str());
+    facts.add("customer", delivery.customer_id.as_str());
+    facts.add("subscription", delivery.subscription_id.as_str());
+    facts.add("created", delivery.created_at.as_str());
+    facts.maybe("next attempt", delivery.next_attempt_at.as_deref());
+    if delivery.earlier_attempts > 0 {
+        let earlier = format!("after attempt {}", delivery.earlier_attempts);
+        facts.add("sent again", earlier);
+    }
+    let mut text = facts.text(style);
+    if !delivery.attempts.is_empty() {
+        text.push('\n');
+        text.push_str(&attempts(&delivery.attempts, style));
+    }
+    if let Some(last) = delivery.attempts.last() {
+        text.push_str(&answer(last, style));
+    }
+    if let Some(body) = &delivery.body {
+        let format = delivery.payload_format.as_deref().unwrap_or("standard");
+        let heading = format!("body, {} bytes, {format}", body.len());
+        text.push_str(&hint(style.paint(Tone::Faint, &heading)));
+        text.push_str(&pretty::indented(body.as_bytes(), "    "));
+    }
+    if matches!(
+        delivery.status,
+        DeliveryStatus::Failed | DeliveryStatus::Held
+    ) {
+        let again = format!(
+            "`webhooks deliveries resend {}` sends it again.",
+            delivery.id
+        );
+        text.push_str(&hint(again));
+    }
+    text
+}
+
+fn attempts(attempts: &[Attempt], style: Style) -> String {
+    let mut table = Table::new(["NO", "AT", "TOOK", "WHAT HAPPENED"]);
+    for attempt in attempts {
+        table.push([
+            attempt.number.to_string().into(),
+            attempt.at.as_str().into(),
+            format!("{} ms", attempt.duration_ms).into(),
+            Cell::new(
+                one_line(&words::outcome(attempt)),
+                words::attempt_tone(attempt),
+            ),
+        ]);
+    }
+    table.text(style)
+}
+
+/// What the endpoint answered to one attempt, as far as it is kept.
+fn answer(attempt: &Attempt, style: Style) -> String {
+    let mut facts = Facts::default();
+    if !attempt.addresses.is_empty() {
+        facts.add("address", attempt.addresses.join(", "));
+    }
+    for (name, value) in &attempt.response_headers {
+        facts.add("header", one_line(&format!("{name}: {value}")));
+    }
+    let excerpt = attempt.response_excerpt.as_deref();
+    facts.maybe(
+        "answer",
+        excerpt
+            .filter(|excerpt| !excerpt.is_empty())
+            .map(without_controls),
+    );
+    let facts = facts.text(style);
+    if facts.is_empty() {
+        return facts;
+    }
+    let heading = format!("at attempt {}", attempt.number);
+    format!("\n  {}\n{facts}", style.paint(Tone::Faint, &heading))
+}
+
+/// A foreign text that cannot move the cursor of a terminal.
+fn without_controls(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_delivery_shows_why_and_how_to_send_it_again() {
+        let delivery: Delivery = serde_json::from_value(json!({
+            "id": "dlv_1_2", "messageId": "msg_1", "subscriptionId": "sub_2", "customerId": "acme",
+            "eventType": "order.created", "status": "failed", "reason": "attemptsExhausted",
+            "createdAt": "2026-01-01T00:00:00.000Z", "earlierAttempts": 1, "payloadFormat": "detail",
+            "body": "{\"n\":12345678901234567890}",
+            "attempts": [
+                {"number": 1, "at": "2026-01-01T00:00:01.000Z", "durationMs": 3, "outcome": "unreachable",
+                 "error": "connect: connection refused"},
+                {"number": 2, "at": "2026-01-01T00:00:06.000Z", "durationMs": 12, "outcome": "httpError",
+                 "status": 500, "addresses": ["203.0.113.10"], "responseHeaders": {"server": "nginx"},
+                 "responseExcerpt": "no\u{1b}[2J database"},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(
+            text(&delivery, Style::Plain),
+            "  delivery      dlv_1_2\n\
+             \x20 status        failed: given up after 2 attempts, the last answered 500\n\
+             \x20 event type    order.created\n\
+             \x20 message       msg_1\n\
+             \x20 customer      acme\n\
+             \x20 subscription  sub_2\n\
+             \x20 created       2026-01-01T00:00:00.000Z\n\
+             \x20 sent again    after attempt 1\n\
+             \n\
+             \x20 NO  AT                        TOOK   WHAT HAPPENED\n\
+             \x20 1   2026-01-01T00:00:01.000Z  3 ms   not reached: connect: connection refused\n\
+             \x20 2   2026-01-01T00:00:06.000Z  12 ms  answered 500 Internal Server Error: the endpoint failed\n\
+             \n\
+             \x20 at attempt 2\n\
+             \x20 address  203.0.113.10\n\
+             \x20 header   server: nginx\n\
+             \x20 answer   no [2J database\n\
+             \n\
+             \x20 body, 26 bytes, detail\n\
+             \x20   {\n\
+             \x20     \"n\": 12345678901234567890\n\
+             \x20   }\n\
+             \n\
+             \x20 `webhooks deliveries resend dlv_1_2` sends it again.\n"
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! `webhooks events start`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep};
+use webhooks_client::{Error, Execution, ExecutionStatus, Message, Stack};
+use webhooks_domain::ids::MessageId;
+use webhooks_terminal::{Cell, Style, Tone};
+
+use super::file;
+use crate::advice::advise;
+use crate::print::{Facts, Printer, Report, hint, one_line, progress};
+use crate::{Outcome, input, messages};
+
+/// Between two looks at an execution.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long an execution is waited for: an Express workflow may run no longer.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long to look for the message of a workflow that does not tell its end.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Options of `events start`.
+#[derive(Args, Debug)]
+pub(crate) struct Start {
+    /// The file with the whole event; `-` is standard input.
+    file: PathBuf,
+    /// Do not wait for the end.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// What became of an execution.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    execution_arn: String,
+    /// As AWS says it, in lower case; `unknown` where it does not say.
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<MessageId>,
+    /// The message as the API shows it, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
+}
+
+impl Start {
+    pub(super) async fn run(&self, stack: &Stack, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let json = input::read(&self.file)?;
+        let name = || format!("`{}`", self.file.display());
+        let event: &RawValue = serde_json::from_slice(&json).with_context(name)?;
+        let reader = file::reader(stack)?;
+        // What is wrong with an event is the workflow's to say: that is what is tried here.
+        let message_id = file::whole_message(&reader, event.get())
+            .ok()
+            .map(|message| message.id);
+        let arn = stack.start_execution(event.get()).await.map_err(advise)?;
+        let mut started = Started {
+            execution_arn: arn,
+            status: "running".to_owned(),
+            error: None,
+            cause: None,
+            message_id,
+            message: None,
+        };
+        if !self.no_wait {
+            started.wait(stack).await?;
+        }
+        printer.print(&started)?;
+        Ok(match started.status.as_str() {
+            "succeeded" | "unknown" => Outcome::Complete,
+            "running" if self.no_wait => Outcome::Complete,
+            _ => Outcome::Incomplete,
+        })
+    }
+}
+
+impl Started {
+    async fn wait(&mut self, stack: &Stack) -> Result<()> {
+        let progress = progress();
+        progress.set_message("the workflow runs");
+        let deadline = Instant::now() + PATIENCE;
+        let patience = loop {
+            match stack.execution(&self.execution_arn).await {
+                Ok(execution) => {
+                    let running = execution.status == ExecutionStatus::Running;
+                    self.take(execution);
+                    if !running || Instant::now() > deadline {
+                        // It is written before the workflow ends.
+                        break Duration::ZERO;
+                    }
+                }
+                // An Express workflow on AWS: only its message tells.
+                Err(Error::Service { .. }) => {
+                    "unknown".clone_into(&mut self.status);
+                    break MESSAGE_PATIENCE;
+                }
+                Err(error) => return Err(advise(error)),
+            }
+            sleep(POLL_INTERVAL).await;
+        };
+        if let Some(id) = self.message_id {
+            let api = stack.api()?;
+            let found = api.message_when(&id.to_string(), patience, |_| true).await;
+            self.message = match found {
+                Ok(message) => Some(message),
+                Err(Error::StillWaiting { .. }) => None,
+                Err(error) => return Err(advise(error)),
+            };
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    fn take(&mut self, execution: Execution) {
+        self.status = match execution.status {
+            ExecutionStatus::Running => "running".to_owned(),
+            ExecutionStatus::Succeeded => "succeeded".to_owned(),
+            ExecutionStatus::Failed => "failed".to_owned(),
+            ExecutionStatus::Other(name) => name.to_lowercase(),
+        };
+        self.error = execution.error;
+        self.cause = execution.cause;
+    }
+}
+
+impl Report for Started {
+    fn text(&self, style: Style) -> String {
+        let (tone, status) = match self.status.as_str() {
+            "succeeded" => (Tone::Good, "succeeded"),
+            "running" => (Tone::Waiting, "running"),
+            "unknown" => (
+                Tone::Waiting,
+                "started; an Express workflow does not tell its end",
+            ),
+            other => (Tone::Bad, other),
+        };
+        let mut facts = Facts::default();
+        facts.add("execution", self.execution_arn.as_str());
+        facts.add("workflow", Cell::new(status, tone));
+        facts.maybe("error", self.error.as_deref().map(one_line));
+        facts.maybe("cause", self.cause.as_deref().map(one_line));
+        let rest = match (&self.message, self.message_id) {
+            (Some(message), _) => format!("\n{}", messages::text(message, style)),
+            (None, _) if self.error.is_some() => {
+                hint("The event is parked: `webhooks dlq list`. Change it, and start it again.")
+            }
+            (None, Some(id)) if self.status == "running" => hint(format!(
+                "`webhooks messages show {id}` shows what becomes of it."
+            )),
+            (None, Some(id)) => hint(format!(
+                "There is no message {id}: its customer has no subscription."
+            )),
+            (None, None) => hint("No message follows from this event."),
+        };
+        facts.text(style) + &rest
+    }
+}

@@ -1,0 +1,120 @@
+//! `webhooks messages`: the stack's copies of events.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use webhooks_client::{Api, Message, MessageSummary};
+use webhooks_terminal::{Cell, Style, Table};
+
+use crate::Outcome;
+use crate::answer::{Listed, Paging, send};
+use crate::clock::now;
+use crate::deliveries::list::Filter;
+use crate::print::{Facts, Printer, Report};
+use crate::when::short;
+use crate::words;
+
+/// What to do with them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List a customer's messages, the newest first.
+    #[command(after_help = "\
+Examples:
+  webhooks messages list --customer cust_1001 --since 2h
+  webhooks messages list --customer cust_1001 --event-type order.created --limit 10")]
+    List(List),
+    /// Show a message, and what became of it for each subscription.
+    #[command(after_help = "\
+Example:
+  webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
+
+A receiver has the id as the header `webhook-id`; `webhooks events put` prints it.")]
+    Show(Named),
+}
+
+/// Options of `messages list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Whose messages.
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: String,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// One message.
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// The message, `msg_…`.
+    #[arg(value_name = "MESSAGE")]
+    message: String,
+}
+
+impl Command {
+    /// Runs the command and prints its result.
+    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        match self {
+            Self::List(List {
+                customer,
+                filter,
+                paging,
+            }) => {
+                let filter = filter.with_status(None);
+                let page = || api.messages(customer, &filter);
+                printer.print(&paging.collect(page).await?)?;
+            }
+            Self::Show(named) => {
+                let message = send(api.message(&named.message)).await?;
+                printer.answer(&message, text)?;
+            }
+        }
+        Ok(Outcome::Complete)
+    }
+}
+
+impl Report for Listed<MessageSummary> {
+    fn text(&self, style: Style) -> String {
+        if self.rows.is_empty() {
+            return "  no message\n".to_owned();
+        }
+        let mut table = Table::new(["RECEIVED", "EVENT TYPE", "MESSAGE"]);
+        for row in &self.rows {
+            table.push([
+                short(&row.received_at).into(),
+                row.event_type.as_str().into(),
+                row.id.as_str().into(),
+            ]);
+        }
+        table.text(style) + &self.more()
+    }
+}
+
+/// A message and its deliveries.
+pub(crate) fn text(message: &Message, style: Style) -> String {
+    let mut facts = Facts::default();
+    facts.add("message", message.id.as_str());
+    facts.add("customer", message.customer_id.as_str());
+    facts.add("event type", message.event_type.as_str());
+    facts.add("time", message.time.as_str());
+    facts.maybe("received", message.received_at.as_deref());
+    let facts = facts.text(style);
+    if message.deliveries.is_empty() {
+        return format!("{facts}\n  no subscription wants it\n");
+    }
+    let now = now();
+    let mut table = Table::new(["STATUS", "ATTEMPTS", "LAST", "DELIVERY"]);
+    for row in &message.deliveries {
+        table.push([
+            Cell::new(row.status.to_string(), words::tone(row.status)),
+            row.attempts.len().to_string().into(),
+            words::short_state(row, now).into(),
+            row.id.as_str().into(),
+        ]);
+    }
+    let more = match message.next_cursor {
+        Some(_) => "\n  and more: `webhooks deliveries list` has them all\n",
+        None => "",
+    };
+    format!("{facts}\n{}{more}", table.text(style))
+}

@@ -1,0 +1,202 @@
+//! `webhooks recoveries`: jobs that send many deliveries.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::sleep;
+use webhooks_client::{Api, Recovery, RecoveryCount, RecoveryStatus};
+use webhooks_terminal::{Cell, Style, Table, Tone};
+
+use crate::Outcome;
+use crate::answer::{Listed, Paging, send};
+use crate::print::{Facts, Printer, Report};
+use crate::subscriptions::Named;
+use crate::when::short;
+
+/// Between two looks at one that runs.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What to do with them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List a subscription's recoveries and replays, the newest first.
+    #[command(after_help = "\
+Example:
+  webhooks recoveries list cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4")]
+    List(List),
+    /// Show how far one is.
+    #[command(after_help = "\
+Example:
+  webhooks recoveries show cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 rec_…")]
+    Show(One),
+    /// Stop one. What it has queued is sent all the same.
+    #[command(after_help = "\
+Example:
+  webhooks recoveries stop cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 rec_…
+
+It stops within half a minute. Start it again with `webhooks recover`: what was sent and
+arrived is not sent twice.")]
+    Stop(One),
+}
+
+/// Options of `recoveries list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// One recovery.
+#[derive(Args, Debug)]
+pub(crate) struct One {
+    #[command(flatten)]
+    named: Named,
+    /// The recovery, `rec_…`.
+    #[arg(value_name = "RECOVERY")]
+    recovery: String,
+}
+
+impl Command {
+    /// Runs the command and prints its result.
+    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        match self {
+            Self::List(List { named, paging }) => {
+                let page = || api.recoveries(&named.customer, &named.subscription);
+                printer.print(&paging.collect(page).await?)?;
+            }
+            Self::Show(One { named, recovery }) => {
+                let call = api.recovery(&named.customer, &named.subscription, recovery);
+                printer.answer(&send(call).await?, text)?;
+            }
+            Self::Stop(One { named, recovery }) => {
+                let call = api.stop_recovery(&named.customer, &named.subscription, recovery);
+                printer.answer(&send(call).await?, text)?;
+            }
+        }
+        Ok(Outcome::Complete)
+    }
+}
+
+/// Looks at a recovery until it ends or somebody presses Ctrl-C, and prints what came of it.
+pub(crate) async fn follow(
+    named: &Named,
+    id: &str,
+    counted: RecoveryCount,
+    api: &Api,
+    printer: &mut Printer<'_>,
+) -> Result<Outcome> {
+    let Named {
+        customer,
+        subscription,
+    } = named;
+    let progress = bar(counted);
+    loop {
+        let call = api.recovery(customer, subscription, id);
+        let answer = tokio::select! {
+            answer = send(call) => answer?,
+            _ = tokio::signal::ctrl_c() => return Ok(left(named, id, &progress)),
+        };
+        let recovery = &answer.value;
+        progress.set_position(recovery.queued);
+        progress.set_message(format!(
+            "{}, {} left out",
+            recovery.status, recovery.skipped
+        ));
+        if recovery.status.is_terminal() {
+            progress.finish_and_clear();
+            let succeeded = recovery.status == RecoveryStatus::Succeeded;
+            printer.answer(&answer, text)?;
+            printer.note(&format!(
+                "\n  `webhooks undelivered {customer} {subscription}` shows what is owed still."
+            ))?;
+            return Ok(if succeeded {
+                Outcome::Complete
+            } else {
+                Outcome::Incomplete
+            });
+        }
+        tokio::select! {
+            () = sleep(POLL_INTERVAL) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(left(named, id, &progress)),
+        }
+    }
+}
+
+/// Leaves a recovery to itself.
+fn left(named: &Named, id: &str, progress: &ProgressBar) -> Outcome {
+    progress.finish_and_clear();
+    let Named {
+        customer,
+        subscription,
+    } = named;
+    eprintln!(
+        "it goes on by itself.\n\
+         show: webhooks recoveries show {customer} {subscription} {id}\n\
+         stop: webhooks recoveries stop {customer} {subscription} {id}"
+    );
+    Outcome::Incomplete
+}
+
+fn bar(counted: RecoveryCount) -> ProgressBar {
+    let template = "  {bar:30} {pos} of {len} queued, {msg}  {elapsed}";
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    ProgressBar::new(counted.count).with_style(style)
+}
+
+fn tone(status: RecoveryStatus) -> Tone {
+    match status {
+        RecoveryStatus::Succeeded => Tone::Good,
+        RecoveryStatus::Running | RecoveryStatus::Stopping => Tone::Waiting,
+        RecoveryStatus::Stopped | RecoveryStatus::Failed => Tone::Bad,
+    }
+}
+
+/// A recovery in full.
+pub(crate) fn text(recovery: &Recovery, style: Style) -> String {
+    let mut facts = Facts::default();
+    facts.add("recovery", recovery.id.as_str());
+    facts.add("kind", recovery.kind.to_string());
+    let status = Cell::new(recovery.status.to_string(), tone(recovery.status));
+    facts.add("status", status);
+    facts.add("since", recovery.since.as_str());
+    facts.maybe("until", recovery.until.as_deref());
+    let statuses = recovery.statuses.iter().flatten().map(ToString::to_string);
+    let statuses: Vec<_> = statuses.collect();
+    if !statuses.is_empty() {
+        facts.add("statuses", statuses.join(", "));
+    }
+    facts.add("rate", format!("{} a second", recovery.per_second));
+    facts.add("looked at", recovery.examined.to_string());
+    facts.add("queued", recovery.queued.to_string());
+    facts.add("left out", recovery.skipped.to_string());
+    facts.add("started", recovery.started_at.as_str());
+    facts.add("updated", recovery.updated_at.as_str());
+    facts.text(style)
+}
+
+impl Report for Listed<Recovery> {
+    fn text(&self, style: Style) -> String {
+        if self.rows.is_empty() {
+            return "  no recovery\n".to_owned();
+        }
+        let headings = [
+            "STARTED", "KIND", "STATUS", "QUEUED", "LEFT OUT", "RECOVERY",
+        ];
+        let mut table = Table::new(headings);
+        for row in &self.rows {
+            table.push([
+                short(&row.started_at).into(),
+                row.kind.to_string().into(),
+                Cell::new(row.status.to_string(), tone(row.status)),
+                row.queued.to_string().into(),
+                row.skipped.to_string().into(),
+                row.id.as_str().into(),
+            ]);
+        }
+        table.text(style) + &self.more()
+    }
+}

@@ -1,0 +1,193 @@
+//! `webhooks subscriptions`: customers' endpoints.
+
+mod change;
+mod fields;
+mod list;
+mod secrets;
+mod test;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use webhooks_client::{Api, Call, Subscription};
+use webhooks_terminal::{Cell, Style};
+
+use crate::Outcome;
+use crate::print::{Facts, Printer};
+use crate::words;
+
+/// What to do with them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Subscribe an endpoint of a customer. The secret is shown.
+    #[command(after_help = change::CREATE_HELP)]
+    Create(change::Create),
+    /// List a customer's subscriptions.
+    #[command(after_help = "\
+Examples:
+  webhooks subscriptions list --customer cust_1001
+  webhooks --json subscriptions list --customer cust_1001 --all | jq -r '.data[].url'")]
+    List(list::List),
+    /// Show a subscription.
+    #[command(after_help = "\
+Example:
+  webhooks subscriptions show cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4")]
+    Show(Named),
+    /// Change a subscription: only what is given.
+    #[command(after_help = change::UPDATE_HELP)]
+    Update(change::Update),
+    /// Delete a subscription for good. What is still owed to it is cancelled.
+    #[command(after_help = "\
+Examples:
+  webhooks subscriptions delete cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
+  webhooks subscriptions delete cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --yes --if-version 3")]
+    Delete(change::Delete),
+    /// Make a subscription active again that is paused or disabled.
+    #[command(after_help = "\
+Example:
+  webhooks subscriptions enable cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
+
+What was held meanwhile is not sent of itself: `webhooks recover` sends it.")]
+    Enable(change::Enable),
+    /// Give a subscription a new secret; the old one signs beside it for a while.
+    #[command(after_help = secrets::ROTATE_HELP)]
+    Rotate(secrets::Rotate),
+    /// Show the secrets that sign now. Who has seen them is logged.
+    #[command(after_help = "\
+Examples:
+  webhooks subscriptions secret cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
+  export WEBHOOK_SECRET=$(webhooks --json subscriptions secret cust_1001 sub_… | jq -r '.secrets[0].secret')")]
+    Secret(Named),
+    /// Send an example event now, once, and show what the endpoint answers.
+    #[command(after_help = test::HELP)]
+    Test(test::Test),
+}
+
+/// One subscription.
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// Whose subscription it is.
+    #[arg(value_name = "CUSTOMER")]
+    pub(crate) customer: String,
+    /// The subscription, `sub_…`.
+    #[arg(value_name = "SUBSCRIPTION")]
+    pub(crate) subscription: String,
+}
+
+/// A guard against changing what somebody else has changed.
+#[derive(Args, Debug)]
+struct IfVersion {
+    /// Only if this is still its version, as `subscriptions show` says.
+    #[arg(long, value_name = "N")]
+    if_version: Option<u64>,
+}
+
+impl IfVersion {
+    fn guard<'a, T>(&self, call: Call<'a, T>) -> Call<'a, T> {
+        match self.if_version {
+            Some(version) => call.if_match(version),
+            None => call,
+        }
+    }
+}
+
+impl Command {
+    /// Runs the command and prints its result.
+    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        match self {
+            Self::Create(create) => create.run(api, printer).await,
+            Self::List(list) => list.run(api, printer).await,
+            Self::Show(named) => list::show(named, api, printer).await,
+            Self::Update(update) => update.run(api, printer).await,
+            Self::Delete(delete) => delete.run(api, printer).await,
+            Self::Enable(enable) => enable.run(api, printer).await,
+            Self::Rotate(rotate) => rotate.run(api, printer).await,
+            Self::Secret(named) => secrets::show(named, api, printer).await,
+            Self::Test(test) => test.run(api, printer).await,
+        }
+    }
+}
+
+/// A subscription in full.
+fn text(subscription: &Subscription, style: Style) -> String {
+    let tone = words::subscription_tone(subscription.status);
+    let mut facts = Facts::default();
+    facts.add("subscription", subscription.id.as_str());
+    facts.add("customer", subscription.customer_id.as_str());
+    facts.add("status", Cell::new(subscription.status.to_string(), tone));
+    facts.add("url", subscription.url.as_str());
+    facts.add("event types", subscription.event_types.join(", "));
+    facts.maybe(
+        "filter",
+        subscription.filter.as_ref().map(ToString::to_string),
+    );
+    facts.maybe("description", subscription.description.as_deref());
+    facts.maybe("payload format", subscription.payload_format.as_deref());
+    let timeout = subscription.timeout_seconds;
+    facts.maybe("timeout", timeout.map(|seconds| format!("{seconds} s")));
+    facts.maybe(
+        "retry policy",
+        subscription.retry_policy.as_ref().map(ToString::to_string),
+    );
+    for (name, value) in subscription.headers.iter().flatten() {
+        facts.add("header", format!("{name}: {value}"));
+    }
+    for (name, value) in subscription.metadata.iter().flatten() {
+        facts.add("metadata", format!("{name}: {value}"));
+    }
+    for (index, secret) in subscription.secrets.iter().enumerate() {
+        let key = secret.public_key.as_deref().map(|key| format!(", {key}"));
+        let end = match (&secret.expires_at, index) {
+            (Some(at), _) => format!(", signs until {at}"),
+            (None, 0) => ", current".to_owned(),
+            (None, _) => String::new(),
+        };
+        let (version, kind) = (secret.version, &secret.kind);
+        facts.add(
+            "secret",
+            format!("{version} ({kind}{end}){}", key.unwrap_or_default()),
+        );
+    }
+    facts.maybe(
+        "version",
+        subscription.version.map(|version| version.to_string()),
+    );
+    facts.add("created", subscription.created_at.as_str());
+    facts.add("updated", subscription.updated_at.as_str());
+    facts.text(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_subscription_shows_all_that_it_has() {
+        let subscription: Subscription = serde_json::from_value(json!({
+            "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
+            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "metadata": {"team": "shop"},
+            "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
+            "status": "paused", "version": 3, "timeoutSeconds": 5,
+            "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+        }))
+        .unwrap();
+        assert_eq!(
+            text(&subscription, Style::Plain),
+            "  subscription  sub_1\n\
+             \x20 customer      acme\n\
+             \x20 status        paused\n\
+             \x20 url           https://example.com/\n\
+             \x20 event types   a, b.*\n\
+             \x20 filter        {\"total\":[{\"numeric\":[\">\",1]}]}\n\
+             \x20 timeout       5 s\n\
+             \x20 header        x-a: 1\n\
+             \x20 metadata      team: shop\n\
+             \x20 secret        2 (v1, current)\n\
+             \x20 secret        1 (v1, signs until 2026-01-02T00:00:00.000Z)\n\
+             \x20 version       3\n\
+             \x20 created       2026-01-01T00:00:00.000Z\n\
+             \x20 updated       2026-01-01T00:00:00.000Z\n"
+        );
+    }
+}

@@ -1,0 +1,333 @@
+//! `webhooks subscriptions create`, `update`, `delete` and `enable`.
+
+use anyhow::Result;
+use clap::Args;
+use clap::error::ErrorKind;
+use serde_json::{Value, json};
+use webhooks_client::{Api, CreatedSubscription};
+use webhooks_terminal::Style;
+
+use super::fields::Fields;
+use super::{IfVersion, Named, text};
+use crate::answer::send;
+use crate::ask::Yes;
+use crate::input::SecretText;
+use crate::print::{Facts, Printer};
+use crate::{Outcome, usage};
+
+pub(super) const CREATE_HELP: &str = "\
+Examples:
+  webhooks subscriptions create cust_1001 --url https://example.com/webhooks --event-type 'order.*'
+  webhooks subscriptions create cust_1001 --url https://example.com/webhooks --event-type '*' \\
+    --filter '{\"order\": {\"total\": [{\"numeric\": [\">\", 100]}]}}' --header x-api-key=k3y
+  webhooks subscriptions create cust_1001 --url http://127.0.0.1:3030/ --event-type '*' \\
+    --secret env:WEBHOOK_SECRET --idempotency-key my-first
+
+Give the secret to the customer: receivers verify with it.";
+
+pub(super) const UPDATE_HELP: &str = "\
+Examples:
+  webhooks subscriptions update cust_1001 sub_… --url https://example.com/new
+  webhooks subscriptions update cust_1001 sub_… --filter @filter.json --if-version 3
+  webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
+  webhooks subscriptions update cust_1001 sub_… --status paused
+
+A changed filter takes no notice of the past: `webhooks replay` sends what it missed.";
+
+/// Options of `subscriptions create`.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// Whose subscription it is.
+    #[arg(value_name = "CUSTOMER")]
+    customer: String,
+    /// Where to send.
+    #[arg(long)]
+    url: String,
+    /// What to send: `order.created`, `order.*` or `*`. Repeatable.
+    #[arg(long = "event-type", value_name = "TYPE", required = true)]
+    event_types: Vec<String>,
+    /// A secret that exists already, or env:NAME for that of a variable. Else a new one.
+    #[arg(long, value_name = "whsec_…|env:NAME")]
+    secret: Option<SecretText>,
+    /// Begin paused.
+    #[arg(long)]
+    paused: bool,
+    /// Makes it safe to run this again: the same key creates one subscription only.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// Options of `subscriptions update`.
+#[derive(Args, Debug)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    named: Named,
+    /// Where to send.
+    #[arg(long)]
+    url: Option<String>,
+    /// What to send, in place of all that was before. Repeatable.
+    #[arg(long = "event-type", value_name = "TYPE")]
+    event_types: Vec<String>,
+    /// Whether to send.
+    #[arg(long, value_parser = ["active", "paused"])]
+    status: Option<String>,
+    /// Take a field away, by its name in the API: filter, headers, retryPolicy, … Repeatable.
+    #[arg(long, value_name = "FIELD")]
+    remove: Vec<String>,
+    /// Take a header away. Repeatable.
+    #[arg(long = "remove-header", value_name = "NAME")]
+    remove_headers: Vec<String>,
+    #[command(flatten)]
+    if_version: IfVersion,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// Options of `subscriptions delete`.
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    if_version: IfVersion,
+}
+
+/// Options of `subscriptions enable`.
+#[derive(Args, Debug)]
+pub(crate) struct Enable {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    if_version: IfVersion,
+}
+
+impl Create {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let body = self.body();
+        let mut call = api.create_subscription(&self.customer, &body);
+        if let Some(key) = &self.idempotency_key {
+            call = call.idempotency_key(key);
+        }
+        let created = send(call).await?;
+        printer.answer(&created, |created, style| self.text(created, style))?;
+        Ok(Outcome::Complete)
+    }
+
+    fn body(&self) -> Value {
+        let mut body = self.fields.to_json();
+        body.insert("url".to_owned(), json!(self.url));
+        body.insert("eventTypes".to_owned(), json!(self.event_types));
+        if let Some(secret) = &self.secret {
+            body.insert("secret".to_owned(), json!(secret.expose()));
+        }
+        if self.paused {
+            body.insert("status".to_owned(), json!("paused"));
+        }
+        Value::Object(body)
+    }
+
+    fn text(&self, created: &CreatedSubscription, style: Style) -> String {
+        let subscription = &created.subscription;
+        let shown = text(subscription, style);
+        if self.secret.is_some() {
+            return shown;
+        }
+        let mut facts = Facts::default();
+        facts.add("secret", created.secret.as_str());
+        facts.maybe("public key", created.public_key.as_deref());
+        let (customer, id) = (&subscription.customer_id, &subscription.id);
+        format!(
+            "{shown}\n{}\n  Give it to the customer. `webhooks subscriptions test {customer} {id}` tries the endpoint.\n",
+            facts.text(style)
+        )
+    }
+}
+
+impl Update {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let patch = self.changes();
+        if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+            let text = "nothing to change: give a field, such as `--url`";
+            return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
+        }
+        let Named {
+            customer,
+            subscription,
+        } = &self.named;
+        let call = api.update_subscription(customer, subscription, &patch);
+        let changed = send(self.if_version.guard(call)).await?;
+        printer.answer(&changed, text)?;
+        Ok(Outcome::Complete)
+    }
+
+    /// The merge patch.
+    fn changes(&self) -> Value {
+        let mut changes = Value::Object(self.fields.to_json());
+        let mut set = |name: &str, value| changes[name] = value;
+        if let Some(url) = &self.url {
+            set("url", json!(url));
+        }
+        if !self.event_types.is_empty() {
+            set("eventTypes", json!(self.event_types));
+        }
+        if let Some(status) = &self.status {
+            set("status", json!(status));
+        }
+        for field in &self.remove {
+            set(field, Value::Null);
+        }
+        for name in &self.remove_headers {
+            changes["headers"][name] = Value::Null;
+        }
+        changes
+    }
+}
+
+impl Delete {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let Named {
+            customer,
+            subscription,
+        } = &self.named;
+        if !self.yes.yes {
+            let shown = send(api.subscription(customer, subscription)).await?.value;
+            let question = format!("Delete {subscription} to {} for good?", shown.url);
+            if !self.yes.confirmed(&question)? {
+                printer.note("nothing was deleted")?;
+                return Ok(Outcome::Incomplete);
+            }
+        }
+        let call = api.delete_subscription(customer, subscription);
+        send(self.if_version.guard(call)).await?;
+        printer.note(&format!("  {subscription} is deleted"))?;
+        Ok(Outcome::Complete)
+    }
+}
+
+impl Enable {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let Named {
+            customer,
+            subscription,
+        } = &self.named;
+        let call = api.enable_subscription(customer, subscription);
+        let enabled = send(self.if_version.guard(call)).await?;
+        printer.answer(&enabled, text)?;
+        printer.note(&format!(
+            "\n  What was held meanwhile is sent by `webhooks recover {customer} {subscription} --since 3days`."
+        ))?;
+        Ok(Outcome::Complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line<T: Args> {
+        #[command(flatten)]
+        options: T,
+    }
+
+    fn create(options: &[&str]) -> Result<Create, clap::Error> {
+        let line = [
+            "create",
+            "acme",
+            "--url",
+            "https://a.example",
+            "--event-type",
+            "a",
+        ];
+        Line::try_parse_from([&line, options].concat()).map(|line| line.options)
+    }
+
+    fn update(options: &[&str]) -> Result<Update, clap::Error> {
+        let line = ["update", "acme", "sub_1"];
+        Line::try_parse_from([&line, options].concat()).map(|line| line.options)
+    }
+
+    #[test]
+    fn every_option_is_a_field_of_the_api() {
+        let options = [
+            "--event-type",
+            "b.*",
+            "--filter",
+            r#"{"a": [1]}"#,
+            "--header",
+            "x-a=1=2",
+            "--payload-format",
+            "event",
+            "--timeout-seconds",
+            "5",
+            "--retry-schedule",
+            "0,60",
+            "--description",
+            "d",
+            "--metadata",
+            "team=shop",
+            "--secret",
+            "whsec_x",
+            "--paused",
+            "--field",
+            "rateLimitPerSecond=5",
+            "--field",
+            "other=text",
+        ];
+        assert_eq!(
+            create(&options).unwrap().body(),
+            json!({
+                "url": "https://a.example", "eventTypes": ["a", "b.*"], "filter": {"a": [1]}, "headers": {"x-a": "1=2"},
+                "payloadFormat": "event", "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 60]}, "description": "d",
+                "metadata": {"team": "shop"}, "secret": "whsec_x", "status": "paused", "rateLimitPerSecond": 5,
+                "other": "text",
+            })
+        );
+        assert_eq!(
+            create(&[]).unwrap().body(),
+            json!({"url": "https://a.example", "eventTypes": ["a"]})
+        );
+    }
+
+    #[test]
+    fn a_change_holds_what_is_given_and_null_for_what_goes() {
+        let options = [
+            "--status",
+            "paused",
+            "--header",
+            "x-a=1",
+            "--remove-header",
+            "x-b",
+            "--remove",
+            "filter",
+        ];
+        assert_eq!(
+            update(&options).unwrap().changes(),
+            json!({"status": "paused", "headers": {"x-a": "1", "x-b": null}, "filter": null})
+        );
+        let only_removed = update(&["--remove-header", "x-b"]).unwrap().changes();
+        assert_eq!(only_removed, json!({"headers": {"x-b": null}}));
+        assert_eq!(update(&[]).unwrap().changes(), json!({}));
+    }
+
+    #[test]
+    fn what_is_no_value_of_an_option_is_refused_by_its_name() {
+        for (option, value) in [
+            ("--filter", "{"),
+            ("--header", "x-a"),
+            ("--payload-format", "xml"),
+            ("--timeout-seconds", "soon"),
+            ("--retry-schedule", "0,x"),
+            ("--secret", "env:WEBHOOKS_NO_SUCH_VARIABLE"),
+        ] {
+            let error = create(&[option, value]).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(option), "{error}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `webhooks subscriptions list` and `show`.
+
+use anyhow::Result;
+use clap::Args;
+use webhooks_client::{Api, Subscription};
+use webhooks_terminal::{Cell, Style, Table};
+
+use super::{Named, text};
+use crate::Outcome;
+use crate::answer::{Listed, Paging, send};
+use crate::print::{Printer, Report};
+use crate::words;
+
+/// Options of `subscriptions list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Whose subscriptions.
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: String,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+impl List {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let page = || api.subscriptions(&self.customer, None, None);
+        printer.print(&self.paging.collect(page).await?)?;
+        Ok(Outcome::Complete)
+    }
+}
+
+/// Shows one.
+pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+    let call = api.subscription(&named.customer, &named.subscription);
+    printer.answer(&send(call).await?, text)?;
+    Ok(Outcome::Complete)
+}
+
+impl Report for Listed<Subscription> {
+    fn text(&self, style: Style) -> String {
+        if self.rows.is_empty() {
+            return "  no subscription\n".to_owned();
+        }
+        let mut table = Table::new(["SUBSCRIPTION", "STATUS", "EVENT TYPES", "URL"]);
+        for row in &self.rows {
+            let tone = words::subscription_tone(row.status);
+            table.push([
+                row.id.as_str().into(),
+                Cell::new(row.status.to_string(), tone),
+                row.event_types.join(", ").into(),
+                row.url.as_str().into(),
+            ]);
+        }
+        table.text(style) + &self.more()
+    }
+}

@@ -1,0 +1,151 @@
+//! `webhooks subscriptions rotate` and `secret`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use webhooks_client::{ActiveSecrets, Api, RotatedSecret};
+use webhooks_terminal::{Style, Table};
+
+use super::{IfVersion, Named};
+use crate::Outcome;
+use crate::answer::send;
+use crate::input::SecretText;
+use crate::print::{Facts, Printer};
+
+pub(super) const ROTATE_HELP: &str = "\
+Examples:
+  webhooks subscriptions rotate cust_1001 sub_…                    # both sign for a day
+  webhooks subscriptions rotate cust_1001 sub_… --overlap 3days
+  webhooks subscriptions rotate cust_1001 sub_… --kind v1a         # to ed25519
+  webhooks subscriptions rotate cust_1001 sub_… --secret env:NEW_SECRET
+
+A receiver that has either secret verifies every request until the overlap ends. A secret
+that has leaked is to end at once: `--overlap 0s`.";
+
+/// Options of `subscriptions rotate`.
+#[derive(Args, Debug)]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    named: Named,
+    /// How long the old secret signs beside the new one, at most 7days [default: a day].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    overlap: Option<Duration>,
+    /// How the new one signs: HMAC-SHA256 (v1) or ed25519 (v1a) [default: as the old one].
+    #[arg(long, value_parser = ["v1", "v1a"])]
+    kind: Option<String>,
+    /// A secret that exists already, or env:NAME for that of a variable. Else a new one.
+    #[arg(long, value_name = "whsec_…|env:NAME")]
+    secret: Option<SecretText>,
+    #[command(flatten)]
+    if_version: IfVersion,
+}
+
+impl Rotate {
+    pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let Named {
+            customer,
+            subscription,
+        } = &self.named;
+        let call = api.rotate_secret(customer, subscription, &self.body());
+        let rotated = send(self.if_version.guard(call)).await?;
+        printer.answer(&rotated, |rotated, style| self.text(rotated, style))?;
+        Ok(Outcome::Complete)
+    }
+
+    fn body(&self) -> Value {
+        let mut body = Map::new();
+        if let Some(overlap) = self.overlap {
+            body.insert("overlapSeconds".to_owned(), json!(overlap.as_secs()));
+        }
+        if let Some(kind) = &self.kind {
+            body.insert("kind".to_owned(), json!(kind));
+        }
+        if let Some(secret) = &self.secret {
+            body.insert("secret".to_owned(), json!(secret.expose()));
+        }
+        Value::Object(body)
+    }
+
+    fn text(&self, rotated: &RotatedSecret, style: Style) -> String {
+        let mut facts = Facts::default();
+        if self.secret.is_none() {
+            facts.add("new secret", rotated.secret.as_str());
+        }
+        facts.maybe("public key", rotated.public_key.as_deref());
+        let overlap = match self.overlap {
+            None => "for a day".to_owned(),
+            Some(Duration::ZERO) => "no more".to_owned(),
+            Some(overlap) => format!("for {}", humantime::format_duration(overlap)),
+        };
+        facts.add("old secret", format!("signs beside it {overlap}"));
+        facts.text(style)
+    }
+}
+
+/// Shows the secrets that sign.
+pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+    let call = api.secrets(&named.customer, &named.subscription);
+    printer.answer(&send(call).await?, secrets_text)?;
+    Ok(Outcome::Complete)
+}
+
+fn secrets_text(active: &ActiveSecrets, style: Style) -> String {
+    let mut table = Table::new(["VERSION", "KIND", "SIGNS", "SECRET", "PUBLIC KEY"]);
+    for secret in &active.secrets {
+        let until = secret.expires_at.as_ref().map(|at| format!("until {at}"));
+        table.push([
+            secret.version.to_string().into(),
+            secret.kind.as_str().into(),
+            until.unwrap_or_else(|| "current".to_owned()).into(),
+            secret.secret.as_str().into(),
+            secret.public_key.as_deref().unwrap_or("-").into(),
+        ]);
+    }
+    table.text(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rotate(overlap: Option<Duration>, secret: Option<&str>) -> Rotate {
+        Rotate {
+            named: Named {
+                customer: "acme".to_owned(),
+                subscription: "sub_1".to_owned(),
+            },
+            overlap,
+            kind: None,
+            secret: secret.map(|secret| secret.parse().unwrap()),
+            if_version: IfVersion { if_version: None },
+        }
+    }
+
+    #[test]
+    fn a_rotation_holds_what_is_given() {
+        assert_eq!(rotate(None, None).body(), json!({}));
+        assert_eq!(
+            rotate(Some(Duration::from_hours(1)), Some("whsec_x")).body(),
+            json!({"overlapSeconds": 3600, "secret": "whsec_x"})
+        );
+    }
+
+    #[test]
+    fn only_a_secret_that_is_new_is_shown() {
+        let rotated = RotatedSecret {
+            secret: "whsec_x".to_owned(),
+            public_key: None,
+        };
+        assert_eq!(
+            rotate(None, None).text(&rotated, Style::Plain),
+            "  new secret  whsec_x\n  old secret  signs beside it for a day\n"
+        );
+        let own = rotate(Some(Duration::ZERO), Some("whsec_x"));
+        assert_eq!(
+            own.text(&rotated, Style::Plain),
+            "  old secret  signs beside it no more\n"
+        );
+    }
+}

@@ -1,0 +1,308 @@
+//! `webhooks tail`: attempts as they are made.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use tokio::time::sleep;
+use webhooks_client::{Api, Attempt, Call, Delivery, DeliveryStatus, ListFilter, Page};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_terminal::{Style, Tone};
+
+use crate::Outcome;
+use crate::answer::send;
+use crate::clock::now;
+use crate::print::{Printer, Report, one_line};
+use crate::when;
+use crate::words;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  webhooks tail --customer cust_1001
+  webhooks tail --customer cust_1001 --subscription sub_… --interval 5s
+  webhooks --json tail --customer cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
+
+It asks the API again and again for the deliveries made within --window, the newest 500 of
+them: a retry of an older one is not seen. Each time costs about a read unit for each of
+them, so with 500 of them every 2 s about $0.11 an hour, and next to nothing with a few.";
+
+/// The most pages that are read each time.
+const MAX_PAGES: u32 = 5;
+
+/// The most that the API gives in one page.
+const PAGE: u32 = 100;
+
+/// The shortest time between two looks.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many times in a row the API may fail to answer.
+const PATIENCE: u32 = 5;
+
+/// Options of `tail`.
+#[derive(Args, Debug)]
+pub(crate) struct Tail {
+    /// Whose deliveries.
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: String,
+    /// Those of one subscription only, `sub_…`.
+    #[arg(long, value_name = "SUBSCRIPTION")]
+    subscription: Option<String>,
+    /// Between two looks, 1s at least.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    interval: Duration,
+    /// How old a delivery may be whose attempts are seen.
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
+    window: Duration,
+    /// End after so many attempts.
+    #[arg(long, value_name = "N")]
+    max: Option<u64>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < MIN_INTERVAL {
+        return Err("must be 1s or more: each look costs read units".to_owned());
+    }
+    Ok(interval)
+}
+
+impl Tail {
+    /// Prints attempts until it is interrupted.
+    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        eprintln!(
+            "looking every {} at deliveries of the last {}; Ctrl-C ends it",
+            humantime::format_duration(self.interval),
+            humantime::format_duration(self.window)
+        );
+        let mut watch = Watch::new(now());
+        let (mut shown, mut failures) = (0_u64, 0_u32);
+        loop {
+            let since = now() - self.window;
+            match self.look(api, since).await {
+                Ok(deliveries) => {
+                    failures = 0;
+                    for news in watch.news(&deliveries, since) {
+                        printer.next(&news)?;
+                        shown += 1;
+                        if self.max.is_some_and(|max| shown >= max) {
+                            return Ok(Outcome::Complete);
+                        }
+                    }
+                }
+                // What was shown once says that it works: a pause of the API is waited out.
+                Err(error) if watch.is_running && failures < PATIENCE => {
+                    failures += 1;
+                    eprintln!("no answer, trying again: {error:#}");
+                }
+                Err(error) => return Err(error),
+            }
+            sleep(self.interval).await;
+        }
+    }
+
+    /// The deliveries made since then, at most so many as some pages hold.
+    async fn look(&self, api: &Api, since: Timestamp) -> Result<Vec<Delivery>> {
+        let filter = ListFilter {
+            since: Some(since.to_string()),
+            limit: Some(PAGE),
+            ..ListFilter::default()
+        };
+        let (mut deliveries, mut cursor) = (Vec::new(), None::<String>);
+        for _ in 0..MAX_PAGES {
+            let page: Call<'_, Page<Delivery>> = match &self.subscription {
+                Some(subscription) => api.deliveries(&self.customer, subscription, &filter),
+                None => api.deliveries_of_customer(&self.customer, &filter),
+            };
+            let page = send(page.cursor(cursor.as_deref())).await?.value;
+            deliveries.extend(page.data);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(deliveries)
+    }
+}
+
+/// What was seen so far.
+struct Watch {
+    started_at: Timestamp,
+    is_running: bool,
+    seen: HashMap<String, Seen>,
+}
+
+struct Seen {
+    created_at: Timestamp,
+    attempts: u32,
+}
+
+/// An attempt that was not seen before, with its delivery as it is after it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct News {
+    delivery_id: String,
+    message_id: String,
+    subscription_id: String,
+    customer_id: String,
+    event_type: String,
+    status: DeliveryStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
+    attempt: Attempt,
+}
+
+impl Watch {
+    fn new(started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            is_running: false,
+            seen: HashMap::new(),
+        }
+    }
+
+    /// The attempts that were made since the last look, in order of time. What was made
+    /// before the first one is not told, and what was created before `since` is forgotten.
+    fn news(&mut self, deliveries: &[Delivery], since: Timestamp) -> Vec<News> {
+        self.is_running = true;
+        let mut news = Vec::new();
+        for delivery in deliveries {
+            let seen = self.seen.get(&delivery.id).map(|seen| seen.attempts);
+            let is_new = |attempt: &&Attempt| match seen {
+                Some(seen) => attempt.number > seen,
+                None => Timestamp::parse_rfc3339(&attempt.at) >= Some(self.started_at),
+            };
+            for attempt in delivery.attempts.iter().filter(is_new) {
+                let is_last =
+                    delivery.attempts.last().map(|last| last.number) == Some(attempt.number);
+                news.push(News {
+                    delivery_id: delivery.id.clone(),
+                    message_id: delivery.message_id.clone(),
+                    subscription_id: delivery.subscription_id.clone(),
+                    customer_id: delivery.customer_id.clone(),
+                    event_type: delivery.event_type.clone(),
+                    // Before its last attempt it was waiting for the next one.
+                    status: if is_last {
+                        delivery.status
+                    } else {
+                        DeliveryStatus::Pending
+                    },
+                    next_attempt_at: delivery.next_attempt_at.clone().filter(|_| is_last),
+                    attempt: attempt.clone(),
+                });
+            }
+            let created_at = Timestamp::parse_rfc3339(&delivery.created_at);
+            let seen = Seen {
+                created_at: created_at.unwrap_or(since),
+                attempts: delivery.attempts.last().map_or(0, |last| last.number),
+            };
+            self.seen.insert(delivery.id.clone(), seen);
+        }
+        self.seen.retain(|_, seen| seen.created_at >= since);
+        news.sort_by(|a, b| a.attempt.at.cmp(&b.attempt.at));
+        news
+    }
+}
+
+impl Report for News {
+    fn text(&self, style: Style) -> String {
+        let attempt = &self.attempt;
+        let follows = match (self.status, &self.next_attempt_at) {
+            (DeliveryStatus::Failed, _) => "; given up".to_owned(),
+            (DeliveryStatus::Pending, Some(next)) => format!("; next {}", when::until(next, now())),
+            _ => String::new(),
+        };
+        let outcome = one_line(&words::outcome(attempt));
+        let outcome = style.paint(words::attempt_tone(attempt), &outcome);
+        let id = style.paint(Tone::Faint, &self.delivery_id);
+        format!(
+            "{}  {}  attempt {}  {outcome}, {} ms{follows}  {id}\n",
+            when::short(&attempt.at),
+            self.event_type,
+            attempt.number,
+            attempt.duration_ms,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    /// A delivery made a second after the start, with attempts a second after each other.
+    fn delivery(id: &str, attempts: u32) -> Delivery {
+        let after = |seconds| (START + Duration::from_secs(seconds)).to_string();
+        let attempts: Vec<_> = (1..=attempts)
+            .map(|number| {
+                json!({"number": number, "at": after(u64::from(number)), "durationMs": 5,
+                       "outcome": "httpError", "status": 500})
+            })
+            .collect();
+        serde_json::from_value(json!({
+            "id": id, "messageId": "msg_1", "subscriptionId": "sub_1", "customerId": "acme",
+            "eventType": "order.created", "status": "failed", "createdAt": after(1), "attempts": attempts,
+        }))
+        .unwrap()
+    }
+
+    fn told(news: &[News]) -> Vec<(&str, u32)> {
+        let told = news.iter();
+        told.map(|news| (news.delivery_id.as_str(), news.attempt.number))
+            .collect()
+    }
+
+    #[test]
+    fn each_attempt_is_told_once_and_in_order_of_time() {
+        let mut watch = Watch::new(START);
+        let first = watch.news(&[delivery("b", 2), delivery("a", 1)], START);
+        assert_eq!(told(&first), [("b", 1), ("a", 1), ("b", 2)]);
+        assert!(
+            watch
+                .news(&[delivery("b", 2), delivery("a", 1)], START)
+                .is_empty()
+        );
+        let later = watch.news(&[delivery("b", 2), delivery("a", 3)], START);
+        assert_eq!(told(&later), [("a", 2), ("a", 3)]);
+        assert_eq!(later[0].status, DeliveryStatus::Pending);
+        assert_eq!(later[1].status, DeliveryStatus::Failed);
+    }
+
+    #[test]
+    fn what_was_made_before_the_start_is_not_told() {
+        let mut watch = Watch::new(START + Duration::from_secs(2));
+        let news = watch.news(&[delivery("a", 3)], START);
+        assert_eq!(told(&news), [("a", 2), ("a", 3)]);
+    }
+
+    #[test]
+    fn what_has_left_the_window_is_forgotten() {
+        let mut watch = Watch::new(START);
+        watch.news(&[delivery("a", 1)], START);
+        assert_eq!(watch.seen.len(), 1);
+        watch.news(&[], START + Duration::from_mins(1));
+        assert!(watch.seen.is_empty());
+    }
+
+    #[test]
+    fn looking_more_often_than_each_second_is_refused() {
+        assert_eq!(interval("1s"), Ok(MIN_INTERVAL));
+        assert!(interval("999ms").unwrap_err().contains("1s"));
+        assert!(interval("often").is_err());
+    }
+
+    #[test]
+    fn a_line_says_what_happened_and_what_follows() {
+        let mut watch = Watch::new(START);
+        let news = watch.news(&[delivery("dlv_1", 1)], START);
+        assert_eq!(
+            news[0].text(Style::Plain),
+            "2026-11-18T11:06:41Z  order.created  attempt 1  answered 500 Internal Server Error: \
+             the endpoint failed, 5 ms; given up  dlv_1\n"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! `webhooks verify`: whether a request that somebody has is ours, and if not, why not.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use clap::error::ErrorKind;
+use webhooks_terminal::{Style, Tone};
+
+use crate::clock::now;
+use crate::input::{SecretText, read};
+use crate::print::{Printer, Report};
+use crate::signature::{Key, Signed, Verdict};
+use crate::when::span;
+use crate::{Outcome, usage};
+
+/// Where secrets are when no option gives one.
+pub(crate) const VARIABLE: &str = "WEBHOOK_SECRET";
+
+pub(crate) const HELP: &str = "\
+Examples:
+  webhooks verify --secret env:WEBHOOK_SECRET --id msg_… --timestamp 1795000000 \\
+    --signature 'v1,…' --body body.json
+  curl … | webhooks verify --secret whpk_… --id msg_… --timestamp 1795000000 --signature 'v1a,…' --body -
+
+The values are those of the headers webhook-id, webhook-timestamp and webhook-signature.
+The body must be the raw one, byte for byte. Nothing is asked of a stack. The exit code is
+0 when a receiver takes the request, 1 when not.";
+
+/// Options of `verify`.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    secrets: Secrets,
+    /// The header webhook-id.
+    #[arg(long)]
+    id: Option<String>,
+    /// The header webhook-timestamp.
+    #[arg(long)]
+    timestamp: Option<String>,
+    /// The header webhook-signature, with all that it holds.
+    #[arg(long, allow_hyphen_values = true)]
+    signature: Option<String>,
+    /// The file with the body; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    body: PathBuf,
+}
+
+/// What to verify with.
+#[derive(Args, Debug)]
+pub(crate) struct Secrets {
+    /// The secret, whsec_…, or the public key, whpk_…; env:NAME for that of a variable.
+    /// Repeatable [env: `WEBHOOK_SECRET`].
+    #[arg(long = "secret", value_name = "whsec_…|whpk_…|env:NAME")]
+    secrets: Vec<SecretText>,
+}
+
+impl Secrets {
+    /// The keys of the options, or else of the variable.
+    pub(crate) fn keys(&self) -> Result<Vec<Key>> {
+        let of_variable;
+        let secrets = if self.secrets.is_empty() {
+            of_variable = SecretText::of_variable(VARIABLE);
+            &of_variable
+        } else {
+            &self.secrets
+        };
+        secrets.iter().map(Key::parse).collect()
+    }
+}
+
+impl Verify {
+    /// Checks the request and prints the verdict.
+    pub(crate) fn run(&self, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let keys = self.secrets.keys()?;
+        if keys.is_empty() {
+            let text = format!("which secret? Give `--secret`, or set {VARIABLE}");
+            return Err(usage(ErrorKind::MissingRequiredArgument, &text).into());
+        }
+        let body = read(&self.body)?;
+        let signed = Signed {
+            id: self.id.as_deref(),
+            timestamp: self.timestamp.as_deref(),
+            signatures: self.signature.as_deref(),
+            body: &body,
+        };
+        let verdict = signed.check(&keys, now());
+        printer.print(&verdict)?;
+        Ok(if verdict.valid {
+            Outcome::Complete
+        } else {
+            Outcome::Incomplete
+        })
+    }
+}
+
+impl Verdict {
+    /// In one line.
+    pub(crate) fn line(&self, style: Style) -> String {
+        if !self.valid {
+            let reasons: Vec<_> = self
+                .reasons
+                .iter()
+                .map(|reason| reason.text.as_str())
+                .collect();
+            return style.paint(Tone::Bad, &format!("NOT VALID: {}", reasons.join("; ")));
+        }
+        let age = self.age_seconds.unwrap_or_default();
+        let age = span(std::time::Duration::from_secs(age.max(0).unsigned_abs()));
+        let kind = self.signed_with.unwrap_or_default();
+        style.paint(Tone::Good, &format!("valid: {kind}, signed {age} ago"))
+    }
+}
+
+impl Report for Verdict {
+    fn text(&self, style: Style) -> String {
+        if self.valid {
+            return format!("  {}\n", self.line(style));
+        }
+        let mut text = format!("  {}\n", style.paint(Tone::Bad, "NOT VALID"));
+        text.extend(
+            self.reasons
+                .iter()
+                .map(|reason| format!("  - {}\n", reason.text)),
+        );
+        let right = |kind| format!("  The {kind} signature itself is right.\n");
+        text.extend(self.signed_with.map(right));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::Reason;
+
+    #[test]
+    fn a_verdict_says_why() {
+        let valid = Verdict {
+            valid: true,
+            signed_with: Some("v1a"),
+            age_seconds: Some(3),
+            reasons: vec![],
+        };
+        assert_eq!(valid.text(Style::Plain), "  valid: v1a, signed 3s ago\n");
+        let old = Verdict {
+            valid: false,
+            reasons: vec![Reason {
+                code: "timestampTooOld",
+                text: "it is old".to_owned(),
+            }],
+            ..valid
+        };
+        assert_eq!(
+            old.text(Style::Plain),
+            "  NOT VALID\n  - it is old\n  The v1a signature itself is right.\n"
+        );
+        assert_eq!(old.line(Style::Plain), "NOT VALID: it is old");
+    }
+}

@@ -1,0 +1,269 @@
+//! What became of a delivery, in words.
+
+use http::StatusCode;
+use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_terminal::Tone;
+
+use crate::when;
+
+/// The colour of a delivery's status.
+pub(crate) fn tone(status: DeliveryStatus) -> Tone {
+    match status {
+        DeliveryStatus::Succeeded => Tone::Good,
+        DeliveryStatus::Pending | DeliveryStatus::Held => Tone::Waiting,
+        DeliveryStatus::Failed => Tone::Bad,
+        DeliveryStatus::Cancelled => Tone::Faint,
+    }
+}
+
+/// The colour of a subscription's status.
+pub(crate) fn subscription_tone(status: SubscriptionStatus) -> Tone {
+    match status {
+        SubscriptionStatus::Active => Tone::Good,
+        SubscriptionStatus::Paused => Tone::Waiting,
+        SubscriptionStatus::Disabled => Tone::Bad,
+    }
+}
+
+/// The colour of an attempt.
+pub(crate) fn attempt_tone(attempt: &Attempt) -> Tone {
+    match attempt.outcome {
+        AttemptOutcome::Succeeded => Tone::Good,
+        _ => Tone::Bad,
+    }
+}
+
+/// An attempt in a few words: `answered 503`, `timed out`.
+pub(crate) fn brief(attempt: &Attempt) -> String {
+    match (attempt.outcome, attempt.status) {
+        (AttemptOutcome::Succeeded | AttemptOutcome::HttpError, Some(status)) => {
+            format!("answered {status}")
+        }
+        (outcome, _) => outcome.to_string(),
+    }
+}
+
+/// What an attempt came to, and what that means.
+pub(crate) fn outcome(attempt: &Attempt) -> String {
+    let error = attempt.error.as_deref();
+    match attempt.outcome {
+        AttemptOutcome::Succeeded | AttemptOutcome::HttpError => {
+            let status = attempt.status.unwrap_or_default();
+            let mut text = match canonical(status) {
+                Some(name) => format!("answered {status} {name}"),
+                None => format!("answered {status}"),
+            };
+            if let Some(meaning) = meaning(status) {
+                text.push_str(": ");
+                text.push_str(meaning);
+            }
+            text
+        }
+        AttemptOutcome::TimedOut => with_error("no answer in time", error),
+        AttemptOutcome::Unreachable => with_error("not reached", error),
+        AttemptOutcome::Blocked => match error {
+            // The error begins with the same word.
+            Some(error) => format!("{error}; nothing was sent"),
+            None => "blocked; nothing was sent".to_owned(),
+        },
+    }
+}
+
+fn with_error(text: &str, error: Option<&str>) -> String {
+    match error {
+        Some(error) => format!("{text}: {error}"),
+        None => text.to_owned(),
+    }
+}
+
+fn canonical(status: u16) -> Option<&'static str> {
+    StatusCode::from_u16(status).ok()?.canonical_reason()
+}
+
+/// What a status says about the endpoint.
+fn meaning(status: u16) -> Option<&'static str> {
+    Some(match status {
+        300..400 => "redirects are not followed; the subscription's url must be the last one",
+        400 | 422 => "the endpoint does not take this body",
+        401 | 403 => "the endpoint refuses: its signature check, or a header that it wants",
+        404 | 405 => "nothing takes a POST there; look at the subscription's url",
+        410 => "the endpoint is gone, and the subscription was disabled",
+        413 => "the body is too large for the endpoint",
+        429 => "too many requests for the endpoint",
+        500..600 => "the endpoint failed",
+        _ => return None,
+    })
+}
+
+/// Where a delivery stands, and why.
+pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
+    let last = delivery.attempts.last();
+    let tried = match delivery.attempts.len() {
+        0 => "no attempt".to_owned(),
+        1 => "1 attempt".to_owned(),
+        count => format!("{count} attempts"),
+    };
+    let last_brief = last.map_or(String::new(), |last| format!(", the last {}", brief(last)));
+    match (delivery.status, delivery.reason.as_deref()) {
+        (DeliveryStatus::Pending, _) => match (&delivery.next_attempt_at, last) {
+            (Some(next), _) => {
+                let number = delivery.attempts.len() + 1;
+                format!(
+                    "attempt {number} is due {}{last_brief}",
+                    when::until(next, now)
+                )
+            }
+            (None, None) => "queued for its first attempt".to_owned(),
+            (None, Some(_)) => format!("{tried} so far{last_brief}"),
+        },
+        (DeliveryStatus::Held, _) => {
+            "the subscription is paused or disabled; nothing is sent until somebody asks".to_owned()
+        }
+        (DeliveryStatus::Succeeded, _) => match last {
+            Some(last) => format!("{} at attempt {}", brief(last), last.number),
+            None => "delivered".to_owned(),
+        },
+        (DeliveryStatus::Failed, Some("attemptsExhausted")) => {
+            format!("given up after {tried}{last_brief}")
+        }
+        (DeliveryStatus::Failed, Some("expired")) => {
+            format!("given up after {tried}: the next one would have come too late{last_brief}")
+        }
+        (DeliveryStatus::Failed, Some("endpointGone")) => {
+            "given up: the endpoint answered 410, it is gone".to_owned()
+        }
+        (DeliveryStatus::Cancelled, Some("subscriptionDeleted")) => {
+            "the subscription was deleted".to_owned()
+        }
+        (_, Some(reason)) => format!("{reason}, {tried}{last_brief}"),
+        (_, None) => format!("{tried}{last_brief}"),
+    }
+}
+
+/// A delivery's state for a row of a table: how the last attempt ended, and what follows.
+pub(crate) fn short_state(delivery: &Delivery, now: Timestamp) -> String {
+    let last = delivery.attempts.last().map(brief);
+    match (delivery.status, last) {
+        (DeliveryStatus::Pending, last) => {
+            let next = delivery.next_attempt_at.as_ref();
+            let next = next.map(|next| format!("next {}", when::until(next, now)));
+            let parts: Vec<_> = [last, next].into_iter().flatten().collect();
+            parts.join(", ")
+        }
+        (DeliveryStatus::Failed, last) => {
+            let reason = delivery.reason.as_deref();
+            let reason = reason.filter(|&reason| reason != "attemptsExhausted");
+            let parts: Vec<_> = [last.as_deref(), reason].into_iter().flatten().collect();
+            parts.join(", ")
+        }
+        (_, last) => last.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    fn attempt(fields: &Value) -> Attempt {
+        let mut attempt = json!({"number": 1, "at": NOW.to_string(), "durationMs": 12});
+        attempt
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(attempt).unwrap()
+    }
+
+    fn delivery(fields: &Value) -> Delivery {
+        let mut delivery = json!({
+            "id": "dlv_1_2", "messageId": "msg_1", "subscriptionId": "sub_2", "customerId": "acme",
+            "eventType": "order.created", "status": "pending", "createdAt": NOW.to_string(), "attempts": [],
+        });
+        delivery
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(delivery).unwrap()
+    }
+
+    #[test]
+    fn every_outcome_says_what_it_means() {
+        for (fields, text) in [
+            (
+                json!({"outcome": "succeeded", "status": 204}),
+                "answered 204 No Content",
+            ),
+            (
+                json!({"outcome": "httpError", "status": 503}),
+                "answered 503 Service Unavailable: the endpoint failed",
+            ),
+            (
+                json!({"outcome": "httpError", "status": 308}),
+                "answered 308 Permanent Redirect: redirects are not followed; the subscription's url must be the last one",
+            ),
+            (
+                json!({"outcome": "httpError", "status": 299}),
+                "answered 299",
+            ),
+            (
+                json!({"outcome": "timedOut", "error": "response: no headers within 15000 ms"}),
+                "no answer in time: response: no headers within 15000 ms",
+            ),
+            (
+                json!({"outcome": "unreachable", "error": "connect: connection refused"}),
+                "not reached: connect: connection refused",
+            ),
+            (
+                json!({"outcome": "blocked", "error": "blocked: address is not globally routable (private)"}),
+                "blocked: address is not globally routable (private); nothing was sent",
+            ),
+        ] {
+            assert_eq!(outcome(&attempt(&fields)), text);
+        }
+    }
+
+    #[test]
+    fn every_state_says_why() {
+        let failed = json!([{"number": 1, "at": "", "durationMs": 1, "outcome": "httpError", "status": 500}]);
+        let next = (NOW + std::time::Duration::from_mins(5)).to_string();
+        for (fields, text) in [
+            (json!({}), "queued for its first attempt"),
+            (
+                json!({"attempts": failed, "nextAttemptAt": next}),
+                "attempt 2 is due in 5m, the last answered 500",
+            ),
+            (
+                json!({"status": "failed", "reason": "attemptsExhausted", "attempts": failed}),
+                "given up after 1 attempt, the last answered 500",
+            ),
+            (
+                json!({"status": "failed", "reason": "endpointGone", "attempts": failed}),
+                "given up: the endpoint answered 410, it is gone",
+            ),
+            (
+                json!({"status": "cancelled", "reason": "subscriptionDeleted"}),
+                "the subscription was deleted",
+            ),
+            (
+                json!({"status": "failed", "reason": "someday", "attempts": failed}),
+                "someday, 1 attempt, the last answered 500",
+            ),
+        ] {
+            assert_eq!(state(&delivery(&fields), NOW), text);
+        }
+    }
+
+    #[test]
+    fn a_row_says_what_follows() {
+        let failed = json!([{"number": 1, "at": "", "durationMs": 1, "outcome": "timedOut"}]);
+        let due = json!({"attempts": failed, "nextAttemptAt": NOW.to_string()});
+        assert_eq!(short_state(&delivery(&due), NOW), "timed out, next now");
+        let ended = json!({"status": "failed", "reason": "expired", "attempts": failed});
+        assert_eq!(short_state(&delivery(&ended), NOW), "timed out, expired");
+        assert_eq!(short_state(&delivery(&json!({})), NOW), "");
+    }
+}
