@@ -12,6 +12,7 @@
     reason = "runs beside the system, not in a function: it waits, and reads its environment"
 )]
 
+mod command_line;
 mod contract;
 mod crash;
 mod delivering;
@@ -30,6 +31,7 @@ mod resending;
 mod retrying;
 mod scale;
 mod signing;
+mod support;
 mod telling;
 mod upgrading;
 mod values;

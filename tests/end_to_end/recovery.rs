@@ -9,29 +9,18 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
-use clap::Parser;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use webhooks_cli::{Cli, Outcome};
+use webhooks_cli::Outcome;
 use webhooks_client::{Answer, DeliveryStatus};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::Style;
 
+use crate::command_line::webhooks;
 use crate::emulator::{
     pause_delivery, queue_bodies, queue_is_done_with, queue_message_with, resume_delivery,
 };
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
-
-/// Runs `webhooks --json …` on the stack of `WEBHOOKS_STACK`.
-async fn webhooks(command: &[&str]) -> Result<(Outcome, Value)> {
-    let line = ["webhooks", "--json"].iter().chain(command);
-    let mut out = Vec::new();
-    let outcome = Cli::try_parse_from(line)?
-        .run(&mut out, Style::Plain)
-        .await?;
-    Ok((outcome, serde_json::from_slice(&out)?))
-}
 
 /// The part of `dlq …`'s result that is about one queue.
 fn queue<'a>(result: &'a Value, name: &str) -> &'a Value {

@@ -72,7 +72,7 @@ pub struct Cli {
     #[command(flatten)]
     place: Place,
     /// Print JSON instead of tables: the API's own, where it is asked.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options")]
     json: bool,
     #[command(subcommand)]
     command: Command,

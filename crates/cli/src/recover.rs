@@ -1,13 +1,12 @@
 //! `webhooks recover` and `webhooks replay`: many deliveries sent again.
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use webhooks_client::{Api, DeliveryStatus, RecoveryCount, RecoveryKind, RecoveryRequest};
 use webhooks_terminal::Style;
 
 use crate::answer::{Answer, send};
 use crate::ask::Yes;
-use crate::deliveries::list::Status;
 use crate::print::Printer;
 use crate::recoveries::{follow, text};
 use crate::subscriptions::Named;
@@ -41,9 +40,30 @@ it goes on by itself: `webhooks recoveries` shows and stops it.";
 pub(crate) struct Recover {
     #[command(flatten)]
     span: Span,
-    /// Those that ended so only, `failed` or `held`. Repeatable, or with commas [default: both].
-    #[arg(long = "status", value_enum, value_delimiter = ',')]
-    statuses: Vec<Status>,
+    /// Those of this status only; without it, both. Repeatable, or with commas.
+    #[arg(
+        long = "status",
+        value_name = "STATUS",
+        value_enum,
+        value_delimiter = ','
+    )]
+    statuses: Vec<Owed>,
+}
+
+/// What can be sent again.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Owed {
+    Failed,
+    Held,
+}
+
+impl From<Owed> for DeliveryStatus {
+    fn from(owed: Owed) -> Self {
+        match owed {
+            Owed::Failed => Self::Failed,
+            Owed::Held => Self::Held,
+        }
+    }
 }
 
 /// Options of `replay`.

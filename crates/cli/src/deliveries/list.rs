@@ -59,18 +59,13 @@ pub(crate) struct Filter {
     until: Option<String>,
 }
 
-/// A status, as an option.
+/// A status, as an option: what each means is in docs/how-it-works.md.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Status {
-    /// An attempt is due, now or later.
     Pending,
-    /// The subscription is paused or disabled.
     Held,
-    /// An attempt was answered with 200 to 299.
     Succeeded,
-    /// Given up.
     Failed,
-    /// The subscription was deleted.
     Cancelled,
 }
 

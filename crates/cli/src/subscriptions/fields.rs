@@ -9,7 +9,7 @@ use crate::input::{json as json_or_file, pair};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Fields")]
 pub(super) struct Fields {
-    /// Only events that match this `EventBridge` pattern over their detail: JSON, or @FILE.
+    /// Only events that match this EventBridge pattern over their detail: JSON, or @FILE.
     #[arg(long, value_name = "JSON|@FILE", value_parser = json_or_file)]
     filter: Option<Value>,
     /// A header that each request carries. Repeatable.
