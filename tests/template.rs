@@ -294,6 +294,8 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
             function > request_timeout.parse().unwrap(),
             "{request_timeout}: {row}"
         );
+        let api = row["ApiTimeout"].as_u64().unwrap();
+        assert!(api >= function + 10, "{request_timeout}: {row}");
     }
     assert_same_values(&template, "RequestTimeoutSeconds", rows);
 
@@ -302,6 +304,10 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
     assert_eq!(
         resources["DeliverWebhookFunction"]["Properties"]["Timeout"],
         find("FunctionTimeout")
+    );
+    assert_eq!(
+        resources["ApiFunction"]["Properties"]["Timeout"],
+        find("ApiTimeout")
     );
     assert_eq!(
         resources["DeliveryQueue"]["Properties"]["VisibilityTimeout"],

@@ -35,6 +35,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::lists(&store, "lists", put).await;
     contract::recoveries(&store, "acme").await;
     contract::recovery_sources(&store, "acme", put).await;
+    contract::calls(&store, "calls").await;
     contract::data_keys(&store).await;
 
     client

@@ -77,6 +77,8 @@ pub enum FailureReason {
     EndpointGone,
     /// The deadline passed: the event's own, or the end of what the table keeps.
     Expired,
+    /// It was a test, which is attempted once.
+    TestFailed,
 }
 
 /// Why a delivery is not owed any more.
@@ -90,8 +92,8 @@ impl DeliveryStatus {
     /// Whether it is owed still: nobody took it, and nobody took it back.
     pub fn is_owed(self) -> bool {
         match self {
+            Self::Failed(FailureReason::TestFailed) | Self::Succeeded | Self::Cancelled(_) => false,
             Self::Pending | Self::Held | Self::Failed(_) => true,
-            Self::Succeeded | Self::Cancelled(_) => false,
         }
     }
 
@@ -112,6 +114,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::AttemptsExhausted) => Some("attemptsExhausted"),
             Self::Failed(FailureReason::EndpointGone) => Some("endpointGone"),
             Self::Failed(FailureReason::Expired) => Some("expired"),
+            Self::Failed(FailureReason::TestFailed) => Some("testFailed"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
             Self::Pending | Self::Held | Self::Succeeded => None,
         }
@@ -126,6 +129,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::AttemptsExhausted),
             Self::Failed(FailureReason::EndpointGone),
             Self::Failed(FailureReason::Expired),
+            Self::Failed(FailureReason::TestFailed),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
         ]
         .into_iter()
@@ -217,6 +221,7 @@ pub(crate) mod tests {
     /// The message that the delivery is of.
     pub(crate) fn message_of(delivery: &Delivery) -> Message {
         Message {
+            is_test: false,
             id: delivery.id.message,
             customer_id: delivery.customer_id.clone(),
             event_type: delivery.event_type.clone(),
@@ -243,6 +248,7 @@ pub(crate) mod tests {
             DeliveryStatus::Pending,
             DeliveryStatus::Failed(FailureReason::EndpointGone),
             DeliveryStatus::Failed(FailureReason::Expired),
+            DeliveryStatus::Failed(FailureReason::TestFailed),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
         ] {
             let back = DeliveryStatus::from_words(status.as_str(), status.reason());

@@ -225,6 +225,7 @@ impl EventReader {
             });
         }
         Ok(Message {
+            is_test: false,
             id,
             customer_id,
             event_type,

@@ -41,6 +41,11 @@ impl EventType {
     /// The greatest length, in characters.
     pub const MAX_CHARS: usize = 128;
 
+    /// The type of a test that is given none: `webhook.test`.
+    pub fn of_a_test() -> Self {
+        Self("webhook.test".to_owned())
+    }
+
     /// The type as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -52,6 +52,7 @@ pub mod prepare;
 pub mod recovery;
 pub mod resend;
 pub mod retry;
+pub mod send_test;
 pub mod signing;
 pub mod subscription;
 pub mod sweep;

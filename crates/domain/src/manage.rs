@@ -11,7 +11,7 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 
 pub(crate) use change::{Field, fields};
-pub use change::{FieldError, SubscriptionChange, no_fields};
+pub use change::{FieldError, SubscriptionChange, no_fields, test_event_type};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
 pub use map_change::MapChange;
 pub use precondition::{MalformedPrecondition, Precondition};

@@ -35,6 +35,10 @@ pub struct Message {
         with = "crate::timestamp::as_text"
     )]
     pub deadline: Option<Timestamp>,
+    /// Whether it is a [test](crate::send_test): of nothing that happened, for one
+    /// subscription, and attempted once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_test: bool,
     /// The whole event, as it came.
     pub payload: Payload,
 }
@@ -184,6 +188,7 @@ mod tests {
             event_type: "order \"created\"".parse().unwrap(),
             time: "2026-01-31T09:30:00Z".into(),
             deadline: Some(Timestamp::from_millis(1_800_000_000_000)),
+            is_test: true,
             payload: Payload::new(payload),
         }
     }

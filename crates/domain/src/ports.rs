@@ -187,6 +187,23 @@ pub trait DeliveryStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
+/// Records what is owed, for those who do it without the workflow.
+pub trait CallStore {
+    /// Writes a new message and then its delivery, stored at the delivery's `created_at`.
+    /// What is there already stays: doing it again is no conflict.
+    fn record_call(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Has an attempt made at once, by whoever makes those of the queue.
+pub trait DeliverNow {
+    /// Returns when it was made, or when it could not be. The table says which.
+    fn deliver_now(&self, hint: &Hint) -> impl Future<Output = ()> + Send;
+}
+
 /// A page of a shard of the `due` index, in the order of time.
 #[derive(Debug)]
 pub struct DuePage {

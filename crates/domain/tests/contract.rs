@@ -32,5 +32,6 @@ fn the_world_keeps_the_promises_of_the_ports() {
     contract::recovery_sources(&world, "acme", put)
         .now_or_never()
         .unwrap();
+    contract::calls(&world, "calls").now_or_never().unwrap();
     contract::data_keys(&world).now_or_never().unwrap();
 }

@@ -5,12 +5,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{DeliveryStore, StoreError, WriteOutcome};
+use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError, WriteOutcome};
 
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
     AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, PARTITION_KEY, SORT_KEY,
+    delivery_item, message_item,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
@@ -92,6 +93,19 @@ impl DeliveryStore for DynamoStore {
     }
 }
 
+impl CallStore for DynamoStore {
+    async fn record_call(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
+        let item = message_item(message, delivery.created_at, delivery.expires_at);
+        let (InsertOutcome::Inserted | InsertOutcome::AlreadyThere) = self
+            .insert_attributes(item.into(), "record message")
+            .await?;
+        let (InsertOutcome::Inserted | InsertOutcome::AlreadyThere) = self
+            .insert_attributes(delivery_item(delivery).into(), "record delivery")
+            .await?;
+        Ok(())
+    }
+}
+
 /// Enters the `undelivered` index, or stays in it at no cost.
 const OWE: &str = "owedTo = :owedTo";
 
@@ -114,10 +128,8 @@ impl DynamoStore {
         let remove = match status {
             DeliveryStatus::Pending => String::new(),
             DeliveryStatus::Held => format!(" REMOVE {due}"),
-            DeliveryStatus::Failed(_) => format!(" REMOVE nextAttemptAt, {due}"),
-            DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
-                format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}")
-            }
+            _ if status.is_owed() => format!(" REMOVE nextAttemptAt, {due}"),
+            _ => format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}"),
         };
         let mut update = self
             .client

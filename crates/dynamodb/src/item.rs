@@ -119,6 +119,7 @@ pub fn message_item(message: &Message, received_at: Timestamp, expires_at: Times
         event_type: message.event_type.clone(),
         time: message.time.clone(),
         deadline: message.deadline,
+        is_test: message.is_test,
         received_at,
         payload: Bytes(message.payload.as_gzip().to_vec()),
         expires_at: expires_at.as_secs(),
@@ -190,6 +191,8 @@ pub(crate) struct MessageItem {
     time: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_test: bool,
     received_at: Timestamp,
     payload: Bytes,
     expires_at: i64,
@@ -215,6 +218,7 @@ impl From<MessageItem> for Message {
             event_type: item.event_type,
             time: item.time,
             deadline: item.deadline,
+            is_test: item.is_test,
             payload: Payload::from_gzip(item.payload.0),
         }
     }

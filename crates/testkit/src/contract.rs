@@ -17,8 +17,9 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    DataKeyStore, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory, SubscriptionDirectory,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome,
+    MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore, SubscriptionSwitch, Window,
+    WriteOutcome,
 };
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -324,6 +325,49 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
     let counted = (ended.earlier_attempts, ended.attempts_made());
     assert_eq!(counted, (attempts, 2), "what was made before stays counted");
     assert_eq!(due_of(store, &message, SWEEP).await, [held]);
+}
+
+/// A call is recorded once, and nobody is owed a test that failed.
+pub async fn calls<S: CallStore + DeliveryStore + DeliveryDirectory>(store: &S, salt: &str) {
+    let message = Message {
+        is_test: true,
+        ..samples::message(salt, "call")
+    };
+    let delivery = samples::delivery(&message, samples::subscription_id(0xca11));
+    let window = Window {
+        since: None,
+        until: None,
+        order: Order::NewestFirst,
+        after: None,
+        limit: 10,
+    };
+    let id = delivery.id;
+    for _ in 0..2 {
+        let recorded = store.record_call(&message, &delivery).await;
+        recorded.expect("recording again is no conflict");
+        let loaded = store.load(&id).await.expect("answers");
+        assert_eq!(loaded, Some((delivery.clone(), message.clone())));
+    }
+    let failed = Verdict::Ended(DeliveryStatus::Failed(FailureReason::TestFailed));
+    let first = samples::failed_attempt(1);
+    let recorded = store.record(&id, &first, &failed).await.expect("answers");
+    assert_eq!(recorded, WriteOutcome::Written);
+    let (ended, _) = store.load(&id).await.expect("answers").expect("is there");
+    let undelivered = store.undelivered_of(&id.subscription, &window);
+    assert_eq!(undelivered.await.expect("answers").entries, []);
+
+    let next = NextAttempt {
+        due_at: DUE,
+        sweep_at: SWEEP,
+    };
+    let reopening = ended.reopen(&message, next).expect("it has ended");
+    let reopened = store.reopen(&reopening).await.expect("answers");
+    assert_eq!(reopened, WriteOutcome::Written);
+    let second = samples::failed_attempt(2);
+    let recorded = store.record(&id, &second, &failed).await.expect("answers");
+    assert_eq!(recorded, WriteOutcome::Written);
+    let undelivered = store.undelivered_of(&id.subscription, &window);
+    assert_eq!(undelivered.await.expect("answers").entries, []);
 }
 
 /// A delivery is in the `due` index from its first failed attempt to its end.

@@ -83,6 +83,7 @@ pub fn message(customer_id: &str, event_id: &str) -> Message {
         event_type: "order.created".parse().expect("a type"),
         time: "2026-01-31T09:30:00Z".to_owned(),
         deadline: None,
+        is_test: false,
         payload: Payload::new(r#"{"detail":{"order":1}}"#),
     }
 }

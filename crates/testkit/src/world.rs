@@ -15,9 +15,10 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, DueIndex, DuePage, InsertOutcome,
-    KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused, StoreError,
-    SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    CallStore, Clock, DataKeyStore, DeliverNow, DeliveryQueue, DeliveryStore, DueIndex, DuePage,
+    InsertOutcome, KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused,
+    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
+    WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -50,12 +51,16 @@ struct State {
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
+    deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
 }
 
 /// What happens while something else is under way.
 type Meanwhile = Arc<dyn Fn(&World) + Send + Sync>;
+
+/// Who makes the attempts that are asked for at once.
+type Deliverer = Arc<dyn Fn(&World, &Hint) + Send + Sync>;
 
 /// A message in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,29 +139,29 @@ impl World {
 
     /// Records a message and a delivery, as the workflow does; or one with its past.
     pub fn record_call(&self, message: Message, delivery: Delivery) {
-        let stored_at = delivery.created_at;
-        self.record_message(message, stored_at);
         let mut state = self.state();
-        let is_owed = matches!(
-            delivery.status,
-            DeliveryStatus::Held | DeliveryStatus::Failed(_)
-        );
-        if is_owed {
-            state.undelivered.insert(delivery.id);
-        }
-        state.deliveries.entry(delivery.id).or_insert(delivery);
+        state.record_message(message, delivery.created_at);
+        state.record_delivery(delivery);
     }
 
     /// Records a message, as the workflow does for an event that no subscription wants.
     pub fn record_message(&self, message: Message, stored_at: Timestamp) {
-        let mut state = self.state();
-        let stored = state.messages.entry(message.id);
-        stored.or_insert((stored_at, message));
+        self.state().record_message(message, stored_at);
+    }
+
+    /// Lets this make the attempts that are asked for at once.
+    pub fn deliver_with(&self, deliverer: impl Fn(&Self, &Hint) + Send + Sync + 'static) {
+        self.state().deliverer = Some(Arc::new(deliverer));
     }
 
     /// A delivery as the table has it.
     pub fn delivery(&self, id: &DeliveryId) -> Option<Delivery> {
         self.state().deliveries.get(id).cloned()
+    }
+
+    /// All deliveries.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.state().deliveries.values().cloned().collect()
     }
 
     /// Lets this happen while each request is under way.
@@ -367,6 +372,22 @@ impl DeliveryStore for World {
 }
 
 impl State {
+    fn record_message(&mut self, message: Message, stored_at: Timestamp) {
+        let stored = self.messages.entry(message.id);
+        stored.or_insert((stored_at, message));
+    }
+
+    fn record_delivery(&mut self, delivery: Delivery) {
+        let is_owed = matches!(
+            delivery.status,
+            DeliveryStatus::Held | DeliveryStatus::Failed(_)
+        );
+        if is_owed {
+            self.undelivered.insert(delivery.id);
+        }
+        self.deliveries.entry(delivery.id).or_insert(delivery);
+    }
+
     fn update_pending(
         &mut self,
         id: &DeliveryId,
@@ -434,6 +455,23 @@ impl DueIndex for World {
             }
             _ => WriteOutcome::Overtaken,
         })
+    }
+}
+
+impl CallStore for World {
+    async fn record_call(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
+        self.store(|state| state.record_message(message.clone(), delivery.created_at))?;
+        self.store(|state| state.record_delivery(delivery.clone()))
+    }
+}
+
+/// Makes the attempt within the world, when there is a deliverer; see [`World::deliver_with`].
+impl DeliverNow for World {
+    async fn deliver_now(&self, hint: &Hint) {
+        let deliverer = self.state().deliverer.clone();
+        if let Some(deliverer) = deliverer {
+            deliverer(self, hint);
+        }
     }
 }
 

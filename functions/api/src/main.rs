@@ -9,10 +9,12 @@ mod metrics;
 mod openapi;
 mod problem;
 mod resend;
+mod send_test;
 mod subscriptions;
 mod tell;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -20,20 +22,25 @@ use axum::routing::{get, post};
 use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
-use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
 use webhooks_domain::resend::Resend;
+use webhooks_domain::send_test::SendTest;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_eventbridge::EventBus;
 use webhooks_kms::{KmsKeyService, Usage};
 use webhooks_lambda::{
-    Environment, EnvironmentError, Metrics, SdkConfig, SystemClock, aws_config, init_logging,
+    Environment, FunctionClient, Metrics, SdkConfig, SystemClock, aws_config, init_logging,
 };
 use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
+use crate::send_test::DeliverFunction;
 use crate::tell::Teller;
+
+/// What the function that delivers needs beside the request itself: see the template.
+const TIME_TO_DELIVER: Duration = Duration::from_secs(9);
 
 /// What every request needs.
 struct Api {
@@ -41,6 +48,7 @@ struct Api {
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     teller: Teller,
     lists: Lists<DynamoStore>,
+    tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -50,7 +58,7 @@ impl Api {
     fn new(
         aws: &SdkConfig,
         environment: &Environment,
-    ) -> Result<(Self, Arc<Usage>), EnvironmentError> {
+    ) -> Result<(Self, Arc<Usage>), lambda_http::Error> {
         let table_name = environment.text("TABLE_NAME")?;
         let keys = KmsKeyService::new(
             aws_sdk_kms::Client::new(aws),
@@ -58,6 +66,12 @@ impl Api {
             &table_name,
         );
         let usage = keys.usage();
+        let queue = SqsQueue::new(
+            aws_sdk_sqs::Client::new(aws),
+            environment.text("DELIVERY_QUEUE_URL")?,
+        );
+        let retention = environment.retention()?;
+        let request_timeout: RequestTimeout = environment.parse("REQUEST_TIMEOUT_SECONDS")?;
         let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), table_name);
         let api = Self {
             manage: Manage {
@@ -65,15 +79,25 @@ impl Api {
                 vault: Vault::new(table.clone(), keys, SystemClock),
                 clock: SystemClock,
                 random: SystemRandom::new(),
-                retention: environment.retention()?,
-                request_timeout: environment.parse("REQUEST_TIMEOUT_SECONDS")?,
+                retention,
+                request_timeout,
+            },
+            tests: SendTest {
+                table: table.clone(),
+                queue: queue.clone(),
+                deliverer: DeliverFunction(FunctionClient::new(
+                    aws,
+                    &environment.text("LAMBDA_ENDPOINT")?,
+                    &environment.text("DELIVER_WEBHOOK_FUNCTION_NAME")?,
+                    Duration::from_secs(request_timeout.as_secs()) + TIME_TO_DELIVER,
+                )?),
+                clock: SystemClock,
+                random: SystemRandom::new(),
+                retention,
             },
             resend: Resend {
                 table: table.clone(),
-                queue: SqsQueue::new(
-                    aws_sdk_sqs::Client::new(aws),
-                    environment.text("DELIVERY_QUEUE_URL")?,
-                ),
+                queue,
                 clock: SystemClock,
             },
             teller: Teller {
@@ -141,6 +165,10 @@ fn router(api: Arc<Api>) -> Router {
             get(lists::of_customer),
         )
         .route("/customers/{customerId}/messages", get(lists::messages))
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/test",
+            post(send_test::send_test),
+        )
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
@@ -159,13 +187,17 @@ impl Api {
             ("SIGNING_KEY_ARN", "none"),
             ("DELIVERY_QUEUE_URL", "none"),
             ("RETENTION_DAYS", "90"),
+            ("LAMBDA_ENDPOINT", "https://lambda.invalid"),
+            ("DELIVER_WEBHOOK_FUNCTION_NAME", "none"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),
             ("EVENT_BUS_NAME", "none"),
             ("OPERATOR_CUSTOMER_ID", ""),
         ];
         let environment = Environment::from(variables);
-        let (api, _) = Self::new(&aws_config().await, &environment).unwrap();
+        let region = aws_sdk_dynamodb::config::Region::from_static("eu-central-1");
+        let aws = aws_config().await.to_builder().region(region).build();
+        let (api, _) = Self::new(&aws, &environment).unwrap();
         api
     }
 }

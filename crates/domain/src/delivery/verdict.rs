@@ -31,6 +31,15 @@ pub struct Terms<'a> {
 }
 
 impl Verdict {
+    /// What follows from the response to a test: nothing more is tried, and a 410 is no
+    /// reason to disable a subscription that may be paused.
+    pub fn after_test(response: &WebhookResponse) -> Self {
+        Self::Ended(match response.outcome {
+            AttemptOutcome::Succeeded => DeliveryStatus::Succeeded,
+            _ => DeliveryStatus::Failed(FailureReason::TestFailed),
+        })
+    }
+
     /// What follows from the response to the attempt with this number.
     pub fn after(
         number: u32,

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::MapChange;
-use crate::event_type::EventTypePatterns;
+use crate::event_type::{EventType, EventTypePatterns};
 use crate::filter::Filter;
 use crate::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
 use crate::payload_format::PayloadFormat;
@@ -115,6 +115,24 @@ pub fn no_fields(body: &[u8]) -> Result<(), FieldError> {
         None => Ok(()),
         Some(name) => Err(FieldError::new(&name, "is not a field; there are none")),
     }
+}
+
+/// The type of the event that a test is to have, of a body that may be absent.
+///
+/// # Errors
+/// The first field that is unknown or not valid.
+pub fn test_event_type(body: &[u8]) -> Result<EventType, FieldError> {
+    let mut event_type = None;
+    if !body.is_empty() {
+        for (name, value) in &fields(body)? {
+            let value = Field::new(name, value);
+            match name.as_str() {
+                "eventType" => event_type = Some(value.read()?),
+                _ => return Err(value.unknown("eventType")),
+            }
+        }
+    }
+    Ok(event_type.unwrap_or_else(EventType::of_a_test))
 }
 
 /// The fields of a body, by name.
@@ -244,6 +262,24 @@ mod tests {
         };
         assert_eq!(change.headers, one("x-team", "a"));
         assert_eq!(change.metadata, one("plan", "gold"));
+    }
+
+    #[test]
+    fn a_test_has_a_type_by_default() {
+        assert_eq!(test_event_type(b"").unwrap().as_str(), "webhook.test");
+        assert_eq!(test_event_type(b"{}").unwrap().as_str(), "webhook.test");
+        let chosen = test_event_type(br#"{"eventType":"order.created"}"#).unwrap();
+        assert_eq!(chosen.as_str(), "order.created");
+        for (body, field) in [
+            ("[]", "body"),
+            (r#"{"type":"order.created"}"#, "type"),
+            (r#"{"eventType":null}"#, "eventType"),
+            (r#"{"eventType":""}"#, "eventType"),
+            (r#"{"eventType":["order.created"]}"#, "eventType"),
+        ] {
+            let refused = test_event_type(body.as_bytes()).unwrap_err();
+            assert_eq!(refused.field, field, "{body}");
+        }
     }
 
     #[test]

@@ -7,3 +7,4 @@ mod random;
 mod recovering;
 mod resending;
 mod stage;
+mod testing;

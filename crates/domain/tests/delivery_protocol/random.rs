@@ -276,7 +276,8 @@ impl Run {
         let delivery = self.stage.delivery_of(id);
         let last = delivery.attempts.last().and_then(|attempt| attempt.status);
         let right = match delivery.status {
-            DeliveryStatus::Pending => false,
+            // No test is sent here.
+            DeliveryStatus::Pending | DeliveryStatus::Failed(FailureReason::TestFailed) => false,
             DeliveryStatus::Held => {
                 self.paused.contains(&id)
                     || self.stage.subscription_of(id).is_some_and(|subscription| {

@@ -34,6 +34,7 @@ pub(crate) enum Reason {
     AttemptsExhausted,
     EndpointGone,
     Expired,
+    TestFailed,
     SubscriptionDeleted,
 }
 

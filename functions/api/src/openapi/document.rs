@@ -28,6 +28,7 @@ use crate::problem::Problem;
         crate::lists::undelivered,
         crate::lists::of_customer,
         crate::lists::messages,
+        crate::send_test::send_test,
         crate::deliveries::message,
         crate::deliveries::delivery,
         crate::resend::resend,
@@ -50,7 +51,7 @@ mod tests {
     use axum::http::{Request, StatusCode};
     use serde_json::{Value, json};
     use tower::ServiceExt;
-    use webhooks_domain::manage::{Rotation, SubscriptionChange};
+    use webhooks_domain::manage::{Rotation, SubscriptionChange, test_event_type};
     use webhooks_domain::outbound::DevelopmentNetworks;
 
     use super::*;
@@ -172,6 +173,8 @@ mod tests {
         assert_eq!(documented("SubscriptionPatch"), subscription);
         let rotation = Rotation::parse(unknown.as_bytes()).unwrap_err();
         assert_eq!(documented("Rotation"), known_fields(&rotation.problem));
+        let test = test_event_type(unknown.as_bytes()).unwrap_err();
+        assert_eq!(documented("Test"), known_fields(&test.problem));
     }
 
     #[test]
@@ -186,5 +189,6 @@ mod tests {
             SubscriptionChange::parse(&example(schema), &none).unwrap();
         }
         Rotation::parse(&example("Rotation")).unwrap();
+        test_event_type(&example("Test")).unwrap();
     }
 }

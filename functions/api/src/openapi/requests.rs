@@ -202,6 +202,21 @@ pub(crate) enum SecretKind {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
+/// No body, or `{}`, takes every default.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"eventType": "order.created"}))]
+pub(crate) struct Test {
+    /// What the example event says that it is, without control characters.
+    #[schema(
+        required = false,
+        min_length = 1,
+        max_length = 128,
+        default = "webhook.test"
+    )]
+    event_type: String,
+}
+
 /// `{}` takes every default.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,0 +1,82 @@
+//! `/customers/{customerId}/subscriptions/{subscriptionId}/test`: sends an example event now.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::json;
+use tracing::{info, warn};
+use webhooks_domain::delivery::{DeliveryStatus, Hint};
+use webhooks_domain::manage::test_event_type;
+use webhooks_domain::ports::DeliverNow;
+use webhooks_domain::send_test::SendTestError;
+use webhooks_lambda::{FunctionClient, with_sources};
+use webhooks_sqs::encode;
+
+use crate::Api;
+use crate::deliveries::DeliveryView;
+use crate::extract::{Body, NoQuery, PathTexts};
+#[cfg(test)]
+use crate::openapi::{parameters, requests};
+use crate::problem::Problem;
+use crate::subscriptions::ids;
+
+/// Has attempts made by the function that makes all of them: no other may reach endpoints.
+pub(crate) struct DeliverFunction(pub(crate) FunctionClient);
+
+impl DeliverNow for DeliverFunction {
+    async fn deliver_now(&self, hint: &Hint) {
+        // What it would take from its queue.
+        let message = json!({"messageId": hint.delivery, "body": encode(hint)});
+        let batch = json!({ "Records": [message] });
+        if let Err(error) = self.0.invoke(batch.to_string().into_bytes()).await {
+            let error = with_sources(&error);
+            warn!(delivery.id = %hint.delivery, error, "test not made at once; its queue message makes it");
+        }
+    }
+}
+
+/// Send a test
+///
+/// Sends an example event to the endpoint now, once, whatever types and filter the
+/// subscription has, and to a paused one too. The delivery is listed like any other.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/test",
+    operation_id = "sendTest",
+    tag = "subscriptions",
+    params(parameters::OfCustomer, parameters::OfSubscription),
+    request_body = Option<requests::Test>,
+    responses(
+        (status = 200, description = "The delivery, after its attempt.", body = DeliveryView),
+        (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = DeliveryView),
+    ),
+))]
+pub(crate) async fn send_test(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    Body(body): Body,
+) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+    let (customer, id) = ids(&path)?;
+    let event_type = test_event_type(&body)?;
+    let tested = api.tests.run(&customer, &id, event_type).await?;
+    info!(delivery.id = %tested.id, status = tested.status.as_str(), "test sent");
+    let status = if tested.status == DeliveryStatus::Pending {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(tested.into())))
+}
+
+impl From<SendTestError> for Problem {
+    fn from(error: SendTestError) -> Self {
+        match error {
+            SendTestError::NotFound { .. } => Self::not_found(error.to_string()),
+            SendTestError::Store(error) => error.into(),
+            SendTestError::Queue(_) => Self::unavailable(&error),
+        }
+    }
+}
