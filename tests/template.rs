@@ -474,6 +474,8 @@ fn every_function_gets_the_environment_that_it_reads() {
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
+            "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
+            "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},

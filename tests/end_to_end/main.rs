@@ -33,6 +33,8 @@ mod scale;
 mod signing;
 mod support;
 mod telling;
+mod testing;
 mod upgrading;
 mod values;
+mod versions;
 mod watching;

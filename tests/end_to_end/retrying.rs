@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::Result;
-use http::{HeaderValue, StatusCode, header::LOCATION};
+use http::header::{LOCATION, SERVER, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use webhooks_client::{
     Answer, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Receiver,
@@ -24,7 +25,10 @@ fn server_error() -> Answer {
 #[tokio::test]
 async fn an_endpoint_that_fails_twice_gets_its_delivery() -> Result<()> {
     let test = Fixture::new("recovers").await?;
-    let failure = server_error().with_body("out of stock");
+    let failure = server_error()
+        .with_body("out of stock")
+        .with_header(SERVER, HeaderValue::from_static("shop/1.0"))
+        .with_header(SET_COOKIE, HeaderValue::from_static("session=s3cret"));
     test.receiver.script(
         "/a",
         [failure.clone(), failure, Answer::ok().with_body("not json")],
@@ -51,6 +55,9 @@ async fn an_endpoint_that_fails_twice_gets_its_delivery() -> Result<()> {
     );
     let excerpt = delivery.attempts[0].response_excerpt.as_deref();
     assert_eq!(excerpt, Some("out of stock"), "{delivery:#?}");
+    assert_eq!(delivery.attempts[0].addresses, ["127.0.0.1"]);
+    let headers = json!(delivery.attempts[0].response_headers);
+    assert_eq!(headers, json!({"server": "shop/1.0"}));
     assert!(delivery.attempts.is_sorted_by(|one, next| one.at < next.at));
     assert!(delivery.next_attempt_at.is_none(), "{delivery:#?}");
     assert_eq!(test.receiver.requests_to("/a").len(), 3);

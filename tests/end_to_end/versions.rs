@@ -1,0 +1,147 @@
+//! Versions of a subscription, creations that are sent again, and who sees a secret.
+
+use anyhow::{Context, Result};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use webhooks_client::{Answered, SubscriptionStatus};
+
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::leaks::log_lines;
+
+/// Holds that an answer is a problem of a kind, and gives the field that it names.
+fn refused(answer: &Answered, status: StatusCode, kind: &str) -> Result<Option<String>> {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let problem = answer.problem().with_context(|| answer.text())?;
+    let kind = format!("urn:webhooks:problem:{kind}");
+    assert_eq!(problem.kind.as_deref(), Some(&*kind), "{problem}");
+    Ok(problem.field)
+}
+
+#[tokio::test]
+async fn of_two_editors_the_second_is_told_and_changes_nothing() -> Result<()> {
+    let test = Fixture::new("editors").await?;
+    let (api, customer) = (&test.api, &test.customer);
+    let created = test.subscribe("/a").await?.subscription;
+    let id = created.id.as_str();
+    let shown = api.subscription(customer, id).answer().await?;
+    assert_eq!(shown.header("etag"), "\"1\"");
+
+    let patch = |text: &str| json!({"description": text});
+    let first = api.update_subscription(customer, id, &patch("first"));
+    let first = first.if_match(1).answer().await?;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text());
+    assert_eq!(first.header("etag"), "\"2\"");
+    let body: Value = serde_json::from_slice(&first.body)?;
+    assert_eq!(body["version"], 2);
+
+    let failed = StatusCode::PRECONDITION_FAILED;
+    let stale = [
+        api.update_subscription(customer, id, &patch("second"))
+            .if_match(1)
+            .answer()
+            .await?,
+        api.rotate_secret(customer, id, &json!({}))
+            .if_match(1)
+            .answer()
+            .await?,
+        api.enable_subscription(customer, id)
+            .if_match(1)
+            .answer()
+            .await?,
+        api.delete_subscription(customer, id)
+            .if_match(1)
+            .answer()
+            .await?,
+    ];
+    for answer in &stale {
+        assert_eq!(refused(answer, failed, "precondition-failed")?, None);
+    }
+    let unchanged = api.subscription(customer, id).await?;
+    assert_eq!(unchanged.description.as_deref(), Some("first"));
+    assert_eq!(unchanged.status, SubscriptionStatus::Active);
+    assert_eq!(unchanged.secrets, created.secrets);
+
+    let deleted = api.delete_subscription(customer, id).if_match(2);
+    assert_eq!(deleted.answer().await?.status, StatusCode::NO_CONTENT);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_creation_that_is_sent_again_creates_nothing_new() -> Result<()> {
+    let test = Fixture::new("once").await?;
+    let (api, customer) = (&test.api, &test.customer);
+    let body = json!({"url": test.receiver.url("/a"), "eventTypes": ["order.created"]});
+    let send = |body: Value| async move {
+        let creation = api.create_subscription(customer, &body);
+        creation.idempotency_key("order 42").answer().await
+    };
+    let (one, two) = tokio::try_join!(send(body.clone()), send(body.clone()))?;
+    let again = send(body).await?;
+    for answer in [&two, &again] {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        assert_eq!(answer.body, one.body);
+    }
+    let all = api.subscriptions(customer, None, None).await?;
+    assert_eq!(all.data.len(), 1);
+
+    let created: Value = serde_json::from_slice(&one.body)?;
+    test.put("order.created", json!({})).await?;
+    let secret = created["secret"].as_str().context("a secret")?;
+    test.first_request("/a").await?.verify(secret)?;
+
+    let other = json!({"url": test.receiver.url("/b"), "eventTypes": ["order.created"]});
+    let field = refused(
+        &send(other).await?,
+        StatusCode::CONFLICT,
+        "idempotency-key-reused",
+    )?;
+    assert_eq!(field.as_deref(), Some("idempotency-key"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result<()> {
+    let test = Fixture::new("audit").await?;
+    let (api, customer) = (&test.api, &test.customer);
+    let created = test.subscribe("/a").await?;
+    let id = created.subscription.id.as_str();
+    let rotated = api.rotate_secret(customer, id, &json!({})).await?;
+
+    let answer = api.secrets(customer, id).answer().await?;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let shown: Value = serde_json::from_slice(&answer.body)?;
+    let shown = shown["secrets"].as_array().context("secrets")?;
+    let secrets: Vec<_> = shown.iter().map(|secret| &secret["secret"]).collect();
+    assert_eq!(secrets, [&json!(rotated.secret), &json!(created.secret)]);
+    assert_eq!(
+        (&shown[0]["version"], &shown[1]["version"]),
+        (&json!(2), &json!(1))
+    );
+    assert!(shown[1]["expiresAt"].is_string(), "{shown:?}");
+    let strangers = api.secrets("somebody-else", id).answer().await?;
+    assert_eq!(strangers.status, StatusCode::NOT_FOUND);
+
+    let deadline = Instant::now() + ARRIVAL;
+    let line = loop {
+        let lines = log_lines(&test.stack).await?;
+        let audit = |line: &&String| line.contains("secrets shown") && line.contains(id);
+        if let Some(line) = lines.iter().find(audit) {
+            break line.clone();
+        }
+        assert!(Instant::now() < deadline, "no line of the audit");
+        sleep(POLL_INTERVAL).await;
+    };
+    for secret in [&rotated.secret, &created.secret] {
+        assert!(
+            !line.contains(secret.trim_start_matches("whsec_")),
+            "{line}"
+        );
+    }
+    let line: Value = serde_json::from_str(&line)?;
+    assert_eq!(line["customer.id"], json!(customer));
+    assert_eq!(line["secret.versions"], "2,1");
+    let arn = line["caller.arn"].as_str().unwrap_or_default();
+    assert!(arn.starts_with("arn:aws:"), "{line}");
+    Ok(())
+}
