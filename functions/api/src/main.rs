@@ -8,9 +8,11 @@ mod lists;
 mod metrics;
 mod openapi;
 mod problem;
+mod recoveries;
 mod resend;
 mod subscriptions;
 mod tell;
+mod workflow;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::recovery::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
@@ -33,7 +36,9 @@ use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
+use crate::recoveries::ApiRecoveries;
 use crate::tell::Teller;
+use crate::workflow::SfnWorkflow;
 
 /// What every request needs.
 struct Api {
@@ -41,6 +46,7 @@ struct Api {
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     teller: Teller,
     lists: Lists<DynamoStore>,
+    recoveries: ApiRecoveries,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -85,6 +91,16 @@ impl Api {
             },
             lists: Lists {
                 table: table.clone(),
+            },
+            recoveries: Recoveries {
+                table: table.clone(),
+                workflow: SfnWorkflow::new(
+                    aws_sdk_sfn::Client::new(aws),
+                    environment.text("RECOVERY_STATE_MACHINE_ARN")?,
+                ),
+                clock: SystemClock,
+                random: SystemRandom::new(),
+                retention: environment.retention()?,
             },
             table,
             development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
@@ -141,6 +157,26 @@ fn router(api: Arc<Api>) -> Router {
             get(lists::of_customer),
         )
         .route("/customers/{customerId}/messages", get(lists::messages))
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
+            post(recoveries::recover),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
+            post(recoveries::replay),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
+            get(recoveries::list),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
+            get(recoveries::show),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
+            post(recoveries::stop),
+        )
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
@@ -158,6 +194,7 @@ impl Api {
             ("TABLE_NAME", "none"),
             ("SIGNING_KEY_ARN", "none"),
             ("DELIVERY_QUEUE_URL", "none"),
+            ("RECOVERY_STATE_MACHINE_ARN", "none"),
             ("RETENTION_DAYS", "90"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),

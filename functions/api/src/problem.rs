@@ -97,7 +97,7 @@ impl Problem {
     }
 
     /// A failure of ours that may pass.
-    fn unavailable(failure: &dyn std::error::Error) -> Self {
+    pub(crate) fn unavailable(failure: &dyn std::error::Error) -> Self {
         error!(error = with_sources(failure), "request failed");
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let detail = "the request could not be served; try again".to_owned();
