@@ -195,6 +195,8 @@ impl Api {
             ("SIGNING_KEY_ARN", "none"),
             ("DELIVERY_QUEUE_URL", "none"),
             ("RECOVERY_STATE_MACHINE_ARN", "none"),
+            ("EVENT_BUS_NAME", "none"),
+            ("OPERATOR_CUSTOMER_ID", ""),
             ("RETENTION_DAYS", "90"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),

@@ -23,19 +23,21 @@ const TIME_FOR_A_PART: Duration = Duration::from_secs(15);
 
 /// What the workflow passes on: which recovery it runs. What else it has is its own.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Input {
-    customer_id: CustomerId,
-    subscription_id: SubscriptionId,
-    recovery_id: RecoveryId,
+    #[serde(rename = "customerId")]
+    customer: CustomerId,
+    #[serde(rename = "subscriptionId")]
+    subscription: SubscriptionId,
+    #[serde(rename = "recoveryId")]
+    recovery: RecoveryId,
 }
 
 impl From<Input> for RecoveryKey {
     fn from(input: Input) -> Self {
         Self {
-            customer: input.customer_id,
-            subscription: input.subscription_id,
-            id: input.recovery_id,
+            customer: input.customer,
+            subscription: input.subscription,
+            id: input.recovery,
         }
     }
 }
