@@ -20,7 +20,7 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;
 
 use crate::Api;
-use crate::extract::{Body, PathTexts, QueryTexts};
+use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{answers, parameters, requests};
 use crate::problem::Problem;
@@ -143,6 +143,7 @@ pub(crate) struct ListView {
 pub(crate) async fn recover(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = RecoveryRequest::recover(&body, SystemClock.now());
@@ -170,6 +171,7 @@ pub(crate) async fn recover(
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = RecoveryRequest::replay(&body, SystemClock.now());
@@ -219,6 +221,7 @@ pub(crate) async fn list(
     path: PathTexts,
     query: QueryTexts,
 ) -> Result<Json<ListView>, Problem> {
+    query.only(&["cursor", "limit"])?;
     let (customer, subscription) = ids(&path)?;
     let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let before: Option<RecoveryId> = query.parse("cursor")?;
@@ -245,6 +248,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
 ) -> Result<Json<RecoveryView>, Problem> {
     let recovery = api.recoveries.show(&key(&path)?).await?;
     Ok(Json(recovery.into()))
@@ -265,6 +269,7 @@ pub(crate) async fn show(
 pub(crate) async fn stop(
     State(api): State<Arc<Api>>,
     path: PathTexts,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<RecoveryView>, Problem> {
     let key = key(&path)?;
