@@ -1,5 +1,5 @@
-//! Rules that `statemachine/webhook-delivery.asl.json` keeps. AWS refuses some
-//! breaches only when the definition is deployed, the local emulator none.
+//! Rules that the definitions in `statemachine` keep. AWS refuses some breaches only
+//! when a definition is deployed, the local emulator none.
 
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use webhooks_domain::errors;
+use webhooks_domain::recovery::Recovery;
 use webhooks_tests::template;
 
 /// The names that a Lambda task reports beside its function's own.
@@ -29,7 +30,7 @@ const LAMBDA_ERRORS: &[&str] = &[
 /// From the Step Functions guide, "Handling errors in Step Functions workflows".
 const STATES_ERRORS: &[&str] = &["States.ALL", "States.TaskFailed", "States.Timeout"];
 
-/// The exception of `PutItem` that the workflow decides on.
+/// The exception of a conditional write that a workflow decides on.
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
 /// The fields of `JSONPath` states, which a `JSONata` definition must not have.
@@ -53,81 +54,85 @@ const INLINE_MAP_CONCURRENCY: u64 = 40;
 
 #[test]
 fn the_definition_speaks_jsonata_only() {
-    let definition = load();
-    assert_eq!(definition["QueryLanguage"], "JSONata");
-    each_object(&definition, &mut |object| {
-        for key in object.keys() {
-            assert!(
-                !JSON_PATH_FIELDS.contains(&key.as_str()),
-                "{key} belongs to JSONPath"
-            );
-            assert!(!key.ends_with(".$"), "{key} belongs to JSONPath");
-        }
-    });
+    for (_, definition) in definitions() {
+        assert_eq!(definition["QueryLanguage"], "JSONata");
+        each_object(&definition, &mut |object| {
+            for key in object.keys() {
+                assert!(
+                    !JSON_PATH_FIELDS.contains(&key.as_str()),
+                    "{key} belongs to JSONPath"
+                );
+                assert!(!key.ends_with(".$"), "{key} belongs to JSONPath");
+            }
+        });
+    }
 }
 
 #[test]
 fn every_expression_reads_variables_that_some_state_assigns() {
-    let definition = load();
-    let mut assigned = BTreeSet::from(["states".to_owned()]);
-    each_object(&definition, &mut |object| {
-        if let Some(Value::Object(variables)) = object.get("Assign") {
-            assigned.extend(variables.keys().cloned());
-        }
-    });
-    let mut seen = 0;
-    each_text(&definition, &mut |text| {
-        let expression = text.strip_prefix("{%").map(|rest| {
-            rest.strip_suffix("%}")
-                .unwrap_or_else(|| panic!("`{text}` does not end its expression"))
+    for (_, definition) in definitions() {
+        let mut assigned = BTreeSet::from(["states".to_owned()]);
+        each_object(&definition, &mut |object| {
+            if let Some(Value::Object(variables)) = object.get("Assign") {
+                assigned.extend(variables.keys().cloned());
+            }
         });
-        let Some(expression) = expression else {
-            assert!(
-                !text.contains("{%"),
-                "`{text}` is no expression: AWS takes it as text"
-            );
-            return;
-        };
-        seen += 1;
-        for variable in variables(expression) {
-            assert!(
-                assigned.contains(&variable),
-                "`{text}` reads ${variable}, which nothing assigns"
-            );
-        }
-    });
-    assert!(seen > 0);
+        let mut seen = 0;
+        each_text(&definition, &mut |text| {
+            let expression = text.strip_prefix("{%").map(|rest| {
+                rest.strip_suffix("%}")
+                    .unwrap_or_else(|| panic!("`{text}` does not end its expression"))
+            });
+            let Some(expression) = expression else {
+                assert!(
+                    !text.contains("{%"),
+                    "`{text}` is no expression: AWS takes it as text"
+                );
+                return;
+            };
+            seen += 1;
+            for variable in variables(expression) {
+                assert!(
+                    assigned.contains(&variable),
+                    "`{text}` reads ${variable}, which nothing assigns"
+                );
+            }
+        });
+        assert!(seen > 0);
+    }
 }
 
 #[test]
 fn the_machine_and_every_state_say_what_they_are_for() {
-    let definition = load();
-    assert!(definition["Comment"].is_string());
-    for (name, state) in states(&definition) {
-        assert!(
-            state["Comment"]
-                .as_str()
-                .is_some_and(|text| text.ends_with('.')),
-            "{name}"
-        );
-        let pascal_case = name.starts_with(|letter: char| letter.is_ascii_uppercase())
-            && name.chars().all(|letter| letter.is_ascii_alphabetic());
-        assert!(pascal_case, "{name}");
+    for (_, definition) in definitions() {
+        assert!(definition["Comment"].is_string());
+        for (name, state) in states(&definition) {
+            assert!(
+                state["Comment"]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with('.')),
+                "{name}"
+            );
+            let pascal_case = name.starts_with(|letter: char| letter.is_ascii_uppercase())
+                && name.chars().all(|letter| letter.is_ascii_alphabetic());
+            assert!(pascal_case, "{name}");
+        }
     }
 }
 
 #[test]
 fn every_state_can_be_reached_and_leads_somewhere() {
-    let definition = load();
-    assert_connected(&definition, "the machine");
-    for (name, state) in states(&definition) {
-        if let Some(processor) = state.get("ItemProcessor") {
-            assert_eq!(processor["ProcessorConfig"]["Mode"], "INLINE", "{name}");
-            assert!(
-                state["MaxConcurrency"].as_u64().unwrap() <= INLINE_MAP_CONCURRENCY,
-                "{name}"
-            );
-            assert_connected(processor, &name);
+    for (_, definition) in definitions() {
+        assert_connected(&definition, "the machine");
+        for (name, state) in states(&definition) {
+            if let Some(processor) = state.get("ItemProcessor") {
+                assert_eq!(processor["ProcessorConfig"]["Mode"], "INLINE", "{name}");
+                assert!(
+                    state["MaxConcurrency"].as_u64().unwrap() <= INLINE_MAP_CONCURRENCY,
+                    "{name}"
+                );
+                assert_connected(processor, &name);
+            }
         }
     }
 }
@@ -202,7 +207,7 @@ fn every_task_retries_with_jitter_and_a_longest_delay() {
 
 #[test]
 fn states_all_stands_alone_and_last() {
-    for (name, state) in states(&load()) {
+    for (name, state) in all_states() {
         for field in ["Retry", "Catch"] {
             let handlers = state[field].as_array().cloned().unwrap_or_default();
             for (index, handler) in handlers.iter().enumerate() {
@@ -219,14 +224,15 @@ fn states_all_stands_alone_and_last() {
 
 #[test]
 fn every_error_name_is_one_that_the_state_can_report() {
-    for (name, state) in states(&load()) {
+    for (name, state) in all_states() {
         let resource = state["Resource"].as_str().unwrap_or_default();
         let mut known: Vec<&str> = STATES_ERRORS.to_vec();
         match function_of(&state).as_deref() {
             Some("LookUpSubscriptionsFunction") => known.extend(errors::LOOK_UP_SUBSCRIPTIONS),
             Some("PrepareCallsFunction") => known.extend(errors::PREPARE_CALLS),
+            Some("RecoverDeliveriesFunction") => known.extend(errors::RECOVER_DELIVERIES),
             Some(other) => panic!("{name}: no list of the errors of {other}"),
-            None if resource.ends_with("dynamodb:putItem") => known.push(CONDITION_FAILED),
+            None if resource.contains(":dynamodb:") => known.push(CONDITION_FAILED),
             None => {}
         }
         if function_of(&state).is_some() {
@@ -247,24 +253,30 @@ fn every_error_name_is_one_that_the_state_can_report() {
 
 #[test]
 fn a_store_that_does_not_answer_is_asked_again() {
-    let look_up = &load()["States"]["LookUpSubscriptions"];
-    let retried: Vec<String> = look_up["Retry"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(error_names)
-        .collect();
-    assert!(
-        retried
+    let [(_, delivery), (_, recovery)] = definitions();
+    for (state, known) in [
+        (
+            &delivery["States"]["LookUpSubscriptions"],
+            errors::LOOK_UP_SUBSCRIPTIONS,
+        ),
+        (
+            &recovery["States"]["RecoverDeliveries"],
+            errors::RECOVER_DELIVERIES,
+        ),
+    ] {
+        let retried: Vec<String> = state["Retry"]
+            .as_array()
+            .unwrap()
             .iter()
-            .any(|error| error == errors::STORE_UNAVAILABLE)
-    );
-    for error in errors::LOOK_UP_SUBSCRIPTIONS {
-        assert_eq!(
-            retried.iter().any(|retried| retried == error),
-            *error == errors::STORE_UNAVAILABLE,
-            "{error}"
-        );
+            .flat_map(error_names)
+            .collect();
+        for error in known {
+            assert_eq!(
+                retried.iter().any(|retried| retried == error),
+                *error == errors::STORE_UNAVAILABLE,
+                "{error}"
+            );
+        }
     }
 }
 
@@ -310,8 +322,8 @@ fn whatever_fails_parks_the_event() {
 #[test]
 fn a_failed_event_is_parked_before_the_execution_is_ended() {
     let slowest_park = worst_case_seconds(&load()["States"]["ParkEvent"]);
-    for (name, state) in of_type("Task") {
-        if name != "ParkEvent" {
+    for (name, state) in states(&load()) {
+        if state["Type"] == "Task" && name != "ParkEvent" {
             let seconds = worst_case_seconds(&state) + slowest_park;
             assert!(
                 seconds < EXPRESS_LIMIT_SECONDS,
@@ -355,6 +367,58 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
 }
 
 #[test]
+fn every_definition_is_of_a_state_machine() {
+    let template = template::load().unwrap();
+    let machines = template["Resources"].as_object().unwrap().iter();
+    let machines: BTreeSet<&str> = machines
+        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::StateMachine")
+        .map(|(id, _)| id.as_str())
+        .collect();
+    let known = definitions();
+    let known: BTreeSet<&str> = known.iter().map(|(id, _)| *id).collect();
+    assert_eq!(machines, known);
+    let files = std::fs::read_dir(template::root().join("statemachine")).unwrap();
+    assert_eq!(files.count(), known.len());
+}
+
+#[test]
+fn a_page_of_a_recovery_that_fails_for_good_says_so() {
+    let [_, (_, recovery)] = definitions();
+    let page = &recovery["States"]["RecoverDeliveries"];
+    let last = page["Catch"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["ErrorEquals"], json!(["States.ALL"]));
+    assert_eq!(last["Next"], "MarkFailed");
+    let mark = &recovery["States"]["MarkFailed"];
+    assert_eq!(mark["Next"], "Failed");
+    assert_eq!(mark["Catch"][0]["Next"], "Failed");
+    assert_eq!(recovery["States"]["Failed"]["Type"], "Fail");
+}
+
+#[test]
+fn a_recovery_that_is_not_heard_of_is_dead() {
+    let [_, (_, recovery)] = definitions();
+    let page = worst_case_seconds(&recovery["States"]["RecoverDeliveries"]);
+    // The longest wait between two pages.
+    let silence = page + 30.0;
+    assert!(silence < Recovery::SILENCE.as_secs_f64(), "{silence} s");
+}
+
+#[test]
+fn a_recovery_is_no_longer_than_one_execution_can_be() {
+    let [_, (_, recovery)] = definitions();
+    // What a state adds to the history: a task that calls a function 5 events, others 2.
+    let events = |kind: &str| if kind == "Task" { 5 } else { 2 };
+    let page = ["RecoverDeliveries", "MoreToRecover", "WaitForEndpoint"];
+    let page: u32 = page
+        .iter()
+        .map(|state| events(recovery["States"][state]["Type"].as_str().unwrap()))
+        .sum();
+    // Every page in ten may fail once, which adds 3.
+    let all = Recovery::MAX_PAGES * page + Recovery::MAX_PAGES / 10 * 3;
+    assert!(all < 25_000, "{all} events");
+}
+
+#[test]
 fn numbers_pass_the_workflow_untouched() {
     for (name, state) in of_type("Task") {
         if function_of(&state).is_some() {
@@ -387,32 +451,50 @@ fn only_parking_reads_the_event() {
 
 #[test]
 fn the_template_substitutes_what_the_definition_names_and_no_more() {
-    let text = text();
-    let used: BTreeSet<&str> = text
-        .split("${")
-        .skip(1)
-        .map(|rest| rest.split_once('}').unwrap().0)
-        .collect();
     let template = template::load().unwrap();
-    let given = &template["Resources"]["WebhookDelivery"]["Properties"]["DefinitionSubstitutions"];
-    let given: BTreeSet<&str> = given
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_eq!(used, given);
-    assert!(!text.contains("arn:aws"), "an ARN is written out");
-    assert!(!text.contains("https:"), "a URL is written out");
+    for (resource, _) in definitions() {
+        let text = text(resource);
+        let used: BTreeSet<&str> = text
+            .split("${")
+            .skip(1)
+            .map(|rest| rest.split_once('}').unwrap().0)
+            .collect();
+        let given = &template["Resources"][resource]["Properties"]["DefinitionSubstitutions"];
+        let given: BTreeSet<&str> = given
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(used, given, "{resource}");
+        assert!(!text.contains("arn:aws"), "an ARN is written out");
+        assert!(!text.contains("https:"), "a URL is written out");
+    }
 }
 
-fn text() -> String {
-    std::fs::read_to_string(template::root().join("statemachine/webhook-delivery.asl.json"))
-        .unwrap()
+/// The definition of a state machine of the template, as it stands in its file.
+fn text(resource: &str) -> String {
+    let template = template::load().unwrap();
+    let file = &template["Resources"][resource]["Properties"]["DefinitionUri"];
+    std::fs::read_to_string(template::root().join(file.as_str().unwrap())).unwrap()
 }
 
+/// The delivery workflow.
 fn load() -> Value {
-    serde_json::from_str(&text()).unwrap()
+    serde_json::from_str(&text("WebhookDelivery")).unwrap()
+}
+
+/// Every definition, by its resource.
+fn definitions() -> [(&'static str, Value); 2] {
+    let recovery = serde_json::from_str(&text("Recovery")).unwrap();
+    [("WebhookDelivery", load()), ("Recovery", recovery)]
+}
+
+/// The states of every definition.
+fn all_states() -> Vec<(String, Value)> {
+    let all = definitions().into_iter();
+    all.flat_map(|(_, definition)| states(&definition))
+        .collect()
 }
 
 /// The states of the machine itself, without those inside a Map.
@@ -441,7 +523,7 @@ fn states(definition: &Value) -> BTreeMap<String, Value> {
 }
 
 fn of_type(kind: &str) -> Vec<(String, Value)> {
-    let found: Vec<_> = states(&load())
+    let found: Vec<_> = all_states()
         .into_iter()
         .filter(|(_, state)| state["Type"] == kind)
         .collect();

@@ -55,6 +55,7 @@ const OUTPUTS: &[&str] = &[
     "EventBusName",
     "FailedEventsQueueUrl",
     "IdempotencyKeyPointer",
+    "RecoveryStateMachineArn",
     "RuleDeadLetterQueueUrl",
     "SigningKeyArn",
     "StateMachineArn",
@@ -468,11 +469,16 @@ fn every_function_gets_the_environment_that_it_reads() {
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         },
+        "RecoverDeliveriesFunction": {
+            "TABLE_NAME": {"Ref": "Table"},
+            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
+        },
         "ApiFunction": {
             "EVENT_BUS_NAME": bus,
             "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
+            "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
             "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
             "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
@@ -605,6 +611,10 @@ fn every_log_group_has_one_writer_and_an_end() {
         })
         .collect();
     for (_, workflow) in resources_of(&template, "AWS::Serverless::StateMachine") {
+        // A Standard workflow keeps the history of each execution itself.
+        if workflow["Properties"]["Type"] == "STANDARD" {
+            continue;
+        }
         let destination = &workflow["Properties"]["Logging"]["Destinations"][0];
         writers.push(referenced(&destination["CloudWatchLogsLogGroup"]["LogGroupArn"]).unwrap());
     }

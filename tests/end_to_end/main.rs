@@ -26,6 +26,7 @@ mod malformed_events;
 mod managing;
 mod payload_formats;
 mod permissions;
+mod recovering;
 mod recovery;
 mod resending;
 mod retrying;

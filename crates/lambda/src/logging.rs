@@ -7,12 +7,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::{Environment, EnvironmentError};
 
 /// The crates whose events are ours: the functions and what they are made of.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
     "deliver_webhook",
     "requeue_due_deliveries",
+    "recover_deliveries",
     "api",
 ];
 

@@ -8,10 +8,12 @@ mod lists;
 mod metrics;
 mod openapi;
 mod problem;
+mod recoveries;
 mod resend;
 mod send_test;
 mod subscriptions;
 mod tell;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
+use webhooks_domain::recovery::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
 use webhooks_domain::vault::Vault;
@@ -36,8 +39,10 @@ use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
+use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
 use crate::tell::Teller;
+use crate::workflow::SfnWorkflow;
 
 /// What the function that delivers needs beside the request itself: see the template.
 const TIME_TO_DELIVER: Duration = Duration::from_secs(9);
@@ -49,6 +54,7 @@ struct Api {
     teller: Teller,
     lists: Lists<DynamoStore>,
     tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
+    recoveries: ApiRecoveries,
     table: DynamoStore,
     development: DevelopmentNetworks,
 }
@@ -110,6 +116,16 @@ impl Api {
             lists: Lists {
                 table: table.clone(),
             },
+            recoveries: Recoveries {
+                table: table.clone(),
+                workflow: SfnWorkflow::new(
+                    aws_sdk_sfn::Client::new(aws),
+                    environment.text("RECOVERY_STATE_MACHINE_ARN")?,
+                ),
+                clock: SystemClock,
+                random: SystemRandom::new(),
+                retention: environment.retention()?,
+            },
             table,
             development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
         };
@@ -169,6 +185,26 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/test",
             post(send_test::send_test),
         )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
+            post(recoveries::recover),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
+            post(recoveries::replay),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
+            get(recoveries::list),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
+            get(recoveries::show),
+        )
+        .route(
+            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
+            post(recoveries::stop),
+        )
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))
@@ -186,13 +222,14 @@ impl Api {
             ("TABLE_NAME", "none"),
             ("SIGNING_KEY_ARN", "none"),
             ("DELIVERY_QUEUE_URL", "none"),
+            ("RECOVERY_STATE_MACHINE_ARN", "none"),
+            ("EVENT_BUS_NAME", "none"),
+            ("OPERATOR_CUSTOMER_ID", ""),
             ("RETENTION_DAYS", "90"),
             ("LAMBDA_ENDPOINT", "https://lambda.invalid"),
             ("DELIVER_WEBHOOK_FUNCTION_NAME", "none"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),
-            ("EVENT_BUS_NAME", "none"),
-            ("OPERATOR_CUSTOMER_ID", ""),
         ];
         let environment = Environment::from(variables);
         let region = aws_sdk_dynamodb::config::Region::from_static("eu-central-1");

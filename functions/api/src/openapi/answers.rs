@@ -48,3 +48,22 @@ pub(crate) enum Outcome {
     Unreachable,
     Blocked,
 }
+
+/// What a recovery goes through: deliveries that are owed, or messages.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RecoveryKind {
+    Recover,
+    Replay,
+}
+
+/// Where a recovery stands.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RecoveryStatus {
+    Running,
+    Stopping,
+    Stopped,
+    Succeeded,
+    Failed,
+}

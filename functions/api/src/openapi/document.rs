@@ -32,6 +32,11 @@ use crate::problem::Problem;
         crate::deliveries::message,
         crate::deliveries::delivery,
         crate::resend::resend,
+        crate::recoveries::recover,
+        crate::recoveries::replay,
+        crate::recoveries::list,
+        crate::recoveries::show,
+        crate::recoveries::stop,
         crate::openapi::show,
     ),
     components(schemas(Problem)),
@@ -53,6 +58,8 @@ mod tests {
     use tower::ServiceExt;
     use webhooks_domain::manage::{Rotation, SubscriptionChange, test_event_type};
     use webhooks_domain::outbound::DevelopmentNetworks;
+    use webhooks_domain::recovery::RecoveryRequest;
+    use webhooks_domain::timestamp::Timestamp;
 
     use super::*;
     use crate::{Api, router};
@@ -175,6 +182,11 @@ mod tests {
         assert_eq!(documented("Rotation"), known_fields(&rotation.problem));
         let test = test_event_type(unknown.as_bytes()).unwrap_err();
         assert_eq!(documented("Test"), known_fields(&test.problem));
+        let now = Timestamp::from_millis(0);
+        let recover = RecoveryRequest::recover(unknown.as_bytes(), now).unwrap_err();
+        assert_eq!(documented("Recover"), known_fields(&recover.problem));
+        let replay = RecoveryRequest::replay(unknown.as_bytes(), now).unwrap_err();
+        assert_eq!(documented("Replay"), known_fields(&replay.problem));
     }
 
     #[test]
@@ -190,5 +202,8 @@ mod tests {
         }
         Rotation::parse(&example("Rotation")).unwrap();
         test_event_type(&example("Test")).unwrap();
+        let now = Timestamp::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
+        RecoveryRequest::recover(&example("Recover"), now).unwrap();
+        RecoveryRequest::replay(&example("Replay"), now).unwrap();
     }
 }

@@ -56,6 +56,28 @@ pub(crate) struct OfDelivery {
 }
 
 #[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfRecovery {
+    #[param(
+        rename = "recoveryId",
+        pattern = "^rec_[0-9a-f]{32}$",
+        example = "rec_019ab3f0c2d17c6e5d4c3b2a19080706"
+    )]
+    recovery_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RecoveriesPage {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(pattern = "^rec_[0-9a-f]{32}$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubscriptionsPage {
     /// How many at most.

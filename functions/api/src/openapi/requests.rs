@@ -232,3 +232,52 @@ pub(crate) struct Rotation {
     #[schema(required = false)]
     secret: SecretText,
 }
+
+/// The status of a delivery that is owed and that nothing sends any more.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum OwedStatus {
+    Failed,
+    Held,
+}
+
+/// What is to be sent again.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"since": "2026-11-23T00:00:00Z", "statuses": ["failed"], "dryRun": true}))]
+pub(crate) struct Recover {
+    /// Deliveries that were created at this time or later.
+    #[schema(format = DateTime)]
+    since: String,
+    /// Deliveries that were created before this time. Without one, or with a later one, now.
+    #[schema(required = false, format = DateTime)]
+    until: String,
+    /// Without them, both.
+    #[schema(required = false, min_items = 1, max_items = 2)]
+    statuses: Vec<OwedStatus>,
+    /// How many attempts are asked for in a second.
+    #[schema(required = false, minimum = 1, maximum = 100, default = 10)]
+    per_second: u32,
+    /// Only count.
+    #[schema(required = false, default = false)]
+    dry_run: bool,
+}
+
+/// What is to be sent for the first time.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"since": "2026-11-23T00:00:00Z", "perSecond": 50}))]
+pub(crate) struct Replay {
+    /// Messages that came at this time or later.
+    #[schema(format = DateTime)]
+    since: String,
+    /// Messages that came before this time. Without one, or with a later one, now.
+    #[schema(required = false, format = DateTime)]
+    until: String,
+    /// How many attempts are asked for in a second.
+    #[schema(required = false, minimum = 1, maximum = 100, default = 10)]
+    per_second: u32,
+    /// Only count.
+    #[schema(required = false, default = false)]
+    dry_run: bool,
+}

@@ -1,0 +1,304 @@
+//! `…/recover`, `…/replay` and `…/recoveries` of a subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tracing::info;
+use webhooks_domain::ids::RecoveryId;
+use webhooks_domain::manage::no_fields;
+use webhooks_domain::ports::{Clock, RecoveryKey};
+use webhooks_domain::recovery::{
+    Count, OwedStatus, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest,
+    Requested,
+};
+use webhooks_dynamodb::DynamoStore;
+use webhooks_lambda::SystemClock;
+
+use crate::Api;
+use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
+#[cfg(test)]
+use crate::openapi::{answers, parameters, requests};
+use crate::problem::Problem;
+use crate::subscriptions::ids;
+use crate::workflow::SfnWorkflow;
+
+/// The recoveries of this API.
+pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+/// How long is counted: well within the function's time.
+const TIME_TO_COUNT: Duration = Duration::from_secs(5);
+
+/// A recovery, and how far it has come.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Recovery))]
+pub(crate) struct RecoveryView {
+    #[cfg_attr(test, schema(value_type = String, example = "rec_019ab3f0c2d17c6e5d4c3b2a19080706"))]
+    id: RecoveryId,
+    #[cfg_attr(test, schema(value_type = answers::RecoveryKind))]
+    kind: &'static str,
+    #[cfg_attr(test, schema(value_type = answers::RecoveryStatus))]
+    status: &'static str,
+    /// The beginning of the range, which belongs to it.
+    #[cfg_attr(test, schema(format = DateTime))]
+    since: String,
+    /// The end of the range, which does not.
+    #[cfg_attr(test, schema(format = DateTime))]
+    until: String,
+    /// What is sent again, with `recover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<Vec<requests::OwedStatus>>))]
+    statuses: Option<Vec<OwedStatus>>,
+    per_second: u32,
+    /// Deliveries or messages that were looked at.
+    examined: u64,
+    /// Those of them that are sent.
+    queued: u64,
+    /// The others.
+    skipped: u64,
+    #[cfg_attr(test, schema(format = DateTime))]
+    started_at: String,
+    /// When its workflow was last heard of.
+    #[cfg_attr(test, schema(format = DateTime))]
+    updated_at: String,
+}
+
+impl From<Recovery> for RecoveryView {
+    fn from(recovery: Recovery) -> Self {
+        let progress = recovery.progress;
+        Self {
+            id: recovery.id,
+            kind: recovery.kind.as_str(),
+            status: recovery.status.as_str(),
+            since: recovery.range.since.to_string(),
+            until: recovery.range.until.to_string(),
+            statuses: match recovery.kind {
+                RecoveryKind::Recover(statuses) => Some(statuses.to_list()),
+                RecoveryKind::Replay => None,
+            },
+            per_second: recovery.per_second.get(),
+            examined: progress.examined,
+            queued: progress.queued,
+            skipped: progress.skipped,
+            started_at: recovery.started_at.to_string(),
+            updated_at: recovery.updated_at.to_string(),
+        }
+    }
+}
+
+/// How much there is to send.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RecoveryCount))]
+pub(crate) struct CountView {
+    /// Deliveries.
+    count: u64,
+    /// Whether that is all; or what could be counted in 5 seconds.
+    complete: bool,
+}
+
+impl From<Count> for CountView {
+    fn from(count: Count) -> Self {
+        Self {
+            count: count.count,
+            complete: count.complete,
+        }
+    }
+}
+
+/// A page of a list, the newest first.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RecoveryList))]
+pub(crate) struct ListView {
+    data: Vec<RecoveryView>,
+    /// Where the next page starts.
+    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
+    next_cursor: Option<RecoveryId>,
+}
+
+/// Send again what failed or was held
+///
+/// Of the deliveries that were created in the range, those with these statuses, oldest first,
+/// so many a second. Runs as a job. With `dryRun` nothing is sent, but counted.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
+    operation_id = "recover",
+    params(parameters::OfCustomer, parameters::OfSubscription),
+    request_body = requests::Recover,
+    responses(
+        (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
+        (status = 202, description = "The recovery, running.", body = RecoveryView),
+        (status = 409, description = "The subscription is not active.",
+            body = Problem, content_type = "application/problem+json"),
+    ),
+))]
+pub(crate) async fn recover(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let request = RecoveryRequest::recover(&body, SystemClock.now());
+    start(&api, &path, &request?).await
+}
+
+/// Send what the subscription never had
+///
+/// Of the messages that came in the range, those that the subscription wants now and has no
+/// delivery of: it is new, or wants more than before. Runs as a job. With `dryRun` nothing is
+/// sent, but counted.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
+    operation_id = "replay",
+    params(parameters::OfCustomer, parameters::OfSubscription),
+    request_body = requests::Replay,
+    responses(
+        (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
+        (status = 202, description = "The recovery, running.", body = RecoveryView),
+        (status = 409, description = "The subscription is not active.",
+            body = Problem, content_type = "application/problem+json"),
+    ),
+))]
+pub(crate) async fn replay(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let request = RecoveryRequest::replay(&body, SystemClock.now());
+    start(&api, &path, &request?).await
+}
+
+async fn start(
+    api: &Api,
+    path: &PathTexts,
+    request: &RecoveryRequest,
+) -> Result<Response, Problem> {
+    let (customer, subscription) = ids(path)?;
+    match request.requested {
+        Requested::Count => {
+            let count = api
+                .recoveries
+                .count(&customer, &subscription, request, TIME_TO_COUNT);
+            Ok(Json(CountView::from(count.await?)).into_response())
+        }
+        Requested::Run => {
+            let started = api.recoveries.start(&customer, &subscription, request);
+            let recovery = started.await?;
+            info!(
+                recovery.id = %recovery.id,
+                recovery.kind = recovery.kind.as_str(),
+                subscription.id = %subscription,
+                "recovery started"
+            );
+            let view = Json(RecoveryView::from(recovery));
+            Ok((StatusCode::ACCEPTED, view).into_response())
+        }
+    }
+}
+
+/// List recoveries
+///
+/// Of a subscription, the newest first.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
+    operation_id = "listRecoveries",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
+    responses((status = 200, description = "A page of them.", body = ListView)),
+))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<ListView>, Problem> {
+    query.only(&["cursor", "limit"])?;
+    let (customer, subscription) = ids(&path)?;
+    let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let before: Option<RecoveryId> = query.parse("cursor")?;
+    let page = api
+        .recoveries
+        .list(&customer, &subscription, before.as_ref(), limit)
+        .await?;
+    let last = page.recoveries.last().map(|recovery| recovery.id);
+    let recoveries = page.recoveries.into_iter();
+    Ok(Json(ListView {
+        data: recoveries.map(RecoveryView::from).collect(),
+        next_cursor: last.filter(|_| page.has_more),
+    }))
+}
+
+/// Read a recovery
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
+    operation_id = "showRecovery",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
+    responses((status = 200, description = "The recovery.", body = RecoveryView)),
+))]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+) -> Result<Json<RecoveryView>, Problem> {
+    let recovery = api.recoveries.show(&key(&path)?).await?;
+    Ok(Json(recovery.into()))
+}
+
+/// Stop a recovery
+///
+/// What was handed out is sent all the same: at most half a minute of it. A recovery that has
+/// ended stays as it is.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
+    operation_id = "stopRecovery",
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
+    request_body = Option<requests::Nothing>,
+    responses((status = 200, description = "The recovery, stopping or ended.", body = RecoveryView)),
+))]
+pub(crate) async fn stop(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    Body(body): Body,
+) -> Result<Json<RecoveryView>, Problem> {
+    let key = key(&path)?;
+    no_fields(&body)?;
+    let recovery = api.recoveries.stop(&key).await?;
+    info!(recovery.id = %key.id, "recovery asked to stop");
+    Ok(Json(recovery.into()))
+}
+
+fn key(path: &PathTexts) -> Result<RecoveryKey, Problem> {
+    let (customer, subscription) = ids(path)?;
+    Ok(RecoveryKey {
+        customer,
+        subscription,
+        id: path.parse("recoveryId")?,
+    })
+}
+
+impl From<RecoveriesError> for Problem {
+    fn from(error: RecoveriesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RecoveriesError::NoSubscription { .. } | RecoveriesError::NotFound(_) => {
+                Self::not_found(detail)
+            }
+            RecoveriesError::NotActive(_) => Self::subscription_not_active(detail),
+            RecoveriesError::Conflict(_) => Self::conflict("conflict", "Conflict", detail),
+            RecoveriesError::Store(error) => error.into(),
+            RecoveriesError::Workflow(error) => Self::unavailable(&error),
+        }
+    }
+}

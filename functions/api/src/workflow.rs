@@ -1,0 +1,64 @@
+//! Starting the workflow of a recovery.
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
+use serde::Serialize;
+use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
+use webhooks_domain::ports::{RecoveryWorkflow, WorkflowError};
+use webhooks_domain::recovery::Recovery;
+use webhooks_dynamodb::MarkFailed;
+
+/// The workflow of recoveries, in Step Functions.
+pub(crate) struct SfnWorkflow {
+    client: Client,
+    arn: String,
+}
+
+/// What `recovery.asl.json` takes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Input<'a> {
+    customer_id: &'a CustomerId,
+    subscription_id: SubscriptionId,
+    recovery_id: RecoveryId,
+    mark_failed: MarkFailed,
+}
+
+impl SfnWorkflow {
+    /// The state machine with this ARN.
+    pub(crate) fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
+    }
+}
+
+impl RecoveryWorkflow for SfnWorkflow {
+    /// The execution has the recovery's id as its name: there is one for each.
+    async fn start(&self, recovery: &Recovery) -> Result<(), WorkflowError> {
+        let input = Input {
+            customer_id: &recovery.customer_id,
+            subscription_id: recovery.subscription_id,
+            recovery_id: recovery.id,
+            mark_failed: MarkFailed::of(recovery),
+        };
+        let input = serde_json::to_string(&input).map_err(|error| WorkflowError(error.into()))?;
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.arn)
+            .name(recovery.id.to_string())
+            .input(input)
+            .send()
+            .await;
+        match started {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(StartExecutionError::is_execution_already_exists) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(WorkflowError(error.into())),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `RecoverDeliveries`: runs one page of a recovery.
+
+use std::time::Duration;
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::{error, info};
+use webhooks_domain::errors;
+use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
+use webhooks_domain::ports::{RecoveryKey, StoreError};
+use webhooks_domain::recovery::{RecoverDeliveries, RecoverError, Report};
+use webhooks_domain::resend::Resend;
+use webhooks_dynamodb::DynamoStore;
+use webhooks_lambda::{
+    Environment, FunctionError, SystemClock, aws_config, end_of_invocation, init_logging,
+    with_sources,
+};
+use webhooks_sqs::SqsQueue;
+
+/// What the last part that was begun may take.
+const TIME_FOR_A_PART: Duration = Duration::from_secs(15);
+
+/// What the workflow passes on: which recovery it runs. What else it has is its own.
+#[derive(Deserialize)]
+struct Input {
+    #[serde(rename = "customerId")]
+    customer: CustomerId,
+    #[serde(rename = "subscriptionId")]
+    subscription: SubscriptionId,
+    #[serde(rename = "recoveryId")]
+    recovery: RecoveryId,
+}
+
+impl From<Input> for RecoveryKey {
+    fn from(input: Input) -> Self {
+        Self {
+            customer: input.customer,
+            subscription: input.subscription,
+            id: input.recovery,
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::read();
+    init_logging(&environment)?;
+    let aws = aws_config().await;
+    let recover = RecoverDeliveries {
+        resend: Resend {
+            table: DynamoStore::new(
+                aws_sdk_dynamodb::Client::new(&aws),
+                environment.text("TABLE_NAME")?,
+            ),
+            queue: SqsQueue::new(
+                aws_sdk_sqs::Client::new(&aws),
+                environment.text("DELIVERY_QUEUE_URL")?,
+            ),
+            clock: SystemClock,
+        },
+    };
+    let recover = &recover;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let key = serde_json::from_str::<Input>(event.payload.get())
+            .map(RecoveryKey::from)
+            .map_err(|error| FunctionError::new(errors::INVALID_INPUT, &error))?;
+        let end = end_of_invocation(&event.context) - TIME_FOR_A_PART;
+        let report = Box::pin(recover.run(&key, end)).await;
+        report
+            .inspect(|report| log(&key, report))
+            .map(|report| report.turn)
+            .map_err(|error| FunctionError::new(error_type(&error), &error))
+    }))
+    .await
+}
+
+fn log(key: &RecoveryKey, report: &Report) {
+    info!(
+        recovery.id = %key.id,
+        subscription.id = %key.subscription,
+        queued = report.queued,
+        more = report.turn.more,
+        "page of a recovery"
+    );
+    for failure in &report.unreadable {
+        error!(
+            recovery.id = %key.id,
+            error = with_sources(failure),
+            "an entry was left out"
+        );
+    }
+}
+
+fn error_type(error: &RecoverError) -> &'static str {
+    match error {
+        RecoverError::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
+        RecoverError::Store(StoreError::Corrupt { .. }) | RecoverError::Select { .. } => {
+            errors::CORRUPT_ITEM
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_workflow_has_for_itself_is_left_alone() {
+        let input = r#"{"customerId": "acme", "subscriptionId": "sub_70e79b2df96dcca5a0a362236c8d86f4",
+            "recoveryId": "rec_019ab3f0c2d17c6e5d4c3b2a19080706", "markFailed": {"key": {}}}"#;
+        let key = RecoveryKey::from(serde_json::from_str::<Input>(input).unwrap());
+        assert_eq!(key.customer.as_str(), "acme");
+        assert!(serde_json::from_str::<Input>(r#"{"customerId": "acme"}"#).is_err());
+    }
+
+    #[test]
+    fn every_error_has_a_name_that_the_workflow_knows() {
+        let corrupt = RecoverError::Store(StoreError::Corrupt {
+            key: "a".to_owned(),
+            problem: "b".to_owned(),
+        });
+        let unavailable = RecoverError::Store(StoreError::Unavailable {
+            operation: "answer",
+            source: "down".into(),
+        });
+        assert_eq!(error_type(&corrupt), errors::CORRUPT_ITEM);
+        assert_eq!(error_type(&unavailable), errors::STORE_UNAVAILABLE);
+        for error in [corrupt, unavailable] {
+            assert!(errors::RECOVER_DELIVERIES.contains(&error_type(&error)));
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Recoveries: what was missed is sent again, or for the first time, as a job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use webhooks_client::{
+    Answer, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recovery, RecoveryKind,
+    RecoveryRequest, RecoveryStatus,
+};
+use webhooks_domain::timestamp::Timestamp;
+use webhooks_dynamodb::MarkFailed;
+use webhooks_testkit::samples;
+
+use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture, POLL_INTERVAL};
+
+fn server_error() -> Answer {
+    Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// From a minute ago until now.
+fn lately(per_second: u32) -> RecoveryRequest {
+    let now = Timestamp::from(SystemTime::now());
+    RecoveryRequest {
+        since: (now - Duration::from_mins(10)).to_string(),
+        per_second: Some(per_second),
+        ..RecoveryRequest::default()
+    }
+}
+
+/// A subscription whose deliveries fail at their only attempt.
+async fn broken(test: &Fixture, path: &str) -> Result<CreatedSubscription> {
+    test.receiver.script(path, [server_error()]);
+    let policy = json!({"retryPolicy": {"schedule": [0]}});
+    test.subscribe_with(path, policy).await
+}
+
+/// Puts so many events, each with its number.
+async fn put(test: &Fixture, event_type: &str, count: usize) -> Result<()> {
+    let numbers: Vec<_> = (0..count).collect();
+    for numbers in numbers.chunks(10) {
+        let events = numbers.iter();
+        let events = events.map(|n| test.event(event_type, json!({"order": n})));
+        let events: Vec<_> = events.collect();
+        test.stack.put_events(&events).await?;
+    }
+    Ok(())
+}
+
+/// Waits until so many deliveries of the subscription have this status, and gives them.
+async fn deliveries(
+    test: &Fixture,
+    to: &CreatedSubscription,
+    status: DeliveryStatus,
+    count: usize,
+) -> Result<Vec<Delivery>> {
+    let deadline = Instant::now() + ALL_ATTEMPTS;
+    let filter = ListFilter {
+        status: Some(status),
+        limit: Some(100),
+        ..ListFilter::default()
+    };
+    loop {
+        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let (customer, subscription) = (&test.customer, &to.subscription.id);
+            let page = test.api.deliveries(customer, subscription, &filter);
+            let page = page.cursor(cursor.as_deref()).await?;
+            found.extend(page.data);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if found.len() >= count {
+            return Ok(found);
+        }
+        let found = found.len();
+        ensure!(Instant::now() < deadline, "{found} of {count} are {status}");
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+async fn start(
+    test: &Fixture,
+    kind: RecoveryKind,
+    to: &CreatedSubscription,
+    request: &RecoveryRequest,
+) -> Result<Recovery> {
+    let (customer, subscription) = (&test.customer, &to.subscription.id);
+    let recovery = test
+        .api
+        .start_recovery(kind, customer, subscription, request);
+    Ok(recovery.await?)
+}
+
+/// Waits until a recovery has ended.
+async fn ended(test: &Fixture, to: &CreatedSubscription, id: &str) -> Result<Recovery> {
+    let deadline = Instant::now() + ALL_ATTEMPTS;
+    loop {
+        let recovery = test
+            .api
+            .recovery(&test.customer, &to.subscription.id, id)
+            .await?;
+        if recovery.status.is_terminal() {
+            return Ok(recovery);
+        }
+        ensure!(Instant::now() < deadline, "goes on: {recovery:#?}");
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn counts(recovery: &Recovery) -> (u64, u64, u64) {
+    (recovery.examined, recovery.queued, recovery.skipped)
+}
+
+/// The bodies that an endpoint got after its first so many requests, by their ids.
+fn bodies_after(test: &Fixture, path: &str, skip: usize) -> BTreeMap<String, Bytes> {
+    let requests = test.receiver.requests_to(path);
+    let after = requests.iter().skip(skip);
+    after
+        .map(|request| (request.webhook_id().to_owned(), request.body.clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_failed_in_an_outage_arrives_once_with_the_same_id_and_body() -> Result<()> {
+    const COUNT: usize = 5;
+    let test = Fixture::new("recover").await?;
+    let created = broken(&test, "/a").await?;
+    put(&test, "order.created", COUNT).await?;
+    test.requests("/a", COUNT).await?;
+    deliveries(&test, &created, DeliveryStatus::Failed, COUNT).await?;
+    let before = bodies_after(&test, "/a", 0);
+    assert_eq!(before.len(), COUNT);
+
+    test.receiver.script("/a", [Answer::ok()]);
+    let subscription = &created.subscription.id;
+    let request = lately(10);
+    let count = test
+        .api
+        .count_recovery(
+            RecoveryKind::Recover,
+            &test.customer,
+            subscription,
+            &request,
+        )
+        .await?;
+    assert_eq!((count.count, count.complete), (COUNT as u64, true));
+    assert_eq!(test.receiver.requests_to("/a").len(), COUNT);
+
+    let recovery = start(&test, RecoveryKind::Recover, &created, &request).await?;
+    assert_eq!(recovery.status, RecoveryStatus::Running, "{recovery:#?}");
+    test.requests("/a", 2 * COUNT).await?;
+    assert_eq!(bodies_after(&test, "/a", COUNT), before);
+    let ended = ended(&test, &created, &recovery.id).await?;
+    assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
+    assert_eq!(counts(&ended), (5, 5, 0), "{ended:#?}");
+    let sent = deliveries(&test, &created, DeliveryStatus::Succeeded, COUNT).await?;
+    assert!(sent.iter().all(|delivery| delivery.attempts.len() == 2));
+    assert_eq!(test.receiver.requests_to("/a").len(), 2 * COUNT);
+
+    let again = start(&test, RecoveryKind::Recover, &created, &lately(10)).await?;
+    let again = self::ended(&test, &created, &again.id).await?;
+    assert_eq!(counts(&again), (0, 0, 0), "nothing is owed any more");
+    let list = test.api.recoveries(&test.customer, subscription).await?;
+    let ids: Vec<_> = list.data.iter().map(|recovery| &recovery.id).collect();
+    assert_eq!(ids, [&again.id, &recovery.id], "the newest first");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_held_is_sent_after_enable_and_recover() -> Result<()> {
+    let test = Fixture::new("recover-held").await?;
+    let created = test.subscribe("/a").await?;
+    let subscription = &created.subscription.id;
+    let pause = json!({"status": "paused"});
+    test.api
+        .update_subscription(&test.customer, subscription, &pause)
+        .await?;
+    put(&test, "order.created", 3).await?;
+    deliveries(&test, &created, DeliveryStatus::Held, 3).await?;
+    let refused = test
+        .api
+        .start_recovery(
+            RecoveryKind::Recover,
+            &test.customer,
+            subscription,
+            &lately(10),
+        )
+        .answer()
+        .await?;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    let kind = refused.problem().and_then(|problem| problem.kind);
+    let not_active = "urn:webhooks:problem:subscription-not-active";
+    assert_eq!(kind.as_deref(), Some(not_active));
+
+    test.api
+        .enable_subscription(&test.customer, subscription)
+        .await?;
+    let held = RecoveryRequest {
+        statuses: Some(vec![DeliveryStatus::Held]),
+        ..lately(10)
+    };
+    let recovery = start(&test, RecoveryKind::Recover, &created, &held).await?;
+    let requests = test.requests("/a", 3).await?;
+    let ids: BTreeSet<_> = requests.iter().map(|r| r.webhook_id()).collect();
+    assert_eq!(ids.len(), 3);
+    let ended = ended(&test, &created, &recovery.id).await?;
+    assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
+    deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_after_a_change_sends_exactly_what_is_missing() -> Result<()> {
+    let test = Fixture::new("replay").await?;
+    let created = test
+        .subscribe_with("/a", json!({"filter": {"country": ["CH"]}}))
+        .await?;
+    for country in ["CH", "AT", "AT", "DE"] {
+        test.put("order.created", json!({"country": country}))
+            .await?;
+    }
+    test.put("invoice.paid", json!({"country": "AT"})).await?;
+    test.first_request("/a").await?;
+    let stored = async || {
+        let messages = test
+            .api
+            .messages(&test.customer, &ListFilter::default())
+            .await?;
+        Ok::<_, anyhow::Error>(messages.data.len())
+    };
+    let deadline = Instant::now() + ARRIVAL;
+    while stored().await? < 5 {
+        ensure!(Instant::now() < deadline, "five messages are stored");
+        sleep(POLL_INTERVAL).await;
+    }
+    assert_eq!(test.receiver.requests_to("/a").len(), 1);
+
+    let subscription = &created.subscription.id;
+    let wider = json!({"filter": {"country": ["CH", "AT"]}});
+    test.api
+        .update_subscription(&test.customer, subscription, &wider)
+        .await?;
+    let count = test
+        .api
+        .count_recovery(
+            RecoveryKind::Replay,
+            &test.customer,
+            subscription,
+            &lately(10),
+        )
+        .await?;
+    assert_eq!((count.count, count.complete), (2, true));
+    let replay = start(&test, RecoveryKind::Replay, &created, &lately(10)).await?;
+    let ended = ended(&test, &created, &replay.id).await?;
+    assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
+    assert_eq!(counts(&ended), (5, 2, 3), "{ended:#?}");
+    let requests = test.requests("/a", 3).await?;
+    for request in &requests[1..] {
+        let body: Value = serde_json::from_slice(&request.body)?;
+        assert_eq!(body["data"]["country"], "AT", "{body}");
+        request.verify(&created.secret)?;
+    }
+    assert_ne!(requests[1].webhook_id(), requests[2].webhook_id());
+    deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
+    assert_eq!(test.receiver.requests_to("/a").len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recovery_that_is_stopped_sends_no_more_than_it_has_handed_out() -> Result<()> {
+    const COUNT: usize = 40;
+    let test = Fixture::new("stop").await?;
+    let created = broken(&test, "/a").await?;
+    put(&test, "order.created", COUNT).await?;
+    deliveries(&test, &created, DeliveryStatus::Failed, COUNT).await?;
+    let subscription = &created.subscription.id;
+    let recovery = start(&test, RecoveryKind::Recover, &created, &lately(1)).await?;
+    test.requests("/a", COUNT + 1).await?;
+    let stopping = test
+        .api
+        .stop_recovery(&test.customer, subscription, &recovery.id)
+        .await?;
+    assert_eq!(stopping.status, RecoveryStatus::Stopping, "{stopping:#?}");
+    let stopped = ended(&test, &created, &recovery.id).await?;
+    assert_eq!(stopped.status, RecoveryStatus::Stopped, "{stopped:#?}");
+    // What the endpoint takes in half a minute, at one a second.
+    assert_eq!(counts(&stopped), (30, 30, 0), "{stopped:#?}");
+    test.requests("/a", COUNT + 30).await?;
+    let left = deliveries(&test, &created, DeliveryStatus::Failed, COUNT).await?;
+    let untouched = left.iter().filter(|delivery| delivery.attempts.len() == 1);
+    assert_eq!(untouched.count(), 10);
+    assert_eq!(test.receiver.requests_to("/a").len(), COUNT + 30);
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_are_sent_at_the_rate_that_was_asked_for() -> Result<()> {
+    const COUNT: usize = 200;
+    const PER_SECOND: u32 = 20;
+    let test = Fixture::new("rate").await?;
+    let created = broken(&test, "/a").await?;
+    put(&test, "order.created", COUNT).await?;
+    deliveries(&test, &created, DeliveryStatus::Failed, COUNT).await?;
+    test.receiver.script("/a", [Answer::ok()]);
+    let recovery = start(&test, RecoveryKind::Recover, &created, &lately(PER_SECOND)).await?;
+    test.requests("/a", 2 * COUNT).await?;
+    let requests = test.receiver.requests_to("/a");
+    let first = requests[COUNT].received_at;
+    // The queue's delays are whole seconds, so that nothing comes before its second.
+    for (sent, request) in (0_u32..).zip(&requests[COUNT..]) {
+        let passed = request.received_at.duration_since(first)?;
+        let at_least = Duration::from_secs(1) * (sent / PER_SECOND);
+        assert!(
+            passed + Duration::from_secs(2) > at_least,
+            "{sent} within {passed:?}"
+        );
+    }
+    let ended = ended(&test, &created, &recovery.id).await?;
+    assert_eq!(counts(&ended), (200, 200, 0), "{ended:#?}");
+    let ids: BTreeSet<_> = requests[COUNT..].iter().map(|r| r.webhook_id()).collect();
+    assert_eq!(ids.len(), COUNT, "each once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recovery_whose_page_fails_for_good_shows_that_it_failed() -> Result<()> {
+    let test = Fixture::new("recover-dies").await?;
+    let created = test.subscribe("/a").await?;
+    let [sample, _] = samples::recoveries(&test.customer);
+    let recovery = webhooks_domain::recovery::Recovery {
+        subscription_id: created.subscription.id.parse()?,
+        ..sample
+    };
+    let input = json!({
+        "customerId": test.customer,
+        "subscriptionId": created.subscription.id,
+        "recoveryId": recovery.id,
+        "markFailed": MarkFailed::of(&recovery),
+    });
+    // An item that no function can read.
+    let table = test.stack.output("TableName")?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(test.stack.sdk_config());
+    let string = |text: &str| AttributeValue::S(text.to_owned());
+    let key = |name: &str| string(input["markFailed"]["key"][name]["S"].as_str().unwrap());
+    dynamodb
+        .put_item()
+        .table_name(table)
+        .item("pk", key("pk"))
+        .item("sk", key("sk"))
+        .item("status", string("running"))
+        .item("version", AttributeValue::N("1".to_owned()))
+        .send()
+        .await?;
+    let workflow = aws_sdk_sfn::Client::new(test.stack.sdk_config());
+    let execution = workflow
+        .start_execution()
+        .state_machine_arn(test.stack.output("RecoveryStateMachineArn")?)
+        .input(input.to_string())
+        .send()
+        .await?
+        .execution_arn;
+    let ended = test.execution_end(&execution).await?;
+    assert_eq!(ended.status, webhooks_client::ExecutionStatus::Failed);
+    let item = dynamodb
+        .get_item()
+        .table_name(table)
+        .key("pk", key("pk"))
+        .key("sk", key("sk"))
+        .consistent_read(true)
+        .send()
+        .await?
+        .item
+        .context("it is there")?;
+    assert_eq!(item["status"], string("failed"));
+    assert_eq!(item["version"], AttributeValue::N("2".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recovery_that_is_not_there_or_is_asked_for_wrongly_is_refused() -> Result<()> {
+    let test = Fixture::new("recover-bad").await?;
+    let created = test.subscribe("/a").await?;
+    let id = created.subscription.id.as_str();
+    let recovery = "rec_00000000000000000000000000000001";
+    let of = |customer: &str, rest: &[&str]| -> Vec<String> {
+        let path = ["customers", customer, "subscriptions", id];
+        let path = path.iter().chain(rest);
+        path.map(|segment| (*segment).to_owned()).collect()
+    };
+    let mine = test.customer.as_str();
+    let since = "2026-01-01T00:00:00Z";
+    for (method, path, body, status, field) in [
+        (
+            "POST",
+            of(mine, &["recover"]),
+            json!({}),
+            422,
+            Some("since"),
+        ),
+        ("POST", of(mine, &["recover"]), json!([]), 422, Some("body")),
+        (
+            "POST",
+            of(mine, &["replay"]),
+            json!({"since": since, "statuses": ["held"]}),
+            422,
+            Some("statuses"),
+        ),
+        (
+            "POST",
+            of(mine, &["recover"]),
+            json!({"since": since, "perSecond": 101}),
+            422,
+            Some("perSecond"),
+        ),
+        (
+            "POST",
+            of("nobody", &["recover"]),
+            json!({"since": since}),
+            404,
+            None,
+        ),
+        ("GET", of("nobody", &["recoveries"]), Value::Null, 404, None),
+        (
+            "GET",
+            of(mine, &["recoveries", recovery]),
+            Value::Null,
+            404,
+            None,
+        ),
+        (
+            "GET",
+            of(mine, &["recoveries", "rec_1"]),
+            Value::Null,
+            400,
+            Some("recoveryId"),
+        ),
+        (
+            "POST",
+            of(mine, &["recoveries", recovery, "stop"]),
+            Value::Null,
+            404,
+            None,
+        ),
+    ] {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let body = Some(&body).filter(|body| !body.is_null());
+        let answer = test.api.request(method.parse()?, &path, &[], body).await?;
+        assert_eq!(
+            answer.status.as_u16(),
+            status,
+            "{path:?}: {}",
+            answer.text()
+        );
+        let problem = answer.problem().context("it is a problem")?;
+        assert_eq!(problem.field.as_deref(), field, "{path:?}");
+    }
+    Ok(())
+}
