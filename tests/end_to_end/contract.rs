@@ -22,7 +22,8 @@ const TABLE: &str = "contract-tests";
 async fn the_table_keeps_the_promises_of_the_ports() {
     let fixture = Fixture::new("contract").await.unwrap();
     let client = Client::new(fixture.stack.sdk_config());
-    create_table(&client, fixture.stack.output("TableName").unwrap()).await;
+    let like = fixture.stack.output("TableName").unwrap();
+    create_table(&client, TABLE, like).await;
     let store = DynamoStore::new(client.clone(), TABLE.to_owned());
 
     overdue_deliveries(&client, &store).await;
@@ -105,7 +106,7 @@ async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
 }
 
 /// A table with the keys and indexes of the stack's.
-async fn create_table(client: &Client, like: &str) {
+pub(crate) async fn create_table(client: &Client, name: &str, like: &str) {
     let table = client.describe_table().table_name(like).send().await;
     let table = table.unwrap().table.unwrap();
     let indexes = table.global_secondary_indexes().iter().map(|index| {
@@ -118,7 +119,7 @@ async fn create_table(client: &Client, like: &str) {
     });
     client
         .create_table()
-        .table_name(TABLE)
+        .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_key_schema(table.key_schema.clone())
         .set_attribute_definitions(table.attribute_definitions.clone())

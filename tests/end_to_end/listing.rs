@@ -1,0 +1,372 @@
+//! Lists of deliveries and of messages, through the API.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use webhooks_client::{
+    Answer, Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageSummary, Page,
+};
+
+use crate::fixture::{ALL_ATTEMPTS, Fixture};
+
+const ORDERS: usize = 5;
+const INVOICES: usize = 2;
+const EVENTS: usize = ORDERS + INVOICES;
+
+/// A customer with seven messages: one subscription took the orders, one failed for all of
+/// them, one is paused.
+struct Stage {
+    test: Fixture,
+    good: CreatedSubscription,
+    bad: CreatedSubscription,
+    paused: CreatedSubscription,
+}
+
+impl Stage {
+    async fn new(topic: &str) -> Result<Self> {
+        let test = Fixture::new(topic).await?;
+        let good = test.subscribe("/good").await?;
+        let failures = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        test.receiver.script("/bad", vec![failures; EVENTS]);
+        let all = json!({"eventTypes": ["*"], "retryPolicy": {"schedule": [0]}});
+        let bad = test.subscribe_with("/bad", all).await?;
+        let all = json!({"eventTypes": ["*"], "status": "paused"});
+        let paused = test.subscribe_with("/paused", all).await?;
+        for number in 0..EVENTS {
+            let is_order = number % 3 != 2;
+            let event_type = if is_order {
+                "order.created"
+            } else {
+                "invoice.paid"
+            };
+            test.put(event_type, json!({"number": number})).await?;
+        }
+        for request in test.requests("/bad", EVENTS).await? {
+            let is_ready = |message: &webhooks_client::Message| {
+                let is_order = message.event_type == "order.created";
+                let is_pending = |d: &Delivery| d.status == DeliveryStatus::Pending;
+                message.deliveries.len() == if is_order { 3 } else { 2 }
+                    && !message.deliveries.iter().any(is_pending)
+            };
+            let message = test
+                .api
+                .message_when(request.webhook_id(), ALL_ATTEMPTS, is_ready);
+            message.await?;
+        }
+        Ok(Self {
+            test,
+            good,
+            bad,
+            paused,
+        })
+    }
+
+    fn deliveries(
+        &self,
+        of: &CreatedSubscription,
+        filter: &ListFilter,
+    ) -> Call<'_, Page<Delivery>> {
+        let api = &self.test.api;
+        api.deliveries(&self.test.customer, &of.subscription.id, filter)
+    }
+
+    fn undelivered(
+        &self,
+        of: &CreatedSubscription,
+        filter: &ListFilter,
+    ) -> Call<'_, Page<Delivery>> {
+        let api = &self.test.api;
+        api.undelivered(&self.test.customer, &of.subscription.id, filter)
+    }
+
+    fn of_customer(&self, filter: &ListFilter) -> Call<'_, Page<Delivery>> {
+        let api = &self.test.api;
+        api.deliveries_of_customer(&self.test.customer, filter)
+    }
+
+    fn messages(&self, filter: &ListFilter) -> Call<'_, Page<MessageSummary>> {
+        self.test.api.messages(&self.test.customer, filter)
+    }
+}
+
+/// Everything that a list holds, page by page.
+async fn all_pages<'a, T: DeserializeOwned + 'a>(
+    limit: usize,
+    list: impl Fn() -> Call<'a, Page<T>>,
+) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..100 {
+        let page = list().cursor(cursor.as_deref()).await?;
+        assert!(page.data.len() <= limit);
+        found.extend(page.data);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(found);
+        }
+    }
+    anyhow::bail!("the list does not end");
+}
+
+fn pages_of(limit: usize) -> ListFilter {
+    ListFilter {
+        limit: u32::try_from(limit).ok(),
+        ..ListFilter::default()
+    }
+}
+
+/// Holds that there are so many, each once, the newest first.
+fn each_once_and_newest_first(deliveries: &[Delivery], count: usize) {
+    let ids: BTreeSet<_> = deliveries.iter().map(|delivery| &delivery.id).collect();
+    assert_eq!(
+        (ids.len(), deliveries.len()),
+        (count, count),
+        "{deliveries:#?}"
+    );
+    assert!(
+        deliveries.is_sorted_by(|one, next| one.created_at >= next.created_at),
+        "{deliveries:#?}"
+    );
+}
+
+fn statuses(deliveries: &[Delivery]) -> BTreeSet<String> {
+    let statuses = deliveries
+        .iter()
+        .map(|delivery| delivery.status.to_string());
+    statuses.collect()
+}
+
+#[tokio::test]
+async fn every_list_shows_each_entry_once_and_what_is_asked_for() -> Result<()> {
+    let stage = Stage::new("lists").await?;
+    pages(&stage).await?;
+    filters(&stage).await?;
+    times(&stage).await?;
+    body(&stage).await?;
+    strangers(&stage).await
+}
+
+async fn pages(stage: &Stage) -> Result<()> {
+    let filter = pages_of(2);
+    let good = all_pages(2, || stage.deliveries(&stage.good, &filter)).await?;
+    each_once_and_newest_first(&good, ORDERS);
+    assert_eq!(good[0].attempts.len(), 1, "attempts are shown");
+    assert_eq!(good[0].body, None, "bodies are not");
+    let bad = all_pages(3, || stage.deliveries(&stage.bad, &pages_of(3))).await?;
+    each_once_and_newest_first(&bad, EVENTS);
+
+    let owed = all_pages(2, || stage.undelivered(&stage.good, &filter)).await?;
+    each_once_and_newest_first(&owed, 0);
+    for subscription in [&stage.bad, &stage.paused] {
+        let owed = all_pages(2, || stage.undelivered(subscription, &filter)).await?;
+        each_once_and_newest_first(&owed, EVENTS);
+    }
+
+    let all = all_pages(4, || stage.of_customer(&pages_of(4))).await?;
+    let ids: BTreeSet<_> = all.iter().map(|delivery| &delivery.id).collect();
+    assert_eq!(
+        (ids.len(), all.len()),
+        (ORDERS + 2 * EVENTS, ORDERS + 2 * EVENTS)
+    );
+
+    let messages = all_pages(2, || stage.messages(&filter)).await?;
+    let ids: BTreeSet<_> = messages.iter().map(|message| &message.id).collect();
+    assert_eq!(
+        (ids.len(), messages.len()),
+        (EVENTS, EVENTS),
+        "{messages:#?}"
+    );
+    assert!(messages.is_sorted_by(|one, next| one.received_at >= next.received_at));
+    // Message by message, in the same order.
+    let mut of_messages: Vec<_> = all.iter().map(|delivery| &delivery.message_id).collect();
+    of_messages.dedup();
+    let listed: Vec<_> = messages.iter().map(|message| &message.id).collect();
+    assert_eq!(of_messages, listed);
+    for listed in &messages {
+        let shown = stage.test.api.message(&listed.id).await?;
+        assert_eq!(
+            (&listed.time, &listed.event_type),
+            (&shown.time, &shown.event_type)
+        );
+        assert_eq!(shown.received_at.as_ref(), Some(&listed.received_at));
+        assert_eq!(listed.customer_id, stage.test.customer);
+    }
+    Ok(())
+}
+
+async fn filters(stage: &Stage) -> Result<()> {
+    let only = |status, event_type: Option<&str>| ListFilter {
+        status,
+        event_type: event_type.map(str::to_owned),
+        ..ListFilter::default()
+    };
+    let count = async |call: Call<'_, Page<Delivery>>| anyhow::Ok(call.await?.data.len());
+    for (subscription, status, event_type, expected) in [
+        (&stage.good, Some(DeliveryStatus::Succeeded), None, ORDERS),
+        (&stage.good, Some(DeliveryStatus::Failed), None, 0),
+        (&stage.bad, Some(DeliveryStatus::Failed), None, EVENTS),
+        (&stage.bad, Some(DeliveryStatus::Held), None, 0),
+        (&stage.bad, None, Some("invoice.paid"), INVOICES),
+        (
+            &stage.bad,
+            Some(DeliveryStatus::Failed),
+            Some("order.*"),
+            ORDERS,
+        ),
+        (&stage.paused, Some(DeliveryStatus::Held), None, EVENTS),
+        (&stage.paused, Some(DeliveryStatus::Pending), None, 0),
+    ] {
+        let filter = only(status, event_type);
+        let listed = count(stage.deliveries(subscription, &filter)).await?;
+        assert_eq!(listed, expected, "{filter:?}");
+    }
+    let held_invoices = only(Some(DeliveryStatus::Held), Some("invoice.*"));
+    assert_eq!(
+        count(stage.undelivered(&stage.paused, &held_invoices)).await?,
+        INVOICES
+    );
+    let failed = stage
+        .of_customer(&only(Some(DeliveryStatus::Failed), None))
+        .await?;
+    assert_eq!(failed.data.len(), EVENTS);
+    assert_eq!(
+        statuses(&failed.data),
+        BTreeSet::from(["failed".to_owned()])
+    );
+    let invoices = stage.messages(&only(None, Some("invoice.paid"))).await?;
+    assert_eq!(invoices.data.len(), INVOICES);
+    Ok(())
+}
+
+/// `since` is in the range and `until` is not: the two parts of a list are the list.
+async fn times(stage: &Stage) -> Result<()> {
+    let since = |at: &str| ListFilter {
+        since: Some(at.to_owned()),
+        ..ListFilter::default()
+    };
+    let until = |at: &str| ListFilter {
+        until: Some(at.to_owned()),
+        ..ListFilter::default()
+    };
+    let all = stage
+        .deliveries(&stage.bad, &ListFilter::default())
+        .await?
+        .data;
+    let at = &all[EVENTS / 2].created_at;
+    let later = stage.deliveries(&stage.bad, &since(at)).await?.data;
+    let earlier = stage.deliveries(&stage.bad, &until(at)).await?.data;
+    assert!(later.iter().all(|delivery| delivery.created_at >= *at) && !later.is_empty());
+    assert!(earlier.iter().all(|delivery| delivery.created_at < *at) && !earlier.is_empty());
+    assert_eq!(later.len() + earlier.len(), EVENTS);
+
+    let all = stage.messages(&ListFilter::default()).await?.data;
+    let at = &all[EVENTS / 2].received_at;
+    let later = stage.messages(&since(at)).await?.data;
+    let earlier = stage.messages(&until(at)).await?.data;
+    assert!(later.iter().all(|message| message.received_at >= *at) && !later.is_empty());
+    assert_eq!(later.len() + earlier.len(), EVENTS);
+    let all = stage.of_customer(&ListFilter::default()).await?.data.len();
+    let later = stage.of_customer(&since(at)).await?.data.len();
+    let earlier = stage.of_customer(&until(at)).await?.data.len();
+    assert_eq!(later + earlier, all);
+
+    // A cursor of before the times were chosen.
+    let page = stage.deliveries(&stage.bad, &pages_of(EVENTS - 1)).await?;
+    let cursor = page.next_cursor.context("one is left")?;
+    let newest = &page.data[0].created_at;
+    let rest = stage
+        .deliveries(&stage.bad, &since(newest))
+        .cursor(Some(&cursor));
+    assert_eq!(rest.await?.data.len(), 0, "it is behind the times");
+    Ok(())
+}
+
+async fn body(stage: &Stage) -> Result<()> {
+    let request = stage.test.first_request("/good").await?;
+    let message = stage.test.api.message(request.webhook_id()).await?;
+    let id = &message
+        .delivery_to(&stage.good.subscription.id)
+        .context("none")?
+        .id;
+    let delivery = stage.test.api.delivery(id).await?;
+    let body = delivery.body.context("no body")?;
+    assert_eq!(body.as_bytes(), &request.body[..]);
+    assert_eq!(delivery.payload_format.as_deref(), Some("standard"));
+    Ok(())
+}
+
+/// Another customer gets nothing of it, whatever it has got hold of.
+async fn strangers(stage: &Stage) -> Result<()> {
+    let api = &stage.test.api;
+    let stranger = Fixture::new("stranger").await?;
+    let its = stranger.subscribe("/its").await?;
+    let filter = pages_of(2);
+    for subscription in [&stage.good, &stage.bad, &stage.paused] {
+        let id = &subscription.subscription.id;
+        for list in ["deliveries", "undelivered"] {
+            let path = ["customers", &stranger.customer, "subscriptions", id, list];
+            let answer = api.request(Method::GET, &path, &[], None).await?;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
+        }
+    }
+    let cursor = stage.deliveries(&stage.bad, &filter).await?.next_cursor;
+    let listed = api.deliveries(&stranger.customer, &its.subscription.id, &filter);
+    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
+    let cursor = stage.messages(&filter).await?.next_cursor;
+    let listed = api.messages(&stranger.customer, &filter);
+    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
+    // This one lies within a message.
+    let cursor = stage.of_customer(&pages_of(1)).await?.next_cursor;
+    let listed = api.deliveries_of_customer(&stranger.customer, &filter);
+    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_page_gave_is_refused() -> Result<()> {
+    let test = Fixture::new("forged").await?;
+    let created = test.subscribe("/a").await?;
+    let (customer, subscription) = (&*test.customer, &*created.subscription.id);
+    for path in [
+        vec![
+            "customers",
+            customer,
+            "subscriptions",
+            subscription,
+            "deliveries",
+        ],
+        vec![
+            "customers",
+            customer,
+            "subscriptions",
+            subscription,
+            "undelivered",
+        ],
+        vec!["customers", customer, "deliveries"],
+        vec!["customers", customer, "messages"],
+    ] {
+        for cursor in [
+            "",
+            "x",
+            "sub_0",
+            "%F0%9F",
+            "MQ",
+            "eyJ2IjoxfQ",
+            &"A".repeat(4_000),
+        ] {
+            let query = [("cursor", cursor)];
+            let answer = test.api.request(Method::GET, &path, &query, None).await?;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
+            let problem = answer.problem().context("no problem")?;
+            assert_eq!(
+                problem.field.as_deref(),
+                Some("cursor"),
+                "{path:?} {cursor}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! What a page of a list costs, however large the table is.
+//!
+//! The emulator charges half a unit for every read, whatever its size, and forgets batches. So
+//! the units are counted here, from what each call gives back, by the rules of DynamoDB's
+//! Developer Guide ("Read consumption"): a query costs the bytes that it has looked at, each
+//! item of a batch its own, both rounded up to 4 KB, at half a unit when consistency is not
+//! asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_dynamo::Item;
+use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
+use webhooks_dynamodb::DynamoStore;
+use webhooks_dynamodb::item::{delivery_item, message_item};
+use webhooks_testkit::samples;
+
+use crate::contract::create_table;
+use crate::fixture::Fixture;
+
+const SUBSCRIPTIONS: usize = 20;
+const PAGE: u32 = 50;
+const WRITTEN_AT_ONCE: usize = 25;
+
+type AttributeMap = HashMap<String, AttributeValue>;
+
+/// What reads have cost: calls, and half units.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Cost {
+    calls: u32,
+    half_units: usize,
+}
+
+/// Counts what each read costs.
+#[derive(Debug, Default, Clone)]
+struct Meter(Arc<Mutex<Cost>>);
+
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "Meter"
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (Some(input), Some(Ok(output))) = (context.input(), context.output_or_error()) else {
+            return Ok(());
+        };
+        let half_units = if let Some(output) = output.downcast_ref::<QueryOutput>() {
+            let input = input.downcast_ref::<QueryInput>().ok_or("no query")?;
+            // Then what it gives is what it has looked at.
+            assert_eq!(
+                (input.filter_expression(), input.projection_expression()),
+                (None, None)
+            );
+            let bytes = output.items().iter().map(item_bytes).sum();
+            blocks(bytes) * price(input.consistent_read())
+        } else if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
+            let input = input
+                .downcast_ref::<BatchGetItemInput>()
+                .ok_or("no batch")?;
+            let tables = input.request_items().into_iter().flatten();
+            let consistent: Vec<_> = tables.map(|(_, keys)| keys.consistent_read()).collect();
+            let items = output
+                .responses()
+                .into_iter()
+                .flat_map(HashMap::values)
+                .flatten();
+            let items = items.map(|item| blocks(item_bytes(item)));
+            items.sum::<usize>() * price(*consistent.first().ok_or("no table")?)
+        } else {
+            return Ok(());
+        };
+        let mut cost = self.0.lock().unwrap();
+        cost.calls += 1;
+        cost.half_units += half_units;
+        Ok(())
+    }
+}
+
+/// Half units for a block of 4 KB.
+fn price(consistent: Option<bool>) -> usize {
+    if consistent == Some(true) { 2 } else { 1 }
+}
+
+fn blocks(bytes: usize) -> usize {
+    bytes.div_ceil(4_096).max(1)
+}
+
+/// The size that DynamoDB bills (Developer Guide, "Item sizes and formats").
+fn item_bytes(item: &AttributeMap) -> usize {
+    let sizes = item
+        .iter()
+        .map(|(name, value)| name.len() + value_bytes(value));
+    sizes.sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_bytes(v)).sum::<usize>(),
+        AttributeValue::M(map) => 3 + item_bytes(map) + map.len(),
+        _ => 1,
+    }
+}
+
+/// A table with this many deliveries, those of each message to all the subscriptions.
+struct Filled {
+    store: DynamoStore,
+    meter: Meter,
+}
+
+impl Filled {
+    async fn new(fixture: &Fixture, name: &str, deliveries: usize) -> Result<Self> {
+        let sdk = fixture.stack.sdk_config();
+        let client = Client::new(sdk);
+        create_table(&client, name, fixture.stack.output("TableName")?).await;
+        let messages = 0..deliveries / SUBSCRIPTIONS;
+        stream::iter(messages.flat_map(items_of))
+            .chunks(WRITTEN_AT_ONCE)
+            .map(|items| write(&client, name, items))
+            .buffer_unordered(4)
+            .try_collect::<()>()
+            .await?;
+        let meter = Meter::default();
+        let config = Builder::from(sdk).interceptor(meter.clone()).build();
+        let client = Client::from_conf(config);
+        Ok(Self {
+            store: DynamoStore::new(client, name.to_owned()),
+            meter,
+        })
+    }
+
+    /// What the reads of one page cost, once they are over.
+    fn cost(&self) -> Cost {
+        std::mem::take(&mut self.meter.0.lock().unwrap())
+    }
+}
+
+/// The items of a message whose deliveries have failed once.
+fn items_of(number: usize) -> impl Iterator<Item = Item> {
+    let message = samples::message("acme", &number.to_string());
+    let at = samples::NOW + Duration::from_secs(number as u64);
+    let item = message_item(&message, at, at + Duration::from_hours(24));
+    let deliveries = (1..=SUBSCRIPTIONS as u128).map(move |subscription| {
+        let mut delivery = Delivery {
+            created_at: at,
+            status: DeliveryStatus::Held,
+            ..samples::delivery(&message, samples::subscription_id(subscription))
+        };
+        delivery.attempts.push(samples::failed_attempt(1));
+        delivery_item(&delivery)
+    });
+    std::iter::once(item).chain(deliveries)
+}
+
+async fn write(client: &Client, table: &str, items: Vec<Item>) -> Result<()> {
+    let puts = items.into_iter().map(|item| {
+        let put = PutRequest::builder().set_item(Some(item.into())).build()?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    });
+    let puts = puts.collect::<Result<Vec<_>>>()?;
+    let written = client.batch_write_item().request_items(table, puts).send();
+    let left = written.await?.unprocessed_items.unwrap_or_default();
+    anyhow::ensure!(left.is_empty(), "the emulator throttles nothing");
+    Ok(())
+}
+
+/// The units of a page of each list, the newest of it.
+async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 4]> {
+    let lists = Lists {
+        table: filled.store.clone(),
+    };
+    let subscription = samples::subscription_id(1);
+    let filter = DeliveryFilter::default();
+    let page = PageOf {
+        since: None,
+        until: None,
+        after: None,
+        limit: PAGE,
+    };
+    let mut costs = Vec::new();
+    for which in [Which::All, Which::Undelivered] {
+        let listed = lists.deliveries(&subscription, which, &filter, &page);
+        assert_eq!(listed.await?.found.len(), PAGE as usize);
+        costs.push(filled.cost());
+    }
+    let customer = samples::customer("acme");
+    let listed = lists.messages(&customer, None, &page).await?;
+    assert_eq!(listed.found.len(), PAGE as usize);
+    costs.push(filled.cost());
+    let page = PageOf {
+        since: None,
+        until: None,
+        after: None,
+        limit: PAGE,
+    };
+    let listed = lists.customer_deliveries(&customer, &filter, &page).await?;
+    assert_eq!(listed.found.len(), PAGE as usize);
+    costs.push(filled.cost());
+    let names = [
+        "deliveries",
+        "undelivered",
+        "messages",
+        "customer's deliveries",
+    ];
+    let costs: [_; 4] = costs.try_into().ok().context("four pages")?;
+    Ok(std::array::from_fn(|n| (names[n], costs[n])))
+}
+
+#[tokio::test]
+async fn a_page_costs_its_own_size_however_large_the_table_is() -> Result<()> {
+    let fixture = Fixture::new("read-units").await?;
+    let start = std::time::Instant::now();
+    let large = Filled::new(&fixture, "read-units-large", 100_000).await?;
+    println!("filled in {:?}", start.elapsed());
+    let small = Filled::new(&fixture, "read-units-small", 1_200).await?;
+    let costs = pages(&large).await?;
+    for (list, cost) in costs {
+        let units = f64::from(u32::try_from(cost.half_units)?) / 2.0;
+        println!("{list}: {} calls, {units} read units for 50", cost.calls);
+    }
+    assert_eq!(
+        costs,
+        pages(&small).await?,
+        "a table of 1,200 costs the same"
+    );
+    println!("all in {:?}", start.elapsed());
+    Ok(())
+}
