@@ -77,6 +77,7 @@ mod tests {
             event_type: "\u{10ffff}".repeat(128).parse().unwrap(),
             time: "2026-01-31T09:30:00.000000000+14:00".into(),
             deadline: Some(NOW),
+            is_test: false,
             payload,
         };
         let subscriptions = (0..calls_per_page(&message) as u128).map(|n| MatchedSubscription {
