@@ -1,7 +1,13 @@
 //! A subscription's filter over the payload, in EventBridge pattern syntax.
 
+mod members;
+mod pattern;
+mod payload;
+
 use quamina::{Quamina, QuaminaBuilder};
-use serde::de::IgnoredAny;
+
+use self::pattern::Pattern;
+use self::payload::{has_value, is_too_deep, project};
 
 /// An EventBridge event pattern over the payload (the event's `detail`).
 ///
@@ -27,20 +33,24 @@ pub enum FilterError {
 impl Filter {
     /// The greatest length of a pattern, in bytes.
     pub const MAX_BYTES: usize = 2_048;
-    /// How deep a pattern may nest.
-    const MAX_DEPTH: usize = 16;
-    /// How many fields a pattern may name.
-    const MAX_FIELDS: usize = 64;
+
+    /// How many states the matcher may make of the kinds of matches that a pattern mixes:
+    /// their product over its fields. It makes them anew for each event.
+    const MAX_STATES: usize = 64;
+    /// The same for one that is stored already: the matcher's own bound.
+    const MAX_STORED_STATES: usize = 1_024;
 
     /// Parses and checks a pattern.
+    ///
+    /// # Errors
+    /// When it is no pattern, or one that would not be evaluated as `EventBridge` does.
     pub fn parse(pattern: &str) -> Result<Self, FilterError> {
         if pattern.len() > Self::MAX_BYTES {
             return Err(FilterError::Length { len: pattern.len() });
         }
-        // The compiler stops reading where the pattern ends, whatever comes after it.
-        serde_json::from_str::<IgnoredAny>(pattern)
-            .map_err(|error| FilterError::Pattern(error.to_string()))?;
-        compile(pattern)?;
+        if let Some(present) = Pattern::parse(pattern)?.present {
+            compile(&present.pattern, Self::MAX_STATES)?;
+        }
         Ok(Self(pattern.to_owned()))
     }
 
@@ -54,23 +64,40 @@ impl Filter {
         &self.0
     }
 
-    /// Whether the payload is wanted.
+    /// Whether the payload, a JSON object, is wanted. One that nests deeper than 256 is not.
     ///
     /// # Errors
     /// When the pattern or the payload cannot be evaluated. The payload is a
     /// JSON object by then, so that is a fault of ours.
-    pub fn matches(&self, payload: &[u8]) -> Result<bool, FilterError> {
-        compile(&self.0)?
-            .has_matches(payload)
-            .map_err(|error| FilterError::Pattern(error.to_string()))
+    pub fn matches(&self, payload: &str) -> Result<bool, FilterError> {
+        if is_too_deep(payload.as_bytes()) {
+            return Ok(false);
+        }
+        let Ok(pattern) = Pattern::parse(&self.0) else {
+            // Stored before it would have been refused. It is evaluated as it was then, so
+            // that it does not stop its customer's events.
+            return has_match(&self.0, payload);
+        };
+        if pattern.absent.iter().any(|path| has_value(payload, path)) {
+            return Ok(false);
+        }
+        match pattern.present {
+            None => Ok(true),
+            Some(present) => has_match(&present.pattern, &project(payload, &present.fields)),
+        }
     }
 }
 
-fn compile(pattern: &str) -> Result<Quamina<()>, FilterError> {
+fn has_match(pattern: &str, payload: &str) -> Result<bool, FilterError> {
+    compile(pattern, Filter::MAX_STORED_STATES)?
+        .has_matches(payload.as_bytes())
+        .map_err(|error| FilterError::Pattern(error.to_string()))
+}
+
+fn compile(pattern: &str, max_states: usize) -> Result<Quamina<()>, FilterError> {
     let pattern_error = |error: quamina::QuaminaError| FilterError::Pattern(error.to_string());
     let mut quamina = QuaminaBuilder::new()
-        .with_max_pattern_depth(Filter::MAX_DEPTH)
-        .with_max_fields_per_pattern(Filter::MAX_FIELDS)
+        .with_max_states_per_pattern(max_states)
         .build()
         .map_err(pattern_error)?;
     quamina.add_pattern((), pattern).map_err(pattern_error)?;
@@ -80,12 +107,10 @@ fn compile(pattern: &str) -> Result<Quamina<()>, FilterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn matches(pattern: &str, payload: &str) -> bool {
-        Filter::parse(pattern)
-            .unwrap()
-            .matches(payload.as_bytes())
-            .unwrap()
+        Filter::parse(pattern).unwrap().matches(payload).unwrap()
     }
 
     #[test]
@@ -115,8 +140,32 @@ mod tests {
             "",
             "7",
             "[]",
+            "{}",
+            r#"{"a":{}}"#,
+            r#"{"a":[]}"#,
             r#"{"a":"b"}"#,
+            r#"{"a":[["b"]]}"#,
+            r#"{"a":[{}]}"#,
             r#"{"a":[{"nonsense":1}]}"#,
+            r#"{"a":[{"prefix":"x","suffix":"y"}]}"#,
+            r#"{"a":[{"prefix":1}]}"#,
+            r#"{"a":[{"wildcard":"x**"}]}"#,
+            r#"{"a":[{"wildcard":"x\\y"}]}"#,
+            r#"{"a":[{"exists":"true"}]}"#,
+            r#"{"a":[{"anything-but":[]}]}"#,
+            r#"{"a":[{"anything-but":["x",1]}]}"#,
+            r#"{"a":[{"anything-but":["x",null]}]}"#,
+            r#"{"a":[{"anything-but":true}]}"#,
+            r#"{"a":[{"numeric":[]}]}"#,
+            r#"{"a":[{"numeric":[">"]}]}"#,
+            r#"{"a":[{"numeric":["!=",1]}]}"#,
+            r#"{"a":[{"numeric":["=","1"]}]}"#,
+            r#"{"a":[{"numeric":["<",5,">",1]}]}"#,
+            r#"{"a":[{"numeric":[">",5,"<",1]}]}"#,
+            r#"{"a":[{"numeric":["=",1,"=",2]}]}"#,
+            r#"{"a":[{"cidr":"10.0.0.0"}]}"#,
+            r#"{"a":[{"cidr":"10.0.0.1/32"}]}"#,
+            r#"{"a":[{"cidr":"10.0.0.0/+8"}]}"#,
             r#"{"a":["#,
             r#"{"a":[1]} and more"#,
         ] {
@@ -127,7 +176,140 @@ mod tests {
             Filter::parse(&long),
             Err(FilterError::Length { .. })
         ));
-        let deep = format!("{}[1]{}", r#"{"a":"#.repeat(17), "}".repeat(17));
-        assert!(Filter::parse(&deep).is_err());
+        let nested = |depth: usize| format!("{}[1]{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert!(Filter::parse(&nested(16)).is_ok());
+        assert!(Filter::parse(&nested(17)).is_err());
+        let wide = |fields: u32| {
+            let fields = (0..fields).map(|n| format!(r#""f{n}":[1]"#));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        };
+        assert!(Filter::parse(&wide(64)).is_ok());
+        assert!(Filter::parse(&wide(65)).is_err());
+    }
+
+    #[test]
+    fn what_the_matcher_evaluates_otherwise_than_eventbridge_is_refused_by_its_path() {
+        for (pattern, path) in [
+            (r#"{"a":{"b":[{"regexp":"x"}]}}"#, "`a.b`"),
+            (r#"{"a":[{"shellstyle":"x*"}]}"#, "`a`"),
+            (r#"{"$or":[{"a":["x"]},{"b":["y"]}]}"#, "`$or`"),
+            (r#"{"a.b":["x"]}"#, "`a.b`"),
+            (r#"{"a\nb":["x"]}"#, r"`a\nb`"),
+            (r#"{"a":["x"],"a":["y"]}"#, "`a`"),
+            (r#"{"a":["x",{"exists":false}]}"#, "`a`"),
+            (r#"{"a":[{"exists":true},"x"]}"#, "`a`"),
+            (r#"{"a":[9007199254740993]}"#, "`a`"),
+            (r#"{"a":[1e15]}"#, "`a`"),
+            (r#"{"a":[{"anything-but":[1,9007199254740993]}]}"#, "`a`"),
+            (r#"{"a":[{"numeric":["<",1e400]}]}"#, "`a`"),
+            (r#"{"a":[{"equals-ignore-case":"Straße"}]}"#, "`a`"),
+            (r#"{"a":[{"equals-ignore-case":"μ"}]}"#, "`a`"),
+            (r#"{"a":[{"suffix":"\""}]}"#, "`a`"),
+            (r#"{"a":[{"cidr":"2001:db8::/32"}]}"#, "`a`"),
+            (r#"{"a":[{"anything-but":{"prefix":"x"}}]}"#, "`a`"),
+        ] {
+            let error = Filter::parse(pattern).unwrap_err().to_string();
+            assert!(error.starts_with(path), "{pattern}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_matcher_alone_gets_wrong_is_right() {
+        let below = r#"{"a":[{"numeric":["<",5]}]}"#;
+        for (pattern, payload, wanted) in [
+            (below, r#"{"a":4.9}"#, true),
+            (below, r#"{"a":5}"#, false),
+            (below, r#"{"a":"x"}"#, false),
+            (below, r#"{"a":null}"#, false),
+            (r#"{"a":[{"numeric":[">",0,"<",5]}]}"#, r#"{"a":0}"#, false),
+            (r#"{"a":[{"numeric":[">=",0]}]}"#, r#"{"a":-0.0}"#, true),
+            // An object among the values of an array is not beside it.
+            (r#"{"a":["x"]}"#, r#"{"a":[{"a":"x"}]}"#, false),
+            (r#"{"a":[1],"b":[2]}"#, r#"{"a":[[],{"a":1,"b":2}]}"#, false),
+            // Both of one element, not each of another.
+            (
+                r#"{"a":{"b":[1],"c":[2]}}"#,
+                r#"{"a":[{"b":1},{"c":2}]}"#,
+                false,
+            ),
+            (
+                r#"{"a":{"b":[1],"c":[2]}}"#,
+                r#"{"a":[{},{"b":1,"c":2}]}"#,
+                true,
+            ),
+            (
+                r#"{"a":[{"exists":false}],"b":[{"exists":false}]}"#,
+                r#"{"c":1}"#,
+                true,
+            ),
+            (
+                r#"{"a":[{"exists":false}],"b":["x"]}"#,
+                r#"{"a":[{"b":"x"}]}"#,
+                false,
+            ),
+            (
+                r#"{"a":[{"exists":false}],"b":["x"]}"#,
+                r#"{"a":{"c":1},"b":"x"}"#,
+                true,
+            ),
+        ] {
+            assert_eq!(matches(pattern, payload), wanted, "{pattern} {payload}");
+        }
+    }
+
+    #[test]
+    fn a_payload_of_brackets_ends_nothing() {
+        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(!matches(r#"{"a":[1]}"#, &deep));
+        assert!(!matches(r#"{"b":[{"exists":false}]}"#, &deep));
+    }
+
+    #[test]
+    fn a_filter_stored_before_it_would_be_refused_is_evaluated_still() {
+        for pattern in [
+            r#"{"a":[{"shellstyle":"x*"}]}"#,
+            r#"{"a.b":["y"],"a":["xy"]}"#,
+        ] {
+            assert!(Filter::parse(pattern).is_err());
+            let stored = Filter::from_stored(pattern.to_owned());
+            assert!(stored.matches(r#"{"a":"xy","a.b":"y"}"#).unwrap());
+            assert!(!stored.matches(r#"{"a":"z"}"#).unwrap());
+        }
+    }
+
+    fn number() -> impl Strategy<Value = f64> {
+        let small = -20..20_i32;
+        prop_oneof![small.prop_map(|n| f64::from(n) / 4.0), -1e9..1e9_f64].prop_map(|number| {
+            // As a person writes it: at most 15 digits.
+            format!("{number:.3}").parse().unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_numeric_match_compares_numbers(bound in number(), value in number()) {
+            let holds = |operator: &str| {
+                matches(
+                    &format!(r#"{{"a":[{{"numeric":["{operator}",{bound:?}]}}]}}"#),
+                    &format!(r#"{{"a":{value:?}}}"#),
+                )
+            };
+            prop_assert_eq!(holds("<"), value < bound);
+            prop_assert_eq!(holds("<="), value <= bound);
+            prop_assert_eq!(holds(">"), value > bound);
+            prop_assert_eq!(holds(">="), value >= bound);
+            #[expect(clippy::float_cmp, reason = "the very numbers")]
+            let same = value == bound;
+            prop_assert_eq!(holds("="), same);
+        }
+
+        #[test]
+        fn a_range_holds_what_both_its_ends_hold(ends in (number(), number()), value in number()) {
+            let (least, greatest) = (ends.0.min(ends.1), ends.0.max(ends.1));
+            prop_assume!(least < greatest);
+            let pattern = format!(r#"{{"a":[{{"numeric":[">",{least:?},"<=",{greatest:?}]}}]}}"#);
+            let holds = matches(&pattern, &format!(r#"{{"a":{value:?}}}"#));
+            prop_assert_eq!(holds, value > least && value <= greatest);
+        }
     }
 }

@@ -75,7 +75,7 @@ impl Subscription {
         }
         self.filter
             .as_ref()
-            .map_or(Ok(true), |filter| filter.matches(detail.as_bytes()))
+            .map_or(Ok(true), |filter| filter.matches(detail))
     }
 }
 
