@@ -70,6 +70,13 @@ impl Fixture {
         Ok((Self::unguarded(topic).await?, guard))
     }
 
+    /// Another customer, beside this one and no longer than it. A second guard would wait
+    /// for a test that wants to be alone, and that one for the first guard.
+    #[expect(clippy::unused_self, reason = "its guard must be held meanwhile")]
+    pub(crate) async fn another(&self, topic: &str) -> Result<Self> {
+        Self::unguarded(topic).await
+    }
+
     async fn unguarded(topic: &str) -> Result<Self> {
         let path = std::env::var_os("WEBHOOKS_STACK")
             .map(PathBuf::from)

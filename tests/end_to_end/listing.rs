@@ -301,7 +301,7 @@ async fn body(stage: &Stage) -> Result<()> {
 /// Another customer gets nothing of it, whatever it has got hold of.
 async fn strangers(stage: &Stage) -> Result<()> {
     let api = &stage.test.api;
-    let stranger = Fixture::new("stranger").await?;
+    let stranger = stage.test.another("stranger").await?;
     let its = stranger.subscribe("/its").await?;
     let filter = pages_of(2);
     for subscription in [&stage.good, &stage.bad, &stage.paused] {
