@@ -72,8 +72,7 @@ fn at(json: &str, node: &Node) -> Option<String> {
             Some(format!("[{}]", elements.collect::<Vec<_>>().join(",")))
         }
         (b'{', Node::Fields(fields)) => Some(project(json, fields)),
-        (b'{', Node::Leaf) => None,
-        (_, Node::Fields(_)) => None,
+        (b'{', Node::Leaf) | (_, Node::Fields(_)) => None,
         (_, Node::Leaf) => Some(json.to_owned()),
     }
 }
