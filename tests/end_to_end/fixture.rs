@@ -72,7 +72,6 @@ impl Fixture {
 
     /// Another customer, beside this one and no longer than it. A second guard would wait
     /// for a test that wants to be alone, and that one for the first guard.
-    #[expect(clippy::unused_self, reason = "its guard must be held meanwhile")]
     pub(crate) async fn another(&self, topic: &str) -> Result<Self> {
         Self::unguarded(topic).await
     }

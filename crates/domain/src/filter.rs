@@ -266,15 +266,11 @@ mod tests {
 
     #[test]
     fn a_filter_stored_before_it_would_be_refused_is_evaluated_still() {
-        for pattern in [
-            r#"{"a":[{"shellstyle":"x*"}]}"#,
-            r#"{"a.b":["y"],"a":["xy"]}"#,
-        ] {
-            assert!(Filter::parse(pattern).is_err());
-            let stored = Filter::from_stored(pattern.to_owned());
-            assert!(stored.matches(r#"{"a":"xy","a.b":"y"}"#).unwrap());
-            assert!(!stored.matches(r#"{"a":"z"}"#).unwrap());
-        }
+        let pattern = r#"{"a":[{"shellstyle":"x*"}]}"#;
+        assert!(Filter::parse(pattern).is_err());
+        let stored = Filter::from_stored(pattern.to_owned());
+        assert!(stored.matches(r#"{"a":"xy"}"#).unwrap());
+        assert!(!stored.matches(r#"{"a":"z"}"#).unwrap());
     }
 
     fn number() -> impl Strategy<Value = f64> {
