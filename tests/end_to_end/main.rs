@@ -19,6 +19,7 @@ mod duplicates;
 mod emulator;
 mod failed_events;
 mod fixture;
+mod isolation;
 mod leaks;
 mod long_waits;
 mod malformed_events;

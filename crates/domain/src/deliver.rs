@@ -6,6 +6,8 @@
 //! Every error in here is a failure of ours; it costs no attempt, and the queue brings
 //! the message back.
 
+mod look_after;
+
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
@@ -16,18 +18,21 @@ use crate::delivery::{
 };
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
+use crate::health::{HealthChange, Sign};
 use crate::ids::CustomerId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, QueueError, StoreError,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, QueueError,
+    StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
 use crate::signing::{Secret, signature_header};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
+
+pub use look_after::Care;
 
 /// How we name ourselves to an endpoint.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
@@ -67,6 +72,8 @@ pub enum Report {
         event_at: Option<Timestamp>,
         /// What was attempted.
         owed: Owed,
+        /// What it has changed for its subscription.
+        changes: Vec<HealthChange>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus, Owed),
@@ -111,7 +118,7 @@ pub enum Recorded {
 
 /// The delivery of webhooks, with its surroundings.
 ///
-/// `T` is the table, in its three roles here; the vault brings its own.
+/// `T` is the table, in its four roles here; the vault brings its own.
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
@@ -129,13 +136,15 @@ pub struct Deliver<T, Q, W, V, C> {
     pub longest_queue_delay: LongestQueueDelay,
     /// The longest that an attempt can take, from here to its record.
     pub time_for_attempt: Duration,
+    /// Who watches over the endpoints.
+    pub care: Care,
     /// Where jitter comes from.
     pub random: SystemRandom,
 }
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch,
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,
@@ -222,6 +231,8 @@ where
             .await;
 
         let now = self.clock.now();
+        let sign = Sign::of(&response, now);
+        let seen = self.care.see(subscription, sign, number);
         let terms = Terms {
             policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
             earlier_attempts: delivery.earlier_attempts,
@@ -248,17 +259,23 @@ where
             Err(_) if next_is_queued => Recorded::LeftToNextHint,
             Err(error) => return Err(error.into()),
         };
-        if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
-            // Last: were it first, a crash would hold this delivery instead of ending it.
-            // Overtaken means that somebody changed it since: then their word counts.
-            self.table.disable(subscription, now).await?;
-        }
+        // Last: were it first, a crash after a 410 would hold this delivery instead of ending
+        // it. What is not recorded will be attempted again, and counts then.
+        let changes = match recorded {
+            Recorded::Written => {
+                let care = &self.care;
+                care.after(&self.table, subscription, &seen, &verdict)
+                    .await?
+            }
+            Recorded::Overtaken | Recorded::LeftToNextHint => Vec::new(),
+        };
         Ok(Report::Attempted {
             attempt,
             verdict,
             recorded,
             event_at: event_at(delivery, message),
             owed: delivery.into(),
+            changes,
         })
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 
 const SCHEDULE: &str = "RETRY_SCHEDULE";
@@ -83,6 +84,15 @@ impl Environment {
     /// How long the table keeps a message and its deliveries: `RETENTION_DAYS`.
     pub fn retention(&self) -> Result<Duration, EnvironmentError> {
         Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
+    }
+
+    /// When a failing endpoint is acted upon: `DISABLE_AFTER_DAYS`, 0 for never.
+    pub fn health_policy(&self) -> Result<HealthPolicy, EnvironmentError> {
+        let days: u32 = self.parse("DISABLE_AFTER_DAYS")?;
+        Ok(HealthPolicy {
+            disable_after: (days > 0).then_some(DAY * days),
+            circuit: None,
+        })
     }
 
     /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
@@ -183,6 +193,14 @@ mod tests {
         for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
             assert!(schedule(bad, "90").is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn endpoints_are_disabled_after_some_days_or_never() {
+        let days = |days| environment(&[("DISABLE_AFTER_DAYS", days)]).health_policy();
+        assert_eq!(days("5").unwrap().disable_after, Some(5 * DAY));
+        assert_eq!(days("0").unwrap().disable_after, None);
+        assert!(days("-1").is_err() && days("").is_err());
     }
 
     #[test]

@@ -130,6 +130,7 @@ mod tests {
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
             owed: owed(),
+            changes: Vec::new(),
         }
     }
 
@@ -192,6 +193,7 @@ mod tests {
             recorded: Recorded::LeftToNextHint,
             event_at: None,
             owed: owed(),
+            changes: Vec::new(),
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());

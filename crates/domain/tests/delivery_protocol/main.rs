@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cases;
+mod faring;
 mod random;
 mod recovering;
 mod resending;
