@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_domain::ids::{CustomerId, MessageId};
 
 use crate::fixture::{ALL_ATTEMPTS, Fixture, POLL_INTERVAL};
 
@@ -49,6 +50,57 @@ async fn let_it_have_failed_for(test: &Fixture, id: &str, time: Duration) -> Res
         .expression_attribute_values(":since", AttributeValue::N(since.as_millis().to_string()))
         .send()
         .await?;
+    Ok(())
+}
+
+/// Puts this many events at once, and gives the ids of their messages.
+async fn put_many(test: &Fixture, count: usize) -> Result<Vec<String>> {
+    let events: Vec<_> = (0..count)
+        .map(|n| test.event("order.created", json!({"n": n})))
+        .collect();
+    let ids = test.stack.put_events(&events).await?;
+    let customer: CustomerId = test.customer.parse()?;
+    let message = |id: &String| MessageId::from_event_id(&customer, id).to_string();
+    Ok(ids.iter().map(message).collect())
+}
+
+#[tokio::test]
+async fn a_circuit_opens_spares_the_attempts_and_closes_when_the_endpoint_is_back() -> Result<()> {
+    const EVENTS: usize = 80;
+    let test = Fixture::new("circuit").await?;
+    test.receiver.script("/a", [server_error()]);
+    // Without a circuit the attempts are used up long before the endpoint is back.
+    let fields = json!({"retryPolicy": {"schedule": [0, 1, 1], "jitter": 0}});
+    let created = test.subscribe_with("/a", fields).await?;
+    let id = &created.subscription.id;
+    let messages = put_many(&test, EVENTS).await?;
+
+    let is_open = |shown: &Value| shown["health"]["circuitOpenUntil"].is_string();
+    let open = shown_when(&test, id, is_open).await?;
+    assert_eq!(open["status"], "active");
+    // A probe fails, and the circuit stays open for longer.
+    let first = &open["health"]["circuitOpenUntil"];
+    let is_later = |shown: &Value| shown["health"]["circuitOpenUntil"] != *first;
+    shown_when(&test, id, is_later).await?;
+    test.receiver.script("/a", [Answer::ok()]);
+    let closed = |shown: &Value| shown.get("health").is_none();
+    shown_when(&test, id, closed).await?;
+
+    let (mut delivered, mut spared) = (0, 0);
+    for message in messages {
+        let delivery = test.settled_delivery(&message, &created).await?;
+        let succeeded = delivery.status == DeliveryStatus::Succeeded;
+        delivered += usize::from(succeeded);
+        spared += usize::from(succeeded && delivery.attempts.len() == 1);
+    }
+    assert!(
+        spared > 0,
+        "no delivery was parked before its first attempt"
+    );
+    assert!(
+        delivered > EVENTS / 2,
+        "{delivered} of {EVENTS} were delivered"
+    );
     Ok(())
 }
 

@@ -436,6 +436,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
             delivery: id,
             attempt: 2,
             due_at: Some(DUE),
+            detour: None,
         };
         entries.push(Due { hint, sweep_at });
     }

@@ -328,6 +328,7 @@ impl DeliveryStore for World {
                             delivery: *id,
                             attempt: attempt.number + 1,
                             due_at: Some(next.due_at),
+                            detour: None,
                         };
                         let sweep_at = next.sweep_at;
                         due.insert(*id, Due { hint, sweep_at });

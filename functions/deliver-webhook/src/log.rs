@@ -49,7 +49,7 @@ pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Repo
         Report::Dropped(DropReason::NoDelivery) => {
             warn!(delivery.id = %delivery, "queue message for a delivery that is not recorded");
         }
-        Report::Waiting | Report::Dropped(_) => {
+        Report::PutOff(_) | Report::Dropped(_) => {
             debug!(delivery.id = %delivery, report = ?report, "nothing to do");
         }
     }

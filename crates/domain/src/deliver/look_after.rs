@@ -1,5 +1,6 @@
 //! What follows from an attempt for its subscription, beside what follows for the delivery.
 
+use super::Task;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
 use crate::health::{HealthChange, HealthPolicy, Seen, Sign, Watch};
 use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
@@ -52,13 +53,13 @@ impl Care {
     }
 
     /// What an attempt shows, together with those before it.
-    pub(super) fn see(&self, subscription: &Subscription, sign: Sign, number: u32) -> Seen {
+    pub(super) fn see(&self, task: &Task<'_>, sign: Sign) -> Seen {
         let circuit = self.policy.circuit.as_ref();
         Seen {
             sign,
-            is_retry: number > 1,
-            is_probe: false,
-            signs: self.watch.add(subscription.id, sign, circuit),
+            is_retry: task.number > 1,
+            is_probe: task.is_probe,
+            signs: self.watch.add(task.subscription.id, sign, circuit),
         }
     }
 }

@@ -230,6 +230,7 @@ fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
         delivery: id,
         attempt: 2,
         due_at: Some(samples::NOW),
+        detour: None,
     };
     now(DeliveryQueue::send(&stage.world, &second, Duration::ZERO)).unwrap();
     let is_late = AtomicBool::new(true);

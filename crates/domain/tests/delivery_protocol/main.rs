@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod breaking;
 mod cases;
 mod faring;
 mod random;

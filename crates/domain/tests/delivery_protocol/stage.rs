@@ -8,11 +8,11 @@ use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{Care, Deliver, DeliverError, Report};
 use webhooks_domain::delivery::{Delivery, Hint};
 use webhooks_domain::due::LongestQueueDelay;
-use webhooks_domain::health::{HealthPolicy, Watch};
+use webhooks_domain::health::{Health, HealthPolicy, OpenCircuit, Watch};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
-use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
+use webhooks_domain::ports::{DeliveryQueue, HealthStore, SubscriptionStore, WriteOutcome};
 use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
@@ -118,6 +118,7 @@ pub(crate) fn first_hint(delivery: DeliveryId) -> Hint {
         delivery,
         attempt: 1,
         due_at: None,
+        detour: None,
     }
 }
 
@@ -145,6 +146,21 @@ impl Stage {
             Duration::ZERO,
         ))
         .unwrap();
+    }
+
+    /// Lets a delivery's circuit be open until then.
+    pub(crate) fn reopen_circuit(&self, id: DeliveryId, until: Timestamp) {
+        let current = self.subscription_of(id).unwrap();
+        let circuit = OpenCircuit {
+            until,
+            cooldown: Duration::from_secs(30),
+        };
+        let health = Health {
+            circuit: Some(circuit),
+            ..current.health
+        };
+        let written = now(self.world.change_health(&current, &health));
+        assert_eq!(written.unwrap(), WriteOutcome::Written);
     }
 
     /// One more delivery of the first one's subscription. It is not queued.
