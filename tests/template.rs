@@ -463,6 +463,10 @@ fn every_function_gets_the_environment_that_it_reads() {
             "RETRY_BACKOFF_RATE": {"Ref": "RetryBackoffRate"},
             "RETRY_MAX_DELAY_SECONDS": {"Ref": "RetryMaxDelaySeconds"},
             "LONGEST_QUEUE_DELAY_SECONDS": {"Ref": "LongestQueueDelaySeconds"},
+            "DISABLE_AFTER_DAYS": {"Ref": "DisableAfterDays"},
+            "CIRCUIT_FAILURE_PERCENT": {"Ref": "CircuitFailurePercent"},
+            "CIRCUIT_MINIMUM_ATTEMPTS": {"Ref": "CircuitMinimumAttempts"},
+            "CIRCUIT_COOLDOWN_SECONDS": {"Ref": "CircuitCooldownSeconds"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
         },
         "RequeueDueDeliveriesFunction": {

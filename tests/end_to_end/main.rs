@@ -20,6 +20,7 @@ mod duplicates;
 mod emulator;
 mod failed_events;
 mod fixture;
+mod isolation;
 mod leaks;
 mod listing;
 mod long_waits;

@@ -184,6 +184,7 @@ fn hint(delivery: &Delivery) -> Hint {
         delivery: delivery.id,
         attempt: delivery.next_attempt(),
         due_at: delivery.next_attempt_at,
+        detour: None,
     }
 }
 

@@ -6,28 +6,34 @@
 //! Every error in here is a failure of ours; it costs no attempt, and the queue brings
 //! the message back.
 
+mod admission;
+mod look_after;
+
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Terms,
-    Verdict,
+    Attempt, Delivery, DeliveryStatus, Detour, DropReason, Duty, Hint, Terms, Verdict,
 };
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
+use crate::health::{Health, HealthChange, OpenCircuit, Sign};
 use crate::ids::CustomerId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, KeyService, QueueError, StoreError,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, QueueError,
+    StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
 use crate::signing::{Secret, signature_header};
-use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
+
+use admission::Admission;
+pub use look_after::Care;
 
 /// How we name ourselves to an endpoint.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
@@ -67,11 +73,13 @@ pub enum Report {
         event_at: Option<Timestamp>,
         /// What was attempted.
         owed: Owed,
+        /// What it has changed for its subscription.
+        changes: Vec<HealthChange>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus, Owed),
-    /// It was too early; the queue was asked to bring the message back.
-    Waiting,
+    /// No attempt was made; the queue was asked to bring the message back.
+    PutOff(PutOff),
     /// There was nothing to do.
     Dropped(DropReason),
 }
@@ -97,6 +105,15 @@ impl From<&Delivery> for Owed {
     }
 }
 
+/// Why an attempt was not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOff {
+    /// It is not due yet.
+    NotDue,
+    /// The circuit of its subscription is open.
+    Parked,
+}
+
 /// What became of an attempt's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
@@ -111,7 +128,7 @@ pub enum Recorded {
 
 /// The delivery of webhooks, with its surroundings.
 ///
-/// `T` is the table, in its three roles here; the vault brings its own.
+/// `T` is the table, in its four roles here; the vault brings its own.
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
@@ -129,13 +146,15 @@ pub struct Deliver<T, Q, W, V, C> {
     pub longest_queue_delay: LongestQueueDelay,
     /// The longest that an attempt can take, from here to its record.
     pub time_for_attempt: Duration,
+    /// Who watches over the endpoints.
+    pub care: Care,
     /// Where jitter comes from.
     pub random: SystemRandom,
 }
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch,
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,
@@ -164,31 +183,89 @@ where
             Duty::Drop(reason) => Ok(Some(Report::Dropped(reason))),
             Duty::Wait(remaining) => {
                 self.queue.send(hint, remaining).await?;
-                Ok(Some(Report::Waiting))
+                Ok(Some(Report::PutOff(PutOff::NotDue)))
             }
             Duty::Attempt(number) => {
                 let subscription = self
                     .table
                     .get(&delivery.customer_id, &id.subscription)
                     .await?;
-                match may_attempt(&delivery, &message, subscription, self.clock.now()) {
-                    Err(status) => self.settle(&delivery, status).await,
-                    Ok(subscription) => {
-                        let report = self
-                            .attempt(&delivery, &message, &subscription, number, end)
-                            .await?;
-                        let overtaken = matches!(
-                            report,
-                            Report::Attempted {
-                                recorded: Recorded::Overtaken,
-                                ..
+                let now = self.clock.now();
+                let (subscription, is_probe) =
+                    match Admission::of(&delivery, &message, subscription, now) {
+                        Admission::Settle(status) => return self.settle(&delivery, status).await,
+                        Admission::Park(until) => {
+                            return self.park(hint, &delivery, until, now).await.map(Some);
+                        }
+                        Admission::Probe(subscription, circuit) => {
+                            match self.claim_probe(*subscription, circuit, now).await? {
+                                Some(claimed) => (claimed, true),
+                                None => return Ok(None),
                             }
-                        );
-                        Ok((!overtaken).then_some(report))
+                        }
+                        Admission::Attempt(subscription) => (*subscription, false),
+                    };
+                let task = Task {
+                    delivery: &delivery,
+                    message: &message,
+                    subscription: &subscription,
+                    number,
+                    is_probe,
+                };
+                let report = self.attempt(&task, end).await?;
+                let overtaken = matches!(
+                    report,
+                    Report::Attempted {
+                        recorded: Recorded::Overtaken,
+                        ..
                     }
-                }
+                );
+                Ok((!overtaken).then_some(report))
             }
         }
+    }
+
+    /// Puts a delivery off whose circuit is open: no attempt, and no write.
+    ///
+    /// One that the sweep finds overdue is dropped instead: its hint before may be parked
+    /// already, and were both kept, there would be one more with every hour.
+    async fn park(
+        &self,
+        hint: &Hint,
+        delivery: &Delivery,
+        open_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Report, DeliverError> {
+        if hint.detour.is_none() && delivery.is_overdue(now) {
+            return Ok(Report::Dropped(DropReason::LeftToSweep));
+        }
+        let id = hint.delivery.subscription;
+        let release = self.care.watch.park(id, open_until, now);
+        let parked = Hint {
+            detour: Some(Detour::Parked),
+            ..*hint
+        };
+        self.queue.send(&parked, release.since(now)).await?;
+        Ok(Report::PutOff(PutOff::Parked))
+    }
+
+    /// Claims the one attempt that an open circuit lets through; `None` when somebody else
+    /// was quicker.
+    async fn claim_probe(
+        &self,
+        subscription: Subscription,
+        circuit: OpenCircuit,
+        now: Timestamp,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let health = Health {
+            circuit: Some(circuit.claimed_until(now + self.time_for_attempt)),
+            ..subscription.health
+        };
+        let claimed = self.table.change_health(&subscription, &health).await?;
+        Ok((claimed == WriteOutcome::Written).then_some(Subscription {
+            health,
+            ..subscription
+        }))
     }
 
     async fn settle(
@@ -203,14 +280,14 @@ where
         }
     }
 
-    async fn attempt(
-        &self,
-        delivery: &Delivery,
-        message: &Message,
-        subscription: &Subscription,
-        number: u32,
-        end: Timestamp,
-    ) -> Result<Report, DeliverError> {
+    async fn attempt(&self, task: &Task<'_>, end: Timestamp) -> Result<Report, DeliverError> {
+        let &Task {
+            delivery,
+            message,
+            subscription,
+            number,
+            ..
+        } = task;
         let at = self.clock.now();
         let secrets = self.vault.open_all(subscription, at).await?;
         if self.clock.now() + self.time_for_attempt > end {
@@ -222,6 +299,7 @@ where
             .await;
 
         let now = self.clock.now();
+        let sign = Sign::of(&response, now);
         let terms = Terms {
             policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
             earlier_attempts: delivery.earlier_attempts,
@@ -252,17 +330,22 @@ where
             Err(_) if next_is_queued => Recorded::LeftToNextHint,
             Err(error) => return Err(error.into()),
         };
-        if verdict == Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone)) {
-            // Last: were it first, a crash would hold this delivery instead of ending it.
-            // Overtaken means that somebody changed it since: then their word counts.
-            self.table.disable(subscription, now).await?;
-        }
+        // Last: were it first, a crash after a 410 would hold this delivery instead of ending
+        // it. What is not recorded will be attempted again, and counts then; a test says
+        // something to whoever asked for it, and nothing more.
+        let changes = match recorded {
+            Recorded::Written if !message.is_test => {
+                self.care.after(&self.table, task, sign, &verdict).await?
+            }
+            _ => Vec::new(),
+        };
         Ok(Report::Attempted {
             attempt,
             verdict,
             recorded,
             event_at: event_at(delivery, message),
             owed: delivery.into(),
+            changes,
         })
     }
 
@@ -284,31 +367,21 @@ where
             delivery: delivery.id,
             attempt: number + 1,
             due_at: Some(next.due_at),
+            detour: None,
         };
         self.queue.send(&hint, delay).await?;
         Ok(true)
     }
 }
 
-/// The subscription to attempt the delivery for, or the status that it has instead.
-fn may_attempt(
-    delivery: &Delivery,
-    message: &Message,
-    subscription: Option<Subscription>,
-    now: Timestamp,
-) -> Result<Subscription, DeliveryStatus> {
-    match subscription {
-        None => Err(DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted)),
-        Some(_) if now > delivery.deadline(message) => {
-            Err(DeliveryStatus::Failed(FailureReason::Expired))
-        }
-        Some(subscription)
-            if subscription.status == SubscriptionStatus::Active || message.is_test =>
-        {
-            Ok(subscription)
-        }
-        Some(_) => Err(DeliveryStatus::Held),
-    }
+/// An attempt to make.
+struct Task<'a> {
+    delivery: &'a Delivery,
+    message: &'a Message,
+    subscription: &'a Subscription,
+    number: u32,
+    /// Whether it is the one that an open circuit lets through.
+    is_probe: bool,
 }
 
 /// The longest that an event is on its way to us: as long as the rule tries.
@@ -373,5 +446,17 @@ mod tests {
         assert_eq!(event_at(&delivery, &at(yesterday)), Some(yesterday));
         let before = yesterday - Duration::from_millis(1);
         assert_eq!(event_at(&delivery, &at(before)), None);
+    }
+
+    #[test]
+    fn what_was_attempted_before_somebody_asked_was_sent_again() {
+        let again = |earlier_attempts| {
+            let delivery = Delivery {
+                earlier_attempts,
+                ..delivery(2)
+            };
+            Owed::from(&delivery).was_sent_again
+        };
+        assert_eq!([again(0), again(1), again(2)], [false, true, true]);
     }
 }

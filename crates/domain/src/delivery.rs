@@ -13,12 +13,13 @@ mod hint;
 mod reopen;
 mod verdict;
 
-pub use hint::{DropReason, Duty, Hint};
+pub use hint::{Detour, DropReason, Duty, Hint};
 pub use reopen::{ReopenError, Reopening};
 pub use verdict::{Terms, Verdict};
 
 use std::net::IpAddr;
 
+use crate::due::OVERDUE_AFTER;
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::message::Message;
@@ -172,6 +173,12 @@ impl Delivery {
     /// The number of the attempt that is not recorded yet.
     pub fn next_attempt(&self) -> u32 {
         self.attempts_made().saturating_add(1)
+    }
+
+    /// Whether its attempt is so late that the sweep sends hints for it.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.next_attempt_at
+            .is_some_and(|due_at| now.since(due_at) >= OVERDUE_AFTER)
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the

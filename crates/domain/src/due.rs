@@ -114,6 +114,7 @@ impl Due {
                 delivery: delivery.id,
                 attempt: delivery.next_attempt(),
                 due_at: Some(next.due_at),
+                detour: None,
             },
             sweep_at: next.sweep_at,
         }

@@ -18,6 +18,7 @@ pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
 pub use watch::Watch;
 pub use window::{Pace, Sign, Signs, Window};
 
+use crate::subscription::DisabledReason;
 use crate::timestamp::Timestamp;
 
 /// What the table keeps of how an endpoint fares.
@@ -76,6 +77,8 @@ pub enum HealthChange {
     Slow,
     /// It is served with the others again.
     Quick,
+    /// Its subscription was disabled.
+    Disabled(DisabledReason),
 }
 
 impl HealthChange {
@@ -88,6 +91,7 @@ impl HealthChange {
             Self::CircuitClosed => "circuit closed",
             Self::Slow => "slow",
             Self::Quick => "quick",
+            Self::Disabled(_) => "disabled",
         }
     }
 }

@@ -17,11 +17,12 @@ pub use map_change::MapChange;
 pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};
 
+use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, RequestTimeout};
 use crate::ports::{
-    Clock, DataKeyStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
+    Clock, DataKeyStore, HealthStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
     SubscriptionPage, SubscriptionStore, WriteOutcome,
 };
 use crate::retry::RetryPolicy;
@@ -110,7 +111,7 @@ pub struct Manage<T, V, C> {
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore + SubscriptionDirectory,
+    T: SubscriptionStore + SubscriptionDirectory + HealthStore,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,
@@ -152,6 +153,8 @@ where
             retry_policy: self.bounded(change.retry_policy.flatten())?,
             secrets: SealedSecrets::only(sealed),
             status: change.status.unwrap_or(SubscriptionStatus::Active),
+            disabled: None,
+            health: Health::default(),
             created_at: now,
             updated_at: now,
             version: 1,
@@ -254,7 +257,11 @@ where
         precondition: &Precondition,
         change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
-        let current = self.show_for_change(customer, id, precondition).await?;
+        let mut current = self.show_for_change(customer, id, precondition).await?;
+        let status = change.status.unwrap_or(current.status);
+        if status == SubscriptionStatus::Active && current.status != status {
+            self.forget_health(&mut current, precondition).await?;
+        }
         let secrets = match &change.secret {
             Some(secret) => {
                 let version = current.secrets.next_version();
@@ -278,12 +285,35 @@ where
             },
             retry_policy: self.bounded(change.retry_policy.unwrap_or(current.retry_policy))?,
             secrets,
-            status: change.status.unwrap_or(current.status),
+            status,
+            disabled: current
+                .disabled
+                .filter(|_| status == SubscriptionStatus::Disabled),
             updated_at: self.clock.now(),
             version: current.version + 1,
             ..current
         };
         self.replace(changed, precondition).await
+    }
+
+    /// What was seen of the endpoint before counts no more once it is active again. Before
+    /// that: a crash in between leaves it as it was, and not disabled again at the next failure.
+    async fn forget_health(
+        &self,
+        current: &mut Subscription,
+        precondition: &Precondition,
+    ) -> Result<(), ManageError> {
+        let well = Health::default();
+        if current.health == well {
+            return Ok(());
+        }
+        match self.table.change_health(current, &well).await? {
+            WriteOutcome::Written => {
+                current.health = well;
+                Ok(())
+            }
+            WriteOutcome::Overtaken => Err(overtaken(current.id, precondition)),
+        }
     }
 
     /// Makes a new secret the current one; the one before signs for the overlap still.

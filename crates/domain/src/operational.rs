@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::deliver::{Owed, Recorded, Report};
 use crate::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
 use crate::event_type::EventType;
+use crate::health::HealthChange;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::outbound::AttemptOutcome;
 use crate::ports::{AnnounceError, Announcer, MAX_ANNOUNCED};
@@ -141,6 +142,34 @@ impl OperationalEvent {
         }
     }
 
+    /// What is to be told of the subscription, after an attempt.
+    pub fn of_changes(delivery: &DeliveryId, report: &Report) -> Vec<Self> {
+        let Report::Attempted { changes, owed, .. } = report else {
+            return Vec::new();
+        };
+        let event = |change: &HealthChange| {
+            let (kind, about) = match change {
+                HealthChange::Failing => (Kind::SubscriptionFailing, About::Nothing {}),
+                HealthChange::Disabled(reason) => {
+                    let reason = reason.as_str();
+                    (Kind::SubscriptionDisabled, About::Reason { reason })
+                }
+                HealthChange::Recovered
+                | HealthChange::CircuitOpened
+                | HealthChange::CircuitClosed
+                | HealthChange::Slow
+                | HealthChange::Quick => return None,
+            };
+            Some(Self {
+                kind,
+                customer_id: owed.customer_id.clone(),
+                subscription_id: delivery.subscription,
+                about,
+            })
+        };
+        changes.iter().filter_map(event).collect()
+    }
+
     fn of_end(
         delivery: &DeliveryId,
         status: DeliveryStatus,
@@ -206,6 +235,7 @@ mod tests {
     use super::*;
     use crate::delivery::tests::delivery;
     use crate::outbound::ResponseHeaders;
+    use crate::subscription::DisabledReason;
     use crate::timestamp::Timestamp;
 
     #[derive(Default)]
@@ -246,6 +276,7 @@ mod tests {
             recorded,
             event_at: None,
             owed: owed(was_sent_again),
+            changes: Vec::new(),
         }
     }
 
@@ -276,6 +307,24 @@ mod tests {
         assert_eq!(told(&attempted(succeeded, Recorded::Written, false)), None);
         let recovered = told(&attempted(succeeded, Recorded::Written, true)).unwrap();
         assert_eq!(recovered.kind, Kind::DeliveryRecovered);
+    }
+
+    #[test]
+    fn a_subscription_that_begins_to_fail_or_is_disabled_is_told_with_the_reason() {
+        let mut report = attempted(FAILED, Recorded::Written, false);
+        let Report::Attempted { changes, .. } = &mut report else {
+            unreachable!()
+        };
+        *changes = vec![
+            HealthChange::Failing,
+            HealthChange::CircuitOpened,
+            HealthChange::Disabled(DisabledReason::Failing),
+        ];
+        let told = OperationalEvent::of_changes(&delivery(0).id, &report);
+        let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["subscription.failing", "subscription.disabled"]);
+        let detail = told[1].detail();
+        assert!(detail.contains(r#""reason":"failing""#), "{detail}");
     }
 
     #[test]

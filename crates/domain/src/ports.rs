@@ -16,10 +16,11 @@ pub use lists::{
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use crate::due::{Due, Shard};
+use crate::health::Health;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
-use crate::subscription::Subscription;
+use crate::subscription::{DisabledReason, Subscription};
 use crate::timestamp::Timestamp;
 
 pub use recovery::{
@@ -101,8 +102,8 @@ pub trait SubscriptionStore {
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
-    /// Replaces the subscription whose stored version is `subscription.version - 1`.
-    /// Writing the same again is no conflict.
+    /// Replaces the subscription whose stored version is `subscription.version - 1`. Its
+    /// health stays as it is stored. Writing the same again is no conflict.
     fn replace(
         &self,
         subscription: &Subscription,
@@ -120,11 +121,24 @@ pub trait SubscriptionStore {
 
 /// Turns a subscription off for the system.
 pub trait SubscriptionSwitch {
-    /// Sets the stored status to `disabled`, if the subscription is still as it was read.
+    /// Sets the stored status to `disabled`, if the subscription is still as it was read,
+    /// its health included.
     fn disable(
         &self,
         read: &Subscription,
+        reason: DisabledReason,
         now: Timestamp,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// Keeps how the endpoint of a subscription fares.
+pub trait HealthStore {
+    /// Sets the stored health, if it is still as it was read. Nothing else of the
+    /// subscription changes, its version neither.
+    fn change_health(
+        &self,
+        read: &Subscription,
+        health: &Health,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 

@@ -101,11 +101,7 @@ where
             next_attempt_at: None,
             expires_at: now + self.retention,
         };
-        let hint = Hint {
-            delivery: delivery.id,
-            attempt: 1,
-            due_at: None,
-        };
+        let hint = Hint::first(delivery.id);
         self.queue.send(&hint, ASK_AGAIN_AFTER).await?;
         self.table.record_call(&message, &delivery).await?;
         self.deliverer.deliver_now(&hint).await;

@@ -2,6 +2,7 @@
 
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Filter, FilterError};
+use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::manage::RequestDigest;
 use crate::message::Message;
@@ -20,8 +21,37 @@ pub enum SubscriptionStatus {
     Active,
     /// The customer or the operator asked to hold them.
     Paused,
-    /// The system holds them, because the endpoint is gone.
+    /// The system holds them: [`Disabled`] says why.
     Disabled,
+}
+
+/// Why the system has stopped sending to an endpoint, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disabled {
+    /// Why.
+    pub reason: DisabledReason,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Why the system has stopped sending to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DisabledReason {
+    /// It answered 410.
+    EndpointGone,
+    /// Everything has failed for longer than the stack allows.
+    Failing,
+}
+
+impl DisabledReason {
+    /// The reason word in the table, in the API and in a log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EndpointGone => "endpointGone",
+            Self::Failing => "failing",
+        }
+    }
 }
 
 /// A customer's endpoint and what it wants.
@@ -53,6 +83,10 @@ pub struct Subscription {
     pub secrets: SealedSecrets,
     /// Whether its deliveries are sent.
     pub status: SubscriptionStatus,
+    /// Why it is disabled, while it is.
+    pub disabled: Option<Disabled>,
+    /// How its endpoint fares. Only the system writes it, and without counting a version.
+    pub health: Health,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
+use webhooks_domain::health::Health;
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::manage::{
     Created, Manage, ManageError, Once, Precondition, RequestDigest, Rotation, SubscriptionChange,
 };
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::Clock;
+use webhooks_domain::ports::{Clock, HealthStore, SubscriptionSwitch, WriteOutcome};
 use webhooks_domain::signing::Secret;
-use webhooks_domain::subscription::Subscription;
+use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
 use webhooks_testkit::{Fault, World, samples};
 
@@ -146,6 +147,45 @@ fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
         "it stays, and the stack's counts"
     );
     assert_eq!(update(r#"{"timeoutSeconds":null}"#).unwrap().timeout, None);
+}
+
+#[test]
+fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
+    let world = World::default();
+    let manage = manage(&world);
+    let (created, _) = create(&manage, BODY).unwrap();
+    let now = world.now();
+    let failing = Health {
+        failing_since: Some(now),
+        ..Health::default()
+    };
+    let written = world.change_health(&created, &failing).now_or_never();
+    assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
+    let read = Subscription {
+        health: failing,
+        ..created.clone()
+    };
+    let disabled = world.disable(&read, DisabledReason::Failing, now);
+    assert_eq!(
+        disabled.now_or_never().unwrap().unwrap(),
+        WriteOutcome::Written
+    );
+    let set = |body: &str| {
+        let (customer, id) = (&created.customer_id, &created.id);
+        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        updated.now_or_never().unwrap().unwrap()
+    };
+    let renamed = set(r#"{"description":"still disabled"}"#);
+    assert_eq!(renamed.status, SubscriptionStatus::Disabled);
+    assert!(renamed.disabled.is_some());
+    assert_eq!(renamed.health, failing);
+    let enabled = set(r#"{"status":"active"}"#);
+    assert_eq!(
+        (enabled.disabled, enabled.health),
+        (None, Health::default())
+    );
+    let stored = manage.show(&created.customer_id, &created.id);
+    assert_eq!(stored.now_or_never().unwrap().unwrap(), enabled);
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl TryFrom<Entry> for Due {
                 delivery: entry.key.delivery_id()?,
                 attempt: entry.next_attempt,
                 due_at: Some(entry.next_attempt_at),
+                detour: None,
             },
             sweep_at: entry.sweep_at,
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
@@ -9,6 +10,7 @@ use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
+use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::{Message, Payload};
@@ -20,7 +22,9 @@ use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::RecoveryKey;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
-use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    Description, Disabled, DisabledReason, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 /// The attribute that every new item must not find: a put with the condition
@@ -360,6 +364,12 @@ pub(crate) struct SubscriptionItem {
     retry_policy: Option<RetryPolicy>,
     secrets: Vec<SecretItem>,
     status: SubscriptionStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<DisabledReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disabled_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<HealthItem>,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -387,6 +397,9 @@ impl From<&Subscription> for SubscriptionItem {
             retry_policy: subscription.retry_policy.clone(),
             secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
             status: subscription.status,
+            disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
+            disabled_at: subscription.disabled.map(|disabled| disabled.at),
+            health: HealthItem::of(&subscription.health),
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
@@ -423,11 +436,55 @@ impl TryFrom<SubscriptionItem> for Subscription {
                 .and_then(SealedSecrets::from_stored)
                 .ok_or("secrets are not a current one and old ones that expire")?,
             status: item.status,
+            disabled: item
+                .disabled_reason
+                .zip(item.disabled_at)
+                .map(|(reason, at)| Disabled { reason, at }),
+            health: item.health.map(Health::from).unwrap_or_default(),
             created_at: item.created_at,
             updated_at: item.updated_at,
             version: item.version,
             created_by: created_by.map(RequestDigest::from_bytes),
         })
+    }
+}
+
+/// How an endpoint fares. A subscription whose endpoint is well has none, and pays nothing.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failing_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cooldown_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slow_since: Option<Timestamp>,
+}
+
+impl HealthItem {
+    pub(crate) fn of(health: &Health) -> Option<Self> {
+        (*health != Health::default()).then(|| Self {
+            failing_since: health.failing_since,
+            open_until: health.circuit.map(|circuit| circuit.until),
+            cooldown_seconds: health.circuit.map(|circuit| circuit.cooldown.as_secs()),
+            slow_since: health.slow_since,
+        })
+    }
+}
+
+impl From<HealthItem> for Health {
+    fn from(item: HealthItem) -> Self {
+        let circuit = item.open_until.zip(item.cooldown_seconds);
+        Self {
+            failing_since: item.failing_since,
+            circuit: circuit.map(|(until, seconds)| OpenCircuit {
+                until,
+                cooldown: Duration::from_secs(seconds),
+            }),
+            slow_since: item.slow_since,
+        }
     }
 }
 
@@ -506,6 +563,18 @@ mod tests {
             payload_format: PayloadFormat::Detail,
             timeout: Some(7.try_into().unwrap()),
             metadata: metadata.try_into().unwrap(),
+            disabled: Some(Disabled {
+                reason: DisabledReason::Failing,
+                at: samples::NOW,
+            }),
+            health: Health {
+                failing_since: Some(samples::NOW),
+                circuit: Some(OpenCircuit {
+                    until: samples::NOW,
+                    cooldown: OpenCircuit::LONGEST,
+                }),
+                slow_since: Some(samples::NOW),
+            },
             ..samples::subscription("acme", 1)
         };
         let item = to_item(&SubscriptionItem::from(&subscription));

@@ -42,6 +42,7 @@ fn hint(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>) ->
         delivery,
         attempt,
         due_at: due_at.map(Timestamp::from_millis),
+        detour: None,
     }
 }
 

@@ -5,9 +5,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use webhooks_domain::health::{CircuitPolicy, HealthPolicy};
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 
 const SCHEDULE: &str = "RETRY_SCHEDULE";
+const CIRCUIT: &str = "CIRCUIT_FAILURE_PERCENT";
 const DAY: Duration = Duration::from_hours(24);
 
 /// The environment of the process, as it was at start.
@@ -83,6 +85,30 @@ impl Environment {
     /// How long the table keeps a message and its deliveries: `RETENTION_DAYS`.
     pub fn retention(&self) -> Result<Duration, EnvironmentError> {
         Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
+    }
+
+    /// When a failing endpoint is acted upon: `DISABLE_AFTER_DAYS`, 0 for never, and the
+    /// three numbers of the circuit, the first of them 0 for never.
+    pub fn health_policy(&self) -> Result<HealthPolicy, EnvironmentError> {
+        let days: u32 = self.parse("DISABLE_AFTER_DAYS")?;
+        Ok(HealthPolicy {
+            disable_after: (days > 0).then_some(DAY * days),
+            circuit: self.circuit_policy()?,
+        })
+    }
+
+    fn circuit_policy(&self) -> Result<Option<CircuitPolicy>, EnvironmentError> {
+        let failure_percent = self.parse(CIRCUIT)?;
+        if failure_percent == 0 {
+            return Ok(None);
+        }
+        CircuitPolicy::new(
+            failure_percent,
+            self.parse("CIRCUIT_MINIMUM_ATTEMPTS")?,
+            self.parse("CIRCUIT_COOLDOWN_SECONDS")?,
+        )
+        .map(Some)
+        .map_err(|problem| malformed(CIRCUIT, problem))
     }
 
     /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
@@ -183,6 +209,36 @@ mod tests {
         for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
             assert!(schedule(bad, "90").is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn endpoints_are_disabled_after_some_days_or_never() {
+        let days = |days| {
+            let variables = [("DISABLE_AFTER_DAYS", days), (CIRCUIT, "0")];
+            environment(&variables).health_policy()
+        };
+        assert_eq!(days("5").unwrap().disable_after, Some(5 * DAY));
+        assert_eq!(days("0").unwrap().disable_after, None);
+        assert!(days("-1").is_err() && days("").is_err());
+    }
+
+    #[test]
+    fn a_circuit_opens_as_the_numbers_say_or_never() {
+        let circuit = |percent, minimum| {
+            environment(&[
+                ("DISABLE_AFTER_DAYS", "5"),
+                (CIRCUIT, percent),
+                ("CIRCUIT_MINIMUM_ATTEMPTS", minimum),
+                ("CIRCUIT_COOLDOWN_SECONDS", "30"),
+            ])
+            .health_policy()
+            .map(|policy| policy.circuit)
+        };
+        let expected = CircuitPolicy::new(80, 10, 30).unwrap();
+        assert_eq!(circuit("80", "10"), Ok(Some(expected)));
+        assert_eq!(circuit("0", "10"), Ok(None));
+        let error = circuit("80", "21").unwrap_err().to_string();
+        assert!(error.contains("minimumAttempts"), "{error}");
     }
 
     #[test]

@@ -82,6 +82,8 @@ metrics! {
     Matched: Count,
     /// Deliveries that wait for their subscription to be active again.
     Held: Count,
+    /// Queue messages that were put off, because a circuit is open.
+    Parked: Count,
     /// Deliveries that an endpoint took.
     Delivered: Count,
     /// Deliveries that were given up.

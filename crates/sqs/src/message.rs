@@ -1,14 +1,16 @@
 //! The form of a queue message:
 //! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
 //!
-//! `dueAt` is in milliseconds since 1970, and absent for the first attempt.
+//! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
+//! true when the message is on its way again because a circuit was open, else absent: code
+//! that does not know it loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
 //! messages of the version before are in flight. What each version wrote is in
 //! `crates/sqs/messages`, and is never changed.
 
 use serde::{Deserialize, Serialize};
-use webhooks_domain::delivery::Hint;
+use webhooks_domain::delivery::{Detour, Hint};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -42,6 +44,8 @@ struct V1 {
     attempt: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    parked: bool,
 }
 
 /// The text to send for a hint.
@@ -51,6 +55,7 @@ pub fn encode(hint: &Hint) -> String {
         delivery_id: hint.delivery,
         attempt: hint.attempt,
         due_at: hint.due_at,
+        parked: hint.detour == Some(Detour::Parked),
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
 }
@@ -68,12 +73,14 @@ pub fn decode(text: &str) -> Result<Hint, HintError> {
         delivery_id,
         attempt,
         due_at,
+        parked,
         ..
     } = serde_json::from_str(text)?;
     Ok(Hint {
         delivery: delivery_id,
         attempt,
         due_at,
+        detour: parked.then_some(Detour::Parked),
     })
 }
 
@@ -122,6 +129,7 @@ mod tests {
             delivery,
             attempt: 1,
             due_at: None,
+            detour: None,
         };
         let second = Hint {
             attempt: 2,
@@ -150,9 +158,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decode_is_the_inverse_of_encode(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>) {
+        fn decode_is_the_inverse_of_encode(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>, parked: bool) {
             let delivery = format!("dlv_{message:032x}_{subscription:032x}").parse().unwrap();
-            let hint = Hint { delivery, attempt, due_at: due_at.map(Timestamp::from_millis) };
+            let hint = Hint { delivery, attempt, due_at: due_at.map(Timestamp::from_millis), detour: parked.then_some(Detour::Parked) };
             prop_assert_eq!(decode(&encode(&hint)).unwrap(), hint);
         }
     }

@@ -13,15 +13,16 @@ pub use recoveries::{recoveries, recovery_sources};
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
+use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome,
-    MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore, SubscriptionSwitch, Window,
-    WriteOutcome,
+    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, HealthStore,
+    InsertOutcome, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
+    SubscriptionSwitch, Window, WriteOutcome,
 };
-use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::samples;
@@ -76,14 +77,12 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         Some(first.clone())
     );
 
-    assert_eq!(
-        store.disable(&first, DUE).await.expect("answers"),
-        WriteOutcome::Written
-    );
-    assert_eq!(
-        store.disable(&first, DUE).await.expect("answers"),
-        WriteOutcome::Overtaken
-    );
+    let disable = async |read: &Subscription| {
+        let reason = DisabledReason::EndpointGone;
+        store.disable(read, reason, DUE).await.expect("answers")
+    };
+    assert_eq!(disable(&first).await, WriteOutcome::Written);
+    assert_eq!(disable(&first).await, WriteOutcome::Overtaken);
     let disabled = store
         .get(&customer, &first.id)
         .await
@@ -94,6 +93,11 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         (disabled.updated_at, disabled.version),
         (DUE, first.version + 1)
     );
+    let why = Disabled {
+        reason: DisabledReason::EndpointGone,
+        at: DUE,
+    };
+    assert_eq!(disabled.disabled, Some(why));
 
     let stale = store.remove(&customer, &first.id, Some(first.version));
     assert_eq!(stale.await.expect("answers"), WriteOutcome::Overtaken);
@@ -111,9 +115,8 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         store.get(&customer, &first.id).await.expect("answers"),
         None
     );
-    let gone = store.disable(&first, DUE).await.expect("answers");
     assert_eq!(
-        gone,
+        disable(&first).await,
         WriteOutcome::Overtaken,
         "a removed subscription does not come back"
     );
@@ -123,6 +126,88 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         WriteOutcome::Overtaken,
         "a removed subscription does not come back"
     );
+}
+
+/// How an endpoint fares is kept beside what people change of its subscription: neither
+/// overwrites the other.
+pub async fn health(
+    store: &(impl SubscriptionStore + SubscriptionSwitch + HealthStore),
+    salt: &str,
+) {
+    let read = samples::subscription(&format!("{salt}-health"), 1);
+    let change = async |read: &Subscription, health: &Health| {
+        let changed = store.change_health(read, health).await;
+        changed.expect("answers")
+    };
+    let stored = async || {
+        let stored = store.get(&read.customer_id, &read.id).await;
+        stored.expect("answers")
+    };
+    let failing = Health {
+        failing_since: Some(DUE),
+        ..Health::default()
+    };
+    let gone = change(&read, &failing).await;
+    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come into being");
+    assert_eq!(stored().await, None);
+    store.insert(&read).await.expect("answers");
+
+    assert_eq!(change(&read, &failing).await, WriteOutcome::Written);
+    let stale = change(&read, &Health::default()).await;
+    assert_eq!(stale, WriteOutcome::Overtaken, "it is not as it was read");
+    let now = stored().await.expect("is there");
+    let expected = Subscription {
+        health: failing,
+        ..read.clone()
+    };
+    assert_eq!(now, expected, "nothing else has changed");
+    let worse = Health {
+        failing_since: Some(DUE),
+        circuit: Some(OpenCircuit {
+            until: SWEEP,
+            cooldown: Duration::from_mins(2),
+        }),
+        slow_since: Some(SWEEP),
+    };
+    assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
+
+    // What somebody has read before, and writes now.
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        version: read.version + 1,
+        ..read.clone()
+    };
+    for _ in 0..2 {
+        let written = store.replace(&paused).await.expect("answers");
+        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
+    }
+    let now = stored().await.expect("is there");
+    assert_eq!((now.status, now.health), (paused.status, worse));
+
+    let disable = async |read: &Subscription| {
+        let disabled = store.disable(read, DisabledReason::Failing, DUE).await;
+        disabled.expect("answers")
+    };
+    let before = Subscription {
+        health: failing,
+        ..now.clone()
+    };
+    let stale = disable(&before).await;
+    assert_eq!(stale, WriteOutcome::Overtaken, "its health is another");
+    assert_eq!(
+        change(&now, &Health::default()).await,
+        WriteOutcome::Written
+    );
+    let well = stored().await.expect("is there");
+    assert_eq!(well.health, Health::default());
+    assert_eq!(disable(&well).await, WriteOutcome::Written);
+    let enabled = Subscription {
+        version: well.version + 2,
+        ..well.clone()
+    };
+    let written = store.replace(&enabled).await.expect("answers");
+    assert_eq!(written, WriteOutcome::Written);
+    assert_eq!(stored().await, Some(enabled), "nothing says why any more");
 }
 
 /// A customer's subscriptions are listed in the order of their ids, and no one else's.
@@ -395,6 +480,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
             delivery: id,
             attempt: 2,
             due_at: Some(DUE),
+            detour: None,
         };
         entries.push(Due { hint, sweep_at });
     }

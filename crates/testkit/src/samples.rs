@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
@@ -55,6 +56,8 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
             sealed: vec![0; 60],
         }),
         status: SubscriptionStatus::Active,
+        disabled: None,
+        health: Health::default(),
         created_at: NOW,
         updated_at: NOW,
         version: 1,

@@ -11,17 +11,18 @@ use std::time::Duration;
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use webhooks_domain::due::{Due, Shard};
+use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     CallStore, Clock, DataKeyStore, DeliverNow, DeliveryQueue, DeliveryStore, DueIndex, DuePage,
-    InsertOutcome, KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused,
-    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
-    WriteOutcome,
+    HealthStore, InsertOutcome, KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError,
+    RecoveryKey, Refused, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
+    SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
-use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::faults::{Fault, Planted, Script};
@@ -331,6 +332,7 @@ impl DeliveryStore for World {
                             delivery: *id,
                             attempt: attempt.number + 1,
                             due_at: Some(next.due_at),
+                            detour: None,
                         };
                         let sweep_at = next.sweep_at;
                         due.insert(*id, Due { hint, sweep_at });
@@ -498,12 +500,21 @@ impl SubscriptionStore for World {
     async fn replace(&self, subscription: &Subscription) -> Result<WriteOutcome, StoreError> {
         let key = (subscription.customer_id.clone(), subscription.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
-            Some(stored) if stored.version + 1 == subscription.version => {
-                *stored = subscription.clone();
-                WriteOutcome::Written
+            Some(stored) => {
+                let replacement = Subscription {
+                    health: stored.health,
+                    ..subscription.clone()
+                };
+                if stored.version + 1 == subscription.version {
+                    *stored = replacement;
+                    WriteOutcome::Written
+                } else if *stored == replacement {
+                    WriteOutcome::Written
+                } else {
+                    WriteOutcome::Overtaken
+                }
             }
-            Some(stored) if stored == subscription => WriteOutcome::Written,
-            _ => WriteOutcome::Overtaken,
+            None => WriteOutcome::Overtaken,
         })
     }
 
@@ -529,14 +540,33 @@ impl SubscriptionSwitch for World {
     async fn disable(
         &self,
         read: &Subscription,
+        reason: DisabledReason,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
-            Some(stored) if stored.version == read.version => {
+            Some(stored) if stored.version == read.version && stored.health == read.health => {
                 stored.status = SubscriptionStatus::Disabled;
+                stored.disabled = Some(Disabled { reason, at: now });
                 stored.updated_at = now;
                 stored.version += 1;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
+        })
+    }
+}
+
+impl HealthStore for World {
+    async fn change_health(
+        &self,
+        read: &Subscription,
+        health: &Health,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored) if stored.health == read.health => {
+                stored.health = *health;
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Overtaken,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
+use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::{ActiveSecret, Once, RequestDigest, Rotation, SubscriptionChange};
 use webhooks_domain::metadata::Metadata;
@@ -18,7 +19,9 @@ use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
-use webhooks_domain::subscription::{Description, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    Description, DisabledReason, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
@@ -71,6 +74,16 @@ pub(crate) struct SubscriptionView {
     secrets: Vec<SecretView>,
     #[cfg_attr(test, schema(value_type = requests::Status))]
     status: SubscriptionStatus,
+    /// Why the system has disabled it, while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<requests::DisabledReason>))]
+    disabled_reason: Option<DisabledReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
+    disabled_at: Option<String>,
+    #[serde(skip_serializing_if = "HealthView::is_well")]
+    #[cfg_attr(test, schema(required = false))]
+    health: HealthView,
     /// Counts its changes, from 1. The same as the `ETag`.
     version: u64,
     #[cfg_attr(test, schema(format = DateTime))]
@@ -96,9 +109,50 @@ impl From<Subscription> for SubscriptionView {
             retry_policy: subscription.retry_policy,
             secrets: subscription.secrets.iter().map(SecretView::from).collect(),
             status: subscription.status,
+            disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
+            disabled_at: subscription
+                .disabled
+                .map(|disabled| disabled.at.to_string()),
+            health: subscription.health.into(),
             version: subscription.version,
             created_at: subscription.created_at.to_string(),
             updated_at: subscription.updated_at.to_string(),
+        }
+    }
+}
+
+/// How an endpoint fares, where it is not well.
+#[derive(Serialize, PartialEq, Default)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+struct HealthView {
+    /// Since when every attempt has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
+    failing_since: Option<String>,
+    /// Until when nothing is tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
+    circuit_open_until: Option<String>,
+    /// Since when its attempts take long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(format = DateTime))]
+    slow_since: Option<String>,
+}
+
+impl HealthView {
+    fn is_well(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Health> for HealthView {
+    fn from(health: Health) -> Self {
+        let text = |at: Timestamp| at.to_string();
+        Self {
+            failing_since: health.failing_since.map(text),
+            circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
+            slow_since: health.slow_since.map(text),
         }
     }
 }

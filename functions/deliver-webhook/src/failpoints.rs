@@ -62,6 +62,7 @@ impl Failpoints {
             policy: deliver.policy,
             longest_queue_delay: deliver.longest_queue_delay,
             time_for_attempt: deliver.time_for_attempt,
+            care: deliver.care,
             random: deliver.random,
         }
     }

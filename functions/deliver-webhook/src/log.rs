@@ -5,6 +5,7 @@
 use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{DropReason, Hint, Verdict};
+use webhooks_domain::health::HealthChange;
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_lambda::{TraceHeader, with_sources};
 use webhooks_sqs::HintError;
@@ -12,6 +13,11 @@ use webhooks_sqs::HintError;
 pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
     let delivery = hint.delivery;
     let trace = trace.map(|trace| trace.root);
+    if let Report::Attempted { changes, .. } = report {
+        for &change in changes {
+            health(hint, change);
+        }
+    }
     match report {
         Report::Attempted {
             attempt,
@@ -43,9 +49,28 @@ pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Repo
         Report::Dropped(DropReason::NoDelivery) => {
             warn!(delivery.id = %delivery, "queue message for a delivery that is not recorded");
         }
-        Report::Waiting | Report::Dropped(_) => {
+        Report::PutOff(_) | Report::Dropped(_) => {
             debug!(delivery.id = %delivery, report = ?report, "nothing to do");
         }
+    }
+}
+
+/// Of an endpoint only what changes is logged.
+fn health(hint: &Hint, change: HealthChange) {
+    let subscription = hint.delivery.subscription;
+    match change {
+        HealthChange::Disabled(reason) => warn!(
+            subscription.id = %subscription,
+            delivery.id = %hint.delivery,
+            reason = reason.as_str(),
+            "subscription disabled: its deliveries are held",
+        ),
+        change => info!(
+            subscription.id = %subscription,
+            delivery.id = %hint.delivery,
+            change = change.as_str(),
+            "endpoint fares otherwise than before",
+        ),
     }
 }
 

@@ -18,7 +18,8 @@ use std::time::Duration;
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::Deliver;
+use webhooks_domain::deliver::{Care, Deliver};
+use webhooks_domain::health::Watch;
 use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::vault::Vault;
@@ -90,6 +91,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         policy,
         longest_queue_delay: environment.parse("LONGEST_QUEUE_DELAY_SECONDS")?,
         time_for_attempt: timeout + TIME_TO_RECORD,
+        care: Care {
+            policy: environment.health_policy()?,
+            watch: Watch::default(),
+        },
         random: SystemRandom::new(),
     };
     #[cfg(feature = "failpoints")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::deliver::{Recorded, Report};
+use webhooks_domain::deliver::{PutOff, Recorded, Report};
 use webhooks_domain::delivery::{Attempt, DeliveryStatus, Hint, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::timestamp::Timestamp;
@@ -36,7 +36,8 @@ pub(crate) fn report(metrics: &Metrics, report: &Report) {
             }
         }
         Report::Settled(status, _) => ended(metrics, *status),
-        Report::Waiting | Report::Dropped(_) => {}
+        Report::PutOff(PutOff::Parked) => metrics.count(Metric::Parked, 1),
+        Report::PutOff(PutOff::NotDue) | Report::Dropped(_) => {}
     }
 }
 
@@ -130,6 +131,7 @@ mod tests {
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
             owed: owed(),
+            changes: Vec::new(),
         }
     }
 
@@ -192,6 +194,7 @@ mod tests {
             recorded: Recorded::LeftToNextHint,
             event_at: None,
             owed: owed(),
+            changes: Vec::new(),
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
         assert!(line.get("Delivered").is_none());
@@ -201,6 +204,8 @@ mod tests {
     fn what_ends_without_an_attempt_is_counted() {
         let line = line_of(&[Report::Settled(DeliveryStatus::Held, owed())]);
         assert_eq!(line["Held"], 1);
+        let line = line_of(&[Report::PutOff(PutOff::Parked)]);
+        assert_eq!(line["Parked"], 1);
     }
 
     #[test]
@@ -226,6 +231,7 @@ mod tests {
             delivery: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
             attempt: 1,
             due_at: None,
+            detour: None,
         };
         let sent_at = Some(NOW - Duration::from_secs(9));
         taken_up(&metrics, &hint, sent_at, NOW);
@@ -245,6 +251,7 @@ mod tests {
                 delivery: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
                 attempt: 1,
                 due_at: None,
+                detour: None,
             };
             for _ in 0..deliveries {
                 taken_up(&metrics, &hint, Some(NOW - Duration::from_mins(2)), NOW);

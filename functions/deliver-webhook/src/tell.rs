@@ -25,6 +25,8 @@ impl Teller {
     pub(crate) fn report(&self, hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
         let event = OperationalEvent::of_report(&hint.delivery, report);
         self.gathered().extend(event);
+        let changes = OperationalEvent::of_changes(&hint.delivery, report);
+        self.gathered().extend(changes);
         if let (Some(trace), Report::Attempted { attempt, .. }) = (trace, report) {
             let end = attempt.at + Duration::from_millis(attempt.duration_ms.into());
             let annotations = serde_json::json!({

@@ -49,6 +49,7 @@ fn call(delivery: &Delivery) -> Call {
             delivery: delivery.id,
             attempt: 1,
             due_at: None,
+            detour: None,
         }),
         group_id: delivery.id.subscription.to_string(),
     });

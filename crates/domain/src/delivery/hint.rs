@@ -17,6 +17,27 @@ pub struct Hint {
     /// When the attempt is due, as planned by the run that made the one before it, or by
     /// who asked to send it again; `None` for the first of all.
     pub due_at: Option<Timestamp>,
+    /// Why it is on its way again although it was due, if it is.
+    pub detour: Option<Detour>,
+}
+
+/// Why a hint whose attempt is due was put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detour {
+    /// The circuit of its subscription was open.
+    Parked,
+}
+
+impl Hint {
+    /// The hint for the first attempt of a new delivery.
+    pub fn first(delivery: DeliveryId) -> Self {
+        Self {
+            delivery,
+            attempt: 1,
+            due_at: None,
+            detour: None,
+        }
+    }
 }
 
 /// What a hint asks of us now.
@@ -43,6 +64,8 @@ pub enum DropReason {
     Stray,
     /// It is far too early. The sweeper will send another in time.
     NotDue,
+    /// Its circuit is open, and the sweeper sends it another every hour.
+    LeftToSweep,
 }
 
 impl Delivery {
@@ -89,6 +112,7 @@ mod tests {
             delivery: delivery(0).id,
             attempt,
             due_at: (attempt > 1).then_some(NOW),
+            detour: None,
         }
     }
 

@@ -65,6 +65,7 @@ impl Delivery {
             delivery: self.id,
             attempt: self.next_attempt(),
             due_at: self.next_attempt_at,
+            detour: None,
         })
     }
 }

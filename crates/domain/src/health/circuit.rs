@@ -21,11 +21,9 @@ pub struct OpenCircuit {
     pub cooldown: Duration,
 }
 
-/// What a circuit lets through at a time.
+/// What a circuit that is not closed lets through at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CircuitState {
-    /// Everything.
-    Closed,
     /// Nothing, until then.
     Open(Timestamp),
     /// One attempt, to whoever claims it.
@@ -52,12 +50,12 @@ impl OpenCircuit {
         }
     }
 
-    /// What a circuit lets through now.
-    pub fn state(circuit: Option<Self>, now: Timestamp) -> CircuitState {
-        match circuit {
-            None => CircuitState::Closed,
-            Some(open) if now < open.until => CircuitState::Open(open.until),
-            Some(_) => CircuitState::HalfOpen,
+    /// What it lets through now.
+    pub fn state(self, now: Timestamp) -> CircuitState {
+        if now < self.until {
+            CircuitState::Open(self.until)
+        } else {
+            CircuitState::HalfOpen
         }
     }
 }
@@ -137,13 +135,12 @@ mod tests {
     fn a_circuit_is_open_until_its_time_and_then_half_open() {
         let open = CircuitPolicy::new(50, 10, 30).unwrap().open(NOW);
         let end = NOW + Duration::from_secs(30);
-        let at = |now| OpenCircuit::state(Some(open), now);
+        let at = |now| open.state(now);
         assert_eq!(at(end - Duration::from_millis(1)), CircuitState::Open(end));
         assert_eq!(at(end), CircuitState::HalfOpen);
-        assert_eq!(OpenCircuit::state(None, NOW), CircuitState::Closed);
         let lease = end + Duration::from_secs(20);
         let claimed = open.claimed_until(lease);
-        let at = |now| OpenCircuit::state(Some(claimed), now);
+        let at = |now| claimed.state(now);
         assert_eq!(at(end), CircuitState::Open(lease), "the probe is claimed");
         assert_eq!(at(lease), CircuitState::HalfOpen, "and is not for ever");
     }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod breaking;
 mod cases;
+mod faring;
 mod random;
 mod recovering;
 mod resending;

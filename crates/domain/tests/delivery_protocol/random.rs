@@ -2,7 +2,7 @@
 //!
 //! A plan of steps is drawn: messages are received in any order, some twice; every call
 //! of a port may fail before or after its effect, which ends the run as a crash does;
-//! clocks are wrong; sweeps come when they like, and die; the queue is purged;
+//! clocks are wrong; circuits open; sweeps come when they like, and die; the queue is purged;
 //! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the world is left in peace until nothing is
 //! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
 //! in `proptest-regressions`, which the next run tries first.
@@ -14,6 +14,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use webhooks_domain::deliver::{Recorded, Report};
 use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason};
+use webhooks_domain::health::CircuitPolicy;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
@@ -106,6 +107,13 @@ fn policies() -> impl Strategy<Value = RetryPolicy> {
     })
 }
 
+/// No circuit, or one that opens soon.
+fn circuits() -> impl Strategy<Value = Option<CircuitPolicy>> {
+    let circuit = (1..4_u32, 1..900_u32)
+        .prop_map(|(minimum, cooldown)| CircuitPolicy::new(50, minimum, cooldown).unwrap());
+    proptest::option::of(circuit)
+}
+
 fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
     let deadline = prop_oneof![3 => Just(None), 1 => (0..10_000_u64).prop_map(Some)];
     proptest::collection::vec(deadline, 1..4)
@@ -127,12 +135,18 @@ struct Run {
 }
 
 impl Run {
-    fn new(policy: RetryPolicy, deadlines: &[Option<u64>], statuses: &[u16]) -> Self {
+    fn new(
+        policy: RetryPolicy,
+        circuit: Option<CircuitPolicy>,
+        deadlines: &[Option<u64>],
+        statuses: &[u16],
+    ) -> Self {
         let deadlines: Vec<_> = deadlines
             .iter()
             .map(|secs| secs.map(|secs| samples::NOW + Duration::from_secs(secs)))
             .collect();
-        let stage = stage_with(policy.clone(), &deadlines);
+        let mut stage = stage_with(policy.clone(), &deadlines);
+        stage.deliver.care.policy.circuit = circuit;
         let has_deadline = |(id, deadline): (&DeliveryId, &Option<_>)| deadline.map(|_| *id);
         let expiring = stage
             .ids
@@ -372,11 +386,12 @@ proptest! {
     #[test]
     fn no_order_of_events_loses_forks_or_hurries_a_delivery(
         policy in policies(),
+        circuit in circuits(),
         deadlines in deadlines(),
         statuses in statuses(),
         steps in steps(),
     ) {
-        let mut run = Run::new(policy, &deadlines, &statuses);
+        let mut run = Run::new(policy, circuit, &deadlines, &statuses);
         for step in &steps {
             run.take(step);
         }

@@ -11,7 +11,7 @@ use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_testkit::{Fault, samples};
 
-use crate::stage::{Stage, first_hint, now, schedule, stage, stage_with};
+use crate::stage::{Stage, now, schedule, stage, stage_with};
 
 const EXHAUSTED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
@@ -149,7 +149,7 @@ fn what_has_expired_is_not_sent_again() {
 fn a_hint_of_the_round_before_makes_no_attempt() {
     let (stage, old) = held();
     stage.resend(stage.ids[0]).unwrap();
-    for stray in [old, first_hint(stage.ids[0])] {
+    for stray in [old, Hint::first(stage.ids[0])] {
         let report = stage.run(&stray).unwrap();
         assert!(matches!(
             report,

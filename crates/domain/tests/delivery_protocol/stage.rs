@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{Deliver, DeliverError, Report};
+use webhooks_domain::deliver::{Care, Deliver, DeliverError, Report};
 use webhooks_domain::delivery::{Delivery, Hint};
 use webhooks_domain::due::LongestQueueDelay;
+use webhooks_domain::health::{Health, HealthPolicy, OpenCircuit, Watch};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
-use webhooks_domain::ports::{DeliveryQueue, SubscriptionStore};
+use webhooks_domain::ports::{DeliveryQueue, HealthStore, SubscriptionStore, WriteOutcome};
 use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
@@ -96,6 +97,10 @@ pub(crate) fn deliver(world: &World, policy: RetryPolicy) -> TestDeliver {
         policy,
         longest_queue_delay: LongestQueueDelay::MAX,
         time_for_attempt: Duration::from_secs(17),
+        care: Care {
+            policy: HealthPolicy::NONE,
+            watch: Watch::default(),
+        },
         random: SystemRandom::new(),
     }
 }
@@ -106,14 +111,6 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) fn schedule(delays: &[u32]) -> RetryPolicy {
     RetryPolicy::schedule(delays.to_vec()).unwrap()
-}
-
-pub(crate) fn first_hint(delivery: DeliveryId) -> Hint {
-    Hint {
-        delivery,
-        attempt: 1,
-        due_at: None,
-    }
 }
 
 pub(crate) fn header<'a>(request: &'a WebhookRequest, name: &str) -> &'a str {
@@ -136,14 +133,40 @@ impl Stage {
     pub(crate) fn queue_first(&self, id: DeliveryId) {
         now(DeliveryQueue::send(
             &self.world,
-            &first_hint(id),
+            &Hint::first(id),
             Duration::ZERO,
         ))
         .unwrap();
     }
 
+    /// Lets a delivery's circuit be open until then.
+    pub(crate) fn reopen_circuit(&self, id: DeliveryId, until: Timestamp) {
+        let current = self.subscription_of(id).unwrap();
+        let circuit = OpenCircuit {
+            until,
+            cooldown: Duration::from_secs(30),
+        };
+        let health = Health {
+            circuit: Some(circuit),
+            ..current.health
+        };
+        let written = now(self.world.change_health(&current, &health));
+        assert_eq!(written.unwrap(), WriteOutcome::Written);
+    }
+
+    /// One more delivery of the first one's subscription. It is not queued.
+    pub(crate) fn another_delivery(&self, event: &str) -> DeliveryId {
+        let message = samples::message("acme", event);
+        let mut delivery = samples::delivery(&message, self.ids[0].subscription);
+        delivery.created_at = self.world.time();
+        delivery.expires_at = self.world.time() + Duration::from_hours(24 * 90);
+        let id = delivery.id;
+        self.world.record_call(message, delivery);
+        id
+    }
+
     pub(crate) fn run_first(&self) -> Report {
-        self.run(&first_hint(self.ids[0])).unwrap()
+        self.run(&Hint::first(self.ids[0])).unwrap()
     }
 
     pub(crate) fn run(&self, hint: &Hint) -> Result<Report, DeliverError> {
@@ -177,18 +200,19 @@ impl Stage {
     }
 
     /// Runs what is in the queue, and the sweep when it is time for it, until nothing is
-    /// left to do.
-    pub(crate) fn drain(&self) {
+    /// left to do. Gives what came of it, failures of ours left out.
+    pub(crate) fn drain(&self) -> Vec<Report> {
+        let mut reports = Vec::new();
         for _ in 0..100_000 {
             let next_sweep = self.world.next_sweep_at().map(next_minute);
             if let Some(message) = self.world.receive_before(next_sweep.unwrap_or(NEVER)) {
                 // What fails is in the queue again.
-                let _ = self.handle(message);
+                reports.extend(self.handle(message));
             } else if let Some(next_sweep) = next_sweep {
                 self.world.set_now(self.world.time().max(next_sweep));
                 self.sweep();
             } else {
-                return;
+                return reports;
             }
         }
         panic!("there is always something left to do");
@@ -226,6 +250,7 @@ impl Stage {
                 let version = current.version + 1;
                 let changed = Subscription {
                     status,
+                    disabled: None,
                     version,
                     ..current
                 };

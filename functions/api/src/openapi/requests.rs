@@ -58,7 +58,7 @@ pub(crate) struct RetryBackoff {
     jitter: Option<f64>,
 }
 
-/// Whether a subscription is sent to: `disabled` when the endpoint said that it is gone.
+/// Whether a subscription is sent to: `disabled` is the system's word.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SubscriptionStatus)]
@@ -66,6 +66,16 @@ pub(crate) enum Status {
     Active,
     Paused,
     Disabled,
+}
+
+/// Why the system has disabled a subscription.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum DisabledReason {
+    /// The endpoint answered 410.
+    EndpointGone,
+    /// Everything has failed for longer than the stack allows.
+    Failing,
 }
 
 /// What a request may ask a subscription to be.

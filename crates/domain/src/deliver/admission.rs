@@ -1,0 +1,50 @@
+//! May this attempt be made now? One decision, from what was read.
+
+use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
+use crate::health::{CircuitState, OpenCircuit};
+use crate::message::Message;
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::timestamp::Timestamp;
+
+/// Whether an attempt that is due may be made now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It may.
+    Attempt(Box<Subscription>),
+    /// It may be the one that an open circuit lets through, for whoever claims that.
+    Probe(Box<Subscription>, OpenCircuit),
+    /// It may not: the circuit is open until then.
+    Park(Timestamp),
+    /// It may not, and the delivery has this status instead.
+    Settle(DeliveryStatus),
+}
+
+impl Admission {
+    /// Decides, now.
+    pub(super) fn of(
+        delivery: &Delivery,
+        message: &Message,
+        subscription: Option<Subscription>,
+        now: Timestamp,
+    ) -> Self {
+        let Some(subscription) = subscription.map(Box::new) else {
+            return Self::Settle(DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted));
+        };
+        if now > delivery.deadline(message) {
+            return Self::Settle(DeliveryStatus::Failed(FailureReason::Expired));
+        }
+        if message.is_test {
+            return Self::Attempt(subscription);
+        }
+        if subscription.status != SubscriptionStatus::Active {
+            return Self::Settle(DeliveryStatus::Held);
+        }
+        match subscription.health.circuit {
+            Some(circuit) => match circuit.state(now) {
+                CircuitState::Open(until) => Self::Park(until),
+                CircuitState::HalfOpen => Self::Probe(subscription, circuit),
+            },
+            None => Self::Attempt(subscription),
+        }
+    }
+}

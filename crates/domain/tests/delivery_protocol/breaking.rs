@@ -1,0 +1,202 @@
+//! The circuit of a subscription, in the delivery protocol.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::stage::{NEVER, Stage, deliver, now, schedule, stage_with};
+use webhooks_domain::deliver::{PutOff, Report};
+use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint};
+use webhooks_domain::due::OVERDUE_AFTER;
+use webhooks_domain::health::{CircuitPolicy, HealthChange, OpenCircuit};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ports::DeliveryQueue;
+use webhooks_testkit::{Fault, samples};
+
+const COOLDOWN: Duration = Duration::from_secs(30);
+const MINIMUM: usize = 5;
+
+/// A stage whose deliveries are all of one subscription, queued, and whose circuit opens
+/// when five attempts have failed.
+fn stage(deliveries: usize) -> (Stage, Vec<DeliveryId>) {
+    // So many attempts that none of these tests comes to the last.
+    let delays = [vec![0], vec![60; 30]].concat();
+    let mut stage = stage_with(schedule(&delays), &[None]);
+    stage.deliver.care.policy.circuit = Some(CircuitPolicy::new(80, 5, 30).unwrap());
+    let others = (1..deliveries).map(|n| stage.another_delivery(&format!("another {n}")));
+    let ids: Vec<_> = std::iter::once(stage.ids[0]).chain(others).collect();
+    for &id in &ids[1..] {
+        stage.queue_first(id);
+    }
+    (stage, ids)
+}
+
+fn circuit(stage: &Stage) -> Option<OpenCircuit> {
+    stage.subscription_of(stage.ids[0]).unwrap().health.circuit
+}
+
+/// A stage whose circuit has just opened, with this many deliveries that were not tried.
+fn opened(untried: usize) -> (Stage, Vec<DeliveryId>) {
+    let (stage, ids) = stage(MINIMUM + untried);
+    stage.world.answer([500; MINIMUM].map(samples::response));
+    for &id in &ids[..MINIMUM] {
+        stage.run(&Hint::first(id)).unwrap();
+    }
+    stage.world.purge_queue();
+    for &id in &ids[MINIMUM..] {
+        stage.queue_first(id);
+    }
+    (stage, ids[MINIMUM..].to_vec())
+}
+
+#[test]
+fn a_circuit_opens_parks_what_comes_without_an_attempt_and_closes_with_a_probe() {
+    let (stage, untried) = opened(10);
+    let open = circuit(&stage).unwrap();
+    assert_eq!(open.until, stage.world.time() + COOLDOWN);
+    for _ in &untried {
+        let message = stage.world.receive_before(open.until).unwrap();
+        let report = stage.handle(message).unwrap();
+        assert_eq!(report, Report::PutOff(PutOff::Parked));
+    }
+    assert_eq!(stage.world.requests().len(), MINIMUM);
+    assert!(stage.world.receive_before(open.until).is_none());
+    assert!(
+        untried
+            .iter()
+            .all(|&id| stage.delivery_of(id).attempts.is_empty())
+    );
+
+    let reports = stage.drain();
+    let closed = |report: &&Report| matches!(report, Report::Attempted { changes, .. } if changes.contains(&HealthChange::CircuitClosed));
+    assert_eq!(reports.iter().filter(closed).count(), 1);
+    assert_eq!(circuit(&stage), None);
+    for id in untried {
+        let delivery = stage.delivery_of(id);
+        assert_eq!(delivery.status, DeliveryStatus::Succeeded);
+        assert_eq!(delivery.attempts.len(), 1, "parking costs no attempt");
+    }
+}
+
+#[test]
+fn one_attempt_probes_and_the_others_wait_for_what_comes_of_it() {
+    let (mut stage, untried) = opened(2);
+    stage.world.purge_queue();
+    let open = circuit(&stage).unwrap();
+    stage.world.set_now(open.until);
+    let (probe, other) = (Hint::first(untried[0]), Hint::first(untried[1]));
+    let beside = deliver(&stage.world, schedule(&[0, 60]));
+    stage.world.during_requests(move |_| {
+        let report = now(beside.run(&other, NEVER)).unwrap();
+        assert_eq!(report, Report::PutOff(PutOff::Parked));
+    });
+    stage.deliver.care.policy.disable_after = None;
+    stage.world.answer([samples::response(500)]);
+    stage.run(&probe).unwrap();
+    assert_eq!(stage.world.requests().len(), MINIMUM + 1);
+    let longer = circuit(&stage).unwrap();
+    assert_eq!(longer.until, stage.world.time() + 2 * COOLDOWN);
+}
+
+#[test]
+fn a_probe_that_is_lost_in_a_crash_is_made_good_by_the_next() {
+    let (stage, untried) = opened(2);
+    let open = circuit(&stage).unwrap();
+    stage.world.set_now(open.until);
+    // Load, subscription, claim: the fourth call opens the secrets or records.
+    let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
+    stage.world.plant(faults);
+    let message = stage.world.receive().unwrap();
+    assert!(stage.handle(message).is_err());
+    assert!(
+        circuit(&stage).unwrap().until > open.until,
+        "it was claimed"
+    );
+    stage.drain();
+    assert_eq!(circuit(&stage), None);
+    let statuses = untried.iter().map(|&id| stage.delivery_of(id).status);
+    assert!(
+        statuses
+            .into_iter()
+            .all(|status| status == DeliveryStatus::Succeeded)
+    );
+}
+
+#[test]
+fn what_was_parked_comes_back_at_a_bounded_rate() {
+    let (stage, untried) = opened(100);
+    stage.drain();
+    let mut by_second = BTreeMap::<i64, usize>::new();
+    for (at, _) in &stage.world.requests()[MINIMUM..] {
+        *by_second.entry(at.as_secs()).or_default() += 1;
+    }
+    // The five that failed before are among them, once they are swept.
+    assert_eq!(by_second.values().sum::<usize>(), untried.len() + MINIMUM);
+    // The queue counts whole seconds.
+    assert!(
+        by_second.values().all(|&count| count <= 11),
+        "{by_second:?}"
+    );
+}
+
+#[test]
+fn the_sweep_multiplies_nothing_while_a_circuit_is_open() {
+    const DELIVERIES: usize = 60;
+    let (mut stage, ids) = stage(DELIVERIES);
+    stage
+        .world
+        .answer((0..1_000).map(|_| samples::response(500)));
+    let circuit = stage.deliver.care.policy.circuit.take();
+    for &id in &ids {
+        stage.run(&Hint::first(id)).unwrap();
+    }
+    stage.deliver.care.policy.circuit = circuit;
+    // The queue hands out what it has, and in each hour the sweep finds all of them overdue.
+    let minute = Duration::from_mins(1);
+    let mut most = 0;
+    for _ in 0..12 * 60 {
+        let next = stage.world.time() + minute;
+        stage.sweep();
+        while let Some(message) = stage.world.receive_before(next) {
+            let _ = stage.handle(message);
+        }
+        stage.world.set_now(next);
+        most = most.max(stage.world.queue().len());
+    }
+    assert!(
+        most <= 2 * DELIVERIES,
+        "{most} hints for {DELIVERIES} deliveries"
+    );
+    // Each quarter of an hour one probe, once the circuit has been open for so long.
+    let probes = stage.world.requests().len() - DELIVERIES - MINIMUM;
+    assert!((40..70).contains(&probes), "{probes}");
+}
+
+#[test]
+fn an_overdue_hint_is_left_to_the_sweep_and_a_parked_one_goes_on() {
+    let (stage, _) = opened(0);
+    let id = stage.ids[0];
+    let due_at = stage.delivery().next_attempt_at;
+    let late = due_at.unwrap() + OVERDUE_AFTER;
+    stage.world.set_now(late);
+    stage.reopen_circuit(id, late + COOLDOWN);
+    let swept = Hint {
+        delivery: id,
+        attempt: 2,
+        due_at,
+        detour: None,
+    };
+    let report = stage.run(&swept).unwrap();
+    assert_eq!(report, Report::Dropped(DropReason::LeftToSweep));
+    assert!(stage.world.queue().is_empty());
+    let parked = Hint {
+        detour: Some(Detour::Parked),
+        ..swept
+    };
+    let report = stage.run(&parked).unwrap();
+    assert_eq!(report, Report::PutOff(PutOff::Parked));
+    let [queued] = stage.world.queue()[..] else {
+        panic!("one hint, {:?}", stage.world.queue())
+    };
+    assert_eq!(queued.hint, parked);
+    now(DeliveryQueue::send(&stage.world, &swept, Duration::ZERO)).unwrap();
+}

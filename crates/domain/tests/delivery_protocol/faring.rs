@@ -1,0 +1,161 @@
+//! How an endpoint fares, and what that means for what is sent to it.
+
+use std::time::Duration;
+
+use crate::stage::{Stage, now, schedule, stage_with};
+use webhooks_domain::deliver::Report;
+use webhooks_domain::delivery::DeliveryStatus;
+use webhooks_domain::health::{Health, HealthChange, HealthPolicy};
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ports::{HealthStore, SubscriptionStore, WriteOutcome};
+use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_testkit::{Fault, samples};
+
+const DAY: Duration = Duration::from_hours(24);
+/// An endpoint that fails is tried for this long.
+const BOUND: Duration = Duration::from_hours(5 * 24);
+
+/// A stage that disables what fails for too long. Its delivery is not queued.
+fn stage() -> Stage {
+    let mut stage = stage_with(schedule(&[0, 60]), &[None]);
+    stage.deliver.care.policy.disable_after = Some(BOUND);
+    stage.world.purge_queue();
+    stage
+}
+
+fn subscription(stage: &Stage, id: DeliveryId) -> Subscription {
+    stage.subscription_of(id).unwrap()
+}
+
+fn health(stage: &Stage) -> Health {
+    subscription(stage, stage.ids[0]).health
+}
+
+/// What the attempts of a run have changed.
+fn changes(reports: &[Report]) -> Vec<HealthChange> {
+    let changes = reports.iter().filter_map(|report| match report {
+        Report::Attempted { changes, .. } => Some(changes.clone()),
+        _ => None,
+    });
+    changes.flatten().collect()
+}
+
+/// Another delivery of the first one's subscription, which fails as often as it is tried.
+fn fail_another(stage: &Stage, event: &str) -> (DeliveryId, Vec<Report>) {
+    let id = stage.another_delivery(event);
+    stage.world.answer([500, 500].map(samples::response));
+    stage.queue_first(id);
+    (id, stage.drain())
+}
+
+#[test]
+fn an_endpoint_fails_from_the_first_retry_that_does_until_something_succeeds() {
+    let stage = stage();
+    stage.world.answer([samples::response(500)]);
+    stage.run_first();
+    assert_eq!(health(&stage), Health::default(), "a first failure is none");
+    stage.world.answer([samples::response(500)]);
+    assert_eq!(changes(&stage.drain()), [HealthChange::Failing]);
+    let since = stage.delivery().attempts[1].at;
+    assert_eq!(health(&stage).failing_since, Some(since));
+    let version = subscription(&stage, stage.ids[0]).version;
+    assert_eq!(version, 1, "no change that an editor needs to know of");
+
+    let (_, reports) = fail_another(&stage, "second");
+    assert_eq!(changes(&reports), [], "it is written once");
+    assert_eq!(health(&stage).failing_since, Some(since));
+
+    stage.queue_first(stage.another_delivery("third"));
+    assert_eq!(changes(&stage.drain()), [HealthChange::Recovered]);
+    assert_eq!(health(&stage), Health::default());
+}
+
+#[test]
+fn what_fails_for_longer_than_the_bound_is_disabled_and_what_is_owed_is_held() {
+    let stage = stage();
+    fail_another(&stage, "begins to fail");
+    let since = health(&stage).failing_since.unwrap();
+    stage.world.set_now(since + BOUND - DAY);
+    let (_, reports) = fail_another(&stage, "still in time");
+    assert_eq!(changes(&reports), []);
+    stage.world.set_now(since + BOUND);
+    let (id, reports) = fail_another(&stage, "too long");
+    let disabled = HealthChange::Disabled(DisabledReason::Failing);
+    assert_eq!(changes(&reports), [disabled]);
+    let after = subscription(&stage, id);
+    assert_eq!(after.status, SubscriptionStatus::Disabled);
+    let why = after.disabled.unwrap();
+    assert_eq!(why.reason, DisabledReason::Failing);
+    assert_eq!(why.at, after.updated_at);
+    assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Held);
+}
+
+#[test]
+fn one_success_begins_the_time_anew() {
+    let stage = stage();
+    fail_another(&stage, "begins to fail");
+    let since = health(&stage).failing_since.unwrap();
+    stage.world.set_now(since + BOUND - DAY);
+    stage.queue_first(stage.another_delivery("succeeds"));
+    stage.drain();
+    stage.world.set_now(since + BOUND);
+    let (id, _) = fail_another(&stage, "fails again");
+    assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
+}
+
+#[test]
+fn without_a_bound_nothing_is_disabled() {
+    let mut stage = stage();
+    stage.deliver.care.policy = HealthPolicy::NONE;
+    fail_another(&stage, "begins to fail");
+    stage.world.set_now(stage.world.time() + 100 * DAY);
+    // The sample's own deliveries have expired by then.
+    let (id, _) = fail_another(&stage, "fails still");
+    assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
+}
+
+#[test]
+fn a_change_by_a_person_meanwhile_counts_for_more_than_what_was_seen() {
+    let stage = stage();
+    fail_another(&stage, "begins to fail");
+    let since = health(&stage).failing_since.unwrap();
+    stage.world.set_now(since + BOUND);
+    let first = stage.ids[0];
+    let read = subscription(&stage, first);
+    stage.world.during_requests(move |world| {
+        let enabled = Subscription {
+            version: read.version + 1,
+            ..read.clone()
+        };
+        if now(world.change_health(&read, &Health::default())).unwrap() == WriteOutcome::Written {
+            now(world.replace(&enabled)).unwrap();
+        }
+    });
+    let id = stage.another_delivery("fails under way");
+    stage.world.answer([samples::response(500)]);
+    stage.queue_first(id);
+    let reports = stage.handle(stage.world.receive().unwrap()).unwrap();
+    assert_eq!(changes(&[reports]), []);
+    assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
+}
+
+#[test]
+fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
+    let stage = stage();
+    stage.world.answer((0..4).map(|_| samples::response(500)));
+    stage.run_first();
+    // Load, subscription, queue nothing, record: the fourth call writes the health.
+    let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
+    stage.world.plant(faults);
+    let message = stage.world.receive().unwrap();
+    assert!(stage.handle(message).is_err());
+    assert!(
+        !stage.world.clear_faults(),
+        "the write of the health failed"
+    );
+    stage.drain();
+    assert_eq!(stage.delivery().attempts.len(), 2);
+    assert_eq!(health(&stage), Health::default());
+    fail_another(&stage, "the next one writes it");
+    assert!(health(&stage).failing_since.is_some());
+}
