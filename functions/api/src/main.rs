@@ -4,6 +4,7 @@ mod cursor;
 mod deliveries;
 mod enable;
 mod extract;
+mod filters;
 mod lists;
 mod metrics;
 mod openapi;
@@ -205,6 +206,7 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
             post(recoveries::stop),
         )
+        .route("/filters/test", post(filters::test))
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))

@@ -37,6 +37,7 @@ use crate::problem::Problem;
         crate::recoveries::list,
         crate::recoveries::show,
         crate::recoveries::stop,
+        crate::filters::test,
         crate::openapi::show,
     ),
     components(schemas(Problem)),
@@ -56,6 +57,7 @@ mod tests {
     use axum::http::{Request, StatusCode};
     use serde_json::{Value, json};
     use tower::ServiceExt;
+    use webhooks_domain::filter::try_filter;
     use webhooks_domain::manage::{Rotation, SubscriptionChange, test_event_type};
     use webhooks_domain::outbound::DevelopmentNetworks;
     use webhooks_domain::recovery::RecoveryRequest;
@@ -182,6 +184,8 @@ mod tests {
         assert_eq!(documented("Rotation"), known_fields(&rotation.problem));
         let test = test_event_type(unknown.as_bytes()).unwrap_err();
         assert_eq!(documented("Test"), known_fields(&test.problem));
+        let trial = try_filter(unknown.as_bytes()).unwrap_err();
+        assert_eq!(documented("FilterTest"), known_fields(&trial.problem));
         let now = Timestamp::from_millis(0);
         let recover = RecoveryRequest::recover(unknown.as_bytes(), now).unwrap_err();
         assert_eq!(documented("Recover"), known_fields(&recover.problem));
@@ -202,6 +206,7 @@ mod tests {
         }
         Rotation::parse(&example("Rotation")).unwrap();
         test_event_type(&example("Test")).unwrap();
+        assert!(try_filter(&example("FilterTest")).unwrap());
         let now = Timestamp::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
         RecoveryRequest::recover(&example("Recover"), now).unwrap();
         RecoveryRequest::replay(&example("Replay"), now).unwrap();
