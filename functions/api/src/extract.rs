@@ -15,15 +15,19 @@ use webhooks_domain::manage::{IdempotencyKey, Precondition};
 
 use crate::problem::Problem;
 
+/// The text of a parameter or a header, parsed.
+fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error| Problem::bad_parameter(name, error))
+}
+
 /// The named segments of the path, as text.
 pub(crate) struct PathTexts(BTreeMap<String, String>);
 
 impl PathTexts {
     /// A segment, parsed.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Problem> {
-        let text = self.0.get(name).map_or("", String::as_str);
-        text.parse()
-            .map_err(|error| Problem::bad_parameter(name, error))
+        parse(name, self.0.get(name).map_or("", String::as_str))
     }
 }
 
@@ -63,24 +67,7 @@ impl QueryTexts {
 
     /// A parameter, parsed, if it is there.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let text = self.text(name);
-        text.map(|text| {
-            text.parse()
-                .map_err(|error| Problem::bad_parameter(name, error))
-        })
-        .transpose()
-    }
-
-    /// The parameter `limit`: 1 to `max`.
-    pub(crate) fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
-        match self.text("limit").map(str::parse) {
-            None => Ok(default),
-            Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
-            Some(_) => Err(Problem::bad_parameter(
-                "limit",
-                format!("must be 1 to {max}"),
-            )),
-        }
+        self.text(name).map(|text| parse(name, text)).transpose()
     }
 }
 
@@ -136,11 +123,7 @@ fn parse_header<T: FromStr<Err: Display>>(
     name: &str,
 ) -> Result<Option<T>, Problem> {
     let text = header(headers, name)?;
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| Problem::bad_parameter(name, error))
-    })
-    .transpose()
+    text.map(|text| parse(name, text)).transpose()
 }
 
 /// Which version the request is meant for: `If-Match`.

@@ -8,6 +8,7 @@ mod filters;
 mod lists;
 mod metrics;
 mod openapi;
+mod pages;
 mod problem;
 mod recoveries;
 mod resend;
