@@ -35,10 +35,22 @@ impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        check_path(parts.raw_http_path())?;
         let path = Path::from_request_parts(parts, state).await;
         path.map(|Path(texts)| Self(texts))
             .map_err(|error| Problem::bad_parameter("path", error))
     }
+}
+
+/// Refuses a path that would be read as another one. It may come without its escapes, and
+/// what makes a URL of it leaves out line ends and tabs, takes `\` for `/`, and follows `..`.
+fn check_path(raw: &str) -> Result<(), Problem> {
+    let has_dots = raw.split('/').any(|segment| matches!(segment, "." | ".."));
+    if has_dots || raw.contains(['\t', '\n', '\r', '\\']) {
+        let problem = "must have no line ends, tabs and backslashes, and no `.` or `..` alone";
+        return Err(Problem::bad_parameter("path", problem));
+    }
+    Ok(())
 }
 
 /// The parameters of the query, as text, each at most once.
