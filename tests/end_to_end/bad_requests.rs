@@ -33,7 +33,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
             format!("{}%00", long(prefix, digits - 1)),
         ]
     };
-    let mut customers: Vec<_> = texts(&["a%20b", "a%2Fb", "%00", "%C3%BC", "a%0Ab", "%24where"]);
+    let mut customers: Vec<_> = texts(&["a%20b", "%00", "%C3%BC", "%24where"]);
     customers.push(long("", 129));
     let mut cursors: Vec<_> = texts(&["", "x", "%F0%9F", "MQ", "eyJ2IjoxfQ", "../..", "%00"]);
     cursors.extend([
@@ -87,6 +87,22 @@ const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listDeliveriesOfCustomer", "limit", "101"),
     ("listMessages", "limit", "101"),
     ("listMessages", "status", "held"),
+];
+
+/// Paths that the document has not.
+const PATHS: &[(&str, u16, Option<&str>)] = &[
+    ("/", 404, None),
+    ("/nowhere", 404, None),
+    ("/customers", 404, None),
+    ("/customers/acme/subscriptions/", 404, None),
+    ("/messages/", 404, None),
+    ("/OPENAPI.json", 404, None),
+    ("/customers//subscriptions", 400, Some("customerId")),
+    // Not the customer `acme`.
+    ("/customers/ac%0Ame/subscriptions", 400, Some("path")),
+    ("/customers/acme%09/subscriptions", 400, Some("path")),
+    ("/customers/x%2F..%2Facme/subscriptions", 400, Some("path")),
+    ("/customers/x%5C..%5Cacme/subscriptions", 400, Some("path")),
 ];
 
 /// Bodies that operations refuse: a good one with these fields instead, and the field that
@@ -156,7 +172,11 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
             "retryPolicy",
             json!({"schedule": [0, 604_801]}),
         ),
-        (SUBSCRIPTION, "retryPolicy", json!({"schedule": vec![0; 51]})),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": vec![0; 51]}),
+        ),
         (
             SUBSCRIPTION,
             "retryPolicy",
@@ -228,8 +248,8 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         "https://exa mple.com/",
         "https://example.com/\r\nx-a: 1",
         "https://10.0.0.1/",
-        "https://0x7f.1/",
-        "https://2130706433/",
+        "https://0x0a.1/",
+        "https://167772161/",
         "https://[::1]/",
         "https://[::ffff:169.254.169.254]/",
         "http://169.254.169.254/latest/meta-data",
@@ -487,22 +507,14 @@ impl Table {
                 }
             }
         }
-        for path in [
-            "/",
-            "/nowhere",
-            "/customers",
-            "/customers//subscriptions",
-            "/customers/acme/subscriptions/",
-            "/messages/",
-            "/OPENAPI.json",
-        ] {
+        for &(path, status, field) in PATHS {
             self.lines.push(Line {
                 method: Method::GET,
                 path: path.to_owned(),
                 header: None,
                 body: None,
-                status: 404,
-                field: None,
+                status,
+                field: field.map(str::to_owned),
             });
         }
     }
@@ -622,10 +634,10 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
     let list = test.api.subscriptions(&test.customer, None, None).await?;
     assert_eq!(list.data, [before], "something was changed or created");
     // What is refused above is refused for its fault: without one, each of them is taken.
-    let (last, others): (Vec<_>, Vec<_>) = operations
+    let (deletion, others): (Vec<_>, Vec<_>) = operations
         .iter()
         .partition(|operation| operation.method == Method::DELETE);
-    for operation in others.into_iter().chain(last) {
+    for operation in others.into_iter().chain(deletion) {
         let line = table.good(operation);
         let (status, _, body) = send(&test, &line).await?;
         assert!(status.is_success(), "{}: {body:?}", operation.id);
