@@ -12,6 +12,7 @@
     reason = "runs beside the system, not in a function: it waits, and reads its environment"
 )]
 
+mod bad_requests;
 mod command_line;
 mod contract;
 mod crash;

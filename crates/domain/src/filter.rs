@@ -3,11 +3,13 @@
 mod members;
 mod pattern;
 mod payload;
+mod trial;
 
 use quamina::{Quamina, QuaminaBuilder};
 
 use self::pattern::Pattern;
 use self::payload::{has_value, is_too_deep, project};
+pub use self::trial::try_filter;
 
 /// An EventBridge event pattern over the payload (the event's `detail`).
 ///

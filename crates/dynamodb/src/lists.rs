@@ -188,7 +188,7 @@ impl DeliveryDirectory for DynamoStore {
         window: &Window,
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
         let partition = format!("{DELIVERY_PREFIX}{subscription}");
-        let key = |place: &Place| Key::delivery(&delivery_at(place, subscription));
+        let key = |place: &Place| delivery_key(place.message, subscription);
         self.index_page::<OwedEntry, _>(&DELIVERIES, partition, key, window, "list deliveries")
             .await
     }
@@ -198,7 +198,7 @@ impl DeliveryDirectory for DynamoStore {
         subscription: &SubscriptionId,
         window: &Window,
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
-        let key = |place: &Place| Key::delivery(&delivery_at(place, subscription));
+        let key = |place: &Place| delivery_key(place.message, subscription);
         let partition = subscription.to_string();
         let operation = "list what is undelivered";
         self.index_page::<OwedEntry, _>(&UNDELIVERED, partition, key, window, operation)
@@ -219,11 +219,11 @@ impl DeliveryDirectory for DynamoStore {
     }
 }
 
-fn delivery_at(place: &Place, subscription: &SubscriptionId) -> DeliveryId {
-    DeliveryId {
-        message: place.message,
+fn delivery_key(message: MessageId, subscription: &SubscriptionId) -> Key {
+    Key::delivery(&DeliveryId {
+        message,
         subscription: *subscription,
-    }
+    })
 }
 
 impl MessageDirectory for DynamoStore {
@@ -252,15 +252,9 @@ impl MessageDirectory for DynamoStore {
         after: Option<&SubscriptionId>,
         limit: u32,
     ) -> Result<EntryPage<Delivery>, StoreError> {
-        let delivery_to = |subscription: &SubscriptionId| {
-            Key::delivery(&DeliveryId {
-                message: *id,
-                subscription: *subscription,
-            })
-        };
         let limit = limit as usize;
         let mut items = Vec::new();
-        let mut start = after.map(|subscription| to_attributes(&delivery_to(subscription)));
+        let mut start = after.map(|subscription| to_attributes(&delivery_key(*id, subscription)));
         // One query reads 1 MB at most, however much is asked for.
         loop {
             let missing = limit.saturating_sub(items.len());

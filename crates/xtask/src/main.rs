@@ -20,6 +20,7 @@ mod artifacts;
 mod bench;
 mod chaos;
 mod check;
+mod contract;
 mod dashboard;
 mod demo;
 mod emulator;

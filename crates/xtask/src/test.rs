@@ -4,12 +4,13 @@
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::artifacts::Variant;
+use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
 use crate::progress::{heading, step};
 use crate::stack::Stack;
+use crate::tools::Tools;
 use crate::workspace::{Package, Workspace};
-use crate::{chaos, failpoints, prepare, process};
+use crate::{chaos, contract, failpoints, prepare, process};
 
 /// The package of the tests that look at the whole system.
 pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
@@ -39,6 +40,8 @@ enum Part {
     Express,
     /// End to end, with a Standard workflow.
     Standard,
+    /// Requests made up from the API's document, and its answers held against it.
+    Contract,
     /// End to end, while calls fail and functions crash.
     Chaos,
 }
@@ -77,8 +80,23 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if !chosen.is_empty() {
         end_to_end(workspace, options, &chosen)?;
     }
-    // It has no tests that a filter could choose.
-    if options.includes(Part::Chaos) && options.filter.is_none() {
+    // The others have no tests that a filter could choose.
+    if options.filter.is_some() {
+        return Ok(());
+    }
+    if options.includes(Part::Contract) {
+        heading("the API's contract");
+        let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+        on_stack(
+            workspace,
+            "contract",
+            &tools,
+            &programs,
+            "EXPRESS",
+            |stack| contract::run(workspace, stack),
+        )?;
+    }
+    if options.includes(Part::Chaos) {
         heading("chaos, ten seeds");
         chaos::run(workspace, &chaos::Options::of_the_test())?;
     }
@@ -95,16 +113,36 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[(Part, &str)])
     process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
     for (_, workflow_type) in chosen {
         heading(&format!("end-to-end tests, workflow type {workflow_type}"));
-        let stack = Stack::new(workspace, &format!("test/{}", workflow_type.to_lowercase()));
-        // What an interrupted run may have left.
-        stack.down()?;
-        let port = crate::emulator::free_port()?;
-        stack.up(&tools, &programs, Some(port), &parameters(workflow_type))?;
-        let tested = test_stack(workspace, &stack, options);
-        step("take the stack down", || stack.down())?;
-        tested?;
+        let name = workflow_type.to_lowercase();
+        on_stack(
+            workspace,
+            &name,
+            &tools,
+            &programs,
+            workflow_type,
+            |stack| test_stack(workspace, stack, options),
+        )?;
     }
     Ok(())
+}
+
+/// Brings up a stack for the tests, runs them, and takes it down.
+fn on_stack(
+    workspace: &Workspace,
+    name: &str,
+    tools: &Tools,
+    programs: &Programs,
+    workflow_type: &str,
+    tests: impl FnOnce(&Stack) -> Result<()>,
+) -> Result<()> {
+    let stack = Stack::new(workspace, &format!("test/{name}"));
+    // What an interrupted run may have left.
+    stack.down()?;
+    let port = crate::emulator::free_port()?;
+    stack.up(tools, programs, Some(port), &parameters(workflow_type))?;
+    let tested = tests(&stack);
+    step("take the stack down", || stack.down())?;
+    tested
 }
 
 fn test_stack(workspace: &Workspace, stack: &Stack, options: &Options) -> Result<()> {

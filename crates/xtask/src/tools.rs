@@ -24,6 +24,8 @@ pub(crate) enum ToolSet {
     Security,
     /// Node.js, for the peers of the benchmarks.
     Bench,
+    /// The fuzzer of the API's contract.
+    Contract,
 }
 
 impl ToolSet {
@@ -33,6 +35,7 @@ impl ToolSet {
             Self::Build => "build",
             Self::Security => "security",
             Self::Bench => "bench",
+            Self::Contract => "contract",
         }
     }
 }
@@ -247,6 +250,7 @@ mod tests {
             ToolSet::Build,
             ToolSet::Security,
             ToolSet::Bench,
+            ToolSet::Contract,
         ] {
             let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
             for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -17,10 +17,14 @@ use crate::Api;
 use crate::extract::{NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{answers, parameters, requests};
+use crate::pages::{CURSOR, LIMIT, Limits, cursor_after};
 use crate::problem::Problem;
 
-/// The most deliveries that are shown at once with their message.
-const MAX_DELIVERIES: u32 = 1_000;
+/// The deliveries that are shown at once with their message.
+const DELIVERIES: Limits = Limits {
+    default: 1_000,
+    max: 1_000,
+};
 
 /// A message, with what is owed of it.
 #[derive(Serialize)]
@@ -40,8 +44,8 @@ pub(crate) struct MessageView {
     received_at: String,
     deliveries: Vec<DeliveryView>,
     /// Where the next page of deliveries starts.
-    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
-    next_cursor: Option<SubscriptionId>,
+    #[cfg_attr(test, schema(required = true))]
+    next_cursor: Option<String>,
 }
 
 /// A delivery, with all its attempts.
@@ -176,27 +180,21 @@ pub(crate) async fn message(
     query: QueryTexts,
 ) -> Result<Json<MessageView>, Problem> {
     let id: MessageId = path.parse("messageId")?;
-    query.only(&["limit", "cursor"])?;
-    let limit = query.limit(MAX_DELIVERIES, MAX_DELIVERIES)?;
-    let after: Option<SubscriptionId> = query.parse("cursor")?;
+    query.only(&[LIMIT, CURSOR])?;
+    let (limit, after): (_, Option<SubscriptionId>) = query.page(DELIVERIES)?;
     let page = api.table.message_page(&id, after.as_ref(), limit).await?;
     let page = page.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
-    let last = page
-        .deliveries
-        .last()
-        .map(|delivery| delivery.id.subscription);
+    let deliveries = page.deliveries;
     Ok(Json(MessageView {
         id,
         customer_id: page.message.customer_id,
         event_type: page.message.event_type,
         time: page.message.time,
         received_at: page.received_at.to_string(),
-        deliveries: page
-            .deliveries
-            .into_iter()
-            .map(DeliveryView::from)
-            .collect(),
-        next_cursor: last.filter(|_| page.has_more),
+        next_cursor: cursor_after(&deliveries, page.has_more, |delivery| {
+            delivery.id.subscription
+        }),
+        deliveries: deliveries.into_iter().map(DeliveryView::from).collect(),
     }))
 }
 

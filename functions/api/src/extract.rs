@@ -15,15 +15,19 @@ use webhooks_domain::manage::{IdempotencyKey, Precondition};
 
 use crate::problem::Problem;
 
+/// The text of a parameter or a header, parsed.
+fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error| Problem::bad_parameter(name, error))
+}
+
 /// The named segments of the path, as text.
 pub(crate) struct PathTexts(BTreeMap<String, String>);
 
 impl PathTexts {
     /// A segment, parsed.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Problem> {
-        let text = self.0.get(name).map_or("", String::as_str);
-        text.parse()
-            .map_err(|error| Problem::bad_parameter(name, error))
+        parse(name, self.0.get(name).map_or("", String::as_str))
     }
 }
 
@@ -31,10 +35,22 @@ impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        check_path(parts.raw_http_path())?;
         let path = Path::from_request_parts(parts, state).await;
         path.map(|Path(texts)| Self(texts))
             .map_err(|error| Problem::bad_parameter("path", error))
     }
+}
+
+/// Refuses a path that would be read as another one. It may come without its escapes, and
+/// what makes a URL of it leaves out line ends and tabs, takes `\` for `/`, and follows `..`.
+fn check_path(raw: &str) -> Result<(), Problem> {
+    let has_dots = raw.split('/').any(|segment| matches!(segment, "." | ".."));
+    if has_dots || raw.contains(['\t', '\n', '\r', '\\']) {
+        let problem = "must have no line ends, tabs and backslashes, and no `.` or `..` alone";
+        return Err(Problem::bad_parameter("path", problem));
+    }
+    Ok(())
 }
 
 /// The parameters of the query, as text, each at most once.
@@ -63,24 +79,7 @@ impl QueryTexts {
 
     /// A parameter, parsed, if it is there.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let text = self.text(name);
-        text.map(|text| {
-            text.parse()
-                .map_err(|error| Problem::bad_parameter(name, error))
-        })
-        .transpose()
-    }
-
-    /// The parameter `limit`: 1 to `max`.
-    pub(crate) fn limit(&self, default: u32, max: u32) -> Result<u32, Problem> {
-        match self.text("limit").map(str::parse) {
-            None => Ok(default),
-            Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
-            Some(_) => Err(Problem::bad_parameter(
-                "limit",
-                format!("must be 1 to {max}"),
-            )),
-        }
+        self.text(name).map(|text| parse(name, text)).transpose()
     }
 }
 
@@ -136,11 +135,7 @@ fn parse_header<T: FromStr<Err: Display>>(
     name: &str,
 ) -> Result<Option<T>, Problem> {
     let text = header(headers, name)?;
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| Problem::bad_parameter(name, error))
-    })
-    .transpose()
+    text.map(|text| parse(name, text)).transpose()
 }
 
 /// Which version the request is meant for: `If-Match`.

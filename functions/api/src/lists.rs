@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use webhooks_domain::delivery::Delivery;
 use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
 use webhooks_domain::ids::{CustomerId, MessageId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
@@ -18,6 +17,7 @@ use crate::deliveries::DeliveryView;
 use crate::extract::{PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::parameters;
+use crate::pages::{CURSOR, LIMIT, LIMITS, Page};
 use crate::problem::Problem;
 use crate::subscriptions::{CUSTOMER_ID, ids};
 
@@ -25,47 +25,15 @@ const STATUS: &str = "status";
 const EVENT_TYPE: &str = "eventType";
 const SINCE: &str = "since";
 const UNTIL: &str = "until";
-const LIMIT: &str = "limit";
-const CURSOR: &str = "cursor";
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 100;
 
-/// A page of a list. It may be short, and even empty, while there is a next one.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DeliveryPage))]
-pub(crate) struct DeliveriesView {
-    data: Vec<DeliveryView>,
-    /// Where the next page starts.
-    #[cfg_attr(test, schema(required = true))]
-    next_cursor: Option<String>,
-}
-
-impl<P: Words> From<Listed<Delivery, P>> for DeliveriesView {
-    fn from(listed: Listed<Delivery, P>) -> Self {
-        Self {
-            data: listed.found.into_iter().map(DeliveryView::from).collect(),
-            next_cursor: next_cursor(listed.next),
-        }
-    }
-}
-
-/// A page of a list. It may be short, and even empty, while there is a next one.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MessagePage))]
-pub(crate) struct MessagesView {
-    data: Vec<MessageEntryView>,
-    /// Where the next page starts.
-    #[cfg_attr(test, schema(required = true))]
-    next_cursor: Option<String>,
-}
+pub(crate) type DeliveryPage = Page<DeliveryView>;
+pub(crate) type MessageEntryPage = Page<MessageEntryView>;
 
 /// A message in a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MessageEntry))]
-struct MessageEntryView {
+pub(crate) struct MessageEntryView {
     #[cfg_attr(test, schema(value_type = String, example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"))]
     id: MessageId,
     #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
@@ -79,8 +47,12 @@ struct MessageEntryView {
     received_at: String,
 }
 
-fn next_cursor<P: Words>(next: Option<P>) -> Option<String> {
-    next.map(|place| Cursor(place).to_string())
+/// A page of what was listed, with each of it as it is shown.
+fn page<T, P: Words, V>(listed: Listed<T, P>, view: impl Fn(T) -> V) -> Page<V> {
+    Page {
+        data: listed.found.into_iter().map(view).collect(),
+        next_cursor: listed.next.map(|place| Cursor(place).to_string()),
+    }
 }
 
 impl QueryTexts {
@@ -103,17 +75,17 @@ impl QueryTexts {
         }
     }
 
-    fn page<P: Words>(&self) -> Result<PageOf<P>, Problem> {
+    fn page_of<P: Words>(&self) -> Result<PageOf<P>, Problem> {
         let (since, until) = (self.time(SINCE)?, self.time(UNTIL)?);
         if since.is_some() && until.is_some() && since >= until {
             return Err(Problem::bad_parameter(UNTIL, "must be after `since`"));
         }
-        let after: Option<Cursor<P>> = self.parse(CURSOR)?;
+        let (limit, after): (_, Option<Cursor<P>>) = self.page(LIMITS)?;
         Ok(PageOf {
             since,
             until,
             after: after.map(|cursor| cursor.0),
-            limit: self.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
+            limit,
         })
     }
 
@@ -124,7 +96,7 @@ impl QueryTexts {
             status: self.parse(STATUS)?,
             event_type: self.event_type()?,
         };
-        Ok((filter, self.page()?))
+        Ok((filter, self.page_of()?))
     }
 }
 
@@ -139,13 +111,13 @@ impl QueryTexts {
         parameters::OfCustomer, parameters::OfSubscription,
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
 ))]
 pub(crate) async fn deliveries(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveriesView>, Problem> {
+) -> Result<Json<DeliveryPage>, Problem> {
     of_subscription(&api, &path, &query, Which::All).await
 }
 
@@ -160,13 +132,13 @@ pub(crate) async fn deliveries(
         parameters::OfCustomer, parameters::OfSubscription,
         parameters::ByOwedStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
 ))]
 pub(crate) async fn undelivered(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveriesView>, Problem> {
+) -> Result<Json<DeliveryPage>, Problem> {
     of_subscription(&api, &path, &query, Which::Undelivered).await
 }
 
@@ -175,9 +147,9 @@ async fn of_subscription(
     path: &PathTexts,
     query: &QueryTexts,
     which: Which,
-) -> Result<Json<DeliveriesView>, Problem> {
+) -> Result<Json<DeliveryPage>, Problem> {
     let (customer, subscription) = ids(path)?;
-    let (filter, page) = query.deliveries()?;
+    let (filter, range) = query.deliveries()?;
     let can_be_listed = match which {
         Which::All => true,
         Which::Undelivered => filter.status.is_none_or(StatusFilter::is_owed),
@@ -188,8 +160,8 @@ async fn of_subscription(
     }
     // The list goes by the subscription alone: here it is held to be this customer's.
     api.manage.show(&customer, &subscription).await?;
-    let listed = api.lists.deliveries(&subscription, which, &filter, &page);
-    Ok(Json(listed.await?.into()))
+    let listed = api.lists.deliveries(&subscription, which, &filter, &range);
+    Ok(Json(page(listed.await?, DeliveryView::from)))
 }
 
 /// List the deliveries of a customer
@@ -204,17 +176,17 @@ async fn of_subscription(
         parameters::OfCustomer,
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveriesView)),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
 ))]
 pub(crate) async fn of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveriesView>, Problem> {
+) -> Result<Json<DeliveryPage>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
-    let (filter, page) = query.deliveries()?;
-    let listed = api.lists.customer_deliveries(&customer, &filter, &page);
-    Ok(Json(listed.await?.into()))
+    let (filter, range) = query.deliveries()?;
+    let listed = api.lists.customer_deliveries(&customer, &filter, &range);
+    Ok(Json(page(listed.await?, DeliveryView::from)))
 }
 
 /// List the messages of a customer
@@ -225,18 +197,17 @@ pub(crate) async fn of_customer(
     path = "/customers/{customerId}/messages",
     operation_id = "listMessages",
     params(parameters::OfCustomer, parameters::ByTypeAndTime, parameters::ListPage),
-    responses((status = 200, description = "A page of messages.", body = MessagesView)),
+    responses((status = 200, description = "A page of messages.", body = MessageEntryPage)),
 ))]
 pub(crate) async fn messages(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<MessagesView>, Problem> {
+) -> Result<Json<MessageEntryPage>, Problem> {
     let customer: CustomerId = path.parse(CUSTOMER_ID)?;
     query.only(&[EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
-    let (event_type, page) = (query.event_type()?, query.page()?);
-    let listed = api.lists.messages(&customer, event_type.as_ref(), &page);
-    let listed = listed.await?;
+    let (event_type, range) = (query.event_type()?, query.page_of()?);
+    let listed = api.lists.messages(&customer, event_type.as_ref(), &range);
     let view = |entry: MessageEntry| MessageEntryView {
         id: entry.id,
         customer_id: customer.clone(),
@@ -244,93 +215,5 @@ pub(crate) async fn messages(
         time: entry.time,
         received_at: entry.received_at.to_string(),
     };
-    Ok(Json(MessagesView {
-        data: listed.found.into_iter().map(view).collect(),
-        next_cursor: next_cursor(listed.next),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::{Body, to_bytes};
-    use axum::http::Request;
-    use serde_json::Value;
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::router;
-
-    const SUBSCRIPTION: &str = "/customers/acme/subscriptions/sub_70e79b2df96dcca5a0a362236c8d86f4";
-
-    /// What a list answers, as its status and the field that it names.
-    async fn answer(path: &str) -> (u16, String) {
-        let router = router(Arc::new(Api::unconnected().await));
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let answer = router.oneshot(request).await.unwrap();
-        let status = answer.status().as_u16();
-        let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
-        let problem: Value = serde_json::from_slice(&body).unwrap();
-        (status, problem["field"].as_str().unwrap_or("").to_owned())
-    }
-
-    #[tokio::test]
-    async fn every_bad_parameter_is_named_before_anything_is_read() {
-        let lists = [
-            format!("{SUBSCRIPTION}/deliveries"),
-            format!("{SUBSCRIPTION}/undelivered"),
-            "/customers/acme/deliveries".to_owned(),
-            "/customers/acme/messages".to_owned(),
-        ];
-        let long = format!("eventType={}", "x".repeat(129));
-        for list in &lists {
-            for (query, field) in [
-                ("limit=0", "limit"),
-                ("limit=101", "limit"),
-                ("limit=-1", "limit"),
-                ("limit=1&limit=2", "limit"),
-                ("limit=", "limit"),
-                ("cursor=", "cursor"),
-                ("cursor=x", "cursor"),
-                ("cursor=sub_70e79b2df96dcca5a0a362236c8d86f4", "cursor"),
-                ("since=yesterday", "since"),
-                ("since=1700000000", "since"),
-                ("until=2026-02-30T00:00:00Z", "until"),
-                (
-                    "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00Z",
-                    "until",
-                ),
-                (
-                    "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00%2B01:00",
-                    "until",
-                ),
-                ("eventType=", "eventType"),
-                ("eventType=a*b", "eventType"),
-                (&long, "eventType"),
-                ("Status=held", "Status"),
-                ("order=asc", "order"),
-            ] {
-                let expected = (400, field.to_owned());
-                assert_eq!(
-                    answer(&format!("{list}?{query}")).await,
-                    expected,
-                    "{list}?{query}"
-                );
-            }
-        }
-        for (list, query) in [
-            (&lists[0], "status=Held"),
-            (&lists[0], "status=owed"),
-            (&lists[1], "status=succeeded"),
-            (&lists[1], "status=cancelled"),
-            (&lists[2], "status=failed,held"),
-            (&lists[3], "status=held"),
-        ] {
-            let expected = (400, "status".to_owned());
-            assert_eq!(
-                answer(&format!("{list}?{query}")).await,
-                expected,
-                "{list}?{query}"
-            );
-        }
-    }
+    Ok(Json(page(listed.await?, view)))
 }

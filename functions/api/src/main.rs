@@ -4,9 +4,11 @@ mod cursor;
 mod deliveries;
 mod enable;
 mod extract;
+mod filters;
 mod lists;
 mod metrics;
 mod openapi;
+mod pages;
 mod problem;
 mod recoveries;
 mod resend;
@@ -205,6 +207,7 @@ fn router(api: Arc<Api>) -> Router {
             "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
             post(recoveries::stop),
         )
+        .route("/filters/test", post(filters::test))
         .route("/openapi.json", get(openapi::show))
         .route("/messages/{messageId}", get(deliveries::message))
         .route("/deliveries/{deliveryId}", get(deliveries::delivery))

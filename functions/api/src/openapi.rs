@@ -9,6 +9,8 @@ pub(crate) mod answers;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 pub(crate) mod parameters;
 #[cfg(test)]
 mod problems;

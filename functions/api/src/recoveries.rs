@@ -23,6 +23,7 @@ use crate::Api;
 use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{answers, parameters, requests};
+use crate::pages::{CURSOR, LIMIT, LIMITS, Page, cursor_after};
 use crate::problem::Problem;
 use crate::subscriptions::ids;
 use crate::workflow::SfnWorkflow;
@@ -30,8 +31,6 @@ use crate::workflow::SfnWorkflow;
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 100;
 /// How long is counted: well within the function's time.
 const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 
@@ -112,16 +111,7 @@ impl From<Count> for CountView {
     }
 }
 
-/// A page of a list, the newest first.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RecoveryList))]
-pub(crate) struct ListView {
-    data: Vec<RecoveryView>,
-    /// Where the next page starts.
-    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
-    next_cursor: Option<RecoveryId>,
-}
+pub(crate) type RecoveryPage = Page<RecoveryView>;
 
 /// Send again what failed or was held
 ///
@@ -214,26 +204,24 @@ async fn start(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
     operation_id = "listRecoveries",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
-    responses((status = 200, description = "A page of them.", body = ListView)),
+    responses((status = 200, description = "A page of them.", body = RecoveryPage)),
 ))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<ListView>, Problem> {
-    query.only(&["cursor", "limit"])?;
+) -> Result<Json<RecoveryPage>, Problem> {
+    query.only(&[CURSOR, LIMIT])?;
     let (customer, subscription) = ids(&path)?;
-    let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let before: Option<RecoveryId> = query.parse("cursor")?;
+    let (limit, before): (_, Option<RecoveryId>) = query.page(LIMITS)?;
     let page = api
         .recoveries
         .list(&customer, &subscription, before.as_ref(), limit)
         .await?;
-    let last = page.recoveries.last().map(|recovery| recovery.id);
-    let recoveries = page.recoveries.into_iter();
-    Ok(Json(ListView {
-        data: recoveries.map(RecoveryView::from).collect(),
-        next_cursor: last.filter(|_| page.has_more),
+    let recoveries = page.recoveries;
+    Ok(Json(Page {
+        next_cursor: cursor_after(&recoveries, page.has_more, |recovery| recovery.id),
+        data: recoveries.into_iter().map(RecoveryView::from).collect(),
     }))
 }
 

@@ -28,11 +28,10 @@ use crate::Api;
 use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
+use crate::pages::{CURSOR, LIMIT, LIMITS, Page, cursor_after};
 use crate::problem::Problem;
 
 pub(crate) const CUSTOMER_ID: &str = "customerId";
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 100;
 
 /// A subscription: all but its secrets' private parts.
 #[derive(Serialize)]
@@ -264,15 +263,7 @@ type NoStore = [(HeaderName, &'static str); 1];
 
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 
-/// A page of a list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SubscriptionPage))]
-pub(crate) struct ListView {
-    data: Vec<SubscriptionView>,
-    #[cfg_attr(test, schema(value_type = Option<String>, required = true))]
-    next_cursor: Option<SubscriptionId>,
-}
+pub(crate) type SubscriptionPage = Page<SubscriptionView>;
 
 /// Create a subscription
 ///
@@ -323,29 +314,26 @@ pub(crate) async fn create(
     path = "/customers/{customerId}/subscriptions",
     operation_id = "listSubscriptions",
     params(parameters::OfCustomer, parameters::SubscriptionsPage),
-    responses((status = 200, description = "A page of subscriptions.", body = ListView)),
+    responses((status = 200, description = "A page of subscriptions.", body = SubscriptionPage)),
 ))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<ListView>, Problem> {
+) -> Result<Json<SubscriptionPage>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
-    query.only(&["limit", "cursor"])?;
-    let limit = query.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let after = query.parse("cursor")?;
+    query.only(&[LIMIT, CURSOR])?;
+    let (limit, after): (_, Option<SubscriptionId>) = query.page(LIMITS)?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
-    let last = page
-        .subscriptions
-        .last()
-        .map(|subscription| subscription.id);
-    Ok(Json(ListView {
-        data: page
-            .subscriptions
+    let subscriptions = page.subscriptions;
+    Ok(Json(Page {
+        next_cursor: cursor_after(&subscriptions, page.has_more, |subscription| {
+            subscription.id
+        }),
+        data: subscriptions
             .into_iter()
             .map(SubscriptionView::from)
             .collect(),
-        next_cursor: last.filter(|_| page.has_more),
     }))
 }
 

@@ -174,7 +174,7 @@ impl<'a> Field<'a> {
         EndpointUrl::parse(&self.text()?, development).map_err(|error| self.error(error))
     }
 
-    fn filter(&self) -> Result<Option<Filter>, FieldError> {
+    pub(crate) fn filter(&self) -> Result<Option<Filter>, FieldError> {
         match self.json {
             "null" => Ok(None),
             pattern => Filter::parse(pattern)

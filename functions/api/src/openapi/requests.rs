@@ -227,6 +227,25 @@ pub(crate) struct Test {
     event_type: String,
 }
 
+/// A filter and an event to try it on.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "filter": {"order": {"total": [{"numeric": [">", 100]}]}},
+    "event": {"detail-type": "order.created", "detail": {"order": {"total": 120}}},
+}))]
+pub(crate) struct FilterTest {
+    filter: Filter,
+    event: Event,
+}
+
+/// An event as `EventBridge` gives it. Of its fields only `detail` counts.
+#[derive(ToSchema)]
+pub(crate) struct Event {
+    #[schema(value_type = Object)]
+    detail: (),
+}
+
 /// `{}` takes every default.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

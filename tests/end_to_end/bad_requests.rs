@@ -1,0 +1,646 @@
+//! Bad requests, to every operation of the API's document: each is refused with the status
+//! that says why and the name of the part that is wrong, and changes nothing.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use webhooks_client::Problem;
+
+use crate::fixture::Fixture;
+
+/// How many requests are on their way at once.
+const AT_ONCE: usize = 8;
+
+const SUBSCRIPTION: &str = "createSubscription updateSubscription";
+const RECOVERY: &str = "recover replay";
+
+/// Values that a parameter of the document may not have, as they stand in a request.
+fn parameters() -> Vec<(&'static str, Vec<String>)> {
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let long = |prefix: &str, len: usize| format!("{prefix}{}", "a".repeat(len));
+    let ids = |prefix: &str, other: &str, digits: usize| {
+        vec![
+            "x".to_owned(),
+            prefix.to_owned(),
+            long(prefix, digits - 1),
+            long(prefix, digits + 1),
+            long(prefix, digits).to_uppercase(),
+            long(other, digits),
+            format!("{}%00", long(prefix, digits - 1)),
+        ]
+    };
+    let mut customers: Vec<_> = texts(&["a%20b", "%00", "%C3%BC", "%24where"]);
+    customers.push(long("", 129));
+    let mut cursors: Vec<_> = texts(&["", "x", "%F0%9F", "MQ", "eyJ2IjoxfQ", "../..", "%00"]);
+    cursors.extend([
+        // Of another list.
+        long("dlv_", 32),
+        // `1.sub_…`, `1.msg_….x`: well formed, but no place in any list.
+        "MS5zdWJfNzBlNzliMmRmOTZkY2NhNWEwYTM2MjIzNmM4ZDg2ZjQ".to_owned(),
+        "MS5tc2dfOWQ2MjFlY2RlOTgwYzllODllZjJiMGZhMGY0Y2M3ZTYueA".to_owned(),
+        long("", 4_000),
+    ]);
+    let mut types: Vec<_> = texts(&["", "a*b", "*.created", "a%0Ab"]);
+    types.push(long("", 129));
+    let since = texts(&["", "yesterday", "1700000000", "2026-02-30T00:00:00Z"]);
+    let mut until = since.clone();
+    until.extend(texts(&[
+        // Not after `since`; and not where the time zone is counted in.
+        "2026-01-31T09:30:00Z&since=2026-01-31T09:30:00Z",
+        "2026-01-31T09:30:00%2B01:00&since=2026-01-31T09:30:00Z",
+    ]));
+    let limits = ["", "0", "-1", "1001", "4294967297", "1e1", "1.0", "many"];
+    let mut limits: Vec<_> = texts(&limits);
+    limits.extend(texts(&["1&limit=2", "%31%00"]));
+    vec![
+        ("customerId", customers),
+        ("subscriptionId", ids("sub_", "msg_", 32)),
+        ("messageId", ids("msg_", "sub_", 32)),
+        ("recoveryId", ids("rec_", "sub_", 32)),
+        ("deliveryId", ids("dlv_", "msg_", 32)),
+        ("limit", limits),
+        ("cursor", cursors),
+        ("status", texts(&["", "Held", "owed", "failed,held"])),
+        ("eventType", types),
+        ("since", since),
+        ("until", until),
+        (
+            "If-Match",
+            texts(&["3", "\"3", "*,\"3\"", "\"1\" \"2\"", "'3'"]),
+        ),
+        ("Idempotency-Key", vec![long("", 256)]),
+    ]
+}
+
+/// Parameters that only some operations refuse.
+const PARAMETERS_OF: &[(&str, &str, &str)] = &[
+    ("listSubscriptions", "limit", "101"),
+    ("listRecoveries", "limit", "101"),
+    ("listDeliveries", "limit", "101"),
+    ("listUndelivered", "limit", "101"),
+    ("listUndelivered", "status", "succeeded"),
+    ("listUndelivered", "status", "cancelled"),
+    ("listDeliveriesOfCustomer", "limit", "101"),
+    ("listMessages", "limit", "101"),
+    ("listMessages", "status", "held"),
+];
+
+/// Paths that the document has not.
+const PATHS: &[(&str, u16, Option<&str>)] = &[
+    ("/", 404, None),
+    ("/nowhere", 404, None),
+    ("/customers", 404, None),
+    ("/customers/acme/subscriptions/", 404, None),
+    ("/messages/", 404, None),
+    ("/OPENAPI.json", 404, None),
+    ("/customers//subscriptions", 400, Some("customerId")),
+    // Not the customer `acme`.
+    ("/customers/ac%0Ame/subscriptions", 400, Some("path")),
+    ("/customers/acme%09/subscriptions", 400, Some("path")),
+    ("/customers/x%2F..%2Facme/subscriptions", 400, Some("path")),
+    ("/customers/x%5C..%5Cacme/subscriptions", 400, Some("path")),
+];
+
+/// Bodies that operations refuse: a good one with these fields instead, and the field that
+/// the problem names.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn bodies() -> Vec<(&'static str, &'static str, Value)> {
+    // Each of 14 waits is a week; the stack keeps a delivery for 90 days.
+    let mut longer_than_kept = vec![604_800; 15];
+    longer_than_kept[0] = 0;
+    let many = |count: usize| -> BTreeMap<String, &str> {
+        (0..count).map(|n| (format!("x-{n}"), "1")).collect()
+    };
+    let long = |len: usize| "a".repeat(len);
+    let deep = (0..17).fold(json!([1]), |pattern, _| json!({"a": pattern}));
+    let mut rows = vec![
+        // What a patch merges, a creation must have: `null` is no value for either.
+        (SUBSCRIPTION, "url", json!(null)),
+        (SUBSCRIPTION, "eventTypes", json!(null)),
+        (SUBSCRIPTION, "eventTypes", json!([])),
+        (SUBSCRIPTION, "eventTypes", json!("order.created")),
+        (SUBSCRIPTION, "eventTypes", json!([""])),
+        (SUBSCRIPTION, "eventTypes", json!(["order.*.created"])),
+        (SUBSCRIPTION, "eventTypes", json!(["*.created"])),
+        (SUBSCRIPTION, "eventTypes", json!(["a\u{0}b"])),
+        (SUBSCRIPTION, "eventTypes", json!([long(129)])),
+        (SUBSCRIPTION, "eventTypes", json!(vec!["a"; 51])),
+        (SUBSCRIPTION, "payloadFormat", json!("raw")),
+        (SUBSCRIPTION, "payloadFormat", json!(null)),
+        (SUBSCRIPTION, "timeoutSeconds", json!(0)),
+        (SUBSCRIPTION, "timeoutSeconds", json!(-1)),
+        (SUBSCRIPTION, "timeoutSeconds", json!(1.5)),
+        (SUBSCRIPTION, "timeoutSeconds", json!("3")),
+        (SUBSCRIPTION, "timeoutSeconds", json!(u64::MAX)),
+        // More than this stack's RequestTimeoutSeconds.
+        (SUBSCRIPTION, "timeoutSeconds", json!(4)),
+        (SUBSCRIPTION, "metadata", json!({"plan": 7})),
+        (SUBSCRIPTION, "metadata", json!({"": "x"})),
+        (SUBSCRIPTION, "metadata", json!({"plan": long(257)})),
+        (SUBSCRIPTION, "metadata", json!({"plan": "a\nb"})),
+        (SUBSCRIPTION, "metadata", json!(many(21))),
+        (SUBSCRIPTION, "headers", json!(many(21))),
+        (SUBSCRIPTION, "headers", json!({"": "1"})),
+        (SUBSCRIPTION, "headers", json!({"x y": "1"})),
+        (SUBSCRIPTION, "headers", json!({long(65): "1"})),
+        (SUBSCRIPTION, "headers", json!({"x-a": "1\r\nx-b: 2"})),
+        (SUBSCRIPTION, "headers", json!({"x-a": "ü"})),
+        (SUBSCRIPTION, "headers", json!({"x-a": long(2_049)})),
+        (
+            SUBSCRIPTION,
+            "headers",
+            json!({"a": long(2_048), "b": long(2_048)}),
+        ),
+        (SUBSCRIPTION, "headers", json!({"Webhook-Signature": "v1,"})),
+        (SUBSCRIPTION, "headers", json!({"host": "example.com"})),
+        (SUBSCRIPTION, "headers", json!({"content-length": "1"})),
+        (
+            SUBSCRIPTION,
+            "headers",
+            json!({"transfer-encoding": "chunked"}),
+        ),
+        (SUBSCRIPTION, "retryPolicy", json!({})),
+        (SUBSCRIPTION, "retryPolicy", json!({"schedule": []})),
+        (SUBSCRIPTION, "retryPolicy", json!({"schedule": [5]})),
+        (SUBSCRIPTION, "retryPolicy", json!({"schedule": [0, -1]})),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": [0, 604_801]}),
+        ),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": vec![0; 51]}),
+        ),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": [0], "jitter": 2}),
+        ),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": [0], "maxAttempts": 1}),
+        ),
+        (
+            SUBSCRIPTION,
+            "retryPolicy",
+            json!({"schedule": longer_than_kept}),
+        ),
+        (SUBSCRIPTION, "retryPolicy", json!({"maxAttempts": 5})),
+        (SUBSCRIPTION, "retryPolicy", json!({"attempts": 5})),
+        (SUBSCRIPTION, "secret", json!(null)),
+        (SUBSCRIPTION, "secret", json!("hunter2")),
+        (SUBSCRIPTION, "secret", json!("whsec_c2hvcnQ=")),
+        (
+            SUBSCRIPTION,
+            "secret",
+            json!("whsec_not base64 at all, but long enough"),
+        ),
+        (SUBSCRIPTION, "secret", json!("whsk_c2hvcnQ=")),
+        (SUBSCRIPTION, "status", json!("sleeping")),
+        (SUBSCRIPTION, "status", json!("disabled")),
+        (SUBSCRIPTION, "description", json!(long(513))),
+        (SUBSCRIPTION, "description", json!("a\u{7}b")),
+        (SUBSCRIPTION, "id", json!("sub_1")),
+        ("rotateSecret", "overlapSeconds", json!(-1)),
+        ("rotateSecret", "overlapSeconds", json!(604_801)),
+        ("rotateSecret", "overlapSeconds", json!("60")),
+        ("rotateSecret", "kind", json!("v2")),
+        ("rotateSecret", "secret", json!("hunter2")),
+        ("sendTest", "eventType", json!("")),
+        ("sendTest", "eventType", json!(null)),
+        ("sendTest", "eventType", json!("a\nb")),
+        ("sendTest", "eventType", json!(long(129))),
+        (RECOVERY, "since", json!("yesterday")),
+        (RECOVERY, "since", json!("2999-01-01T00:00:00Z")),
+        (RECOVERY, "since", json!(1_700_000_000)),
+        (RECOVERY, "until", json!("tomorrow")),
+        (RECOVERY, "perSecond", json!(0)),
+        (RECOVERY, "perSecond", json!(101)),
+        (RECOVERY, "perSecond", json!(0.5)),
+        (RECOVERY, "dryRun", json!("yes")),
+        ("recover", "statuses", json!([])),
+        ("recover", "statuses", json!(["pending"])),
+        ("replay", "statuses", json!(["failed"])),
+        ("testFilter", "filter", json!(null)),
+        ("testFilter", "event", json!(null)),
+        ("testFilter", "event", json!({})),
+        ("testFilter", "event", json!({"detail": "text"})),
+        ("testFilter", "event", json!([{"detail": {}}])),
+        ("testFilter", "detail", json!({})),
+    ];
+    for url in [
+        "",
+        "example.com",
+        "//example.com/",
+        "http://example.com/",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "https://user:password@example.com/",
+        "https://example.com/#fragment",
+        "https://example.com\\@10.0.0.1/",
+        "https://exa mple.com/",
+        "https://example.com/\r\nx-a: 1",
+        "https://10.0.0.1/",
+        "https://0x0a.1/",
+        "https://167772161/",
+        "https://[::1]/",
+        "https://[::ffff:169.254.169.254]/",
+        "http://169.254.169.254/latest/meta-data",
+        "https://localhost/",
+        "https://localhost./",
+        "https://database.internal/",
+        "https://example.com:0/",
+        "https://example.com:22/",
+        "https://example.com:65536/",
+        &format!("https://example.com/{}", long(2_048)),
+    ] {
+        rows.push((SUBSCRIPTION, "url", json!(url)));
+    }
+    for pattern in [
+        json!("total > 100"),
+        json!({}),
+        json!({"total": "100"}),
+        json!({"total": []}),
+        json!({"total": [[1]]}),
+        json!({"total": [{"numeric": ["near", 1]}]}),
+        json!({"total": [{"numeric": [">", 5, "<", 1]}]}),
+        json!({"total": [{"regexp": ".*"}]}),
+        json!({"total": [1e300]}),
+        json!({"$or": [{"a": [1]}, {"b": [1]}]}),
+        json!({"a.b": [1]}),
+        json!({"a": [long(2_048)]}),
+        deep,
+    ] {
+        let operations = "createSubscription updateSubscription testFilter";
+        rows.push((operations, "filter", pattern));
+    }
+    rows
+}
+
+/// Bodies that every operation with a body refuses, with the status and the field.
+fn any_body() -> Vec<(Bytes, u16, &'static str)> {
+    let unprocessable = [
+        "{",
+        "[]",
+        "\"text\"",
+        "null",
+        "7",
+        "\u{0}",
+        "{\"a\": 1} and more",
+        "{'a': 1}",
+    ];
+    let unprocessable = unprocessable.map(|text| (Bytes::from(text), 422, "body"));
+    let mut all = Vec::from(unprocessable);
+    all.extend([
+        (Bytes::from_static(b"\xff\xfe{}"), 422, "body"),
+        (Bytes::from_static(b"{\"\xff\": 1}"), 422, "body"),
+        (Bytes::from("[".repeat(60_000)), 422, "body"),
+        (Bytes::from(r#"{"a":"#.repeat(10_000)), 422, "body"),
+        (Bytes::from(r#"{"nonsense": 1}"#), 422, "nonsense"),
+        (Bytes::from(" ".repeat(65_537)), 413, "body"),
+    ]);
+    all
+}
+
+/// A body that the operation takes, and that changes nothing of what the others ask for.
+fn good_body(operation: &str) -> Value {
+    match operation {
+        "createSubscription" => json!({"url": "https://example.com/", "eventTypes": ["none"]}),
+        "updateSubscription" => json!({"description": "new"}),
+        "recover" | "replay" => json!({"since": "2020-01-01T00:00:00Z", "dryRun": true}),
+        "testFilter" => json!({"filter": {"a": [1]}, "event": {"detail": {"a": 1}}}),
+        _ => json!({}),
+    }
+}
+
+/// One operation of the document.
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    /// Name and place.
+    parameters: Vec<(String, String)>,
+    /// The schema of its body: of fields, all of them named.
+    body: Option<Value>,
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let schema = body["$ref"].as_str().map(|reference| {
+                let pointer = reference.trim_start_matches('#');
+                document.pointer(pointer).unwrap().clone()
+            });
+            operations.push(Operation {
+                id: text(&operation["operationId"]),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                parameters: parameters
+                    .map(|p| (text(&p["name"]), text(&p["in"])))
+                    .collect(),
+                body: schema,
+            });
+        }
+    }
+    operations
+}
+
+impl Operation {
+    fn has(&self, place: &str) -> impl Iterator<Item = &str> {
+        let there = self.parameters.iter().filter(move |(_, at)| at == place);
+        there.map(|(name, _)| name.as_str())
+    }
+}
+
+/// A request, and the answer that it must get.
+#[derive(Clone)]
+struct Line {
+    method: Method,
+    /// With the query.
+    path: String,
+    header: Option<(String, String)>,
+    body: Option<Bytes>,
+    status: u16,
+    field: Option<String>,
+}
+
+/// The lines of all operations.
+struct Table {
+    /// What stands in a path, by the parameter's name.
+    ours: BTreeMap<&'static str, String>,
+    lines: Vec<Line>,
+}
+
+impl Table {
+    /// A request that the operation takes.
+    fn good(&self, operation: &Operation) -> Line {
+        let mut path = operation.path.clone();
+        for (name, id) in &self.ours {
+            path = path.replace(&format!("{{{name}}}"), id);
+        }
+        let body = operation.body.as_ref();
+        Line {
+            method: operation.method.clone(),
+            path,
+            header: None,
+            body: body.map(|_| Bytes::from(good_body(&operation.id).to_string())),
+            status: 200,
+            field: None,
+        }
+    }
+
+    fn add(&mut self, line: Line, status: u16, field: Option<&str>) {
+        self.lines.push(Line {
+            status,
+            field: field.map(str::to_owned),
+            ..line
+        });
+    }
+
+    fn add_parameter(&mut self, operation: &Operation, name: &str, place: &str, value: &str) {
+        let good = self.good(operation);
+        let (line, field) = match place {
+            "path" => {
+                let path = good.path.replace(&self.ours[name], value);
+                (Line { path, ..good }, name.to_owned())
+            }
+            "query" => {
+                let path = format!("{}?{name}={value}", good.path);
+                (Line { path, ..good }, name.to_owned())
+            }
+            _ => {
+                let header = Some((name.to_owned(), value.to_owned()));
+                (Line { header, ..good }, name.to_lowercase())
+            }
+        };
+        self.add(line, 400, Some(&field));
+    }
+
+    fn add_body(&mut self, operation: &Operation, body: &Value, field: &str) {
+        let line = Line {
+            body: Some(Bytes::from(body.to_string())),
+            ..self.good(operation)
+        };
+        self.add(line, 422, Some(field));
+    }
+
+    fn add_operation(&mut self, operation: &Operation, strange: &BTreeMap<&str, String>) {
+        self.add_parameter(operation, "nonsense", "query", "1");
+        let bad = parameters();
+        for (name, place) in &operation.parameters {
+            let row = bad.iter().find(|(parameter, _)| parameter == name);
+            let (_, values) = row.unwrap_or_else(|| panic!("no line for the parameter `{name}`"));
+            for value in values {
+                self.add_parameter(operation, name, place, value);
+            }
+        }
+        // A customer's lists are empty when there is no such customer.
+        let is_list = |name: &str| name == "customerId" && operation.has("path").count() == 1;
+        for name in operation.has("path").filter(|name| !is_list(name)) {
+            let good = self.good(operation);
+            let path = good.path.replace(&self.ours[name], &strange[name]);
+            self.add(Line { path, ..good }, 404, None);
+        }
+        if let Some(schema) = &operation.body {
+            self.add_bodies(operation, schema);
+        }
+    }
+
+    fn add_bodies(&mut self, operation: &Operation, schema: &Value) {
+        for (body, status, field) in any_body() {
+            let body = Some(body);
+            let line = Line {
+                body,
+                ..self.good(operation)
+            };
+            self.add(line, status, Some(field));
+        }
+        let good = good_body(&operation.id);
+        for field in schema["properties"].as_object().into_iter().flatten() {
+            let mut body = good.clone();
+            body[field.0] = json!([[]]);
+            self.add_body(operation, &body, field.0);
+        }
+        for field in schema["required"].as_array().into_iter().flatten() {
+            let field = field.as_str().unwrap();
+            let mut body = good.clone();
+            body.as_object_mut().unwrap().remove(field);
+            self.add_body(operation, &body, field);
+        }
+        for (operations, field, value) in bodies() {
+            if operations.split(' ').any(|id| id == operation.id) {
+                let mut body = good.clone();
+                body[field] = value;
+                self.add_body(operation, &body, field);
+            }
+        }
+    }
+
+    /// Other methods at the paths of the document, and paths that it has not.
+    fn add_elsewhere(&mut self, operations: &[Operation]) {
+        let methods = [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ];
+        for operation in operations {
+            for method in &methods {
+                let is_there =
+                    |other: &Operation| other.path == operation.path && other.method == *method;
+                if !operations.iter().any(is_there) {
+                    let method = method.clone();
+                    let good = self.good(operation);
+                    self.add(Line { method, ..good }, 405, None);
+                }
+            }
+        }
+        for &(path, status, field) in PATHS {
+            self.lines.push(Line {
+                method: Method::GET,
+                path: path.to_owned(),
+                header: None,
+                body: None,
+                status,
+                field: field.map(str::to_owned),
+            });
+        }
+    }
+}
+
+/// Sends it, and gives the status and the body.
+async fn send(test: &Fixture, line: &Line) -> Result<(StatusCode, bool, Bytes)> {
+    let url = test.stack.output("ApiUrl")?.trim_end_matches('/');
+    let mut request = Request::builder()
+        .method(line.method.clone())
+        .uri(format!("{url}{}", line.path));
+    if let Some((name, value)) = &line.header {
+        request = request.header(name, value);
+    }
+    let request = request.body(line.body.clone().unwrap_or_default())?;
+    let answer = test.stack.signed_http().send("lambda", request).await?;
+    let content_type = answer.headers().get("content-type");
+    let is_problem = content_type.is_some_and(|is| is == "application/problem+json");
+    Ok((answer.status(), is_problem, answer.into_body()))
+}
+
+/// What is wrong with the answer to a bad request, if anything is.
+async fn fault(test: &Fixture, line: &Line) -> Option<String> {
+    let said = match send(test, line).await {
+        Err(error) => format!("{error:#}"),
+        Ok((status, is_problem, body)) => {
+            let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+            let is_good = is_problem
+                && status.as_u16() == line.status
+                && problem.is_some_and(|problem| {
+                    problem.status == line.status && problem.field == line.field
+                });
+            if is_good {
+                return None;
+            }
+            format!("{status} {}", String::from_utf8_lossy(&body))
+        }
+    };
+    let body = line.body.as_deref().map(String::from_utf8_lossy);
+    let body: String = body.unwrap_or_default().chars().take(200).collect();
+    let Line {
+        method,
+        path,
+        header,
+        status,
+        field,
+        ..
+    } = line;
+    Some(format!(
+        "{method} {path} {header:?} {body}\n  wanted {status} {field:?}, got {said}"
+    ))
+}
+
+#[tokio::test]
+async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()> {
+    let test = Fixture::new("bad-requests").await?;
+    let stranger = test.another("bad-requests-stranger").await?;
+    let theirs = stranger.subscribe("/theirs").await?.subscription;
+    let created = test.subscribe("/ours").await?;
+    let before = created.subscription.clone();
+    test.put("order.created", json!({})).await?;
+    let message = test.first_request("/ours").await?.webhook_id().to_owned();
+    let delivery = test.settled_delivery(&message, &created).await?.id;
+    let request = webhooks_client::RecoveryRequest {
+        since: "2020-01-01T00:00:00Z".to_owned(),
+        ..Default::default()
+    };
+    let replay = webhooks_client::RecoveryKind::Replay;
+    let recovery = test
+        .api
+        .start_recovery(replay, &test.customer, &before.id, &request);
+    let recovery = recovery.await?.id;
+
+    let operations = operations(&test.api.openapi().await?);
+    let nobody = "0".repeat(32);
+    let strange = BTreeMap::from([
+        ("customerId", stranger.customer.clone()),
+        ("subscriptionId", theirs.id),
+        ("messageId", format!("msg_{nobody}")),
+        ("deliveryId", format!("dlv_{nobody}_{nobody}")),
+        ("recoveryId", format!("rec_{nobody}")),
+    ]);
+    let mut table = Table {
+        ours: BTreeMap::from([
+            ("customerId", test.customer.clone()),
+            ("subscriptionId", before.id.clone()),
+            ("messageId", message),
+            ("deliveryId", delivery),
+            ("recoveryId", recovery),
+        ]),
+        lines: Vec::new(),
+    };
+    for operation in &operations {
+        table.add_operation(operation, &strange);
+    }
+    for &(id, name, value) in PARAMETERS_OF {
+        let operation = operations.iter().find(|operation| operation.id == id);
+        table.add_parameter(operation.context(id)?, name, "query", value);
+    }
+    table.add_elsewhere(&operations);
+    println!(
+        "{} bad requests to {} operations",
+        table.lines.len(),
+        operations.len()
+    );
+
+    let faults = stream::iter(&table.lines).map(|line| fault(&test, line));
+    let faults: Vec<_> = faults.buffer_unordered(AT_ONCE).collect().await;
+    let faults: Vec<_> = faults.into_iter().flatten().collect();
+    ensure!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+
+    let list = test.api.subscriptions(&test.customer, None, None).await?;
+    assert_eq!(list.data, [before], "something was changed or created");
+    // What is refused above is refused for its fault: without one, each of them is taken.
+    let (deletion, others): (Vec<_>, Vec<_>) = operations
+        .iter()
+        .partition(|operation| operation.method == Method::DELETE);
+    for operation in others.into_iter().chain(deletion) {
+        let line = table.good(operation);
+        let (status, _, body) = send(&test, &line).await?;
+        assert!(status.is_success(), "{}: {body:?}", operation.id);
+    }
+    Ok(())
+}
