@@ -76,7 +76,7 @@ async fn support_sees_what_was_delivered() -> Result<()> {
     assert_eq!(request.webhook_id(), message);
     let delivery = settled(&test, &message, DeliveryStatus::Succeeded).await?;
 
-    let (_, shown) = webhooks_text(&["messages", "show", &message]).await?;
+    let (_, shown) = webhooks_text(&["messages", "show", &message, "--wait"]).await?;
     assert!(shown.contains("succeeded"), "{shown}");
     let by_customer = ["deliveries", "list", "--customer", &test.customer];
     let by_subscription = [&by_customer[..], &["--subscription", &subscription]].concat();

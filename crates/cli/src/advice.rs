@@ -8,10 +8,15 @@ const PROBLEM: &str = "urn:webhooks:problem:";
 
 /// An error with what to do next, if there is something to say.
 pub(crate) fn advise(error: Error) -> anyhow::Error {
-    match advice(&error) {
-        // A problem says it all by itself; other errors have causes.
-        Some(advice) => anyhow!("{:#}\n  {advice}", anyhow::Error::new(error)),
-        None => error.into(),
+    let advice = advice(&error);
+    let text = match &error {
+        // Its message has its causes.
+        Error::Service { .. } => error.to_string(),
+        _ => format!("{:#}", anyhow::Error::new(error)),
+    };
+    match advice {
+        Some(advice) => anyhow!("{text}\n  {advice}"),
+        None => anyhow!(text),
     }
 }
 
@@ -25,6 +30,13 @@ fn advice(error: &Error) -> Option<String> {
         Error::NoAnswer { .. } => {
             "is the stack there? A local one: `cargo xtask local status`; one in AWS: look at `--region`"
         }
+        Error::Read { .. } | Error::Parse { .. } => {
+            "`cargo xtask local up` starts a local stack and writes its file"
+        }
+        Error::Service { .. } => {
+            "may these credentials do that (docs/operations.md), and is the stack there?"
+        }
+        Error::MissingOutput(_) => "deploy the version that this command is from",
         Error::Credentials(_) => "log in, or choose a profile that has some with `--profile`",
         _ => return None,
     };

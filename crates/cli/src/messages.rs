@@ -1,17 +1,23 @@
 //! `webhooks messages`: the stack's copies of events.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Message, MessageSummary};
+use webhooks_client::{Api, DeliveryStatus, Error, Message, MessageSummary};
 use webhooks_terminal::{Cell, Style, Table};
 
 use crate::Outcome;
+use crate::advice::advise;
 use crate::answer::{Listed, Paging, send};
 use crate::clock::now;
 use crate::deliveries::list::Filter;
-use crate::print::{Facts, Printer, Report};
+use crate::print::{Facts, Printer, Report, progress};
 use crate::when::short;
 use crate::words;
+
+/// How long a message is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to do with them.
 #[derive(Debug, Subcommand)]
@@ -24,8 +30,9 @@ Examples:
     List(List),
     /// Show a message, and what became of it for each subscription.
     #[command(after_help = "\
-Example:
+Examples:
   webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
+  webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6 --wait
 
 A receiver has the id as the header `webhook-id`; `webhooks events put` prints it.")]
     Show(Named),
@@ -49,6 +56,9 @@ pub(crate) struct Named {
     /// The message, `msg_…`.
     #[arg(value_name = "MESSAGE")]
     message: String,
+    /// Wait until it is there and no attempt follows, for a minute at most.
+    #[arg(long)]
+    wait: bool,
 }
 
 impl Command {
@@ -65,11 +75,39 @@ impl Command {
                 printer.print(&paging.collect(page).await?)?;
             }
             Self::Show(named) => {
+                let has_settled = if named.wait {
+                    named.settled(api).await?
+                } else {
+                    true
+                };
                 let message = send(api.message(&named.message)).await?;
                 printer.answer(&message, text)?;
+                if !has_settled {
+                    return Ok(Outcome::Incomplete);
+                }
             }
         }
         Ok(Outcome::Complete)
+    }
+}
+
+impl Named {
+    /// Waits until no attempt follows. Whether that was in time.
+    async fn settled(&self, api: &Api) -> Result<bool> {
+        let has_settled = |message: &Message| {
+            let mut deliveries = message.deliveries.iter();
+            !message.deliveries.is_empty()
+                && deliveries.all(|delivery| delivery.status != DeliveryStatus::Pending)
+        };
+        let progress = progress();
+        progress.set_message("waiting for its deliveries");
+        let settled = api.message_when(&self.message, PATIENCE, has_settled).await;
+        progress.finish_and_clear();
+        match settled {
+            Ok(_) => Ok(true),
+            Err(Error::StillWaiting { .. }) => Ok(false),
+            Err(error) => Err(advise(error)),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use clap::Args;
 use clap::error::ErrorKind;
 use webhooks_client::{Stack, sdk_loader};
 
+use crate::advice::advise;
+
 /// Names a stack file when no option names a stack.
 const VARIABLE: &str = "WEBHOOKS_STACK";
 
@@ -51,9 +53,7 @@ impl Place {
     pub(crate) async fn find(&self) -> Result<Stack> {
         match self.source(env::var_os(VARIABLE))? {
             Source::Name(name) => self.describe(&name).await,
-            Source::File(path) => Stack::load(&path)
-                .await
-                .context("`cargo xtask local up` starts a local stack and writes its file"),
+            Source::File(path) => Stack::load(&path).await.map_err(advise),
         }
     }
 
@@ -68,7 +68,7 @@ impl Place {
             }
             (Some(name), None) => return Ok(Source::Name(name.clone())),
             (None, Some(path)) => Some(path.clone()),
-            (None, None) => variable.map(PathBuf::from),
+            (None, None) => variable.filter(|path| !path.is_empty()).map(PathBuf::from),
         };
         let Some(path) = source else {
             let text = format!(

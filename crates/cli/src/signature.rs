@@ -245,20 +245,16 @@ impl Content<'_> {
                 "the body is not UTF-8, as every body of ours is",
             );
         }
-        let which = match keys.len() {
-            1 => "the secret".to_owned(),
-            count => format!("none of the {count} secrets"),
-        };
-        let is = if keys.len() == 1 {
-            "is not the one"
-        } else {
-            "is one"
+        let secrets = match keys.len() {
+            1 => "the secret is another one".to_owned(),
+            count => format!("all {count} secrets are others"),
         };
         reason(
             "signatureWrong",
             format!(
-                "no signature is right: {which} {is} that signed it (another subscription's, or rotated since), \
-                 or id, timestamp or body are not those that were signed (the body must be the raw bytes, here {})",
+                "no signature is right: either {secrets} (another subscription's, or rotated since), or \
+                 id, timestamp or body are not those that were signed. The body must be the raw bytes; \
+                 here it has {}",
                 self.body.len()
             ),
         )

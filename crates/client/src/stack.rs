@@ -8,7 +8,7 @@ use aws_credential_types::{
     provider::{SharedCredentialsProvider, error::CredentialsError},
 };
 use aws_sdk_eventbridge::{
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::PutEventsRequestEntry,
 };
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
@@ -284,13 +284,20 @@ pub fn sdk_loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).http_client(http_client)
 }
 
+/// An error and what caused it, on one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
 fn service_error<E>(operation: &'static str, error: SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     let message = match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
-        _ => DisplayErrorContext(&error).to_string(),
+        _ => causes(&error),
     };
     Error::Service {
         operation,

@@ -87,7 +87,7 @@ impl Report for PutEvents {
         }
         let mut text = table.text(style);
         if let Some(id) = self.0.iter().find_map(|row| row.message_id) {
-            let shows = format!("`webhooks messages show {id}` shows what becomes of it.");
+            let shows = format!("`webhooks messages show {id} --wait` shows what becomes of it.");
             text.push_str(&hint(shows));
         }
         text
@@ -126,7 +126,7 @@ mod tests {
                  \x20 order.created  -         e      none: no customer\n\
                  \x20 order.created  acme      e      {id}\n\
                  \n\
-                 \x20 `webhooks messages show {id}` shows what becomes of it.\n"
+                 \x20 `webhooks messages show {id} --wait` shows what becomes of it.\n"
             )
         );
     }

@@ -156,7 +156,7 @@ impl Report for Started {
                 hint("The event is parked: `webhooks dlq list`. Change it, and start it again.")
             }
             (None, Some(id)) if self.status == "running" => hint(format!(
-                "`webhooks messages show {id}` shows what becomes of it."
+                "`webhooks messages show {id} --wait` shows what becomes of it."
             )),
             (None, Some(id)) => hint(format!(
                 "There is no message {id}: its customer has no subscription."

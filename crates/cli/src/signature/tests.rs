@@ -100,7 +100,7 @@ fn another_secret_is_not_right() {
     assert!(
         verdict.reasons[0]
             .text
-            .contains("the secret is not the one"),
+            .contains("the secret is another one"),
         "{verdict:?}"
     );
     assert_eq!(verdict.signed_with, None);
