@@ -47,6 +47,7 @@ struct State {
     due: BTreeMap<DeliveryId, Due>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
+    refuses_batch: bool,
     requests: Vec<(Timestamp, WebhookRequest)>,
     responses: VecDeque<WebhookResponse>,
     key_service_calls: u32,
@@ -207,6 +208,11 @@ impl World {
         Some(state.queue.swap_remove(picked))
     }
 
+    /// Lets the queue refuse each hint of the next batch.
+    pub fn refuse_batch(&self) {
+        self.state().refuses_batch = true;
+    }
+
     /// Empties the queue, as an operator can by mistake.
     pub fn purge_queue(&self) {
         self.state().queue.clear();
@@ -275,9 +281,15 @@ impl DeliveryQueue for World {
         Ok(())
     }
 
-    /// Refuses nothing.
     async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
         self.effect(|state| {
+            if std::mem::take(&mut state.refuses_batch) {
+                let refused = |index| Refused {
+                    index,
+                    code: "InternalError".to_owned(),
+                };
+                return (0..hints.len()).map(refused).collect();
+            }
             let now = state.now.unwrap_or(samples::NOW);
             state
                 .queue

@@ -45,6 +45,7 @@ impl Module {
                 "crates/domain/src/delivery.rs",
                 "crates/domain/src/delivery/*.rs",
                 "crates/domain/src/deliver.rs",
+                "crates/domain/src/deliver/*.rs",
                 "crates/domain/src/due.rs",
                 "crates/domain/src/retry.rs",
                 "crates/domain/src/retry/*.rs",

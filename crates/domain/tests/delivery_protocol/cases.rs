@@ -12,7 +12,7 @@ use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
     CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Verdict,
 };
-use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
+use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::look_up::MatchedSubscription;
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{
@@ -388,6 +388,38 @@ fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
     let report = stage.sweep();
     assert_eq!((report.queued, report.unfinished), (2_500, false));
     assert_eq!(stage.sweep().queued, 0);
+}
+
+#[test]
+fn what_the_queue_refuses_is_left_to_the_next_sweep() {
+    let stage = stage(schedule(&[0, 3_600]));
+    stage.world.answer([samples::response(500)]);
+    stage.run_first();
+    stage.world.purge_queue();
+    stage.world.set_now(samples::NOW + Duration::from_mins(50));
+    stage.world.refuse_batch();
+    assert_eq!((stage.sweep().queued, stage.world.queue().len()), (0, 0));
+    assert_eq!((stage.sweep().queued, stage.world.queue().len()), (1, 1));
+}
+
+#[test]
+fn a_sweep_reads_no_page_more_than_there_are_and_counts_what_is_overdue() {
+    let stage = stage(schedule(&[0, 3_600]));
+    stage.world.answer([samples::response(500)]);
+    stage.run_first();
+    let sweep = |at| {
+        stage.world.set_now(at);
+        // A page of each shard, the hint, its entry; and then a fault.
+        let calls = usize::from(Shard::COUNT) + 2;
+        let faults = std::iter::repeat_n(Fault::None, calls);
+        stage.world.plant(faults.chain([Fault::Before]));
+        let report = stage.sweep();
+        assert!(stage.world.clear_faults(), "one call too many");
+        (report.queued, report.overdue)
+    };
+    let due_at = stage.delivery().next_attempt_at.unwrap();
+    assert_eq!(sweep(due_at - MAX_QUEUE_DELAY), (1, 0));
+    assert_eq!(sweep(due_at + OVERDUE_AFTER), (1, 1));
 }
 
 proptest! {
