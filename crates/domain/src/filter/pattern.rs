@@ -1,8 +1,7 @@
 //! What a filter may say: the part of `EventBridge`'s patterns that the matcher evaluates as
 //! `EventBridge` does, in a form in which it does.
 //!
-//! Every rule here is a case in which they would differ. `docs/limits.md` lists them, and an
-//! end-to-end test holds both against each other.
+//! Every rule here is a case in which they would differ.
 
 use std::fmt::Display;
 use std::net::Ipv4Addr;
