@@ -48,6 +48,8 @@ pub(crate) struct Fixture {
     pub(crate) receiver: Receiver,
     /// A customer that no other test has, on any run.
     pub(crate) customer: String,
+    /// When the test began, in milliseconds since 1970.
+    pub(crate) began_at_millis: u64,
     /// The messages made from what this test put on the bus.
     messages: Mutex<Vec<MessageId>>,
     _undisturbed: Option<RwLockReadGuard<'static, ()>>,
@@ -81,13 +83,15 @@ impl Fixture {
             .map(PathBuf::from)
             .expect("WEBHOOKS_STACK names no stack: run `cargo xtask test`");
         let stack = Stack::load(&path).await?;
-        let nanos = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let nanos = now.as_nanos();
         let number = CUSTOMERS.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             api: stack.api()?,
             receiver: Receiver::start().await?,
             customer: format!("{topic}-{nanos:x}-{:x}-{number}", process::id()),
             stack,
+            began_at_millis: u64::try_from(now.as_millis())?,
             messages: Mutex::default(),
             _undisturbed: None,
         })

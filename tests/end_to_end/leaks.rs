@@ -4,8 +4,7 @@ use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use webhooks_client::{Answer, Stack};
 
@@ -13,6 +12,7 @@ use crate::{
     emulator::{queue_bodies, queue_is_done_with},
     failed_events::failed_event,
     fixture::Fixture,
+    logs::log_lines,
 };
 
 /// The planted secret, decoded: 32 bytes that are easy to find.
@@ -80,7 +80,7 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
         is_clean(&body, &payload, "the delivery queue");
     }
     table_has_no_secret(&test.stack).await?;
-    let lines = log_lines(&test.stack).await?;
+    let lines = log_lines(&test.stack, 0).await?;
     // A failed attempt is logged, so these lines are the ones to look at.
     let failed = message.delivery_to(&failing.subscription.id).unwrap();
     let logged = lines.iter().any(|line| line.contains(&failed.id));
@@ -135,44 +135,6 @@ fn holds_secret(value: &AttributeValue) -> bool {
         AttributeValue::L(elements) => elements.iter().any(holds_secret),
         AttributeValue::M(members) => members.values().any(holds_secret),
         _ => false,
-    }
-}
-
-/// Every line of every log group.
-pub(crate) async fn log_lines(stack: &Stack) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for group in pages(stack, "DescribeLogGroups", json!({}), "logGroups").await? {
-        let query = json!({"logGroupName": group["logGroupName"]});
-        for event in pages(stack, "FilterLogEvents", query, "events").await? {
-            lines.push(event["message"].as_str().unwrap_or_default().to_owned());
-        }
-    }
-    Ok(lines)
-}
-
-/// Calls a list operation of CloudWatch Logs until its last page.
-async fn pages(
-    stack: &Stack,
-    operation: &str,
-    mut query: Value,
-    member: &str,
-) -> Result<Vec<Value>> {
-    let url = format!("https://logs.{}.amazonaws.com/", stack.region());
-    let mut all = Vec::new();
-    loop {
-        let request = Request::post(&url)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("Logs_20140328.{operation}"))
-            .body(Bytes::from(query.to_string()))?;
-        let response = stack.signed_http().send("logs", request).await?;
-        ensure!(response.status().is_success(), "{operation}: {response:?}");
-        let mut page: Value = serde_json::from_slice(response.body())?;
-        let items = page[member].as_array_mut().context(member.to_owned())?;
-        all.append(items);
-        match page["nextToken"].as_str() {
-            Some(token) => query["nextToken"] = json!(token),
-            None => return Ok(all),
-        }
     }
 }
 

@@ -24,6 +24,7 @@ mod fixture;
 mod isolation;
 mod leaks;
 mod listing;
+mod logs;
 mod long_waits;
 mod malformed_events;
 mod managing;

@@ -9,7 +9,7 @@ use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, Request};
 
 use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
-use crate::leaks::log_lines;
+use crate::logs::log_lines;
 
 /// The operator's customer id, as `cargo xtask test` deploys the stack.
 const OPERATOR: &str = "operator";
@@ -125,7 +125,7 @@ async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
     let deadline = Instant::now() + ARRIVAL;
     let subscription = created.subscription.id.trim_start_matches("sub_");
     loop {
-        let lines = log_lines(&test.stack).await?;
+        let lines = log_lines(&test.stack, test.began_at_millis).await?;
         let traced = lines.iter().filter_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             let is_ours = line["delivery.id"].as_str()?.ends_with(subscription);

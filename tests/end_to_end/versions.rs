@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use webhooks_client::{Answered, SubscriptionStatus};
 
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
-use crate::leaks::log_lines;
+use crate::logs::log_lines;
 
 /// Holds that an answer is a problem of a kind, and gives the field that it names.
 fn refused(answer: &Answered, status: StatusCode, kind: &str) -> Result<Option<String>> {
@@ -124,7 +124,7 @@ async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result
 
     let deadline = Instant::now() + ARRIVAL;
     let line = loop {
-        let lines = log_lines(&test.stack).await?;
+        let lines = log_lines(&test.stack, test.began_at_millis).await?;
         let audit = |line: &&String| line.contains("secrets shown") && line.contains(id);
         if let Some(line) = lines.iter().find(audit) {
             break line.clone();

@@ -14,7 +14,7 @@ use webhooks_lambda::Metric;
 
 use crate::emulator::queue_bodies;
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
-use crate::leaks::log_lines;
+use crate::logs::log_lines;
 
 /// The lines of metrics since a time.
 struct Watch<'a> {
@@ -32,7 +32,7 @@ impl<'a> Watch<'a> {
     }
 
     async fn lines(&self) -> Result<Vec<Value>> {
-        let lines = log_lines(self.stack).await?;
+        let lines = log_lines(self.stack, self.since_millis).await?;
         let parsed = lines
             .iter()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -42,6 +42,14 @@ impl<'a> Watch<'a> {
                 .is_some_and(|at| at >= self.since_millis)
         };
         Ok(parsed.filter(is_new).collect())
+    }
+
+    /// The bytes of our own lines, with the 26 that CloudWatch counts for each. The emulator
+    /// adds lines of its own for every invocation, which the template leaves out on AWS.
+    async fn logged_bytes(&self) -> Result<usize> {
+        let lines = log_lines(self.stack, self.since_millis).await?;
+        let ours = lines.iter().filter(|line| line.starts_with('{'));
+        Ok(ours.map(|line| line.len() + 26).sum())
     }
 
     /// Every value of a metric.
@@ -122,23 +130,14 @@ async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result
     test.put("order.created", json!({})).await?;
     test.first_request("/ok").await?;
     let watch = Watch::begin(&test.stack)?;
-    let before = logged_bytes(&test.stack).await?;
     for _ in 0..WEBHOOKS {
         test.put("order.created", json!({})).await?;
     }
     watch.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
-    let bytes = (logged_bytes(&test.stack).await? - before) / WEBHOOKS;
+    let bytes = watch.logged_bytes().await? / WEBHOOKS;
     println!("logged: {bytes} bytes for each webhook");
     assert!(bytes <= 1_200, "{bytes} bytes");
     Ok(())
-}
-
-/// The bytes of our own lines in the log, with the 26 that CloudWatch counts for each. The
-/// emulator adds lines of its own for every invocation, which the template leaves out on AWS.
-async fn logged_bytes(stack: &Stack) -> Result<usize> {
-    let lines = log_lines(stack).await?;
-    let ours = lines.iter().filter(|line| line.starts_with('{'));
-    Ok(ours.map(|line| line.len() + 26).sum())
 }
 
 #[tokio::test]
