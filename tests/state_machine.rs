@@ -615,7 +615,8 @@ fn each_text(value: &Value, visit: &mut impl FnMut(&str)) {
 /// The `$name`s of an expression that are not functions.
 fn variables(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for rest in expression.split('$').skip(1) {
+    // What CloudFormation puts in is text by the time that the expression is read.
+    for rest in expression.replace("${", "{").split('$').skip(1) {
         let name: String = rest
             .chars()
             .take_while(|letter| letter.is_alphanumeric() || *letter == '_')

@@ -58,6 +58,7 @@ const OUTPUTS: &[&str] = &[
     "RecoveryStateMachineArn",
     "RuleDeadLetterQueueUrl",
     "SigningKeyArn",
+    "SlowDeliveryQueueUrl",
     "StateMachineArn",
     "TableName",
 ];
@@ -310,10 +311,10 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
         resources["ApiFunction"]["Properties"]["Timeout"],
         find("ApiTimeout")
     );
-    assert_eq!(
-        resources["DeliveryQueue"]["Properties"]["VisibilityTimeout"],
-        find("VisibilityTimeout")
-    );
+    for queue in ["DeliveryQueue", "SlowDeliveryQueue"] {
+        let visibility = &resources[queue]["Properties"]["VisibilityTimeout"];
+        assert_eq!(*visibility, find("VisibilityTimeout"), "{queue}");
+    }
 }
 
 #[test]
@@ -325,7 +326,9 @@ fn the_delivery_concurrency_is_the_number_that_was_chosen() {
     for (chosen, row) in rows {
         assert_eq!(row["Maximum"], chosen.parse::<u64>().unwrap());
     }
-    assert_same_values(&template, "MaximumDeliveryConcurrency", rows);
+    for parameter in ["MaximumDeliveryConcurrency", "MaximumSlowDeliveryConcurrency"] {
+        assert_same_values(&template, parameter, rows);
+    }
 }
 
 #[test]

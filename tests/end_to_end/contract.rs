@@ -29,6 +29,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     overdue_deliveries(&client, &store).await;
     contract::subscriptions(&store, "acme").await;
     contract::health(&store, "acme").await;
+    contract::lines(&store).await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     contract::deliveries(&store, "acme", put).await;

@@ -59,17 +59,17 @@ pub(crate) async fn queue_message_with(
     }
 }
 
-/// The delivery function takes nothing from its queue until [`resume_delivery`].
+/// The delivery function takes nothing from a queue until [`resume_delivery`].
 #[must_use]
 pub(crate) struct Paused {
     mapping: String,
 }
 
-/// Pauses the event source mapping of the delivery queue.
-pub(crate) async fn pause_delivery(stack: &Stack) -> Result<Paused> {
+/// Pauses the event source mapping of the queue whose URL is this output of the stack.
+pub(crate) async fn pause_delivery(stack: &Stack, queue: &str) -> Result<Paused> {
     let answer = event_source_mappings(stack, Method::GET, "", Bytes::new()).await?;
     let mappings = answer["EventSourceMappings"].as_array();
-    let queue_name = stack.output("DeliveryQueueUrl")?.rsplit('/').next();
+    let queue_name = stack.output(queue)?.rsplit('/').next();
     let of_the_queue = |mapping: &&Value| {
         let arn = mapping["EventSourceArn"].as_str().unwrap_or_default();
         arn.rsplit(':').next() == queue_name

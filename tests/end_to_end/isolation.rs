@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus};
 use webhooks_domain::ids::{CustomerId, MessageId};
 
+use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ALL_ATTEMPTS, Fixture, POLL_INTERVAL};
 
 fn server_error() -> Answer {
@@ -142,4 +143,120 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_enabled_again() -> Resu
         assert_eq!(enabled.get(field), None, "{enabled:#}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again() -> Result<()> {
+    const SLOW: &str = "SlowDeliveryQueueUrl";
+    let (test, _alone) = Fixture::alone("slow").await?;
+    test.receiver.script("/hangs", [Answer::never()]);
+    let fields = json!({"timeoutSeconds": 1, "retryPolicy": {"schedule": [0, 1], "jitter": 0}});
+    let created = test.subscribe_with("/hangs", fields).await?;
+    let id = &created.subscription.id;
+    let [first] = &put_many(&test, 1).await?[..] else {
+        anyhow::bail!("one event")
+    };
+    let is_slow = |shown: &Value| shown["health"]["slowSince"].is_string();
+    shown_when(&test, id, is_slow).await?;
+    let ended = test.settled_delivery(first, &created).await?;
+    test.subscribe("/ok").await?;
+
+    // Nobody takes from the slow queue: what is there would stay.
+    let paused = pause_delivery(&test.stack, SLOW).await?;
+    let waiting = async {
+        let [next] = &put_many(&test, 1).await?[..] else {
+            anyhow::bail!("one event")
+        };
+        test.first_request("/ok").await?;
+        let slow_queue = test.stack.output(SLOW)?;
+        let message = next.trim_start_matches("msg_");
+        queue_message_with(&test.stack, slow_queue, message).await?;
+        // One that comes by the fast queue is handed on.
+        test.api.resend_delivery(&ended.id).await?;
+        queue_message_with(&test.stack, slow_queue, &ended.id).await?;
+        assert_eq!(test.receiver.requests_to("/hangs").len(), 2);
+        anyhow::Ok(())
+    }
+    .await;
+    test.receiver.script("/hangs", [Answer::ok()]);
+    resume_delivery(&test.stack, paused).await?;
+    waiting?;
+    test.requests("/hangs", 4).await?;
+
+    // One copy of the function has to see several that are quick.
+    let deadline = Instant::now() + ALL_ATTEMPTS;
+    while shown(&test, id).await?.get("health").is_some() {
+        ensure!(Instant::now() < deadline, "it is slow for ever");
+        put_many(&test, 10).await?;
+        sleep(4 * POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// When each request to an endpoint came, in order.
+async fn arrivals(test: &Fixture, path: &str, count: usize) -> Result<Vec<SystemTime>> {
+    let requests = test.requests(path, count).await?;
+    let mut arrivals: Vec<_> = requests.iter().map(|r| r.received_at).collect();
+    arrivals.sort();
+    Ok(arrivals)
+}
+
+/// The most arrivals within a time.
+fn most_within(arrivals: &[SystemTime], time: Duration) -> usize {
+    let within = |first: &SystemTime| {
+        let end = *first + time;
+        arrivals
+            .iter()
+            .filter(|&at| first <= at && *at < end)
+            .count()
+    };
+    arrivals.iter().map(within).max().unwrap_or_default()
+}
+
+/// Holds that each of these was delivered at its first attempt.
+async fn succeeded_at_once(
+    test: &Fixture,
+    created: &CreatedSubscription,
+    messages: &[String],
+) -> Result<()> {
+    for message in messages {
+        let delivery = test.settled_delivery(message, created).await?;
+        assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+        assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_webhooks_come_in_a_second_than_the_subscription_says() -> Result<()> {
+    const EVENTS: usize = 40;
+    const RATE: usize = 4;
+    let test = Fixture::new("rate-limit").await?;
+    let created = test
+        .subscribe_with("/a", json!({"rateLimitPerSecond": RATE}))
+        .await?;
+    let messages = put_many(&test, EVENTS).await?;
+    let arrivals = arrivals(&test, "/a", EVENTS).await?;
+    // A second's worth at once, and then at the rate; the function may be slow in between.
+    let seconds = 4;
+    let most = most_within(&arrivals, Duration::from_secs(seconds));
+    let allowed = (usize::try_from(seconds)? + 2) * RATE;
+    assert!(most <= allowed, "{most} within {seconds} s");
+    succeeded_at_once(&test, &created, &messages).await
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_than_the_subscription_says() -> Result<()> {
+    const EVENTS: usize = 20;
+    const MOST: usize = 2;
+    let took = Duration::from_millis(700);
+    let test = Fixture::new("in-flight").await?;
+    test.receiver.script("/a", [Answer::ok().after(took)]);
+    let created = test
+        .subscribe_with("/a", json!({"maxInFlight": MOST}))
+        .await?;
+    let messages = put_many(&test, EVENTS).await?;
+    let arrivals = arrivals(&test, "/a", EVENTS).await?;
+    assert_eq!(most_within(&arrivals, took), MOST);
+    succeeded_at_once(&test, &created, &messages).await
 }

@@ -2,10 +2,10 @@
 
 use std::{env, fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use webhooks_client::{Answer, Stack};
 
 use crate::{

@@ -103,7 +103,7 @@ async fn a_hint_in_the_dead_letter_queue_is_delivered() -> Result<()> {
     let created = test.subscribe("/a").await?;
     let delivery_queue = test.stack.output("DeliveryQueueUrl")?;
     let dead_letters = test.stack.output("DeliveryDeadLetterQueueUrl")?;
-    let paused = pause_delivery(&test.stack).await?;
+    let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
     let moved = async {
         test.put("order.created", json!({})).await?;
         let subscription = created.subscription.id.trim_start_matches("sub_");
@@ -153,7 +153,7 @@ async fn a_purged_delivery_queue_loses_nothing() -> Result<()> {
 
     test.put("order.created", json!({})).await?;
     let first = test.first_request("/retried").await?;
-    let paused = pause_delivery(&test.stack).await?;
+    let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
     let purged = async {
         // Every request is recorded: none is on its way.
         let waits = |message: &webhooks_client::Message| {

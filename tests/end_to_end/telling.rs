@@ -98,7 +98,7 @@ async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
     let created = test.subscribe("/a").await?;
     let queue = test.stack.output("DeliveryQueueUrl")?;
     let sqs = aws_sdk_sqs::Client::new(test.stack.sdk_config());
-    let paused = pause_delivery(&test.stack).await?;
+    let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
     let sent = async {
         test.put("order.created", json!({})).await?;
         let subscription = created.subscription.id.trim_start_matches("sub_");

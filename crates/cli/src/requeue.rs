@@ -180,12 +180,11 @@ impl Run<'_> {
 
 /// The hint that counts for a delivery's next attempt.
 fn hint(delivery: &Delivery) -> Hint {
-    Hint {
-        delivery: delivery.id,
-        attempt: delivery.next_attempt(),
-        due_at: delivery.next_attempt_at,
-        detour: None,
-    }
+    Hint::new(
+        delivery.id,
+        delivery.next_attempt(),
+        delivery.next_attempt_at,
+    )
 }
 
 /// How long reading so much must take.

@@ -114,6 +114,23 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.add("subscription", subscription.id.as_str());
     facts.add("customer", subscription.customer_id.as_str());
     facts.add("status", Cell::new(subscription.status.to_string(), tone));
+    let disabled = (&subscription.disabled_reason, &subscription.disabled_at);
+    if let (Some(reason), Some(at)) = disabled {
+        facts.add("disabled", format!("{reason}, since {at}"));
+    }
+    let health = subscription.health.as_ref();
+    facts.maybe(
+        "failing",
+        health.and_then(|health| since(health.failing_since.as_deref())),
+    );
+    facts.maybe(
+        "circuit open",
+        health.and_then(|health| Some(format!("until {}", health.circuit_open_until.as_ref()?))),
+    );
+    facts.maybe(
+        "slow",
+        health.and_then(|health| since(health.slow_since.as_deref())),
+    );
     facts.add("url", subscription.url.as_str());
     facts.add("event types", subscription.event_types.join(", "));
     facts.maybe(
@@ -124,6 +141,13 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.maybe("payload format", subscription.payload_format.as_deref());
     let timeout = subscription.timeout_seconds;
     facts.maybe("timeout", timeout.map(|seconds| format!("{seconds} s")));
+    let rate = subscription.rate_limit_per_second;
+    facts.maybe("rate limit", rate.map(|rate| format!("{rate} a second")));
+    let in_flight = subscription.max_in_flight;
+    facts.maybe(
+        "in flight",
+        in_flight.map(|count| format!("at most {count}")),
+    );
     facts.maybe(
         "retry policy",
         subscription.retry_policy.as_ref().map(ToString::to_string),
@@ -156,6 +180,10 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.text(style)
 }
 
+fn since(at: Option<&str>) -> Option<String> {
+    at.map(|at| format!("since {at}"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -168,7 +196,9 @@ mod tests {
             "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
             "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "metadata": {"team": "shop"},
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
-            "status": "paused", "version": 3, "timeoutSeconds": 5,
+            "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
+            "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",
+            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         }))
         .unwrap();
@@ -176,11 +206,17 @@ mod tests {
             text(&subscription, Style::Plain),
             "  subscription  sub_1\n\
              \x20 customer      acme\n\
-             \x20 status        paused\n\
+             \x20 status        disabled\n\
+             \x20 disabled      failing, since 2026-01-03T00:00:00.000Z\n\
+             \x20 failing       since 2026-01-01T00:00:00.000Z\n\
+             \x20 circuit open  until 2026-01-04T00:00:00.000Z\n\
+             \x20 slow          since 2026-01-02T00:00:00.000Z\n\
              \x20 url           https://example.com/\n\
              \x20 event types   a, b.*\n\
              \x20 filter        {\"total\":[{\"numeric\":[\">\",1]}]}\n\
              \x20 timeout       5 s\n\
+             \x20 rate limit    7 a second\n\
+             \x20 in flight     at most 2\n\
              \x20 header        x-a: 1\n\
              \x20 metadata      team: shop\n\
              \x20 secret        2 (v1, current)\n\

@@ -7,24 +7,23 @@
 //! the message back.
 
 mod admission;
+mod entrance;
 mod look_after;
 
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-use crate::delivery::{
-    Attempt, Delivery, DeliveryStatus, Detour, DropReason, Duty, Hint, Terms, Verdict,
-};
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, DropReason, Duty, Hint, Terms, Verdict};
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
-use crate::health::{Health, HealthChange, OpenCircuit, Sign};
+use crate::health::{HealthChange, Sign};
 use crate::ids::CustomerId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, QueueError,
-    StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, LineStore,
+    QueueError, StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
 use crate::signing::{Secret, signature_header};
@@ -32,7 +31,7 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
-use admission::Admission;
+use entrance::Entrance;
 pub use look_after::Care;
 
 /// How we name ourselves to an endpoint.
@@ -112,6 +111,10 @@ pub enum PutOff {
     NotDue,
     /// The circuit of its subscription is open.
     Parked,
+    /// It is not its turn: its subscription has limits.
+    Throttled,
+    /// Its endpoint is slow, and has a queue of its own.
+    SlowLane,
 }
 
 /// What became of an attempt's record.
@@ -128,7 +131,7 @@ pub enum Recorded {
 
 /// The delivery of webhooks, with its surroundings.
 ///
-/// `T` is the table, in its four roles here; the vault brings its own.
+/// `T` is the table, in its five roles here; the vault brings its own.
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
@@ -154,7 +157,7 @@ pub struct Deliver<T, Q, W, V, C> {
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore,
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore + LineStore,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,
@@ -190,29 +193,25 @@ where
                     .table
                     .get(&delivery.customer_id, &id.subscription)
                     .await?;
-                let now = self.clock.now();
-                let (subscription, is_probe) =
-                    match Admission::of(&delivery, &message, subscription, now) {
-                        Admission::Settle(status) => return self.settle(&delivery, status).await,
-                        Admission::Park(until) => {
-                            return self.park(hint, &delivery, until, now).await.map(Some);
-                        }
-                        Admission::Probe(subscription, circuit) => {
-                            match self.claim_probe(*subscription, circuit, now).await? {
-                                Some(claimed) => (claimed, true),
-                                None => return Ok(None),
-                            }
-                        }
-                        Admission::Attempt(subscription) => (*subscription, false),
-                    };
+                let entrance = self.enter(hint, &delivery, &message, subscription);
+                let pass = match entrance.await? {
+                    Entrance::Open(pass) => pass,
+                    Entrance::Closed(report) => return Ok(Some(*report)),
+                    Entrance::Overtaken => return Ok(None),
+                };
                 let task = Task {
                     delivery: &delivery,
                     message: &message,
-                    subscription: &subscription,
+                    subscription: &pass.subscription,
                     number,
-                    is_probe,
+                    is_probe: pass.is_probe,
                 };
-                let report = self.attempt(&task, end).await?;
+                let report = self.attempt(&task, end).await;
+                if let Some(slot) = pass.slot {
+                    // What cannot be left is free again when its time is over.
+                    let _ = self.table.leave_slot(&id.subscription, slot).await;
+                }
+                let report = report?;
                 let overtaken = matches!(
                     report,
                     Report::Attempted {
@@ -222,61 +221,6 @@ where
                 );
                 Ok((!overtaken).then_some(report))
             }
-        }
-    }
-
-    /// Puts a delivery off whose circuit is open: no attempt, and no write.
-    ///
-    /// One that the sweep finds overdue is dropped instead: its hint before may be parked
-    /// already, and were both kept, there would be one more with every hour.
-    async fn park(
-        &self,
-        hint: &Hint,
-        delivery: &Delivery,
-        open_until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Report, DeliverError> {
-        if hint.detour.is_none() && delivery.is_overdue(now) {
-            return Ok(Report::Dropped(DropReason::LeftToSweep));
-        }
-        let id = hint.delivery.subscription;
-        let release = self.care.watch.park(id, open_until, now);
-        let parked = Hint {
-            detour: Some(Detour::Parked),
-            ..*hint
-        };
-        self.queue.send(&parked, release.since(now)).await?;
-        Ok(Report::PutOff(PutOff::Parked))
-    }
-
-    /// Claims the one attempt that an open circuit lets through; `None` when somebody else
-    /// was quicker.
-    async fn claim_probe(
-        &self,
-        subscription: Subscription,
-        circuit: OpenCircuit,
-        now: Timestamp,
-    ) -> Result<Option<Subscription>, StoreError> {
-        let health = Health {
-            circuit: Some(circuit.claimed_until(now + self.time_for_attempt)),
-            ..subscription.health
-        };
-        let claimed = self.table.change_health(&subscription, &health).await?;
-        Ok((claimed == WriteOutcome::Written).then_some(Subscription {
-            health,
-            ..subscription
-        }))
-    }
-
-    async fn settle(
-        &self,
-        delivery: &Delivery,
-        status: DeliveryStatus,
-    ) -> Result<Option<Report>, DeliverError> {
-        let made = delivery.attempts_made();
-        match self.table.settle(&delivery.id, made, status).await? {
-            WriteOutcome::Written => Ok(Some(Report::Settled(status, delivery.into()))),
-            WriteOutcome::Overtaken => Ok(None),
         }
     }
 
@@ -312,7 +256,7 @@ where
         } else {
             Verdict::after(number, &response, &terms, now)
         };
-        let next_is_queued = self.queue_next(delivery, number, &verdict, now).await?;
+        let next_is_queued = self.queue_next(task, &verdict, now).await?;
         let attempt = Attempt {
             number,
             at,
@@ -352,8 +296,7 @@ where
     /// Queues the hint for the attempt after this one, if the queue is to keep it.
     async fn queue_next(
         &self,
-        delivery: &Delivery,
-        number: u32,
+        task: &Task<'_>,
         verdict: &Verdict,
         now: Timestamp,
     ) -> Result<bool, QueueError> {
@@ -363,12 +306,8 @@ where
         let Some(delay) = next.queue_delay(now) else {
             return Ok(false);
         };
-        let hint = Hint {
-            delivery: delivery.id,
-            attempt: number + 1,
-            due_at: Some(next.due_at),
-            detour: None,
-        };
+        let hint = Hint::new(task.delivery.id, task.number + 1, Some(next.due_at));
+        let hint = hint.on(task.subscription.health.lane());
         self.queue.send(&hint, delay).await?;
         Ok(true)
     }

@@ -13,7 +13,7 @@ mod hint;
 mod reopen;
 mod verdict;
 
-pub use hint::{Detour, DropReason, Duty, Hint};
+pub use hint::{Detour, DropReason, Duty, Hint, Lane};
 pub use reopen::{ReopenError, Reopening};
 pub use verdict::{Terms, Verdict};
 

@@ -110,12 +110,7 @@ impl Due {
     /// The entry of a delivery whose next attempt is planned so.
     pub fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
         Self {
-            hint: Hint {
-                delivery: delivery.id,
-                attempt: delivery.next_attempt(),
-                due_at: Some(next.due_at),
-                detour: None,
-            },
+            hint: Hint::new(delivery.id, delivery.next_attempt(), Some(next.due_at)),
             sweep_at: next.sweep_at,
         }
     }

@@ -16,10 +16,14 @@ use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
 pub use watch::Watch;
-pub use window::{Pace, Sign, Signs, Window};
+pub use window::{Pace, Sign, Signs, Window, is_slow};
 
+use crate::delivery::Lane;
 use crate::subscription::DisabledReason;
 use crate::timestamp::Timestamp;
+
+/// After how long one quick attempt makes a slow endpoint a quick one.
+const SLOW_FOR_A_WHILE: Duration = Duration::from_mins(10);
 
 /// What the table keeps of how an endpoint fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +60,8 @@ pub struct Seen {
     pub sign: Sign,
     /// Whether it was a retry.
     pub is_retry: bool,
+    /// Whether the attempt of the same delivery before it was slow.
+    pub follows_slow: bool,
     /// Whether it was the one attempt that an open circuit lets through.
     pub is_probe: bool,
     /// What it shows together with those before it.
@@ -73,7 +79,7 @@ pub enum HealthChange {
     CircuitOpened,
     /// Everything is tried again.
     CircuitClosed,
-    /// It is served from the slow queue.
+    /// It is served on the slow lane.
     Slow,
     /// It is served with the others again.
     Quick,
@@ -125,11 +131,27 @@ impl Health {
         }
     }
 
+    /// An endpoint is slow when several attempts in a row are, of one environment or of one
+    /// delivery. It is quick again when several in a row are; or, since one that gets few
+    /// webhooks shows no several, when one is after a while.
     fn slow_after(&self, seen: &Seen) -> Option<Timestamp> {
-        match seen.signs.pace {
-            Some(Pace::Slow) => self.slow_since.or(Some(seen.sign.at)),
-            Some(Pace::Quick) => None,
-            None => self.slow_since,
+        let now = seen.sign.at;
+        let is_slow = seen.signs.pace == Some(Pace::Slow) || (seen.sign.slow && seen.follows_slow);
+        let for_a_while = |since| seen.signs.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
+        if is_slow {
+            self.slow_since.or(Some(now))
+        } else if seen.signs.pace == Some(Pace::Quick) {
+            None
+        } else {
+            self.slow_since.filter(|&since| !for_a_while(since))
+        }
+    }
+
+    /// The lane on which its deliveries come.
+    pub fn lane(&self) -> Lane {
+        match self.slow_since {
+            Some(_) => Lane::Slow,
+            None => Lane::Fast,
         }
     }
 
@@ -196,6 +218,7 @@ mod tests {
                 slow: false,
             },
             is_retry: false,
+            follows_slow: false,
             is_probe: false,
             signs: Signs::default(),
         }
@@ -244,7 +267,7 @@ mod tests {
         let at_rate = Seen {
             signs: Signs {
                 fails_at_rate: true,
-                pace: None,
+                ..Signs::default()
             },
             ..seen(true)
         };
@@ -283,11 +306,48 @@ mod tests {
     }
 
     #[test]
+    fn two_slow_attempts_of_one_delivery_make_an_endpoint_slow() {
+        let attempt = |slow, follows_slow| Seen {
+            sign: Sign {
+                slow,
+                ..seen(true).sign
+            },
+            follows_slow,
+            ..seen(true)
+        };
+        let well = Health::default();
+        for (slow, follows_slow) in [(true, false), (false, true)] {
+            let after = after(well, attempt(slow, follows_slow));
+            assert_eq!(after.lane(), Lane::Fast);
+        }
+        assert_eq!(after(well, attempt(true, true)).lane(), Lane::Slow);
+    }
+
+    #[test]
+    fn after_a_while_one_quick_attempt_is_enough() {
+        let slow = |ago| Health {
+            slow_since: Some(NOW - ago),
+            ..Health::default()
+        };
+        let quick = |none_slow| Seen {
+            signs: Signs {
+                none_slow,
+                ..Signs::default()
+            },
+            ..seen(false)
+        };
+        let lane = |ago, none_slow| after(slow(ago), quick(none_slow)).lane();
+        assert_eq!(lane(SLOW_FOR_A_WHILE, true), Lane::Fast);
+        assert_eq!(lane(SLOW_FOR_A_WHILE, false), Lane::Slow);
+        assert_eq!(lane(SLOW_FOR_A_WHILE / 2, true), Lane::Slow);
+    }
+
+    #[test]
     fn an_endpoint_is_slow_until_it_is_quick_and_not_until_it_is_neither() {
         let at_pace = |pace| Seen {
             signs: Signs {
-                fails_at_rate: false,
                 pace,
+                ..Signs::default()
             },
             ..seen(false)
         };

@@ -39,6 +39,7 @@ pub mod event_type;
 pub mod filter;
 pub mod health;
 pub mod ids;
+pub mod limits;
 pub mod lists;
 pub mod look_up;
 pub mod manage;

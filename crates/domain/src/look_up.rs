@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Lane;
 use crate::errors;
 use crate::event::{EventError, EventReader};
 use crate::filter::FilterError;
@@ -60,6 +61,9 @@ pub struct MatchedSubscription {
     /// In which form it gets its events.
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     pub payload_format: PayloadFormat,
+    /// On which lane they come.
+    #[serde(default, skip_serializing_if = "Lane::is_fast")]
+    pub lane: Lane,
 }
 
 impl From<&Subscription> for MatchedSubscription {
@@ -68,6 +72,7 @@ impl From<&Subscription> for MatchedSubscription {
             id: subscription.id,
             status: subscription.status,
             payload_format: subscription.payload_format,
+            lane: subscription.health.lane(),
         }
     }
 }

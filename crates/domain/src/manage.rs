@@ -19,6 +19,7 @@ pub use rotation::{NewSecret, Rotation};
 
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, RequestTimeout};
 use crate::ports::{
@@ -131,6 +132,7 @@ where
             None => SubscriptionId::random(&self.random),
         };
         let now = self.clock.now();
+        let limits = change.limits(Limits::default());
         let url = change.url.ok_or(FieldError::required("url"))?;
         let event_types = change
             .event_types
@@ -150,6 +152,7 @@ where
             metadata: change.metadata.metadata(Metadata::default())?,
             headers: change.headers.headers(CustomHeaders::default())?,
             timeout: self.within_the_stacks(change.timeout.flatten())?,
+            limits,
             retry_policy: self.bounded(change.retry_policy.flatten())?,
             secrets: SealedSecrets::only(sealed),
             status: change.status.unwrap_or(SubscriptionStatus::Active),
@@ -269,7 +272,9 @@ where
             }
             None => current.secrets,
         };
+        let limits = change.limits(current.limits);
         let changed = Subscription {
+            limits,
             url: change.url.unwrap_or(current.url),
             event_types: change.event_types.unwrap_or(current.event_types),
             filter: change.filter.unwrap_or(current.filter),

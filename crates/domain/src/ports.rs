@@ -18,6 +18,7 @@ use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdic
 use crate::due::{Due, Shard};
 use crate::health::Health;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
+use crate::limits::{Slot, SlotRequest, TurnRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
 use crate::subscription::{DisabledReason, Subscription};
@@ -142,6 +143,33 @@ pub trait HealthStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
+/// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.
+pub trait LineStore {
+    /// Takes the next turn of a delivery's subscription: the end of the line, or the earliest
+    /// that is asked for when the line has ended before. Each turn is given once; one that is
+    /// taken and not used is lost.
+    fn take_turn(
+        &self,
+        id: &SubscriptionId,
+        request: TurnRequest,
+    ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
+
+    /// Takes one of the slots of a subscription; `None` when all are taken now. Only one that
+    /// was left, or whose time is over, is given to somebody else.
+    fn take_slot(
+        &self,
+        id: &SubscriptionId,
+        request: SlotRequest,
+    ) -> impl Future<Output = Result<Option<Slot>, StoreError>> + Send;
+
+    /// Leaves a slot before its time. One that somebody else has by now stays theirs.
+    fn leave_slot(
+        &self,
+        id: &SubscriptionId,
+        slot: Slot,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
 /// A page of a customer's subscriptions, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionPage {
@@ -258,8 +286,8 @@ pub trait DeliveryQueue {
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`] hints in one call. Gives those that the
-    /// queue refused while it took the others.
+    /// The same for up to [`MAX_QUEUE_BATCH`] hints in one call, on the fast lane. Gives
+    /// those that the queue refused while it took the others.
     fn send_batch(
         &self,
         hints: &[(Hint, Duration)],

@@ -4,6 +4,7 @@ use crate::event_type::EventTypePatterns;
 use crate::filter::{Filter, FilterError};
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::limits::Limits;
 use crate::manage::RequestDigest;
 use crate::message::Message;
 use crate::metadata::Metadata;
@@ -77,6 +78,8 @@ pub struct Subscription {
     pub headers: CustomHeaders,
     /// How long its endpoint may take for a request, if not as long as the stack says.
     pub timeout: Option<RequestTimeout>,
+    /// How much its endpoint takes.
+    pub limits: Limits,
     /// How its deliveries are retried; as the stack says when there is none.
     pub retry_policy: Option<RetryPolicy>,
     /// The secrets that sign, encrypted.

@@ -63,12 +63,11 @@ impl TryFrom<Entry> for Due {
 
     fn try_from(entry: Entry) -> Result<Self, String> {
         Ok(Self {
-            hint: Hint {
-                delivery: entry.key.delivery_id()?,
-                attempt: entry.next_attempt,
-                due_at: Some(entry.next_attempt_at),
-                detour: None,
-            },
+            hint: Hint::new(
+                entry.key.delivery_id()?,
+                entry.next_attempt,
+                Some(entry.next_attempt_at),
+            ),
             sweep_at: entry.sweep_at,
         })
     }

@@ -12,6 +12,7 @@ use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
@@ -95,6 +96,14 @@ impl Key {
         Self {
             pk: customer_partition(&key.customer),
             sk: format!("{RECOVERY_PREFIX}{}#{}", key.subscription, key.id),
+        }
+    }
+
+    /// The line in front of a subscription's endpoint.
+    pub(crate) fn line(id: &SubscriptionId) -> Self {
+        Self {
+            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            sk: "LINE".to_owned(),
         }
     }
 
@@ -361,6 +370,10 @@ pub(crate) struct SubscriptionItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate_limit_per_second: Option<RateLimit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_in_flight: Option<MaxInFlight>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicy>,
     secrets: Vec<SecretItem>,
     status: SubscriptionStatus,
@@ -394,6 +407,8 @@ impl From<&Subscription> for SubscriptionItem {
             headers: subscription.headers.clone().into(),
             metadata: subscription.metadata.clone(),
             timeout_seconds: subscription.timeout,
+            rate_limit_per_second: subscription.limits.rate,
+            max_in_flight: subscription.limits.in_flight,
             retry_policy: subscription.retry_policy.clone(),
             secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
             status: subscription.status,
@@ -431,6 +446,10 @@ impl TryFrom<SubscriptionItem> for Subscription {
             headers: CustomHeaders::from_stored(item.headers),
             metadata: item.metadata,
             timeout: item.timeout_seconds,
+            limits: Limits {
+                rate: item.rate_limit_per_second,
+                in_flight: item.max_in_flight,
+            },
             retry_policy: item.retry_policy,
             secrets: secrets
                 .and_then(SealedSecrets::from_stored)

@@ -8,6 +8,7 @@
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
+//! | line | `SUBSCRIPTION#{subscription id}` | `LINE` |
 //! | recovery | `CUSTOMER#{customer id}` | `RECOVERY#{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
@@ -28,6 +29,7 @@ pub mod item;
 mod data_keys;
 mod deliveries;
 mod due_index;
+mod line;
 mod lists;
 mod overdue;
 mod recoveries;

@@ -38,12 +38,7 @@ fn hint(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>) ->
     let delivery: DeliveryId = format!("dlv_{message:032x}_{subscription:032x}")
         .parse()
         .unwrap();
-    Hint {
-        delivery,
-        attempt,
-        due_at: due_at.map(Timestamp::from_millis),
-        detour: None,
-    }
+    Hint::new(delivery, attempt, due_at.map(Timestamp::from_millis))
 }
 
 #[test]

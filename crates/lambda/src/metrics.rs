@@ -84,6 +84,10 @@ metrics! {
     Held: Count,
     /// Queue messages that were put off, because a circuit is open.
     Parked: Count,
+    /// Queue messages that were put off until their turn, because a subscription has limits.
+    Throttled: Count,
+    /// Queue messages that were put off to the queue for slow endpoints.
+    SlowLane: Count,
     /// Deliveries that an endpoint took.
     Delivered: Count,
     /// Deliveries that were given up.

@@ -2,15 +2,17 @@
 //! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
 //!
 //! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
-//! true when the message is on its way again because a circuit was open, else absent: code
-//! that does not know it loses nothing.
+//! true when the message is on its way again because a circuit was open, `turnAt` (in
+//! milliseconds, too) is when its turn is in the line of a subscription with limits, and
+//! `lane` is `slow` in the queue for slow endpoints. Else they are absent: code that does not
+//! know them loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
 //! messages of the version before are in flight. What each version wrote is in
 //! `crates/sqs/messages`, and is never changed.
 
 use serde::{Deserialize, Serialize};
-use webhooks_domain::delivery::{Detour, Hint};
+use webhooks_domain::delivery::{Detour, Hint, Lane};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -46,6 +48,10 @@ struct V1 {
     due_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     parked: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    turn_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Lane::is_fast")]
+    lane: Lane,
 }
 
 /// The text to send for a hint.
@@ -56,6 +62,11 @@ pub fn encode(hint: &Hint) -> String {
         attempt: hint.attempt,
         due_at: hint.due_at,
         parked: hint.detour == Some(Detour::Parked),
+        turn_at: match hint.detour {
+            Some(Detour::InLine(turn)) => Some(turn),
+            Some(Detour::Parked) | None => None,
+        },
+        lane: hint.lane,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
 }
@@ -74,13 +85,18 @@ pub fn decode(text: &str) -> Result<Hint, HintError> {
         attempt,
         due_at,
         parked,
+        turn_at,
+        lane,
         ..
     } = serde_json::from_str(text)?;
     Ok(Hint {
         delivery: delivery_id,
         attempt,
         due_at,
-        detour: parked.then_some(Detour::Parked),
+        detour: turn_at
+            .map(Detour::InLine)
+            .or_else(|| parked.then_some(Detour::Parked)),
+        lane,
     })
 }
 
@@ -125,12 +141,7 @@ mod tests {
     /// The hints that every file holds, one in each line.
     fn hints() -> [Hint; 2] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
-        let first = Hint {
-            delivery,
-            attempt: 1,
-            due_at: None,
-            detour: None,
-        };
+        let first = Hint::new(delivery, 1, None);
         let second = Hint {
             attempt: 2,
             due_at: Some(Timestamp::from_millis(1_700_000_000_000)),
@@ -158,9 +169,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decode_is_the_inverse_of_encode(message: u128, subscription: u128, attempt: u32, due_at: Option<i64>, parked: bool) {
-            let delivery = format!("dlv_{message:032x}_{subscription:032x}").parse().unwrap();
-            let hint = Hint { delivery, attempt, due_at: due_at.map(Timestamp::from_millis), detour: parked.then_some(Detour::Parked) };
+        fn decode_is_the_inverse_of_encode(
+            ids: (u128, u128), attempt: u32, due_at: Option<i64>, turn_at: Option<i64>, parked: bool, slow: bool,
+        ) {
+            let delivery = format!("dlv_{:032x}_{:032x}", ids.0, ids.1).parse().unwrap();
+            let time = Timestamp::from_millis;
+            let detour = turn_at.map(|at| Detour::InLine(time(at)));
+            let hint = Hint {
+                detour: detour.or_else(|| parked.then_some(Detour::Parked)),
+                lane: if slow { Lane::Slow } else { Lane::Fast },
+                ..Hint::new(delivery, attempt, due_at.map(time))
+            };
             prop_assert_eq!(decode(&encode(&hint)).unwrap(), hint);
         }
     }

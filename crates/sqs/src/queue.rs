@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use webhooks_domain::delivery::Hint;
+use webhooks_domain::delivery::{Hint, Lane};
 use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
 
 use crate::{encode, trace};
@@ -15,22 +15,46 @@ use crate::{encode, trace};
 pub struct SqsQueue {
     client: Client,
     url: String,
+    slow_url: Option<String>,
 }
 
 impl SqsQueue {
-    /// The queue with this URL.
+    /// The queue with this URL, and no slow lane: for those who know of no endpoint whether it
+    /// is slow. What they send finds its lane from there.
     pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+        Self {
+            client,
+            url,
+            slow_url: None,
+        }
+    }
+
+    /// The same, with the queue for slow endpoints.
+    #[must_use]
+    pub fn with_slow_lane(self, url: String) -> Self {
+        Self {
+            slow_url: Some(url),
+            ..self
+        }
+    }
+
+    /// The queue of a lane, and the lane that it is.
+    fn lane(&self, lane: Lane) -> (&str, Lane) {
+        match (lane, &self.slow_url) {
+            (Lane::Slow, Some(url)) => (url, Lane::Slow),
+            _ => (&self.url, Lane::Fast),
+        }
     }
 }
 
 impl DeliveryQueue for SqsQueue {
     async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
+        let (url, lane) = self.lane(hint.lane);
         let message = self
             .client
             .send_message()
-            .queue_url(&self.url)
-            .message_body(encode(hint))
+            .queue_url(url)
+            .message_body(encode(&hint.on(lane)))
             .message_group_id(message_group(hint))
             .delay_seconds(whole_seconds(delay));
         let message = match trace::attribute() {
@@ -48,7 +72,7 @@ impl DeliveryQueue for SqsQueue {
         let entries = hints.iter().enumerate().map(|(index, (hint, delay))| {
             SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
-                .message_body(encode(hint))
+                .message_body(encode(&hint.on(Lane::Fast)))
                 .message_group_id(message_group(hint))
                 .delay_seconds(whole_seconds(*delay))
                 .build()

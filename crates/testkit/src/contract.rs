@@ -15,11 +15,12 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, V
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::limits::{SlotRequest, TurnRequest};
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, HealthStore,
-    InsertOutcome, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
+    InsertOutcome, LineStore, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
     SubscriptionSwitch, Window, WriteOutcome,
 };
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
@@ -126,6 +127,60 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         WriteOutcome::Overtaken,
         "a removed subscription does not come back"
     );
+}
+
+/// Turns come one after another, each once; slots are for so many at once.
+pub async fn lines(store: &impl LineStore) {
+    let id = samples::subscription_id(7);
+    let seconds = |seconds| samples::NOW + Duration::from_secs(seconds);
+    let turn = async |earliest, interval| {
+        let interval = Duration::from_millis(interval);
+        let turn = store.take_turn(&id, TurnRequest { earliest, interval });
+        turn.await.expect("answers")
+    };
+    assert_eq!(turn(seconds(0), 2_500).await, seconds(0), "nobody is there");
+    let second = turn(seconds(0), 500).await;
+    assert_eq!(second, samples::NOW + Duration::from_millis(2_500));
+    assert_eq!(turn(seconds(1), 0).await, seconds(3), "who comes later");
+    assert_eq!(turn(seconds(10), 1_000).await, seconds(10), "it has ended");
+    assert_eq!(turn(seconds(10), 1_000).await, seconds(11));
+
+    let request = SlotRequest {
+        slots: 2,
+        first: 1,
+        now: seconds(0),
+        until: seconds(5),
+    };
+    let take = async |request| store.take_slot(&id, request).await.expect("answers");
+    let first = take(request).await.expect("nobody has one");
+    assert_eq!(first, request.slot(1));
+    let second = take(request).await.expect("there is another");
+    assert_eq!(second, request.slot(0));
+    assert_eq!(take(request).await, None, "all are taken");
+    let more = SlotRequest {
+        slots: 3,
+        ..request
+    };
+    assert_eq!(
+        take(more).await,
+        Some(request.slot(2)),
+        "there are more now"
+    );
+
+    store.leave_slot(&id, first).await.expect("answers");
+    let later = SlotRequest {
+        now: seconds(1),
+        until: seconds(9),
+        ..request
+    };
+    assert_eq!(take(later).await, Some(later.slot(1)), "it was left");
+    store.leave_slot(&id, first).await.expect("answers");
+    assert_eq!(take(later).await, None, "it is another's by now");
+    let over = SlotRequest {
+        now: seconds(5),
+        ..later
+    };
+    assert_eq!(take(over).await, Some(later.slot(0)), "its time is over");
 }
 
 /// How an endpoint fares is kept beside what people change of its subscription: neither
@@ -476,12 +531,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
         let first = samples::failed_attempt(1);
         let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
         assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
-        let hint = Hint {
-            delivery: id,
-            attempt: 2,
-            due_at: Some(DUE),
-            detour: None,
-        };
+        let hint = Hint::new(id, 2, Some(DUE));
         entries.push(Due { hint, sweep_at });
     }
     let [first, early, third] = entries[..] else {

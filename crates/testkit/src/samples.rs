@@ -6,6 +6,7 @@ use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
@@ -48,6 +49,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         description: None,
         headers: CustomHeaders::default(),
         timeout: None,
+        limits: Limits::default(),
         metadata: Metadata::default(),
         retry_policy: None,
         secrets: SealedSecrets::only(SealedSecret {

@@ -13,13 +13,14 @@ use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopeni
 use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::limits::{Slot, SlotRequest, TurnRequest};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     CallStore, Clock, DataKeyStore, DeliverNow, DeliveryQueue, DeliveryStore, DueIndex, DuePage,
-    HealthStore, InsertOutcome, KeyService, KeyServiceError, MAX_QUEUE_DELAY, QueueError,
-    RecoveryKey, Refused, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
-    SubscriptionSwitch, WriteOutcome,
+    HealthStore, InsertOutcome, KeyService, KeyServiceError, LineStore, MAX_QUEUE_DELAY,
+    QueueError, RecoveryKey, Refused, StoreError, SubscriptionDirectory, SubscriptionPage,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
@@ -45,6 +46,7 @@ struct State {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
+    lines: BTreeMap<SubscriptionId, Line>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     refuses_batch: bool,
@@ -56,6 +58,14 @@ struct State {
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
+}
+
+/// The line in front of an endpoint.
+#[derive(Default)]
+struct Line {
+    end: Option<Timestamp>,
+    /// Until when each slot is taken.
+    slots: BTreeMap<u16, Timestamp>,
 }
 
 /// What happens while something else is under way.
@@ -340,12 +350,7 @@ impl DeliveryStore for World {
                     Verdict::Ended(status) => end(delivery, due, *status),
                     Verdict::Retry(next) => {
                         delivery.next_attempt_at = Some(next.due_at);
-                        let hint = Hint {
-                            delivery: *id,
-                            attempt: attempt.number + 1,
-                            due_at: Some(next.due_at),
-                            detour: None,
-                        };
+                        let hint = Hint::new(*id, attempt.number + 1, Some(next.due_at));
                         let sweep_at = next.sweep_at;
                         due.insert(*id, Due { hint, sweep_at });
                     }
@@ -582,6 +587,45 @@ impl HealthStore for World {
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Overtaken,
+        })
+    }
+}
+
+impl LineStore for World {
+    async fn take_turn(
+        &self,
+        id: &SubscriptionId,
+        request: TurnRequest,
+    ) -> Result<Timestamp, StoreError> {
+        self.store(|state| {
+            let line = state.lines.entry(*id).or_default();
+            let turn = line
+                .end
+                .map_or(request.earliest, |end| end.max(request.earliest));
+            line.end = Some(turn + request.interval);
+            turn
+        })
+    }
+
+    async fn take_slot(
+        &self,
+        id: &SubscriptionId,
+        request: SlotRequest,
+    ) -> Result<Option<Slot>, StoreError> {
+        self.store(|state| {
+            let slots = &mut state.lines.entry(*id).or_default().slots;
+            let free = request.free(|number| slots.get(&number).copied());
+            slots.extend(free.map(|slot| (slot.number, slot.until)));
+            free
+        })
+    }
+
+    async fn leave_slot(&self, id: &SubscriptionId, slot: Slot) -> Result<(), StoreError> {
+        self.store(|state| {
+            let slots = &mut state.lines.entry(*id).or_default().slots;
+            if slots.get(&slot.number) == Some(&slot.until) {
+                slots.remove(&slot.number);
+            }
         })
     }
 }

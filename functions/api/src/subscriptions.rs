@@ -13,6 +13,7 @@ use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::limits::{MaxInFlight, RateLimit};
 use webhooks_domain::manage::{ActiveSecret, Once, RequestDigest, Rotation, SubscriptionChange};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::RequestTimeout;
@@ -65,6 +66,14 @@ pub(crate) struct SubscriptionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Option<u64>))]
     timeout_seconds: Option<RequestTimeout>,
+    /// The most webhooks a second. Without one, as they come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<u64>))]
+    rate_limit_per_second: Option<RateLimit>,
+    /// The most requests at once. Without one, as they come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<u64>))]
+    max_in_flight: Option<MaxInFlight>,
     /// Without one, as the stack says.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Option<requests::RetryPolicy>))]
@@ -104,6 +113,8 @@ impl From<Subscription> for SubscriptionView {
             description: subscription.description,
             metadata: subscription.metadata,
             timeout_seconds: subscription.timeout,
+            rate_limit_per_second: subscription.limits.rate,
+            max_in_flight: subscription.limits.in_flight,
             headers: subscription.headers.into(),
             retry_policy: subscription.retry_policy,
             secrets: subscription.secrets.iter().map(SecretView::from).collect(),

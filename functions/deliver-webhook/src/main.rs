@@ -85,7 +85,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         queue: SqsQueue::new(
             aws_sdk_sqs::Client::new(&aws),
             environment.text("DELIVERY_QUEUE_URL")?,
-        ),
+        )
+        .with_slow_lane(environment.text("SLOW_DELIVERY_QUEUE_URL")?),
         sender,
         clock: SystemClock,
         policy,

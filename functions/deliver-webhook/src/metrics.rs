@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use webhooks_domain::deliver::{PutOff, Recorded, Report};
-use webhooks_domain::delivery::{Attempt, DeliveryStatus, Hint, Verdict};
+use webhooks_domain::delivery::{Attempt, DeliveryStatus, Hint, Lane, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};
 
-/// A queue message is taken up.
+/// A queue message is taken up. One that was put off on purpose, or that waits among those of
+/// slow endpoints, is not late.
 pub(crate) fn taken_up(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, now: Timestamp) {
+    if hint.detour.is_some() || hint.lane == Lane::Slow {
+        return;
+    }
     if let Some(due_at) = hint.due_at.or(sent_at) {
         metrics.time(Metric::QueueLag, now.since(due_at));
     }
@@ -37,6 +41,8 @@ pub(crate) fn report(metrics: &Metrics, report: &Report) {
         }
         Report::Settled(status, _) => ended(metrics, *status),
         Report::PutOff(PutOff::Parked) => metrics.count(Metric::Parked, 1),
+        Report::PutOff(PutOff::Throttled) => metrics.count(Metric::Throttled, 1),
+        Report::PutOff(PutOff::SlowLane) => metrics.count(Metric::SlowLane, 1),
         Report::PutOff(PutOff::NotDue) | Report::Dropped(_) => {}
     }
 }
@@ -88,7 +94,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use webhooks_domain::deliver::Owed;
-    use webhooks_domain::delivery::FailureReason;
+    use webhooks_domain::delivery::{Detour, FailureReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::outbound::ResponseHeaders;
 
@@ -206,6 +212,11 @@ mod tests {
         assert_eq!(line["Held"], 1);
         let line = line_of(&[Report::PutOff(PutOff::Parked)]);
         assert_eq!(line["Parked"], 1);
+        let line = line_of(&[PutOff::Throttled, PutOff::SlowLane].map(Report::PutOff));
+        assert_eq!(
+            (&line["Throttled"], &line["SlowLane"]),
+            (&1.into(), &1.into())
+        );
     }
 
     #[test]
@@ -227,16 +238,17 @@ mod tests {
     #[test]
     fn a_message_is_late_from_the_time_that_it_is_due_at() {
         let metrics = metrics();
-        let mut hint = Hint {
-            delivery: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
-            attempt: 1,
-            due_at: None,
-            detour: None,
-        };
+        let mut hint = Hint::new(
+            format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
+            1,
+            None,
+        );
         let sent_at = Some(NOW - Duration::from_secs(9));
         taken_up(&metrics, &hint, sent_at, NOW);
         hint.due_at = Some(NOW - Duration::from_secs(1));
         taken_up(&metrics, &hint, sent_at, NOW);
+        taken_up(&metrics, &hint.on(Lane::Slow), sent_at, NOW);
+        taken_up(&metrics, &hint.put_off(Detour::Parked), sent_at, NOW);
         let line: Value = serde_json::from_str(&metrics.take(NOW).unwrap()).unwrap();
         assert_eq!(line["QueueLag"], serde_json::json!([9_000, 1_000]));
     }
@@ -247,12 +259,11 @@ mod tests {
     fn a_delivery_in_a_full_batch_logs_100_bytes_and_one_alone_700() {
         let bytes = |deliveries: usize| {
             let metrics = metrics();
-            let hint = Hint {
-                delivery: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
-                attempt: 1,
-                due_at: None,
-                detour: None,
-            };
+            let hint = Hint::new(
+                format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
+                1,
+                None,
+            );
             for _ in 0..deliveries {
                 taken_up(&metrics, &hint, Some(NOW - Duration::from_mins(2)), NOW);
                 report(&metrics, &delivered());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, Hint};
-use webhooks_domain::look_up::Page;
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, Hint, Lane};
+use webhooks_domain::look_up::{MatchedSubscription, Page};
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::{delivery_item, message_item};
@@ -32,26 +32,26 @@ struct Call {
 struct Queue {
     body: String,
     group_id: String,
+    lane: Lane,
 }
 
 /// Prepares the calls of one page.
 pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) -> Calls {
-    let prepare = |subscription| call(&prepare(&page.message, subscription, now, retention));
+    let prepare = |subscription: &MatchedSubscription| {
+        let delivery = prepare(&page.message, subscription, now, retention);
+        call(&delivery, subscription.lane)
+    };
     Calls {
         message: message_item(&page.message, now, now + retention),
         calls: page.subscriptions.iter().map(prepare).collect(),
     }
 }
 
-fn call(delivery: &Delivery) -> Call {
+fn call(delivery: &Delivery, lane: Lane) -> Call {
     let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
-        body: encode(&Hint {
-            delivery: delivery.id,
-            attempt: 1,
-            due_at: None,
-            detour: None,
-        }),
+        body: encode(&Hint::first(delivery.id).on(lane)),
         group_id: delivery.id.subscription.to_string(),
+        lane,
     });
     Call {
         item: delivery_item(delivery),
@@ -63,7 +63,7 @@ fn call(delivery: &Delivery) -> Call {
 mod tests {
     use super::*;
     use webhooks_domain::event::MAX_SEALED_BYTES;
-    use webhooks_domain::look_up::{MAX_CALL_BYTES, MatchedSubscription, calls_per_page};
+    use webhooks_domain::look_up::{MAX_CALL_BYTES, calls_per_page};
     use webhooks_domain::message::{Message, Payload};
     use webhooks_domain::payload_format::PayloadFormat;
     use webhooks_domain::subscription::SubscriptionStatus;
@@ -85,6 +85,7 @@ mod tests {
             id: format!("sub_{n:032x}").parse().unwrap(),
             status: SubscriptionStatus::Active,
             payload_format: PayloadFormat::Detail,
+            lane: Lane::Slow,
         });
         Page {
             record: true,
@@ -138,6 +139,7 @@ mod tests {
             ["pending", "held", "held"]
         );
         assert!(json["calls"][0]["queue"]["body"].is_string());
+        assert_eq!(json["calls"][0]["queue"]["lane"], "slow");
         assert!(json["calls"][1]["queue"].is_null() && json["calls"][2]["queue"].is_null());
     }
 }

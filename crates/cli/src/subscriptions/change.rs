@@ -275,8 +275,12 @@ mod tests {
             "--secret",
             "whsec_x",
             "--paused",
+            "--rate-limit-per-second",
+            "5",
+            "--max-in-flight",
+            "2",
             "--field",
-            "rateLimitPerSecond=5",
+            "more=5",
             "--field",
             "other=text",
         ];
@@ -286,7 +290,7 @@ mod tests {
                 "url": "https://a.example", "eventTypes": ["a", "b.*"], "filter": {"a": [1]}, "headers": {"x-a": "1=2"},
                 "payloadFormat": "event", "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 60]}, "description": "d",
                 "metadata": {"team": "shop"}, "secret": "whsec_x", "status": "paused", "rateLimitPerSecond": 5,
-                "other": "text",
+                "maxInFlight": 2, "more": 5, "other": "text",
             })
         );
         assert_eq!(

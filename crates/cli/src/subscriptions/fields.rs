@@ -21,6 +21,12 @@ pub(super) struct Fields {
     /// How long one attempt may take.
     #[arg(long, value_name = "SECONDS")]
     timeout_seconds: Option<u32>,
+    /// The most webhooks a second that the endpoint takes.
+    #[arg(long, value_name = "COUNT")]
+    rate_limit_per_second: Option<u32>,
+    /// The most requests at once that the endpoint takes.
+    #[arg(long, value_name = "COUNT")]
+    max_in_flight: Option<u32>,
     /// Seconds before each attempt, such as `0,60,3600`: the first is 0.
     #[arg(
         long,
@@ -38,7 +44,7 @@ pub(super) struct Fields {
     /// A name and value of your own. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
-    /// Any other field of the API, such as `rateLimitPerSecond=5`: a JSON value, or a text. Repeatable.
+    /// Any other field of the API, such as `timeoutSeconds=5`: a JSON value, or a text. Repeatable.
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = pair)]
     others: Vec<(String, String)>,
 }
@@ -62,6 +68,11 @@ impl Fields {
             "timeoutSeconds",
             self.timeout_seconds.map(|seconds| json!(seconds)),
         );
+        set(
+            "rateLimitPerSecond",
+            self.rate_limit_per_second.map(|count| json!(count)),
+        );
+        set("maxInFlight", self.max_in_flight.map(|count| json!(count)));
         let schedule = Some(&self.retry_schedule).filter(|schedule| !schedule.is_empty());
         set(
             "retryPolicy",

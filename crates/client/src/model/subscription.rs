@@ -58,6 +58,12 @@ pub struct Subscription {
     /// How long one attempt may take, if not as the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
+    /// The most webhooks a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
+    /// The most requests at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
     /// Names and values for the customer's own use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
@@ -65,6 +71,15 @@ pub struct Subscription {
     pub secrets: Vec<SecretSummary>,
     /// Whether it is sent to.
     pub status: SubscriptionStatus,
+    /// Why the system has disabled it: `endpointGone` or `failing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_reason: Option<String>,
+    /// Since when it is disabled; RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<String>,
+    /// How its endpoint fares, where it is not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Counts its changes; what `If-Match` takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
@@ -72,6 +87,21 @@ pub struct Subscription {
     pub created_at: String,
     /// RFC 3339, UTC.
     pub updated_at: String,
+}
+
+/// How an endpoint fares. All are RFC 3339, UTC.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Since when every attempt has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// Until when nothing is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_open_until: Option<String>,
+    /// Since when its attempts take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_since: Option<String>,
 }
 
 /// What the API shows of a secret at any time.

@@ -1,6 +1,6 @@
 //! May this attempt be made now? One decision, from what was read.
 
-use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
+use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, Lane};
 use crate::health::{CircuitState, OpenCircuit};
 use crate::message::Message;
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -13,6 +13,8 @@ pub(super) enum Admission {
     Attempt(Box<Subscription>),
     /// It may be the one that an open circuit lets through, for whoever claims that.
     Probe(Box<Subscription>, OpenCircuit),
+    /// It may, but not on this lane: its endpoint is slow.
+    ChangeLane,
     /// It may not: the circuit is open until then.
     Park(Timestamp),
     /// It may not, and the delivery has this status instead.
@@ -25,6 +27,7 @@ impl Admission {
         delivery: &Delivery,
         message: &Message,
         subscription: Option<Subscription>,
+        lane: Lane,
         now: Timestamp,
     ) -> Self {
         let Some(subscription) = subscription.map(Box::new) else {
@@ -38,6 +41,10 @@ impl Admission {
         }
         if subscription.status != SubscriptionStatus::Active {
             return Self::Settle(DeliveryStatus::Held);
+        }
+        // First of all: a probe of an endpoint that hangs would hold up the others, too.
+        if lane == Lane::Fast && subscription.health.lane() == Lane::Slow {
+            return Self::ChangeLane;
         }
         match subscription.health.circuit {
             Some(circuit) => match circuit.state(now) {

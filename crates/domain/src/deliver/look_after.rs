@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
-use crate::health::{HealthChange, HealthPolicy, Seen, Sign, Watch};
+use crate::health::{HealthChange, HealthPolicy, Seen, Sign, Watch, is_slow};
 use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
 use crate::subscription::DisabledReason;
 
@@ -60,6 +60,11 @@ impl Care {
         Seen {
             sign,
             is_retry: task.number > 1,
+            follows_slow: task
+                .delivery
+                .attempts
+                .last()
+                .is_some_and(|last| is_slow(last.outcome, last.duration_ms)),
             is_probe: task.is_probe,
             signs: self.watch.add(task.subscription.id, sign, circuit),
         }

@@ -19,6 +19,27 @@ pub struct Hint {
     pub due_at: Option<Timestamp>,
     /// Why it is on its way again although it was due, if it is.
     pub detour: Option<Detour>,
+    /// On which way it comes.
+    pub lane: Lane,
+}
+
+/// The queue that a hint goes through. Each has copies of the function to itself, so that
+/// what is slow holds up nothing but what is slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lane {
+    /// The delivery queue.
+    #[default]
+    Fast,
+    /// The queue for endpoints that take long to answer.
+    Slow,
+}
+
+impl Lane {
+    /// Whether it is the usual one, which needs no mention.
+    pub fn is_fast(&self) -> bool {
+        *self == Self::Fast
+    }
 }
 
 /// Why a hint whose attempt is due was put off.
@@ -26,16 +47,39 @@ pub struct Hint {
 pub enum Detour {
     /// The circuit of its subscription was open.
     Parked,
+    /// Its subscription has limits, and this is its turn.
+    InLine(Timestamp),
 }
 
 impl Hint {
-    /// The hint for the first attempt of a new delivery.
-    pub fn first(delivery: DeliveryId) -> Self {
+    /// The hint for an attempt, as it is sent when the attempt becomes due.
+    pub fn new(delivery: DeliveryId, attempt: u32, due_at: Option<Timestamp>) -> Self {
         Self {
             delivery,
-            attempt: 1,
-            due_at: None,
+            attempt,
+            due_at,
             detour: None,
+            lane: Lane::Fast,
+        }
+    }
+
+    /// The hint for the first attempt of a new delivery.
+    pub fn first(delivery: DeliveryId) -> Self {
+        Self::new(delivery, 1, None)
+    }
+
+    /// The same hint on this lane.
+    #[must_use]
+    pub fn on(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// The same hint, put off for this reason.
+    #[must_use]
+    pub fn put_off(self, detour: Detour) -> Self {
+        Self {
+            detour: Some(detour),
+            ..self
         }
     }
 }
@@ -64,7 +108,7 @@ pub enum DropReason {
     Stray,
     /// It is far too early. The sweeper will send another in time.
     NotDue,
-    /// Its circuit is open, and the sweeper sends it another every hour.
+    /// It has to wait, and the sweeper sends it another every hour.
     LeftToSweep,
 }
 
@@ -108,12 +152,7 @@ mod tests {
 
     /// The hint for this attempt, as the run before it sent it.
     fn hint(attempt: u32) -> Hint {
-        Hint {
-            delivery: delivery(0).id,
-            attempt,
-            due_at: (attempt > 1).then_some(NOW),
-            detour: None,
-        }
+        Hint::new(delivery(0).id, attempt, (attempt > 1).then_some(NOW))
     }
 
     #[test]

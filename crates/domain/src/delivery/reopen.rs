@@ -61,12 +61,7 @@ impl Delivery {
         let is_reopened = self.status == DeliveryStatus::Pending
             && self.attempts_made() == self.earlier_attempts
             && self.next_attempt_at.is_some();
-        is_reopened.then(|| Hint {
-            delivery: self.id,
-            attempt: self.next_attempt(),
-            due_at: self.next_attempt_at,
-            detour: None,
-        })
+        is_reopened.then(|| Hint::new(self.id, self.next_attempt(), self.next_attempt_at))
     }
 }
 

@@ -29,13 +29,17 @@ pub struct Sign {
 impl Sign {
     /// What is kept of an attempt that ended now, with this response.
     pub fn of(response: &WebhookResponse, now: Timestamp) -> Self {
-        let took = Duration::from_millis(response.duration_ms.into());
         Self {
             at: now,
             failed: response.outcome != AttemptOutcome::Succeeded,
-            slow: response.outcome == AttemptOutcome::TimedOut || took >= SLOW,
+            slow: is_slow(response.outcome, response.duration_ms),
         }
     }
+}
+
+/// Whether an attempt with this outcome was slow.
+pub fn is_slow(outcome: AttemptOutcome, duration_ms: u32) -> bool {
+    outcome == AttemptOutcome::TimedOut || Duration::from_millis(duration_ms.into()) >= SLOW
 }
 
 /// How quickly an endpoint answers.
@@ -54,6 +58,8 @@ pub struct Signs {
     pub fails_at_rate: bool,
     /// How quick they are; `None` when they are now this, now that.
     pub pace: Option<Pace>,
+    /// Whether none of them was slow.
+    pub none_slow: bool,
 }
 
 /// The last attempts, bounded in number and age.
@@ -92,6 +98,7 @@ impl Window {
             fails_at_rate: circuit
                 .is_some_and(|policy| policy.opens_at(count(failed), count(self.0.len()))),
             pace: self.pace(),
+            none_slow: self.0.iter().all(|sign| !sign.slow),
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::MapChange;
 use crate::event_type::{EventType, EventTypePatterns};
 use crate::filter::Filter;
+use crate::limits::{Limits, MaxInFlight, RateLimit};
 use crate::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
 use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
@@ -17,7 +18,7 @@ use crate::subscription::{Description, SubscriptionStatus};
 
 /// The names of all that a request may set.
 const FIELDS: &str = "url, eventTypes, filter, payloadFormat, description, metadata, headers, \
-                      timeoutSeconds, retryPolicy, secret, status";
+                      timeoutSeconds, rateLimitPerSecond, maxInFlight, retryPolicy, secret, status";
 
 /// What a request says of a subscription; `None` where it is silent.
 ///
@@ -34,6 +35,10 @@ pub struct SubscriptionChange {
     pub payload_format: Option<PayloadFormat>,
     /// `timeoutSeconds`
     pub timeout: Option<Option<RequestTimeout>>,
+    /// `rateLimitPerSecond`
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// `maxInFlight`
+    pub max_in_flight: Option<Option<MaxInFlight>>,
     /// `metadata`
     pub metadata: MapChange,
     /// `description`
@@ -90,6 +95,8 @@ impl SubscriptionChange {
                 "headers" => change.headers = value.map()?,
                 "payloadFormat" => change.payload_format = Some(value.payload_format()?),
                 "timeoutSeconds" => change.timeout = Some(value.read()?),
+                "rateLimitPerSecond" => change.rate_limit = Some(value.read()?),
+                "maxInFlight" => change.max_in_flight = Some(value.read()?),
                 "metadata" => change.metadata = value.map()?,
                 "retryPolicy" => change.retry_policy = Some(value.read()?),
                 "secret" => change.secret = Some(value.secret()?),
@@ -100,6 +107,14 @@ impl SubscriptionChange {
             }
         }
         Ok(change)
+    }
+
+    /// The limits after it, where these were before.
+    pub(super) fn limits(&self, before: Limits) -> Limits {
+        Limits {
+            rate: self.rate_limit.unwrap_or(before.rate),
+            in_flight: self.max_in_flight.unwrap_or(before.in_flight),
+        }
     }
 }
 
@@ -241,7 +256,7 @@ mod tests {
     fn every_field_is_read() {
         let change = parse(
             r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",123456789012345]}]},
-                "payloadFormat":"detail","timeoutSeconds":7,"metadata":{"plan":"gold"},
+                "payloadFormat":"detail","timeoutSeconds":7,"rateLimitPerSecond":5,"maxInFlight":2,"metadata":{"plan":"gold"},
                 "description":"d","headers":{"x-team":"a"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
         )
         .unwrap();
@@ -319,6 +334,11 @@ mod tests {
             (r#"{"payloadFormat":"raw"}"#, "payloadFormat"),
             (r#"{"payloadFormat":null}"#, "payloadFormat"),
             (r#"{"timeoutSeconds":0}"#, "timeoutSeconds"),
+            (r#"{"rateLimitPerSecond":0}"#, "rateLimitPerSecond"),
+            (r#"{"rateLimitPerSecond":501}"#, "rateLimitPerSecond"),
+            (r#"{"rateLimitPerSecond":0.5}"#, "rateLimitPerSecond"),
+            (r#"{"maxInFlight":0}"#, "maxInFlight"),
+            (r#"{"maxInFlight":"2"}"#, "maxInFlight"),
             (r#"{"timeoutSeconds":31}"#, "timeoutSeconds"),
             (r#"{"timeoutSeconds":1.5}"#, "timeoutSeconds"),
             (r#"{"timeoutSeconds":"5"}"#, "timeoutSeconds"),

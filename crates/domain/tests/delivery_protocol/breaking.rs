@@ -179,12 +179,7 @@ fn an_overdue_hint_is_left_to_the_sweep_and_a_parked_one_goes_on() {
     let late = due_at.unwrap() + OVERDUE_AFTER;
     stage.world.set_now(late);
     stage.reopen_circuit(id, late + COOLDOWN);
-    let swept = Hint {
-        delivery: id,
-        attempt: 2,
-        due_at,
-        detour: None,
-    };
+    let swept = Hint::new(id, 2, due_at);
     let report = stage.run(&swept).unwrap();
     assert_eq!(report, Report::Dropped(DropReason::LeftToSweep));
     assert!(stage.world.queue().is_empty());

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
-    CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Verdict,
+    CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Lane, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::look_up::MatchedSubscription;
@@ -59,6 +59,7 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         id: changed.id,
         status: changed.status,
         payload_format: changed.payload_format,
+        lane: Lane::Fast,
     };
     let later = prepare(&message, &matched, stage.world.time(), VISIBILITY_TIMEOUT);
     stage.queue_first(later.id);
@@ -225,12 +226,7 @@ fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
     // while the request of the run that got that hint is under way.
     stage.world.purge_queue();
     let id = stage.ids[0];
-    let second = Hint {
-        delivery: id,
-        attempt: 2,
-        due_at: Some(samples::NOW),
-        detour: None,
-    };
+    let second = Hint::new(id, 2, Some(samples::NOW));
     now(DeliveryQueue::send(&stage.world, &second, Duration::ZERO)).unwrap();
     let is_late = AtomicBool::new(true);
     stage.world.during_requests(move |world| {

@@ -5,6 +5,7 @@
 mod breaking;
 mod cases;
 mod faring;
+mod limits;
 mod random;
 mod recovering;
 mod resending;

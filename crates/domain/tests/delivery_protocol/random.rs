@@ -2,7 +2,7 @@
 //!
 //! A plan of steps is drawn: messages are received in any order, some twice; every call
 //! of a port may fail before or after its effect, which ends the run as a crash does;
-//! clocks are wrong; circuits open; sweeps come when they like, and die; the queue is purged;
+//! clocks are wrong; circuits open; endpoints are slow, and take only so much; sweeps come when they like, and die; the queue is purged;
 //! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the world is left in peace until nothing is
 //! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
 //! in `proptest-regressions`, which the next run tries first.
@@ -16,6 +16,7 @@ use webhooks_domain::deliver::{Recorded, Report};
 use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason};
 use webhooks_domain::health::CircuitPolicy;
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_testkit::{Fault, World, samples};
@@ -114,6 +115,15 @@ fn circuits() -> impl Strategy<Value = Option<CircuitPolicy>> {
     proptest::option::of(circuit)
 }
 
+/// No limits, or some that are soon reached; and whether the endpoint is slow.
+fn limits() -> impl Strategy<Value = (Limits, bool)> {
+    let rate = (1..3_u64).prop_map(|rate| RateLimit::try_from(rate).unwrap());
+    let in_flight = (1..3_u64).prop_map(|most| MaxInFlight::try_from(most).unwrap());
+    let limits = (proptest::option::of(rate), proptest::option::of(in_flight))
+        .prop_map(|(rate, in_flight)| Limits { rate, in_flight });
+    (limits, any::<bool>())
+}
+
 fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
     let deadline = prop_oneof![3 => Just(None), 1 => (0..10_000_u64).prop_map(Some)];
     proptest::collection::vec(deadline, 1..4)
@@ -138,6 +148,7 @@ impl Run {
     fn new(
         policy: RetryPolicy,
         circuit: Option<CircuitPolicy>,
+        (limits, is_slow): (Limits, bool),
         deadlines: &[Option<u64>],
         statuses: &[u16],
     ) -> Self {
@@ -147,6 +158,12 @@ impl Run {
             .collect();
         let mut stage = stage_with(policy.clone(), &deadlines);
         stage.deliver.care.policy.circuit = circuit;
+        for &id in &stage.ids {
+            stage.change(id, |subscription| {
+                subscription.limits = limits;
+                subscription.health.slow_since = is_slow.then_some(samples::NOW);
+            });
+        }
         let has_deadline = |(id, deadline): (&DeliveryId, &Option<_>)| deadline.map(|_| *id);
         let expiring = stage
             .ids
@@ -387,11 +404,12 @@ proptest! {
     fn no_order_of_events_loses_forks_or_hurries_a_delivery(
         policy in policies(),
         circuit in circuits(),
+        limits in limits(),
         deadlines in deadlines(),
         statuses in statuses(),
         steps in steps(),
     ) {
-        let mut run = Run::new(policy, circuit, &deadlines, &statuses);
+        let mut run = Run::new(policy, circuit, limits, &deadlines, &statuses);
         for step in &steps {
             run.take(step);
         }

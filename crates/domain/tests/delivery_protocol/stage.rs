@@ -154,6 +154,18 @@ impl Stage {
         assert_eq!(written.unwrap(), WriteOutcome::Written);
     }
 
+    /// Changes a delivery's subscription.
+    pub(crate) fn change(&self, id: DeliveryId, change: impl FnOnce(&mut Subscription)) {
+        let mut changed = self.subscription_of(id).unwrap();
+        let read = changed.clone();
+        changed.version += 1;
+        change(&mut changed);
+        let health = now(self.world.change_health(&read, &changed.health));
+        assert_eq!(health.unwrap(), WriteOutcome::Written);
+        let written = now(self.world.replace(&changed));
+        assert_eq!(written.unwrap(), WriteOutcome::Written);
+    }
+
     /// One more delivery of the first one's subscription. It is not queued.
     pub(crate) fn another_delivery(&self, event: &str) -> DeliveryId {
         let message = samples::message("acme", event);

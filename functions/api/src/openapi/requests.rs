@@ -130,6 +130,12 @@ pub(crate) struct NewSubscription {
     /// `RequestTimeoutSeconds`.
     #[schema(minimum = 1, maximum = 30)]
     timeout_seconds: Option<u32>,
+    /// The most webhooks a second. What is more waits, and uses up no attempt.
+    #[schema(minimum = 1, maximum = 500)]
+    rate_limit_per_second: Option<u32>,
+    /// The most requests at once. What is more waits, and uses up no attempt.
+    #[schema(minimum = 1, maximum = 100)]
+    max_in_flight: Option<u32>,
     retry_policy: Option<RetryPolicy>,
     /// One that exists already. Without one, a new one of kind `v1`.
     #[schema(required = false)]
@@ -173,6 +179,12 @@ pub(crate) struct SubscriptionPatch {
     /// `RequestTimeoutSeconds`.
     #[schema(minimum = 1, maximum = 30)]
     timeout_seconds: Option<u32>,
+    /// The most webhooks a second. What is more waits, and uses up no attempt.
+    #[schema(minimum = 1, maximum = 500)]
+    rate_limit_per_second: Option<u32>,
+    /// The most requests at once. What is more waits, and uses up no attempt.
+    #[schema(minimum = 1, maximum = 100)]
+    max_in_flight: Option<u32>,
     retry_policy: Option<RetryPolicy>,
     /// Takes the place of all that sign, at once.
     #[schema(required = false)]

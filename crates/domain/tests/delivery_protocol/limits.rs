@@ -1,0 +1,311 @@
+//! Endpoints that take only so much, and those that are slow.
+
+use std::time::Duration;
+
+use webhooks_domain::deliver::{PutOff, Report};
+use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint, Lane};
+use webhooks_domain::due::OVERDUE_AFTER;
+use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit, SlotRequest};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
+use webhooks_domain::ports::LineStore;
+use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_testkit::{Fault, samples};
+
+use crate::stage::{Stage, header, now, schedule, stage};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A stage whose deliveries are all of one subscription with these limits. Nothing is queued.
+fn limited(limits: Limits) -> Stage {
+    let stage = stage(schedule(&[0, 60]));
+    stage.world.purge_queue();
+    stage.change(stage.ids[0], |subscription| subscription.limits = limits);
+    stage
+}
+
+fn at_rate(rate: u64) -> Limits {
+    Limits {
+        rate: Some(RateLimit::try_from(rate).unwrap()),
+        in_flight: None,
+    }
+}
+
+fn in_flight(most: u64) -> Limits {
+    Limits {
+        rate: None,
+        in_flight: Some(MaxInFlight::try_from(most).unwrap()),
+    }
+}
+
+/// So many deliveries more, each of them queued.
+fn queue_more(stage: &Stage, count: usize) -> Vec<DeliveryId> {
+    let more = (0..count).map(|n| stage.another_delivery(&format!("more {n}")));
+    let more: Vec<_> = more.collect();
+    for &id in &more {
+        stage.queue_first(id);
+    }
+    more
+}
+
+/// What is in the queue, which is one hint.
+fn only_hint(stage: &Stage) -> Hint {
+    let [queued] = stage.world.queue()[..] else {
+        panic!("one hint, {:?}", stage.world.queue())
+    };
+    queued.hint
+}
+
+fn throttled() -> Report {
+    Report::PutOff(PutOff::Throttled)
+}
+
+/// Somebody else's request takes a slot for a minute.
+fn take_a_slot(stage: &Stage) -> webhooks_domain::limits::Slot {
+    let time = stage.world.time();
+    let request = SlotRequest {
+        slots: 1,
+        first: 0,
+        now: time,
+        until: time + Duration::from_mins(1),
+    };
+    let id = stage.ids[0].subscription;
+    now(stage.world.take_slot(&id, request)).unwrap().unwrap()
+}
+
+#[test]
+fn what_is_too_much_in_a_second_waits_in_the_order_in_which_it_came() {
+    let stage = limited(at_rate(3));
+    queue_more(&stage, 20);
+    // A queue keeps no order: they come in this one.
+    let mut ids = Vec::new();
+    while let Some(message) = stage.world.receive() {
+        ids.extend(
+            message
+                .hint
+                .detour
+                .is_none()
+                .then_some(message.hint.delivery),
+        );
+        stage.handle(message).unwrap();
+    }
+    let requests = stage.world.requests();
+    for (n, (first, _)) in requests.iter().enumerate() {
+        let within = |at| first.since(at) < SECOND;
+        let in_a_second = requests[..=n].iter().filter(|(at, _)| within(*at)).count();
+        // A second's worth at once after a rest, and those whose turn it is by then.
+        assert!(in_a_second <= 6, "{in_a_second} in a second");
+    }
+    let sent: Vec<_> = requests
+        .iter()
+        .map(|(_, request)| header(request, "webhook-id"))
+        .collect();
+    // Those whose turns are in the same second come in any order.
+    for (n, id) in ids.iter().enumerate() {
+        let place = sent.iter().position(|sent| *sent == id.message.to_string());
+        let place = place.unwrap();
+        assert!(place.abs_diff(n) <= 5, "{n} came at {place}");
+    }
+    for id in ids {
+        let delivery = stage.delivery_of(id);
+        assert_eq!(delivery.status, DeliveryStatus::Succeeded);
+        assert_eq!(delivery.attempts.len(), 1, "waiting uses up no attempt");
+    }
+    let took = requests.last().unwrap().0.since(requests[0].0);
+    let least = SECOND * (20 - 3) / 3;
+    assert!(
+        took + SECOND >= least && took <= least + 3 * SECOND,
+        "{took:?}"
+    );
+}
+
+#[test]
+fn a_subscription_without_limits_writes_nothing_for_them() {
+    let stage = stage(schedule(&[0]));
+    // Load, subscription, data key, unwrap; no other call before the request.
+    let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::Before]);
+    stage.world.plant(faults);
+    assert!(stage.run(&Hint::first(stage.ids[0])).is_err());
+    assert_eq!(stage.world.requests().len(), 1);
+}
+
+#[test]
+fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
+    let stage = limited(in_flight(1));
+    let slot = take_a_slot(&stage);
+    let report = stage.run_first();
+    assert_eq!(report, throttled());
+    let waiting = only_hint(&stage);
+    assert!(
+        matches!(waiting.detour, Some(Detour::InLine(_))),
+        "{waiting:?}"
+    );
+    let message = stage.world.receive().unwrap();
+    assert_eq!(stage.handle(message).unwrap(), throttled(), "still");
+    assert_eq!(only_hint(&stage).attempt, 1);
+
+    now(stage.world.leave_slot(&stage.ids[0].subscription, slot)).unwrap();
+    stage.drain();
+    let delivery = stage.delivery();
+    assert_eq!(delivery.status, DeliveryStatus::Succeeded);
+    assert_eq!(delivery.attempts.len(), 1);
+    // It has left its own, too.
+    take_a_slot(&stage);
+}
+
+#[test]
+fn those_that_wait_for_a_slot_come_back_one_after_another() {
+    let stage = limited(in_flight(2));
+    let ids = queue_more(&stage, 6);
+    take_a_slot(&stage);
+    let time = stage.world.time();
+    let second = SlotRequest {
+        slots: 2,
+        first: 1,
+        now: time,
+        until: time + Duration::from_mins(1),
+    };
+    now(stage.world.take_slot(&ids[0].subscription, second)).unwrap();
+    for _ in &ids {
+        let message = stage.world.receive_before(time + SECOND).unwrap();
+        assert_eq!(stage.handle(message).unwrap(), throttled());
+    }
+    let turns = stage.world.queue().into_iter().map(|queued| {
+        let Some(Detour::InLine(turn)) = queued.hint.detour else {
+            panic!("{queued:?}")
+        };
+        turn.since(time).as_millis()
+    });
+    assert_eq!(
+        turns.collect::<Vec<_>>(),
+        [1_000, 1_500, 2_000, 2_500, 3_000, 3_500]
+    );
+}
+
+#[test]
+fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_crash() {
+    let stage = limited(in_flight(1));
+    stage.queue_first(stage.ids[0]);
+    // Load, subscription, slot, data key, unwrap: the record fails.
+    let none = |count| std::iter::repeat_n(Fault::None, count);
+    stage.world.plant(none(5).chain([Fault::Before]));
+    let message = stage.world.receive().unwrap();
+    assert!(stage.handle(message).is_err());
+    let slot = take_a_slot(&stage);
+    now(stage.world.leave_slot(&stage.ids[0].subscription, slot)).unwrap();
+
+    // The key is known by now. Neither the record nor the leaving happens.
+    stage
+        .world
+        .plant(none(3).chain([Fault::Before, Fault::Before]));
+    let message = stage.world.receive().unwrap();
+    assert!(stage.handle(message).is_err());
+    assert_eq!(stage.run_first(), throttled());
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+#[test]
+fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
+    let stage = limited(in_flight(1));
+    take_a_slot(&stage);
+    assert_eq!(stage.run_first(), throttled());
+    stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    assert_eq!(stage.world.requests().len(), 0);
+}
+
+#[test]
+fn an_overdue_hint_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long() {
+    let stage = limited(at_rate(1));
+    stage.queue_first(stage.ids[0]);
+    stage.world.answer([samples::response(500)]);
+    stage.handle(stage.world.receive().unwrap()).unwrap();
+    stage.world.purge_queue();
+    let due_at = stage.delivery().next_attempt_at;
+    stage.world.set_now(due_at.unwrap() + OVERDUE_AFTER);
+    let swept = Hint::new(stage.ids[0], 2, due_at);
+    let stand_in_line = |count| {
+        for _ in 0..count {
+            let turn = at_rate(1).rate.unwrap().turn(stage.world.time());
+            now(stage.world.take_turn(&stage.ids[0].subscription, turn)).unwrap();
+        }
+    };
+    stand_in_line(10);
+    assert_eq!(stage.run(&swept).unwrap(), throttled());
+    stage.world.purge_queue();
+    stand_in_line(1_000);
+    let left = Report::Dropped(DropReason::LeftToSweep);
+    assert_eq!(stage.run(&swept).unwrap(), left);
+    assert!(stage.world.queue().is_empty());
+    // One that was in the line before goes on waiting, as long as the queue can at a time.
+    let turn = stage.world.time() + Duration::from_mins(20);
+    let waiting = swept.put_off(Detour::InLine(turn));
+    assert_eq!(stage.run(&waiting).unwrap(), throttled());
+    assert_eq!(only_hint(&stage), waiting);
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+fn timed_out() -> WebhookResponse {
+    WebhookResponse {
+        outcome: AttemptOutcome::TimedOut,
+        status: None,
+        duration_ms: 15_000,
+        ..samples::response(500)
+    }
+}
+
+fn lane(stage: &Stage) -> Lane {
+    let subscription = stage.subscription_of(stage.ids[0]).unwrap();
+    subscription.health.lane()
+}
+
+#[test]
+fn an_endpoint_that_hangs_is_served_on_its_own_lane_until_it_is_quick_again() {
+    let stage = limited(Limits::default());
+    stage.world.answer([timed_out(), timed_out()]);
+    stage.queue_first(stage.ids[0]);
+    stage.drain();
+    assert_eq!(lane(&stage), Lane::Slow, "two attempts of one delivery");
+
+    let id = stage.another_delivery("slow");
+    let report = stage.run(&Hint::first(id)).unwrap();
+    assert_eq!(report, Report::PutOff(PutOff::SlowLane));
+    assert_eq!(only_hint(&stage), Hint::first(id).on(Lane::Slow));
+    assert_eq!(
+        stage.world.requests().len(),
+        2,
+        "no request on the fast lane"
+    );
+    stage.world.answer([samples::response(500)]);
+    let message = stage.world.receive().unwrap();
+    stage.handle(message).unwrap();
+    assert_eq!(only_hint(&stage).lane, Lane::Slow, "so is its retry");
+    stage.drain();
+    assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Succeeded);
+
+    queue_more(&stage, 5);
+    stage.drain();
+    assert_eq!(lane(&stage), Lane::Fast);
+    // What is on the slow lane still is sent there, and not sent back.
+    let late = stage.another_delivery("late");
+    let report = stage.run(&Hint::first(late).on(Lane::Slow)).unwrap();
+    assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
+}
+
+#[test]
+fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_lane() {
+    let stage = limited(Limits::default());
+    let time = stage.world.time();
+    stage.change(stage.ids[0], |subscription| {
+        subscription.health.slow_since = Some(time);
+    });
+    stage.reopen_circuit(stage.ids[0], time);
+    let report = stage.run_first();
+    assert_eq!(report, Report::PutOff(PutOff::SlowLane));
+    assert_eq!(stage.world.requests().len(), 0);
+    stage.drain();
+    assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
