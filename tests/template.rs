@@ -457,6 +457,7 @@ fn every_function_gets_the_environment_that_it_reads() {
             "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "TABLE_NAME": {"Ref": "Table"},
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
+            "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
             "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
