@@ -40,7 +40,9 @@ fn told(kind: Kind) -> Value {
             secret_version: 2,
             secret_kind: "v1a",
         },
-        Kind::SubscriptionFailing | Kind::SubscriptionEnabled => About::Nothing {},
+        Kind::SubscriptionFailing | Kind::SubscriptionRecovered | Kind::SubscriptionEnabled => {
+            About::Nothing {}
+        }
     };
     let event = OperationalEvent {
         kind,

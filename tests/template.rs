@@ -326,7 +326,10 @@ fn the_delivery_concurrency_is_the_number_that_was_chosen() {
     for (chosen, row) in rows {
         assert_eq!(row["Maximum"], chosen.parse::<u64>().unwrap());
     }
-    for parameter in ["MaximumDeliveryConcurrency", "MaximumSlowDeliveryConcurrency"] {
+    for parameter in [
+        "MaximumDeliveryConcurrency",
+        "MaximumSlowDeliveryConcurrency",
+    ] {
         assert_same_values(&template, parameter, rows);
     }
 }

@@ -15,10 +15,14 @@ use crate::logs::log_lines;
 const OPERATOR: &str = "operator";
 
 /// Subscribes the operator to what happens to this test's customer, and to itself.
-async fn subscribe_operator(test: &Fixture, path: &str) -> Result<CreatedSubscription> {
+async fn subscribe_operator(
+    test: &Fixture,
+    path: &str,
+    event_types: &[&str],
+) -> Result<CreatedSubscription> {
     let subscription = json!({
         "url": test.receiver.url(path),
-        "eventTypes": ["delivery.*", "subscription.*"],
+        "eventTypes": event_types,
         "filter": {"customerId": [test.customer, OPERATOR]},
     });
     Ok(test
@@ -34,18 +38,26 @@ fn body(request: &Request) -> Result<Value> {
 #[tokio::test]
 async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() -> Result<()> {
     let (test, _alone) = Fixture::alone("telling").await?;
-    let told = subscribe_operator(&test, "/told").await?;
+    let told = subscribe_operator(&test, "/told", &["delivery.*", "subscription.*"]).await?;
     let gone = || Answer::status(StatusCode::GONE);
     test.receiver.script("/operator-fails", [gone()]);
-    let failing = subscribe_operator(&test, "/operator-fails").await?;
+    let failing = subscribe_operator(&test, "/operator-fails", &["delivery.*"]).await?;
     test.receiver.script("/gone", [gone()]);
     let customers = test.subscribe("/gone").await?;
     test.put("order.created", json!({})).await?;
 
-    let request = test.first_request("/told").await?;
-    request.verify(&told.secret)?;
-    let event = body(&request)?;
+    // The delivery is given up and the subscription is disabled: in any order.
+    let mut events = Vec::new();
+    for request in test.requests("/told", 2).await? {
+        request.verify(&told.secret)?;
+        events.push((body(&request)?, request));
+    }
+    events.sort_by_key(|(event, _)| event["type"].to_string());
+    let [(event, request), (disabled, _)] = &events[..] else {
+        anyhow::bail!("two events: {events:?}")
+    };
     assert_eq!(event["type"], "delivery.failed", "{event}");
+    assert_eq!(disabled["type"], "subscription.disabled", "{disabled}");
     assert_eq!(event["data"]["customerId"], test.customer, "{event}");
     assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
     let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;

@@ -28,6 +28,8 @@ pub enum Kind {
     DeliveryRecovered,
     /// An endpoint fails, and nothing has succeeded since.
     SubscriptionFailing,
+    /// An endpoint that failed takes something again.
+    SubscriptionRecovered,
     /// The system holds a subscription's deliveries from now on.
     SubscriptionDisabled,
     /// A subscription's deliveries are sent again.
@@ -38,10 +40,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DeliveryFailed,
         Self::DeliveryRecovered,
         Self::SubscriptionFailing,
+        Self::SubscriptionRecovered,
         Self::SubscriptionDisabled,
         Self::SubscriptionEnabled,
         Self::SubscriptionSecretRotated,
@@ -53,6 +56,7 @@ impl Kind {
             Self::DeliveryFailed => "delivery.failed",
             Self::DeliveryRecovered => "delivery.recovered",
             Self::SubscriptionFailing => "subscription.failing",
+            Self::SubscriptionRecovered => "subscription.recovered",
             Self::SubscriptionDisabled => "subscription.disabled",
             Self::SubscriptionEnabled => "subscription.enabled",
             Self::SubscriptionSecretRotated => "subscription.secret_rotated",
@@ -154,8 +158,8 @@ impl OperationalEvent {
                     let reason = reason.as_str();
                     (Kind::SubscriptionDisabled, About::Reason { reason })
                 }
-                HealthChange::Recovered
-                | HealthChange::CircuitOpened
+                HealthChange::Recovered => (Kind::SubscriptionRecovered, About::Nothing {}),
+                HealthChange::CircuitOpened
                 | HealthChange::CircuitClosed
                 | HealthChange::Slow
                 | HealthChange::Quick => return None,
@@ -317,13 +321,21 @@ mod tests {
         };
         *changes = vec![
             HealthChange::Failing,
+            HealthChange::Recovered,
             HealthChange::CircuitOpened,
             HealthChange::Disabled(DisabledReason::Failing),
         ];
         let told = OperationalEvent::of_changes(&delivery(0).id, &report);
         let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
-        assert_eq!(kinds, ["subscription.failing", "subscription.disabled"]);
-        let detail = told[1].detail();
+        let [failing, recovered, disabled] = &kinds[..] else {
+            panic!("{kinds:?}")
+        };
+        assert_eq!(
+            (*failing, *recovered),
+            ("subscription.failing", "subscription.recovered")
+        );
+        assert_eq!(*disabled, "subscription.disabled");
+        let detail = told[2].detail();
         assert!(detail.contains(r#""reason":"failing""#), "{detail}");
     }
 
