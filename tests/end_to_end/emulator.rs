@@ -117,16 +117,19 @@ async fn event_source_mappings(
 /// Waits until no queue message names a delivery any more: all of them were
 /// acknowledged.
 pub(crate) async fn queue_is_done_with(stack: &Stack, delivery_id: &str) -> Result<()> {
-    let queue = stack.output("DeliveryQueueUrl")?;
+    let fast = stack.output("DeliveryQueueUrl")?;
+    let slow = stack.output("SlowDeliveryQueueUrl")?;
     let deadline = Instant::now() + ARRIVAL;
     loop {
-        let mut bodies = queue_bodies(stack, queue).await?;
+        // A hint may go over to the slow queue, and is looked for there last.
+        let mut bodies = queue_bodies(stack, fast).await?;
+        bodies.extend(queue_bodies(stack, slow).await?);
         bodies.retain(|body| body.contains(delivery_id));
         if bodies.is_empty() {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("still in the delivery queue after {ARRIVAL:?}: {bodies:?}");
+            bail!("still in a delivery queue after {ARRIVAL:?}: {bodies:?}");
         }
         sleep(POLL_INTERVAL).await;
     }

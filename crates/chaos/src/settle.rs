@@ -67,8 +67,22 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Whether no hint is waiting, delayed or in flight.
+    /// Whether no hint is waiting, delayed or in flight, on either lane. The fast one is looked
+    /// at before the slow one, and again: a hint may go over meanwhile, and its retry come back.
     async fn is_quiet(&self) -> Result<bool> {
+        for queue in [
+            "DeliveryQueueUrl",
+            "SlowDeliveryQueueUrl",
+            "DeliveryQueueUrl",
+        ] {
+            if !self.is_empty(queue).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn is_empty(&self, queue: &str) -> Result<bool> {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
@@ -77,7 +91,7 @@ impl<'a> Settling<'a> {
         let output = self
             .queues
             .get_queue_attributes()
-            .queue_url(self.stack.output("DeliveryQueueUrl")?)
+            .queue_url(self.stack.output(queue)?)
             .set_attribute_names(Some(counts.to_vec()))
             .send()
             .await

@@ -293,6 +293,7 @@ fn where_to_look(stack: &Stack) -> String {
         "RuleDeadLetterQueueUrl",
         "FailedEventsQueueUrl",
         "DeliveryQueueUrl",
+        "SlowDeliveryQueueUrl",
         "DeliveryDeadLetterQueueUrl",
     ];
     let queues = outputs.map(|output| {

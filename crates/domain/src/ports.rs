@@ -145,9 +145,10 @@ pub trait HealthStore {
 
 /// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.
 pub trait LineStore {
-    /// Takes the next turn of a delivery's subscription: the end of the line, or the earliest
-    /// that is asked for when the line has ended before. Each turn is given once; one that is
-    /// taken and not used is lost.
+    /// Takes the next turn of a subscription: the end of the line, or the earliest that is
+    /// asked for when the line has ended before, or has turns at another interval: its limit
+    /// was changed, and what waits at the old one keeps nobody from the new one. Each turn is
+    /// given once; one that is taken and not used is lost.
     fn take_turn(
         &self,
         id: &SubscriptionId,

@@ -3,6 +3,7 @@
 //! | attribute | what |
 //! |---|---|
 //! | `lineEnd` | the next turn, in microseconds since 1970: a thousand turns fit into a second |
+//! | `turnInterval` | from one turn to the next, in microseconds |
 //! | `slot0`, `slot1`, … | until when a slot is taken, in milliseconds |
 //!
 //! A line is forgotten when nobody has stood in it for a day.
@@ -36,8 +37,8 @@ impl LineStore for DynamoStore {
         id: &SubscriptionId,
         request: TurnRequest,
     ) -> Result<Timestamp, StoreError> {
-        // The end of a line only moves on, so that after the second try one of the two
-        // conditions holds, unless the item expires in between.
+        // One of the two conditions holds, unless the line changes in between; and its end only
+        // moves on, unless the item expires or the interval changes.
         for _ in 0..MAX_TRIES {
             if let Some(turn) = self.join_line(id, request).await? {
                 return Ok(turn);
@@ -92,7 +93,7 @@ impl DynamoStore {
         let result = self
             .update_line(id)
             .update_expression("SET lineEnd = lineEnd + :interval, expiresAt = :expires")
-            .condition_expression("lineEnd >= :earliest")
+            .condition_expression("lineEnd >= :earliest AND turnInterval = :interval")
             .expression_attribute_values(":interval", number(interval_micros(request)))
             .expression_attribute_values(":earliest", number(micros(request.earliest)))
             .expression_attribute_values(":expires", expires(request.earliest))
@@ -121,9 +122,12 @@ impl DynamoStore {
         let (earliest, interval) = (micros(request.earliest), interval_micros(request));
         let result = self
             .update_line(id)
-            .update_expression("SET lineEnd = :end, expiresAt = :expires")
-            .condition_expression("attribute_not_exists(lineEnd) OR lineEnd < :earliest")
-            .expression_attribute_values(":end", number(earliest + interval))
+            .update_expression("SET lineEnd = :end, turnInterval = :interval, expiresAt = :expires")
+            .condition_expression(
+                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR turnInterval <> :interval",
+            )
+            .expression_attribute_values(":end", number(earliest.saturating_add(interval)))
+            .expression_attribute_values(":interval", number(interval))
             .expression_attribute_values(":earliest", number(earliest))
             .expression_attribute_values(":expires", expires(request.earliest))
             .send()

@@ -139,11 +139,16 @@ pub async fn lines(store: &impl LineStore) {
         turn.await.expect("answers")
     };
     assert_eq!(turn(seconds(0), 2_500).await, seconds(0), "nobody is there");
-    let second = turn(seconds(0), 500).await;
+    let second = turn(seconds(0), 2_500).await;
     assert_eq!(second, samples::NOW + Duration::from_millis(2_500));
-    assert_eq!(turn(seconds(1), 0).await, seconds(3), "who comes later");
-    assert_eq!(turn(seconds(10), 1_000).await, seconds(10), "it has ended");
-    assert_eq!(turn(seconds(10), 1_000).await, seconds(11));
+    assert_eq!(turn(seconds(1), 2_500).await, seconds(5), "who comes later");
+    assert_eq!(turn(seconds(10), 2_500).await, seconds(10), "it has ended");
+    assert_eq!(
+        turn(seconds(8), 1_000).await,
+        seconds(8),
+        "a new one begins"
+    );
+    assert_eq!(turn(seconds(8), 1_000).await, seconds(9));
 
     let request = SlotRequest {
         slots: 2,

@@ -63,7 +63,8 @@ struct State {
 /// The line in front of an endpoint.
 #[derive(Default)]
 struct Line {
-    end: Option<Timestamp>,
+    /// The next turn, and the interval of the turns.
+    end: Option<(Timestamp, Duration)>,
     /// Until when each slot is taken.
     slots: BTreeMap<u16, Timestamp>,
 }
@@ -599,10 +600,9 @@ impl LineStore for World {
     ) -> Result<Timestamp, StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
-            let turn = line
-                .end
-                .map_or(request.earliest, |end| end.max(request.earliest));
-            line.end = Some(turn + request.interval);
+            let end = line.end.filter(|(_, every)| *every == request.interval);
+            let turn = end.map_or(request.earliest, |(end, _)| end.max(request.earliest));
+            line.end = Some((turn + request.interval, request.interval));
             turn
         })
     }

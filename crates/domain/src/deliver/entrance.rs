@@ -7,7 +7,7 @@ use super::admission::Admission;
 use super::{Deliver, DeliverError, PutOff, Report};
 use crate::delivery::{Delivery, DeliveryStatus, Detour, DropReason, Hint, Lane};
 use crate::health::{Health, OpenCircuit};
-use crate::limits::{MaxInFlight, Slot};
+use crate::limits::{Limits, MaxInFlight, Slot};
 use crate::message::Message;
 use crate::ports::{
     Clock, DeliveryQueue, DeliveryStore, HealthStore, LineStore, MAX_QUEUE_DELAY, StoreError,
@@ -163,6 +163,9 @@ where
         now: Timestamp,
     ) -> Result<Turn, StoreError> {
         let (id, limits) = (&subscription.id, subscription.limits);
+        if limits == Limits::default() {
+            return Ok(Turn::Now(None));
+        }
         let mut had_turn = false;
         match (hint.detour, limits.rate) {
             (Some(Detour::InLine(turn)), _) if turn > now => return Ok(Turn::At(turn)),

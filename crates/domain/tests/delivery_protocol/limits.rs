@@ -206,6 +206,33 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
 }
 
 #[test]
+fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
+    let stage = limited(at_rate(1));
+    let ids: Vec<_> = (0..100)
+        .map(|n| stage.another_delivery(&format!("waits {n}")))
+        .collect();
+    for &id in &ids {
+        stage.run(&Hint::first(id)).unwrap();
+    }
+    stage.change(stage.ids[0], |subscription| {
+        subscription.limits = at_rate(50)
+    });
+    let next = stage.another_delivery("next");
+    let report = stage.run(&Hint::first(next)).unwrap();
+    assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
+
+    stage.change(stage.ids[0], |subscription| {
+        subscription.limits = Limits::default()
+    });
+    let waiting = stage.world.receive().unwrap();
+    let report = stage.handle(waiting).unwrap();
+    assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
+    stage.drain();
+    let status = |id: &DeliveryId| stage.delivery_of(*id).status;
+    assert!(ids.iter().all(|id| status(id) == DeliveryStatus::Succeeded));
+}
+
+#[test]
 fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
     let stage = limited(in_flight(1));
     take_a_slot(&stage);
