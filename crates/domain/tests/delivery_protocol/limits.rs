@@ -215,14 +215,14 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
         stage.run(&Hint::first(id)).unwrap();
     }
     stage.change(stage.ids[0], |subscription| {
-        subscription.limits = at_rate(50)
+        subscription.limits = at_rate(50);
     });
     let next = stage.another_delivery("next");
     let report = stage.run(&Hint::first(next)).unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
 
     stage.change(stage.ids[0], |subscription| {
-        subscription.limits = Limits::default()
+        subscription.limits = Limits::default();
     });
     let waiting = stage.world.receive().unwrap();
     let report = stage.handle(waiting).unwrap();
