@@ -20,6 +20,9 @@ const EVENT_TYPES: [&str; 3] = ["order.created", "order.paid", "order.cancelled"
 /// of retries would show there at every attempt.
 const FAILURES: [u8; 5] = [0, 10, 25, 40, 100];
 
+/// Which endpoint takes only so much. What it fails now and then goes on in its line.
+const LIMITED: usize = 1;
+
 /// One event in so many is put twice.
 const DOUBLED: u32 = 10;
 
@@ -69,11 +72,13 @@ impl Scenario {
             let percent = FAILURES[index % FAILURES.len()];
             let answers = (0..events * ANSWERS_PER_EVENT).map(|_| answer(&mut rng, percent));
             receiver.script(&path, answers);
+            let mut subscription = json!({"url": receiver.url(&path), "eventTypes": ["order.*"]});
+            if index == LIMITED {
+                subscription["rateLimitPerSecond"] = json!(10);
+                subscription["maxInFlight"] = json!(2);
+            }
             let created = api
-                .create_subscription(
-                    &customer,
-                    &json!({"url": receiver.url(&path), "eventTypes": ["order.*"]}),
-                )
+                .create_subscription(&customer, &subscription)
                 .await
                 .with_context(|| format!("subscribing endpoint {index} of {customer}"))?;
             endpoints.push(Endpoint {

@@ -79,6 +79,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Parameter::new("CircuitFailurePercent", "0"),
         // Endpoints that do not answer hold a whole batch for a second.
         Parameter::new("MaximumDeliveryConcurrency", "10"),
+        Parameter::new("MaximumSlowDeliveryConcurrency", "5"),
     ];
     let port = emulator::free_port()?;
     stack.up(&tools, &programs, Some(port), &parameters)?;
