@@ -6,7 +6,7 @@ use webhooks_domain::deliver::{PutOff, Report};
 use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint, Lane};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit, SlotRequest};
+use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit, Slot, SlotRequest};
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::ports::LineStore;
 use webhooks_domain::subscription::SubscriptionStatus;
@@ -60,11 +60,11 @@ fn throttled() -> Report {
     Report::PutOff(PutOff::Throttled)
 }
 
-/// Somebody else's request takes a slot for a minute.
-fn take_a_slot(stage: &Stage) -> webhooks_domain::limits::Slot {
+/// Somebody else's request takes one of so many slots for a minute.
+fn take_one_of(stage: &Stage, slots: u16) -> Slot {
     let time = stage.world.time();
     let request = SlotRequest {
-        slots: 1,
+        slots,
         first: 0,
         now: time,
         until: time + Duration::from_mins(1),
@@ -132,7 +132,7 @@ fn a_subscription_without_limits_writes_nothing_for_them() {
 #[test]
 fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     let stage = limited(in_flight(1));
-    let slot = take_a_slot(&stage);
+    let slot = take_one_of(&stage, 1);
     let report = stage.run_first();
     assert_eq!(report, throttled());
     let waiting = only_hint(&stage);
@@ -150,22 +150,16 @@ fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     assert_eq!(delivery.status, DeliveryStatus::Succeeded);
     assert_eq!(delivery.attempts.len(), 1);
     // It has left its own, too.
-    take_a_slot(&stage);
+    take_one_of(&stage, 1);
 }
 
 #[test]
 fn those_that_wait_for_a_slot_come_back_one_after_another() {
     let stage = limited(in_flight(2));
     let ids = queue_more(&stage, 6);
-    take_a_slot(&stage);
+    take_one_of(&stage, 2);
+    take_one_of(&stage, 2);
     let time = stage.world.time();
-    let second = SlotRequest {
-        slots: 2,
-        first: 1,
-        now: time,
-        until: time + Duration::from_mins(1),
-    };
-    now(stage.world.take_slot(&ids[0].subscription, second)).unwrap();
     for _ in &ids {
         let message = stage.world.receive_before(time + SECOND).unwrap();
         assert_eq!(stage.handle(message).unwrap(), throttled());
@@ -191,7 +185,7 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
     stage.world.plant(none(5).chain([Fault::Before]));
     let message = stage.world.receive().unwrap();
     assert!(stage.handle(message).is_err());
-    let slot = take_a_slot(&stage);
+    let slot = take_one_of(&stage, 1);
     now(stage.world.leave_slot(&stage.ids[0].subscription, slot)).unwrap();
 
     // The key is known by now. Neither the record nor the leaving happens.
@@ -235,7 +229,7 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
 #[test]
 fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
     let stage = limited(in_flight(1));
-    take_a_slot(&stage);
+    take_one_of(&stage, 1);
     assert_eq!(stage.run_first(), throttled());
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     stage.drain();
