@@ -61,7 +61,7 @@ Examples:
   webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list --customer cust_1001 --since 2h
   webhooks --stack-file target/local/stack.json tail --customer cust_1001
 
-WEBHOOKS_STACK names the stack file when no option names a stack.
+WEBHOOKS_STACK names the stack, or its file, when no option does.
 
 Exit codes: 0 all done, 1 something was not (the output says what), 2 wrong usage.";
 
