@@ -20,6 +20,7 @@ mod delivering;
 mod duplicates;
 mod emulator;
 mod failed_events;
+mod filters;
 mod fixture;
 mod isolation;
 mod leaks;
