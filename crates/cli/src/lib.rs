@@ -72,7 +72,7 @@ pub struct Cli {
     #[command(flatten)]
     place: Place,
     /// Print JSON instead of tables: the API's own, where it is asked.
-    #[arg(long, global = true, help_heading = "Options")]
+    #[arg(long, global = true, help_heading = "Output")]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -146,7 +146,10 @@ impl Cli {
     /// A [`clap::Error`] for wrong usage that only shows now, such as no stack at all.
     pub async fn run(&self, out: &mut dyn Write, style: Style) -> Result<Outcome> {
         if let Command::Completions { shell } = &self.command {
-            clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut { out });
+            // It panics where it cannot write.
+            let mut completions = Vec::new();
+            clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut completions);
+            out.write_all(&completions)?;
             return Ok(Outcome::Complete);
         }
         let mut printer = Printer::new(out, style, self.json);
