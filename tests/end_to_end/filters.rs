@@ -90,7 +90,7 @@ async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
     let answers = iter(&pairs).map(|pair| emulator.matches(&pair.pattern, &pair.payload));
     let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
     let (mut wrong, mut too_complex) = (Vec::new(), 0);
-    let mut seen = HashMap::<Operator, [u32; 2]>::new();
+    let mut results = HashMap::<Operator, [u32; 2]>::new();
     for (number, (pair, there)) in pairs.iter().zip(answers).enumerate() {
         let Pair {
             pattern, payload, ..
@@ -105,7 +105,7 @@ async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
                     ));
                 }
                 for operator in &pair.operators {
-                    seen.entry(*operator).or_default()[usize::from(here)] += 1;
+                    results.entry(*operator).or_default()[usize::from(here)] += 1;
                 }
             }
             Err(problem) if problem.starts_with("is too complex") => too_complex += 1,
@@ -121,7 +121,7 @@ async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
     // A generator that has gone bad compares nothing.
     assert!(too_complex <= TOO_COMPLEX, "{too_complex} are too complex");
     for operator in Operator::ALL {
-        let [no, yes] = seen.get(&operator).copied().unwrap_or_default();
+        let [no, yes] = results.get(&operator).copied().unwrap_or_default();
         assert!(no.min(yes) >= 20, "{operator:?}: {yes} match, {no} do not");
     }
     Ok(())

@@ -37,6 +37,7 @@ mod resending;
 mod retrying;
 mod scale;
 mod signing;
+mod story;
 mod support;
 mod telling;
 mod testing;

@@ -1,6 +1,8 @@
 //! Patterns and payloads that are made up: valid ones, and pairs that match about as often as
 //! they do not.
 
+use std::fmt::Write;
+
 use fastrand::Rng;
 use serde_json::json;
 
@@ -219,9 +221,10 @@ impl Generator {
     /// A pattern with something at one of its fields that is neither values nor fields.
     pub(crate) fn damaged_pattern(&mut self) -> String {
         let mut fields = self.fields(3);
-        let damage = match self.one_in(3) {
-            true => self.pick(&NO_VALUES).to_owned(),
-            false => format!("[{}]", self.pick(&NO_VALUE)),
+        let damage = if self.one_in(3) {
+            self.pick(&NO_VALUES).to_owned()
+        } else {
+            format!("[{}]", self.pick(&NO_VALUE))
         };
         self.damage(&mut fields, damage);
         self.object(&fields, |_, node| Some(pattern_text(node)))
@@ -358,9 +361,9 @@ impl Generator {
         let text = self.text().replace('ß', "s");
         let text: String = text
             .chars()
-            .map(|letter| match self.one_in(2) {
-                true => letter.to_uppercase().next().unwrap_or(letter),
-                false => letter,
+            .map(|letter| {
+                let capital = letter.to_uppercase().next().unwrap_or(letter);
+                self.pick(&[letter, capital])
             })
             .collect();
         json!({"equals-ignore-case": text}).to_string()
@@ -480,7 +483,7 @@ impl Generator {
             if self.one_in(6) {
                 let mut units = [0; 2];
                 for unit in letter.encode_utf16(&mut units) {
-                    json.push_str(&format!("\\u{unit:04x}"));
+                    write!(json, "\\u{unit:04x}").expect("a string takes all");
                 }
             } else {
                 let letter = json!(letter).to_string();
