@@ -7,6 +7,7 @@ mod trial;
 
 use quamina::{Quamina, QuaminaBuilder, QuaminaError};
 
+pub(crate) use self::members::Members;
 use self::pattern::Pattern;
 use self::payload::{has_value, is_too_deep, project};
 pub use self::trial::try_filter;

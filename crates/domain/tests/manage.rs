@@ -80,6 +80,20 @@ fn what_is_created_can_be_read_and_its_secret_opens() {
     assert!(matches!(strangers, Err(ManageError::NotFound { .. })));
 }
 
+/// Another reader of the same body may take the first.
+#[test]
+fn a_field_that_is_named_twice_is_refused() {
+    let parse = |body: &str| {
+        SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap_err()
+    };
+    let twice = r#"{"url":"https://a.example/","description":"d","url":"https://b.example/"}"#;
+    assert_eq!(parse(twice).to_string(), "url: is named twice");
+    let escaped = r#"{"status":"active","st\u0061tus":"paused"}"#;
+    assert_eq!(parse(escaped).field, "status");
+    let refused = Rotation::parse(br#"{"overlapSeconds":0,"overlapSeconds":60}"#).unwrap_err();
+    assert_eq!(refused.field, "overlapSeconds");
+}
+
 #[test]
 fn what_is_required_is_named() {
     let manage = manage(&World::default());
