@@ -309,6 +309,7 @@ fn any_body() -> Vec<(Bytes, u16, &'static str)> {
         (Bytes::from("[".repeat(60_000)), 422, "body"),
         (Bytes::from(r#"{"a":"#.repeat(10_000)), 422, "body"),
         (Bytes::from(r#"{"nonsense": 1}"#), 422, "nonsense"),
+        (Bytes::from(r#"{"a": 1, "b": 1, "a": 2}"#), 422, "a"),
         (Bytes::from(" ".repeat(65_537)), 413, "body"),
     ]);
     all

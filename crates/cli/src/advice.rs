@@ -77,6 +77,9 @@ fn advice_on(problem: &Problem) -> Option<String> {
         "unreadable" => "somebody has to look at the log of the API's function",
         "invalid-field" => match problem.field.as_deref() {
             Some("cursor") => "a cursor goes with the list and the filters that it came from",
+            Some("deliveryId") if detail.contains("`msg_") => {
+                "that is a message: `webhooks messages show` has its deliveries"
+            }
             Some("eventType" | "eventTypes") => "such as `order.created` or `order.*`",
             _ => return None,
         },
@@ -121,6 +124,12 @@ mod tests {
             ("precondition-failed", "", None, "show"),
             ("unavailable", "", None, "try again"),
             ("invalid-field", "", Some("cursor"), "filters"),
+            (
+                "invalid-field",
+                "deliveryId: id `msg_1`: must be",
+                Some("deliveryId"),
+                "messages show",
+            ),
         ] {
             let text = format!("{:#}", advise(problem(kind, detail, field)));
             assert!(text.contains(advice), "{text}");

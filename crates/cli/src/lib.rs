@@ -61,7 +61,7 @@ Examples:
   webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list --customer cust_1001 --since 2h
   webhooks --stack-file target/local/stack.json tail --customer cust_1001
 
-WEBHOOKS_STACK names the stack file when no option names a stack.
+WEBHOOKS_STACK names the stack, or its file, when no option does.
 
 Exit codes: 0 all done, 1 something was not (the output says what), 2 wrong usage.";
 
@@ -72,7 +72,7 @@ pub struct Cli {
     #[command(flatten)]
     place: Place,
     /// Print JSON instead of tables: the API's own, where it is asked.
-    #[arg(long, global = true, help_heading = "Options")]
+    #[arg(long, global = true, help_heading = "Output")]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -146,7 +146,10 @@ impl Cli {
     /// A [`clap::Error`] for wrong usage that only shows now, such as no stack at all.
     pub async fn run(&self, out: &mut dyn Write, style: Style) -> Result<Outcome> {
         if let Command::Completions { shell } = &self.command {
-            clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut { out });
+            // It panics where it cannot write.
+            let mut completions = Vec::new();
+            clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut completions);
+            out.write_all(&completions)?;
             return Ok(Outcome::Complete);
         }
         let mut printer = Printer::new(out, style, self.json);

@@ -104,9 +104,11 @@ impl Listen {
         eprintln!("listening on {url}, Ctrl-C ends it");
         if keys.is_empty() {
             eprintln!(
-                "signatures are not checked: give `--secret`\n\
+                "signatures are not checked: give `--secret`, or set WEBHOOK_SECRET\n\
                  subscribe it: webhooks subscriptions create CUSTOMER --url {url} --event-type '*'"
             );
+        } else {
+            eprintln!("signatures are checked, secrets: {}", keys.len());
         }
         let (heard, mut next) = mpsc::channel(BACKLOG);
         let endpoint = Endpoint::new(self.behaviour(), keys, heard);

@@ -1,6 +1,6 @@
 //! The program `webhooks`. What it does is in the library.
 
-use std::io::stdout;
+use std::io::{self, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,10 +15,17 @@ async fn main() -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::FAILURE,
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(usage) => usage.exit(),
+            // Whoever reads has seen enough, such as `head`.
+            Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error:#}");
                 ExitCode::FAILURE
             }
         },
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let printing = error.downcast_ref::<io::Error>();
+    printing.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,6 +1,7 @@
 //! `webhooks messages`: the stack's copies of events.
 
-use std::time::Duration;
+use std::cell::OnceCell;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -12,12 +13,15 @@ use crate::advice::advise;
 use crate::answer::{Listed, Paging, send};
 use crate::clock::now;
 use crate::deliveries::list::Filter;
-use crate::print::{Facts, Printer, Report, progress};
+use crate::print::{Facts, Printer, Report, hint, progress};
 use crate::when::short;
 use crate::words;
 
 /// How long a message is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long one that is there has to show its first delivery: it is written just before them.
+const FIRST_DELIVERY: Duration = Duration::from_secs(10);
 
 /// What to do with them.
 #[derive(Debug, Subcommand)]
@@ -56,7 +60,8 @@ pub(crate) struct Named {
     /// The message, `msg_…`.
     #[arg(value_name = "MESSAGE")]
     message: String,
-    /// Wait until it is there and no attempt follows, for a minute at most.
+    /// Wait until it is there and no attempt follows, for a minute at most. The exit code is 1
+    /// when that has not come, or no subscription wants it.
     #[arg(long)]
     wait: bool,
 }
@@ -92,19 +97,23 @@ impl Command {
 }
 
 impl Named {
-    /// Waits until no attempt follows. Whether that was in time.
+    /// Waits until no attempt follows. Whether that has come.
     async fn settled(&self, api: &Api) -> Result<bool> {
+        let first_seen = OnceCell::new();
         let has_settled = |message: &Message| {
+            let seen_for = first_seen.get_or_init(Instant::now).elapsed();
             let mut deliveries = message.deliveries.iter();
-            !message.deliveries.is_empty()
-                && deliveries.all(|delivery| delivery.status != DeliveryStatus::Pending)
+            if message.deliveries.is_empty() {
+                return seen_for >= FIRST_DELIVERY;
+            }
+            deliveries.all(|delivery| delivery.status != DeliveryStatus::Pending)
         };
         let progress = progress();
         progress.set_message("waiting for its deliveries");
         let settled = api.message_when(&self.message, PATIENCE, has_settled).await;
         progress.finish_and_clear();
         match settled {
-            Ok(_) => Ok(true),
+            Ok(message) => Ok(!message.deliveries.is_empty()),
             Err(Error::StillWaiting { .. }) => Ok(false),
             Err(error) => Err(advise(error)),
         }
@@ -138,7 +147,11 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     facts.maybe("received", message.received_at.as_deref());
     let facts = facts.text(style);
     if message.deliveries.is_empty() {
-        return format!("{facts}\n  no subscription wants it\n");
+        let replay = hint(format_args!(
+            "`webhooks replay {} SUBSCRIPTION --since 1h` sends it to one that wants it since.",
+            message.customer_id
+        ));
+        return format!("{facts}\n  no subscription wants it\n{replay}");
     }
     let now = now();
     let mut table = Table::new(["STATUS", "ATTEMPTS", "LAST", "DELIVERY"]);

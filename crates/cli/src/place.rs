@@ -14,14 +14,14 @@ use webhooks_client::{Stack, sdk_loader};
 
 use crate::advice::advise;
 
-/// Names a stack file when no option names a stack.
+/// Names a stack, or the file of one, when no option does.
 const VARIABLE: &str = "WEBHOOKS_STACK";
 
 /// Which stack.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Stack")]
 pub(crate) struct Place {
-    /// The name of a stack in AWS. Credentials and region are the usual ones.
+    /// The name of a stack in AWS [env: `WEBHOOKS_STACK`]. Credentials and region are the usual ones.
     #[arg(long, global = true, value_name = "NAME")]
     stack: Option<String>,
     /// The file of a stack, as `cargo xtask local up` writes it [env: `WEBHOOKS_STACK`].
@@ -68,12 +68,19 @@ impl Place {
             }
             (Some(name), None) => return Ok(Source::Name(name.clone())),
             (None, Some(path)) => Some(path.clone()),
-            (None, None) => variable.filter(|path| !path.is_empty()).map(PathBuf::from),
+            (None, None) => match variable.filter(|variable| !variable.is_empty()) {
+                Some(variable) => match variable.to_str().filter(|text| is_stack_name(text)) {
+                    Some(name) => return Ok(Source::Name(name.to_owned())),
+                    None => Some(PathBuf::from(variable)),
+                },
+                None => None,
+            },
         };
         let Some(path) = source else {
             let text = format!(
                 "which stack? Give `--stack NAME` for one in AWS, `--stack-file \
-                 target/local/stack.json` for the one of `cargo xtask local up`, or set {VARIABLE} to such a file"
+                 target/local/stack.json` for the one of `cargo xtask local up`, or set {VARIABLE} \
+                 to such a name or file"
             );
             return usage(ErrorKind::MissingRequiredArgument, &text);
         };
@@ -127,6 +134,14 @@ impl Place {
     }
 }
 
+/// Whether CloudFormation takes it for the name of a stack. No file `….json` is one.
+fn is_stack_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +161,22 @@ mod tests {
         assert_eq!(source(Some("prod"), None), Source::Name("prod".to_owned()));
         assert_eq!(source(None, Some("a.json")), Source::File("a.json".into()));
         assert_eq!(source(None, None), Source::File("env.json".into()));
+    }
+
+    #[test]
+    fn the_environment_names_a_stack_or_its_file() {
+        let source = |variable: &str| place(None, None).source(Some(variable.into())).unwrap();
+        assert_eq!(source("prod-2"), Source::Name("prod-2".to_owned()));
+        for file in ["stack.json", "target/local/stack.json", "./stack", "/stack"] {
+            assert_eq!(source(file), Source::File(file.into()), "{file}");
+        }
+        // A name goes with a region, whoever gave it.
+        let elsewhere = Place {
+            region: Some("eu-west-1".to_owned()),
+            ..place(None, None)
+        };
+        assert!(elsewhere.source(Some("prod".into())).is_ok());
+        assert!(elsewhere.source(Some("stack.json".into())).is_err());
     }
 
     #[test]

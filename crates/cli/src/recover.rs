@@ -191,7 +191,8 @@ fn count_text(kind: RecoveryKind, count: RecoveryCount, per_second: u32) -> Stri
         String::new()
     } else {
         let duration = span(std::time::Duration::from_secs(seconds));
-        format!(", at {per_second} a second: about {duration}")
+        let about = if count.complete { "about" } else { "at least" };
+        format!(", at {per_second} a second: {about} {duration}")
     };
     format!("  {at_least}{} {what}{takes}\n", count.count)
 }
@@ -209,7 +210,7 @@ mod tests {
         );
         assert_eq!(
             text(RecoveryKind::Replay, 1000, false),
-            "  at least 1000 messages that the subscription never had, at 10 a second: about 1m 40s\n"
+            "  at least 1000 messages that the subscription never had, at 10 a second: at least 1m 40s\n"
         );
         assert_eq!(
             text(RecoveryKind::Recover, 0, true),

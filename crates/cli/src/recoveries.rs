@@ -101,6 +101,8 @@ pub(crate) async fn follow(
             _ = tokio::signal::ctrl_c() => return Ok(left(named, id, &progress)),
         };
         let recovery = &answer.value;
+        // Not all may have been counted.
+        progress.set_length(counted.count.max(recovery.queued));
         progress.set_position(recovery.queued);
         progress.set_message(format!(
             "{}, {} left out",

@@ -5,8 +5,9 @@ mod pattern;
 mod payload;
 mod trial;
 
-use quamina::{Quamina, QuaminaBuilder};
+use quamina::{Quamina, QuaminaBuilder, QuaminaError};
 
+pub(crate) use self::members::Members;
 use self::pattern::Pattern;
 use self::payload::{has_value, is_too_deep, project};
 pub use self::trial::try_filter;
@@ -39,7 +40,10 @@ impl Filter {
     /// How many states the matcher may make of the kinds of matches that a pattern mixes:
     /// their product over its fields. It makes them anew for each event.
     const MAX_STATES: usize = 64;
-    /// The same for one that is stored already: the matcher's own bound.
+    /// What is said of a pattern that would need more.
+    const TOO_COMPLEX: &str = "is too complex: it must name fewer fields, or mix fewer kinds of \
+                               values and operators in each";
+    /// Their number for a pattern that is stored already: the matcher's own bound.
     const MAX_STORED_STATES: usize = 1_024;
 
     /// Parses and checks a pattern.
@@ -97,7 +101,12 @@ fn has_match(pattern: &str, payload: &str) -> Result<bool, FilterError> {
 }
 
 fn compile(pattern: &str, max_states: usize) -> Result<Quamina<()>, FilterError> {
-    let pattern_error = |error: quamina::QuaminaError| FilterError::Pattern(error.to_string());
+    let pattern_error = |error| {
+        FilterError::Pattern(match error {
+            QuaminaError::PatternTooComplex(_) => Filter::TOO_COMPLEX.to_owned(),
+            error => error.to_string(),
+        })
+    };
     let mut quamina = QuaminaBuilder::new()
         .with_max_states_per_pattern(max_states)
         .build()
@@ -187,6 +196,9 @@ mod tests {
         };
         assert!(Filter::parse(&wide(64)).is_ok());
         assert!(Filter::parse(&wide(65)).is_err());
+        let mixed = wide(10).replace("[1]", r#"[{"prefix":"x"},{"suffix":"x"}]"#);
+        let refused = Filter::parse(&mixed).unwrap_err().to_string();
+        assert!(refused.starts_with("is too complex"), "{refused}");
     }
 
     #[test]
@@ -206,7 +218,6 @@ mod tests {
             (r#"{"a":[{"numeric":["<",1e400]}]}"#, "`a`"),
             (r#"{"a":[{"equals-ignore-case":"Straße"}]}"#, "`a`"),
             (r#"{"a":[{"equals-ignore-case":"μ"}]}"#, "`a`"),
-            (r#"{"a":[{"suffix":"\""}]}"#, "`a`"),
             (r#"{"a":[{"cidr":"2001:db8::/32"}]}"#, "`a`"),
             (r#"{"a":[{"anything-but":{"prefix":"x"}}]}"#, "`a`"),
         ] {
@@ -254,6 +265,29 @@ mod tests {
                 r#"{"a":{"c":1},"b":"x"}"#,
                 true,
             ),
+            // -0 is 0.
+            (r#"{"a":[0]}"#, r#"{"a":-0}"#, true),
+            (r#"{"a":[-0.0]}"#, r#"{"a":0}"#, true),
+            (r#"{"a":[{"numeric":["=",0]}]}"#, r#"{"a":-0.0}"#, true),
+            (r#"{"a":[{"anything-but":[-0,1]}]}"#, r#"{"a":0}"#, false),
+            (r#"{"a":[{"anything-but":0}]}"#, r#"{"a":-0e1}"#, false),
+            // The quotes around a text are not of it.
+            (r#"{"a":[{"prefix":"x\""}]}"#, r#"{"a":"x"}"#, false),
+            (r#"{"a":[{"prefix":"x\""}]}"#, r#"{"a":"x\"y"}"#, true),
+            (r#"{"a":[{"suffix":"\"x"}]}"#, r#"{"a":"x"}"#, false),
+            (r#"{"a":[{"suffix":"\"x"}]}"#, r#"{"a":"y\"x"}"#, true),
+            (r#"{"a":[{"prefix":"\""}]}"#, r#"{"a":""}"#, false),
+            (r#"{"a":[{"suffix":"\""}]}"#, r#"{"a":"\""}"#, true),
+            (r#"{"a":[{"suffix":"\"*\\"}]}"#, r#"{"a":"\"*\\"}"#, true),
+            (r#"{"a":[{"suffix":"\"*\\"}]}"#, r#"{"a":"\"x\\"}"#, false),
+            // A name may be empty.
+            (r#"{"":{"a":["x"]}}"#, r#"{"":{"a":"x"}}"#, true),
+            (
+                r#"{"":{"":[{"exists":true}]}}"#,
+                r#"{"":[{"":null}]}"#,
+                true,
+            ),
+            (r#"{"":["x"]}"#, r#"{"":"x"}"#, true),
         ] {
             assert_eq!(matches(pattern, payload), wanted, "{pattern} {payload}");
         }

@@ -260,11 +260,9 @@ where
         precondition: &Precondition,
         change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
-        let mut current = self.show_for_change(customer, id, precondition).await?;
+        let current = self.show_for_change(customer, id, precondition).await?;
+        let before = current.clone();
         let status = change.status.unwrap_or(current.status);
-        if status == SubscriptionStatus::Active && current.status != status {
-            self.forget_health(&mut current, precondition).await?;
-        }
         let secrets = match &change.secret {
             Some(secret) => {
                 let version = current.secrets.next_version();
@@ -273,7 +271,7 @@ where
             None => current.secrets,
         };
         let limits = change.limits(current.limits);
-        let changed = Subscription {
+        let mut changed = Subscription {
             limits,
             url: change.url.unwrap_or(current.url),
             event_types: change.event_types.unwrap_or(current.event_types),
@@ -288,7 +286,11 @@ where
                 // something else is still taken.
                 None => current.timeout,
             },
-            retry_policy: self.bounded(change.retry_policy.unwrap_or(current.retry_policy))?,
+            retry_policy: match change.retry_policy {
+                Some(policy) => self.bounded(policy)?,
+                // So may the stack's memory: what would be forgotten ends as expired.
+                None => current.retry_policy,
+            },
             secrets,
             status,
             disabled: current
@@ -298,25 +300,26 @@ where
             version: current.version + 1,
             ..current
         };
+        if change.status == Some(SubscriptionStatus::Active) {
+            changed.health = self.forget_health(&before, precondition).await?;
+        }
         self.replace(changed, precondition).await
     }
 
-    /// What was seen of the endpoint before counts no more once it is active again. Before
-    /// that: a crash in between leaves it as it was, and not disabled again at the next failure.
+    /// What was seen of the endpoint before counts no more once somebody has made it active.
+    /// Before that is written: a crash in between leaves it as it was, and not disabled again
+    /// at the next failure.
     async fn forget_health(
         &self,
-        current: &mut Subscription,
+        current: &Subscription,
         precondition: &Precondition,
-    ) -> Result<(), ManageError> {
+    ) -> Result<Health, ManageError> {
         let well = Health::default();
         if current.health == well {
-            return Ok(());
+            return Ok(well);
         }
         match self.table.change_health(current, &well).await? {
-            WriteOutcome::Written => {
-                current.health = well;
-                Ok(())
-            }
+            WriteOutcome::Written => Ok(well),
             WriteOutcome::Overtaken => Err(overtaken(current.id, precondition)),
         }
     }

@@ -80,6 +80,20 @@ fn what_is_created_can_be_read_and_its_secret_opens() {
     assert!(matches!(strangers, Err(ManageError::NotFound { .. })));
 }
 
+/// Another reader of the same body may take the first.
+#[test]
+fn a_field_that_is_named_twice_is_refused() {
+    let parse = |body: &str| {
+        SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap_err()
+    };
+    let twice = r#"{"url":"https://a.example/","description":"d","url":"https://b.example/"}"#;
+    assert_eq!(parse(twice).to_string(), "url: is named twice");
+    let escaped = r#"{"status":"active","st\u0061tus":"paused"}"#;
+    assert_eq!(parse(escaped).field, "status");
+    let refused = Rotation::parse(br#"{"overlapSeconds":0,"overlapSeconds":60}"#).unwrap_err();
+    assert_eq!(refused.field, "overlapSeconds");
+}
+
 #[test]
 fn what_is_required_is_named() {
     let manage = manage(&World::default());
@@ -147,6 +161,81 @@ fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
         "it stays, and the stack's counts"
     );
     assert_eq!(update(r#"{"timeoutSeconds":null}"#).unwrap().timeout, None);
+}
+
+/// A policy was accepted while the stack kept deliveries for longer.
+#[test]
+fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
+    let world = World::default();
+    let manage = manage(&world);
+    let policy = r#"{"retryPolicy":{"schedule":[0,604800,604800,604800]},"#;
+    let (created, _) = create(&manage, &BODY.replacen('{', policy, 1)).unwrap();
+    let forgetful = TestManage {
+        retention: Duration::from_hours(24 * 14),
+        ..manage
+    };
+    let update = |body: &str| {
+        let (customer, id) = (&created.customer_id, &created.id);
+        let updated = forgetful.update(customer, id, &Precondition::None, change(body));
+        updated.now_or_never().unwrap()
+    };
+    let paused = update(PAUSE).unwrap();
+    assert_eq!(paused.retry_policy, created.retry_policy);
+    assert!(update(r#"{"retryPolicy":{"schedule":[0,604800,604800,604800]}}"#).is_err());
+    assert_eq!(
+        update(r#"{"retryPolicy":null}"#).unwrap().retry_policy,
+        None
+    );
+}
+
+/// A subscription of which something was seen: its endpoint fails.
+fn failing(world: &World, manage: &TestManage) -> Subscription {
+    let (created, _) = create(manage, BODY).unwrap();
+    let health = Health {
+        failing_since: Some(world.now()),
+        ..Health::default()
+    };
+    let written = world.change_health(&created, &health).now_or_never();
+    assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
+    Subscription { health, ..created }
+}
+
+#[test]
+fn a_change_that_is_refused_changes_nothing() {
+    let world = World::default();
+    let manage = manage(&world);
+    let failing = failing(&world, &manage);
+    let disabled = world.disable(&failing, DisabledReason::Failing, world.now());
+    disabled.now_or_never().unwrap().unwrap();
+    let (customer, id) = (&failing.customer_id, &failing.id);
+    let show = || manage.show(customer, id).now_or_never().unwrap().unwrap();
+    let before = show();
+    for refused in [
+        r#"{"status":"active","timeoutSeconds":16}"#,
+        r#"{"status":"active","headers":{"host":"x"}}"#,
+        r#"{"status":"active","metadata":{"":"x"}}"#,
+        r#"{"status":"active","retryPolicy":{"schedule":[0,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800]}}"#,
+    ] {
+        let updated = manage.update(customer, id, &Precondition::None, change(refused));
+        assert!(updated.now_or_never().unwrap().is_err(), "{refused}");
+        assert_eq!(show(), before, "{refused}");
+    }
+}
+
+#[test]
+fn to_enable_what_is_active_forgets_what_was_seen_too() {
+    let world = World::default();
+    let manage = manage(&world);
+    let failing = failing(&world, &manage);
+    let (customer, id) = (&failing.customer_id, &failing.id);
+    let update = |body| {
+        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        updated.now_or_never().unwrap().unwrap()
+    };
+    assert_eq!(update(r#"{"description":"d2"}"#).health, failing.health);
+    assert_eq!(update(r#"{"status":"active"}"#).health, Health::default());
+    let stored = manage.show(customer, id).now_or_never().unwrap().unwrap();
+    assert_eq!(stored.health, Health::default());
 }
 
 #[test]

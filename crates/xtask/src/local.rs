@@ -71,6 +71,10 @@ fn up(workspace: &Workspace, stack: &Stack, options: &Up) -> Result<()> {
         "described in {}",
         stack.description_file().display()
     ));
+    note(&format!(
+        "use it: export WEBHOOKS_STACK={}",
+        stack.description_file().display()
+    ));
     note("take it down with `cargo xtask local down`");
     Ok(())
 }

@@ -117,6 +117,10 @@ impl Undelivered {
             .paging
             .collect(|| api.undelivered(customer, subscription, &filter));
         let listed = listed.await?;
+        if listed.rows.is_empty() && !printer.is_json() {
+            printer.note("  nothing is owed")?;
+            return Ok(Outcome::Complete);
+        }
         printer.print(&listed)?;
         if !listed.rows.is_empty() {
             printer.note(&format!(

@@ -109,7 +109,7 @@ impl Reader {
                 _ => return Err(self.error("must be an array of values or an object of fields")),
             };
             if let Some((pattern, node)) = present {
-                patterns.push(format!("{}:{pattern}", json_text(name)));
+                patterns.push(format!("{}:{pattern}", matchers_name(name)));
                 fields.push((name.clone(), node));
             }
             self.path.pop();
@@ -171,10 +171,18 @@ impl Reader {
         match json.as_bytes().first() {
             Some(b'{') => return self.operator(json),
             Some(b'[') => return Err(self.error("must not have an array as a value")),
-            Some(b'-' | b'0'..=b'9') => self.number(json).map(drop)?,
+            Some(b'-' | b'0'..=b'9') => return self.equal_number(json).map(Value::Text),
             _ => {}
         }
         Ok(Value::Text(json.to_owned()))
+    }
+
+    /// A number, in each form that the matcher tells from the others: it has two zeros.
+    fn equal_number(&self, json: &str) -> Result<String, FilterError> {
+        match self.number(json)? {
+            0.0 => Ok("0,-0".to_owned()),
+            _ => Ok(json.to_owned()),
+        }
     }
 
     /// `{"prefix": …}` and its like.
@@ -192,11 +200,11 @@ impl Reader {
                     .map_err(|_| self.error("`exists` must be true or false"));
             }
             "numeric" => return self.numeric(operand).map(Value::Text),
-            "prefix" | "suffix" => self.affix(name, operand)?,
+            "prefix" | "suffix" => return self.affix(name, operand).map(Value::Text),
             // The matcher checks its escapes.
             "wildcard" => self.text(name, operand).map(drop)?,
             "equals-ignore-case" => self.any_case(name, operand)?,
-            "anything-but" => self.anything_but(operand)?,
+            "anything-but" => return self.anything_but(operand).map(Value::Text),
             "cidr" => self.cidr(operand)?,
             _ => {
                 let known = "prefix, suffix, wildcard, equals-ignore-case, anything-but, \
@@ -212,12 +220,17 @@ impl Reader {
         serde_json::from_str(json).map_err(|_| self.error(format!("`{operator}` must be a string")))
     }
 
-    fn affix(&self, operator: &str, json: &str) -> Result<(), FilterError> {
-        // The matcher would take it for a quote around an empty string.
-        if self.text(operator, json)? == "\"" {
-            return Err(self.error(format!("`{operator}` must not be a quotation mark alone")));
-        }
-        Ok(())
+    /// A beginning or an end. The matcher sees a text with its quotes, and would take a
+    /// quotation mark on the other side of it for them: there it is a wildcard.
+    fn affix(&self, operator: &str, json: &str) -> Result<String, FilterError> {
+        let text = self.text(operator, json)?;
+        let escaped = || text.replace('\\', r"\\").replace('*', r"\*");
+        let wildcard = match operator {
+            "prefix" if text.ends_with('"') => format!("{}*", escaped()),
+            "suffix" if text.starts_with('"') => format!("*{}", escaped()),
+            _ => return Ok(format!(r#"{{"{operator}":{json}}}"#)),
+        };
+        Ok(format!(r#"{{"wildcard":{}}}"#, json_text(&wildcard)))
     }
 
     fn any_case(&self, operator: &str, json: &str) -> Result<(), FilterError> {
@@ -232,7 +245,7 @@ impl Reader {
     }
 
     /// One string or number, or several of one kind.
-    fn anything_but(&self, json: &str) -> Result<(), FilterError> {
+    fn anything_but(&self, json: &str) -> Result<String, FilterError> {
         let not_supported = || self.error("`anything-but` must be strings or numbers");
         let values: Vec<&RawValue> = if json.starts_with('[') {
             serde_json::from_str(json).map_err(|_| not_supported())?
@@ -245,17 +258,18 @@ impl Reader {
                 .get()
                 .starts_with(|c: char| c == '-' || c.is_ascii_digit())
         };
-        if values.iter().all(is_number) {
-            for value in &values {
-                self.number(value.get())?;
-            }
-        } else if !values.iter().all(is_text) {
+        if values.is_empty() {
             return Err(not_supported());
         }
-        match values[..] {
-            [] => Err(not_supported()),
-            _ => Ok(()),
+        if values.iter().all(is_number) {
+            let numbers = values.iter().map(|value| self.equal_number(value.get()));
+            let numbers: Vec<_> = numbers.collect::<Result<_, _>>()?;
+            return Ok(format!(r#"{{"anything-but":[{}]}}"#, numbers.join(",")));
         }
+        if values.iter().all(is_text) {
+            return Ok(format!(r#"{{"anything-but":{json}}}"#));
+        }
+        Err(not_supported())
     }
 
     fn cidr(&self, json: &str) -> Result<(), FilterError> {
@@ -278,8 +292,7 @@ impl Reader {
         let parts: Vec<&str> = parts.iter().map(|part| part.get()).collect();
         let (least, greatest) = match parts[..] {
             [r#""=""#, number] => {
-                self.number(number)?;
-                return Ok(number.to_owned());
+                return self.equal_number(number);
             }
             [from @ (r#"">""# | r#"">=""#), least] => (self.least(from, least)?, f64::MAX),
             [to @ (r#""<""# | r#""<=""#), greatest] => (f64::MIN, self.greatest(to, greatest)?),
@@ -337,8 +350,13 @@ impl Reader {
     }
 }
 
+/// A field's name for the matcher, which finds nothing below an empty one.
+pub(super) fn matchers_name(name: &str) -> String {
+    json_text(&format!("_{name}"))
+}
+
 /// A string as JSON.
-pub(super) fn json_text(text: &str) -> String {
+fn json_text(text: &str) -> String {
     serde_json::to_string(text).expect("a string is always JSON")
 }
 

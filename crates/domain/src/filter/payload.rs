@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::members::Members;
-use super::pattern::{Fields, Node, json_text};
+use super::pattern::{Fields, Node, matchers_name};
 
 /// How deep a payload may nest for a filter. The matcher walks arrays by recursion, and
 /// brackets alone would end the process.
@@ -59,7 +59,11 @@ pub(super) fn project(json: &str, fields: &Fields) -> String {
     let Members(members) = serde_json::from_str(json).unwrap_or_default();
     let named = fields.iter().filter_map(|(name, node)| {
         let (_, value) = members.iter().rfind(|(member, _)| member == name)?;
-        Some(format!("{}:{}", json_text(name), at(value.get(), node)?))
+        Some(format!(
+            "{}:{}",
+            matchers_name(name),
+            at(value.get(), node)?
+        ))
     });
     format!("{{{}}}", named.collect::<Vec<_>>().join(","))
 }
@@ -88,17 +92,17 @@ mod tests {
         let fields = Pattern::parse(pattern).unwrap().present.unwrap().fields;
         for (payload, seen) in [
             (r#"{"x":1}"#, "{}"),
-            (r#"{"a":0.10,"b":{"d":1}}"#, r#"{"a":0.10,"b":{}}"#),
+            (r#"{"a":0.10,"b":{"d":1}}"#, r#"{"_a":0.10,"_b":{}}"#),
             (r#"{"a":{"c":1},"b":1}"#, "{}"),
             (
                 r#"{"\u0061":["x",{"a":1},[{"b":1},2]]}"#,
-                r#"{"a":["x",[2]]}"#,
+                r#"{"_a":["x",[2]]}"#,
             ),
             (
                 r#"{"b":[{"c":1,"x":2},3,{"c":[4,{}]}]}"#,
-                r#"{"b":[{"c":1},{"c":[4]}]}"#,
+                r#"{"_b":[{"_c":1},{"_c":[4]}]}"#,
             ),
-            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1,"a":2}"#, r#"{"_a":2}"#),
         ] {
             assert_eq!(project(payload, &fields), seen, "{payload}");
         }

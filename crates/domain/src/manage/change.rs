@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::MapChange;
 use crate::event_type::{EventType, EventTypePatterns};
-use crate::filter::Filter;
+use crate::filter::{Filter, Members};
 use crate::limits::{Limits, MaxInFlight, RateLimit};
 use crate::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
 use crate::payload_format::PayloadFormat;
@@ -152,7 +152,16 @@ pub fn test_event_type(body: &[u8]) -> Result<EventType, FieldError> {
 
 /// The fields of a body, by name.
 pub(crate) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
-    serde_json::from_slice(body).map_err(|error| FieldError::new("body", not_an_object(&error)))
+    let Members(members) = serde_json::from_slice(body)
+        .map_err(|error| FieldError::new("body", not_an_object(&error)))?;
+    let mut fields = BTreeMap::new();
+    for (name, value) in members {
+        if fields.contains_key(&name) {
+            return Err(FieldError::new(&name, "is named twice"));
+        }
+        fields.insert(name, value.to_owned());
+    }
+    Ok(fields)
 }
 
 /// One field of the body, by name.

@@ -1,0 +1,370 @@
+//! Filters against another matcher: the emulator's `TestEventPattern`.
+//!
+//! Neither is AWS, but each was written by somebody else after AWS's documentation and its
+//! open matcher, so where they agree they are hardly both wrong. Where they do not, AWS's
+//! documentation has the last word: [`DIFFERENCES`] lists each such case.
+
+mod generate;
+
+use std::collections::HashMap;
+use std::env;
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::error::ProvideErrorMetadata;
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, iter};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use webhooks_client::Stack;
+use webhooks_domain::filter::Filter;
+
+use self::generate::{Generator, Operator, Pair};
+use crate::fixture::Fixture;
+
+/// How many pairs are made up.
+const PAIRS: usize = 2_000;
+/// How many of them the API is asked about, too.
+const PAIRS_OF_THE_API: usize = 60;
+/// How many of them may be of patterns that are refused as too complex.
+const TOO_COMPLEX: usize = PAIRS / 100;
+/// How many questions are asked at once.
+const AT_ONCE: usize = 8;
+/// Another seed than the usual one: a number.
+const SEED: &str = "WEBHOOKS_FILTER_SEED";
+
+/// The emulator's matcher.
+struct Emulator(Client);
+
+impl Emulator {
+    fn of(stack: &Stack) -> Self {
+        Self(Client::new(stack.sdk_config()))
+    }
+
+    /// Whether a pattern over the detail wants a payload; `None` when it is no pattern.
+    async fn matches(&self, pattern: &str, payload: &str) -> Result<Option<bool>> {
+        let event = format!(
+            r#"{{"version":"0","id":"1","detail-type":"order.created","source":"com.example.shop",
+                "account":"000000000000","time":"2026-01-02T03:04:05Z","region":"us-east-1",
+                "resources":[],"detail":{payload}}}"#
+        );
+        let answer = self
+            .0
+            .test_event_pattern()
+            .event_pattern(format!(r#"{{"detail":{pattern}}}"#))
+            .event(event)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => Ok(Some(output.result())),
+            Err(error) if error.code() == Some("InvalidEventPatternException") => Ok(None),
+            Err(error) => Err(error).context(format!("{pattern} {payload}")),
+        }
+    }
+}
+
+/// What the domain says; `Err` with the problem when it is no filter.
+fn domain_matches(pattern: &str, payload: &str) -> Result<bool, String> {
+    let filter = Filter::parse(pattern).map_err(|error| error.to_string())?;
+    Ok(filter.matches(payload).unwrap())
+}
+
+fn seed() -> Result<u64> {
+    match env::var(SEED) {
+        Ok(seed) => seed.parse().with_context(|| format!("{SEED}={seed}")),
+        Err(_) => Ok(1),
+    }
+}
+
+fn pairs(seed: u64) -> Vec<Pair> {
+    let mut generator = Generator::new(seed);
+    (0..PAIRS).map(|_| generator.pair()).collect()
+}
+
+#[tokio::test]
+async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
+    let test = Fixture::new("filters").await?;
+    let emulator = Emulator::of(&test.stack);
+    let seed = seed()?;
+    let pairs = pairs(seed);
+    let answers = iter(&pairs).map(|pair| emulator.matches(&pair.pattern, &pair.payload));
+    let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
+    let (mut wrong, mut too_complex) = (Vec::new(), 0);
+    let mut results = HashMap::<Operator, [u32; 2]>::new();
+    for (number, (pair, there)) in pairs.iter().zip(answers).enumerate() {
+        let Pair {
+            pattern, payload, ..
+        } = pair;
+        let there = there?;
+        match domain_matches(pattern, payload) {
+            Ok(here) => {
+                let agree = there == Some(here);
+                if !agree && !DIFFERENCES.iter().any(|known| known.is_in(pair, here)) {
+                    wrong.push(format!(
+                        "{number}: here {here}, there {there:?}\n  {pattern}\n  {payload}"
+                    ));
+                }
+                for operator in &pair.operators {
+                    results.entry(*operator).or_default()[usize::from(here)] += 1;
+                }
+            }
+            Err(problem) if problem.starts_with("is too complex") => too_complex += 1,
+            Err(problem) => wrong.push(format!("{number}: {problem}\n  {pattern}")),
+        }
+    }
+    ensure!(
+        wrong.is_empty(),
+        "of {PAIRS} pairs with {SEED}={seed} these {} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    // A generator that has gone bad compares nothing.
+    assert!(too_complex <= TOO_COMPLEX, "{too_complex} are too complex");
+    for operator in Operator::ALL {
+        let [no, yes] = results.get(&operator).copied().unwrap_or_default();
+        assert!(no.min(yes) >= 20, "{operator:?}: {yes} match, {no} do not");
+    }
+    Ok(())
+}
+
+/// Asks `POST /filters/test`. The status, and the answer.
+async fn try_filter(test: &Fixture, pattern: &str, payload: &str) -> Result<(StatusCode, Value)> {
+    let body = format!(r#"{{"filter":{pattern},"event":{{"detail":{payload}}}}}"#);
+    let path = ["filters", "test"];
+    let answer = test
+        .api
+        .request_bytes(Method::POST, &path, &[], Some(Bytes::from(body)))
+        .await?;
+    Ok((answer.status, serde_json::from_slice(&answer.body)?))
+}
+
+#[tokio::test]
+async fn the_api_tries_a_filter_as_the_emulator_does() -> Result<()> {
+    let test = Fixture::new("filters-api").await?;
+    let emulator = Emulator::of(&test.stack);
+    let mut results = [0, 0];
+    for pair in pairs(seed()?).into_iter().take(PAIRS_OF_THE_API) {
+        let (pattern, payload) = (&pair.pattern, &pair.payload);
+        let (status, answer) = try_filter(&test, pattern, payload).await?;
+        let Some(here) = answer["matches"].as_bool() else {
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{pattern}");
+            assert!(domain_matches(pattern, payload).is_err(), "{answer}");
+            continue;
+        };
+        assert_eq!(status, StatusCode::OK);
+        let agree = emulator.matches(pattern, payload).await? == Some(here);
+        assert!(
+            agree || DIFFERENCES.iter().any(|known| known.is_in(&pair, here)),
+            "here {here}: {pattern} {payload}"
+        );
+        results[usize::from(here)] += 1;
+    }
+    assert!(results.iter().all(|count| *count >= 5), "{results:?}");
+    Ok(())
+}
+
+/// A case in which a filter and the emulator's pattern do not agree. The filter does what
+/// AWS's documentation says.
+struct Difference {
+    /// The words of the documentation.
+    documentation: &'static str,
+    pattern: &'static str,
+    payload: &'static str,
+    here: bool,
+    /// Whether a pair on which they differ is such a case.
+    explains: fn(&Pair) -> bool,
+}
+
+const DIFFERENCES: [Difference; 1] = [
+    // User guide, "Comparison operators", "Exists matching". The emulator looks at each object
+    // of an array by itself, and is content with one that has not got the field.
+    Difference {
+        documentation: "works on the presence or absence of a field in the JSON of the event",
+        pattern: r#"{"a":{"b":[{"exists":false}]}}"#,
+        payload: r#"{"a":[{"b":1},{"c":1}]}"#,
+        here: false,
+        explains: |pair| {
+            pair.operators.contains(&Operator::DoesNotExist)
+                && nests_objects_in_an_array(&pair.payload)
+        },
+    },
+];
+
+impl Difference {
+    fn is_in(&self, pair: &Pair, here: bool) -> bool {
+        self.here == here && (self.explains)(pair)
+    }
+}
+
+/// Whether an array of the payload has two objects, or one beside something else.
+fn nests_objects_in_an_array(json: &str) -> bool {
+    fn in_value(value: &Value) -> bool {
+        match value {
+            Value::Array(elements) => {
+                elements.len() > 1 && elements.iter().any(|element| !is_flat(element))
+                    || elements.iter().any(in_value)
+            }
+            Value::Object(members) => members.values().any(in_value),
+            _ => false,
+        }
+    }
+    fn is_flat(value: &Value) -> bool {
+        match value {
+            Value::Array(elements) => elements.iter().all(is_flat),
+            value => !value.is_object(),
+        }
+    }
+    serde_json::from_str(json).is_ok_and(|value| in_value(&value))
+}
+
+#[tokio::test]
+async fn where_filters_differ_from_the_emulator_they_do_as_documented() -> Result<()> {
+    let test = Fixture::new("filters-differ").await?;
+    let emulator = Emulator::of(&test.stack);
+    for difference in &DIFFERENCES {
+        let Difference {
+            documentation,
+            pattern,
+            payload,
+            here,
+            ..
+        } = difference;
+        assert_eq!(
+            domain_matches(pattern, payload),
+            Ok(*here),
+            "{documentation}"
+        );
+        // Or else the emulator has learned it: then the difference goes.
+        let there = emulator.matches(pattern, payload).await?;
+        assert_eq!(there, Some(!here), "{documentation}");
+    }
+    Ok(())
+}
+
+/// The user guide says that for numbers "EventBridge uses string representation. For example,
+/// 300, 300.0, and 3.0e2 are not considered equal". Its open matcher, Event Ruler, has compared
+/// them by value since 2018, and so do the emulator and filters.
+#[tokio::test]
+async fn numbers_are_equal_by_value_here_and_there() -> Result<()> {
+    let test = Fixture::new("filters-numbers").await?;
+    let emulator = Emulator::of(&test.stack);
+    let forms = ["300", "300.0", "3.0e2", "3E2", "3000e-1"];
+    for (wanted, form) in forms.iter().flat_map(|a| forms.iter().map(move |b| (a, b))) {
+        let (pattern, payload) = (
+            format!(r#"{{"a":[{wanted}]}}"#),
+            format!(r#"{{"a":{form}}}"#),
+        );
+        assert_eq!(
+            domain_matches(&pattern, &payload),
+            Ok(true),
+            "{pattern} {payload}"
+        );
+        assert_eq!(emulator.matches(&pattern, &payload).await?, Some(true));
+    }
+    Ok(())
+}
+
+/// Patterns that EventBridge takes, and that are refused here, with what is said: a filter that
+/// is evaluated otherwise than there would be worse than none.
+const NOT_SUPPORTED: [(&str, &str); 17] = [
+    (
+        r#"{"$or":[{"a":[1]},{"b":[1]}]}"#,
+        "`$or`: is not supported: make a subscription for each",
+    ),
+    (
+        r#"{"a":[{"anything-but":{"prefix":"x"}}]}"#,
+        "`a`: `anything-but` must be strings or numbers",
+    ),
+    (
+        r#"{"a":[{"anything-but":{"suffix":"x"}}]}"#,
+        "`a`: `anything-but` must be strings or numbers",
+    ),
+    (
+        r#"{"a":[{"anything-but":{"equals-ignore-case":"x"}}]}"#,
+        "`a`: `anything-but` must be strings or numbers",
+    ),
+    (
+        r#"{"a":[{"anything-but":{"wildcard":"x*"}}]}"#,
+        "`a`: `anything-but` must be strings or numbers",
+    ),
+    (
+        r#"{"a":[{"prefix":{"equals-ignore-case":"x"}}]}"#,
+        "`a`: `prefix` must be a string",
+    ),
+    (
+        r#"{"a":[{"suffix":{"equals-ignore-case":"x"}}]}"#,
+        "`a`: `suffix` must be a string",
+    ),
+    (
+        r#"{"a":[{"equals-ignore-case":"straße"}]}"#,
+        "`a`: `equals-ignore-case` must not have `ß`, whose cases are not a pair",
+    ),
+    (
+        r#"{"a":[{"cidr":"2001:db8::/32"}]}"#,
+        "`a`: `cidr` must be IPv4 addresses such as 10.0.0.0/8, with 0 to 31 bits",
+    ),
+    (
+        r#"{"a":[{"cidr":"010.0.0.0/8"}]}"#,
+        "`a`: `cidr` must be IPv4 addresses such as 10.0.0.0/8, with 0 to 31 bits",
+    ),
+    (
+        r#"{"a":["x",{"exists":false}]}"#,
+        "`a`: `exists` must stand alone",
+    ),
+    (
+        r#"{"a":[{"exactly":"x"}]}"#,
+        "`a`: `exactly` is not supported; the operators are prefix, suffix, wildcard, \
+         equals-ignore-case, anything-but, numeric, cidr and exists",
+    ),
+    (
+        r#"{"a.b":[1]}"#,
+        "`a.b`: must have no dot in its name: write an object in an object",
+    ),
+    (
+        r#"{"a\tb":[1]}"#,
+        r"`a\tb`: must have no control character in its name",
+    ),
+    (r#"{"a":[1],"a":[2]}"#, "`a`: is named twice"),
+    (
+        r#"{"a":[1234567890123456]}"#,
+        "`a`: a number must have at most 15 digits",
+    ),
+    (
+        r#"{"a":[1e15]}"#,
+        "`a`: a number must have at most 15 digits",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_not_supported_is_refused_and_not_evaluated_otherwise() -> Result<()> {
+    let test = Fixture::new("filters-refused").await?;
+    let emulator = Emulator::of(&test.stack);
+    for (pattern, problem) in NOT_SUPPORTED {
+        assert!(
+            emulator.matches(pattern, "{}").await?.is_some(),
+            "{pattern}"
+        );
+        let (status, answer) = try_filter(&test, pattern, "{}").await?;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{pattern}");
+        assert_eq!(answer["field"], json!("filter"), "{pattern}");
+        assert_eq!(answer["detail"], json!(format!("filter: {problem}")));
+    }
+    Ok(())
+}
+
+/// Patterns that nobody takes.
+#[tokio::test]
+async fn what_is_no_pattern_there_is_no_filter_here() -> Result<()> {
+    let test = Fixture::new("filters-bad").await?;
+    let emulator = Emulator::of(&test.stack);
+    let seed = seed()?;
+    let mut generator = Generator::new(seed);
+    for _ in 0..PAIRS / 10 {
+        let pattern = generator.damaged_pattern();
+        let there = emulator.matches(&pattern, "{}").await?;
+        assert_eq!(there, None, "{SEED}={seed}: {pattern}");
+        let here = domain_matches(&pattern, "{}");
+        assert!(here.is_err(), "{SEED}={seed}: {pattern}");
+    }
+    Ok(())
+}
