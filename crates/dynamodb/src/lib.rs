@@ -28,6 +28,8 @@ pub mod item;
 mod data_keys;
 mod deliveries;
 mod due_index;
+mod gather;
+mod gathered;
 mod lists;
 mod overdue;
 mod recoveries;

@@ -62,7 +62,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tracer: Tracer::new(&environment),
         gathered: Mutex::default(),
     };
-    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
+    // The messages of a batch are handled at once, so their reads are put together.
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).gathering_reads();
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
     let addresses = AddressPolicy::new(development);
