@@ -27,14 +27,20 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let store = DynamoStore::new(client.clone(), TABLE.to_owned());
 
     overdue_deliveries(&client, &store).await;
-    contract::subscriptions(&store, "acme").await;
-    contract::health(&store, "acme").await;
     contract::lines(&store).await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
-    contract::deliveries(&store, "acme", put).await;
-    contract::due_index(&store, "acme", put).await;
-    contract::reopening(&store, "acme", put).await;
+    for (store, salt) in [
+        (&store, "acme"),
+        (&store.clone().gathering_reads(), "gathers"),
+    ] {
+        contract::subscriptions(store, salt).await;
+        contract::health(store, salt).await;
+        contract::deliveries(store, salt, put).await;
+        contract::due_index(store, salt, put).await;
+        contract::reopening(store, salt, put).await;
+        contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
+    }
     contract::lists(&store, "lists", put).await;
     contract::recoveries(&store, "acme").await;
     contract::recovery_sources(&store, "acme", put).await;

@@ -53,6 +53,14 @@ impl Surroundings {
                 "SIGNING_KEY_ARN",
                 "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             ),
+            (
+                "RECOVERY_STATE_MACHINE_ARN",
+                "arn:aws:states:us-east-1:123456789012:stateMachine:bench",
+            ),
+            ("LAMBDA_ENDPOINT", "https://lambda.us-east-1.amazonaws.com"),
+            ("DELIVER_WEBHOOK_FUNCTION_NAME", "bench"),
+            ("EVENT_BUS_NAME", "bench"),
+            ("OPERATOR_CUSTOMER_ID", ""),
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
@@ -63,6 +71,10 @@ impl Surroundings {
                 "0,5,300,1800,7200,18000,36000,50400,72000,86400",
             ),
             ("LONGEST_QUEUE_DELAY_SECONDS", "900"),
+            ("DISABLE_AFTER_DAYS", "5"),
+            ("CIRCUIT_FAILURE_PERCENT", "80"),
+            ("CIRCUIT_MINIMUM_ATTEMPTS", "10"),
+            ("CIRCUIT_COOLDOWN_SECONDS", "30"),
             ("DEVELOPMENT_ALLOWED_CIDRS", "127.0.0.0/8"),
         ];
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::value::RawValue;
 
@@ -138,9 +138,15 @@ impl Payload {
         self.0.len().div_ceil(3) * 4
     }
 
+    /// What the gzip says at its end of the length of what it holds.
+    fn claimed_len(&self) -> usize {
+        let last = self.0.last_chunk().copied().unwrap_or_default();
+        usize::try_from(u32::from_le_bytes(last)).unwrap_or(usize::MAX)
+    }
+
     /// The JSON bytes, as they were given.
     pub fn read(&self) -> Result<Vec<u8>, PayloadError> {
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity(self.claimed_len().min(Self::MAX_BYTES) + 1);
         GzDecoder::new(self.0.as_slice())
             .take(Self::MAX_BYTES as u64 + 1)
             .read_to_end(&mut json)

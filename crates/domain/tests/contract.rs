@@ -29,6 +29,10 @@ fn the_world_keeps_the_promises_of_the_ports() {
     contract::lists(&world, "lists", put)
         .now_or_never()
         .unwrap();
+    let put = async |message, delivery| world.record_call(message, delivery);
+    contract::reads_at_once(&world, "at-once", put)
+        .now_or_never()
+        .unwrap();
     contract::recoveries(&world, "acme").now_or_never().unwrap();
     let put = async |message, delivery| world.record_call(message, delivery);
     contract::recovery_sources(&world, "acme", put)

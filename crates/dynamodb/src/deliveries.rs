@@ -10,8 +10,8 @@ use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, PARTITION_KEY, SORT_KEY,
-    delivery_item, message_item,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, SORT_KEY, delivery_item,
+    message_item, message_partition,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
@@ -22,6 +22,9 @@ impl DeliveryStore for DynamoStore {
     /// One call reads both items.
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         const OPERATION: &str = "load delivery";
+        if let Some(gathered) = &self.gathered {
+            return self.load_gathered(gathered, id).await;
+        }
         let keys = KeysAndAttributes::builder()
             .consistent_read(true)
             .keys(to_attributes(&Key::delivery(id)))
@@ -167,12 +170,16 @@ fn read_delivery_and_message(
     let Some(delivery) = deliveries.into_iter().next() else {
         return Ok(None);
     };
-    let place = text(&delivery, PARTITION_KEY).to_owned();
     let delivery = into_domain::<DeliveryItem, Delivery>(delivery)?;
     let message = messages
         .into_iter()
         .next()
-        .ok_or_else(|| corrupt(&place, &format!("{id} is there without its message")))?;
+        .ok_or_else(|| message_is_missing(id))?;
     let message: MessageItem = from_attributes(message)?;
     Ok(Some((delivery, message.into())))
+}
+
+pub(crate) fn message_is_missing(id: &DeliveryId) -> StoreError {
+    let place = message_partition(&id.message);
+    corrupt(&place, &format!("{id} is there without its message"))
 }

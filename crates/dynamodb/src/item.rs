@@ -42,7 +42,7 @@ pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 pub(crate) const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) pk: String,
     pub(crate) sk: String,

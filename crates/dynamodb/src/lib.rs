@@ -29,6 +29,8 @@ pub mod item;
 mod data_keys;
 mod deliveries;
 mod due_index;
+mod gather;
+mod gathered;
 mod line;
 mod lists;
 mod overdue;

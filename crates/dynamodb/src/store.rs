@@ -1,8 +1,11 @@
 //! The client and the calls that every store shares.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::AsyncSleep;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -10,10 +13,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
 
+use crate::gathered::Gathered;
 use crate::item::{Key, PARTITION_KEY, SORT_KEY};
 
 /// How often a read that the table gives in parts is continued.
-const MAX_READS: u32 = 3;
+const MAX_READS: u32 = 4;
+
+/// What is waited at most before the first of them; then twice as long each time.
+const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 
@@ -22,12 +29,17 @@ pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) table: String,
+    pub(crate) gathered: Option<Arc<Gathered>>,
 }
 
 impl DynamoStore {
     /// Stores on the table with this name.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self {
+            client,
+            table,
+            gathered: None,
+        }
     }
 
     /// Reads one item, consistently.
@@ -49,32 +61,52 @@ impl DynamoStore {
     }
 
     /// Reads items by their keys, at most 100, in any order. What is not there is left out.
-    ///
-    /// A part that the table throttled is no error to the client, so it is asked for again.
     pub(crate) async fn batch_get_whole(
         &self,
         keys: KeysAndAttributes,
         operation: &'static str,
     ) -> Result<Vec<AttributeMap>, StoreError> {
+        let (items, whole) = self.batch_get_parts(keys, operation).await;
+        whole.map(|()| items)
+    }
+
+    /// The same, with what was read before an error.
+    ///
+    /// A part that the table throttled, or that made the answer too large, is no error to the
+    /// client, so it is asked for again.
+    pub(crate) async fn batch_get_parts(
+        &self,
+        keys: KeysAndAttributes,
+        operation: &'static str,
+    ) -> (Vec<AttributeMap>, Result<(), StoreError>) {
         let mut items = Vec::new();
         let mut missing = HashMap::from([(self.table.clone(), keys)]);
-        for _ in 0..MAX_READS {
-            let output = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(missing))
-                .send()
-                .await
-                .map_err(|error| unavailable(operation, error))?;
+        for read in 0..MAX_READS {
+            if read > 0 {
+                self.pause(LONGEST_FIRST_PAUSE * 2_u32.pow(read - 1)).await;
+            }
+            let call = self.client.batch_get_item();
+            let output = match call.set_request_items(Some(missing)).send().await {
+                Ok(output) => output,
+                Err(error) => return (items, Err(unavailable(operation, error))),
+            };
             let tables = output.responses.unwrap_or_default();
             items.extend(tables.into_values().flatten());
             missing = output.unprocessed_keys.unwrap_or_default();
             if missing.is_empty() {
-                return Ok(items);
+                return (items, Ok(()));
             }
         }
         let throttled = std::io::Error::other("the table throttled a part of the read");
-        Err(unavailable(operation, throttled))
+        (items, Err(unavailable(operation, throttled)))
+    }
+
+    /// Waits as the client does between its tries, for a part of the time at random: those
+    /// that were throttled together are not to come back together.
+    async fn pause(&self, longest: Duration) {
+        if let Some(sleep) = self.client.config().sleep_impl() {
+            sleep.sleep(longest.mul_f64(fastrand::f64())).await;
+        }
     }
 
     /// Writes an item whose key is not there yet.

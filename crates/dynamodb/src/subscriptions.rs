@@ -31,6 +31,9 @@ impl SubscriptionStore for DynamoStore {
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
+        if let Some(gathered) = &self.gathered {
+            return self.get_gathered(gathered, customer, id).await;
+        }
         let key = Key::subscription(customer, id);
         let place = format!("{} {}", key.pk, key.sk);
         let item: Option<SubscriptionItem> = self.get_item(key, "get subscription").await?;

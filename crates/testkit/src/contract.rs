@@ -3,11 +3,13 @@
 //!
 //! Each suite works on customers and messages of its own, named by `salt`.
 
+mod at_once;
 mod lists;
 mod recoveries;
 
 use std::time::Duration;
 
+pub use at_once::reads_at_once;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 use webhooks_domain::data_key::WrappedDataKey;

@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use mimalloc::MiMalloc;
 use ring::rand::SystemRandom;
 use tracing::warn;
 use webhooks_domain::deliver::{Care, Deliver};
@@ -34,6 +35,11 @@ use webhooks_lambda::{
 use webhooks_sqs::{SqsQueue, batch, decode, in_trace};
 
 use crate::tell::Teller;
+
+/// A delivery allocates some thousand small pieces, most of them in the AWS client: with the
+/// system's allocator it would take a sixth more of the processor.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What the two writes after a request may take, at most: see the bounds of AWS calls.
 const TIME_TO_RECORD: Duration = Duration::from_secs(4);
@@ -62,7 +68,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tracer: Tracer::new(&environment),
         gathered: Mutex::default(),
     };
-    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name);
+    // The messages of a batch are handled at once, so their reads are put together.
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).gathering_reads();
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
     let addresses = AddressPolicy::new(development);
@@ -111,8 +118,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             metrics::taken_up(metrics, &hint, record.sent_at(), SystemClock.now());
             let trace = record.trace_header().and_then(TraceHeader::parse);
-            let run = in_trace(record.trace_header(), deliver.run(&hint, end));
-            let run = Box::pin(run);
+            // In a box of its own before anything is put around it: it is large, and would be
+            // copied each time.
+            let run = Box::pin(deliver.run(&hint, end));
+            let run = in_trace(record.trace_header(), run);
             #[cfg(feature = "failpoints")]
             let run = failpoints.run(&hint, run);
             run.await

@@ -1,0 +1,182 @@
+//! Reads of deliveries and subscriptions, for those who handle a batch at once.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use webhooks_domain::delivery::Delivery;
+use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
+use webhooks_domain::message::Message;
+use webhooks_domain::ports::StoreError;
+use webhooks_domain::subscription::Subscription;
+
+use crate::DynamoStore;
+use crate::deliveries::message_is_missing;
+use crate::gather::{Answers, Gather};
+use crate::item::{
+    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, SubscriptionItem,
+};
+use crate::store::{
+    AttributeMap, corrupt, from_attributes, into_domain, key_text, text, to_attributes, unavailable,
+};
+
+/// The reads that are put together.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    deliveries: Gather<Read<Part>>,
+    subscriptions: Gather<Read<Subscription>>,
+}
+
+/// What a delivery is loaded from.
+#[derive(Debug, Clone)]
+enum Part {
+    Delivery(Delivery),
+    Message(Message),
+}
+
+/// One item of a read.
+type Read<T> = Result<T, ReadError>;
+
+/// An error that several may be told.
+#[derive(Debug, Clone)]
+enum ReadError {
+    Unavailable {
+        operation: &'static str,
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    Corrupt {
+        key: String,
+        problem: String,
+    },
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { operation, source } => Self::Unavailable {
+                operation,
+                source: source.into(),
+            },
+            StoreError::Corrupt { key, problem } => Self::Corrupt { key, problem },
+        }
+    }
+}
+
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable { operation, source } => unavailable(operation, source),
+            ReadError::Corrupt { key, problem } => Self::Corrupt { key, problem },
+        }
+    }
+}
+
+impl DynamoStore {
+    /// The same stores, for those who handle several things at once: what is asked for at the
+    /// same time of deliveries, and of subscriptions, is one call of the table each.
+    ///
+    /// Every read is as consistent as alone, and fails alone where its item is the reason.
+    #[must_use]
+    pub fn gathering_reads(mut self) -> Self {
+        self.gathered = Some(Arc::default());
+        self
+    }
+
+    /// [`load`](webhooks_domain::ports::DeliveryStore::load), together with others.
+    pub(crate) async fn load_gathered(
+        &self,
+        gathered: &Gathered,
+        id: &DeliveryId,
+    ) -> Result<Option<(Delivery, Message)>, StoreError> {
+        const OPERATION: &str = "load delivery";
+        let (delivery, message) = (Key::delivery(id), Key::message(&id.message));
+        let store = self.clone();
+        let read = move |keys| async move { store.read_each(keys, OPERATION, read_part).await };
+        let keys = [delivery.clone(), message.clone()];
+        let answers = gathered.deliveries.read(keys, read).await;
+        let answers = answers.ok_or_else(|| panicked(OPERATION))?;
+        let Some(Part::Delivery(delivery)) = answers.get(&delivery).cloned().transpose()? else {
+            return Ok(None);
+        };
+        match answers.get(&message).cloned().transpose()? {
+            Some(Part::Message(message)) => Ok(Some((delivery, message))),
+            _ => Err(message_is_missing(id)),
+        }
+    }
+
+    /// [`get`](webhooks_domain::ports::SubscriptionStore::get), together with others.
+    pub(crate) async fn get_gathered(
+        &self,
+        gathered: &Gathered,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        const OPERATION: &str = "get subscription";
+        let key = Key::subscription(customer, id);
+        let store = self.clone();
+        let parse = into_domain::<SubscriptionItem, Subscription>;
+        let read = move |keys| async move { store.read_each(keys, OPERATION, parse).await };
+        let answers = gathered.subscriptions.read([key.clone()], read).await;
+        let answers = answers.ok_or_else(|| panicked(OPERATION))?;
+        Ok(answers.get(&key).cloned().transpose()?)
+    }
+
+    /// Reads the items with these keys, consistently. An error of the call is the error of
+    /// each that was not read.
+    async fn read_each<T>(
+        &self,
+        keys: HashSet<Key>,
+        operation: &'static str,
+        parse: fn(AttributeMap) -> Result<T, StoreError>,
+    ) -> Answers<Read<T>> {
+        let wanted = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .set_keys(Some(keys.iter().map(to_attributes).collect()))
+            .build()
+            .expect("it has keys");
+        let (items, whole) = self.batch_get_parts(wanted, operation).await;
+        let parsed = items.into_iter().map(|item| {
+            let key = Key {
+                pk: text(&item, PARTITION_KEY).to_owned(),
+                sk: text(&item, SORT_KEY).to_owned(),
+            };
+            (key, parse_alone(item, parse).map_err(ReadError::from))
+        });
+        let mut answers: Answers<_> = parsed.collect();
+        if let Err(error) = whole {
+            let error = ReadError::from(error);
+            for key in keys {
+                answers.entry(key).or_insert_with(|| Err(error.clone()));
+            }
+        }
+        answers
+    }
+}
+
+fn read_part(item: AttributeMap) -> Result<Part, StoreError> {
+    if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
+        into_domain::<DeliveryItem, Delivery>(item).map(Part::Delivery)
+    } else {
+        from_attributes::<MessageItem>(item).map(|item| Part::Message(item.into()))
+    }
+}
+
+/// An item on which our code panics is as unreadable as one that it refuses, and no reason
+/// for the others of its read to fail.
+fn parse_alone<T>(
+    item: AttributeMap,
+    parse: fn(AttributeMap) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let key = key_text(&item);
+    catch_unwind(AssertUnwindSafe(|| parse(item)))
+        .unwrap_or_else(|_panic| Err(corrupt(&key, &"reading it panicked")))
+}
+
+fn panicked(operation: &'static str) -> StoreError {
+    unavailable(operation, std::io::Error::other("the read panicked"))
+}
+
+#[cfg(test)]
+mod tests;
