@@ -17,7 +17,14 @@ use crate::{
 };
 
 /// The parts, in the order in which they are shown.
-const PARTS: [&str; 5] = ["cold-start", "delivery", "functions", "path", "bill"];
+const PARTS: [&str; 6] = [
+    "cold-start",
+    "delivery",
+    "functions",
+    "path",
+    "isolation",
+    "bill",
+];
 
 /// A change of a ratio that is called noise at least.
 const LEAST_NOISE: f64 = 0.10;
