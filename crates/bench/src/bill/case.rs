@@ -274,6 +274,8 @@ impl Run<'_> {
     fn check(&self, counted: &Counted) -> Result<()> {
         let attempts = self.deliveries() * self.case.ending.attempts();
         let recorded = counted.attempts;
+        let unknown = &counted.unknown;
+        ensure!(unknown.is_empty(), "nobody counts {unknown:?}");
         ensure!(
             recorded == attempts,
             "{recorded} attempts recorded, not {attempts}"
