@@ -88,7 +88,9 @@ fn explain(part: &mut Part, prices: &PriceList) {
         "Events have 1 KB of detail. Receivers answer in 200 ms and say little. Batches of ten: the \
          queue gathers the messages before a batch is taken; batches of one: each event waits for the \
          one before. Third attempt: two answers with status 500, then 200; the waits are in the queue, as \
-         the default schedule's first two are. The functions are warm.",
+         the default schedule's first two are; two events for each endpoint, so what is written and \
+         told once when an endpoint begins to fail weighs more than it would with many. The functions \
+         are warm.",
     );
     part.how(
         "Not in it: what is paid by the month (the key, alarms, metrics, storage, idle polling, the \
@@ -100,7 +102,7 @@ fn explain(part: &mut Part, prices: &PriceList) {
 fn lines(ending: Ending, cases: &[&(Case, Usage)], prices: &PriceList) -> Table {
     let title = format!("Dollars per million deliveries, {}", ending.text());
     let mut table = with_cases(&title, cases);
-    for meter in Meter::BILLED {
+    for meter in Meter::billed() {
         let cells = cases
             .iter()
             .map(|(_, usage)| format!("{:.2}", usage.dollars(meter, prices)));

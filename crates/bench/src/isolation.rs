@@ -47,7 +47,7 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
         ],
     );
     for (level, shown) in &all {
-        table.row(row(level, shown, base));
+        table.row(row(*level, shown, base));
     }
     part.tables.push(table);
     for (level, shown) in &all[1..] {
@@ -56,7 +56,7 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
     Ok(part)
 }
 
-fn row(level: &Level, shown: &Shown, base: &Shown) -> Vec<String> {
+fn row(level: Level, shown: &Shown, base: &Shown) -> Vec<String> {
     vec![
         level.text(),
         Unit::Ratio.text(shown.p50.median / base.p50.median),

@@ -27,6 +27,7 @@ mod machine;
 mod names;
 mod path;
 mod process;
+mod readme;
 mod receiver;
 mod report;
 mod runtime_api;

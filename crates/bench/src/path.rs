@@ -123,13 +123,13 @@ async fn other_subscriptions(
 ) -> Result<()> {
     let mut filler = Filler::start(deployment).await?;
     let mut all: Vec<Shown> = Vec::new();
-    let mut filled = 0;
+    let mut there = 0;
     let sizes = if quick { &OTHERS[..2] } else { &OTHERS[..] };
     for size in sizes {
-        filled += filler.write(size - filled, Owner::Others, FILL).await?;
+        there += filler.write(size - there, Owner::Others, FILL).await?;
         let name = format!("others-{size}");
         let crowd = Crowd::subscribe(&deployment.api, &name, CUSTOMERS, 1).await?;
-        let mut shown = [Shown::new(filled, crowd, FAN_OUTS[0].1)];
+        let mut shown = [Shown::new(there, crowd, FAN_OUTS[0].1)];
         rounds(deployment, &mut shown, count).await?;
         all.extend(shown);
     }

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Few runs, to see that the parts work; nothing to quote.
     #[arg(long)]
     quick: bool,
-    /// Write docs/benchmarks.md and the baseline from what was measured.
+    /// Write docs/benchmarks.md, the baseline and the README's lines from what was measured.
     #[arg(long, conflicts_with = "quick")]
     record: bool,
     /// Prices for the bill.
@@ -167,7 +167,9 @@ impl Bench {
             command
                 .arg("--record")
                 .arg("--docs")
-                .arg(workspace.root().join("docs/benchmarks.md"));
+                .arg(workspace.root().join("docs/benchmarks.md"))
+                .arg("--readme")
+                .arg(workspace.root().join("README.md"));
         }
         process::run(&mut command)
     }

@@ -235,7 +235,9 @@ impl Run<'_> {
         let executions = workflow::succeeded(self.deployment, self.began, self.case.events);
         let executions = executions.await?;
         let one = &executions[0];
-        let transitions = workflow::transitions(&self.deployment.aws, one).await?;
+        let outside = workflow::transitions(&self.deployment.aws, one).await?;
+        let inside = self.deliveries() * rules::MAP_TRANSITIONS;
+        let transitions = (outside * self.case.events + inside) as f64;
         let express = executions
             .iter()
             .map(|execution| rules::express_gigabyte_seconds(execution.seconds));
@@ -255,7 +257,7 @@ impl Run<'_> {
                 (Meter::ArchivedGigabyte, events * event_bytes as f64 / 1e9),
                 (Meter::ExpressStart, events),
                 (Meter::ExpressGigabyteSecond, express.sum()),
-                (Meter::StandardTransition, events * transitions as f64),
+                (Meter::StandardTransition, transitions),
                 (Meter::LambdaRequest, all.count as f64),
                 (Meter::LambdaGigabyteSecond, all.gibibyte_seconds),
                 (Meter::TableWriteUnit, counted.writes.table as f64),

@@ -44,22 +44,10 @@ impl Meter {
     ];
 
     /// Those that are billed when the workflow is an Express one, as it is by default.
-    pub(super) const BILLED: [Self; 14] = [
-        Self::EventIn,
-        Self::ArchivedGigabyte,
-        Self::ExpressStart,
-        Self::ExpressGigabyteSecond,
-        Self::LambdaRequest,
-        Self::LambdaGigabyteSecond,
-        Self::TableWriteUnit,
-        Self::IndexWriteUnit,
-        Self::ReadUnit,
-        Self::QueueRequest,
-        Self::FairQueueRequest,
-        Self::KeyRequest,
-        Self::LoggedGigabyte,
-        Self::Trace,
-    ];
+    pub(super) fn billed() -> impl Iterator<Item = Self> {
+        let all = Self::ALL.into_iter();
+        all.filter(|meter| *meter != Self::StandardTransition)
+    }
 
     /// What stands at the beginning of its line.
     pub(super) fn text(self) -> &'static str {

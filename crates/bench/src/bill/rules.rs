@@ -6,6 +6,10 @@ const CHUNK_BYTES: usize = 65_536;
 /// Requests of Lambda's poller for a batch: one that receives it, one that deletes it.
 pub(super) const POLLER_REQUESTS: u64 = 2;
 
+/// States of the Map for each delivery, which the emulator's history leaves out: one that
+/// records it, one that chooses, one that queues it.
+pub(super) const MAP_TRANSITIONS: usize = 3;
+
 /// Express workflows are billed by the started 100 ms, with 64 MB at least.
 const EXPRESS_STEP_SECONDS: f64 = 0.1;
 const EXPRESS_GIGABYTES: f64 = 64.0 / 1_024.0;
@@ -39,7 +43,7 @@ pub(super) fn text() -> String {
         "By rule: one event of EventBridge for each 64 KB, and the archive by the event's size. An \
          Express execution by the started 100 ms of the time that the emulator takes for it, less the \
          {} ms that it waits first, at 64 MB; AWS's own time was never measured. One message sent by the \
-         workflow for each delivery. {POLLER_REQUESTS} requests of Lambda's poller for each batch. The \
+         workflow for each delivery, and {MAP_TRANSITIONS} states of its Map. {POLLER_REQUESTS} requests of Lambda's poller for each batch. The \
          surcharge of fair queues on all requests: which ones it applies to was not checked. KMS and the \
          data key: {COPIES} copies of the function that ask every 5 minutes all month. X-Ray: {:.0} % of \
          the events. It also samples the first event in every second, so a million that are spread evenly \

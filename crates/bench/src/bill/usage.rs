@@ -30,8 +30,9 @@ impl Usage {
 
     /// What a million deliveries cost.
     pub(super) fn total(&self, prices: &PriceList) -> f64 {
-        let lines = Meter::BILLED.iter();
-        lines.map(|meter| self.dollars(*meter, prices)).sum()
+        Meter::billed()
+            .map(|meter| self.dollars(meter, prices))
+            .sum()
     }
 
     /// What they would cost with a Standard workflow, which is billed by its transitions, and

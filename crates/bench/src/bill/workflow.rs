@@ -67,7 +67,7 @@ pub(super) async fn succeeded(
     }
 }
 
-/// How many states an execution entered.
+/// How many states an execution entered, those of its Map left out.
 pub(super) async fn transitions(aws: &Aws, execution: &Execution) -> Result<usize> {
     let mut entered = 0;
     let mut query = json!({

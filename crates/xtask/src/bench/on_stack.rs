@@ -76,7 +76,7 @@ impl OnStack {
         workspace: &Workspace,
         tools: &Tools,
         programs: &Programs,
-        part: &mut Command,
+        measurement: &mut Command,
     ) -> Result<()> {
         let mut stack = Stack::new(workspace, STACK);
         if let Some(port) = self.proxy_port {
@@ -86,10 +86,11 @@ impl OnStack {
         stack.down()?;
         let port = emulator::free_port()?;
         stack.up(tools, programs, Some(port), &self.parameters)?;
-        part.arg("--stack")
+        measurement
+            .arg("--stack")
             .arg(stack.description_file())
             .args(&self.arguments);
-        let measured = process::run(part);
+        let measured = process::run(measurement);
         step("take the stack down", || stack.down())?;
         measured
     }
