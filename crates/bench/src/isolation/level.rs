@@ -44,7 +44,7 @@ pub(super) struct Load {
 impl Load {
     /// Well below what the emulator takes.
     pub(super) const FULL: Self = Self {
-        events: 600,
+        events: 480,
         per_second: 15.0,
     };
 
