@@ -152,19 +152,19 @@ fn beside(cases: &[(Case, Usage)], prices: &PriceList) -> Table {
     table
 }
 
+/// Beside dollars a ratio to the target: a baseline has ratios only, and a bill that grows as a
+/// whole is to be seen.
 fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
-    let base = measured[0].1.total(prices);
     for (case, usage) in measured {
         let total = usage.total(prices);
+        let (dollars, ratio) = (Measured::of(&[total]), Measured::of(&[total / TARGET]));
         let name = format!("{}/dollars per million", case.name());
-        let value = Measured::of(&[total]);
         if (case.fan_out, case.ending, case.batches) == (1, Ending::AtOnce, Batches::Full) {
-            part.target(&name, value, Unit::Dollars, TARGET);
+            part.target(&name, dollars, Unit::Dollars, TARGET);
         } else {
-            part.figure(&name, value, Unit::Dollars);
-            let ratio = Measured::of(&[total / base]);
-            let name = format!("{}/to {}", case.name(), measured[0].0.name());
-            part.figure(&name, ratio, Unit::Ratio);
+            part.figure(&name, dollars, Unit::Dollars);
         }
+        let name = format!("{}/to the target of fan-out 1", case.name());
+        part.figure(&name, ratio, Unit::Ratio);
     }
 }

@@ -85,7 +85,7 @@ const fn case(fan_out: usize, ending: Ending, batches: Batches, customers: usize
     }
 }
 
-/// All cases. The first is what the others are compared with.
+/// All cases. The first is what hosted services are compared with.
 pub(super) const CASES: [Case; 7] = [
     case(1, Ending::AtOnce, Batches::Full, 15),
     case(1, Ending::AtOnce, Batches::OfOne, 10),
