@@ -25,6 +25,7 @@ use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_testkit::samples;
+use webhooks_units::READ_UNIT_BYTES;
 
 use crate::contract::create_table;
 use crate::fixture::Fixture;
@@ -98,26 +99,12 @@ fn price(consistent: Option<bool>) -> usize {
 }
 
 fn blocks(bytes: usize) -> usize {
-    bytes.div_ceil(4_096).max(1)
+    bytes.div_ceil(READ_UNIT_BYTES).max(1)
 }
 
-/// The size that DynamoDB bills (Developer Guide, "Item sizes and formats").
+/// The size that DynamoDB bills.
 fn item_bytes(item: &AttributeMap) -> usize {
-    let sizes = item
-        .iter()
-        .map(|(name, value)| name.len() + value_bytes(value));
-    sizes.sum()
-}
-
-fn value_bytes(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-        AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_bytes(v)).sum::<usize>(),
-        AttributeValue::M(map) => 3 + item_bytes(map) + map.len(),
-        _ => 1,
-    }
+    webhooks_units::item_bytes(&Item::from(item.clone()).into())
 }
 
 /// A table with this many deliveries, those of each message to all the subscriptions.

@@ -95,6 +95,12 @@ fn digits(value: f64) -> String {
 }
 
 impl Figure {
+    /// Whether it has a target and is beyond it.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.target
+            .is_some_and(|target| self.measured.median > target)
+    }
+
     /// The median and the spread, as a cell.
     pub(crate) fn cell(measured: Measured, unit: Unit) -> String {
         let percent = measured.relative_spread() * 100.0;

@@ -12,12 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     limits::limit_of,
+    readme,
     report::{Figure, Part, Table, Unit},
     stats::Measured,
 };
 
 /// The parts, in the order in which they are shown.
-const PARTS: [&str; 5] = ["cold-start", "delivery", "functions", "path", "bill"];
+const PARTS: [&str; 6] = [
+    "cold-start",
+    "delivery",
+    "functions",
+    "path",
+    "isolation",
+    "bill",
+];
 
 /// A change of a ratio that is called noise at least.
 const LEAST_NOISE: f64 = 0.10;
@@ -29,11 +37,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     baseline: PathBuf,
     /// Write the baseline and the docs from these results.
-    #[arg(long, requires = "docs")]
+    #[arg(long, requires_all = ["docs", "readme"])]
     record: bool,
     /// The page to write.
     #[arg(long, value_name = "FILE")]
     docs: Option<PathBuf>,
+    /// The README, whose lines on cost and speed are written anew.
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
 }
 
 /// The ratios of a recorded run. Only they are the same, or nearly, on another machine.
@@ -55,7 +66,7 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     if let Some(comparison) = baseline.comparison(&parts) {
         println!("{}", comparison.plain());
     }
-    if let (true, Some(docs)) = (options.record, &options.docs) {
+    if let (true, Some(docs), Some(readme)) = (options.record, &options.docs, &options.readme) {
         let missing = PARTS.len() - parts.len();
         ensure!(missing == 0, "{missing} parts were not measured yet");
         for part in &parts {
@@ -64,6 +75,7 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
         Baseline::of(&parts).save(&options.baseline)?;
         let text = page(&parts);
         fs::write(docs, text).with_context(|| format!("writing `{}`", docs.display()))?;
+        readme::record(readme, &parts)?;
         println!(
             "recorded in {} and {}",
             docs.display(),
@@ -84,12 +96,16 @@ fn targets(parts: &[Part]) -> Table {
         let Some(target) = figure.target else {
             continue;
         };
-        let is_met = figure.measured.median <= target;
         table.row([
             figure.name.clone(),
             figure.unit.text(target),
             Figure::cell(figure.measured, figure.unit),
-            if is_met { "met" } else { "**missed**" }.to_owned(),
+            if figure.is_missed() {
+                "**missed**"
+            } else {
+                "met"
+            }
+            .to_owned(),
             limit_of(&figure.name).to_owned(),
         ]);
     }

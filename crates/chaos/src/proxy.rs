@@ -1,174 +1,90 @@
-//! Stands between the functions and the emulator, and lets calls go wrong.
+//! Lets calls of the functions go wrong on their way to the emulator.
 
-use std::{net::Ipv4Addr, sync::Arc};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header::CONTENT_TYPE, uri::PathAndQuery};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
-};
+use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{AbortHandle, JoinSet},
-    time::sleep,
-};
-use url::Url;
+use tokio::time::sleep;
+use webhooks_proxy::{Between, CallError, Emulator};
 
 use crate::faults::{Fault, Faults, Try, Unanswered};
 
-/// The header that names the operation of a call: `DynamoDB_20120810.UpdateItem`.
-const TARGET: &str = "x-amz-target";
-
-/// The header that is the same for every try of a call.
-const CALL: &str = "amz-sdk-invocation-id";
-
-/// A proxy of the emulator. It ends when the value is dropped.
-pub(crate) struct Proxy {
-    accepting: AbortHandle,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-impl Proxy {
-    /// Listens on a port of the loopback address, for an emulator.
-    pub(crate) async fn start(port: u16, emulator: &Url, faults: Arc<Faults>) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .with_context(|| format!("listening on port {port} for the functions"))?;
-        let forwarding = Arc::new(Forwarding {
-            emulator: emulator.authority().to_owned(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            faults,
-        });
-        let accepting = tokio::spawn(accept(listener, forwarding)).abort_handle();
-        Ok(Self { accepting })
-    }
-}
-
-/// Serves connections until it is aborted. The connections end with it.
-async fn accept(listener: TcpListener, forwarding: Arc<Forwarding>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, Arc::clone(&forwarding)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, forwarding: Arc<Forwarding>) {
-    let service = service_fn(|request| {
-        let forwarding = Arc::clone(&forwarding);
-        async move { forwarding.handle(request).await }
-    });
-    // A function that goes away ends its connection: nothing is left to do.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
-struct Forwarding {
-    /// Host and port.
-    emulator: String,
-    client: Client<HttpConnector, Full<Bytes>>,
-    faults: Arc<Faults>,
-}
-
-impl Forwarding {
-    /// Answers one call. An error closes the connection in place of an answer.
-    async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
-        let request = Request::from_parts(parts, body);
-        let (fault, unanswered) =
-            tried(&request).map_or((None, None), |tried| self.faults.next(&tried));
-        let answer = self.answer(&request, fault).await;
+impl Between for Faults {
+    async fn answer(
+        &self,
+        call: Request<Bytes>,
+        emulator: &Emulator,
+    ) -> Result<Response<Bytes>, CallError> {
+        let (fault, unanswered) = tried(&call).map_or((None, None), |tried| self.next(&tried));
+        let answer = answer(&call, fault, emulator).await;
         if answer.is_ok() || fault == Some(Fault::DroppedAnswer) {
             unanswered.into_iter().for_each(Unanswered::end);
         }
-        answer
+        Ok(answer?)
     }
+}
 
-    async fn answer(
-        &self,
-        request: &Request<Bytes>,
-        fault: Option<Fault>,
-    ) -> Result<Response<Full<Bytes>>> {
-        match fault {
-            None => self.forward(request).await,
-            Some(Fault::ServerError) => {
-                refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
-            }
-            Some(Fault::Throttle) => refusal(StatusCode::BAD_REQUEST, "ThrottlingException"),
-            Some(Fault::Delay(delay)) => {
-                sleep(delay).await;
-                self.forward(request).await
-            }
-            Some(Fault::DroppedAnswer) => {
-                self.forward(request).await?;
-                bail!("the answer is dropped");
-            }
-            Some(Fault::Duplicate) => {
-                self.forward(request).await?;
-                self.forward(request).await
-            }
+/// What a call gets whose fault this is.
+async fn answer(
+    call: &Request<Bytes>,
+    fault: Option<Fault>,
+    emulator: &Emulator,
+) -> Result<Response<Bytes>> {
+    let forward = || async {
+        emulator
+            .forward(call)
+            .await
+            .map_err(anyhow::Error::from_boxed)
+    };
+    match fault {
+        None => forward().await,
+        Some(Fault::ServerError) => {
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
         }
-    }
-
-    /// The emulator's answer. The `host` stays what it was: it is signed.
-    async fn forward(&self, request: &Request<Bytes>) -> Result<Response<Full<Bytes>>> {
-        let path = request.uri().path_and_query();
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(self.emulator.as_str())
-            .path_and_query(path.map_or("/", PathAndQuery::as_str))
-            .build()?;
-        let mut forwarded = Request::builder().method(request.method()).uri(uri);
-        if let Some(headers) = forwarded.headers_mut() {
-            headers.clone_from(request.headers());
+        Some(Fault::Throttle) => refusal(StatusCode::BAD_REQUEST, "ThrottlingException"),
+        Some(Fault::Delay(delay)) => {
+            sleep(delay).await;
+            forward().await
         }
-        let forwarded = forwarded.body(Full::new(request.body().clone()))?;
-        let (parts, body) = self.client.request(forwarded).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Response::from_parts(parts, Full::new(body)))
+        Some(Fault::DroppedAnswer) => {
+            forward().await?;
+            bail!("the answer is dropped");
+        }
+        Some(Fault::Duplicate) => {
+            forward().await?;
+            forward().await
+        }
     }
 }
 
 /// What the client says of a try. Every client of the functions does.
-fn tried(request: &Request<Bytes>) -> Option<Try<'_>> {
-    let header = |name| request.headers().get(name)?.to_str().ok();
+fn tried(call: &Request<Bytes>) -> Option<Try<'_>> {
     Some(Try {
-        operation: header(TARGET)?.rsplit('.').next()?,
-        call: header(CALL)?,
-        body: request.body(),
+        operation: webhooks_proxy::operation(call)?,
+        call: webhooks_proxy::id(call)?,
+        body: call.body(),
     })
 }
 
 /// An error in the form of the services that speak JSON: DynamoDB, SQS and KMS.
-fn refusal(status: StatusCode, code: &str) -> Result<Response<Full<Bytes>>> {
+fn refusal(status: StatusCode, code: &str) -> Result<Response<Bytes>> {
     let body = json!({"__type": code, "message": "injected"}).to_string();
     let response = Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/x-amz-json-1.0");
-    Ok(response.body(Full::from(body))?)
+    Ok(response.body(Bytes::from(body))?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+    use http_body_util::Full;
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    use tokio::net::TcpListener;
+    use url::Url;
     use webhooks_client::{Answer, Receiver};
+    use webhooks_proxy::Proxy;
 
     use super::*;
 
@@ -177,11 +93,7 @@ mod tests {
         let emulator = Receiver::start().await.unwrap();
         emulator.script("/", [Answer::status(StatusCode::ACCEPTED)]);
         let url: Url = emulator.url("/").parse().unwrap();
-        let forwarding = Forwarding {
-            emulator: url.authority().to_owned(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            faults: Arc::default(),
-        };
+        let behind = Emulator::new(&url);
         let (accepted, failed, refused) = (Some(202), Some(500), Some(400));
         for (fault, status, reached) in [
             (None, accepted, 1),
@@ -196,8 +108,8 @@ mod tests {
                 .header("host", "functions")
                 .body(Bytes::from("call"))
                 .unwrap();
-            let answer = forwarding.answer(&request, fault).await.ok();
-            assert_eq!(answer.map(|a| a.status().as_u16()), status, "{fault:?}");
+            let given = answer(&request, fault, &behind).await.ok();
+            assert_eq!(given.map(|a| a.status().as_u16()), status, "{fault:?}");
             let came = &emulator.requests()[before..];
             assert_eq!(came.len(), reached, "{fault:?}");
             for request in came {
@@ -220,8 +132,8 @@ mod tests {
         let _proxy = Proxy::start(port, &url, Arc::clone(&faults)).await.unwrap();
 
         let call = Request::post(format!("http://127.0.0.1:{port}/"))
-            .header(TARGET, "AmazonSQS.SendMessage")
-            .header(CALL, "1")
+            .header("x-amz-target", "AmazonSQS.SendMessage")
+            .header("amz-sdk-invocation-id", "1")
             .body(Full::<Bytes>::from(format!(
                 "msg_{MESSAGE} sub_{SUBSCRIPTION}"
             )))

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use webhooks_client::{Delivery, Stack};
+use webhooks_proxy::Proxy;
 
 use crate::{
     Arguments,
     failpoints::{Failpoints, Journal},
     faults::Faults,
     history::{History, Limits},
-    proxy::Proxy,
     report::{Broken, Report},
     scenario::Scenario,
     settle::Settling,

@@ -10,45 +10,17 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
+use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
 
 use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
-
-/// What a write of at most this size costs: one write unit.
-const WRITE_UNIT_BYTES: usize = 1_024;
 
 /// The entries that are written once: the message's in `messages`, the delivery's in
 /// `deliveries`. Nothing in them changes.
 const LIST_ENTRIES: usize = 2;
 
-/// The size that DynamoDB bills: names in UTF-8, and values by their kind
-/// (Developer Guide, "Item sizes and formats"; numbers at their upper bound).
+/// The size that DynamoDB bills.
 fn billed_bytes(item: Item) -> usize {
-    let attributes = HashMap::from(item);
-    attributes
-        .iter()
-        .map(|(name, value)| name.len() + value_bytes(value))
-        .sum()
-}
-
-fn value_bytes(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::B(bytes) => bytes.len(),
-        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-        AttributeValue::L(values) => {
-            3 + values
-                .iter()
-                .map(|value| 1 + value_bytes(value))
-                .sum::<usize>()
-        }
-        AttributeValue::M(map) => {
-            3 + map
-                .iter()
-                .map(|(name, value)| 1 + name.len() + value_bytes(value))
-                .sum::<usize>()
-        }
-        _ => 1,
-    }
+    item_bytes(&item.into())
 }
 
 /// The message of an event with about 1 KB of detail.

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds what is measured, measures it part by part, and reports.
 
+mod on_stack;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::artifacts::{Programs, Variant};
+use crate::bench::on_stack::OnStack;
 use crate::process;
 use crate::progress::{heading, note, print_result, step};
 use crate::tools::{ToolSet, Tools};
@@ -27,11 +30,15 @@ pub(crate) struct Options {
     /// Few runs, to see that the parts work; nothing to quote.
     #[arg(long)]
     quick: bool,
-    /// Write docs/benchmarks.md and the baseline from what was measured.
+    /// Write docs/benchmarks.md, the baseline and the README's lines from what was measured.
     #[arg(long, conflicts_with = "quick")]
     record: bool,
     /// Prices for the bill.
-    #[arg(long, value_name = "FILE", default_value = "prices/us-east-1.json")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "crates/bench/prices/us-east-1.json"
+    )]
     prices: PathBuf,
 }
 
@@ -44,6 +51,12 @@ enum Part {
     Delivery,
     /// CPU of an event in the functions of the workflow.
     Functions,
+    /// From the put of an event to the request, on the emulator.
+    Path,
+    /// What endpoints that hang cost the others, on the emulator.
+    Isolation,
+    /// Dollars per million deliveries, from what a run on the emulator uses.
+    Bill,
 }
 
 impl Part {
@@ -52,6 +65,19 @@ impl Part {
             Self::ColdStart => "cold-start",
             Self::Delivery => "delivery",
             Self::Functions => "functions",
+            Self::Path => "path",
+            Self::Isolation => "isolation",
+            Self::Bill => "bill",
+        }
+    }
+
+    /// The stack that the part runs on. `None` when it needs stubs only.
+    fn stack(self, options: &Options) -> Result<Option<OnStack>> {
+        match self {
+            Self::ColdStart | Self::Delivery | Self::Functions => Ok(None),
+            Self::Path => Ok(Some(OnStack::path())),
+            Self::Isolation => Ok(Some(OnStack::isolation())),
+            Self::Bill => OnStack::bill(&options.prices).map(Some),
         }
     }
 }
@@ -60,29 +86,50 @@ impl Part {
 struct Bench {
     folder: PathBuf,
     program: PathBuf,
-    node: PathBuf,
+    released: Programs,
 }
 
 /// Builds, measures the chosen parts, and reports on all that were measured.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let bench = Bench::prepare(workspace)?;
+    let chosen = |part: &&Part| options.only.is_empty() || options.only.contains(part);
+    let parts = Part::value_variants().iter().filter(chosen);
+    let parts = parts.map(|part| Ok((*part, part.stack(options)?)));
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    let on_stubs = parts.iter().any(|(_, stack)| stack.is_none());
+    let peers = on_stubs.then(|| bench.peers(workspace)).transpose()?;
+    let on_stack = parts.iter().any(|(_, stack)| stack.is_some());
+    let tools = on_stack.then(|| Tools::install_shown(workspace, ToolSet::Local));
+    let tools = tools.transpose()?;
     let started = Instant::now();
-    for part in Part::value_variants() {
-        if options.only.is_empty() || options.only.contains(part) {
-            heading(&format!("benchmark: {}", part.name()));
-            let part_started = Instant::now();
-            let measured = bench.measure(workspace, *part, options);
-            print_result(part.name(), part_started.elapsed(), measured.is_ok());
-            measured?;
-        }
+    for (part, stack) in &parts {
+        heading(&format!("benchmark: {}", part.name()));
+        let part_started = Instant::now();
+        let mut command = bench.command(workspace, options);
+        command.arg(part.name());
+        let measured = match (stack, &tools, &peers) {
+            (Some(stack), Some(tools), _) => {
+                stack.run(workspace, tools, &bench.released, &mut command)
+            }
+            (_, _, Some(peers)) => peers.run(&bench.folder, &mut command),
+            _ => unreachable!("what the chosen parts need is prepared"),
+        };
+        print_result(part.name(), part_started.elapsed(), measured.is_ok());
+        measured?;
     }
     bench.report(workspace, options)?;
     print_result("bench", started.elapsed(), true);
     Ok(())
 }
 
+/// What stands beside the functions where they run under stubs.
+struct Peers {
+    node: PathBuf,
+}
+
 impl Bench {
-    /// Builds what is measured. All of it is kept: only what changed is built again.
+    /// Builds the functions and what measures them. All of it is kept: only what changed is
+    /// built again.
     fn prepare(workspace: &Workspace) -> Result<Self> {
         let folder = workspace.root().join("target/bench");
         for name in ["functions", "measured", "peers", "work", "results"] {
@@ -93,29 +140,21 @@ impl Bench {
         heading("building what is measured; optimised, the first time takes many minutes");
         let released = Programs::build(workspace, Variant::Released)?;
         released.copy_all(&folder.join("functions"))?;
-        let measured = Programs::build(workspace, Variant::Measured)?;
-        measured.copy_all(&folder.join("measured"))?;
         let peers = Programs::build(workspace, Variant::Peers)?;
         peers.copy_all(&folder.join("peers"))?;
-        let node = node(workspace, &folder.join("node"))?;
         Ok(Self {
             program: peers.path(BENCH)?.to_owned(),
             folder,
-            node,
+            released,
         })
     }
 
-    fn measure(&self, workspace: &Workspace, part: Part, options: &Options) -> Result<()> {
-        let mut command = self.command(workspace, options);
-        command.arg(part.name());
-        for name in ["functions", "measured", "peers", "work"] {
-            command.arg(format!("--{name}")).arg(self.folder.join(name));
-        }
-        command.arg("--node").arg(&self.node);
-        command
-            .arg("--scripts")
-            .arg(self.folder.join("node/bundle"));
-        process::run(&mut command)
+    /// Builds what only the parts without an emulator need.
+    fn peers(&self, workspace: &Workspace) -> Result<Peers> {
+        let measured = Programs::build(workspace, Variant::Measured)?;
+        measured.copy_all(&self.folder.join("measured"))?;
+        let node = node(workspace, &self.folder.join("node"))?;
+        Ok(Peers { node })
     }
 
     fn report(&self, workspace: &Workspace, options: &Options) -> Result<()> {
@@ -128,7 +167,9 @@ impl Bench {
             command
                 .arg("--record")
                 .arg("--docs")
-                .arg(workspace.root().join("docs/benchmarks.md"));
+                .arg(workspace.root().join("docs/benchmarks.md"))
+                .arg("--readme")
+                .arg(workspace.root().join("README.md"));
         }
         process::run(&mut command)
     }
@@ -143,14 +184,21 @@ impl Bench {
     }
 }
 
+impl Peers {
+    /// Runs a part under stubs.
+    fn run(&self, folder: &Path, command: &mut Command) -> Result<()> {
+        for name in ["functions", "measured", "peers", "work"] {
+            command.arg(format!("--{name}")).arg(folder.join(name));
+        }
+        command.arg("--node").arg(&self.node);
+        command.arg("--scripts").arg(folder.join("node/bundle"));
+        process::run(command)
+    }
+}
+
 /// Installs Node.js, and bundles the peers that are written for it.
 fn node(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    if !Tools::are_installed(workspace, ToolSet::Bench)? {
-        step("install Node.js", || {
-            Tools::install(workspace, ToolSet::Bench)
-        })?;
-    }
-    let tools = Tools::install(workspace, ToolSet::Bench)?;
+    let tools = Tools::install_shown(workspace, ToolSet::Bench)?;
     // The wheel's own `node` is a Python script that starts this one.
     let mut command = tools.command("python");
     command.args([

@@ -101,6 +101,16 @@ impl Tools {
         })
     }
 
+    /// The same, as a step of its own when there is something to install.
+    pub(crate) fn install_shown(workspace: &Workspace, set: ToolSet) -> Result<Self> {
+        if Self::are_installed(workspace, set)? {
+            return Self::install(workspace, set);
+        }
+        step(&format!("install the tools `{}`", set.name()), || {
+            Self::install(workspace, set)
+        })
+    }
+
     /// The folder of the programs.
     pub(crate) fn bin(&self) -> &Path {
         &self.bin

@@ -78,9 +78,21 @@ impl Workspace {
         command
     }
 
-    /// The cargo that runs this program.
+    /// The cargo that runs this program. It does not find what its own run of this program
+    /// set: a build script that looks at it would run again, and all that depends on it,
+    /// whenever one changes between `cargo` and `cargo xtask`.
     pub(crate) fn cargo(&self) -> Command {
-        self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let mut command = self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
     }
 
     /// The packages of the workspace.

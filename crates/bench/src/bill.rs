@@ -1,0 +1,170 @@
+//! The part `bill`: what a real run uses of AWS, multiplied by a price list.
+
+mod case;
+mod hosted;
+mod meter;
+mod prices;
+mod rules;
+mod tap;
+mod usage;
+mod workflow;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result};
+use webhooks_proxy::Proxy;
+
+use self::{
+    case::{Batches, CASES, Case, Ending},
+    meter::Meter,
+    prices::PriceList,
+    tap::Tap,
+    usage::Usage,
+};
+use crate::{
+    report::{Part, Table, Unit},
+    stack::{Deployed, Deployment},
+    stats::Measured,
+};
+
+/// The most that a million deliveries may cost.
+const TARGET: f64 = 6.0;
+
+/// What the part needs besides a stack.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// The port that the functions take for the emulator's.
+    #[arg(long)]
+    proxy_port: u16,
+    /// The prices, as JSON.
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+}
+
+/// Runs the part.
+pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> Result<Part> {
+    let prices = PriceList::read(&options.prices)?;
+    let mut part = Part::new("bill", "The bill", quick)?;
+    explain(&mut part, &prices);
+    let deployment = Deployment::load(deployed).await?;
+    let emulator = deployment.stack.endpoint();
+    let emulator = emulator.context("the bill is taken on the emulator only")?;
+    let tap = Arc::new(Tap::new(&deployment).await?);
+    let _proxy = Proxy::start(options.proxy_port, emulator, Arc::clone(&tap)).await?;
+    let mut measured = Vec::new();
+    for case in CASES {
+        eprintln!("bill: {}", case.name());
+        measured.push((case, case.measure(&deployment, &tap, quick).await?));
+    }
+    for ending in [Ending::AtOnce, Ending::ThirdAttempt] {
+        let of_ending: Vec<_> = measured
+            .iter()
+            .filter(|(case, _)| case.ending == ending)
+            .collect();
+        part.tables.push(lines(ending, &of_ending, &prices));
+        part.tables.push(quantities(ending, &of_ending));
+    }
+    part.tables.push(beside(&measured, &prices));
+    part.tables.push(hosted::table(&measured[0].1, &prices)?);
+    figures(&mut part, &measured, &prices);
+    Ok(part)
+}
+
+fn explain(part: &mut Part, prices: &PriceList) {
+    part.how(format!(
+        "What a run on the emulator uses, by its deliveries, times a million, times a price. Prices of \
+         {} ({}): {}. `--prices FILE` takes another list.",
+        prices.region, prices.date, prices.source
+    ));
+    part.how(
+        "Counted by a proxy between the functions and the emulator: calls, and units of DynamoDB by the \
+         sizes of the items that are read, and that are there before and after each write (the rules of \
+         the Developer Guide; every index by its definition in the stack). What the workflow writes are \
+         the items that the proxy sees first. Counted in the functions' logs: invocations, billed time, \
+         bytes. Counted in the workflow's history: its states, and its time.",
+    );
+    part.how(rules::text());
+    part.how(
+        "Events have 1 KB of detail. Receivers answer in 200 ms and say little. Batches of ten: the \
+         queue gathers the messages before a batch is taken; batches of one: each event waits for the \
+         one before. Third attempt: two answers with status 500, then 200; the waits are in the queue, as \
+         the default schedule's first two are; two events for each endpoint, so what is written and \
+         told once when an endpoint begins to fail weighs more than it would with many. The functions \
+         are warm.",
+    );
+    part.how(
+        "Not in it: what is paid by the month (the key, alarms, metrics, storage, idle polling, the \
+         sweep), data to the Internet, and free tiers; see the README.",
+    );
+}
+
+/// Dollars, line by line.
+fn lines(ending: Ending, cases: &[&(Case, Usage)], prices: &PriceList) -> Table {
+    let title = format!("Dollars per million deliveries, {}", ending.text());
+    let mut table = with_cases(&title, cases);
+    for meter in Meter::billed() {
+        let cells = cases
+            .iter()
+            .map(|(_, usage)| format!("{:.2}", usage.dollars(meter, prices)));
+        table.row(std::iter::once(meter.text().to_owned()).chain(cells));
+    }
+    let sums = cases
+        .iter()
+        .map(|(_, usage)| format!("**{:.2}**", usage.total(prices)));
+    table.row(std::iter::once("**sum**".to_owned()).chain(sums));
+    table
+}
+
+/// What the lines are made of.
+fn quantities(ending: Ending, cases: &[&(Case, Usage)]) -> Table {
+    let title = format!("What one delivery uses, {}", ending.text());
+    let mut table = with_cases(&title, cases);
+    for meter in Meter::ALL {
+        let cells = cases
+            .iter()
+            .map(|(_, usage)| meter.quantity(usage.of(meter)));
+        table.row(std::iter::once(meter.text().to_owned()).chain(cells));
+    }
+    table
+}
+
+fn with_cases(title: &str, cases: &[&(Case, Usage)]) -> Table {
+    let names: Vec<_> = cases.iter().map(|(case, _)| case.column()).collect();
+    let columns = std::iter::once("").chain(names.iter().map(String::as_str));
+    Table::new(title, &columns.collect::<Vec<_>>())
+}
+
+/// The same deliveries with a Standard workflow.
+fn beside(cases: &[(Case, Usage)], prices: &PriceList) -> Table {
+    let mut table = Table::new(
+        "Beside the same design with a Standard workflow, dollars per million deliveries",
+        &["", "Standard ÷ Express", "Express", "Standard"],
+    );
+    for (case, usage) in cases {
+        let (express, standard) = (usage.total(prices), usage.total_as_standard(prices));
+        table.row([
+            case.name(),
+            Unit::Ratio.text(standard / express),
+            Unit::Dollars.text(express),
+            Unit::Dollars.text(standard),
+        ]);
+    }
+    table
+}
+
+/// Beside dollars a ratio to the target: a baseline has ratios only, and a bill that grows as a
+/// whole is to be seen.
+fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
+    for (case, usage) in measured {
+        let total = usage.total(prices);
+        let (dollars, ratio) = (Measured::of(&[total]), Measured::of(&[total / TARGET]));
+        let name = format!("{}/dollars per million", case.name());
+        if (case.fan_out, case.ending, case.batches) == (1, Ending::AtOnce, Batches::Full) {
+            part.target(&name, dollars, Unit::Dollars, TARGET);
+        } else {
+            part.figure(&name, dollars, Unit::Dollars);
+        }
+        let name = format!("{}/to the target of fan-out 1", case.name());
+        part.figure(&name, ratio, Unit::Ratio);
+    }
+}

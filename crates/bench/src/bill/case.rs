@@ -1,0 +1,287 @@
+//! One case: so many subscriptions of an event, and how its deliveries end.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, ensure};
+use http::StatusCode;
+use tokio::time::{Instant, sleep};
+use webhooks_client::Answer;
+
+use super::{
+    meter::Meter,
+    rules,
+    tap::{Counted, Tap},
+    usage::Usage,
+    workflow,
+};
+use crate::{
+    load::Crowd,
+    stack::{Deployment, Gate, Invocations, Role},
+    workload,
+};
+
+/// How long a receiver takes.
+const RECEIVER: Duration = Duration::from_millis(200);
+
+/// Longer than all requests of a case take, waits for retries included.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The wait before each further attempt, which the stack is deployed with, and the most that
+/// jitter adds. The queue gathers the messages of an attempt meanwhile.
+const RETRY_WAIT: Duration = Duration::from_millis(5_600);
+
+/// Between the last write of a function and its report in the log.
+const UNTIL_REPORTED: Duration = Duration::from_millis(500);
+
+/// How deliveries end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ending {
+    AtOnce,
+    ThirdAttempt,
+}
+
+impl Ending {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::AtOnce => "succeeded at once",
+            Self::ThirdAttempt => "succeeded at the third attempt",
+        }
+    }
+
+    fn attempts(self) -> usize {
+        match self {
+            Self::AtOnce => 1,
+            Self::ThirdAttempt => 3,
+        }
+    }
+}
+
+/// How full the batches of the queue are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Batches {
+    Full,
+    OfOne,
+}
+
+/// A case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub(super) fan_out: usize,
+    pub(super) ending: Ending,
+    pub(super) batches: Batches,
+    customers: usize,
+    /// Of all customers. Few for each endpoint: a circuit opens after ten attempts at the
+    /// earliest.
+    events: usize,
+}
+
+const fn case(fan_out: usize, ending: Ending, batches: Batches, customers: usize) -> Case {
+    Case {
+        fan_out,
+        ending,
+        batches,
+        customers,
+        events: customers * 2,
+    }
+}
+
+/// All cases. The first is what hosted services are compared with.
+pub(super) const CASES: [Case; 7] = [
+    case(1, Ending::AtOnce, Batches::Full, 15),
+    case(1, Ending::AtOnce, Batches::OfOne, 10),
+    case(10, Ending::AtOnce, Batches::Full, 3),
+    case(100, Ending::AtOnce, Batches::Full, 1),
+    case(1, Ending::ThirdAttempt, Batches::Full, 15),
+    case(10, Ending::ThirdAttempt, Batches::Full, 3),
+    case(100, Ending::ThirdAttempt, Batches::Full, 1),
+];
+
+impl Case {
+    /// The same in every run.
+    pub(super) fn name(&self) -> String {
+        format!("{}, {}", self.column(), self.ending.text())
+    }
+
+    /// Without the ending.
+    pub(super) fn column(&self) -> String {
+        let batches = match self.batches {
+            Batches::Full => "",
+            Batches::OfOne => ", batches of one",
+        };
+        format!("fan-out {}{batches}", self.fan_out)
+    }
+
+    /// Runs it, after a warm-up of the functions.
+    pub(super) async fn measure(
+        mut self,
+        deployment: &Deployment,
+        tap: &Tap,
+        quick: bool,
+    ) -> Result<Usage> {
+        if quick {
+            self.customers = self.customers.div_ceil(3);
+            self.events = self.customers * 2;
+        }
+        let name = self.name().replace([' ', ','], "-");
+        let mut crowd =
+            Crowd::subscribe(&deployment.api, &name, self.customers, self.fan_out).await?;
+        crowd.script(0..self.customers, &[Answer::ok().after(RECEIVER)]);
+        // One for each customer, so that every copy of a function is warm.
+        crowd
+            .time_burst(&deployment.stack, self.customers, PATIENCE)
+            .await?;
+        sleep(UNTIL_REPORTED).await;
+        let _ = tap.take();
+        Run {
+            case: self,
+            deployment,
+            tap,
+            crowd,
+            began: SystemTime::now(),
+        }
+        .measure()
+        .await
+    }
+}
+
+/// A case that is run.
+struct Run<'a> {
+    case: Case,
+    deployment: &'a Deployment,
+    tap: &'a Tap,
+    crowd: Crowd,
+    began: SystemTime,
+}
+
+impl Run<'_> {
+    async fn measure(mut self) -> Result<Usage> {
+        let attempts = self.case.ending.attempts();
+        self.script();
+        match self.case.batches {
+            Batches::OfOne => {
+                for event in 1..=self.case.events {
+                    self.put(event).await?;
+                    self.recorded(event * self.case.fan_out).await?;
+                }
+            }
+            Batches::Full => {
+                let gate = Gate::of(self.deployment).await?;
+                gate.close().await?;
+                for event in 1..=self.case.events {
+                    self.put(event).await?;
+                }
+                for attempt in 1..=attempts {
+                    gate.open().await?;
+                    self.recorded(attempt * self.deliveries()).await?;
+                    if attempt < attempts {
+                        gate.close().await?;
+                        sleep(RETRY_WAIT).await;
+                    }
+                }
+            }
+        }
+        sleep(UNTIL_REPORTED).await;
+        self.usage().await
+    }
+
+    fn script(&self) {
+        let fails = Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
+            .with_body("database is down")
+            .after(RECEIVER);
+        let answers = match self.case.ending {
+            Ending::AtOnce => return,
+            // Two events for each endpoint, attempt by attempt.
+            Ending::ThirdAttempt => [vec![fails; 4], vec![Answer::ok().after(RECEIVER)]].concat(),
+        };
+        self.crowd.script(0..self.case.customers, &answers);
+    }
+
+    fn deliveries(&self) -> usize {
+        self.crowd.deliveries(self.case.events)
+    }
+
+    /// Puts one event, and waits until its execution has ended: so no execution waits for
+    /// another one.
+    async fn put(&mut self, so_far: usize) -> Result<()> {
+        self.crowd.put_burst(&self.deployment.stack, 1).await?;
+        workflow::succeeded(self.deployment, self.began, so_far).await?;
+        Ok(())
+    }
+
+    /// Waits until so many attempts are recorded.
+    async fn recorded(&self, attempts: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let so_far = self.tap.attempts();
+            if so_far >= attempts {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{so_far} of {attempts} attempts");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the run has used, by delivery.
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    async fn usage(self) -> Result<Usage> {
+        let counted = self.tap.take();
+        self.check(&counted)?;
+        let mut all = Invocations::default();
+        for role in [Role::LookUp, Role::Prepare, Role::Deliver] {
+            all += self.deployment.invocations(role, self.began).await?;
+        }
+        let batches = self.deployment.invocations(Role::Deliver, self.began);
+        let batches = batches.await?.count;
+        let executions = workflow::succeeded(self.deployment, self.began, self.case.events);
+        let executions = executions.await?;
+        let one = &executions[0];
+        let outside = workflow::transitions(&self.deployment.aws, one).await?;
+        let inside = self.deliveries() * rules::MAP_TRANSITIONS;
+        let transitions = (outside * self.case.events + inside) as f64;
+        let express = executions
+            .iter()
+            .map(|execution| rules::express_gigabyte_seconds(execution.seconds));
+
+        let (events, deliveries) = (self.case.events as f64, self.deliveries() as f64);
+        let event_bytes = workload::event("customer", "order.created", 0)
+            .to_string()
+            .len();
+        let puts = events * rules::chunks(event_bytes) as f64 + counted.events as f64;
+        let polls = batches * rules::POLLER_REQUESTS;
+        let queue_requests = deliveries + (counted.queue_requests as u64 + polls) as f64;
+        let key_requests = deliveries * rules::key_requests();
+        Ok(Usage::of_run(
+            deliveries,
+            [
+                (Meter::EventIn, puts),
+                (Meter::ArchivedGigabyte, events * event_bytes as f64 / 1e9),
+                (Meter::ExpressStart, events),
+                (Meter::ExpressGigabyteSecond, express.sum()),
+                (Meter::StandardTransition, transitions),
+                (Meter::LambdaRequest, all.count as f64),
+                (Meter::LambdaGigabyteSecond, all.gibibyte_seconds),
+                (Meter::TableWriteUnit, counted.writes.table as f64),
+                (Meter::IndexWriteUnit, counted.writes.indexes as f64),
+                (Meter::ReadUnit, counted.read_units + key_requests),
+                (Meter::QueueRequest, queue_requests),
+                (Meter::FairQueueRequest, queue_requests),
+                (Meter::KeyRequest, key_requests),
+                (Meter::LoggedGigabyte, all.log_bytes as f64 / 1e9),
+                (Meter::Trace, events * rules::TRACED),
+            ],
+        ))
+    }
+
+    /// As many attempts as the case asks for: else something else was counted.
+    fn check(&self, counted: &Counted) -> Result<()> {
+        let attempts = self.deliveries() * self.case.ending.attempts();
+        let recorded = counted.attempts;
+        let unknown = &counted.unknown;
+        ensure!(unknown.is_empty(), "nobody counts {unknown:?}");
+        ensure!(
+            recorded == attempts,
+            "{recorded} attempts recorded, not {attempts}"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! List prices of services that do this for you.
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use super::{prices::PriceList, usage::Usage};
+use crate::report::{Table, Unit};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Hosted {
+    service: String,
+    dollars_per_million: f64,
+    price: String,
+    source: String,
+    date: String,
+}
+
+/// Each service beside what these deliveries cost here. A service is in it when its price list
+/// has a figure per message, and a dated copy of it was found.
+pub(super) fn table(ours: &Usage, prices: &PriceList) -> Result<Table> {
+    let hosted: Vec<Hosted> = serde_json::from_str(include_str!("../../prices/hosted.json"))?;
+    let ours = ours.total(prices);
+    let mut table = Table::new(
+        "Beside list prices of hosted services, a million messages to one endpoint each",
+        &[
+            "service",
+            "÷ ours",
+            "per million",
+            "price",
+            "source",
+            "read",
+        ],
+    );
+    for service in hosted {
+        table.row([
+            service.service,
+            Unit::Ratio.text(service.dollars_per_million / ours),
+            Unit::Dollars.text(service.dollars_per_million),
+            service.price,
+            service.source,
+            service.date,
+        ]);
+    }
+    Ok(table)
+}

@@ -1,0 +1,83 @@
+//! What AWS counts.
+
+use serde::Deserialize;
+
+/// A thing that has a price.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Meter {
+    EventIn,
+    ArchivedGigabyte,
+    ExpressStart,
+    ExpressGigabyteSecond,
+    StandardTransition,
+    LambdaRequest,
+    LambdaGigabyteSecond,
+    TableWriteUnit,
+    IndexWriteUnit,
+    ReadUnit,
+    QueueRequest,
+    FairQueueRequest,
+    KeyRequest,
+    LoggedGigabyte,
+    Trace,
+}
+
+impl Meter {
+    /// Every meter, in the order in which an event passes them.
+    pub(super) const ALL: [Self; 15] = [
+        Self::EventIn,
+        Self::ArchivedGigabyte,
+        Self::ExpressStart,
+        Self::ExpressGigabyteSecond,
+        Self::StandardTransition,
+        Self::LambdaRequest,
+        Self::LambdaGigabyteSecond,
+        Self::TableWriteUnit,
+        Self::IndexWriteUnit,
+        Self::ReadUnit,
+        Self::QueueRequest,
+        Self::FairQueueRequest,
+        Self::KeyRequest,
+        Self::LoggedGigabyte,
+        Self::Trace,
+    ];
+
+    /// Those that are billed when the workflow is an Express one, as it is by default.
+    pub(super) fn billed() -> impl Iterator<Item = Self> {
+        let all = Self::ALL.into_iter();
+        all.filter(|meter| *meter != Self::StandardTransition)
+    }
+
+    /// What stands at the beginning of its line.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::EventIn => "EventBridge, events in",
+            Self::ArchivedGigabyte => "EventBridge, archive",
+            Self::ExpressStart => "Step Functions Express, starts",
+            Self::ExpressGigabyteSecond => "Step Functions Express, time",
+            Self::StandardTransition => "Step Functions Standard, transitions",
+            Self::LambdaRequest => "Lambda, requests",
+            Self::LambdaGigabyteSecond => "Lambda, time (arm64)",
+            Self::TableWriteUnit => "DynamoDB, writes",
+            Self::IndexWriteUnit => "DynamoDB, writes of index entries",
+            Self::ReadUnit => "DynamoDB, reads",
+            Self::QueueRequest => "SQS, requests",
+            Self::FairQueueRequest => "SQS, fair queue surcharge",
+            Self::KeyRequest => "KMS, requests",
+            Self::LoggedGigabyte => "CloudWatch, logs and metrics",
+            Self::Trace => "X-Ray, traces",
+        }
+    }
+
+    /// So much of it, in words.
+    pub(super) fn quantity(self, amount: f64) -> String {
+        match self {
+            Self::ArchivedGigabyte | Self::LoggedGigabyte => format!("{:.0} bytes", amount * 1e9),
+            Self::ExpressGigabyteSecond | Self::LambdaGigabyteSecond => {
+                format!("{:.2} GB-ms", amount * 1e3)
+            }
+            _ => format!("{amount:.3}"),
+        }
+    }
+}

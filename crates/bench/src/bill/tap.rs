@@ -1,0 +1,240 @@
+//! Counts what the functions ask of AWS, in units that are billed, on its way to the emulator.
+
+mod key;
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+use webhooks_proxy::{Between, CallError, Emulator};
+use webhooks_units::{Item, READ_UNIT_BYTES, WriteUnits, item_bytes, write_units};
+
+use self::{key::Key, table::Table};
+use super::rules;
+use crate::stack::Deployment;
+
+/// The index that only the sweep reads. It does so every minute, whatever is delivered.
+const SWEPT_INDEX: &str = "due";
+
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    /// By operation.
+    pub(super) calls: BTreeMap<String, u64>,
+    /// Attempts that were recorded.
+    pub(super) attempts: usize,
+    /// Those of the functions, and of the items that the workflow wrote.
+    pub(super) writes: WriteUnits,
+    pub(super) read_units: f64,
+    /// Requests to SQS.
+    pub(super) queue_requests: usize,
+    /// Events on the bus.
+    pub(super) events: usize,
+    /// Operations that are not billed here. The API has some, no delivery may.
+    pub(super) unknown: BTreeSet<String>,
+    /// Items that were there before any function wrote them.
+    seen: BTreeSet<Key>,
+}
+
+/// Stands between the functions and the emulator, and counts.
+pub(super) struct Tap {
+    table: Table,
+    counted: Mutex<Counted>,
+}
+
+impl Tap {
+    pub(super) async fn new(deployment: &Deployment) -> Result<Self> {
+        Ok(Self {
+            table: Table::describe(deployment).await?,
+            counted: Mutex::default(),
+        })
+    }
+
+    /// What was counted since the last time.
+    pub(super) fn take(&self) -> Counted {
+        std::mem::take(&mut *self.counted())
+    }
+
+    /// How many attempts were recorded since then.
+    pub(super) fn attempts(&self) -> usize {
+        self.counted().attempts
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        // Counts are true whatever a panic leaves undone.
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forwards a write, and counts it by the item before and after it.
+    async fn write(
+        &self,
+        call: &Request<Bytes>,
+        key: Key,
+        emulator: &Emulator,
+    ) -> Result<Response<Bytes>, CallError> {
+        let before = self.table.item(&key).await?;
+        let answer = emulator.forward(call).await?;
+        let after = self.table.item(&key).await?;
+        let mut counted = self.counted();
+        if let Some(before) = &before {
+            counted.attempts += usize::from(key.is_of_message());
+            counted.written_by_workflow(key, before, &self.table);
+        }
+        counted.writes += write_units(before.as_ref(), after.as_ref(), &self.table.indexes);
+        Ok(answer)
+    }
+}
+
+impl Between for Tap {
+    async fn answer(
+        &self,
+        call: Request<Bytes>,
+        emulator: &Emulator,
+    ) -> Result<Response<Bytes>, CallError> {
+        let Some(operation) = webhooks_proxy::operation(&call).map(str::to_owned) else {
+            return emulator.forward(&call).await;
+        };
+        let body: Value = serde_json::from_slice(call.body())?;
+        let answer = if let Some(key) = Key::written(&operation, &body) {
+            self.write(&call, key, emulator).await?
+        } else {
+            let answer = emulator.forward(&call).await?;
+            let found = serde_json::from_slice(answer.body()).unwrap_or_default();
+            self.counted()
+                .read(&operation, &body, &found, &self.table)?;
+            answer
+        };
+        *self.counted().calls.entry(operation).or_default() += 1;
+        Ok(answer)
+    }
+}
+
+impl Counted {
+    /// Counts a call that writes nothing to the table.
+    fn read(&mut self, operation: &str, body: &Value, found: &Value, table: &Table) -> Result<()> {
+        match operation {
+            // The data key is counted by rule, as the requests to KMS are.
+            "GetItem" if Key::of(&body["Key"]).is_some_and(|key| key.is_data_key()) => {}
+            "GetItem" => {
+                let bytes = item(&found["Item"])?.map_or(0, |item| item_bytes(&item));
+                self.read_units += read_units(bytes, body);
+            }
+            "BatchGetItem" => {
+                let asked = body["RequestItems"].as_object().context("no items")?;
+                for (name, asked) in asked {
+                    let found = found["Responses"][name].as_array();
+                    for found in found.into_iter().flatten() {
+                        let found = item(found)?.context("no item")?;
+                        self.read_units += read_units(item_bytes(&found), asked);
+                        if let Some(key) = Key::of_item(&found) {
+                            self.written_by_workflow(key, &found, table);
+                        }
+                    }
+                }
+            }
+            "Query" if body["IndexName"] == SWEPT_INDEX => {}
+            "Query" => {
+                let items = found["Items"].as_array().into_iter().flatten();
+                let mut bytes = 0;
+                for found in items {
+                    bytes += item(found)?.map_or(0, |item| item_bytes(&item));
+                }
+                self.read_units += read_units(bytes, body);
+            }
+            "SendMessage" => {
+                let text = body["MessageBody"].as_str().unwrap_or_default();
+                self.queue_requests += rules::chunks(text.len());
+            }
+            "SendMessageBatch" => self.queue_requests += 1,
+            "PutEvents" => {
+                self.events += body["Entries"].as_array().map_or(0, Vec::len);
+            }
+            "Decrypt" => {}
+            _ => {
+                self.unknown.insert(operation.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// A message or a delivery that a function finds was written by the workflow, as it is
+    /// when it is found first.
+    fn written_by_workflow(&mut self, key: Key, item: &Item, table: &Table) {
+        if key.is_of_message() && self.seen.insert(key) {
+            self.writes += write_units(None, Some(item), &table.indexes);
+        }
+    }
+}
+
+/// At least one, as each read is billed.
+#[expect(clippy::cast_precision_loss, reason = "far less than 2^53")]
+fn read_units(bytes: usize, asked: &Value) -> f64 {
+    let units = bytes.div_ceil(READ_UNIT_BYTES).max(1) as f64;
+    if asked["ConsistentRead"] == true {
+        units
+    } else {
+        units / 2.0
+    }
+}
+
+/// An item as DynamoDB's protocol has it.
+fn item(json: &Value) -> Result<Option<Item>> {
+    let json = json.is_object().then(|| json.clone());
+    Ok(json.map(serde_json::from_value).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(operation: &str, body: &Value, found: &Value) -> Counted {
+        let mut counted = Counted::default();
+        let table = Table::without_indexes();
+        counted.read(operation, body, found, &table).unwrap();
+        counted
+    }
+
+    #[test]
+    fn reads_are_billed_by_size_and_consistency() {
+        let large = json!({"pk": {"S": "CUSTOMER#1"}, "text": {"S": "x".repeat(5_000)}});
+        let key = json!({"pk": {"S": "CUSTOMER#1"}, "sk": {"S": "SUBSCRIPTION#1"}});
+        for (consistent, units) in [(true, 2.0), (false, 1.0)] {
+            let body = json!({"Key": key, "ConsistentRead": consistent});
+            let counted = read("GetItem", &body, &json!({"Item": large}));
+            assert!((counted.read_units - units).abs() < 1e-9);
+        }
+        let nothing = read("GetItem", &json!({"Key": key}), &json!({}));
+        assert!((nothing.read_units - 0.5).abs() < 1e-9);
+        // A query rounds up the sum, not each item.
+        let small = json!({"pk": {"S": "CUSTOMER#1"}, "text": {"S": "x".repeat(100)}});
+        let body = json!({"ConsistentRead": true});
+        let counted = read("Query", &body, &json!({"Items": [small, small, small]}));
+        assert!((counted.read_units - 1.0).abs() < 1e-9);
+        let swept = read("Query", &json!({"IndexName": "due"}), &json!({"Items": []}));
+        assert!(swept.read_units.abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_the_workflow_wrote_counts_once_and_when_it_is_found() {
+        let item = json!({"pk": {"S": "MESSAGE#1"}, "sk": {"S": "MESSAGE"}});
+        let body = json!({"RequestItems": {"t": {"ConsistentRead": true}}});
+        let found = json!({"Responses": {"t": [item, item]}});
+        let counted = read("BatchGetItem", &body, &found);
+        assert_eq!(counted.writes.table, 1);
+        assert!((counted.read_units - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_call_that_nobody_thought_of_is_named() {
+        let counted = read("Scan", &Value::Null, &Value::Null);
+        assert!(counted.unknown.contains("Scan"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The part `isolation`: what endpoints that hang cost the healthy ones, and the bill.
+
+mod level;
+
+use anyhow::Result;
+
+use self::level::{LEVELS, Level, Load, Shown};
+use crate::{
+    report::{Figure, Part, Table, Unit},
+    stack::{Deployed, Deployment},
+    stats::Measured,
+};
+
+/// What the part needs besides a stack.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// The stack's request timeout, in seconds.
+    #[arg(long)]
+    request_timeout: u64,
+}
+
+/// Runs the part.
+pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> Result<Part> {
+    let mut part = Part::new("isolation", "Endpoints that hang", quick)?;
+    let load = if quick { Load::QUICK } else { Load::FULL };
+    explain(&mut part, &load, options);
+    let deployment = Deployment::load(deployed).await?;
+    let mut all = Vec::new();
+    for level in LEVELS {
+        eprintln!("isolation: {}", level.text());
+        let shown = level.measure(&deployment, &load, options.request_timeout);
+        all.push((level, shown.await?));
+    }
+    let (_, base) = &all[0];
+    let mut table = Table::new(
+        "Healthy endpoints, put to first request, and billed time of DeliverWebhook",
+        &[
+            "endpoints that hang",
+            "p50 ÷ none",
+            "p99 ÷ none",
+            "billed ÷ none",
+            "p50",
+            "p99",
+            "billed, by delivery",
+            "billed, by delivery to a healthy endpoint",
+            "invocations",
+        ],
+    );
+    for (level, shown) in &all {
+        table.row(row(*level, shown, base));
+    }
+    part.tables.push(table);
+    for (level, shown) in &all[1..] {
+        figures(&mut part, *level, shown, base);
+    }
+    Ok(part)
+}
+
+fn row(level: Level, shown: &Shown, base: &Shown) -> Vec<String> {
+    vec![
+        level.text(),
+        Unit::Ratio.text(shown.p50.median / base.p50.median),
+        Unit::Ratio.text(shown.p99.median / base.p99.median),
+        Unit::Ratio.text(shown.billed_by_delivery / base.billed_by_delivery),
+        Figure::cell(shown.p50, Unit::Millis),
+        Figure::cell(shown.p99, Unit::Millis),
+        Unit::Millis.text(shown.billed_by_delivery),
+        Unit::Millis.text(shown.billed_by_healthy_delivery),
+        shown.invocations.to_string(),
+    ]
+}
+
+fn figures(part: &mut Part, level: Level, shown: &Shown, base: &Shown) {
+    let to_base = |shown: Measured, base: Measured| Measured {
+        median: shown.median / base.median,
+        // As far as both lie apart.
+        spread: shown.median / base.median * (shown.relative_spread() + base.relative_spread()),
+    };
+    let billed = Measured::of(&[shown.billed_by_delivery / base.billed_by_delivery]);
+    for (what, ratio) in [
+        ("p50", to_base(shown.p50, base.p50)),
+        ("p99", to_base(shown.p99, base.p99)),
+        ("billed time", billed),
+    ] {
+        let name = format!("{} hang/{what} to none", level.text());
+        part.figure(&name, ratio, Unit::Ratio);
+    }
+}
+
+fn explain(part: &mut Part, load: &Load, options: &Options) {
+    part.how(format!(
+        "The template with its defaults, but a request timeout of {} s in place of 15 and {} copies of the \
+         delivery function, on the emulator with the released functions. {} customers with one endpoint \
+         each take turns: {:.0} events a second for {:.0} s, whatever is slow. An endpoint that hangs takes a \
+         request and never answers. Each level has customers of its own, and begins when the one before \
+         has come to rest.",
+        options.request_timeout,
+        level::COPIES,
+        level::CUSTOMERS,
+        load.per_second,
+        load.seconds(),
+    ));
+    part.how(
+        "The whole run counts: the first seconds, in which nobody knows yet which endpoints hang, are in \
+         it. p50 and p99 are taken for each fifth of the events, and the median of the fifths is shown. \
+         Billed time is the sum of what the emulator reports in the functions' logs (`Billed Duration`), \
+         of all invocations, until every request has timed out; it includes cold starts, as Lambda's does.",
+    );
+}

@@ -1,0 +1,147 @@
+//! The part `path`: from `PutEvents` to the request, through everything that the template
+//! deploys, on the emulator.
+
+mod plan;
+mod shown;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use self::{
+    plan::{FAN_OUTS, OTHERS, OWN, Plan},
+    shown::Shown,
+};
+use crate::{
+    fill::{Filler, Owner},
+    load::Crowd,
+    report::{Part, Unit},
+    stack::{Deployed, Deployment},
+};
+
+/// What may be spent on filling the table. What is not written by then is not there.
+const FILL: Duration = Duration::from_secs(75);
+
+/// Customers that take turns, so that no endpoint gets many events.
+const CUSTOMERS: usize = 10;
+
+/// Runs the part.
+pub(crate) async fn run(deployed: &Deployed, quick: bool) -> Result<Part> {
+    let mut part = Part::new("path", "The whole path", quick)?;
+    explain(&mut part);
+    let deployment = Deployment::load(deployed).await?;
+    let rounds = if quick { 1 } else { plan::ROUNDS };
+    fan_out(&mut part, &deployment, rounds).await?;
+    own_subscriptions(&mut part, &deployment, rounds).await?;
+    other_subscriptions(&mut part, &deployment, rounds, quick).await?;
+    Ok(part)
+}
+
+fn explain(part: &mut Part) {
+    part.how(
+        "The template, with its defaults but for what a laptop needs (receivers on loopback over \
+         plain HTTP, no archive), deployed to the emulator with the released functions. Everything \
+         runs on this machine: the emulator (Python), the functions, the receivers, and what puts \
+         the events. So the figures show how the path grows, not how fast AWS is: the emulator \
+         alone waits 150 ms before each execution of the workflow.",
+    );
+    part.how(
+        "Latency is from just before `PutEvents` to the request's last byte at the receiver, of \
+         events at an even rate after a warm-up: the first line with one event in 200 ms, fewer with \
+         a larger fan-out. Events a second: a burst, from the put to the last request. Events have \
+         1 KB of detail. Rounds of the first two tables are interleaved; in the last one the \
+         table only grows.",
+    );
+}
+
+/// A warm-up, and then rounds of each in turn.
+async fn rounds(deployment: &Deployment, all: &mut [Shown], rounds: usize) -> Result<()> {
+    for round in 0..=rounds {
+        eprintln!("path: round {round} of {rounds}");
+        for shown in &mut *all {
+            shown.round(deployment).await?;
+            if round == 0 {
+                shown.forget();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn fan_out(part: &mut Part, deployment: &Deployment, count: usize) -> Result<()> {
+    let mut all = Vec::new();
+    for (fan_out, plan) in FAN_OUTS {
+        let customers = if fan_out < CUSTOMERS { CUSTOMERS } else { 1 };
+        let name = format!("fan-out-{fan_out}");
+        let crowd = Crowd::subscribe(&deployment.api, &name, customers, fan_out).await?;
+        all.push(Shown::new(fan_out, crowd, plan));
+    }
+    rounds(deployment, &mut all, count).await?;
+    let mut table = shown::table("Subscriptions of an event", "subscriptions");
+    for shown in &all {
+        table.row(shown.row(&all[0]));
+        if shown.size > 1 {
+            let name = format!("fan-out {}/latency to 1", shown.size);
+            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
+            let name = format!("fan-out {}/time of a delivery to 1", shown.size);
+            part.figure(&name, shown.delivery_time_to(&all[0]), Unit::Ratio);
+        }
+    }
+    part.tables.push(table);
+    Ok(())
+}
+
+async fn own_subscriptions(part: &mut Part, deployment: &Deployment, count: usize) -> Result<()> {
+    let mut filler = Filler::start(deployment).await?;
+    let mut all = Vec::new();
+    for size in OWN {
+        let name = format!("own-{size}");
+        let crowd = Crowd::subscribe(&deployment.api, &name, 1, 1).await?;
+        let customer = format!("{name}-0");
+        filler.write(size - 1, Owner::One(&customer), FILL).await?;
+        all.push(Shown::new(size, crowd, Plan::STEADY));
+    }
+    rounds(deployment, &mut all, count).await?;
+    let title = "Subscriptions of the event's customer, of which one wants it";
+    let mut table = shown::table(title, "subscriptions");
+    for shown in &all {
+        table.row(shown.row(&all[0]));
+        if shown.size > 1 {
+            let name = format!("one of {} of a customer/latency to 1", shown.size);
+            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
+        }
+    }
+    part.tables.push(table);
+    Ok(())
+}
+
+async fn other_subscriptions(
+    part: &mut Part,
+    deployment: &Deployment,
+    count: usize,
+    quick: bool,
+) -> Result<()> {
+    let mut filler = Filler::start(deployment).await?;
+    let mut all: Vec<Shown> = Vec::new();
+    let mut there = 0;
+    let sizes = if quick { &OTHERS[..2] } else { &OTHERS[..] };
+    for size in sizes {
+        there += filler.write(size - there, Owner::Others, FILL).await?;
+        let name = format!("others-{size}");
+        let crowd = Crowd::subscribe(&deployment.api, &name, CUSTOMERS, 1).await?;
+        let mut shown = [Shown::new(there, crowd, FAN_OUTS[0].1)];
+        rounds(deployment, &mut shown, count).await?;
+        all.extend(shown);
+    }
+    let title = "Subscriptions of other customers in the table";
+    let mut table = shown::table(title, "at least");
+    for (shown, size) in all.iter().zip(sizes) {
+        table.row(shown.row(&all[0]));
+        if *size > OTHERS[0] {
+            let name = format!("{size} subscriptions of others/latency to {}", OTHERS[0]);
+            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
+        }
+    }
+    part.tables.push(table);
+    Ok(())
+}

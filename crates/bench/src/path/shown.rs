@@ -1,0 +1,127 @@
+//! What one crowd of customers has shown, round after round.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::plan::Plan;
+use crate::{
+    load::Crowd,
+    report::{Figure, Table, Unit},
+    stack::Deployment,
+    stats::{Measured, quantile, ratios},
+};
+
+/// Longer than any burst takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A crowd, what it is asked to do, and a value for each round.
+pub(super) struct Shown {
+    /// How many of what is varied.
+    pub(super) size: usize,
+    crowd: Crowd,
+    plan: Plan,
+    /// All latencies, in milliseconds.
+    latencies: Vec<f64>,
+    median_millis: Vec<f64>,
+    /// Of the burst, by its events.
+    event_seconds: Vec<f64>,
+}
+
+impl Shown {
+    pub(super) fn new(size: usize, crowd: Crowd, plan: Plan) -> Self {
+        Self {
+            size,
+            crowd,
+            plan,
+            latencies: Vec::new(),
+            median_millis: Vec::new(),
+            event_seconds: Vec::new(),
+        }
+    }
+
+    /// A burst, and then events at an even rate.
+    pub(super) async fn round(&mut self, deployment: &Deployment) -> Result<()> {
+        let (stack, crowd, plan) = (&deployment.stack, &mut self.crowd, self.plan);
+        if plan.burst > 0 {
+            let seconds = crowd.time_burst(stack, plan.burst, PATIENCE).await?;
+            self.event_seconds.push(seconds / float(plan.burst));
+        }
+        let before = crowd.receiver.requests().len();
+        let events = crowd.put_evenly(stack, plan.evenly, plan.per_second);
+        let events = events.await?;
+        let all = before + crowd.deliveries(plan.evenly);
+        crowd.received(all, PATIENCE).await?;
+        let mut latencies = crowd.latencies(&events, 0..crowd.customers())?;
+        latencies.sort_by(f64::total_cmp);
+        self.median_millis.push(quantile(&latencies, 0.5));
+        self.latencies.append(&mut latencies);
+        Ok(())
+    }
+
+    /// The rounds so far were a warm-up.
+    pub(super) fn forget(&mut self) {
+        self.latencies.clear();
+        self.median_millis.clear();
+        self.event_seconds.clear();
+    }
+
+    /// The median latency beside another crowd's.
+    pub(super) fn latency_to(&self, base: &Self) -> Measured {
+        ratios(&self.median_millis, &base.median_millis)
+    }
+
+    /// The time of a burst by its deliveries beside another crowd's.
+    pub(super) fn delivery_time_to(&self, base: &Self) -> Measured {
+        ratios(&self.delivery_seconds(), &base.delivery_seconds())
+    }
+
+    fn delivery_seconds(&self) -> Vec<f64> {
+        let deliveries = float(self.crowd.deliveries(1));
+        let seconds = self.event_seconds.iter();
+        seconds.map(|seconds| seconds / deliveries).collect()
+    }
+
+    /// The row of a table, beside the row that it is compared with.
+    pub(super) fn row(&self, base: &Self) -> Vec<String> {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_by(f64::total_cmp);
+        let per_second = |seconds: &[f64]| {
+            if seconds.is_empty() {
+                return "-".to_owned();
+            }
+            let rates: Vec<f64> = seconds.iter().map(|seconds| 1.0 / seconds).collect();
+            Figure::cell(Measured::of(&rates), Unit::Count)
+        };
+        vec![
+            self.size.to_string(),
+            Figure::cell(self.latency_to(base), Unit::Ratio),
+            Unit::Millis.text(quantile(&sorted, 0.5)),
+            Unit::Millis.text(quantile(&sorted, 0.9)),
+            Unit::Millis.text(quantile(&sorted, 0.99)),
+            per_second(&self.event_seconds),
+            per_second(&self.delivery_seconds()),
+        ]
+    }
+}
+
+/// A table of such rows.
+pub(super) fn table(title: &str, size: &str) -> Table {
+    Table::new(
+        title,
+        &[
+            size,
+            "median latency ÷ first row",
+            "median latency",
+            "p90",
+            "p99",
+            "burst, events a second",
+            "burst, deliveries a second",
+        ],
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+fn float(count: usize) -> f64 {
+    count as f64
+}

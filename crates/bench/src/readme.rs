@@ -1,0 +1,81 @@
+//! The lines of the README that come from the measurements.
+
+use std::{fmt::Write, fs, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::report::{Figure, Part};
+
+/// Writes the lines on cost and speed anew, from these parts.
+pub(crate) fn record(path: &Path, parts: &[Part]) -> Result<()> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
+    let text = fill(&text, "costs", &costs(parts)?)?;
+    let text = fill(&text, "speed", &speed(parts))?;
+    fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
+}
+
+/// The first table of the bill.
+fn costs(parts: &[Part]) -> Result<String> {
+    let bill = parts.iter().find(|part| part.name == "bill");
+    let table = bill.and_then(|part| part.tables.first());
+    Ok(table.context("no bill")?.markdown())
+}
+
+/// Every figure that has a target.
+fn speed(parts: &[Part]) -> String {
+    let mut text = String::from("| what | is | target |\n| --- | ---: | ---: |\n");
+    for figure in parts.iter().flat_map(|part| &part.figures) {
+        let Some(target) = figure.target else {
+            continue;
+        };
+        let missed = if figure.is_missed() {
+            ", **missed**"
+        } else {
+            ""
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {}{missed} |",
+            figure.name,
+            Figure::cell(figure.measured, figure.unit),
+            figure.unit.text(target),
+        );
+    }
+    text
+}
+
+/// Replaces what stands between the marks of a section.
+fn fill(text: &str, section: &str, generated: &str) -> Result<String> {
+    let (start, end) = (
+        format!("<!-- bench: {section} -->\n"),
+        format!("<!-- end of bench: {section} -->"),
+    );
+    let missing = || format!("no marks of the section `{section}`");
+    let (before, rest) = text.split_once(&start).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    Ok(format!("{before}{start}\n{generated}\n{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let text = "a\n<!-- bench: costs -->\nold\n<!-- end of bench: costs -->\nb\n";
+        let once = fill(text, "costs", "new").unwrap();
+        let expected = "a\n<!-- bench: costs -->\n\nnew\n<!-- end of bench: costs -->\nb\n";
+        assert_eq!(once, expected);
+        assert_eq!(fill(&once, "costs", "new").unwrap(), expected);
+        assert!(fill(text, "speed", "new").is_err());
+    }
+
+    #[test]
+    fn the_readme_has_the_marks() {
+        let readme = include_str!("../../../README.md");
+        for section in ["costs", "speed"] {
+            fill(readme, section, "").unwrap();
+        }
+    }
+}
