@@ -392,7 +392,8 @@ fn what_the_queue_refuses_is_left_to_the_next_sweep() {
     stage.world.answer([samples::response(500)]);
     stage.run_first();
     stage.world.purge_queue();
-    stage.world.set_now(samples::NOW + Duration::from_mins(50));
+    let due_at = stage.delivery().next_attempt_at.unwrap();
+    stage.world.set_now(due_at - MAX_QUEUE_DELAY);
     stage.world.refuse_batch();
     assert_eq!((stage.sweep().queued, stage.world.queue().len()), (0, 0));
     assert_eq!((stage.sweep().queued, stage.world.queue().len()), (1, 1));
