@@ -134,7 +134,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (SUBSCRIPTION, "rateLimitPerSecond", json!(0)),
         (SUBSCRIPTION, "rateLimitPerSecond", json!(501)),
         (SUBSCRIPTION, "rateLimitPerSecond", json!("5")),
-        (SUBSCRIPTION, "maxInFlight", json!(101)),
+        (SUBSCRIPTION, "maxInFlight", json!(51)),
         (SUBSCRIPTION, "maxInFlight", json!(-1)),
         (SUBSCRIPTION, "timeoutSeconds", json!(0)),
         (SUBSCRIPTION, "timeoutSeconds", json!(-1)),

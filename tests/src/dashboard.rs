@@ -93,14 +93,17 @@ fn draw_widget(svg: &mut String, widget: &Value) {
     }
 }
 
+/// From one alarm to the next below it.
+const ALARM_HEIGHT: u64 = 14;
+
 fn alarms(svg: &mut String, frame: Frame, properties: &Value) {
     let alarms = properties["alarms"].as_array();
     for (index, alarm) in alarms.into_iter().flatten().enumerate() {
-        let rows = (frame.height - 40) / 16;
+        let rows = (frame.height - 40) / ALARM_HEIGHT;
         let (column, row) = (index as u64 / rows, index as u64 % rows);
         let (x, y) = (
             frame.x + 10 + column * (frame.width / 2),
-            frame.y + 38 + row * 16,
+            frame.y + 38 + row * ALARM_HEIGHT,
         );
         let name = alarm.as_str().unwrap_or_default();
         let name = name.trim_start_matches("${").trim_end_matches(".Arn}");

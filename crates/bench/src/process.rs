@@ -118,7 +118,13 @@ impl Process {
                 .parse::<u64>()
                 .with_context(|| format!("schedstat of process {pid}: `{text}`"))?;
         }
-        ensure!(total > 0, "process {pid} has ended:\n{}", self.last_lines());
+        // One that has just begun has had no time yet.
+        let has_ended = total == 0 && has_ended(pid);
+        ensure!(
+            !has_ended,
+            "process {pid} has ended:\n{}",
+            self.last_lines()
+        );
         Ok(Duration::from_nanos(total))
     }
 
@@ -159,6 +165,14 @@ fn kibibytes(status: &str, name: &str) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Whether a process of ours waits for nothing but to be asked how it ended (`man 5 proc`).
+fn has_ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name may hold anything, parentheses too.
+    let state = stat.rsplit(") ").next().unwrap_or_default();
+    stat.is_empty() || state.starts_with(['Z', 'X'])
 }
 
 #[cfg(test)]

@@ -83,6 +83,18 @@ pub enum Report {
     Dropped(DropReason),
 }
 
+impl Report {
+    /// How long its attempt took, if one was made.
+    fn took(&self) -> Option<Duration> {
+        match self {
+            Self::Attempted { attempt, .. } => {
+                Some(Duration::from_millis(attempt.duration_ms.into()))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a report tells of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
@@ -208,8 +220,9 @@ where
                 };
                 let report = self.attempt(&task, end).await;
                 if let Some(slot) = pass.slot {
+                    let took = report.as_ref().ok().and_then(Report::took);
                     // What cannot be left is free again when its time is over.
-                    let _ = self.table.leave_slot(&id.subscription, slot).await;
+                    let _ = self.table.leave(&id.subscription, slot, took).await;
                 }
                 let report = report?;
                 let overtaken = matches!(

@@ -140,8 +140,8 @@ pub struct MessageId(u128);
 
 impl MessageId {
     /// A number below `bound`, which spreads messages evenly.
-    pub(crate) fn spread(self, bound: u16) -> u16 {
-        u16::try_from(self.0 % u128::from(bound)).expect("it is below the bound")
+    pub(crate) fn spread(self, bound: u32) -> u32 {
+        u32::try_from(self.0 % u128::from(bound)).expect("it is below the bound")
     }
 
     const PREFIX: &str = "msg_";

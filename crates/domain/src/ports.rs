@@ -18,7 +18,7 @@ use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdic
 use crate::due::{Due, Shard};
 use crate::health::Health;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
-use crate::limits::{Slot, SlotRequest, TurnRequest};
+use crate::limits::{Entered, EntryRequest, Slot, TurnRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
 use crate::subscription::{DisabledReason, Subscription};
@@ -144,30 +144,32 @@ pub trait HealthStore {
 }
 
 /// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.
+/// What it means is [`Line`]'s to say; each call is one change of it that others see whole.
+///
+/// [`Line`]: crate::limits::Line
 pub trait LineStore {
-    /// Takes the next turn of a subscription: the end of the line, or the earliest that is
-    /// asked for when the line has ended before, or has turns at another interval: its limit
-    /// was changed, and what waits at the old one keeps nobody from the new one. Each turn is
-    /// given once; one that is taken and not used is lost.
+    /// Lets a delivery in, if there is a way. Who asks the same again, because the answer was
+    /// lost, is not refused for the slot that it has itself.
+    fn enter(
+        &self,
+        id: &SubscriptionId,
+        request: &EntryRequest,
+    ) -> impl Future<Output = Result<Entered, StoreError>> + Send;
+
+    /// Takes the next turn. One that is taken and not used is lost.
     fn take_turn(
         &self,
         id: &SubscriptionId,
-        request: TurnRequest,
+        request: &TurnRequest,
     ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
 
-    /// Takes one of the slots of a subscription; `None` when all are taken now. Only one that
-    /// was left, or whose time is over, is given to somebody else.
-    fn take_slot(
-        &self,
-        id: &SubscriptionId,
-        request: SlotRequest,
-    ) -> impl Future<Output = Result<Option<Slot>, StoreError>> + Send;
-
-    /// Leaves a slot before its time. One that somebody else has by now stays theirs.
-    fn leave_slot(
+    /// Leaves a slot, and notes how long the attempt took, if one was made. A slot that
+    /// somebody else has by now stays theirs.
+    fn leave(
         &self,
         id: &SubscriptionId,
         slot: Slot,
+        took: Option<Duration>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

@@ -1,14 +1,18 @@
 //! The line in front of an endpoint with limits: one item, which every delivery to it writes.
 //!
-//! | attribute | what |
-//! |---|---|
-//! | `lineEnd` | the next turn, in microseconds since 1970: a thousand turns fit into a second |
-//! | `turnInterval` | from one turn to the next, in microseconds |
-//! | `slot0`, `slot1`, … | until when a slot is taken, in milliseconds |
+//! | attribute | of [`Line`] | |
+//! |---|---|---|
+//! | `lineOf` | `of` | |
+//! | `lineEnd` | `end` | ns since 1970 |
+//! | `nextAt` | `next_at` | ns since 1970 |
+//! | `slot0`, `slot1`, … | `slots` | ns since 1970 |
+//! | `tookMs` | `took` | ms |
 //!
-//! A line is forgotten when nobody has stood in it for a day.
+//! DynamoDB has no maximum of two numbers, so each write is made for the line as it is thought
+//! to be, under the condition that it is so. A write that is refused gives the line as it is,
+//! and the next one is made for that.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -16,7 +20,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use webhooks_domain::ids::SubscriptionId;
-use webhooks_domain::limits::{Slot, SlotRequest, TurnRequest};
+use webhooks_domain::limits::{
+    Entered, EntryRequest, Line, Nanos, Pace, Slot, TurnRequest, Way, as_nanos,
+};
 use webhooks_domain::ports::{LineStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -25,140 +31,187 @@ use crate::item::Key;
 use crate::store::{AttributeMap, number, to_attributes, unavailable, write_outcome};
 
 const TAKE_TURN: &str = "take a turn";
-const TAKE_SLOT: &str = "take a slot";
+const ENTER: &str = "enter a line";
+const SLOT_PREFIX: &str = "slot";
 /// How often a write is tried that others get in the way of.
-const MAX_TRIES: u32 = 4;
-/// For how long a line is kept that nobody stands in.
-const KEPT: Duration = Duration::from_hours(24);
+const MAX_TRIES: u32 = 5;
+/// For how long a line is kept that nobody writes: longer than a hint waits in any queue.
+const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LineStore for DynamoStore {
+    async fn enter(
+        &self,
+        id: &SubscriptionId,
+        request: &EntryRequest,
+    ) -> Result<Entered, StoreError> {
+        let mut way = request.first_way();
+        let mut line = Line::default();
+        for _ in 0..MAX_TRIES {
+            line = match self.try_way(id, request, way).await? {
+                None => return Ok(Entered::In(way.slot)),
+                Some(line) => line,
+            };
+            if let Some(slot) = line.slot_of(request) {
+                return Ok(Entered::In(Some(slot)));
+            }
+            match line.way(request) {
+                Some(next) => way = next,
+                None => break,
+            }
+        }
+        // Or others were quicker each time: then it is as good as full.
+        Ok(Entered::Refused(line))
+    }
+
     async fn take_turn(
         &self,
         id: &SubscriptionId,
-        request: TurnRequest,
+        request: &TurnRequest,
     ) -> Result<Timestamp, StoreError> {
-        // One of the two conditions holds, unless the line changes in between; and its end only
-        // moves on, unless the item expires or the interval changes.
+        let mut joins = request.joins;
         for _ in 0..MAX_TRIES {
-            if let Some(turn) = self.join_line(id, request).await? {
-                return Ok(turn);
-            }
-            if self.begin_line(id, request).await? {
-                return Ok(request.earliest);
+            let turn = if joins {
+                self.join_line(id, request).await?
+            } else {
+                self.begin_line(id, request).await?
+            };
+            match turn {
+                Some(turn) => return Ok(turn.into()),
+                None => joins = !joins,
             }
         }
-        Err(overtaken(TAKE_TURN))
+        Err(unavailable(
+            TAKE_TURN,
+            std::io::Error::other("others were quicker each time"),
+        ))
     }
 
-    async fn take_slot(
+    async fn leave(
         &self,
         id: &SubscriptionId,
-        request: SlotRequest,
-    ) -> Result<Option<Slot>, StoreError> {
-        let mut slot = request.slot(request.first);
-        for _ in 0..MAX_TRIES {
-            let Some(taken) = self.take(id, slot, request.now).await? else {
-                return Ok(Some(slot));
-            };
-            let until = |number| millis(&taken, &slot_name(number));
-            match request.free(until) {
-                Some(free) => slot = free,
-                None => return Ok(None),
-            }
-        }
-        // Others were quicker each time: there is hardly a free one.
-        Ok(None)
-    }
-
-    async fn leave_slot(&self, id: &SubscriptionId, slot: Slot) -> Result<(), StoreError> {
-        let result = self
+        slot: Slot,
+        took: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        let update = self
             .update_line(id)
-            .update_expression("REMOVE #slot")
-            .condition_expression("#slot = :until")
+            .condition_expression("#slot = :mark")
             .expression_attribute_names("#slot", slot_name(slot.number))
-            .expression_attribute_values(":until", number(slot.until.as_millis()))
-            .send()
-            .await;
-        write_outcome(result, "leave a slot").map(drop)
+            .expression_attribute_values(":mark", number(slot.mark.0));
+        let update = match took.and_then(|took| i64::try_from(took.as_millis()).ok()) {
+            None => update.update_expression("REMOVE #slot"),
+            Some(took) => update
+                .update_expression("SET tookMs = :took REMOVE #slot")
+                .expression_attribute_values(":took", number(took)),
+        };
+        write_outcome(update.send().await, "leave a slot").map(drop)
     }
 }
 
 impl DynamoStore {
-    /// Takes the turn at the end of a line, if it is not before the earliest.
+    /// Lets one in by this way. `None` when it is in; else the line as it is.
+    async fn try_way(
+        &self,
+        id: &SubscriptionId,
+        request: &EntryRequest,
+        way: Way,
+    ) -> Result<Option<Line>, StoreError> {
+        let mut update = self
+            .update_line(id)
+            .expression_attribute_values(":expires", expires(request.now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut set = vec!["expiresAt = :expires"];
+        let mut conditions = Vec::new();
+        if !request.has_waited {
+            conditions
+                .push("(attribute_not_exists(lineEnd) OR lineEnd <= :now OR lineOf <> :limits)");
+            update = update.expression_attribute_values(":limits", limits_text(&request.limits));
+        }
+        match way.pace {
+            None => {}
+            Some(Pace::On { from, by }) => {
+                set.push("nextAt = nextAt + :by");
+                conditions.push("nextAt BETWEEN :from AND :now");
+                update = update
+                    .expression_attribute_values(":by", number(as_nanos(by)))
+                    .expression_attribute_values(":from", number(from.0));
+            }
+            Some(Pace::Anew { from, by }) => {
+                set.push("nextAt = :next");
+                conditions.push("(attribute_not_exists(nextAt) OR nextAt < :from)");
+                update = update
+                    .expression_attribute_values(":next", number((from + by).0))
+                    .expression_attribute_values(":from", number(from.0));
+            }
+        }
+        if let Some(slot) = way.slot {
+            set.push("#slot = :mark");
+            conditions.push("(attribute_not_exists(#slot) OR #slot <= :now)");
+            update = update
+                .expression_attribute_names("#slot", slot_name(slot.number))
+                .expression_attribute_values(":mark", number(slot.mark.0));
+        }
+        let condition = conditions.join(" AND ");
+        // DynamoDB refuses a value that no expression uses.
+        if condition.contains(":now") {
+            update = update.expression_attribute_values(":now", number(request.now.0));
+        }
+        let result = update
+            .update_expression(format!("SET {}", set.join(", ")))
+            .condition_expression(condition)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(None),
+            Err(error) => refused(error, ENTER).map(|item| Some(line(&item))),
+        }
+    }
+
+    /// Takes the turn at the end of a line, if there is one for these limits. `None` if not.
     async fn join_line(
         &self,
         id: &SubscriptionId,
-        request: TurnRequest,
-    ) -> Result<Option<Timestamp>, StoreError> {
+        request: &TurnRequest,
+    ) -> Result<Option<Nanos>, StoreError> {
         let result = self
             .update_line(id)
             .update_expression("SET lineEnd = lineEnd + :interval, expiresAt = :expires")
-            .condition_expression("lineEnd >= :earliest AND turnInterval = :interval")
-            .expression_attribute_values(":interval", number(interval_micros(request)))
-            .expression_attribute_values(":earliest", number(micros(request.earliest)))
+            .condition_expression("lineEnd >= :earliest AND lineOf = :limits")
+            .expression_attribute_values(":interval", number(as_nanos(request.interval)))
+            .expression_attribute_values(":earliest", number(request.earliest.0))
+            .expression_attribute_values(":limits", limits_text(&request.limits))
             .expression_attribute_values(":expires", expires(request.earliest))
             .return_values(ReturnValue::UpdatedOld)
             .send()
             .await;
         match result {
-            Ok(output) => output
-                .attributes
-                .as_ref()
-                .and_then(|old| integer(old, "lineEnd"))
-                // Rounded up: a turn is never too early.
-                .map(|micros| Timestamp::from_millis((micros + 999).div_euclid(1_000)))
-                .map(Some)
-                .ok_or_else(|| overtaken(TAKE_TURN)),
+            Ok(output) => Ok(output.attributes.as_ref().and_then(|old| line(old).end)),
             Err(error) => refused(error, TAKE_TURN).map(|_| None),
         }
     }
 
-    /// Begins a line with the earliest turn, if the one before has ended by then.
+    /// Begins a line with the earliest turn, if there is none for these limits by then. `None`
+    /// if there is.
     async fn begin_line(
         &self,
         id: &SubscriptionId,
-        request: TurnRequest,
-    ) -> Result<bool, StoreError> {
-        let (earliest, interval) = (micros(request.earliest), interval_micros(request));
+        request: &TurnRequest,
+    ) -> Result<Option<Nanos>, StoreError> {
+        let end = request.earliest + request.interval;
         let result = self
             .update_line(id)
-            .update_expression("SET lineEnd = :end, turnInterval = :interval, expiresAt = :expires")
+            .update_expression("SET lineEnd = :end, lineOf = :limits, expiresAt = :expires")
             .condition_expression(
-                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR turnInterval <> :interval",
+                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR lineOf <> :limits",
             )
-            .expression_attribute_values(":end", number(earliest.saturating_add(interval)))
-            .expression_attribute_values(":interval", number(interval))
-            .expression_attribute_values(":earliest", number(earliest))
+            .expression_attribute_values(":end", number(end.0))
+            .expression_attribute_values(":earliest", number(request.earliest.0))
+            .expression_attribute_values(":limits", limits_text(&request.limits))
             .expression_attribute_values(":expires", expires(request.earliest))
             .send()
             .await;
         match result {
-            Ok(_) => Ok(true),
-            Err(error) => refused(error, TAKE_TURN).map(|_| false),
-        }
-    }
-
-    /// Takes a slot if it is free now. Else gives the line as it is.
-    async fn take(
-        &self,
-        id: &SubscriptionId,
-        slot: Slot,
-        now: Timestamp,
-    ) -> Result<Option<AttributeMap>, StoreError> {
-        let result = self
-            .update_line(id)
-            .update_expression("SET #slot = :until, expiresAt = :expires")
-            .condition_expression("attribute_not_exists(#slot) OR #slot <= :now")
-            .expression_attribute_names("#slot", slot_name(slot.number))
-            .expression_attribute_values(":until", number(slot.until.as_millis()))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":expires", expires(now))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(None),
-            Err(error) => refused(error, TAKE_SLOT).map(Some),
+            Ok(_) => Ok(Some(request.earliest)),
+            Err(error) => refused(error, TAKE_TURN).map(|_| None),
         }
     }
 
@@ -170,44 +223,48 @@ impl DynamoStore {
     }
 }
 
-/// The item whose condition did not hold; any other error stays one.
+/// The item whose condition did not hold, empty when there is none; any other error stays one.
 fn refused(
     error: SdkError<UpdateItemError>,
     operation: &'static str,
 ) -> Result<AttributeMap, StoreError> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(failed.item.clone().unwrap_or_else(HashMap::new))
+            Ok(failed.item.clone().unwrap_or_default())
         }
         _ => Err(unavailable(operation, error)),
     }
 }
 
-fn overtaken(operation: &'static str) -> StoreError {
-    unavailable(operation, std::io::Error::other("others were quicker"))
+/// A line from its item, or from a part of it.
+fn line(item: &AttributeMap) -> Line {
+    let integer =
+        |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
+    let nanos = |attribute: &str| integer(attribute).map(Nanos);
+    let slot = |attribute: &String| {
+        let slot = attribute.strip_prefix(SLOT_PREFIX)?.parse::<u16>().ok()?;
+        Some((slot, nanos(attribute)?))
+    };
+    let of = item.get("lineOf").and_then(|of| of.as_s().ok());
+    let took = integer("tookMs").and_then(|took| u64::try_from(took).ok());
+    Line {
+        of: of.cloned(),
+        end: nanos("lineEnd"),
+        next_at: nanos("nextAt"),
+        slots: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
+        took: took.map(Duration::from_millis),
+    }
 }
 
 fn slot_name(number: u16) -> String {
-    format!("slot{number}")
+    format!("{SLOT_PREFIX}{number}")
 }
 
-fn integer(item: &AttributeMap, attribute: &str) -> Option<i64> {
-    item.get(attribute)?.as_n().ok()?.parse().ok()
-}
-
-fn millis(item: &AttributeMap, attribute: &str) -> Option<Timestamp> {
-    integer(item, attribute).map(Timestamp::from_millis)
-}
-
-fn micros(at: Timestamp) -> i64 {
-    at.as_millis().saturating_mul(1_000)
-}
-
-fn interval_micros(request: TurnRequest) -> i64 {
-    i64::try_from(request.interval.as_micros()).unwrap_or(i64::MAX)
+fn limits_text(limits: &impl ToString) -> AttributeValue {
+    AttributeValue::S(limits.to_string())
 }
 
 /// When a line that is written now is forgotten, in seconds since 1970.
-fn expires(now: Timestamp) -> AttributeValue {
-    number((now + KEPT).as_secs())
+fn expires(now: Nanos) -> AttributeValue {
+    number((Timestamp::from(now) + KEPT).as_secs())
 }

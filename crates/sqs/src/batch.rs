@@ -1,6 +1,7 @@
 //! A batch of queue messages, as Lambda's SQS event source hands it over.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -73,18 +74,20 @@ pub struct BatchItemFailure {
 /// Handles all messages at once; one that fails, panics, or is not finished after
 /// `time_left` goes back to the queue, and takes no other with it.
 ///
-/// Copies of one message are handled one after another, so that the second sees what the
-/// first has done.
-pub async fn run<E>(
+/// Messages with the same `subject` are handled one after another, so that the second sees
+/// what the first has done.
+pub async fn run<E, S: Eq + Hash>(
     batch: Batch,
     time_left: Duration,
+    subject: impl Fn(&Record) -> S,
     handle: impl AsyncFn(&Record) -> Result<(), E>,
 ) -> BatchResponse {
     let end = Instant::now() + time_left;
     let handle = &handle;
-    let copies = by_body(batch.records).into_iter().map(|copies| async move {
+    let groups = grouped(batch.records, subject);
+    let groups = groups.into_iter().map(|records| async move {
         let mut failures = Vec::new();
-        for record in copies {
+        for record in records {
             if !finishes(&record, end, handle).await {
                 failures.push(BatchItemFailure {
                     item_identifier: record.message_id,
@@ -93,16 +96,16 @@ pub async fn run<E>(
         }
         failures
     });
-    let failures = join_all(copies).await.into_iter().flatten();
+    let failures = join_all(groups).await.into_iter().flatten();
     BatchResponse {
         batch_item_failures: failures.collect(),
     }
 }
 
-fn by_body(records: Vec<Record>) -> Vec<Vec<Record>> {
-    let mut groups: HashMap<String, Vec<Record>> = HashMap::new();
+fn grouped<S: Eq + Hash>(records: Vec<Record>, subject: impl Fn(&Record) -> S) -> Vec<Vec<Record>> {
+    let mut groups: HashMap<S, Vec<Record>> = HashMap::new();
     for record in records {
-        groups.entry(record.body.clone()).or_default().push(record);
+        groups.entry(subject(&record)).or_default().push(record);
     }
     groups.into_values().collect()
 }
@@ -152,6 +155,10 @@ mod tests {
         }
     }
 
+    fn body(record: &Record) -> String {
+        record.body.clone()
+    }
+
     fn failed(response: &BatchResponse) -> Vec<&str> {
         let failures = response.batch_item_failures.iter();
         failures.map(|failure| &*failure.item_identifier).collect()
@@ -181,14 +188,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_that_fails_or_panics_goes_back_alone() {
-        let response = run(batch(&["good", "bad", "panics"]), ENOUGH, async |record| {
-            assert_ne!(record.body, "panics");
-            if record.body == "bad" {
-                Err(())
-            } else {
-                Ok(())
-            }
-        })
+        let response = run(
+            batch(&["good", "bad", "panics"]),
+            ENOUGH,
+            body,
+            async |record| {
+                assert_ne!(record.body, "panics");
+                if record.body == "bad" {
+                    Err(())
+                } else {
+                    Ok(())
+                }
+            },
+        )
         .await;
         let mut failed = failed(&response);
         failed.sort_unstable();
@@ -197,7 +209,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_that_is_not_finished_in_time_goes_back_alone() {
-        let response = run(batch(&["quick", "hangs"]), ENOUGH, async |record| {
+        let response = run(batch(&["quick", "hangs"]), ENOUGH, body, async |record| {
             if record.body == "hangs" {
                 std::future::pending::<()>().await;
             }
@@ -211,7 +223,7 @@ mod tests {
     async fn copies_are_handled_one_after_another_and_others_at_once() {
         let running = Cell::new(0);
         let seen = RefCell::new(Vec::new());
-        run(batch(&["a", "b", "a"]), ENOUGH, async |record| {
+        run(batch(&["a", "b", "a"]), ENOUGH, body, async |record| {
             running.set(running.get() + 1);
             seen.borrow_mut().push((record.body.clone(), running.get()));
             tokio::task::yield_now().await;

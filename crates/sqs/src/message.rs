@@ -4,8 +4,8 @@
 //! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
 //! true when the message is on its way again because a circuit was open, `turnAt` (in
 //! milliseconds, too) is when its turn is in the line of a subscription with limits, and
-//! `lane` is `slow` in the queue for slow endpoints. Else they are absent: code that does not
-//! know them loses nothing.
+//! `lane` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
+//! know them makes the attempt at once, and loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
 //! messages of the version before are in flight. What each version wrote is in
@@ -139,15 +139,18 @@ mod tests {
     const WRITTEN: &[(u64, &str)] = &[(1, include_str!("../messages/v1.txt"))];
 
     /// The hints that every file holds, one in each line.
-    fn hints() -> [Hint; 2] {
+    fn hints() -> [Hint; 5] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
-        let first = Hint::new(delivery, 1, None);
-        let second = Hint {
-            attempt: 2,
-            due_at: Some(Timestamp::from_millis(1_700_000_000_000)),
-            ..first
-        };
-        [first, second]
+        let due_at = Timestamp::from_millis(1_700_000_000_000);
+        let turn = Timestamp::from_millis(1_700_000_060_000);
+        let second = Hint::new(delivery, 2, Some(due_at));
+        [
+            Hint::first(delivery),
+            second,
+            second.put_off(Detour::Parked),
+            second.put_off(Detour::InLine(turn)),
+            second.on(Lane::Slow),
+        ]
     }
 
     #[test]

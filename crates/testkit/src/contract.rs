@@ -4,12 +4,14 @@
 //! Each suite works on customers and messages of its own, named by `salt`.
 
 mod at_once;
+mod line;
 mod lists;
 mod recoveries;
 
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
+pub use line::lines;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 use webhooks_domain::data_key::WrappedDataKey;
@@ -17,12 +19,11 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, V
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::limits::{SlotRequest, TurnRequest};
 use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, HealthStore,
-    InsertOutcome, LineStore, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
+    InsertOutcome, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
     SubscriptionSwitch, Window, WriteOutcome,
 };
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
@@ -129,65 +130,6 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         WriteOutcome::Overtaken,
         "a removed subscription does not come back"
     );
-}
-
-/// Turns come one after another, each once; slots are for so many at once.
-pub async fn lines(store: &impl LineStore) {
-    let id = samples::subscription_id(7);
-    let seconds = |seconds| samples::NOW + Duration::from_secs(seconds);
-    let turn = async |earliest, interval| {
-        let interval = Duration::from_millis(interval);
-        let turn = store.take_turn(&id, TurnRequest { earliest, interval });
-        turn.await.expect("answers")
-    };
-    assert_eq!(turn(seconds(0), 2_500).await, seconds(0), "nobody is there");
-    let second = turn(seconds(0), 2_500).await;
-    assert_eq!(second, samples::NOW + Duration::from_millis(2_500));
-    assert_eq!(turn(seconds(1), 2_500).await, seconds(5), "who comes later");
-    assert_eq!(turn(seconds(10), 2_500).await, seconds(10), "it has ended");
-    assert_eq!(
-        turn(seconds(8), 1_000).await,
-        seconds(8),
-        "a new one begins"
-    );
-    assert_eq!(turn(seconds(8), 1_000).await, seconds(9));
-
-    let request = SlotRequest {
-        slots: 2,
-        first: 1,
-        now: seconds(0),
-        until: seconds(5),
-    };
-    let take = async |request| store.take_slot(&id, request).await.expect("answers");
-    let first = take(request).await.expect("nobody has one");
-    assert_eq!(first, request.slot(1));
-    let second = take(request).await.expect("there is another");
-    assert_eq!(second, request.slot(0));
-    assert_eq!(take(request).await, None, "all are taken");
-    let more = SlotRequest {
-        slots: 3,
-        ..request
-    };
-    assert_eq!(
-        take(more).await,
-        Some(request.slot(2)),
-        "there are more now"
-    );
-
-    store.leave_slot(&id, first).await.expect("answers");
-    let later = SlotRequest {
-        now: seconds(1),
-        until: seconds(9),
-        ..request
-    };
-    assert_eq!(take(later).await, Some(later.slot(1)), "it was left");
-    store.leave_slot(&id, first).await.expect("answers");
-    assert_eq!(take(later).await, None, "it is another's by now");
-    let over = SlotRequest {
-        now: seconds(5),
-        ..later
-    };
-    assert_eq!(take(over).await, Some(later.slot(0)), "its time is over");
 }
 
 /// How an endpoint fares is kept beside what people change of its subscription: neither

@@ -13,7 +13,7 @@ use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopeni
 use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{Slot, SlotRequest, TurnRequest};
+use webhooks_domain::limits::{Entered, EntryRequest, Line, Slot, TurnRequest};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
@@ -58,15 +58,6 @@ struct State {
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
-}
-
-/// The line in front of an endpoint.
-#[derive(Default)]
-struct Line {
-    /// The next turn, and the interval of the turns.
-    end: Option<(Timestamp, Duration)>,
-    /// Until when each slot is taken.
-    slots: BTreeMap<u16, Timestamp>,
 }
 
 /// What happens while something else is under way.
@@ -593,38 +584,48 @@ impl HealthStore for World {
 }
 
 impl LineStore for World {
+    async fn enter(
+        &self,
+        id: &SubscriptionId,
+        request: &EntryRequest,
+    ) -> Result<Entered, StoreError> {
+        self.store(|state| {
+            let line = state.lines.entry(*id).or_default();
+            match line.way(request) {
+                Some(way) => {
+                    line.enter(way);
+                    Entered::In(way.slot)
+                }
+                None => match line.slot_of(request) {
+                    Some(slot) => Entered::In(Some(slot)),
+                    None => Entered::Refused(line.clone()),
+                },
+            }
+        })
+    }
+
     async fn take_turn(
         &self,
         id: &SubscriptionId,
-        request: TurnRequest,
+        request: &TurnRequest,
     ) -> Result<Timestamp, StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
-            let end = line.end.filter(|(_, every)| *every == request.interval);
-            let turn = end.map_or(request.earliest, |(end, _)| end.max(request.earliest));
-            line.end = Some((turn + request.interval, request.interval));
-            turn
+            line.take_turn(request).into()
         })
     }
 
-    async fn take_slot(
+    async fn leave(
         &self,
         id: &SubscriptionId,
-        request: SlotRequest,
-    ) -> Result<Option<Slot>, StoreError> {
+        slot: Slot,
+        took: Option<Duration>,
+    ) -> Result<(), StoreError> {
         self.store(|state| {
-            let slots = &mut state.lines.entry(*id).or_default().slots;
-            let free = request.free(|number| slots.get(&number).copied());
-            slots.extend(free.map(|slot| (slot.number, slot.until)));
-            free
-        })
-    }
-
-    async fn leave_slot(&self, id: &SubscriptionId, slot: Slot) -> Result<(), StoreError> {
-        self.store(|state| {
-            let slots = &mut state.lines.entry(*id).or_default().slots;
-            if slots.get(&slot.number) == Some(&slot.until) {
-                slots.remove(&slot.number);
+            let line = state.lines.entry(*id).or_default();
+            if line.has(slot) {
+                line.slots.remove(&slot.number);
+                line.took = took.or(line.took);
             }
         })
     }

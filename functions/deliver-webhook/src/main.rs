@@ -32,7 +32,7 @@ use webhooks_lambda::{
     Environment, Metrics, SystemClock, TraceHeader, Tracer, aws_config, end_of_invocation,
     init_logging,
 };
-use webhooks_sqs::{SqsQueue, batch, decode, in_trace};
+use webhooks_sqs::{SqsQueue, batch, batch::Record, decode, in_trace};
 
 use crate::tell::Teller;
 
@@ -41,7 +41,8 @@ use crate::tell::Teller;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What the two writes after a request may take, at most: see the bounds of AWS calls.
+/// What queueing the next attempt and recording this one may take, at most: see the bounds of
+/// AWS calls. What is cut off after that, of the endpoint's health and its line, is made good.
 const TIME_TO_RECORD: Duration = Duration::from_secs(4);
 /// What the answer to Lambda needs.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
@@ -113,7 +114,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let end = end_of_invocation(&event.context);
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER);
-        let response = batch::run(event.payload, time_left, async |record| {
+        // Two hints for one attempt must not make it at the same time.
+        let subject = |record: &Record| decode(&record.body).ok().map(|hint| hint.delivery);
+        let response = batch::run(event.payload, time_left, subject, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             metrics::taken_up(metrics, &hint, record.sent_at(), SystemClock.now());

@@ -7,11 +7,10 @@ use super::admission::Admission;
 use super::{Deliver, DeliverError, PutOff, Report};
 use crate::delivery::{Delivery, DeliveryStatus, Detour, DropReason, Hint, Lane};
 use crate::health::{Health, OpenCircuit};
-use crate::limits::{Limits, MaxInFlight, Slot};
+use crate::limits::{Entered, Limits, Slot};
 use crate::message::Message;
 use crate::ports::{
-    Clock, DeliveryQueue, DeliveryStore, HealthStore, LineStore, MAX_QUEUE_DELAY, StoreError,
-    WriteOutcome,
+    Clock, DeliveryQueue, DeliveryStore, HealthStore, LineStore, MAX_QUEUE_DELAY, WriteOutcome,
 };
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -27,6 +26,14 @@ pub(super) enum Entrance {
 }
 
 impl Entrance {
+    fn open(subscription: Subscription, slot: Option<Slot>) -> Self {
+        Self::Open(Box::new(Pass {
+            subscription,
+            is_probe: false,
+            slot,
+        }))
+    }
+
     fn closed(report: Report) -> Self {
         Self::Closed(Box::new(report))
     }
@@ -41,13 +48,9 @@ pub(super) struct Pass {
     pub(super) slot: Option<Slot>,
 }
 
-/// Whether it is a delivery's turn.
-enum Turn {
-    /// It is, and it has this slot.
-    Now(Option<Slot>),
-    /// It is then.
-    At(Timestamp),
-}
+/// What may pass between being let in and the attempt: the opening of the secrets. A slot is
+/// taken for that, too, so that it is not given away while the request is under way.
+const TIME_BEFORE_ATTEMPT: Duration = Duration::from_secs(10);
 
 impl<T, Q, W, V, C> Deliver<T, Q, W, V, C>
 where
@@ -64,13 +67,6 @@ where
         subscription: Option<Subscription>,
     ) -> Result<Entrance, DeliverError> {
         let now = self.clock.now();
-        let pass = |subscription: Box<Subscription>, slot| {
-            Entrance::Open(Box::new(Pass {
-                subscription: *subscription,
-                is_probe: false,
-                slot,
-            }))
-        };
         match Admission::of(delivery, message, subscription, hint.lane, now) {
             Admission::Settle(status) => self.settle(delivery, status).await,
             Admission::ChangeLane => {
@@ -83,11 +79,10 @@ where
             Admission::Probe(subscription, circuit) => {
                 self.claim_probe(*subscription, circuit, now).await
             }
-            Admission::Attempt(subscription) if message.is_test => Ok(pass(subscription, None)),
-            Admission::Attempt(subscription) => match self.turn(hint, &subscription, now).await? {
-                Turn::Now(slot) => Ok(pass(subscription, slot)),
-                Turn::At(turn) => self.wait_in_line(hint, delivery, turn, now).await,
-            },
+            Admission::Attempt(subscription) if message.is_test => {
+                Ok(Entrance::open(*subscription, None))
+            }
+            Admission::Attempt(subscription) => self.pass_line(hint, delivery, *subscription).await,
         }
     }
 
@@ -151,63 +146,46 @@ where
         )
     }
 
-    /// Whether it is a delivery's turn, by the limits of its subscription. One without limits
-    /// costs nothing here.
+    /// Lets a delivery through if the limits of its subscription allow it, or puts it off until
+    /// its turn. A subscription without limits costs nothing here.
     ///
-    /// Who finds every slot taken takes a turn too, so that those who wait come back one
-    /// after another, in the order in which they came. Whoever has waited tries again soon.
-    async fn turn(
-        &self,
-        hint: &Hint,
-        subscription: &Subscription,
-        now: Timestamp,
-    ) -> Result<Turn, StoreError> {
-        let (id, limits) = (&subscription.id, subscription.limits);
-        if limits == Limits::default() {
-            return Ok(Turn::Now(None));
-        }
-        let mut had_turn = false;
-        match (hint.detour, limits.rate) {
-            (Some(Detour::InLine(turn)), _) if turn > now => return Ok(Turn::At(turn)),
-            (Some(Detour::InLine(_)), _) => had_turn = true,
-            (_, Some(rate)) => {
-                let turn = self.table.take_turn(id, rate.turn(now)).await?;
-                if turn > now {
-                    return Ok(Turn::At(turn));
-                }
-                had_turn = true;
-            }
-            (_, None) => {}
-        }
-        let Some(slots) = limits.in_flight else {
-            return Ok(Turn::Now(None));
-        };
-        let until = now + self.time_for_attempt;
-        let request = slots.slot(&hint.delivery, now, until);
-        match self.table.take_slot(id, request).await? {
-            Some(slot) => Ok(Turn::Now(Some(slot))),
-            None if had_turn => Ok(Turn::At(now + MaxInFlight::NEXT_TRY)),
-            None => Ok(Turn::At(self.table.take_turn(id, slots.turn(now)).await?)),
-        }
-    }
-
-    /// Puts a delivery off until its turn.
-    ///
-    /// One that the sweep finds overdue is dropped where the line is longer than the queue can
-    /// wait: its hint before is in it, or comes again with the next hour.
-    async fn wait_in_line(
+    /// A hint of the sweep is dropped where the line is longer than the queue can wait: its hint
+    /// before is in it, or comes again with the next hour. Were it given a turn, there would be
+    /// one more with every hour.
+    async fn pass_line(
         &self,
         hint: &Hint,
         delivery: &Delivery,
-        turn: Timestamp,
-        now: Timestamp,
+        subscription: Subscription,
     ) -> Result<Entrance, DeliverError> {
-        let wait = turn.since(now);
-        if wait > MAX_QUEUE_DELAY && is_from_sweep(hint, delivery, now) {
-            return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
+        let (id, limits) = (subscription.id, subscription.limits);
+        if limits == Limits::default() {
+            return Ok(Entrance::open(subscription, None));
         }
+        let now = self.clock.now();
+        let turn = match hint.detour {
+            Some(Detour::InLine(turn)) => Some(turn),
+            Some(Detour::Parked) | None => None,
+        };
+        let turn = match turn {
+            Some(turn) if turn > now => turn,
+            _ => {
+                let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
+                let request = limits.entry(&hint.delivery, turn.is_some(), now, until);
+                let line = match self.table.enter(&id, &request).await? {
+                    Entered::In(slot) => return Ok(Entrance::open(subscription, slot)),
+                    Entered::Refused(line) => line,
+                };
+                let is_long = line.wait(limits, now) > MAX_QUEUE_DELAY;
+                if is_long && is_from_sweep(hint, delivery, now) {
+                    return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
+                }
+                self.table.take_turn(&id, &limits.turn(&line, now)).await?
+            }
+        };
         let waiting = hint.put_off(Detour::InLine(turn));
-        self.queue.send(&waiting, wait.min(MAX_QUEUE_DELAY)).await?;
+        let wait = turn.since(now).min(MAX_QUEUE_DELAY);
+        self.queue.send(&waiting, wait).await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Throttled)))
     }
 }

@@ -6,10 +6,11 @@ use webhooks_domain::deliver::{PutOff, Report};
 use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint, Lane};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit, Slot, SlotRequest};
+use webhooks_domain::limits::{Entered, Limits, Line, MaxInFlight, RateLimit, Slot};
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::ports::LineStore;
 use webhooks_domain::subscription::SubscriptionStatus;
+use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, samples};
 
 use crate::stage::{Stage, header, now, schedule, stage};
@@ -60,17 +61,34 @@ fn throttled() -> Report {
     Report::PutOff(PutOff::Throttled)
 }
 
-/// Somebody else's request takes one of so many slots for a minute.
-fn take_one_of(stage: &Stage, slots: u16) -> Slot {
+/// Somebody else's request takes a slot for a minute.
+fn take_slot(stage: &Stage) -> Slot {
     let time = stage.world.time();
-    let request = SlotRequest {
-        slots,
-        first: 0,
-        now: time,
-        until: time + Duration::from_mins(1),
-    };
     let id = stage.ids[0].subscription;
-    now(stage.world.take_slot(&id, request)).unwrap().unwrap()
+    let limits = stage.subscription_of(stage.ids[0]).unwrap().limits;
+    let somebody = samples::message("acme", &format!("somebody {time}"));
+    let delivery = samples::delivery(&somebody, id).id;
+    let request = limits.entry(&delivery, true, time, time + Duration::from_mins(1));
+    match now(stage.world.enter(&id, &request)).unwrap() {
+        Entered::In(Some(slot)) => slot,
+        other => panic!("a slot, not {other:?}"),
+    }
+}
+
+fn leave(stage: &Stage, slot: Slot) {
+    let id = stage.ids[0].subscription;
+    now(stage.world.leave(&id, slot, None)).unwrap();
+}
+
+/// So many turns are taken by others. Gives the last.
+fn stand_in_line(stage: &Stage, count: usize) -> Timestamp {
+    let id = stage.ids[0].subscription;
+    let limits = stage.subscription_of(stage.ids[0]).unwrap().limits;
+    let turns = (0..count).map(|_| {
+        let turn = limits.turn(&Line::default(), stage.world.time());
+        now(stage.world.take_turn(&id, &turn)).unwrap()
+    });
+    turns.last().unwrap()
 }
 
 #[test]
@@ -132,7 +150,7 @@ fn a_subscription_without_limits_writes_nothing_for_them() {
 #[test]
 fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     let stage = limited(in_flight(1));
-    let slot = take_one_of(&stage, 1);
+    let slot = take_slot(&stage);
     let report = stage.run_first();
     assert_eq!(report, throttled());
     let waiting = only_hint(&stage);
@@ -144,21 +162,22 @@ fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     assert_eq!(stage.handle(message).unwrap(), throttled(), "still");
     assert_eq!(only_hint(&stage).attempt, 1);
 
-    now(stage.world.leave_slot(&stage.ids[0].subscription, slot)).unwrap();
+    leave(&stage, slot);
     stage.drain();
     let delivery = stage.delivery();
     assert_eq!(delivery.status, DeliveryStatus::Succeeded);
     assert_eq!(delivery.attempts.len(), 1);
     // It has left its own, too.
-    take_one_of(&stage, 1);
+    take_slot(&stage);
 }
 
 #[test]
 fn those_that_wait_for_a_slot_come_back_one_after_another() {
     let stage = limited(in_flight(2));
     let ids = queue_more(&stage, 6);
-    take_one_of(&stage, 2);
-    take_one_of(&stage, 2);
+    take_slot(&stage);
+    stage.world.set_now(stage.world.time() + SECOND);
+    take_slot(&stage);
     let time = stage.world.time();
     for _ in &ids {
         let message = stage.world.receive_before(time + SECOND).unwrap();
@@ -177,6 +196,41 @@ fn those_that_wait_for_a_slot_come_back_one_after_another() {
 }
 
 #[test]
+fn however_many_wait_for_a_slot_no_more_ask_for_it_than_could_go() {
+    let stage = limited(in_flight(1));
+    queue_more(&stage, 100);
+    take_slot(&stage);
+    let end = stage.world.time() + SECOND * 59;
+    let mut asked = 0;
+    while let Some(message) = stage.world.receive_before(end) {
+        assert_eq!(stage.handle(message).unwrap(), throttled());
+        asked += 1;
+    }
+    // Each of them once, and then one a second.
+    assert!((100..=160).contains(&asked), "{asked}");
+}
+
+#[test]
+fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
+    let stage = limited(at_rate(2));
+    queue_more(&stage, 100);
+    while let Some(message) = stage.world.receive_before(stage.world.time() + SECOND / 2) {
+        stage.handle(message).unwrap();
+    }
+    // Nobody takes anything from the queue for a while.
+    stage
+        .world
+        .set_now(stage.world.time() + Duration::from_mins(10));
+    let (sent, now) = (stage.world.requests().len(), stage.world.time());
+    while let Some(message) = stage.world.receive_before(now + SECOND / 2) {
+        stage.handle(message).unwrap();
+    }
+    assert_eq!(stage.world.requests().len(), sent + 2, "a second's worth");
+    stage.drain();
+    assert_eq!(stage.world.requests().len(), 100);
+}
+
+#[test]
 fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_crash() {
     let stage = limited(in_flight(1));
     stage.queue_first(stage.ids[0]);
@@ -185,8 +239,8 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
     stage.world.plant(none(5).chain([Fault::Before]));
     let message = stage.world.receive().unwrap();
     assert!(stage.handle(message).is_err());
-    let slot = take_one_of(&stage, 1);
-    now(stage.world.leave_slot(&stage.ids[0].subscription, slot)).unwrap();
+    let slot = take_slot(&stage);
+    leave(&stage, slot);
 
     // The key is known by now. Neither the record nor the leaving happens.
     stage
@@ -194,6 +248,7 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
         .plant(none(3).chain([Fault::Before, Fault::Before]));
     let message = stage.world.receive().unwrap();
     assert!(stage.handle(message).is_err());
+    stage.world.set_now(stage.world.time() + SECOND);
     assert_eq!(stage.run_first(), throttled());
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
@@ -211,6 +266,7 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
     stage.change(stage.ids[0], |subscription| {
         subscription.limits = at_rate(50);
     });
+    stage.world.set_now(stage.world.time() + SECOND);
     let next = stage.another_delivery("next");
     let report = stage.run(&Hint::first(next)).unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
@@ -229,7 +285,7 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
 #[test]
 fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
     let stage = limited(in_flight(1));
-    take_one_of(&stage, 1);
+    take_slot(&stage);
     assert_eq!(stage.run_first(), throttled());
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     stage.drain();
@@ -247,18 +303,14 @@ fn an_overdue_hint_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long(
     let due_at = stage.delivery().next_attempt_at;
     stage.world.set_now(due_at.unwrap() + OVERDUE_AFTER);
     let swept = Hint::new(stage.ids[0], 2, due_at);
-    let stand_in_line = |count| {
-        for _ in 0..count {
-            let turn = at_rate(1).rate.unwrap().turn(stage.world.time());
-            now(stage.world.take_turn(&stage.ids[0].subscription, turn)).unwrap();
-        }
-    };
-    stand_in_line(10);
+    stand_in_line(&stage, 10);
     assert_eq!(stage.run(&swept).unwrap(), throttled());
     stage.world.purge_queue();
-    stand_in_line(1_000);
+    stand_in_line(&stage, 1_000);
     let left = Report::Dropped(DropReason::LeftToSweep);
+    let before = stand_in_line(&stage, 1);
     assert_eq!(stage.run(&swept).unwrap(), left);
+    assert_eq!(stand_in_line(&stage, 1), before + SECOND, "it took no turn");
     assert!(stage.world.queue().is_empty());
     // One that was in the line before goes on waiting, as long as the queue can at a time.
     let turn = stage.world.time() + Duration::from_mins(20);

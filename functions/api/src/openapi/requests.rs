@@ -134,7 +134,7 @@ pub(crate) struct NewSubscription {
     #[schema(minimum = 1, maximum = 500)]
     rate_limit_per_second: Option<u32>,
     /// The most requests at once. What is more waits, and uses up no attempt.
-    #[schema(minimum = 1, maximum = 100)]
+    #[schema(minimum = 1, maximum = 50)]
     max_in_flight: Option<u32>,
     retry_policy: Option<RetryPolicy>,
     /// One that exists already. Without one, a new one of kind `v1`.
@@ -183,7 +183,7 @@ pub(crate) struct SubscriptionPatch {
     #[schema(minimum = 1, maximum = 500)]
     rate_limit_per_second: Option<u32>,
     /// The most requests at once. What is more waits, and uses up no attempt.
-    #[schema(minimum = 1, maximum = 100)]
+    #[schema(minimum = 1, maximum = 50)]
     max_in_flight: Option<u32>,
     retry_policy: Option<RetryPolicy>,
     /// Takes the place of all that sign, at once.
