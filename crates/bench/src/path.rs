@@ -6,7 +6,7 @@ mod shown;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use self::{
     plan::{FAN_OUTS, OTHERS, OWN, Plan},
@@ -39,8 +39,8 @@ pub(crate) async fn run(deployed: &Deployed, quick: bool) -> Result<Part> {
 
 fn explain(part: &mut Part) {
     part.how(
-        "The template, with its defaults but for what a laptop needs (receivers on loopback over \
-         plain HTTP, no archive), deployed to the emulator with the released functions. Everything \
+        "The template, with its defaults but for what a laptop needs (`samconfig.toml`: receivers on \
+         loopback over plain HTTP, no archive, 5 copies of the delivery function), deployed to the emulator with the released functions. Everything \
          runs on this machine: the emulator (Python), the functions, the receivers, and what puts \
          the events. So the figures show how the path grows, not how fast AWS is: the emulator \
          alone waits 150 ms before each execution of the workflow.",
@@ -98,7 +98,11 @@ async fn own_subscriptions(part: &mut Part, deployment: &Deployment, count: usiz
         let name = format!("own-{size}");
         let crowd = Crowd::subscribe(&deployment.api, &name, 1, 1).await?;
         let customer = format!("{name}-0");
-        filler.write(size - 1, Owner::One(&customer), FILL).await?;
+        let written = filler.write(size - 1, Owner::One(&customer), FILL).await?;
+        ensure!(
+            written == size - 1,
+            "{written} of {size} subscriptions in {FILL:?}"
+        );
         all.push(Shown::new(size, crowd, Plan::STEADY));
     }
     rounds(deployment, &mut all, count).await?;
@@ -127,6 +131,12 @@ async fn other_subscriptions(
     let sizes = if quick { &OTHERS[..2] } else { &OTHERS[..] };
     for size in sizes {
         there += filler.write(size - there, Owner::Others, FILL).await?;
+        if there < *size {
+            part.how(format!(
+                "Of {size} subscriptions of others there were {there} after {FILL:?}: not measured."
+            ));
+            break;
+        }
         let name = format!("others-{size}");
         let crowd = Crowd::subscribe(&deployment.api, &name, CUSTOMERS, 1).await?;
         let mut shown = [Shown::new(there, crowd, FAN_OUTS[0].1)];

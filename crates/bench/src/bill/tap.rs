@@ -129,7 +129,13 @@ impl Counted {
                 let asked = body["RequestItems"].as_object().context("no items")?;
                 for (name, asked) in asked {
                     let found = found["Responses"][name].as_array();
-                    for found in found.into_iter().flatten() {
+                    let found = found.map_or(&[][..], Vec::as_slice);
+                    // What is not there is read all the same.
+                    let keys = asked["Keys"].as_array().map_or(0, Vec::len);
+                    for _ in found.len()..keys {
+                        self.read_units += read_units(0, asked);
+                    }
+                    for found in found {
                         let found = item(found)?.context("no item")?;
                         self.read_units += read_units(item_bytes(&found), asked);
                         if let Some(key) = Key::of_item(&found) {

@@ -44,6 +44,7 @@ impl OnStack {
             parameters: vec![
                 Parameter::new("RequestTimeoutSeconds", TIMEOUT_SECONDS),
                 Parameter::new("MaximumDeliveryConcurrency", "50"),
+                Parameter::new("MaximumSlowDeliveryConcurrency", "20"),
                 Parameter::new(
                     "RetrySchedule",
                     "0,5,300,1800,7200,18000,36000,50400,72000,86400",
