@@ -157,11 +157,17 @@ fn only_the_delivery_function_is_in_a_vpc_and_only_when_asked() {
 #[test]
 fn every_function_and_the_workflow_are_traced() {
     let template = load();
-    assert_eq!(template["Globals"]["Function"]["Tracing"], "Active");
+    assert_eq!(template["Parameters"]["Tracing"]["Default"], "Active");
+    let mode = &template["Globals"]["Function"]["Tracing"];
+    assert_eq!(*mode, json!({"Ref": "Tracing"}));
+    let active = json!({"Fn::Equals": [{"Ref": "Tracing"}, "Active"]});
+    assert_eq!(template["Conditions"]["TracesWorkflows"], active);
+    let enabled = json!({"Fn::If": ["TracesWorkflows", true, false]});
     let workflows = resources_of(&template, "AWS::Serverless::StateMachine");
     let functions = resources_of(&template, "AWS::Serverless::Function");
     for (id, workflow) in &workflows {
-        assert_eq!(workflow["Properties"]["Tracing"]["Enabled"], true, "{id}");
+        let tracing = &workflow["Properties"]["Tracing"];
+        assert_eq!(tracing["Enabled"], enabled, "{id}");
     }
     for (id, resource) in functions.iter().chain(&workflows) {
         let role = referenced(&resource["Properties"]["Role"]).unwrap();
