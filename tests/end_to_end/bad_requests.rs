@@ -132,7 +132,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (SUBSCRIPTION, "payloadFormat", json!("raw")),
         (SUBSCRIPTION, "payloadFormat", json!(null)),
         (SUBSCRIPTION, "rateLimitPerSecond", json!(0)),
-        (SUBSCRIPTION, "rateLimitPerSecond", json!(501)),
+        (SUBSCRIPTION, "rateLimitPerSecond", json!(201)),
         (SUBSCRIPTION, "rateLimitPerSecond", json!("5")),
         (SUBSCRIPTION, "maxInFlight", json!(51)),
         (SUBSCRIPTION, "maxInFlight", json!(-1)),

@@ -83,18 +83,6 @@ pub enum Report {
     Dropped(DropReason),
 }
 
-impl Report {
-    /// How long its attempt took, if one was made.
-    fn took(&self) -> Option<Duration> {
-        match self {
-            Self::Attempted { attempt, .. } => {
-                Some(Duration::from_millis(attempt.duration_ms.into()))
-            }
-            _ => None,
-        }
-    }
-}
-
 /// What a report tells of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
@@ -218,11 +206,12 @@ where
                     number,
                     is_probe: pass.is_probe,
                 };
+                let entered_at = self.clock.now();
                 let report = self.attempt(&task, end).await;
                 if let Some(slot) = pass.slot {
-                    let took = report.as_ref().ok().and_then(Report::took);
+                    let held = self.clock.now().since(entered_at);
                     // What cannot be left is free again when its time is over.
-                    let _ = self.table.leave(&id.subscription, slot, took).await;
+                    let _ = self.table.leave(&id.subscription, slot, held).await;
                 }
                 let report = report?;
                 let overtaken = matches!(

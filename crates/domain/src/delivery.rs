@@ -18,6 +18,7 @@ pub use reopen::{ReopenError, Reopening};
 pub use verdict::{Terms, Verdict};
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::due::OVERDUE_AFTER;
 use crate::event_type::EventType;
@@ -177,8 +178,13 @@ impl Delivery {
 
     /// Whether its attempt is so late that the sweep sends hints for it.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.overdue_for(now) >= OVERDUE_AFTER
+    }
+
+    /// How long ago its attempt was due; zero where none has failed or been asked for.
+    pub fn overdue_for(&self, now: Timestamp) -> Duration {
         self.next_attempt_at
-            .is_some_and(|due_at| now.since(due_at) >= OVERDUE_AFTER)
+            .map_or(Duration::ZERO, |due_at| now.since(due_at))
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the

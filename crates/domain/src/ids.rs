@@ -139,11 +139,6 @@ text_form!(CustomerId);
 pub struct MessageId(u128);
 
 impl MessageId {
-    /// A number below `bound`, which spreads messages evenly.
-    pub(crate) fn spread(self, bound: u32) -> u32 {
-        u32::try_from(self.0 % u128::from(bound)).expect("it is below the bound")
-    }
-
     const PREFIX: &str = "msg_";
 
     /// The id of the message that a producer named with an idempotency key.

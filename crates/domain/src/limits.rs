@@ -6,12 +6,10 @@
 //! that comes late or twice goes beyond a limit.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::DeliveryId;
 use crate::timestamp::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,12 +47,28 @@ impl<const MAX: u16> From<UpTo<MAX>> for u64 {
     }
 }
 
-/// The most webhooks that an endpoint takes in a second. Half of what the table can count:
-/// every delivery writes to the one item of its line.
-pub type RateLimit = UpTo<500>;
+/// The most webhooks that an endpoint takes in a second. One that has to wait writes about five
+/// times to the one item of its line, and DynamoDB takes a thousand such writes a second.
+pub type RateLimit = UpTo<200>;
 
 /// The most webhooks that an endpoint takes at once. As many as fit into a kilobyte.
 pub type MaxInFlight = UpTo<50>;
+
+/// The shortest and longest time for which a slot is taken to be held, when turns are given: a
+/// few that are quick, or hang, say little of those that follow.
+const SHORTEST_HELD: Duration = Duration::from_millis(50);
+const LONGEST_HELD: Duration = Duration::from_secs(2);
+
+/// How many ask for a slot while one is held: who asks too early is refused, and until one asks
+/// who is not, the slot stays unused.
+const ASKED_FOR_EACH_THAT_GOES: u32 = 4;
+
+/// How much of the rate can be saved up: a turn comes up to a second late, since the queue
+/// counts in seconds, and what is not used then is used by the next.
+const SAVED_UP: Duration = Duration::from_secs(2);
+
+/// For how long after the last turn those that have one may still be on their way.
+const ON_THEIR_WAY: Duration = SECOND;
 
 /// The limits of a subscription; without one, everything is sent as it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,52 +79,41 @@ pub struct Limits {
     pub in_flight: Option<MaxInFlight>,
 }
 
-/// As a line notes whose turns it has: `10/2`, `10/` or `/2`.
-impl fmt::Display for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(rate) = self.rate {
-            write!(f, "{}", rate.0)?;
-        }
-        f.write_str("/")?;
-        match self.in_flight {
-            Some(most) => write!(f, "{}", most.0),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Limits {
     /// From one webhook to the next by the rate.
     fn rate_interval(self) -> Option<Duration> {
         self.rate.map(|rate| SECOND / u32::from(rate.0))
     }
 
-    /// From one turn to the next: no more come back than can go, as far as is known of how long
-    /// an attempt takes.
-    fn turn_interval(self, took: Option<Duration>) -> Duration {
+    /// From one turn to the next: somewhat more come back than can go. Who is refused goes to
+    /// the end of the line, so that no more ask than turns are given; and were there only as
+    /// many turns as can go, each that is refused would leave its moment unused, and the line
+    /// would never end.
+    fn turn_interval(self, held: Option<Duration>) -> Duration {
+        let rate = self.rate_interval().map(|interval| interval * 4 / 5);
         let in_flight = self.in_flight.map(|most| {
-            let took = took.unwrap_or(SECOND);
-            (took / u32::from(most.0)).max(Duration::from_millis(1))
+            let held = held.map_or(SECOND, |held| held.clamp(SHORTEST_HELD, LONGEST_HELD));
+            held / (ASKED_FOR_EACH_THAT_GOES * u32::from(most.0))
         });
-        self.rate_interval().max(in_flight).unwrap_or_default()
+        rate.max(in_flight).unwrap_or_default()
     }
+}
 
-    /// What a delivery asks of the line now. It is under way until then at the latest.
+impl LimitsInForce {
+    /// What a delivery asks of the line now. It is under way until then at the latest. The
+    /// number is random: it tells its slot from others', and which to try first.
     pub fn entry(
         self,
-        delivery: &DeliveryId,
+        random: u32,
         has_waited: bool,
         now: Timestamp,
         until: Timestamp,
     ) -> EntryRequest {
+        let slots = self.limits.in_flight.map_or(1, |most| u32::from(most.0));
         EntryRequest {
-            limits: self,
-            first_slot: self.in_flight.map_or(0, |most| {
-                let spread = delivery.message.spread(most.0.into());
-                u16::try_from(spread).expect("it is below a bound of 16 bits")
-            }),
-            mark: Nanos::from(until)
-                + Duration::from_nanos(delivery.message.spread(1_000_000).into()),
+            of: self,
+            first_slot: u16::try_from(random % slots).expect("it is below a bound of 16 bits"),
+            mark: Nanos::from(until) + Duration::from_nanos(u64::from(random % 1_000_000)),
             now: now.into(),
             has_waited,
         }
@@ -121,12 +124,22 @@ impl Limits {
         // A second is the least that the queue can wait.
         let earliest = Nanos::from(now + SECOND);
         TurnRequest {
-            limits: self,
+            of: self,
             earliest,
-            interval: self.turn_interval(line.took),
+            interval: self.limits.turn_interval(line.held),
             joins: line.end_for(self).is_some_and(|end| end >= earliest),
         }
     }
+}
+
+/// The limits of a version of a subscription. A line has turns of one version: whoever pauses a
+/// subscription, or changes its limits, makes nobody wait for those who waited before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsInForce {
+    /// The limits.
+    pub limits: Limits,
+    /// The subscription's version.
+    pub version: u64,
 }
 
 /// Nanoseconds since 1970: a thousand turns fit into a second.
@@ -162,8 +175,8 @@ impl std::ops::Add<Duration> for Nanos {
 /// What a delivery asks of a line: to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryRequest {
-    /// The limits of its subscription.
-    pub limits: Limits,
+    /// The limits that are in force.
+    pub of: LimitsInForce,
     /// Which slot to try first. Those that come together try different ones.
     pub first_slot: u16,
     /// Until when a slot is to be taken: a time that tells its owner from others.
@@ -177,8 +190,8 @@ pub struct EntryRequest {
 /// A turn to take: not before `earliest`, and `interval` before the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnRequest {
-    /// The limits of the subscription. A line for others is none to stand in.
-    pub limits: Limits,
+    /// The limits that are in force. A line of others is none to stand in.
+    pub of: LimitsInForce,
     /// The earliest turn that there can be.
     pub earliest: Nanos,
     /// How long after it the next turn is.
@@ -208,16 +221,16 @@ pub enum Entered {
 /// The line in front of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
-    /// The limits whose turns it has, as text.
-    pub of: Option<String>,
+    /// The version of the subscription whose turns it has.
+    pub of: Option<u64>,
     /// When the turn after the last one that was given is.
     pub end: Option<Nanos>,
     /// When the next webhook may go by the rate.
     pub next_at: Option<Nanos>,
     /// Until when each slot is taken.
     pub slots: BTreeMap<u16, Nanos>,
-    /// How long the last attempt took.
-    pub took: Option<Duration>,
+    /// For how long a slot was last held.
+    pub held: Option<Duration>,
 }
 
 /// How a rate's next moment moves on.
@@ -225,12 +238,12 @@ pub struct Line {
 pub enum Pace {
     /// By an interval, from where it is: no earlier than `from`.
     On {
-        /// A second ago, so that a second's worth can go at once.
+        /// Two seconds ago, so that as much as was not used can go at once.
         from: Nanos,
         /// The interval.
         by: Duration,
     },
-    /// It was before `from`, nothing has gone for a second: it begins there, and is moved on.
+    /// It was before `from`, what was not used is more than can be saved: it begins there.
     Anew {
         /// The same.
         from: Nanos,
@@ -260,15 +273,20 @@ impl EntryRequest {
         };
         Way {
             pace: self.pace().map(|(from, by)| pace(from, by)),
-            slot: self.limits.in_flight.map(|_| self.slot(self.first_slot)),
+            slot: self.of.limits.in_flight.map(|_| self.slot(self.first_slot)),
         }
+    }
+
+    /// A line that has ended by then has nobody on the way.
+    pub fn past(&self) -> Nanos {
+        Nanos(self.now.0.saturating_sub(as_nanos(ON_THEIR_WAY)))
     }
 
     /// From where the rate counts, and its interval.
     fn pace(&self) -> Option<(Nanos, Duration)> {
-        let by = self.limits.rate_interval()?;
-        let a_second_ago = Nanos(self.now.0.saturating_sub(as_nanos(SECOND)));
-        Some((a_second_ago + by, by))
+        let by = self.of.limits.rate_interval()?;
+        let saved_up = Nanos(self.now.0.saturating_sub(as_nanos(SAVED_UP)));
+        Some((saved_up + by, by))
     }
 
     fn slot(&self, number: u16) -> Slot {
@@ -280,17 +298,18 @@ impl EntryRequest {
 }
 
 impl Line {
-    /// Its end, if it has turns of these limits. Turns of others are at another pace: who holds
-    /// one comes back all the same, and nobody waits for that.
-    fn end_for(&self, limits: Limits) -> Option<Nanos> {
-        self.end
-            .filter(|_| self.of.as_ref() == Some(&limits.to_string()))
+    /// Its end, if it has turns of this version. Who holds one of another comes back all the
+    /// same, and nobody waits for that.
+    fn end_for(&self, of: LimitsInForce) -> Option<Nanos> {
+        self.end.filter(|_| self.of == Some(of.version))
     }
 
     /// The way in for a request, if there is one.
     pub fn way(&self, request: &EntryRequest) -> Option<Way> {
         let now = request.now;
-        let others_wait = self.end_for(request.limits).is_some_and(|end| end > now);
+        let others_wait = self
+            .end_for(request.of)
+            .is_some_and(|end| end > request.past());
         if others_wait && !request.has_waited {
             return None;
         }
@@ -300,7 +319,7 @@ impl Line {
             (Some((from, by)), Some(next)) if next >= from => Some(Pace::On { from, by }),
             (Some((from, by)), _) => Some(Pace::Anew { from, by }),
         };
-        let slot = match request.limits.in_flight {
+        let slot = match request.of.limits.in_flight {
             None => None,
             Some(most) => Some(request.slot(self.free_slot(most.0, request)?)),
         };
@@ -341,16 +360,16 @@ impl Line {
 
     /// Gives a turn, behind those that were given.
     pub fn take_turn(&mut self, request: &TurnRequest) -> Nanos {
-        let end = self.end_for(request.limits);
+        let end = self.end_for(request.of);
         let turn = end.map_or(request.earliest, |end| end.max(request.earliest));
-        self.of = Some(request.limits.to_string());
+        self.of = Some(request.of.version);
         self.end = Some(turn + request.interval);
         turn
     }
 
     /// How long one that comes now would wait for its turn.
-    pub fn wait(&self, limits: Limits, now: Timestamp) -> Duration {
-        self.end_for(limits)
+    pub fn wait(&self, of: LimitsInForce, now: Timestamp) -> Duration {
+        self.end_for(of)
             .map_or(Duration::ZERO, |end| Timestamp::from(end).since(now))
     }
 }
@@ -362,66 +381,73 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn limits(rate: Option<u64>, in_flight: Option<u64>) -> Limits {
-        Limits {
+    fn limits(rate: Option<u64>, in_flight: Option<u64>) -> LimitsInForce {
+        let limits = Limits {
             rate: rate.map(|rate| rate.try_into().unwrap()),
             in_flight: in_flight.map(|most| most.try_into().unwrap()),
-        }
+        };
+        LimitsInForce { limits, version: 1 }
     }
 
-    fn delivery(number: u128) -> DeliveryId {
-        format!("dlv_{number:032x}_{:032x}", 1).parse().unwrap()
-    }
-
-    fn request(limits: Limits, number: u128, has_waited: bool, now: Timestamp) -> EntryRequest {
-        limits.entry(&delivery(number), has_waited, now, now + SECOND)
+    fn asks(of: LimitsInForce, random: u32, has_waited: bool, now: Timestamp) -> EntryRequest {
+        of.entry(random, has_waited, now, now + SECOND)
     }
 
     #[test]
     fn limits_are_bounded() {
-        for (given, valid) in [(0, false), (1, true), (500, true), (501, false)] {
+        for (given, valid) in [(0, false), (1, true), (200, true), (201, false)] {
             assert_eq!(RateLimit::try_from(given).is_ok(), valid, "{given}");
         }
         for (given, valid) in [(0, false), (50, true), (51, false), (u64::MAX, false)] {
             assert_eq!(MaxInFlight::try_from(given).is_ok(), valid, "{given}");
         }
-        let error = RateLimit::try_from(501).unwrap_err();
-        assert_eq!(error.to_string(), "must be 1 to 500, is 501");
+        let error = RateLimit::try_from(201).unwrap_err();
+        assert_eq!(error.to_string(), "must be 1 to 200, is 201");
     }
 
     #[test]
-    fn a_line_is_for_its_limits_and_no_others() {
-        let texts = [(Some(10), Some(2)), (Some(10), None), (None, Some(2))];
-        let texts = texts.map(|(rate, most)| limits(rate, most).to_string());
-        assert_eq!(texts, ["10/2", "10/", "/2"]);
-        let (one, two) = (limits(Some(1), None), limits(Some(2), None));
+    fn who_comes_later_waits_behind_those_of_the_same_version_until_they_are_back() {
+        let one = limits(Some(1), None);
+        let two = LimitsInForce { version: 2, ..one };
         let mut line = Line::default();
         let turn = line.take_turn(&one.turn(&line.clone(), NOW));
         assert_eq!(turn, Nanos::from(NOW + SECOND));
-        assert_eq!(line.way(&request(one, 1, false, NOW)), None, "others wait");
-        assert!(line.way(&request(one, 1, true, NOW)).is_some());
-        assert!(line.way(&request(two, 1, false, NOW)).is_some());
+        assert_eq!(line.way(&asks(one, 1, false, NOW)), None, "others wait");
+        assert!(line.way(&asks(one, 1, true, NOW)).is_some());
+        assert!(line.way(&asks(two, 1, false, NOW)).is_some());
         let behind = line.take_turn(&one.turn(&line.clone(), NOW));
-        assert_eq!(behind, Nanos::from(NOW + 2 * SECOND));
-        assert_eq!(line.wait(one, NOW), 3 * SECOND);
-        assert_eq!(line.wait(two, NOW), Duration::ZERO);
+        assert_eq!(behind, Nanos::from(NOW + SECOND + SECOND * 4 / 5));
+        let end = SECOND + 2 * (SECOND * 4 / 5);
+        assert_eq!(
+            (line.wait(one, NOW), line.wait(two, NOW)),
+            (end, Duration::ZERO)
+        );
+        assert_eq!(
+            line.way(&asks(one, 1, false, NOW + end)),
+            None,
+            "on the way"
+        );
+        assert!(line.way(&asks(one, 1, false, NOW + end + SECOND)).is_some());
     }
 
     #[test]
-    fn turns_come_as_quickly_as_attempts_end() {
-        let quick = Some(Duration::from_millis(100));
-        let interval = |rate, most, took| limits(rate, most).turn_interval(took).as_millis();
-        assert_eq!(interval(None, Some(4), None), 250);
-        assert_eq!(interval(None, Some(4), quick), 25);
-        assert_eq!(interval(Some(10), Some(4), quick), 100);
-        assert_eq!(interval(Some(10), Some(2), Some(SECOND)), 500);
-        assert_eq!(interval(None, Some(50), Some(Duration::ZERO)), 1);
+    fn turns_are_somewhat_closer_than_webhooks_can_go() {
+        let held = |millis| Some(Duration::from_millis(millis));
+        let interval = |rate, most, held| {
+            let limits = limits(rate, most).limits;
+            limits.turn_interval(held).as_millis()
+        };
+        assert_eq!(interval(Some(10), None, None), 80);
+        assert_eq!(interval(None, Some(5), None), 50);
+        assert_eq!(interval(None, Some(4), held(400)), 25);
+        assert_eq!(interval(Some(10), Some(4), held(400)), 80);
+        assert_eq!(interval(None, Some(1), held(0)), 12);
+        assert_eq!(interval(None, Some(1), held(30_000)), 500);
     }
 
     #[test]
     fn a_slot_is_free_when_nobody_has_it_or_its_time_is_over() {
-        let limits = limits(None, Some(3));
-        let request = request(limits, 1, false, NOW);
+        let request = asks(limits(None, Some(3)), 1, false, NOW);
         assert_eq!(request.first_slot, 1);
         let now = request.now;
         let later = Nanos(now.0 + 1);
@@ -442,18 +468,120 @@ mod tests {
         }
     }
 
+    /// Who comes to an endpoint, and when: first a burst, and then so many a minute.
+    struct Crowd {
+        of: LimitsInForce,
+        burst: usize,
+        a_minute: u32,
+        /// How long a slot is held.
+        held: Duration,
+    }
+
+    /// What became of a crowd.
+    struct Fate {
+        /// How long each waited.
+        waits: Vec<Duration>,
+        asked: usize,
+    }
+
+    impl Crowd {
+        /// An hour of it, with a queue that counts in seconds and is late now and then.
+        fn comes_for_an_hour(&self) -> Fate {
+            let hour = Duration::from_hours(1);
+            let mut random = 1_u64;
+            let mut up_to = |millis: u64| {
+                // Knuth's MMIX: the same numbers in every run.
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                Duration::from_millis((random >> 33) % millis.max(1))
+            };
+            let mean = 60_000 / u64::from(self.a_minute);
+            let mut coming: Vec<_> = (0..self.burst).map(|_| (NOW, NOW, false)).collect();
+            let mut at = NOW;
+            while at.since(NOW) < hour {
+                at = at + up_to(2 * mean);
+                coming.push((at, at, false));
+            }
+            let mut heap: std::collections::BinaryHeap<_> =
+                coming.into_iter().map(std::cmp::Reverse).collect();
+            let (mut line, mut left) = (Line::default(), Vec::<(Timestamp, Slot)>::new());
+            let mut fate = Fate {
+                waits: Vec::new(),
+                asked: 0,
+            };
+            while let Some(std::cmp::Reverse((now, came, has_waited))) = heap.pop() {
+                left.retain(|(end, slot)| {
+                    if *end <= now {
+                        line.slots.remove(&slot.number);
+                        line.held = Some(self.held);
+                    }
+                    *end > now
+                });
+                fate.asked += 1;
+                let number = u32::try_from(fate.asked).unwrap();
+                let until = now + Duration::from_secs(30);
+                if let Some(way) = line.way(&self.of.entry(number, has_waited, now, until)) {
+                    line.enter(way);
+                    left.extend(way.slot.map(|slot| (now + self.held, slot)));
+                    fate.waits.push(now.since(came));
+                } else {
+                    let turn = line.take_turn(&self.of.turn(&line.clone(), now));
+                    let wait = Timestamp::from(turn).since(now).as_millis();
+                    let seconds = u64::try_from(wait.div_ceil(1_000)).unwrap();
+                    let back = now + Duration::from_secs(seconds) + up_to(200);
+                    heap.push(std::cmp::Reverse((back, came, true)));
+                }
+            }
+            fate
+        }
+    }
+
+    /// A line that is served more slowly than it could be never ends, however few come.
+    #[test]
+    fn a_line_ends_when_fewer_come_than_can_go() {
+        let second = Duration::from_secs(1);
+        for (rate, most, a_minute, held) in [
+            (Some(1), None, 48, second),
+            (Some(5), None, 240, second),
+            (None, Some(1), 42, second),
+            (None, Some(1), 900, Duration::from_millis(30)),
+            (None, Some(5), 210, second),
+            (Some(2), Some(1), 42, second),
+        ] {
+            let crowd = Crowd {
+                of: limits(rate, most),
+                burst: 100,
+                a_minute,
+                held,
+            };
+            let fate = crowd.comes_for_an_hour();
+            let last = &fate.waits[fate.waits.len() - 20..];
+            let longest = last.iter().max().unwrap();
+            assert!(
+                *longest < Duration::from_mins(1),
+                "{rate:?} {most:?}: {longest:?}"
+            );
+            let (asked, went) = (fate.asked, fate.waits.len());
+            assert!(
+                asked < 8 * went,
+                "{asked} asked, {went} went: {rate:?} {most:?}"
+            );
+        }
+    }
+
     proptest! {
         /// Whatever the turns say, and however late those come that have one.
         #[test]
-        fn in_any_time_no_more_go_than_the_rate_allows_and_a_seconds_worth(
-            rate in 1..=500_u64,
-            arrivals in proptest::collection::vec((0..2_000_u64, any::<bool>()), 1..200),
+        fn in_any_time_no_more_go_than_the_rate_allows_and_what_was_saved(
+            rate in 1..=200_u64,
+            arrivals in proptest::collection::vec((0..100_u64, any::<bool>()), 1..200),
         ) {
             let limits = limits(Some(rate), None);
             let (mut now, mut line, mut went) = (NOW, Line::default(), Vec::new());
             for (gap, has_waited) in arrivals {
-                now = now + Duration::from_millis(gap / 20);
-                if let Some(way) = line.way(&request(limits, 1, has_waited, now)) {
+                now = now + Duration::from_millis(gap);
+                if let Some(way) = line.way(&asks(limits, 1, has_waited, now)) {
                     line.enter(way);
                     went.push(now);
                 }
@@ -462,7 +590,7 @@ mod tests {
                 for (m, last) in went.iter().enumerate().skip(n) {
                     let millis = u64::try_from(last.since(*first).as_millis()).unwrap();
                     let count = (m - n + 1) as u64;
-                    let allowed = (millis + 1_000) * rate / 1_000 + 1;
+                    let allowed = (millis + 2_000) * rate / 1_000 + 1;
                     prop_assert!(count <= allowed, "{count} in {millis} ms at {rate}");
                 }
             }
@@ -471,13 +599,13 @@ mod tests {
         #[test]
         fn no_more_are_under_way_than_there_are_slots(
             most in 1..=5_u64,
-            deliveries in proptest::collection::vec((any::<u128>(), 0..600_u64, any::<bool>()), 1..100),
+            deliveries in proptest::collection::vec((any::<u32>(), 0..600_u64, any::<bool>()), 1..100),
         ) {
             let limits = limits(None, Some(most));
             let (mut now, mut line, mut ends) = (NOW, Line::default(), Vec::new());
-            for (number, gap, has_waited) in deliveries {
+            for (random, gap, has_waited) in deliveries {
                 now = now + Duration::from_millis(gap);
-                if let Some(way) = line.way(&request(limits, number, has_waited, now)) {
+                if let Some(way) = line.way(&asks(limits, random, has_waited, now)) {
                     line.enter(way);
                     prop_assert!(line.has(way.slot.unwrap()));
                     ends.push(now + SECOND);

@@ -163,13 +163,12 @@ pub trait LineStore {
         request: &TurnRequest,
     ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
 
-    /// Leaves a slot, and notes how long the attempt took, if one was made. A slot that
-    /// somebody else has by now stays theirs.
+    /// Leaves a slot that was held for so long. One that somebody else has by now stays theirs.
     fn leave(
         &self,
         id: &SubscriptionId,
         slot: Slot,
-        took: Option<Duration>,
+        held: Duration,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

@@ -6,7 +6,7 @@
 //! | `lineEnd` | `end` | ns since 1970 |
 //! | `nextAt` | `next_at` | ns since 1970 |
 //! | `slot0`, `slot1`, … | `slots` | ns since 1970 |
-//! | `tookMs` | `took` | ms |
+//! | `heldMs` | `held` | ms |
 //!
 //! DynamoDB has no maximum of two numbers, so each write is made for the line as it is thought
 //! to be, under the condition that it is so. A write that is refused gives the line as it is,
@@ -90,19 +90,16 @@ impl LineStore for DynamoStore {
         &self,
         id: &SubscriptionId,
         slot: Slot,
-        took: Option<Duration>,
+        held: Duration,
     ) -> Result<(), StoreError> {
+        let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
         let update = self
             .update_line(id)
+            .update_expression("SET heldMs = :held REMOVE #slot")
             .condition_expression("#slot = :mark")
             .expression_attribute_names("#slot", slot_name(slot.number))
+            .expression_attribute_values(":held", number(held))
             .expression_attribute_values(":mark", number(slot.mark.0));
-        let update = match took.and_then(|took| i64::try_from(took.as_millis()).ok()) {
-            None => update.update_expression("REMOVE #slot"),
-            Some(took) => update
-                .update_expression("SET tookMs = :took REMOVE #slot")
-                .expression_attribute_values(":took", number(took)),
-        };
         write_outcome(update.send().await, "leave a slot").map(drop)
     }
 }
@@ -122,9 +119,10 @@ impl DynamoStore {
         let mut set = vec!["expiresAt = :expires"];
         let mut conditions = Vec::new();
         if !request.has_waited {
-            conditions
-                .push("(attribute_not_exists(lineEnd) OR lineEnd <= :now OR lineOf <> :limits)");
-            update = update.expression_attribute_values(":limits", limits_text(&request.limits));
+            conditions.push("(attribute_not_exists(lineEnd) OR lineEnd <= :past OR lineOf <> :of)");
+            update = update
+                .expression_attribute_values(":past", number(request.past().0))
+                .expression_attribute_values(":of", number(request.of.version));
         }
         match way.pace {
             None => {}
@@ -175,10 +173,10 @@ impl DynamoStore {
         let result = self
             .update_line(id)
             .update_expression("SET lineEnd = lineEnd + :interval, expiresAt = :expires")
-            .condition_expression("lineEnd >= :earliest AND lineOf = :limits")
+            .condition_expression("lineEnd >= :earliest AND lineOf = :of")
             .expression_attribute_values(":interval", number(as_nanos(request.interval)))
             .expression_attribute_values(":earliest", number(request.earliest.0))
-            .expression_attribute_values(":limits", limits_text(&request.limits))
+            .expression_attribute_values(":of", number(request.of.version))
             .expression_attribute_values(":expires", expires(request.earliest))
             .return_values(ReturnValue::UpdatedOld)
             .send()
@@ -199,13 +197,13 @@ impl DynamoStore {
         let end = request.earliest + request.interval;
         let result = self
             .update_line(id)
-            .update_expression("SET lineEnd = :end, lineOf = :limits, expiresAt = :expires")
+            .update_expression("SET lineEnd = :end, lineOf = :of, expiresAt = :expires")
             .condition_expression(
-                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR lineOf <> :limits",
+                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR lineOf <> :of",
             )
             .expression_attribute_values(":end", number(end.0))
             .expression_attribute_values(":earliest", number(request.earliest.0))
-            .expression_attribute_values(":limits", limits_text(&request.limits))
+            .expression_attribute_values(":of", number(request.of.version))
             .expression_attribute_values(":expires", expires(request.earliest))
             .send()
             .await;
@@ -245,23 +243,18 @@ fn line(item: &AttributeMap) -> Line {
         let slot = attribute.strip_prefix(SLOT_PREFIX)?.parse::<u16>().ok()?;
         Some((slot, nanos(attribute)?))
     };
-    let of = item.get("lineOf").and_then(|of| of.as_s().ok());
-    let took = integer("tookMs").and_then(|took| u64::try_from(took).ok());
+    let held = integer("heldMs").and_then(|held| u64::try_from(held).ok());
     Line {
-        of: of.cloned(),
+        of: integer("lineOf").and_then(|of| u64::try_from(of).ok()),
         end: nanos("lineEnd"),
         next_at: nanos("nextAt"),
         slots: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
-        took: took.map(Duration::from_millis),
+        held: held.map(Duration::from_millis),
     }
 }
 
 fn slot_name(number: u16) -> String {
     format!("{SLOT_PREFIX}{number}")
-}
-
-fn limits_text(limits: &impl ToString) -> AttributeValue {
-    AttributeValue::S(limits.to_string())
 }
 
 /// When a line that is written now is forgotten, in seconds since 1970.

@@ -62,10 +62,7 @@ pub fn encode(hint: &Hint) -> String {
         attempt: hint.attempt,
         due_at: hint.due_at,
         parked: hint.detour == Some(Detour::Parked),
-        turn_at: match hint.detour {
-            Some(Detour::InLine(turn)) => Some(turn),
-            Some(Detour::Parked) | None => None,
-        },
+        turn_at: hint.turn(),
         lane: hint.lane,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")

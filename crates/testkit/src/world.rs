@@ -591,15 +591,15 @@ impl LineStore for World {
     ) -> Result<Entered, StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
+            if let Some(slot) = line.slot_of(request) {
+                return Entered::In(Some(slot));
+            }
             match line.way(request) {
                 Some(way) => {
                     line.enter(way);
                     Entered::In(way.slot)
                 }
-                None => match line.slot_of(request) {
-                    Some(slot) => Entered::In(Some(slot)),
-                    None => Entered::Refused(line.clone()),
-                },
+                None => Entered::Refused(line.clone()),
             }
         })
     }
@@ -619,13 +619,13 @@ impl LineStore for World {
         &self,
         id: &SubscriptionId,
         slot: Slot,
-        took: Option<Duration>,
+        held: Duration,
     ) -> Result<(), StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
             if line.has(slot) {
                 line.slots.remove(&slot.number);
-                line.took = took.or(line.took);
+                line.held = Some(held);
             }
         })
     }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 use super::admission::Admission;
 use super::{Deliver, DeliverError, PutOff, Report};
 use crate::delivery::{Delivery, DeliveryStatus, Detour, DropReason, Hint, Lane};
 use crate::health::{Health, OpenCircuit};
-use crate::limits::{Entered, Limits, Slot};
+use crate::limits::{Entered, Limits, LimitsInForce, Slot};
 use crate::message::Message;
 use crate::ports::{
     Clock, DeliveryQueue, DeliveryStore, HealthStore, LineStore, MAX_QUEUE_DELAY, WriteOutcome,
@@ -114,8 +116,14 @@ where
             return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
         }
         let id = hint.delivery.subscription;
-        let release = self.care.watch.park(id, open_until, now);
-        let parked = hint.put_off(Detour::Parked);
+        // A turn that comes later is kept.
+        let (parked, release) = match hint.turn() {
+            Some(turn) if turn > open_until => (*hint, turn.min(now + MAX_QUEUE_DELAY)),
+            _ => {
+                let release = self.care.watch.park(id, open_until, now);
+                (hint.put_off(Detour::Parked), release)
+            }
+        };
         self.queue.send(&parked, release.since(now)).await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Parked)))
     }
@@ -149,35 +157,35 @@ where
     /// Lets a delivery through if the limits of its subscription allow it, or puts it off until
     /// its turn. A subscription without limits costs nothing here.
     ///
-    /// A hint of the sweep is dropped where the line is longer than the queue can wait: its hint
-    /// before is in it, or comes again with the next hour. Were it given a turn, there would be
-    /// one more with every hour.
+    /// A hint of the sweep is dropped where the line is as long as the attempt is overdue: its
+    /// hint before may be in it. Were it given a turn, there would be one more with every hour.
     async fn pass_line(
         &self,
         hint: &Hint,
         delivery: &Delivery,
         subscription: Subscription,
     ) -> Result<Entrance, DeliverError> {
-        let (id, limits) = (subscription.id, subscription.limits);
-        if limits == Limits::default() {
+        if subscription.limits == Limits::default() {
             return Ok(Entrance::open(subscription, None));
         }
-        let now = self.clock.now();
-        let turn = match hint.detour {
-            Some(Detour::InLine(turn)) => Some(turn),
-            Some(Detour::Parked) | None => None,
+        let id = subscription.id;
+        let limits = LimitsInForce {
+            limits: subscription.limits,
+            version: subscription.version,
         };
-        let turn = match turn {
+        let now = self.clock.now();
+        let turn = match hint.turn() {
             Some(turn) if turn > now => turn,
-            _ => {
+            turn => {
                 let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
-                let request = limits.entry(&hint.delivery, turn.is_some(), now, until);
+                let request = limits.entry(random_number(&self.random), turn.is_some(), now, until);
                 let line = match self.table.enter(&id, &request).await? {
                     Entered::In(slot) => return Ok(Entrance::open(subscription, slot)),
                     Entered::Refused(line) => line,
                 };
-                let is_long = line.wait(limits, now) > MAX_QUEUE_DELAY;
-                if is_long && is_from_sweep(hint, delivery, now) {
+                let (wait, overdue) = (line.wait(limits, now), delivery.overdue_for(now));
+                let may_be_in_it = wait > MAX_QUEUE_DELAY && wait >= overdue;
+                if may_be_in_it && is_from_sweep(hint, delivery, now) {
                     return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
                 }
                 self.table.take_turn(&id, &limits.turn(&line, now)).await?
@@ -188,6 +196,13 @@ where
         self.queue.send(&waiting, wait).await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Throttled)))
     }
+}
+
+/// Any number. Where none can be had, 0 is one, too: it may be another's, as any may.
+fn random_number(random: &SystemRandom) -> u32 {
+    let mut bytes = [0; 4];
+    let _ = random.fill(&mut bytes);
+    u32::from_le_bytes(bytes)
 }
 
 /// Whether the sweep has sent the hint because its attempt is overdue.

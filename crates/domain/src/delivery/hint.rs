@@ -68,6 +68,14 @@ impl Hint {
         Self::new(delivery, 1, None)
     }
 
+    /// When its turn is, if it waits in a line.
+    pub fn turn(&self) -> Option<Timestamp> {
+        match self.detour {
+            Some(Detour::InLine(turn)) => Some(turn),
+            Some(Detour::Parked) | None => None,
+        }
+    }
+
     /// The same hint on this lane.
     #[must_use]
     pub fn on(self, lane: Lane) -> Self {

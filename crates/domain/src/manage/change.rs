@@ -344,7 +344,7 @@ mod tests {
             (r#"{"payloadFormat":null}"#, "payloadFormat"),
             (r#"{"timeoutSeconds":0}"#, "timeoutSeconds"),
             (r#"{"rateLimitPerSecond":0}"#, "rateLimitPerSecond"),
-            (r#"{"rateLimitPerSecond":501}"#, "rateLimitPerSecond"),
+            (r#"{"rateLimitPerSecond":201}"#, "rateLimitPerSecond"),
             (r#"{"rateLimitPerSecond":0.5}"#, "rateLimitPerSecond"),
             (r#"{"maxInFlight":0}"#, "maxInFlight"),
             (r#"{"maxInFlight":"2"}"#, "maxInFlight"),

@@ -131,7 +131,7 @@ pub(crate) struct NewSubscription {
     #[schema(minimum = 1, maximum = 30)]
     timeout_seconds: Option<u32>,
     /// The most webhooks a second. What is more waits, and uses up no attempt.
-    #[schema(minimum = 1, maximum = 500)]
+    #[schema(minimum = 1, maximum = 200)]
     rate_limit_per_second: Option<u32>,
     /// The most requests at once. What is more waits, and uses up no attempt.
     #[schema(minimum = 1, maximum = 50)]
@@ -180,7 +180,7 @@ pub(crate) struct SubscriptionPatch {
     #[schema(minimum = 1, maximum = 30)]
     timeout_seconds: Option<u32>,
     /// The most webhooks a second. What is more waits, and uses up no attempt.
-    #[schema(minimum = 1, maximum = 500)]
+    #[schema(minimum = 1, maximum = 200)]
     rate_limit_per_second: Option<u32>,
     /// The most requests at once. What is more waits, and uses up no attempt.
     #[schema(minimum = 1, maximum = 50)]
