@@ -4,7 +4,10 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use webhooks_client::Stack;
+
+use crate::fixture::POLL_INTERVAL;
 
 /// Every line of every log group since a time, in milliseconds since 1970.
 pub(crate) async fn log_lines(stack: &Stack, since_millis: u64) -> Result<Vec<String>> {
@@ -47,14 +50,24 @@ fn items<'a>(answer: &'a Value, member: &str) -> Result<&'a Vec<Value>> {
         .with_context(|| format!("no {member}"))
 }
 
-/// Calls an operation of CloudWatch Logs.
+/// Calls an operation of CloudWatch Logs that reads. The emulator fails now and then when
+/// somebody writes meanwhile: then it is asked again.
 async fn call_logs(stack: &Stack, operation: &str, query: &Value) -> Result<Value> {
+    const TRIES: u32 = 5;
     let url = format!("https://logs.{}.amazonaws.com/", stack.region());
-    let request = Request::post(&url)
-        .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("Logs_20140328.{operation}"))
-        .body(Bytes::from(query.to_string()))?;
-    let response = stack.signed_http().send("logs", request).await?;
-    ensure!(response.status().is_success(), "{operation}: {response:?}");
-    Ok(serde_json::from_slice(response.body())?)
+    let mut tries = 0;
+    loop {
+        let request = Request::post(&url)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("Logs_20140328.{operation}"))
+            .body(Bytes::from(query.to_string()))?;
+        let response = stack.signed_http().send("logs", request).await?;
+        tries += 1;
+        if response.status().is_server_error() && tries < TRIES {
+            sleep(POLL_INTERVAL).await;
+            continue;
+        }
+        ensure!(response.status().is_success(), "{operation}: {response:?}");
+        return Ok(serde_json::from_slice(response.body())?);
+    }
 }
