@@ -142,7 +142,7 @@ pub struct LimitsInForce {
     pub version: u64,
 }
 
-/// Nanoseconds since 1970: a thousand turns fit into a second.
+/// Nanoseconds since 1970: fine enough to tell apart what is in one millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub i64);
 
@@ -341,7 +341,7 @@ impl Line {
         Some(request.slot(*number))
     }
 
-    /// Whether a slot is taken by whoever has it.
+    /// Whether a slot is still taken by whoever was given it.
     pub fn has(&self, slot: Slot) -> bool {
         self.slots.get(&slot.number) == Some(&slot.mark)
     }

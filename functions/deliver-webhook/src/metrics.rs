@@ -238,11 +238,7 @@ mod tests {
     #[test]
     fn a_message_is_late_from_the_time_that_it_is_due_at() {
         let metrics = metrics();
-        let mut hint = Hint::new(
-            format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
-            1,
-            None,
-        );
+        let mut hint = Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap());
         let sent_at = Some(NOW - Duration::from_secs(9));
         taken_up(&metrics, &hint, sent_at, NOW);
         hint.due_at = Some(NOW - Duration::from_secs(1));
@@ -259,11 +255,7 @@ mod tests {
     fn a_delivery_in_a_full_batch_logs_100_bytes_and_one_alone_700() {
         let bytes = |deliveries: usize| {
             let metrics = metrics();
-            let hint = Hint::new(
-                format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
-                1,
-                None,
-            );
+            let hint = Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap());
             for _ in 0..deliveries {
                 taken_up(&metrics, &hint, Some(NOW - Duration::from_mins(2)), NOW);
                 report(&metrics, &delivered());
