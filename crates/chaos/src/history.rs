@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use webhooks_client::{Attempt, Delivery, DeliveryStatus, Request};
+use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, Request};
 
 /// By how much a request's timestamp may be older than the request timeout explains:
 /// it is cut to seconds, and the machine is busy. It never lies ahead: one clock gives
@@ -47,6 +47,29 @@ pub(crate) struct Endpoint {
     pub(crate) path: String,
     /// `whsec_…`
     pub(crate) secret: String,
+    /// How much of the run it is subscribed for.
+    pub(crate) subscribed: Subscribed,
+    /// What it answers.
+    pub(crate) conduct: Conduct,
+}
+
+/// How much of the run an endpoint is subscribed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Subscribed {
+    /// All of it: every event is owed to the endpoint.
+    Throughout,
+    /// Part of it: an event may be owed to the endpoint or not, and what is owed may be
+    /// cancelled.
+    Partly,
+}
+
+/// What an endpoint answers, as far as the judgement depends on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Conduct {
+    /// It accepts every request that it reads, each with a complete head, at once or soon.
+    AcceptsAll,
+    /// It refuses some requests, or leaves them without an answer.
+    MayFail,
 }
 
 /// What the stack was deployed with.
@@ -101,6 +124,10 @@ pub(crate) enum Kind {
     NotTerminal,
     /// Attempts that are not numbered 1, 2, 3.
     NotContiguous,
+    /// A request to an endpoint that was owed nothing, or that was signed for another one.
+    WrongRecipient,
+    /// An attempt that failed, or that took all of its time, although the endpoint accepted it.
+    Misjudged,
 }
 
 impl fmt::Display for Kind {
@@ -116,6 +143,8 @@ impl fmt::Display for Kind {
             Self::TooEarly => "too early",
             Self::NotTerminal => "not terminal",
             Self::NotContiguous => "not contiguous",
+            Self::WrongRecipient => "wrong recipient",
+            Self::Misjudged => "misjudged",
         })
     }
 }
@@ -160,6 +189,7 @@ impl History {
     /// When the stack gives a time that is not RFC 3339.
     pub(crate) fn judge(&self) -> Result<Judgement> {
         let mut judgement = Judgement::default();
+        self.judge_endpoints(&mut judgement);
         let requests = self.requests_by_what_is_owed(&mut judgement);
         let mut deliveries: HashMap<Owed<'_>, &Delivery> = self
             .deliveries
@@ -178,8 +208,9 @@ impl History {
                 let requests = requests.get(&owed).map_or(&[][..], Vec::as_slice);
                 match (deliveries.remove(&owed), requests.len()) {
                     (Some(delivery), _) => {
-                        self.judge_delivery(delivery, requests, &mut judgement)?;
+                        self.judge_delivery(delivery, endpoint, requests, &mut judgement)?;
                     }
+                    (None, 0) if endpoint.subscribed == Subscribed::Partly => {}
                     (None, 0) => {
                         let subject = format!("{} {}", event.message_id, endpoint.path);
                         judgement.add(Kind::Lost, subject, "no delivery and no request");
@@ -187,7 +218,11 @@ impl History {
                     (None, count) => {
                         let subject = format!("{} {}", event.message_id, endpoint.path);
                         let detail = format!("{count} request(s) without a recorded delivery");
-                        judgement.add(Kind::Phantom, subject, detail);
+                        let kind = match endpoint.subscribed {
+                            Subscribed::Throughout => Kind::Phantom,
+                            Subscribed::Partly => Kind::WrongRecipient,
+                        };
+                        judgement.add(kind, subject, detail);
                     }
                 }
             }
@@ -197,6 +232,18 @@ impl History {
             judgement.add(Kind::Phantom, &delivery.id, detail);
         }
         Ok(judgement)
+    }
+
+    /// Two endpoints never share a subscription, even where one is deleted before the other
+    /// is created: what is owed to the first must not reach the second.
+    fn judge_endpoints(&self, judgement: &mut Judgement) {
+        let mut seen = HashMap::new();
+        for endpoint in &self.endpoints {
+            if let Some(before) = seen.insert(&endpoint.subscription_id, &endpoint.path) {
+                let detail = format!("is the id of {before} and of {}", endpoint.path);
+                judgement.add(Kind::WrongRecipient, &endpoint.subscription_id, detail);
+            }
+        }
     }
 
     /// Ties each request to an event and an endpoint, and holds it against both.
@@ -242,7 +289,16 @@ impl History {
                 judgement.add(Kind::BadBody, &subject, detail);
             }
             if let Err(detail) = self.check_signature(request, endpoint) {
-                judgement.add(Kind::BadSignature, &subject, detail);
+                let signed_for = |other: &&Endpoint| {
+                    other.path != endpoint.path && self.check_signature(request, other).is_ok()
+                };
+                match self.endpoints.iter().find(signed_for) {
+                    Some(other) => {
+                        let detail = format!("signed for {}", other.path);
+                        judgement.add(Kind::WrongRecipient, &subject, detail);
+                    }
+                    None => judgement.add(Kind::BadSignature, &subject, detail),
+                }
             }
             let owed = (event.message_id.as_str(), endpoint.subscription_id.as_str());
             tied.entry(owed).or_default().push(request);
@@ -276,6 +332,7 @@ impl History {
     fn judge_delivery(
         &self,
         delivery: &Delivery,
+        endpoint: &Endpoint,
         requests: &[&Request],
         judgement: &mut Judgement,
     ) -> Result<()> {
@@ -306,11 +363,15 @@ impl History {
                 let detail = format!("failed after {} of {most} attempts", attempts.len());
                 judgement.add(Kind::Lost, id, detail);
             }
-            // Nobody deletes or pauses a subscription.
+            DeliveryStatus::Cancelled if endpoint.subscribed == Subscribed::Partly => {}
+            // Nobody else's subscription is deleted, and nobody's is paused.
             DeliveryStatus::Cancelled | DeliveryStatus::Held => {
                 judgement.add(Kind::Lost, id, delivery.status);
             }
             DeliveryStatus::Succeeded | DeliveryStatus::Failed => {}
+        }
+        if endpoint.conduct == Conduct::AcceptsAll {
+            self.judge_accepted(delivery, judgement);
         }
         for (pair, &delay) in attempts.windows(2).zip(self.limits.schedule.iter().skip(1)) {
             let waited = started(&pair[1])? - ended(&pair[0])?;
@@ -321,6 +382,29 @@ impl History {
             }
         }
         self.judge_requests(delivery, requests, judgement)
+    }
+
+    /// Holds the attempts against an endpoint that accepts everything. A time-out may be
+    /// the busy machine's, before the endpoint had a chance to answer.
+    fn judge_accepted(&self, delivery: &Delivery, judgement: &mut Judgement) {
+        for attempt in &delivery.attempts {
+            let number = attempt.number;
+            match attempt.outcome {
+                AttemptOutcome::TimedOut => {}
+                AttemptOutcome::Succeeded => {
+                    let took = Duration::from_millis(attempt.duration_ms);
+                    if took >= self.limits.request_timeout {
+                        let detail = format!("attempt {number} succeeded after {took:?}");
+                        judgement.add(Kind::Misjudged, &delivery.id, detail);
+                    }
+                }
+                outcome => {
+                    let error = attempt.error.as_deref().unwrap_or_default();
+                    let detail = format!("attempt {number}: {outcome:?}: {error}");
+                    judgement.add(Kind::Misjudged, &delivery.id, detail);
+                }
+            }
+        }
     }
 
     /// Holds the requests against the attempts that are recorded.

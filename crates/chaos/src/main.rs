@@ -1,10 +1,11 @@
 //! The run behind `cargo xtask chaos`.
 //!
 //! For each seed a customer with endpoints that misbehave, and events, some of them put
-//! twice. While they are delivered, calls of the functions go wrong in a proxy before the
-//! emulator, and the delivery function crashes at its failpoints. Then everything heals,
-//! what failed is brought back, and when nothing moves any more the history of each
-//! customer is judged.
+//! twice, and some of them put before, so that expired items of them are still in the table.
+//! While they are delivered, one subscription is deleted and created again, calls of the
+//! functions go wrong in a proxy before the emulator, and the delivery function crashes at
+//! its failpoints. Then everything heals, what failed is brought back, and when nothing
+//! moves any more the history of each customer is judged.
 //!
 //! A seed decides what is planned: payloads, answers, the order of faults. It does not
 //! decide which call comes first, nor where crashes fall: each copy of the function

@@ -46,13 +46,15 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
             Scenario::prepare(&api, seed, arguments.events, arguments.subscriptions).await?;
         scenarios.push(prepared);
     }
-    for scenario in &scenarios {
+    settle_earlier(&stack, &scenarios, arguments.subscriptions).await?;
+    for scenario in &mut scenarios {
+        scenario.expire_earlier(&stack).await?;
         faults.start(scenario.seed);
         failpoints.start(scenario.seed)?;
-        scenario.put(&stack).await?;
+        scenario.play(&stack).await?;
         let half = scenario.deliveries() / 2;
         // Too slow is no failure in itself: whether all arrives is judged in the end.
-        let _ = scenario.receiver.nth_request(half, FIRST_REQUESTS).await;
+        scenario.saw_requests(half, FIRST_REQUESTS).await;
         eprintln!("seed {}: {half} requests arrived", scenario.seed);
     }
     faults.stop();
@@ -96,6 +98,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
+/// Puts what is to expire before the run, and waits until nothing of it is owed any more.
+async fn settle_earlier(stack: &Stack, scenarios: &[Scenario], deliveries: usize) -> Result<()> {
+    let mut messages = Vec::new();
+    for scenario in scenarios {
+        messages.extend(scenario.put_earlier(stack).await?);
+    }
+    eprintln!("waiting for {} messages that are to expire", messages.len());
+    let mut settling = Settling::new(stack);
+    settling.wait(&messages, deliveries, SETTLES).await?;
+    Ok(())
+}
+
 /// What is known of one seed's customer.
 fn history(
     scenario: &Scenario,
@@ -121,7 +135,7 @@ fn history(
         limits: limits.clone(),
         events: scenario.events.iter().map(|p| p.event.clone()).collect(),
         endpoints: scenario.endpoints.clone(),
-        requests: scenario.receiver.requests(),
+        requests: scenario.requests(),
         deliveries: all,
         repeats,
     }

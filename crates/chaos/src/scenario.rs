@@ -1,13 +1,15 @@
 //! What one seed plans: a customer, endpoints that misbehave, and events.
 
-use std::time::Duration;
+mod endpoints;
+mod expired;
 
-use anyhow::{Context, Result};
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use anyhow::Result;
 use fastrand::Rng;
-use http::StatusCode;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json, value::RawValue};
-use webhooks_client::{Answer, Api, Event, Receiver, Stack};
+use webhooks_client::{Api, Event, Receiver, Request, Stack};
 
 use crate::history::{Endpoint, KEY, PutEvent};
 
@@ -16,35 +18,24 @@ const SOURCE: &str = "com.example.shop";
 
 const EVENT_TYPES: [&str; 3] = ["order.created", "order.paid", "order.cancelled"];
 
-/// Of 100 requests, how many each endpoint fails. The last one is dead: a second chain
-/// of retries would show there at every attempt.
-const FAILURES: [u8; 5] = [0, 10, 25, 40, 100];
-
-/// Which endpoint takes only so much. What it fails now and then goes on in its line.
-const LIMITED: usize = 1;
-
 /// One event in so many is put twice.
 const DOUBLED: u32 = 10;
-
-/// One answer in so many is slow.
-const SLOW_ANSWERS: u32 = 10;
-
-/// How late a slow answer is.
-const SLOW: Duration = Duration::from_millis(300);
-
-/// Answers that are planned for each event, retries included; the last is repeated.
-const ANSWERS_PER_EVENT: usize = 8;
 
 /// One customer with its receiver.
 pub(crate) struct Scenario {
     /// What decides everything here.
     pub(crate) seed: u64,
-    /// The customer's endpoints.
+    customer: String,
+    /// The customer's endpoints; the last one is replaced during the run.
     pub(crate) endpoints: Vec<Endpoint>,
     /// What the endpoints saw.
-    pub(crate) receiver: Receiver,
+    receiver: Receiver,
+    /// How many requests the endpoints saw before the run.
+    requests_before: usize,
     /// What is put on the bus, some of it twice.
     pub(crate) events: Vec<Planned>,
+    /// How many endpoints are owed every event.
+    subscriptions: usize,
 }
 
 /// An event and how often it is put.
@@ -66,76 +57,72 @@ impl Scenario {
         let mut rng = Rng::with_seed(seed);
         let customer = format!("chaos-{seed}");
         let receiver = Receiver::start().await?;
-        let mut endpoints = Vec::with_capacity(subscriptions);
-        for index in 0..subscriptions {
-            let path = format!("/{index}");
-            let percent = FAILURES[index % FAILURES.len()];
-            let answers = (0..events * ANSWERS_PER_EVENT).map(|_| answer(&mut rng, percent));
-            receiver.script(&path, answers);
-            let mut subscription = json!({"url": receiver.url(&path), "eventTypes": ["order.*"]});
-            if index == LIMITED {
-                subscription["rateLimitPerSecond"] = json!(10);
-                subscription["maxInFlight"] = json!(2);
-            }
-            let created = api
-                .create_subscription(&customer, &subscription)
-                .await
-                .with_context(|| format!("subscribing endpoint {index} of {customer}"))?;
-            endpoints.push(Endpoint {
-                subscription_id: created.subscription.id,
-                path,
-                secret: created.secret,
-            });
-        }
-        let events = (0..events).map(|number| plan(&mut rng, &customer, number));
-        Ok(Self {
+        let planned = (0..events).map(|number| plan(&mut rng, &customer, number));
+        let planned: Vec<_> = planned.collect();
+        let mut scenario = Self {
             seed,
-            endpoints,
+            customer,
+            endpoints: Vec::with_capacity(subscriptions + 2),
             receiver,
-            events: events.collect(),
-        })
+            requests_before: 0,
+            events: planned,
+            subscriptions,
+        };
+        for index in 0..subscriptions {
+            let endpoint = scenario.subscribe(api, &mut rng, index).await?;
+            scenario.endpoints.push(endpoint);
+        }
+        let first = scenario.subscribe_replaced(api, &mut rng).await?;
+        scenario.endpoints.push(first);
+        Ok(scenario)
     }
 
-    /// Puts every event on the bus, the doubled ones at once.
-    pub(crate) async fn put(&self, stack: &Stack) -> Result<()> {
-        let mut events = Vec::with_capacity(self.events.len());
-        for planned in &self.events {
-            let event = Event {
-                source: SOURCE.to_owned(),
-                event_type: planned.event.event_type.clone(),
-                detail: RawValue::from_string(planned.event.detail.to_string())?,
-            };
+    /// Puts the events, and replaces an endpoint when half of them are put.
+    pub(crate) async fn play(&mut self, stack: &Stack) -> Result<()> {
+        let half = self.events.len() / 2;
+        self.put(stack, 0..half).await?;
+        let api = stack.api()?;
+        let put = self.put(stack, half..self.events.len());
+        let ((), replacement) = tokio::try_join!(put, self.replace(&api))?;
+        self.endpoints.push(replacement);
+        Ok(())
+    }
+
+    /// Puts events on the bus, the doubled ones at once.
+    async fn put(&self, stack: &Stack, numbers: Range<usize>) -> Result<()> {
+        let mut events = Vec::with_capacity(numbers.len());
+        for planned in &self.events[numbers] {
+            let event = on_bus(&planned.event.event_type, &planned.event.detail)?;
             events.extend(std::iter::repeat_n(event, planned.times));
         }
         stack.put_events(&events).await?;
         Ok(())
     }
 
-    /// How many deliveries there are to be.
+    /// What the endpoints saw during the run.
+    pub(crate) fn requests(&self) -> Vec<Arc<Request>> {
+        self.receiver.requests().split_off(self.requests_before)
+    }
+
+    /// Waits until the endpoints saw so many requests of the run, but no longer than the bound.
+    pub(crate) async fn saw_requests(&self, count: usize, within: Duration) {
+        let last = (self.requests_before + count).saturating_sub(1);
+        let _ = self.receiver.nth_request(last, within).await;
+    }
+
+    /// How many deliveries there are to be at least.
     pub(crate) fn deliveries(&self) -> usize {
-        self.events.len() * self.endpoints.len()
+        self.events.len() * self.subscriptions
     }
 }
 
-/// An answer of an endpoint that fails so many of 100 requests.
-fn answer(rng: &mut Rng, percent: u8) -> Answer {
-    let answer = if rng.u8(0..100) >= percent {
-        Answer::ok().with_body("thank you")
-    } else {
-        match rng.u8(0..10) {
-            0..=4 => {
-                Answer::status(StatusCode::INTERNAL_SERVER_ERROR).with_body("database is down")
-            }
-            5..=6 => Answer::status(StatusCode::SERVICE_UNAVAILABLE),
-            7..=8 => return Answer::cut(),
-            _ => return Answer::never(),
-        }
-    };
-    if rng.u32(..SLOW_ANSWERS) == 0 {
-        answer.after(SLOW)
-    } else {
-        answer
-    }
+/// An event as it is put on the bus.
+fn on_bus(event_type: &str, detail: &Value) -> Result<Event> {
+    Ok(Event {
+        source: SOURCE.to_owned(),
+        event_type: event_type.to_owned(),
+        detail: RawValue::from_string(detail.to_string())?,
+    })
 }
 
 fn plan(rng: &mut Rng, customer: &str, number: usize) -> Planned {

@@ -38,7 +38,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Waits until the queues are empty and each message has so many deliveries, none
+    /// Waits until the queues are empty and each message has at least so many deliveries, none
     /// of them pending, but no longer than the bound. Returns the deliveries of every
     /// message, settled or not.
     pub(crate) async fn wait(
@@ -161,5 +161,5 @@ impl<'a> Settling<'a> {
 }
 
 fn is_settled(found: &[Delivery], deliveries: usize) -> bool {
-    found.len() == deliveries && found.iter().all(|delivery| delivery.status.is_terminal())
+    found.len() >= deliveries && found.iter().all(|delivery| delivery.status.is_terminal())
 }

@@ -1,15 +1,20 @@
 //! A loopback endpoint for webhooks.
 
+mod odd;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header::HeaderName};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -96,6 +101,8 @@ pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// Whether the body goes on after its bytes, for as long as the sender listens.
+    endless: bool,
     when: When,
 }
 
@@ -106,6 +113,7 @@ impl Answer {
             status,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            endless: false,
             when: When::Now,
         }
     }
@@ -158,11 +166,31 @@ impl Answer {
         }
     }
 
+    /// The same answer, whose body never ends: after its bytes more follow, now and then,
+    /// until the sender hangs up.
+    #[must_use]
+    pub fn with_endless_body(self) -> Self {
+        Self {
+            endless: true,
+            ..self
+        }
+    }
+
     /// The same answer with one more header.
     #[must_use]
-    pub fn with_header(mut self, name: http::header::HeaderName, value: http::HeaderValue) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
+    }
+
+    /// The same answer with a header whose value goes on in the next line: `x-folded: one two`,
+    /// written as RFC 7230 allowed it once (`obs-fold`).
+    #[must_use]
+    pub fn with_folded_header(self) -> Self {
+        self.with_header(
+            HeaderName::from_static("x-folded"),
+            HeaderValue::from_static(odd::FOLDED_VALUE),
+        )
     }
 }
 
@@ -174,6 +202,8 @@ struct Script {
 
 struct State {
     scripts: Mutex<HashMap<String, Script>>,
+    /// The paths that are served by new connections only.
+    new_connections_only: Mutex<HashSet<String>>,
     requests: watch::Sender<Vec<Arc<Request>>>,
     released: watch::Sender<bool>,
 }
@@ -193,14 +223,23 @@ impl State {
             .unwrap_or_else(Answer::ok)
     }
 
+    fn refuses_kept_connection(&self, path: &str) -> bool {
+        let paths = self.new_connections_only.lock();
+        paths.unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
     async fn handle(
         &self,
         peer: SocketAddr,
+        kept: bool,
         request: http::Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Cut> {
+    ) -> Result<Response<odd::Body>, Cut> {
         let (parts, body) = request.into_parts();
+        if kept && self.refuses_kept_connection(parts.uri.path()) {
+            return Err(Cut);
+        }
         let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-            let mut refusal = Response::new(Full::default());
+            let mut refusal = Response::new(odd::body(Bytes::new(), false));
             *refusal.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             return Ok(refusal);
         };
@@ -227,7 +266,7 @@ impl State {
             When::Never => std::future::pending().await,
             When::Cut => return Err(Cut),
         }
-        let mut response = Response::new(Full::new(answer.body));
+        let mut response = Response::new(odd::body(answer.body, answer.endless));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         Ok(response)
@@ -261,7 +300,8 @@ impl Receiver {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
-            scripts: Mutex::new(HashMap::new()),
+            scripts: Mutex::default(),
+            new_connections_only: Mutex::default(),
             requests: watch::Sender::new(Vec::new()),
             released: watch::Sender::new(false),
         });
@@ -289,6 +329,14 @@ impl Receiver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(path.to_owned(), script);
+    }
+
+    /// From now on a request to this path is read from a new connection only. A connection
+    /// that has served a request before is closed instead, and the request is not recorded.
+    pub fn close_kept_connections(&self, path: &str) {
+        let paths = self.state.new_connections_only.lock();
+        let mut paths = paths.unwrap_or_else(PoisonError::into_inner);
+        paths.insert(path.to_owned());
     }
 
     /// Gives the answers that were held back, and holds none from now on.
@@ -358,13 +406,15 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
+    let kept = AtomicBool::new(false);
     let service = service_fn(|request| {
         let state = Arc::clone(&state);
-        async move { state.handle(peer, request).await }
+        let kept = kept.swap(true, Ordering::Relaxed);
+        async move { state.handle(peer, kept, request).await }
     });
     // A sender that goes away ends its connection: nothing is left to do.
     let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(odd::Folding(stream)), service)
         .await;
 }
 
@@ -416,6 +466,55 @@ mod tests {
         assert!(post(&receiver, "/a", "", "").await.contains(" 201 "));
         let answers: Vec<_> = receiver.requests().iter().map(|r| r.answer).collect();
         assert_eq!(answers, [None, Some(StatusCode::CREATED)]);
+    }
+
+    #[tokio::test]
+    async fn a_folded_header_goes_on_in_the_next_line() {
+        let receiver = Receiver::start().await.unwrap();
+        receiver.script("/a", [Answer::ok().with_folded_header()]);
+        let mut stream = TcpStream::connect(receiver.address).await.unwrap();
+        let request = b"POST /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("x-folded: one\r\n    two\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_goes_on_until_the_sender_hangs_up() {
+        let receiver = Receiver::start().await.unwrap();
+        receiver.script("/a", [Answer::ok().with_body("begin").with_endless_body()]);
+        let mut stream = TcpStream::connect(receiver.address).await.unwrap();
+        let request = b"POST /a HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // More than the head and the first bytes: it goes on.
+        while !answer.ends_with(b".") {
+            stream.read_buf(&mut answer).await.unwrap();
+            answer.truncate(answer.trim_ascii_end().len());
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.contains("begin"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_closed_where_new_ones_are_wanted() {
+        let receiver = Receiver::start().await.unwrap();
+        receiver.close_kept_connections("/new");
+        let mut stream = TcpStream::connect(receiver.address).await.unwrap();
+        let mut answer = Vec::new();
+        let first = b"POST /any HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(first).await.unwrap();
+        while !answer.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut answer).await.unwrap();
+        }
+        let second = b"POST /new HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(second).await.unwrap();
+        answer.clear();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer, b"");
+        assert!(post(&receiver, "/new", "", "").await.contains(" 200 "));
+        assert_eq!(receiver.requests_to("/new").len(), 1);
     }
 
     #[tokio::test]

@@ -23,7 +23,18 @@ fn endpoint(path: &str) -> Endpoint {
         subscription_id: format!("sub_{}", &path[1..]),
         path: path.to_owned(),
         secret: SECRET.to_owned(),
+        subscribed: Subscribed::Throughout,
+        conduct: Conduct::MayFail,
     }
+}
+
+/// Adds an endpoint that is subscribed for part of the run, with a secret of its own.
+fn replace_endpoint(history: &mut History, path: &str) {
+    history.endpoints.push(Endpoint {
+        secret: OTHER_SECRET.to_owned(),
+        subscribed: Subscribed::Partly,
+        ..endpoint(path)
+    });
 }
 
 fn put(name: &str) -> PutEvent {
@@ -204,6 +215,21 @@ fn a_good_history_has_no_violation() {
     assert_eq!(judgement.unrecorded, 1);
 }
 
+#[test]
+fn an_endpoint_that_is_subscribed_for_a_part_may_be_owed_nothing_and_lose_what_it_is_owed() {
+    let mut history = good();
+    replace_endpoint(&mut history, "/c");
+    let cancelled = delivery(
+        &history.events[0],
+        "/c",
+        DeliveryStatus::Cancelled,
+        Vec::new(),
+    );
+    history.deliveries.push(cancelled);
+    let violations = history.judge().unwrap().violations;
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
 /// How a violation comes into a good history.
 type Plant = fn(&mut History);
 
@@ -323,6 +349,57 @@ const PLANTS: &[(&str, Kind, Plant)] = &[
     ("a delivery that is pending", Kind::NotTerminal, |history| {
         history.deliveries[1].status = DeliveryStatus::Pending;
     }),
+    (
+        "an id that is used again",
+        Kind::WrongRecipient,
+        |history| {
+            replace_endpoint(history, "/c");
+            history.endpoints[2].subscription_id = endpoint("/b").subscription_id;
+        },
+    ),
+    (
+        "a request to an endpoint that is owed nothing",
+        Kind::WrongRecipient,
+        |history| {
+            replace_endpoint(history, "/c");
+            let misled = request(&history.events[0], "/c", after(0), Some(200));
+            let misled = signed(OTHER_SECRET, misled);
+            history.requests.push(Arc::new(misled));
+        },
+    ),
+    (
+        "a request that is signed for another endpoint",
+        Kind::WrongRecipient,
+        |history| {
+            replace_endpoint(history, "/c");
+            let misled = signed(OTHER_SECRET, (*history.requests[4]).clone());
+            history.requests[4] = Arc::new(misled);
+        },
+    ),
+    (
+        "a failure of an endpoint that accepts all",
+        Kind::Misjudged,
+        |history| {
+            history.endpoints[0].conduct = Conduct::AcceptsAll;
+            history.deliveries[2]
+                .attempts
+                .iter_mut()
+                .for_each(|a| a.outcome = AttemptOutcome::TimedOut);
+            history.deliveries[0].attempts[0].outcome = AttemptOutcome::Unreachable;
+        },
+    ),
+    (
+        "a success that takes all of its time",
+        Kind::Misjudged,
+        |history| {
+            history.endpoints[0].conduct = Conduct::AcceptsAll;
+            history.deliveries[2]
+                .attempts
+                .iter_mut()
+                .for_each(|a| a.outcome = AttemptOutcome::TimedOut);
+            history.deliveries[0].attempts[0].duration_ms = 1_000;
+        },
+    ),
     ("an attempt left out", Kind::NotContiguous, |history| {
         history.deliveries[2].attempts.remove(1);
         history.repeats.insert("dlv_two_a".to_owned(), 2);
@@ -351,8 +428,8 @@ fn each_planted_violation_is_found_alone() {
 #[test]
 fn every_kind_of_violation_is_planted() {
     use Kind::{
-        BadBody, BadId, BadSignature, BeyondBound, Forked, Lost, NotContiguous, NotTerminal,
-        Phantom, TooEarly,
+        BadBody, BadId, BadSignature, BeyondBound, Forked, Lost, Misjudged, NotContiguous,
+        NotTerminal, Phantom, TooEarly, WrongRecipient,
     };
     let planted: HashSet<_> = PLANTS.iter().map(|(_, kind, _)| *kind).collect();
     let all = [
@@ -366,6 +443,8 @@ fn every_kind_of_violation_is_planted() {
         TooEarly,
         NotTerminal,
         NotContiguous,
+        WrongRecipient,
+        Misjudged,
     ];
     assert_eq!(planted, HashSet::from(all));
 }
