@@ -44,7 +44,7 @@ const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
-pub(crate) const RECOVERY_PREFIX: &str = "RECOVERY#";
+const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,8 +99,8 @@ impl Key {
 
     pub(crate) fn recovery(key: &RecoveryKey) -> Self {
         Self {
-            pk: customer_partition(&key.customer),
-            sk: format!("{RECOVERY_PREFIX}{}#{}", key.subscription, key.id),
+            pk: recovery_partition(&key.customer),
+            sk: format!("{}#{}", key.subscription, key.id),
         }
     }
 
@@ -124,8 +124,21 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
     format!("CUSTOMER#{customer}")
 }
 
+/// The recoveries of a customer have a partition of their own, so that the role of their
+/// workflow can write to it and to nothing else.
+pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
+    format!("{RECOVERY_PREFIX}{customer}")
+}
+
 pub(crate) fn message_partition(id: &MessageId) -> String {
     format!("{MESSAGE_PREFIX}{id}")
+}
+
+/// The key of a recovery's item, its partition first. The definition of its workflow builds it
+/// from the same ids.
+pub fn recovery_key(key: &RecoveryKey) -> (String, String) {
+    let Key { pk, sk } = Key::recovery(key);
+    (pk, sk)
 }
 
 /// The item of a new message, as the workflow writes it.
