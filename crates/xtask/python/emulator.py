@@ -1,6 +1,6 @@
 """Runs MiniStack, for as long as the process that started it needs it.
 
-Usage: emulator.py KEEP_FILE
+Usage: emulator.py KEEP_FILE [--second-interpreter]
 
 When the starting process ends, for whatever reason, the emulator and the
 functions that it runs end with it, unless KEEP_FILE exists by then.
@@ -23,11 +23,19 @@ def end_with(parent, keep_file):
 
 
 def main():
-    keep_file = sys.argv.pop(1)
+    _, keep_file, *options = sys.argv
+    del sys.argv[1:]
     watch = threading.Thread(target=end_with, args=(os.getppid(), keep_file), daemon=True)
     watch.start()
     from ministack.app import main as serve
 
+    import planned_failures
+
+    planned_failures.install()
+    if "--second-interpreter" in options:
+        import second_interpreter
+
+        second_interpreter.install()
     serve()
 
 

@@ -46,10 +46,12 @@ impl Emulator {
     /// Starts an emulator with an empty state and waits until it serves. It ends
     /// with this program, unless [`Emulator::keep`] is called.
     ///
-    /// Its functions find the given variables in their environment.
+    /// Its functions find the given variables in their environment. With the tools of
+    /// the second interpreter, that one runs the state machines.
     pub(crate) fn start(
         workspace: &Workspace,
         tools: &Tools,
+        second_interpreter: Option<&Tools>,
         folder: &Path,
         port: u16,
         function_environment: &[(&str, OsString)],
@@ -66,7 +68,7 @@ impl Emulator {
         }
         let log_path = folder.join("emulator.log");
         let log = process::create(&log_path)?;
-        let mut command = tools.command("python");
+        let mut command = second_interpreter.unwrap_or(tools).command("python");
         // The functions inherit this environment: nothing of the user's belongs in it.
         command.env_clear();
         for name in ["HOME", "PATH", "LANG"] {
@@ -77,6 +79,7 @@ impl Emulator {
         let child = command
             .arg(workspace.xtask_file("python/emulator.py"))
             .arg(&keep)
+            .args(second_interpreter.map(|_| "--second-interpreter"))
             .env("AUTH", "true")
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)

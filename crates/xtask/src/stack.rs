@@ -26,6 +26,7 @@ pub(crate) struct Stack {
     workspace: Workspace,
     folder: PathBuf,
     function_environment: Vec<(&'static str, OsString)>,
+    second_interpreter: Option<Tools>,
 }
 
 /// What clients need in order to use a stack; the contents of `stack.json`.
@@ -47,7 +48,15 @@ impl Stack {
             workspace: workspace.clone(),
             folder: workspace.stack_dir(name),
             function_environment: Vec::new(),
+            second_interpreter: None,
         }
+    }
+
+    /// The same stack, whose state machines are run by the second interpreter.
+    #[must_use]
+    pub(crate) fn with_second_interpreter(mut self, tools: Tools) -> Self {
+        self.second_interpreter = Some(tools);
+        self
     }
 
     /// The same stack, whose functions find one more variable in their environment,
@@ -112,7 +121,15 @@ impl Stack {
         let port = emulator::choose_port(port)?;
         let emulator = step("start the emulator", || {
             let variables = &self.function_environment;
-            Emulator::start(&self.workspace, tools, &self.folder, port, variables)
+            let second = self.second_interpreter.as_ref();
+            Emulator::start(
+                &self.workspace,
+                tools,
+                second,
+                &self.folder,
+                port,
+                variables,
+            )
         })?;
         let deployed = self.deploy(tools, &emulator, &template, parameters);
         if deployed.is_err() {

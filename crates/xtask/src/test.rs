@@ -8,7 +8,7 @@ use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
 use crate::progress::{heading, step};
 use crate::stack::Stack;
-use crate::tools::Tools;
+use crate::tools::{ToolSet, Tools};
 use crate::workspace::{Package, Workspace};
 use crate::{chaos, contract, failpoints, prepare, process};
 
@@ -38,7 +38,7 @@ enum Part {
     Unit,
     /// End to end, with an Express workflow as deployed by default.
     Express,
-    /// End to end, with a Standard workflow.
+    /// End to end, with a Standard workflow that the second interpreter runs.
     Standard,
     /// Requests made up from the API's document, and its answers held against it.
     Contract,
@@ -72,10 +72,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         // Cargo runs the examples in the documentation on their own only.
         cargo_test(workspace, &["--doc".to_owned()], options)?;
     }
-    let workflows = [(Part::Express, "EXPRESS"), (Part::Standard, "STANDARD")];
-    let chosen: Vec<_> = workflows
+    let chosen: Vec<_> = Interpreter::ALL
         .into_iter()
-        .filter(|(part, _)| options.includes(*part))
+        .filter(|interpreter| options.includes(interpreter.part()))
         .collect();
     if !chosen.is_empty() {
         end_to_end(workspace, options, &chosen)?;
@@ -87,14 +86,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.includes(Part::Contract) {
         heading("the API's contract");
         let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
-        on_stack(
-            workspace,
-            "contract",
-            &tools,
-            &programs,
-            "EXPRESS",
-            |stack| contract::run(workspace, stack),
-        )?;
+        let stack = Stack::new(workspace, "test/contract");
+        on_stack(&stack, &tools, &programs, "EXPRESS", |stack| {
+            contract::run(workspace, stack)
+        })?;
     }
     if options.includes(Part::Chaos) {
         heading("chaos, ten seeds");
@@ -103,7 +98,43 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[(Part, &str)]) -> Result<()> {
+/// What runs the state machines of an end-to-end run. The emulator's interpreter runs
+/// both workflow types alike, so each interpreter gets one of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Interpreter {
+    /// The emulator's own.
+    Emulator,
+    /// moto's, which calls the emulator through an SDK.
+    Second,
+}
+
+impl Interpreter {
+    const ALL: [Self; 2] = [Self::Emulator, Self::Second];
+
+    fn part(self) -> Part {
+        match self {
+            Self::Emulator => Part::Express,
+            Self::Second => Part::Standard,
+        }
+    }
+
+    fn workflow_type(self) -> &'static str {
+        match self {
+            Self::Emulator => "EXPRESS",
+            Self::Second => "STANDARD",
+        }
+    }
+
+    /// The name by which the tests know it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Emulator => "emulator",
+            Self::Second => "second",
+        }
+    }
+}
+
+fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[Interpreter]) -> Result<()> {
     let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
     ensure!(
         !failpoints::are_in(programs.path("deliver-webhook")?)?,
@@ -111,46 +142,53 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[(Part, &str)])
     );
     let mut compile = workspace.cargo();
     process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
-    for (_, workflow_type) in chosen {
-        heading(&format!("end-to-end tests, workflow type {workflow_type}"));
-        let name = workflow_type.to_lowercase();
-        on_stack(
-            workspace,
-            &name,
-            &tools,
-            &programs,
-            workflow_type,
-            |stack| test_stack(workspace, stack, options),
-        )?;
+    for &interpreter in chosen {
+        let workflow_type = interpreter.workflow_type();
+        heading(&format!(
+            "end-to-end tests, workflow type {workflow_type}, interpreter `{}`",
+            interpreter.name()
+        ));
+        let mut stack = Stack::new(workspace, &format!("test/{}", workflow_type.to_lowercase()));
+        if interpreter == Interpreter::Second {
+            let tools = Tools::install_shown(workspace, ToolSet::Interpreter)?;
+            stack = stack.with_second_interpreter(tools);
+        }
+        on_stack(&stack, &tools, &programs, workflow_type, |stack| {
+            test_stack(workspace, stack, interpreter, options)
+        })?;
     }
     Ok(())
 }
 
 /// Brings up a stack for the tests, runs them, and takes it down.
 fn on_stack(
-    workspace: &Workspace,
-    name: &str,
+    stack: &Stack,
     tools: &Tools,
     programs: &Programs,
     workflow_type: &str,
     tests: impl FnOnce(&Stack) -> Result<()>,
 ) -> Result<()> {
-    let stack = Stack::new(workspace, &format!("test/{name}"));
     // What an interrupted run may have left.
     stack.down()?;
     let port = crate::emulator::free_port()?;
     stack.up(tools, programs, Some(port), &parameters(workflow_type))?;
-    let tested = tests(&stack);
+    let tested = tests(stack);
     step("take the stack down", || stack.down())?;
     tested
 }
 
-fn test_stack(workspace: &Workspace, stack: &Stack, options: &Options) -> Result<()> {
+fn test_stack(
+    workspace: &Workspace,
+    stack: &Stack,
+    interpreter: Interpreter,
+    options: &Options,
+) -> Result<()> {
     let mut command = workspace.cargo();
     command
         .args(["test", "--workspace", "--test", END_TO_END])
         .args(options.trailing())
         .env("WEBHOOKS_STACK", stack.description_file())
+        .env("WEBHOOKS_INTERPRETER", interpreter.name())
         // They mostly wait, and share one stack: more at once than there are cores.
         .env("RUST_TEST_THREADS", "16");
     process::run(&mut command)

@@ -26,6 +26,8 @@ pub(crate) enum ToolSet {
     Bench,
     /// The fuzzer of the API's contract.
     Contract,
+    /// The emulator with a second interpreter of state machines.
+    Interpreter,
 }
 
 impl ToolSet {
@@ -36,6 +38,7 @@ impl ToolSet {
             Self::Security => "security",
             Self::Bench => "bench",
             Self::Contract => "contract",
+            Self::Interpreter => "interpreter",
         }
     }
 }
@@ -261,11 +264,32 @@ mod tests {
             ToolSet::Security,
             ToolSet::Bench,
             ToolSet::Contract,
+            ToolSet::Interpreter,
         ] {
             let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 assert!(line.contains("=="), "{line}");
             }
+        }
+    }
+
+    #[test]
+    fn both_interpreters_run_in_the_same_emulator() {
+        let workspace = Workspace::find().unwrap();
+        let lines = |set| {
+            let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let local = lines(ToolSet::Local);
+        let interpreter = lines(ToolSet::Interpreter);
+        for package in ["ministack==", "aws-sam-translator==", "cryptography=="] {
+            let pinned = |line: &&String| line.starts_with(package);
+            assert!(local.iter().any(|line| pinned(&line)), "{package}");
+            assert_eq!(
+                local.iter().find(pinned),
+                interpreter.iter().find(pinned),
+                "{package}"
+            );
         }
     }
 }
