@@ -1,6 +1,8 @@
 """Runs MiniStack, for as long as the process that started it needs it.
 
-Usage: emulator.py KEEP_FILE
+Usage: emulator.py KEEP_FILE [GATE ARGUMENT...]
+
+With the command of a gate, that stands in front of it, and neither outlives the other.
 
 When the starting process ends, for whatever reason, the emulator and the
 functions that it runs end with it, unless KEEP_FILE exists by then.
@@ -8,6 +10,7 @@ functions that it runs end with it, unless KEEP_FILE exists by then.
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,15 +20,29 @@ def end_with(parent, keep_file):
     while os.getppid() == parent:
         time.sleep(0.2)
     if not os.path.exists(keep_file):
-        os.killpg(os.getpgrp(), signal.SIGTERM)
-        time.sleep(3)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        end_all()
+
+
+def end_all():
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+    time.sleep(3)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def stand_behind(command):
+    # The gate ends when its standard input does: with this process, however that ends.
+    gate = subprocess.Popen(command, stdin=subprocess.PIPE)
+    gate.wait()
+    end_all()
 
 
 def main():
-    keep_file = sys.argv.pop(1)
+    keep_file, *gate = sys.argv[1:]
+    del sys.argv[1:]
     watch = threading.Thread(target=end_with, args=(os.getppid(), keep_file), daemon=True)
     watch.start()
+    if gate:
+        threading.Thread(target=stand_behind, args=(gate,), daemon=True).start()
     from ministack.app import main as serve
 
     serve()
