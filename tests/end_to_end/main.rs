@@ -22,6 +22,7 @@ mod emulator;
 mod failed_events;
 mod filters;
 mod fixture;
+mod gate;
 mod isolation;
 mod leaks;
 mod listing;

@@ -29,6 +29,7 @@ mod settle;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use url::Url;
 
 /// Delivers events while calls fail and functions crash, and judges the history.
 #[derive(Parser)]
@@ -40,6 +41,12 @@ struct Arguments {
     /// The port that the functions take for the emulator's.
     #[arg(long)]
     proxy_port: u16,
+    /// The emulator's own address, behind any gate.
+    #[arg(long, value_name = "URL")]
+    emulator: Url,
+    /// The file that gets a line for each call that AWS would refuse.
+    #[arg(long, value_name = "FILE")]
+    refusals: PathBuf,
     /// The folder that the functions' failpoints share with this run.
     #[arg(long, value_name = "FOLDER")]
     failpoints: PathBuf,

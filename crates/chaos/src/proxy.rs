@@ -1,22 +1,21 @@
 //! Lets calls of the functions go wrong on their way to the emulator.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
-use serde_json::json;
+use http::{Request, Response};
 use tokio::time::sleep;
-use webhooks_proxy::{Between, CallError, Emulator};
+use webhooks_proxy::{CallError, Failure, FailureKind, Interceptor, Next};
 
 use crate::faults::{Fault, Faults, Try, Unanswered};
 
-impl Between for Faults {
+impl Interceptor for Faults {
     async fn answer(
         &self,
         call: Request<Bytes>,
-        emulator: &Emulator,
+        next: &impl Next,
     ) -> Result<Response<Bytes>, CallError> {
         let (fault, unanswered) = tried(&call).map_or((None, None), |tried| self.next(&tried));
-        let answer = answer(&call, fault, emulator).await;
+        let answer = answer(&call, fault, next).await;
         if answer.is_ok() || fault == Some(Fault::DroppedAnswer) {
             unanswered.into_iter().for_each(Unanswered::end);
         }
@@ -28,20 +27,13 @@ impl Between for Faults {
 async fn answer(
     call: &Request<Bytes>,
     fault: Option<Fault>,
-    emulator: &Emulator,
+    next: &impl Next,
 ) -> Result<Response<Bytes>> {
-    let forward = || async {
-        emulator
-            .forward(call)
-            .await
-            .map_err(anyhow::Error::from_boxed)
-    };
+    let forward = || async { next.forward(call).await.map_err(anyhow::Error::from_boxed) };
     match fault {
         None => forward().await,
-        Some(Fault::ServerError) => {
-            refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
-        }
-        Some(Fault::Throttle) => refusal(StatusCode::BAD_REQUEST, "ThrottlingException"),
+        Some(Fault::ServerError) => failure(call, FailureKind::ServerError),
+        Some(Fault::Throttle) => failure(call, FailureKind::Throttled),
         Some(Fault::Delay(delay)) => {
             sleep(delay).await;
             forward().await
@@ -66,25 +58,23 @@ fn tried(call: &Request<Bytes>) -> Option<Try<'_>> {
     })
 }
 
-/// An error in the form of the services that speak JSON: DynamoDB, SQS and KMS.
-fn refusal(status: StatusCode, code: &str) -> Result<Response<Bytes>> {
-    let body = json!({"__type": code, "message": "injected"}).to_string();
-    let response = Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, "application/x-amz-json-1.0");
-    Ok(response.body(Bytes::from(body))?)
+/// The failure by which the service that is called fails so.
+fn failure(call: &Request<Bytes>, kind: FailureKind) -> Result<Response<Bytes>> {
+    let failure = Failure::of_kind(call, kind).context("a service whose failures nobody knows")?;
+    Ok(failure.answer())
 }
 
 #[cfg(test)]
 mod tests {
     use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+    use http::StatusCode;
     use http_body_util::Full;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
     use tokio::net::TcpListener;
     use url::Url;
     use webhooks_client::{Answer, Receiver};
-    use webhooks_proxy::Proxy;
+    use webhooks_proxy::{Emulator, Proxy};
 
     use super::*;
 
@@ -106,6 +96,10 @@ mod tests {
             let before = emulator.requests().len();
             let request = Request::post("/")
                 .header("host", "functions")
+                .header(
+                    "authorization",
+                    "Credential=KEY/20260101/us-east-1/sqs/aws4_request",
+                )
                 .body(Bytes::from("call"))
                 .unwrap();
             let given = answer(&request, fault, &behind).await.ok();

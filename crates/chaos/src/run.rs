@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use webhooks_client::{Delivery, Stack};
-use webhooks_proxy::Proxy;
+use webhooks_proxy::{Gate, Proxy};
 
 use crate::{
     Arguments,
@@ -34,9 +34,10 @@ const SETTLES_PER_EVENT: Duration = Duration::from_millis(200);
 /// Runs all seeds, and settles and judges them together.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
     let stack = Stack::load(&arguments.stack).await?;
-    let emulator = stack.endpoint().context("chaos is for the emulator only")?;
     let faults = Arc::new(Faults::default());
-    let _proxy = Proxy::start(arguments.proxy_port, emulator, Arc::clone(&faults)).await?;
+    // What AWS would refuse is refused before anything goes wrong with it.
+    let interceptors = (Gate::strict(&arguments.refusals)?, Arc::clone(&faults));
+    let _proxy = Proxy::start(arguments.proxy_port, &arguments.emulator, interceptors).await?;
     let failpoints = Failpoints::new(arguments.failpoints.clone());
 
     let mut scenarios = Vec::new();

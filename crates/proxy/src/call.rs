@@ -20,6 +20,7 @@ pub fn id(call: &Request<Bytes>) -> Option<&str> {
     header(call, CALL)
 }
 
-fn header<'a>(call: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
+/// The text of a header; `None` when it is not there, or no text.
+pub(crate) fn header<'a>(call: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
     call.headers().get(name)?.to_str().ok()
 }

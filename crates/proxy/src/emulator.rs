@@ -1,5 +1,7 @@
 //! The emulator behind the proxy.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, Uri, uri::PathAndQuery};
 use http_body_util::{BodyExt, Full};
@@ -9,7 +11,11 @@ use hyper_util::{
 };
 use url::Url;
 
-use crate::CallError;
+use crate::{CallError, Next};
+
+/// How long a connection is kept that nobody uses: less than the 5 s after which the emulator
+/// closes it, so that no call is sent on one that is about to close.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Where calls are forwarded to.
 #[derive(Debug)]
@@ -24,15 +30,15 @@ impl Emulator {
     pub fn new(url: &Url) -> Self {
         Self {
             authority: url.authority().to_owned(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(IDLE)
+                .build_http(),
         }
     }
+}
 
-    /// The emulator's answer. The `host` stays what it was: it is signed.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn forward(&self, call: &Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+impl Next for Emulator {
+    async fn forward(&self, call: &Request<Bytes>) -> Result<Response<Bytes>, CallError> {
         let path = call.uri().path_and_query();
         let uri = Uri::builder()
             .scheme("http")

@@ -1,20 +1,32 @@
-//! Stands between the functions of a local stack and its emulator.
+//! Stands between the clients of a local stack and its emulator.
 //!
-//! The functions take the [`Proxy`] for AWS, and what a [`Between`] makes of a call is their
-//! answer: it may forward it to the [`Emulator`], look at what went through, or break it.
+//! The clients take the [`Proxy`] for AWS, and what an [`Interceptor`] makes of a call is their
+//! answer: it may forward it, look at what went through, or break it. Two interceptors in a
+//! pair stand one behind the other.
 //!
-//! It sees the functions' own calls only. What the emulator does by itself (the rule, the
-//! workflow, the queue's poller) never passes it.
+//! - [`Gate`] refuses what AWS would refuse.
+//! - [`Planted`] answers with failures that a test has asked for.
+//!
+//! It sees only what is sent to it. What the emulator does by itself (the rule, the workflow,
+//! the queue's poller) never passes it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod call;
 mod emulator;
+mod failure;
+mod gate;
+mod interceptor;
+mod planted;
 
 pub use call::{id, operation};
 pub use emulator::Emulator;
+pub use failure::{Failure, FailureKind};
+pub use gate::{Gate, GateError};
+pub use interceptor::{CallError, Interceptor, Next};
+pub use planted::Planted;
 
-use std::{convert::Infallible, future::Future, net::Ipv4Addr, sync::Arc};
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,12 +39,9 @@ use tokio::{
 };
 use url::Url;
 
-/// What went wrong with one call, whoever found it.
-pub type CallError = Box<dyn std::error::Error + Send + Sync>;
-
 /// The proxy cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("listening on port {port} for the functions")]
+#[error("listening on port {port} for the clients")]
 pub struct ListenError {
     port: u16,
     source: std::io::Error,
@@ -42,17 +51,6 @@ pub struct ListenError {
 #[derive(Debug, thiserror::Error)]
 #[error("the call is not answered")]
 struct Unanswered(#[source] CallError);
-
-/// Who stands between the functions and the emulator.
-pub trait Between: Send + Sync + 'static {
-    /// Answers one call. An error closes the connection in place of an answer. When the
-    /// client hangs up, the future is dropped.
-    fn answer(
-        &self,
-        call: Request<Bytes>,
-        emulator: &Emulator,
-    ) -> impl Future<Output = Result<Response<Bytes>, CallError>> + Send;
-}
 
 /// A proxy of the emulator. It ends when the value is dropped.
 #[derive(Debug)]
@@ -71,50 +69,54 @@ impl Proxy {
     ///
     /// # Errors
     /// When the port is taken.
-    pub async fn start<B: Between>(
+    pub async fn start<I: Interceptor>(
         port: u16,
         emulator: &Url,
-        between: Arc<B>,
+        interceptor: I,
     ) -> Result<Self, ListenError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .map_err(|source| ListenError { port, source })?;
-        let emulator = Arc::new(Emulator::new(emulator));
-        let accepting = tokio::spawn(accept(listener, between, emulator)).abort_handle();
+        let accepting = accept(
+            listener,
+            Arc::new(interceptor),
+            Arc::new(Emulator::new(emulator)),
+        );
+        let accepting = tokio::spawn(accepting).abort_handle();
         Ok(Self { accepting })
     }
 }
 
 /// Serves connections until it is aborted. The connections end with it.
-async fn accept<B: Between>(
+async fn accept<I: Interceptor>(
     listener: TcpListener,
-    between: Arc<B>,
+    interceptor: Arc<I>,
     emulator: Arc<Emulator>,
 ) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, Arc::clone(&between), Arc::clone(&emulator)));
+                connections.spawn(serve(stream, Arc::clone(&interceptor), Arc::clone(&emulator)));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve<B: Between>(stream: TcpStream, between: Arc<B>, emulator: Arc<Emulator>) {
+async fn serve<I: Interceptor>(stream: TcpStream, interceptor: Arc<I>, emulator: Arc<Emulator>) {
     let service = service_fn(|request| {
-        let (between, emulator) = (Arc::clone(&between), Arc::clone(&emulator));
-        async move { answer(&*between, request, &emulator).await }
+        let (interceptor, emulator) = (Arc::clone(&interceptor), Arc::clone(&emulator));
+        async move { answer(&*interceptor, request, &emulator).await }
     });
-    // A function that goes away ends its connection: nothing is left to do.
+    // A client that goes away ends its connection: nothing is left to do.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-async fn answer<B: Between>(
-    between: &B,
+async fn answer<I: Interceptor>(
+    interceptor: &I,
     request: Request<Incoming>,
     emulator: &Emulator,
 ) -> Result<Response<Full<Bytes>>, Unanswered> {
@@ -124,6 +126,9 @@ async fn answer<B: Between>(
         .await
         .map_err(|error| Unanswered(error.into()))?;
     let call = Request::from_parts(parts, body.to_bytes());
-    let answer = between.answer(call, emulator).await.map_err(Unanswered)?;
+    let answer = interceptor
+        .answer(call, emulator)
+        .await
+        .map_err(Unanswered)?;
     Ok(answer.map(Full::new))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::artifacts::Variant;
@@ -84,10 +84,19 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let port = emulator::free_port()?;
     stack.up(&tools, &programs, Some(port), &parameters)?;
 
+    let Some(emulator) = stack.emulator() else {
+        bail!(
+            "the emulator ended by itself; its log is {}",
+            stack.emulator_log().display()
+        );
+    };
     let mut command = workspace.command(programs.path("webhooks-chaos")?);
     command
         .arg("--stack")
         .arg(stack.description_file())
+        .args(["--emulator", &emulator.own_endpoint()])
+        .arg("--refusals")
+        .arg(stack.refusals_file())
         .arg("--failpoints")
         .arg(&folder)
         .args(["--proxy-port", &proxy_port.to_string()])
@@ -97,7 +106,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .args(["--seeds", &options.seeds.to_string()])
         .args(["--events", &options.events.to_string()])
         .args(["--subscriptions", &options.subscriptions.to_string()]);
-    let judged = process::run(&mut command);
+    let judged = stack.judge(process::run(&mut command));
     step("take the stack down", || stack.down())?;
     judged
 }

@@ -53,6 +53,8 @@ enum Check {
     Security,
     /// The expressions of the state machine parse.
     StateMachine,
+    /// The gate's table of AWS's service models is what the pinned botocore has.
+    ServiceModels,
     /// What linters miss: the template tests of the package webhooks-tests.
     Rules,
 }
@@ -107,7 +109,8 @@ fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
             tool.install(workspace)?;
         }
     }
-    let needs_python = chosen.contains(&Check::Template) || chosen.contains(&Check::StateMachine);
+    let with_python = [Check::Template, Check::StateMachine, Check::ServiceModels];
+    let needs_python = with_python.iter().any(|check| chosen.contains(check));
     if needs_python && !Tools::are_installed(workspace, ToolSet::Local)? {
         step("install SAM CLI", || {
             Tools::install(workspace, ToolSet::Local)
@@ -174,6 +177,13 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
             command
                 .arg(workspace.xtask_file("python/check_state_machine.py"))
                 .args(definitions(workspace)?);
+            quiet(&mut command)
+        }
+        Check::ServiceModels => {
+            let mut command = Tools::install(workspace, ToolSet::Local)?.command("python");
+            command
+                .arg(workspace.xtask_file("python/service_models.py"))
+                .args(["--check", "crates/proxy/service_models.json"]);
             quiet(&mut command)
         }
         Check::Rules => rules(workspace),

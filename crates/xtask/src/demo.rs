@@ -30,7 +30,11 @@ pub(crate) struct Options {
 /// A stack that is to be kept is the one that `cargo xtask local` looks after.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let started = Instant::now();
-    let stack = Stack::new(workspace, if options.keep { local::STACK } else { STACK });
+    let stack = if options.keep {
+        Stack::new(workspace, local::STACK).for_people()
+    } else {
+        Stack::new(workspace, STACK)
+    };
     ensure!(
         stack.emulator().is_none(),
         "the stack in {} still runs: take it down with `cargo xtask local down`, or leave out `--keep`",
@@ -39,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
     let schedule = Parameter::new("RetrySchedule", RETRY_SCHEDULE);
     stack.up(&tools, &programs, None, &[schedule])?;
-    let played = play(workspace, &programs, &stack);
+    let played = stack.judge(play(workspace, &programs, &stack));
     if options.keep {
         stack.keep()?;
         note("the stack still runs; take it down with `cargo xtask local down`");

@@ -1,11 +1,11 @@
-//! The local AWS: one MiniStack process for each stack.
+//! The local AWS: one `MiniStack` process for each stack, and the gate in front of it.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,39 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Emulator {
     process: ProcessId,
+    /// Where clients find it: the gate's port, if there is one.
     port: u16,
+    /// Its own port.
+    own_port: u16,
+}
+
+/// What stands between an emulator and its clients, and refuses what AWS would refuse.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// The file of what it refused.
+    pub(crate) refusals: PathBuf,
+    /// Whether an operation that it does not know passes.
+    pub(crate) lets_unknown_pass: bool,
+}
+
+impl Gate {
+    fn command(&self, port: u16, own_port: u16) -> Vec<OsString> {
+        let mut command: Vec<OsString> = vec![
+            self.program.clone().into(),
+            "--port".into(),
+            port.to_string().into(),
+            "--emulator".into(),
+            endpoint(own_port).into(),
+            "--refusals".into(),
+            self.refusals.clone().into(),
+        ];
+        if self.lets_unknown_pass {
+            command.push("--pass-unknown-operations".into());
+        }
+        command
+    }
 }
 
 impl Emulator {
@@ -54,8 +86,10 @@ impl Emulator {
         second_interpreter: Option<&Tools>,
         folder: &Path,
         port: u16,
+        gate: Option<&Gate>,
         function_environment: &[(&str, OsString)],
     ) -> Result<Self> {
+        let own_port = if gate.is_some() { free_port()? } else { port };
         let temporary = folder.join("tmp");
         if temporary.exists() {
             fs::remove_dir_all(&temporary).context("removing what an earlier emulator left")?;
@@ -78,14 +112,15 @@ impl Emulator {
         }
         let child = command
             .arg(workspace.xtask_file("python/emulator.py"))
-            .arg(&keep)
             .args(second_interpreter.map(|_| "--second-interpreter"))
+            .arg(&keep)
+            .args(gate.map_or_else(Vec::new, |gate| gate.command(port, own_port)))
             .env("AUTH", "true")
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
             .env("AWS_ENDPOINT_URL", endpoint(port))
             .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
+            .env("GATEWAY_PORT", own_port.to_string())
             .env("LAMBDA_EXECUTOR", "local")
             .env("MINISTACK_REGION", REGION)
             // Its other listeners, on fixed ports, which two stacks cannot share.
@@ -113,7 +148,11 @@ impl Emulator {
         let Some(process) = process else {
             bail!("{}", did_not_start(&log_path));
         };
-        let emulator = Self { process, port };
+        let emulator = Self {
+            process,
+            port,
+            own_port,
+        };
         fs::write(
             folder.join("emulator.json"),
             serde_json::to_string(&emulator)?,
@@ -172,6 +211,11 @@ impl Emulator {
     /// The address that AWS clients talk to.
     pub(crate) fn endpoint(&self) -> String {
         endpoint(self.port)
+    }
+
+    /// The address behind the gate.
+    pub(crate) fn own_endpoint(&self) -> String {
+        endpoint(self.own_port)
     }
 
     /// Whether the emulator answers.
@@ -282,7 +326,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(
             folder.join("emulator.json"),
-            r#"{"process":{"pid":1,"started":"never"},"port":4566}"#,
+            r#"{"process":{"pid":1,"started":"never"},"port":4566,"own_port":4567}"#,
         )
         .unwrap();
         assert!(Emulator::running(&folder).is_none());

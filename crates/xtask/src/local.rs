@@ -53,7 +53,7 @@ pub(crate) struct Logs {
 
 /// Runs one of the commands.
 pub(crate) fn run(workspace: &Workspace, command: &Command) -> Result<()> {
-    let stack = Stack::new(workspace, STACK);
+    let stack = Stack::new(workspace, STACK).for_people();
     match command {
         Command::Up(options) => up(workspace, &stack, options),
         Command::Status => status(&stack),
@@ -91,6 +91,9 @@ fn status(stack: &Stack) -> Result<()> {
         );
     }
     stack::print_description(&stack.description()?);
+    if let Some(refused) = stack.refusals()?.text() {
+        note(&refused);
+    }
     Ok(())
 }
 

@@ -32,6 +32,7 @@ mod parameters;
 mod prepare;
 mod process;
 mod progress;
+mod refusals;
 mod sam_build;
 mod stack;
 mod template;

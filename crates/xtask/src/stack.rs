@@ -10,15 +10,30 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::artifacts::Programs;
-use crate::emulator::{self, Emulator};
+use crate::emulator::{self, Emulator, Gate};
 use crate::parameters::{self, Parameter};
 use crate::process;
 use crate::progress::step;
+use crate::refusals::Refusals;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// The name that the stack has in the emulator.
 const STACK_NAME: &str = "webhooks";
+
+/// The program that stands in front of the emulator.
+const GATE: &str = "webhooks-gate";
+
+/// How strict the gate in front of the emulator is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Strictness {
+    /// It refuses what AWS would refuse, and what it does not know.
+    Strict,
+    /// What it does not know passes: people use more of AWS than the product does.
+    ForPeople,
+    /// There is no gate.
+    None,
+}
 
 /// A local stack and the folder that holds all of its files.
 #[derive(Clone, Debug)]
@@ -27,6 +42,7 @@ pub(crate) struct Stack {
     folder: PathBuf,
     function_environment: Vec<(&'static str, OsString)>,
     second_interpreter: Option<Tools>,
+    strictness: Strictness,
 }
 
 /// What clients need in order to use a stack; the contents of `stack.json`.
@@ -49,6 +65,25 @@ impl Stack {
             folder: workspace.stack_dir(name),
             function_environment: Vec::new(),
             second_interpreter: None,
+            strictness: Strictness::Strict,
+        }
+    }
+
+    /// The same stack, whose gate lets pass what it does not know.
+    #[must_use]
+    pub(crate) fn for_people(self) -> Self {
+        Self {
+            strictness: Strictness::ForPeople,
+            ..self
+        }
+    }
+
+    /// The same stack without a gate, for measurements.
+    #[must_use]
+    pub(crate) fn without_gate(self) -> Self {
+        Self {
+            strictness: Strictness::None,
+            ..self
         }
     }
 
@@ -94,7 +129,22 @@ impl Stack {
         serde_json::from_str(&text).with_context(|| format!("reading `{}`", path.display()))
     }
 
-    /// What the emulator printed.
+    /// The file of what the gate refused.
+    pub(crate) fn refusals_file(&self) -> PathBuf {
+        self.folder.join("refusals.jsonl")
+    }
+
+    /// What the gate refused since the stack was started.
+    pub(crate) fn refusals(&self) -> Result<Refusals> {
+        Refusals::read(&self.refusals_file())
+    }
+
+    /// What came of a run on the stack: it failed if AWS would have refused anything, too.
+    pub(crate) fn judge(&self, result: Result<()>) -> Result<()> {
+        self.refusals()?.judge(result)
+    }
+
+    /// What the emulator and its gate printed.
     pub(crate) fn emulator_log(&self) -> PathBuf {
         self.folder.join("emulator.log")
     }
@@ -119,15 +169,16 @@ impl Stack {
             return self.deploy(tools, &emulator, &template, parameters);
         }
         let port = emulator::choose_port(port)?;
+        let gate = self.gate(programs)?;
         let emulator = step("start the emulator", || {
             let variables = &self.function_environment;
-            let second = self.second_interpreter.as_ref();
             Emulator::start(
                 &self.workspace,
                 tools,
-                second,
+                self.second_interpreter.as_ref(),
                 &self.folder,
                 port,
+                gate.as_ref(),
                 variables,
             )
         })?;
@@ -136,6 +187,20 @@ impl Stack {
             self.stop(&emulator)?;
         }
         deployed
+    }
+
+    /// The gate, which has refused nothing yet.
+    fn gate(&self, programs: &Programs) -> Result<Option<Gate>> {
+        if self.strictness == Strictness::None {
+            return Ok(None);
+        }
+        let refusals = self.refusals_file();
+        process::create(&refusals)?;
+        Ok(Some(Gate {
+            program: programs.path(GATE)?.to_owned(),
+            refusals,
+            lets_unknown_pass: self.strictness == Strictness::ForPeople,
+        }))
     }
 
     /// Lets the stack outlive this program.

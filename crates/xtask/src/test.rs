@@ -172,7 +172,7 @@ fn on_stack(
     stack.down()?;
     let port = crate::emulator::free_port()?;
     stack.up(tools, programs, Some(port), &parameters(workflow_type))?;
-    let tested = tests(stack);
+    let tested = stack.judge(tests(stack));
     step("take the stack down", || stack.down())?;
     tested
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
-use webhooks_proxy::{Between, CallError, Emulator};
+use webhooks_proxy::{CallError, Interceptor, Next};
 use webhooks_units::{Item, READ_UNIT_BYTES, WriteUnits, item_bytes, write_units};
 
 use self::{key::Key, table::Table};
@@ -76,10 +76,10 @@ impl Tap {
         &self,
         call: &Request<Bytes>,
         key: Key,
-        emulator: &Emulator,
+        next: &impl Next,
     ) -> Result<Response<Bytes>, CallError> {
         let before = self.table.item(&key).await?;
-        let answer = emulator.forward(call).await?;
+        let answer = next.forward(call).await?;
         let after = self.table.item(&key).await?;
         let mut counted = self.counted();
         if let Some(before) = &before {
@@ -91,20 +91,20 @@ impl Tap {
     }
 }
 
-impl Between for Tap {
+impl Interceptor for Tap {
     async fn answer(
         &self,
         call: Request<Bytes>,
-        emulator: &Emulator,
+        next: &impl Next,
     ) -> Result<Response<Bytes>, CallError> {
         let Some(operation) = webhooks_proxy::operation(&call).map(str::to_owned) else {
-            return emulator.forward(&call).await;
+            return next.forward(&call).await;
         };
         let body: Value = serde_json::from_slice(call.body())?;
         let answer = if let Some(key) = Key::written(&operation, &body) {
-            self.write(&call, key, emulator).await?
+            self.write(&call, key, next).await?
         } else {
-            let answer = emulator.forward(&call).await?;
+            let answer = next.forward(&call).await?;
             let found = serde_json::from_slice(answer.body()).unwrap_or_default();
             self.counted()
                 .read(&operation, &body, &found, &self.table)?;

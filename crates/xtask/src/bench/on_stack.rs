@@ -79,7 +79,7 @@ impl OnStack {
         programs: &Programs,
         measurement: &mut Command,
     ) -> Result<()> {
-        let mut stack = Stack::new(workspace, STACK);
+        let mut stack = Stack::new(workspace, STACK).without_gate();
         if let Some(port) = self.proxy_port {
             stack = stack.with_function_variable("AWS_ENDPOINT_URL", emulator::endpoint(port));
         }

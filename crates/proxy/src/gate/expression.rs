@@ -1,0 +1,224 @@
+//! DynamoDB's expressions, as far as what AWS refuses about them can be seen in their words.
+
+use std::{collections::HashSet, sync::LazyLock};
+
+/// The names that an expression may not use as they are
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>).
+static RESERVED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    include_str!("reserved_words.txt")
+        .split_whitespace()
+        .collect()
+});
+
+const FUNCTIONS: [&str; 8] = [
+    "attribute_exists",
+    "attribute_not_exists",
+    "attribute_type",
+    "begins_with",
+    "contains",
+    "if_not_exists",
+    "list_append",
+    "size",
+];
+
+/// A part of an expression.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Token<'a> {
+    /// `#name`, which stands for an attribute.
+    Name(&'a str),
+    /// `:value`
+    Value(&'a str),
+    /// A word with its place: an attribute, a keyword or a function.
+    Word(&'a str, WordKind),
+    /// `=`, `<=`, `+`
+    Operator(&'a str),
+    /// A bracket, a comma, a dot or an index.
+    Mark,
+    /// What no expression has.
+    Stray(char),
+}
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum WordKind {
+    Attribute,
+    Keyword,
+    Function,
+}
+
+/// Which expression it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ExpressionKind {
+    /// What is compared: of conditions, filters and keys.
+    Condition,
+    Update,
+    Projection,
+}
+
+impl ExpressionKind {
+    fn keywords(self) -> &'static [&'static str] {
+        match self {
+            Self::Condition => &["AND", "OR", "NOT", "BETWEEN", "IN"],
+            Self::Update => &["SET", "REMOVE", "ADD", "DELETE"],
+            Self::Projection => &[],
+        }
+    }
+}
+
+/// The parts of an expression.
+pub(crate) fn tokens(text: &str, kind: ExpressionKind) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let word = |skip: usize| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = rest[skip..].find(|c| !is_part(c));
+            end.map_or(rest.len(), |end| skip + end)
+        };
+        let (token, length) = match first {
+            '#' if word(1) > 1 => (Token::Name(&rest[..word(1)]), word(1)),
+            ':' if word(1) > 1 => (Token::Value(&rest[..word(1)]), word(1)),
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let end = word(0);
+                let is_called = rest[end..].trim_start().starts_with('(');
+                let kind = word_kind(&rest[..end], is_called, kind);
+                (Token::Word(&rest[..end], kind), end)
+            }
+            '0'..='9' => (Token::Mark, word(0)),
+            '<' | '>' | '=' | '+' | '-' => {
+                let is_double = ["<=", ">=", "<>"].iter().any(|two| rest.starts_with(two));
+                let length = if is_double { 2 } else { 1 };
+                (Token::Operator(&rest[..length]), length)
+            }
+            '(' | ')' | '[' | ']' | ',' | '.' => (Token::Mark, 1),
+            other => (Token::Stray(other), other.len_utf8()),
+        };
+        tokens.push(token);
+        rest = rest[length..].trim_start();
+    }
+    tokens
+}
+
+fn word_kind(word: &str, is_called: bool, kind: ExpressionKind) -> WordKind {
+    let is_keyword = |keyword: &&str| keyword.eq_ignore_ascii_case(word);
+    if kind.keywords().iter().any(|keyword| is_keyword(keyword)) {
+        WordKind::Keyword
+    } else if is_called {
+        WordKind::Function
+    } else {
+        WordKind::Attribute
+    }
+}
+
+/// What is wrong with a part of an expression, whatever the rest of the request says.
+pub(crate) fn fault(token: Token<'_>) -> Option<String> {
+    match token {
+        Token::Word(word, WordKind::Attribute)
+            if RESERVED.contains(word.to_ascii_uppercase().as_str()) =>
+        {
+            Some(format!("`{word}` is a reserved word"))
+        }
+        Token::Word(word, WordKind::Function) if !FUNCTIONS.contains(&word) => {
+            Some(format!("`{word}` is no function"))
+        }
+        Token::Stray(character) => Some(format!("`{character}` is no part of an expression")),
+        _ => None,
+    }
+}
+
+/// How many operators and functions there are, of those that AWS counts.
+pub(crate) fn operators(tokens: &[Token<'_>], kind: ExpressionKind) -> usize {
+    let counts = |token: &&Token<'_>| match token {
+        // In an update it assigns.
+        Token::Operator("=") => kind != ExpressionKind::Update,
+        Token::Operator(_) | Token::Word(_, WordKind::Function) => true,
+        Token::Word(_, WordKind::Keyword) => kind == ExpressionKind::Condition,
+        _ => false,
+    };
+    let between = |token: &&Token<'_>| matches!(token, Token::Word(word, WordKind::Keyword) if word.eq_ignore_ascii_case("BETWEEN"));
+    // The AND of a BETWEEN is a part of it.
+    tokens.iter().filter(counts).count() - tokens.iter().filter(between).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str, kind: ExpressionKind) -> Vec<String> {
+        let tokens = tokens(text, kind);
+        tokens.into_iter().filter_map(fault).collect()
+    }
+
+    #[test]
+    fn the_list_of_reserved_words_is_whole() {
+        assert_eq!(RESERVED.len(), 573);
+    }
+
+    #[test]
+    fn expressions_as_they_are_written_have_no_fault() {
+        for (text, kind) in [
+            (
+                "attribute_not_exists(pk) OR (#s = :a AND size(attempts) < :n)",
+                ExpressionKind::Condition,
+            ),
+            (
+                "pk = :pk AND sk BETWEEN :a AND :b",
+                ExpressionKind::Condition,
+            ),
+            (
+                "NOT contains(a.b[0].#c, :v) and x in (:a, :b)",
+                ExpressionKind::Condition,
+            ),
+            (
+                "SET a = if_not_exists(a, :z) + :n, #b = list_append(#b, :l) REMOVE c[1]",
+                ExpressionKind::Update,
+            ),
+            (
+                "set a = :a ADD n :one DELETE tags :t",
+                ExpressionKind::Update,
+            ),
+            ("pk, sk, a.b[0]", ExpressionKind::Projection),
+        ] {
+            assert_eq!(faults(text, kind), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reserved_words_unknown_functions_and_strays_are_faults() {
+        let condition = ExpressionKind::Condition;
+        assert_eq!(
+            faults("Status = :s", condition),
+            ["`Status` is a reserved word"]
+        );
+        assert_eq!(
+            faults("a.data = :s", condition),
+            ["`data` is a reserved word"]
+        );
+        assert_eq!(
+            faults("SET size = :s", ExpressionKind::Update),
+            ["`size` is a reserved word"]
+        );
+        assert_eq!(
+            faults("exists_attribute(a)", condition),
+            ["`exists_attribute` is no function"]
+        );
+        assert_eq!(faults("a = 'b'", condition).len(), 2);
+        // A keyword of another kind of expression is a name like any other.
+        assert_eq!(faults("set = :s", condition), ["`set` is a reserved word"]);
+    }
+
+    #[test]
+    fn operators_are_counted_as_aws_does() {
+        let count = |text, kind| operators(&tokens(text, kind), kind);
+        assert_eq!(count("SET a = :a + :b + :c", ExpressionKind::Update), 2);
+        assert_eq!(
+            count("SET a = if_not_exists(a, :z)", ExpressionKind::Update),
+            1
+        );
+        assert_eq!(
+            count("a = :a AND b BETWEEN :b AND :c", ExpressionKind::Condition),
+            3
+        );
+        assert_eq!(count("a, b", ExpressionKind::Projection), 0);
+    }
+}

@@ -1,0 +1,391 @@
+//! What a call asks of which operation.
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::{
+    form,
+    models::{Models, Operation, Place, Protocol, Service, Shape},
+    violation::Violation,
+};
+use crate::{
+    call::header,
+    failure::{Form, service},
+};
+
+/// One request to an AWS service.
+pub(crate) struct Asked<'a> {
+    /// The service's name in its model: `stepfunctions`.
+    pub(crate) service_name: &'a str,
+    pub(crate) service: &'a Service,
+    /// `SendMessage`
+    pub(crate) operation: &'a str,
+    /// The shape of what it takes.
+    pub(crate) shape: Option<&'a String>,
+    /// What it is given, wherever it was in the call, by the names of the members.
+    pub(crate) input: Value,
+    /// The body as it came.
+    pub(crate) body: &'a Bytes,
+}
+
+/// A call that cannot be held against a model.
+pub(crate) struct Unreadable {
+    /// What to call it in a report.
+    pub(crate) operation: String,
+    pub(crate) form: Form,
+    pub(crate) violation: Violation,
+    /// Whether it is an operation that no model has.
+    pub(crate) is_unknown: bool,
+}
+
+/// Whether a call is for no AWS service, and passes as it is: the emulator's own routes, the
+/// proxy's, and a function's URL.
+pub(crate) fn passes(call: &Request<Bytes>) -> bool {
+    let path = call.uri().path();
+    path.starts_with("/_ministack/") || path.starts_with("/_proxy/") || is_function_url(call)
+}
+
+/// Whether a call is for a function's own URL.
+pub(crate) fn is_function_url(call: &Request<Bytes>) -> bool {
+    header(call, "host").is_some_and(|host| host.contains(".lambda-url."))
+}
+
+/// The form in which a protocol's errors come.
+pub(crate) fn form(protocol: Protocol) -> Form {
+    match protocol {
+        Protocol::Json => Form::Json,
+        Protocol::RestJson => Form::RestJson,
+        Protocol::Query | Protocol::RestXml => Form::Xml,
+    }
+}
+
+/// Reads a call by the models.
+pub(crate) fn read<'a>(
+    models: &'a Models,
+    call: &'a Request<Bytes>,
+) -> Result<Asked<'a>, Unreadable> {
+    if let Some(target) = header(call, "x-amz-target") {
+        let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
+        return match models.by_target(prefix) {
+            Some((name, service)) => json(name, service, operation, call),
+            None => Err(unknown(Form::Json, target)),
+        };
+    }
+    let signing_name = service(call).unwrap_or("unsigned");
+    let Some((name, service)) = models.by_signing_name(signing_name) else {
+        let what = format!("{signing_name} {} {}", call.method(), call.uri().path());
+        return Err(unknown(Form::Xml, &what));
+    };
+    match service.protocol {
+        Protocol::Json => Err(unknown(Form::Json, &format!("{name} without a target"))),
+        Protocol::Query => query(name, service, call),
+        Protocol::RestJson | Protocol::RestXml => rest(name, service, call),
+    }
+}
+
+fn json<'a>(
+    service_name: &'a str,
+    service: &'a Service,
+    operation: &str,
+    call: &'a Request<Bytes>,
+) -> Result<Asked<'a>, Unreadable> {
+    let Some((operation, found)) = service.operations.get_key_value(operation) else {
+        return Err(unknown(Form::Json, &format!("{service_name} {operation}")));
+    };
+    Ok(Asked {
+        service_name,
+        service,
+        operation,
+        shape: found.input.as_ref(),
+        input: Value::Object(
+            body(call.body())
+                .map_err(|violation| unreadable(service_name, service, operation, violation))?,
+        ),
+        body: call.body(),
+    })
+}
+
+fn query<'a>(
+    service_name: &'a str,
+    service: &'a Service,
+    call: &'a Request<Bytes>,
+) -> Result<Asked<'a>, Unreadable> {
+    let in_url = call.uri().query().unwrap_or_default().as_bytes();
+    let pairs = form_urlencoded::parse(call.body()).chain(form_urlencoded::parse(in_url));
+    let mut pairs: Vec<_> = pairs
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    pairs.retain(|(name, _)| name != "Version");
+    let action = pairs.iter().position(|(name, _)| name == "Action");
+    let action = action.map(|place| pairs.swap_remove(place).1);
+    let action = action.unwrap_or_default();
+    let Some((operation, found)) = service.operations.get_key_value(&action) else {
+        return Err(unknown(Form::Xml, &format!("{service_name} {action}")));
+    };
+    let input = found.input.as_ref();
+    let read = form::read(service, input.map(String::as_str), pairs);
+    Ok(Asked {
+        service_name,
+        service,
+        operation,
+        shape: input,
+        input: read.map_err(|violation| unreadable(service_name, service, operation, violation))?,
+        body: call.body(),
+    })
+}
+
+fn rest<'a>(
+    service_name: &'a str,
+    service: &'a Service,
+    call: &'a Request<Bytes>,
+) -> Result<Asked<'a>, Unreadable> {
+    let path = call.uri().path();
+    let found = service.operations.iter().find_map(|(name, operation)| {
+        let is_method = operation.method.as_ref() == Some(call.method());
+        let labels = is_method.then(|| labels(&operation.path, path)).flatten();
+        Some((name, operation, labels?))
+    });
+    let Some((name, operation, labels)) = found else {
+        let what = format!("{service_name} {} {path}", call.method());
+        return Err(unknown(form(service.protocol), &what));
+    };
+    let input = placed(service, operation, labels, call)
+        .map_err(|violation| unreadable(service_name, service, name, violation))?;
+    Ok(Asked {
+        service_name,
+        service,
+        operation: name,
+        shape: operation.input.as_ref(),
+        input: Value::Object(input),
+        body: call.body(),
+    })
+}
+
+/// The labels of a path, if it is one of this form. A slash at the end says nothing.
+fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
+    let mut form = form.split('?').next()?.trim_matches('/').split('/');
+    let mut parts = path.trim_matches('/').split('/');
+    let mut labels = Vec::new();
+    while let Some(expected) = form.next() {
+        let Some(label) = expected.strip_prefix('{').and_then(|l| l.strip_suffix('}')) else {
+            if parts.next()? != expected {
+                return None;
+            }
+            continue;
+        };
+        let (label, value) = match label.strip_suffix('+') {
+            // All that is left.
+            Some(label) => (label, parts.by_ref().collect::<Vec<_>>().join("/")),
+            None => (label, parts.next()?.to_owned()),
+        };
+        let value = percent_decode_str(&value).decode_utf8_lossy().into_owned();
+        labels.push((label.to_owned(), value));
+    }
+    parts.next().is_none().then_some(labels)
+}
+
+/// The members of a request by REST, from where the model says that they are.
+fn placed(
+    service: &Service,
+    operation: &Operation,
+    labels: Vec<(String, String)>,
+    call: &Request<Bytes>,
+) -> Result<Map<String, Value>, Violation> {
+    let shape = operation.input.as_ref();
+    let Some(Shape::Structure {
+        members,
+        payload,
+        places,
+        ..
+    }) = shape.and_then(|shape| service.shapes.get(shape))
+    else {
+        return Ok(Map::new());
+    };
+    // A body that is a member, or XML, is not looked into.
+    let is_json = service.protocol == Protocol::RestJson && payload.is_none();
+    let mut input = if is_json {
+        body(call.body())?
+    } else {
+        Map::new()
+    };
+    let name_of = |kind: Place, name: &str| {
+        places
+            .iter()
+            .find(|(_, (place, placed))| *place == kind && placed.eq_ignore_ascii_case(name))
+            .map(|(member, _)| member.clone())
+    };
+    let mut put = |member: String, text: String| {
+        let shape = members.get(&member).map_or("string", String::as_str);
+        let value = form::scalar(service, shape, text);
+        input.insert(member, value);
+    };
+    for (name, value) in labels {
+        if let Some(member) = name_of(Place::Uri, &name) {
+            put(member, value);
+        }
+    }
+    for (name, value) in parameters(call.uri()) {
+        match name_of(Place::QueryString, &name) {
+            Some(member) => put(member, value),
+            // What a client adds to name the operation, or to sign.
+            None if name == "x-id" || name.starts_with("X-Amz-") => {}
+            None if operation.path.contains(&format!("?{name}")) => {}
+            None => return Err(Violation::new(name, "unknown parameter of the query")),
+        }
+    }
+    for (name, value) in call.headers() {
+        if let (Some(member), Ok(value)) = (name_of(Place::Header, name.as_str()), value.to_str()) {
+            put(member, value.to_owned());
+        }
+    }
+    Ok(input)
+}
+
+fn parameters(uri: &Uri) -> impl Iterator<Item = (String, String)> {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    form_urlencoded::parse(query).map(|(name, value)| (name.into_owned(), value.into_owned()))
+}
+
+/// A body as JSON. None is an empty object.
+fn body(bytes: &Bytes) -> Result<Map<String, Value>, Violation> {
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(bytes).map_err(|_| {
+        Violation::new("", "the body is no JSON object").with_code("SerializationException")
+    })
+}
+
+fn unknown(form: Form, operation: &str) -> Unreadable {
+    let reason = "an operation that the gate does not know: add it to \
+                  crates/xtask/python/service_models.py";
+    Unreadable {
+        operation: operation.to_owned(),
+        form,
+        violation: Violation::new("", reason).with_code("UnknownOperationException"),
+        is_unknown: true,
+    }
+}
+
+fn unreadable(
+    service_name: &str,
+    service: &Service,
+    operation: &str,
+    violation: Violation,
+) -> Unreadable {
+    Unreadable {
+        operation: format!("{service_name} {operation}"),
+        form: form(service.protocol),
+        violation,
+        is_unknown: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(method: Method, uri: &str, service: &str, body: &str) -> Request<Bytes> {
+        Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(
+                "authorization",
+                format!("Credential=K/1/us-east-1/{service}/aws4_request"),
+            )
+            .body(Bytes::from(body.to_owned()))
+            .unwrap()
+    }
+
+    fn read(call: &Request<Bytes>) -> Result<(String, Value), String> {
+        let models = Models::new();
+        match super::read(&models, call) {
+            Ok(asked) => Ok((
+                format!("{} {}", asked.service_name, asked.operation),
+                asked.input,
+            )),
+            Err(unreadable) => Err(format!("{} {}", unreadable.operation, unreadable.violation)),
+        }
+    }
+
+    #[test]
+    fn a_target_header_names_service_and_operation() {
+        for (target, expected) in [
+            ("AmazonSQS.PurgeQueue", "sqs PurgeQueue"),
+            ("Logs_20140328.FilterLogEvents", "logs FilterLogEvents"),
+        ] {
+            let mut call = call(Method::POST, "/", "other", r#"{"a":1}"#);
+            call.headers_mut()
+                .insert("x-amz-target", target.parse().unwrap());
+            assert_eq!(read(&call).unwrap(), (expected.to_owned(), json!({"a": 1})));
+        }
+    }
+
+    #[test]
+    fn rest_has_its_members_in_path_query_and_headers() {
+        let mut invoke = call(
+            Method::POST,
+            "/2015-03-31/functions/a%3Ab/invocations?Qualifier=1",
+            "lambda",
+            "not read",
+        );
+        invoke
+            .headers_mut()
+            .insert("x-amz-invocation-type", "Event".parse().unwrap());
+        let (operation, input) = read(&invoke).unwrap();
+        assert_eq!(operation, "lambda Invoke");
+        let expected = json!({"FunctionName": "a:b", "Qualifier": "1", "InvocationType": "Event"});
+        assert_eq!(input, expected);
+
+        // With and without a slash at the end.
+        for path in [
+            "functions",
+            "functions/",
+            "event-source-mappings/",
+            "event-source-mappings",
+        ] {
+            let uri = format!("/2015-03-31/{path}?MaxItems=5");
+            let (operation, input) = read(&call(Method::GET, &uri, "lambda", "")).unwrap();
+            assert!(operation.starts_with("lambda List"), "{operation}");
+            assert_eq!(input, json!({"MaxItems": 5}));
+        }
+        let put = call(Method::PUT, "/bucket/a/b.zip", "s3", "bytes");
+        let (operation, input) = read(&put).unwrap();
+        assert_eq!(operation, "s3 PutObject");
+        assert_eq!(input, json!({"Bucket": "bucket", "Key": "a/b.zip"}));
+    }
+
+    #[test]
+    fn what_no_model_knows_is_refused() {
+        let mut target = call(Method::POST, "/", "sqs", "{}");
+        target
+            .headers_mut()
+            .insert("x-amz-target", "AmazonSQS.Steal".parse().unwrap());
+        for unknown in [
+            target,
+            call(Method::POST, "/", "iam", "Action=CreateUser"),
+            call(Method::DELETE, "/2015-03-31/functions/a", "lambda", ""),
+            call(Method::GET, "/", "polly", ""),
+        ] {
+            let error = read(&unknown).unwrap_err();
+            assert!(error.contains("does not know"), "{error}");
+        }
+        let query = call(
+            Method::GET,
+            "/2015-03-31/functions?Colour=red",
+            "lambda",
+            "",
+        );
+        let error = read(&query).unwrap_err();
+        assert_eq!(
+            error,
+            "lambda ListFunctions Colour: unknown parameter of the query"
+        );
+    }
+}

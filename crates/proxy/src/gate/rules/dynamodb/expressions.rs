@@ -1,0 +1,133 @@
+//! What AWS refuses about expressions.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{Part, entries, text};
+use crate::gate::{
+    expression::{ExpressionKind, Token, fault, operators, tokens},
+    rules::Input,
+    violation::{Violation, member, over},
+};
+
+const EXPRESSIONS: [(&str, ExpressionKind); 5] = [
+    ("ConditionExpression", ExpressionKind::Condition),
+    ("FilterExpression", ExpressionKind::Condition),
+    ("KeyConditionExpression", ExpressionKind::Condition),
+    ("ProjectionExpression", ExpressionKind::Projection),
+    ("UpdateExpression", ExpressionKind::Update),
+];
+const NAMES: &str = "ExpressionAttributeNames";
+const VALUES: &str = "ExpressionAttributeValues";
+
+const EXPRESSION_BYTES: usize = 4_096;
+const OPERATORS: usize = 300;
+/// Of a placeholder, and of all of them with what they stand for.
+const PLACEHOLDER_BYTES: usize = 255;
+const SUBSTITUTION_BYTES: usize = 2 * 1_024 * 1_024;
+
+/// The expressions of a part, each with its member's name.
+fn expressions<'a>(
+    part: &'a Part,
+) -> impl Iterator<Item = (&'static str, ExpressionKind, &'a str)> + use<'a> {
+    let all = EXPRESSIONS.into_iter();
+    all.filter_map(|(name, kind)| Some((name, kind, text(part.value, name)?)))
+}
+
+pub(super) fn too_long(part: &Part, _: &Input) -> Option<Violation> {
+    let mut all = expressions(part);
+    all.find_map(|(name, _, expression)| {
+        let bytes = expression.len();
+        if bytes == 0 {
+            return Some(Violation::new(member(&part.path, name), "empty"));
+        }
+        (bytes > EXPRESSION_BYTES).then(|| {
+            let reason = over(bytes, EXPRESSION_BYTES, "bytes");
+            Violation::new(member(&part.path, name), reason)
+        })
+    })
+}
+
+pub(super) fn too_many_operators(part: &Part, _: &Input) -> Option<Violation> {
+    let mut all = expressions(part);
+    all.find_map(|(name, kind, expression)| {
+        let count = operators(&tokens(expression, kind), kind);
+        (count > OPERATORS).then(|| {
+            let reason = over(count, OPERATORS, "operators and functions");
+            Violation::new(member(&part.path, name), reason)
+        })
+    })
+}
+
+pub(super) fn words(part: &Part, _: &Input) -> Option<Violation> {
+    let mut all = expressions(part);
+    all.find_map(|(name, kind, expression)| {
+        let reason = tokens(expression, kind).into_iter().find_map(fault)?;
+        Some(Violation::new(member(&part.path, name), reason))
+    })
+}
+
+pub(super) fn substitutions(part: &Part, _: &Input) -> Option<Violation> {
+    for (map, first) in [(NAMES, '#'), (VALUES, ':')] {
+        let path = member(&part.path, map);
+        let Some(all) = part.value.get(map).and_then(Value::as_object) else {
+            continue;
+        };
+        if all.is_empty() {
+            return Some(Violation::new(path, "empty"));
+        }
+        let mut bytes = 0;
+        for (placeholder, stands_for) in all {
+            let is_one = placeholder.strip_prefix(first).is_some_and(|rest| {
+                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                !rest.is_empty() && rest.chars().all(is_part)
+            });
+            let path = member(&path, placeholder);
+            if !is_one {
+                let reason = format!("not `{first}` with letters, digits and underscores");
+                return Some(Violation::new(path, reason));
+            }
+            if placeholder.len() > PLACEHOLDER_BYTES {
+                let reason = over(placeholder.len(), PLACEHOLDER_BYTES, "bytes");
+                return Some(Violation::new(path, reason));
+            }
+            bytes += placeholder.len() + stands_for.to_string().len();
+        }
+        if bytes > SUBSTITUTION_BYTES {
+            return Some(Violation::new(
+                path,
+                over(bytes, SUBSTITUTION_BYTES, "bytes"),
+            ));
+        }
+    }
+    None
+}
+
+pub(super) fn undefined_or_unused(part: &Part, _: &Input) -> Option<Violation> {
+    let mut used = HashSet::new();
+    for (name, kind, expression) in expressions(part) {
+        for token in tokens(expression, kind) {
+            let (map, placeholder) = match token {
+                Token::Name(name) => (NAMES, name),
+                Token::Value(value) => (VALUES, value),
+                _ => continue,
+            };
+            if part
+                .value
+                .get(map)
+                .is_none_or(|all| all.get(placeholder).is_none())
+            {
+                let reason = format!("`{placeholder}` is not defined");
+                return Some(Violation::new(member(&part.path, name), reason));
+            }
+            used.insert(placeholder);
+        }
+    }
+    [NAMES, VALUES].into_iter().find_map(|map| {
+        let mut all = entries(part.value, map);
+        let (unused, _) = all.find(|(placeholder, _)| !used.contains(placeholder.as_str()))?;
+        let path = member(&member(&part.path, map), unused);
+        Some(Violation::new(path, "no expression uses it"))
+    })
+}

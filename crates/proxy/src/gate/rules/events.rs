@@ -1,0 +1,75 @@
+//! Amazon `EventBridge`.
+
+use serde_json::Value;
+
+use super::{Rule, elements, text};
+use crate::gate::violation::{Violation, over};
+
+/// The sum of the entries has to be less.
+const TOTAL_BYTES: usize = 1_048_576;
+const DETAIL_TYPE_CHARACTERS: usize = 128;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "entries of less than 1 MB together",
+        source: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html",
+        service: "events",
+        operations: &["PutEvents"],
+        check: |input| {
+            let entries = elements(input.value, "Entries");
+            let bytes = entries.iter().map(entry_bytes).sum::<usize>();
+            (bytes >= TOTAL_BYTES).then(|| {
+                let reason = format!("{bytes} is not less than {TOTAL_BYTES} bytes together");
+                Violation::new("Entries", reason)
+            })
+        },
+    },
+    Rule {
+        name: "source, detail type and detail of an entry",
+        source: "https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html",
+        service: "events",
+        operations: &["PutEvents"],
+        check: |input| {
+            let mut all = elements(input.value, "Entries").iter().enumerate();
+            all.find_map(|(index, entry)| {
+                let fault = |name: &str, reason: &str| {
+                    Violation::new(format!("Entries[{index}].{name}"), reason)
+                        .with_code("InvalidArgument")
+                };
+                let missing = ["Source", "DetailType", "Detail"]
+                    .into_iter()
+                    .find(|name| text(entry, name).is_none_or(str::is_empty));
+                if let Some(name) = missing {
+                    return Some(fault(name, "required, and not there"));
+                }
+                if text(entry, "Source")?
+                    .to_ascii_lowercase()
+                    .starts_with("aws.")
+                {
+                    return Some(fault("Source", "begins as AWS's own do"));
+                }
+                let characters = text(entry, "DetailType")?.chars().count();
+                if characters > DETAIL_TYPE_CHARACTERS {
+                    let reason = over(characters, DETAIL_TYPE_CHARACTERS, "characters");
+                    return Some(fault("DetailType", &reason));
+                }
+                let detail = serde_json::from_str::<Value>(text(entry, "Detail")?);
+                let is_object = detail.is_ok_and(|detail| detail.is_object());
+                (!is_object).then(|| fault("Detail", "no JSON object").with_code("MalformedDetail"))
+            })
+        },
+    },
+];
+
+/// As AWS counts it
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/calculate-putevents-entry-size.html>).
+fn entry_bytes(entry: &Value) -> usize {
+    const TIME: usize = 14;
+    let time = entry.get("Time").map_or(0, |_| TIME);
+    let texts =
+        ["Source", "DetailType", "Detail"].map(|name| text(entry, name).map_or(0, str::len));
+    let resources = elements(entry, "Resources")
+        .iter()
+        .filter_map(Value::as_str);
+    time + texts.iter().sum::<usize>() + resources.map(str::len).sum::<usize>()
+}

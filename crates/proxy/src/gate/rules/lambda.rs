@@ -1,0 +1,46 @@
+//! AWS Lambda.
+
+use serde_json::Value;
+
+use super::{Rule, text};
+use crate::gate::violation::{Violation, over};
+
+/// Of what a function is given and answers when somebody waits for it: 6 MB.
+pub(crate) const SYNCHRONOUS_BYTES: usize = 6_291_456;
+/// Of what it is given when nobody waits.
+const ASYNCHRONOUS_BYTES: usize = 1_048_576;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "payload of 6 MB, or 1 MB of an event",
+        source: "https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html",
+        service: "lambda",
+        operations: &["Invoke"],
+        check: |input| {
+            let is_event = text(input.value, "InvocationType") == Some("Event");
+            let most = if is_event {
+                ASYNCHRONOUS_BYTES
+            } else {
+                SYNCHRONOUS_BYTES
+            };
+            let bytes = input.body.len();
+            (bytes > most).then(|| {
+                Violation::new("Payload", over(bytes, most, "bytes"))
+                    .with_code("RequestTooLargeException")
+            })
+        },
+    },
+    Rule {
+        name: "payload that is JSON",
+        source: "https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html",
+        service: "lambda",
+        operations: &["Invoke"],
+        check: |input| {
+            let is_json =
+                input.body.is_empty() || serde_json::from_slice::<Value>(input.body).is_ok();
+            (!is_json).then(|| {
+                Violation::new("Payload", "no JSON").with_code("InvalidRequestContentException")
+            })
+        },
+    },
+];
