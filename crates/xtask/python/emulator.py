@@ -26,8 +26,10 @@ def main():
     keep_file = sys.argv.pop(1)
     watch = threading.Thread(target=end_with, args=(os.getppid(), keep_file), daemon=True)
     watch.start()
+    import condition_keys
     from ministack.app import main as serve
 
+    condition_keys.install()
     serve()
 
 
