@@ -9,7 +9,7 @@
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | line | `SUBSCRIPTION#{subscription id}` | `LINE` |
-//! | recovery | `CUSTOMER#{customer id}` | `RECOVERY#{subscription id}#{recovery id}` |
+//! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
@@ -44,5 +44,4 @@ mod usage;
 mod write_units;
 
 pub use overdue::{OverduePage, ScanCursor, Segment};
-pub use recoveries::MarkFailed;
 pub use store::DynamoStore;
