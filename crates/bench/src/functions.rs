@@ -243,7 +243,7 @@ impl Row {
                     break;
                 }
                 // As the definition passes it on.
-                input = json!({"message": page["message"].take(), "cursor": page["cursor"].take()});
+                input = json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
             }
         }
         let look_up_took = look_up.process.cpu_time_since(before)?;

@@ -23,6 +23,10 @@ pub const CORRUPT_ITEM: &str = "CorruptItem";
 /// machine: the schedule starts the sweep, and nobody catches its error.
 pub const SWEEP_FAILED: &str = "SweepFailed";
 
+/// The error names that the workflows try again: we failed, and may not the next time. Every
+/// other name of a function of ours is permanent, and no workflow tries it again.
+pub const TRIED_AGAIN: &[&str] = &[STORE_UNAVAILABLE];
+
 /// Every error name of `look-up-subscriptions`.
 pub const LOOK_UP_SUBSCRIPTIONS: &[&str] = &[
     MISSING_CUSTOMER_ID,

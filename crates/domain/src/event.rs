@@ -20,11 +20,11 @@ use crate::timestamp::Timestamp;
 /// The greatest size of a whole event, in bytes of JSON: what Step Functions takes.
 pub const MAX_EVENT_BYTES: usize = 262_144;
 
-/// The greatest size of an event as the workflow carries it, gzip in base64.
+/// The greatest size of an event as the workflow carries it: see [`Payload::carried_len`].
 ///
 /// Step Functions carries 262,144 bytes between states; what the workflow adds to an
 /// event needs the rest (see [`crate::look_up::calls_per_page`]).
-pub const MAX_SEALED_BYTES: usize = 245_760;
+pub const MAX_CARRIED_BYTES: usize = 245_760;
 
 /// What is wrong with an event.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +80,10 @@ pub enum EventError {
         /// Its size.
         size_bytes: usize,
     },
-    /// Larger than the workflow can carry, compressed.
-    #[error("event is {size_bytes} bytes compressed, more than {MAX_SEALED_BYTES}")]
+    /// Larger than the workflow can carry, though it was compressed where that helps.
+    #[error("event compresses badly, to {size_bytes} bytes of text, more than {MAX_CARRIED_BYTES}")]
     TooLargeCompressed {
-        /// Its size as gzip in base64.
+        /// The size of its payload as the workflow carries it.
         size_bytes: usize,
     },
 }
@@ -219,10 +219,9 @@ impl EventReader {
         let deadline = self.deadline(event)?;
 
         let payload = Payload::new(event);
-        if payload.base64_len() > MAX_SEALED_BYTES {
-            return Err(EventError::TooLargeCompressed {
-                size_bytes: payload.base64_len(),
-            });
+        let size_bytes = payload.carried_len();
+        if size_bytes > MAX_CARRIED_BYTES {
+            return Err(EventError::TooLargeCompressed { size_bytes });
         }
         Ok(Message {
             is_test: false,

@@ -173,7 +173,7 @@ fn derive(customer: &CustomerId, kind: &str, names: &[&str]) -> u128 {
 hex_form!(MessageId);
 text_form!(MessageId);
 
-/// A subscription's id: `sub_` and 32 hexadecimal digits, random or derived.
+/// A subscription's id: `sub_` and 32 hexadecimal digits, random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(u128);
 
@@ -181,17 +181,14 @@ impl SubscriptionId {
     const PREFIX: &str = "sub_";
 
     /// A new id, from the system's random source.
+    ///
+    /// Ids are never used twice: a subscription that is created again is another one.
     pub fn random(random: &SystemRandom) -> Self {
         let mut bytes = [0; 16];
         random
             .fill(&mut bytes)
             .expect("the system's random source answers once the process runs");
         Self(u128::from_be_bytes(bytes))
-    }
-
-    /// The id of the subscription that a request with this idempotency key creates.
-    pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
-        Self(derive(customer, "subscription", &[key]))
     }
 }
 

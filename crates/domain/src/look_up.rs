@@ -9,7 +9,7 @@ use crate::errors;
 use crate::event::{EventError, EventReader};
 use crate::filter::FilterError;
 use crate::ids::SubscriptionId;
-use crate::message::{self, Message, PayloadError};
+use crate::message::{self, Message, Payload, PayloadError};
 use crate::payload_format::PayloadFormat;
 use crate::ports::{StoreError, SubscriptionDirectory};
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -29,7 +29,7 @@ const READ_LIMIT: u32 = 200;
 /// How many calls fit beside a message into what Step Functions carries.
 pub fn calls_per_page(message: &Message) -> usize {
     MAX_STATE_BYTES
-        .saturating_sub(FRAME_BYTES + message.payload.base64_len())
+        .saturating_sub(FRAME_BYTES + message.payload.carried_len())
         .div_euclid(MAX_CALL_BYTES)
         .clamp(1, MAX_CALLS_PER_PAGE)
 }
@@ -77,11 +77,12 @@ impl From<&Subscription> for MatchedSubscription {
     }
 }
 
-/// What the workflow passes back for the next page.
+/// What the workflow passes back for the next page. The message is made of it anew: whoever
+/// starts the workflow by hand with such an input names no message of others.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct NextPage {
-    message: Message,
+    payload: Payload,
     cursor: SubscriptionId,
 }
 
@@ -131,15 +132,13 @@ pub struct LookUp<D> {
 impl<D: SubscriptionDirectory> LookUp<D> {
     /// Takes a raw event, or what the last page passed back; gives the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
-        // An event of EventBridge never is exactly a message and a cursor.
-        let next_page = serde_json::from_str::<NextPage>(input);
-        let (message, event, mut after) = if let Ok(next) = next_page {
-            let event = Cow::Owned(next.message.payload.read()?);
-            (next.message, event, Some(next.cursor))
-        } else {
-            let message = self.reader.read(input)?;
-            (message, Cow::Borrowed(input.as_bytes()), None)
+        // An event of EventBridge never is exactly a payload and a cursor.
+        let (event, mut after) = match serde_json::from_str::<NextPage>(input) {
+            Ok(next) => (Cow::Owned(next.payload.read()?), Some(next.cursor)),
+            Err(_) => (Cow::Borrowed(input.as_bytes()), None),
         };
+        let text = str::from_utf8(&event).map_err(|_| PayloadError::NotAnEvent)?;
+        let message = self.reader.read(text)?;
         let detail = message::detail(&event)?;
         let wanted = calls_per_page(&message);
         let is_first = after.is_none();

@@ -92,13 +92,22 @@ fn json_text(text: &str) -> Vec<u8> {
     serde_json::to_vec(text).expect("a string is always JSON")
 }
 
-/// JSON bytes, kept as gzip: a table item is billed by the kilobyte.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Payload(Vec<u8>);
+/// JSON text, as the workflow carries it and the table stores it: one string, since a state
+/// machine cannot write binary attributes.
+///
+/// The string is the JSON text itself, or its gzip in base64, whichever is shorter inside a
+/// JSON string. Only the JSON text of an object is stored as it is, and base64 never begins
+/// with `{`: the first character says which of the two it is.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Payload(String);
 
 /// A stored payload that cannot be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
+    /// Neither the JSON text of an object nor base64.
+    #[error("payload: neither a JSON object nor base64")]
+    Base64(#[source] base64::DecodeError),
     /// Not the gzip that we wrote.
     #[error("payload: cannot be decompressed")]
     Gzip(#[source] std::io::Error),
@@ -114,43 +123,50 @@ impl Payload {
     /// The greatest size of what is read back: EventBridge's bound for an event.
     pub const MAX_BYTES: usize = 1_048_576;
 
-    /// Compresses JSON text.
+    /// What a payload begins with that is stored as it is.
+    const PLAIN: char = '{';
+
+    /// Takes JSON text, and compresses it if that makes it shorter.
     pub fn new(json: &str) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder
-            .write_all(json.as_bytes())
-            .expect("writing to a vector does not fail");
-        Self(encoder.finish().expect("writing to a vector does not fail"))
+        let compressed = BASE64_STANDARD.encode(gzip(json));
+        // An escape only adds to a text: most texts need no counting.
+        let is_plain = json.starts_with(Self::PLAIN)
+            && json.len() < compressed.len()
+            && json_string_len(json) < compressed.len();
+        Self(if is_plain {
+            json.to_owned()
+        } else {
+            compressed
+        })
     }
 
-    /// From the gzip that [`as_gzip`](Self::as_gzip) gave.
-    pub fn from_gzip(gzip: Vec<u8>) -> Self {
-        Self(gzip)
+    /// From the text that [`as_text`](Self::as_text) gave.
+    pub fn from_text(text: String) -> Self {
+        Self(text)
     }
 
-    /// The gzip to store.
-    pub fn as_gzip(&self) -> &[u8] {
+    /// The text to store.
+    pub fn as_text(&self) -> &str {
         &self.0
     }
 
-    /// The length of its JSON form in the workflow, in bytes.
-    pub fn base64_len(&self) -> usize {
-        self.0.len().div_ceil(3) * 4
-    }
-
-    /// What the gzip says at its end of the length of what it holds.
-    fn claimed_len(&self) -> usize {
-        let last = self.0.last_chunk().copied().unwrap_or_default();
-        usize::try_from(u32::from_le_bytes(last)).unwrap_or(usize::MAX)
+    /// Its length inside a JSON string, in bytes: what the workflow carries.
+    pub fn carried_len(&self) -> usize {
+        if self.0.starts_with(Self::PLAIN) {
+            json_string_len(&self.0)
+        } else {
+            self.0.len()
+        }
     }
 
     /// The JSON bytes, as they were given.
     pub fn read(&self) -> Result<Vec<u8>, PayloadError> {
-        let mut json = Vec::with_capacity(self.claimed_len().min(Self::MAX_BYTES) + 1);
-        GzDecoder::new(self.0.as_slice())
-            .take(Self::MAX_BYTES as u64 + 1)
-            .read_to_end(&mut json)
-            .map_err(PayloadError::Gzip)?;
+        let json = if self.0.starts_with(Self::PLAIN) {
+            self.0.clone().into_bytes()
+        } else {
+            let gzip = BASE64_STANDARD.decode(&self.0);
+            gunzip(&gzip.map_err(PayloadError::Base64)?)?
+        };
         if json.len() > Self::MAX_BYTES {
             return Err(PayloadError::TooLarge);
         }
@@ -161,24 +177,39 @@ impl Payload {
 /// Shows the size only: a payload never gets into a log.
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Payload({} bytes of gzip)", self.0.len())
+        write!(f, "Payload({} bytes of text)", self.0.len())
     }
 }
 
-impl serde::Serialize for Payload {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
-    }
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder
+        .write_all(text.as_bytes())
+        .expect("writing to a vector does not fail");
+    encoder.finish().expect("writing to a vector does not fail")
 }
 
-impl<'de> serde::Deserialize<'de> for Payload {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64_STANDARD
-            .decode(text)
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("payload: not base64"))
-    }
+/// What the gzip holds, or one byte more than [`Payload::MAX_BYTES`] of it.
+fn gunzip(gzip: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    // Its last four bytes are the length of what it holds.
+    let claimed = u32::from_le_bytes(gzip.last_chunk().copied().unwrap_or_default());
+    let claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
+    let mut text = Vec::with_capacity(claimed.min(Payload::MAX_BYTES) + 1);
+    GzDecoder::new(gzip)
+        .take(Payload::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(PayloadError::Gzip)?;
+    Ok(text)
+}
+
+/// The length of a text inside a JSON string, without the quotes around it.
+fn json_string_len(text: &str) -> usize {
+    let escaped = |byte| match byte {
+        b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
+        0..=0x1f => "\\u0000".len(),
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
 }
 
 #[cfg(test)]
@@ -232,8 +263,48 @@ mod tests {
     fn a_payload_that_unpacks_beyond_the_bound_is_refused() {
         let bomb = Payload::new(&" ".repeat(Payload::MAX_BYTES + 1));
         assert!(matches!(bomb.read(), Err(PayloadError::TooLarge)));
-        let broken = Payload::from_gzip(b"not gzip".to_vec());
-        assert!(matches!(broken.read(), Err(PayloadError::Gzip(_))));
+        let bomb = Payload::from_text(format!("{{{}", " ".repeat(Payload::MAX_BYTES)));
+        assert!(matches!(bomb.read(), Err(PayloadError::TooLarge)));
+        let broken = |text: &str| Payload::from_text(text.to_owned()).read();
+        assert!(matches!(broken("bm90IGd6aXA="), Err(PayloadError::Gzip(_))));
+        assert!(matches!(broken(" {}"), Err(PayloadError::Base64(_))));
+    }
+
+    #[test]
+    fn what_does_not_compress_is_stored_as_it_is() {
+        let short = Payload::new(r#"{"n":7}"#);
+        assert_eq!(short.as_text(), r#"{"n":7}"#);
+        let long = Payload::new(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000)));
+        assert!(long.as_text().starts_with("H4sI"), "{}", long.as_text());
+        // Shorter than its gzip, but nothing would mark it as plain.
+        let array = Payload::new("[7]");
+        assert!(array.as_text().starts_with("H4sI"), "{}", array.as_text());
+        assert_eq!(array.read().unwrap(), b"[7]");
+        // Escaped it is longer than its gzip.
+        let quotes = format!("{{{}}}", r#""\u0000":"","#.repeat(8));
+        assert!(Payload::new(&quotes).as_text().starts_with("H4sI"));
+    }
+
+    #[test]
+    fn odd_content_is_read_back_byte_for_byte() {
+        for content in [
+            r"\ud83d",
+            r"\ude00\ud83d",
+            r"\u0000",
+            r"\uffff\ufffe",
+            "\u{ffff}\u{fffe}\u{fdd0}\u{10ffff}",
+            "\u{7f}\u{85}\u{2028}\u{feff}\u{202e}",
+            r#"{% $states.input %}"#,
+        ] {
+            for copies in [1, 1_000] {
+                let event = format!(r#"{{"detail":{{"text":"{}"}}}}"#, content.repeat(copies));
+                let payload = Payload::new(&event);
+                assert_eq!(payload.as_text().starts_with('{'), copies == 1, "{content}");
+                assert_eq!(payload.read().unwrap(), event.as_bytes(), "{content}");
+                let detail = message(&event).body(PayloadFormat::Detail).unwrap();
+                assert_eq!(detail, event[10..event.len() - 1].as_bytes(), "{content}");
+            }
+        }
     }
 
     #[test]
@@ -243,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_payload_survives_the_workflow(text in ".{0,2000}") {
+        fn a_payload_survives_the_workflow(text in "\\{?(?s:.){0,2000}") {
             let message = message(&text);
             let json = serde_json::to_string(&message).unwrap();
             let back: Message = serde_json::from_str(&json).unwrap();
@@ -252,10 +323,10 @@ mod tests {
         }
 
         #[test]
-        fn base64_len_is_the_length_of_the_json_form(text in ".{0,500}") {
+        fn the_carried_length_is_that_of_the_json_form(text in "\\{?(?s:.){0,500}") {
             let payload = Payload::new(&text);
             let json = serde_json::to_string(&payload).unwrap();
-            prop_assert_eq!(payload.base64_len() + 2, json.len());
+            prop_assert_eq!(payload.carried_len() + 2, json.len());
         }
     }
 }

@@ -8,8 +8,8 @@ use webhooks_domain::event::EventReader;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
+use webhooks_domain::message::Payload;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::SubscriptionStore;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, World, samples};
 
@@ -28,7 +28,7 @@ fn look_up(world: &World) -> LookUp<World> {
 }
 
 fn insert(world: &World, subscription: &Subscription) {
-    world.insert(subscription).now_or_never().unwrap().unwrap();
+    world.store_subscription(subscription);
 }
 
 fn run(world: &World, input: &str) -> Result<Page, LookUpError> {
@@ -37,7 +37,7 @@ fn run(world: &World, input: &str) -> Result<Page, LookUpError> {
 
 /// What the workflow passes back for the next page.
 fn next_input(page: &Page) -> String {
-    serde_json::json!({ "message": page.message, "cursor": page.cursor }).to_string()
+    serde_json::json!({ "payload": page.message.payload, "cursor": page.cursor }).to_string()
 }
 
 fn wants(subscription: Subscription, pattern: &str) -> Subscription {
@@ -148,11 +148,45 @@ fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
         "MissingCustomerId"
     );
     assert_eq!(
-        run(&world, r#"{"message":{},"cursor":"x"}"#)
+        run(&world, r#"{"payload":{},"cursor":"x"}"#)
             .unwrap_err()
             .error_type(),
         "DetailNotAnObject"
     );
+}
+
+#[test]
+fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
+    let world = World::default();
+    for number in 0..150 {
+        insert(&world, &samples::subscription("acme", number));
+    }
+    let page = run(&world, EVENT).unwrap();
+    let next = |payload: &Payload| {
+        let cursor = page.cursor;
+        serde_json::json!({ "payload": payload, "cursor": cursor }).to_string()
+    };
+    let error_type = |input: &str| run(&world, input).unwrap_err().error_type();
+
+    // What it may hold is an event, and its message is the one that the event makes.
+    let later = run(&world, &next(&page.message.payload)).unwrap();
+    assert_eq!(later.message, page.message);
+    assert_eq!(page.subscriptions.len() + later.subscriptions.len(), 150);
+    let other = EVENT.replace("acme", "bolt");
+    let others = run(&world, &next(&Payload::new(&other))).unwrap();
+    assert_eq!(others.message.id, run(&world, &other).unwrap().message.id);
+
+    // Anything else is refused by the rules for events.
+    let bad = EVENT.replace("customerId", "customer");
+    assert_eq!(error_type(&next(&Payload::new(&bad))), "MissingCustomerId");
+    for text in ["bm90IGd6aXA=", "not base64"] {
+        let payload = Payload::from_text(text.to_owned());
+        assert_eq!(error_type(&next(&payload)), "InvalidInput");
+    }
+    let bomb = Payload::new(&format!("{}{EVENT}", " ".repeat(600_000)));
+    assert_eq!(error_type(&next(&bomb)), "EventTooLarge");
+    let message = serde_json::json!({ "message": page.message, "cursor": page.cursor });
+    assert_eq!(error_type(&message.to_string()), "DetailNotAnObject");
 }
 
 proptest! {

@@ -45,7 +45,11 @@ impl DeliveryStore for DynamoStore {
         let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(
             &AttemptItem::from(attempt),
         ))]);
-        let append = "attempts = list_append(attempts, :attempt)";
+        // The condition on what was made before says which of the two it is.
+        let append = match made_before {
+            0 => "attempts = :attempt",
+            _ => "attempts = list_append(attempts, :attempt)",
+        };
         let update = match verdict {
             Verdict::Ended(status) => self.update_pending(id, made_before, *status, &[append]),
             Verdict::Retry(next) => {
@@ -84,7 +88,10 @@ impl DeliveryStore for DynamoStore {
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(&read.id))))
             .update_expression(format!("SET {} REMOVE reason", sets.join(", ")))
-            .condition_expression("#status = :read AND size(attempts) = :made")
+            .condition_expression(format!(
+                "#status = :read AND {}",
+                has_made(read.attempts_made())
+            ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":read", status(read.status))
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
@@ -111,6 +118,15 @@ impl CallStore for DynamoStore {
 
 /// Enters the `undelivered` index, or stays in it at no cost.
 const OWE: &str = "owedTo = :owedTo";
+
+/// The condition that a delivery has `:made` attempts. One that has none has no list either, and
+/// then `:made` is not needed, which DynamoDB refuses unless another expression uses it.
+fn has_made(attempts: u32) -> &'static str {
+    match attempts {
+        0 => "attribute_not_exists(attempts)",
+        _ => "size(attempts) = :made",
+    }
+}
 
 fn owed_to(id: &DeliveryId) -> AttributeValue {
     AttributeValue::S(id.subscription.to_string())
@@ -139,14 +155,16 @@ impl DynamoStore {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(id))))
-            .condition_expression("#status = :pending AND size(attempts) = :made")
+            .condition_expression(format!("#status = :pending AND {}", has_made(attempts)))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(
                 ":pending",
                 AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned()),
             )
-            .expression_attribute_values(":made", number(attempts))
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
+        if attempts > 0 {
+            update = update.expression_attribute_values(":made", number(attempts));
+        }
         if status.is_owed() {
             sets.push(OWE);
             update = update.expression_attribute_values(":owedTo", owed_to(id));

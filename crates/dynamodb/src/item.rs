@@ -1,4 +1,9 @@
 //! Items of the table, to and from the domain's types.
+//!
+//! New messages and deliveries are written by a state machine, which passes on what
+//! [`message_item`] and [`delivery_item`] give. Step Functions takes a binary attribute for
+//! text and encodes it once more, and says nothing of lists and maps: these items hold
+//! strings, numbers and booleans only. Items that the functions write may hold anything.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +18,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
-use webhooks_domain::manage::RequestDigest;
+use webhooks_domain::manage::IdempotencyKey;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
@@ -39,7 +44,7 @@ const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
-pub(crate) const RECOVERY_PREFIX: &str = "RECOVERY#";
+const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,8 +99,8 @@ impl Key {
 
     pub(crate) fn recovery(key: &RecoveryKey) -> Self {
         Self {
-            pk: customer_partition(&key.customer),
-            sk: format!("{RECOVERY_PREFIX}{}#{}", key.subscription, key.id),
+            pk: recovery_partition(&key.customer),
+            sk: format!("{}#{}", key.subscription, key.id),
         }
     }
 
@@ -104,6 +109,22 @@ impl Key {
         Self {
             pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
             sk: "LINE".to_owned(),
+        }
+    }
+
+    /// What a customer's subscriptions take together.
+    pub(crate) fn usage(customer: &CustomerId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: "USAGE".to_owned(),
+        }
+    }
+
+    /// What a request with this idempotency key has created.
+    pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self {
+            pk: format!("IDEMPOTENCY#{customer}"),
+            sk: format!("KEY#{}", key.as_str()),
         }
     }
 
@@ -119,8 +140,21 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
     format!("CUSTOMER#{customer}")
 }
 
+/// The recoveries of a customer have a partition of their own, so that the role of their
+/// workflow can write to it and to nothing else.
+pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
+    format!("{RECOVERY_PREFIX}{customer}")
+}
+
 pub(crate) fn message_partition(id: &MessageId) -> String {
     format!("{MESSAGE_PREFIX}{id}")
+}
+
+/// The key of a recovery's item, its partition first. The definition of its workflow builds it
+/// from the same ids.
+pub fn recovery_key(key: &RecoveryKey) -> (String, String) {
+    let Key { pk, sk } = Key::recovery(key);
+    (pk, sk)
 }
 
 /// The item of a new message, as the workflow writes it.
@@ -134,7 +168,7 @@ pub fn message_item(message: &Message, received_at: Timestamp, expires_at: Times
         deadline: message.deadline,
         is_test: message.is_test,
         received_at,
-        payload: Bytes(message.payload.as_gzip().to_vec()),
+        payload: message.payload.clone(),
         expires_at: expires_at.as_secs(),
     })
 }
@@ -163,7 +197,7 @@ fn to_item(value: &impl Serialize) -> Item {
 }
 
 /// Bytes that become DynamoDB's binary type.
-struct Bytes(Vec<u8>);
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -207,7 +241,7 @@ pub(crate) struct MessageItem {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_test: bool,
     received_at: Timestamp,
-    payload: Bytes,
+    payload: Payload,
     expires_at: i64,
 }
 
@@ -232,7 +266,7 @@ impl From<MessageItem> for Message {
             time: item.time,
             deadline: item.deadline,
             is_test: item.is_test,
-            payload: Payload::from_gzip(item.payload.0),
+            payload: item.payload,
         }
     }
 }
@@ -256,6 +290,8 @@ pub(crate) struct DeliveryItem {
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Absent while there are none: a workflow writes no list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<AttemptItem>,
     #[serde(default, skip_serializing_if = "is_zero")]
     earlier_attempts: u32,
@@ -386,8 +422,6 @@ pub(crate) struct SubscriptionItem {
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_by: Option<Bytes>,
 }
 
 impl From<&Subscription> for SubscriptionItem {
@@ -418,9 +452,6 @@ impl From<&Subscription> for SubscriptionItem {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
-            created_by: subscription
-                .created_by
-                .map(|digest| Bytes(digest.as_bytes().to_vec())),
         }
     }
 }
@@ -429,10 +460,6 @@ impl TryFrom<SubscriptionItem> for Subscription {
     type Error = String;
 
     fn try_from(item: SubscriptionItem) -> Result<Self, String> {
-        let created_by = item.created_by.map(|digest| digest.0.try_into());
-        let created_by = created_by
-            .transpose()
-            .map_err(|_| "createdBy is no digest")?;
         let secrets = item.secrets.into_iter().map(SecretItem::into_domain);
         let secrets = secrets.collect::<Option<Vec<_>>>();
         Ok(Self {
@@ -463,7 +490,6 @@ impl TryFrom<SubscriptionItem> for Subscription {
             created_at: item.created_at,
             updated_at: item.updated_at,
             version: item.version,
-            created_by: created_by.map(RequestDigest::from_bytes),
         })
     }
 }
@@ -572,6 +598,8 @@ impl From<DataKeyItem> for WrappedDataKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write_units::billed_bytes;
+    use serde_json::json;
     use webhooks_testkit::samples;
 
     #[test]
@@ -602,6 +630,56 @@ mod tests {
     }
 
     #[test]
+    fn no_item_is_larger_than_its_subscription_counts() {
+        let text = |length| "x".repeat(length);
+        let pairs = (0..20).map(|n| (format!("x-name-{n:02}"), text(100)));
+        let pairs: BTreeMap<_, _> = pairs.collect();
+        let patterns = (0..50).map(|n| format!("order.created.{n}").try_into().unwrap());
+        let schedule = (0..50_u32).map(|n| 604_800 * n.min(1)).collect();
+        let health = Health {
+            failing_since: Some(samples::NOW),
+            circuit: Some(OpenCircuit {
+                until: samples::NOW,
+                cooldown: OpenCircuit::LONGEST,
+            }),
+            slow_since: Some(samples::NOW),
+        };
+        let small = Subscription {
+            health,
+            ..samples::subscription("acme", 1)
+        };
+        let large = Subscription {
+            customer_id: text(128).parse().unwrap(),
+            url: EndpointUrl::from_stored(&format!("https://example.com/{}", text(1_000))).unwrap(),
+            event_types: patterns.collect::<Vec<_>>().try_into().unwrap(),
+            filter: Some(Filter::from_stored(text(2_048))),
+            payload_format: PayloadFormat::Standard,
+            description: Some(text(512).try_into().unwrap()),
+            metadata: pairs.clone().try_into().unwrap(),
+            headers: CustomHeaders::new(pairs).unwrap(),
+            timeout: Some(7.try_into().unwrap()),
+            limits: Limits {
+                rate: Some(200.try_into().unwrap()),
+                in_flight: Some(50.try_into().unwrap()),
+            },
+            retry_policy: Some(RetryPolicy::schedule(schedule).unwrap()),
+            secrets: samples::migrating_secrets(),
+            disabled: Some(Disabled {
+                reason: DisabledReason::EndpointGone,
+                at: samples::NOW,
+            }),
+            ..small.clone()
+        };
+        for subscription in [small, large] {
+            let item = to_item(&SubscriptionItem::from(&subscription));
+            let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
+            assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");
+            let most = bytes + bytes / 10 + 200;
+            assert!(counted < most, "{bytes} bytes, counted as {counted}");
+        }
+    }
+
+    #[test]
     fn a_subscription_without_a_current_secret_is_not_read() {
         let subscription = samples::subscription("acme", 1);
         for expires_at in [vec![], vec![Some(samples::NOW)], vec![None, None]] {
@@ -619,10 +697,13 @@ mod tests {
         let item: MessageItem =
             serde_dynamo::from_item(message_item(&message, samples::NOW, samples::NOW)).unwrap();
         assert_eq!(Message::from(item), message);
-        for payload_format in [PayloadFormat::Standard, PayloadFormat::Event] {
+        for (payload_format, attempts) in [
+            (PayloadFormat::Standard, vec![]),
+            (PayloadFormat::Event, vec![samples::failed_attempt(1)]),
+        ] {
             let delivery = Delivery {
                 payload_format,
-                attempts: vec![samples::failed_attempt(1)],
+                attempts,
                 ..samples::delivery(&message, samples::subscription_id(1))
             };
             let item: DeliveryItem = serde_dynamo::from_item(delivery_item(&delivery)).unwrap();
@@ -631,11 +712,10 @@ mod tests {
     }
 
     #[test]
-    fn binary_goes_through_the_workflow_as_base64() {
+    fn a_payload_is_stored_as_the_workflow_carries_it() {
         let message = samples::message("acme", "event-1");
-        let json =
-            serde_json::to_value(message_item(&message, samples::NOW, samples::NOW)).unwrap();
-        let payload = json["payload"]["B"].as_str().unwrap();
-        assert!(payload.starts_with("H4sI"), "gzip in base64: {payload}");
+        let item = serde_json::to_value(message_item(&message, samples::NOW, samples::NOW));
+        let carried = serde_json::to_value(&message).unwrap();
+        assert_eq!(item.unwrap()["payload"], json!({"S": carried["payload"]}));
     }
 }

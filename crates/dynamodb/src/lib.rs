@@ -9,7 +9,7 @@
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | line | `SUBSCRIPTION#{subscription id}` | `LINE` |
-//! | recovery | `CUSTOMER#{customer id}` | `RECOVERY#{subscription id}#{recovery id}` |
+//! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
@@ -31,15 +31,17 @@ mod deliveries;
 mod due_index;
 mod gather;
 mod gathered;
+mod idempotency;
 mod line;
 mod lists;
 mod overdue;
 mod recoveries;
 mod store;
 mod subscriptions;
+mod transaction;
+mod usage;
 #[cfg(test)]
 mod write_units;
 
 pub use overdue::{OverduePage, ScanCursor, Segment};
-pub use recoveries::MarkFailed;
 pub use store::DynamoStore;

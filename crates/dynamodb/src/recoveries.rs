@@ -3,7 +3,6 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::{Deserialize, Serialize};
-use serde_dynamo::Item;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
@@ -20,8 +19,8 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, RECOVERY_PREFIX, SORT_KEY,
-    customer_partition, delivery_item,
+    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, delivery_item,
+    recovery_partition,
 };
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
@@ -130,58 +129,6 @@ impl TryFrom<RecoveryItem> for Recovery {
     }
 }
 
-/// The update that says of a recovery that its workflow has failed, as the workflow writes
-/// it: the parts of an `UpdateItem`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MarkFailed {
-    key: Item,
-    update: &'static str,
-    condition: &'static str,
-    names: Names,
-    values: Item,
-}
-
-#[derive(Serialize)]
-struct Names {
-    #[serde(rename = "#status")]
-    status: &'static str,
-}
-
-impl MarkFailed {
-    /// The update for this recovery. It leaves one alone that has ended.
-    pub fn of(recovery: &Recovery) -> Self {
-        #[derive(Serialize)]
-        struct Values {
-            #[serde(rename = ":failed")]
-            failed: &'static str,
-            #[serde(rename = ":running")]
-            running: &'static str,
-            #[serde(rename = ":stopping")]
-            stopping: &'static str,
-            #[serde(rename = ":one")]
-            one: u32,
-        }
-        let values = Values {
-            failed: RecoveryStatus::Failed.as_str(),
-            running: RecoveryStatus::Running.as_str(),
-            stopping: RecoveryStatus::Stopping.as_str(),
-            one: 1,
-        };
-        Self {
-            key: item(&Key::recovery(&recovery.key())),
-            update: "SET #status = :failed ADD version :one",
-            condition: "#status IN (:running, :stopping)",
-            names: Names { status: "status" },
-            values: item(&values),
-        }
-    }
-}
-
-fn item(value: &impl Serialize) -> Item {
-    serde_dynamo::to_item(value).expect("it has string keys and no other obstacles")
-}
-
 impl RecoveryStore for DynamoStore {
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.insert_item(&RecoveryItem::from(recovery), "insert recovery")
@@ -252,12 +199,9 @@ impl RecoveryStore for DynamoStore {
             .expression_attribute_names("#sk", SORT_KEY)
             .expression_attribute_values(
                 ":customer",
-                AttributeValue::S(customer_partition(customer)),
+                AttributeValue::S(recovery_partition(customer)),
             )
-            .expression_attribute_values(
-                ":prefix",
-                AttributeValue::S(format!("{RECOVERY_PREFIX}{subscription}#")),
-            )
+            .expression_attribute_values(":prefix", AttributeValue::S(format!("{subscription}#")))
             .set_exclusive_start_key(start)
             .scan_index_forward(false)
             .consistent_read(true)
@@ -322,7 +266,6 @@ impl RecoverySource for DynamoStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use webhooks_testkit::samples;
 
     #[test]
@@ -333,22 +276,6 @@ mod tests {
                 into_domain::<RecoveryItem, Recovery>(item).unwrap(),
                 recovery
             );
-        }
-    }
-
-    #[test]
-    fn a_workflow_that_fails_says_so_of_a_recovery_that_has_not_ended() {
-        let [recovery, _] = samples::recoveries("acme");
-        let update = serde_json::to_value(MarkFailed::of(&recovery)).unwrap();
-        assert_eq!(update["key"]["pk"], json!({"S": "CUSTOMER#acme"}));
-        assert_eq!(update["values"][":failed"], json!({"S": "failed"}));
-        assert_eq!(update["names"], json!({"#status": "status"}));
-        for part in ["update", "condition"] {
-            let text = update[part].as_str().unwrap();
-            let words = text.split([' ', ',', '(', ')']);
-            for value in words.filter(|word| word.starts_with(':')) {
-                assert!(update["values"][value].is_object(), "{value} of {part}");
-            }
         }
     }
 }

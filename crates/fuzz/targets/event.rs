@@ -6,7 +6,7 @@ use bolero::check;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use webhooks_domain::errors;
-use webhooks_domain::event::{EventReader, MAX_EVENT_BYTES, MAX_SEALED_BYTES};
+use webhooks_domain::event::{EventReader, MAX_CARRIED_BYTES, MAX_EVENT_BYTES};
 use webhooks_domain::message::Message;
 use webhooks_domain::payload_format::PayloadFormat;
 
@@ -100,6 +100,6 @@ fn is_the_event(message: &Message, event: &str) {
         message
     );
     let payload = &serde_json::from_str::<Value>(&workflow).unwrap()["payload"];
-    assert!(payload.as_str().unwrap().len() <= MAX_SEALED_BYTES);
+    assert!(payload.as_str().unwrap().len() <= MAX_CARRIED_BYTES);
     assert!(event.len() <= MAX_EVENT_BYTES && body.len() <= MAX_EVENT_BYTES + 1_024);
 }

@@ -6,7 +6,6 @@ use serde::Serialize;
 use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{RecoveryWorkflow, WorkflowError};
 use webhooks_domain::recovery::Recovery;
-use webhooks_dynamodb::MarkFailed;
 
 /// The workflow of recoveries, in Step Functions.
 pub(crate) struct SfnWorkflow {
@@ -14,14 +13,13 @@ pub(crate) struct SfnWorkflow {
     arn: String,
 }
 
-/// What `recovery.asl.json` takes.
+/// What `recovery.asl.json` takes: the ids of a recovery, and nothing that it writes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Input<'a> {
     customer_id: &'a CustomerId,
     subscription_id: SubscriptionId,
     recovery_id: RecoveryId,
-    mark_failed: MarkFailed,
 }
 
 impl SfnWorkflow {
@@ -38,7 +36,6 @@ impl RecoveryWorkflow for SfnWorkflow {
             customer_id: &recovery.customer_id,
             subscription_id: recovery.subscription_id,
             recovery_id: recovery.id,
-            mark_failed: MarkFailed::of(recovery),
         };
         let input = serde_json::to_string(&input).map_err(|error| WorkflowError(error.into()))?;
         let started = self

@@ -50,7 +50,7 @@ pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) ->
 fn call(delivery: &Delivery, lane: Lane) -> Call {
     let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
         body: encode(&Hint::first(delivery.id).on(lane)),
-        group_id: delivery.id.subscription.to_string(),
+        group_id: delivery.customer_id.to_string(),
         lane,
     });
     Call {
@@ -62,7 +62,8 @@ fn call(delivery: &Delivery, lane: Lane) -> Call {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webhooks_domain::event::MAX_SEALED_BYTES;
+    use serde_json::Value;
+    use webhooks_domain::event::MAX_CARRIED_BYTES;
     use webhooks_domain::look_up::{MAX_CALL_BYTES, calls_per_page};
     use webhooks_domain::message::{Message, Payload};
     use webhooks_domain::payload_format::PayloadFormat;
@@ -101,8 +102,10 @@ mod tests {
 
     #[test]
     fn the_largest_output_fits_into_what_step_functions_carries() {
-        let longest = Payload::from_gzip(vec![0; MAX_SEALED_BYTES / 4 * 3]);
-        for payload in [Payload::new("{}"), longest] {
+        let compressed = Payload::from_text("H".repeat(MAX_CARRIED_BYTES));
+        let plain = format!("{{{}", "\"".repeat(MAX_CARRIED_BYTES / 2));
+        for payload in [Payload::new("{}"), compressed, Payload::from_text(plain)] {
+            assert!(payload.carried_len() <= MAX_CARRIED_BYTES + 1);
             let page = full_page(payload);
             let calls = prepare_calls(&page, NOW, DAY_MAX);
             let size = json_len(&calls);
@@ -118,6 +121,73 @@ mod tests {
         let calls = prepare_calls(&full_page(Payload::new("{}")), NOW, DAY_MAX);
         for call in &calls.calls {
             assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
+        }
+    }
+
+    /// The attributes of an item in DynamoDB's JSON that a state machine may not write, as
+    /// `name: type`: all but strings, numbers and booleans.
+    fn refused_attributes(item: &Value) -> Vec<String> {
+        let attributes = item.as_object().unwrap().iter();
+        attributes
+            .filter_map(|(name, value)| {
+                let types: Vec<&str> = value.as_object()?.keys().map(String::as_str).collect();
+                (!matches!(types.as_slice(), ["S" | "N" | "BOOL"]))
+                    .then(|| format!("{name}: {}", types.join(" ")))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_workflow_writes_strings_numbers_and_booleans_only() {
+        let mut page = full_page(Payload::new(r#"{"detail":{}}"#));
+        page.subscriptions.truncate(3);
+        page.subscriptions[1].status = SubscriptionStatus::Paused;
+        page.subscriptions[2].payload_format = PayloadFormat::Standard;
+        let noise = "x".repeat(1_000);
+        let long = full_page(Payload::new(&format!(r#"{{"detail":"{noise}"}}"#)));
+        let test = Page {
+            message: Message {
+                is_test: true,
+                deadline: None,
+                ..page.message.clone()
+            },
+            ..page.clone()
+        };
+        for page in [page, long, test] {
+            let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+            let calls = json["calls"].as_array().unwrap();
+            assert_eq!(calls.len(), page.subscriptions.len());
+            let items = calls.iter().map(|call| &call["item"]);
+            for item in items.chain([&json["message"]]) {
+                assert_eq!(refused_attributes(item), [""; 0], "{item}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_planted_binary_list_or_map_is_refused() {
+        let page = full_page(Payload::new("{}"));
+        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        for planted in [
+            serde_json::json!({"B": "H4sI"}),
+            serde_json::json!({"L": []}),
+            serde_json::json!({"M": {}}),
+            serde_json::json!({"SS": ["a"]}),
+            serde_json::json!({"NULL": true}),
+            serde_json::json!({"S": "a", "B": "H4sI"}),
+        ] {
+            let mut item = json["message"].clone();
+            item["payload"] = planted;
+            assert_eq!(refused_attributes(&item).len(), 1, "{item}");
+        }
+    }
+
+    #[test]
+    fn the_message_group_is_the_customer() {
+        let page = full_page(Payload::new("{}"));
+        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        for call in json["calls"].as_array().unwrap() {
+            assert_eq!(call["queue"]["groupId"], page.message.customer_id.as_str());
         }
     }
 

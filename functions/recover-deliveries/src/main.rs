@@ -21,8 +21,10 @@ use webhooks_sqs::SqsQueue;
 /// What the last part that was begun may take.
 const TIME_FOR_A_PART: Duration = Duration::from_secs(15);
 
-/// What the workflow passes on: which recovery it runs. What else it has is its own.
+/// What the workflow passes on: which recovery it runs. The definition builds the key of its
+/// item from these ids, so that an input with anything else is refused.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Input {
     #[serde(rename = "customerId")]
     customer: CustomerId,
@@ -106,12 +108,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_workflow_has_for_itself_is_left_alone() {
-        let input = r#"{"customerId": "acme", "subscriptionId": "sub_70e79b2df96dcca5a0a362236c8d86f4",
-            "recoveryId": "rec_019ab3f0c2d17c6e5d4c3b2a19080706", "markFailed": {"key": {}}}"#;
-        let key = RecoveryKey::from(serde_json::from_str::<Input>(input).unwrap());
+    fn an_input_is_the_ids_of_a_recovery_and_nothing_else() {
+        let ids = serde_json::json!({
+            "customerId": "acme",
+            "subscriptionId": "sub_70e79b2df96dcca5a0a362236c8d86f4",
+            "recoveryId": "rec_019ab3f0c2d17c6e5d4c3b2a19080706",
+        });
+        let read = |input: &serde_json::Value| serde_json::from_str::<Input>(&input.to_string());
+        let key = RecoveryKey::from(read(&ids).unwrap());
         assert_eq!(key.customer.as_str(), "acme");
-        assert!(serde_json::from_str::<Input>(r#"{"customerId": "acme"}"#).is_err());
+        for (name, planted) in [
+            ("markFailed", serde_json::json!({"key": {}})),
+            ("customerId", serde_json::json!("acme#CUSTOMER")),
+            ("customerId", serde_json::json!({"S": "acme"})),
+            ("subscriptionId", serde_json::json!("SUBSCRIPTION#1")),
+            ("recoveryId", serde_json::json!(null)),
+        ] {
+            let mut input = ids.clone();
+            input[name] = planted;
+            assert!(read(&input).is_err(), "{input}");
+        }
     }
 
     #[test]
