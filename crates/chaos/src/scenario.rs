@@ -150,7 +150,7 @@ fn plan(rng: &mut Rng, customer: &str, number: usize) -> Planned {
 
 /// The id that the message of an event with this idempotency key has.
 fn message_id(customer: &str, key: &str) -> String {
-    let named = format!("{customer}\0idempotency-key\0{key}\0");
+    let named = format!("{customer}\0idempotency-key\0{SOURCE}\0{key}\0");
     let digest = digest(&SHA256, named.as_bytes());
     let digits = digest
         .as_ref()
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn a_message_id_is_made_as_the_readme_says() {
-        // printf '%s\0idempotency-key\0%s\0' chaos-1 event-0 | sha256sum
+        // printf '%s\0idempotency-key\0%s\0%s\0' chaos-1 com.example.shop event-0 | sha256sum
         assert_eq!(
             message_id("chaos-1", "event-0"),
-            "msg_f2441530a45de178d6e724b3e643e01f"
+            "msg_208edb5104db5b8aa2161cd2452a237a"
         );
     }
 

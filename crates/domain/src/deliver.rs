@@ -70,6 +70,8 @@ pub enum Report {
         recorded: Recorded,
         /// When its event happened; `None` where no time from then on means anything.
         event_at: Option<Timestamp>,
+        /// Whether it was a test, which nobody is owed.
+        is_test: bool,
         /// What was attempted.
         owed: Owed,
         /// What it has changed for its subscription.
@@ -290,6 +292,7 @@ where
             verdict,
             recorded,
             event_at: event_at(delivery, message),
+            is_test: message.is_test,
             owed: delivery.into(),
             changes,
         })

@@ -274,7 +274,8 @@ impl EventReader {
                         "must be a string of 1 to 256 bytes",
                     )
                 })?;
-                Ok(MessageId::from_idempotency_key(customer_id, &key))
+                let source = key_owner(envelope)?;
+                Ok(MessageId::from_idempotency_key(customer_id, &source, &key))
             }
         }
     }
@@ -289,6 +290,16 @@ impl EventReader {
                 .ok_or_else(|| field(&self.deadline.text, "must be an RFC 3339 time")),
         }
     }
+}
+
+/// To which source an idempotency key belongs. Only an input of a workflow that somebody started
+/// by hand can be without one.
+fn key_owner(envelope: &Envelope) -> Result<String, EventError> {
+    envelope
+        .source
+        .map_or(Some(String::new()), string)
+        .filter(|source| !source.contains('\0'))
+        .ok_or_else(|| field("source", "must be a string without U+0000"))
 }
 
 fn string(raw: &RawValue) -> Option<String> {
@@ -422,6 +433,23 @@ mod tests {
         assert_eq!(id(&with_key), id(&with_key.replace("e-1", "e-2")));
         let without = event(r#"{"customerId":"acme"}"#);
         assert_ne!(id(&without), id(&without.replace("e-1", "e-2")));
+    }
+
+    #[test]
+    fn no_source_uses_up_the_idempotency_keys_of_another() {
+        let of = |source: &str, key: &str| {
+            let detail = format!(r#"{{"customerId":"acme","idempotencyKey":"{key}"}}"#);
+            let event = event(&detail).replace(r#""source":"s","#, source);
+            reader().read(&event).map(|message| message.id)
+        };
+        let id = of(r#""source":"s","#, "k").unwrap();
+        assert_eq!(of(r#""source":"s","#, "k").unwrap(), id);
+        assert_ne!(of(r#""source":"t","#, "k").unwrap(), id);
+        // Started by hand, without a source.
+        assert_ne!(of("", "k").unwrap(), id);
+        for (source, key) in [(r#""source":"s\u0000k","#, "k"), (r#""source":7,"#, "k")] {
+            assert!(of(source, key).is_err(), "{source}");
+        }
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl EventTypePatterns {
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.0.iter().any(|pattern| pattern.matches(event_type))
     }
+
+    /// The patterns as text.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|pattern| pattern.0.as_str())
+    }
 }
 
 impl TryFrom<Vec<EventTypePattern>> for EventTypePatterns {

@@ -15,7 +15,7 @@ mod window;
 use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
-pub use watch::Watch;
+pub use watch::{Endpoint, Watch};
 pub use window::{Pace, Sign, Signs, Window, is_slow};
 
 use crate::delivery::Lane;

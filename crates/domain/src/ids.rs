@@ -142,21 +142,29 @@ impl MessageId {
     const PREFIX: &str = "msg_";
 
     /// The id of the message that a producer named with an idempotency key.
-    pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
-        Self(derive(customer, "idempotency-key", key))
+    ///
+    /// A key belongs to the event's `source`. IAM can confine a producer to its source, and
+    /// it must not be able to use up the keys of another.
+    pub fn from_idempotency_key(customer: &CustomerId, source: &str, key: &str) -> Self {
+        Self(derive(customer, "idempotency-key", &[source, key]))
     }
 
     /// The id of the message made from the `EventBridge` event with this id.
     pub fn from_event_id(customer: &CustomerId, event_id: &str) -> Self {
-        Self(derive(customer, "event-id", event_id))
+        Self(derive(customer, "event-id", &[event_id]))
     }
 }
 
-/// The first 16 bytes of SHA-256 over the three texts, each ended by a NUL.
+/// The first 16 bytes of SHA-256 over these texts, each ended by a NUL.
 ///
-/// The customer is a part of it: two customers may use one idempotency key.
-fn derive(customer: &CustomerId, kind: &str, name: &str) -> u128 {
-    let text = format!("{customer}\0{kind}\0{name}\0");
+/// The customer is a part of it: two customers may use one idempotency key. No text but the
+/// last may hold a NUL itself.
+fn derive(customer: &CustomerId, kind: &str, names: &[&str]) -> u128 {
+    let mut text = format!("{customer}\0{kind}\0");
+    for name in names {
+        text.push_str(name);
+        text.push('\0');
+    }
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     let first = hash.as_ref()[..16].try_into().expect("SHA-256 is 32 bytes");
     u128::from_be_bytes(first)
@@ -165,7 +173,7 @@ fn derive(customer: &CustomerId, kind: &str, name: &str) -> u128 {
 hex_form!(MessageId);
 text_form!(MessageId);
 
-/// A subscription's id: `sub_` and 32 hexadecimal digits, random or derived.
+/// A subscription's id: `sub_` and 32 hexadecimal digits, random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(u128);
 
@@ -173,17 +181,14 @@ impl SubscriptionId {
     const PREFIX: &str = "sub_";
 
     /// A new id, from the system's random source.
+    ///
+    /// Ids are never used twice: a subscription that is created again is another one.
     pub fn random(random: &SystemRandom) -> Self {
         let mut bytes = [0; 16];
         random
             .fill(&mut bytes)
             .expect("the system's random source answers once the process runs");
         Self(u128::from_be_bytes(bytes))
-    }
-
-    /// The id of the subscription that a request with this idempotency key creates.
-    pub fn from_idempotency_key(customer: &CustomerId, key: &str) -> Self {
-        Self(derive(customer, "subscription", key))
     }
 }
 
@@ -291,11 +296,22 @@ mod tests {
 
     #[test]
     fn one_idempotency_key_names_one_message_per_customer() {
-        let id = MessageId::from_idempotency_key(&customer("acme"), "k1");
-        assert_eq!(id, MessageId::from_idempotency_key(&customer("acme"), "k1"));
-        assert_ne!(id, MessageId::from_idempotency_key(&customer("acme"), "k2"));
-        assert_ne!(id, MessageId::from_idempotency_key(&customer("bolt"), "k1"));
-        assert_ne!(id, MessageId::from_event_id(&customer("acme"), "k1"));
+        let id = |name, source, key| MessageId::from_idempotency_key(&customer(name), source, key);
+        assert_eq!(id("acme", "shop", "k1"), id("acme", "shop", "k1"));
+        assert_ne!(id("acme", "shop", "k1"), id("acme", "shop", "k2"));
+        assert_ne!(id("acme", "shop", "k1"), id("bolt", "shop", "k1"));
+        assert_ne!(
+            id("acme", "shop", "k1"),
+            MessageId::from_event_id(&customer("acme"), "k1")
+        );
+    }
+
+    #[test]
+    fn a_key_of_one_source_is_another_message_than_the_same_key_of_another() {
+        let id = |source, key| MessageId::from_idempotency_key(&customer("acme"), source, key);
+        assert_ne!(id("shop", "k1"), id("billing", "k1"));
+        assert_ne!(id("shop", "k1"), id("shopk", "1"));
+        assert_ne!(id("", "shop"), id("shop", ""));
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub mod outbound;
 pub mod payload_format;
 pub mod ports;
 pub mod prepare;
+pub mod quota;
 pub mod recovery;
 pub mod resend;
 pub mod retry;

@@ -12,7 +12,9 @@ use ring::rand::SystemRandom;
 
 pub(crate) use change::{Field, fields};
 pub use change::{FieldError, SubscriptionChange, no_fields, test_event_type};
-pub use idempotency::{IdempotencyKey, IdempotencyKeyError, Once, RequestDigest};
+pub use idempotency::{
+    IdempotencyKey, IdempotencyKeyError, IdempotencyRecord, Once, RequestDigest,
+};
 pub use map_change::MapChange;
 pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};
@@ -23,9 +25,11 @@ use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, RequestTimeout};
 use crate::ports::{
-    Clock, DataKeyStore, HealthStore, InsertOutcome, KeyService, StoreError, SubscriptionDirectory,
-    SubscriptionPage, SubscriptionStore, WriteOutcome,
+    Clock, Creation, CreationOutcome, DataKeyStore, HealthFate, HealthStore, KeyService,
+    Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage,
+    SubscriptionStore, WriteOutcome,
 };
+use crate::quota::{Quota, Usage};
 use crate::retry::RetryPolicy;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -64,6 +68,23 @@ pub enum ManageError {
         /// What it created.
         subscription: SubscriptionId,
     },
+    /// The customer has as many subscriptions as the stack allows.
+    #[error("customer `{customer}` has {max} subscriptions, the most that the stack allows")]
+    TooMany {
+        /// Whose they are.
+        customer: CustomerId,
+        /// The most.
+        max: u32,
+    },
+    /// The customer's subscriptions would be too large together.
+    #[error(
+        "the subscriptions of customer `{customer}` would take more than {max} bytes together",
+        max = Quota::MAX_BYTES
+    )]
+    TooLargeTogether {
+        /// Whose they are.
+        customer: CustomerId,
+    },
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,6 +102,28 @@ pub struct Created {
     pub secret: Secret,
     /// Whether it is this request that has created it.
     pub is_new: bool,
+}
+
+/// A subscription that a request was to change.
+#[derive(Debug)]
+pub struct Updated {
+    /// As it was before. Where nothing has changed it is the same, its version too.
+    pub before: Subscription,
+    /// As it is now.
+    pub subscription: Subscription,
+}
+
+impl Updated {
+    /// Whether it signs with another secret now.
+    pub fn has_new_secret(&self) -> bool {
+        self.subscription.secrets.current() != self.before.secrets.current()
+    }
+
+    /// Whether its deliveries are sent now, and were not before.
+    pub fn is_enabled(&self) -> bool {
+        let is_active = |of: &Subscription| of.status == SubscriptionStatus::Active;
+        is_active(&self.subscription) && !is_active(&self.before)
+    }
 }
 
 /// A secret that signs.
@@ -108,7 +151,15 @@ pub struct Manage<T, V, C> {
     pub retention: Duration,
     /// How long the stack lets any endpoint take.
     pub request_timeout: RequestTimeout,
+    /// What a customer may have.
+    pub quota: Quota,
 }
+
+/// How often a write is tried that others get in the way of.
+const MAX_TRIES: u32 = 4;
+
+/// How many subscriptions are read at once to count them.
+const COUNTED_AT_ONCE: u32 = 200;
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
@@ -119,18 +170,57 @@ where
 {
     /// Creates a subscription. Gives its secret too.
     ///
-    /// With `once`, the id follows from the key: the same request again gives what the first
-    /// one has created, for as long as that is there.
+    /// With `once` the request can be sent again: it gives what the first one has created, for
+    /// as long as that is there and the key is kept. After that it creates another one.
     pub async fn create(
         &self,
         customer: &CustomerId,
         change: SubscriptionChange,
         once: Option<&Once>,
     ) -> Result<Created, ManageError> {
-        let id = match once {
-            Some(once) => SubscriptionId::from_idempotency_key(customer, once.key.as_str()),
-            None => SubscriptionId::random(&self.random),
+        let (subscription, secret) = self.new_subscription(customer, change).await?;
+        let now = self.clock.now();
+        let record = once.map(|once| IdempotencyRecord::new(customer, once, subscription.id, now));
+        let mut creation = Creation {
+            record: record.as_ref(),
+            ..Creation::of(&subscription, self.quota)
         };
+        for _ in 0..MAX_TRIES {
+            match self.table.insert(&creation).await? {
+                // An id is 128 random bits: what is there already is this very subscription,
+                // whose first write was answered too late and sent again.
+                CreationOutcome::Created | CreationOutcome::AlreadyThere => {
+                    return Ok(Created {
+                        subscription,
+                        secret,
+                        is_new: true,
+                    });
+                }
+                CreationOutcome::KeyInUse(found) => {
+                    let body = record.as_ref().map(|record| record.body);
+                    match self.created_before(&found, body).await? {
+                        Some(created) => return Ok(created),
+                        None => creation.deleted = Some(found.subscription),
+                    }
+                }
+                CreationOutcome::QuotaExceeded(counted) => {
+                    let growth = Usage::of(&subscription);
+                    self.make_sure(customer, counted, growth).await?;
+                }
+            }
+        }
+        Err(ManageError::Conflict {
+            subscription: subscription.id,
+        })
+    }
+
+    /// What a request for a new subscription describes.
+    async fn new_subscription(
+        &self,
+        customer: &CustomerId,
+        change: SubscriptionChange,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let id = SubscriptionId::random(&self.random);
         let now = self.clock.now();
         let limits = change.limits(Limits::default());
         let url = change.url.ok_or(FieldError::required("url"))?;
@@ -161,42 +251,72 @@ where
             created_at: now,
             updated_at: now,
             version: 1,
-            created_by: once.map(|once| once.body),
         };
-        match (self.table.insert(&subscription).await?, once) {
-            (InsertOutcome::AlreadyThere, Some(once)) => {
-                self.created_before(customer, id, once).await
-            }
-            // Without a key the id is 128 random bits: what is there already is this very
-            // subscription, whose first write was answered too late and sent again.
-            (InsertOutcome::AlreadyThere, None) | (InsertOutcome::Inserted, _) => Ok(Created {
-                subscription,
-                secret,
-                is_new: true,
-            }),
-        }
+        check_size(&subscription)?;
+        Ok((subscription, secret))
     }
 
-    /// What the same request has created before.
+    /// What the request with this record has created. `None` when that is deleted: then the
+    /// key is free again.
     async fn created_before(
         &self,
-        customer: &CustomerId,
-        id: SubscriptionId,
-        once: &Once,
-    ) -> Result<Created, ManageError> {
+        record: &IdempotencyRecord,
+        body: Option<RequestDigest>,
+    ) -> Result<Option<Created>, ManageError> {
+        let (customer, id) = (&record.customer_id, record.subscription);
         let Some(subscription) = self.table.get(customer, &id).await? else {
-            return Err(ManageError::Conflict { subscription: id });
+            return Ok(None);
         };
-        if subscription.created_by != Some(once.body) {
+        if body != Some(record.body) {
             return Err(ManageError::KeyReused { subscription: id });
         }
         let current = subscription.secrets.current();
         let secret = self.vault.open(current, customer, &id).await?;
-        Ok(Created {
+        Ok(Some(Created {
             subscription,
             secret,
             is_new: false,
-        })
+        }))
+    }
+
+    /// Counts what a customer has after its quota has refused a growth, and corrects the
+    /// table's count, should that be wrong. An error when the refusal was right.
+    async fn make_sure(
+        &self,
+        customer: &CustomerId,
+        counted: Usage,
+        growth: Usage,
+    ) -> Result<(), ManageError> {
+        let actual = self.count(customer).await?;
+        if actual != counted {
+            self.table.correct_usage(customer, counted, actual).await?;
+        }
+        let max = self.quota.subscriptions;
+        let after = actual + growth;
+        if self.quota.has_room(actual, growth) {
+            Ok(())
+        } else if growth.subscriptions > 0 && after.subscriptions > i64::from(max) {
+            let customer = customer.clone();
+            Err(ManageError::TooMany { customer, max })
+        } else {
+            let customer = customer.clone();
+            Err(ManageError::TooLargeTogether { customer })
+        }
+    }
+
+    async fn count(&self, customer: &CustomerId) -> Result<Usage, StoreError> {
+        let (mut usage, mut after) = (Usage::default(), None);
+        loop {
+            let page = self.table.page(customer, after.as_ref(), COUNTED_AT_ONCE);
+            let page = page.await?;
+            for subscription in &page.subscriptions {
+                usage = usage + Usage::of(subscription);
+                after = Some(subscription.id);
+            }
+            if !page.has_more {
+                return Ok(usage);
+            }
+        }
     }
 
     /// Reads a subscription.
@@ -250,28 +370,74 @@ where
         Ok((subscription, active))
     }
 
-    /// Changes the fields that the change names; the others stay.
+    /// Changes the fields that the change names; the others stay. What changes nothing is not
+    /// written, and counts no version.
     ///
-    /// A new secret signs from the next attempt on, and no other one any more.
+    /// A new secret signs from the next attempt on, and no other one any more. An endpoint
+    /// whose URL or headers are changed, or whose subscription is made active, starts anew.
     pub async fn update(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
         precondition: &Precondition,
         change: SubscriptionChange,
+    ) -> Result<Updated, ManageError> {
+        let before = self.show_for_change(customer, id, precondition).await?;
+        let makes_active = change.status == Some(SubscriptionStatus::Active);
+        let mut changed = self.changed(&before, change).await?;
+        let starts_anew = makes_active || !changed.has_endpoint_of(&before);
+        if starts_anew {
+            changed.health = Health::default();
+        }
+        if changed == before {
+            return Ok(Updated {
+                subscription: before.clone(),
+                before,
+            });
+        }
+        if (Subscription {
+            health: before.health,
+            ..changed.clone()
+        }) == before
+        {
+            // Its health alone is no part of a version.
+            let forgotten = self.table.change_health(&before, &changed.health).await?;
+            return match forgotten {
+                WriteOutcome::Written => Ok(Updated {
+                    before,
+                    subscription: changed,
+                }),
+                WriteOutcome::Overtaken => Err(overtaken(*id, precondition)),
+            };
+        }
+        changed.updated_at = self.clock.now();
+        changed.version += 1;
+        let health = if starts_anew {
+            HealthFate::Forgotten
+        } else {
+            HealthFate::Kept
+        };
+        let subscription = self.replace(&before, changed, health, precondition).await?;
+        Ok(Updated {
+            before,
+            subscription,
+        })
+    }
+
+    /// The subscription with the fields of the change, and the version that it has.
+    async fn changed(
+        &self,
+        current: &Subscription,
+        change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
-        let current = self.show_for_change(customer, id, precondition).await?;
-        let before = current.clone();
         let status = change.status.unwrap_or(current.status);
         let secrets = match &change.secret {
-            Some(secret) => {
-                let version = current.secrets.next_version();
-                SealedSecrets::only(self.vault.seal(secret, customer, id, version).await?)
-            }
-            None => current.secrets,
+            Some(secret) => self.only_secret(current, secret).await?,
+            None => current.secrets.clone(),
         };
         let limits = change.limits(current.limits);
-        let mut changed = Subscription {
+        let current = current.clone();
+        Ok(Subscription {
             limits,
             url: change.url.unwrap_or(current.url),
             event_types: change.event_types.unwrap_or(current.event_types),
@@ -296,32 +462,26 @@ where
             disabled: current
                 .disabled
                 .filter(|_| status == SubscriptionStatus::Disabled),
-            updated_at: self.clock.now(),
-            version: current.version + 1,
             ..current
-        };
-        if change.status == Some(SubscriptionStatus::Active) {
-            changed.health = self.forget_health(&before, precondition).await?;
-        }
-        self.replace(changed, precondition).await
+        })
     }
 
-    /// What was seen of the endpoint before counts no more once somebody has made it active.
-    /// Before that is written: a crash in between leaves it as it was, and not disabled again
-    /// at the next failure.
-    async fn forget_health(
+    /// The secrets of a subscription that signs with this one alone from now on.
+    async fn only_secret(
         &self,
         current: &Subscription,
-        precondition: &Precondition,
-    ) -> Result<Health, ManageError> {
-        let well = Health::default();
-        if current.health == well {
-            return Ok(well);
+        secret: &Secret,
+    ) -> Result<SealedSecrets, ManageError> {
+        let (customer, id) = (&current.customer_id, &current.id);
+        let stored = &current.secrets;
+        if stored.iter().count() == 1
+            && self.vault.open(stored.current(), customer, id).await? == *secret
+        {
+            return Ok(stored.clone());
         }
-        match self.table.change_health(current, &well).await? {
-            WriteOutcome::Written => Ok(well),
-            WriteOutcome::Overtaken => Err(overtaken(current.id, precondition)),
-        }
+        let version = stored.next_version();
+        let sealed = self.vault.seal(secret, customer, id, version).await?;
+        Ok(SealedSecrets::only(sealed))
     }
 
     /// Makes a new secret the current one; the one before signs for the overlap still.
@@ -351,26 +511,46 @@ where
         let sealed = self.vault.seal(&secret, customer, id, version).await?;
         let secrets = current
             .secrets
+            .clone()
             .rotate(sealed, rotation.overlap, now)
             .map_err(|error| FieldError::new("overlapSeconds", error))?;
         let rotated = Subscription {
             secrets,
             updated_at: now,
             version: current.version + 1,
-            ..current
+            ..current.clone()
         };
-        Ok((self.replace(rotated, precondition).await?, secret))
+        let rotated = self.replace(&current, rotated, HealthFate::Kept, precondition);
+        Ok((rotated.await?, secret))
     }
 
     async fn replace(
         &self,
+        read: &Subscription,
         changed: Subscription,
+        health: HealthFate,
         precondition: &Precondition,
     ) -> Result<Subscription, ManageError> {
-        match self.table.replace(&changed).await? {
-            WriteOutcome::Written => Ok(changed),
-            WriteOutcome::Overtaken => Err(overtaken(changed.id, precondition)),
+        let growth = Usage::of(&changed) - Usage::of(read);
+        if growth.bytes > 0 {
+            check_size(&changed)?;
         }
+        let replacement = Replacement {
+            read,
+            changed: &changed,
+            health,
+            quota: self.quota,
+        };
+        for _ in 0..MAX_TRIES {
+            match self.table.replace(&replacement).await? {
+                ReplacementOutcome::Written => return Ok(changed),
+                ReplacementOutcome::Overtaken => break,
+                ReplacementOutcome::QuotaExceeded(counted) => {
+                    self.make_sure(&read.customer_id, counted, growth).await?;
+                }
+            }
+        }
+        Err(overtaken(changed.id, precondition))
     }
 
     /// Deletes a subscription. What is still owed to it is cancelled when it comes due.
@@ -380,20 +560,20 @@ where
         id: &SubscriptionId,
         precondition: &Precondition,
     ) -> Result<(), ManageError> {
-        let current = self.show_for_change(customer, id, precondition).await?;
-        let version = match precondition {
-            Precondition::None => None,
-            Precondition::OneOf(_) => Some(current.version),
-        };
-        match self.table.remove(customer, id, version).await? {
-            WriteOutcome::Written => Ok(()),
+        let mut current = self.show_for_change(customer, id, precondition).await?;
+        for _ in 0..MAX_TRIES {
+            if self.table.remove(&current).await? == WriteOutcome::Written {
+                return Ok(());
+            }
             // It has changed, or it is gone: perhaps by this very write, whose first answer
             // was lost.
-            WriteOutcome::Overtaken => match self.table.get(customer, id).await? {
-                None => Ok(()),
-                Some(_) => Err(overtaken(*id, precondition)),
-            },
+            match self.table.get(customer, id).await? {
+                None => return Ok(()),
+                Some(changed) if precondition.holds_for(changed.version) => current = changed,
+                Some(_) => break,
+            }
         }
+        Err(overtaken(*id, precondition))
     }
 
     /// A policy whose deliveries end before the table forgets them.
@@ -438,6 +618,17 @@ where
     ) -> Result<SubscriptionPage, ManageError> {
         Ok(self.table.page(customer, after, limit).await?)
     }
+}
+
+/// Every event of its customer reads it.
+fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
+    let (size, max) = (subscription.size_bytes(), Quota::MAX_SUBSCRIPTION_BYTES);
+    if size <= max {
+        return Ok(());
+    }
+    let problem =
+        format!("makes a subscription of {size} bytes, and must make one of at most {max}");
+    Err(FieldError::new("body", problem))
 }
 
 /// Somebody else was quicker: a failed precondition to whoever has named a version.

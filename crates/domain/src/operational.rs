@@ -279,6 +279,7 @@ mod tests {
             verdict: Verdict::Ended(status),
             recorded,
             event_at: None,
+            is_test: false,
             owed: owed(was_sent_again),
             changes: Vec::new(),
         }

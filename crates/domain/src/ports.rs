@@ -4,6 +4,7 @@
 
 mod lists;
 mod recovery;
+mod subscriptions;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,17 +17,20 @@ pub use lists::{
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
 use crate::due::{Due, Shard};
-use crate::health::Health;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::limits::{Entered, EntryRequest, Slot, TurnRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
-use crate::subscription::{DisabledReason, Subscription};
+use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
 pub use recovery::{
     RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, RecoveryWorkflow, StoredMessage,
     WorkflowError,
+};
+pub use subscriptions::{
+    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
+    SubscriptionStore, SubscriptionSwitch,
 };
 
 /// A failure of the table: ours, never the endpoint's.
@@ -86,61 +90,6 @@ pub enum WriteOutcome {
     Written,
     /// Somebody else has written since; nothing was written.
     Overtaken,
-}
-
-/// Where subscriptions are kept, each by its customer and id.
-pub trait SubscriptionStore {
-    /// Writes a new subscription; refuses when there is one with this id.
-    fn insert(
-        &self,
-        subscription: &Subscription,
-    ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
-
-    /// Reads one, consistently: what was written before is seen.
-    fn get(
-        &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
-    ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
-
-    /// Replaces the subscription whose stored version is `subscription.version - 1`. Its
-    /// health stays as it is stored. Writing the same again is no conflict.
-    fn replace(
-        &self,
-        subscription: &Subscription,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-
-    /// Removes one, whatever its version: removing what is not there is no error. With a
-    /// version, only that one: what is not there has been overtaken.
-    fn remove(
-        &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
-        version: Option<u64>,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-}
-
-/// Turns a subscription off for the system.
-pub trait SubscriptionSwitch {
-    /// Sets the stored status to `disabled`, if the subscription is still as it was read,
-    /// its health included.
-    fn disable(
-        &self,
-        read: &Subscription,
-        reason: DisabledReason,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-}
-
-/// Keeps how the endpoint of a subscription fares.
-pub trait HealthStore {
-    /// Sets the stored health, if it is still as it was read. Nothing else of the
-    /// subscription changes, its version neither.
-    fn change_health(
-        &self,
-        read: &Subscription,
-        health: &Health,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
 /// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.

@@ -189,6 +189,14 @@ impl RetryPolicy {
         Some(Duration::from_secs_f64(seconds))
     }
 
+    /// About as many bytes as it takes where it is stored, and no fewer.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match &self.waits {
+            Waits::Schedule(delays) => 64 + 8 * delays.len(),
+            Waits::Backoff { .. } => 128,
+        }
+    }
+
     /// The longest that a delivery can be pending, unless a receiver asks for more by
     /// `Retry-After`.
     pub fn longest_run(&self) -> Duration {

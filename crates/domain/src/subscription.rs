@@ -5,7 +5,6 @@ use crate::filter::{Filter, FilterError};
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
-use crate::manage::RequestDigest;
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout};
@@ -96,11 +95,48 @@ pub struct Subscription {
     pub updated_at: Timestamp,
     /// Counts its changes, so that two editors do not overwrite each other.
     pub version: u64,
-    /// The request that created it, when that had an idempotency key.
-    pub created_by: Option<RequestDigest>,
 }
 
+/// What a stored subscription takes beside its texts: names, numbers, ids and its health.
+const FIXED_BYTES: usize = 420;
+/// What a name and a value, or an entry of a list, takes beside its text.
+const ENTRY_BYTES: usize = 8;
+/// What a secret takes beside what is sealed: its numbers and its public key.
+const SECRET_BYTES: usize = 64;
+
 impl Subscription {
+    /// About as many bytes as its stored item has, and no fewer.
+    pub fn size_bytes(&self) -> usize {
+        let pair = |(name, value): (&str, &str)| ENTRY_BYTES + name.len() + value.len();
+        let filter = self.filter.as_ref();
+        let description = self.description.as_ref();
+        let policy = self.retry_policy.as_ref();
+        FIXED_BYTES
+            + self.customer_id.as_str().len() * 2
+            + self.url.as_str().len()
+            + self
+                .event_types
+                .iter()
+                .map(|name| ENTRY_BYTES + name.len())
+                .sum::<usize>()
+            + filter.map_or(0, |filter| filter.as_str().len())
+            + description.map_or(0, |description| description.0.len())
+            + self.metadata.iter().map(pair).sum::<usize>()
+            + self.headers.iter().map(pair).sum::<usize>()
+            + policy.map_or(0, RetryPolicy::size_bytes)
+            + self
+                .secrets
+                .iter()
+                .map(|(secret, _)| SECRET_BYTES + secret.sealed.len())
+                .sum::<usize>()
+    }
+
+    /// Whether the other one sends to the same endpoint in the same way: to the same URL with
+    /// the same headers. Then what was seen of its endpoint counts for the other, too.
+    pub fn has_endpoint_of(&self, other: &Self) -> bool {
+        self.url == other.url && self.headers == other.headers
+    }
+
     /// Whether it wants the message, whose event's `detail` is given. Nobody wants a test: it
     /// is sent to one subscription, because somebody asked for it.
     ///

@@ -12,6 +12,7 @@ fn the_world_keeps_the_promises_of_the_ports() {
         .now_or_never()
         .unwrap();
     contract::health(&world, "acme").now_or_never().unwrap();
+    contract::creations(&world, "acme").now_or_never().unwrap();
     contract::lines(&world).now_or_never().unwrap();
     let put = async |message, delivery| world.record_call(message, delivery);
     contract::deliveries(&world, "acme", put)

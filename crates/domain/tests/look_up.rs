@@ -10,7 +10,6 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
 use webhooks_domain::message::Payload;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::SubscriptionStore;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, World, samples};
 
@@ -29,7 +28,7 @@ fn look_up(world: &World) -> LookUp<World> {
 }
 
 fn insert(world: &World, subscription: &Subscription) {
-    world.insert(subscription).now_or_never().unwrap().unwrap();
+    world.store_subscription(subscription);
 }
 
 fn run(world: &World, input: &str) -> Result<Page, LookUpError> {

@@ -7,13 +7,17 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::health::Health;
-use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::manage::{
-    Created, Manage, ManageError, Once, Precondition, RequestDigest, Rotation, SubscriptionChange,
+    Created, IdempotencyRecord, Manage, ManageError, Once, Precondition, RequestDigest, Rotation,
+    SubscriptionChange,
 };
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{Clock, HealthStore, SubscriptionSwitch, WriteOutcome};
+use webhooks_domain::ports::{
+    Clock, HealthFate, HealthStore, Replacement, ReplacementOutcome, SubscriptionStore,
+    SubscriptionSwitch, WriteOutcome,
+};
+use webhooks_domain::quota::Quota;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
@@ -29,6 +33,7 @@ fn manage(world: &World) -> TestManage {
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
         request_timeout: "15".parse().unwrap(),
+        quota: samples::QUOTA,
     }
 }
 
@@ -121,6 +126,7 @@ fn a_change_leaves_what_it_does_not_name() {
             .now_or_never()
             .unwrap()
             .unwrap()
+            .subscription
     };
     let changed = update(r#"{"description":null,"headers":{"x-team":"a"}}"#);
     assert_eq!(
@@ -152,7 +158,8 @@ fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
     let update = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
         let updated = shorter.update(customer, id, &Precondition::None, change(body));
-        updated.now_or_never().unwrap()
+        let updated = updated.now_or_never().unwrap();
+        updated.map(|updated| updated.subscription)
     };
     assert!(update(r#"{"timeoutSeconds":15}"#).is_err());
     let paused = update(r#"{"status":"paused"}"#).unwrap();
@@ -177,7 +184,8 @@ fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
     let update = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
         let updated = forgetful.update(customer, id, &Precondition::None, change(body));
-        updated.now_or_never().unwrap()
+        let updated = updated.now_or_never().unwrap();
+        updated.map(|updated| updated.subscription)
     };
     let paused = update(PAUSE).unwrap();
     assert_eq!(paused.retry_policy, created.retry_policy);
@@ -230,7 +238,7 @@ fn to_enable_what_is_active_forgets_what_was_seen_too() {
     let (customer, id) = (&failing.customer_id, &failing.id);
     let update = |body| {
         let updated = manage.update(customer, id, &Precondition::None, change(body));
-        updated.now_or_never().unwrap().unwrap()
+        updated.now_or_never().unwrap().unwrap().subscription
     };
     assert_eq!(update(r#"{"description":"d2"}"#).health, failing.health);
     assert_eq!(update(r#"{"status":"active"}"#).health, Health::default());
@@ -262,7 +270,7 @@ fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
     let set = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
         let updated = manage.update(customer, id, &Precondition::None, change(body));
-        updated.now_or_never().unwrap().unwrap()
+        updated.now_or_never().unwrap().unwrap().subscription
     };
     let renamed = set(r#"{"description":"still disabled"}"#);
     assert_eq!(renamed.status, SubscriptionStatus::Disabled);
@@ -292,9 +300,14 @@ fn of_two_changes_at_once_one_is_told() {
         .now_or_never()
         .unwrap()
         .unwrap();
-    let outcome = webhooks_domain::ports::SubscriptionStore::replace(&world, &stale);
-    let outcome = outcome.now_or_never().unwrap().unwrap();
-    assert_eq!(outcome, webhooks_domain::ports::WriteOutcome::Overtaken);
+    let replacement = Replacement {
+        read: &created,
+        changed: &stale,
+        health: HealthFate::Kept,
+        quota: samples::QUOTA,
+    };
+    let outcome = world.replace(&replacement).now_or_never().unwrap();
+    assert_eq!(outcome.unwrap(), ReplacementOutcome::Overtaken);
 }
 
 #[test]
@@ -344,8 +357,203 @@ fn the_same_request_again_gives_what_the_first_has_created() {
         }
         other => panic!("{other:?}"),
     }
-    let strangers = SubscriptionId::from_idempotency_key(&samples::customer("bolt"), "k1");
-    assert_ne!(strangers, first.subscription.id);
+}
+
+/// Creates with an idempotency key, deletes, and creates with the same key again.
+#[test]
+fn what_is_created_again_after_a_deletion_is_another_subscription() {
+    let world = World::default();
+    let manage = manage(&world);
+    let customer = samples::customer("acme");
+    let first = create_once(&manage, "k1", BODY).unwrap().subscription;
+    let deleted = manage.delete(&customer, &first.id, &Precondition::None);
+    deleted.now_or_never().unwrap().unwrap();
+    let second = create_once(&manage, "k1", BODY).unwrap();
+    assert!(second.is_new);
+    assert_ne!(second.subscription.id, first.id);
+    let again = create_once(&manage, "k1", BODY).unwrap();
+    assert_eq!(again.subscription, second.subscription);
+    let deleted = manage.delete(&customer, &second.subscription.id, &Precondition::None);
+    deleted.now_or_never().unwrap().unwrap();
+    // Nothing is left that another body could contradict.
+    let other = r#"{"url":"https://example.com/","eventTypes":["*"]}"#;
+    let third = create_once(&manage, "k1", other).unwrap();
+    assert!(third.is_new);
+    let gone = manage.show(&customer, &first.id).now_or_never().unwrap();
+    assert!(matches!(gone, Err(ManageError::NotFound { .. })));
+}
+
+#[test]
+fn a_key_counts_until_its_record_expires() {
+    let world = World::default();
+    let manage = manage(&world);
+    let first = create_once(&manage, "k1", BODY).unwrap();
+    let end = world.now() + IdempotencyRecord::KEPT;
+    world.set_now(end - Duration::from_secs(1));
+    let again = create_once(&manage, "k1", BODY).unwrap();
+    assert_eq!(again.subscription.id, first.subscription.id);
+    world.set_now(end);
+    let later = create_once(&manage, "k1", BODY).unwrap();
+    assert!(later.is_new);
+    assert_ne!(later.subscription.id, first.subscription.id);
+}
+
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let world = World::default();
+    let manage = manage(&world);
+    let secret = r#""secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#;
+    let body = BODY.replacen('{', &format!("{{{secret}"), 1);
+    let (created, _) = create(&manage, &body).unwrap();
+    let (customer, id) = (&created.customer_id, &created.id);
+    world.set_now(world.now() + Duration::from_secs(60));
+    for same in [
+        "{}",
+        r#"{"status":"active"}"#,
+        &body,
+        r#"{"headers":{"x-a":null}}"#,
+    ] {
+        let updated = manage.update(customer, id, &Precondition::None, change(same));
+        let updated = updated.now_or_never().unwrap().unwrap();
+        assert_eq!(updated.subscription, created, "{same}");
+        assert!(!updated.is_enabled() && !updated.has_new_secret(), "{same}");
+        let stored = manage.show(customer, id).now_or_never().unwrap().unwrap();
+        assert_eq!(stored, created, "{same}");
+    }
+    let changed = manage.update(customer, id, &Precondition::None, change(PAUSE));
+    let changed = changed.now_or_never().unwrap().unwrap().subscription;
+    assert_eq!((changed.version, changed.updated_at), (2, world.now()));
+    let other = BODY.replacen(
+        '{',
+        r#"{"secret":"whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#,
+        1,
+    );
+    let replaced = manage.update(customer, id, &Precondition::None, change(&other));
+    assert!(replaced.now_or_never().unwrap().unwrap().has_new_secret());
+}
+
+#[test]
+fn an_endpoint_with_another_url_or_other_headers_starts_anew() {
+    for (body, starts_anew) in [
+        (r#"{"url":"https://example.com/corrected"}"#, true),
+        (r#"{"headers":{"x-api-key":"corrected"}}"#, true),
+        (r#"{"url":"https://example.com/hook"}"#, false),
+        (r#"{"description":"d2","maxInFlight":1}"#, false),
+    ] {
+        let world = World::default();
+        let manage = manage(&world);
+        let failing = failing(&world, &manage);
+        let (customer, id) = (&failing.customer_id, &failing.id);
+        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        let updated = updated.now_or_never().unwrap().unwrap().subscription;
+        let stored = manage.show(customer, id).now_or_never().unwrap().unwrap();
+        assert_eq!(stored.version, updated.version);
+        let expected = if starts_anew {
+            Health::default()
+        } else {
+            failing.health
+        };
+        assert_eq!(stored.health, expected, "{body}");
+    }
+}
+
+/// An attempt at the old URL, which was under way, says nothing of the new one.
+#[test]
+fn what_was_seen_at_the_old_url_is_not_written_to_the_new_one() {
+    let world = World::default();
+    let manage = manage(&world);
+    let (created, _) = create(&manage, BODY).unwrap();
+    let (customer, id) = (&created.customer_id, &created.id);
+    let corrected = change(r#"{"url":"https://example.com/corrected"}"#);
+    let updated = manage.update(customer, id, &Precondition::None, corrected);
+    updated.now_or_never().unwrap().unwrap();
+    let seen = Health {
+        failing_since: Some(world.now()),
+        ..Health::default()
+    };
+    let written = world.change_health(&created, &seen).now_or_never();
+    assert_eq!(written.unwrap().unwrap(), WriteOutcome::Overtaken);
+}
+
+#[test]
+fn no_more_subscriptions_than_the_stack_allows() {
+    let world = World::default();
+    let manage = TestManage {
+        quota: Quota { subscriptions: 2 },
+        ..manage(&world)
+    };
+    let customer = samples::customer("acme");
+    let (first, _) = create(&manage, BODY).unwrap();
+    create(&manage, BODY).unwrap();
+    let refused = create(&manage, BODY).unwrap_err();
+    assert!(
+        matches!(refused, ManageError::TooMany { max: 2, .. }),
+        "{refused}"
+    );
+    let bolt = samples::customer("bolt");
+    let strangers = manage.create(&bolt, change(BODY), None);
+    strangers.now_or_never().unwrap().unwrap();
+    let deleted = manage.delete(&customer, &first.id, &Precondition::None);
+    deleted.now_or_never().unwrap().unwrap();
+    create(&manage, BODY).unwrap();
+
+    // A count that is wrong is corrected where it would refuse.
+    let counted = world.usage(&customer);
+    let drifted = world.correct_usage(&customer, counted, counted + counted);
+    drifted.now_or_never().unwrap().unwrap();
+    let more = TestManage {
+        quota: Quota { subscriptions: 3 },
+        ..manage
+    };
+    create(&more, BODY).unwrap();
+    assert_eq!(world.usage(&customer).subscriptions, 3);
+}
+
+#[test]
+fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
+    let world = World::default();
+    let manage = manage(&world);
+    let pair = |n: usize| format!(r#""name-{n:02}":"{}""#, "\u{10348}".repeat(256));
+    let with_metadata = |pairs: usize| {
+        let pairs: Vec<_> = (0..pairs).map(pair).collect();
+        BODY.replace(r#""plan":"gold""#, &pairs.join(","))
+    };
+    match create(&manage, &with_metadata(16)) {
+        Err(ManageError::Field(error)) => assert_eq!(error.field, "body"),
+        other => panic!("{other:?}"),
+    }
+    let customer = samples::customer("acme");
+    let refused = loop {
+        if let Err(refused) = create(&manage, &with_metadata(12)) {
+            break refused;
+        }
+    };
+    let are_too_large = |refused| matches!(refused, ManageError::TooLargeTogether { .. });
+    assert!(are_too_large(refused));
+    let usage = world.usage(&customer);
+    assert!(usage.subscriptions > 64, "{usage:?}");
+
+    // A change that makes one larger is refused, too, and one that makes it smaller is not.
+    let page = manage.list(&customer, None, 10).now_or_never().unwrap();
+    let subscriptions = page.unwrap().subscriptions;
+    let update = |n: usize, body: &str| {
+        let updated = manage.update(
+            &customer,
+            &subscriptions[n].id,
+            &Precondition::None,
+            change(body),
+        );
+        updated.now_or_never().unwrap()
+    };
+    let grow = |n: usize| {
+        let more: Vec<_> = (12..15).map(pair).collect();
+        update(n, &format!(r#"{{"metadata":{{{}}}}}"#, more.join(",")))
+    };
+    let refused = (0..10).find_map(|n| grow(n).err());
+    assert!(are_too_large(refused.unwrap()));
+    assert!(world.usage(&customer).bytes <= Quota::MAX_BYTES);
+    update(9, r#"{"metadata":null}"#).unwrap();
+    grow(8).unwrap();
 }
 
 #[test]

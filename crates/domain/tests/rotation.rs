@@ -38,6 +38,7 @@ fn stage(secret: &str) -> Stage {
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
         request_timeout: "15".parse().unwrap(),
+        quota: samples::QUOTA,
     };
     let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
     let change = change(&body.replace("SECRET", secret));
@@ -155,7 +156,7 @@ fn a_patched_secret_is_the_only_one() {
         .update(customer, id, &Precondition::None, patch);
     let patched = patched.now_or_never().unwrap().unwrap();
     assert_eq!(stage.opened(), [V1A]);
-    assert_eq!(patched.secrets.current().version, 3);
+    assert_eq!(patched.subscription.secrets.current().version, 3);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
-use webhooks_domain::manage::RequestDigest;
+use webhooks_domain::manage::IdempotencyKey;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
@@ -112,6 +112,22 @@ impl Key {
         }
     }
 
+    /// What a customer's subscriptions take together.
+    pub(crate) fn usage(customer: &CustomerId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: "USAGE".to_owned(),
+        }
+    }
+
+    /// What a request with this idempotency key has created.
+    pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self {
+            pk: format!("IDEMPOTENCY#{customer}"),
+            sk: format!("KEY#{}", key.as_str()),
+        }
+    }
+
     pub(crate) fn data_key() -> Self {
         Self {
             pk: "DATA_KEY".to_owned(),
@@ -181,7 +197,7 @@ fn to_item(value: &impl Serialize) -> Item {
 }
 
 /// Bytes that become DynamoDB's binary type.
-struct Bytes(Vec<u8>);
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -406,8 +422,6 @@ pub(crate) struct SubscriptionItem {
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_by: Option<Bytes>,
 }
 
 impl From<&Subscription> for SubscriptionItem {
@@ -438,9 +452,6 @@ impl From<&Subscription> for SubscriptionItem {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
-            created_by: subscription
-                .created_by
-                .map(|digest| Bytes(digest.as_bytes().to_vec())),
         }
     }
 }
@@ -449,10 +460,6 @@ impl TryFrom<SubscriptionItem> for Subscription {
     type Error = String;
 
     fn try_from(item: SubscriptionItem) -> Result<Self, String> {
-        let created_by = item.created_by.map(|digest| digest.0.try_into());
-        let created_by = created_by
-            .transpose()
-            .map_err(|_| "createdBy is no digest")?;
         let secrets = item.secrets.into_iter().map(SecretItem::into_domain);
         let secrets = secrets.collect::<Option<Vec<_>>>();
         Ok(Self {
@@ -483,7 +490,6 @@ impl TryFrom<SubscriptionItem> for Subscription {
             created_at: item.created_at,
             updated_at: item.updated_at,
             version: item.version,
-            created_by: created_by.map(RequestDigest::from_bytes),
         })
     }
 }
@@ -592,6 +598,7 @@ impl From<DataKeyItem> for WrappedDataKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write_units::billed_bytes;
     use serde_json::json;
     use webhooks_testkit::samples;
 
@@ -620,6 +627,56 @@ mod tests {
         let item = to_item(&SubscriptionItem::from(&subscription));
         let read: SubscriptionItem = serde_dynamo::from_item(item).unwrap();
         assert_eq!(Subscription::try_from(read).unwrap(), subscription);
+    }
+
+    #[test]
+    fn no_item_is_larger_than_its_subscription_counts() {
+        let text = |length| "x".repeat(length);
+        let pairs = (0..20).map(|n| (format!("x-name-{n:02}"), text(100)));
+        let pairs: BTreeMap<_, _> = pairs.collect();
+        let patterns = (0..50).map(|n| format!("order.created.{n}").try_into().unwrap());
+        let schedule = (0..50_u32).map(|n| 604_800 * n.min(1)).collect();
+        let health = Health {
+            failing_since: Some(samples::NOW),
+            circuit: Some(OpenCircuit {
+                until: samples::NOW,
+                cooldown: OpenCircuit::LONGEST,
+            }),
+            slow_since: Some(samples::NOW),
+        };
+        let small = Subscription {
+            health,
+            ..samples::subscription("acme", 1)
+        };
+        let large = Subscription {
+            customer_id: text(128).parse().unwrap(),
+            url: EndpointUrl::from_stored(&format!("https://example.com/{}", text(1_000))).unwrap(),
+            event_types: patterns.collect::<Vec<_>>().try_into().unwrap(),
+            filter: Some(Filter::from_stored(text(2_048))),
+            payload_format: PayloadFormat::Standard,
+            description: Some(text(512).try_into().unwrap()),
+            metadata: pairs.clone().try_into().unwrap(),
+            headers: CustomHeaders::new(pairs).unwrap(),
+            timeout: Some(7.try_into().unwrap()),
+            limits: Limits {
+                rate: Some(200.try_into().unwrap()),
+                in_flight: Some(50.try_into().unwrap()),
+            },
+            retry_policy: Some(RetryPolicy::schedule(schedule).unwrap()),
+            secrets: samples::migrating_secrets(),
+            disabled: Some(Disabled {
+                reason: DisabledReason::EndpointGone,
+                at: samples::NOW,
+            }),
+            ..small.clone()
+        };
+        for subscription in [small, large] {
+            let item = to_item(&SubscriptionItem::from(&subscription));
+            let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
+            assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");
+            let most = bytes + bytes / 10 + 200;
+            assert!(counted < most, "{bytes} bytes, counted as {counted}");
+        }
     }
 
     #[test]

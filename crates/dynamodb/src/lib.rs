@@ -31,12 +31,15 @@ mod deliveries;
 mod due_index;
 mod gather;
 mod gathered;
+mod idempotency;
 mod line;
 mod lists;
 mod overdue;
 mod recoveries;
 mod store;
 mod subscriptions;
+mod transaction;
+mod usage;
 #[cfg(test)]
 mod write_units;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::AsyncSleep;
@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
+use webhooks_domain::timestamp::Timestamp;
 
 use crate::gathered::Gathered;
 use crate::item::{Key, PARTITION_KEY, SORT_KEY};
@@ -21,6 +22,12 @@ const MAX_READS: u32 = 4;
 
 /// What is waited at most before the first of them; then twice as long each time.
 const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The condition of a put that overwrites nothing.
+pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
+/// The same for what expires: `DynamoDB` deletes it days late, and until then it is absent.
+/// `:now` is in seconds.
+pub(crate) const ABSENT_OR_EXPIRED: &str = "(attribute_not_exists(pk) OR expiresAt <= :now)";
 
 pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 
@@ -40,6 +47,14 @@ impl DynamoStore {
             table,
             gathered: None,
         }
+    }
+
+    /// Now, by the clock that the client signs with.
+    pub(crate) fn now(&self) -> Timestamp {
+        let clock = self.client.config().time_source().unwrap_or_default();
+        let since_1970 = clock.now().duration_since(UNIX_EPOCH);
+        let millis = since_1970.unwrap_or_default().as_millis();
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
     /// Reads one item, consistently.
@@ -103,7 +118,7 @@ impl DynamoStore {
 
     /// Waits as the client does between its tries, for a part of the time at random: those
     /// that were throttled together are not to come back together.
-    async fn pause(&self, longest: Duration) {
+    pub(crate) async fn pause(&self, longest: Duration) {
         if let Some(sleep) = self.client.config().sleep_impl() {
             sleep.sleep(longest.mul_f64(fastrand::f64())).await;
         }
@@ -129,7 +144,7 @@ impl DynamoStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(format!("attribute_not_exists({PARTITION_KEY})"))
+            .condition_expression(ABSENT)
             .send()
             .await;
         match result {

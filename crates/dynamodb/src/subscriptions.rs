@@ -1,29 +1,68 @@
 //! Subscriptions: by key, and in pages by customer.
+//!
+//! What creates, changes or removes one is a transaction: it counts what the customer has, and
+//! a creation writes the record of its idempotency key.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
-    HealthStore, InsertOutcome, StoreError, SubscriptionDirectory, SubscriptionPage,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
+    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
+    WriteOutcome,
 };
+use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
+use crate::idempotency::record_of;
 use crate::item::{HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
-use crate::store::{corrupt, into_domain, number, to_attributes, unavailable, write_outcome};
+use crate::store::{
+    ABSENT, corrupt, into_domain, number, to_attributes, unavailable, write_outcome,
+};
+use crate::transaction::built;
+use crate::usage::usage;
 
 /// How often a replacement is tried while the health of the endpoint changes beside it.
 const MAX_REPLACEMENTS: u32 = 4;
 
 impl SubscriptionStore for DynamoStore {
-    async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
-        self.insert_item(&SubscriptionItem::from(subscription), "insert subscription")
-            .await
+    async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
+        const OPERATION: &str = "insert subscription";
+        let subscription = creation.subscription;
+        let customer = &subscription.customer_id;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_attributes(&SubscriptionItem::from(subscription))))
+            .condition_expression(ABSENT);
+        let growth = self.grow_usage(customer, Usage::of(subscription), creation.quota);
+        let mut writes = vec![put_item(put)];
+        writes.extend(growth);
+        let record_at = writes.len();
+        writes.extend(
+            creation
+                .record
+                .map(|record| self.put_record(record, creation.deleted)),
+        );
+        let Some(mut refusals) = self.transact(writes, OPERATION).await? else {
+            return Ok(CreationOutcome::Created);
+        };
+        if let Some(record) = creation.record
+            && let Some(found) = refusals.remove(&record_at)
+        {
+            let found = record_of(customer, &record.key, found)?;
+            return Ok(CreationOutcome::KeyInUse(found));
+        }
+        if refusals.contains_key(&0) {
+            return Ok(CreationOutcome::AlreadyThere);
+        }
+        let counted = refusals.into_values().next().unwrap_or_default();
+        Ok(CreationOutcome::QuotaExceeded(usage(&counted)))
     }
 
     async fn get(
@@ -44,89 +83,110 @@ impl SubscriptionStore for DynamoStore {
         .transpose()
     }
 
-    async fn replace(&self, subscription: &Subscription) -> Result<WriteOutcome, StoreError> {
-        let read = subscription.version.saturating_sub(1);
-        let mut replacement = subscription.clone();
-        // A put writes the health too, so it must be the one that is stored.
+    async fn replace(
+        &self,
+        replacement: &Replacement<'_>,
+    ) -> Result<ReplacementOutcome, StoreError> {
+        const OPERATION: &str = "replace subscription";
+        let &Replacement { read, changed, .. } = replacement;
+        let growth = Usage::of(changed) - Usage::of(read);
+        let mut written = changed.clone();
+        written.health = match replacement.health {
+            HealthFate::Kept => read.health,
+            HealthFate::Forgotten => Health::default(),
+        };
+        // A put writes the health too, so one that is kept must be the one that is stored.
         for _ in 0..MAX_REPLACEMENTS {
-            if self.put_if(&replacement, read).await? == WriteOutcome::Written {
-                return Ok(WriteOutcome::Written);
-            }
-            let key = (&subscription.customer_id, &subscription.id);
-            let Some(stored) = self.get(key.0, key.1).await? else {
-                return Ok(WriteOutcome::Overtaken);
+            let mut writes = vec![self.put_over(&written, read.version, replacement.health)];
+            writes.extend(self.grow_usage(&read.customer_id, growth, replacement.quota));
+            let Some(mut refusals) = self.transact(writes, OPERATION).await? else {
+                return Ok(ReplacementOutcome::Written);
             };
-            replacement.health = stored.health;
-            // It was this very write, whose first answer was lost.
-            if stored == replacement {
-                return Ok(WriteOutcome::Written);
+            if refusals.remove(&0).is_none() {
+                let counted = refusals.into_values().next().unwrap_or_default();
+                return Ok(ReplacementOutcome::QuotaExceeded(usage(&counted)));
             }
-            if stored.version != read {
-                return Ok(WriteOutcome::Overtaken);
+            let Some(stored) = self.get(&read.customer_id, &read.id).await? else {
+                return Ok(ReplacementOutcome::Overtaken);
+            };
+            // It was this very write, whose first answer was lost.
+            let health = stored.health;
+            if (Subscription {
+                health,
+                ..written.clone()
+            }) == stored
+            {
+                return Ok(ReplacementOutcome::Written);
+            }
+            if stored.version != read.version {
+                return Ok(ReplacementOutcome::Overtaken);
+            }
+            if replacement.health == HealthFate::Kept {
+                written.health = health;
             }
         }
-        Ok(WriteOutcome::Overtaken)
+        Ok(ReplacementOutcome::Overtaken)
     }
 
-    async fn remove(
+    async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::subscription(
+                &read.customer_id,
+                &read.id,
+            ))))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", number(read.version));
+        let delete = TransactWriteItem::builder().delete(built(delete.build()));
+        let mut writes = vec![delete.build()];
+        let freed = Usage::default() - Usage::of(read);
+        writes.extend(self.shrink_usage(&read.customer_id, freed));
+        let refusals = self.transact(writes, "remove subscription").await?;
+        Ok(match refusals {
+            None => WriteOutcome::Written,
+            Some(_) => WriteOutcome::Overtaken,
+        })
+    }
+
+    async fn correct_usage(
         &self,
         customer: &CustomerId,
-        id: &SubscriptionId,
-        version: Option<u64>,
+        counted: Usage,
+        actual: Usage,
     ) -> Result<WriteOutcome, StoreError> {
-        let mut delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::subscription(customer, id))));
-        if let Some(version) = version {
-            delete = delete
-                .condition_expression("version = :read")
-                .expression_attribute_values(":read", number(version));
-        }
-        match delete.send().await {
-            Ok(_) => Ok(WriteOutcome::Written),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(WriteOutcome::Overtaken)
-            }
-            Err(error) => Err(unavailable("remove subscription", error)),
-        }
+        self.set_usage(customer, counted, actual).await
     }
 }
 
+fn put_item(put: PutBuilder) -> TransactWriteItem {
+    TransactWriteItem::builder().put(built(put.build())).build()
+}
+
 impl DynamoStore {
-    /// Puts a subscription in the place of one with this version and the same health.
-    async fn put_if(
+    /// Puts a subscription in the place of one with this version, and, where it is kept, the
+    /// same health.
+    fn put_over(
         &self,
         subscription: &Subscription,
         version: u64,
-    ) -> Result<WriteOutcome, StoreError> {
-        let (health_as_read, health) = health_condition(&subscription.health);
-        let mut put = self
-            .client
-            .put_item()
+        health: HealthFate,
+    ) -> TransactWriteItem {
+        let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(to_attributes(&SubscriptionItem::from(subscription))))
-            .condition_expression(format!("version = :read AND {health_as_read}"))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .expression_attribute_values(":read", number(version));
-        if let Some(health) = health {
-            put = put.expression_attribute_values(READ_HEALTH, health);
-        }
-        match put.send().await {
-            Ok(_) => Ok(WriteOutcome::Written),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(WriteOutcome::Overtaken)
+        let put = match (health, health_condition(&subscription.health)) {
+            (HealthFate::Forgotten, _) => put.condition_expression("version = :read"),
+            (HealthFate::Kept, (as_read, value)) => {
+                let put = put.condition_expression(format!("version = :read AND {as_read}"));
+                match value {
+                    Some(value) => put.expression_attribute_values(READ_HEALTH, value),
+                    None => put,
+                }
             }
-            Err(error) => Err(unavailable("replace subscription", error)),
-        }
+        };
+        put_item(put)
     }
 
     /// An update of a subscription whose health is as it was read, under one more condition.
@@ -197,7 +257,10 @@ impl HealthStore for DynamoStore {
         read: &Subscription,
         health: &Health,
     ) -> Result<WriteOutcome, StoreError> {
-        let update = self.update_if_health_is(read, "attribute_exists(pk)");
+        let update = self
+            .update_if_health_is(read, "#url = :url")
+            .expression_attribute_names("#url", "url")
+            .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()));
         let update = match health_value(health) {
             None => update.update_expression("REMOVE health"),
             Some(value) => update

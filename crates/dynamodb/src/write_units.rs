@@ -19,7 +19,7 @@ use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 const LIST_ENTRIES: usize = 2;
 
 /// The size that DynamoDB bills.
-fn billed_bytes(item: Item) -> usize {
+pub(crate) fn billed_bytes(item: Item) -> usize {
     item_bytes(&item.into())
 }
 

@@ -114,7 +114,7 @@ metrics! {
     FirstAttemptLatency: Milliseconds,
     /// From the event to the answer that ended it well.
     DeliveryLatency: Milliseconds,
-    /// How long after it was due a queue message was taken up.
+    /// How long after it was due an attempt began.
     QueueLag: Milliseconds,
     /// Queue messages that went back to the queue, because we failed.
     HandedBack: Count,

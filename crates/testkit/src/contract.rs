@@ -7,6 +7,7 @@ mod at_once;
 mod line;
 mod lists;
 mod recoveries;
+mod subscriptions;
 
 use std::time::Duration;
 
@@ -14,205 +15,22 @@ pub use at_once::reads_at_once;
 pub use line::lines;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
+pub use subscriptions::{creations, health, subscriptions};
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
-use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::manage::RequestDigest;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, HealthStore,
-    InsertOutcome, MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore,
-    SubscriptionSwitch, Window, WriteOutcome,
+    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome,
+    MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore, Window, WriteOutcome,
 };
-use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::samples;
 
 const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
 const SWEEP: Timestamp = Timestamp::from_millis(1_700_000_009_000);
-
-/// Subscriptions are inserted once, read back whole, and changed by version.
-pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
-    let mut first = samples::subscription(salt, 1);
-    let customer = first.customer_id.clone();
-    assert_eq!(
-        store.get(&customer, &first.id).await.expect("answers"),
-        None
-    );
-    assert_eq!(
-        store.insert(&first).await.expect("answers"),
-        InsertOutcome::Inserted
-    );
-    assert_eq!(
-        store.insert(&first).await.expect("answers"),
-        InsertOutcome::AlreadyThere
-    );
-    assert_eq!(
-        store.get(&customer, &first.id).await.expect("answers"),
-        Some(first.clone())
-    );
-    let stranger = samples::customer(&format!("{salt}-stranger"));
-    assert_eq!(
-        store.get(&stranger, &first.id).await.expect("answers"),
-        None
-    );
-
-    first.version += 1;
-    first.status = SubscriptionStatus::Paused;
-    first.secrets = samples::migrating_secrets();
-    first.created_by = Some(RequestDigest::of(b"body"));
-    for _ in 0..2 {
-        let written = store.replace(&first).await.expect("answers");
-        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
-    }
-    let other = Subscription {
-        status: SubscriptionStatus::Active,
-        ..first.clone()
-    };
-    assert_eq!(
-        store.replace(&other).await.expect("answers"),
-        WriteOutcome::Overtaken
-    );
-    assert_eq!(
-        store.get(&customer, &first.id).await.expect("answers"),
-        Some(first.clone())
-    );
-
-    let disable = async |read: &Subscription| {
-        let reason = DisabledReason::EndpointGone;
-        store.disable(read, reason, DUE).await.expect("answers")
-    };
-    assert_eq!(disable(&first).await, WriteOutcome::Written);
-    assert_eq!(disable(&first).await, WriteOutcome::Overtaken);
-    let disabled = store
-        .get(&customer, &first.id)
-        .await
-        .expect("answers")
-        .expect("is there");
-    assert_eq!(disabled.status, SubscriptionStatus::Disabled);
-    assert_eq!(
-        (disabled.updated_at, disabled.version),
-        (DUE, first.version + 1)
-    );
-    let why = Disabled {
-        reason: DisabledReason::EndpointGone,
-        at: DUE,
-    };
-    assert_eq!(disabled.disabled, Some(why));
-
-    let stale = store.remove(&customer, &first.id, Some(first.version));
-    assert_eq!(stale.await.expect("answers"), WriteOutcome::Overtaken);
-    let current = store.remove(&customer, &first.id, Some(first.version + 1));
-    assert_eq!(current.await.expect("answers"), WriteOutcome::Written);
-    let gone = store.remove(&customer, &first.id, Some(first.version + 1));
-    assert_eq!(gone.await.expect("answers"), WriteOutcome::Overtaken);
-    let twice = store.remove(&customer, &first.id, None);
-    assert_eq!(
-        twice.await.expect("answers"),
-        WriteOutcome::Written,
-        "removing what is not there is no error"
-    );
-    assert_eq!(
-        store.get(&customer, &first.id).await.expect("answers"),
-        None
-    );
-    assert_eq!(
-        disable(&first).await,
-        WriteOutcome::Overtaken,
-        "a removed subscription does not come back"
-    );
-    let gone = store.replace(&first).await.expect("answers");
-    assert_eq!(
-        gone,
-        WriteOutcome::Overtaken,
-        "a removed subscription does not come back"
-    );
-}
-
-/// How an endpoint fares is kept beside what people change of its subscription: neither
-/// overwrites the other.
-pub async fn health(
-    store: &(impl SubscriptionStore + SubscriptionSwitch + HealthStore),
-    salt: &str,
-) {
-    let read = samples::subscription(&format!("{salt}-health"), 1);
-    let change = async |read: &Subscription, health: &Health| {
-        let changed = store.change_health(read, health).await;
-        changed.expect("answers")
-    };
-    let stored = async || {
-        let stored = store.get(&read.customer_id, &read.id).await;
-        stored.expect("answers")
-    };
-    let failing = Health {
-        failing_since: Some(DUE),
-        ..Health::default()
-    };
-    let gone = change(&read, &failing).await;
-    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come into being");
-    assert_eq!(stored().await, None);
-    store.insert(&read).await.expect("answers");
-
-    assert_eq!(change(&read, &failing).await, WriteOutcome::Written);
-    let stale = change(&read, &Health::default()).await;
-    assert_eq!(stale, WriteOutcome::Overtaken, "it is not as it was read");
-    let now = stored().await.expect("is there");
-    let expected = Subscription {
-        health: failing,
-        ..read.clone()
-    };
-    assert_eq!(now, expected, "nothing else has changed");
-    let worse = Health {
-        failing_since: Some(DUE),
-        circuit: Some(OpenCircuit {
-            until: SWEEP,
-            cooldown: Duration::from_mins(2),
-        }),
-        slow_since: Some(SWEEP),
-    };
-    assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
-
-    // What somebody has read before, and writes now.
-    let paused = Subscription {
-        status: SubscriptionStatus::Paused,
-        version: read.version + 1,
-        ..read.clone()
-    };
-    for _ in 0..2 {
-        let written = store.replace(&paused).await.expect("answers");
-        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
-    }
-    let now = stored().await.expect("is there");
-    assert_eq!((now.status, now.health), (paused.status, worse));
-
-    let disable = async |read: &Subscription| {
-        let disabled = store.disable(read, DisabledReason::Failing, DUE).await;
-        disabled.expect("answers")
-    };
-    let before = Subscription {
-        health: failing,
-        ..now.clone()
-    };
-    let stale = disable(&before).await;
-    assert_eq!(stale, WriteOutcome::Overtaken, "its health is another");
-    assert_eq!(
-        change(&now, &Health::default()).await,
-        WriteOutcome::Written
-    );
-    let well = stored().await.expect("is there");
-    assert_eq!(well.health, Health::default());
-    assert_eq!(disable(&well).await, WriteOutcome::Written);
-    let enabled = Subscription {
-        version: well.version + 2,
-        ..well.clone()
-    };
-    let written = store.replace(&enabled).await.expect("answers");
-    assert_eq!(written, WriteOutcome::Written);
-    assert_eq!(stored().await, Some(enabled), "nothing says why any more");
-}
 
 /// A customer's subscriptions are listed in the order of their ids, and no one else's.
 pub async fn subscription_pages(
@@ -223,15 +41,9 @@ pub async fn subscription_pages(
     let empty = store.page(&customer, None, 2).await.expect("answers");
     assert_eq!((empty.subscriptions.len(), empty.has_more), (0, false));
     let stranger = format!("{salt}-stranger");
-    store
-        .insert(&samples::subscription(&stranger, 4))
-        .await
-        .expect("answers");
+    subscriptions::insert(store, &samples::subscription(&stranger, 4)).await;
     for number in [3, 2, u128::MAX, 1] {
-        store
-            .insert(&samples::subscription(salt, number))
-            .await
-            .expect("answers");
+        subscriptions::insert(store, &samples::subscription(salt, number)).await;
     }
     let page = store.page(&customer, None, 2).await.expect("answers");
     let ids: Vec<_> = page.subscriptions.iter().map(|found| found.id).collect();

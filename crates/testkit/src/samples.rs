@@ -15,6 +15,7 @@ use webhooks_domain::outbound::{
 };
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::Place;
+use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::{
     OwedStatus, OwedStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
 };
@@ -35,14 +36,23 @@ pub fn subscription_id(number: u128) -> SubscriptionId {
     format!("sub_{number:032x}").parse().expect("32 digits")
 }
 
+/// A URL.
+pub fn url(text: &str) -> EndpointUrl {
+    EndpointUrl::parse(text, &DevelopmentNetworks::none()).expect("tests name valid URLs")
+}
+
+/// What a stack allows a customer by default.
+pub const QUOTA: Quota = Quota {
+    subscriptions: 1_000,
+};
+
 /// An active subscription to everything, with a secret that is not sealed.
 pub fn subscription(customer_id: &str, number: u128) -> Subscription {
     let everything = EventTypePattern::try_from("*".to_owned()).expect("a pattern");
     Subscription {
         id: subscription_id(number),
         customer_id: customer(customer_id),
-        url: EndpointUrl::parse("https://example.com/hook", &DevelopmentNetworks::none())
-            .expect("a URL"),
+        url: url("https://example.com/hook"),
         event_types: EventTypePatterns::try_from(vec![everything]).expect("one pattern"),
         filter: None,
         payload_format: PayloadFormat::default(),
@@ -63,7 +73,6 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         created_at: NOW,
         updated_at: NOW,
         version: 1,
-        created_by: None,
     }
 }
 

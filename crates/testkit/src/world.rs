@@ -14,14 +14,17 @@ use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{Entered, EntryRequest, Line, Slot, TurnRequest};
+use webhooks_domain::manage::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
-    CallStore, Clock, DataKeyStore, DeliverNow, DeliveryQueue, DeliveryStore, DueIndex, DuePage,
-    HealthStore, InsertOutcome, KeyService, KeyServiceError, LineStore, MAX_QUEUE_DELAY,
-    QueueError, RecoveryKey, Refused, StoreError, SubscriptionDirectory, SubscriptionPage,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    CallStore, Clock, Creation, CreationOutcome, DataKeyStore, DeliverNow, DeliveryQueue,
+    DeliveryStore, DueIndex, DuePage, HealthFate, HealthStore, InsertOutcome, KeyService,
+    KeyServiceError, LineStore, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused, Replacement,
+    ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
+    SubscriptionSwitch, WriteOutcome,
 };
+use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -38,6 +41,8 @@ struct State {
     now: Option<Timestamp>,
     skew_ms: i64,
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
+    usage: BTreeMap<CustomerId, Usage>,
+    idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     /// Each with the time at which it was stored.
     messages: BTreeMap<MessageId, (Timestamp, Message)>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
@@ -104,6 +109,35 @@ impl World {
                 operation: "answer",
                 source: Box::new(planted),
             })
+    }
+
+    /// Stores a subscription as it is, over one with its id.
+    pub fn store_subscription(&self, subscription: &Subscription) {
+        let key = (subscription.customer_id.clone(), subscription.id);
+        let mut state = self.state();
+        let before = state.subscriptions.insert(key, subscription.clone());
+        let before = before.map_or(Usage::default(), |before| Usage::of(&before));
+        let usage = state.usage.entry(subscription.customer_id.clone());
+        let usage = usage.or_default();
+        *usage = *usage + Usage::of(subscription) - before;
+    }
+
+    /// Deletes a subscription.
+    pub fn delete_subscription(&self, customer: &CustomerId, id: SubscriptionId) {
+        let mut state = self.state();
+        if let Some(deleted) = state.subscriptions.remove(&(customer.clone(), id)) {
+            let usage = state.usage.entry(customer.clone()).or_default();
+            *usage = *usage - Usage::of(&deleted);
+        }
+    }
+
+    /// What is counted of a customer.
+    pub fn usage(&self, customer: &CustomerId) -> Usage {
+        self.state()
+            .usage
+            .get(customer)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Plants faults for the calls to come.
@@ -487,15 +521,8 @@ impl DeliverNow for World {
 }
 
 impl SubscriptionStore for World {
-    async fn insert(&self, subscription: &Subscription) -> Result<InsertOutcome, StoreError> {
-        let key = (subscription.customer_id.clone(), subscription.id);
-        self.store(|state| {
-            if state.subscriptions.contains_key(&key) {
-                return InsertOutcome::AlreadyThere;
-            }
-            state.subscriptions.insert(key, subscription.clone());
-            InsertOutcome::Inserted
-        })
+    async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
+        self.store(|state| state.create(creation))
     }
 
     async fn get(
@@ -506,42 +533,101 @@ impl SubscriptionStore for World {
         self.store(|state| state.subscriptions.get(&(customer.clone(), *id)).cloned())
     }
 
-    async fn replace(&self, subscription: &Subscription) -> Result<WriteOutcome, StoreError> {
-        let key = (subscription.customer_id.clone(), subscription.id);
-        self.store(|state| match state.subscriptions.get_mut(&key) {
-            Some(stored) => {
-                let replacement = Subscription {
-                    health: stored.health,
-                    ..subscription.clone()
-                };
-                if stored.version + 1 == subscription.version {
-                    *stored = replacement;
-                    WriteOutcome::Written
-                } else if *stored == replacement {
-                    WriteOutcome::Written
-                } else {
-                    WriteOutcome::Overtaken
-                }
+    async fn replace(
+        &self,
+        replacement: &Replacement<'_>,
+    ) -> Result<ReplacementOutcome, StoreError> {
+        let &Replacement { read, changed, .. } = replacement;
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| {
+            let Some(stored) = state.subscriptions.get_mut(&key) else {
+                return ReplacementOutcome::Overtaken;
+            };
+            let health = match replacement.health {
+                HealthFate::Kept => stored.health,
+                HealthFate::Forgotten => Health::default(),
+            };
+            let changed = Subscription {
+                health,
+                ..changed.clone()
+            };
+            if *stored == changed {
+                return ReplacementOutcome::Written;
             }
-            None => WriteOutcome::Overtaken,
+            if stored.version != read.version {
+                return ReplacementOutcome::Overtaken;
+            }
+            let usage = state.usage.entry(key.0.clone()).or_default();
+            let growth = Usage::of(&changed) - Usage::of(read);
+            if !replacement.quota.has_room(*usage, growth) {
+                return ReplacementOutcome::QuotaExceeded(*usage);
+            }
+            *usage = *usage + growth;
+            *stored = changed;
+            ReplacementOutcome::Written
         })
     }
 
-    async fn remove(
+    async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get(&key) {
+            Some(stored) if stored.version == read.version => {
+                state.subscriptions.remove(&key);
+                let usage = state.usage.entry(key.0).or_default();
+                *usage = *usage - Usage::of(read);
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Overtaken,
+        })
+    }
+
+    async fn correct_usage(
         &self,
         customer: &CustomerId,
-        id: &SubscriptionId,
-        version: Option<u64>,
+        counted: Usage,
+        actual: Usage,
     ) -> Result<WriteOutcome, StoreError> {
-        let key = (customer.clone(), *id);
         self.store(|state| {
-            let stored = state.subscriptions.get(&key).map(|stored| stored.version);
-            if version.is_some() && stored != version {
+            let usage = state.usage.entry(customer.clone()).or_default();
+            if *usage != counted {
                 return WriteOutcome::Overtaken;
             }
-            state.subscriptions.remove(&key);
+            *usage = actual;
             WriteOutcome::Written
         })
+    }
+}
+
+impl State {
+    fn create(&mut self, creation: &Creation<'_>) -> CreationOutcome {
+        let subscription = creation.subscription;
+        let now = self.now.unwrap_or(samples::NOW);
+        let customer = subscription.customer_id.clone();
+        if let Some(record) = creation.record {
+            let key = (customer.clone(), record.key.clone());
+            if let Some(found) = self.idempotency.get(&key)
+                && found.expires_at > now
+                && Some(found.subscription) != creation.deleted
+            {
+                return CreationOutcome::KeyInUse(found.clone());
+            }
+        }
+        let key = (customer.clone(), subscription.id);
+        if self.subscriptions.contains_key(&key) {
+            return CreationOutcome::AlreadyThere;
+        }
+        let usage = self.usage.entry(customer.clone()).or_default();
+        let growth = Usage::of(subscription);
+        if !creation.quota.has_room(*usage, growth) {
+            return CreationOutcome::QuotaExceeded(*usage);
+        }
+        *usage = *usage + growth;
+        self.subscriptions.insert(key, subscription.clone());
+        if let Some(record) = creation.record {
+            let key = (customer, record.key.clone());
+            self.idempotency.insert(key, record.clone());
+        }
+        CreationOutcome::Created
     }
 }
 
@@ -574,7 +660,7 @@ impl HealthStore for World {
     ) -> Result<WriteOutcome, StoreError> {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
-            Some(stored) if stored.health == read.health => {
+            Some(stored) if stored.health == read.health && stored.url == read.url => {
                 stored.health = *health;
                 WriteOutcome::Written
             }

@@ -50,8 +50,10 @@ def main():
         threading.Thread(target=stand_behind, args=(arguments.gate,), daemon=True).start()
     from ministack.app import main as serve
 
+    import condition_keys
     import planned_failures
 
+    condition_keys.install()
     planned_failures.install()
     if arguments.second_interpreter:
         import second_interpreter

@@ -29,6 +29,7 @@ mod fuzz;
 mod local;
 mod mutants;
 mod parameters;
+mod pin;
 mod prepare;
 mod process;
 mod progress;
@@ -70,6 +71,8 @@ enum Command {
     Dashboard,
     /// Measure starts, deliveries and the bill, beside peers and the last figures.
     Bench(bench::Options),
+    /// Pin the Python tools and all that they need, with hashes.
+    Pin(pin::Options),
     /// Build the functions for AWS with `sam build`.
     Build(sam_build::Options),
 }
@@ -96,6 +99,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Mutants(options) => mutants::run(&workspace, options),
         Command::Dashboard => dashboard::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
+        Command::Pin(options) => pin::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, options),
     }
 }

@@ -28,10 +28,31 @@ pub(crate) enum ToolSet {
     Contract,
     /// The emulator with a second interpreter of state machines.
     Interpreter,
+    /// What pins all of these.
+    Pin,
 }
 
 impl ToolSet {
-    fn name(self) -> &'static str {
+    /// Every set.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Local,
+        Self::Build,
+        Self::Security,
+        Self::Bench,
+        Self::Contract,
+        Self::Interpreter,
+        Self::Pin,
+    ];
+
+    /// The oldest Python that all tools of the set run on.
+    pub(crate) fn oldest_python(self) -> &'static str {
+        match self {
+            Self::Contract => "3.11",
+            _ => "3.10",
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Build => "build",
@@ -39,6 +60,7 @@ impl ToolSet {
             Self::Bench => "bench",
             Self::Contract => "contract",
             Self::Interpreter => "interpreter",
+            Self::Pin => "pin",
         }
     }
 }
@@ -81,6 +103,9 @@ impl Tools {
             process::run_logged(
                 Command::new(venv.join("bin/python"))
                     .args(["-m", "pip", "install", "--no-input", "--no-compile"])
+                    // No file but those that are pinned: a source archive would bring build
+                    // tools that no hash covers.
+                    .args(["--require-hashes", "--only-binary", ":all:"])
                     .args(["--disable-pip-version-check", "--requirement"])
                     .arg(requirements(workspace, set)),
                 &log,
@@ -143,7 +168,15 @@ impl Tools {
     }
 }
 
-fn requirements(workspace: &Workspace, set: ToolSet) -> PathBuf {
+/// The file that names what is wanted of a set.
+pub(crate) fn requested(workspace: &Workspace, set: ToolSet) -> PathBuf {
+    workspace
+        .xtask_file("requirements")
+        .join(format!("{}.in", set.name()))
+}
+
+/// The file that pins what is wanted, and what that needs.
+pub(crate) fn requirements(workspace: &Workspace, set: ToolSet) -> PathBuf {
     workspace
         .xtask_file("requirements")
         .join(format!("{}.txt", set.name()))
@@ -255,20 +288,28 @@ mod tests {
         assert_eq!(parse_version("three"), None);
     }
 
+    /// The packages of a requirements file, each with what follows it.
+    fn packages(file: &Path) -> Vec<String> {
+        let text = fs::read_to_string(file).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let joined = lines.collect::<Vec<_>>().join("\n").replace("\\\n", "");
+        joined.lines().map(str::to_owned).collect()
+    }
+
     #[test]
-    fn every_requirement_is_pinned() {
+    fn every_requirement_is_pinned_with_hashes() {
         let workspace = Workspace::find().unwrap();
-        for set in [
-            ToolSet::Local,
-            ToolSet::Build,
-            ToolSet::Security,
-            ToolSet::Bench,
-            ToolSet::Contract,
-            ToolSet::Interpreter,
-        ] {
-            let text = fs::read_to_string(requirements(&workspace, set)).unwrap();
-            for line in text.lines().filter(|line| !line.starts_with('#')) {
-                assert!(line.contains("=="), "{line}");
+        for set in ToolSet::ALL {
+            let pinned = packages(&requirements(&workspace, set));
+            for package in &pinned {
+                assert!(package.contains("=="), "{package}");
+                assert!(package.contains("--hash=sha256:"), "{package}");
+            }
+            // What is asked for is what is installed: `cargo xtask pin` was not forgotten.
+            for wanted in packages(&requested(&workspace, set)) {
+                assert!(wanted.contains("=="), "{wanted}");
+                let found = |package: &String| package.starts_with(&format!("{wanted} "));
+                assert!(pinned.iter().any(found), "{wanted} of {set:?}");
             }
         }
     }

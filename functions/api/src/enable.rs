@@ -41,8 +41,10 @@ pub(crate) async fn enable(
         status: Some(SubscriptionStatus::Active),
         ..SubscriptionChange::default()
     };
-    let enabled = api.manage.update(&customer, &id, &precondition, change);
-    let enabled = enabled.await?;
-    api.teller.enabled(&enabled).await;
-    Ok(with_etag(enabled))
+    let updated = api.manage.update(&customer, &id, &precondition, change);
+    let updated = updated.await?;
+    if updated.is_enabled() {
+        api.teller.enabled(&updated.subscription).await;
+    }
+    Ok(with_etag(updated.subscription))
 }

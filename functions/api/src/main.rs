@@ -27,6 +27,7 @@ use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
+use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
@@ -89,6 +90,9 @@ impl Api {
                 random: SystemRandom::new(),
                 retention,
                 request_timeout,
+                quota: Quota {
+                    subscriptions: environment.parse("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER")?,
+                },
             },
             tests: SendTest {
                 table: table.clone(),
@@ -232,6 +236,7 @@ impl Api {
             ("LAMBDA_ENDPOINT", "https://lambda.invalid"),
             ("DELIVER_WEBHOOK_FUNCTION_NAME", "none"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
+            ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
             ("DEVELOPMENT_ALLOWED_CIDRS", ""),
         ];
         let environment = Environment::from(variables);

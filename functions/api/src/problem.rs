@@ -175,6 +175,16 @@ impl From<ManageError> for Problem {
                     error.to_string(),
                 )
             },
+            ManageError::TooMany { .. } => Self::conflict(
+                "too-many-subscriptions",
+                "Too many subscriptions",
+                error.to_string(),
+            ),
+            ManageError::TooLargeTogether { .. } => Self::conflict(
+                "subscriptions-too-large",
+                "Subscriptions too large",
+                error.to_string(),
+            ),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
         }

@@ -392,18 +392,16 @@ pub(crate) async fn update(
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
-    let replaces_secret = change.secret.is_some();
-    let enables = change.status == Some(SubscriptionStatus::Active);
-    let changed = api.manage.update(&customer, &id, &precondition, change);
-    let changed = changed.await?;
-    if replaces_secret {
-        log_new_secret(&changed);
-        api.teller.secret_rotated(&changed).await;
+    let updated = api.manage.update(&customer, &id, &precondition, change);
+    let updated = updated.await?;
+    if updated.has_new_secret() {
+        log_new_secret(&updated.subscription);
+        api.teller.secret_rotated(&updated.subscription).await;
     }
-    if enables {
-        api.teller.enabled(&changed).await;
+    if updated.is_enabled() {
+        api.teller.enabled(&updated.subscription).await;
     }
-    Ok(with_etag(changed))
+    Ok(with_etag(updated.subscription))
 }
 
 /// A subscription with its version as the entity tag.

@@ -119,7 +119,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let response = batch::run(event.payload, time_left, subject, async |record| {
             let hint = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
-            metrics::taken_up(metrics, &hint, record.sent_at(), SystemClock.now());
             let trace = record.trace_header().and_then(TraceHeader::parse);
             // In a box of its own before anything is put around it: it is large, and would be
             // copied each time.
@@ -130,7 +129,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             run.await
                 .inspect(|report| log::report(&hint, trace.as_ref(), report))
                 .inspect(|report| teller.report(&hint, trace.as_ref(), report))
-                .inspect(|report| metrics::report(metrics, report))
+                .inspect(|report| metrics::report(metrics, &hint, record.sent_at(), report))
                 .inspect_err(|error| log::our_failure(&hint, error))?;
             Ok::<_, lambda_runtime::Error>(())
         })

@@ -9,28 +9,21 @@ use webhooks_domain::timestamp::Timestamp;
 use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};
 
-/// A queue message is taken up. One that was put off on purpose, or that waits among those of
-/// slow endpoints, is not late.
-pub(crate) fn taken_up(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, now: Timestamp) {
-    if hint.detour.is_some() || hint.lane == Lane::Slow {
-        return;
-    }
-    if let Some(due_at) = hint.due_at.or(sent_at) {
-        metrics.time(Metric::QueueLag, now.since(due_at));
-    }
-}
-
-/// A queue message was handled.
-pub(crate) fn report(metrics: &Metrics, report: &Report) {
+/// A queue message, sent at this time, was handled.
+pub(crate) fn report(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, report: &Report) {
     match report {
         Report::Attempted {
             attempt,
             verdict,
             recorded,
             event_at,
+            is_test,
             ..
         } => {
             attempted(metrics, attempt, *event_at);
+            if !is_test {
+                lag(metrics, hint, sent_at, attempt);
+            }
             // What is not recorded has not come about: it will be, and is counted then.
             if *recorded == Recorded::Written {
                 match verdict {
@@ -44,6 +37,17 @@ pub(crate) fn report(metrics: &Metrics, report: &Report) {
         Report::PutOff(PutOff::Throttled) => metrics.count(Metric::Throttled, 1),
         Report::PutOff(PutOff::SlowLane) => metrics.count(Metric::SlowLane, 1),
         Report::PutOff(PutOff::NotDue) | Report::Dropped(_) => {}
+    }
+}
+
+/// How late an attempt began. A message for which there was nothing to do is not late however
+/// old it is, and one that waits among those of slow endpoints does so on purpose.
+fn lag(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, attempt: &Attempt) {
+    if hint.lane == Lane::Slow {
+        return;
+    }
+    if let Some(due_at) = hint.late_from(sent_at) {
+        metrics.time(Metric::QueueLag, attempt.at.since(due_at));
     }
 }
 
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use webhooks_domain::deliver::Owed;
-    use webhooks_domain::delivery::{Detour, FailureReason};
+    use webhooks_domain::delivery::{Detour, DropReason, FailureReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::outbound::ResponseHeaders;
 
@@ -136,6 +140,7 @@ mod tests {
             verdict,
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
+            is_test: false,
             owed: owed(),
             changes: Vec::new(),
         }
@@ -152,10 +157,14 @@ mod tests {
         attempted(2, AttemptOutcome::TimedOut, Verdict::Retry(next))
     }
 
+    fn hint() -> Hint {
+        Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap())
+    }
+
     fn line_of(reports: &[Report]) -> Value {
         let metrics = metrics();
         for one in reports {
-            report(&metrics, one);
+            report(&metrics, &hint(), None, one);
         }
         serde_json::from_str(&metrics.take(NOW).unwrap()).unwrap()
     }
@@ -199,6 +208,7 @@ mod tests {
             verdict,
             recorded: Recorded::LeftToNextHint,
             event_at: None,
+            is_test: false,
             owed: owed(),
             changes: Vec::new(),
         }]);
@@ -235,18 +245,64 @@ mod tests {
         assert_eq!(metrics.take(NOW), None, "they are counted once");
     }
 
-    #[test]
-    fn a_message_is_late_from_the_time_that_it_is_due_at() {
+    /// What is counted of attempts that begin now, as late.
+    fn lags(reports: &[(Hint, Duration, Report)]) -> Value {
         let metrics = metrics();
-        let mut hint = Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap());
-        let sent_at = Some(NOW - Duration::from_secs(9));
-        taken_up(&metrics, &hint, sent_at, NOW);
-        hint.due_at = Some(NOW - Duration::from_secs(1));
-        taken_up(&metrics, &hint, sent_at, NOW);
-        taken_up(&metrics, &hint.on(Lane::Slow), sent_at, NOW);
-        taken_up(&metrics, &hint.put_off(Detour::Parked), sent_at, NOW);
-        let line: Value = serde_json::from_str(&metrics.take(NOW).unwrap()).unwrap();
-        assert_eq!(line["QueueLag"], serde_json::json!([9_000, 1_000]));
+        for (hint, sent_before, one) in reports {
+            report(&metrics, hint, Some(NOW - *sent_before), one);
+        }
+        let line = metrics.take(NOW).unwrap_or("{}".to_owned());
+        serde_json::from_str::<Value>(&line).unwrap()["QueueLag"].clone()
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_attempt_is_late_from_the_time_that_it_was_due_at() {
+        let due = |before| Hint {
+            due_at: Some(NOW - seconds(before)),
+            ..hint()
+        };
+        // The first of all, a retry that waited in the queue, one that the sweep found after
+        // an hour, one whose turn in a line was three seconds ago.
+        let in_line = due(600).put_off(Detour::InLine(NOW - seconds(3)));
+        let lags = lags(&[
+            (hint(), seconds(9), delivered()),
+            (due(1), seconds(301), delivered()),
+            (due(3_700), seconds(20), delivered()),
+            (in_line, seconds(900), delivered()),
+        ]);
+        assert_eq!(lags, serde_json::json!([9_000, 1_000, 20_000, 3_000]));
+    }
+
+    #[test]
+    fn what_waits_on_purpose_is_not_late() {
+        let (slow, parked) = (hint().on(Lane::Slow), hint().put_off(Detour::Parked));
+        let lags = lags(&[
+            (slow, seconds(900), delivered()),
+            (parked, seconds(900), delivered()),
+        ]);
+        assert_eq!(lags, Value::Null);
+    }
+
+    #[test]
+    fn a_test_is_not_late_whether_the_queue_or_the_api_has_it_sent() {
+        let mut test = delivered();
+        let Report::Attempted { is_test, .. } = &mut test else {
+            unreachable!()
+        };
+        *is_test = true;
+        // The queue asks again after a minute, and finds nothing to do.
+        let dropped = Report::Dropped(DropReason::NotPending);
+        let settled = Report::Settled(DeliveryStatus::Held, owed());
+        let lags = lags(&[
+            (hint(), seconds(60), dropped),
+            (hint(), seconds(60), test),
+            (hint(), seconds(60), settled),
+        ]);
+        assert_eq!(lags, Value::Null);
     }
 
     /// CloudWatch bills what is logged, with 26 bytes for each line. At $0.50 for a
@@ -255,10 +311,9 @@ mod tests {
     fn a_delivery_in_a_full_batch_logs_100_bytes_and_one_alone_700() {
         let bytes = |deliveries: usize| {
             let metrics = metrics();
-            let hint = Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap());
             for _ in 0..deliveries {
-                taken_up(&metrics, &hint, Some(NOW - Duration::from_mins(2)), NOW);
-                report(&metrics, &delivered());
+                let sent_at = Some(NOW - Duration::from_mins(2));
+                report(&metrics, &hint(), sent_at, &delivered());
             }
             (metrics.take(NOW).unwrap().len() + 26).div_ceil(deliveries)
         };

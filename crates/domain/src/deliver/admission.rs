@@ -1,7 +1,7 @@
 //! May this attempt be made now? One decision, from what was read.
 
 use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, Lane};
-use crate::health::{CircuitState, OpenCircuit};
+use crate::health::{CircuitState, Endpoint, OpenCircuit};
 use crate::message::Message;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
@@ -15,8 +15,8 @@ pub(super) enum Admission {
     Probe(Box<Subscription>, OpenCircuit),
     /// It may, but not on this lane: its endpoint is slow.
     ChangeLane,
-    /// It may not: the circuit is open until then.
-    Park(Timestamp),
+    /// It may not: the circuit of this endpoint is open until then.
+    Park(Endpoint, Timestamp),
     /// It may not, and the delivery has this status instead.
     Settle(DeliveryStatus),
 }
@@ -48,7 +48,7 @@ impl Admission {
         }
         match subscription.health.circuit {
             Some(circuit) => match circuit.state(now) {
-                CircuitState::Open(until) => Self::Park(until),
+                CircuitState::Open(until) => Self::Park(Endpoint::of(&subscription), until),
                 CircuitState::HalfOpen => Self::Probe(subscription, circuit),
             },
             None => Self::Attempt(subscription),

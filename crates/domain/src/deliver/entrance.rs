@@ -8,7 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::admission::Admission;
 use super::{Deliver, DeliverError, PutOff, Report};
 use crate::delivery::{Delivery, DeliveryStatus, Detour, DropReason, Hint, Lane};
-use crate::health::{Health, OpenCircuit};
+use crate::health::{Endpoint, Health, OpenCircuit};
 use crate::limits::{Entered, Limits, LimitsInForce, Slot};
 use crate::message::Message;
 use crate::ports::{
@@ -77,7 +77,9 @@ where
                     .await?;
                 Ok(Entrance::closed(Report::PutOff(PutOff::SlowLane)))
             }
-            Admission::Park(until) => self.park(hint, delivery, until, now).await,
+            Admission::Park(endpoint, until) => {
+                self.park(hint, delivery, endpoint, until, now).await
+            }
             Admission::Probe(subscription, circuit) => {
                 self.claim_probe(*subscription, circuit, now).await
             }
@@ -109,18 +111,18 @@ where
         &self,
         hint: &Hint,
         delivery: &Delivery,
+        endpoint: Endpoint,
         open_until: Timestamp,
         now: Timestamp,
     ) -> Result<Entrance, DeliverError> {
         if is_from_sweep(hint, delivery, now) {
             return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
         }
-        let id = hint.delivery.subscription;
         // A turn that comes later is kept.
         let (parked, release) = match hint.turn() {
             Some(turn) if turn > open_until => (*hint, turn.min(now + MAX_QUEUE_DELAY)),
             _ => {
-                let release = self.care.watch.park(id, open_until, now);
+                let release = self.care.watch.park(endpoint, open_until, now);
                 (hint.put_off(Detour::Parked), release)
             }
         };

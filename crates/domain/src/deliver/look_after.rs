@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
-use crate::health::{HealthChange, HealthPolicy, Seen, Sign, Watch, is_slow};
+use crate::health::{Endpoint, HealthChange, HealthPolicy, Seen, Sign, Watch, is_slow};
 use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
 use crate::subscription::DisabledReason;
 
@@ -64,9 +64,13 @@ impl Care {
                 .delivery
                 .attempts
                 .last()
+                // One that was made before a change may have been made to another URL.
+                .filter(|last| last.at >= task.subscription.updated_at)
                 .is_some_and(|last| is_slow(last.outcome, last.duration_ms)),
             is_probe: task.is_probe,
-            signs: self.watch.add(task.subscription.id, sign, circuit),
+            signs: self
+                .watch
+                .add(Endpoint::of(task.subscription), sign, circuit),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::delivery::{Delivery, DeliveryStatus};
+use crate::due::OVERDUE_AFTER;
 use crate::ids::DeliveryId;
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
@@ -73,6 +74,25 @@ impl Hint {
         match self.detour {
             Some(Detour::InLine(turn)) => Some(turn),
             Some(Detour::Parked) | None => None,
+        }
+    }
+
+    /// From when on its attempt is late, for a queue message that was sent at this time.
+    ///
+    /// The planned time of the attempt, or of its turn in a line. An attempt that the sweep, or
+    /// whoever emptied a dead-letter queue, asked for again after [`OVERDUE_AFTER`] is due when
+    /// it was asked for: it may have waited for a circuit or in a line. `None` for one that
+    /// waited for a circuit, since that has no planned end.
+    pub fn late_from(&self, sent_at: Option<Timestamp>) -> Option<Timestamp> {
+        match (self.detour, self.due_at) {
+            (Some(Detour::Parked), _) => None,
+            (Some(Detour::InLine(turn)), _) => Some(turn),
+            (None, Some(due_at)) => {
+                Some(sent_at.map_or(due_at, |sent_at| {
+                    if sent_at.since(due_at) >= OVERDUE_AFTER { sent_at } else { due_at }
+                }))
+            }
+            (None, None) => sent_at,
         }
     }
 

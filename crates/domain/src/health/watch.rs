@@ -1,10 +1,12 @@
 //! What one execution environment remembers of the endpoints that it has sent to.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ids::SubscriptionId;
+use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
@@ -13,9 +15,33 @@ use super::window::{Sign, Signs, Window};
 /// Between two parked deliveries of a subscription that an environment lets go: 10 a second.
 const BETWEEN_RELEASES: Duration = Duration::from_millis(100);
 
+/// Where the webhooks of a subscription go. With another URL or other headers it is another
+/// endpoint, and starts anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    subscription: SubscriptionId,
+    /// Of its URL and headers.
+    hash: u64,
+}
+
+impl Endpoint {
+    /// The endpoint of a subscription.
+    pub fn of(subscription: &Subscription) -> Self {
+        let mut hasher = DefaultHasher::new();
+        subscription.url.as_str().hash(&mut hasher);
+        for header in subscription.headers.iter() {
+            header.hash(&mut hasher);
+        }
+        Self {
+            subscription: subscription.id,
+            hash: hasher.finish(),
+        }
+    }
+}
+
 /// The memory of an execution environment: bounded, and lost with it.
 #[derive(Debug, Default)]
-pub struct Watch(Mutex<HashMap<SubscriptionId, Sight>>);
+pub struct Watch(Mutex<HashMap<Endpoint, Sight>>);
 
 #[derive(Debug, Default)]
 struct Sight {
@@ -27,14 +53,14 @@ struct Sight {
 }
 
 impl Watch {
-    /// The most subscriptions that it remembers.
+    /// The most endpoints that it remembers.
     pub const MAX_SUBSCRIPTIONS: usize = 1_000;
 
     /// Takes in an attempt, and gives what it shows with those before it.
     ///
     /// What makes a circuit open is forgotten with it: when it closes, what was seen before
     /// is no reason to open it again.
-    pub fn add(&self, id: SubscriptionId, sign: Sign, circuit: Option<&CircuitPolicy>) -> Signs {
+    pub fn add(&self, id: Endpoint, sign: Sign, circuit: Option<&CircuitPolicy>) -> Signs {
         self.with(id, sign.at, |sight| {
             sight.window.add(sign);
             let signs = sight.window.signs(circuit);
@@ -49,7 +75,7 @@ impl Watch {
     /// until then. Each gets a time of its own, so that they do not come all at once.
     ///
     /// Within what the queue can wait: of very many the last ones come together.
-    pub fn park(&self, id: SubscriptionId, open_until: Timestamp, now: Timestamp) -> Timestamp {
+    pub fn park(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
         self.with(id, now, |sight| {
             sight.window = Window::default();
             let next = sight.last_release.map(|last| last + BETWEEN_RELEASES);
@@ -60,12 +86,7 @@ impl Watch {
         })
     }
 
-    fn with<T>(
-        &self,
-        id: SubscriptionId,
-        now: Timestamp,
-        change: impl FnOnce(&mut Sight) -> T,
-    ) -> T {
+    fn with<T>(&self, id: Endpoint, now: Timestamp, change: impl FnOnce(&mut Sight) -> T) -> T {
         let mut sights = self.sights();
         if sights.len() >= Self::MAX_SUBSCRIPTIONS && !sights.contains_key(&id) {
             let oldest = sights.iter().min_by_key(|(_, sight)| sight.noted_at);
@@ -78,7 +99,7 @@ impl Watch {
         change(sight)
     }
 
-    fn sights(&self) -> MutexGuard<'_, HashMap<SubscriptionId, Sight>> {
+    fn sights(&self) -> MutexGuard<'_, HashMap<Endpoint, Sight>> {
         // What a panic leaves behind are whole signs, and still true.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,8 +111,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn id(number: usize) -> SubscriptionId {
-        format!("sub_{number:032x}").parse().unwrap()
+    fn id(number: usize) -> Endpoint {
+        Endpoint {
+            subscription: format!("sub_{number:032x}").parse().unwrap(),
+            hash: 1,
+        }
     }
 
     fn failure(at: Timestamp) -> Sign {
@@ -114,6 +138,20 @@ mod tests {
         assert!(opens(1));
         assert_eq!([opens(1), opens(1)], [false; 2]);
         assert!(opens(1));
+    }
+
+    #[test]
+    fn what_was_seen_of_another_url_counts_no_more() {
+        let policy = CircuitPolicy::new(80, 3, 30).unwrap();
+        let watch = Watch::default();
+        let opens = |hash| {
+            let endpoint = Endpoint { hash, ..id(1) };
+            watch
+                .add(endpoint, failure(NOW), Some(&policy))
+                .fails_at_rate
+        };
+        assert_eq!([opens(1), opens(1), opens(2), opens(2)], [false; 4]);
+        assert!(opens(2));
     }
 
     #[test]

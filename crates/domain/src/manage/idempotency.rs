@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ring::digest;
 
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::timestamp::Timestamp;
+
 /// The client's name for one request: 1 to 255 printable ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
 /// A text that is no idempotency key.
@@ -77,6 +81,43 @@ pub struct Once {
     pub key: IdempotencyKey,
     /// What it asks for.
     pub body: RequestDigest,
+}
+
+/// Which subscription a request with an idempotency key has created. It is written with the
+/// subscription, and counts until it expires or the subscription is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Whose key it is.
+    pub customer_id: CustomerId,
+    /// The key.
+    pub key: IdempotencyKey,
+    /// What was asked for.
+    pub body: RequestDigest,
+    /// What it has created.
+    pub subscription: SubscriptionId,
+    /// From when on it is absent.
+    pub expires_at: Timestamp,
+}
+
+impl IdempotencyRecord {
+    /// For how long a request can be sent again.
+    pub const KEPT: Duration = Duration::from_hours(7 * 24);
+
+    /// The record of a request that creates a subscription now.
+    pub fn new(
+        customer: &CustomerId,
+        once: &Once,
+        subscription: SubscriptionId,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            customer_id: customer.clone(),
+            key: once.key.clone(),
+            body: once.body,
+            subscription,
+            expires_at: now + Self::KEPT,
+        }
+    }
 }
 
 #[cfg(test)]

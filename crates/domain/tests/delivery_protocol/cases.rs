@@ -15,9 +15,7 @@ use webhooks_domain::delivery::{
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::look_up::MatchedSubscription;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{
-    DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, SubscriptionStore, WriteOutcome,
-};
+use webhooks_domain::ports::{DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, WriteOutcome};
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -51,7 +49,7 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         version: 2,
         ..current
     };
-    now(stage.world.replace(&changed)).unwrap();
+    stage.world.store_subscription(&changed);
     stage.drain();
 
     let message = samples::message("acme", "later");
@@ -91,7 +89,7 @@ fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
         version: 2,
         ..current
     };
-    now(stage.world.replace(&changed)).unwrap();
+    stage.world.store_subscription(&changed);
     stage.drain();
     let by = |secret: &Secret| -> Vec<bool> {
         let requests = stage.world.requests();
@@ -254,7 +252,7 @@ fn a_subscriptions_own_retry_policy_counts() {
         version: 2,
         ..current
     };
-    now(stage.world.replace(&own)).unwrap();
+    stage.world.store_subscription(&own);
     stage.world.answer((0..3).map(|_| samples::response(500)));
     stage.drain();
     let attempts = stage.delivery().attempts;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, now, schedule, stage_with};
+use crate::stage::{Stage, schedule, stage_with};
 use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::DeliveryStatus;
 use webhooks_domain::health::{Health, HealthChange, HealthPolicy};
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::ports::{HealthStore, SubscriptionStore, WriteOutcome};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
 
@@ -125,11 +124,10 @@ fn a_change_by_a_person_meanwhile_counts_for_more_than_what_was_seen() {
     stage.world.during_requests(move |world| {
         let enabled = Subscription {
             version: read.version + 1,
+            health: Health::default(),
             ..read.clone()
         };
-        if now(world.change_health(&read, &Health::default())).unwrap() == WriteOutcome::Written {
-            now(world.replace(&enabled)).unwrap();
-        }
+        world.store_subscription(&enabled);
     });
     let id = stage.another_delivery("fails under way");
     stage.world.answer([samples::response(500)]);

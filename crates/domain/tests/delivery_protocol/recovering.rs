@@ -8,7 +8,7 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{RecoveryKey, RecoveryStore, SubscriptionStore};
+use webhooks_domain::ports::{RecoveryKey, RecoveryStore};
 use webhooks_domain::recovery::{
     Count, OwedStatus, OwedStatuses, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError,
     Recovery, RecoveryKind, RecoveryRequest, RecoveryStatus, Report, Requested,
@@ -515,7 +515,7 @@ fn want(outage: &Outage, event_type: &str) {
         version: current.version + 1,
         ..current
     };
-    now(outage.stage.world.replace(&changed)).unwrap();
+    outage.stage.world.store_subscription(&changed);
 }
 
 #[test]

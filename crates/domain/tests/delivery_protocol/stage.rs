@@ -55,7 +55,7 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
             secrets: SealedSecrets::only(sealed.unwrap()),
             ..base
         };
-        now(world.insert(&subscription)).unwrap();
+        world.store_subscription(&subscription);
         let message = Message {
             deadline,
             ..samples::message("acme", &format!("event {number}"))
@@ -157,13 +157,9 @@ impl Stage {
     /// Changes a delivery's subscription.
     pub(crate) fn change(&self, id: DeliveryId, change: impl FnOnce(&mut Subscription)) {
         let mut changed = self.subscription_of(id).unwrap();
-        let read = changed.clone();
         changed.version += 1;
         change(&mut changed);
-        let health = now(self.world.change_health(&read, &changed.health));
-        assert_eq!(health.unwrap(), WriteOutcome::Written);
-        let written = now(self.world.replace(&changed));
-        assert_eq!(written.unwrap(), WriteOutcome::Written);
+        self.world.store_subscription(&changed);
     }
 
     /// One more delivery of the first one's subscription. It is not queued.
@@ -255,8 +251,8 @@ impl Stage {
         };
         match status {
             None => {
-                let (customer, id) = (&current.customer_id, &current.id);
-                now(self.world.remove(customer, id, None)).unwrap();
+                let customer = &current.customer_id;
+                self.world.delete_subscription(customer, current.id);
             }
             Some(status) => {
                 let version = current.version + 1;
@@ -266,7 +262,7 @@ impl Stage {
                     version,
                     ..current
                 };
-                now(self.world.replace(&changed)).unwrap();
+                self.world.store_subscription(&changed);
             }
         }
     }

@@ -31,7 +31,7 @@ pub async fn reads_at_once<S: DeliveryStore + SubscriptionStore>(
 
     let subscriptions = [1, 2].map(|number| samples::subscription(salt, number));
     for subscription in &subscriptions {
-        store.insert(subscription).await.expect("answers");
+        super::subscriptions::insert(store, subscription).await;
     }
     let [first, second] = &subscriptions;
     let absent = samples::subscription(salt, 3);

@@ -30,7 +30,7 @@ impl Problems {
         (
             "Conflict",
             "409",
-            "Somebody else was quicker, or the idempotency key has created something else.",
+            "Somebody else was quicker, the idempotency key has created something else, or the customer has as many subscriptions as it may.",
             "conflict",
             None,
         ),

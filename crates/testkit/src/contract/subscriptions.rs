@@ -1,0 +1,302 @@
+//! Subscriptions, the records of their idempotency keys, and what a customer has.
+
+use std::time::Duration;
+
+use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::manage::{IdempotencyRecord, Once, RequestDigest};
+use webhooks_domain::ports::{
+    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+};
+use webhooks_domain::quota::{Quota, Usage};
+use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+
+use super::{DUE, SWEEP};
+use crate::samples;
+
+/// Inserts a subscription whose id is new.
+pub(super) async fn insert(store: &impl SubscriptionStore, subscription: &Subscription) {
+    let creation = Creation::of(subscription, samples::QUOTA);
+    let inserted = store.insert(&creation).await.expect("answers");
+    assert_eq!(inserted, CreationOutcome::Created);
+}
+
+async fn replace(
+    store: &impl SubscriptionStore,
+    read: &Subscription,
+    changed: &Subscription,
+    health: HealthFate,
+) -> ReplacementOutcome {
+    let replacement = Replacement {
+        read,
+        changed,
+        health,
+        quota: samples::QUOTA,
+    };
+    store.replace(&replacement).await.expect("answers")
+}
+
+/// Subscriptions are inserted once, read back whole, and changed by version.
+pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
+    let first = samples::subscription(salt, 1);
+    let customer = first.customer_id.clone();
+    let stored = async || store.get(&customer, &first.id).await.expect("answers");
+    assert_eq!(stored().await, None);
+    insert(store, &first).await;
+    let again = store.insert(&Creation::of(&first, samples::QUOTA)).await;
+    assert_eq!(again.expect("answers"), CreationOutcome::AlreadyThere);
+    assert_eq!(stored().await, Some(first.clone()));
+    let stranger = samples::customer(&format!("{salt}-stranger"));
+    let strangers = store.get(&stranger, &first.id).await.expect("answers");
+    assert_eq!(strangers, None);
+
+    let second = Subscription {
+        version: first.version + 1,
+        status: SubscriptionStatus::Paused,
+        secrets: samples::migrating_secrets(),
+        ..first.clone()
+    };
+    for _ in 0..2 {
+        let written = replace(store, &first, &second, HealthFate::Kept).await;
+        let expected = ReplacementOutcome::Written;
+        assert_eq!(written, expected, "the same again is the same");
+    }
+    let other = Subscription {
+        status: SubscriptionStatus::Active,
+        ..second.clone()
+    };
+    let stale = replace(store, &first, &other, HealthFate::Kept).await;
+    assert_eq!(stale, ReplacementOutcome::Overtaken);
+    assert_eq!(stored().await, Some(second.clone()));
+
+    let disable = async |read: &Subscription| {
+        let reason = DisabledReason::EndpointGone;
+        store.disable(read, reason, DUE).await.expect("answers")
+    };
+    assert_eq!(disable(&second).await, WriteOutcome::Written);
+    assert_eq!(disable(&second).await, WriteOutcome::Overtaken);
+    let disabled = stored().await.expect("is there");
+    assert_eq!(disabled.status, SubscriptionStatus::Disabled);
+    assert_eq!(
+        (disabled.updated_at, disabled.version),
+        (DUE, second.version + 1)
+    );
+    let why = Disabled {
+        reason: DisabledReason::EndpointGone,
+        at: DUE,
+    };
+    assert_eq!(disabled.disabled, Some(why));
+
+    let stale = store.remove(&second).await.expect("answers");
+    assert_eq!(stale, WriteOutcome::Overtaken);
+    let current = store.remove(&disabled).await.expect("answers");
+    assert_eq!(current, WriteOutcome::Written);
+    let gone = store.remove(&disabled).await.expect("answers");
+    assert_eq!(gone, WriteOutcome::Overtaken);
+    assert_eq!(stored().await, None);
+    let gone = "a removed subscription does not come back";
+    assert_eq!(disable(&disabled).await, WriteOutcome::Overtaken, "{gone}");
+    let third = Subscription {
+        version: disabled.version + 1,
+        ..disabled.clone()
+    };
+    let replaced = replace(store, &disabled, &third, HealthFate::Kept).await;
+    assert_eq!(replaced, ReplacementOutcome::Overtaken, "{gone}");
+}
+
+/// An idempotency key creates one subscription for as long as its record counts, and what a
+/// customer has is bounded.
+///
+/// The store's clock stands at [`samples::NOW`].
+pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
+    let salt = &format!("{salt}-creations");
+    let customer = samples::customer(salt);
+    let subscription = |number| samples::subscription(salt, number);
+    let once = Once {
+        key: "a key: / # ~".parse().expect("a key"),
+        body: RequestDigest::of(b"body"),
+    };
+    let record = |number, expires_at: Timestamp| {
+        let id = samples::subscription_id(number);
+        IdempotencyRecord {
+            expires_at,
+            ..IdempotencyRecord::new(&customer, &once, id, samples::NOW)
+        }
+    };
+    let create = async |record: &IdempotencyRecord, number, deleted| {
+        let subscription = subscription(number);
+        let creation = Creation {
+            record: Some(record),
+            deleted,
+            ..Creation::of(&subscription, samples::QUOTA)
+        };
+        store.insert(&creation).await.expect("answers")
+    };
+    let there = async |number| {
+        let id = samples::subscription_id(number);
+        let found = store.get(&customer, &id).await.expect("answers");
+        found.is_some()
+    };
+    let second = Duration::from_secs(1);
+    let in_force = record(1, samples::NOW + second);
+    let created = create(&in_force, 1, None).await;
+    assert_eq!(created, CreationOutcome::Created);
+    let refused = create(&record(2, samples::NOW + second), 2, None).await;
+    assert_eq!(refused, CreationOutcome::KeyInUse(in_force.clone()));
+    assert!(!there(2).await, "both or neither");
+    let other = Some(samples::subscription_id(9));
+    let refused = create(&record(2, samples::NOW), 2, other).await;
+    assert_eq!(refused, CreationOutcome::KeyInUse(in_force));
+
+    // One that names a deleted subscription counts no more, nor does one that has expired.
+    let deleted = Some(samples::subscription_id(1));
+    let created = create(&record(2, samples::NOW), 2, deleted).await;
+    assert_eq!(created, CreationOutcome::Created);
+    let created = create(&record(3, samples::NOW + second), 3, None).await;
+    assert_eq!(created, CreationOutcome::Created);
+
+    let all = (1..=3).map(|number| Usage::of(&subscription(number)));
+    let all = all.fold(Usage::default(), std::ops::Add::add);
+    let full = Quota { subscriptions: 3 };
+    let fourth = subscription(4);
+    let refused = store.insert(&Creation::of(&fourth, full)).await;
+    let expected = CreationOutcome::QuotaExceeded(all);
+    assert_eq!(refused.expect("answers"), expected);
+    assert!(!there(4).await);
+    let removed = store.remove(&subscription(1)).await.expect("answers");
+    assert_eq!(removed, WriteOutcome::Written);
+    let inserted = store.insert(&Creation::of(&fourth, full)).await;
+    assert_eq!(inserted.expect("answers"), CreationOutcome::Created);
+
+    // A count is corrected only while it is as it was read.
+    let beyond = Usage {
+        bytes: Quota::MAX_BYTES,
+        ..all
+    };
+    let correct = async |counted, actual| {
+        let corrected = store.correct_usage(&customer, counted, actual).await;
+        corrected.expect("answers")
+    };
+    assert_eq!(correct(beyond, all).await, WriteOutcome::Overtaken);
+    assert_eq!(correct(all, beyond).await, WriteOutcome::Written);
+    let fifth = subscription(5);
+    let refused = store.insert(&Creation::of(&fifth, samples::QUOTA)).await;
+    let expected = CreationOutcome::QuotaExceeded(beyond);
+    assert_eq!(refused.expect("answers"), expected);
+    let larger = Subscription {
+        secrets: samples::migrating_secrets(),
+        version: 2,
+        ..fourth.clone()
+    };
+    let refused = replace(store, &fourth, &larger, HealthFate::Kept).await;
+    assert_eq!(refused, ReplacementOutcome::QuotaExceeded(beyond));
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        version: 2,
+        ..fourth.clone()
+    };
+    let written = replace(store, &fourth, &paused, HealthFate::Kept).await;
+    assert_eq!(written, ReplacementOutcome::Written, "it is no larger");
+}
+
+/// The health of an endpoint is kept beside what people change of its subscription: neither
+/// overwrites the other, until it is to start anew.
+pub async fn health(
+    store: &(impl SubscriptionStore + SubscriptionSwitch + HealthStore),
+    salt: &str,
+) {
+    let read = samples::subscription(&format!("{salt}-health"), 1);
+    let change = async |read: &Subscription, health: &Health| {
+        let changed = store.change_health(read, health).await;
+        changed.expect("answers")
+    };
+    let stored = async || {
+        let stored = store.get(&read.customer_id, &read.id).await;
+        stored.expect("answers")
+    };
+    let failing = Health {
+        failing_since: Some(DUE),
+        ..Health::default()
+    };
+    let gone = change(&read, &failing).await;
+    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come into being");
+    assert_eq!(stored().await, None);
+    insert(store, &read).await;
+
+    assert_eq!(change(&read, &failing).await, WriteOutcome::Written);
+    let stale = change(&read, &Health::default()).await;
+    assert_eq!(stale, WriteOutcome::Overtaken, "it is not as it was read");
+    let now = stored().await.expect("is there");
+    let expected = Subscription {
+        health: failing,
+        ..read.clone()
+    };
+    assert_eq!(now, expected, "nothing else has changed");
+    let worse = Health {
+        failing_since: Some(DUE),
+        circuit: Some(OpenCircuit {
+            until: SWEEP,
+            cooldown: Duration::from_mins(2),
+        }),
+        slow_since: Some(SWEEP),
+    };
+    assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
+
+    // What somebody has read before, and writes now.
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        version: read.version + 1,
+        ..read.clone()
+    };
+    for _ in 0..2 {
+        let written = replace(store, &read, &paused, HealthFate::Kept).await;
+        let expected = ReplacementOutcome::Written;
+        assert_eq!(written, expected, "the same again is the same");
+    }
+    let now = stored().await.expect("is there");
+    assert_eq!((now.status, now.health), (paused.status, worse));
+
+    let disable = async |read: &Subscription| {
+        let disabled = store.disable(read, DisabledReason::Failing, DUE).await;
+        disabled.expect("answers")
+    };
+    let before = Subscription {
+        health: failing,
+        ..now.clone()
+    };
+    let stale = disable(&before).await;
+    assert_eq!(stale, WriteOutcome::Overtaken, "its health is another");
+    assert_eq!(
+        change(&now, &Health::default()).await,
+        WriteOutcome::Written
+    );
+    let well = stored().await.expect("is there");
+    assert_eq!(well.health, Health::default());
+    assert_eq!(disable(&well).await, WriteOutcome::Written);
+    let disabled = stored().await.expect("is there");
+    let enabled = Subscription {
+        disabled: None,
+        version: disabled.version + 1,
+        status: SubscriptionStatus::Active,
+        ..disabled.clone()
+    };
+    let written = replace(store, &disabled, &enabled, HealthFate::Kept).await;
+    assert_eq!(written, ReplacementOutcome::Written);
+    let now = stored().await.expect("is there");
+    assert_eq!(now, enabled, "nothing says why any more");
+
+    // Another URL starts anew, whatever is stored by then, and nothing that was seen of the
+    // old one is written to it.
+    assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
+    let moved = Subscription {
+        url: samples::url("https://example.com/moved"),
+        version: now.version + 1,
+        ..now.clone()
+    };
+    let written = replace(store, &now, &moved, HealthFate::Forgotten).await;
+    assert_eq!(written, ReplacementOutcome::Written);
+    assert_eq!(stored().await, Some(moved));
+    let old = change(&now, &failing).await;
+    assert_eq!(old, WriteOutcome::Overtaken, "it is of another URL");
+}
