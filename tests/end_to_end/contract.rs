@@ -24,7 +24,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let client = Client::new(fixture.stack.sdk_config());
     let like = fixture.stack.output("TableName").unwrap();
     create_table(&client, TABLE, like).await;
-    let store = DynamoStore::new(client.clone(), TABLE.to_owned());
+    let store = DynamoStore::new(client.clone(), TABLE.to_owned()).standing_at(samples::NOW);
 
     overdue_deliveries(&client, &store).await;
     contract::lines(&store).await;
@@ -36,6 +36,8 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     ] {
         contract::subscriptions(store, salt).await;
         contract::health(store, salt).await;
+        contract::creations(store, salt).await;
+        contract::expired_deliveries(store, salt, put).await;
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;
         contract::reopening(store, salt, put).await;
@@ -43,6 +45,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     }
     contract::lists(&store, "lists", put).await;
     contract::recoveries(&store, "acme").await;
+    contract::expired_recoveries(&store, "acme").await;
     contract::recovery_sources(&store, "acme", put).await;
     contract::calls(&store, "calls").await;
     contract::data_keys(&store).await;

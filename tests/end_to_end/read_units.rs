@@ -129,7 +129,7 @@ impl Filled {
         let config = Builder::from(sdk).interceptor(meter.clone()).build();
         let client = Client::from_conf(config);
         Ok(Self {
-            store: DynamoStore::new(client, name.to_owned()),
+            store: DynamoStore::new(client, name.to_owned()).standing_at(samples::NOW),
             meter,
         })
     }

@@ -28,6 +28,9 @@ use crate::outbound::{AttemptOutcome, ResponseHeaders};
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
+/// How long before its end a delivery is given up: longer than anybody waits in the queue.
+const TIME_TO_END: Duration = Duration::from_hours(1);
+
 /// One message owed to one subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -188,11 +191,12 @@ impl Delivery {
     }
 
     /// The last moment at which an attempt may begin: the event's own deadline, and at the
-    /// latest the end of what the table keeps, so that no delivery is forgotten unended.
+    /// latest an hour before the delivery expires. Whoever waits for longer than that still
+    /// finds it, and ends it: what has expired is absent.
     pub fn deadline(&self, message: &Message) -> Timestamp {
-        message
-            .deadline
-            .map_or(self.expires_at, |deadline| deadline.min(self.expires_at))
+        let latest = self.expires_at - TIME_TO_END;
+        let own = message.deadline;
+        own.map_or(latest, |deadline| deadline.min(latest))
     }
 }
 
@@ -200,7 +204,6 @@ impl Delivery {
 pub(crate) mod tests {
     use super::*;
     use crate::message::Payload;
-    use std::time::Duration;
 
     pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -248,11 +251,12 @@ pub(crate) mod tests {
     fn the_deadline_is_the_events_and_no_later_than_what_the_table_keeps() {
         let delivery = delivery(0);
         let mut message = message_of(&delivery);
-        assert_eq!(delivery.deadline(&message), delivery.expires_at);
+        let latest = delivery.expires_at - TIME_TO_END;
+        assert_eq!(delivery.deadline(&message), latest);
         message.deadline = Some(NOW);
         assert_eq!(delivery.deadline(&message), NOW);
-        message.deadline = Some(delivery.expires_at + Duration::from_secs(1));
-        assert_eq!(delivery.deadline(&message), delivery.expires_at);
+        message.deadline = Some(latest + Duration::from_secs(1));
+        assert_eq!(delivery.deadline(&message), latest);
     }
 
     #[test]

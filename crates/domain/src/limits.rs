@@ -10,9 +10,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// For how long a delivery with a reservation is out of sight at least, if it has to wait for
+/// longer. What is in the queue cannot be called back: so long may it take until a change of the
+/// limits is in force for it.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(30);
+/// Of a longer wait it is out of sight for this part: so a backlog, however long, is not
+/// received all the time.
+const PART_OUT_OF_SIGHT: u32 = 8;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +149,31 @@ pub struct LimitsInForce {
     pub limits: Limits,
     /// The subscription's version.
     pub version: u64,
+}
+
+/// A moment of its own, before which a delivery that was refused does not ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// The moment.
+    pub not_before: Timestamp,
+    /// The version of the subscription that it was given by. It counts under the limits of no
+    /// other.
+    pub version: u64,
+}
+
+impl Reservation {
+    /// Whether it still has to be waited for, under the limits in force.
+    pub fn is_ahead(self, of: LimitsInForce, now: Timestamp) -> bool {
+        self.version == of.version && self.not_before > now
+    }
+
+    /// For how long the queue keeps its delivery: until the reservation, or until somebody is
+    /// to look whether the limits are still the same.
+    pub fn queue_delay(self, now: Timestamp) -> Duration {
+        let left = self.not_before.since(now);
+        let unseen = (left / PART_OUT_OF_SIGHT).max(OUT_OF_SIGHT);
+        left.min(unseen).min(MAX_QUEUE_DELAY)
+    }
 }
 
 /// Nanoseconds since 1970: fine enough to tell apart what is in one millisecond.
@@ -475,13 +509,18 @@ mod tests {
         a_minute: u32,
         /// How long a slot is held.
         held: Duration,
+        /// Limits that are in force from a time on.
+        changed: Option<(Timestamp, LimitsInForce)>,
     }
 
     /// What became of a crowd.
     struct Fate {
         /// How long each waited.
         waits: Vec<Duration>,
+        /// How often the line was asked.
         asked: usize,
+        /// How often a delivery came out of the queue.
+        received: usize,
     }
 
     impl Crowd {
@@ -496,12 +535,12 @@ mod tests {
                     .wrapping_add(1);
                 Duration::from_millis((random >> 33) % millis.max(1))
             };
-            let mean = 60_000 / u64::from(self.a_minute);
-            let mut coming: Vec<_> = (0..self.burst).map(|_| (NOW, NOW, false)).collect();
+            let mean = 60_000 / u64::from(self.a_minute.max(1));
+            let mut coming: Vec<_> = (0..self.burst).map(|_| (NOW, NOW, None)).collect();
             let mut at = NOW;
-            while at.since(NOW) < hour {
+            while self.a_minute > 0 && at.since(NOW) < hour {
                 at = at + up_to(2 * mean);
-                coming.push((at, at, false));
+                coming.push((at, at, None));
             }
             let mut heap: std::collections::BinaryHeap<_> =
                 coming.into_iter().map(std::cmp::Reverse).collect();
@@ -509,8 +548,9 @@ mod tests {
             let mut fate = Fate {
                 waits: Vec::new(),
                 asked: 0,
+                received: 0,
             };
-            while let Some(std::cmp::Reverse((now, came, has_waited))) = heap.pop() {
+            while let Some(std::cmp::Reverse((now, came, reserved))) = heap.pop() {
                 left.retain(|(end, slot)| {
                     if *end <= now {
                         line.slots.remove(&slot.number);
@@ -518,20 +558,40 @@ mod tests {
                     }
                     *end > now
                 });
-                fate.asked += 1;
-                let number = u32::try_from(fate.asked).unwrap();
-                let until = now + Duration::from_secs(30);
-                if let Some(way) = line.way(&self.of.entry(number, has_waited, now, until)) {
-                    line.enter(way);
-                    left.extend(way.slot.map(|slot| (now + self.held, slot)));
-                    fate.waits.push(now.since(came));
-                } else {
-                    let turn = line.take_turn(&self.of.turn(&line.clone(), now));
-                    let wait = Timestamp::from(turn).since(now).as_millis();
-                    let seconds = u64::try_from(wait.div_ceil(1_000)).unwrap();
-                    let back = now + Duration::from_secs(seconds) + up_to(200);
-                    heap.push(std::cmp::Reverse((back, came, true)));
+                fate.received += 1;
+                let of = match self.changed {
+                    Some((at, changed)) if now >= at => changed,
+                    _ => self.of,
+                };
+                let reserved: Option<(Timestamp, u64)> = reserved;
+                let reserved = reserved.map(|(not_before, version)| Reservation {
+                    not_before,
+                    version,
+                });
+                let mut reservation = reserved.filter(|reserved| reserved.is_ahead(of, now));
+                if reservation.is_none() {
+                    fate.asked += 1;
+                    let number = u32::try_from(fate.asked).unwrap();
+                    let until = now + Duration::from_secs(30);
+                    if let Some(way) = line.way(&of.entry(number, reserved.is_some(), now, until)) {
+                        line.enter(way);
+                        left.extend(way.slot.map(|slot| (now + self.held, slot)));
+                        fate.waits.push(now.since(came));
+                        continue;
+                    }
+                    let not_before = line.take_turn(&of.turn(&line.clone(), now)).into();
+                    let version = of.version;
+                    reservation = Some(Reservation {
+                        not_before,
+                        version,
+                    });
                 }
+                let reservation = reservation.unwrap();
+                let wait = reservation.queue_delay(now).as_millis();
+                let seconds = u64::try_from(wait.div_ceil(1_000)).unwrap();
+                let back = now + Duration::from_secs(seconds) + up_to(200);
+                let reserved = Some((reservation.not_before, reservation.version));
+                heap.push(std::cmp::Reverse((back, came, reserved)));
             }
             fate
         }
@@ -554,6 +614,7 @@ mod tests {
                 burst: 100,
                 a_minute,
                 held,
+                changed: None,
             };
             let fate = crowd.comes_for_an_hour();
             let last = &fate.waits[fate.waits.len() - 20..];
@@ -567,7 +628,60 @@ mod tests {
                 asked < 8 * went,
                 "{asked} asked, {went} went: {rate:?} {most:?}"
             );
+            let received = fate.received;
+            assert!(
+                received < 10 * went,
+                "{received} received, {went} went: {rate:?} {most:?}"
+            );
         }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_the_limits_now_in_force() {
+        let in_force_at = Duration::from_secs(14);
+        let changed = |rate, most| LimitsInForce {
+            version: 2,
+            ..limits(rate, most)
+        };
+        let last = |before, after| {
+            let crowd = Crowd {
+                of: before,
+                burst: 240,
+                a_minute: 0,
+                held: Duration::from_secs(1),
+                changed: Some((NOW + in_force_at, after)),
+            };
+            let fate = crowd.comes_for_an_hour();
+            assert_eq!(fate.waits.len(), 240);
+            *fate.waits.iter().max().unwrap()
+        };
+        let soon = in_force_at + OUT_OF_SIGHT + Duration::from_secs(10);
+        let (slow, quick) = (limits(Some(1), None), changed(Some(100), None));
+        assert!(last(slow, quick) < soon);
+        assert!(last(slow, changed(None, None)) < soon);
+        assert!(last(limits(None, Some(1)), changed(None, Some(50))) < soon);
+        let (quick, slow) = (limits(Some(10), None), changed(Some(2), None));
+        // 140 go at 10 a second, and the others at 2.
+        assert!(last(quick, slow) > Duration::from_secs(45));
+    }
+
+    #[test]
+    fn the_longer_the_wait_the_seldomer_it_is_looked_at() {
+        let mut received = Vec::new();
+        for minutes in [1, 4, 15, 120, 24 * 60] {
+            let (mut now, mut count) = (NOW, 0);
+            let reservation = Reservation {
+                not_before: NOW + Duration::from_mins(minutes),
+                version: 1,
+            };
+            while reservation.not_before > now {
+                now = now + reservation.queue_delay(now);
+                count += 1;
+            }
+            assert_eq!(now, reservation.not_before);
+            received.push(count);
+        }
+        assert_eq!(received, [2, 8, 18, 34, 122]);
     }
 
     proptest! {

@@ -39,6 +39,13 @@ fn the_world_keeps_the_promises_of_the_ports() {
     contract::recovery_sources(&world, "acme", put)
         .now_or_never()
         .unwrap();
+    let put = async |message, delivery| world.record_call(message, delivery);
+    contract::expired_deliveries(&world, "acme", put)
+        .now_or_never()
+        .unwrap();
+    contract::expired_recoveries(&world, "acme")
+        .now_or_never()
+        .unwrap();
     contract::calls(&world, "calls").now_or_never().unwrap();
     contract::data_keys(&world).now_or_never().unwrap();
 }

@@ -14,8 +14,8 @@ use crate::item::{
     message_item, message_partition,
 };
 use crate::store::{
-    AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
-    write_outcome,
+    AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
+    to_attributes, unavailable, write_outcome,
 };
 
 impl DeliveryStore for DynamoStore {
@@ -89,11 +89,12 @@ impl DeliveryStore for DynamoStore {
             .set_key(Some(to_attributes(&Key::delivery(&read.id))))
             .update_expression(format!("SET {} REMOVE reason", sets.join(", ")))
             .condition_expression(format!(
-                "#status = :read AND {}",
+                "#status = :read AND {IN_FORCE} AND {}",
                 has_made(read.attempts_made())
             ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":read", status(read.status))
+            .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
             .expression_attribute_values(":made", number(read.attempts_made()))
             .expression_attribute_values(":owedTo", owed_to(&read.id))
@@ -155,7 +156,11 @@ impl DynamoStore {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(id))))
-            .condition_expression(format!("#status = :pending AND {}", has_made(attempts)))
+            .condition_expression(format!(
+                "#status = :pending AND {IN_FORCE} AND {}",
+                has_made(attempts)
+            ))
+            .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(
                 ":pending",

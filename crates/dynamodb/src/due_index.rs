@@ -15,7 +15,10 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::Key;
-use crate::store::{AttributeMap, into_domain, number, to_attributes, unavailable, write_outcome};
+use crate::store::{
+    AttributeMap, IN_FORCE, NOW, into_domain, number, query_some, to_attributes, unavailable,
+    write_outcome,
+};
 
 const INDEX: &str = "due";
 
@@ -87,25 +90,26 @@ impl DueIndex for DynamoStore {
             key.insert("sweepAt".to_owned(), number(due.sweep_at.as_millis()));
             key
         });
-        let output = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
             .key_condition_expression("dueShard = :shard AND sweepAt <= :until")
+            .filter_expression(IN_FORCE)
             .expression_attribute_values(":shard", number(shard.number()))
             .expression_attribute_values(":until", number(until.as_millis()))
-            .set_exclusive_start_key(start)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
+            .expression_attribute_values(NOW, self.now_secs())
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let (items, has_more) = query_some(query, start)
             .await
             .map_err(|error| unavailable("list due deliveries", error))?;
         let mut page = DuePage {
             due: Vec::new(),
             unreadable: Vec::new(),
-            has_more: output.last_evaluated_key.is_some(),
+            has_more,
         };
-        for item in output.items.unwrap_or_default() {
+        for item in items {
             match into_domain::<Entry, Due>(item) {
                 Ok(due) => page.due.push(due),
                 Err(error) => page.unreadable.push(error),
@@ -121,7 +125,8 @@ impl DueIndex for DynamoStore {
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(&due.hint.delivery))))
             .update_expression("SET sweepAt = :next")
-            .condition_expression("sweepAt = :read")
+            .condition_expression(format!("sweepAt = :read AND {IN_FORCE}"))
+            .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":next", number(sweep_at.as_millis()))
             .expression_attribute_values(":read", number(due.sweep_at.as_millis()))
             .send()

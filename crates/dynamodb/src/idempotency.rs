@@ -11,9 +11,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::{Bytes, Key};
-use crate::store::{
-    ABSENT_OR_EXPIRED, AttributeMap, corrupt, from_attributes, number, to_attributes,
-};
+use crate::store::{ABSENT_OR_EXPIRED, AttributeMap, NOW, corrupt, from_attributes, to_attributes};
 use crate::transaction::built;
 
 #[derive(Serialize, Deserialize)]
@@ -44,7 +42,7 @@ impl DynamoStore {
             .table_name(&self.table)
             .set_item(Some(to_attributes(&item)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .expression_attribute_values(":now", number(self.now().as_secs()));
+            .expression_attribute_values(NOW, self.now_secs());
         let put = match deleted {
             None => put.condition_expression(ABSENT_OR_EXPIRED),
             Some(id) => put

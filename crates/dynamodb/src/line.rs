@@ -35,7 +35,8 @@ const ENTER: &str = "enter a line";
 const SLOT_PREFIX: &str = "slot";
 /// How often a write is tried that others get in the way of.
 const MAX_TRIES: u32 = 5;
-/// For how long a line is kept that nobody writes: longer than a hint waits in any queue.
+/// For how long a line is kept that nobody writes: longer than a hint waits in any queue. All
+/// its times have passed by then, so one that has expired is as good as none.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LineStore for DynamoStore {

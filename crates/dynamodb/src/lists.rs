@@ -22,7 +22,9 @@ use crate::DynamoStore;
 use crate::item::{
     DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
 };
-use crate::store::{AttributeMap, into_domain, number, to_attributes, unavailable};
+use crate::store::{
+    AttributeMap, IN_FORCE, NOW, into_domain, number, query_some, to_attributes, unavailable,
+};
 
 /// The most items that one `BatchGetItem` reads.
 const MAX_BATCH: usize = 100;
@@ -32,6 +34,9 @@ struct Index {
     name: &'static str,
     partition: &'static str,
     time: &'static str,
+    /// Whether its entries say when they expire. Where they do not, what they name is read by
+    /// its key, and then it shows.
+    has_expiry: bool,
 }
 
 /// All deliveries, by subscription: the table's keys turned round.
@@ -39,6 +44,7 @@ const DELIVERIES: Index = Index {
     name: "deliveries",
     partition: SORT_KEY,
     time: "createdAt",
+    has_expiry: false,
 };
 
 /// The deliveries that are owed, by subscription. Sparse.
@@ -46,6 +52,7 @@ const UNDELIVERED: Index = Index {
     name: "undelivered",
     partition: "owedTo",
     time: "createdAt",
+    has_expiry: false,
 };
 
 /// All messages, by customer.
@@ -53,6 +60,7 @@ const MESSAGES: Index = Index {
     name: "messages",
     partition: "customerId",
     time: "receivedAt",
+    has_expiry: true,
 };
 
 /// An entry of `deliveries` or `undelivered`.
@@ -134,7 +142,7 @@ impl DynamoStore {
             start.insert(index.time.to_owned(), number(place.at.as_millis()));
             start
         });
-        let output = self
+        let mut query = self
             .client
             .query()
             .table_name(&self.table)
@@ -146,18 +154,21 @@ impl DynamoStore {
             .expression_attribute_values(":first", number(first.as_millis()))
             .expression_attribute_values(":last", number(last.as_millis()))
             .scan_index_forward(window.order == Order::OldestFirst)
-            .set_exclusive_start_key(start)
-            .limit(i32::try_from(window.limit).unwrap_or(i32::MAX))
-            .send()
+            .limit(i32::try_from(window.limit).unwrap_or(i32::MAX));
+        if index.has_expiry {
+            query = query
+                .filter_expression(IN_FORCE)
+                .expression_attribute_values(NOW, self.now_secs());
+        }
+        let (entries, has_more) = query_some(query, start)
             .await
             .map_err(|error| unavailable(operation, error))?;
-        let entries = output.items.unwrap_or_default();
         Ok(EntryPage {
             entries: entries
                 .into_iter()
                 .map(into_domain::<I, T>)
                 .collect::<Result<_, _>>()?,
-            has_more: output.last_evaluated_key.is_some(),
+            has_more,
         })
     }
 
@@ -276,7 +287,8 @@ impl MessageDirectory for DynamoStore {
                 .send()
                 .await
                 .map_err(|error| unavailable("list deliveries of a message", error))?;
-            items.extend(output.items.unwrap_or_default());
+            let read = output.items.unwrap_or_default().into_iter();
+            items.extend(read.filter(|item| self.is_in_force(item)));
             start = output.last_evaluated_key;
             if start.is_none() || items.len() >= limit {
                 break;

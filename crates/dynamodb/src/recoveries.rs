@@ -23,7 +23,8 @@ use crate::item::{
     recovery_partition,
 };
 use crate::store::{
-    AttributeMap, corrupt, from_attributes, into_domain, number, text, to_attributes, unavailable,
+    AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
+    to_attributes, unavailable,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -153,8 +154,9 @@ impl RecoveryStore for DynamoStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(to_attributes(&RecoveryItem::from(recovery))))
-            .condition_expression("version = :read")
+            .condition_expression(format!("version = :read AND {IN_FORCE}"))
             .expression_attribute_values(":read", number(read))
+            .expression_attribute_values(NOW, self.now_secs())
             .send()
             .await;
         match result {
@@ -211,6 +213,7 @@ impl RecoveryStore for DynamoStore {
             .map_err(|error| unavailable("list recoveries", error))?;
         let has_more = output.last_evaluated_key.is_some();
         let recoveries = output.items.unwrap_or_default().into_iter();
+        let recoveries = recoveries.filter(|item| self.is_in_force(item));
         Ok(RecoveryPage {
             recoveries: recoveries
                 .map(into_domain::<RecoveryItem, Recovery>)

@@ -6,7 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::AsyncSleep;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
@@ -28,6 +31,10 @@ pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
 /// The same for what expires: `DynamoDB` deletes it days late, and until then it is absent.
 /// `:now` is in seconds.
 pub(crate) const ABSENT_OR_EXPIRED: &str = "(attribute_not_exists(pk) OR expiresAt <= :now)";
+/// The condition of an update of what expires.
+pub(crate) const IN_FORCE: &str = "expiresAt > :now";
+/// The value that both name.
+pub(crate) const NOW: &str = ":now";
 
 pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 
@@ -37,6 +44,8 @@ pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) gathered: Option<Arc<Gathered>>,
+    /// Where the clock stands, if it does.
+    stands_at: Option<Timestamp>,
 }
 
 impl DynamoStore {
@@ -46,11 +55,25 @@ impl DynamoStore {
             client,
             table,
             gathered: None,
+            stands_at: None,
+        }
+    }
+
+    /// The same stores, for tests whose items are of a time of their own: by a clock that
+    /// stands there.
+    #[must_use]
+    pub fn standing_at(self, now: Timestamp) -> Self {
+        Self {
+            stands_at: Some(now),
+            ..self
         }
     }
 
     /// Now, by the clock that the client signs with.
     pub(crate) fn now(&self) -> Timestamp {
+        if let Some(now) = self.stands_at {
+            return now;
+        }
         let clock = self.client.config().time_source().unwrap_or_default();
         let since_1970 = clock.now().duration_since(UNIX_EPOCH);
         let millis = since_1970.unwrap_or_default().as_millis();
@@ -72,7 +95,20 @@ impl DynamoStore {
             .send()
             .await
             .map_err(|error| unavailable(operation, error))?;
-        output.item.map(from_attributes).transpose()
+        let item = output.item.filter(|item| self.is_in_force(item));
+        item.map(from_attributes).transpose()
+    }
+
+    /// The time, as the table counts the end of an item.
+    pub(crate) fn now_secs(&self) -> AttributeValue {
+        number(self.now().as_secs())
+    }
+
+    /// Whether an item has not expired. One that has is absent.
+    pub(crate) fn is_in_force(&self, item: &AttributeMap) -> bool {
+        let expires_at = item.get("expiresAt").and_then(|end| end.as_n().ok());
+        let expires_at = expires_at.and_then(|end| end.parse::<i64>().ok());
+        expires_at.is_none_or(|end| end > self.now().as_secs())
     }
 
     /// Reads items by their keys, at most 100, in any order. What is not there is left out.
@@ -106,7 +142,8 @@ impl DynamoStore {
                 Err(error) => return (items, Err(unavailable(operation, error))),
             };
             let tables = output.responses.unwrap_or_default();
-            items.extend(tables.into_values().flatten());
+            let read = tables.into_values().flatten();
+            items.extend(read.filter(|item| self.is_in_force(item)));
             missing = output.unprocessed_keys.unwrap_or_default();
             if missing.is_empty() {
                 return (items, Ok(()));
@@ -124,7 +161,7 @@ impl DynamoStore {
         }
     }
 
-    /// Writes an item whose key is not there yet.
+    /// Writes an item whose key is not there yet, or has expired.
     pub(crate) async fn insert_item(
         &self,
         item: &impl Serialize,
@@ -144,7 +181,8 @@ impl DynamoStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(ABSENT)
+            .condition_expression(ABSENT_OR_EXPIRED)
+            .expression_attribute_values(NOW, self.now_secs())
             .send()
             .await;
         match result {
@@ -157,6 +195,22 @@ impl DynamoStore {
                 Ok(InsertOutcome::AlreadyThere)
             }
             Err(error) => Err(unavailable(operation, error)),
+        }
+    }
+}
+
+/// The first page of a query with a filter that has anything in it, and whether there is more.
+/// Without a filter that is the first page.
+pub(crate) async fn query_some(
+    query: QueryFluentBuilder,
+    mut start: Option<AttributeMap>,
+) -> Result<(Vec<AttributeMap>, bool), SdkError<QueryError>> {
+    loop {
+        let output = query.clone().set_exclusive_start_key(start).send().await?;
+        let items = output.items.unwrap_or_default();
+        start = output.last_evaluated_key;
+        if start.is_none() || !items.is_empty() {
+            return Ok((items, start.is_some()));
         }
     }
 }

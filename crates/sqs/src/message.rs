@@ -3,8 +3,8 @@
 //!
 //! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
 //! true when the message is on its way again because a circuit was open, `turnAt` (in
-//! milliseconds, too) is when its turn is in the line of a subscription with limits, and
-//! `lane` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
+//! milliseconds, too) is its reservation in the line of a subscription with limits, `turnOf` the
+//! version of the subscription that has given it, and `lane` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
 //! know them makes the attempt at once, and loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::{Detour, Hint, Lane};
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::limits::Reservation;
 use webhooks_domain::timestamp::Timestamp;
 
 /// The version that is written, and the only one that is read.
@@ -50,8 +51,15 @@ struct V1 {
     parked: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     turn_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    turn_of: u64,
     #[serde(default, skip_serializing_if = "Lane::is_fast")]
     lane: Lane,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(version: &u64) -> bool {
+    *version == 0
 }
 
 /// The text to send for a hint.
@@ -62,7 +70,8 @@ pub fn encode(hint: &Hint) -> String {
         attempt: hint.attempt,
         due_at: hint.due_at,
         parked: hint.detour == Some(Detour::Parked),
-        turn_at: hint.turn(),
+        turn_at: hint.reservation().map(|reserved| reserved.not_before),
+        turn_of: hint.reservation().map_or(0, |reserved| reserved.version),
         lane: hint.lane,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
@@ -83,6 +92,7 @@ pub fn decode(text: &str) -> Result<Hint, HintError> {
         due_at,
         parked,
         turn_at,
+        turn_of,
         lane,
         ..
     } = serde_json::from_str(text)?;
@@ -91,7 +101,12 @@ pub fn decode(text: &str) -> Result<Hint, HintError> {
         attempt,
         due_at,
         detour: turn_at
-            .map(Detour::InLine)
+            .map(|not_before| {
+                Detour::InLine(Reservation {
+                    not_before,
+                    version: turn_of,
+                })
+            })
             .or_else(|| parked.then_some(Detour::Parked)),
         lane,
     })
@@ -145,7 +160,10 @@ mod tests {
             Hint::first(delivery),
             second,
             second.put_off(Detour::Parked),
-            second.put_off(Detour::InLine(turn)),
+            second.put_off(Detour::InLine(Reservation {
+                not_before: turn,
+                version: 0,
+            })),
             second.on(Lane::Slow),
         ]
     }
@@ -170,11 +188,16 @@ mod tests {
     proptest! {
         #[test]
         fn decode_is_the_inverse_of_encode(
-            ids: (u128, u128), attempt: u32, due_at: Option<i64>, turn_at: Option<i64>, parked: bool, slow: bool,
+            ids: (u128, u128), attempt: u32, due_at: Option<i64>, turn: Option<(i64, u64)>, parked: bool, slow: bool,
         ) {
             let delivery = format!("dlv_{:032x}_{:032x}", ids.0, ids.1).parse().unwrap();
             let time = Timestamp::from_millis;
-            let detour = turn_at.map(|at| Detour::InLine(time(at)));
+            let detour = turn.map(|(at, version)| {
+                Detour::InLine(Reservation {
+                    not_before: time(at),
+                    version,
+                })
+            });
             let hint = Hint {
                 detour: detour.or_else(|| parked.then_some(Detour::Parked)),
                 lane: if slow { Lane::Slow } else { Lane::Fast },

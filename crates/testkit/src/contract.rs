@@ -4,6 +4,7 @@
 //! Each suite works on customers and messages of its own, named by `salt`.
 
 mod at_once;
+mod expiry;
 mod line;
 mod lists;
 mod recoveries;
@@ -12,6 +13,7 @@ mod subscriptions;
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
+pub use expiry::{expired_deliveries, expired_recoveries};
 pub use line::lines;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};

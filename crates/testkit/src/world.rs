@@ -43,8 +43,7 @@ struct State {
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
     usage: BTreeMap<CustomerId, Usage>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
-    /// Each with the time at which it was stored.
-    messages: BTreeMap<MessageId, (Timestamp, Message)>,
+    messages: BTreeMap<MessageId, StoredMessage>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// How long each effect takes.
     latency: Duration,
@@ -64,6 +63,17 @@ struct State {
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
 }
+
+/// A message as the table has it.
+#[derive(Clone)]
+struct StoredMessage {
+    message: Message,
+    stored_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+/// For how long a message is kept that was recorded without a delivery.
+const RETENTION: Duration = Duration::from_hours(24);
 
 /// What happens while something else is under way.
 type Meanwhile = Arc<dyn Fn(&World) + Send + Sync>;
@@ -178,13 +188,14 @@ impl World {
     /// Records a message and a delivery, as the workflow does; or one with its past.
     pub fn record_call(&self, message: Message, delivery: Delivery) {
         let mut state = self.state();
-        state.record_message(message, delivery.created_at);
+        state.record_message(message, delivery.created_at, delivery.expires_at);
         state.record_delivery(delivery);
     }
 
     /// Records a message, as the workflow does for an event that no subscription wants.
     pub fn record_message(&self, message: Message, stored_at: Timestamp) {
-        self.state().record_message(message, stored_at);
+        let expires_at = stored_at + RETENTION;
+        self.state().record_message(message, stored_at, expires_at);
     }
 
     /// Lets this make the attempts that are asked for at once.
@@ -348,9 +359,10 @@ fn whole_seconds(delay: Duration) -> Duration {
 impl DeliveryStore for World {
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         let (delivery, message) = self.store(|state| {
+            let message = state.message(&id.message);
             (
-                state.deliveries.get(id).cloned(),
-                state.messages.get(&id.message).map(|(_, m)| m.clone()),
+                state.delivery(id).cloned(),
+                message.map(|stored| stored.message.clone()),
             )
         })?;
         match (delivery, message) {
@@ -402,7 +414,7 @@ impl DeliveryStore for World {
             meanwhile(self);
         }
         let read = reopening.read();
-        self.store(|state| match state.deliveries.get_mut(&read.id) {
+        self.store(|state| match state.delivery_mut(&read.id) {
             Some(stored)
                 if stored.status == read.status && stored.attempts.len() == read.attempts.len() =>
             {
@@ -417,20 +429,57 @@ impl DeliveryStore for World {
 }
 
 impl State {
-    fn record_message(&mut self, message: Message, stored_at: Timestamp) {
-        let stored = self.messages.entry(message.id);
-        stored.or_insert((stored_at, message));
+    fn now(&self) -> Timestamp {
+        self.now.unwrap_or(samples::NOW)
+    }
+
+    /// A delivery that has not expired.
+    fn delivery(&self, id: &DeliveryId) -> Option<&Delivery> {
+        let now = self.now();
+        let delivery = self.deliveries.get(id);
+        delivery.filter(|delivery| delivery.expires_at > now)
+    }
+
+    fn delivery_mut(&mut self, id: &DeliveryId) -> Option<&mut Delivery> {
+        let now = self.now();
+        let delivery = self.deliveries.get_mut(id);
+        delivery.filter(|delivery| delivery.expires_at > now)
+    }
+
+    /// A message that has not expired.
+    fn message(&self, id: &MessageId) -> Option<&StoredMessage> {
+        let now = self.now();
+        let message = self.messages.get(id);
+        message.filter(|message| message.expires_at > now)
+    }
+
+    fn record_message(&mut self, message: Message, stored_at: Timestamp, expires_at: Timestamp) {
+        if self.message(&message.id).is_none() {
+            let id = message.id;
+            let stored = StoredMessage {
+                message,
+                stored_at,
+                expires_at,
+            };
+            self.messages.insert(id, stored);
+        }
     }
 
     fn record_delivery(&mut self, delivery: Delivery) {
+        if self.delivery(&delivery.id).is_some() {
+            return;
+        }
         let is_owed = matches!(
             delivery.status,
             DeliveryStatus::Held | DeliveryStatus::Failed(_)
         );
+        self.due.remove(&delivery.id);
         if is_owed {
             self.undelivered.insert(delivery.id);
+        } else {
+            self.undelivered.remove(&delivery.id);
         }
-        self.deliveries.entry(delivery.id).or_insert(delivery);
+        self.deliveries.insert(delivery.id, delivery);
     }
 
     fn update_pending(
@@ -439,9 +488,11 @@ impl State {
         attempts: u32,
         change: impl FnOnce(&mut Delivery, &mut BTreeMap<DeliveryId, Due>),
     ) -> WriteOutcome {
+        let now = self.now();
         let delivery = self.deliveries.get_mut(id).filter(|delivery| {
             delivery.status == DeliveryStatus::Pending
                 && delivery.attempts.len() == attempts as usize
+                && delivery.expires_at > now
         });
         let Some(delivery) = delivery else {
             return WriteOutcome::Overtaken;
@@ -478,6 +529,7 @@ impl DueIndex for World {
                 .due
                 .values()
                 .filter(|due| Shard::of(&due.hint.delivery) == shard && due.sweep_at <= until)
+                .filter(|due| state.delivery(&due.hint.delivery).is_some())
                 .filter(|due| after.is_none_or(|after| place(due) > place(after)))
                 .copied()
                 .collect();
@@ -493,19 +545,23 @@ impl DueIndex for World {
     }
 
     async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
-        self.store(|state| match state.due.get_mut(&due.hint.delivery) {
-            Some(entry) if entry.sweep_at == due.sweep_at => {
-                entry.sweep_at = sweep_at;
-                WriteOutcome::Written
+        self.store(|state| {
+            let is_there = state.delivery(&due.hint.delivery).is_some();
+            match state.due.get_mut(&due.hint.delivery) {
+                Some(entry) if is_there && entry.sweep_at == due.sweep_at => {
+                    entry.sweep_at = sweep_at;
+                    WriteOutcome::Written
+                }
+                _ => WriteOutcome::Overtaken,
             }
-            _ => WriteOutcome::Overtaken,
         })
     }
 }
 
 impl CallStore for World {
     async fn record_call(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
-        self.store(|state| state.record_message(message.clone(), delivery.created_at))?;
+        let (created_at, expires_at) = (delivery.created_at, delivery.expires_at);
+        self.store(|state| state.record_message(message.clone(), created_at, expires_at))?;
         self.store(|state| state.record_delivery(delivery.clone()))
     }
 }

@@ -9,7 +9,7 @@ use super::admission::Admission;
 use super::{Deliver, DeliverError, PutOff, Report};
 use crate::delivery::{Delivery, DeliveryStatus, Detour, DropReason, Hint, Lane};
 use crate::health::{Endpoint, Health, OpenCircuit};
-use crate::limits::{Entered, Limits, LimitsInForce, Slot};
+use crate::limits::{Entered, Limits, LimitsInForce, Reservation, Slot};
 use crate::message::Message;
 use crate::ports::{
     Clock, DeliveryQueue, DeliveryStore, HealthStore, LineStore, MAX_QUEUE_DELAY, WriteOutcome,
@@ -118,9 +118,11 @@ where
         if is_from_sweep(hint, delivery, now) {
             return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
         }
-        // A turn that comes later is kept.
-        let (parked, release) = match hint.turn() {
-            Some(turn) if turn > open_until => (*hint, turn.min(now + MAX_QUEUE_DELAY)),
+        // A reservation that comes later is kept.
+        let (parked, release) = match hint.reservation() {
+            Some(reserved) if reserved.not_before > open_until => {
+                (*hint, open_until.max(now + reserved.queue_delay(now)))
+            }
             _ => {
                 let release = self.care.watch.park(endpoint, open_until, now);
                 (hint.put_off(Detour::Parked), release)
@@ -176,11 +178,13 @@ where
             version: subscription.version,
         };
         let now = self.clock.now();
-        let turn = match hint.turn() {
-            Some(turn) if turn > now => turn,
-            turn => {
+        let reserved = hint.reservation();
+        let reservation = match reserved.filter(|reserved| reserved.is_ahead(limits, now)) {
+            Some(ahead) => ahead,
+            None => {
                 let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
-                let request = limits.entry(random_number(&self.random), turn.is_some(), now, until);
+                let has_waited = reserved.is_some();
+                let request = limits.entry(random_number(&self.random), has_waited, now, until);
                 let line = match self.table.enter(&id, &request).await? {
                     Entered::In(slot) => return Ok(Entrance::open(subscription, slot)),
                     Entered::Refused(line) => line,
@@ -190,11 +194,14 @@ where
                 if may_be_in_it && is_from_sweep(hint, delivery, now) {
                     return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
                 }
-                self.table.take_turn(&id, &limits.turn(&line, now)).await?
+                Reservation {
+                    not_before: self.table.take_turn(&id, &limits.turn(&line, now)).await?,
+                    version: limits.version,
+                }
             }
         };
-        let waiting = hint.put_off(Detour::InLine(turn));
-        let wait = turn.since(now).min(MAX_QUEUE_DELAY);
+        let waiting = hint.put_off(Detour::InLine(reservation));
+        let wait = reservation.queue_delay(now);
         self.queue.send(&waiting, wait).await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Throttled)))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::delivery::{Delivery, DeliveryStatus};
 use crate::due::OVERDUE_AFTER;
 use crate::ids::DeliveryId;
+use crate::limits::Reservation;
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
 
@@ -48,8 +49,8 @@ impl Lane {
 pub enum Detour {
     /// The circuit of its subscription was open.
     Parked,
-    /// Its subscription has limits, and this is its turn.
-    InLine(Timestamp),
+    /// Its subscription has limits, and this is its reservation.
+    InLine(Reservation),
 }
 
 impl Hint {
@@ -69,10 +70,10 @@ impl Hint {
         Self::new(delivery, 1, None)
     }
 
-    /// When its turn is, if it waits in a line.
-    pub fn turn(&self) -> Option<Timestamp> {
+    /// Its reservation, if it waits in a line.
+    pub fn reservation(&self) -> Option<Reservation> {
         match self.detour {
-            Some(Detour::InLine(turn)) => Some(turn),
+            Some(Detour::InLine(reservation)) => Some(reservation),
             Some(Detour::Parked) | None => None,
         }
     }

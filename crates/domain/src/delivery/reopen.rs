@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn nothing_begins_again_after_its_deadline() {
         let delivery = ended(1, FAILED);
-        let deadline = delivery.expires_at;
+        let deadline = delivery.expires_at - Duration::from_hours(1);
         assert!(reopen_at(&delivery, deadline).is_ok());
         let late = reopen_at(&delivery, deadline + Duration::from_millis(1));
         assert_eq!(late, Err(ReopenError::Expired { deadline }));

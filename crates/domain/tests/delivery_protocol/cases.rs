@@ -59,7 +59,12 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         payload_format: changed.payload_format,
         lane: Lane::Fast,
     };
-    let later = prepare(&message, &matched, stage.world.time(), VISIBILITY_TIMEOUT);
+    let later = prepare(
+        &message,
+        &matched,
+        stage.world.time(),
+        Duration::from_hours(24),
+    );
     stage.queue_first(later.id);
     stage.world.record_call(message.clone(), later);
     stage.drain();

@@ -6,7 +6,9 @@ use webhooks_domain::deliver::{PutOff, Report};
 use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint, Lane};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::limits::{Entered, Limits, LimitsInForce, Line, MaxInFlight, RateLimit, Slot};
+use webhooks_domain::limits::{
+    Entered, Limits, LimitsInForce, Line, MaxInFlight, RateLimit, Reservation, Slot,
+};
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::ports::LineStore;
 use webhooks_domain::subscription::SubscriptionStatus;
@@ -190,10 +192,10 @@ fn those_that_wait_for_a_slot_come_back_one_after_another() {
         assert_eq!(stage.handle(message).unwrap(), throttled());
     }
     let turns = stage.world.queue().into_iter().map(|queued| {
-        let Some(Detour::InLine(turn)) = queued.hint.detour else {
+        let Some(Detour::InLine(reservation)) = queued.hint.detour else {
             panic!("{queued:?}")
         };
-        turn.since(time).as_millis()
+        reservation.not_before.since(time).as_millis()
     });
     assert_eq!(
         turns.collect::<Vec<_>>(),
@@ -324,7 +326,10 @@ fn an_overdue_hint_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long(
     assert!(stage.world.queue().is_empty());
     // One that was in the line before goes on waiting, as long as the queue can at a time.
     let turn = stage.world.time() + Duration::from_mins(20);
-    let waiting = swept.put_off(Detour::InLine(turn));
+    let waiting = swept.put_off(Detour::InLine(Reservation {
+        not_before: turn,
+        version: in_force(&stage).version,
+    }));
     assert_eq!(stage.run(&waiting).unwrap(), throttled());
     assert_eq!(only_hint(&stage), waiting);
     stage.drain();
@@ -391,4 +396,27 @@ fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_lane() {
     assert_eq!(stage.world.requests().len(), 0);
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
+}
+
+/// What waits under a limit asks again under the one that is in force by then.
+#[test]
+fn a_raised_limit_is_in_force_for_what_waits_already() {
+    let stage = limited(at_rate(1));
+    queue_more(&stage, 240);
+    let began = stage.world.time();
+    let raised_at = began + Duration::from_secs(14);
+    while let Some(message) = stage.world.receive_before(raised_at) {
+        stage.handle(message).unwrap();
+    }
+    let went = stage.world.requests().len();
+    assert!((10..=20).contains(&went), "{went} before it was raised");
+    stage.world.set_now(raised_at);
+    stage.change(stage.ids[0], |subscription| {
+        subscription.limits = at_rate(100);
+    });
+    stage.drain();
+    let requests = stage.world.requests();
+    assert_eq!(requests.len(), 240);
+    let took = requests.iter().map(|(at, _)| at.since(raised_at)).max();
+    assert!(took.unwrap() <= Duration::from_secs(40), "{took:?}");
 }

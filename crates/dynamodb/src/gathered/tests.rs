@@ -54,7 +54,9 @@ impl Table {
             .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        DynamoStore::new(Client::from_conf(config), TABLE.to_owned()).gathering_reads()
+        DynamoStore::new(Client::from_conf(config), TABLE.to_owned())
+            .standing_at(samples::NOW)
+            .gathering_reads()
     }
 
     fn take_calls(&self) -> Vec<usize> {

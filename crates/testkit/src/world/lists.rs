@@ -67,7 +67,7 @@ impl DeliveryDirectory for World {
 
     async fn read_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
         self.store(|state| {
-            let read = |id| state.deliveries.get(id).cloned();
+            let read = |id| state.delivery(id).cloned();
             ids.iter().filter_map(read).collect()
         })
     }
@@ -80,14 +80,13 @@ impl MessageDirectory for World {
         after: Option<&SubscriptionId>,
         limit: u32,
     ) -> Result<Option<MessagePage>, StoreError> {
-        let stored = self.store(|state| state.messages.get(id).cloned())?;
-        let Some((received_at, message)) = stored else {
+        let Some(stored) = self.store(|state| state.message(id).cloned())? else {
             return Ok(None);
         };
         let page = self.deliveries_of_message(id, after, limit).await?;
         Ok(Some(MessagePage {
-            message,
-            received_at,
+            message: stored.message,
+            received_at: stored.stored_at,
             deliveries: page.entries,
             has_more: page.has_more,
         }))
@@ -100,9 +99,10 @@ impl MessageDirectory for World {
         limit: u32,
     ) -> Result<EntryPage<Delivery>, StoreError> {
         self.store(|state| {
+            let now = state.now();
             let mut owed = state.deliveries.values().filter(|delivery| {
                 let id_after = after.is_none_or(|after| delivery.id.subscription > *after);
-                delivery.id.message == *id && id_after
+                delivery.id.message == *id && id_after && delivery.expires_at > now
             });
             EntryPage {
                 entries: owed.by_ref().take(limit as usize).cloned().collect(),
@@ -118,12 +118,15 @@ impl MessageDirectory for World {
     ) -> Result<EntryPage<MessageEntry>, StoreError> {
         self.store(|state| {
             let messages = state.messages.values();
-            let its = messages.filter(|(_, message)| message.customer_id == *customer);
-            let its = its.map(|(received_at, message)| MessageEntry {
-                id: message.id,
-                event_type: message.event_type.clone(),
-                time: message.time.clone(),
-                received_at: *received_at,
+            let now = state.now();
+            let its = messages.filter(|stored| {
+                stored.message.customer_id == *customer && stored.expires_at > now
+            });
+            let its = its.map(|stored| MessageEntry {
+                id: stored.message.id,
+                event_type: stored.message.event_type.clone(),
+                time: stored.message.time.clone(),
+                received_at: stored.stored_at,
             });
             page(its.collect(), MessageEntry::place, window)
         })

@@ -1,7 +1,5 @@
 //! Recoveries, and what they go through.
 
-use std::time::Duration;
-
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::due::{Due, NextAttempt};
 use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
@@ -11,10 +9,7 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::recovery::Recovery;
 
-use super::World;
-
-/// How long the world keeps a message.
-const RETENTION: Duration = Duration::from_hours(24);
+use super::{State, World};
 
 impl World {
     /// A recovery as the table has it.
@@ -23,10 +18,19 @@ impl World {
     }
 }
 
+impl State {
+    /// A recovery that has not expired.
+    fn recovery(&self, key: &RecoveryKey) -> Option<&Recovery> {
+        let now = self.now();
+        let recovery = self.recoveries.get(key);
+        recovery.filter(|recovery| recovery.expires_at > now)
+    }
+}
+
 impl RecoveryStore for World {
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
-            if state.recoveries.contains_key(&recovery.key()) {
+            if state.recovery(&recovery.key()).is_some() {
                 return InsertOutcome::AlreadyThere;
             }
             state.recoveries.insert(recovery.key(), recovery.clone());
@@ -35,7 +39,7 @@ impl RecoveryStore for World {
     }
 
     async fn recovery(&self, key: &RecoveryKey) -> Result<Option<Recovery>, StoreError> {
-        self.store(|state| state.recoveries.get(key).cloned())
+        self.store(|state| state.recovery(key).cloned())
     }
 
     async fn replace_recovery(&self, recovery: &Recovery) -> Result<WriteOutcome, StoreError> {
@@ -43,13 +47,17 @@ impl RecoveryStore for World {
         if let Some(meanwhile) = meanwhile {
             meanwhile(self);
         }
-        self.store(|state| match state.recoveries.get_mut(&recovery.key()) {
-            Some(stored) if stored.version + 1 == recovery.version => {
-                *stored = recovery.clone();
-                WriteOutcome::Written
+        self.store(|state| {
+            let is_there = state.recovery(&recovery.key()).is_some();
+            let stored = state.recoveries.get_mut(&recovery.key());
+            match stored.filter(|_| is_there) {
+                Some(stored) if stored.version + 1 == recovery.version => {
+                    *stored = recovery.clone();
+                    WriteOutcome::Written
+                }
+                Some(stored) if stored == recovery => WriteOutcome::Written,
+                _ => WriteOutcome::Overtaken,
             }
-            Some(stored) if stored == recovery => WriteOutcome::Written,
-            _ => WriteOutcome::Overtaken,
         })
     }
 
@@ -61,8 +69,10 @@ impl RecoveryStore for World {
         limit: u32,
     ) -> Result<RecoveryPage, StoreError> {
         self.store(|state| {
+            let now = state.now();
             let mut older = state.recoveries.values().rev().filter(|recovery| {
-                recovery.customer_id == *customer
+                recovery.expires_at > now
+                    && recovery.customer_id == *customer
                     && recovery.subscription_id == *subscription
                     && before.is_none_or(|before| recovery.id < *before)
             });
@@ -80,12 +90,12 @@ impl RecoverySource for World {
         id: &DeliveryId,
     ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
         self.store(|state| {
-            let message = state.messages.get(&id.message);
-            let message = message.map(|(stored_at, message)| StoredMessage {
-                message: message.clone(),
-                expires_at: *stored_at + RETENTION,
+            let message = state.message(&id.message);
+            let message = message.map(|stored| StoredMessage {
+                message: stored.message.clone(),
+                expires_at: stored.expires_at,
             });
-            (message, state.deliveries.get(id).cloned())
+            (message, state.delivery(id).cloned())
         })
     }
 
@@ -95,7 +105,7 @@ impl RecoverySource for World {
         next: &NextAttempt,
     ) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
-            if state.deliveries.contains_key(&delivery.id) {
+            if state.delivery(&delivery.id).is_some() {
                 return InsertOutcome::AlreadyThere;
             }
             let delivery = Delivery {
