@@ -66,6 +66,7 @@ impl Failure {
     pub(crate) fn from_lookup(error: &ResolveError) -> Self {
         match error {
             ResolveError::Blocked(blocked) => Self::blocked_address(blocked),
+            ResolveError::NotAName => Self::unreachable("dns: not a host name"),
             ResolveError::NoAddress => Self::unreachable("dns: no address"),
             ResolveError::Failed(cause) => dns_failure(cause),
         }

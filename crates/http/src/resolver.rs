@@ -79,6 +79,8 @@ pub(crate) fn build(
 pub(crate) enum ResolveError {
     #[error(transparent)]
     Blocked(#[from] BlockedAddress),
+    #[error("not a host name")]
+    NotAName,
     #[error("no address")]
     NoAddress,
     #[error(transparent)]
@@ -106,8 +108,8 @@ impl CheckedResolver {
 }
 
 /// The name from the root, so that no search list of the system leads it elsewhere.
-fn absolute(name: &str) -> Result<Name, NetError> {
-    let mut name = Name::from_ascii(name)?;
+fn absolute(name: &str) -> Result<Name, ResolveError> {
+    let mut name = Name::from_ascii(name).map_err(|_| ResolveError::NotAName)?;
     name.set_fqdn(true);
     Ok(name)
 }

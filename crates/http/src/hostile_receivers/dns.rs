@@ -7,14 +7,19 @@ use std::thread;
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use rustls::pki_types::ServerName;
 use tokio::time::timeout;
-use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
+use webhooks_domain::outbound::{
+    AttemptOutcome, EndpointHost, EndpointUrl, WebhookResponse, WebhookSender,
+};
 
 use super::authority::{Authority, Leaf};
 use super::name_server::{NameServer, Reply, alias};
 use super::receiver::{OK, Receiver};
-use super::{LONG, SHORT, assert_failed, nobody, request, send_by_name, sender, sender_with};
+use super::{
+    LONG, SHORT, assert_failed, loopback, nobody, request, send_by_name, sender, sender_with,
+};
 use crate::HttpSender;
 use crate::resolver::CACHED_FOR;
 
@@ -62,6 +67,55 @@ async fn each_way_to_have_no_address_has_its_own_words() {
         let response = look_up(LONG, &names).await;
         let error = format!("dns: {words}");
         assert_failed(&response, AttemptOutcome::Unreachable, &error);
+    }
+}
+
+#[tokio::test]
+async fn what_the_url_policy_accepts_is_a_name_for_resolver_and_tls() {
+    let longest = format!("{}com", "a.".repeat(125));
+    let label = format!("{}.com", "a".repeat(63));
+    for name in [
+        "a_b.example.com",
+        "_a_.example.com",
+        "a--b.1a.com",
+        "1.2.3.4a.com",
+        &longest,
+        &label,
+    ] {
+        let url = EndpointUrl::parse(&format!("https://{name}/"), &loopback()).unwrap();
+        let EndpointHost::Name(name) = url.host() else {
+            panic!("{url:?}");
+        };
+        assert!(ServerName::try_from(name).is_ok(), "{name}");
+        assert!(Name::from_ascii(name).is_ok(), "{name}");
+    }
+    for name in ["foo-.example.com", "-foo.example.com", "foo.example.com-"] {
+        assert!(EndpointUrl::parse(&format!("https://{name}/"), &loopback()).is_err());
+        assert!(ServerName::try_from(name).is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stored_name_that_would_not_be_accepted_now_fails_with_words_or_works() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf::default());
+    let names = NameServer::answering(&["127.0.0.1"]);
+    let sender = sender_with(LONG, names.config(), authority.roots());
+    let stored = |host: &str| {
+        let mut request = request(&receiver.named_url());
+        let url = format!("https://{host}:{}/", receiver.port);
+        request.url = EndpointUrl::from_stored(&url).unwrap();
+        request
+    };
+    let response = sender.send(stored("example.com.")).await;
+    assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
+    for (host, error) in [
+        ("foo-.example.com", "tls: host name not valid"),
+        ("-foo.example.com", "dns: not a host name"),
+        ("a*b.example.com", "dns: not a host name"),
+    ] {
+        let response = sender.send(stored(host)).await;
+        assert_failed(&response, AttemptOutcome::Unreachable, error);
     }
 }
 
