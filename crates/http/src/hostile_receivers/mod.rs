@@ -15,6 +15,7 @@ mod headers;
 mod heads;
 mod kept;
 mod name_server;
+mod openssl;
 mod receiver;
 mod request;
 mod status;
