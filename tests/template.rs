@@ -143,10 +143,15 @@ fn only_the_delivery_function_is_in_a_vpc_and_only_when_asked() {
     for parameter in ["SubnetIds", "SecurityGroupIds"] {
         assert_eq!(template["Parameters"][parameter]["Default"], "");
     }
+    assert_eq!(template["Parameters"]["EnableIpv6"]["Default"], "false");
+    let is_true = json!({"Fn::Equals": [{"Ref": "EnableIpv6"}, "true"]});
+    assert_eq!(template["Conditions"]["AllowIpv6"], is_true);
     for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
         let network = &function["Properties"]["VpcConfig"];
         if id == "DeliverWebhookFunction" {
             assert_eq!(network["Fn::If"][0], "InVpc");
+            let ipv6 = &network["Fn::If"][1]["Ipv6AllowedForDualStack"];
+            assert_eq!(*ipv6, json!({"Fn::If": ["AllowIpv6", true, false]}));
             assert_eq!(network["Fn::If"][2], json!({"Ref": "AWS::NoValue"}));
         } else {
             assert!(network.is_null(), "{id}");

@@ -6,15 +6,21 @@
 use std::error::Error;
 use std::io;
 use std::iter;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use webhooks_domain::outbound::{AttemptOutcome, BlockedAddress};
 
+use crate::connection::NoResponse;
 use crate::phase::Phase;
 use crate::resolver::ResolveError;
+use crate::tls::{NoIntermediate, SelfSigned};
+
+/// Linux: the system does not know the address family at all.
+const EAFNOSUPPORT: i32 = 97;
 
 /// An attempt that got no response.
 pub(crate) struct Failure {
@@ -23,12 +29,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The deadline passed.
-    pub(crate) fn timed_out(limit: Duration) -> Self {
-        let error = timed_out(Phase::current(), limit);
+    /// The deadline passed in `phase`.
+    pub(crate) fn timed_out(phase: Phase, limit: Duration) -> Self {
         Self {
             outcome: AttemptOutcome::TimedOut,
-            error,
+            error: timed_out(phase, limit),
         }
     }
 
@@ -57,30 +62,60 @@ impl Failure {
         }
     }
 
-    /// What the client reported while it connected, sent, or waited for the headers.
-    pub(crate) fn from_client(error: &reqwest::Error, limit: Duration) -> Self {
-        if error.is_timeout() {
-            return Self::timed_out(limit);
+    /// The name leads nowhere.
+    pub(crate) fn from_lookup(error: &ResolveError) -> Self {
+        match error {
+            ResolveError::Blocked(blocked) => Self::blocked_address(blocked),
+            ResolveError::NotAName => Self::unreachable("dns: not a host name"),
+            ResolveError::NoAddress => Self::unreachable("dns: no address"),
+            ResolveError::Failed(cause) => dns_failure(cause),
         }
-        let phase = if error.is_connect() {
-            Phase::Connect
-        } else {
-            Phase::Response
-        };
-        for cause in causes(error) {
-            if let Some(cause) = cause.downcast_ref::<ResolveError>() {
-                return match cause {
-                    ResolveError::Blocked(blocked) => Self::blocked_address(blocked),
-                    ResolveError::NoAddress => Self::unreachable("dns: no address"),
-                    ResolveError::Failed(cause) => dns_failure(cause),
-                };
-            }
-            if let Some(what) = describe(cause, phase) {
-                return Self::unreachable(what);
-            }
-        }
-        Self::unreachable(format!("{phase}: failed"))
     }
+
+    /// No address accepted a connection. The first failure that is the endpoint's is told.
+    pub(crate) fn from_dial(failures: &[(IpAddr, io::Error)]) -> Self {
+        let of_endpoint = failures.iter().find(|failure| !is_no_way_out(failure));
+        match of_endpoint {
+            Some((_, error)) => Self::from_error(error, Phase::Connect, "failed"),
+            None if failures.is_empty() => Self::unreachable("connect: failed"),
+            None => Self::unreachable(
+                "connect: the name has IPv6 addresses only, and there is no way out over IPv6",
+            ),
+        }
+    }
+
+    /// The TLS handshake failed.
+    pub(crate) fn from_handshake(error: &io::Error) -> Self {
+        Self::from_error(error, Phase::Connect, "failed")
+    }
+
+    /// The request was not sent, or the response's headers did not come.
+    pub(crate) fn from_exchange(failure: &NoResponse) -> Self {
+        let otherwise = if failure.heard.is_empty() {
+            "connection closed too early"
+        } else {
+            "not valid HTTP/1.1"
+        };
+        Self::from_error(&failure.error, Phase::Response, otherwise)
+    }
+
+    fn from_error(error: &(dyn Error + 'static), phase: Phase, otherwise: &str) -> Self {
+        causes(error)
+            .find_map(|cause| describe(cause, phase))
+            .map_or_else(
+                || Self::unreachable(format!("{phase}: {otherwise}")),
+                Self::unreachable,
+            )
+    }
+}
+
+/// Whether there is no way to an IPv6 address from here, whatever the endpoint does.
+fn is_no_way_out((address, error): &(IpAddr, io::Error)) -> bool {
+    address.is_ipv6()
+        && (matches!(
+            error.kind(),
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable
+        ) || error.raw_os_error() == Some(EAFNOSUPPORT))
 }
 
 /// The deadline passed in `phase`.
@@ -95,7 +130,7 @@ pub(crate) fn timed_out(phase: Phase, limit: Duration) -> String {
 }
 
 /// What broke a body off after its headers had come.
-pub(crate) fn broken_body(error: &reqwest::Error) -> String {
+pub(crate) fn broken_body(error: &hyper::Error) -> String {
     causes(error)
         .find_map(|cause| describe(cause, Phase::Body))
         .unwrap_or_else(|| "body: broke off".to_owned())
@@ -172,25 +207,112 @@ fn dns_failure(error: &NetError) -> Failure {
 
 fn tls_failure(error: &rustls::Error) -> String {
     let what = match error {
-        rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "certificate expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "certificate not valid yet"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "certificate not valid for the host name"
-            }
-            CertificateError::UnknownIssuer => "certificate issuer not trusted",
-            CertificateError::Revoked => "certificate revoked",
-            _ => "certificate not valid",
-        },
-        rustls::Error::AlertReceived(alert) => return format!("alert {alert:?} received"),
+        rustls::Error::InvalidCertificate(error) => certificate_failure(error),
+        rustls::Error::AlertReceived(alert) => return alert_received(*alert),
         rustls::Error::InvalidMessage(_) => "not a TLS message",
-        rustls::Error::PeerIncompatible(_) => "no common version or cipher suite (TLS 1.2 or 1.3)",
+        rustls::Error::PeerIncompatible(error) => match error {
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
+                "no common version (TLS 1.2 or 1.3)"
+            }
+            PeerIncompatible::NoSignatureSchemesInCommon => {
+                "key type or signature algorithm not supported"
+            }
+            _ => "no common version, cipher suite or key exchange",
+        },
         rustls::Error::NoCertificatesPresented => "no certificate presented",
+        rustls::Error::PeerMisbehaved(_) => "the peer breaks the protocol",
         _ => "handshake failed",
     };
     what.to_owned()
+}
+
+fn certificate_failure(error: &CertificateError) -> &'static str {
+    #[expect(deprecated, reason = "it can still be constructed")]
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "certificate not valid for the host name"
+        }
+        CertificateError::UnknownIssuer => "certificate issuer not trusted",
+        CertificateError::Other(other) if other.0.is::<NoIntermediate>() => {
+            "certificate issuer not trusted, and no intermediate certificate sent"
+        }
+        CertificateError::Other(other) if other.0.is::<SelfSigned>() => "certificate self-signed",
+        CertificateError::Revoked => "certificate revoked",
+        CertificateError::UnsupportedSignatureAlgorithm
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "certificate's key type or signature algorithm not supported"
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "certificate not for servers"
+        }
+        CertificateError::BadSignature => "certificate's signature or key not valid",
+        _ => "certificate not valid",
+    }
+}
+
+/// What a peer means that ends the handshake: its name for it, and what is most often behind.
+fn alert_received(alert: AlertDescription) -> String {
+    let meaning = match alert {
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+            "no common cipher suite, key exchange or key type"
+        }
+        AlertDescription::ProtocolVersion => "no common version (TLS 1.2 or 1.3)",
+        AlertDescription::NoApplicationProtocol => "no HTTP/1.1",
+        AlertDescription::UnrecognisedName => "host name not known there",
+        AlertDescription::CertificateRequired
+        | AlertDescription::BadCertificate
+        | AlertDescription::NoCertificate
+        | AlertDescription::AccessDenied => "client certificate wanted",
+        _ => return format!("alert {alert:?} received"),
+    };
+    format!("{meaning} (alert {alert:?} received)")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn dialled(failures: &[(&str, io::ErrorKind)]) -> String {
+        let failures: Vec<_> = failures
+            .iter()
+            .map(|&(address, kind)| (address.parse().unwrap(), kind.into()))
+            .collect();
+        Failure::from_dial(&failures).error
+    }
+
+    #[test]
+    fn a_name_with_ipv6_addresses_only_is_told_where_there_is_no_way_out() {
+        use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, NetworkUnreachable};
+
+        let no_way = "connect: the name has IPv6 addresses only, and there is no way out over IPv6";
+        for kind in [NetworkUnreachable, AddrNotAvailable] {
+            assert_eq!(dialled(&[("2600::1", kind), ("2600::2", kind)]), no_way);
+        }
+        let unknown_family = io::Error::from_raw_os_error(EAFNOSUPPORT);
+        let failures = [("2600::1".parse().unwrap(), unknown_family)];
+        assert_eq!(Failure::from_dial(&failures).error, no_way);
+        // The endpoint's own failures come first, and IPv4 is never out of the question.
+        let failures = [
+            ("2600::1", NetworkUnreachable),
+            ("1.1.1.1", ConnectionRefused),
+        ];
+        assert_eq!(dialled(&failures), "connect: connection refused");
+        let failures = [
+            ("2600::1", ConnectionRefused),
+            ("2600::2", NetworkUnreachable),
+        ];
+        assert_eq!(dialled(&failures), "connect: connection refused");
+        let failures = [("1.1.1.1", NetworkUnreachable)];
+        assert_eq!(dialled(&failures), "connect: network unreachable");
+    }
 }

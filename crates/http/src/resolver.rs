@@ -1,6 +1,8 @@
 //! Name resolution with the address policy inside: what comes out may be dialled.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+#[cfg(feature = "bench")]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
@@ -8,11 +10,9 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
-use reqwest::dns::{Addrs, Resolve, Resolving};
 use webhooks_domain::outbound::{AddressPolicy, BlockedAddress};
 
-use crate::dialled;
-use crate::phase::Phase;
+use crate::dial;
 
 /// How long a question may stay without an answer until it is asked again.
 const TRY_LIMIT: Duration = Duration::from_secs(2);
@@ -20,6 +20,15 @@ const TRY_LIMIT: Duration = Duration::from_secs(2);
 /// How often a question is asked again. So a lookup ends after [`TRY_LIMIT`] twice, and what is
 /// left of the exchange's deadline is for the exchange.
 const RETRIES: usize = 1;
+
+/// How long an answer is kept at most, also that there is no address; its own time to live when
+/// that is shorter. So a busy endpoint's name is not asked for with each new connection, and an
+/// endpoint that moves is followed within seconds. What is kept is checked again at every
+/// look-up, and only what was checked is dialled.
+pub(crate) const CACHED_FOR: Duration = Duration::from_secs(5);
+
+/// How many questions' answers are kept at most, two for each name.
+const CACHED_ANSWERS: u64 = 512;
 
 /// How many of a name's addresses are dialled at most. All are checked; but a name with hundreds
 /// must not turn one attempt into hundreds of connections.
@@ -54,8 +63,12 @@ pub(crate) fn build(
     // strategies that are called `then` would be content with the first.)
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Never;
-    // Connections are kept, and the name servers have a cache: one more would only be stale.
-    options.cache_size = 0;
+    // Or an answer over 512 bytes comes again over TCP, which Lambda's name server refuses under
+    // load.
+    options.edns0 = true;
+    options.cache_size = CACHED_ANSWERS;
+    options.positive_max_ttl = Some(CACHED_FOR);
+    options.negative_max_ttl = Some(CACHED_FOR);
     options.timeout = TRY_LIMIT;
     options.attempts = RETRIES;
     builder.build()
@@ -66,13 +79,15 @@ pub(crate) fn build(
 pub(crate) enum ResolveError {
     #[error(transparent)]
     Blocked(#[from] BlockedAddress),
+    #[error("not a host name")]
+    NotAName,
     #[error("no address")]
     NoAddress,
     #[error(transparent)]
     Failed(#[from] NetError),
 }
 
-/// What the HTTP client resolves with: every answer is checked, and one that is refused
+/// What a name is resolved with: every answer is checked, and one that is refused
 /// refuses the name.
 #[derive(Clone)]
 pub(crate) struct CheckedResolver {
@@ -85,43 +100,28 @@ impl CheckedResolver {
         Self { resolver, policy }
     }
 
-    async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+    /// The addresses of a name, all checked, in the order in which they are to be tried.
+    pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let answers = self.resolver.lookup_ip(absolute(name)?).await?;
         check(answers.iter().collect(), &self.policy)
     }
 }
 
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
-        let resolver = self.clone();
-        Box::pin(async move {
-            Phase::Dns.enter();
-            let addresses = resolver.lookup(name.as_str()).await?;
-            dialled::note(&addresses);
-            Phase::Connect.enter();
-            // The client replaces port 0 by the URL's.
-            let addresses = addresses
-                .into_iter()
-                .map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(addresses) as Addrs)
-        })
-    }
-}
-
 /// The name from the root, so that no search list of the system leads it elsewhere.
-fn absolute(name: &str) -> Result<Name, NetError> {
-    let mut name = Name::from_ascii(name)?;
+fn absolute(name: &str) -> Result<Name, ResolveError> {
+    let mut name = Name::from_ascii(name).map_err(|_| ResolveError::NotAName)?;
     name.set_fqdn(true);
     Ok(name)
 }
 
-fn check(mut addresses: Vec<IpAddr>, policy: &AddressPolicy) -> Result<Vec<IpAddr>, ResolveError> {
+fn check(addresses: Vec<IpAddr>, policy: &AddressPolicy) -> Result<Vec<IpAddr>, ResolveError> {
     if addresses.is_empty() {
         return Err(ResolveError::NoAddress);
     }
     addresses
         .iter()
         .try_for_each(|&address| policy.check(address))?;
+    let mut addresses = dial::interleave_families(addresses);
     addresses.truncate(MAX_DIALLED);
     Ok(addresses)
 }

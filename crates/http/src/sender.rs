@@ -1,44 +1,66 @@
-//! `HttpSender`: the port's adapter over reqwest and rustls.
+//! `HttpSender`: the port's adapter over hyper and rustls.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::NetError;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response};
-use rustls::{ClientConfig, RootCertStore};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderMap, TRANSFER_ENCODING};
+use hyper::{Request, Response, StatusCode, Uri};
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::Position;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, ResponseHeaders, WebhookRequest,
     WebhookResponse, WebhookSender,
 };
 
-use crate::dialled;
+use crate::connection::{Connection, NoResponse};
+use crate::dial;
 use crate::excerpt::Excerpt;
 use crate::failure::{self, Failure};
-use crate::phase::{ConnectPhase, Phase};
+use crate::head;
+use crate::phase::Phase;
+use crate::pool::Pool;
 use crate::resolver::{self, CheckedResolver};
+use crate::tls;
 
 /// The most of a response body that is read, 64 KiB; then the connection is dropped.
 ///
 /// A shorter body is read to its end, so that the connection can be used again.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a connection is kept without a request. Shorter than the shortest common keep-alive
-/// of servers (5 s, Node.js and Apache httpd): a request on a connection that the server is
-/// closing would fail, and count as the endpoint's failure.
-pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(4);
-
-/// How many idle connections are kept for one endpoint: a batch's worth.
-const MAX_IDLE_PER_ENDPOINT: usize = 10;
+/// How long a body is waited for. The head has decided the outcome by then; the body is worth an
+/// excerpt and a connection that can be used again, and no more.
+pub(crate) const BODY_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends webhooks over HTTP/1.1. Cheap to clone; clones share connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpSender {
-    client: Client,
+    resolver: CheckedResolver,
+    tls: TlsConnector,
+    pool: Arc<Pool>,
     policy: AddressPolicy,
     limit: Duration,
+}
+
+impl fmt::Debug for HttpSender {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpSender")
+            .field("policy", &self.policy)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How long one exchange may take.
@@ -46,6 +68,15 @@ pub struct HttpSender {
 struct Bound {
     limit: Duration,
     deadline: Instant,
+}
+
+impl Bound {
+    /// Waits for one phase of the exchange, until its deadline at most.
+    async fn wait<F: Future>(self, phase: Phase, future: F) -> Result<F::Output, Failure> {
+        timeout_at(self.deadline, future)
+            .await
+            .map_err(|_| Failure::timed_out(phase, self.limit))
+    }
 }
 
 /// The client could not be made.
@@ -57,9 +88,6 @@ pub enum HttpSenderError {
     /// rustls refused its configuration.
     #[error("tls configuration: {0}")]
     Tls(#[from] rustls::Error),
-    /// reqwest refused its configuration.
-    #[error("http client: {0}")]
-    Client(#[from] reqwest::Error),
 }
 
 impl HttpSender {
@@ -69,8 +97,8 @@ impl HttpSender {
     /// The system's name servers are read here, once.
     ///
     /// # Errors
-    /// When they cannot be read; or when the TLS or HTTP client cannot be configured, which is a
-    /// fault of the build.
+    /// When they cannot be read; or when TLS cannot be configured, which is a fault of the
+    /// build.
     pub fn new(policy: AddressPolicy, limit: Duration) -> Result<Self, HttpSenderError> {
         let roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -109,26 +137,10 @@ impl HttpSender {
         resolver: TokioResolver,
         roots: RootCertStore,
     ) -> Result<Self, HttpSenderError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls_config(roots)?)
-            .dns_resolver(Arc::new(CheckedResolver::new(resolver, policy.clone())))
-            .connector_layer(ConnectPhase)
-            .connect_timeout(limit)
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(MAX_IDLE_PER_ENDPOINT)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            // Off although not compiled in: a dependency elsewhere could turn the feature on.
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .build()?;
         Ok(Self {
-            client,
+            resolver: CheckedResolver::new(resolver, policy.clone()),
+            tls: TlsConnector::from(Arc::new(tls::config(roots)?)),
+            pool: Arc::new(Pool::new()),
             policy,
             limit,
         })
@@ -145,7 +157,7 @@ impl HttpSender {
         }
     }
 
-    /// Refuses what the client's resolver will not see: an address in the URL. A URL is checked
+    /// Refuses what the resolver will not see: an address in the URL. A URL is checked
     /// when it is parsed too, but perhaps against other development networks than today's.
     fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
         match url.host() {
@@ -167,105 +179,272 @@ impl HttpSender {
         Ok(())
     }
 
-    /// Sends the request and waits for the response's headers.
-    async fn request(&self, request: WebhookRequest, bound: Bound) -> Result<Response, Failure> {
-        self.check_url(&request.url)?;
-        if let EndpointHost::Address(address) = request.url.host() {
-            dialled::note(&[address]);
+    /// Sends the request and waits for the response's head.
+    ///
+    /// A kept connection that fails before the peer has said anything says nothing of the
+    /// endpoint (RFC 9112, 9.3.1): then once more on a fresh one, within the same deadline.
+    async fn request(
+        &self,
+        request: &Prepared,
+        url: &EndpointUrl,
+        bound: Bound,
+        dialled: &mut Vec<IpAddr>,
+    ) -> Result<Answer, Failure> {
+        if let Some(mut kept) = self.pool.take(&request.origin) {
+            let sent = kept.send(request.to_http());
+            match bound.wait(Phase::Response, sent).await? {
+                Ok(response) => return Ok(Answer::Whole(kept, response)),
+                Err(failure) if failure.heard.is_empty() => {}
+                Err(failure) => return Answer::from_failure(&failure, kept.address()),
+            }
         }
-        let exchange = self
-            .client
-            .post(request.url.as_url().clone())
-            .headers(header_map(&request.headers)?)
-            .body(request.body)
-            .send();
-        match timeout_at(bound.deadline, exchange).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::from_client(&error, bound.limit)),
-            Err(_) => Err(Failure::timed_out(bound.limit)),
+        let mut fresh = self.connect(url, bound, dialled).await?;
+        let sent = fresh.send(request.to_http());
+        match bound.wait(Phase::Response, sent).await? {
+            Ok(response) => Ok(Answer::Whole(fresh, response)),
+            Err(failure) => Answer::from_failure(&failure, fresh.address()),
         }
+    }
+
+    /// Resolves, checks, dials, and shakes hands.
+    async fn connect(
+        &self,
+        url: &EndpointUrl,
+        bound: Bound,
+        dialled: &mut Vec<IpAddr>,
+    ) -> Result<Connection, Failure> {
+        let addresses = match url.host() {
+            EndpointHost::Address(address) => vec![address],
+            EndpointHost::Name(name) => bound
+                .wait(Phase::Dns, self.resolver.lookup(name))
+                .await?
+                .map_err(|error| Failure::from_lookup(&error))?,
+        };
+        let port = url.as_url().port_or_known_default().unwrap_or_default();
+        let dial = dial::race(
+            &addresses,
+            move |to| TcpStream::connect((to, port)),
+            dialled,
+        );
+        let (address, stream) = bound
+            .wait(Phase::Connect, dial)
+            .await?
+            .map_err(|failures| Failure::from_dial(&failures))?;
+        // Head and body are written one after the other, and nothing else follows.
+        let _ = stream.set_nodelay(true);
+        let connection = if url.is_https() {
+            let handshake = self.tls.connect(server_name(url)?, stream);
+            let stream = bound
+                .wait(Phase::Connect, handshake)
+                .await?
+                .map_err(|error| Failure::from_handshake(&error))?;
+            Connection::over(stream, address).await
+        } else {
+            Connection::over(stream, address).await
+        };
+        connection.map_err(|_| Failure::unreachable("connect: failed"))
     }
 
     async fn exchange(&self, request: WebhookRequest, started: Instant) -> WebhookResponse {
         let bound = self.bound(&request, started);
-        let mut response = match self.request(request, bound).await {
-            Ok(response) => response,
-            Err(Failure { outcome, error }) => {
-                return WebhookResponse {
-                    outcome,
-                    status: None,
-                    error: Some(error),
-                    addresses: dialled::addresses(),
-                    headers: ResponseHeaders::default(),
-                    excerpt: None,
-                    retry_after: None,
-                    duration_ms: elapsed_ms(started),
-                };
+        let mut dialled = Vec::new();
+        let url = request.url.clone();
+        let prepared = self.check_url(&url).and_then(|()| Prepared::new(request));
+        let answered = match prepared {
+            Ok(prepared) => self
+                .request(&prepared, &url, bound, &mut dialled)
+                .await
+                .map(|answer| (answer, prepared.origin)),
+            Err(failure) => Err(failure),
+        };
+        let duration_ms = elapsed_ms(started);
+        match answered {
+            Ok((Answer::Whole(connection, response), origin)) => {
+                self.finish(connection, response, origin, bound, duration_ms)
+                    .await
             }
-        };
-        let (excerpt, error) = read_body(&mut response, bound).await;
-        let answered = response.remote_addr().map(|address| address.ip());
-        let addresses: Vec<_> = answered.into_iter().collect();
-        let headers = kept_headers(response.headers());
+            Ok((Answer::Status(status, address), _)) => WebhookResponse {
+                outcome: outcome(status),
+                status: Some(status.as_u16()),
+                error: Some("response: headers not valid".to_owned()),
+                addresses: vec![address],
+                headers: ResponseHeaders::default(),
+                excerpt: None,
+                retry_after: None,
+                duration_ms,
+            },
+            Err(Failure { outcome, error }) => WebhookResponse {
+                outcome,
+                status: None,
+                error: Some(error),
+                addresses: dialled,
+                headers: ResponseHeaders::default(),
+                excerpt: None,
+                retry_after: None,
+                duration_ms,
+            },
+        }
+    }
+
+    /// Reads what is wanted of the body, and keeps the connection if it can be used again.
+    async fn finish(
+        &self,
+        mut connection: Connection,
+        response: Response<Incoming>,
+        origin: String,
+        bound: Bound,
+        duration_ms: u32,
+    ) -> WebhookResponse {
+        let (head, mut body) = response.into_parts();
+        let (excerpt, ending) = read_body(&mut body, bound).await;
+        let addresses = vec![connection.address()];
+        if matches!(ending, Ending::Complete) && !is_ambiguous(&head.headers) {
+            connection.finish();
+            self.pool.keep(origin, connection);
+        }
+        let headers = kept_headers(&head.headers);
         let room_bytes = WebhookResponse::room_for_excerpt(&addresses, &headers);
-        let outcome = if response.status().is_success() {
-            AttemptOutcome::Succeeded
-        } else {
-            AttemptOutcome::HttpError
-        };
         WebhookResponse {
-            outcome,
-            status: Some(response.status().as_u16()),
-            error,
+            outcome: outcome(head.status),
+            status: Some(head.status.as_u16()),
+            error: match ending {
+                Ending::Complete | Ending::CutOff => None,
+                Ending::Broken(error) => Some(error),
+            },
             excerpt: excerpt.finish(room_bytes),
             addresses,
             headers,
-            retry_after: retry_after(response.headers()),
-            duration_ms: elapsed_ms(started),
+            retry_after: retry_after(&head.headers),
+            duration_ms,
         }
     }
 }
 
 impl WebhookSender for HttpSender {
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
-        let exchange = Phase::track(self.exchange(request, Instant::now()));
-        dialled::track(exchange).await
+        self.exchange(request, Instant::now()).await
     }
 }
 
-/// Reads the body as far as it is wanted: its beginning, and what went wrong, if anything.
-async fn read_body(response: &mut Response, bound: Bound) -> (Excerpt, Option<String>) {
+/// What an endpoint answered with.
+enum Answer {
+    Whole(Connection, Response<Incoming>),
+    /// Nothing but the status could be read of the head.
+    Status(StatusCode, IpAddr),
+}
+
+impl Answer {
+    /// A complete head counts although the client refuses it.
+    fn from_failure(failure: &NoResponse, address: IpAddr) -> Result<Self, Failure> {
+        let status = failure
+            .error
+            .is_parse()
+            .then(|| head::status_of(&failure.heard))
+            .flatten();
+        match status {
+            Some(status) => Ok(Self::Status(status, address)),
+            None => Err(Failure::from_exchange(failure)),
+        }
+    }
+}
+
+fn outcome(status: StatusCode) -> AttemptOutcome {
+    if status.is_success() {
+        AttemptOutcome::Succeeded
+    } else {
+        AttemptOutcome::HttpError
+    }
+}
+
+/// A request that can be sent more than once.
+struct Prepared {
+    origin: String,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Prepared {
+    fn new(request: WebhookRequest) -> Result<Self, Failure> {
+        let url = request.url.as_url();
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        let uri = Uri::try_from(target)
+            .map_err(|_| Failure::unreachable("request: url cannot be sent"))?;
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let host = HeaderValue::try_from(host)
+            .map_err(|_| Failure::unreachable("request: host cannot be sent"))?;
+        Ok(Self {
+            origin: request.url.origin(),
+            uri,
+            headers: header_map(host, &request.headers)?,
+            body: request.body.into(),
+        })
+    }
+
+    fn to_http(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::post(self.uri.clone())
+            .body(Full::new(self.body.clone()))
+            .expect("a URI and a method make a request");
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// How a body ended.
+enum Ending {
+    /// Read to its end.
+    Complete,
+    /// There is more than is wanted.
+    CutOff,
+    /// It broke off, or took too long.
+    Broken(String),
+}
+
+/// Reads the body as far as it is wanted: its beginning, and how it ended.
+async fn read_body(body: &mut Incoming, bound: Bound) -> (Excerpt, Ending) {
     let mut excerpt = Excerpt::default();
     let mut read_bytes = 0;
-    let error = loop {
-        match timeout_at(bound.deadline, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
-                excerpt.push(&chunk);
+    let (deadline, limit) = match Instant::now() + BODY_LIMIT {
+        own if own < bound.deadline => (own, BODY_LIMIT),
+        _ => (bound.deadline, bound.limit),
+    };
+    let ending = loop {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                let Some(chunk) = frame.data_ref() else {
+                    continue;
+                };
+                excerpt.push(chunk);
                 read_bytes += chunk.len();
                 if read_bytes > MAX_BODY_BYTES {
-                    break None;
+                    break Ending::CutOff;
                 }
             }
-            Ok(Ok(None)) => break None,
-            Ok(Err(error)) => break Some(failure::broken_body(&error)),
-            Err(_) => break Some(failure::timed_out(Phase::Body, bound.limit)),
+            Ok(None) => break Ending::Complete,
+            Ok(Some(Err(error))) => break Ending::Broken(failure::broken_body(&error)),
+            Err(_) => break Ending::Broken(failure::timed_out(Phase::Body, limit)),
         }
     };
-    (excerpt, error)
+    (excerpt, ending)
 }
 
-fn tls_config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+/// Whether the peer gave the body's length in two ways. What we take for the next response could
+/// be a part of this one, so the connection is not used again (RFC 9112, 6.3).
+fn is_ambiguous(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
-    let mut map = HeaderMap::with_capacity(headers.len());
+fn server_name(url: &EndpointUrl) -> Result<ServerName<'static>, Failure> {
+    match url.host() {
+        EndpointHost::Address(address) => Ok(ServerName::from(address)),
+        EndpointHost::Name(name) => ServerName::try_from(name.to_owned())
+            .map_err(|_| Failure::unreachable("tls: host name not valid")),
+    }
+}
+
+fn header_map(host: HeaderValue, headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::with_capacity(headers.len() + 3);
+    map.insert(HOST, host);
     for (name, value) in headers {
         let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
         else {
@@ -277,6 +456,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
         value.set_sensitive(true);
         map.append(name, value);
     }
+    map.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     Ok(map)
 }
 

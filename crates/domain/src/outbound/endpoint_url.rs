@@ -34,7 +34,7 @@ pub struct EndpointUrl(Url);
 /// Where an [`EndpointUrl`] leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointHost<'a> {
-    /// A name in ASCII (punycode), lower case, perhaps with the dot of an absolute name.
+    /// A name in ASCII (punycode), lower case, without the dot of an absolute name.
     Name(&'a str),
     /// An address inside a development network.
     Address(IpAddr),
@@ -60,7 +60,7 @@ impl EndpointUrl {
         if authority.contains('@') {
             return Err(EndpointUrlError::UserInfo);
         }
-        let url = Url::parse(text).map_err(EndpointUrlError::Malformed)?;
+        let mut url = Url::parse(text).map_err(EndpointUrlError::Malformed)?;
         check_length(url.as_str())?;
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
@@ -79,7 +79,10 @@ impl EndpointUrl {
             return Err(EndpointUrlError::Address { address });
         }
         if let Some(Host::Domain(name)) = url.host() {
-            check_name(name)?;
+            let relative = name.strip_suffix('.').unwrap_or(name).to_owned();
+            check_name(&relative)?;
+            url.set_host(Some(&relative))
+                .map_err(EndpointUrlError::Malformed)?;
         }
         let port = url.port_or_known_default().unwrap_or(0);
         if BAD_PORTS.contains(&port) {
@@ -90,8 +93,9 @@ impl EndpointUrl {
 
     /// From the text that [`as_str`](Self::as_str) gave, as it was stored.
     ///
-    /// The URL policy was applied when it was stored; the address policy is applied at every
-    /// attempt. `None` when the text is no URL with a host.
+    /// The URL policy of that time was applied when it was stored, and a rule that has become
+    /// stricter does not apply here; the address policy is applied at every attempt. `None` when
+    /// the text is no URL with a host.
     pub fn from_stored(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         (matches!(url.scheme(), "https" | "http") && url.has_host()).then_some(Self(url))
@@ -187,9 +191,10 @@ pub enum EndpointUrlError {
         /// The address that the host means.
         address: IpAddr,
     },
-    /// Not a host name: an empty or overlong label, or a character that names do not have.
+    /// Not a host name that resolvers and TLS take: an empty or overlong label, one that begins or
+    /// ends with a hyphen, or a character that names do not have.
     #[error(
-        "url host `{name}`: must be labels of 1 to 63 letters, digits, `-` and `_`, at most 253 bytes"
+        "url host `{name}`: must be labels of 1 to 63 letters, digits, `-` and `_`, none beginning or ending with `-`, at most 253 bytes"
     )]
     Name {
         /// The host in canonical form.
@@ -258,26 +263,31 @@ fn split_scheme(text: &str) -> Result<(bool, &str), EndpointUrlError> {
     Ok((is_https, rest.split(['/', '?', '#']).next().unwrap_or(rest)))
 }
 
+/// Checks a name that has lost the dot of an absolute name.
+///
+/// The rules are those of RFC 1123, 2.1, with the underscore that resolvers, certificates and
+/// rustls take as well; rustls takes no hyphen at either end of a label.
 fn check_name(name: &str) -> Result<(), EndpointUrlError> {
-    let name_without_root = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if name_without_root.len() > 253 || !name_without_root.split('.').all(is_label) {
+    if name.len() > 253 || !name.split('.').all(is_label) {
         return Err(EndpointUrlError::Name {
             name: name.to_owned(),
         });
     }
-    if let Some(domain) = internal_domain(name_without_root) {
+    if let Some(domain) = internal_domain(name) {
         return Err(EndpointUrlError::InternalName {
             name: name.to_owned(),
             domain,
         });
     }
-    if !name_without_root.contains('.') {
+    if !name.contains('.') {
         return Err(EndpointUrlError::SingleLabel {
             name: name.to_owned(),
         });
@@ -409,7 +419,12 @@ mod tests {
             "https://example.com/ü?ü",
             "https://example.com/%C3%BC?%C3%BC",
         );
-        assert_canonical("https://example.com./", "https://example.com./");
+        assert_canonical("https://hooks.example.net./", "https://hooks.example.net/");
+        assert_canonical(
+            "https://Hooks.Example.NET.:8443/a.?b=.",
+            "https://hooks.example.net:8443/a.?b=.",
+        );
+        assert_canonical("https://hooks.example.net。/", "https://hooks.example.net/");
         assert_canonical("https://a_b.example.com/?", "https://a_b.example.com/?");
     }
 
@@ -627,6 +642,15 @@ mod tests {
             "a*.com",
             "a,b.com",
             "..",
+            ".",
+            "foo-.example.net",
+            "-foo.example.net",
+            "foo.-example.net",
+            "foo.example-.net",
+            "foo.example.net-",
+            "foo.example.-net.",
+            "-.example.net",
+            "foo-。example.net",
             &long_label,
             &long_name,
         ] {
@@ -635,6 +659,13 @@ mod tests {
                 "name",
                 "{name}"
             );
+        }
+        for name in [
+            "a-b--c.example.net",
+            "_a_.b_.example.net",
+            "xn--mnchen-3ya.1a.net",
+        ] {
+            assert!(parse(&format!("https://{name}/")).is_ok(), "{name}");
         }
         assert!(parse(&format!("https://{}.com/", "a".repeat(63))).is_ok());
         assert!(parse(&format!("https://{}com/", "a.".repeat(125))).is_ok());
@@ -755,7 +786,7 @@ mod tests {
                 let EndpointHost::Name(name) = url.host() else {
                     return Err(TestCaseError::fail("an address"));
                 };
-                prop_assert!(name.trim_end_matches('.').contains('.'));
+                prop_assert!(name.contains('.') && !name.ends_with('.'));
                 prop_assert!(name.parse::<IpAddr>().is_err());
                 prop_assert!(!text.contains(['@', '#', '\\', ' ', '\t']) || text.contains(['/', '?']));
             }

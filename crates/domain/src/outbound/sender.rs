@@ -83,7 +83,7 @@ pub struct WebhookResponse {
     /// the cause. Never a part of the URL's query, a header's value or the body.
     pub error: Option<String>,
     /// The address that answered. Without an answer, all that a new connection was tried to:
-    /// none when nothing was dialled, or when a kept connection broke.
+    /// none when nothing was dialled, or when a kept connection broke in an answer.
     pub addresses: Vec<IpAddr>,
     /// What is kept of the response's headers.
     pub headers: ResponseHeaders,
@@ -93,7 +93,9 @@ pub struct WebhookResponse {
     /// The `Retry-After` header as it came, when it is at most
     /// [`MAX_RETRY_AFTER_BYTES`](Self::MAX_RETRY_AFTER_BYTES) of visible ASCII and spaces.
     pub retry_after: Option<String>,
-    /// From the start of name resolution to the last byte that was read, in milliseconds.
+    /// From the start of name resolution to the end of the response's head, or to the failure,
+    /// in milliseconds. The body is not in it: it decides nothing, and an endpoint that never
+    /// ends it is not slow.
     pub duration_ms: u32,
 }
 
@@ -118,7 +120,9 @@ impl WebhookResponse {
 
 /// Sends webhooks.
 ///
-/// Each call makes at most one HTTP request and follows nothing. It always returns within the
+/// Each call makes at most one HTTP request and follows nothing; except that a request on a kept
+/// connection that fails before a byte of an answer came is made once more, on a fresh one: that
+/// failure says nothing of the endpoint. It always returns within the
 /// sender's deadline, and never fails: what goes wrong is the attempt's outcome. A call that is
 /// cancelled (its future dropped) may have reached the endpoint.
 pub trait WebhookSender {

@@ -1,13 +1,18 @@
 //! Addresses that must not be dialled.
 
-use rustls::RootCertStore;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, WebhookSender,
 };
 
+use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;
 use super::receiver::{OK, Receiver};
-use super::{LONG, assert_failed, request, send_by_name};
+use super::{LONG, SHORT, assert_failed, nobody, request, send_by_name};
 use crate::HttpSender;
 
 #[tokio::test]
@@ -47,7 +52,7 @@ async fn one_refused_answer_refuses_the_name_and_does_not_tell_the_address() {
     ];
     for addresses in answers {
         let names = NameServer::answering(addresses);
-        let response = send_by_name(LONG, &names, &receiver, RootCertStore::empty()).await;
+        let response = send_by_name(LONG, &names, &receiver, nobody()).await;
         assert_eq!(
             (response.outcome, response.status),
             (AttemptOutcome::Blocked, None)
@@ -60,4 +65,58 @@ async fn one_refused_answer_refuses_the_name_and_does_not_tell_the_address() {
         assert!(!error.contains("10.1") && !error.contains("ec2"), "{error}");
     }
     assert_eq!(receiver.connections(), 0);
+}
+
+/// A port that takes connections on one address, and on another leaves them without an answer:
+/// a listener whose backlog is full drops what comes.
+struct BlackHole {
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    async fn at(address: &str, port: u16) -> Self {
+        let address = SocketAddr::new(address.parse().unwrap(), port);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(address).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) =
+            timeout(Duration::from_millis(500), TcpStream::connect(address)).await
+        {
+            waiting.push(connected.unwrap());
+        }
+        Self {
+            _listener: listener,
+            _waiting: waiting,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dead_address_among_several_does_not_use_up_the_time() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf::default());
+    let mut dead = Vec::new();
+    for address in ["127.0.0.2", "127.0.0.3"] {
+        dead.push(BlackHole::at(address, receiver.port).await);
+    }
+    let names = NameServer::answering(&["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"]);
+    let response = send_by_name(LONG, &names, &receiver, authority.roots()).await;
+    assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
+    assert_eq!(response.addresses, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+}
+
+#[tokio::test]
+async fn addresses_that_are_all_dead_time_out_and_are_all_told() {
+    let receiver = Receiver::answering(OK);
+    let _dead = BlackHole::at("127.0.0.2", receiver.port).await;
+    let names = NameServer::answering(&["127.0.0.2"]);
+    let response = send_by_name(SHORT, &names, &receiver, nobody()).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::TimedOut,
+        "connect: no TCP or TLS handshake within 300 ms",
+    );
+    assert_eq!(response.addresses, ["127.0.0.2".parse::<IpAddr>().unwrap()]);
 }

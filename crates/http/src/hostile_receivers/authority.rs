@@ -1,6 +1,7 @@
 //! Certificates, and receivers that show them.
 
 use std::io::{self, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -42,10 +43,8 @@ impl Default for Leaf {
 
 impl Authority {
     pub(super) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        let (params, key) = authority(name);
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
     pub(super) fn roots(&self) -> RootCertStore {
@@ -54,12 +53,55 @@ impl Authority {
         roots
     }
 
-    /// A receiver with a certificate of this authority.
+    /// An authority that this one certifies.
+    pub(super) fn intermediate(&self, name: &str) -> Self {
+        let (params, key) = authority(name);
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
+    }
+
+    /// This authority's own certificate.
+    pub(super) fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A receiver with a certificate of this authority, and nothing else.
     pub(super) fn receiver(&self, leaf: &Leaf) -> Receiver {
+        self.receiver_with(leaf, &[])
+    }
+
+    /// A receiver that sends these certificates after its own.
+    pub(super) fn receiver_with(
+        &self,
+        leaf: &Leaf,
+        others: &[CertificateDer<'static>],
+    ) -> Receiver {
+        let (mut chain, key) = self.certify(leaf);
+        chain.extend_from_slice(others);
+        tls_receiver(chain, &key, leaf)
+    }
+
+    /// A receiver that does what it wants with each connection.
+    pub(super) fn raw_receiver(
+        &self,
+        leaf: &Leaf,
+        script: impl Fn(ServerConnection, TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Receiver {
+        let (chain, key) = self.certify(leaf);
+        raw_tls_receiver(chain, &key, leaf, script)
+    }
+
+    fn certify(&self, leaf: &Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {
         let (params, key) = leaf.params();
         let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
-        tls_receiver(certificate, &key, leaf)
+        (vec![certificate], key)
     }
+}
+
+fn authority(name: &str) -> (CertificateParams, KeyPair) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (params, KeyPair::generate().unwrap())
 }
 
 impl Leaf {
@@ -73,9 +115,26 @@ impl Leaf {
 
 /// A receiver that answers one request for each TLS connection and closes it.
 pub(super) fn tls_receiver(
-    certificate: CertificateDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
     key: &KeyPair,
     leaf: &Leaf,
+) -> Receiver {
+    let delay = leaf.delay;
+    raw_tls_receiver(chain, key, leaf, move |connection, stream| {
+        let mut stream = StreamOwned::new(connection, stream);
+        read_request(&mut stream)?;
+        thread::sleep(delay);
+        stream.write_all(OK)?;
+        stream.conn.send_close_notify();
+        stream.flush()
+    })
+}
+
+fn raw_tls_receiver(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    leaf: &Leaf,
+    script: impl Fn(ServerConnection, TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> Receiver {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
@@ -83,17 +142,11 @@ pub(super) fn tls_receiver(
         .with_protocol_versions(&leaf.versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
+        .with_single_cert(chain, key)
         .unwrap();
     let config = Arc::new(config);
-    let delay = leaf.delay;
     Receiver::start(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, stream);
-        read_request(&mut stream)?;
-        thread::sleep(delay);
-        stream.write_all(OK)?;
-        stream.conn.send_close_notify();
-        stream.flush()
+        script(connection, stream)
     })
 }

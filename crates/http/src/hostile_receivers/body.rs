@@ -1,17 +1,19 @@
 //! Response bodies.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use tokio::time::timeout;
 use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
 
 use super::receiver::{Receiver, read_request};
-use super::{LONG, request, send, send_shortly, sender};
+use super::{LONG, SHORT, request, send, sender};
 use crate::MAX_BODY_BYTES;
+use crate::sender::BODY_LIMIT;
 
 #[tokio::test]
 async fn an_endless_body_is_cut_off_and_the_status_stands() {
@@ -57,27 +59,61 @@ async fn a_connection_whose_body_was_not_read_to_its_end_is_not_used_again() {
     assert_eq!(receiver.connections(), 2);
 }
 
+/// Answers with a head, and then with a byte from time to time, for ever.
+fn trickling(status: u16) -> Receiver {
+    Receiver::start(move |mut stream| {
+        read_request(&mut stream)?;
+        stream.write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes())?;
+        loop {
+            stream.write_all(b"y")?;
+            thread::sleep(Duration::from_millis(20));
+        }
+    })
+}
+
 #[tokio::test]
 async fn a_slow_body_ends_at_the_deadline_and_the_status_stands() {
     for (status, outcome) in [
         (200, AttemptOutcome::Succeeded),
         (400, AttemptOutcome::HttpError),
     ] {
-        let receiver = Receiver::start(move |mut stream| {
-            read_request(&mut stream)?;
-            stream.write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes())?;
-            loop {
-                stream.write_all(b"y")?;
-                thread::sleep(Duration::from_millis(20));
-            }
-        });
-        let response = send_shortly(&receiver).await;
+        let response = sender(SHORT).send(request(&trickling(status).url())).await;
         assert_eq!((response.outcome, response.status), (outcome, Some(status)));
         assert_eq!(
             response.error.as_deref(),
             Some("body: incomplete after 300 ms")
         );
         assert!(response.excerpt.unwrap().starts_with("yy"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_worth_a_second_and_does_not_make_the_endpoint_slow() {
+    let silent = Receiver::start(|mut stream| {
+        read_request(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
+        // Until the sender closes the connection.
+        io::copy(&mut stream, &mut io::sink()).map(drop)
+    });
+    for (receiver, outcome) in [
+        (silent, AttemptOutcome::Succeeded),
+        (trickling(200), AttemptOutcome::Succeeded),
+        (trickling(500), AttemptOutcome::HttpError),
+    ] {
+        let started = Instant::now();
+        // The deadline is far beyond the test's.
+        let sender = sender(Duration::from_hours(1));
+        let sent = timeout(LONG, sender.send(request(&receiver.url()))).await;
+        let response = sent.expect("the body is waited for");
+        assert_eq!(response.outcome, outcome);
+        assert_eq!(
+            response.error.as_deref(),
+            Some("body: incomplete after 1000 ms")
+        );
+        assert!(response.excerpt.is_some());
+        // The recorded duration is the time to the head: the second is not in it.
+        let duration = Duration::from_millis(response.duration_ms.into());
+        assert!(duration + BODY_LIMIT <= started.elapsed(), "{duration:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{Shutdown, TcpListener};
 use std::process::Command;
 use std::thread;
@@ -10,7 +10,7 @@ use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
 
 use super::receiver::{LOOPBACK, OK, Receiver, read_request};
 use super::{LONG, assert_failed, request, send, sender};
-use crate::sender::IDLE_LIMIT;
+use crate::pool::IDLE_LIMIT;
 
 #[tokio::test]
 async fn a_kept_connection_is_used_again_without_asking_for_the_name() {
@@ -113,28 +113,6 @@ async fn a_connection_reset_after_the_request_is_one_failed_attempt_and_no_secon
         &response,
         AttemptOutcome::Unreachable,
         "response: connection reset",
-    );
-    assert_eq!(receiver.connections(), 1);
-}
-
-#[tokio::test]
-async fn a_kept_connection_that_fails_under_a_request_is_not_replaced() {
-    let receiver = Receiver::start(|mut stream| {
-        read_request(&mut stream)?;
-        stream.write_all(OK)?;
-        read_request(&mut stream)?;
-        stream.shutdown(Shutdown::Both)
-    });
-    let sender = sender(LONG);
-    assert_eq!(
-        sender.send(request(&receiver.url())).await.outcome,
-        AttemptOutcome::Succeeded
-    );
-    let response = sender.send(request(&receiver.url())).await;
-    assert_failed(
-        &response,
-        AttemptOutcome::Unreachable,
-        "response: connection closed too early",
     );
     assert_eq!(receiver.connections(), 1);
 }

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
-use rustls::RootCertStore;
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
 
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;
 use super::receiver::{OK, Receiver};
-use super::{LONG, request, send, send_by_name, sender};
+use super::{LONG, nobody, request, send, send_by_name, sender};
 
 fn addresses(response: &WebhookResponse) -> Vec<String> {
     response.addresses.iter().map(IpAddr::to_string).collect()
@@ -40,7 +39,7 @@ async fn of_many_addresses_the_one_that_answered_is_told() {
 async fn without_an_answer_all_that_were_dialled_are_told() {
     let receiver = Receiver::answering(OK);
     let names = NameServer::answering(&["127.0.0.2", "127.0.0.3"]);
-    let response = send_by_name(LONG, &names, &receiver, RootCertStore::empty()).await;
+    let response = send_by_name(LONG, &names, &receiver, nobody()).await;
     assert_eq!(
         response.error.as_deref(),
         Some("connect: connection refused")
@@ -52,7 +51,7 @@ async fn without_an_answer_all_that_were_dialled_are_told() {
 async fn a_refused_address_is_not_told() {
     let receiver = Receiver::answering(OK);
     let names = NameServer::answering(&["127.0.0.1", "10.1.2.3"]);
-    let response = send_by_name(LONG, &names, &receiver, RootCertStore::empty()).await;
+    let response = send_by_name(LONG, &names, &receiver, nobody()).await;
     assert_eq!(response.outcome, AttemptOutcome::Blocked);
     assert!(addresses(&response).is_empty());
 }

@@ -1,24 +1,32 @@
 //! Names that lead nowhere, late, or elsewhere than before.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::RecordType;
-use rustls::RootCertStore;
-use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
+use hickory_resolver::proto::rr::{Name, RecordType};
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+use webhooks_domain::outbound::{
+    AttemptOutcome, EndpointHost, EndpointUrl, WebhookResponse, WebhookSender,
+};
 
 use super::authority::{Authority, Leaf};
 use super::name_server::{NameServer, Reply, alias};
 use super::receiver::{OK, Receiver};
-use super::{LONG, SHORT, assert_failed, request, send_by_name, sender, sender_with};
+use super::{
+    LONG, SHORT, assert_failed, loopback, nobody, request, send_by_name, sender, sender_with,
+};
+use crate::HttpSender;
+use crate::resolver::CACHED_FOR;
 
 /// Looks up `example.com` when nobody is to be dialled.
 async fn look_up(limit: Duration, names: &NameServer) -> WebhookResponse {
     let receiver = Receiver::answering(OK);
-    let response = send_by_name(limit, names, &receiver, RootCertStore::empty()).await;
+    let response = send_by_name(limit, names, &receiver, nobody()).await;
     assert_eq!(receiver.connections(), 0, "{response:?}");
     response
 }
@@ -59,6 +67,55 @@ async fn each_way_to_have_no_address_has_its_own_words() {
         let response = look_up(LONG, &names).await;
         let error = format!("dns: {words}");
         assert_failed(&response, AttemptOutcome::Unreachable, &error);
+    }
+}
+
+#[tokio::test]
+async fn what_the_url_policy_accepts_is_a_name_for_resolver_and_tls() {
+    let longest = format!("{}com", "a.".repeat(125));
+    let label = format!("{}.com", "a".repeat(63));
+    for name in [
+        "a_b.example.com",
+        "_a_.example.com",
+        "a--b.1a.com",
+        "1.2.3.4a.com",
+        &longest,
+        &label,
+    ] {
+        let url = EndpointUrl::parse(&format!("https://{name}/"), &loopback()).unwrap();
+        let EndpointHost::Name(name) = url.host() else {
+            panic!("{url:?}");
+        };
+        assert!(ServerName::try_from(name).is_ok(), "{name}");
+        assert!(Name::from_ascii(name).is_ok(), "{name}");
+    }
+    for name in ["foo-.example.com", "-foo.example.com", "foo.example.com-"] {
+        assert!(EndpointUrl::parse(&format!("https://{name}/"), &loopback()).is_err());
+        assert!(ServerName::try_from(name).is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stored_name_that_would_not_be_accepted_now_fails_with_words_or_works() {
+    let authority = Authority::new("trusted");
+    let receiver = authority.receiver(&Leaf::default());
+    let names = NameServer::answering(&["127.0.0.1"]);
+    let sender = sender_with(LONG, names.config(), authority.roots());
+    let stored = |host: &str| {
+        let mut request = request(&receiver.named_url());
+        let url = format!("https://{host}:{}/", receiver.port);
+        request.url = EndpointUrl::from_stored(&url).unwrap();
+        request
+    };
+    let response = sender.send(stored("example.com.")).await;
+    assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
+    for (host, error) in [
+        ("foo-.example.com", "tls: host name not valid"),
+        ("-foo.example.com", "dns: not a host name"),
+        ("a*b.example.com", "dns: not a host name"),
+    ] {
+        let response = sender.send(stored(host)).await;
+        assert_failed(&response, AttemptOutcome::Unreachable, error);
     }
 }
 
@@ -123,15 +180,23 @@ async fn the_slower_family_is_waited_for_and_can_refuse_the_name() {
     }
 }
 
-#[tokio::test]
-async fn a_name_that_turns_private_is_refused_when_it_is_dialled_again() {
-    for seconds in [0, 3_600] {
+/// A name that leads to a receiver until it turns private.
+struct Turning {
+    names: NameServer,
+    receiver: Receiver,
+    sender: HttpSender,
+    has_turned: Arc<AtomicBool>,
+}
+
+impl Turning {
+    /// Its answers live for so many seconds, and the first one is known.
+    async fn after_one_request(seconds: u32) -> Self {
         let authority = Authority::new("trusted");
         let receiver = authority.receiver(&Leaf::default());
-        let has_moved = Arc::new(AtomicBool::new(false));
-        let moved = Arc::clone(&has_moved);
+        let has_turned = Arc::new(AtomicBool::new(false));
+        let turned = Arc::clone(&has_turned);
         let names = NameServer::start(move |question| {
-            let address = if moved.load(Ordering::SeqCst) {
+            let address = if turned.load(Ordering::SeqCst) {
                 "169.254.169.254"
             } else {
                 "127.0.0.1"
@@ -139,15 +204,55 @@ async fn a_name_that_turns_private_is_refused_when_it_is_dialled_again() {
             Reply::addresses(question, &[address]).living(seconds)
         });
         let sender = sender_with(LONG, names.config(), authority.roots());
-        let first = sender.send(request(&receiver.named_url())).await;
+        let turning = Self {
+            names,
+            receiver,
+            sender,
+            has_turned,
+        };
+        let first = turning.send().await;
         assert_eq!(first.outcome, AttemptOutcome::Succeeded, "{first:?}");
-        has_moved.store(true, Ordering::SeqCst);
-        // The receiver has closed the connection; give the client a moment to see it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let second = sender.send(request(&receiver.named_url())).await;
-        assert_blocked(&second, "link local, RFC 3927");
-        assert_eq!(receiver.connections(), 1);
+        turning
     }
+
+    async fn send(&self) -> WebhookResponse {
+        self.sender.send(request(&self.receiver.named_url())).await
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_turns_private_is_refused_when_it_is_dialled_again() {
+    let turning = Turning::after_one_request(0).await;
+    turning.has_turned.store(true, Ordering::SeqCst);
+    assert_blocked(&turning.send().await, "link local, RFC 3927");
+    assert_eq!(turning.receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_lives_is_kept_and_is_the_one_that_was_checked() {
+    let turning = Turning::after_one_request(3_600).await;
+    turning.has_turned.store(true, Ordering::SeqCst);
+    let second = turning.send().await;
+    assert_eq!(second.outcome, AttemptOutcome::Succeeded, "{second:?}");
+    assert_eq!(second.addresses, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(turning.names.count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_seconds_however_long_it_lives() {
+    let turning = Turning::after_one_request(3_600).await;
+    turning.has_turned.store(true, Ordering::SeqCst);
+    let until_asked_again = async {
+        loop {
+            let response = turning.send().await;
+            if response.outcome != AttemptOutcome::Succeeded {
+                return response;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let refused = timeout(CACHED_FOR + LONG, until_asked_again).await;
+    assert_blocked(&refused.unwrap(), "link local, RFC 3927");
 }
 
 /// `example.com` stands for `1.example.com`, and so on to the last, which has the addresses.
@@ -216,6 +321,19 @@ async fn aliases_in_a_circle_and_without_end_are_unreachable() {
         assert_failed(&response, AttemptOutcome::Unreachable, "dns: no address");
         assert!(names.questions().len() <= 20, "{:?}", names.questions());
     }
+}
+
+#[tokio::test]
+async fn an_answer_of_600_bytes_comes_over_udp() {
+    let many: Vec<_> = (1..=36).map(|last| format!("127.0.0.{last}")).collect();
+    let names = NameServer::start(move |question| {
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        Reply::addresses(question, &many)
+    });
+    assert_eq!(
+        reach(&names.without_tcp()).await.outcome,
+        AttemptOutcome::Succeeded
+    );
 }
 
 /// More than fits into an answer over UDP.

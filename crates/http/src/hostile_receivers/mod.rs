@@ -12,7 +12,10 @@ mod connection;
 mod details;
 mod dns;
 mod headers;
+mod heads;
+mod kept;
 mod name_server;
+mod openssl;
 mod receiver;
 mod request;
 mod status;
@@ -29,6 +32,7 @@ use webhooks_domain::outbound::{
     WebhookResponse, WebhookSender,
 };
 
+use self::authority::Authority;
 use self::name_server::NameServer;
 use self::receiver::Receiver;
 use crate::{HttpSender, resolver};
@@ -44,14 +48,21 @@ fn loopback() -> DevelopmentNetworks {
     "127.0.0.0/8".parse().unwrap()
 }
 
+/// The roots of an authority that certifies no receiver.
+fn nobody() -> RootCertStore {
+    Authority::new("nobody").roots()
+}
+
 /// A sender that knows no name server.
 fn sender(limit: Duration) -> HttpSender {
-    sender_with(limit, ResolverConfig::default(), RootCertStore::empty())
+    sender_with(limit, ResolverConfig::default(), nobody())
 }
 
 fn sender_with(limit: Duration, names: ResolverConfig, roots: RootCertStore) -> HttpSender {
     let policy = AddressPolicy::new(loopback());
-    let names = TokioResolver::builder_with_config(names, TokioRuntimeProvider::default());
+    let mut names = TokioResolver::builder_with_config(names, TokioRuntimeProvider::default());
+    // As from a system whose configuration does not ask for it.
+    names.options_mut().edns0 = false;
     let resolver = resolver::build(names).unwrap();
     HttpSender::with_resolver_and_roots(policy, limit, resolver, roots).unwrap()
 }

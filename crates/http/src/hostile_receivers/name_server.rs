@@ -8,11 +8,11 @@ use std::thread;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::CNAME;
-use hickory_resolver::proto::rr::{Name, RData, Record};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::receiver::LOOPBACK;
 
-/// The most of an answer over UDP (RFC 1035, 4.2.1); a longer one is cut off and marked so.
+/// The most of an answer over UDP for those who ask without EDNS (RFC 1035, 4.2.1).
 const MAX_UDP_BYTES: usize = 512;
 
 /// What a question is answered with.
@@ -112,6 +112,13 @@ impl NameServer {
         )
     }
 
+    /// How many questions for IPv4 addresses were asked until now.
+    pub(super) fn count(&self) -> usize {
+        let questions = self.questions.lock().unwrap();
+        let for_ipv4 = |question: &&Query| question.query_type() == RecordType::A;
+        questions.iter().filter(for_ipv4).count()
+    }
+
     /// What was asked until now: names and types, each once, in order.
     pub(super) fn questions(&self) -> Vec<String> {
         let questions = self.questions.lock().unwrap();
@@ -131,8 +138,13 @@ fn serve_udp(socket: &UdpSocket, script: &Arc<Script>) -> io::Result<()> {
         let (length, peer) = socket.recv_from(&mut buffer)?;
         let question = Message::from_vec(&buffer[..length]).unwrap();
         let (socket, script) = (socket.try_clone()?, Arc::clone(script));
+        let max_bytes = question
+            .edns
+            .as_ref()
+            .map_or(MAX_UDP_BYTES, |edns| edns.max_payload().into());
         thread::spawn(move || match answer(&question, &*script) {
-            Some(long) if long.len() > MAX_UDP_BYTES => {
+            // Cut off, and marked so.
+            Some(long) if long.len() > max_bytes => {
                 let cut = question.into_response().truncate().to_vec().unwrap();
                 socket.send_to(&cut, peer)
             }

@@ -10,7 +10,7 @@ use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use super::authority::{Authority, Leaf, tls_receiver};
 use super::name_server::NameServer;
 use super::receiver::{RECEIVER_LIMIT, Receiver, hang};
-use super::{LONG, SHORT, assert_failed, send_by_name};
+use super::{LONG, SHORT, assert_failed, nobody, send_by_name};
 
 async fn send_over_tls(
     limit: Duration,
@@ -79,17 +79,68 @@ async fn a_certificate_that_does_not_prove_the_name_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_issuer_is_refused() {
-    let receiver = Authority::new("unknown").receiver(&Leaf::default());
-    let response = send_over_tls(LONG, &receiver, Authority::new("trusted").roots()).await;
+    let trusted = Authority::new("trusted");
+    let unknown = Authority::new("unknown");
+    let leaf = Leaf::default();
+    let receiver = unknown.receiver_with(&leaf, &[unknown.certificate()]);
+    let response = send_over_tls(LONG, &receiver, trusted.roots()).await;
     let error = "tls: certificate issuer not trusted";
     assert_failed(&response, AttemptOutcome::Unreachable, error);
 
-    let leaf = Leaf::default();
     let (params, key) = leaf.params();
     let self_signed = params.self_signed(&key).unwrap().der().clone();
-    let receiver = tls_receiver(self_signed, &key, &leaf);
-    let response = send_over_tls(LONG, &receiver, Authority::new("trusted").roots()).await;
+    let receiver = tls_receiver(vec![self_signed], &key, &leaf);
+    let response = send_over_tls(LONG, &receiver, trusted.roots()).await;
+    let error = "tls: certificate self-signed";
     assert_failed(&response, AttemptOutcome::Unreachable, error);
+}
+
+#[tokio::test]
+async fn a_missing_intermediate_certificate_is_told() {
+    let root = Authority::new("root");
+    let intermediate = root.intermediate("intermediate");
+    let leaf = Leaf::default();
+    let complete = intermediate.receiver_with(&leaf, &[intermediate.certificate()]);
+    let response = send_over_tls(LONG, &complete, root.roots()).await;
+    assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
+    let incomplete = intermediate.receiver(&leaf);
+    let response = send_over_tls(LONG, &incomplete, root.roots()).await;
+    let error = "tls: certificate issuer not trusted, and no intermediate certificate sent";
+    assert_failed(&response, AttemptOutcome::Unreachable, error);
+}
+
+#[tokio::test]
+async fn an_alert_is_told_with_what_is_most_often_behind_it() {
+    for (alert, words) in [
+        (
+            40,
+            "no common cipher suite, key exchange or key type (alert HandshakeFailure received)",
+        ),
+        (
+            70,
+            "no common version (TLS 1.2 or 1.3) (alert ProtocolVersion received)",
+        ),
+        (80, "alert InternalError received"),
+        (
+            112,
+            "host name not known there (alert UnrecognisedName received)",
+        ),
+        (
+            116,
+            "client certificate wanted (alert CertificateRequired received)",
+        ),
+        (120, "no HTTP/1.1 (alert NoApplicationProtocol received)"),
+    ] {
+        let receiver = Receiver::start(move |mut stream| {
+            stream.read_exact(&mut [0; 64])?;
+            stream.write_all(&[0x15, 3, 3, 0, 2, 2, alert])?;
+            stream.shutdown(Shutdown::Write)?;
+            io::copy(&mut stream, &mut io::sink()).map(drop)
+        });
+        let response = send_over_tls(LONG, &receiver, nobody()).await;
+        let error = format!("tls: {words}");
+        assert_failed(&response, AttemptOutcome::Unreachable, &error);
+    }
 }
 
 #[tokio::test]
@@ -100,7 +151,7 @@ async fn plain_http_behind_https_is_refused() {
         stream.shutdown(Shutdown::Write)?;
         io::copy(&mut stream, &mut io::sink()).map(drop)
     });
-    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    let response = send_over_tls(LONG, &receiver, nobody()).await;
     assert_failed(
         &response,
         AttemptOutcome::Unreachable,
@@ -119,7 +170,7 @@ async fn a_tls_version_before_1_2_is_refused() {
         stream.write_all(&hello)?;
         io::copy(&mut stream, &mut io::sink()).map(drop)
     });
-    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    let response = send_over_tls(LONG, &receiver, nobody()).await;
     assert_eq!(
         (response.outcome, response.status),
         (AttemptOutcome::Unreachable, None)
@@ -137,7 +188,7 @@ async fn a_tls_handshake_that_hangs_times_out() {
         drop(stream);
         Ok(())
     });
-    let response = send_over_tls(SHORT, &receiver, RootCertStore::empty()).await;
+    let response = send_over_tls(SHORT, &receiver, nobody()).await;
     assert_failed(
         &response,
         AttemptOutcome::TimedOut,
@@ -167,7 +218,7 @@ async fn a_connection_closed_in_the_tls_handshake_is_unreachable() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error),
     });
-    let response = send_over_tls(LONG, &receiver, RootCertStore::empty()).await;
+    let response = send_over_tls(LONG, &receiver, nobody()).await;
     assert_eq!(
         (response.outcome, response.status),
         (AttemptOutcome::Unreachable, None)

@@ -1,0 +1,263 @@
+//! One HTTP/1.1 connection to an endpoint, and what a failure on it says.
+
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio_rustls::client::TlsStream;
+
+/// The most of a response's head that is read, 256 KiB.
+pub(crate) const MAX_HEAD_BYTES: usize = 256 * 1024;
+
+/// The most header lines of a response. [`MAX_HEAD_BYTES`] is meant to be the bound; this is as
+/// many as the client's header map can hold, and only lines of less than 11 bytes get there
+/// first. However many are allowed, an exchange with few takes the same.
+const MAX_HEADER_LINES: usize = 24_576;
+
+/// A connection that one exchange at a time uses.
+pub(crate) struct Connection {
+    requests: SendRequest<Full<Bytes>>,
+    heard: Arc<Heard>,
+    driver: AbortHandle,
+    address: IpAddr,
+    /// Whether a request was sent whose response was not read to its end.
+    is_busy: bool,
+}
+
+/// No response came.
+pub(crate) struct NoResponse {
+    pub(crate) error: hyper::Error,
+    /// What the peer sent after the request, at most [`MAX_HEAD_BYTES`]. If that is nothing, and
+    /// the connection had been used before, the failure says nothing of the endpoint.
+    pub(crate) heard: Vec<u8>,
+}
+
+impl Connection {
+    /// Speaks HTTP over a stream that leads to `address`.
+    ///
+    /// # Errors
+    /// None that is known: nothing is sent yet.
+    pub(crate) async fn over<S>(stream: S, address: IpAddr) -> Result<Self, hyper::Error>
+    where
+        S: Stream + Send + 'static,
+    {
+        let heard = Arc::new(Heard::default());
+        let watched = Watched {
+            stream,
+            heard: Arc::clone(&heard),
+            read_error: None,
+            write_error: None,
+        };
+        let (requests, driver) = Builder::new()
+            // What curl and Node.js read, we read: see `hostile_receivers::heads`.
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .max_headers(MAX_HEADER_LINES)
+            .max_header_size(MAX_HEAD_BYTES)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .handshake(TokioIo::new(watched))
+            .await?;
+        // Its error is told to the request that is under way; without one, nobody needs it.
+        let driver = tokio::spawn(async { drop(driver.await) }).abort_handle();
+        Ok(Self {
+            requests,
+            heard,
+            driver,
+            address,
+            is_busy: false,
+        })
+    }
+
+    /// The address at the other end.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether another request can be sent now: the last response was read to its end, and
+    /// neither side has closed the connection, as far as that is known.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.is_busy && self.requests.is_ready()
+    }
+
+    /// Sends a request and waits for the response's head.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, NoResponse> {
+        self.is_busy = true;
+        self.heard.listen();
+        let response = self.requests.send_request(request).await;
+        let heard = self.heard.stop();
+        response.map_err(|error| NoResponse {
+            // A request that was never written cannot have been answered, whatever came.
+            heard: if error.is_canceled() {
+                Vec::new()
+            } else {
+                heard
+            },
+            error,
+        })
+    }
+
+    /// Notes that the response was read to its end.
+    pub(crate) fn finish(&mut self) {
+        self.is_busy = false;
+    }
+}
+
+impl Drop for Connection {
+    /// A connection in the middle of an exchange is cut: a peer that does not read could keep a
+    /// polite close waiting for ever. An idle one ends by itself when nobody can use it.
+    fn drop(&mut self) {
+        if self.is_busy {
+            self.driver.abort();
+        }
+    }
+}
+
+/// What the peer sends while its answer is waited for.
+#[derive(Default)]
+struct Heard(Mutex<Option<Vec<u8>>>);
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(&self) {
+        *self.lock() = Some(Vec::new());
+    }
+
+    fn stop(&self) -> Vec<u8> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        if let Some(heard) = &mut *self.lock() {
+            let room = MAX_HEAD_BYTES.saturating_sub(heard.len());
+            heard.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+}
+
+/// What a connection runs over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// What had arrived well when reading failed, and was not read yet.
+    fn read_remainder(&mut self, buffer: &mut [u8]) -> usize;
+}
+
+impl Stream for TcpStream {
+    fn read_remainder(&mut self, _: &mut [u8]) -> usize {
+        0
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    /// One read can bring an answer and, after it, a fatal alert or a record that is not valid.
+    fn read_remainder(&mut self, buffer: &mut [u8]) -> usize {
+        self.get_mut().1.reader().read(buffer).unwrap_or_default()
+    }
+}
+
+/// A stream that notes what the peer sends, and lets that decide before what fails.
+///
+/// - A peer may answer and close before it has read the whole request. Then writing fails while
+///   the answer waits to be read; so a failed write counts when there is nothing to read.
+/// - What failed after an answer counts after the answer.
+struct Watched<S> {
+    stream: S,
+    heard: Arc<Heard>,
+    read_error: Option<io::Error>,
+    write_error: Option<io::Error>,
+}
+
+impl<S: Stream> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(error) = self.read_error.take() {
+            return Poll::Ready(Err(error));
+        }
+        let before = buffer.filled().len();
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(context, buffer)) {
+            let read = self.stream.read_remainder(buffer.initialize_unfilled());
+            if read == 0 {
+                return Poll::Ready(Err(error));
+            }
+            buffer.advance(read);
+            self.read_error = Some(error);
+        }
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            self.heard.push(read);
+        } else if let Some(error) = self.write_error.take() {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> Watched<S> {
+    /// Takes a failed write for a whole one, and keeps the failure for the reading side.
+    fn written(
+        &mut self,
+        result: Poll<io::Result<usize>>,
+        all_bytes: usize,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Err(error)) => {
+                self.write_error = Some(error);
+                Poll::Ready(Ok(all_bytes))
+            }
+            result => result,
+        }
+    }
+}
+
+impl<S: Stream> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(result, bytes.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let all_bytes = slices.iter().map(|slice| slice.len()).sum();
+        self.written(result, all_bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.written(flushed.map_ok(|()| 0), 0).map_ok(drop)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

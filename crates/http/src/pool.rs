@@ -1,0 +1,221 @@
+//! Connections that are kept for the next request to the same endpoint.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::connection::Connection;
+
+/// How long a connection is kept without a request. Shorter than the shortest common keep-alive
+/// of servers (5 s, Node.js and Apache httpd), so that few requests meet a connection that the
+/// server is closing; one that does is [sent again](crate::HttpSender).
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// How many idle connections are kept for one endpoint: a batch's worth.
+const MAX_IDLE_PER_ENDPOINT: usize = 10;
+
+/// How many idle connections are kept in all. A function has 1,024 file descriptors.
+const MAX_IDLE: usize = 200;
+
+/// A moment on two clocks. While an execution environment is frozen either may stand still.
+#[derive(Clone, Copy)]
+struct Moment {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a second opinion on how long a socket was idle; nothing is decided for a delivery"
+            )]
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// How long ago `earlier` was, by the clock that counted more.
+    fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
+    }
+}
+
+struct Kept<C> {
+    origin: String,
+    connection: C,
+    since: Moment,
+}
+
+/// What a pool must know of what it keeps.
+pub(crate) trait Keepable {
+    /// Whether it can be used now.
+    fn is_usable(&self) -> bool;
+}
+
+impl Keepable for Connection {
+    fn is_usable(&self) -> bool {
+        self.is_ready()
+    }
+}
+
+/// Idle connections by origin, in the order in which they became idle.
+///
+/// What has been idle for too long is dropped when another connection is taken or kept.
+pub(crate) struct Pool<C = Connection> {
+    kept: Mutex<VecDeque<Kept<C>>>,
+}
+
+impl<C: Keepable> Pool<C> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            kept: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// The connection to `origin` that was used last, if one can be used still.
+    pub(crate) fn take(&self, origin: &str) -> Option<C> {
+        self.take_at(origin, Moment::now())
+    }
+
+    /// Keeps a connection that can be used, unless enough are kept for its origin. Of too many in all, the one
+    /// that was idle for longest goes.
+    pub(crate) fn keep(&self, origin: String, connection: C) {
+        self.keep_at(origin, connection, Moment::now());
+    }
+
+    fn take_at(&self, origin: &str, now: Moment) -> Option<C> {
+        let mut kept = self.fresh(now);
+        loop {
+            let last = kept.iter().rposition(|kept| kept.origin == origin)?;
+            let connection = kept.remove(last)?.connection;
+            if connection.is_usable() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep_at(&self, origin: String, connection: C, now: Moment) {
+        if !connection.is_usable() {
+            return;
+        }
+        let mut kept = self.fresh(now);
+        let of_origin = kept.iter().filter(|kept| kept.origin == origin).count();
+        if of_origin >= MAX_IDLE_PER_ENDPOINT {
+            return;
+        }
+        if kept.len() >= MAX_IDLE {
+            kept.pop_front();
+        }
+        kept.push_back(Kept {
+            origin,
+            connection,
+            since: now,
+        });
+    }
+
+    fn fresh(&self, now: Moment) -> MutexGuard<'_, VecDeque<Kept<C>>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| now.since(kept.since) < IDLE_LIMIT);
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    struct Fake {
+        number: usize,
+        is_open: Rc<Cell<bool>>,
+    }
+
+    impl Keepable for Fake {
+        fn is_usable(&self) -> bool {
+            self.is_open.get()
+        }
+    }
+
+    fn usable(number: usize) -> Fake {
+        Fake {
+            number,
+            is_open: Rc::new(Cell::new(true)),
+        }
+    }
+
+    fn taken(pool: &Pool<Fake>, origin: &str, now: Moment) -> Option<usize> {
+        pool.take_at(origin, now).map(|fake| fake.number)
+    }
+
+    #[test]
+    fn the_last_used_connection_of_the_origin_is_taken_and_what_is_closed_is_dropped() {
+        let (pool, now) = (Pool::new(), Moment::now());
+        pool.keep_at("a".to_owned(), usable(1), now);
+        pool.keep_at("a".to_owned(), usable(2), now);
+        pool.keep_at("b".to_owned(), usable(3), now);
+        let closed = usable(4);
+        let is_open = Rc::clone(&closed.is_open);
+        pool.keep_at("a".to_owned(), closed, now);
+        is_open.set(false);
+        let order = [(); 3].map(|()| taken(&pool, "a", now));
+        assert_eq!(order, [Some(2), Some(1), None]);
+        assert_eq!(taken(&pool, "b", now), Some(3));
+    }
+
+    #[test]
+    fn what_is_closed_already_takes_no_place() {
+        let (pool, now) = (Pool::new(), Moment::now());
+        for number in 0..MAX_IDLE_PER_ENDPOINT {
+            let closed = usable(number);
+            closed.is_open.set(false);
+            pool.keep_at("a".to_owned(), closed, now);
+        }
+        pool.keep_at("a".to_owned(), usable(100), now);
+        assert_eq!(taken(&pool, "a", now), Some(100));
+    }
+
+    #[test]
+    fn either_clock_can_say_that_a_connection_was_idle_for_too_long() {
+        let started = Moment::now();
+        let short = IDLE_LIMIT / 2;
+        let after = |monotonic, wall| Moment {
+            monotonic: started.monotonic + monotonic,
+            wall: started.wall + wall,
+        };
+        for (now, expected) in [
+            (after(short, short), Some(1)),
+            (after(IDLE_LIMIT, Duration::ZERO), None),
+            (after(Duration::ZERO, IDLE_LIMIT), None),
+        ] {
+            let pool = Pool::new();
+            pool.keep_at("a".to_owned(), usable(1), started);
+            assert_eq!(taken(&pool, "a", now), expected);
+        }
+        // A clock that was set back says nothing.
+        let pool = Pool::new();
+        pool.keep_at("a".to_owned(), usable(1), after(short, IDLE_LIMIT));
+        assert_eq!(taken(&pool, "a", after(short, short)), Some(1));
+    }
+
+    #[test]
+    fn as_many_are_kept_as_a_batch_needs_and_no_more_in_all_than_descriptors_allow() {
+        let (pool, now) = (Pool::new(), Moment::now());
+        for number in 0..100 {
+            pool.keep_at("a".to_owned(), usable(number), now);
+        }
+        let kept = (0..100).filter_map(|_| taken(&pool, "a", now)).count();
+        assert_eq!(kept, MAX_IDLE_PER_ENDPOINT);
+        for number in 0..1_000 {
+            pool.keep_at(number.to_string(), usable(number), now);
+        }
+        let kept: Vec<_> = (0..1_000)
+            .filter_map(|number| taken(&pool, &number.to_string(), now))
+            .collect();
+        assert_eq!(kept, (800..1_000).collect::<Vec<_>>());
+    }
+}
