@@ -242,7 +242,7 @@ fn pattern() -> impl Strategy<Value = String> {
         Just(r#"[{"exists":false}]"#.to_owned()),
         Just(r#"["x",{"prefix":"y"},{"wildcard":"*z"}]"#.to_owned()),
         Just(r#"[1,{"anything-but":{"suffix":["a","b"]}}]"#.to_owned()),
-        Just(r#"[2]"#.to_owned()),
+        Just("[2]".to_owned()),
     ];
     let object = leaf.prop_recursive(4, 24, 3, |inner| {
         proptest::collection::btree_map("[abc]", inner, 1..4).prop_map(|fields| {

@@ -159,6 +159,22 @@ enum Open {
     Array(usize, usize),
 }
 
+/// What ended.
+enum Closed {
+    Value(Value),
+    /// Its elements are those of the array that it is in.
+    ArrayInArray,
+}
+
+impl Closed {
+    fn value(self) -> Option<Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::ArrayInArray => None,
+        }
+    }
+}
+
 struct Reader<'a> {
     tree: Tree<'a>,
     at: usize,
@@ -192,7 +208,7 @@ impl<'a> Reader<'a> {
                 b'{' => {
                     self.open.push(Open::Object(self.members.len()));
                     match self.next()? {
-                        b'}' => self.close()?,
+                        b'}' => self.close()?.value(),
                         b'"' => {
                             self.name()?;
                             continue;
@@ -209,7 +225,7 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                     self.at += 1;
-                    self.close()?
+                    self.close()?.value()
                 }
                 b'"' => Some(self.text()?),
                 b't' => Some(self.word("rue", Value::Boolean(true))?),
@@ -240,7 +256,7 @@ impl<'a> Reader<'a> {
                         break;
                     }
                     (b',', false) => break,
-                    (b'}', true) | (b']', false) => value = self.close()?,
+                    (b'}', true) | (b']', false) => value = self.close()?.value(),
                     _ => return None,
                 }
             }
@@ -262,18 +278,21 @@ impl<'a> Reader<'a> {
         bytes.get(self.at).copied()
     }
 
-    /// Ends the innermost object or array. Gives its value, but of an array in an array.
-    fn close(&mut self) -> Option<Option<Value>> {
+    /// Ends the innermost object or array.
+    fn close(&mut self) -> Option<Closed> {
         match self.open.last_mut()? {
             Open::Array(_, inner) if *inner > 0 => {
                 *inner -= 1;
-                Some(None)
+                Some(Closed::ArrayInArray)
             }
             Open::Array(first, _) => {
                 let start = self.tree.items.len();
                 self.tree.items.extend(self.items.drain(*first..));
                 self.open.pop();
-                Some(Some(Value::Array(Span::new(start, self.tree.items.len())?)))
+                Some(Closed::Value(Value::Array(Span::new(
+                    start,
+                    self.tree.items.len(),
+                )?)))
             }
             Open::Object(first) => {
                 let first = *first;
@@ -293,7 +312,7 @@ impl<'a> Reader<'a> {
                 }
                 self.members.truncate(first);
                 self.open.pop();
-                Some(Some(Value::Object(Span::new(
+                Some(Closed::Value(Value::Object(Span::new(
                     start,
                     self.tree.members.len(),
                 )?)))

@@ -12,8 +12,7 @@ pub(super) struct Leaf {
     /// Whether the field need only be there.
     pub(super) anything: bool,
     pub(super) null: bool,
-    pub(super) is_true: bool,
-    pub(super) is_false: bool,
+    pub(super) booleans: Vec<bool>,
     pub(super) texts: Texts,
     pub(super) numbers: Numbers,
     pub(super) others: Vec<Alternative>,
@@ -48,8 +47,7 @@ impl Leaf {
         *steps += 1;
         let is_equal = match value {
             Scalar::Null => self.null,
-            Scalar::Boolean(true) => self.is_true,
-            Scalar::Boolean(false) => self.is_false,
+            Scalar::Boolean(boolean) => self.booleans.contains(&boolean),
             Scalar::Number(number) => self.numbers.contain(number),
             Scalar::Text(text) => self.texts.contain(text),
         };

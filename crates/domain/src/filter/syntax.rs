@@ -227,8 +227,8 @@ impl Reader {
                 Some(b'"') => texts.push(self.text("a value", value)?),
                 Some(b'-' | b'0'..=b'9') => numbers.push(self.number(value)?),
                 Some(b'n') => leaf.null = true,
-                Some(b't') => leaf.is_true = true,
-                Some(b'f') => leaf.is_false = true,
+                Some(b't') => leaf.booleans.push(true),
+                Some(b'f') => leaf.booleans.push(false),
                 Some(b'{') => match self.operator(value)? {
                     Operator::Exists(true) => leaf.anything = true,
                     Operator::Exists(false) => absences += 1,
@@ -441,10 +441,10 @@ impl Reader {
         } else {
             vec![serde_json::from_str(json).map_err(|_| self.error(problem))?]
         };
-        match values.is_empty() {
-            true => Err(self.error(problem)),
-            false => Ok(values),
+        if values.is_empty() {
+            return Err(self.error(problem));
         }
+        Ok(values)
     }
 
     fn only_member<'a>(
