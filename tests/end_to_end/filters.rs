@@ -26,7 +26,8 @@ use crate::fixture::Fixture;
 const PAIRS: usize = 2_000;
 /// How many of them the API is asked about, too.
 const PAIRS_OF_THE_API: usize = 60;
-/// How many of them may be of patterns that are refused as too complex.
+/// How many of them may be of patterns that are refused as too complex: `$or` and absent
+/// fields together, written out.
 const TOO_COMPLEX: usize = PAIRS / 100;
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
@@ -266,50 +267,11 @@ async fn numbers_are_equal_by_value_here_and_there() -> Result<()> {
 
 /// Patterns that EventBridge takes, and that are refused here, with what is said: a filter that
 /// is evaluated otherwise than there would be worse than none.
-const NOT_SUPPORTED: [(&str, &str); 17] = [
-    (
-        r#"{"$or":[{"a":[1]},{"b":[1]}]}"#,
-        "`$or`: is not supported: make a subscription for each",
-    ),
-    (
-        r#"{"a":[{"anything-but":{"prefix":"x"}}]}"#,
-        "`a`: `anything-but` must be strings or numbers",
-    ),
-    (
-        r#"{"a":[{"anything-but":{"suffix":"x"}}]}"#,
-        "`a`: `anything-but` must be strings or numbers",
-    ),
-    (
-        r#"{"a":[{"anything-but":{"equals-ignore-case":"x"}}]}"#,
-        "`a`: `anything-but` must be strings or numbers",
-    ),
-    (
-        r#"{"a":[{"anything-but":{"wildcard":"x*"}}]}"#,
-        "`a`: `anything-but` must be strings or numbers",
-    ),
-    (
-        r#"{"a":[{"prefix":{"equals-ignore-case":"x"}}]}"#,
-        "`a`: `prefix` must be a string",
-    ),
-    (
-        r#"{"a":[{"suffix":{"equals-ignore-case":"x"}}]}"#,
-        "`a`: `suffix` must be a string",
-    ),
-    (
-        r#"{"a":[{"equals-ignore-case":"straße"}]}"#,
-        "`a`: `equals-ignore-case` must not have `ß`, whose cases are not a pair",
-    ),
-    (
-        r#"{"a":[{"cidr":"2001:db8::/32"}]}"#,
-        "`a`: `cidr` must be IPv4 addresses such as 10.0.0.0/8, with 0 to 31 bits",
-    ),
+const NOT_SUPPORTED: [(&str, &str); 5] = [
     (
         r#"{"a":[{"cidr":"010.0.0.0/8"}]}"#,
-        "`a`: `cidr` must be IPv4 addresses such as 10.0.0.0/8, with 0 to 31 bits",
-    ),
-    (
-        r#"{"a":["x",{"exists":false}]}"#,
-        "`a`: `exists` must stand alone",
+        "`a`: `cidr` must be addresses such as 10.0.0.0/8 or 2001:db8::/32, \
+         with at most 31 or 127 bits",
     ),
     (
         r#"{"a":[{"exactly":"x"}]}"#,
@@ -325,14 +287,6 @@ const NOT_SUPPORTED: [(&str, &str); 17] = [
         r"`a\tb`: must have no control character in its name",
     ),
     (r#"{"a":[1],"a":[2]}"#, "`a`: is named twice"),
-    (
-        r#"{"a":[1234567890123456]}"#,
-        "`a`: a number must have at most 15 digits",
-    ),
-    (
-        r#"{"a":[1e15]}"#,
-        "`a`: a number must have at most 15 digits",
-    ),
 ];
 
 #[tokio::test]

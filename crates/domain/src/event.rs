@@ -3,15 +3,13 @@
 //! Nothing here turns a number into a float: values are handled as the raw
 //! JSON text that the producer put.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::errors;
 use crate::event_type::EventTypeError;
+use crate::filter::Members;
 use crate::ids::{CustomerId, IdError, MessageId};
 use crate::message::{Message, Payload};
 use crate::operational::SOURCE;
@@ -138,8 +136,8 @@ impl JsonPointer {
     /// The raw text of the value it points at.
     fn resolve<'a>(&self, json: &'a str) -> Option<&'a str> {
         self.segments.iter().try_fold(json, |json, segment| {
-            if let Ok(object) = serde_json::from_str::<HashMap<Cow<str>, &RawValue>>(json) {
-                return object.get(segment.as_str()).map(|value| value.get());
+            if let Ok(object) = serde_json::from_str::<Members>(json) {
+                return object.get(segment).map(RawValue::get);
             }
             let array: Vec<&RawValue> = serde_json::from_str(json).ok()?;
             array
@@ -162,21 +160,6 @@ pub struct EventReader {
     pub deadline: JsonPointer,
 }
 
-/// The fields of an event that we use; the others are the bus's own.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "detail-type")]
-    detail_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    time: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow)]
-    source: Option<&'a RawValue>,
-}
-
 impl EventReader {
     /// Makes the message of an event.
     ///
@@ -188,28 +171,30 @@ impl EventReader {
                 size_bytes: event.len(),
             });
         }
-        let envelope: Envelope =
+        let envelope: Members =
             serde_json::from_str(event).map_err(|error| EventError::NotAnEvent {
                 line: error.line(),
                 column: error.column(),
             })?;
 
-        let detail = envelope.detail.map_or("", RawValue::get);
+        let detail = envelope.get("detail").map_or("", RawValue::get);
         if !detail.starts_with('{') {
             return Err(EventError::DetailNotAnObject);
         }
-        let event_type = match envelope.detail_type.map(string) {
-            None => return Err(EventError::MissingEventType),
-            Some(Some(text)) if text.is_empty() => return Err(EventError::MissingEventType),
-            Some(Some(text)) => text.parse()?,
-            Some(None) => return Err(field("detail-type", "must be a string")),
+        let event_type = match envelope.get("detail-type").map(RawValue::get) {
+            None | Some(r#""""#) => return Err(EventError::MissingEventType),
+            Some(raw) => match string(raw) {
+                Some(text) => text.parse()?,
+                None => return Err(field("detail-type", not_text(raw, "must be a string"))),
+            },
         };
         let time = envelope
-            .time
-            .and_then(string)
+            .get("time")
+            .and_then(|raw| string(raw.get()))
             .filter(|time| Timestamp::parse_rfc3339(time).is_some())
             .ok_or_else(|| field("time", "must be an RFC 3339 time"))?;
-        let is_operational = envelope.source.and_then(string).as_deref() == Some(SOURCE);
+        let source = envelope.get("source").and_then(|raw| string(raw.get()));
+        let is_operational = source.as_deref() == Some(SOURCE);
         let customer_id = match &self.operator {
             _ if !is_operational => self.customer_id(event)?,
             Some(operator) => operator.clone(),
@@ -246,8 +231,10 @@ impl EventReader {
         let text = if is_whole_number {
             raw.to_owned()
         } else {
-            serde_json::from_str(raw)
-                .map_err(|_| EventError::CustomerIdType { pointer: pointer() })?
+            string(raw).ok_or_else(|| match not_text(raw, "") {
+                "" => EventError::CustomerIdType { pointer: pointer() },
+                problem => field(&self.customer_id.text, problem),
+            })?
         };
         text.parse().map_err(|source| EventError::CustomerId {
             pointer: pointer(),
@@ -258,22 +245,16 @@ impl EventReader {
     fn message_id(
         &self,
         event: &str,
-        envelope: &Envelope,
+        envelope: &Members,
         customer_id: &CustomerId,
     ) -> Result<MessageId, EventError> {
         match self.idempotency_key.resolve(event) {
             None | Some("null") => {
-                let id = name(envelope.id.map(RawValue::get))
-                    .ok_or_else(|| field("id", "must be a string of 1 to 256 bytes"))?;
+                let id = name("id", envelope.get("id").map(RawValue::get))?;
                 Ok(MessageId::from_event_id(customer_id, &id))
             }
             key => {
-                let key = name(key).ok_or_else(|| {
-                    field(
-                        &self.idempotency_key.text,
-                        "must be a string of 1 to 256 bytes",
-                    )
-                })?;
+                let key = name(&self.idempotency_key.text, key)?;
                 let source = key_owner(envelope)?;
                 Ok(MessageId::from_idempotency_key(customer_id, &source, &key))
             }
@@ -297,19 +278,29 @@ impl EventReader {
 fn key_owner(envelope: &Envelope) -> Result<String, EventError> {
     envelope
         .source
-        .map_or(Some(String::new()), string)
+        .map_or(Some(String::new()), |raw| string(raw.get()))
         .filter(|source| !source.contains('\0'))
         .ok_or_else(|| field("source", "must be a string without U+0000"))
 }
 
-fn string(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
+fn string(raw: &str) -> Option<String> {
+    serde_json::from_str(raw).ok()
 }
 
-fn name(raw: Option<&str>) -> Option<String> {
-    serde_json::from_str::<String>(raw?)
-        .ok()
-        .filter(|name| (1..=256).contains(&name.len()))
+fn name(of: &str, raw: Option<&str>) -> Result<String, EventError> {
+    let problem = "must be a string of 1 to 256 bytes";
+    let text = raw.and_then(string);
+    text.filter(|name| (1..=256).contains(&name.len()))
+        .ok_or_else(|| field(of, raw.map_or(problem, |raw| not_text(raw, problem))))
+}
+
+/// What is wrong with what is no [`string`]: half of a surrogate pair, or what is given.
+fn not_text<'a>(raw: &str, otherwise: &'a str) -> &'a str {
+    if raw.starts_with('"') && string(raw).is_none() {
+        "must be text, and has half of a surrogate pair, such as \\ud83d alone"
+    } else {
+        otherwise
+    }
 }
 
 fn field(field: &str, problem: &'static str) -> EventError {
@@ -518,6 +509,41 @@ mod tests {
         let message = reader().read(&event(&detail)).unwrap();
         let body = message.body(PayloadFormat::Detail).unwrap();
         assert_eq!(body, detail.as_bytes());
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_carried_and_hides_nothing() {
+        let detail =
+            r#"{"\ud83d":1,"customerId":"acme","x":{"\ude00":"\ud83d"},"idempotencyKey":"k"}"#;
+        let event = event(detail).replace(r#"{"version""#, r#"{"\udfff":"\ud800","version""#);
+        let message = reader().read(&event).unwrap();
+        assert_eq!(message.customer_id.as_str(), "acme");
+        let plain = self::event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
+        assert_eq!(message.id, reader().read(&plain).unwrap().id);
+        assert_eq!(
+            message.body(PayloadFormat::Detail).unwrap(),
+            detail.as_bytes()
+        );
+        assert_eq!(
+            message.body(PayloadFormat::Event).unwrap(),
+            event.as_bytes()
+        );
+    }
+
+    #[test]
+    fn an_error_says_where_half_of_a_surrogate_pair_is() {
+        let good = event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
+        for (what, place) in [
+            ("acme", "/detail/customerId"),
+            ("\"k", "/detail/idempotencyKey"),
+            ("order.created", "detail-type"),
+        ] {
+            let bad = good.replace(what, &format!("{what}\\ud83d"));
+            let error = reader().read(&bad).unwrap_err();
+            assert_eq!(error.error_type(), errors::INVALID_EVENT);
+            let text = error.to_string();
+            assert!(text.contains(place) && text.contains("surrogate"), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Event types, and the patterns with which a subscription names them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -155,7 +156,10 @@ impl EventTypePatterns {
 impl TryFrom<Vec<EventTypePattern>> for EventTypePatterns {
     type Error = EventTypeError;
 
-    fn try_from(patterns: Vec<EventTypePattern>) -> Result<Self, EventTypeError> {
+    /// In the same order; a pattern that is there twice counts once.
+    fn try_from(mut patterns: Vec<EventTypePattern>) -> Result<Self, EventTypeError> {
+        let mut seen = HashSet::new();
+        patterns.retain(|pattern| seen.insert(pattern.clone()));
         match patterns.len() {
             1..=Self::MAX_COUNT => Ok(Self(patterns)),
             len => Err(EventTypeError::Count { len }),
@@ -177,6 +181,19 @@ mod tests {
         EventTypePattern::try_from(pattern.to_owned())
             .unwrap()
             .matches(&event_type.parse().unwrap())
+    }
+
+    #[test]
+    fn a_pattern_that_is_there_twice_counts_once() {
+        let patterns = |texts: &[&str]| {
+            let patterns = texts
+                .iter()
+                .map(|text| (*text).to_owned().try_into().unwrap());
+            EventTypePatterns::try_from(patterns.collect::<Vec<EventTypePattern>>())
+        };
+        assert_eq!(patterns(&["b", "a", "b", "a"]), patterns(&["b", "a"]));
+        assert_ne!(patterns(&["b", "a"]), patterns(&["a", "b"]));
+        assert!(patterns(&["a"; 51]).is_ok());
     }
 
     #[test]

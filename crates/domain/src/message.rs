@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::value::RawValue;
 
 use crate::event_type::EventType;
+use crate::filter::Members;
 use crate::ids::{CustomerId, MessageId};
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
@@ -78,14 +79,11 @@ impl Message {
 /// # Errors
 /// When that is no event.
 pub fn detail(event: &[u8]) -> Result<&str, PayloadError> {
-    #[derive(serde::Deserialize)]
-    struct Event<'a> {
-        #[serde(borrow)]
-        detail: &'a RawValue,
-    }
-    serde_json::from_slice::<Event>(event)
-        .map(|event| event.detail.get())
-        .map_err(|_| PayloadError::NotAnEvent)
+    serde_json::from_slice::<Members>(event)
+        .ok()
+        .and_then(|event| event.get("detail"))
+        .map(RawValue::get)
+        .ok_or(PayloadError::NotAnEvent)
 }
 
 fn json_text(text: &str) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! A subscription: a customer's endpoint, what it wants, and how it is signed for.
 
 use crate::event_type::EventTypePatterns;
-use crate::filter::{Filter, FilterError};
+use crate::filter::{Answer, Document, Filter, FilterError};
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
@@ -142,13 +142,17 @@ impl Subscription {
     ///
     /// # Errors
     /// When its filter cannot be evaluated.
-    pub fn wants(&self, message: &Message, detail: &str) -> Result<bool, FilterError> {
+    pub fn wants(&self, message: &Message, detail: &Document) -> Result<Answer, FilterError> {
+        let without_filter = |is_wanted| Answer {
+            is_wanted,
+            steps: 0,
+        };
         if message.is_test || !self.event_types.matches(&message.event_type) {
-            return Ok(false);
+            return Ok(without_filter(false));
         }
         self.filter
             .as_ref()
-            .map_or(Ok(true), |filter| filter.matches(detail))
+            .map_or(Ok(without_filter(true)), |filter| filter.answer(detail))
     }
 }
 

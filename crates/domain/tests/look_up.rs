@@ -189,6 +189,37 @@ fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
     assert_eq!(error_type(&message.to_string()), "DetailNotAnObject");
 }
 
+#[test]
+fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
+    let world = World::default();
+    let values = vec!["1"; 100_000].join(",");
+    let event = EVENT.replace(r#""total""#, &format!(r#""values":[{values}],"total""#));
+    // Half of them look at each value: about 200,000 steps.
+    for number in 0..150 {
+        let filter = Filter::parse(&format!(r#"{{"values":[{}]}}"#, number % 2)).unwrap();
+        let base = samples::subscription("acme", number);
+        insert(
+            &world,
+            &Subscription {
+                filter: Some(filter),
+                ..base
+            },
+        );
+    }
+    let (mut found, mut pages, mut input) = (0, 0, event);
+    loop {
+        let page = run(&world, &input).unwrap();
+        found += page.subscriptions.len();
+        pages += 1;
+        if page.cursor.is_none() {
+            break;
+        }
+        input = next_input(&page);
+    }
+    assert_eq!(found, 75);
+    assert_eq!(pages, 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -147,15 +147,20 @@ pub(crate) enum Operator {
     EqualsIgnoreCase,
     AnythingButTexts,
     AnythingButNumbers,
+    AnythingButAffix,
+    AnythingButIgnoreCase,
+    AnythingButWildcard,
+    AffixIgnoreCase,
     Numeric,
     NumericRange,
     Cidr,
     Exists,
     DoesNotExist,
+    Or,
 }
 
 impl Operator {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Text,
         Self::Number,
         Self::Null,
@@ -166,15 +171,20 @@ impl Operator {
         Self::EqualsIgnoreCase,
         Self::AnythingButTexts,
         Self::AnythingButNumbers,
+        Self::AnythingButAffix,
+        Self::AnythingButIgnoreCase,
+        Self::AnythingButWildcard,
+        Self::AffixIgnoreCase,
         Self::Numeric,
         Self::NumericRange,
         Self::Cidr,
         Self::Exists,
         Self::DoesNotExist,
+        Self::Or,
     ];
 
     /// How many of them, from the first, may stand beside others.
-    const COMBINED: usize = 13;
+    const COMBINED: usize = 17;
 }
 
 /// A pattern and a payload.
@@ -191,6 +201,8 @@ enum Node {
     /// Values, as JSON.
     Values(String),
     Fields(Vec<(&'static str, Node)>),
+    /// Objects, of which any will do; named `$or`.
+    AnyOf(Vec<Vec<(&'static str, Node)>>),
 }
 
 /// Makes them up, the same ones for the same seed.
@@ -234,6 +246,7 @@ impl Generator {
         let index = self.random.usize(0..fields.len());
         match &mut fields[index].1 {
             Node::Fields(fields) => self.damage(fields, damage),
+            Node::AnyOf(alternatives) => self.damage(&mut alternatives[0], damage),
             node @ Node::Values(_) => *node = Node::Values(damage),
         }
     }
@@ -259,14 +272,31 @@ impl Generator {
         let mut names = NAMES;
         self.random.shuffle(&mut names);
         let count = self.pick(&[1, 1, 2, 2, 3]);
+        let mut fields = self.named(&names[..count], depth);
+        if self.one_in(6) {
+            // Of other names: one that is beside `$or` and in it is refused.
+            self.operators.push(Operator::Or);
+            let others = &names[count..];
+            let alternatives = (0..self.pick(&[2, 2, 3])).map(|_| {
+                let first = self.random.usize(0..others.len() - 1);
+                let count = self.pick(&[1, 1, 2]);
+                self.named(&others[first..first + count], depth)
+            });
+            let alternatives = alternatives.collect();
+            fields.push(("$or", Node::AnyOf(alternatives)));
+        }
+        fields
+    }
+
+    fn named(&mut self, names: &[&'static str], depth: u32) -> Vec<(&'static str, Node)> {
         let mut fields = Vec::new();
-        for name in names.into_iter().take(count) {
+        for name in names {
             let node = if depth > 1 && self.one_in(4) {
                 Node::Fields(self.fields(depth - 1))
             } else {
                 Node::Values(self.values())
             };
-            fields.push((name, node));
+            fields.push((*name, node));
         }
         fields
     }
@@ -314,13 +344,38 @@ impl Generator {
                     _ => format!(r#"{{"anything-but":[{}]}}"#, numbers.join(",")),
                 }
             }
+            Operator::AnythingButAffix => {
+                let operator = self.pick(&["prefix", "suffix"]);
+                let part = loop {
+                    let part = self.part();
+                    if !part.is_empty() {
+                        break part;
+                    }
+                };
+                match self.one_in(2) {
+                    true => json!({"anything-but": {operator: [part, "x"]}}).to_string(),
+                    false => json!({"anything-but": {operator: part}}).to_string(),
+                }
+            }
+            Operator::AnythingButIgnoreCase => {
+                format!(r#"{{"anything-but":{}}}"#, self.equals_ignore_case())
+            }
+            Operator::AnythingButWildcard => {
+                json!({"anything-but": {"wildcard": self.wildcard()}}).to_string()
+            }
+            Operator::AffixIgnoreCase => {
+                let operator = self.pick(&["prefix", "suffix"]);
+                format!(r#"{{"{operator}":{}}}"#, self.equals_ignore_case())
+            }
             Operator::Numeric => {
                 let (operator, number) = (self.pick(&["=", "<", "<=", ">", ">="]), self.number());
                 format!(r#"{{"numeric":["{operator}",{number}]}}"#)
             }
             Operator::NumericRange => self.range(),
             Operator::Cidr => json!({"cidr": self.pick(&CIDRS)}).to_string(),
-            Operator::Exists | Operator::DoesNotExist => unreachable!("they stand alone"),
+            Operator::Exists | Operator::DoesNotExist | Operator::Or => {
+                unreachable!("they stand alone")
+            }
         }
     }
 
@@ -384,7 +439,18 @@ impl Generator {
     /// others.
     fn payload(&mut self, fields: &[(&'static str, Node)], depth: u32) -> String {
         let mut members = Vec::new();
-        for (name, node) in fields {
+        let chosen = fields.iter().flat_map(|(name, node)| match node {
+            Node::AnyOf(alternatives) => {
+                let chosen = self.random.usize(0..alternatives.len());
+                alternatives[chosen]
+                    .iter()
+                    .map(|(name, node)| (*name, node))
+                    .collect()
+            }
+            node => vec![(*name, node)],
+        });
+        let chosen: Vec<_> = chosen.collect();
+        for (name, node) in &chosen {
             let is_left_out = match node {
                 Node::Values(values) if values.contains("false}") => self.one_in(2),
                 _ => self.one_in(10),
@@ -395,7 +461,7 @@ impl Generator {
             let value = match node {
                 Node::Fields(fields) if !self.one_in(8) => self.objects(fields, depth),
                 Node::Values(values) if !self.one_in(8) => self.wanted(values),
-                _ => self.any(depth),
+                Node::Fields(_) | Node::Values(_) | Node::AnyOf(_) => self.any(depth),
             };
             members.push((*name, value));
         }
@@ -510,14 +576,19 @@ impl Generator {
 }
 
 fn pattern_text(node: &Node) -> String {
+    let object = |fields: &[(&'static str, Node)]| {
+        let fields = fields
+            .iter()
+            .map(|(name, node)| format!("{}:{}", json!(name), pattern_text(node)));
+        let fields: Vec<_> = fields.collect();
+        format!("{{{}}}", fields.join(","))
+    };
     match node {
         Node::Values(values) => values.clone(),
-        Node::Fields(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, node)| format!("{}:{}", json!(name), pattern_text(node)));
-            let fields: Vec<_> = fields.collect();
-            format!("{{{}}}", fields.join(","))
+        Node::Fields(fields) => object(fields),
+        Node::AnyOf(alternatives) => {
+            let alternatives = alternatives.iter().map(|fields| object(fields));
+            format!("[{}]", alternatives.collect::<Vec<_>>().join(","))
         }
     }
 }

@@ -156,6 +156,7 @@ pub(crate) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, Fie
         .map_err(|error| FieldError::new("body", not_an_object(&error)))?;
     let mut fields = BTreeMap::new();
     for (name, value) in members {
+        let name = name.to_string_lossy().into_owned();
         if fields.contains_key(&name) {
             return Err(FieldError::new(&name, "is named twice"));
         }

@@ -6,7 +6,7 @@ use super::RecoveryKind;
 use crate::delivery::{Delivery, Hint};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
-use crate::filter::FilterError;
+use crate::filter::{Document, FilterError};
 use crate::look_up::MatchedSubscription;
 use crate::message::{Message, PayloadError, detail};
 use crate::ports::StoredMessage;
@@ -91,7 +91,9 @@ impl Selection<'_> {
 
     fn missing(&self, stored: StoredMessage, now: Timestamp) -> Result<Finding, SelectError> {
         let event = stored.message.payload.read()?;
-        if !self.subscription.wants(&stored.message, detail(&event)?)? {
+        let detail = Document::new(detail(&event)?);
+        let answer = self.subscription.wants(&stored.message, &detail)?;
+        if !answer.is_wanted {
             return Ok(Finding::Nothing);
         }
         let to = MatchedSubscription::from(self.subscription);

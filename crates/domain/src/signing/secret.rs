@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ring::rand::SystemRandom;
 
@@ -33,6 +35,18 @@ pub enum SecretError {
     /// Neither `whsec_` nor `whsk_`, or not followed by base64.
     #[error("must be `whsec_` (v1) or `whsk_` (v1a) followed by base64")]
     Form,
+    /// A space, a line feed or the like: often copied along.
+    #[error("must not contain white space")]
+    WhiteSpace,
+    /// `v1,` before the secret: some systems show it so.
+    #[error("must begin with `whsec_` or `whsk_`: leave out `{version},` before it")]
+    Version {
+        /// What stands before the comma.
+        version: &'static str,
+    },
+    /// `-` or `_` in place of `+` and `/`.
+    #[error("must be in the standard alphabet of base64, with + and / in place of - and _")]
+    UrlSafe,
     /// The length of a symmetric secret is out of bounds.
     #[error(
         "must hold {min} to {max} bytes after `whsec_`, holds {len}",
@@ -53,6 +67,12 @@ pub enum SecretError {
     #[error("must end with the public key that belongs to its seed")]
     Halves,
 }
+
+/// Base64 with or without its padding, as the libraries of Standard Webhooks take it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 impl Secret {
     const V1_PREFIX: &str = "whsec_";
@@ -142,10 +162,24 @@ impl FromStr for Secret {
     type Err = SecretError;
 
     fn from_str(text: &str) -> Result<Self, SecretError> {
-        let decode = |base64| {
-            BASE64_STANDARD
-                .decode(base64)
-                .map_err(|_| SecretError::Form)
+        if text.contains(char::is_whitespace) {
+            return Err(SecretError::WhiteSpace);
+        }
+        let version = ["v1a", "v1"].into_iter().find(|version| {
+            let rest = text.strip_prefix(version);
+            rest.is_some_and(|rest| rest.starts_with(",whs"))
+        });
+        if let Some(version) = version {
+            return Err(SecretError::Version { version });
+        }
+        let decode = |base64: &str| {
+            BASE64.decode(base64).map_err(|_| {
+                if base64.contains(['-', '_']) {
+                    SecretError::UrlSafe
+                } else {
+                    SecretError::Form
+                }
+            })
         };
         if let Some(base64) = text.strip_prefix(Self::V1_PREFIX) {
             SymmetricSecret::from_bytes(decode(base64)?).map(Self::V1)
@@ -184,6 +218,35 @@ mod tests {
 
     fn error(text: &str) -> SecretError {
         text.parse::<Secret>().unwrap_err()
+    }
+
+    #[test]
+    fn padding_may_be_left_out() {
+        for len in [25, 26, 32] {
+            let padded = text("whsec_", &vec![7; len]);
+            let bare = padded.trim_end_matches('=');
+            assert_ne!(padded, bare);
+            assert_eq!(bare.parse::<Secret>(), padded.parse());
+            assert_eq!(bare.parse::<Secret>().unwrap().expose(), padded);
+        }
+        let key: Secret = V1A.trim_end_matches('=').parse().unwrap();
+        assert_eq!(key.expose(), V1A);
+    }
+
+    #[test]
+    fn what_is_often_copied_along_is_named() {
+        let good = text("whsec_", &[0xfb; 24]);
+        assert_eq!(error(&format!("{good}\n")), SecretError::WhiteSpace);
+        assert_eq!(error(&format!(" {good}")), SecretError::WhiteSpace);
+        assert_eq!(error(&good.replace('_', "_ ")), SecretError::WhiteSpace);
+        let version = |version| SecretError::Version { version };
+        assert_eq!(error(&format!("v1,{good}")), version("v1"));
+        assert_eq!(error(&format!("v1a,{V1A}")), version("v1a"));
+        let url_safe = format!(
+            "whsec_{}",
+            good["whsec_".len()..].replace('+', "-").replace('/', "_")
+        );
+        assert_eq!(error(&url_safe), SecretError::UrlSafe);
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! A pattern held against a payload.
+//!
+//! Each value of the payload has one path, and each part of the pattern is held against the
+//! values at its own path: against each of them once, and once more for a field that must
+//! have no value in any element of an array. Nothing is copied.
+
+use super::document::{Span, Tree, Value};
+use super::pattern::{Node, Object, Pattern};
+
+/// Holds patterns against one payload, and counts what that costs.
+pub(super) struct Evaluation<'t, 'a> {
+    tree: &'t Tree<'a>,
+    /// One for each part of a pattern that is held against a value, and for each comparison.
+    pub(super) steps: u64,
+}
+
+impl<'t, 'a> Evaluation<'t, 'a> {
+    pub(super) fn new(tree: &'t Tree<'a>) -> Self {
+        Self { tree, steps: 0 }
+    }
+
+    /// Whether the payload is wanted.
+    pub(super) fn wants(&mut self, Pattern(objects): &Pattern) -> bool {
+        let Value::Object(root) = self.tree.root() else {
+            return false;
+        };
+        objects.iter().any(|object| self.object(object, root, 0))
+    }
+
+    /// Whether an object has all that is asked for. Fields before `seen` that must have no
+    /// value have none in any element of an array further up.
+    fn object(&mut self, object: &Object, value: Span, seen: usize) -> bool {
+        self.steps += 1;
+        object.fields.iter().all(|(name, node)| {
+            self.steps += 1;
+            let value = self.tree.member(value, name.as_bytes());
+            self.field(node, value, seen)
+        }) && object.any_of.iter().all(|alternatives| {
+            let mut each = alternatives.iter();
+            each.any(|alternative| self.object(alternative, value, seen))
+        })
+    }
+
+    fn field(&mut self, node: &Node, value: Option<Value>, seen: usize) -> bool {
+        match (node, value) {
+            (Node::Leaf(_), None) => false,
+            (Node::Leaf(leaf), Some(Value::Array(items))) => {
+                let mut items = self.tree.items(items).iter();
+                items.any(|item| {
+                    self.steps += 1;
+                    let scalar = self.tree.scalar(*item);
+                    scalar.is_some_and(|scalar| leaf.matches(scalar, &mut self.steps))
+                })
+            }
+            (Node::Leaf(leaf), Some(value)) => {
+                let scalar = self.tree.scalar(value);
+                scalar.is_some_and(|scalar| leaf.matches(scalar, &mut self.steps))
+            }
+            (Node::Absent(place), value) => *place < seen || !self.is_there(value),
+            (Node::Object(object), Some(Value::Object(value))) => self.object(object, value, seen),
+            (Node::Object(object), Some(Value::Array(items))) => {
+                // Fields that must have no value, and that stand before all that must have
+                // one, are looked for in every element; those behind, in the same element
+                // as the value (Event Ruler, `NameState.getNameTransitions`).
+                let first = object.first_present.unwrap_or(usize::MAX);
+                let items = self.tree.items(items);
+                if object.has_absent && seen < first {
+                    let mut objects = items.iter();
+                    if objects.any(|item| self.has_one_of(object, *item, seen, first)) {
+                        return false;
+                    }
+                }
+                let seen = seen.max(first);
+                object.first_present.is_none()
+                    || items.iter().any(|item| {
+                        self.steps += 1;
+                        match item {
+                            Value::Object(item) => self.object(object, *item, seen),
+                            _ => false,
+                        }
+                    })
+            }
+            (Node::Object(object), _) => object.first_present.is_none(),
+        }
+    }
+
+    /// Whether there is a value: an object or an empty array is none ("only works on the leaf
+    /// nodes", Event Ruler, "Exists matching").
+    fn is_there(&mut self, value: Option<Value>) -> bool {
+        match value {
+            None | Some(Value::Object(_)) => false,
+            Some(Value::Array(items)) => self.tree.items(items).iter().any(|item| {
+                self.steps += 1;
+                !matches!(item, Value::Object(_))
+            }),
+            Some(_) => true,
+        }
+    }
+
+    /// Whether any of the fields that must have no value, from one place up to another, has
+    /// one below a value.
+    fn has_one_of(&mut self, object: &Object, value: Value, from: usize, to: usize) -> bool {
+        self.steps += 1;
+        match value {
+            Value::Object(value) => object.fields.iter().any(|(name, node)| {
+                self.steps += 1;
+                match node {
+                    Node::Absent(place) if (from..to).contains(place) => {
+                        let value = self.tree.member(value, name.as_bytes());
+                        self.is_there(value)
+                    }
+                    Node::Object(below) if below.has_absent => {
+                        let value = self.tree.member(value, name.as_bytes());
+                        value.is_some_and(|value| self.has_one_of(below, value, from, to))
+                    }
+                    _ => false,
+                }
+            }),
+            Value::Array(items) => {
+                let mut items = self.tree.items(items).iter();
+                items.any(|item| self.has_one_of(object, *item, from, to))
+            }
+            _ => false,
+        }
+    }
+}
