@@ -29,7 +29,9 @@ OPERATIONS = {
     "dynamodb": [
         "BatchGetItem",
         "BatchWriteItem",
+        "CreateTable",
         "DeleteItem",
+        "DeleteTable",
         "DescribeTable",
         "GetItem",
         "PutItem",
@@ -50,8 +52,16 @@ OPERATIONS = {
         "UpdateFunctionConfiguration",
     ],
     "logs": ["DescribeLogGroups", "FilterLogEvents"],
-    "s3": ["HeadObject", "PutObject"],
+    "s3": [
+        "CompleteMultipartUpload",
+        "CreateMultipartUpload",
+        "HeadObject",
+        "PutObject",
+        "UploadPart",
+    ],
     "sqs": [
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
         "DeleteMessage",
         "DeleteMessageBatch",
         "GetQueueAttributes",

@@ -33,7 +33,9 @@ pub(crate) enum Token<'a> {
     /// `=`, `<=`, `+`
     Operator(&'a str),
     /// A bracket, a comma, a dot or an index.
-    Mark,
+    Mark(char),
+    /// A number in an index.
+    Index,
     /// What no expression has.
     Stray(char),
 }
@@ -84,13 +86,13 @@ pub(crate) fn tokens(text: &str, kind: ExpressionKind) -> Vec<Token<'_>> {
                 let kind = word_kind(&rest[..end], is_called, kind);
                 (Token::Word(&rest[..end], kind), end)
             }
-            '0'..='9' => (Token::Mark, word(0)),
+            '0'..='9' => (Token::Index, word(0)),
             '<' | '>' | '=' | '+' | '-' => {
                 let is_double = ["<=", ">=", "<>"].iter().any(|two| rest.starts_with(two));
                 let length = if is_double { 2 } else { 1 };
                 (Token::Operator(&rest[..length]), length)
             }
-            '(' | ')' | '[' | ']' | ',' | '.' => (Token::Mark, 1),
+            '(' | ')' | '[' | ']' | ',' | '.' => (Token::Mark(first), 1),
             other => (Token::Stray(other), other.len_utf8()),
         };
         tokens.push(token);
@@ -138,6 +140,33 @@ pub(crate) fn operators(tokens: &[Token<'_>], kind: ExpressionKind) -> usize {
     let between = |token: &&Token<'_>| matches!(token, Token::Word(word, WordKind::Keyword) if word.eq_ignore_ascii_case("BETWEEN"));
     // The AND of a BETWEEN is a part of it.
     tokens.iter().filter(counts).count() - tokens.iter().filter(between).count()
+}
+
+/// The most values that an IN of the expression compares with.
+pub(crate) fn operands_of_in(tokens: &[Token<'_>]) -> usize {
+    let is_in = |token: &Token<'_>| matches!(token, Token::Word(word, WordKind::Keyword) if word.eq_ignore_ascii_case("IN"));
+    let lists = tokens.iter().enumerate().filter(|(_, token)| is_in(token));
+    let operands = lists.map(|(place, _)| {
+        let list = tokens[place..]
+            .iter()
+            .take_while(|token| **token != Token::Mark(')'));
+        1 + list.filter(|token| **token == Token::Mark(',')).count()
+    });
+    operands.max().unwrap_or(0)
+}
+
+/// The attributes that an update sets to a value as it is, each with the value's placeholder.
+pub(crate) fn set_values<'a, 'b>(
+    tokens: &'b [Token<'a>],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    tokens.windows(3).filter_map(|three| match three {
+        [
+            Token::Name(attribute) | Token::Word(attribute, WordKind::Attribute),
+            Token::Operator("="),
+            Token::Value(value),
+        ] => Some((*attribute, *value)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -205,6 +234,17 @@ mod tests {
         assert_eq!(faults("a = 'b'", condition).len(), 2);
         // A keyword of another kind of expression is a name like any other.
         assert_eq!(faults("set = :s", condition), ["`set` is a reserved word"]);
+    }
+
+    #[test]
+    fn the_values_of_an_in_and_of_a_set_are_found() {
+        let found = |text| operands_of_in(&tokens(text, ExpressionKind::Condition));
+        assert_eq!(found("a IN (:a, :b) AND b in (:c)"), 2);
+        assert_eq!(found("a = :a"), 0);
+        let update = "SET a = :a, #b = :b, c = c + :c, d.e = :e REMOVE f";
+        let update = tokens(update, ExpressionKind::Update);
+        let set: Vec<_> = set_values(&update).collect();
+        assert_eq!(set, [("a", ":a"), ("#b", ":b"), ("e", ":e")]);
     }
 
     #[test]

@@ -143,11 +143,19 @@ fn rest<'a>(
     call: &'a Request<Bytes>,
 ) -> Result<Asked<'a>, Unreadable> {
     let path = call.uri().path();
-    let found = service.operations.iter().find_map(|(name, operation)| {
+    let given: Vec<_> = parameters(call.uri()).map(|(name, _)| name).collect();
+    let found = service.operations.iter().filter_map(|(name, operation)| {
         let is_method = operation.method.as_ref() == Some(call.method());
-        let labels = is_method.then(|| labels(&operation.path, path)).flatten();
-        Some((name, operation, labels?))
+        let labels = is_method.then(|| labels(&operation.path, path)).flatten()?;
+        let needed = needed_parameters(service, operation);
+        let is_given = needed
+            .iter()
+            .all(|name| given.iter().any(|given| given == name));
+        is_given.then_some((needed.len(), name, operation, labels))
     });
+    // `PutObject` and `UploadPart` differ only in what the second one needs.
+    let found = found.max_by_key(|(needed, ..)| *needed);
+    let found = found.map(|(_, name, operation, labels)| (name, operation, labels));
     let Some((name, operation, labels)) = found else {
         let what = format!("{service_name} {} {path}", call.method());
         return Err(unknown(form(service.protocol), &what));
@@ -185,6 +193,25 @@ fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
         labels.push((label.to_owned(), value));
     }
     parts.next().is_none().then_some(labels)
+}
+
+/// The parameters of the query without which a call is for another operation.
+fn needed_parameters<'a>(service: &'a Service, operation: &'a Operation) -> Vec<&'a str> {
+    let in_path = operation.path.split_once('?').map(|(_, name)| name);
+    let mut needed: Vec<_> = in_path.into_iter().collect();
+    let shape = operation
+        .input
+        .as_ref()
+        .and_then(|shape| service.shapes.get(shape));
+    if let Some(Shape::Structure {
+        required, places, ..
+    }) = shape
+    {
+        let places = required.iter().filter_map(|member| places.get(member));
+        let in_query = places.filter(|(place, _)| *place == Place::QueryString);
+        needed.extend(in_query.map(|(_, name)| name.as_str()));
+    }
+    needed
 }
 
 /// The members of a request by REST, from where the model says that they are.
@@ -359,6 +386,14 @@ mod tests {
         let (operation, input) = read(&put).unwrap();
         assert_eq!(operation, "s3 PutObject");
         assert_eq!(input, json!({"Bucket": "bucket", "Key": "a/b.zip"}));
+        for (method, query, expected) in [
+            (Method::PUT, "partNumber=1&uploadId=u", "s3 UploadPart"),
+            (Method::POST, "uploads", "s3 CreateMultipartUpload"),
+            (Method::POST, "uploadId=u", "s3 CompleteMultipartUpload"),
+        ] {
+            let call = call(method, &format!("/bucket/a?{query}"), "s3", "<xml/>");
+            assert_eq!(read(&call).unwrap().0, expected);
+        }
     }
 
     #[test]

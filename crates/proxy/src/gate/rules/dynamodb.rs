@@ -156,11 +156,18 @@ pub(super) const RULES: &[Rule] = &[
         check: |input| each_part(input, expressions::too_long),
     },
     Rule {
-        name: "300 operators of an expression",
+        name: "300 operators of an expression, 100 values of an IN",
         source: CONSTRAINTS,
         service: "dynamodb",
         operations: WITH_EXPRESSIONS,
         check: |input| each_part(input, expressions::too_many_operators),
+    },
+    Rule {
+        name: "update that leaves keys whole",
+        source: "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html",
+        service: "dynamodb",
+        operations: &["TransactWriteItems", "UpdateItem"],
+        check: |input| each_part(input, expressions::sets_key),
     },
     Rule {
         name: "words of an expression",

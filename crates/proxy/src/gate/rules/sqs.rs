@@ -8,11 +8,16 @@ use super::{Input, Rule, elements, entries, text};
 use crate::gate::violation::{Violation, member, over};
 
 const SEND: &[&str] = &["SendMessage", "SendMessageBatch"];
-const BATCHES: &[&str] = &["SendMessageBatch", "DeleteMessageBatch"];
+const BATCHES: &[&str] = &[
+    "ChangeMessageVisibilityBatch",
+    "DeleteMessageBatch",
+    "SendMessageBatch",
+];
 
 /// Of a message and of a batch.
 const MAX_BYTES: usize = 1_048_576;
 const MAX_ENTRIES: usize = 10;
+const VISIBILITY_SECONDS: i64 = 43_200;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -155,6 +160,17 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "visibility timeout of 12 hours",
+        source: "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html",
+        service: "sqs",
+        operations: &["ChangeMessageVisibility", "ChangeMessageVisibilityBatch"],
+        check: |input| {
+            each_message(input, |path, entry| {
+                number_in(entry, path, "VisibilityTimeout", VISIBILITY_SECONDS)
+            })
+        },
+    },
+    Rule {
         name: "bounds of a receive",
         source: "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html",
         service: "sqs",
@@ -170,7 +186,7 @@ pub(super) const RULES: &[Rule] = &[
             [
                 ("MaxNumberOfMessages", 10),
                 ("WaitTimeSeconds", 20),
-                ("VisibilityTimeout", 43_200),
+                ("VisibilityTimeout", VISIBILITY_SECONDS),
             ]
             .into_iter()
             .find_map(|(name, most)| number_in(input.value, "", name, most))
@@ -183,7 +199,7 @@ fn each_message(
     input: &Input,
     fault: impl Fn(&str, &Value) -> Option<Violation>,
 ) -> Option<Violation> {
-    if input.operation == "SendMessage" {
+    if !input.operation.ends_with("Batch") {
         return fault("", input.value);
     }
     let mut all = elements(input.value, "Entries").iter().enumerate();

@@ -208,6 +208,20 @@ fn sqs() -> Vec<Case> {
             "Entries[0].Id",
         ),
         case(
+            "visibility timeout of 12 hours",
+            "ChangeMessageVisibility",
+            each([43_200, 43_201], number("VisibilityTimeout")),
+            "VisibilityTimeout",
+        ),
+        case(
+            "visibility timeout of 12 hours",
+            "ChangeMessageVisibilityBatch",
+            each([0, -1], |seconds| {
+                batch([json!({"Id": "a", "VisibilityTimeout": seconds})])
+            }),
+            "Entries[0].VisibilityTimeout",
+        ),
+        case(
             "bounds of a receive",
             "ReceiveMessage",
             each([10, 11], number("MaxNumberOfMessages")),
@@ -624,6 +638,20 @@ fn expressions() -> Vec<Case> {
     };
     let substituted = "form and size of what names and values stand for";
     let used = "names and values that an expression uses";
+    let of_in = |count: usize| {
+        let all = vec!["b"; count].join(", ");
+        filter(format!("a IN ({all})"))
+    };
+    let set = |attribute: &str, value: &str| {
+        json!({
+            "TableName": "t",
+            "Key": {"pk": {"S": "p"}, "sk": {"S": "s"}},
+            "UpdateExpression": "SET #a = :a",
+            "ExpressionAttributeNames": {"#a": attribute},
+            "ExpressionAttributeValues": {":a": {"S": value}},
+        })
+    };
+    let whole = "update that leaves keys whole";
     let long_name = |bytes: usize| {
         let name = format!("#{}", x(bytes - 1));
         query(json!({
@@ -644,9 +672,27 @@ fn expressions() -> Vec<Case> {
             "FilterExpression",
         ),
         case(
-            "300 operators of an expression",
+            "300 operators of an expression, 100 values of an IN",
             "UpdateItem",
             each([300, 301], many),
+            "UpdateExpression",
+        ),
+        case(
+            "300 operators of an expression, 100 values of an IN",
+            "Scan",
+            each([100, 101], of_in),
+            "FilterExpression",
+        ),
+        case(
+            whole,
+            "UpdateItem",
+            [set("a", ""), set("pk", "p")],
+            "UpdateExpression",
+        ),
+        case(
+            whole,
+            "UpdateItem",
+            [set("owedTo", "a"), set("owedTo", "")],
             "UpdateExpression",
         ),
         case(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Part, entries, text};
 use crate::gate::{
-    expression::{ExpressionKind, Token, fault, operators, tokens},
+    expression::{ExpressionKind, Token, fault, operands_of_in, operators, set_values, tokens},
     rules::Input,
     violation::{Violation, member, over},
 };
@@ -23,6 +23,7 @@ const VALUES: &str = "ExpressionAttributeValues";
 
 const EXPRESSION_BYTES: usize = 4_096;
 const OPERATORS: usize = 300;
+const OPERANDS_OF_IN: usize = 100;
 /// Of a placeholder, and of all of them with what they stand for.
 const PLACEHOLDER_BYTES: usize = 255;
 const SUBSTITUTION_BYTES: usize = 2 * 1_024 * 1_024;
@@ -52,11 +53,44 @@ pub(super) fn too_long(part: &Part, _: &Input) -> Option<Violation> {
 pub(super) fn too_many_operators(part: &Part, _: &Input) -> Option<Violation> {
     let mut all = expressions(part);
     all.find_map(|(name, kind, expression)| {
-        let count = operators(&tokens(expression, kind), kind);
-        (count > OPERATORS).then(|| {
-            let reason = over(count, OPERATORS, "operators and functions");
-            Violation::new(member(&part.path, name), reason)
-        })
+        let tokens = tokens(expression, kind);
+        let (count, operands) = (operators(&tokens, kind), operands_of_in(&tokens));
+        let reason = if count > OPERATORS {
+            over(count, OPERATORS, "operators and functions")
+        } else if operands > OPERANDS_OF_IN {
+            over(operands, OPERANDS_OF_IN, "values of an IN")
+        } else {
+            return None;
+        };
+        Some(Violation::new(member(&part.path, name), reason))
+    })
+}
+
+/// A key of the table that an update sets, or one of an index that it sets to what is none.
+pub(super) fn sets_key(part: &Part, input: &Input) -> Option<Violation> {
+    let table = input.tables.get(part.table)?;
+    let update = text(part.value, "UpdateExpression")?;
+    let tokens = tokens(update, ExpressionKind::Update);
+    let mut set = set_values(&tokens);
+    set.find_map(|(attribute, placeholder)| {
+        let stands_for = part
+            .value
+            .get(NAMES)
+            .and_then(|names| text(names, attribute));
+        let attribute = stands_for.unwrap_or(attribute);
+        let fault = |reason: &str| {
+            let path = member(&part.path, "UpdateExpression");
+            Some(Violation::new(path, format!("`{attribute}`: {reason}")))
+        };
+        if table.key.iter().any(|key| key.name == attribute) {
+            return fault("it is in the table's key");
+        }
+        let mut keys = table.indexes.values().flatten();
+        let key = keys.find(|key| key.name == attribute)?;
+        match part.value.get(VALUES)?.get(placeholder)?.get(&key.kind) {
+            Some(Value::String(value)) if !value.is_empty() => None,
+            _ => fault("no value for the key of an index"),
+        }
     })
 }
 
