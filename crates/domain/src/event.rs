@@ -275,9 +275,9 @@ impl EventReader {
 
 /// To which source an idempotency key belongs. Only an input of a workflow that somebody started
 /// by hand can be without one.
-fn key_owner(envelope: &Envelope) -> Result<String, EventError> {
+fn key_owner(envelope: &Members) -> Result<String, EventError> {
     envelope
-        .source
+        .get("source")
         .map_or(Some(String::new()), |raw| string(raw.get()))
         .filter(|source| !source.contains('\0'))
         .ok_or_else(|| field("source", "must be a string without U+0000"))
