@@ -104,8 +104,9 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
         if sid == "TellOperationalEvents" {
             assert_eq!(actions(&statement), ["events:PutEvents"], "{place}");
             assert_eq!(statement["Resource"], this_bus(&template), "{place}");
-            let source = &statement["Condition"]["StringEqualsIfExists"]["events:source"];
-            assert_eq!(source, webhooks_domain::operational::SOURCE, "{place}");
+            let source = webhooks_domain::operational::SOURCE;
+            let condition = json!({"StringEquals": {"events:source": source}});
+            assert_eq!(statement["Condition"], condition, "{place}");
             continue;
         }
         let resource = referenced(&statement["Resource"]);
@@ -115,6 +116,80 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
             statement["Resource"]
         );
     }
+}
+
+/// A key that a request may lack is no condition: `IfExists` holds without it.
+#[test]
+fn no_condition_holds_where_its_key_is_absent() {
+    for (place, statement) in all_statements(&load()) {
+        let Some(condition) = statement["Condition"].as_object() else {
+            continue;
+        };
+        for (operator, keys) in condition {
+            assert!(!operator.ends_with("IfExists"), "{place}: {operator}");
+            let is_leading = keys.get("dynamodb:LeadingKeys").is_some();
+            if operator.starts_with("ForAllValues:") && is_leading {
+                // A set without a member is a part of every set.
+                let present = &condition["Null"]["dynamodb:LeadingKeys"];
+                assert_eq!(present, "false", "{place}");
+            }
+        }
+    }
+}
+
+/// Which partitions a function's role is bound to, by its actions on the table. The API alone
+/// reads and writes every kind.
+#[test]
+fn the_role_of_a_function_is_bound_to_the_partitions_that_it_uses() {
+    let template = load();
+    let mut unbound = Vec::new();
+    for (place, statement) in role_statements(&template) {
+        let on_table = statement["Resource"] == json!({"Fn::GetAtt": ["Table", "Arn"]})
+            || statement["Resource"] == json!({"Fn::GetAtt": "Table.Arn"});
+        let of_workflow =
+            place.starts_with("WebhookDeliveryRole") || place.starts_with("RecoveryRole");
+        let is_bound = !statement["Condition"]["ForAllValues:StringLike"].is_null();
+        if on_table && !of_workflow && !is_bound {
+            unbound.push((place, actions(&statement).join(" ")));
+        }
+    }
+    let [(place, actions)] = unbound.as_slice() else {
+        panic!("{unbound:?}");
+    };
+    assert!(place.starts_with("ApiRole"), "{place}");
+    assert_eq!(
+        actions,
+        "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem"
+    );
+}
+
+#[test]
+fn what_a_function_logs_and_what_lambda_keeps_are_one_parameter() {
+    let template = load();
+    let function = &template["Globals"]["Function"];
+    let level = json!({"Ref": "LogLevel"});
+    assert_eq!(function["LoggingConfig"]["LogFormat"], "JSON");
+    assert_eq!(function["LoggingConfig"]["ApplicationLogLevel"], level);
+    assert_eq!(function["Environment"]["Variables"]["LOG_LEVEL"], level);
+    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
+        let own = &function["Properties"];
+        assert!(
+            own["LoggingConfig"]["ApplicationLogLevel"].is_null(),
+            "{id}"
+        );
+        assert!(
+            own["Environment"]["Variables"]["LOG_LEVEL"].is_null(),
+            "{id}"
+        );
+    }
+    // Lines without a level, those of metrics, are INFO for Lambda. A higher level would drop
+    // them, and every alarm of ours would be blind.
+    let parameter = &template["Parameters"]["LogLevel"];
+    assert_eq!(parameter["Default"], "INFO");
+    assert_eq!(
+        parameter["AllowedValues"],
+        json!(["INFO", "DEBUG", "TRACE"])
+    );
 }
 
 /// The bus that the rule listens on, as the archive names it.
@@ -448,7 +523,7 @@ fn every_function_gets_the_environment_that_it_reads() {
     let template = load();
     assert_eq!(
         template["Globals"]["Function"]["Environment"]["Variables"],
-        json!({"LOG_LEVEL": "INFO"})
+        json!({"LOG_LEVEL": {"Ref": "LogLevel"}})
     );
     let bus = json!({"Fn::If": [
         "CreateEventBus",

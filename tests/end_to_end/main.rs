@@ -14,6 +14,7 @@
 
 mod bad_requests;
 mod command_line;
+mod conditions;
 mod contract;
 mod crash;
 mod delivering;

@@ -147,3 +147,63 @@ async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn whoever_changes_a_subscription_is_logged_and_no_secret_or_path_is() -> Result<()> {
+    let test = Fixture::new("audit-changes").await?;
+    let (api, customer) = (&test.api, &test.customer);
+    let created = test.subscribe("/first?token=t0p").await?;
+    let id = created.subscription.id.as_str();
+    let change = json!({
+        "url": test.receiver.url("/second?token=t1p"),
+        "headers": {"x-api-key": "k3y"},
+        "status": "paused",
+    });
+    api.update_subscription(customer, id, &change).await?;
+    let rotated = api.rotate_secret(customer, id, &json!({})).await?;
+    api.delete_subscription(customer, id).await?;
+
+    let deadline = Instant::now() + ARRIVAL;
+    let lines = loop {
+        let lines = log_lines(&test.stack, test.began_at_millis).await?;
+        let of_this = |line: &String| line.contains(id) && line.contains("\"message\":");
+        let lines: Vec<_> = lines.into_iter().filter(of_this).collect();
+        if lines
+            .iter()
+            .any(|line| line.contains("subscription deleted"))
+        {
+            break lines;
+        }
+        assert!(Instant::now() < deadline, "no line of the audit: {lines:?}");
+        sleep(POLL_INTERVAL).await;
+    };
+    let parsed: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line))
+        .collect::<Result<_, _>>()?;
+    let one = |message: &str| {
+        let mut found = parsed.iter().filter(|line| line["message"] == message);
+        let line = found.next().with_context(|| message.to_owned())?;
+        assert!(found.next().is_none(), "{message} twice");
+        assert_eq!(line["customer.id"], json!(customer), "{line}");
+        anyhow::Ok(line)
+    };
+    assert_eq!(one("subscription created")?["secret.version"], 1);
+    let changed = one("subscription changed")?;
+    assert_eq!(changed["changed.fields"], "url,headers,status");
+    assert_eq!(
+        (&changed["status_before"], &changed["status"]),
+        (&json!("active"), &json!("paused"))
+    );
+    assert_eq!(changed["url.origin"], changed["url.origin_before"]);
+    assert_eq!(one("secret replaced")?["secret.version"], 2);
+    one("subscription deleted")?;
+    let text = lines.join("\n");
+    for secret in [&rotated.secret, &created.secret] {
+        assert!(!text.contains(secret.trim_start_matches("whsec_")));
+    }
+    for hidden in ["t0p", "t1p", "k3y", "/first", "/second"] {
+        assert!(!text.contains(hidden), "{hidden}");
+    }
+    Ok(())
+}

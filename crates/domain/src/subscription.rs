@@ -25,6 +25,17 @@ pub enum SubscriptionStatus {
     Disabled,
 }
 
+impl SubscriptionStatus {
+    /// The status word in a log, as in the table and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// Why the system has stopped sending to an endpoint, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {

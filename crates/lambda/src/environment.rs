@@ -71,12 +71,18 @@ impl Environment {
             .map_err(|problem: T::Err| malformed(name, problem))
     }
 
-    /// A variable, parsed; `None` when it is empty, which says that there is none.
+    /// A variable's text, empty when it is not set: the template sets some to nothing, and
+    /// whether a function then sees them empty or not at all is for Lambda to say.
+    pub fn text_or_empty(&self, name: &'static str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// A variable, parsed; `None` when it is empty or not set, which says that there is none.
     pub fn parse_unless_empty<T: FromStr<Err: Display>>(
         &self,
         name: &'static str,
     ) -> Result<Option<T>, EnvironmentError> {
-        match self.text(name)?.as_str() {
+        match self.text_or_empty(name) {
             "" => Ok(None),
             _ => self.parse(name).map(Some),
         }
@@ -114,7 +120,7 @@ impl Environment {
     /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
     /// four numbers of a backoff.
     pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
-        let schedule = self.text(SCHEDULE)?;
+        let schedule = self.text_or_empty(SCHEDULE);
         if schedule.is_empty() {
             return self.backoff();
         }
@@ -184,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_says_that_there_is_none_and_a_missing_one_is_an_error() {
+    fn an_empty_variable_says_that_there_is_none_and_so_does_a_missing_one() {
         let environment = environment(&[("OPERATOR", ""), ("COUNT", "3")]);
         assert_eq!(environment.parse_unless_empty::<u32>("OPERATOR"), Ok(None));
         assert_eq!(environment.parse_unless_empty::<u32>("COUNT"), Ok(Some(3)));
-        assert!(environment.parse_unless_empty::<u32>("NOTHING").is_err());
+        assert_eq!(environment.parse_unless_empty::<u32>("NOTHING"), Ok(None));
     }
 
     fn schedule(delays: &str, retention_days: &str) -> Result<RetryPolicy, EnvironmentError> {
@@ -253,7 +259,10 @@ mod tests {
                 ("RETRY_MAX_DELAY_SECONDS", "60"),
             ])
         };
-        assert!(numbers("2.5").retry_policy().is_ok());
+        let mut unset = numbers("2.5");
+        assert!(unset.retry_policy().is_ok());
+        unset.0.remove("RETRY_SCHEDULE");
+        assert!(unset.retry_policy().is_ok());
         let error = numbers("0.5").retry_policy().unwrap_err().to_string();
         assert!(error.contains("RETRY_BACKOFF_RATE"), "{error}");
     }

@@ -1,6 +1,8 @@
 //! JSON logs on standard output, where Lambda takes them.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -27,18 +29,19 @@ const OURS: [&str; 7] = [
 /// When `LOG_LEVEL` is missing or no level.
 pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
     let level: LevelFilter = environment.parse("LOG_LEVEL")?;
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .with_target(false)
-        .flatten_event(true);
     let ours = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("hickory", LevelFilter::OFF)
         .with_targets(OURS.map(|target| (target, level)));
     tracing_subscriber::registry()
-        .with(lines.with_filter(ours))
+        .with(lines().with_filter(ours))
         .init();
     Ok(())
+}
+
+/// Writes one JSON object a line.
+fn lines<S>() -> fmt::Layer<S, JsonFields, Format<Json>> {
+    fmt::layer().json().with_target(false).flatten_event(true)
 }
 
 /// The text of an error with all its sources: `outer: inner: innermost`.
@@ -51,4 +54,48 @@ pub fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, PipeWriter, Read, pipe};
+
+    use serde_json::Value;
+    use webhooks_domain::timestamp::Timestamp;
+
+    use super::*;
+
+    fn log_to(writer: PipeWriter) {
+        let lines = lines().with_writer(std::sync::Mutex::new(writer));
+        let registry = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::with_default(registry, || {
+            tracing::debug!(delivery.id = "dlv_1", "looked at");
+            tracing::error!("failed");
+        });
+    }
+
+    fn read(mut reader: PipeReader) -> Vec<Value> {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Without both Lambda takes a line for INFO (Lambda developer guide, "Log-level
+    /// filtering"): lines of DEBUG would come unasked, and errors be hidden among the others.
+    #[test]
+    fn a_line_has_the_level_and_the_time_by_which_lambda_filters() {
+        let (reader, writer) = pipe().unwrap();
+        log_to(writer);
+        let lines = read(reader);
+        let levels: Vec<_> = lines.iter().map(|line| &line["level"]).collect();
+        assert_eq!(levels, ["DEBUG", "ERROR"]);
+        for line in &lines {
+            let time = line["timestamp"].as_str().unwrap();
+            assert!(Timestamp::parse_rfc3339(time).is_some(), "{time}");
+        }
+        assert_eq!(lines[0]["delivery.id"], "dlv_1");
+    }
 }

@@ -103,9 +103,9 @@ impl Tools {
             process::run_logged(
                 Command::new(venv.join("bin/python"))
                     .args(["-m", "pip", "install", "--no-input", "--no-compile"])
-                    // No file but those that are pinned: a source archive would bring build
-                    // tools that no hash covers.
-                    .args(["--require-hashes", "--only-binary", ":all:"])
+                    // The list is whole, so nothing else is looked for. A source archive
+                    // would bring build tools that no hash covers.
+                    .args(["--require-hashes", "--no-deps", "--only-binary", ":all:"])
                     .args(["--disable-pip-version-check", "--requirement"])
                     .arg(requirements(workspace, set)),
                 &log,

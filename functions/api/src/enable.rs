@@ -8,7 +8,8 @@ use webhooks_domain::manage::{SubscriptionChange, no_fields};
 use webhooks_domain::subscription::SubscriptionStatus;
 
 use crate::Api;
-use crate::extract::{Body, IfMatch, NoQuery, PathTexts};
+use crate::audit;
+use crate::extract::{Body, Caller, IfMatch, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ pub(crate) async fn enable(
     path: PathTexts,
     _: NoQuery,
     IfMatch(precondition): IfMatch,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
@@ -43,6 +45,7 @@ pub(crate) async fn enable(
     };
     let updated = api.manage.update(&customer, &id, &precondition, change);
     let updated = updated.await?;
+    audit::updated(&updated, &caller);
     if updated.is_enabled() {
         api.teller.enabled(&updated.subscription).await;
     }

@@ -161,8 +161,14 @@ impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
     }
 }
 
-/// Who calls, for the audit: the ARN with which the request was signed. There is none when
-/// the function is invoked without its URL.
+/// The longest ARN that IAM gives. A longer text is none, and belongs in no log.
+const MAX_ARN_BYTES: usize = 2_048;
+
+/// Who calls, for the audit: the ARN with which the request was signed, as the event says.
+///
+/// Behind the function's URL, Lambda writes it. Whoever may invoke the function without the
+/// URL writes the event, so may leave it out or make it up; nothing in an event or its context
+/// tells the two apart. IAM does: see docs/security.md.
 pub(crate) struct Caller(pub(crate) Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -175,7 +181,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             _ => None,
         });
         let signer = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
-        Ok(Self(signer.and_then(|signer| signer.user_arn.clone())))
+        Ok(Self(
+            signer
+                .and_then(|signer| signer.user_arn.clone())
+                .filter(|arn| arn.len() <= MAX_ARN_BYTES),
+        ))
     }
 }
 

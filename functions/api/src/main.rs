@@ -1,5 +1,6 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
+mod audit;
 mod cursor;
 mod deliveries;
 mod enable;
@@ -133,7 +134,9 @@ impl Api {
                 retention: environment.retention()?,
             },
             table,
-            development: environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?,
+            development: environment
+                .parse_unless_empty("DEVELOPMENT_ALLOWED_CIDRS")?
+                .unwrap_or_default(),
         };
         Ok((api, usage))
     }

@@ -9,7 +9,6 @@ use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tracing::info;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
@@ -26,6 +25,7 @@ use webhooks_domain::subscription::{
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
+use crate::audit;
 use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
@@ -305,9 +305,11 @@ pub(crate) async fn create(
         body: RequestDigest::of(&body),
     });
     let created = api.manage.create(&customer, change, once.as_ref()).await?;
-    if !created.is_new {
+    if created.is_new {
+        audit::created(&created.subscription, &caller);
+    } else {
         let current = created.subscription.secrets.current().version;
-        log_shown_secrets(&created.subscription, &[current], &caller);
+        audit::secrets_shown(&created.subscription, &[current], &caller);
     }
     let etag = etag(created.subscription.version);
     let view = CreatedView {
@@ -388,14 +390,15 @@ pub(crate) async fn update(
     path: PathTexts,
     _: NoQuery,
     IfMatch(precondition): IfMatch,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<(ETag, Json<SubscriptionView>), Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let updated = api.manage.update(&customer, &id, &precondition, change);
     let updated = updated.await?;
+    audit::updated(&updated, &caller);
     if updated.has_new_secret() {
-        log_new_secret(&updated.subscription);
         api.teller.secret_rotated(&updated.subscription).await;
     }
     if updated.is_enabled() {
@@ -427,13 +430,14 @@ pub(crate) async fn rotate_secret(
     path: PathTexts,
     _: NoQuery,
     IfMatch(precondition): IfMatch,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<(NoStore, Json<NewSecretView>), Problem> {
     let (customer, id) = ids(&path)?;
     let rotation = Rotation::parse(&body)?;
     let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
     let (rotated, secret) = rotated.await?;
-    log_new_secret(&rotated);
+    audit::secret_replaced(&rotated, &caller);
     api.teller.secret_rotated(&rotated).await;
     Ok((NO_STORE, Json(secret.into())))
 }
@@ -457,33 +461,9 @@ pub(crate) async fn show_secrets(
     let (customer, id) = ids(&path)?;
     let (subscription, active) = api.manage.secrets(&customer, &id).await?;
     let versions: Vec<_> = active.iter().map(|secret| secret.version).collect();
-    log_shown_secrets(&subscription, &versions, &caller);
+    audit::secrets_shown(&subscription, &versions, &caller);
     let secrets = active.into_iter().map(ActiveSecretView::from).collect();
     Ok((NO_STORE, Json(SecretsView { secrets })))
-}
-
-/// For an audit: who has seen which secrets. Not what they are.
-fn log_shown_secrets(subscription: &Subscription, versions: &[u32], caller: &Caller) {
-    let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
-    info!(
-        customer.id = %subscription.customer_id,
-        subscription.id = %subscription.id,
-        secret.versions = versions.join(","),
-        caller.arn = caller.0,
-        "secrets shown",
-    );
-}
-
-/// For an audit: which secret signs from now on, and since when.
-fn log_new_secret(subscription: &Subscription) {
-    let current = subscription.secrets.current();
-    info!(
-        customer.id = %subscription.customer_id,
-        subscription.id = %subscription.id,
-        secret.version = current.version,
-        secret.kind = current.kind().as_str(),
-        "secret replaced",
-    );
 }
 
 /// Delete a subscription
@@ -503,9 +483,11 @@ pub(crate) async fn delete(
     path: PathTexts,
     _: NoQuery,
     IfMatch(precondition): IfMatch,
+    caller: Caller,
 ) -> Result<StatusCode, Problem> {
     let (customer, id) = ids(&path)?;
     api.manage.delete(&customer, &id, &precondition).await?;
+    audit::deleted(&customer, &id, &caller);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -72,7 +72,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // The messages of a batch are handled at once, so their reads are put together.
     let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).gathering_reads();
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
-    let development = environment.parse("DEVELOPMENT_ALLOWED_CIDRS")?;
+    let development = environment
+        .parse_unless_empty("DEVELOPMENT_ALLOWED_CIDRS")?
+        .unwrap_or_default();
     let addresses = AddressPolicy::new(development);
     #[cfg(not(feature = "bench"))]
     let sender = HttpSender::new(addresses, timeout)?;

@@ -88,11 +88,13 @@ impl Hint {
         match (self.detour, self.due_at) {
             (Some(Detour::Parked), _) => None,
             (Some(Detour::InLine(turn)), _) => Some(turn),
-            (None, Some(due_at)) => {
-                Some(sent_at.map_or(due_at, |sent_at| {
-                    if sent_at.since(due_at) >= OVERDUE_AFTER { sent_at } else { due_at }
-                }))
-            }
+            (None, Some(due_at)) => Some(sent_at.map_or(due_at, |sent_at| {
+                if sent_at.since(due_at) >= OVERDUE_AFTER {
+                    sent_at
+                } else {
+                    due_at
+                }
+            })),
             (None, None) => sent_at,
         }
     }

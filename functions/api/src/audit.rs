@@ -1,0 +1,123 @@
+//! The audit: one line of the log for each change of a subscription and each secret shown.
+//!
+//! Every line has `customer.id`, `subscription.id` and `caller.arn`. No line has a secret, a
+//! header's value, or more of a URL than its scheme, host and port.
+
+use tracing::info;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::manage::Updated;
+use webhooks_domain::subscription::Subscription;
+
+use crate::extract::Caller;
+
+/// A subscription was created, with its first secret.
+pub(crate) fn created(subscription: &Subscription, caller: &Caller) {
+    let secret = subscription.secrets.current();
+    info!(
+        customer.id = %subscription.customer_id,
+        subscription.id = %subscription.id,
+        secret.version = secret.version,
+        secret.kind = secret.kind().as_str(),
+        url.origin = subscription.url.origin(),
+        caller.arn = caller.0,
+        "subscription created",
+    );
+}
+
+/// A subscription was to be changed. What has not changed is not logged.
+pub(crate) fn updated(updated: &Updated, caller: &Caller) {
+    let (before, now) = (&updated.before, &updated.subscription);
+    let fields = changed_fields(before, now);
+    if !fields.is_empty() {
+        info!(
+            customer.id = %now.customer_id,
+            subscription.id = %now.id,
+            changed.fields = fields.join(","),
+            url.origin = now.url.origin(),
+            url.origin_before = before.url.origin(),
+            status = now.status.as_str(),
+            status_before = before.status.as_str(),
+            caller.arn = caller.0,
+            "subscription changed",
+        );
+    }
+    if updated.has_new_secret() {
+        secret_replaced(now, caller);
+    }
+}
+
+/// Another secret signs from now on, alone or with the one before.
+pub(crate) fn secret_replaced(subscription: &Subscription, caller: &Caller) {
+    let secret = subscription.secrets.current();
+    info!(
+        customer.id = %subscription.customer_id,
+        subscription.id = %subscription.id,
+        secret.version = secret.version,
+        secret.kind = secret.kind().as_str(),
+        caller.arn = caller.0,
+        "secret replaced",
+    );
+}
+
+/// Secrets with these versions were shown.
+pub(crate) fn secrets_shown(subscription: &Subscription, versions: &[u32], caller: &Caller) {
+    let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
+    info!(
+        customer.id = %subscription.customer_id,
+        subscription.id = %subscription.id,
+        secret.versions = versions.join(","),
+        caller.arn = caller.0,
+        "secrets shown",
+    );
+}
+
+/// A subscription was deleted.
+pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        subscription.id = %id,
+        caller.arn = caller.0,
+        "subscription deleted",
+    );
+}
+
+/// The fields that a change has changed, by their names in the API. The secret is not one.
+fn changed_fields(before: &Subscription, now: &Subscription) -> Vec<&'static str> {
+    let fields = [
+        ("url", before.url != now.url),
+        ("eventTypes", before.event_types != now.event_types),
+        ("filter", before.filter != now.filter),
+        ("payloadFormat", before.payload_format != now.payload_format),
+        ("description", before.description != now.description),
+        ("metadata", before.metadata != now.metadata),
+        ("headers", before.headers != now.headers),
+        ("timeoutSeconds", before.timeout != now.timeout),
+        ("rateLimitPerSecond", before.limits.rate != now.limits.rate),
+        (
+            "maxInFlight",
+            before.limits.in_flight != now.limits.in_flight,
+        ),
+        ("retryPolicy", before.retry_policy != now.retry_policy),
+        ("status", before.status != now.status),
+    ];
+    let changed = fields.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhooks_domain::subscription::SubscriptionStatus;
+    use webhooks_testkit::samples;
+
+    #[test]
+    fn a_change_names_its_fields_and_no_other() {
+        let before = samples::subscription("acme", 1);
+        assert!(changed_fields(&before, &before).is_empty());
+        let mut now = before.clone();
+        now.status = SubscriptionStatus::Paused;
+        now.url = samples::url("https://example.com/another");
+        now.version += 1;
+        assert_eq!(changed_fields(&before, &now), ["url", "status"]);
+    }
+}

@@ -1,0 +1,232 @@
+//! The conditions of the functions' roles: each lets the right call through, and refuses the
+//! one that differs in the condition's key alone. Without the key in the emulator's request
+//! context the right call is refused as well.
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::Client as Table;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+
+use crate::fixture::Fixture;
+use crate::permissions::{DENIED, Role, is_refused, roles};
+
+/// One item of each partition that the table has. None of them exists.
+const KINDS: [&str; 6] = [
+    "CUSTOMER#nobody",
+    "MESSAGE#none",
+    "SUBSCRIPTION#none",
+    "RECOVERY#nobody",
+    "IDEMPOTENCY#nobody",
+    "DATA_KEY",
+];
+
+/// What the functions' roles may do to the table, and in which partitions.
+const BOUNDS: [(&str, Action, &[&str]); 11] = [
+    ("LookUpSubscriptions", Action::Query, &["CUSTOMER"]),
+    (
+        "DeliverWebhook",
+        Action::GetItem,
+        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
+    ),
+    (
+        "DeliverWebhook",
+        Action::BatchGetItem,
+        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
+    ),
+    (
+        "DeliverWebhook",
+        Action::UpdateItem,
+        &["CUSTOMER", "MESSAGE", "SUBSCRIPTION"],
+    ),
+    ("RequeueDueDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    (
+        "RecoverDeliveries",
+        Action::GetItem,
+        &["CUSTOMER", "RECOVERY"],
+    ),
+    (
+        "RecoverDeliveries",
+        Action::PutItem,
+        &["MESSAGE", "RECOVERY"],
+    ),
+    ("RecoverDeliveries", Action::BatchGetItem, &["MESSAGE"]),
+    ("RecoverDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    ("ApiFunction", Action::DeleteItem, &["CUSTOMER"]),
+    ("ApiFunction", Action::BatchGetItem, &["MESSAGE"]),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    GetItem,
+    BatchGetItem,
+    PutItem,
+    UpdateItem,
+    DeleteItem,
+    Query,
+}
+
+/// Asks for something that changes nothing. `Ok` when it was allowed.
+async fn ask(table: &Table, name: &str, action: Action, kinds: &[&str]) -> Result<(), String> {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let pk = kinds[0];
+    match action {
+        Action::GetItem => {
+            let call = table.get_item().table_name(name);
+            allowed(
+                call.key("pk", text(pk))
+                    .key("sk", text("none"))
+                    .send()
+                    .await,
+            )
+        }
+        Action::BatchGetItem => {
+            let mut keys = KeysAndAttributes::builder();
+            for pk in kinds {
+                keys = keys
+                    .keys([("pk".to_owned(), text(pk)), ("sk".to_owned(), text("none"))].into());
+            }
+            let keys = keys.build().map_err(|error| error.to_string())?;
+            allowed(
+                table
+                    .batch_get_item()
+                    .request_items(name, keys)
+                    .send()
+                    .await,
+            )
+        }
+        Action::PutItem => {
+            let call = table.put_item().table_name(name);
+            let call = call.item("pk", text(pk)).item("sk", text("none"));
+            allowed(
+                call.condition_expression("attribute_exists(pk)")
+                    .send()
+                    .await,
+            )
+        }
+        Action::UpdateItem => {
+            let call = table.update_item().table_name(name);
+            let call = call.key("pk", text(pk)).key("sk", text("none"));
+            let call = call.update_expression("REMOVE nothing");
+            allowed(
+                call.condition_expression("attribute_exists(pk)")
+                    .send()
+                    .await,
+            )
+        }
+        Action::DeleteItem => {
+            let call = table.delete_item().table_name(name);
+            let call = call.key("pk", text(pk)).key("sk", text("none"));
+            allowed(
+                call.condition_expression("attribute_exists(pk)")
+                    .send()
+                    .await,
+            )
+        }
+        Action::Query => {
+            let call = table.query().table_name(name);
+            let call = call.key_condition_expression("pk = :pk");
+            allowed(
+                call.expression_attribute_values(":pk", text(pk))
+                    .send()
+                    .await,
+            )
+        }
+    }
+}
+
+/// Whether a call got past IAM. Otherwise the code with which it was refused.
+fn allowed<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> Result<(), String> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) => match error.code().unwrap_or("no code") {
+            "ConditionalCheckFailedException" => Ok(()),
+            code => Err(code.to_owned()),
+        },
+    }
+}
+
+fn role<'a>(roles: &'a [Role], name: &str) -> Result<&'a Role> {
+    let found = roles.iter().find(|role| role.is_of(name));
+    found.with_context(|| format!("no role of {name}"))
+}
+
+#[tokio::test]
+async fn a_role_reaches_the_partitions_that_it_uses_and_no_other() -> Result<()> {
+    let test = Fixture::new("partitions").await?;
+    let name = test.stack.output("TableName")?;
+    let roles = roles(&test.stack).await?;
+    for (function, action, bound) in BOUNDS {
+        let table = Table::new(&role(&roles, function)?.sdk);
+        let is_in = |kind: &&str| bound.iter().any(|prefix| kind.starts_with(prefix));
+        for kind in KINDS {
+            let asked = ask(&table, name, action, &[kind]).await;
+            let case = format!("{function} {action:?} {kind}");
+            if is_in(&kind) {
+                assert_eq!(asked, Ok(()), "{case}");
+            } else {
+                let code = asked.expect_err(&case);
+                assert!(DENIED.contains(&code.as_str()), "{case}: {code}");
+            }
+        }
+        // One foreign key among many refuses them all.
+        if matches!(action, Action::BatchGetItem) {
+            let inside: Vec<_> = KINDS.into_iter().filter(is_in).collect();
+            assert_eq!(
+                ask(&table, name, action, &inside).await,
+                Ok(()),
+                "{function}"
+            );
+            let asked = ask(&table, name, action, &KINDS).await;
+            assert!(asked.is_err(), "{function} {action:?} of all");
+        }
+    }
+    Ok(())
+}
+
+/// The leading key of a query on an index is that of the index.
+#[tokio::test]
+async fn the_index_of_deliveries_gives_no_other_items() -> Result<()> {
+    let test = Fixture::new("index").await?;
+    let roles = roles(&test.stack).await?;
+    let api = role(&roles, "ApiFunction")?;
+    for (key, is_right) in [("DELIVERY#sub_0", true), ("SUBSCRIPTION#sub_0", false)] {
+        let query = Table::new(&api.sdk)
+            .query()
+            .table_name(test.stack.output("TableName")?)
+            .index_name("deliveries")
+            .key_condition_expression("sk = :key")
+            .expression_attribute_values(":key", AttributeValue::S(key.to_owned()));
+        let asked = allowed(query.send().await);
+        assert_eq!(asked.is_ok(), is_right, "{key}: {asked:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_are_put_from_the_system_itself_only() -> Result<()> {
+    let test = Fixture::new("sources").await?;
+    let bus = test.stack.output("EventBusName")?;
+    let roles = roles(&test.stack).await?;
+    for name in ["DeliverWebhookFunction", "ApiFunction"] {
+        let role = role(&roles, name)?;
+        let put = async |sources: &[&str]| {
+            let entry = |source: &&str| {
+                PutEventsRequestEntry::builder()
+                    .event_bus_name(bus)
+                    .source(*source)
+                    .detail_type("nobody.subscribes")
+                    .detail("{}")
+                    .build()
+            };
+            let entries = sources.iter().map(entry).collect();
+            let call = aws_sdk_eventbridge::Client::new(&role.sdk).put_events();
+            call.set_entries(Some(entries)).send().await
+        };
+        put(&["webhooks"]).await.with_context(|| name.to_owned())?;
+        for wrong in [&["com.example.shop"][..], &["webhooks", "com.example.shop"]] {
+            is_refused(put(wrong).await, &DENIED, role, &format!("put {wrong:?}"));
+        }
+    }
+    Ok(())
+}
