@@ -8,27 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use webhooks_domain::errors;
-use webhooks_domain::recovery::Recovery;
+use webhooks_domain::recovery::{Recovery, RecoveryStatus};
+use webhooks_dynamodb::item::recovery_key;
+use webhooks_testkit::samples;
 use webhooks_tests::template;
-
-/// The names that a Lambda task reports beside its function's own.
-///
-/// From the Step Functions guide, "Handle Lambda service exceptions" and "Handling
-/// errors in Step Functions workflows". `Runtime.ExitError` is the Lambda
-/// guide's, for a function whose process ended.
-const LAMBDA_ERRORS: &[&str] = &[
-    "Lambda.AWSLambdaException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.SdkClientException",
-    "Lambda.ServiceException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-    "Runtime.ExitError",
-    "Sandbox.Timedout",
-];
-
-/// From the Step Functions guide, "Handling errors in Step Functions workflows".
-const STATES_ERRORS: &[&str] = &["States.ALL", "States.TaskFailed", "States.Timeout"];
 
 /// The exception of a conditional write that a workflow decides on.
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
@@ -45,6 +28,22 @@ const JSON_PATH_FIELDS: &[&str] = &[
     "TimeoutSecondsPath",
     "Variable",
 ];
+
+/// The errors of Step Functions itself that the states of our definitions can report.
+///
+/// From the Step Functions guide, "Handling errors in Step Functions workflows". Nothing
+/// catches the first two.
+const STATES_ERRORS: &[&str] = &[
+    "States.DataLimitExceeded",
+    "States.Runtime",
+    "States.Permissions",
+    "States.QueryEvaluationError",
+    "States.TaskFailed",
+    "States.Timeout",
+];
+
+/// How often a task is tried again.
+const RETRIES: u64 = 8;
 
 /// An Express execution is ended after five minutes, and no state catches that.
 const EXPRESS_LIMIT_SECONDS: f64 = 300.0;
@@ -92,8 +91,9 @@ fn every_expression_reads_variables_that_some_state_assigns() {
             };
             seen += 1;
             for variable in variables(expression) {
+                let is_local = expression.contains(&format!("${variable} := "));
                 assert!(
-                    assigned.contains(&variable),
+                    is_local || assigned.contains(&variable),
                     "`{text}` reads ${variable}, which nothing assigns"
                 );
             }
@@ -223,70 +223,87 @@ fn states_all_stands_alone_and_last() {
 }
 
 #[test]
-fn every_error_name_is_one_that_the_state_can_report() {
+fn our_own_permanent_errors_are_not_tried_again_and_all_others_are() {
+    for (name, state) in of_type("Task") {
+        let resource = state["Resource"].as_str().unwrap();
+        let permanent: BTreeSet<String> = match function_errors(&state) {
+            Some(errors) => {
+                let permanent = errors.iter().filter(|e| !errors::TRIED_AGAIN.contains(e));
+                permanent.map(|error| (*error).to_owned()).collect()
+            }
+            None if resource.contains(":dynamodb:") => [CONDITION_FAILED.to_owned()].into(),
+            None => BTreeSet::new(),
+        };
+        let retriers = state["Retry"].as_array().unwrap();
+        // No list of AWS's names is ever whole.
+        let [first @ .., rest] = retriers.as_slice() else {
+            panic!("{name} never retries");
+        };
+        assert_eq!(rest["ErrorEquals"], json!(["States.ALL"]), "{name}");
+        assert_eq!(rest["MaxAttempts"], RETRIES, "{name}");
+        let named: BTreeSet<String> = first.iter().flat_map(error_names).collect();
+        assert_eq!(named, permanent, "{name}");
+        assert!(first.len() <= 1, "{name}");
+        for retrier in first {
+            assert_eq!(retrier["MaxAttempts"], 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_catch_names_what_the_state_can_report() {
     for (name, state) in all_states() {
-        let resource = state["Resource"].as_str().unwrap_or_default();
-        let mut known: Vec<&str> = STATES_ERRORS.to_vec();
-        match function_of(&state).as_deref() {
-            Some("LookUpSubscriptionsFunction") => known.extend(errors::LOOK_UP_SUBSCRIPTIONS),
-            Some("PrepareCallsFunction") => known.extend(errors::PREPARE_CALLS),
-            Some("RecoverDeliveriesFunction") => known.extend(errors::RECOVER_DELIVERIES),
-            Some(other) => panic!("{name}: no list of the errors of {other}"),
-            None if resource.contains(":dynamodb:") => known.push(CONDITION_FAILED),
-            None => {}
-        }
-        if function_of(&state).is_some() {
-            known.extend(LAMBDA_ERRORS);
-        }
-        for field in ["Retry", "Catch"] {
-            for handler in state[field].as_array().into_iter().flatten() {
-                for error in error_names(handler) {
-                    assert!(
-                        known.contains(&error.as_str()),
-                        "{name}: {field} of {error}"
-                    );
-                }
+        let own = function_errors(&state).unwrap_or_default();
+        for catcher in state["Catch"].as_array().into_iter().flatten() {
+            for error in error_names(catcher) {
+                let is_known = error == "States.ALL"
+                    || own.contains(&error.as_str())
+                    || error == CONDITION_FAILED
+                        && state["Resource"].as_str().unwrap().contains(":dynamodb:");
+                assert!(is_known, "{name}: Catch of {error}");
             }
         }
     }
 }
 
 #[test]
-fn a_store_that_does_not_answer_is_asked_again() {
-    let [(_, delivery), (_, recovery)] = definitions();
-    for (state, known) in [
-        (
-            &delivery["States"]["LookUpSubscriptions"],
-            errors::LOOK_UP_SUBSCRIPTIONS,
-        ),
-        (
-            &recovery["States"]["RecoverDeliveries"],
-            errors::RECOVER_DELIVERIES,
-        ),
+fn every_error_of_a_function_is_permanent_or_tried_again() {
+    for errors in [
+        errors::LOOK_UP_SUBSCRIPTIONS,
+        errors::PREPARE_CALLS,
+        errors::RECOVER_DELIVERIES,
     ] {
-        let retried: Vec<String> = state["Retry"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .flat_map(error_names)
-            .collect();
-        for error in known {
-            assert_eq!(
-                retried.iter().any(|retried| retried == error),
-                *error == errors::STORE_UNAVAILABLE,
-                "{error}"
-            );
-        }
+        let names: BTreeSet<_> = errors.iter().collect();
+        assert_eq!(names.len(), errors.len(), "{errors:?}");
+    }
+    for error in errors::TRIED_AGAIN {
+        let is_ours = errors::LOOK_UP_SUBSCRIPTIONS.contains(error)
+            || errors::PREPARE_CALLS.contains(error)
+            || errors::RECOVER_DELIVERIES.contains(error);
+        assert!(is_ours, "{error}");
     }
 }
 
 #[test]
-fn whatever_fails_parks_the_event() {
+fn an_outage_of_ten_seconds_is_survived_nearly_always() {
+    for (name, state) in of_type("Task") {
+        let delays = delays(state["Retry"].as_array().unwrap().last().unwrap());
+        let mean = delays.iter().sum::<f64>() / 2.0;
+        let given_up = probability_of_less(&delays, 10.0);
+        println!("{name}: {mean} s on average, under 10 s in {given_up:.4} of all cases");
+        // Full jitter waits between nothing and the delay: count with half of it.
+        assert!(mean > 20.0, "{name}: {mean} s");
+        assert!(given_up < 0.01, "{name}: {given_up}");
+    }
+}
+
+#[test]
+fn whatever_fails_is_sent_to_the_failed_events_queue() {
     let definition = load();
     let mut caught = BTreeSet::new();
     for (name, state) in top_level(&definition) {
         let has_work = state["Type"] == "Task" || state["Type"] == "Map";
-        if !has_work || name == "ParkEvent" {
+        if !has_work || name == "SendToFailedEvents" {
             continue;
         }
         let last = state["Catch"]
@@ -294,7 +311,7 @@ fn whatever_fails_parks_the_event() {
             .and_then(|catchers| catchers.last());
         let last = last.unwrap_or_else(|| panic!("{name} catches nothing"));
         assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{name}");
-        assert_eq!(last["Next"], "ParkEvent", "{name}");
+        assert_eq!(last["Next"], "SendToFailedEvents", "{name}");
         assert_eq!(
             last["Assign"],
             json!({"failure": "{% $states.errorOutput %}"}),
@@ -302,35 +319,157 @@ fn whatever_fails_parks_the_event() {
         );
         caught.insert(name);
     }
-    // Inside a Map nothing may swallow a failure: the Map's own Catch parks it.
+    // Inside a Map nothing may swallow a failure: the Map's own Catch sends it on.
     for (name, state) in states(&definition) {
-        if state["Type"] == "Task" && !caught.contains(&name) && name != "ParkEvent" {
+        if state["Type"] == "Task" && !caught.contains(&name) && name != "SendToFailedEvents" {
             for catcher in state["Catch"].as_array().into_iter().flatten() {
                 assert_eq!(catcher["ErrorEquals"], json!([CONDITION_FAILED]), "{name}");
             }
         }
     }
-    let park = &definition["States"]["ParkEvent"];
-    assert_eq!(
-        park["Arguments"]["MessageBody"],
-        "{% $states.context.Execution.Input %}"
-    );
-    assert_eq!(park["Next"], "Failed");
-    assert_eq!(definition["States"]["Failed"]["Type"], "Fail");
 }
 
 #[test]
-fn a_failed_event_is_parked_before_the_execution_is_ended() {
-    let slowest_park = worst_case_seconds(&load()["States"]["ParkEvent"]);
-    for (name, state) in states(&load()) {
-        if state["Type"] == "Task" && name != "ParkEvent" {
-            let seconds = worst_case_seconds(&state) + slowest_park;
-            assert!(
-                seconds < EXPRESS_LIMIT_SECONDS,
-                "{name} and ParkEvent take up to {seconds} s"
-            );
+fn an_execution_fails_only_when_its_event_was_not_kept() {
+    let definition = load();
+    let states = states(&definition);
+    let send = &states["SendToFailedEvents"];
+    assert_eq!(send["Next"], "EventKept");
+    let kept =
+        json!({"status": "sent to the failed-events queue", "error": "{% $failure.Error %}"});
+    assert_eq!(send["Output"], kept);
+    assert_eq!(states["EventKept"]["Type"], "Succeed");
+    let catchers = send["Catch"].as_array().unwrap();
+    assert_eq!(catchers.len(), 1);
+    assert_eq!(catchers[0]["ErrorEquals"], json!(["States.ALL"]));
+    assert_eq!(catchers[0]["Next"], "EventNotKept");
+    let fails: Vec<_> = states.iter().filter(|(_, s)| s["Type"] == "Fail").collect();
+    assert_eq!(fails.len(), 1, "{fails:?}");
+    assert_eq!(fails[0].0, "EventNotKept");
+    let leads_there = |state: &Value| {
+        let handlers = ["Catch", "Choices"].into_iter();
+        let handlers = handlers
+            .filter_map(|field| state[field].as_array())
+            .flatten();
+        let next = handlers.map(|handler| &handler["Next"]);
+        next.chain([&state["Next"], &state["Default"]])
+            .any(|next| next == "EventNotKept")
+    };
+    let leading: Vec<_> = states.iter().filter(|(_, s)| leads_there(s)).collect();
+    assert_eq!(leading.len(), 1, "{leading:?}");
+}
+
+#[test]
+fn one_failed_execution_is_an_alarm() {
+    let template = template::load().unwrap();
+    let alarm = &template["Resources"]["WorkflowFailuresAlarm"]["Properties"];
+    assert_eq!(alarm["MetricName"], "ExecutionsFailed");
+    assert_eq!(alarm["Threshold"], 1);
+    assert_eq!(alarm["EvaluationPeriods"], 1);
+}
+
+#[test]
+fn a_succeeding_execution_gives_no_payload_away() {
+    for (name, state) in of_type("Succeed") {
+        // What these are given is the output of the state before: a status and an error's name.
+        let given = ["EventKept", "FailureRecorded"].contains(&name.as_str());
+        let output = if given {
+            json!("{% $states.input %}")
+        } else {
+            json!({})
+        };
+        assert_eq!(state["Output"], output, "{name}");
+    }
+    for (name, state) in all_states() {
+        let handlers = state["Catch"].as_array().into_iter().flatten();
+        for source in handlers.chain([&state]) {
+            let next = source["Next"].as_str().unwrap_or_default();
+            if ["EventKept", "FailureRecorded"].contains(&next) {
+                assert!(source["Output"]["status"].is_string(), "{name}");
+                assert_eq!(source["Output"]["error"], "{% $failure.Error %}", "{name}");
+                assert_eq!(source["Output"].as_object().unwrap().len(), 2, "{name}");
+            }
         }
     }
+}
+
+#[test]
+fn a_cause_is_kept_of_our_own_errors_only() {
+    let mut readers = Vec::new();
+    for (name, state) in all_states() {
+        each_text(&state, &mut |text| {
+            if text.contains("Cause") {
+                readers.push((name.clone(), text.to_owned()));
+            }
+        });
+    }
+    let [(name, cause)] = readers.as_slice() else {
+        panic!("{readers:?}");
+    };
+    assert_eq!(name, "SendToFailedEvents");
+    let (names, rest) = cause
+        .strip_prefix("{% $failure.Error in [")
+        .and_then(|text| text.split_once(']'))
+        .unwrap();
+    assert_eq!(
+        rest,
+        " and $failure.Cause ? $substring($failure.Cause, 0, 1024) \
+         : 'left out, because it may quote the event' %}"
+    );
+    let names: BTreeSet<&str> = names
+        .split(", ")
+        .map(|name| name.trim_matches('\''))
+        .collect();
+    let own = errors::LOOK_UP_SUBSCRIPTIONS
+        .iter()
+        .chain(errors::PREPARE_CALLS);
+    assert_eq!(names, own.copied().collect());
+}
+
+#[test]
+fn a_failed_event_keeps_no_character_that_its_queue_refuses() {
+    let send = &load()["States"]["SendToFailedEvents"];
+    let escaped = |text: &str, character: &str, escape: &str| {
+        format!("$join($split({text}, '{character}'), '{escape}')")
+    };
+    let once = escaped("$text", r"\uFFFE", r"\\ufffe");
+    let both = escaped(&once, r"\uFFFF", r"\\uffff");
+    let event = "$states.context.Execution.Input";
+    let found = r"$contains($text, '\uFFFE') or $contains($text, '\uFFFF')";
+    assert_eq!(
+        send["Arguments"]["MessageBody"].as_str().unwrap(),
+        format!("{{% ($text := $string({event}); {found} ? {both} : {event}) %}}")
+    );
+    // The escapes are the characters that SQS refuses in JSON text: it takes all others from
+    // U+0020 on, and JSON itself escapes those below, and halves of surrogate pairs.
+    let read: String = serde_json::from_str(r#""\ufffe\uffff""#).unwrap();
+    assert_eq!(read, "\u{fffe}\u{ffff}");
+}
+
+#[test]
+fn a_failed_event_is_kept_before_the_execution_is_ended() {
+    let definition = load();
+    let states = states(&definition);
+    let last = worst_case_seconds(&states["SendToFailedEvents"]);
+    let mut waits = 0.0;
+    for (name, state) in states {
+        if state["Type"] != "Task" {
+            continue;
+        }
+        waits += delays(state["Retry"].as_array().unwrap().last().unwrap())
+            .iter()
+            .sum::<f64>();
+        // Every try of one state times out.
+        let seconds = worst_case_seconds(&state) + last;
+        println!("{name} and SendToFailedEvents: up to {seconds} s");
+        assert!(
+            name == "SendToFailedEvents" || seconds < EXPRESS_LIMIT_SECONDS,
+            "{name} and SendToFailedEvents take up to {seconds} s"
+        );
+    }
+    // Every state fails at once until its last try, and then the next one does.
+    println!("all waits of one page: up to {waits} s");
+    assert!(waits < EXPRESS_LIMIT_SECONDS, "{waits} s");
 }
 
 #[test]
@@ -389,9 +528,137 @@ fn a_page_of_a_recovery_that_fails_for_good_says_so() {
     assert_eq!(last["ErrorEquals"], json!(["States.ALL"]));
     assert_eq!(last["Next"], "MarkFailed");
     let mark = &recovery["States"]["MarkFailed"];
-    assert_eq!(mark["Next"], "Failed");
-    assert_eq!(mark["Catch"][0]["Next"], "Failed");
-    assert_eq!(recovery["States"]["Failed"]["Type"], "Fail");
+    assert_eq!(mark["Next"], "FailureRecorded");
+    assert_eq!(mark["Catch"][0]["Next"], "FailureRecorded");
+    assert_eq!(recovery["States"]["FailureRecorded"]["Type"], "Succeed");
+    assert_eq!(mark["Catch"][1]["ErrorEquals"], json!(["States.ALL"]));
+    assert_eq!(mark["Catch"][1]["Next"], "FailureNotRecorded");
+    assert_eq!(recovery["States"]["FailureNotRecorded"]["Type"], "Fail");
+}
+
+#[test]
+fn a_recovery_writes_constants_to_the_item_that_its_ids_name() {
+    let [_, (_, recovery)] = definitions();
+    let mark = &recovery["States"]["MarkFailed"]["Arguments"];
+    let [sample, _] = samples::recoveries("acme");
+    let input = json!({
+        "customerId": sample.customer_id,
+        "subscriptionId": sample.subscription_id,
+        "recoveryId": sample.id,
+    });
+    let (pk, sk) = recovery_key(&sample.key());
+    let key =
+        |name: &str, input: &Value| concatenated(mark["Key"][name]["S"].as_str().unwrap(), input);
+    assert_eq!(mark["Key"].as_object().unwrap().len(), 2);
+    assert_eq!(key("pk", &input), pk);
+    assert_eq!(key("sk", &input), sk);
+
+    // Whatever an input holds, it does not leave the recoveries' partition.
+    for hostile in [
+        json!({"customerId": "CUSTOMER#acme", "markFailed": {"key": {"pk": {"S": "CUSTOMER#acme"}}}}),
+        json!({"customerId": {"S": "x"}, "subscriptionId": "SUBSCRIPTION#1", "recoveryId": 7}),
+        json!({}),
+    ] {
+        assert!(key("pk", &hostile).starts_with("RECOVERY#"), "{hostile}");
+    }
+
+    // Everything else is constant.
+    let mut constants = mark.clone();
+    constants.as_object_mut().unwrap().remove("Key");
+    each_text(&constants, &mut |text| {
+        assert!(!text.contains("{%"), "{text}")
+    });
+    let status = |status: RecoveryStatus| json!({"S": status.as_str()});
+    assert_eq!(
+        constants["ExpressionAttributeValues"],
+        json!({
+            ":failed": status(RecoveryStatus::Failed),
+            ":running": status(RecoveryStatus::Running),
+            ":stopping": status(RecoveryStatus::Stopping),
+            ":one": {"N": "1"},
+        })
+    );
+    assert_eq!(
+        constants["ConditionExpression"],
+        "#status IN (:running, :stopping)"
+    );
+    assert_eq!(
+        constants["UpdateExpression"],
+        "SET #status = :failed ADD version :one"
+    );
+    assert_eq!(
+        constants["ExpressionAttributeNames"],
+        json!({"#status": "status"})
+    );
+
+    // An input that the function refuses writes nothing at all.
+    let refused = &recovery["States"]["RecoverDeliveries"]["Catch"][0];
+    assert_eq!(refused["ErrorEquals"], json!([errors::INVALID_INPUT]));
+    assert_eq!(
+        recovery["States"][refused["Next"].as_str().unwrap()]["Type"],
+        "Fail"
+    );
+}
+
+#[test]
+fn no_write_is_made_of_what_a_caller_can_put_into_an_input() {
+    for (name, state) in of_type("Task") {
+        let resource = state["Resource"].as_str().unwrap();
+        if !resource.contains(":dynamodb:") || name == "MarkFailed" {
+            continue;
+        }
+        // Items come from PrepareCalls, which is given what LookUpSubscriptions made.
+        let arguments = state["Arguments"].as_object().unwrap();
+        for (field, value) in arguments {
+            let text = value.as_str().unwrap();
+            let is_item = field == "Item"
+                && ["{% $states.input.message %}", "{% $states.input.item %}"].contains(&text);
+            assert!(is_item || !text.contains("{%"), "{name}: {field} is {text}");
+        }
+    }
+    let states = &load()["States"];
+    assert_eq!(load()["StartAt"], "LookUpSubscriptions");
+    assert_eq!(states["PrepareCalls"]["Next"], "RecordMessage");
+    for (name, state) in top_level(&load()) {
+        let choices = state["Choices"].as_array().into_iter().flatten();
+        let mut next = choices.chain([&state]).map(|from| &from["Next"]);
+        let is_before = next.any(|next| next == "PrepareCalls");
+        assert_eq!(is_before, name == "HasSubscriptions", "{name}");
+    }
+}
+
+/// What a state machine may write of an attribute: Step Functions encodes a binary one twice,
+/// and says nothing of lists and maps.
+#[test]
+fn a_definition_writes_strings_numbers_and_booleans_only() {
+    for (name, state) in all_states() {
+        each_object(&state["Arguments"], &mut |object| {
+            for unsupported in ["B", "L", "M", "SS", "NS", "BS", "NULL"] {
+                assert!(!object.contains_key(unsupported), "{name}: {unsupported}");
+            }
+        });
+    }
+}
+
+#[test]
+fn producers_are_told_every_error_that_an_event_can_end_with() {
+    let file = template::root().join("docs/producers.md");
+    let told = std::fs::read_to_string(file).unwrap();
+    let (_, told) = told.split_once("| error | what is wrong |").unwrap();
+    let (told, _) = told.split_once("\n\n").unwrap();
+    let fails = states(&load()).into_iter();
+    let fails = fails.filter_map(|(_, state)| Some(state["Error"].as_str()?.to_owned()));
+    let own = errors::LOOK_UP_SUBSCRIPTIONS
+        .iter()
+        .chain(errors::PREPARE_CALLS);
+    let own = own.chain(STATES_ERRORS).map(|name| (*name).to_owned());
+    for name in own.chain(fails) {
+        assert!(told.contains(&format!("`{name}`")), "{name}");
+    }
+    // Those of AWS's services and runtimes are as many as there are; they are told by family.
+    for family in ["Lambda.", "DynamoDB.", "SQS.", "Sandbox.", "Runtime."] {
+        assert!(told.contains(&format!("`{family}…`")), "{family}");
+    }
 }
 
 #[test]
@@ -438,9 +705,9 @@ fn what_is_recorded_is_what_the_look_up_says() {
 }
 
 #[test]
-fn only_parking_reads_the_event() {
+fn only_what_keeps_a_failed_event_reads_it() {
     for (name, state) in top_level(&load()) {
-        if name == "ParkEvent" {
+        if name == "SendToFailedEvents" {
             continue;
         }
         each_text(&state, &mut |text| {
@@ -538,6 +805,35 @@ fn function_of(state: &Value) -> Option<String> {
     Some(format!("{id}Function"))
 }
 
+/// The error names of a Task's function.
+fn function_errors(state: &Value) -> Option<&'static [&'static str]> {
+    Some(match function_of(state)?.as_str() {
+        "LookUpSubscriptionsFunction" => errors::LOOK_UP_SUBSCRIPTIONS,
+        "PrepareCallsFunction" => errors::PREPARE_CALLS,
+        "RecoverDeliveriesFunction" => errors::RECOVER_DELIVERIES,
+        other => panic!("no list of the errors of {other}"),
+    })
+}
+
+/// The value of an expression that joins texts and fields of the execution's input, as
+/// `JSONata` would: what is no text is its JSON, what is not there is nothing.
+fn concatenated(expression: &str, input: &Value) -> String {
+    let expression = expression.strip_prefix("{% ").unwrap();
+    let parts = expression.strip_suffix(" %}").unwrap().split(" & ");
+    let value = |part: &str| {
+        if let Some(text) = part.strip_prefix('\'') {
+            return text.strip_suffix('\'').unwrap().to_owned();
+        }
+        let field = part.strip_prefix("$states.context.Execution.Input.");
+        match &input[field.unwrap()] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        }
+    };
+    parts.map(value).collect()
+}
+
 fn error_names(handler: &Value) -> Vec<String> {
     let names = handler["ErrorEquals"].as_array().unwrap();
     names
@@ -546,18 +842,57 @@ fn error_names(handler: &Value) -> Vec<String> {
         .collect()
 }
 
-/// How long a Task takes when every attempt times out and every delay is the longest.
+/// The longest delays of a retrier. Full jitter waits between nothing and each.
+fn delays(retrier: &Value) -> Vec<f64> {
+    let mut delay = retrier["IntervalSeconds"].as_f64().unwrap();
+    let longest = retrier["MaxDelaySeconds"].as_f64().unwrap();
+    let rate = retrier["BackoffRate"].as_f64().unwrap();
+    let next = |_| {
+        let this = delay.min(longest);
+        delay *= rate;
+        this
+    };
+    (0..retrier["MaxAttempts"].as_u64().unwrap())
+        .map(next)
+        .collect()
+}
+
+/// How likely it is that waits, each between nothing and its longest, sum to less than this.
+fn probability_of_less(longest: &[f64], seconds: f64) -> f64 {
+    const PER_SECOND: f64 = 20.0;
+    // The distribution of the sum so far, in steps of 50 ms.
+    let mut sums = vec![1.0];
+    for longest in longest {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few thousand"
+        )]
+        let steps = (longest * PER_SECOND) as usize;
+        let mut next = vec![0.0; sums.len() + steps];
+        for (sum, probability) in sums.iter().enumerate() {
+            for step in 0..=steps {
+                #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+                let share = (steps + 1) as f64;
+                next[sum + step] += probability / share;
+            }
+        }
+        sums = next;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few thousand"
+    )]
+    let end = (seconds * PER_SECOND) as usize;
+    sums.iter().take(end).sum()
+}
+
+/// How long a Task takes when every try times out and every delay is the longest.
 fn worst_case_seconds(state: &Value) -> f64 {
     let timeout = state["TimeoutSeconds"].as_f64().unwrap();
-    let mut total = timeout;
-    for retrier in state["Retry"].as_array().unwrap() {
-        let mut delay = retrier["IntervalSeconds"].as_f64().unwrap_or_default();
-        for _ in 0..retrier["MaxAttempts"].as_u64().unwrap() {
-            total += timeout + delay.min(retrier["MaxDelaySeconds"].as_f64().unwrap());
-            delay *= retrier["BackoffRate"].as_f64().unwrap();
-        }
-    }
-    total
+    let delays = delays(state["Retry"].as_array().unwrap().last().unwrap());
+    timeout + delays.iter().map(|delay| timeout + delay).sum::<f64>()
 }
 
 /// Asserts that the states of one level can all be reached from its start, that

@@ -1,5 +1,5 @@
 //! What an operator does after something of ours failed, with the `webhooks`
-//! command line: what was parked or lost is delivered, once.
+//! command line: what was set aside or lost is delivered, once.
 //!
 //! These tests pause the delivery queue and take from queues that all tests share.
 //! Each runs alone.
@@ -41,7 +41,7 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
     let errors = &queue(&listed, "events")["errors"];
     assert!(errors.to_string().contains("CorruptItem"), "{listed}");
 
-    // It fails again, and is parked again.
+    // It fails again, and goes back to the failed-events queue.
     let (outcome, _) = webhooks(&["dlq", "redrive", "events"]).await?;
     assert_eq!(outcome, Outcome::Complete);
     queue_message_with(&test.stack, queue_url, &test.customer).await?;

@@ -61,6 +61,27 @@ pub struct Execution {
     pub error: Option<String>,
     /// The error's text.
     pub cause: Option<String>,
+    /// The name of the error for which its event was sent to the failed-events queue. Such an
+    /// execution has succeeded: it has kept its event.
+    pub event_error: Option<String>,
+}
+
+/// The output of an execution that has sent its event to the failed-events queue.
+#[derive(Deserialize)]
+struct SentToFailedEvents {
+    status: String,
+    error: String,
+}
+
+impl SentToFailedEvents {
+    /// As `webhook-delivery.asl.json` has it.
+    const STATUS: &str = "sent to the failed-events queue";
+
+    /// The error, if this is the output of such an execution.
+    fn error(output: &str) -> Option<String> {
+        let output: Self = serde_json::from_str(output).ok()?;
+        (output.status == Self::STATUS).then_some(output.error)
+    }
 }
 
 /// A deployed stack.
@@ -271,6 +292,7 @@ impl Stack {
             },
             error: output.error,
             cause: output.cause,
+            event_error: output.output.as_deref().and_then(SentToFailedEvents::error),
         })
     }
 }

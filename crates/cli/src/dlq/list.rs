@@ -103,7 +103,7 @@ impl Kind {
     fn error(self, message: &Message) -> Option<(&str, &str)> {
         let (name, cause) = match self {
             Self::Deliveries => return None,
-            // As the workflow's `ParkEvent` writes them.
+            // As the workflow's `SendToFailedEvents` writes them.
             Self::Events => ("error", "cause"),
             // As EventBridge writes them.
             Self::Rule => ("ERROR_CODE", "ERROR_MESSAGE"),

@@ -43,6 +43,7 @@ struct Started {
     execution_arn: String,
     /// As AWS says it, in lower case; `unknown` where it does not say.
     status: String,
+    /// What was wrong with the execution, or with its event.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +79,7 @@ impl Start {
         }
         printer.print(&started)?;
         Ok(match started.status.as_str() {
+            _ if started.error.is_some() => Outcome::Incomplete,
             "succeeded" | "unknown" => Outcome::Complete,
             "running" if self.no_wait => Outcome::Complete,
             _ => Outcome::Incomplete,
@@ -129,7 +131,7 @@ impl Started {
             ExecutionStatus::Failed => "failed".to_owned(),
             ExecutionStatus::Other(name) => name.to_lowercase(),
         };
-        self.error = execution.error;
+        self.error = execution.error.or(execution.event_error);
         self.cause = execution.cause;
     }
 }
@@ -137,6 +139,9 @@ impl Started {
 impl Report for Started {
     fn text(&self, style: Style) -> String {
         let (tone, status) = match self.status.as_str() {
+            "succeeded" if self.error.is_some() => {
+                (Tone::Bad, "sent the event to the failed-events queue")
+            }
             "succeeded" => (Tone::Good, "succeeded"),
             "running" => (Tone::Waiting, "running"),
             "unknown" => (
@@ -152,8 +157,11 @@ impl Report for Started {
         facts.maybe("cause", self.cause.as_deref().map(one_line));
         let rest = match (&self.message, self.message_id) {
             (Some(message), _) => format!("\n{}", messages::text(message, style)),
+            (None, _) if self.status == "succeeded" && self.error.is_some() => hint(
+                "The event is in the failed-events queue: `webhooks dlq list`. Change it, and start it again.",
+            ),
             (None, _) if self.error.is_some() => {
-                hint("The event is parked: `webhooks dlq list`. Change it, and start it again.")
+                hint("The event was not kept: it is in the archive of the bus, if it came by it.")
             }
             (None, Some(id)) if self.status == "running" => hint(format!(
                 "`webhooks messages show {id} --wait` shows what becomes of it."
