@@ -1,0 +1,253 @@
+//! Each Retry and each Catch of both definitions: every state is made to fail with every
+//! error that its definition names, and with the kinds that AWS reports beside them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use webhooks_client::ExecutionStatus;
+
+use crate::failed_events::failed_event;
+use crate::fixture::Fixture;
+use crate::machine::{Machine, Run, Task, by_second_interpreter};
+
+/// More at once only wait for the same functions.
+const RUNS_AT_ONCE: usize = 8;
+
+/// An error that no definition names.
+const UNNAMED: &str = "Unnamed";
+
+static EVENTS: AtomicU32 = AtomicU32::new(0);
+
+fn new_event(test: &Fixture) -> Value {
+    let number = EVENTS.fetch_add(1, Ordering::Relaxed).to_string();
+    test.envelope(&number, "order.created", json!({"number": number}))
+}
+
+/// One run for each error of each chosen Task.
+async fn for_each_error(
+    machine: &Machine,
+    after_failure: bool,
+    judge: impl AsyncFn(&Task, &str) -> Result<()>,
+) -> Result<()> {
+    let tasks: Vec<Task> = machine.tasks();
+    let cases = tasks
+        .iter()
+        .filter(|task| task.after_failure == after_failure);
+    let cases: Vec<_> = cases
+        .flat_map(|task| task.errors().into_iter().map(move |error| (task, error)))
+        .collect();
+    assert!(!cases.is_empty());
+    stream::iter(&cases)
+        .map(|(task, error)| judge(task, error))
+        .buffer_unordered(RUNS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Holds that the state was tried as often as its Retry says, after no longer waits.
+fn assert_waits(run: &Run, task: &Task, error: &str) {
+    if !by_second_interpreter() {
+        return;
+    }
+    let longest = task.longest_waits(error);
+    assert_eq!(run.waits.len(), longest.len(), "{error}: {run:#?}");
+    for (wait, longest) in run.waits.iter().zip(longest) {
+        assert!(
+            *wait <= longest,
+            "{error}: {wait:?} of {longest:?}, {run:#?}"
+        );
+    }
+    // By chance alone a wait is shorter than a millisecond.
+    let waited = run.waits.iter().any(|wait| !wait.is_zero());
+    assert!(waited || run.waits.is_empty(), "{run:#?}");
+}
+
+/// The states that come after the last of this name.
+fn after<'a>(run: &'a Run, state: &str) -> &'a [String] {
+    let last = run.entered.iter().rposition(|name| name == state);
+    last.map_or(&[], |last| &run.entered[last + 1..])
+}
+
+/// A plan for one failure more than is retried.
+fn for_good(task: &Task, error: &str) -> String {
+    let attempts = task.longest_waits(error).len() + 1;
+    format!("{}={error}*{attempts}", task.name)
+}
+
+/// A plan that fails a Task of the usual way for good, so that the others come into play.
+fn to_the_failure_states(machine: &Machine) -> String {
+    let tasks = machine.tasks();
+    let usual = tasks
+        .iter()
+        .find(|task| !task.after_failure && task.after(UNNAMED).is_some());
+    for_good(usual.unwrap(), UNNAMED)
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_however_often_a_state_is_retried() -> Result<()> {
+    let test = Fixture::new("retried").await?;
+    let created = test.subscribe("/a").await?;
+    let machine = Machine::load(&test.stack, "StateMachineArn").await?;
+    let usual = machine.run(&test, &new_event(&test), "").await?;
+    for_each_error(&machine, false, async |task, error| {
+        let attempts = task.longest_waits(error).len();
+        if attempts == 0 {
+            return Ok(());
+        }
+        let event = new_event(&test);
+        let plan = format!("{}={error}*{attempts}", task.name);
+        let run = machine.run(&test, &event, &plan).await?;
+        assert_eq!(run.status, ExecutionStatus::Succeeded, "{plan}: {run:#?}");
+        assert_eq!(run.entered, usual.entered, "{plan}");
+        assert_waits(&run, task, error);
+        let message = test.message_of(&event).to_string();
+        test.settled_delivery(&message, &created).await?;
+        let requests = test.receiver.requests_to("/a");
+        let made = requests
+            .iter()
+            .filter(|request| request.webhook_id() == message);
+        assert_eq!(made.count(), 1, "{plan}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_retried_any_more_goes_where_its_catch_says() -> Result<()> {
+    let test = Fixture::new("caught").await?;
+    test.subscribe("/a").await?;
+    let machine = Machine::load(&test.stack, "StateMachineArn").await?;
+    let usual = machine.run(&test, &new_event(&test), "").await?;
+    for_each_error(&machine, false, async |task, error| {
+        let event = new_event(&test);
+        let plan = for_good(task, error);
+        let run = machine.run(&test, &event, &plan).await?;
+        assert_waits(&run, task, error);
+        assert_eq!(run.status, ExecutionStatus::Succeeded, "{plan}: {run:#?}");
+        let next = task
+            .after(error)
+            .unwrap_or_else(|| panic!("{plan}: not caught"));
+        if task.state["Next"] == *next {
+            // As if it had succeeded.
+            assert_eq!(run.entered, usual.entered, "{plan}");
+            return Ok(());
+        }
+        if by_second_interpreter() {
+            assert_eq!(after(&run, &task.name)[0], next, "{plan}: {run:#?}");
+        }
+        assert!(run.entered.contains(&next), "{plan}: {run:#?}");
+        let kept = failed_event(&test.stack, |kept| {
+            kept.attributes.get("execution") == Some(&run.arn)
+        });
+        let kept = kept.await?;
+        assert_eq!(kept.attributes["error"], error, "{plan}: {kept:?}");
+        assert!(!kept.attributes["cause"].is_empty(), "{plan}: {kept:?}");
+        assert_eq!(serde_json::from_str::<Value>(&kept.body)?, event, "{plan}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_failed_event_is_kept_however_often_that_is_retried_or_the_execution_fails() -> Result<()>
+{
+    let test = Fixture::new("kept").await?;
+    let machine = Machine::load(&test.stack, "StateMachineArn").await?;
+    let first = to_the_failure_states(&machine);
+    let first_waits = machine.tasks()[0].longest_waits(UNNAMED).len();
+    for_each_error(&machine, true, async |task, error| {
+        let longest = task.longest_waits(error);
+        let retried = format!("{first},{}={error}*{}", task.name, longest.len());
+        let run = machine.run(&test, &new_event(&test), &retried).await?;
+        assert_eq!(
+            run.status,
+            ExecutionStatus::Succeeded,
+            "{retried}: {run:#?}"
+        );
+        if by_second_interpreter() {
+            assert!(run.waits.len() >= longest.len(), "{retried}: {run:#?}");
+            let last = run.waits.len() - longest.len();
+            for (wait, longest) in run.waits[last..].iter().zip(&longest) {
+                assert!(wait <= longest, "{retried}: {run:#?}");
+            }
+        }
+        failed_event(&test.stack, |kept| {
+            kept.attributes.get("execution") == Some(&run.arn)
+        })
+        .await?;
+
+        let given_up = format!("{first},{}", for_good(task, error));
+        let run = machine.run(&test, &new_event(&test), &given_up).await?;
+        assert_eq!(run.status, ExecutionStatus::Failed, "{given_up}: {run:#?}");
+        let next = task.after(error);
+        let states = after(&run, &task.name);
+        assert_eq!(states.first(), next.as_ref(), "{given_up}: {run:#?}");
+        Ok(())
+    })
+    .await?;
+    assert!(first_waits > 0, "{first}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_of_a_recovery_is_retried_and_its_failure_is_recorded() -> Result<()> {
+    let test = Fixture::new("recovery-states").await?;
+    let created = test.subscribe("/a").await?;
+    let machine = Machine::load(&test.stack, "RecoveryStateMachineArn").await?;
+    let subscription = created.subscription.id.as_str();
+    let request = json!({"since": "2026-01-01T00:00:00Z"});
+    let path = [
+        "customers",
+        &test.customer,
+        "subscriptions",
+        subscription,
+        "recover",
+    ];
+    let started = test
+        .api
+        .request(http::Method::POST, &path, &[], Some(&request))
+        .await?;
+    let started: Value = serde_json::from_str(&started.text())?;
+    let input = json!({
+        "customerId": test.customer,
+        "subscriptionId": subscription,
+        "recoveryId": started["id"],
+    });
+    let usual = machine.run(&test, &input, "").await?;
+    assert_eq!(usual.status, ExecutionStatus::Succeeded, "{usual:#?}");
+    for_each_error(&machine, false, async |task, error| {
+        let attempts = task.longest_waits(error).len();
+        let plan = format!("{}={error}*{attempts}", task.name);
+        let run = machine.run(&test, &input, &plan).await?;
+        assert_eq!(run.status, ExecutionStatus::Succeeded, "{plan}: {run:#?}");
+        assert_eq!(run.entered, usual.entered, "{plan}");
+        assert_waits(&run, task, error);
+
+        let plan = for_good(task, error);
+        let run = machine.run(&test, &input, &plan).await?;
+        let next = task.after(error);
+        assert_eq!(
+            after(&run, &task.name).first(),
+            next.as_ref(),
+            "{plan}: {run:#?}"
+        );
+        assert_waits(&run, task, error);
+        Ok(())
+    })
+    .await?;
+    let first = to_the_failure_states(&machine);
+    for_each_error(&machine, true, async |task, error| {
+        let plan = format!("{first},{}", for_good(task, error));
+        let run = machine.run(&test, &input, &plan).await?;
+        let next = task.after(error);
+        assert_eq!(
+            after(&run, &task.name).first(),
+            next.as_ref(),
+            "{plan}: {run:#?}"
+        );
+        Ok(())
+    })
+    .await
+}
