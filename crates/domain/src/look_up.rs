@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::Lane;
 use crate::errors;
 use crate::event::{EventError, EventReader};
-use crate::filter::FilterError;
 use crate::ids::SubscriptionId;
 use crate::message::{self, Message, Payload, PayloadError};
 use crate::payload_format::PayloadFormat;
@@ -98,14 +97,6 @@ pub enum LookUpError {
     /// The payload that the workflow passed back cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A stored filter cannot be evaluated.
-    #[error("filter of {subscription} cannot be evaluated")]
-    Filter {
-        /// Whose filter it is.
-        subscription: SubscriptionId,
-        /// What the matcher says.
-        source: FilterError,
-    },
 }
 
 impl LookUpError {
@@ -114,7 +105,7 @@ impl LookUpError {
         match self {
             Self::Event(error) => error.error_type(),
             Self::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
-            Self::Store(StoreError::Corrupt { .. }) | Self::Filter { .. } => errors::CORRUPT_ITEM,
+            Self::Store(StoreError::Corrupt { .. }) => errors::CORRUPT_ITEM,
             Self::Payload(_) => errors::INVALID_INPUT,
         }
     }
@@ -149,21 +140,22 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                 .directory
                 .page(&message.customer_id, after.as_ref(), READ_LIMIT)
                 .await?;
-            for subscription in &read.subscriptions {
+            for (id, subscription) in read.in_order() {
                 has_any = true;
                 if matched.len() == wanted {
                     break 'pages after;
                 }
-                after = Some(subscription.id);
-                let wants =
-                    subscription
-                        .wants(&message, detail)
-                        .map_err(|source| LookUpError::Filter {
-                            subscription: subscription.id,
-                            source,
-                        })?;
-                if wants {
-                    matched.push(MatchedSubscription::from(subscription));
+                after = Some(id);
+                let wants = |of: &Subscription| of.wants(&message, detail);
+                // What is wrong with one is its own failure: its delivery is recorded, and fails.
+                match subscription {
+                    Ok(whole) if wants(whole).unwrap_or(true) => {
+                        matched.push(MatchedSubscription::from(whole));
+                    }
+                    Err(broken) if broken.may_want(&message, wants) => {
+                        matched.push(MatchedSubscription::from(&broken.readable));
+                    }
+                    Ok(_) | Err(_) => {}
                 }
             }
             if !read.has_more {
