@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, DropReason, Duty, Hint, Terms, Verdict};
+use crate::delivery::{
+    Attempt, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Terms, Verdict,
+};
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
 use crate::health::{HealthChange, Sign};
@@ -36,6 +38,9 @@ pub use look_after::Care;
 
 /// How we name ourselves to an endpoint.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// What becomes of a delivery whose subscription cannot be read.
+const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
 
 /// A failure of ours. The message goes back to the queue.
 #[derive(Debug, thiserror::Error)]
@@ -191,12 +196,17 @@ where
                 Ok(Some(Report::PutOff(PutOff::NotDue)))
             }
             Duty::Attempt(number) => {
-                let subscription = self
-                    .table
-                    .get(&delivery.customer_id, &id.subscription)
-                    .await?;
-                let entrance = self.enter(hint, &delivery, &message, subscription);
-                let pass = match entrance.await? {
+                let subscription = self.table.get(&delivery.customer_id, &id.subscription);
+                let entrance = match subscription.await {
+                    Ok(Some(found)) if !found.has_readable_filter() => {
+                        self.settle(&delivery, UNREADABLE).await?
+                    }
+                    Ok(found) => self.enter(hint, &delivery, &message, found).await?,
+                    // That is the subscription's own failure, and trying again does not help.
+                    Err(StoreError::Corrupt { .. }) => self.settle(&delivery, UNREADABLE).await?,
+                    Err(failure) => return Err(failure.into()),
+                };
+                let pass = match entrance {
                     Entrance::Open(pass) => pass,
                     Entrance::Closed(report) => return Ok(Some(*report)),
                     Entrance::Overtaken => return Ok(None),
@@ -215,7 +225,16 @@ where
                     // What cannot be left is free again when its time is over.
                     let _ = self.table.leave(&id.subscription, slot, held).await;
                 }
-                let report = report?;
+                let report = match report {
+                    // A secret that was changed in the table, or sealed for something else.
+                    Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
+                        return Ok(match self.settle(&delivery, UNREADABLE).await? {
+                            Entrance::Closed(report) => Some(*report),
+                            Entrance::Open(_) | Entrance::Overtaken => None,
+                        });
+                    }
+                    report => report?,
+                };
                 let overtaken = matches!(
                     report,
                     Report::Attempted {

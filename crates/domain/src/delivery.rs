@@ -84,6 +84,8 @@ pub enum FailureReason {
     Expired,
     /// It was a test, which is attempted once.
     TestFailed,
+    /// Its subscription is stored in a form that cannot be read.
+    SubscriptionUnreadable,
 }
 
 /// Why a delivery is not owed any more.
@@ -120,6 +122,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::EndpointGone) => Some("endpointGone"),
             Self::Failed(FailureReason::Expired) => Some("expired"),
             Self::Failed(FailureReason::TestFailed) => Some("testFailed"),
+            Self::Failed(FailureReason::SubscriptionUnreadable) => Some("subscriptionUnreadable"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
             Self::Pending | Self::Held | Self::Succeeded => None,
         }
@@ -135,6 +138,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::EndpointGone),
             Self::Failed(FailureReason::Expired),
             Self::Failed(FailureReason::TestFailed),
+            Self::Failed(FailureReason::SubscriptionUnreadable),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
         ]
         .into_iter()
@@ -266,6 +270,7 @@ pub(crate) mod tests {
             DeliveryStatus::Failed(FailureReason::EndpointGone),
             DeliveryStatus::Failed(FailureReason::Expired),
             DeliveryStatus::Failed(FailureReason::TestFailed),
+            DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
         ] {
             let back = DeliveryStatus::from_words(status.as_str(), status.reason());

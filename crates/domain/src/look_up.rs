@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::Lane;
 use crate::errors;
 use crate::event::{EventError, EventReader};
-use crate::filter::{Document, FilterError};
+use crate::filter::Document;
 use crate::ids::SubscriptionId;
 use crate::message::{self, Message, Payload, PayloadError};
 use crate::payload_format::PayloadFormat;
@@ -102,14 +102,6 @@ pub enum LookUpError {
     /// The payload that the workflow passed back cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A stored filter cannot be evaluated.
-    #[error("filter of {subscription} cannot be evaluated")]
-    Filter {
-        /// Whose filter it is.
-        subscription: SubscriptionId,
-        /// What the matcher says.
-        source: FilterError,
-    },
 }
 
 impl LookUpError {
@@ -118,7 +110,7 @@ impl LookUpError {
         match self {
             Self::Event(error) => error.error_type(),
             Self::Store(StoreError::Unavailable { .. }) => errors::STORE_UNAVAILABLE,
-            Self::Store(StoreError::Corrupt { .. }) | Self::Filter { .. } => errors::CORRUPT_ITEM,
+            Self::Store(StoreError::Corrupt { .. }) => errors::CORRUPT_ITEM,
             Self::Payload(_) => errors::INVALID_INPUT,
         }
     }
@@ -155,21 +147,26 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                 .directory
                 .page(&message.customer_id, after.as_ref(), READ_LIMIT)
                 .await?;
-            for subscription in &read.subscriptions {
+            for (id, subscription) in read.in_order() {
                 has_any = true;
                 if matched.len() == wanted || steps >= MAX_STEPS_PER_PAGE {
                     break 'pages after;
                 }
-                after = Some(subscription.id);
-                let answer = subscription.wants(&message, &detail).map_err(|source| {
-                    LookUpError::Filter {
-                        subscription: subscription.id,
-                        source,
+                after = Some(id);
+                let mut wants = |of: &Subscription| {
+                    let answer = of.wants(&message, &detail)?;
+                    steps += answer.steps;
+                    Ok(answer.is_wanted)
+                };
+                // What is wrong with one is its own failure: its delivery is recorded, and fails.
+                match subscription {
+                    Ok(whole) if wants(whole).unwrap_or(true) => {
+                        matched.push(MatchedSubscription::from(whole));
                     }
-                })?;
-                steps += answer.steps;
-                if answer.is_wanted {
-                    matched.push(MatchedSubscription::from(subscription));
+                    Err(broken) if broken.may_want(&message, &mut wants) => {
+                        matched.push(MatchedSubscription::from(&broken.readable));
+                    }
+                    Ok(_) | Err(_) => {}
                 }
             }
             if !read.has_more {

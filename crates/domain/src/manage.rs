@@ -32,7 +32,7 @@ use crate::ports::{
 use crate::quota::{Quota, Usage};
 use crate::retry::RetryPolicy;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
-use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
@@ -309,9 +309,10 @@ where
         loop {
             let page = self.table.page(customer, after.as_ref(), COUNTED_AT_ONCE);
             let page = page.await?;
-            for subscription in &page.subscriptions {
+            for (id, subscription) in page.in_order() {
+                let subscription = subscription.unwrap_or_else(|broken| &broken.readable);
                 usage = usage + Usage::of(subscription);
-                after = Some(subscription.id);
+                after = Some(id);
             }
             if !page.has_more {
                 return Ok(usage);
@@ -382,7 +383,12 @@ where
         precondition: &Precondition,
         change: SubscriptionChange,
     ) -> Result<Updated, ManageError> {
-        let before = self.show_for_change(customer, id, precondition).await?;
+        let before = match self.show_for_change(customer, id, precondition).await {
+            Err(ManageError::Store(StoreError::Corrupt { .. })) => {
+                return self.repair(customer, id, precondition, change).await;
+            }
+            shown => shown?,
+        };
         let makes_active = change.status == Some(SubscriptionStatus::Active);
         let mut changed = self.changed(&before, change).await?;
         let starts_anew = makes_active || !changed.has_endpoint_of(&before);
@@ -422,6 +428,48 @@ where
             before,
             subscription,
         })
+    }
+
+    /// Changes a subscription of which not everything can be read: the change must name that.
+    async fn repair(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+        change: SubscriptionChange,
+    ) -> Result<Updated, ManageError> {
+        let broken = self.broken(customer, id, precondition).await?;
+        let left = broken.problems.iter();
+        let left = left.filter(|problem| !change.names(&problem.field)).next();
+        if let Some(FieldError { field, problem }) = left {
+            let problem =
+                format!("is stored in a form that cannot be read ({problem}): give it anew");
+            return Err(FieldError::new(field, problem).into());
+        }
+        let before = broken.readable;
+        let mut changed = self.changed(&before, change).await?;
+        changed.health = Health::default();
+        changed.updated_at = self.clock.now();
+        changed.version += 1;
+        let fate = HealthFate::Forgotten;
+        let subscription = self.replace(&before, changed, fate, precondition).await?;
+        Ok(Updated {
+            before,
+            subscription,
+        })
+    }
+
+    async fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+    ) -> Result<BrokenSubscription, ManageError> {
+        match self.table.broken(customer, id).await? {
+            Some(broken) if precondition.holds_for(broken.readable.version) => Ok(broken),
+            Some(_) => Err(ManageError::PreconditionFailed { subscription: *id }),
+            None => Err(overtaken(*id, precondition)),
+        }
     }
 
     /// The subscription with the fields of the change, and the version that it has.
@@ -474,10 +522,13 @@ where
     ) -> Result<SealedSecrets, ManageError> {
         let (customer, id) = (&current.customer_id, &current.id);
         let stored = &current.secrets;
-        if stored.iter().count() == 1
-            && self.vault.open(stored.current(), customer, id).await? == *secret
-        {
-            return Ok(stored.clone());
+        if stored.iter().count() == 1 {
+            match self.vault.open(stored.current(), customer, id).await {
+                Ok(same) if same == *secret => return Ok(stored.clone()),
+                // One that cannot be opened is replaced.
+                Ok(_) | Err(VaultError::NotOurs { .. }) => {}
+                Err(failure) => return Err(failure.into()),
+            }
         }
         let version = stored.next_version();
         let sealed = self.vault.seal(secret, customer, id, version).await?;
@@ -560,7 +611,12 @@ where
         id: &SubscriptionId,
         precondition: &Precondition,
     ) -> Result<(), ManageError> {
-        let mut current = self.show_for_change(customer, id, precondition).await?;
+        let mut current = match self.show_for_change(customer, id, precondition).await {
+            Err(ManageError::Store(StoreError::Corrupt { .. })) => {
+                self.broken(customer, id, precondition).await?.readable
+            }
+            shown => shown?,
+        };
         for _ in 0..MAX_TRIES {
             if self.table.remove(&current).await? == WriteOutcome::Written {
                 return Ok(());

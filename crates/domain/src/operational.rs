@@ -184,7 +184,8 @@ impl OperationalEvent {
             DeliveryStatus::Failed(
                 FailureReason::AttemptsExhausted
                 | FailureReason::EndpointGone
-                | FailureReason::Expired,
+                | FailureReason::Expired
+                | FailureReason::SubscriptionUnreadable,
             ) => Kind::DeliveryFailed,
             DeliveryStatus::Succeeded if owed.was_sent_again => Kind::DeliveryRecovered,
             _ => return None,

@@ -21,7 +21,7 @@ use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::limits::{Entered, EntryRequest, Slot, TurnRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
-use crate::subscription::Subscription;
+use crate::subscription::{BrokenSubscription, Subscription};
 use crate::timestamp::Timestamp;
 
 pub use recovery::{
@@ -126,8 +126,31 @@ pub trait LineStore {
 pub struct SubscriptionPage {
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
+    /// Those of which not everything can be read. They do not hide the others.
+    pub broken: Vec<BrokenSubscription>,
     /// Whether there may be more after the last of them.
     pub has_more: bool,
+}
+
+impl SubscriptionPage {
+    /// All of them, in the order of their ids.
+    pub fn in_order(
+        &self,
+    ) -> impl Iterator<Item = (SubscriptionId, Result<&Subscription, &BrokenSubscription>)> {
+        let whole = self.subscriptions.iter().map(|whole| (whole.id, Ok(whole)));
+        let broken = self
+            .broken
+            .iter()
+            .map(|broken| (broken.readable.id, Err(broken)));
+        let mut all: Vec<_> = whole.chain(broken).collect();
+        all.sort_by_key(|(id, _)| *id);
+        all.into_iter()
+    }
+
+    /// The last of them.
+    pub fn last_id(&self) -> Option<SubscriptionId> {
+        self.in_order().last().map(|(id, _)| id)
+    }
 }
 
 /// Lists the subscriptions of a customer.

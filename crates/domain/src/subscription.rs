@@ -1,5 +1,9 @@
 //! A subscription: a customer's endpoint, what it wants, and how it is signed for.
 
+mod broken;
+
+pub use broken::BrokenSubscription;
+
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Answer, Document, Filter, FilterError};
 use crate::health::Health;
@@ -164,6 +168,15 @@ impl Subscription {
         self.filter
             .as_ref()
             .map_or(Ok(without_filter(true)), |filter| filter.answer(detail))
+    }
+}
+
+impl Subscription {
+    /// Whether its filter is one that can be evaluated. One that was stored under other rules
+    /// may not be.
+    pub fn has_readable_filter(&self) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.matches("{}").is_ok())
     }
 }
 

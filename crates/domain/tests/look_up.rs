@@ -250,3 +250,39 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+/// What is wrong with one subscription hides no other, and its own delivery is recorded.
+#[test]
+fn a_subscription_that_cannot_be_read_stops_no_other() {
+    let world = World::default();
+    let customer = samples::customer("acme");
+    for number in 1..=4 {
+        let wanted = if number == 3 { "invoice.*" } else { "order.*" };
+        insert(
+            &world,
+            &wants(samples::subscription("acme", number), wanted),
+        );
+    }
+    let id = samples::subscription_id;
+    world.break_subscription(&customer, id(1), "url");
+    world.break_subscription(&customer, id(3), "secret");
+    let found = |world: &World| -> Vec<_> {
+        let page = run(world, EVENT).unwrap();
+        page.subscriptions.iter().map(|found| found.id).collect()
+    };
+    assert_eq!(found(&world), [id(1), id(2), id(4)]);
+    // What it wants cannot be told: its delivery is recorded, and fails.
+    world.break_subscription(&customer, id(3), "eventTypes");
+    assert_eq!(found(&world), [id(1), id(2), id(3), id(4)]);
+
+    // A filter that was stored under other rules.
+    let filter = Filter::from_stored("{".to_owned());
+    insert(
+        &world,
+        &Subscription {
+            filter: Some(filter),
+            ..samples::subscription("acme", 5)
+        },
+    );
+    assert_eq!(found(&world).last(), Some(&id(5)));
+}

@@ -633,3 +633,51 @@ fn a_change_is_made_to_the_version_that_it_names_only() {
     let gone = delete(version(3));
     assert!(matches!(gone, Err(ManageError::NotFound { .. })));
 }
+
+#[test]
+fn what_cannot_be_read_is_listed_as_broken_and_can_be_repaired_or_deleted() {
+    let world = World::default();
+    let manage = manage(&world);
+    let customer = samples::customer("acme");
+    let (first, _) = create(&manage, BODY).unwrap();
+    let (second, _) = create(&manage, BODY).unwrap();
+    let (good, _) = create(&manage, BODY).unwrap();
+    world.break_subscription(&customer, first.id, "url");
+    world.break_subscription(&customer, second.id, "secret");
+    let page = manage
+        .list(&customer, None, 10)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let whole: Vec<_> = page.subscriptions.iter().map(|whole| whole.id).collect();
+    assert_eq!(whole, [good.id]);
+    assert_eq!(page.broken.len(), 2);
+    assert_eq!(page.in_order().count(), 3);
+    assert!(page.in_order().map(|(id, _)| id).is_sorted());
+
+    let update = |id, precondition: &Precondition, body: &str| {
+        let updated = manage.update(&customer, id, precondition, change(body));
+        updated.now_or_never().unwrap()
+    };
+    match update(&first.id, &Precondition::None, PAUSE) {
+        Err(ManageError::Field(error)) => assert_eq!(error.field, "url"),
+        other => panic!("{other:?}"),
+    }
+    let corrected = r#"{"url":"https://example.com/corrected"}"#;
+    let stale = update(&first.id, &Precondition::OneOf(vec![7]), corrected);
+    assert!(matches!(stale, Err(ManageError::PreconditionFailed { .. })));
+    let repaired = update(&first.id, &Precondition::None, corrected).unwrap();
+    let stored = manage.show(&customer, &first.id).now_or_never().unwrap();
+    assert_eq!(stored.unwrap(), repaired.subscription);
+    assert_eq!(repaired.subscription.version, 2);
+
+    let deleted = manage.delete(&customer, &second.id, &Precondition::None);
+    deleted.now_or_never().unwrap().unwrap();
+    let page = manage
+        .list(&customer, None, 10)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert_eq!((page.subscriptions.len(), page.broken.len()), (2, 0));
+    assert_eq!(world.usage(&customer).subscriptions, 2);
+}

@@ -15,9 +15,8 @@ use webhooks_domain::subscription::Subscription;
 use crate::DynamoStore;
 use crate::deliveries::message_is_missing;
 use crate::gather::{Answers, Gather};
-use crate::item::{
-    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, SubscriptionItem,
-};
+use crate::item::{DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY};
+use crate::lenient::whole;
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, key_text, text, to_attributes, unavailable,
 };
@@ -116,7 +115,7 @@ impl DynamoStore {
         const OPERATION: &str = "get subscription";
         let key = Key::subscription(customer, id);
         let store = self.clone();
-        let parse = into_domain::<SubscriptionItem, Subscription>;
+        let parse = whole;
         let read = move |keys| async move { store.read_each(keys, OPERATION, parse).await };
         let answers = gathered.subscriptions.read([key.clone()], read).await;
         let answers = answers.ok_or_else(|| panicked(OPERATION))?;

@@ -32,6 +32,7 @@ mod due_index;
 mod gather;
 mod gathered;
 mod idempotency;
+mod lenient;
 mod line;
 mod lists;
 mod overdue;

@@ -86,6 +86,16 @@ impl DynamoStore {
         key: Key,
         operation: &'static str,
     ) -> Result<Option<T>, StoreError> {
+        let item = self.get_attributes(key, operation).await?;
+        item.map(from_attributes).transpose()
+    }
+
+    /// The same, as it is stored.
+    pub(crate) async fn get_attributes(
+        &self,
+        key: Key,
+        operation: &'static str,
+    ) -> Result<Option<AttributeMap>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -95,8 +105,7 @@ impl DynamoStore {
             .send()
             .await
             .map_err(|error| unavailable(operation, error))?;
-        let item = output.item.filter(|item| self.is_in_force(item));
-        item.map(from_attributes).transpose()
+        Ok(output.item.filter(|item| self.is_in_force(item)))
     }
 
     /// The time, as the table counts the end of an item.

@@ -16,15 +16,16 @@ use webhooks_domain::ports::{
     WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
-use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    BrokenSubscription, DisabledReason, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::idempotency::record_of;
 use crate::item::{HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
-use crate::store::{
-    ABSENT, corrupt, into_domain, number, to_attributes, unavailable, write_outcome,
-};
+use crate::lenient::{read, whole};
+use crate::store::{ABSENT, AttributeMap, number, to_attributes, unavailable, write_outcome};
 use crate::transaction::built;
 use crate::usage::usage;
 
@@ -74,13 +75,22 @@ impl SubscriptionStore for DynamoStore {
             return self.get_gathered(gathered, customer, id).await;
         }
         let key = Key::subscription(customer, id);
-        let place = format!("{} {}", key.pk, key.sk);
-        let item: Option<SubscriptionItem> = self.get_item(key, "get subscription").await?;
-        item.map(|item| {
-            item.try_into()
-                .map_err(|problem: String| corrupt(&place, &problem))
-        })
-        .transpose()
+        let item = self.get_attributes(key, "get subscription").await?;
+        item.map(whole).transpose()
+    }
+
+    async fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<BrokenSubscription>, StoreError> {
+        let key = Key::subscription(customer, id);
+        let item = self.get_attributes(key, "get broken subscription").await?;
+        Ok(item
+            .map(read)
+            .transpose()?
+            .and_then(Result::err)
+            .map(|broken| *broken))
     }
 
     async fn replace(
@@ -135,8 +145,8 @@ impl SubscriptionStore for DynamoStore {
                 &read.customer_id,
                 &read.id,
             ))))
-            .condition_expression("version = :read")
-            .expression_attribute_values(":read", number(read.version));
+            .condition_expression(version_is(read.version))
+            .set_expression_attribute_values(version_value(read.version));
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
         let mut writes = vec![delete.build()];
         let freed = Usage::default() - Usage::of(read);
@@ -158,6 +168,19 @@ impl SubscriptionStore for DynamoStore {
     }
 }
 
+/// The condition that the stored version is this one. Of a broken subscription it may be
+/// unreadable, which is read as 0: then it only has to be there.
+fn version_is(version: u64) -> &'static str {
+    match version {
+        0 => "attribute_exists(pk)",
+        _ => "version = :read",
+    }
+}
+
+fn version_value(version: u64) -> Option<AttributeMap> {
+    (version > 0).then(|| AttributeMap::from([(":read".to_owned(), number(version))]))
+}
+
 fn put_item(put: PutBuilder) -> TransactWriteItem {
     TransactWriteItem::builder().put(built(put.build())).build()
 }
@@ -175,11 +198,12 @@ impl DynamoStore {
             .table_name(&self.table)
             .set_item(Some(to_attributes(&SubscriptionItem::from(subscription))))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
-            .expression_attribute_values(":read", number(version));
+            .set_expression_attribute_values(version_value(version));
+        let as_read = version_is(version);
         let put = match (health, health_condition(&subscription.health)) {
-            (HealthFate::Forgotten, _) => put.condition_expression("version = :read"),
-            (HealthFate::Kept, (as_read, value)) => {
-                let put = put.condition_expression(format!("version = :read AND {as_read}"));
+            (HealthFate::Forgotten, _) => put.condition_expression(as_read),
+            (HealthFate::Kept, (health_as_read, value)) => {
+                let put = put.condition_expression(format!("{as_read} AND {health_as_read}"));
                 match value {
                     Some(value) => put.expression_attribute_values(READ_HEALTH, value),
                     None => put,
@@ -299,14 +323,16 @@ impl SubscriptionDirectory for DynamoStore {
             .await
             .map_err(|error| unavailable("list subscriptions", error))?;
         let has_more = output.last_evaluated_key.is_some();
-        let subscriptions = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(into_domain::<SubscriptionItem, Subscription>)
-            .collect::<Result<_, _>>()?;
+        let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
+        for item in output.items.unwrap_or_default() {
+            match read(item)? {
+                Ok(whole) => subscriptions.push(whole),
+                Err(part) => broken.push(*part),
+            }
+        }
         Ok(SubscriptionPage {
             subscriptions,
+            broken,
             has_more,
         })
     }

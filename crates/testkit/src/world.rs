@@ -14,7 +14,7 @@ use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{Entered, EntryRequest, Line, Slot, TurnRequest};
-use webhooks_domain::manage::{IdempotencyKey, IdempotencyRecord};
+use webhooks_domain::manage::{FieldError, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
@@ -26,7 +26,9 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::Recovery;
-use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::faults::{Fault, Planted, Script};
@@ -41,6 +43,8 @@ struct State {
     now: Option<Timestamp>,
     skew_ms: i64,
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
+    /// What cannot be read of a subscription.
+    broken: BTreeMap<(CustomerId, SubscriptionId), Vec<FieldError>>,
     usage: BTreeMap<CustomerId, Usage>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, StoredMessage>,
@@ -130,6 +134,14 @@ impl World {
         let usage = state.usage.entry(subscription.customer_id.clone());
         let usage = usage.or_default();
         *usage = *usage + Usage::of(subscription) - before;
+    }
+
+    /// Lets a field of a subscription be unreadable.
+    pub fn break_subscription(&self, customer: &CustomerId, id: SubscriptionId, field: &str) {
+        let problem = FieldError::new(field, "is not one");
+        let mut state = self.state();
+        let problems = state.broken.entry((customer.clone(), id)).or_default();
+        problems.push(problem);
     }
 
     /// Deletes a subscription.
@@ -586,7 +598,32 @@ impl SubscriptionStore for World {
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
-        self.store(|state| state.subscriptions.get(&(customer.clone(), *id)).cloned())
+        let key = (customer.clone(), *id);
+        let (found, problems) = self.store(|state| {
+            let problems = state.broken.get(&key).cloned();
+            (state.subscriptions.get(&key).cloned(), problems)
+        })?;
+        match problems {
+            None => Ok(found),
+            Some(problems) => Err(StoreError::Corrupt {
+                key: id.to_string(),
+                problem: format!("{problems:?}"),
+            }),
+        }
+    }
+
+    async fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<BrokenSubscription>, StoreError> {
+        let key = (customer.clone(), *id);
+        self.store(|state| {
+            Some(BrokenSubscription {
+                problems: state.broken.get(&key)?.clone(),
+                readable: state.subscriptions.get(&key)?.clone(),
+            })
+        })
     }
 
     async fn replace(
@@ -620,6 +657,7 @@ impl SubscriptionStore for World {
             }
             *usage = *usage + growth;
             *stored = changed;
+            state.broken.remove(&key);
             ReplacementOutcome::Written
         })
     }
@@ -629,6 +667,7 @@ impl SubscriptionStore for World {
         self.store(|state| match state.subscriptions.get(&key) {
             Some(stored) if stored.version == read.version => {
                 state.subscriptions.remove(&key);
+                state.broken.remove(&key);
                 let usage = state.usage.entry(key.0).or_default();
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written
@@ -787,13 +826,19 @@ impl SubscriptionDirectory for World {
         };
         self.store(|state| {
             let mut range = state.subscriptions.range((start, Bound::Included(all.1)));
-            let subscriptions: Vec<_> = range
-                .by_ref()
-                .take(limit as usize)
-                .map(|(_, found)| found.clone())
-                .collect();
+            let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
+            for (key, found) in range.by_ref().take(limit as usize) {
+                match state.broken.get(key) {
+                    None => subscriptions.push(found.clone()),
+                    Some(problems) => broken.push(BrokenSubscription {
+                        readable: found.clone(),
+                        problems: problems.clone(),
+                    }),
+                }
+            }
             SubscriptionPage {
                 subscriptions,
+                broken,
                 has_more: range.next().is_some(),
             }
         })

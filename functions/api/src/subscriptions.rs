@@ -20,7 +20,7 @@ use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{
-    Description, DisabledReason, Subscription, SubscriptionStatus,
+    BrokenSubscription, Description, DisabledReason, Subscription, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -29,7 +29,7 @@ use crate::audit;
 use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
-use crate::pages::{CURSOR, LIMIT, LIMITS, Page, cursor_after};
+use crate::pages::{CURSOR, LIMIT, LIMITS};
 use crate::problem::Problem;
 
 pub(crate) const CUSTOMER_ID: &str = "customerId";
@@ -274,7 +274,51 @@ type NoStore = [(HeaderName, &'static str); 1];
 
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 
-pub(crate) type SubscriptionPage = Page<SubscriptionView>;
+/// A page of subscriptions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct SubscriptionPage {
+    data: Vec<SubscriptionView>,
+    /// Where the next page starts.
+    #[cfg_attr(test, schema(required = true))]
+    next_cursor: Option<String>,
+    /// Subscriptions of which not everything can be read. Nothing is sent to them, until a
+    /// `PATCH` names what cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schema(required = false))]
+    broken: Vec<BrokenView>,
+}
+
+/// A subscription of which not everything can be read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BrokenSubscription))]
+struct BrokenView {
+    #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
+    id: SubscriptionId,
+    /// What cannot be read, and why.
+    problem: String,
+    /// Where it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// Where it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<requests::Status>))]
+    status: Option<SubscriptionStatus>,
+}
+
+impl From<BrokenSubscription> for BrokenView {
+    fn from(broken: BrokenSubscription) -> Self {
+        let (url, status) = (broken.can_read("url"), broken.can_read("status"));
+        Self {
+            problem: broken.problem(),
+            id: broken.readable.id,
+            url: url.then(|| broken.readable.url.as_str().to_owned()),
+            status: status.then_some(broken.readable.status),
+        }
+    }
+}
 
 /// Create a subscription
 ///
@@ -338,15 +382,15 @@ pub(crate) async fn list(
     query.only(&[LIMIT, CURSOR])?;
     let (limit, after): (_, Option<SubscriptionId>) = query.page(LIMITS)?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
-    let subscriptions = page.subscriptions;
-    Ok(Json(Page {
-        next_cursor: cursor_after(&subscriptions, page.has_more, |subscription| {
-            subscription.id
-        }),
-        data: subscriptions
+    let last = page.last_id().filter(|_| page.has_more);
+    Ok(Json(SubscriptionPage {
+        next_cursor: last.map(|id| id.to_string()),
+        data: page
+            .subscriptions
             .into_iter()
             .map(SubscriptionView::from)
             .collect(),
+        broken: page.broken.into_iter().map(BrokenView::from).collect(),
     }))
 }
 

@@ -91,7 +91,7 @@ where
     }
 
     /// Sets a delivery to a status without an attempt.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         delivery: &Delivery,
         status: DeliveryStatus,

@@ -109,6 +109,28 @@ impl SubscriptionChange {
         Ok(change)
     }
 
+    /// Whether it says anything of this field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        let map = |change: &MapChange| *change != MapChange::default();
+        match field {
+            "url" => self.url.is_some(),
+            "eventTypes" => self.event_types.is_some(),
+            "filter" => self.filter.is_some(),
+            "payloadFormat" => self.payload_format.is_some(),
+            "timeoutSeconds" => self.timeout.is_some(),
+            "rateLimitPerSecond" => self.rate_limit.is_some(),
+            "maxInFlight" => self.max_in_flight.is_some(),
+            "metadata" => map(&self.metadata),
+            "description" => self.description.is_some(),
+            "headers" => map(&self.headers),
+            "retryPolicy" => self.retry_policy.is_some(),
+            "secret" => self.secret.is_some(),
+            "status" => self.status.is_some(),
+            // What nobody can set is written anew with any change.
+            _ => true,
+        }
+    }
+
     /// The limits after it, where these were before.
     pub(super) fn limits(&self, before: Limits) -> Limits {
         Limits {

@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::manage::IdempotencyRecord;
 use crate::quota::{Quota, Usage};
-use crate::subscription::{DisabledReason, Subscription};
+use crate::subscription::{BrokenSubscription, DisabledReason, Subscription};
 use crate::timestamp::Timestamp;
 
 /// What the creation of a subscription writes: all of it, or nothing.
@@ -92,12 +92,21 @@ pub trait SubscriptionStore {
         creation: &Creation<'_>,
     ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
 
-    /// Reads one, consistently: what was written before is seen.
+    /// Reads one, consistently: what was written before is seen. One of which not everything
+    /// can be read is [`StoreError::Corrupt`].
     fn get(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
+
+    /// Reads one of which not everything can be read, consistently. `None` when there is none,
+    /// or it is whole.
+    fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> impl Future<Output = Result<Option<BrokenSubscription>, StoreError>> + Send;
 
     /// Replaces the subscription whose stored version is that of `read`. Writing the same
     /// again is no conflict.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::stage::{
-    NEVER, VISIBILITY_TIMEOUT, deliver, header, now, schedule, stage, stage_with, verifies_with,
+    NEVER, Stage, VISIBILITY_TIMEOUT, deliver, header, now, schedule, stage, stage_with,
+    verifies_with,
 };
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
@@ -13,7 +14,10 @@ use webhooks_domain::delivery::{
     CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Lane, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
+use webhooks_domain::filter::Filter;
+use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::look_up::MatchedSubscription;
+use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, WriteOutcome};
 use webhooks_domain::prepare::prepare;
@@ -442,5 +446,44 @@ proptest! {
             let bound = delay.mul_f64(1.1) + Duration::from_secs(1);
             prop_assert!(gap <= bound, "{gap:?} instead of {delay:?}");
         }
+    }
+}
+
+/// That is the subscription's own failure: recorded, told, and no reason to try again.
+#[test]
+fn a_delivery_to_a_subscription_that_cannot_be_read_fails_and_is_told() {
+    let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
+    let breaks: [fn(&Stage, DeliveryId); 3] = [
+        |stage, id| {
+            let customer = samples::customer("acme");
+            stage
+                .world
+                .break_subscription(&customer, id.subscription, "eventTypes");
+        },
+        |stage, id| {
+            stage.change(id, |subscription| {
+                subscription.filter = Some(Filter::from_stored("{".to_owned()));
+            });
+        },
+        |stage, id| {
+            stage.change(id, |subscription| {
+                subscription.secrets = samples::subscription("acme", 1).secrets;
+            });
+        },
+    ];
+    for breaks in breaks {
+        let stage = stage(schedule(&[0, 5]));
+        let id = stage.ids[0];
+        breaks(&stage, id);
+        let report = stage.run_first();
+        assert!(
+            matches!(report, Report::Settled(status, _) if status == unreadable),
+            "{report:?}"
+        );
+        assert_eq!(stage.delivery_of(id).status, unreadable);
+        let told = OperationalEvent::of_report(&id, &report).unwrap();
+        assert_eq!(told.kind, Kind::DeliveryFailed);
+        assert!(told.detail().contains("subscriptionUnreadable"));
+        assert!(stage.world.requests().is_empty());
     }
 }

@@ -308,7 +308,10 @@ impl Run {
         let last = delivery.attempts.last().and_then(|attempt| attempt.status);
         let right = match delivery.status {
             // No test is sent here.
-            DeliveryStatus::Pending | DeliveryStatus::Failed(FailureReason::TestFailed) => false,
+            DeliveryStatus::Pending
+            | DeliveryStatus::Failed(
+                FailureReason::TestFailed | FailureReason::SubscriptionUnreadable,
+            ) => false,
             DeliveryStatus::Held => {
                 self.paused.contains(&id)
                     || self.stage.subscription_of(id).is_some_and(|subscription| {

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -16,6 +17,7 @@ use webhooks_domain::ports::{DeliveryStore, SubscriptionStore};
 use webhooks_testkit::samples;
 
 use super::*;
+use crate::item::SubscriptionItem;
 use crate::item::{delivery_item, message_item};
 
 const TABLE: &str = "table";
@@ -121,7 +123,11 @@ fn deliveries<const N: usize>() -> (Table, Message, [Delivery; N]) {
     for delivery in &all {
         table.put(&delivery_item(delivery));
     }
-    table.put(&message_item(&message, samples::NOW, samples::NOW));
+    table.put(&message_item(
+        &message,
+        samples::NOW,
+        samples::NOW + Duration::from_hours(1),
+    ));
     (table, message, all)
 }
 

@@ -35,6 +35,7 @@ pub(crate) enum Reason {
     EndpointGone,
     Expired,
     TestFailed,
+    SubscriptionUnreadable,
     SubscriptionDeleted,
 }
 
