@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use webhooks_terminal::{Cell, Style, Table, Tone};
+use webhooks_terminal::{Cell, Style, Table, Tone, is_harmful};
 
 use crate::answer::Answer;
 
@@ -156,7 +156,7 @@ impl Reasons {
 /// The start of a text, without line feeds and other controls.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_harmful(c) { ' ' } else { c })
         .take(TEXT_CHARACTERS)
         .collect()
 }

@@ -4,8 +4,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod clean;
 mod style;
 mod table;
 
+pub use clean::{clean, is_harmful};
 pub use style::{Style, Tone};
 pub use table::{Cell, Table};

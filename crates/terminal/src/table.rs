@@ -1,6 +1,6 @@
 //! Aligned columns.
 
-use crate::{Style, Tone};
+use crate::{Style, Tone, clean};
 
 /// A text in a table.
 #[derive(Clone, Debug)]
@@ -10,10 +10,10 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A text with a tone.
+    /// A text with a tone: [cleaned](crate::clean), since it may be foreign.
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self {
-            text: text.into(),
+            text: clean(&text.into()),
             tone,
         }
     }
@@ -95,6 +95,15 @@ mod tests {
             table.text(Style::Plain),
             "  status  active\n  url     https://a.example\n"
         );
+    }
+
+    #[test]
+    fn a_foreign_text_moves_nothing() {
+        let mut table = Table::new(["A", "B"]);
+        table.push([Cell::new("x\u{9b}31m\r\n", Tone::Good), "\u{1b}]0;y".into()]);
+        let text = table.text(Style::Plain);
+        assert_eq!(text.lines().count(), 2);
+        assert!(!text.contains(['\u{9b}', '\u{1b}', '\r']), "{text:?}");
     }
 
     #[test]

@@ -283,7 +283,6 @@ mod tests {
             "whsk_hunter2hunter2=",
             "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            " whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
             &public_key.to_string(),
         ] {
