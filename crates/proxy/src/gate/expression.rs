@@ -103,7 +103,7 @@ pub(crate) fn tokens(text: &str, kind: ExpressionKind) -> Vec<Token<'_>> {
 
 fn word_kind(word: &str, is_called: bool, kind: ExpressionKind) -> WordKind {
     let is_keyword = |keyword: &&str| keyword.eq_ignore_ascii_case(word);
-    if kind.keywords().iter().any(|keyword| is_keyword(keyword)) {
+    if kind.keywords().iter().any(is_keyword) {
         WordKind::Keyword
     } else if is_called {
         WordKind::Function
@@ -156,9 +156,7 @@ pub(crate) fn operands_of_in(tokens: &[Token<'_>]) -> usize {
 }
 
 /// The attributes that an update sets to a value as it is, each with the value's placeholder.
-pub(crate) fn set_values<'a, 'b>(
-    tokens: &'b [Token<'a>],
-) -> impl Iterator<Item = (&'a str, &'a str)> {
+pub(crate) fn set_values<'a>(tokens: &[Token<'a>]) -> impl Iterator<Item = (&'a str, &'a str)> {
     tokens.windows(3).filter_map(|three| match three {
         [
             Token::Name(attribute) | Token::Word(attribute, WordKind::Attribute),

@@ -174,10 +174,10 @@ fn rest<'a>(
 
 /// The labels of a path, if it is one of this form. A slash at the end says nothing.
 fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
-    let mut form = form.split('?').next()?.trim_matches('/').split('/');
+    let form = form.split('?').next()?.trim_matches('/').split('/');
     let mut parts = path.trim_matches('/').split('/');
     let mut labels = Vec::new();
-    while let Some(expected) = form.next() {
+    for expected in form {
         let Some(label) = expected.strip_prefix('{').and_then(|l| l.strip_suffix('}')) else {
             if parts.next()? != expected {
                 return None;

@@ -171,6 +171,11 @@ fn kind(expected: &str, path: &str) -> Violation {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    reason = "a table of cases, and what tries them"
+)]
 mod tests {
     use serde_json::json;
 
