@@ -100,6 +100,7 @@ mod tests {
     use webhooks_domain::deliver::Owed;
     use webhooks_domain::delivery::{Detour, DropReason, FailureReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
+    use webhooks_domain::limits::Reservation;
     use webhooks_domain::outbound::ResponseHeaders;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -267,7 +268,10 @@ mod tests {
         };
         // The first of all, a retry that waited in the queue, one that the sweep found after
         // an hour, one whose turn in a line was three seconds ago.
-        let in_line = due(600).put_off(Detour::InLine(NOW - seconds(3)));
+        let in_line = due(600).put_off(Detour::InLine(Reservation {
+            not_before: NOW - seconds(3),
+            version: 1,
+        }));
         let lags = lags(&[
             (hint(), seconds(9), delivered()),
             (due(1), seconds(301), delivered()),

@@ -87,7 +87,7 @@ impl Hint {
     pub fn late_from(&self, sent_at: Option<Timestamp>) -> Option<Timestamp> {
         match (self.detour, self.due_at) {
             (Some(Detour::Parked), _) => None,
-            (Some(Detour::InLine(turn)), _) => Some(turn),
+            (Some(Detour::InLine(turn)), _) => Some(turn.not_before),
             (None, Some(due_at)) => Some(sent_at.map_or(due_at, |sent_at| {
                 if sent_at.since(due_at) >= OVERDUE_AFTER {
                     sent_at
