@@ -73,7 +73,7 @@ where
             Admission::Settle(status) => self.settle(delivery, status).await,
             Admission::ChangeLane => {
                 self.queue
-                    .send(&hint.on(Lane::Slow), Duration::ZERO)
+                    .send(&delivery.customer_id, &hint.on(Lane::Slow), Duration::ZERO)
                     .await?;
                 Ok(Entrance::closed(Report::PutOff(PutOff::SlowLane)))
             }
@@ -124,7 +124,9 @@ where
                 (hint.put_off(Detour::Parked), release)
             }
         };
-        self.queue.send(&parked, release.since(now)).await?;
+        self.queue
+            .send(&delivery.customer_id, &parked, release.since(now))
+            .await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Parked)))
     }
 
@@ -193,7 +195,9 @@ where
         };
         let waiting = hint.put_off(Detour::InLine(turn));
         let wait = turn.since(now).min(MAX_QUEUE_DELAY);
-        self.queue.send(&waiting, wait).await?;
+        self.queue
+            .send(&delivery.customer_id, &waiting, wait)
+            .await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Throttled)))
     }
 }
