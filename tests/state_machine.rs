@@ -627,6 +627,34 @@ fn no_write_is_made_of_what_a_caller_can_put_into_an_input() {
     }
 }
 
+#[test]
+fn each_workflow_writes_to_one_kind_of_partition() {
+    let template = template::load().unwrap();
+    for (role, action, partitions) in [
+        ("WebhookDeliveryRole", "dynamodb:PutItem", "MESSAGE#*"),
+        ("RecoveryRole", "dynamodb:UpdateItem", "RECOVERY#*"),
+    ] {
+        let policies = &template["Resources"][role]["Properties"]["Policies"];
+        let statements = policies[0]["PolicyDocument"]["Statement"]
+            .as_array()
+            .unwrap();
+        let on_the_table: Vec<_> = statements
+            .iter()
+            .filter(|statement| statement["Action"].to_string().contains("dynamodb:"))
+            .collect();
+        let [statement] = on_the_table[..] else {
+            panic!("{role}: {on_the_table:?}");
+        };
+        assert_eq!(statement["Action"], action, "{role}");
+        // `ForAllValues` alone holds for a request without the key, too.
+        let condition = json!({
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        });
+        assert_eq!(statement["Condition"], condition, "{role}");
+    }
+}
+
 /// What a state machine may write of an attribute: Step Functions encodes a binary one twice,
 /// and says nothing of lists and maps.
 #[test]

@@ -77,6 +77,7 @@ impl Queue {
             .wait_time_seconds(WAIT_SECONDS)
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .send()
             .await
             .with_context(|| format!("cannot receive from {}", self.url))?;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use webhooks_client::Stack;
 use webhooks_domain::delivery::{Delivery, Hint};
-use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_BATCH};
+use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_BATCH, Outgoing};
 use webhooks_dynamodb::{DynamoStore, OverduePage, Segment};
 use webhooks_sqs::SqsQueue;
 use webhooks_terminal::{Style, Table};
@@ -121,12 +121,12 @@ impl Run<'_> {
                 .overdue_page(segment, now(), self.options.older_than, cursor)
                 .await?;
             let hints = self.count(&page);
-            cursor = page.next;
             if !self.options.dry_run {
                 for hints in hints.chunks(MAX_QUEUE_BATCH) {
                     self.send(hints).await?;
                 }
             }
+            cursor = page.next;
             if cursor.is_none() {
                 return Ok(());
             }
@@ -137,7 +137,7 @@ impl Run<'_> {
     }
 
     /// Adds a page to the sums. Returns the hints for its deliveries.
-    fn count(&self, page: &OverduePage) -> Vec<(Hint, Duration)> {
+    fn count<'a>(&self, page: &'a OverduePage) -> Vec<Outgoing<'a>> {
         let mut requeued = self.requeued.borrow_mut();
         requeued.items_read += page.items_read;
         requeued.read_units += page.read_units;
@@ -145,7 +145,7 @@ impl Run<'_> {
         let mut hints = Vec::with_capacity(page.deliveries.len());
         for delivery in &page.deliveries {
             match delivery {
-                Ok(delivery) => hints.push((hint(delivery), Duration::ZERO)),
+                Ok(delivery) => hints.push(outgoing(delivery)),
                 Err(error) => requeued.not_queued.add(error.to_string()),
             }
         }
@@ -156,7 +156,7 @@ impl Run<'_> {
     }
 
     /// Sends one batch, and what the queue refused of it again.
-    async fn send(&self, hints: &[(Hint, Duration)]) -> Result<()> {
+    async fn send(&self, hints: &[Outgoing<'_>]) -> Result<()> {
         let mut hints = hints.to_vec();
         let mut waits = PATIENCE.iter();
         loop {
@@ -179,12 +179,16 @@ impl Run<'_> {
 }
 
 /// The hint that counts for a delivery's next attempt.
-fn hint(delivery: &Delivery) -> Hint {
-    Hint::new(
-        delivery.id,
-        delivery.next_attempt(),
-        delivery.next_attempt_at,
-    )
+fn outgoing(delivery: &Delivery) -> Outgoing<'_> {
+    Outgoing {
+        customer: &delivery.customer_id,
+        hint: Hint::new(
+            delivery.id,
+            delivery.next_attempt(),
+            delivery.next_attempt_at,
+        ),
+        delay: Duration::ZERO,
+    }
 }
 
 /// How long reading so much must take.

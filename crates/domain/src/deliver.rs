@@ -192,7 +192,9 @@ where
         match delivery.duty(hint, self.clock.now()) {
             Duty::Drop(reason) => Ok(Some(Report::Dropped(reason))),
             Duty::Wait(remaining) => {
-                self.queue.send(hint, remaining).await?;
+                self.queue
+                    .send(&delivery.customer_id, hint, remaining)
+                    .await?;
                 Ok(Some(Report::PutOff(PutOff::NotDue)))
             }
             Duty::Attempt(number) => {
@@ -332,7 +334,9 @@ where
         };
         let hint = Hint::new(task.delivery.id, task.number + 1, Some(next.due_at));
         let hint = hint.on(task.subscription.health.lane());
-        self.queue.send(&hint, delay).await?;
+        self.queue
+            .send(&task.delivery.customer_id, &hint, delay)
+            .await?;
         Ok(true)
     }
 }

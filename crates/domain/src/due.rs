@@ -10,8 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::delivery::{Delivery, Hint};
-use crate::ids::DeliveryId;
-use crate::ports::MAX_QUEUE_DELAY;
+use crate::ids::{CustomerId, DeliveryId};
+use crate::ports::{MAX_QUEUE_DELAY, Outgoing};
 use crate::timestamp::Timestamp;
 
 /// The longest wait that is left to the queue: 1 to 900 whole seconds.
@@ -98,8 +98,10 @@ impl Shard {
 }
 
 /// A delivery that the sweeper has to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
+    /// Whose delivery it is.
+    pub customer: CustomerId,
     /// What to send for it.
     pub hint: Hint,
     /// Since when.
@@ -110,8 +112,18 @@ impl Due {
     /// The entry of a delivery whose next attempt is planned so.
     pub fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
         Self {
+            customer: delivery.customer_id.clone(),
             hint: Hint::new(delivery.id, delivery.next_attempt(), Some(next.due_at)),
             sweep_at: next.sweep_at,
+        }
+    }
+
+    /// Its hint, to send now.
+    pub fn outgoing(&self, now: Timestamp) -> Outgoing<'_> {
+        Outgoing {
+            customer: &self.customer,
+            hint: self.hint,
+            delay: self.queue_delay(now),
         }
     }
 

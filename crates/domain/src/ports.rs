@@ -252,10 +252,14 @@ pub trait DueIndex {
 }
 
 /// Takes hints that there may be work. The table decides whether there is.
+///
+/// The queue hands them back by turns to the customers whose they are, so that a busy one
+/// delays its own deliveries and not those of others.
 pub trait DeliveryQueue {
-    /// Hands the hint back after the delay, at most 900 s.
+    /// Hands the hint of a customer's delivery back after the delay, at most 900 s.
     fn send(
         &self,
+        customer: &CustomerId,
         hint: &Hint,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
@@ -264,8 +268,19 @@ pub trait DeliveryQueue {
     /// those that the queue refused while it took the others.
     fn send_batch(
         &self,
-        hints: &[(Hint, Duration)],
+        hints: &[Outgoing<'_>],
     ) -> impl Future<Output = Result<Vec<Refused>, QueueError>> + Send;
+}
+
+/// A hint on its way to the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// Whose delivery it is for.
+    pub customer: &'a CustomerId,
+    /// The hint.
+    pub hint: Hint,
+    /// For how long the queue keeps it, at most [`MAX_QUEUE_DELAY`].
+    pub delay: Duration,
 }
 
 /// A hint of a batch that the queue did not take.

@@ -90,10 +90,7 @@ where
     pub(crate) async fn ask_for_attempts(&self, entries: &[Due]) -> Result<(), StoreError> {
         for batch in entries.chunks(MAX_QUEUE_BATCH) {
             let now = self.clock.now();
-            let hints: Vec<_> = batch
-                .iter()
-                .map(|due| (due.hint, due.queue_delay(now)))
-                .collect();
+            let hints: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
             let not_taken: Vec<_> = match self.queue.send_batch(&hints).await {
                 Ok(refused) => refused
                     .iter()

@@ -102,7 +102,9 @@ where
             expires_at: now + self.retention,
         };
         let hint = Hint::first(delivery.id);
-        self.queue.send(&hint, ASK_AGAIN_AFTER).await?;
+        self.queue
+            .send(&delivery.customer_id, &hint, ASK_AGAIN_AFTER)
+            .await?;
         self.table.record_call(&message, &delivery).await?;
         self.deliverer.deliver_now(&hint).await;
         let (delivery, _) = self.table.load(&delivery.id).await?.ok_or_else(not_found)?;

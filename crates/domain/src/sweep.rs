@@ -94,7 +94,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
                 }
                 self.send(batch, report).await?;
             }
-            after = page.due.last().copied();
+            after = page.due.last().cloned();
             if after.is_none() || !page.has_more {
                 return Ok(());
             }
@@ -104,10 +104,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
     /// Sends a batch of hints, and postpones the entries of those that the queue took.
     async fn send(&self, batch: &[Due], report: &mut SweepReport) -> Result<(), SweepError> {
         let now = self.clock.now();
-        let hints: Vec<_> = batch
-            .iter()
-            .map(|due| (due.hint, due.queue_delay(now)))
-            .collect();
+        let hints: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
         let lag = batch.iter().map(|due| now.since(due.sweep_at)).max();
         report.lag = report.lag.max(lag);
         // What is refused stays where it is, for the next sweep.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde::Deserialize;
 use webhooks_domain::delivery::{Delivery, Hint};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
-use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -56,6 +56,7 @@ pub(crate) fn attributes(delivery: &Delivery, next: &NextAttempt) -> AttributeMa
 struct Entry {
     #[serde(flatten)]
     key: Key,
+    customer_id: CustomerId,
     sweep_at: Timestamp,
     next_attempt: u32,
     next_attempt_at: Timestamp,
@@ -66,6 +67,7 @@ impl TryFrom<Entry> for Due {
 
     fn try_from(entry: Entry) -> Result<Self, String> {
         Ok(Self {
+            customer: entry.customer_id,
             hint: Hint::new(
                 entry.key.delivery_id()?,
                 entry.next_attempt,

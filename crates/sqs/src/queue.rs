@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
 use webhooks_domain::delivery::{Hint, Lane};
-use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
+use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
 
 use crate::{encode, trace};
 
-/// The delivery queue. The message group is the subscription: SQS's fair queues
-/// keep one busy subscription from delaying the others.
+/// The delivery queue. The message group is the customer: SQS's fair queues keep one busy
+/// customer from delaying the others. A subscription as the group would protect nobody, since
+/// a customer can have a thousand.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
@@ -48,14 +51,19 @@ impl SqsQueue {
 }
 
 impl DeliveryQueue for SqsQueue {
-    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
+    async fn send(
+        &self,
+        customer: &CustomerId,
+        hint: &Hint,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let (url, lane) = self.lane(hint.lane);
         let message = self
             .client
             .send_message()
             .queue_url(url)
             .message_body(encode(&hint.on(lane)))
-            .message_group_id(message_group(hint))
+            .message_group_id(customer.as_str())
             .delay_seconds(whole_seconds(delay));
         let message = match trace::attribute() {
             Some((name, value)) => message.message_system_attributes(name, value),
@@ -68,13 +76,39 @@ impl DeliveryQueue for SqsQueue {
         Ok(())
     }
 
-    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
-        let entries = hints.iter().enumerate().map(|(index, (hint, delay))| {
-            SendMessageBatchRequestEntry::builder()
+    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+        let entries = hints.iter().map(|outgoing| {
+            entry(&outgoing.hint)
+                .message_group_id(outgoing.customer.as_str())
+                .delay_seconds(whole_seconds(outgoing.delay))
+        });
+        self.send_entries(entries).await
+    }
+}
+
+impl SqsQueue {
+    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) hints of dead
+    /// letters again, each with the message group that its dead letter has.
+    ///
+    /// # Errors
+    /// When the queue did not answer.
+    pub async fn send_again(
+        &self,
+        hints: &[(Hint, Option<&str>)],
+    ) -> Result<Vec<Refused>, QueueError> {
+        let entries = hints
+            .iter()
+            .map(|(hint, group)| entry(hint).set_message_group_id(group.map(str::to_owned)));
+        self.send_entries(entries).await
+    }
+
+    async fn send_entries(
+        &self,
+        entries: impl Iterator<Item = SendMessageBatchRequestEntryBuilder>,
+    ) -> Result<Vec<Refused>, QueueError> {
+        let entries = entries.enumerate().map(|(index, entry)| {
+            entry
                 .id(index.to_string())
-                .message_body(encode(&hint.on(Lane::Fast)))
-                .message_group_id(message_group(hint))
-                .delay_seconds(whole_seconds(*delay))
                 .build()
                 .expect("it has an id and a body")
         });
@@ -96,8 +130,9 @@ impl DeliveryQueue for SqsQueue {
     }
 }
 
-fn message_group(hint: &Hint) -> String {
-    hint.delivery.subscription.to_string()
+/// A hint on the fast lane.
+fn entry(hint: &Hint) -> SendMessageBatchRequestEntryBuilder {
+    SendMessageBatchRequestEntry::builder().message_body(encode(&hint.on(Lane::Fast)))
 }
 
 /// Rounded up: a message never comes before its time.

@@ -214,11 +214,11 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
         assert_eq!(load(id).await, reopening.reopened());
         entries.push(reopening.due());
     }
-    let [held, failed] = entries[..] else {
+    let Ok([held, failed]) = <[Due; 2]>::try_from(entries) else {
         unreachable!("two were put")
     };
     let due = due_of(store, &message, SWEEP).await;
-    assert_eq!(due, sorted([held, failed]), "both are due");
+    assert_eq!(due, sorted([&held, &failed]), "both are due");
 
     let second = samples::failed_attempt(2);
     let id = failed.hint.delivery;
@@ -286,6 +286,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     for (number, sweep_at) in [(1, SWEEP), (2, DUE), (3, SWEEP)] {
         let delivery = samples::delivery(&message, samples::subscription_id(number));
         let id = delivery.id;
+        let customer = delivery.customer_id.clone();
         put(message.clone(), delivery).await;
         let next = NextAttempt {
             due_at: DUE,
@@ -295,22 +296,29 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
         let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
         assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
         let hint = Hint::new(id, 2, Some(DUE));
-        entries.push(Due { hint, sweep_at });
+        entries.push(Due {
+            customer,
+            hint,
+            sweep_at,
+        });
     }
-    let [first, early, third] = entries[..] else {
+    let Ok([first, early, third]) = <[Due; 3]>::try_from(entries) else {
         unreachable!("three were put")
     };
     let due = async |until| due_of(store, &message, until).await;
     assert_eq!(due(DUE - Duration::from_millis(1)).await, []);
-    assert_eq!(due(SWEEP - Duration::from_millis(1)).await, [early]);
-    assert_eq!(due(SWEEP).await, sorted([first, early, third]));
+    assert_eq!(
+        due(SWEEP - Duration::from_millis(1)).await,
+        std::slice::from_ref(&early)
+    );
+    assert_eq!(due(SWEEP).await, sorted([&first, &early, &third]));
 
     let later = SWEEP + Duration::from_secs(1);
     let postponed = store.postpone(&first, later).await.expect("answers");
     assert_eq!(postponed, WriteOutcome::Written);
     let overtaken = store.postpone(&first, later).await.expect("answers");
     assert_eq!(overtaken, WriteOutcome::Overtaken, "the entry has moved");
-    assert_eq!(due(SWEEP).await, sorted([early, third]));
+    assert_eq!(due(SWEEP).await, sorted([&early, &third]));
 
     let second = samples::failed_attempt(2);
     let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
@@ -328,9 +336,9 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     assert_eq!(due(later).await, [moved]);
 }
 
-fn sorted<const N: usize>(mut entries: [Due; N]) -> Vec<Due> {
+fn sorted<const N: usize>(mut entries: [&Due; N]) -> Vec<Due> {
     entries.sort_by_key(|due| due.hint.delivery);
-    entries.to_vec()
+    entries.map(Due::clone).into()
 }
 
 /// The entries of one message's deliveries, read one at a time.
@@ -344,9 +352,10 @@ async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> V
             found.extend(
                 page.due
                     .iter()
-                    .filter(|due| due.hint.delivery.message == message.id),
+                    .filter(|due| due.hint.delivery.message == message.id)
+                    .cloned(),
             );
-            after = page.due.last().copied().or(after);
+            after = page.due.last().cloned().or(after);
             if !page.has_more {
                 break;
             }

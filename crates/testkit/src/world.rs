@@ -20,9 +20,9 @@ use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     CallStore, Clock, Creation, CreationOutcome, DataKeyStore, DeliverNow, DeliveryQueue,
     DeliveryStore, DueIndex, DuePage, HealthFate, HealthStore, InsertOutcome, KeyService,
-    KeyServiceError, LineStore, MAX_QUEUE_DELAY, QueueError, RecoveryKey, Refused, Replacement,
-    ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore,
-    SubscriptionSwitch, WriteOutcome,
+    KeyServiceError, LineStore, MAX_QUEUE_DELAY, Outgoing, QueueError, RecoveryKey, Refused,
+    Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage,
+    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::Recovery;
@@ -335,12 +335,22 @@ impl WebhookSender for World {
 }
 
 impl DeliveryQueue for World {
-    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
-        self.send_batch(&[(*hint, delay)]).await?;
+    async fn send(
+        &self,
+        customer: &CustomerId,
+        hint: &Hint,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        let outgoing = Outgoing {
+            customer,
+            hint: *hint,
+            delay,
+        };
+        self.send_batch(&[outgoing]).await?;
         Ok(())
     }
 
-    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
         self.effect(|state| {
             if std::mem::take(&mut state.refuses_batch) {
                 let refused = |index| Refused {
@@ -350,12 +360,15 @@ impl DeliveryQueue for World {
                 return (0..hints.len()).map(refused).collect();
             }
             let now = state.now.unwrap_or(samples::NOW);
-            state
-                .queue
-                .extend(hints.iter().map(|&(hint, delay)| Queued {
-                    visible_at: now + whole_seconds(delay),
-                    hint,
-                }));
+            for outgoing in hints {
+                if let Some(delivery) = state.deliveries.get(&outgoing.hint.delivery) {
+                    assert_eq!(outgoing.customer, &delivery.customer_id, "whose hint it is");
+                }
+                state.queue.push(Queued {
+                    visible_at: now + whole_seconds(outgoing.delay),
+                    hint: outgoing.hint,
+                });
+            }
             Vec::new()
         })
         .map_err(|planted| QueueError(Box::new(planted)))
@@ -402,7 +415,13 @@ impl DeliveryStore for World {
                         delivery.next_attempt_at = Some(next.due_at);
                         let hint = Hint::new(*id, attempt.number + 1, Some(next.due_at));
                         let sweep_at = next.sweep_at;
-                        due.insert(*id, Due { hint, sweep_at });
+                        let customer = delivery.customer_id.clone();
+                        let entry = Due {
+                            customer,
+                            hint,
+                            sweep_at,
+                        };
+                        due.insert(*id, entry);
                     }
                 }
             })
@@ -543,7 +562,7 @@ impl DueIndex for World {
                 .filter(|due| Shard::of(&due.hint.delivery) == shard && due.sweep_at <= until)
                 .filter(|due| state.delivery(&due.hint.delivery).is_some())
                 .filter(|due| after.is_none_or(|after| place(due) > place(after)))
-                .copied()
+                .cloned()
                 .collect();
             due.sort_by_key(place);
             let has_more = due.len() > limit as usize;

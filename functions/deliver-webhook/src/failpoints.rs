@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::delivery::Hint;
+use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
-use webhooks_domain::ports::{DeliveryQueue, QueueError, Refused};
+use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
 
 /// The variable that names the folder. `cargo xtask build` knows a test build by it.
 pub(crate) const FOLDER: &str = "FAILPOINTS_FOLDER";
@@ -126,13 +127,18 @@ impl<P: WebhookSender + Sync> WebhookSender for Failing<P> {
 }
 
 impl<P: DeliveryQueue + Sync> DeliveryQueue for Failing<P> {
-    async fn send(&self, hint: &Hint, delay: Duration) -> Result<(), QueueError> {
-        let sent = self.port.send(hint, delay).await;
+    async fn send(
+        &self,
+        customer: &CustomerId,
+        hint: &Hint,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        let sent = self.port.send(customer, hint, delay).await;
         self.failpoints.cross("after queueing");
         sent
     }
 
-    async fn send_batch(&self, hints: &[(Hint, Duration)]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
         self.port.send_batch(hints).await
     }
 }

@@ -7,12 +7,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 use webhooks_client::Stack;
-use webhooks_domain::ports::DeliveryQueue;
 use webhooks_sqs::{SqsQueue, decode};
 use webhooks_terminal::{Cell, Style, Table, Tone};
 
@@ -151,11 +150,13 @@ impl Road<'_> {
 async fn send_hints(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), String>> {
     let body = |message: &Message| decode(message.body().unwrap_or_default());
     let hints: Vec<_> = messages.iter().map(body).collect();
-    let understood = hints.iter().flatten();
-    let understood: Vec<_> = understood.map(|hint| (*hint, Duration::ZERO)).collect();
+    let understood = hints.iter().zip(messages);
+    let understood: Vec<_> = understood
+        .filter_map(|(hint, message)| Some((*hint.as_ref().ok()?, group(message))))
+        .collect();
     let mut sent = vec![Ok(()); understood.len()];
     if !understood.is_empty() {
-        match queue.send_batch(&understood).await {
+        match queue.send_again(&understood).await {
             Ok(refused) => {
                 for refused in refused {
                     sent[refused.index] = Err(format!("refused by the queue: {}", refused.code));
@@ -170,6 +171,12 @@ async fn send_hints(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), St
         Err(error) => Err(reason(error)),
     });
     results.collect()
+}
+
+/// The message group, if the message has one.
+fn group(message: &Message) -> Option<&str> {
+    let group = MessageSystemAttributeName::MessageGroupId;
+    message.attributes()?.get(&group).map(String::as_str)
 }
 
 /// Starts the workflow as the message's event would have, under a name that is the

@@ -73,7 +73,7 @@ where
             Admission::Settle(status) => self.settle(delivery, status).await,
             Admission::ChangeLane => {
                 self.queue
-                    .send(&hint.on(Lane::Slow), Duration::ZERO)
+                    .send(&delivery.customer_id, &hint.on(Lane::Slow), Duration::ZERO)
                     .await?;
                 Ok(Entrance::closed(Report::PutOff(PutOff::SlowLane)))
             }
@@ -128,7 +128,9 @@ where
                 (hint.put_off(Detour::Parked), release)
             }
         };
-        self.queue.send(&parked, release.since(now)).await?;
+        self.queue
+            .send(&delivery.customer_id, &parked, release.since(now))
+            .await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Parked)))
     }
 
@@ -202,7 +204,9 @@ where
         };
         let waiting = hint.put_off(Detour::InLine(reservation));
         let wait = reservation.queue_delay(now);
-        self.queue.send(&waiting, wait).await?;
+        self.queue
+            .send(&delivery.customer_id, &waiting, wait)
+            .await?;
         Ok(Entrance::closed(Report::PutOff(PutOff::Throttled)))
     }
 }

@@ -223,6 +223,7 @@ where
         for hint in asked {
             let due_at = hint.due_at.unwrap_or(now);
             let entry = Due {
+                customer: subscription.customer_id.clone(),
                 hint,
                 sweep_at: due_at + OVERDUE_AFTER,
             };

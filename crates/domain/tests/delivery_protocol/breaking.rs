@@ -9,7 +9,6 @@ use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::health::{CircuitPolicy, HealthChange, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::ports::DeliveryQueue;
 use webhooks_testkit::{Fault, samples};
 
 const COOLDOWN: Duration = Duration::from_secs(30);
@@ -193,5 +192,5 @@ fn an_overdue_hint_is_left_to_the_sweep_and_a_parked_one_goes_on() {
         panic!("one hint, {:?}", stage.world.queue())
     };
     assert_eq!(queued.hint, parked);
-    now(DeliveryQueue::send(&stage.world, &swept, Duration::ZERO)).unwrap();
+    stage.queue(&swept, Duration::ZERO);
 }

@@ -19,7 +19,9 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::look_up::MatchedSubscription;
 use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, WriteOutcome};
+use webhooks_domain::ports::{
+    DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, SubscriptionStore, WriteOutcome,
+};
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -69,8 +71,9 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         stage.world.time(),
         Duration::from_hours(24),
     );
-    stage.queue_first(later.id);
+    let id = later.id;
     stage.world.record_call(message.clone(), later);
+    stage.queue_first(id);
     stage.drain();
     let requests = stage.world.requests();
     let bodies: Vec<_> = requests.iter().map(|(_, sent)| &sent.body).collect();
@@ -172,12 +175,7 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
     stage.world.answer((0..100).map(|_| samples::response(500)));
     // The first hint is there twice, and what comes due during a request runs beside it.
     let again = Hint::first(stage.ids[0]);
-    now(DeliveryQueue::send(
-        &stage.world,
-        &again,
-        Duration::from_secs(1),
-    ))
-    .unwrap();
+    stage.queue(&again, Duration::from_secs(1));
     let beside = deliver(&stage.world, policy);
     stage.world.during_requests(move |world| {
         let end = world.time() + REQUEST;
@@ -234,7 +232,7 @@ fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
     stage.world.purge_queue();
     let id = stage.ids[0];
     let second = Hint::new(id, 2, Some(samples::NOW));
-    now(DeliveryQueue::send(&stage.world, &second, Duration::ZERO)).unwrap();
+    stage.queue(&second, Duration::ZERO);
     let is_late = AtomicBool::new(true);
     stage.world.during_requests(move |world| {
         if is_late.swap(false, Ordering::Relaxed) {

@@ -131,12 +131,13 @@ pub(crate) fn verifies_with(request: &WebhookRequest, secret: &Secret) -> bool {
 impl Stage {
     /// Queues a delivery's first hint, as the workflow does.
     pub(crate) fn queue_first(&self, id: DeliveryId) {
-        now(DeliveryQueue::send(
-            &self.world,
-            &Hint::first(id),
-            Duration::ZERO,
-        ))
-        .unwrap();
+        self.queue(&Hint::first(id), Duration::ZERO);
+    }
+
+    /// Queues a hint for a delivery.
+    pub(crate) fn queue(&self, hint: &Hint, delay: Duration) {
+        let customer = self.delivery_of(hint.delivery).customer_id;
+        now(DeliveryQueue::send(&self.world, &customer, hint, delay)).unwrap();
     }
 
     /// Lets a delivery's circuit be open until then.
