@@ -20,21 +20,36 @@ pub(crate) struct Authority {
     pub(crate) file: PathBuf,
 }
 
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
 impl Authority {
     /// Makes the authority and writes its root's certificate into a folder.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
-        let params = |name: &str| {
-            let mut params = CertificateParams::default();
-            params.distinguished_name.push(DnType::CommonName, name);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params
-        };
         let root = CertifiedIssuer::self_signed(params("bench root"), KeyPair::generate()?)?;
         let intermediate =
             CertifiedIssuer::signed_by(params("bench intermediate"), KeyPair::generate()?, &root)?;
         let file = folder.join("authority.pem");
         fs::write(&file, root.pem()).with_context(|| format!("writing `{}`", file.display()))?;
         Ok(Self { intermediate, file })
+    }
+
+    /// A file of so many authorities that nothing is trusted by, as large as a system's.
+    pub(crate) fn many(&self, authorities: usize) -> Result<PathBuf> {
+        let mut text = String::new();
+        for _ in 0..authorities {
+            let key = KeyPair::generate()?;
+            text += &params("Another Root Authority of the Internet")
+                .self_signed(&key)?
+                .pem();
+        }
+        let file = self.file.with_file_name("authorities.pem");
+        fs::write(&file, text).with_context(|| format!("writing `{}`", file.display()))?;
+        Ok(file)
     }
 
     /// A server's configuration for a name or an address. It resumes sessions, as rustls does

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use webhooks_proxy::Proxy;
 
 use self::{
-    case::{Batches, CASES, Case, Ending},
+    case::{CASES, Case, Ending},
     meter::Meter,
     prices::PriceList,
     tap::Tap,
@@ -152,19 +152,16 @@ fn beside(cases: &[(Case, Usage)], prices: &PriceList) -> Table {
     table
 }
 
-/// Beside dollars a ratio to the target: a baseline has ratios only, and a bill that grows as a
-/// whole is to be seen.
+/// The target, which the first case has, and what is counted of each.
 fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
+    let (case, usage) = &measured[0];
+    let dollars = Measured::of(&[usage.total(prices)]);
+    let name = format!("{}/dollars per million", case.name());
+    part.target(&name, dollars, Unit::Dollars, TARGET);
     for (case, usage) in measured {
-        let total = usage.total(prices);
-        let (dollars, ratio) = (Measured::of(&[total]), Measured::of(&[total / TARGET]));
-        let name = format!("{}/dollars per million", case.name());
-        if (case.fan_out, case.ending, case.batches) == (1, Ending::AtOnce, Batches::Full) {
-            part.target(&name, dollars, Unit::Dollars, TARGET);
-        } else {
-            part.figure(&name, dollars, Unit::Dollars);
+        for meter in Meter::ALL.into_iter().filter(|meter| meter.repeats()) {
+            let name = format!("bill/{}/{}", case.name(), meter.text());
+            part.count(&name, usage.of(meter));
         }
-        let name = format!("{}/to the target of fan-out 1", case.name());
-        part.figure(&name, ratio, Unit::Ratio);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     function::Function,
-    report::{Figure, Part, Table, Unit},
+    report::{Part, Table, Unit, cell},
     setup::{Programs, Setup},
     stats::{Measured, millis, quantile, ratios},
 };
@@ -65,15 +65,14 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
         let memory = Measured::of(&contender.resident_mebibytes);
         table.row([
             contender.name.clone(),
-            Figure::cell(to_floor, Unit::Ratio),
-            Figure::cell(wall, Unit::Millis),
+            cell(to_floor, Unit::Ratio),
+            cell(wall, Unit::Millis),
             Unit::Millis.text(quantile(&sorted, 0.99)),
-            Figure::cell(Measured::of(&contender.cpu_millis), Unit::Millis),
+            cell(Measured::of(&contender.cpu_millis), Unit::Millis),
             Unit::Mebibytes.text(memory.median),
             Unit::Mebibytes.text(contender.mebibytes()?),
         ]);
         let name = &contender.name;
-        part.figure(&format!("{name}/to floor"), to_floor, Unit::Ratio);
         if programs.functions.join(name).exists() {
             part.target(&format!("{name}/time"), wall, Unit::Millis, 25.0);
         }

@@ -12,9 +12,10 @@ use tokio::time::sleep;
 
 use crate::{
     function::{Function, expect_no_failures},
+    lockstep::Lockstep,
     process::Process,
     receiver::{Behaviour, Receiver, Sample},
-    report::{Figure, Part, Table, Unit},
+    report::{Part, Table, Unit, cell},
     setup::{Programs, Setup},
     stats::{Measured, micros, millis, ratios},
     stub_aws::Counts,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Messages in a batch, as the template sets it.
-const BATCH: usize = 10;
+pub(crate) const BATCH: usize = 10;
 
 /// Distinct deliveries of each scenario; they are delivered again and again.
 const DELIVERIES: usize = 100;
@@ -164,27 +165,27 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     for scenario in &SCENARIOS {
         eprintln!("delivery: {}", scenario.name);
         let [ours, bare, node] = compare(programs, &setup, scenario, quick).await?;
-        figures(&mut part, scenario, &[&ours, &bare, &node]);
+        targets(&mut part, scenario, &ours, &bare);
         let to_bare = ratios(&ours.cpu(), &bare.cpu());
         let to_node = ratios(&node.cpu(), &ours.cpu());
         let per_delivery = Measured::of(&ours.cpu());
         let per_cpu_second: Vec<f64> = ours.cpu().iter().map(|micros| 1e6 / micros).collect();
-        let cell = |runs: &[f64], unit| Figure::cell(Measured::of(runs), unit);
+        let median = |runs: &[f64], unit| cell(Measured::of(runs), unit);
         cpu.row([
             scenario.name.to_owned(),
-            Figure::cell(to_bare, Unit::Ratio),
-            Figure::cell(to_node, Unit::Ratio),
-            Figure::cell(per_delivery, Unit::Micros),
-            cell(&bare.cpu(), Unit::Micros),
-            cell(&node.cpu(), Unit::Micros),
-            cell(&per_cpu_second, Unit::Count),
+            cell(to_bare, Unit::Ratio),
+            cell(to_node, Unit::Ratio),
+            cell(per_delivery, Unit::Micros),
+            median(&bare.cpu(), Unit::Micros),
+            median(&node.cpu(), Unit::Micros),
+            median(&per_cpu_second, Unit::Count),
         ]);
         let faster = ratios(&node.batches(), &ours.batches());
         time.row([
             scenario.name.to_owned(),
-            Figure::cell(faster, Unit::Ratio),
-            cell(&ours.batches(), Unit::Millis),
-            cell(&node.batches(), Unit::Millis),
+            cell(faster, Unit::Ratio),
+            median(&ours.batches(), Unit::Millis),
+            median(&node.batches(), Unit::Millis),
             Unit::Mebibytes.text(ours.peak_mebibytes),
             Unit::Mebibytes.text(bare.peak_mebibytes),
             Unit::Mebibytes.text(node.peak_mebibytes),
@@ -201,37 +202,27 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     Ok(part)
 }
 
-/// What is compared with the targets and the baseline.
-fn figures(part: &mut Part, scenario: &Scenario, [ours, bare, node]: &[&Contender; 3]) {
-    let to_bare = ratios(&ours.cpu(), &bare.cpu());
-    let to_node = ratios(&node.cpu(), &ours.cpu());
+/// What is compared with the targets.
+fn targets(part: &mut Part, scenario: &Scenario, ours: &Contender, bare: &Contender) {
     let per_delivery = Measured::of(&ours.cpu());
-    let faster = ratios(&node.batches(), &ours.batches());
     let name = |what: &str| format!("{}/{what}", scenario.name);
-    part.figure(&name("Node.js CPU to ours"), to_node, Unit::Ratio);
-    let (cpu_name, bare_name) = (name("CPU"), name("CPU to bare client"));
     match scenario.behaviour {
         Behaviour::Prompt => {
-            part.target(&cpu_name, per_delivery, Unit::Micros, 100.0);
+            part.target(&name("CPU"), per_delivery, Unit::Micros, 100.0);
+            let to_bare = ratios(&ours.cpu(), &bare.cpu());
+            let bare_name = name("CPU to bare client");
             part.target(&bare_name, to_bare, Unit::Ratio, 4.0);
             let peak = Measured::of(&[ours.peak_mebibytes]);
             part.target(&name("peak memory"), peak, Unit::Mebibytes, 30.0);
-            let calls = Measured::of(&[ours.per_delivery(ours.counts.total())]);
-            part.figure(&name("AWS calls"), calls, Unit::Count);
         }
         Behaviour::NewConnection => {
-            part.target(&cpu_name, per_delivery, Unit::Micros, 700.0);
-            part.figure(&bare_name, to_bare, Unit::Ratio);
+            part.target(&name("CPU"), per_delivery, Unit::Micros, 700.0);
         }
-        Behaviour::ResumedConnection => part.figure(&bare_name, to_bare, Unit::Ratio),
         Behaviour::Slow(_) => {
             let batch = Measured::of(&ours.batches());
             part.target(&name("batch of ten"), batch, Unit::Millis, 230.0);
-            part.figure(&name("Node.js time to ours"), faster, Unit::Ratio);
         }
-        Behaviour::Hangs { .. } => {
-            part.figure(&name("Node.js time to ours"), faster, Unit::Ratio);
-        }
+        Behaviour::ResumedConnection | Behaviour::Fails | Behaviour::Hangs { .. } => {}
     }
 }
 
@@ -270,10 +261,11 @@ async fn compare(
     quick: bool,
 ) -> Result<[Contender; 3]> {
     let rounds = if quick { 3 } else { scenario.rounds };
-    let receiver = Receiver::start(&setup.authority, scenario.behaviour).await?;
-    let (bodies, secret) = prepare(setup, scenario, &receiver).await?;
+    let receiver =
+        Receiver::start(&setup.authority, scenario.behaviour, &Lockstep::default()).await?;
+    let (bodies, secret) = prepare(setup, scenario.name, &receiver).await?;
 
-    let (mut ours, mut node) = (setup.measured(programs), setup.node());
+    let (mut ours, mut node) = (setup.measured(&programs.measured), setup.node());
     if matches!(scenario.behaviour, Behaviour::Hangs { .. }) {
         for surroundings in [&mut ours, &mut node] {
             *surroundings = surroundings.with("REQUEST_TIMEOUT_SECONDS", SHORT_TIMEOUT_SECONDS);
@@ -321,13 +313,14 @@ async fn compare(
     Ok(all)
 }
 
-/// Subscribes the receiver and records deliveries to it.
-async fn prepare(
+/// Subscribes the receiver and records deliveries to it. Gives the queue messages' bodies, and
+/// the secret that the requests are signed with.
+pub(crate) async fn prepare(
     setup: &Setup,
-    scenario: &Scenario,
+    name: &str,
     receiver: &Receiver,
 ) -> Result<(Vec<String>, String)> {
-    let event_type = scenario.name.replace([' ', '%'], "_");
+    let event_type = name.replace([' ', '%'], "_");
     let subscription = json!({"url": receiver.url(), "eventTypes": [event_type]});
     let created = Subscriber::start(&setup.surroundings)
         .await?
@@ -357,7 +350,7 @@ fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) 
         Behaviour::Prompt => full + resumed <= requests / 20,
         Behaviour::NewConnection => (full, resumed) == (requests, 0),
         Behaviour::ResumedConnection => full + resumed == requests && resumed > full,
-        Behaviour::Slow(_) | Behaviour::Hangs { .. } => true,
+        Behaviour::Slow(_) | Behaviour::Fails | Behaviour::Hangs { .. } => true,
     };
     ensure!(
         as_expected,
@@ -365,6 +358,12 @@ fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) 
         scenario.name
     );
     Ok(())
+}
+
+/// Full batches of these queue messages.
+pub(crate) fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
+    let batches = bodies.chunks(BATCH);
+    batches.map(|bodies| batch(bodies.iter().map(String::as_str)))
 }
 
 /// A function that delivers.
@@ -376,12 +375,9 @@ struct Deliverer {
 
 impl Deliverer {
     fn new(function: Function, bodies: &[String]) -> Self {
-        let batches = bodies.chunks(BATCH);
         Self {
             function,
-            batches: batches
-                .map(|bodies| batch(bodies.iter().map(String::as_str)))
-                .collect(),
+            batches: batches(bodies).collect(),
             next: 0,
         }
     }

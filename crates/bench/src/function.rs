@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use crate::{
+    lockstep::Lockstep,
     process::Process,
     runtime_api::{Answer, RuntimeApi},
     stub_aws::TABLE,
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/bench";
 
 /// Where the programs are, and what they find around them.
+#[derive(Clone)]
 pub(crate) struct Surroundings {
     /// The folder of the functions' programs.
     pub(crate) programs: PathBuf,
@@ -128,7 +130,17 @@ impl Function {
         arguments: &[&str],
         variables: &BTreeMap<String, String>,
     ) -> Result<Self> {
-        let mut api = RuntimeApi::start().await?;
+        Self::start_in_step(&Lockstep::default(), program, arguments, variables).await
+    }
+
+    /// The same, with a stub of the Runtime API that keeps in step with other servers.
+    pub(crate) async fn start_in_step(
+        lockstep: &Lockstep,
+        program: &Path,
+        arguments: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let mut api = RuntimeApi::start(lockstep).await?;
         let mut variables = variables.clone();
         variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address.clone());
         let started = Instant::now();

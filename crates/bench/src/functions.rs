@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     function::Function,
-    report::{Figure, Part, Table, Unit},
+    report::{Part, Table, Unit, cell},
     setup::{Programs, Setup},
     stats::{Measured, micros, ratios},
     workload::{Subscriber, event},
@@ -14,9 +14,9 @@ use crate::{
 const EVENT_TYPE: &str = "order.created";
 
 /// One customer: how many subscriptions, and which want the event.
-struct Customer {
+pub(crate) struct Customer {
     id: &'static str,
-    subscriptions: usize,
+    pub(crate) subscriptions: usize,
     wants: Wants,
 }
 
@@ -30,7 +30,7 @@ enum Wants {
     All,
 }
 
-const CUSTOMERS: [Customer; 8] = [
+pub(crate) const CUSTOMERS: [Customer; 8] = [
     Customer {
         id: "one",
         subscriptions: 1,
@@ -90,7 +90,7 @@ impl Customer {
         }
     }
 
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let wants = match (self.wants, self.subscriptions) {
             (Wants::OneByFilter, 1) => "with a filter",
             (Wants::OneByFilter, _) => "each with a filter, one matches",
@@ -156,37 +156,20 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
         let prepare_to_first = ratios(&row.prepare, &first_prepare);
         table.row([
             row.customer.title(),
-            Figure::cell(to_first, Unit::Ratio),
-            Figure::cell(Measured::of(&row.look_up), Unit::Micros),
-            Figure::cell(prepare_to_first, Unit::Ratio),
-            Figure::cell(Measured::of(&row.prepare), Unit::Micros),
+            cell(to_first, Unit::Ratio),
+            cell(Measured::of(&row.look_up), Unit::Micros),
+            cell(prepare_to_first, Unit::Ratio),
+            cell(Measured::of(&row.prepare), Unit::Micros),
             row.pages.to_string(),
             format!("{} bytes", row.bytes),
         ]);
-        let name = row.customer.id;
-        part.figure(
-            &format!("{name}/look-up"),
-            Measured::of(&row.look_up),
-            Unit::Micros,
-        );
-        part.figure(
-            &format!("{name}/prepare"),
-            Measured::of(&row.prepare),
-            Unit::Micros,
-        );
-        if name != "one" {
-            part.figure(&format!("{name}/look-up to first"), to_first, Unit::Ratio);
-        }
-        if row.customer.wants == Wants::All && row.customer.subscriptions > 1 {
-            let name = format!("{name}/prepare to first");
-            part.figure(&name, prepare_to_first, Unit::Ratio);
-        }
     }
     part.tables.push(table);
     Ok(part)
 }
 
-async fn subscribe(setup: &Setup) -> Result<()> {
+/// Creates the subscriptions of every customer.
+pub(crate) async fn subscribe(setup: &Setup) -> Result<()> {
     let mut subscriber = Subscriber::start(&setup.surroundings).await?;
     for customer in &CUSTOMERS {
         for number in 0..customer.subscriptions {
@@ -212,6 +195,28 @@ async fn subscribe(setup: &Setup) -> Result<()> {
     Ok(())
 }
 
+/// Looks up every page of an event. Gives what the function is invoked with for each, and each
+/// page.
+pub(crate) async fn pages(
+    look_up: &mut Function,
+    customer: &Customer,
+    number: usize,
+) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut inputs, mut pages) = (Vec::new(), Vec::new());
+    let mut input = event(customer.id, EVENT_TYPE, number);
+    loop {
+        inputs.push(input.to_string());
+        let page = look_up.invoke(input.to_string()).await?;
+        pages.push(String::from_utf8(page.body.to_vec())?);
+        let mut page: Value = serde_json::from_slice(&page.body)?;
+        if page["cursor"].is_null() {
+            return Ok((inputs, pages));
+        }
+        // As the definition passes it on.
+        input = json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
+    }
+}
+
 impl Row {
     fn new(customer: &'static Customer) -> Self {
         Self {
@@ -234,17 +239,8 @@ impl Row {
         let mut pages = Vec::new();
         let before = look_up.process.cpu_time()?;
         for number in 0..events {
-            let mut input = event(self.customer.id, EVENT_TYPE, round * 1_000 + number);
-            loop {
-                let page = look_up.invoke(input.to_string()).await?;
-                pages.push(page.body.clone());
-                let mut page: Value = serde_json::from_slice(&page.body)?;
-                if page["cursor"].is_null() {
-                    break;
-                }
-                // As the definition passes it on.
-                input = json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
-            }
+            let found = self::pages(look_up, self.customer, round * 1_000 + number).await?;
+            pages.extend(found.1);
         }
         let look_up_took = look_up.process.cpu_time_since(before)?;
         self.pages = pages.len() / events;

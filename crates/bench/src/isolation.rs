@@ -6,9 +6,8 @@ use anyhow::Result;
 
 use self::level::{LEVELS, Level, Load, Shown};
 use crate::{
-    report::{Figure, Part, Table, Unit},
+    report::{Part, Table, Unit, cell},
     stack::{Deployed, Deployment},
-    stats::Measured,
 };
 
 /// What the part needs besides a stack.
@@ -50,9 +49,6 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
         table.row(row(*level, shown, base));
     }
     part.tables.push(table);
-    for (level, shown) in &all[1..] {
-        figures(&mut part, *level, shown, base);
-    }
     Ok(part)
 }
 
@@ -62,29 +58,12 @@ fn row(level: Level, shown: &Shown, base: &Shown) -> Vec<String> {
         Unit::Ratio.text(shown.p50.median / base.p50.median),
         Unit::Ratio.text(shown.p99.median / base.p99.median),
         Unit::Ratio.text(shown.billed_by_delivery / base.billed_by_delivery),
-        Figure::cell(shown.p50, Unit::Millis),
-        Figure::cell(shown.p99, Unit::Millis),
+        cell(shown.p50, Unit::Millis),
+        cell(shown.p99, Unit::Millis),
         Unit::Millis.text(shown.billed_by_delivery),
         Unit::Millis.text(shown.billed_by_healthy_delivery),
         shown.invocations.to_string(),
     ]
-}
-
-fn figures(part: &mut Part, level: Level, shown: &Shown, base: &Shown) {
-    let to_base = |shown: Measured, base: Measured| Measured {
-        median: shown.median / base.median,
-        // As far as both lie apart.
-        spread: shown.median / base.median * (shown.relative_spread() + base.relative_spread()),
-    };
-    let billed = Measured::of(&[shown.billed_by_delivery / base.billed_by_delivery]);
-    for (what, ratio) in [
-        ("p50", to_base(shown.p50, base.p50)),
-        ("p99", to_base(shown.p99, base.p99)),
-        ("billed time", billed),
-    ] {
-        let name = format!("{} hang/{what} to none", level.text());
-        part.figure(&name, ratio, Unit::Ratio);
-    }
 }
 
 fn explain(part: &mut Part, load: &Load, options: &Options) {

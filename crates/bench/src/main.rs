@@ -1,11 +1,13 @@
 //! The measurements behind `cargo xtask bench`.
 //!
-//! - `cold-start`, `delivery` and `functions` run the released programs on this machine, each
+//! - `cold-start`, `delivery` and `functions` time the released programs on this machine, each
 //!   under a stub of the Lambda Runtime API and stubs of DynamoDB, SQS and KMS.
+//! - `counts` counts what programs do under the same stubs, which keep in step with them.
 //! - `path`, `bill` and `isolation` put events into a stack on the emulator: the template, and
 //!   the released functions.
 //!
-//! A part keeps what it measured as JSON in a folder of results.
+//! A part keeps what it measured as JSON in a folder of results. `report` makes the docs of the
+//! parts, and `check` judges what they have counted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -14,8 +16,11 @@
 )]
 
 mod authority;
+mod baseline;
 mod bill;
+mod check;
 mod cold_start;
+mod counts;
 mod delivery;
 mod fill;
 mod function;
@@ -23,6 +28,7 @@ mod functions;
 mod isolation;
 mod limits;
 mod load;
+mod lockstep;
 mod machine;
 mod names;
 mod path;
@@ -40,8 +46,9 @@ mod workload;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::{report::Part, setup::Programs, stack::Deployed};
 
@@ -83,13 +90,24 @@ enum Command {
         #[command(flatten)]
         options: isolation::Options,
     },
-    /// The targets, the comparison with the baseline, and the docs.
+    /// What a start, a delivery and an event take, counted.
+    Counts(counts::Options),
+    /// The targets, and the docs.
     Report(summary::Options),
+    /// The counts beside the recorded ones.
+    Check(check::Options),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut runtime = match arguments.command {
+        // On one thread the servers have read all that there is before they look again whether
+        // the program sleeps.
+        Command::Counts(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().context("no runtime");
+    match runtime.and_then(|runtime| runtime.block_on(run(&arguments))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -109,6 +127,8 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::Isolation { deployed, options } => {
             isolation::run(deployed, options, quick).await?
         }
+        Command::Counts(options) => counts::run(options, quick).await?,
+        Command::Check(options) => return check::run(&arguments.results, options),
         Command::Report(options) => return summary::run(&arguments.results, options),
     };
     show(&part);

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result};
 use tokio::{net::UdpSocket, task::AbortHandle};
 
+use crate::lockstep::Lockstep;
+
 /// Type A, class IN.
 const ADDRESS: [u8; 4] = [0, 1, 0, 1];
 
@@ -23,15 +25,17 @@ impl Drop for NameServer {
 
 impl NameServer {
     /// Answers on a free port of the loopback address.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(lockstep: &Lockstep) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("answering for names")?;
         let address = socket.local_addr()?;
+        let server = lockstep.server();
         let answering = tokio::spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, peer)) = socket.recv_from(&mut question).await {
                 if let Some(answer) = answer(&question[..length]) {
+                    server.turn().await;
                     let _ = socket.send_to(&answer, peer).await;
                 }
             }

@@ -15,7 +15,7 @@ use self::{
 use crate::{
     fill::{Filler, Owner},
     load::Crowd,
-    report::{Part, Unit},
+    report::Part,
     stack::{Deployed, Deployment},
 };
 
@@ -80,12 +80,6 @@ async fn fan_out(part: &mut Part, deployment: &Deployment, count: usize) -> Resu
     let mut table = shown::table("Subscriptions of an event", "subscriptions");
     for shown in &all {
         table.row(shown.row(&all[0]));
-        if shown.size > 1 {
-            let name = format!("fan-out {}/latency to 1", shown.size);
-            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
-            let name = format!("fan-out {}/time of a delivery to 1", shown.size);
-            part.figure(&name, shown.delivery_time_to(&all[0]), Unit::Ratio);
-        }
     }
     part.tables.push(table);
     Ok(())
@@ -110,10 +104,6 @@ async fn own_subscriptions(part: &mut Part, deployment: &Deployment, count: usiz
     let mut table = shown::table(title, "subscriptions");
     for shown in &all {
         table.row(shown.row(&all[0]));
-        if shown.size > 1 {
-            let name = format!("one of {} of a customer/latency to 1", shown.size);
-            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
-        }
     }
     part.tables.push(table);
     Ok(())
@@ -145,12 +135,8 @@ async fn other_subscriptions(
     }
     let title = "Subscriptions of other customers in the table";
     let mut table = shown::table(title, "at least");
-    for (shown, size) in all.iter().zip(sizes) {
+    for shown in &all {
         table.row(shown.row(&all[0]));
-        if *size > OTHERS[0] {
-            let name = format!("{size} subscriptions of others/latency to {}", OTHERS[0]);
-            part.figure(&name, shown.latency_to(&all[0]), Unit::Ratio);
-        }
     }
     part.tables.push(table);
     Ok(())

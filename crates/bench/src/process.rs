@@ -15,19 +15,26 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use tokio::time::{sleep, timeout};
 
 /// Lines of output that are kept for an error.
 const KEPT_LINES: usize = 20;
+
+/// How long a program may take to end once it is asked to.
+const TIME_TO_END: Duration = Duration::from_secs(30);
 
 /// A running program. It is killed when the value is dropped.
 pub(crate) struct Process {
     child: Child,
     output: Arc<Output>,
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 #[derive(Default)]
 struct Output {
     bytes: AtomicU64,
+    /// The same, but each number counts as one digit.
+    bytes_without_numbers: AtomicU64,
     last_lines: Mutex<VecDeque<String>>,
 }
 
@@ -36,6 +43,8 @@ impl Output {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             self.bytes
                 .fetch_add(line.len() as u64 + 1, Ordering::Relaxed);
+            self.bytes_without_numbers
+                .fetch_add(len_without_numbers(&line) + 1, Ordering::Relaxed);
             let mut lines = self
                 .last_lines
                 .lock()
@@ -65,20 +74,61 @@ impl Process {
             .spawn()
             .with_context(|| format!("starting `{}`", program.display()))?;
         let output = Arc::new(Output::default());
+        let mut readers = Vec::new();
         if let Some(stream) = child.stdout.take() {
             let output = Arc::clone(&output);
-            thread::spawn(move || output.read(stream));
+            readers.push(thread::spawn(move || output.read(stream)));
         }
         if let Some(stream) = child.stderr.take() {
             let output = Arc::clone(&output);
-            thread::spawn(move || output.read(stream));
+            readers.push(thread::spawn(move || output.read(stream)));
         }
-        Ok(Self { child, output })
+        Ok(Self {
+            child,
+            output,
+            readers,
+        })
     }
 
     /// What it may be told. `None` once it was taken.
     pub(crate) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
         self.child.stdin.take()
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The number of the one process that it has started.
+    pub(crate) fn child(&self) -> Result<u32> {
+        let id = self.id();
+        let path = format!("/proc/{id}/task/{id}/children");
+        let children = fs::read_to_string(&path).with_context(|| format!("reading `{path}`"))?;
+        let child = children.trim().parse();
+        child.with_context(|| format!("children of process {id}: `{children}`"))
+    }
+
+    /// Asks a process to end, this one or the one that it has started, and waits until this one
+    /// has ended and all of its output is read.
+    pub(crate) async fn end(&mut self, id: u32) -> Result<()> {
+        // The shell's own `kill`: not every small system has one as a program.
+        let kill = ["-c", "kill -s TERM \"$1\"", "sh", &id.to_string()];
+        let asked = Command::new("sh").args(kill).status();
+        let asked = asked.context("asking a process to end")?;
+        ensure!(asked.success(), "process {id} cannot be asked to end");
+        let ended = async {
+            while self.ended().is_none() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let ended = timeout(TIME_TO_END, ended).await;
+        ended.with_context(|| format!("process {id} does not end"))?;
+        for reader in self.readers.drain(..) {
+            // One that has panicked has read nothing more.
+            let _ = reader.join();
+        }
+        Ok(())
     }
 
     /// How it ended, if it has.
@@ -89,6 +139,12 @@ impl Process {
     /// Bytes that it has printed.
     pub(crate) fn printed_bytes(&self) -> u64 {
         self.output.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it has printed, each number as one digit: so how long something took does not
+    /// count.
+    pub(crate) fn printed_bytes_without_numbers(&self) -> u64 {
+        self.output.bytes_without_numbers.load(Ordering::Relaxed)
     }
 
     /// The last lines that it printed, for an error's text.
@@ -160,6 +216,16 @@ impl Drop for Process {
     }
 }
 
+/// The length of a text, each number in it as one digit.
+fn len_without_numbers(text: &[u8]) -> u64 {
+    let digits = text.iter().map(u8::is_ascii_digit);
+    let before = std::iter::once(false).chain(digits.clone());
+    digits
+        .zip(before)
+        .filter(|pair| *pair != (true, true))
+        .count() as u64
+}
+
 fn kibibytes(status: &str, name: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -178,6 +244,18 @@ fn has_ended(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_one_digit_however_long_it_is() {
+        for (text, length) in [
+            ("", 0),
+            ("took 7 ms", 9),
+            ("took 1234 ms", 9),
+            ("1.25,3", 5),
+        ] {
+            assert_eq!(len_without_numbers(text.as_bytes()), length, "{text}");
+        }
+    }
 
     #[test]
     fn memory_is_read_by_its_whole_name() {

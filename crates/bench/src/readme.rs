@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use crate::report::{Figure, Part};
+use crate::report::{Part, cell};
 
 /// Writes the lines on cost and speed anew, from these parts.
 pub(crate) fn record(path: &Path, parts: &[Part]) -> Result<()> {
@@ -24,11 +24,8 @@ fn costs(parts: &[Part]) -> Result<String> {
 /// Every figure that has a target.
 fn speed(parts: &[Part]) -> String {
     let mut text = String::from("| what | is | target |\n| --- | ---: | ---: |\n");
-    for figure in parts.iter().flat_map(|part| &part.figures) {
-        let Some(target) = figure.target else {
-            continue;
-        };
-        let missed = if figure.is_missed() {
+    for target in parts.iter().flat_map(|part| &part.targets) {
+        let missed = if target.is_missed() {
             ", **missed**"
         } else {
             ""
@@ -37,16 +34,16 @@ fn speed(parts: &[Part]) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {}{missed} |",
-            figure.name,
-            Figure::cell(figure.measured, figure.unit),
-            figure.unit.text(target),
+            target.name,
+            cell(target.measured, target.unit),
+            target.unit.text(target.at_most),
         );
     }
     text
 }
 
 /// Replaces what stands between the marks of a section.
-fn fill(text: &str, section: &str, generated: &str) -> Result<String> {
+pub(crate) fn fill(text: &str, section: &str, generated: &str) -> Result<String> {
     let (start, end) = (
         format!("<!-- bench: {section} -->\n"),
         format!("<!-- end of bench: {section} -->"),

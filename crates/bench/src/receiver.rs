@@ -11,19 +11,18 @@ use std::{
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header::CONNECTION};
+use http::{HeaderMap, Request, Response, StatusCode, header::CONNECTION};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rustls::HandshakeKind;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::AbortHandle,
-    time::sleep,
-};
+use tokio::{net::TcpListener, task::AbortHandle, time::sleep};
 use tokio_rustls::TlsAcceptor;
 
-use crate::authority::Authority;
+use crate::{
+    authority::Authority,
+    lockstep::{Connection, Lockstep, Wire},
+};
 
 /// The name of every receiver; the name server of a run leads it to this machine.
 pub(crate) const NAME: &str = "receiver.example.com";
@@ -37,6 +36,8 @@ pub(crate) enum Behaviour {
     NewConnection,
     /// It answers at once and closes the connection; a session may be resumed.
     ResumedConnection,
+    /// It answers at once that it failed, and keeps the connection.
+    Fails,
     /// It answers after so long.
     Slow(Duration),
     /// It never answers one request in so many.
@@ -58,6 +59,8 @@ pub(crate) struct Sample {
 /// An endpoint. It closes when the value is dropped.
 pub(crate) struct Receiver {
     port: u16,
+    /// What its connections carry.
+    pub(crate) wire: Arc<Wire>,
     state: Arc<State>,
     accepting: AbortHandle,
 }
@@ -78,7 +81,11 @@ impl Drop for Receiver {
 
 impl Receiver {
     /// Listens on a free port of the loopback address.
-    pub(crate) async fn start(authority: &Authority, behaviour: Behaviour) -> Result<Self> {
+    pub(crate) async fn start(
+        authority: &Authority,
+        behaviour: Behaviour,
+        lockstep: &Lockstep,
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("listening for webhooks")?;
@@ -96,14 +103,18 @@ impl Receiver {
             resumed_handshakes: AtomicU64::new(0),
             sample: OnceLock::new(),
         });
+        let server = lockstep.server();
+        let wire = server.wire();
         let serving = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let stream = server.connection(stream);
                 tokio::spawn(serve(stream, acceptor.clone(), Arc::clone(&serving)));
             }
         });
         Ok(Self {
             port,
+            wire,
             state,
             accepting: accepting.abort_handle(),
         })
@@ -134,8 +145,7 @@ impl Receiver {
     }
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: Connection, acceptor: TlsAcceptor, state: Arc<State>) {
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
@@ -167,6 +177,7 @@ impl State {
             Behaviour::NewConnection | Behaviour::ResumedConnection => {
                 response = response.header(CONNECTION, "close");
             }
+            Behaviour::Fails => response = response.status(StatusCode::INTERNAL_SERVER_ERROR),
             Behaviour::Slow(delay) => sleep(delay).await,
             Behaviour::Hangs { one_in } if number.is_multiple_of(one_in) => {
                 std::future::pending::<()>().await;

@@ -1,6 +1,6 @@
 //! What a part has measured, as data: kept as JSON, shown as tables.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,22 @@ pub(crate) struct Part {
     pub(crate) how: Vec<String>,
     /// What is shown.
     pub(crate) tables: Vec<Table>,
-    /// What is compared: with the baseline when it is a ratio, with the target when it has one.
-    pub(crate) figures: Vec<Figure>,
+    /// What has a target.
+    pub(crate) targets: Vec<Target>,
+    /// What another run counts again, by name: `delivery/kept connection/instructions`. Less is
+    /// better.
+    pub(crate) counts: BTreeMap<String, f64>,
+    /// What this machine cannot count.
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// What is not counted, though another machine could.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Skipped {
+    /// As the names of its counts end.
+    pub(crate) what: String,
+    /// What is missing.
+    pub(crate) why: String,
 }
 
 /// A table.
@@ -39,17 +53,17 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// One figure.
+/// A figure with a target.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Figure {
-    /// The same in every run: `delivery/kept connection/cpu to bare client`.
+pub(crate) struct Target {
+    /// The same in every run: `delivery/kept connection/CPU`.
     pub(crate) name: String,
     /// What it was in the median, and how far the runs lie apart.
     pub(crate) measured: Measured,
     /// Of what.
     pub(crate) unit: Unit,
     /// What it is to be at most.
-    pub(crate) target: Option<f64>,
+    pub(crate) at_most: f64,
 }
 
 /// What a figure counts.
@@ -84,6 +98,47 @@ impl Unit {
     }
 }
 
+/// Counts as tables: one for what their names begin with, and a column for what they end with.
+pub(crate) fn count_tables(counts: &BTreeMap<String, f64>) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for (name, count) in counts {
+        let (title, rest) = name.split_once('/').unwrap_or(("", name));
+        let (row, column) = rest.rsplit_once('/').unwrap_or((rest, ""));
+        if tables.last().is_none_or(|table| table.title != title) {
+            tables.push(Table::new(title, &[""]));
+        }
+        if let Some(table) = tables.last_mut() {
+            *table.cell(row, column) = exact(*count);
+        }
+    }
+    for table in &mut tables {
+        let columns = table.columns.len();
+        for row in &mut table.rows {
+            row.resize(columns, String::new());
+        }
+    }
+    tables
+}
+
+/// A count, its thousands apart: with decimals where it is a few.
+pub(crate) fn exact(count: f64) -> String {
+    let text = if count.abs() < 1_000.0 {
+        format!("{count:.3}")
+    } else {
+        format!("{count:.0}")
+    };
+    let (whole, decimals) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let decimals = decimals.trim_end_matches('0').trim_end_matches('.');
+    let mut apart = String::new();
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            apart.push(',');
+        }
+        apart.push(digit);
+    }
+    apart + decimals
+}
+
 /// Three digits that count.
 fn digits(value: f64) -> String {
     let decimals = match value.abs() {
@@ -94,18 +149,17 @@ fn digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-impl Figure {
-    /// Whether it has a target and is beyond it.
+impl Target {
+    /// Whether the figure is beyond it.
     pub(crate) fn is_missed(&self) -> bool {
-        self.target
-            .is_some_and(|target| self.measured.median > target)
+        self.measured.median > self.at_most
     }
+}
 
-    /// The median and the spread, as a cell.
-    pub(crate) fn cell(measured: Measured, unit: Unit) -> String {
-        let percent = measured.relative_spread() * 100.0;
-        format!("{} ±{percent:.0} %", unit.text(measured.median))
-    }
+/// The median and the spread, as a cell.
+pub(crate) fn cell(measured: Measured, unit: Unit) -> String {
+    let percent = measured.relative_spread() * 100.0;
+    format!("{} ±{percent:.0} %", unit.text(measured.median))
 }
 
 impl Part {
@@ -119,7 +173,9 @@ impl Part {
             quick,
             how: Vec::new(),
             tables: Vec::new(),
-            figures: Vec::new(),
+            targets: Vec::new(),
+            counts: BTreeMap::new(),
+            skipped: Vec::new(),
         })
     }
 
@@ -128,22 +184,19 @@ impl Part {
         self.how.push(paragraph.into());
     }
 
-    /// Adds a figure.
-    pub(crate) fn figure(&mut self, name: &str, measured: Measured, unit: Unit) {
-        self.figures.push(Figure {
+    /// Adds a figure that is to be at most so much.
+    pub(crate) fn target(&mut self, name: &str, measured: Measured, unit: Unit, at_most: f64) {
+        self.targets.push(Target {
             name: format!("{}/{name}", self.name),
             measured,
             unit,
-            target: None,
+            at_most,
         });
     }
 
-    /// Adds a figure that is to be at most so much.
-    pub(crate) fn target(&mut self, name: &str, measured: Measured, unit: Unit, target: f64) {
-        self.figure(name, measured, unit);
-        if let Some(figure) = self.figures.last_mut() {
-            figure.target = Some(target);
-        }
+    /// Adds a count.
+    pub(crate) fn count(&mut self, name: &str, count: f64) {
+        self.counts.insert(name.to_owned(), count);
     }
 
     /// Writes the part into the folder of results.
@@ -180,6 +233,26 @@ impl Table {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The cell of a row and a column, by what stands at their beginnings.
+    fn cell(&mut self, row: &str, column: &str) -> &mut String {
+        let at = |place: Option<usize>, end: usize| place.unwrap_or(end);
+        let columns = self.columns.len();
+        let column_at = at(self.columns.iter().position(|head| head == column), columns);
+        if column_at == columns {
+            self.columns.push(column.to_owned());
+        }
+        let rows = self.rows.len();
+        let row_at = at(self.rows.iter().position(|cells| cells[0] == row), rows);
+        if row_at == rows {
+            self.rows.push(vec![row.to_owned()]);
+        }
+        let cells = &mut self.rows[row_at];
+        if cells.len() <= column_at {
+            cells.resize(column_at + 1, String::new());
+        }
+        &mut cells[column_at]
     }
 
     /// For a terminal: columns below each other.
@@ -234,7 +307,31 @@ mod tests {
             median: 200.0,
             spread: 6.0,
         };
-        assert_eq!(Figure::cell(measured, Unit::Micros), "200 µs ±3 %");
+        assert_eq!(cell(measured, Unit::Micros), "200 µs ±3 %");
+    }
+
+    #[test]
+    fn a_count_is_exact_where_it_is_small_and_readable_where_it_is_not() {
+        for (count, text) in [
+            (0.0, "0"),
+            (1.2, "1.2"),
+            (999.123_4, "999.123"),
+            (1_000.4, "1,000"),
+            (1_234_567.0, "1,234,567"),
+        ] {
+            assert_eq!(exact(count), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_shown_by_what_their_names_begin_and_end_with() {
+        let counts = [("a/x/calls", 1.0), ("a/y/bytes", 2.0), ("b/x/calls", 3.0)];
+        let counts = counts.map(|(name, count)| (name.to_owned(), count));
+        let tables = count_tables(&BTreeMap::from(counts));
+        let titles: Vec<_> = tables.iter().map(|table| table.title.as_str()).collect();
+        assert_eq!(titles, ["a", "b"]);
+        assert_eq!(tables[0].columns, ["", "calls", "bytes"]);
+        assert_eq!(tables[0].rows, [vec!["x", "1", ""], vec!["y", "", "2"]]);
     }
 
     #[test]

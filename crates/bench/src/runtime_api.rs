@@ -17,11 +17,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Mutex, mpsc, oneshot, watch},
     task::AbortHandle,
     time::timeout,
 };
+
+use crate::lockstep::{Connection, Lockstep};
 
 /// How long an invocation may take. No part waits for anything longer.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -67,7 +69,7 @@ impl Drop for RuntimeApi {
 
 impl RuntimeApi {
     /// Listens on a free port of the loopback address.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(lockstep: &Lockstep) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("listening for a function")?;
@@ -80,9 +82,10 @@ impl RuntimeApi {
             first_poll: sender,
             next_id: AtomicU64::new(1),
         });
+        let server = lockstep.server();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&state)));
+                tokio::spawn(serve(server.connection(stream), Arc::clone(&state)));
             }
         });
         Ok(Self {
@@ -124,9 +127,7 @@ impl RuntimeApi {
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>) {
-    // As the real one, which is on the same machine.
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: Connection, state: Arc<State>) {
     let service = service_fn(|request| {
         let state = Arc::clone(&state);
         async move { state.handle(request).await }

@@ -1,10 +1,13 @@
 //! What every part without an emulator starts from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::{authority::Authority, function::Surroundings, names::NameServer, stub_aws::StubAws};
+use crate::{
+    authority::Authority, function::Surroundings, lockstep::Lockstep, names::NameServer,
+    stub_aws::StubAws,
+};
 
 /// Where the programs are that are measured.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,11 +43,22 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// Servers that answer at once, for these programs.
     pub(crate) async fn start(programs: &Programs) -> Result<Self> {
-        let authority = Authority::new(&programs.work)?;
-        let names = NameServer::start().await?;
-        let aws = StubAws::start(&authority).await?;
-        let surroundings = Surroundings::new(programs.functions.clone(), &aws.endpoint)
+        Self::start_in_step(&Lockstep::default(), &programs.functions, &programs.work).await
+    }
+
+    /// Servers that keep in step, for the functions in one folder. What the run needs is written
+    /// into the other one.
+    pub(crate) async fn start_in_step(
+        lockstep: &Lockstep,
+        functions: &Path,
+        work: &Path,
+    ) -> Result<Self> {
+        let authority = Authority::new(work)?;
+        let names = NameServer::start(lockstep).await?;
+        let aws = StubAws::start(&authority, lockstep).await?;
+        let surroundings = Surroundings::new(functions.to_owned(), &aws.endpoint)
             .with("SSL_CERT_FILE", authority.file.display());
         Ok(Self {
             authority,
@@ -54,11 +68,11 @@ impl Setup {
         })
     }
 
-    /// Of `deliver-webhook` with the feature `bench`: it trusts receivers with certificates of
-    /// this run's authority, and resolves names by this run's name server.
-    pub(crate) fn measured(&self, programs: &Programs) -> Surroundings {
+    /// Of a `deliver-webhook` with the feature `bench`, in this folder: it trusts receivers with
+    /// certificates of this run's authority, and resolves names by this run's name server.
+    pub(crate) fn measured(&self, folder: &Path) -> Surroundings {
         Surroundings {
-            programs: programs.measured.clone(),
+            programs: folder.to_owned(),
             variables: self.surroundings.variables.clone(),
         }
         .with("BENCH_AUTHORITY_FILE", self.authority.file.display())

@@ -19,13 +19,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::AbortHandle,
-};
+use tokio::{net::TcpListener, task::AbortHandle};
 use tokio_rustls::TlsAcceptor;
 
-use crate::authority::Authority;
+use crate::{
+    authority::Authority,
+    lockstep::{Connection, Lockstep, Wire},
+};
 
 /// The only table that there is.
 pub(crate) const TABLE: &str = "bench";
@@ -39,6 +39,8 @@ type Key = (String, String);
 pub(crate) struct StubAws {
     /// `https://…`, as `AWS_ENDPOINT_URL` has it.
     pub(crate) endpoint: String,
+    /// What its connections carry.
+    pub(crate) wire: Arc<Wire>,
     state: Arc<State>,
     accepting: AbortHandle,
 }
@@ -73,21 +75,25 @@ impl Drop for StubAws {
 
 impl StubAws {
     /// Listens on a free port of the loopback address, with a certificate of the authority.
-    pub(crate) async fn start(authority: &Authority) -> Result<Self> {
+    pub(crate) async fn start(authority: &Authority, lockstep: &Lockstep) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("listening for AWS calls")?;
         let endpoint = format!("https://127.0.0.1:{}", listener.local_addr()?.port());
         let state = Arc::new(State::default());
         let acceptor = TlsAcceptor::from(Arc::new(authority.server("127.0.0.1")?));
+        let server = lockstep.server();
+        let wire = server.wire();
         let serving = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let stream = server.connection(stream);
                 tokio::spawn(serve(stream, acceptor.clone(), Arc::clone(&serving)));
             }
         });
         Ok(Self {
             endpoint,
+            wire,
             state,
             accepting: accepting.abort_handle(),
         })
@@ -104,8 +110,7 @@ impl StubAws {
     }
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: Connection, acceptor: TlsAcceptor, state: Arc<State>) {
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
@@ -169,6 +174,7 @@ impl State {
             "Query" => self.query(call),
             // What a client would check, MD5 of the body, the clients here are told not to.
             "SendMessage" => Ok(json!({"MessageId": "5fea7756-0ea4-451a-a703-a558b933e274"})),
+            "PutEvents" => Ok(json!({"FailedEntryCount": 0, "Entries": []})),
             "SendMessageBatch" => Ok(json!({"Successful": [], "Failed": []})),
             "GenerateDataKey" | "Decrypt" => {
                 let key = BASE64_STANDARD.encode([7; 32]);

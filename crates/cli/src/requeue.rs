@@ -231,7 +231,7 @@ mod tests {
             delivery.next_attempt_at = (attempts > 0).then_some(samples::NOW);
             let now = samples::NOW + Duration::from_millis(overdue_ms);
             prop_assert_eq!(
-                delivery.duty(&hint(&delivery), now),
+                delivery.duty(&outgoing(&delivery).hint, now),
                 Duty::Attempt(attempts + 1)
             );
         }

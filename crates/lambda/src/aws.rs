@@ -10,6 +10,15 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+#[cfg(all(feature = "patient", not(debug_assertions)))]
+compile_error!(
+    "a release build waits for AWS no longer than it should: build it without `patient`"
+);
+
+/// How much longer a call may take: a program that is counted by valgrind is about fifty times
+/// slower.
+const PATIENCE: u32 = if cfg!(feature = "patient") { 50 } else { 1 };
+
 /// The configuration for every AWS client of a function.
 ///
 /// Credentials come from the environment, where Lambda puts them: the other
@@ -19,9 +28,9 @@ pub async fn aws_config() -> SdkConfig {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_millis(1_500))
-        .operation_timeout(Duration::from_secs(2))
+        .connect_timeout(Duration::from_secs(1) * PATIENCE)
+        .operation_attempt_timeout(Duration::from_millis(1_500) * PATIENCE)
+        .operation_timeout(Duration::from_secs(2) * PATIENCE)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

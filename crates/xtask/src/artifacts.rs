@@ -29,7 +29,18 @@ pub(crate) enum Variant {
     Measured,
     /// What measures, and the peers that are measured beside the functions, optimised.
     Peers,
+    /// The functions, optimised as far as that is quick, to be counted.
+    Counted,
+    /// The delivery function, built likewise, which trusts receivers of a measurement.
+    CountedDelivery,
+    /// The same with the system's allocator, whose calls can be counted.
+    CountedAllocations,
+    /// What counts. It is not counted itself, so it need not be optimised.
+    Counter,
 }
+
+/// The profile of the programs that are counted.
+pub(crate) const COUNTED_PROFILE: &str = "counted";
 
 impl Variant {
     /// What `cargo build` is told.
@@ -48,6 +59,18 @@ impl Variant {
                 "--profile measured --package deliver-webhook --features deliver-webhook/bench"
             }
             Self::Peers => "--release --package webhooks-bench --bins",
+            // All three choose the same packages: so they share what they depend on, and every
+            // function is patient.
+            Self::Counted => "--profile counted --bins --features deliver-webhook/patient",
+            Self::CountedDelivery => {
+                "--profile counted --bin deliver-webhook \
+                 --features deliver-webhook/patient,deliver-webhook/bench"
+            }
+            Self::CountedAllocations => {
+                "--profile counted --bin deliver-webhook \
+                 --features deliver-webhook/patient,deliver-webhook/bench,deliver-webhook/system-allocator"
+            }
+            Self::Counter => "--package webhooks-bench --bin webhooks-bench",
         }
     }
 }

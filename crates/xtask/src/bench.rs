@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: builds what is measured, measures it part by part, and reports.
 
+mod check;
 mod on_stack;
 
 use std::ffi::OsString;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::artifacts::{Programs, Variant};
@@ -24,13 +25,17 @@ const BENCH: &str = "webhooks-bench";
 /// Options of `bench`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Only this part; repeatable [default: all].
+    /// Judge what repeats: fail when a count is more than 2 % above the recorded one.
+    #[arg(long, conflicts_with = "quick")]
+    check: bool,
+    /// Only this part; repeatable [default: all that are timed, or all that are judged].
     #[arg(long, value_enum)]
     only: Vec<Part>,
     /// Few runs, to see that the parts work; nothing to quote.
     #[arg(long)]
     quick: bool,
-    /// Write docs/benchmarks.md, the baseline and the README's lines from what was measured.
+    /// Write docs/benchmarks.md and the README's lines from what was measured; with `--check` the
+    /// recorded counts, and their section of docs/benchmarks.md.
     #[arg(long, conflicts_with = "quick")]
     record: bool,
     /// Prices for the bill.
@@ -57,6 +62,8 @@ enum Part {
     Isolation,
     /// Dollars per million deliveries, from what a run on the emulator uses.
     Bill,
+    /// Instructions, system calls, allocations, calls and bytes, for `--check`.
+    Counts,
 }
 
 impl Part {
@@ -68,13 +75,28 @@ impl Part {
             Self::Path => "path",
             Self::Isolation => "isolation",
             Self::Bill => "bill",
+            Self::Counts => "counts",
         }
+    }
+
+    /// Whether the part is run where nothing else is asked for.
+    fn is_default(self, options: &Options) -> bool {
+        if options.check {
+            self.is_judged()
+        } else {
+            self != Self::Counts
+        }
+    }
+
+    /// Whether it counts what repeats.
+    fn is_judged(self) -> bool {
+        matches!(self, Self::Bill | Self::Counts)
     }
 
     /// The stack that the part runs on. `None` when it needs stubs only.
     fn stack(self, options: &Options) -> Result<Option<OnStack>> {
         match self {
-            Self::ColdStart | Self::Delivery | Self::Functions => Ok(None),
+            Self::ColdStart | Self::Delivery | Self::Functions | Self::Counts => Ok(None),
             Self::Path => Ok(Some(OnStack::path())),
             Self::Isolation => Ok(Some(OnStack::isolation())),
             Self::Bill => OnStack::bill(&options.prices).map(Some),
@@ -91,10 +113,22 @@ struct Bench {
 
 /// Builds, measures the chosen parts, and reports on all that were measured.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let is_chosen = |part: &Part| match options.only.as_slice() {
+        [] => part.is_default(options),
+        only => only.contains(part),
+    };
+    let parts = Part::value_variants().iter().copied();
+    let parts: Vec<Part> = parts.filter(is_chosen).collect();
+    if options.check {
+        return check::run(workspace, options, &parts);
+    }
+    ensure!(
+        !parts.contains(&Part::Counts),
+        "`counts` is a part of `--check`"
+    );
     let bench = Bench::prepare(workspace)?;
-    let chosen = |part: &&Part| options.only.is_empty() || options.only.contains(part);
-    let parts = Part::value_variants().iter().filter(chosen);
-    let parts = parts.map(|part| Ok((*part, part.stack(options)?)));
+    let parts = parts.into_iter();
+    let parts = parts.map(|part| Ok((part, part.stack(options)?)));
     let parts = parts.collect::<Result<Vec<_>>>()?;
     let on_stubs = parts.iter().any(|(_, stack)| stack.is_none());
     let peers = on_stubs.then(|| bench.peers(workspace)).transpose()?;
@@ -162,12 +196,12 @@ impl Bench {
         command
             .arg("report")
             .arg("--baseline")
-            .arg(workspace.root().join("crates/bench/baseline.json"));
+            .arg(baseline(workspace));
         if options.record {
             command
                 .arg("--record")
                 .arg("--docs")
-                .arg(workspace.root().join("docs/benchmarks.md"))
+                .arg(docs(workspace))
                 .arg("--readme")
                 .arg(workspace.root().join("README.md"));
         }
@@ -194,6 +228,16 @@ impl Peers {
         command.arg("--scripts").arg(folder.join("node/bundle"));
         process::run(command)
     }
+}
+
+/// The recorded counts.
+fn baseline(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("crates/bench/baseline.json")
+}
+
+/// The page that is written from what was measured.
+fn docs(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("docs/benchmarks.md")
 }
 
 /// Installs Node.js, and bundles the peers that are written for it.

@@ -6,6 +6,9 @@ compile_error!("a release build must not crash on purpose: build it without `fai
 #[cfg(all(feature = "bench", not(debug_assertions)))]
 compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
 
+#[cfg(all(feature = "system-allocator", not(debug_assertions)))]
+compile_error!("a release build has its own allocator: build it without `system-allocator`");
+
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod log;
@@ -16,6 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+#[cfg(not(feature = "system-allocator"))]
 use mimalloc::MiMalloc;
 use ring::rand::SystemRandom;
 use tracing::warn;
@@ -38,6 +42,7 @@ use crate::tell::Teller;
 
 /// A delivery allocates some thousand small pieces, most of them in the AWS client: with the
 /// system's allocator it would take a sixth more of the processor.
+#[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

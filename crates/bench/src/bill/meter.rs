@@ -70,6 +70,21 @@ impl Meter {
         }
     }
 
+    /// Whether the same run uses the same amount again. Times do not; a log has times in it, and
+    /// what is counted by rule says nothing about the code.
+    pub(super) fn repeats(self) -> bool {
+        matches!(
+            self,
+            Self::EventIn
+                | Self::StandardTransition
+                | Self::LambdaRequest
+                | Self::TableWriteUnit
+                | Self::IndexWriteUnit
+                | Self::ReadUnit
+                | Self::QueueRequest
+        )
+    }
+
     /// So much of it, in words.
     pub(super) fn quantity(self, amount: f64) -> String {
         match self {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::plan::Plan;
 use crate::{
     load::Crowd,
-    report::{Figure, Table, Unit},
+    report::{Table, Unit, cell},
     stack::Deployment,
     stats::{Measured, quantile, ratios},
 };
@@ -67,13 +67,8 @@ impl Shown {
     }
 
     /// The median latency beside another crowd's.
-    pub(super) fn latency_to(&self, base: &Self) -> Measured {
+    fn latency_to(&self, base: &Self) -> Measured {
         ratios(&self.median_millis, &base.median_millis)
-    }
-
-    /// The time of a burst by its deliveries beside another crowd's.
-    pub(super) fn delivery_time_to(&self, base: &Self) -> Measured {
-        ratios(&self.delivery_seconds(), &base.delivery_seconds())
     }
 
     fn delivery_seconds(&self) -> Vec<f64> {
@@ -91,11 +86,11 @@ impl Shown {
                 return "-".to_owned();
             }
             let rates: Vec<f64> = seconds.iter().map(|seconds| 1.0 / seconds).collect();
-            Figure::cell(Measured::of(&rates), Unit::Count)
+            cell(Measured::of(&rates), Unit::Count)
         };
         vec![
             self.size.to_string(),
-            Figure::cell(self.latency_to(base), Unit::Ratio),
+            cell(self.latency_to(base), Unit::Ratio),
             Unit::Millis.text(quantile(&sorted, 0.5)),
             Unit::Millis.text(quantile(&sorted, 0.9)),
             Unit::Millis.text(quantile(&sorted, 0.99)),

@@ -19,9 +19,7 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::look_up::MatchedSubscription;
 use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{
-    DeliveryQueue, DeliveryStore, MAX_QUEUE_DELAY, SubscriptionStore, WriteOutcome,
-};
+use webhooks_domain::ports::{DeliveryStore, MAX_QUEUE_DELAY, WriteOutcome};
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};

@@ -1,0 +1,30 @@
+//! What the docs say about the counts.
+
+use crate::{baseline::Baseline, report::count_tables};
+
+/// The section of the docs that is written from the baseline.
+pub(super) const SECTION: &str = "counts";
+
+/// Every count, for the docs.
+pub(super) fn section(baseline: &Baseline) -> String {
+    let mut text = format!(
+        "{}, {}, profile `{}`.\n",
+        baseline.date, baseline.rustc, baseline.profile
+    );
+    for counts in baseline.counts.values() {
+        for table in count_tables(counts) {
+            text += &format!("\n{}", table.markdown());
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// The chapter of the docs, with what was recorded.
+pub(crate) fn chapter(baseline: &Baseline) -> String {
+    let explained = include_str!("chapter.md");
+    format!(
+        "{explained}\n<!-- bench: {SECTION} -->\n\n{}\n\n<!-- end of bench: {SECTION} -->\n",
+        section(baseline)
+    )
+}

@@ -1,0 +1,112 @@
+//! The part `counts`: what a start, a delivery and an event take, counted rather than timed.
+//!
+//! A program is run twice with the same beginning, once for longer. What the longer run takes
+//! beyond the shorter one belongs to what it does beyond it: the start, and whatever happens
+//! once, cancel out. The servers keep in step with the program.
+
+mod case;
+mod run;
+mod tool;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use self::{case::Case, run::Bench, tool::Tool};
+use crate::{
+    functions,
+    lockstep::Lockstep,
+    receiver::Behaviour,
+    report::{Part, count_tables},
+    setup::Setup,
+};
+
+/// As many authorities as a system has, about: a function reads them when it starts.
+const AUTHORITIES: usize = 140;
+
+/// Where the programs are that are counted.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The folder of the functions.
+    #[arg(long, value_name = "FOLDER")]
+    functions: PathBuf,
+    /// The folder of `deliver-webhook` with the feature `bench`.
+    #[arg(long, value_name = "FOLDER")]
+    measured: PathBuf,
+    /// The folder of `deliver-webhook` with the features `bench` and `system-allocator`.
+    #[arg(long, value_name = "FOLDER")]
+    system_allocator: PathBuf,
+    /// A folder for what the run needs, and for what the tools write.
+    #[arg(long, value_name = "FOLDER")]
+    work: PathBuf,
+}
+
+/// Runs the part.
+pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
+    let mut part = Part::new("counts", "What repeats", quick)?;
+    let (tools, skipped) = Tool::available();
+    part.skipped = skipped;
+    let lockstep = Lockstep::default();
+    let setup = Setup::start_in_step(&lockstep, &options.functions, &options.work).await?;
+    let bench = Bench {
+        options,
+        lockstep,
+        setup,
+        tools,
+    };
+    for name in names(&options.functions)? {
+        eprintln!("counts: start of {name}");
+        let case = bench.start(&name)?;
+        bench.count(&mut part, &case).await?;
+    }
+    for case in bench.cases().await? {
+        eprintln!("counts: {}", case.name);
+        bench.count(&mut part, &case).await?;
+    }
+    part.tables = count_tables(&part.counts);
+    Ok(part)
+}
+
+impl Bench<'_> {
+    /// A function that starts, and does nothing.
+    fn start(&self, name: &str) -> Result<Case> {
+        let authorities = self.setup.authority.many(AUTHORITIES)?;
+        let surroundings = self
+            .setup
+            .surroundings
+            .with("SSL_CERT_FILE", authorities.display());
+        Ok(Case::new(&format!("start/{name}"), name, surroundings))
+    }
+
+    /// Everything else, with what it needs in the stub's table.
+    async fn cases(&self) -> Result<Vec<Case>> {
+        let mut cases = Vec::new();
+        for (name, behaviour) in [
+            ("kept connection", Behaviour::Prompt),
+            ("new TLS connection", Behaviour::NewConnection),
+            ("answered with 500", Behaviour::Fails),
+        ] {
+            cases.push(self.delivery(name, behaviour).await?);
+        }
+        eprintln!("counts: creating subscriptions");
+        functions::subscribe(&self.setup).await?;
+        for customer in &functions::CUSTOMERS {
+            cases.extend(self.event(customer).await?);
+        }
+        cases.push(self.sweep());
+        Ok(cases)
+    }
+}
+
+/// The programs in a folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}

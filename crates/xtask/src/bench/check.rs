@@ -1,0 +1,130 @@
+//! `cargo xtask bench --check`: counts what repeats, and judges it by the recorded counts.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Options, Part, baseline, docs};
+use crate::artifacts::{COUNTED_PROFILE, Programs, Variant};
+use crate::process;
+use crate::progress::{heading, print_result};
+use crate::tools::{ToolSet, Tools};
+use crate::workspace::Workspace;
+
+/// Folders below the one of the check, for programs of each kind and what a run needs.
+const FOLDERS: [&str; 5] = [
+    "functions",
+    "measured",
+    "system-allocator",
+    "work",
+    "results",
+];
+
+/// Builds what is counted, counts it part by part, and judges or records the counts.
+pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> Result<()> {
+    for part in parts {
+        ensure!(
+            part.is_judged(),
+            "nothing in `{}` repeats exactly enough for `--check`",
+            part.name()
+        );
+    }
+    ensure!(
+        !options.record || options.only.is_empty(),
+        "all counts are recorded together: `--record` without `--only`"
+    );
+    let started = Instant::now();
+    let folder = workspace.root().join("target/bench/check");
+    for name in FOLDERS {
+        let folder = folder.join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("making `{}`", folder.display()))?;
+    }
+    heading("building what is counted; optimised, the first time takes many minutes");
+    let functions = Programs::build(workspace, Variant::Counted)?;
+    functions.copy_all(&folder.join("functions"))?;
+    let counter = Programs::build(workspace, Variant::Counter)?;
+    let command = || -> Result<Command> {
+        let mut command = workspace.command(counter.path(super::BENCH)?);
+        command.arg("--results").arg(folder.join("results"));
+        Ok(command)
+    };
+    for part in parts {
+        heading(&format!("count: {}", part.name()));
+        let part_started = Instant::now();
+        let mut measurement = command()?;
+        measurement.arg(part.name());
+        let counted = match part.stack(options)? {
+            Some(stack) => {
+                let tools = Tools::install_shown(workspace, ToolSet::Local)?;
+                stack.run(workspace, &tools, &functions, &mut measurement)
+            }
+            None => on_stubs(workspace, &folder, &mut measurement),
+        };
+        print_result(part.name(), part_started.elapsed(), counted.is_ok());
+        counted?;
+    }
+    let mut judgement = command()?;
+    judgement.arg("check");
+    for part in parts {
+        judgement.args(["--part", part.name()]);
+    }
+    judgement
+        .args(["--rustc", &rustc(workspace)?])
+        .args(["--profile", COUNTED_PROFILE])
+        .arg("--baseline")
+        .arg(baseline(workspace));
+    if options.record {
+        judgement.arg("--record").arg("--docs").arg(docs(workspace));
+    }
+    let judged = process::run(&mut judgement);
+    print_result("bench --check", started.elapsed(), judged.is_ok());
+    judged
+}
+
+/// Counts programs under stubs. Two of the delivery function's are built for this alone.
+fn on_stubs(workspace: &Workspace, folder: &Path, command: &mut Command) -> Result<()> {
+    for (variant, name) in [
+        (Variant::CountedDelivery, "measured"),
+        (Variant::CountedAllocations, "system-allocator"),
+    ] {
+        Programs::build(workspace, variant)?.copy_all(&folder.join(name))?;
+    }
+    for name in ["functions", "measured", "system-allocator", "work"] {
+        command.arg(format!("--{name}")).arg(folder.join(name));
+    }
+    process::run(command)
+}
+
+/// The compiler's version, and what it compiles for.
+fn rustc(workspace: &Workspace) -> Result<String> {
+    let mut command = workspace.command("rustc");
+    command.args(["--version", "--verbose"]);
+    describe(&process::output(&mut command)?).context("rustc does not tell its version")
+}
+
+fn describe(verbose: &str) -> Option<String> {
+    let version = verbose.lines().next()?;
+    let host = verbose
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))?;
+    Some(format!("{version}, {host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_is_named_with_what_it_compiles_for() {
+        let verbose = "rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\n\
+            host: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
+        assert_eq!(
+            describe(verbose).unwrap(),
+            "rustc 1.95.0 (59807616e 2026-04-14), x86_64-unknown-linux-gnu"
+        );
+        assert_eq!(describe("error"), None);
+    }
+}
