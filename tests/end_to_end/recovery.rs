@@ -275,6 +275,7 @@ async fn release(test: &Fixture, queue_url: &str, message: &Message) -> Result<(
 
 /// An item that is no subscription where one of the customer's should be. Every
 /// event of the customer fails on it.
+/// An item among the subscriptions that does not even say which one it is.
 struct BrokenSubscription<'a> {
     test: &'a Fixture,
     key: [(&'static str, AttributeValue); 2],
@@ -284,10 +285,7 @@ impl<'a> BrokenSubscription<'a> {
     async fn put(test: &'a Fixture) -> Result<Self> {
         let key = [
             ("pk", format!("CUSTOMER#{}", test.customer)),
-            (
-                "sk",
-                "SUBSCRIPTION#sub_00000000000000000000000000000000".into(),
-            ),
+            ("sk", "SUBSCRIPTION#which".into()),
         ];
         let key = key.map(|(name, value)| (name, AttributeValue::S(value)));
         let mut put = aws_sdk_dynamodb::Client::new(test.stack.sdk_config())

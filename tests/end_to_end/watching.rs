@@ -6,10 +6,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answer, Stack};
+use webhooks_client::{Answer, Delivery, Stack};
 use webhooks_lambda::Metric;
 
 use crate::emulator::queue_bodies;
@@ -143,12 +144,17 @@ async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result
 #[tokio::test]
 async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
     let (test, _alone) = Fixture::alone("watch-late").await?;
+    let to = test.subscribe("/a").await?;
+    test.put("order.created", json!({})).await?;
+    let request = test.first_request("/a").await?;
+    let delivery = test.settled_delivery(request.webhook_id(), &to).await?;
     let watch = Watch::begin(&test.stack)?;
     let late = Duration::from_mins(10);
     let due_at = watch.since_millis - u64::try_from(late.as_millis())?;
+    owe_again(&test, &delivery, due_at).await?;
     let hint = json!({
         "v": 1,
-        "deliveryId": format!("dlv_{:032x}_{:032x}", 1, 2),
+        "deliveryId": delivery.id,
         "attempt": 2,
         "dueAt": due_at,
     });
@@ -159,6 +165,26 @@ async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
             .any(|lag| u128::from(*lag) >= late.as_millis())
     };
     watch.until(Metric::QueueLag, late_enough).await?;
+    Ok(())
+}
+
+/// Makes a delivery that had one attempt wait for its second, which was due at this time.
+async fn owe_again(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<()> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
+        .update_item()
+        .table_name(test.stack.output("TableName")?)
+        .key("pk", text(&format!("MESSAGE#{}", delivery.message_id)))
+        .key(
+            "sk",
+            text(&format!("DELIVERY#{}", delivery.subscription_id)),
+        )
+        .update_expression("SET #status = :pending, nextAttemptAt = :dueAt")
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":pending", text("pending"))
+        .expression_attribute_values(":dueAt", AttributeValue::N(due_at.to_string()))
+        .send()
+        .await?;
     Ok(())
 }
 

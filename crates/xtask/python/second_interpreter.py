@@ -38,7 +38,14 @@ from moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl i
     JitterStrategyDecl,
 )
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
+    iteration_worker,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import (
+    lambda_eval_utils,
+    state_task,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_dynamodb,
     state_task_service_sqs,
@@ -77,12 +84,21 @@ def client_of(role_arn, region, service):
             "SessionToken": token,
         },
     )
-    return boto3.Session(access_key, secret, token, region).client(
+    client = boto3.Session(access_key, secret, token, region).client(
         service,
         endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        # The retries are the definition's.
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=CONNECTIONS),
+        config=Config(
+            # The retries and the time limits are the definition's.
+            retries={"total_max_attempts": 1},
+            read_timeout=300,
+            max_pool_connections=CONNECTIONS,
+        ),
     )
+    # moto reads the id of every answer; MiniStack's refusals have none.
+    client.meta.events.register(
+        "after-call", lambda parsed, **_: parsed["ResponseMetadata"].setdefault("RequestId", "")
+    )
+    return client
 
 
 def boto_client_for(region, service, state_credentials):
@@ -153,20 +169,33 @@ def planned_error(env):
     return planned_failures.error_of(env.mock_test_case.text, state["Name"], state["RetryCount"])
 
 
+def error_name(error_name):
+    """Takes the place of the names in a Map, where moto refuses those of States."""
+    if error_name.startswith("States."):
+        return StatesErrorName(StatesErrorNameType.from_name(error_name))
+    return CustomErrorName(error_name)
+
+
+def dynamodb_failure(self, env, ex):
+    """Takes the place of moto's, for which a timeout is an error of DynamoDB."""
+    if isinstance(ex, (FailureEventException, TimeoutError)):
+        return state_task.StateTask._from_error(self, env, ex)
+    return refused_by_dynamodb(self, env, ex)
+
+
+refused_by_dynamodb = state_task_service_dynamodb.StateTaskServiceDynamoDB._from_error
+
+
 def fail_as_planned(env):
     """Takes the place of the response of moto's mocks."""
     error = planned_error(env)
     if error == "States.Timeout":
         raise TimeoutError
-    if error.startswith("States."):
-        name = StatesErrorName(StatesErrorNameType.from_name(error))
-    else:
-        name = CustomErrorName(error)
     details = TaskFailedEventDetails(error=error, cause=planned_failures.CAUSE)
     raise FailureEventException(
         FailureEvent(
             env,
-            name,
+            error_name(error),
             HistoryEventType.TaskFailed,
             EventDetails(taskFailedEventDetails=details),
         )
@@ -237,6 +266,10 @@ def install():
         state_task_service_sqs,
     ):
         module.boto_client_for = boto_client_for
+    iteration_worker.CustomErrorName = error_name
+    state_task_service_dynamodb.StateTaskServiceDynamoDB._from_error = dynamodb_failure
+    # A failure is in the history; moto also logs it with the whole definition.
+    EvalComponent._log_failure_event_exception = lambda *_, **__: None
     StringJSONata._eval_body = evaluate
     Environment.is_mocked_mode = lambda env: planned_error(env) is not None
     Environment.get_current_mocked_response = fail_as_planned
@@ -247,7 +280,9 @@ def install():
         env.stack[-1] = left_to_wait(env, env.stack[-1])
 
     JitterStrategyDecl._eval_body = jitter_and_skip
-    WaitFunction._wait_interval = lambda self, env, seconds: wait(
-        self, env, left_to_wait(env, seconds)
-    )
+
+    def skip_or_wait(self, env, wait_seconds):
+        wait(self, env, left_to_wait(env, wait_seconds))
+
+    WaitFunction._wait_interval = skip_or_wait
     stepfunctions._run_execution = run_execution

@@ -174,7 +174,9 @@ pub fn test_event_type(body: &[u8]) -> Result<EventType, FieldError> {
 
 /// The fields of a body, by name.
 pub(crate) fn fields(body: &[u8]) -> Result<BTreeMap<String, Box<RawValue>>, FieldError> {
-    let Members(members) = serde_json::from_slice(body)
+    let text = str::from_utf8(body)
+        .map_err(|error| FieldError::new("body", format!("must be JSON: {error}")))?;
+    let Members(members) = serde_json::from_str(text)
         .map_err(|error| FieldError::new("body", not_an_object(&error)))?;
     let mut fields = BTreeMap::new();
     for (name, value) in members {
