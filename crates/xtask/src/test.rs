@@ -38,8 +38,10 @@ enum Part {
     Unit,
     /// End to end, with an Express workflow as deployed by default.
     Express,
-    /// End to end, with a Standard workflow that the second interpreter runs.
+    /// End to end, with a Standard workflow.
     Standard,
+    /// End to end, with the second interpreter of state machines: what begins with an event.
+    Interpreter,
     /// Requests made up from the API's document, and its answers held against it.
     Contract,
     /// End to end, while calls fail and functions crash.
@@ -72,9 +74,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         // Cargo runs the examples in the documentation on their own only.
         cargo_test(workspace, &["--doc".to_owned()], options)?;
     }
-    let chosen: Vec<_> = Interpreter::ALL
-        .into_iter()
-        .filter(|interpreter| options.includes(interpreter.part()))
+    let chosen: Vec<_> = EndToEnd::ALL
+        .iter()
+        .filter(|run| options.includes(run.part))
         .collect();
     if !chosen.is_empty() {
         end_to_end(workspace, options, &chosen)?;
@@ -98,43 +100,69 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What runs the state machines of an end-to-end run. The emulator's interpreter runs
-/// both workflow types alike, so each interpreter gets one of them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Interpreter {
-    /// The emulator's own.
-    Emulator,
-    /// moto's, which calls the emulator through an SDK.
-    Second,
+/// One run of the end-to-end tests, on a stack of its own.
+#[derive(Debug)]
+struct EndToEnd {
+    part: Part,
+    workflow_type: &'static str,
+    /// The name by which the tests know the interpreter that runs the state machines.
+    interpreter: &'static str,
+    /// Which tests. They mostly wait, and share one stack: more at once than there are cores.
+    tests: &'static [&'static str],
+    at_once: &'static str,
 }
 
-impl Interpreter {
-    const ALL: [Self; 2] = [Self::Emulator, Self::Second];
+/// The interpreter of moto, which calls the emulator through an SDK.
+const SECOND: &str = "second";
 
-    fn part(self) -> Part {
-        match self {
-            Self::Emulator => Part::Express,
-            Self::Second => Part::Standard,
-        }
-    }
+impl EndToEnd {
+    const ALL: [Self; 3] = [
+        Self {
+            part: Part::Express,
+            workflow_type: "EXPRESS",
+            interpreter: "emulator",
+            tests: &[],
+            at_once: "16",
+        },
+        Self {
+            part: Part::Standard,
+            workflow_type: "STANDARD",
+            interpreter: "emulator",
+            tests: &[],
+            at_once: "16",
+        },
+        // In the emulator's process it takes turns with the emulator itself: not many at once.
+        Self {
+            part: Part::Interpreter,
+            workflow_type: "STANDARD",
+            interpreter: SECOND,
+            tests: &[
+                "delivering::",
+                "duplicates::",
+                "failed_events::",
+                "malformed_events::",
+                "payload_formats::",
+                "state_failures::",
+                "story::",
+                "values::",
+                "workflow::",
+                "workflow_rights::",
+            ],
+            at_once: "4",
+        },
+    ];
 
-    fn workflow_type(self) -> &'static str {
-        match self {
-            Self::Emulator => "EXPRESS",
-            Self::Second => "STANDARD",
+    /// What follows `cargo test TARGETS`. A filter of the user's takes the place of our own.
+    fn trailing<'a>(&'a self, options: &'a Options) -> Vec<&'a str> {
+        let mut trailing = options.trailing();
+        if options.filter.is_none() {
+            trailing.extend(self.tests);
         }
-    }
-
-    /// The name by which the tests know it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Emulator => "emulator",
-            Self::Second => "second",
-        }
+        trailing
     }
 }
 
-fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[Interpreter]) -> Result<()> {
+fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[&EndToEnd]) -> Result<()> {
     let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
     ensure!(
         !failpoints::are_in(programs.path("deliver-webhook")?)?,
@@ -142,19 +170,18 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[Interpreter]) 
     );
     let mut compile = workspace.cargo();
     process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
-    for &interpreter in chosen {
-        let workflow_type = interpreter.workflow_type();
+    for &run in chosen {
         heading(&format!(
-            "end-to-end tests, workflow type {workflow_type}, interpreter `{}`",
-            interpreter.name()
+            "end-to-end tests, workflow type {}, interpreter `{}`",
+            run.workflow_type, run.interpreter
         ));
-        let mut stack = Stack::new(workspace, &format!("test/{}", workflow_type.to_lowercase()));
-        if interpreter == Interpreter::Second {
+        let mut stack = Stack::new(workspace, &format!("test/{:?}", run.part).to_lowercase());
+        if run.interpreter == SECOND {
             let tools = Tools::install_shown(workspace, ToolSet::Interpreter)?;
             stack = stack.with_second_interpreter(tools);
         }
-        on_stack(&stack, &tools, &programs, workflow_type, |stack| {
-            test_stack(workspace, stack, interpreter, options)
+        on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
+            test_stack(workspace, stack, run, options)
         })?;
     }
     Ok(())
@@ -180,17 +207,16 @@ fn on_stack(
 fn test_stack(
     workspace: &Workspace,
     stack: &Stack,
-    interpreter: Interpreter,
+    run: &EndToEnd,
     options: &Options,
 ) -> Result<()> {
     let mut command = workspace.cargo();
     command
         .args(["test", "--workspace", "--test", END_TO_END])
-        .args(options.trailing())
+        .args(run.trailing(options))
         .env("WEBHOOKS_STACK", stack.description_file())
-        .env("WEBHOOKS_INTERPRETER", interpreter.name())
-        // They mostly wait, and share one stack: more at once than there are cores.
-        .env("RUST_TEST_THREADS", "16");
+        .env("WEBHOOKS_INTERPRETER", run.interpreter)
+        .env("RUST_TEST_THREADS", run.at_once);
     process::run(&mut command)
 }
 
