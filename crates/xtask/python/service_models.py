@@ -42,7 +42,13 @@ OPERATIONS = {
         "UpdateItem",
     ],
     "events": ["PutEvents", "TestEventPattern"],
-    "iam": ["UpdateAssumeRolePolicy"],
+    "iam": [
+        "CreateRole",
+        "GetRolePolicy",
+        "ListRolePolicies",
+        "PutRolePolicy",
+        "UpdateAssumeRolePolicy",
+    ],
     "kms": ["Decrypt", "Encrypt", "GenerateDataKey"],
     "lambda": [
         "Invoke",
@@ -71,6 +77,7 @@ OPERATIONS = {
         "SendMessageBatch",
     ],
     "stepfunctions": [
+        "CreateStateMachine",
         "DescribeExecution",
         "DescribeStateMachine",
         "GetExecutionHistory",
