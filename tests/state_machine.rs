@@ -14,6 +14,9 @@ use webhooks_testkit::samples;
 use webhooks_tests::template;
 
 /// The exception of a conditional write that a workflow decides on.
+/// The time of a write, in seconds since 1970.
+const NOW_IN_SECONDS: &str = "{% $string($floor($millis() / 1000)) %}";
+
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
 /// The fields of `JSONPath` states, which a `JSONata` definition must not have.
@@ -484,8 +487,15 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
             continue;
         }
         writes += 1;
+        // What has expired is absent, though DynamoDB may delete it days later.
         assert_eq!(
-            state["Arguments"]["ConditionExpression"], "attribute_not_exists(pk)",
+            state["Arguments"]["ConditionExpression"],
+            "attribute_not_exists(pk) OR expiresAt <= :now",
+            "{name}"
+        );
+        assert_eq!(
+            state["Arguments"]["ExpressionAttributeValues"],
+            json!({":now": {"N": NOW_IN_SECONDS}}),
             "{name}"
         );
         assert_eq!(
@@ -610,6 +620,11 @@ fn no_write_is_made_of_what_a_caller_can_put_into_an_input() {
         // Items come from PrepareCalls, which is given what LookUpSubscriptions made.
         let arguments = state["Arguments"].as_object().unwrap();
         for (field, value) in arguments {
+            if field == "ExpressionAttributeValues" {
+                // The clock's, not the input's.
+                assert_eq!(*value, json!({":now": {"N": NOW_IN_SECONDS}}), "{name}");
+                continue;
+            }
             let text = value.as_str().unwrap();
             let is_item = field == "Item"
                 && ["{% $states.input.message %}", "{% $states.input.item %}"].contains(&text);

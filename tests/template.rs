@@ -582,6 +582,7 @@ fn every_function_gets_the_environment_that_it_reads() {
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
+            "MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER": {"Ref": "MaximumSubscriptionsPerCustomer"},
         },
     });
     let actual: Map<String, Value> = resources_of(&template, "AWS::Serverless::Function")
@@ -659,22 +660,29 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
         (index["IndexName"].as_str().unwrap().to_owned(), keys)
     });
     let indexes: Vec<_> = indexes.collect();
-    let index = |name: &str, attributes: [&str; 3]| {
-        (name.to_owned(), attributes.map(str::to_owned).to_vec())
+    let index = |name: &str, attributes: &[&str]| {
+        let attributes = attributes.iter().map(|name| (*name).to_owned());
+        (name.to_owned(), attributes.collect::<Vec<_>>())
     };
     let [due, rest @ ..] = &indexes[..] else {
         panic!("no index")
     };
-    // Attributes of deliveries that have failed only.
-    let sparse = ["dueShard", "sweepAt", "nextAttempt", "nextAttemptAt"];
-    assert_eq!(due, &("due".to_owned(), sparse.map(str::to_owned).to_vec()));
+    // Its partition and sort key are attributes of deliveries that have failed only.
+    let sparse = [
+        "dueShard",
+        "sweepAt",
+        "nextAttempt",
+        "nextAttemptAt",
+        "customerId",
+        "expiresAt",
+    ];
+    assert_eq!(due, &index("due", &sparse));
     // `owedTo` is one, too. Nothing else in here ever changes: an update writes no entry.
-    let mut messages = index("messages", ["customerId", "receivedAt", "eventType"]);
-    messages.1.push("time".to_owned());
+    let messages = ["customerId", "receivedAt", "eventType", "time", "expiresAt"];
     let expected = [
-        index("deliveries", ["sk", "createdAt", "eventType"]),
-        index("undelivered", ["owedTo", "createdAt", "eventType"]),
-        messages,
+        index("deliveries", &["sk", "createdAt", "eventType"]),
+        index("undelivered", &["owedTo", "createdAt", "eventType"]),
+        index("messages", &messages),
     ];
     assert_eq!(rest, expected);
 }

@@ -213,7 +213,8 @@ pub(crate) async fn pages(
             return Ok((inputs, pages));
         }
         // As the definition passes it on.
-        input = json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
+        input =
+            json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
     }
 }
 
