@@ -47,6 +47,11 @@ impl EventType {
         Self("webhook.test".to_owned())
     }
 
+    /// A type as it was stored: the bounds of that time were applied when it was.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The type as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -141,6 +146,13 @@ pub struct EventTypePatterns(Vec<EventTypePattern>);
 impl EventTypePatterns {
     /// The greatest number of patterns.
     pub const MAX_COUNT: usize = 50;
+
+    /// Patterns as they were stored: the bounds of that time were applied when they were.
+    /// `None` when there is none.
+    pub fn from_stored(patterns: Vec<String>) -> Option<Self> {
+        let patterns: Vec<_> = patterns.into_iter().map(EventTypePattern).collect();
+        (!patterns.is_empty()).then_some(Self(patterns))
+    }
 
     /// Whether any of the patterns names the type.
     pub fn matches(&self, event_type: &EventType) -> bool {

@@ -50,6 +50,14 @@ impl<const MAX: u16> TryFrom<u64> for UpTo<MAX> {
     }
 }
 
+impl<const MAX: u16> UpTo<MAX> {
+    /// From a number as it was stored. One beyond today's bound counts as the bound. `None`
+    /// for 0, which nothing has.
+    pub fn from_stored(number: u64) -> Option<Self> {
+        Self::try_from(number.min(MAX.into())).ok()
+    }
+}
+
 impl<const MAX: u16> From<UpTo<MAX>> for u64 {
     fn from(number: UpTo<MAX>) -> Self {
         number.0.into()

@@ -85,6 +85,12 @@ pub enum ManageError {
         /// Whose they are.
         customer: CustomerId,
     },
+    /// Not everything of it can be read.
+    #[error(
+        "subscription `{}` is stored in a form that cannot be read ({}): a change that names these fields repairs it",
+        .0.readable.id, .0.problem()
+    )]
+    Broken(Box<BrokenSubscription>),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -153,6 +159,17 @@ pub struct Manage<T, V, C> {
     pub request_timeout: RequestTimeout,
     /// What a customer may have.
     pub quota: Quota,
+}
+
+/// Holds that a subscription is the version that is meant.
+fn check_version(of: &Subscription, precondition: &Precondition) -> Result<(), ManageError> {
+    if precondition.holds_for(of.version) {
+        Ok(())
+    } else {
+        Err(ManageError::PreconditionFailed {
+            subscription: of.id,
+        })
+    }
 }
 
 /// How often a write is tried that others get in the way of.
@@ -320,19 +337,27 @@ where
         }
     }
 
-    /// Reads a subscription.
+    /// Reads a subscription. One of which not everything can be read is
+    /// [`ManageError::Broken`].
     pub async fn show(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Subscription, ManageError> {
-        self.table
-            .get(customer, id)
-            .await?
-            .ok_or_else(|| ManageError::NotFound {
-                customer: customer.clone(),
-                subscription: *id,
-            })
+        let found = match self.table.get(customer, id).await {
+            Err(unreadable @ StoreError::Corrupt { .. }) => {
+                let broken = self.table.broken(customer, id).await?;
+                return Err(match broken {
+                    Some(broken) => ManageError::Broken(Box::new(broken)),
+                    None => unreadable.into(),
+                });
+            }
+            found => found?,
+        };
+        found.ok_or_else(|| ManageError::NotFound {
+            customer: customer.clone(),
+            subscription: *id,
+        })
     }
 
     /// Reads a subscription to change it, if it is the version that is meant.
@@ -343,11 +368,8 @@ where
         precondition: &Precondition,
     ) -> Result<Subscription, ManageError> {
         let current = self.show(customer, id).await?;
-        if precondition.holds_for(current.version) {
-            Ok(current)
-        } else {
-            Err(ManageError::PreconditionFailed { subscription: *id })
-        }
+        check_version(&current, precondition)?;
+        Ok(current)
     }
 
     /// The secrets that sign now, the current one first, with the subscription.
@@ -384,8 +406,8 @@ where
         change: SubscriptionChange,
     ) -> Result<Updated, ManageError> {
         let before = match self.show_for_change(customer, id, precondition).await {
-            Err(ManageError::Store(StoreError::Corrupt { .. })) => {
-                return self.repair(customer, id, precondition, change).await;
+            Err(ManageError::Broken(broken)) => {
+                return self.repair(*broken, precondition, change).await;
             }
             shown => shown?,
         };
@@ -433,18 +455,22 @@ where
     /// Changes a subscription of which not everything can be read: the change must name that.
     async fn repair(
         &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
+        broken: BrokenSubscription,
         precondition: &Precondition,
         change: SubscriptionChange,
     ) -> Result<Updated, ManageError> {
-        let broken = self.broken(customer, id, precondition).await?;
+        check_version(&broken.readable, precondition)?;
         let left = broken.problems.iter();
-        let left = left.filter(|problem| !change.names(&problem.field)).next();
-        if let Some(FieldError { field, problem }) = left {
-            let problem =
-                format!("is stored in a form that cannot be read ({problem}): give it anew");
-            return Err(FieldError::new(field, problem).into());
+        let left: Vec<_> = left
+            .filter(|problem| !change.names(&problem.field))
+            .collect();
+        if let Some(first) = left.first() {
+            let problems: Vec<_> = left.iter().map(ToString::to_string).collect();
+            let problem = format!(
+                "what is stored cannot be read, so give anew each of: {}",
+                problems.join("; ")
+            );
+            return Err(FieldError::new(&first.field, problem).into());
         }
         let before = broken.readable;
         let mut changed = self.changed(&before, change).await?;
@@ -457,19 +483,6 @@ where
             before,
             subscription,
         })
-    }
-
-    async fn broken(
-        &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
-        precondition: &Precondition,
-    ) -> Result<BrokenSubscription, ManageError> {
-        match self.table.broken(customer, id).await? {
-            Some(broken) if precondition.holds_for(broken.readable.version) => Ok(broken),
-            Some(_) => Err(ManageError::PreconditionFailed { subscription: *id }),
-            None => Err(overtaken(*id, precondition)),
-        }
     }
 
     /// The subscription with the fields of the change, and the version that it has.
@@ -612,8 +625,9 @@ where
         precondition: &Precondition,
     ) -> Result<(), ManageError> {
         let mut current = match self.show_for_change(customer, id, precondition).await {
-            Err(ManageError::Store(StoreError::Corrupt { .. })) => {
-                self.broken(customer, id, precondition).await?.readable
+            Err(ManageError::Broken(broken)) => {
+                check_version(&broken.readable, precondition)?;
+                broken.readable
             }
             shown => shown?,
         };

@@ -51,6 +51,11 @@ impl Metadata {
     /// The greatest length of a value, in characters.
     pub const MAX_VALUE_CHARS: usize = 256;
 
+    /// Pairs as they were stored: the bounds of that time were applied when they were.
+    pub fn from_stored(pairs: BTreeMap<String, String>) -> Self {
+        Self(pairs)
+    }
+
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

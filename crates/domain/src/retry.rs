@@ -2,6 +2,8 @@
 
 mod json;
 
+pub use json::RetryPolicyFields;
+
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -101,6 +103,8 @@ impl RetryPolicy {
     pub const MAX_ATTEMPTS: u32 = 50;
     /// The greatest delay: 7 days.
     pub const MAX_DELAY_SECONDS: u32 = 604_800;
+    /// The greatest factor from one delay to the next.
+    pub const MAX_BACKOFF_RATE: f64 = 10.0;
     /// What share of a delay jitter may add, where a policy does not say.
     pub const DEFAULT_JITTER: f64 = 0.1;
     /// The longest that a receiver's `Retry-After` can ask for.
@@ -140,7 +144,7 @@ impl RetryPolicy {
             max_attempts.into(),
         )?;
         check_range("intervalSeconds", 1.0, max_delay, interval_seconds.into())?;
-        check_range("backoffRate", 1.0, 10.0, backoff_rate)?;
+        check_range("backoffRate", 1.0, Self::MAX_BACKOFF_RATE, backoff_rate)?;
         check_range("maxDelaySeconds", 1.0, max_delay, max_delay_seconds.into())?;
         Ok(Self::new(Waits::Backoff {
             max_attempts,

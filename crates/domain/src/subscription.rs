@@ -202,6 +202,11 @@ pub enum DescriptionError {
 impl Description {
     /// The greatest length, in characters.
     pub const MAX_CHARS: usize = 512;
+
+    /// A text as it was stored: the bounds of that time were applied when it was.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
 }
 
 impl TryFrom<String> for Description {

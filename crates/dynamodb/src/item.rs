@@ -17,7 +17,7 @@ use webhooks_domain::event_type::{EventType, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
+use webhooks_domain::limits::{Limits, UpTo};
 use webhooks_domain::manage::IdempotencyKey;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
@@ -26,7 +26,7 @@ use webhooks_domain::outbound::{
 };
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::RecoveryKey;
-use webhooks_domain::retry::RetryPolicy;
+use webhooks_domain::retry::{RetryPolicy, RetryPolicyFields};
 use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{
     Description, Disabled, DisabledReason, Subscription, SubscriptionStatus,
@@ -227,6 +227,14 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// An event type as it was stored: a bound that has become tighter breaks nothing.
+pub(crate) fn stored_event_type<'de, D>(deserializer: D) -> Result<EventType, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    String::deserialize(deserializer).map(EventType::from_stored)
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageItem {
@@ -234,6 +242,7 @@ pub(crate) struct MessageItem {
     key: Key,
     id: MessageId,
     customer_id: CustomerId,
+    #[serde(deserialize_with = "stored_event_type")]
     event_type: EventType,
     time: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,6 +293,7 @@ pub(crate) struct DeliveryItem {
     key: Key,
     id: DeliveryId,
     customer_id: CustomerId,
+    #[serde(deserialize_with = "stored_event_type")]
     event_type: EventType,
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     payload_format: PayloadFormat,
@@ -392,25 +402,25 @@ pub(crate) struct SubscriptionItem {
     id: SubscriptionId,
     customer_id: CustomerId,
     url: String,
-    event_types: EventTypePatterns,
+    event_types: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     payload_format: PayloadFormat,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    description: Option<Description>,
-    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
-    metadata: Metadata,
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rate_limit_per_second: Option<RateLimit>,
+    rate_limit_per_second: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_in_flight: Option<MaxInFlight>,
+    max_in_flight: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    retry_policy: Option<RetryPolicy>,
+    retry_policy: Option<RetryPolicyFields>,
     secrets: Vec<SecretItem>,
     status: SubscriptionStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -431,19 +441,22 @@ impl From<&Subscription> for SubscriptionItem {
             id: subscription.id,
             customer_id: subscription.customer_id.clone(),
             url: subscription.url.as_str().to_owned(),
-            event_types: subscription.event_types.clone(),
+            event_types: subscription.event_types.iter().map(str::to_owned).collect(),
             filter: subscription
                 .filter
                 .as_ref()
                 .map(|filter| filter.as_str().to_owned()),
             payload_format: subscription.payload_format,
-            description: subscription.description.clone(),
+            description: subscription.description.clone().map(String::from),
             headers: subscription.headers.clone().into(),
-            metadata: subscription.metadata.clone(),
+            metadata: subscription.metadata.clone().into(),
             timeout_seconds: subscription.timeout,
-            rate_limit_per_second: subscription.limits.rate,
-            max_in_flight: subscription.limits.in_flight,
-            retry_policy: subscription.retry_policy.clone(),
+            rate_limit_per_second: subscription.limits.rate.map(u64::from),
+            max_in_flight: subscription.limits.in_flight.map(u64::from),
+            retry_policy: subscription
+                .retry_policy
+                .clone()
+                .map(RetryPolicyFields::from),
             secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
             status: subscription.status,
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
@@ -456,6 +469,12 @@ impl From<&Subscription> for SubscriptionItem {
     }
 }
 
+/// A limit as it was stored.
+fn limit<const MAX: u16>(stored: Option<u64>) -> Result<Option<UpTo<MAX>>, String> {
+    let read = |number| UpTo::from_stored(number).ok_or("a limit is 0");
+    Ok(stored.map(read).transpose()?)
+}
+
 impl TryFrom<SubscriptionItem> for Subscription {
     type Error = String;
 
@@ -466,18 +485,23 @@ impl TryFrom<SubscriptionItem> for Subscription {
             id: item.id,
             customer_id: item.customer_id,
             url: EndpointUrl::from_stored(&item.url).ok_or("url is not one")?,
-            event_types: item.event_types,
+            event_types: EventTypePatterns::from_stored(item.event_types)
+                .ok_or("eventTypes has no entry")?,
             filter: item.filter.map(Filter::from_stored),
             payload_format: item.payload_format,
-            description: item.description,
+            description: item.description.map(Description::from_stored),
             headers: CustomHeaders::from_stored(item.headers),
-            metadata: item.metadata,
+            metadata: Metadata::from_stored(item.metadata),
             timeout: item.timeout_seconds,
             limits: Limits {
-                rate: item.rate_limit_per_second,
-                in_flight: item.max_in_flight,
+                rate: limit(item.rate_limit_per_second)?,
+                in_flight: limit(item.max_in_flight)?,
             },
-            retry_policy: item.retry_policy,
+            retry_policy: item
+                .retry_policy
+                .map(RetryPolicy::from_stored)
+                .transpose()
+                .map_err(|error| error.to_string())?,
             secrets: secrets
                 .and_then(SealedSecrets::from_stored)
                 .ok_or("secrets are not a current one and old ones that expire")?,

@@ -203,6 +203,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_that_has_become_tighter_breaks_nothing() {
+        let number = |n: &str| AttributeValue::N(n.to_owned());
+        let long = AttributeValue::S("x".repeat(5_000));
+        let pairs = (0..100).map(|n| (format!("name {n}\n"), long.clone()));
+        let types = (0..100).map(|n| AttributeValue::S(format!("{}.{n}", "x".repeat(500))));
+        let policy = AttributeMap::from([(
+            "schedule".to_owned(),
+            AttributeValue::L(vec![number("999999999"); 100]),
+        )]);
+        for (name, value) in [
+            ("maxInFlight", number("60000")),
+            ("rateLimitPerSecond", number("1000000")),
+            ("timeoutSeconds", number("900")),
+            ("eventTypes", AttributeValue::L(types.collect())),
+            ("retryPolicy", AttributeValue::M(policy)),
+            ("metadata", AttributeValue::M(pairs.collect())),
+            ("description", long),
+        ] {
+            let read = read(item_with(name, Some(value))).unwrap();
+            let read = read.unwrap_or_else(|broken| panic!("{name}: {}", broken.problem()));
+            let kept = to_attributes(&SubscriptionItem::from(&read));
+            assert!(
+                kept.contains_key(name) || name == "timeoutSeconds",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn an_item_that_names_no_subscription_is_corrupt() {
         let item = item_with("sk", string("SUBSCRIPTION#7"));
         let mut item_without_url = item;

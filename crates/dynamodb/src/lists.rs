@@ -21,6 +21,7 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::item::{
     DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
+    stored_event_type,
 };
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, into_domain, number, query_some, to_attributes, unavailable,
@@ -69,6 +70,7 @@ const MESSAGES: Index = Index {
 struct OwedEntry {
     #[serde(flatten)]
     key: Key,
+    #[serde(deserialize_with = "stored_event_type")]
     event_type: EventType,
     created_at: Timestamp,
 }
@@ -91,6 +93,7 @@ impl TryFrom<OwedEntry> for DeliveryEntry {
 struct StoredEntry {
     #[serde(flatten)]
     key: Key,
+    #[serde(deserialize_with = "stored_event_type")]
     event_type: EventType,
     time: String,
     received_at: Timestamp,

@@ -19,6 +19,7 @@ use crate::extract::{NoQuery, PathTexts, QueryTexts};
 use crate::openapi::{answers, parameters, requests};
 use crate::pages::{CURSOR, LIMIT, Limits, cursor_after};
 use crate::problem::Problem;
+use crate::subscriptions::CUSTOMER_ID;
 
 /// The deliveries that are shown at once with their message.
 const DELIVERIES: Limits = Limits {
@@ -179,10 +180,41 @@ pub(crate) async fn message(
     path: PathTexts,
     query: QueryTexts,
 ) -> Result<Json<MessageView>, Problem> {
+    show_message(&api, None, &path, &query).await
+}
+
+/// Read a message of a customer
+///
+/// With a page of its deliveries, in the order of the subscriptions' ids. Another customer's
+/// message is not found.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/messages/{messageId}",
+    operation_id = "showMessageOfCustomer",
+    params(parameters::OfCustomer, parameters::OfMessage, parameters::DeliveriesPage),
+    responses((status = 200, description = "The message.", body = MessageView)),
+))]
+pub(crate) async fn message_of_customer(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: QueryTexts,
+) -> Result<Json<MessageView>, Problem> {
+    let customer = path.parse(CUSTOMER_ID)?;
+    show_message(&api, Some(&customer), &path, &query).await
+}
+
+/// Shows a message, if it is this customer's; of any customer where none is named.
+async fn show_message(
+    api: &Api,
+    customer: Option<&CustomerId>,
+    path: &PathTexts,
+    query: &QueryTexts,
+) -> Result<Json<MessageView>, Problem> {
     let id: MessageId = path.parse("messageId")?;
     query.only(&[LIMIT, CURSOR])?;
     let (limit, after): (_, Option<SubscriptionId>) = query.page(DELIVERIES)?;
     let page = api.table.message_page(&id, after.as_ref(), limit).await?;
+    let page = page.filter(|page| is_of(customer, &page.message.customer_id));
     let page = page.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
     let deliveries = page.deliveries;
     Ok(Json(MessageView {
@@ -213,11 +245,58 @@ pub(crate) async fn delivery(
     path: PathTexts,
     _: NoQuery,
 ) -> Result<Json<DeliveryWithBodyView>, Problem> {
+    show_delivery(&api, None, &path).await
+}
+
+/// Read a delivery of a customer
+///
+/// With the body of its requests. Another customer's delivery is not found.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/customers/{customerId}/deliveries/{deliveryId}",
+    operation_id = "showDeliveryOfCustomer",
+    params(parameters::OfCustomer, parameters::OfDelivery),
+    responses((status = 200, description = "The delivery.", body = DeliveryWithBodyView)),
+))]
+pub(crate) async fn delivery_of_customer(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+) -> Result<Json<DeliveryWithBodyView>, Problem> {
+    let customer = path.parse(CUSTOMER_ID)?;
+    show_delivery(&api, Some(&customer), &path).await
+}
+
+/// Whether something is the customer's that was named, if one was.
+fn is_of(named: Option<&CustomerId>, customer: &CustomerId) -> bool {
+    named.is_none_or(|named| named == customer)
+}
+
+/// Holds a delivery to be this customer's.
+pub(crate) async fn check_customer(
+    api: &Api,
+    customer: &CustomerId,
+    id: &DeliveryId,
+) -> Result<(), Problem> {
+    let found = api.table.load(id).await?;
+    match found.filter(|(delivery, _)| delivery.customer_id == *customer) {
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found(format!("there is no delivery `{id}`"))),
+    }
+}
+
+/// Shows a delivery, if it is this customer's; of any customer where none is named.
+async fn show_delivery(
+    api: &Api,
+    customer: Option<&CustomerId>,
+    path: &PathTexts,
+) -> Result<Json<DeliveryWithBodyView>, Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;
     let (delivery, message) = api
         .table
         .load(&id)
         .await?
+        .filter(|(delivery, _)| is_of(customer, &delivery.customer_id))
         .ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))?;
     let body = message.body(delivery.payload_format)?;
     Ok(Json(DeliveryWithBodyView {

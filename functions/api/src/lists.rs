@@ -8,6 +8,7 @@ use serde::Serialize;
 use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
 use webhooks_domain::ids::{CustomerId, MessageId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
+use webhooks_domain::manage::ManageError;
 use webhooks_domain::ports::MessageEntry;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -159,7 +160,11 @@ async fn of_subscription(
         return Err(Problem::bad_parameter(STATUS, problem));
     }
     // The list goes by the subscription alone: here it is held to be this customer's.
-    api.manage.show(&customer, &subscription).await?;
+    match api.manage.show(&customer, &subscription).await {
+        // Its deliveries can be read.
+        Ok(_) | Err(ManageError::Broken(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     let listed = api.lists.deliveries(&subscription, which, &filter, &range);
     Ok(Json(page(listed.await?, DeliveryView::from)))
 }

@@ -191,6 +191,18 @@ fn router(api: Arc<Api>) -> Router {
         )
         .route("/customers/{customerId}/messages", get(lists::messages))
         .route(
+            "/customers/{customerId}/messages/{messageId}",
+            get(deliveries::message_of_customer),
+        )
+        .route(
+            "/customers/{customerId}/deliveries/{deliveryId}",
+            get(deliveries::delivery_of_customer),
+        )
+        .route(
+            "/customers/{customerId}/deliveries/{deliveryId}/resend",
+            post(resend::resend_of_customer),
+        )
+        .route(
             "/customers/{customerId}/subscriptions/{subscriptionId}/test",
             post(send_test::send_test),
         )

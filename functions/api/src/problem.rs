@@ -185,6 +185,11 @@ impl From<ManageError> for Problem {
                 "Subscriptions too large",
                 error.to_string(),
             ),
+            ManageError::Broken(_) => Self::conflict(
+                "subscription-broken",
+                "Subscription broken",
+                error.to_string(),
+            ),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
         }

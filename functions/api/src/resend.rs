@@ -12,11 +12,12 @@ use webhooks_domain::manage::no_fields;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
-use crate::deliveries::DeliveryView;
+use crate::deliveries::{DeliveryView, check_customer};
 use crate::extract::{Body, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
+use crate::subscriptions::CUSTOMER_ID;
 
 /// Send a delivery again
 ///
@@ -46,6 +47,33 @@ pub(crate) async fn resend(
     let again = api.resend.run(&id).await?;
     info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
     Ok((StatusCode::ACCEPTED, Json(again.into())))
+}
+
+/// Send a delivery of a customer again
+///
+/// As the one without a customer. Another customer's delivery is not found.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/customers/{customerId}/deliveries/{deliveryId}/resend",
+    operation_id = "resendDeliveryOfCustomer",
+    tag = "deliveries",
+    params(parameters::OfCustomer, parameters::OfDelivery),
+    request_body = Option<requests::Nothing>,
+    responses(
+        (status = 202, description = "The delivery, pending.", body = DeliveryView),
+        (status = 409, description = "It is pending, is expired or has had too many attempts, or its subscription is not active.",
+            body = Problem, content_type = "application/problem+json"),
+    ),
+))]
+pub(crate) async fn resend_of_customer(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    query: NoQuery,
+    body: Body,
+) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+    let customer = path.parse(CUSTOMER_ID)?;
+    check_customer(&api, &customer, &path.parse("deliveryId")?).await?;
+    resend(State(api), path, query, body).await
 }
 
 impl From<ResendError> for Problem {

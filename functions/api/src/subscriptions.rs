@@ -13,7 +13,9 @@ use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::limits::{MaxInFlight, RateLimit};
-use webhooks_domain::manage::{ActiveSecret, Once, RequestDigest, Rotation, SubscriptionChange};
+use webhooks_domain::manage::{
+    ActiveSecret, ManageError, Once, RequestDigest, Rotation, SubscriptionChange,
+};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -294,7 +296,7 @@ pub(crate) struct SubscriptionPage {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BrokenSubscription))]
-struct BrokenView {
+pub(crate) struct BrokenView {
     #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
     id: SubscriptionId,
     /// What cannot be read, and why.
@@ -318,6 +320,17 @@ impl From<BrokenSubscription> for BrokenView {
             status: status.then_some(broken.readable.status),
         }
     }
+}
+
+/// A subscription, or what can be read of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ShownSubscription))]
+pub(crate) enum ShownView {
+    /// All of it.
+    Whole(Box<SubscriptionView>),
+    /// Nothing is sent to it, until a `PATCH` names what cannot be read.
+    Broken(BrokenView),
 }
 
 /// Create a subscription
@@ -400,16 +413,25 @@ pub(crate) async fn list(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "showSubscription",
     params(parameters::OfCustomer, parameters::OfSubscription),
-    responses((status = 200, description = "The subscription.", body = SubscriptionView,
+    responses((status = 200, description = "The subscription, or what can be read of it.",
+        body = ShownView,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 ))]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<(ETag, Json<SubscriptionView>), Problem> {
+) -> Result<(ETag, Json<ShownView>), Problem> {
     let (customer, id) = ids(&path)?;
-    Ok(with_etag(api.manage.show(&customer, &id).await?))
+    let (version, view) = match api.manage.show(&customer, &id).await {
+        Ok(whole) => (whole.version, ShownView::Whole(Box::new(whole.into()))),
+        Err(ManageError::Broken(broken)) => {
+            let version = broken.readable.version;
+            (version, ShownView::Broken((*broken).into()))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok((etag(version), Json(view)))
 }
 
 /// Change a subscription

@@ -5,7 +5,7 @@ use crate::retry::{RetryPolicy, RetryPolicyError, Waits};
 /// A retry policy as JSON has it.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct RetryPolicyFields {
+pub struct RetryPolicyFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<Vec<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,6 +18,44 @@ pub(super) struct RetryPolicyFields {
     max_delay_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<f64>,
+}
+
+impl RetryPolicyFields {
+    /// The same with each number that is beyond a bound of today as that bound.
+    fn within_bounds(self) -> Self {
+        let seconds =
+            |least: u32| move |given: u32| given.clamp(least, RetryPolicy::MAX_DELAY_SECONDS);
+        let schedule = self.schedule.map(|mut delays| {
+            delays.truncate(RetryPolicy::MAX_ATTEMPTS as usize);
+            delays
+                .iter_mut()
+                .for_each(|delay| *delay = seconds(0)(*delay));
+            delays.first_mut().into_iter().for_each(|first| *first = 0);
+            delays
+        });
+        Self {
+            schedule,
+            max_attempts: self
+                .max_attempts
+                .map(|attempts| attempts.clamp(1, RetryPolicy::MAX_ATTEMPTS)),
+            interval_seconds: self.interval_seconds.map(seconds(1)),
+            backoff_rate: self
+                .backoff_rate
+                .map(|rate| rate.clamp(1.0, RetryPolicy::MAX_BACKOFF_RATE)),
+            max_delay_seconds: self.max_delay_seconds.map(seconds(1)),
+            jitter: self.jitter.map(|jitter| jitter.clamp(0.0, 1.0)),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// A policy as it was stored. A number beyond a bound of today counts as the bound.
+    ///
+    /// # Errors
+    /// When it has neither form.
+    pub fn from_stored(fields: RetryPolicyFields) -> Result<Self, RetryPolicyError> {
+        fields.within_bounds().try_into()
+    }
 }
 
 impl TryFrom<RetryPolicyFields> for RetryPolicy {
@@ -106,6 +144,28 @@ mod tests {
         }
         let default = RetryPolicy::schedule(vec![0]).unwrap();
         assert_eq!(read(r#"{"schedule":[0]}"#), Ok(default));
+    }
+
+    #[test]
+    fn a_stored_policy_is_read_though_a_bound_has_become_tighter() {
+        let stored = |json: &str| {
+            let fields = serde_json::from_str(json).map_err(|error| error.to_string())?;
+            RetryPolicy::from_stored(fields).map_err(|error| error.to_string())
+        };
+        let beyond = r#"{"maxAttempts":500,"intervalSeconds":0,"backoffRate":-2.0,"maxDelaySeconds":999999999,"jitter":7.5}"#;
+        let bound = r#"{"maxAttempts":50,"intervalSeconds":1,"backoffRate":1.0,"maxDelaySeconds":604800,"jitter":1.0}"#;
+        assert!(read(beyond).is_err());
+        assert_eq!(stored(beyond), read(bound));
+        let schedule = format!("{:?}", vec![999_999_999_u32; 51]);
+        let beyond = stored(&format!(r#"{{"schedule":{schedule}}}"#)).unwrap();
+        assert_eq!(beyond.delay_before(1), Some(std::time::Duration::ZERO));
+        let longest = u64::from(RetryPolicy::MAX_DELAY_SECONDS);
+        let longest = std::time::Duration::from_secs(longest);
+        assert_eq!(beyond.delay_before(50), Some(longest));
+        assert_eq!(beyond.delay_before(51), None);
+        for neither in ["{}", r#"{"schedule":[]}"#] {
+            assert!(stored(neither).is_err(), "{neither}");
+        }
     }
 
     #[test]

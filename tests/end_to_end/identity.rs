@@ -1,0 +1,65 @@
+//! What is stored of whom: ids that are never used twice, items that have expired or cannot be
+//! read, what a customer may have, and whose a message is.
+
+mod again;
+mod bounds;
+mod broken;
+mod customers;
+mod expired;
+
+use anyhow::Result;
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::{Method, StatusCode};
+use serde_json::Value;
+use webhooks_client::Answered;
+
+use crate::fixture::Fixture;
+
+/// The key of an item: its partition, and its place therein.
+type Key = (String, String);
+
+fn subscription_key(test: &Fixture, id: &str) -> Key {
+    let partition = format!("CUSTOMER#{}", test.customer);
+    (partition, format!("SUBSCRIPTION#{id}"))
+}
+
+fn message_key(message: &str) -> Key {
+    (format!("MESSAGE#{message}"), "MESSAGE".to_owned())
+}
+
+fn delivery_key(message: &str, subscription: &str) -> Key {
+    let place = format!("DELIVERY#{subscription}");
+    (format!("MESSAGE#{message}"), place)
+}
+
+/// Writes one attribute of an item that is there, past everything that checks it.
+async fn overwrite(test: &Fixture, key: Key, name: &str, value: AttributeValue) -> Result<()> {
+    aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
+        .update_item()
+        .table_name(test.stack.output("TableName")?)
+        .key("pk", AttributeValue::S(key.0))
+        .key("sk", AttributeValue::S(key.1))
+        .update_expression("SET #name = :value")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_names("#name", name)
+        .expression_attribute_values(":value", value)
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// Asks without a body.
+async fn ask(test: &Fixture, method: Method, path: &[&str]) -> Result<Answered> {
+    Ok(test.api.request(method, path, &[], None).await?)
+}
+
+/// What the API shows.
+async fn shown(test: &Fixture, path: &[&str]) -> Result<Value> {
+    let answer = ask(test, Method::GET, path).await?;
+    assert_eq!(answer.status, StatusCode::OK, "{path:?}: {}", answer.text());
+    Ok(serde_json::from_slice(&answer.body)?)
+}
+
+async fn status(test: &Fixture, method: Method, path: &[&str]) -> Result<StatusCode> {
+    Ok(ask(test, method, path).await?.status)
+}
