@@ -137,19 +137,17 @@ fn no_condition_holds_where_its_key_is_absent() {
     }
 }
 
-/// Which partitions a function's role is bound to, by its actions on the table. The API alone
-/// reads and writes every kind.
+/// Which partitions a role of a function or workflow is bound to, by its actions on the table.
+/// The API alone reads and writes every kind.
 #[test]
-fn the_role_of_a_function_is_bound_to_the_partitions_that_it_uses() {
+fn each_role_is_bound_to_the_partitions_that_it_uses() {
     let template = load();
     let mut unbound = Vec::new();
     for (place, statement) in role_statements(&template) {
         let on_table = statement["Resource"] == json!({"Fn::GetAtt": ["Table", "Arn"]})
             || statement["Resource"] == json!({"Fn::GetAtt": "Table.Arn"});
-        let of_workflow =
-            place.starts_with("WebhookDeliveryRole") || place.starts_with("RecoveryRole");
         let is_bound = !statement["Condition"]["ForAllValues:StringLike"].is_null();
-        if on_table && !of_workflow && !is_bound {
+        if on_table && !is_bound {
             unbound.push((place, actions(&statement).join(" ")));
         }
     }
