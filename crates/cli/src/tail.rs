@@ -20,9 +20,9 @@ use crate::words;
 
 pub(crate) const HELP: &str = "\
 Examples:
-  webhooks tail --customer cust_1001
-  webhooks tail --customer cust_1001 --subscription sub_… --interval 5s
-  webhooks --json tail --customer cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
+  webhooks tail cust_1001
+  webhooks tail cust_1001 --subscription sub_… --interval 5s
+  webhooks --json tail cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
 
 It asks the API again and again for the deliveries made within --window, the newest 500 of
 them: a retry of an older one is not seen. Each time costs about a read unit for each of
@@ -44,7 +44,7 @@ const PATIENCE: u32 = 5;
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
     /// Whose deliveries.
-    #[arg(long, value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER")]
     customer: String,
     /// Those of one subscription only, `sub_…`.
     #[arg(long, value_name = "SUBSCRIPTION")]
