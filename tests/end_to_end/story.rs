@@ -119,7 +119,7 @@ async fn a_changed_filter_is_followed_by_a_replay_of_what_it_missed() -> Result<
         test.put("order.created", json!({"total": total})).await?;
     }
     let messages = async || {
-        let (_, listed) = webhooks(&["messages", "list", "--customer", customer]).await?;
+        let (_, listed) = webhooks(&["messages", "list", customer]).await?;
         anyhow::Ok(listed["data"].as_array().map_or(0, Vec::len))
     };
     while messages().await? < 2 {

@@ -78,7 +78,7 @@ async fn support_sees_what_was_delivered() -> Result<()> {
 
     let (_, shown) = webhooks_text(&["messages", "show", &message, "--wait"]).await?;
     assert!(shown.contains("succeeded"), "{shown}");
-    let by_customer = ["deliveries", "list", "--customer", &test.customer];
+    let by_customer = ["deliveries", "list", &test.customer];
     let by_subscription = [&by_customer[..], &["--subscription", &subscription]].concat();
     for list in [&by_customer[..], &by_subscription] {
         let (_, listed) = webhooks(list).await?;
@@ -92,7 +92,7 @@ async fn support_sees_what_was_delivered() -> Result<()> {
             "{table}"
         );
     }
-    let list = ["messages", "list", "--customer", &test.customer];
+    let list = ["messages", "list", &test.customer];
     let (_, messages) = webhooks(&list).await?;
     assert_eq!(messages["data"][0]["id"], json!(message), "{messages}");
     Ok(())
@@ -208,7 +208,7 @@ async fn a_subscription_is_managed_from_the_command_line() -> Result<()> {
     );
     assert_eq!(secrets["secrets"][1]["secret"], json!(secret));
 
-    let list = ["subscriptions", "list", "--customer", &test.customer];
+    let list = ["subscriptions", "list", &test.customer];
     let (_, table) = webhooks_text(&list).await?;
     assert!(table.contains(&id) && table.contains(&url), "{table}");
     let line = [&["subscriptions", "delete"], &named[..], &["--yes"]].concat();
@@ -257,15 +257,7 @@ async fn attempts_are_shown_as_they_are_made() -> Result<()> {
     );
     let url = test.receiver.url("/a");
     create(&test, &url, &["--retry-schedule", "0,1"]).await?;
-    let tail = [
-        "tail",
-        "--customer",
-        &test.customer,
-        "--interval",
-        "1s",
-        "--max",
-        "2",
-    ];
+    let tail = ["tail", &test.customer, "--interval", "1s", "--max", "2"];
     let detail = json!({});
     let (tailed, message) = tokio::join!(webhooks_text(&tail), put(&test, &detail));
     let (_, tailed) = tailed?;

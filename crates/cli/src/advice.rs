@@ -51,15 +51,15 @@ fn advice_on(problem: &Problem) -> Option<String> {
             "this stack is older than this command: deploy the version that the command is from"
         }
         "not-found" if detail.contains("subscription") => {
-            "`webhooks subscriptions list --customer CUSTOMER` shows those of a customer"
+            "`webhooks subscriptions list CUSTOMER` shows those of a customer"
         }
         "not-found" if detail.contains("message") => {
             "an event takes about a second to become a message, and becomes none when its customer \
-             has no subscription. `webhooks messages list --customer CUSTOMER` shows what there is, \
+             has no subscription. `webhooks messages list CUSTOMER` shows what there is, \
              `webhooks dlq list` what could not be processed"
         }
         "not-found" if detail.contains("delivery") => {
-            "`webhooks deliveries list --customer CUSTOMER` shows those of a customer"
+            "`webhooks deliveries list CUSTOMER` shows those of a customer"
         }
         "not-found" if detail.contains("recovery") => {
             "`webhooks recoveries list CUSTOMER SUBSCRIPTION` shows those of a subscription"

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr, stdin};
 use anyhow::Result;
 use clap::Args;
 use clap::error::ErrorKind;
+use webhooks_terminal::clean;
 
 use crate::usage;
 
@@ -29,7 +30,7 @@ impl Yes {
             let text = "nobody is there to be asked: give `--yes`";
             return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
         }
-        eprint!("{question} [y/N] ");
+        eprint!("{} [y/N] ", clean(question));
         let mut answer = String::new();
         stdin().read_line(&mut answer)?;
         Ok(is_yes(&answer))

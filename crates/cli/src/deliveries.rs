@@ -17,9 +17,9 @@ pub(crate) enum Command {
     /// List a customer's deliveries, or a subscription's, the newest first.
     #[command(after_help = "\
 Examples:
-  webhooks deliveries list --customer cust_1001
-  webhooks deliveries list --customer cust_1001 --subscription sub_… --status failed --since 2h
-  webhooks --json deliveries list --customer cust_1001 --since 2026-11-24 --all | jq -r '.data[].id'")]
+  webhooks deliveries list cust_1001
+  webhooks deliveries list cust_1001 --subscription sub_… --status failed --since 2h
+  webhooks --json deliveries list cust_1001 --since 2026-11-24 --all | jq -r '.data[].id'")]
     List(list::List),
     /// Show a delivery: each attempt and why it failed, what the endpoint answered, and the body.
     #[command(after_help = "\

@@ -58,8 +58,8 @@ use crate::print::Printer;
 const EXAMPLES: &str = "\
 Examples:
   webhooks --stack webhooks subscriptions create cust_1001 --url https://example.com/webhooks --event-type 'order.*'
-  webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list --customer cust_1001 --since 2h
-  webhooks --stack-file target/local/stack.json tail --customer cust_1001
+  webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list cust_1001 --since 2h
+  webhooks --stack-file target/local/stack.json tail cust_1001
 
 WEBHOOKS_STACK names the stack, or its file, when no option does.
 
@@ -212,6 +212,33 @@ mod tests {
             }
         }
         check(&Cli::command(), "");
+    }
+
+    #[test]
+    fn every_command_takes_the_customer_first_and_without_an_option() {
+        fn check(command: &clap::Command) {
+            let is_customer = |argument: &clap::Arg| argument.get_id().as_str() == "customer";
+            for argument in command
+                .get_arguments()
+                .filter(|argument| is_customer(argument))
+            {
+                assert_eq!(argument.get_index(), Some(1), "`{}`", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut command = Cli::command();
+        command.build();
+        check(&command);
+        for list in [
+            "subscriptions list",
+            "deliveries list",
+            "messages list",
+            "tail",
+        ] {
+            let words = ["webhooks"].into_iter().chain(list.split(' '));
+            let parsed = Cli::try_parse_from(words.chain(["cust_1001"]));
+            assert!(parsed.is_ok(), "`{list}`: {parsed:?}");
+        }
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use webhooks_terminal::{Style, Tone};
 
 use crate::Outcome;
 use crate::pretty;
-use crate::print::{Printer, Report, one_line};
+use crate::print::{Printer, Report, one_line, tell};
 use crate::signature::Verdict;
 use crate::verify::Secrets;
 
@@ -101,14 +101,17 @@ impl Listen {
             )
         })?;
         let url = format!("http://{}/", listener.local_addr()?);
-        eprintln!("listening on {url}, Ctrl-C ends it");
+        tell(format_args!("listening on {url}, Ctrl-C ends it"));
         if keys.is_empty() {
-            eprintln!(
+            tell(format_args!(
                 "signatures are not checked: give `--secret`, or set WEBHOOK_SECRET\n\
                  subscribe it: webhooks subscriptions create CUSTOMER --url {url} --event-type '*'"
-            );
+            ));
         } else {
-            eprintln!("signatures are checked, secrets: {}", keys.len());
+            tell(format_args!(
+                "signatures are checked, secrets: {}",
+                keys.len()
+            ));
         }
         let (heard, mut next) = mpsc::channel(BACKLOG);
         let endpoint = Endpoint::new(self.behaviour(), keys, heard);
@@ -172,7 +175,6 @@ impl Heard {
 
 impl Report for Heard {
     fn text(&self, style: Style) -> String {
-        let answered = self.answered.to_string();
         let tone = if (200..300).contains(&self.answered) {
             Tone::Good
         } else {
@@ -184,9 +186,11 @@ impl Report for Heard {
             one_line(&self.event_type().unwrap_or_default()),
             one_line(self.header("webhook-id").unwrap_or("no webhook-id")),
             format!("{} bytes", self.body.len()),
-            format!("answered {}", style.paint(tone, &answered)),
         ];
-        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let answered = style.paint(tone, &self.answered.to_string());
+        let parts = parts.iter().filter(|part| !part.is_empty());
+        let parts = parts.map(|part| style.paint(Tone::Plain, part));
+        let parts: Vec<_> = parts.chain([format!("answered {answered}")]).collect();
         let mut text = parts.join("  ");
         text.push('\n');
         let indented = |line: &str| format!("  {line}\n");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use webhooks_cli::{Cli, Outcome};
-use webhooks_terminal::Style;
+use webhooks_terminal::{Style, clean_lines};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
             // Whoever reads has seen enough, such as `head`.
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("{}", clean_lines(&format!("error: {error:#}")));
                 ExitCode::FAILURE
             }
         },

@@ -29,8 +29,8 @@ pub(crate) enum Command {
     /// List a customer's messages, the newest first.
     #[command(after_help = "\
 Examples:
-  webhooks messages list --customer cust_1001 --since 2h
-  webhooks messages list --customer cust_1001 --event-type order.created --limit 10")]
+  webhooks messages list cust_1001 --since 2h
+  webhooks messages list cust_1001 --event-type order.created --limit 10")]
     List(List),
     /// Show a message, and what became of it for each subscription.
     #[command(after_help = "\
@@ -46,7 +46,7 @@ A receiver has the id as the header `webhook-id`; `webhooks events put` prints i
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Whose messages.
-    #[arg(long, value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER")]
     customer: String,
     #[command(flatten)]
     filter: Filter,

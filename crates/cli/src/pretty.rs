@@ -1,6 +1,11 @@
 //! JSON with line breaks, its values exactly as they came.
 
 use serde_json::value::RawValue;
+use webhooks_terminal::clean;
+
+/// How deep the layout shows nesting. What is deeper is not indented further, so that the
+/// layout of a body that is nothing but brackets stays in proportion to the body.
+const MAX_INDENTED: usize = 40;
 
 /// The lines of a text, each after a margin. JSON is laid out, anything else is as it is.
 pub(crate) fn indented(text: &[u8], margin: &str) -> String {
@@ -9,15 +14,10 @@ pub(crate) fn indented(text: &[u8], margin: &str) -> String {
         Ok(json) => laid_out(json.get()),
         Err(_) => text.into_owned(),
     };
-    let lines = laid_out.lines().map(|line| {
-        // What moves the cursor of a terminal has no place in it.
-        let line: String = line
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        format!("{margin}{line}\n")
-    });
-    lines.collect()
+    let lines = laid_out.lines();
+    lines
+        .map(|line| format!("{margin}{}\n", clean(line)))
+        .collect()
 }
 
 /// Valid JSON with a line for each member. Only white space changes.
@@ -27,7 +27,7 @@ fn laid_out(json: &str) -> String {
     let mut characters = json.chars().peekable();
     let line = |out: &mut String, depth: usize| {
         out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
+        out.extend(std::iter::repeat_n("  ", depth.min(MAX_INDENTED)));
     };
     while let Some(c) = characters.next() {
         match c {
@@ -108,6 +108,36 @@ mod tests {
     fn what_is_no_json_is_shown_without_controls() {
         assert_eq!(indented(b"a\x1b[2J\nb", "> "), "> a [2J\n> b\n");
         assert_eq!(indented(b"", "> "), "");
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_laid_out_as_it_came() {
+        let json = br#"{"a":"\ud83d","\udc00":[1]}"#;
+        let expected = "{\n  \"a\": \"\\ud83d\",\n  \"\\udc00\": [\n    1\n  ]\n}\n";
+        assert_eq!(indented(json, ""), expected);
+        assert_eq!(compact(json).unwrap().as_bytes(), json);
+    }
+
+    #[test]
+    fn deep_nesting_is_laid_out_in_proportion_to_its_size() {
+        let depth = 100_000;
+        let json = "[".repeat(depth) + &"]".repeat(depth);
+        let laid_out = indented(json.as_bytes(), "");
+        assert!(laid_out.starts_with("[\n  [\n    ["), "it is laid out");
+        assert!(laid_out.len() <= json.len() * (2 * MAX_INDENTED + 2));
+        assert_eq!(compact(json.as_bytes()).unwrap(), json);
+    }
+
+    #[test]
+    fn a_body_moves_and_forges_nothing() {
+        for body in [
+            "{\"a\":\"\u{9b}2J\u{7f}\u{202e}\u{2028}\u{e0041}\"}",
+            "x\u{9b}2J\u{202e}\r\n",
+        ] {
+            let text = indented(body.as_bytes(), "  ");
+            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            assert!(!text.contains(harmful), "{text:?}");
+        }
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use webhooks_terminal::{Cell, Style, Table, Tone, is_harmful};
+use webhooks_terminal::{Cell, Style, Table, Tone, clean, clean_lines, clean_styled, escape_json};
 
 use crate::answer::Answer;
 
@@ -44,10 +44,9 @@ impl<'a> Printer<'a> {
         text: impl FnOnce(&T, Style) -> String,
     ) -> io::Result<()> {
         if self.json {
-            self.out.write_all(&answer.json)?;
-            writeln!(self.out)
+            self.json(&String::from_utf8_lossy(&answer.json))
         } else {
-            write!(self.out, "{}", text(&answer.value, self.style))
+            self.text(&text(&answer.value, self.style))
         }
     }
 
@@ -56,17 +55,16 @@ impl<'a> Printer<'a> {
         if self.json {
             return Ok(());
         }
-        writeln!(self.out, "{text}")
+        writeln!(self.out, "{}", clean_lines(text))
     }
 
     /// Prints one thing of many that come one after the other: JSON on a line of its own,
     /// or a text.
     pub(crate) fn next(&mut self, report: &impl Report) -> io::Result<()> {
         if self.json {
-            serde_json::to_writer(&mut *self.out, report)?;
-            writeln!(self.out)?;
+            self.json(&serde_json::to_string(report)?)?;
         } else {
-            write!(self.out, "{}", report.text(self.style))?;
+            self.text(&report.text(self.style))?;
         }
         self.out.flush()
     }
@@ -74,11 +72,21 @@ impl<'a> Printer<'a> {
     /// Prints a report in the form that was asked for.
     pub(crate) fn print(&mut self, report: &impl Report) -> io::Result<()> {
         if self.json {
-            serde_json::to_writer_pretty(&mut *self.out, report)?;
-            writeln!(self.out)
+            self.json(&serde_json::to_string_pretty(report)?)
         } else {
-            write!(self.out, "{}", report.text(self.style))
+            self.text(&report.text(self.style))
         }
+    }
+
+    /// The only way of JSON to the output: it may end on a terminal, and holds foreign texts.
+    fn json(&mut self, json: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", escape_json(json))
+    }
+
+    /// The only way of text to the output. What is foreign in it was cleaned where its line
+    /// was made; nothing that was forgotten there moves a terminal.
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        write!(self.out, "{}", clean_styled(text, self.style))
     }
 }
 
@@ -111,7 +119,17 @@ impl Facts {
 
 /// A last line for people, below a result: what may be done next.
 pub(crate) fn hint(text: impl Display) -> String {
-    format!("\n  {text}\n")
+    format!("\n  {}\n", clean(&text.to_string()))
+}
+
+/// A line above a part of a result.
+pub(crate) fn heading(text: &str, style: Style) -> String {
+    format!("\n  {}\n", style.paint(Tone::Faint, text))
+}
+
+/// Tells people something on standard error. It may hold foreign text.
+pub(crate) fn tell(text: impl Display) {
+    eprintln!("{}", clean_lines(&text.to_string()));
 }
 
 /// A line on standard error that shows that work goes on, on a terminal only.
@@ -153,12 +171,10 @@ impl Reasons {
     }
 }
 
-/// The start of a text, without line feeds and other controls.
+/// The start of a foreign text, on one line.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_harmful(c) { ' ' } else { c })
-        .take(TEXT_CHARACTERS)
-        .collect()
+    let start: String = text.chars().take(TEXT_CHARACTERS).collect();
+    clean(&start)
 }
 
 #[cfg(test)]
@@ -204,6 +220,54 @@ mod tests {
         };
         assert_eq!(printed(true), "{\"new\":  1.50, \"value\":7}\n");
         assert_eq!(printed(false), "the value is 7\nand more\n");
+    }
+
+    /// What moves a terminal or hides in it.
+    const HARMFUL: &str = "\u{1b}]0;x\u{7}\r\u{9b}2J\u{7f}\u{202e}\u{2028}\u{200b}\u{e0041}";
+
+    #[derive(Serialize)]
+    struct Foreign(String);
+
+    impl Report for Foreign {
+        fn text(&self, _: Style) -> String {
+            format!("a forgotten {}\n", self.0)
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_printed_moves_a_terminal() {
+        let foreign = Foreign(HARMFUL.to_owned());
+        for (json, style) in [
+            (true, Style::Plain),
+            (true, Style::Coloured),
+            (false, Style::Plain),
+            (false, Style::Coloured),
+        ] {
+            let mut out = Vec::new();
+            let mut printer = Printer::new(&mut out, style, json);
+            printer.print(&foreign).unwrap();
+            printer.next(&foreign).unwrap();
+            let answer = Answer {
+                value: HARMFUL.to_owned(),
+                json: serde_json::to_vec(HARMFUL).unwrap().into(),
+            };
+            printer
+                .answer(&answer, |text, _| format!("{text}\n"))
+                .unwrap();
+            printer.note(HARMFUL).unwrap();
+            let printed = String::from_utf8(out).unwrap();
+            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            assert!(!printed.contains(harmful), "{printed:?}");
+            if json {
+                let values: Vec<String> = serde_json::Deserializer::from_str(&printed)
+                    .into_iter()
+                    .map(Result::unwrap)
+                    .collect();
+                assert_eq!(values, [HARMFUL; 3]);
+            }
+        }
+        let hint = hint(format!("{HARMFUL}\nforged"));
+        assert_eq!(hint.lines().count(), 2);
     }
 
     #[test]

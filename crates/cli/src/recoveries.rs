@@ -11,7 +11,7 @@ use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging, send};
-use crate::print::{Facts, Printer, Report};
+use crate::print::{Facts, Printer, Report, tell};
 use crate::subscriptions::Named;
 use crate::when::short;
 
@@ -135,11 +135,11 @@ fn left(named: &Named, id: &str, progress: &ProgressBar) -> Outcome {
         customer,
         subscription,
     } = named;
-    eprintln!(
+    tell(format_args!(
         "it goes on by itself.\n\
          show: webhooks recoveries show {customer} {subscription} {id}\n\
          stop: webhooks recoveries stop {customer} {subscription} {id}"
-    );
+    ));
     Outcome::Incomplete
 }
 

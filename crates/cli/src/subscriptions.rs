@@ -24,8 +24,8 @@ pub(crate) enum Command {
     /// List a customer's subscriptions.
     #[command(after_help = "\
 Examples:
-  webhooks subscriptions list --customer cust_1001
-  webhooks --json subscriptions list --customer cust_1001 --all | jq -r '.data[].url'")]
+  webhooks subscriptions list cust_1001
+  webhooks --json subscriptions list cust_1001 --all | jq -r '.data[].url'")]
     List(list::List),
     /// Show a subscription.
     #[command(after_help = "\

@@ -14,15 +14,15 @@ use webhooks_terminal::{Style, Tone};
 use crate::Outcome;
 use crate::answer::send;
 use crate::clock::now;
-use crate::print::{Printer, Report, one_line};
+use crate::print::{Printer, Report, one_line, tell};
 use crate::when;
 use crate::words;
 
 pub(crate) const HELP: &str = "\
 Examples:
-  webhooks tail --customer cust_1001
-  webhooks tail --customer cust_1001 --subscription sub_… --interval 5s
-  webhooks --json tail --customer cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
+  webhooks tail cust_1001
+  webhooks tail cust_1001 --subscription sub_… --interval 5s
+  webhooks --json tail cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
 
 It asks the API again and again for the deliveries made within --window, the newest 500 of
 them: a retry of an older one is not seen. Each time costs about a read unit for each of
@@ -44,7 +44,7 @@ const PATIENCE: u32 = 5;
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
     /// Whose deliveries.
-    #[arg(long, value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER")]
     customer: String,
     /// Those of one subscription only, `sub_…`.
     #[arg(long, value_name = "SUBSCRIPTION")]
@@ -71,11 +71,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 impl Tail {
     /// Prints attempts until it is interrupted.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        eprintln!(
+        tell(format_args!(
             "looking every {} at deliveries of the last {}; Ctrl-C ends it",
             humantime::format_duration(self.interval),
             humantime::format_duration(self.window)
-        );
+        ));
         let mut watch = Watch::new(now());
         let (mut shown, mut failures) = (0_u64, 0_u32);
         loop {
@@ -94,7 +94,7 @@ impl Tail {
                 // What was shown once says that it works: a pause of the API is waited out.
                 Err(error) if watch.is_running && failures < PATIENCE => {
                     failures += 1;
-                    eprintln!("no answer, trying again: {error:#}");
+                    tell(format_args!("no answer, trying again: {error:#}"));
                 }
                 Err(error) => return Err(error),
             }
@@ -216,13 +216,11 @@ impl Report for News {
         let outcome = one_line(&words::outcome(attempt));
         let outcome = style.paint(words::attempt_tone(attempt), &outcome);
         let id = style.paint(Tone::Faint, &self.delivery_id);
-        format!(
-            "{}  {}  attempt {}  {outcome}, {} ms{follows}  {id}\n",
-            when::short(&attempt.at),
-            self.event_type,
-            attempt.number,
-            attempt.duration_ms,
-        )
+        let (at, event_type) = (when::short(&attempt.at), &self.event_type);
+        let start = format!("{at}  {event_type}  attempt {}  ", attempt.number);
+        let end = format!(", {} ms{follows}  ", attempt.duration_ms);
+        let [start, end] = [start, end].map(|text| style.paint(Tone::Plain, &text));
+        format!("{start}{outcome}{end}{id}\n")
     }
 }
 
@@ -304,5 +302,19 @@ mod tests {
             "2026-11-18T11:06:41Z  order.created  attempt 1  answered 500 Internal Server Error: \
              the endpoint failed, 5 ms; given up  dlv_1\n"
         );
+    }
+
+    #[test]
+    fn no_field_of_an_attempt_moves_a_terminal_or_forges_a_line() {
+        let harmful = "\u{1b}[2J\u{9b}A\r\n\u{7f}\u{202e}\u{2028}\u{200b}";
+        let mut foreign = delivery(&format!("dlv_1{harmful}"), 1);
+        foreign.event_type = format!("order{harmful}forged");
+        foreign.attempts[0].error = Some(format!("no{harmful}"));
+        foreign.attempts[0].outcome = webhooks_client::AttemptOutcome::Unreachable;
+        let news = Watch::new(START).news(&[foreign], START);
+        let text = news[0].text(Style::Plain);
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        let text = text.trim_end();
+        assert!(!text.contains(webhooks_terminal::is_harmful), "{text:?}");
     }
 }

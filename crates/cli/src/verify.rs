@@ -118,11 +118,10 @@ impl Report for Verdict {
             return format!("  {}\n", self.line(style));
         }
         let mut text = format!("  {}\n", style.paint(Tone::Bad, "NOT VALID"));
-        text.extend(
-            self.reasons
-                .iter()
-                .map(|reason| format!("  - {}\n", reason.text)),
-        );
+        for reason in &self.reasons {
+            let reason = style.paint(Tone::Plain, &reason.text);
+            text.extend(["  - ", &reason, "\n"]);
+        }
         let right = |kind| format!("  The {kind} signature itself is right.\n");
         text.extend(self.signed_with.map(right));
         text
@@ -156,5 +155,23 @@ mod tests {
             "  NOT VALID\n  - it is old\n  The v1a signature itself is right.\n"
         );
         assert_eq!(old.line(Style::Plain), "NOT VALID: it is old");
+    }
+
+    #[test]
+    fn a_foreign_header_in_a_reason_stays_on_its_line() {
+        let forged = Verdict {
+            valid: false,
+            signed_with: None,
+            age_seconds: None,
+            reasons: vec![Reason {
+                code: "timestampMissing",
+                text: "`1\n  valid\u{9b}A\u{1b}[2J\u{202e}` is none".to_owned(),
+            }],
+        };
+        for text in [forged.text(Style::Plain), forged.line(Style::Plain)] {
+            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            assert!(!text.contains(harmful), "{text:?}");
+            assert!(!text.contains("\n  valid"), "{text:?}");
+        }
     }
 }

@@ -60,3 +60,4 @@ pub mod subscription;
 pub mod sweep;
 pub mod timestamp;
 pub mod vault;
+mod whole_number;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
+use crate::whole_number::WholeNumber;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,7 +26,7 @@ const PART_OUT_OF_SIGHT: u32 = 8;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
+#[serde(try_from = "WholeNumber<u64>", into = "u64")]
 pub struct UpTo<const MAX: u16>(u16);
 
 /// A number that is out of bounds.
@@ -55,6 +56,14 @@ impl<const MAX: u16> UpTo<MAX> {
     /// for 0, which nothing has.
     pub fn from_stored(number: u64) -> Option<Self> {
         Self::try_from(number.min(MAX.into())).ok()
+    }
+}
+
+impl<const MAX: u16> TryFrom<WholeNumber<u64>> for UpTo<MAX> {
+    type Error = OutOfBounds;
+
+    fn try_from(WholeNumber(given): WholeNumber<u64>) -> Result<Self, OutOfBounds> {
+        given.try_into()
     }
 }
 

@@ -38,10 +38,39 @@ impl Timestamp {
             .map(Self)
     }
 
+    /// Reads a time of a request.
+    ///
+    /// # Errors
+    /// It is none by RFC 3339; a `+` that a query made a space is named.
+    pub fn read(text: &str) -> Result<Self, TimeError> {
+        Self::parse_rfc3339(text).ok_or_else(|| {
+            let with_plus = text.replace(' ', "+");
+            if text.contains(' ') && Self::parse_rfc3339(&with_plus).is_some() {
+                TimeError::SpaceForPlus
+            } else {
+                TimeError::Form
+            }
+        })
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+}
+
+/// A text that is no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// It has another form.
+    #[error("must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`")]
+    Form,
+    /// It would be one with a `+` where it has a space.
+    #[error(
+        "must be a time by RFC 3339, and has a space where a `+` belongs: in a query a bare `+` \
+         is a space, so write `%2B`, or the time in UTC with `Z`"
+    )]
+    SpaceForPlus,
 }
 
 /// What a clock said; a time before 1970 becomes its beginning.

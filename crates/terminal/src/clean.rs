@@ -1,11 +1,64 @@
 //! Foreign text, made harmless for a terminal.
 
+use std::fmt::Write;
+
+use crate::Style;
+
 /// A text without what moves a terminal or hides: controls (C0, C1, DEL), line and paragraph
 /// separators, and characters that are not seen (directions, joiners, tags, variation
 /// selectors). Each becomes a space.
 pub fn clean(text: &str) -> String {
     let visible = |letter| if is_harmful(letter) { ' ' } else { letter };
     text.chars().map(visible).collect()
+}
+
+/// Several lines, each [cleaned](clean).
+pub fn clean_lines(text: &str) -> String {
+    let visible = |letter| match letter {
+        '\n' => letter,
+        harmful if is_harmful(harmful) => ' ',
+        letter => letter,
+    };
+    text.chars().map(visible).collect()
+}
+
+/// Several lines in a style, cleaned but for the colours of [`Style::paint`].
+pub fn clean_styled(text: &str, style: Style) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let colour = Style::codes().find(|code| style == Style::Coloured && rest.starts_with(code));
+        let taken = if let Some(code) = colour {
+            clean.push_str(&code);
+            code.len()
+        } else {
+            let is_kept = letter == '\n' || !is_harmful(letter);
+            clean.push(if is_kept { letter } else { ' ' });
+            letter.len_utf8()
+        };
+        rest = &rest[taken..];
+    }
+    clean
+}
+
+/// Valid JSON whose strings hold no harmful character as it is: each becomes `\uXXXX`, which
+/// a parser reads as the same. Of the white space between values, line feeds and spaces stay.
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\n' => escaped.push(letter),
+            // No string of valid JSON holds them: they are white space.
+            '\r' | '\t' => escaped.push(' '),
+            harmful if is_harmful(harmful) => {
+                for unit in harmful.encode_utf16(&mut [0; 2]) {
+                    write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
+                }
+            }
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 /// Whether a character would move a terminal, or hide in it.
@@ -36,6 +89,7 @@ pub fn is_harmful(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tone;
 
     #[test]
     fn what_moves_a_terminal_or_hides_is_a_space() {
@@ -61,5 +115,56 @@ mod tests {
             assert_eq!(clean(&format!("a{harmful}b")), "a b", "{harmful:?}");
         }
         assert_eq!(clean("Zoë 日本 😀 «x»"), "Zoë 日本 😀 «x»");
+    }
+
+    /// One of each kind that is harmful.
+    const HARMFUL: &str = "\u{1b}\u{7}\u{0}\u{7f}\u{9b}\u{85}\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{feff}\u{e0041}";
+
+    #[test]
+    fn json_that_is_escaped_reads_as_before_and_holds_nothing_harmful() {
+        let text = format!("a{HARMFUL}\n\r\t\"\\ Zoë 😀");
+        let value = serde_json::json!({"text": text, HARMFUL: [1.50, "\\u001b"]});
+        let pretty = serde_json::to_string_pretty(&value)
+            .unwrap()
+            .replace('\n', "\r\n\t");
+        for json in [value.to_string(), pretty] {
+            let escaped = escape_json(&json);
+            assert!(
+                escaped
+                    .chars()
+                    .all(|letter| letter == '\n' || !is_harmful(letter)),
+                "{escaped:?}"
+            );
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&escaped).unwrap(),
+                value
+            );
+        }
+        assert_eq!(
+            escape_json("\"\u{e0041}\u{9b}\""),
+            "\"\\udb40\\udc41\\u009b\""
+        );
+    }
+
+    #[test]
+    fn lines_stay_and_only_our_own_colours_with_them() {
+        let ours = Style::Coloured.paint(Tone::Bad, "no");
+        let text = format!("{ours}\n\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\n");
+        let clean = clean_styled(&text, Style::Coloured);
+        assert_eq!(clean, format!("{ours}\n [2J ]0;x   31m\n"));
+        let plain = clean_styled(&text, Style::Plain);
+        assert_eq!(plain, clean_lines(&text));
+        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    }
+
+    #[test]
+    fn what_is_painted_is_clean_in_every_style_and_tone() {
+        for style in [Style::Coloured, Style::Plain] {
+            for tone in [Tone::Plain, Tone::Good] {
+                let painted = style.paint(tone, &format!("x{HARMFUL}\n\r\ty\u{1b}[31m"));
+                let ours = Style::codes().fold(painted, |text, code| text.replacen(&code, "", 1));
+                assert!(!ours.contains(is_harmful), "{ours:?}");
+            }
+        }
     }
 }

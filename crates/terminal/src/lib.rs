@@ -8,6 +8,6 @@ mod clean;
 mod style;
 mod table;
 
-pub use clean::{clean, is_harmful};
+pub use clean::{clean, clean_lines, clean_styled, escape_json, is_harmful};
 pub use style::{Style, Tone};
 pub use table::{Cell, Table};

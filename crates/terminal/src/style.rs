@@ -2,6 +2,8 @@
 
 use std::{env, io::IsTerminal};
 
+use crate::clean;
+
 /// What a text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -43,19 +45,46 @@ impl Style {
         }
     }
 
-    /// A text in the colour of its tone.
+    /// A text in the colour of its tone: [cleaned](crate::clean), since it may be foreign.
     pub fn paint(self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Plain => return text.to_owned(),
-            Tone::Strong => 1,
-            Tone::Faint => 2,
-            Tone::Good => 32,
-            Tone::Waiting => 33,
-            Tone::Bad => 31,
-        };
+        let text = clean(text);
+        match (self, tone.code()) {
+            (Self::Coloured, Some(code)) => format!("{}{text}{}", sequence(code), sequence(RESET)),
+            _ => text,
+        }
+    }
+
+    /// The control sequences that [`paint`](Self::paint) writes.
+    pub(crate) fn codes() -> impl Iterator<Item = String> {
+        let tones = TONES.into_iter().filter_map(Tone::code);
+        tones.chain([RESET]).map(sequence)
+    }
+}
+
+const RESET: u8 = 0;
+
+const TONES: [Tone; 5] = [
+    Tone::Strong,
+    Tone::Faint,
+    Tone::Good,
+    Tone::Waiting,
+    Tone::Bad,
+];
+
+/// Selects how what follows looks (ECMA-48, SGR).
+fn sequence(code: u8) -> String {
+    format!("\x1b[{code}m")
+}
+
+impl Tone {
+    fn code(self) -> Option<u8> {
         match self {
-            Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
-            Self::Plain => text.to_owned(),
+            Self::Plain => None,
+            Self::Strong => Some(1),
+            Self::Faint => Some(2),
+            Self::Good => Some(32),
+            Self::Waiting => Some(33),
+            Self::Bad => Some(31),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Aligned columns.
 
-use crate::{Style, Tone, clean};
+use crate::{Style, Tone};
 
 /// A text in a table.
 #[derive(Clone, Debug)]
@@ -10,10 +10,10 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A text with a tone: [cleaned](crate::clean), since it may be foreign.
+    /// A text with a tone. It may be foreign: it is [painted](Style::paint).
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self {
-            text: clean(&text.into()),
+            text: text.into(),
             tone,
         }
     }

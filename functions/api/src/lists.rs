@@ -64,16 +64,8 @@ impl QueryTexts {
     }
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        match Timestamp::parse_rfc3339(text) {
-            Some(time) => Ok(Some(time)),
-            None => Err(Problem::bad_parameter(
-                name,
-                "must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`",
-            )),
-        }
+        let time = self.text(name).map(Timestamp::read).transpose();
+        time.map_err(|error| Problem::bad_parameter(name, error))
     }
 
     fn page_of<P: Words>(&self) -> Result<PageOf<P>, Problem> {

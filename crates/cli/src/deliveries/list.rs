@@ -17,7 +17,7 @@ use crate::words;
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Whose deliveries.
-    #[arg(long, value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER")]
     customer: String,
     /// Those of one subscription only, `sub_…`.
     #[arg(long, value_name = "SUBSCRIPTION")]

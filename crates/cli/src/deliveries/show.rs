@@ -1,11 +1,11 @@
 //! A delivery in full.
 
 use webhooks_client::{Attempt, Delivery, DeliveryStatus};
-use webhooks_terminal::{Cell, Style, Table, Tone};
+use webhooks_terminal::{Cell, Style, Table};
 
 use crate::clock::now;
 use crate::pretty;
-use crate::print::{Facts, hint, one_line};
+use crate::print::{Facts, heading, hint, one_line};
 use crate::words;
 
 /// All that is known of it.
@@ -35,8 +35,8 @@ pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
     }
     if let Some(body) = &delivery.body {
         let format = delivery.payload_format.as_deref().unwrap_or("standard");
-        let heading = format!("body, {} bytes, {format}", body.len());
-        text.push_str(&hint(style.paint(Tone::Faint, &heading)));
+        let title = format!("body, {} bytes, {format}", body.len());
+        text.push_str(&heading(&title, style));
         text.push_str(&pretty::indented(body.as_bytes(), "    "));
     }
     if matches!(
@@ -78,25 +78,12 @@ fn answer(attempt: &Attempt, style: Style) -> String {
         facts.add("header", one_line(&format!("{name}: {value}")));
     }
     let excerpt = attempt.response_excerpt.as_deref();
-    facts.maybe(
-        "answer",
-        excerpt
-            .filter(|excerpt| !excerpt.is_empty())
-            .map(without_controls),
-    );
+    facts.maybe("answer", excerpt.filter(|excerpt| !excerpt.is_empty()));
     let facts = facts.text(style);
     if facts.is_empty() {
         return facts;
     }
-    let heading = format!("at attempt {}", attempt.number);
-    format!("\n  {}\n{facts}", style.paint(Tone::Faint, &heading))
-}
-
-/// A foreign text that cannot move the cursor of a terminal.
-fn without_controls(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    heading(&format!("at attempt {}", attempt.number), style) + &facts
 }
 
 #[cfg(test)]

@@ -168,3 +168,30 @@ fn only_a_local_url_is_forwarded_to_and_only_answers_are_statuses() {
         assert!(status(bad).unwrap_err().contains("200 to 599"), "{bad}");
     }
 }
+
+#[test]
+fn no_part_of_a_request_moves_a_terminal_or_forges_a_line() {
+    let harmful = "\u{1b}[2J\u{9b}A\r\n\u{7f}\u{202e}\u{2028}\u{200b}";
+    let foreign = |text: &str| format!("{text}{harmful}forged");
+    let body = serde_json::json!({"type": foreign("order"), "text": foreign("x")});
+    let heard = |body: String| Heard {
+        at: foreign("now"),
+        method: foreign("POST"),
+        path: foreign("/"),
+        headers: vec![("webhook-id".to_owned(), foreign("msg_1"))],
+        body,
+        verdict: None,
+        answered: 502,
+        forward_error: Some(foreign("no")),
+    };
+    for body in [
+        body.to_string(),
+        foreign("no JSON").replace(['\r', '\n'], ""),
+    ] {
+        let text = heard(body).text(Style::Plain);
+        let is_harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+        assert!(!text.contains(is_harmful), "{text:?}");
+        let forged = text.lines().any(|line| line.starts_with("forged"));
+        assert!(!forged, "{text:?}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::words;
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Whose subscriptions.
-    #[arg(long, value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER")]
     customer: String,
     #[command(flatten)]
     paging: Paging,

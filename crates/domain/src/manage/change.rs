@@ -314,6 +314,27 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let change = parse(
+            r#"{"url":"https://example.com/","timeoutSeconds":7.0,"rateLimitPerSecond":5e0,"maxInFlight":2.0,
+                "retryPolicy":{"maxAttempts":5.0,"intervalSeconds":1.0,"backoffRate":2,"maxDelaySeconds":6e1}}"#,
+        )
+        .unwrap();
+        assert_eq!(change.timeout, Some(Some(7.try_into().unwrap())));
+        assert_eq!(change.rate_limit, Some(Some(5.try_into().unwrap())));
+        assert_eq!(change.max_in_flight, Some(Some(2.try_into().unwrap())));
+        let policy = RetryPolicy::backoff(5, 1, 2.0, 60).unwrap();
+        assert_eq!(change.retry_policy, Some(Some(policy)));
+        let schedule = parse(r#"{"retryPolicy":{"schedule":[0.0,5.0]}}"#).unwrap();
+        let policy = RetryPolicy::schedule(vec![0, 5]).unwrap();
+        assert_eq!(schedule.retry_policy, Some(Some(policy)));
+        for field in ["timeoutSeconds", "rateLimitPerSecond", "maxInFlight"] {
+            let refused = parse(&format!(r#"{{"{field}":1.5}}"#)).unwrap_err();
+            assert!(refused.problem.contains("a whole number"), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_test_has_a_type_by_default() {
         assert_eq!(test_event_type(b"").unwrap().as_str(), "webhook.test");
         assert_eq!(test_event_type(b"{}").unwrap().as_str(), "webhook.test");

@@ -3,6 +3,7 @@
 use super::FieldError;
 use super::change::{Field, fields};
 use crate::signing::{Overlap, Secret, SecretKind};
+use crate::whole_number::WholeNumber;
 
 /// What a request says of a rotation.
 #[derive(Debug)]
@@ -59,7 +60,8 @@ impl Rotation {
 
 impl Field<'_> {
     fn overlap(&self) -> Result<Overlap, FieldError> {
-        let overlap = self.read().ok().and_then(Overlap::from_secs);
+        let seconds = self.read().ok().map(|WholeNumber(seconds)| seconds);
+        let overlap = seconds.and_then(Overlap::from_secs);
         overlap.ok_or_else(|| {
             let max = Overlap::MAX_SECS;
             self.error(format!("must be a whole number of seconds, 0 to {max}"))
@@ -83,6 +85,13 @@ mod tests {
 
     fn parse(body: &str) -> Result<Rotation, FieldError> {
         Rotation::parse(body.as_bytes())
+    }
+
+    #[test]
+    fn a_whole_number_of_seconds_may_be_written_with_a_point() {
+        let rotation = parse(r#"{"overlapSeconds":3600.0}"#).unwrap();
+        assert_eq!(Some(rotation.overlap), Overlap::from_secs(3_600));
+        assert!(parse(r#"{"overlapSeconds":0.5}"#).is_err());
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::whole_number::WholeNumber;
+
 /// The longest that one request may take, name lookup and body included: 1 to 30 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
+#[serde(try_from = "WholeNumber<u64>", into = "u64")]
 pub struct RequestTimeout(u8);
 
 /// A number of seconds that is out of bounds.
@@ -45,6 +47,14 @@ impl TryFrom<u64> for RequestTimeout {
             .filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds))
             .map(Self)
             .ok_or(RequestTimeoutError::Range { seconds })
+    }
+}
+
+impl TryFrom<WholeNumber<u64>> for RequestTimeout {
+    type Error = RequestTimeoutError;
+
+    fn try_from(WholeNumber(seconds): WholeNumber<u64>) -> Result<Self, RequestTimeoutError> {
+        seconds.try_into()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{OwedStatuses, Range, Rate, RecoveryKind};
 use crate::manage::{Field, FieldError, fields};
 use crate::timestamp::Timestamp;
+use crate::whole_number::WholeNumber;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +82,8 @@ impl RecoveryRequest {
 
 impl Field<'_> {
     fn time(&self) -> Result<Timestamp, FieldError> {
-        Timestamp::parse_rfc3339(&self.text()?)
-            .ok_or_else(|| self.error("must be a time of RFC 3339, such as 2026-01-31T09:30:00Z"))
+        let text = self.text()?;
+        Timestamp::read(&text).map_err(|error| self.error(error))
     }
 
     fn statuses(&self) -> Result<OwedStatuses, FieldError> {
@@ -92,7 +93,8 @@ impl Field<'_> {
     }
 
     fn rate(&self) -> Result<Rate, FieldError> {
-        let rate = self.read().ok().and_then(Rate::per_second);
+        let number = self.read().ok().map(|WholeNumber(number)| number);
+        let rate = number.and_then(Rate::per_second);
         let problem = || self.error(format!("must be a whole number, 1 to {}", Rate::MAX));
         rate.ok_or_else(problem)
     }
@@ -140,6 +142,23 @@ mod tests {
         assert_eq!(length, Duration::from_hours(11));
         assert_eq!(request.per_second.get(), 100);
         assert_eq!(request.requested, Requested::Count);
+    }
+
+    #[test]
+    fn a_whole_rate_may_be_written_with_a_point() {
+        let rate = |number| {
+            let body = format!(r#"{{"since":"2023-11-14T00:00:00Z","perSecond":{number}}}"#);
+            recover(&body).map(|request| request.per_second.get())
+        };
+        assert_eq!(rate("20.0"), Ok(20));
+        assert!(rate("0.5").unwrap_err().problem.contains("whole number"));
+    }
+
+    #[test]
+    fn a_plus_that_became_a_space_is_named() {
+        let refused = recover(r#"{"since":"2023-11-14T00:00:00 01:00"}"#).unwrap_err();
+        assert_eq!(refused.field, "since");
+        assert!(refused.problem.contains("%2B"), "{refused}");
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! The JSON form of a retry policy.
 
 use crate::retry::{RetryPolicy, RetryPolicyError, Waits};
+use crate::whole_number::WholeNumber;
 
 /// A retry policy as JSON has it.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RetryPolicyFields {
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<Vec<u32>>,
+    schedule: Option<Vec<WholeNumber<u32>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_attempts: Option<u32>,
+    max_attempts: Option<WholeNumber<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    interval_seconds: Option<u32>,
+    interval_seconds: Option<WholeNumber<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backoff_rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_delay_seconds: Option<u32>,
+    max_delay_seconds: Option<WholeNumber<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<f64>,
 }
@@ -78,13 +79,15 @@ impl TryFrom<RetryPolicyFields> for RetryPolicy {
             backoff_rate,
             max_delay_seconds,
         ) {
-            (Some(delays), None, None, None, None) => Self::schedule(delays)?,
+            (Some(delays), None, None, None, None) => {
+                Self::schedule(delays.into_iter().map(|delay| delay.0).collect())?
+            }
             (Some(_), ..) => return Err(RetryPolicyError::BothForms),
             (None, attempts, interval, rate, max_delay) => Self::backoff(
-                attempts.ok_or(required("maxAttempts"))?,
-                interval.ok_or(required("intervalSeconds"))?,
+                attempts.ok_or(required("maxAttempts"))?.0,
+                interval.ok_or(required("intervalSeconds"))?.0,
                 rate.ok_or(required("backoffRate"))?,
-                max_delay.ok_or(required("maxDelaySeconds"))?,
+                max_delay.ok_or(required("maxDelaySeconds"))?.0,
             )?,
         };
         policy.with_jitter(jitter.unwrap_or(Self::DEFAULT_JITTER))
@@ -96,7 +99,7 @@ impl From<RetryPolicy> for RetryPolicyFields {
         let jitter = Some(policy.jitter);
         match policy.waits {
             Waits::Schedule(delays) => Self {
-                schedule: Some(delays),
+                schedule: Some(delays.into_iter().map(WholeNumber).collect()),
                 jitter,
                 ..Self::default()
             },
@@ -106,10 +109,10 @@ impl From<RetryPolicy> for RetryPolicyFields {
                 backoff_rate,
                 max_delay_seconds,
             } => Self {
-                max_attempts: Some(max_attempts),
-                interval_seconds: Some(interval_seconds),
+                max_attempts: Some(WholeNumber(max_attempts)),
+                interval_seconds: Some(WholeNumber(interval_seconds)),
                 backoff_rate: Some(backoff_rate),
-                max_delay_seconds: Some(max_delay_seconds),
+                max_delay_seconds: Some(WholeNumber(max_delay_seconds)),
                 jitter,
                 ..Self::default()
             },
