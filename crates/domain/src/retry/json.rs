@@ -24,21 +24,22 @@ pub struct RetryPolicyFields {
 impl RetryPolicyFields {
     /// The same with each number that is beyond a bound of today as that bound.
     fn within_bounds(self) -> Self {
-        let seconds =
-            |least: u32| move |given: u32| given.clamp(least, RetryPolicy::MAX_DELAY_SECONDS);
+        let within = |least, most| {
+            move |WholeNumber(given): WholeNumber<u32>| WholeNumber(given.clamp(least, most))
+        };
+        let seconds = |least| within(least, RetryPolicy::MAX_DELAY_SECONDS);
         let schedule = self.schedule.map(|mut delays| {
             delays.truncate(RetryPolicy::MAX_ATTEMPTS as usize);
             delays
                 .iter_mut()
                 .for_each(|delay| *delay = seconds(0)(*delay));
-            delays.first_mut().into_iter().for_each(|first| *first = 0);
+            let first = delays.first_mut().into_iter();
+            first.for_each(|first| *first = WholeNumber(0));
             delays
         });
         Self {
             schedule,
-            max_attempts: self
-                .max_attempts
-                .map(|attempts| attempts.clamp(1, RetryPolicy::MAX_ATTEMPTS)),
+            max_attempts: self.max_attempts.map(within(1, RetryPolicy::MAX_ATTEMPTS)),
             interval_seconds: self.interval_seconds.map(seconds(1)),
             backoff_rate: self
                 .backoff_rate
