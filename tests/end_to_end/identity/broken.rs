@@ -47,8 +47,8 @@ async fn a_subscription_that_cannot_be_read_stops_no_other_and_can_be_repaired()
     assert!(broken.contains(&one), "as in the list: {one:#}");
     let owed = [&path[..], &["deliveries"]].concat();
     assert_eq!(shown(&test, &owed).await?["data"][0]["id"], failed.id);
-    let enable = [&path[..], &["enable"]].concat();
-    let answered = status(&test, Method::POST, &enable).await?;
+    let secret = [&path[..], &["secret"]].concat();
+    let answered = status(&test, Method::GET, &secret).await?;
     assert_eq!(answered, StatusCode::CONFLICT);
     let silent = json!({"description": "no url"});
     let refused = test
