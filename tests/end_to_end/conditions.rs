@@ -1,4 +1,4 @@
-//! The conditions of the functions' roles: each lets the right call through, and refuses the
+//! The conditions of the functions' and workflows' roles: each lets the right call through, and refuses the
 //! one that differs in the condition's key alone. Without the key in the emulator's request
 //! context the right call is refused as well.
 
@@ -21,8 +21,10 @@ const KINDS: [&str; 6] = [
     "DATA_KEY",
 ];
 
-/// What the functions' roles may do to the table, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 11] = [
+/// What the roles of functions and workflows may do to the table, and in which partitions.
+const BOUNDS: [(&str, Action, &[&str]); 13] = [
+    ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
+    ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER"]),
     (
         "DeliverWebhook",
@@ -156,12 +158,12 @@ async fn a_role_reaches_the_partitions_that_it_uses_and_no_other() -> Result<()>
     let test = Fixture::new("partitions").await?;
     let name = test.stack.output("TableName")?;
     let roles = roles(&test.stack).await?;
-    for (function, action, bound) in BOUNDS {
-        let table = Table::new(&role(&roles, function)?.sdk);
+    for (name_of_role, action, bound) in BOUNDS {
+        let table = Table::new(&role(&roles, name_of_role)?.sdk);
         let is_in = |kind: &&str| bound.iter().any(|prefix| kind.starts_with(prefix));
         for kind in KINDS {
             let asked = ask(&table, name, action, &[kind]).await;
-            let case = format!("{function} {action:?} {kind}");
+            let case = format!("{name_of_role} {action:?} {kind}");
             if is_in(&kind) {
                 assert_eq!(asked, Ok(()), "{case}");
             } else {
@@ -175,10 +177,10 @@ async fn a_role_reaches_the_partitions_that_it_uses_and_no_other() -> Result<()>
             assert_eq!(
                 ask(&table, name, action, &inside).await,
                 Ok(()),
-                "{function}"
+                "{name_of_role}"
             );
             let asked = ask(&table, name, action, &KINDS).await;
-            assert!(asked.is_err(), "{function} {action:?} of all");
+            assert!(asked.is_err(), "{name_of_role} {action:?} of all");
         }
     }
     Ok(())

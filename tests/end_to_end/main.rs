@@ -24,6 +24,7 @@ mod failed_events;
 mod filters;
 mod fixture;
 mod gate;
+mod hostile_inputs;
 mod identity;
 mod isolation;
 mod leaks;

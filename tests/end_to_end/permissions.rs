@@ -76,7 +76,7 @@ async fn trust_its_account(stack: &Stack, role_arn: &str) -> Result<()> {
     Ok(())
 }
 
-/// The roles of the stack's functions and of its workflow.
+/// The roles of the stack's functions and of its workflows.
 pub(crate) async fn roles(stack: &Stack) -> Result<Vec<Role>> {
     let api = stack.output("ApiFunctionName")?;
     let (stack_name, _) = api.split_once("ApiFunction").context(api.to_owned())?;
@@ -94,12 +94,14 @@ pub(crate) async fn roles(stack: &Stack) -> Result<Vec<Role>> {
             roles.push(Role::assume(stack, name, arn).await?);
         }
     }
-    let workflow = aws_sdk_sfn::Client::new(stack.sdk_config())
-        .describe_state_machine()
-        .state_machine_arn(stack.output("StateMachineArn")?)
-        .send()
-        .await?;
-    roles.push(Role::assume(stack, &workflow.name, &workflow.role_arn).await?);
+    for output in ["StateMachineArn", "RecoveryStateMachineArn"] {
+        let workflow = aws_sdk_sfn::Client::new(stack.sdk_config())
+            .describe_state_machine()
+            .state_machine_arn(stack.output(output)?)
+            .send()
+            .await?;
+        roles.push(Role::assume(stack, &workflow.name, &workflow.role_arn).await?);
+    }
     Ok(roles)
 }
 
@@ -128,7 +130,7 @@ pub(crate) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
 async fn no_role_may_scan_the_table() -> Result<()> {
     let test = Fixture::new("scan").await?;
     let roles = roles(&test.stack).await?;
-    assert!(roles.len() >= 5, "four functions and the workflow");
+    assert!(roles.len() >= 8, "six functions and two workflows");
     for role in &roles {
         let scan = aws_sdk_dynamodb::Client::new(&role.sdk)
             .scan()
