@@ -4,6 +4,7 @@ mod audit;
 mod cursor;
 mod deliveries;
 mod enable;
+mod event;
 mod extract;
 mod filters;
 mod lists;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, LambdaEvent, Service, service_fn};
 use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
@@ -149,8 +152,21 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = Metrics::of_this_function(&environment)?;
     let (api, key_usage) = Api::new(&aws_config().await, &environment)?;
     let counters = Counters::new(metrics, key_usage);
-    let router = router(Arc::new(api)).layer(from_fn_with_state(counters, metrics::count));
-    lambda_http::run(router).await
+    let counted =
+        move |router: Router| router.layer(from_fn_with_state(counters.clone(), metrics::count));
+    let routes = counted(router(Arc::new(api)));
+    let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
+        let LambdaEvent { payload, context } = invocation;
+        let (payload, router) = match event::check(&payload) {
+            Ok(()) => (payload, routes.clone()),
+            Err(problem) => {
+                let (payload, refusal) = event::refuse(problem);
+                (payload, counted(refusal))
+            }
+        };
+        Adapter::from(router).call(LambdaEvent { payload, context })
+    });
+    lambda_http::lambda_runtime::run(answer).await
 }
 
 fn router(api: Arc<Api>) -> Router {

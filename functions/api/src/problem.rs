@@ -17,7 +17,7 @@ use crate::extract;
 /// A problem: `application/problem+json`.
 ///
 /// `type` is stable: clients may decide by it, and by `field`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
