@@ -576,7 +576,7 @@ fn a_recovery_writes_constants_to_the_item_that_its_ids_name() {
     let mut constants = mark.clone();
     constants.as_object_mut().unwrap().remove("Key");
     each_text(&constants, &mut |text| {
-        assert!(!text.contains("{%"), "{text}")
+        assert!(!text.contains("{%"), "{text}");
     });
     let status = |status: RecoveryStatus| json!({"S": status.as_str()});
     assert_eq!(

@@ -45,6 +45,7 @@ pub(crate) struct Run {
     pub(crate) arn: String,
     pub(crate) status: ExecutionStatus,
     pub(crate) output: Option<Value>,
+    pub(crate) error: Option<String>,
     /// The states in their order, as far as the history has them.
     pub(crate) entered: Vec<String>,
     /// What the services other than functions were asked, in order. The emulator's own
@@ -122,6 +123,7 @@ impl Machine {
         Ok(Run {
             status: ended.status,
             output: output.map(|text| serde_json::from_str(&text)).transpose()?,
+            error: ended.error,
             entered: history.iter().filter_map(entered).collect(),
             requests: history.iter().filter_map(request).collect(),
             waits: waits(&history),

@@ -198,12 +198,12 @@ async fn whoever_changes_a_subscription_is_logged_and_no_secret_or_path_is() -> 
     assert_eq!(changed["url.origin"], changed["url.origin_before"]);
     assert_eq!(one("secret replaced")?["secret.version"], 2);
     one("subscription deleted")?;
-    let text = lines.join("\n");
+    let logged = lines.join("\n");
     for secret in [&rotated.secret, &created.secret] {
-        assert!(!text.contains(secret.trim_start_matches("whsec_")));
+        assert!(!logged.contains(secret.trim_start_matches("whsec_")));
     }
     for hidden in ["t0p", "t1p", "k3y", "/first", "/second"] {
-        assert!(!text.contains(hidden), "{hidden}");
+        assert!(!logged.contains(hidden), "{hidden}");
     }
     Ok(())
 }

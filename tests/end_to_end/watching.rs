@@ -170,18 +170,18 @@ async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
 
 /// Makes a delivery that had one attempt wait for its second, which was due at this time.
 async fn owe_again(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<()> {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let string = |value: &str| AttributeValue::S(value.to_owned());
     aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
         .update_item()
         .table_name(test.stack.output("TableName")?)
-        .key("pk", text(&format!("MESSAGE#{}", delivery.message_id)))
+        .key("pk", string(&format!("MESSAGE#{}", delivery.message_id)))
         .key(
             "sk",
-            text(&format!("DELIVERY#{}", delivery.subscription_id)),
+            string(&format!("DELIVERY#{}", delivery.subscription_id)),
         )
         .update_expression("SET #status = :pending, nextAttemptAt = :dueAt")
         .expression_attribute_names("#status", "status")
-        .expression_attribute_values(":pending", text("pending"))
+        .expression_attribute_values(":pending", string("pending"))
         .expression_attribute_values(":dueAt", AttributeValue::N(due_at.to_string()))
         .send()
         .await?;

@@ -139,7 +139,7 @@ async fn assert_written(test: &Fixture, item: &Value) -> Result<()> {
     assert_eq!(stored.len(), attributes.len(), "{stored:#?}");
     for (name, value) in stored {
         let expected = match value {
-            AttributeValue::S(text) => json!({"S": text}),
+            AttributeValue::S(string) => json!({"S": string}),
             AttributeValue::N(number) => json!({"N": number}),
             AttributeValue::Bool(value) => json!({"BOOL": value}),
             other => panic!("{name}: {other:?}"),
@@ -220,8 +220,8 @@ async fn an_event_that_cannot_be_delivered_is_kept_and_the_execution_succeeds() 
         let (machine, run) = run(&test, &event).await?;
         let status = "sent to the failed-events queue";
         assert_succeeded(&run, &json!({"status": status, "error": error}));
-        let states = ["LookUpSubscriptions", "SendToFailedEvents", "EventKept"];
-        assert_eq!(run.entered, machine.shown(&states), "{run:#?}");
+        let entered = ["LookUpSubscriptions", "SendToFailedEvents", "EventKept"];
+        assert_eq!(run.entered, machine.shown(&entered), "{run:#?}");
         let kept = failed_event(&test.stack, |kept| {
             kept.attributes.get("execution") == Some(&run.arn)
         });

@@ -14,10 +14,11 @@ pub(crate) fn indented(text: &[u8], margin: &str) -> String {
         Ok(json) => laid_out(json.get()),
         Err(_) => text.into_owned(),
     };
-    let lines = laid_out.lines();
+    let mut lines = String::new();
+    for line in laid_out.lines() {
+        lines.extend([margin, &clean(line), "\n"]);
+    }
     lines
-        .map(|line| format!("{margin}{}\n", clean(line)))
-        .collect()
 }
 
 /// Valid JSON with a line for each member. Only white space changes.

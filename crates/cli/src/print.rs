@@ -255,11 +255,11 @@ mod tests {
                 .answer(&answer, |text, _| format!("{text}\n"))
                 .unwrap();
             printer.note(HARMFUL).unwrap();
-            let printed = String::from_utf8(out).unwrap();
+            let shown = String::from_utf8(out).unwrap();
             let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
-            assert!(!printed.contains(harmful), "{printed:?}");
+            assert!(!shown.contains(harmful), "{shown:?}");
             if json {
-                let values: Vec<String> = serde_json::Deserializer::from_str(&printed)
+                let values: Vec<String> = serde_json::Deserializer::from_str(&shown)
                     .into_iter()
                     .map(Result::unwrap)
                     .collect();

@@ -44,18 +44,18 @@ const REQUIRED: [&str; 7] = [
 /// # Errors
 /// When it does not even say whose and which it is.
 pub(crate) fn read(
-    item: AttributeMap,
+    item: &AttributeMap,
 ) -> Result<Result<Subscription, Box<BrokenSubscription>>, StoreError> {
     match into_domain::<SubscriptionItem, Subscription>(item.clone()) {
         Ok(whole) => Ok(Ok(whole)),
-        Err(failure) => read_in_part(&item).ok_or(failure),
+        Err(failure) => read_in_part(item).ok_or(failure),
     }
 }
 
 /// Reads a subscription that is whole.
 pub(crate) fn whole(item: AttributeMap) -> Result<Subscription, StoreError> {
     let key = key_text(&item);
-    read(item)?.map_err(|broken| corrupt(&key, &broken.problem()))
+    read(&item)?.map_err(|broken| corrupt(&key, &broken.problem()))
 }
 
 /// Reads one attribute after the other into a subscription that has none of them.
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn broken_by(name: &str, value: Option<AttributeValue>) -> BrokenSubscription {
-        *read(item_with(name, value)).unwrap().unwrap_err()
+        *read(&item_with(name, value)).unwrap().unwrap_err()
     }
 
     fn string(text: &str) -> Option<AttributeValue> {
@@ -193,11 +193,11 @@ mod tests {
     fn what_nothing_depends_on_breaks_nothing() {
         for name in HARMLESS {
             let item = item_with(name, Some(AttributeValue::Bool(true)));
-            assert!(read(item).unwrap().is_ok(), "{name}");
+            assert!(read(&item).unwrap().is_ok(), "{name}");
         }
         let url = string("https://foo-.example.net/");
         assert!(
-            read(item_with("url", url)).unwrap().is_ok(),
+            read(&item_with("url", url)).unwrap().is_ok(),
             "a rule of later"
         );
     }
@@ -221,7 +221,7 @@ mod tests {
             ("metadata", AttributeValue::M(pairs.collect())),
             ("description", long),
         ] {
-            let read = read(item_with(name, Some(value))).unwrap();
+            let read = read(&item_with(name, Some(value))).unwrap();
             let read = read.unwrap_or_else(|broken| panic!("{name}: {}", broken.problem()));
             let kept = to_attributes(&SubscriptionItem::from(&read));
             assert!(
@@ -236,6 +236,6 @@ mod tests {
         let item = item_with("sk", string("SUBSCRIPTION#7"));
         let mut item_without_url = item;
         item_without_url.remove("url");
-        assert!(read(item_without_url).is_err());
+        assert!(read(&item_without_url).is_err());
     }
 }

@@ -87,7 +87,7 @@ impl SubscriptionStore for DynamoStore {
         let key = Key::subscription(customer, id);
         let item = self.get_attributes(key, "get broken subscription").await?;
         Ok(item
-            .map(read)
+            .map(|item| read(&item))
             .transpose()?
             .and_then(Result::err)
             .map(|broken| *broken))
@@ -325,7 +325,7 @@ impl SubscriptionDirectory for DynamoStore {
         let has_more = output.last_evaluated_key.is_some();
         let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
         for item in output.items.unwrap_or_default() {
-            match read(item)? {
+            match read(&item)? {
                 Ok(whole) => subscriptions.push(whole),
                 Err(part) => broken.push(*part),
             }

@@ -16,6 +16,7 @@ pub(crate) struct SfnWorkflow {
 /// What `recovery.asl.json` takes: the ids of a recovery, and nothing that it writes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names in the input")]
 struct Input<'a> {
     customer_id: &'a CustomerId,
     subscription_id: SubscriptionId,

@@ -181,25 +181,25 @@ where
         };
         let now = self.clock.now();
         let reserved = hint.reservation();
-        let reservation = match reserved.filter(|reserved| reserved.is_ahead(limits, now)) {
-            Some(ahead) => ahead,
-            None => {
-                let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
-                let has_waited = reserved.is_some();
-                let request = limits.entry(random_number(&self.random), has_waited, now, until);
-                let line = match self.table.enter(&id, &request).await? {
-                    Entered::In(slot) => return Ok(Entrance::open(subscription, slot)),
-                    Entered::Refused(line) => line,
-                };
-                let (wait, overdue) = (line.wait(limits, now), delivery.overdue_for(now));
-                let may_be_in_it = wait > MAX_QUEUE_DELAY && wait >= overdue;
-                if may_be_in_it && is_from_sweep(hint, delivery, now) {
-                    return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
-                }
-                Reservation {
-                    not_before: self.table.take_turn(&id, &limits.turn(&line, now)).await?,
-                    version: limits.version,
-                }
+        let ahead = reserved.filter(|reserved| reserved.is_ahead(limits, now));
+        let reservation = if let Some(ahead) = ahead {
+            ahead
+        } else {
+            let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
+            let has_waited = reserved.is_some();
+            let request = limits.entry(random_number(&self.random), has_waited, now, until);
+            let line = match self.table.enter(&id, &request).await? {
+                Entered::In(slot) => return Ok(Entrance::open(subscription, slot)),
+                Entered::Refused(line) => line,
+            };
+            let (wait, overdue) = (line.wait(limits, now), delivery.overdue_for(now));
+            let may_be_in_it = wait > MAX_QUEUE_DELAY && wait >= overdue;
+            if may_be_in_it && is_from_sweep(hint, delivery, now) {
+                return Ok(Entrance::closed(Report::Dropped(DropReason::LeftToSweep)));
+            }
+            Reservation {
+                not_before: self.table.take_turn(&id, &limits.turn(&line, now)).await?,
+                version: limits.version,
             }
         };
         let waiting = hint.put_off(Detour::InLine(reservation));

@@ -30,11 +30,12 @@ impl RetryPolicyFields {
         let seconds = |least| within(least, RetryPolicy::MAX_DELAY_SECONDS);
         let schedule = self.schedule.map(|mut delays| {
             delays.truncate(RetryPolicy::MAX_ATTEMPTS as usize);
-            delays
-                .iter_mut()
-                .for_each(|delay| *delay = seconds(0)(*delay));
-            let first = delays.first_mut().into_iter();
-            first.for_each(|first| *first = WholeNumber(0));
+            for delay in &mut delays {
+                *delay = seconds(0)(*delay);
+            }
+            if let Some(first) = delays.first_mut() {
+                *first = WholeNumber(0);
+            }
             delays
         });
         Self {

@@ -56,15 +56,15 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
         let part_started = Instant::now();
         let mut measurement = command()?;
         measurement.arg(part.name());
-        let counted = match part.stack(options)? {
+        let measured = match part.stack(options)? {
             Some(stack) => {
                 let tools = Tools::install_shown(workspace, ToolSet::Local)?;
                 stack.run(workspace, &tools, &functions, &mut measurement)
             }
             None => on_stubs(workspace, &folder, &mut measurement),
         };
-        print_result(part.name(), part_started.elapsed(), counted.is_ok());
-        counted?;
+        print_result(part.name(), part_started.elapsed(), measured.is_ok());
+        measured?;
     }
     let mut judgement = command()?;
     judgement.arg("check");
