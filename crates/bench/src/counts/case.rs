@@ -57,6 +57,12 @@ impl Case {
         }
     }
 
+    /// Whether DHAT would not see what it allocates: it has an allocator of its own.
+    pub(super) fn hides_allocations(&self) -> bool {
+        self.function == "deliver-webhook"
+            && self.surroundings.programs == self.system_allocator.programs
+    }
+
     /// How often the longer run does more of it.
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     pub(super) fn counted(&self) -> f64 {
