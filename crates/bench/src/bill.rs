@@ -159,7 +159,8 @@ fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
     let name = format!("{}/dollars per million", case.name());
     part.target(&name, dollars, Unit::Dollars, TARGET);
     for (case, usage) in measured {
-        for meter in Meter::ALL.into_iter().filter(|meter| meter.repeats()) {
+        let repeats = |meter: &Meter| meter.repeats(case.ending);
+        for meter in Meter::ALL.into_iter().filter(repeats) {
             let name = format!("bill/{}/{}", case.name(), meter.text());
             part.count(&name, usage.of(meter));
         }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Messages in a batch, as the template sets it.
-pub(crate) const BATCH: usize = 10;
+const BATCH: usize = 10;
 
 /// Distinct deliveries of each scenario; they are delivered again and again.
 const DELIVERIES: usize = 100;
@@ -361,7 +361,7 @@ fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) 
 }
 
 /// Full batches of these queue messages.
-pub(crate) fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
+fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
     let batches = bodies.chunks(BATCH);
     batches.map(|bodies| batch(bodies.iter().map(String::as_str)))
 }

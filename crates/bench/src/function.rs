@@ -67,6 +67,7 @@ impl Surroundings {
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
+            ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
             ("RETENTION_DAYS", "90"),
             (
                 "RETRY_SCHEDULE",

@@ -82,6 +82,12 @@ impl Customer {
         (600 / self.subscriptions).clamp(4, 100)
     }
 
+    /// Whether its events are counted: with one subscription, and with a page of them that all
+    /// have a filter, or all match.
+    pub(crate) fn is_counted(&self) -> bool {
+        matches!(self.id, "one" | "hundred-filters" | "hundred-all")
+    }
+
     fn wanted(&self) -> usize {
         if self.wants == Wants::All {
             self.subscriptions

@@ -164,6 +164,7 @@ impl State {
             }
             "BatchGetItem" => self.batch_get(&call["RequestItems"]),
             "PutItem" => self.put(call["Item"].clone()).map(|()| json!({})),
+            "TransactWriteItems" => self.transact(&call["TransactItems"]),
             "UpdateItem" => {
                 let status = &call["ExpressionAttributeValues"][":status"]["S"];
                 if let Some(status) = status.as_str() {
@@ -188,6 +189,16 @@ impl State {
         let key = key(&item)?;
         self.items().insert(key, item);
         Ok(())
+    }
+
+    /// Puts what is to be put. As everywhere, updates change nothing.
+    fn transact(&self, writes: &Value) -> Result<Value> {
+        for write in writes.as_array().context("no writes")? {
+            if let Some(put) = write.get("Put") {
+                self.put(put["Item"].clone())?;
+            }
+        }
+        Ok(json!({}))
     }
 
     fn batch_get(&self, tables: &Value) -> Result<Value> {
@@ -322,6 +333,18 @@ mod tests {
             )
             .unwrap();
         assert_eq!(answer["Responses"][TABLE].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_transaction_puts_its_items_and_updates_nothing() {
+        let state = state();
+        let item = json!({"pk": {"S": "C#3"}, "sk": {"S": "S#5"}});
+        let key = json!({"pk": {"S": "C#3"}, "sk": {"S": "COUNT"}});
+        let writes = json!({"TransactItems": [{"Put": {"Item": item}}, {"Update": {"Key": key}}]});
+        state.answer("TransactWriteItems", &writes).unwrap();
+        let found = |key| state.answer("GetItem", &json!({"Key": key})).unwrap();
+        assert_eq!(found(item.clone()), json!({"Item": item}));
+        assert_eq!(found(key), json!({}));
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub(super) fn section(baseline: &Baseline) -> String {
             text += &format!("\n{}", table.markdown());
         }
     }
-    text.truncate(text.trim_end().len());
     text
 }
 
@@ -24,7 +23,7 @@ pub(super) fn section(baseline: &Baseline) -> String {
 pub(crate) fn chapter(baseline: &Baseline) -> String {
     let explained = include_str!("chapter.md");
     format!(
-        "{explained}\n<!-- bench: {SECTION} -->\n\n{}\n\n<!-- end of bench: {SECTION} -->\n",
+        "{explained}\n<!-- bench: {SECTION} -->\n\n{}\n<!-- end of bench: {SECTION} -->\n",
         section(baseline)
     )
 }

@@ -9,11 +9,16 @@ use crate::{
     function::{Function, Surroundings},
     functions::{self, Customer},
     receiver::{Behaviour, Receiver},
+    workload,
 };
 
 /// Steps of the shorter run: by then connections are open, keys are known and buffers have
 /// grown.
 const FIRST_STEPS: usize = 4;
+
+/// Deliveries in a batch. Under a tool, more of them would wait for each other for so long that
+/// their endpoint would be taken for a slow one, and that would be written.
+const BATCH: usize = 2;
 
 /// One thing that a function does again and again.
 pub(super) struct Case {
@@ -52,6 +57,12 @@ impl Case {
         }
     }
 
+    /// Whether DHAT would not see what it allocates: it has an allocator of its own.
+    pub(super) fn hides_allocations(&self) -> bool {
+        self.function == "deliver-webhook"
+            && self.surroundings.programs == self.system_allocator.programs
+    }
+
     /// How often the longer run does more of it.
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     pub(super) fn counted(&self) -> f64 {
@@ -61,7 +72,7 @@ impl Case {
 }
 
 impl Bench<'_> {
-    /// Batches of ten to an endpoint.
+    /// Small batches to an endpoint.
     pub(super) async fn delivery(&self, name: &str, behaviour: Behaviour) -> Result<Case> {
         let authority = &self.setup.authority;
         let receiver = Receiver::start(authority, behaviour, &self.lockstep).await?;
@@ -71,17 +82,20 @@ impl Bench<'_> {
             found
                 // A program that is slowed down makes no endpoint slow.
                 .with("REQUEST_TIMEOUT_SECONDS", 60)
+                // Nothing that is written stays: a circuit would open again with every batch.
+                .with("CIRCUIT_FAILURE_PERCENT", 0)
                 // Or memory is given back after some time.
                 .with("MIMALLOC_PURGE_DELAY", -1)
         };
         let measured = surroundings(&self.options.measured);
-        let steps = delivery::batches(&bodies).map(|batch| vec![batch]);
+        let pairs = bodies.chunks_exact(BATCH);
+        let steps = pairs.map(|pair| vec![workload::batch(pair.iter().map(String::as_str))]);
         Ok(Case {
             system_allocator: surroundings(&self.options.system_allocator),
             steps: steps.collect(),
-            each: delivery::BATCH,
+            each: BATCH,
             short: Some(FIRST_STEPS),
-            long: FIRST_STEPS + 10,
+            long: FIRST_STEPS + 20,
             receiver: Some(receiver),
             ..Case::new(&format!("delivery/{name}"), "deliver-webhook", measured)
         })

@@ -56,6 +56,9 @@ impl Bench<'_> {
             add_traffic(name, |traffic| traffic.endpoint_bytes);
         }
         for tool in &self.tools {
+            if *tool == Tool::Dhat && case.hides_allocations() {
+                continue;
+            }
             let counted = self.counted(*tool, case, case.long, &long).await?;
             let before = match (case.short, &short) {
                 (Some(steps), Some(short)) => Some(self.counted(*tool, case, steps, short).await?),
