@@ -74,7 +74,7 @@ async fn an_input_of_a_recovery_writes_to_no_other_item() -> Result<()> {
     let machine = Machine::load(&test.stack, "RecoveryStateMachineArn").await?;
     let customers = format!("CUSTOMER#{}", test.customer);
     let before = partition(&test, &customers).await?;
-    let url = AttributeValue::S(test.receiver.url("/own").to_string());
+    let url = AttributeValue::S(test.receiver.url("/own"));
     let holds_url = |item: &HashMap<_, _>| item.values().any(|value| *value == url);
     assert!(before.iter().any(holds_url), "{before:#?}");
 

@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// Runs the machine. The plan says which attempts fail, as in
-    /// `State=Error*2,Another=Error*1`: see crates/xtask/python/planned_failures.py.
+    /// `State=Error*2,Another=Error*1`: see `crates/xtask/python/planned_failures.py`.
     /// An execution with a plan skips its waits.
     pub(crate) async fn run(&self, test: &Fixture, input: &Value, plan: &str) -> Result<Run> {
         let started = self

@@ -406,7 +406,7 @@ fn what_changes_nothing_is_not_written() {
     let body = BODY.replacen('{', &format!("{{{secret}"), 1);
     let (created, _) = create(&manage, &body).unwrap();
     let (customer, id) = (&created.customer_id, &created.id);
-    world.set_now(world.now() + Duration::from_secs(60));
+    world.set_now(world.now() + Duration::from_mins(1));
     for same in [
         "{}",
         r#"{"status":"active"}"#,

@@ -53,6 +53,7 @@ pub(crate) fn read(
 }
 
 /// Reads a subscription that is whole.
+#[expect(clippy::needless_pass_by_value, reason = "as a batch hands it over")]
 pub(crate) fn whole(item: AttributeMap) -> Result<Subscription, StoreError> {
     let key = key_text(&item);
     read(&item)?.map_err(|broken| corrupt(&key, &broken.problem()))
@@ -148,6 +149,10 @@ mod tests {
         *read(&item_with(name, value)).unwrap().unwrap_err()
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the attribute is there: the other rows have none"
+    )]
     fn string(text: &str) -> Option<AttributeValue> {
         Some(AttributeValue::S(text.to_owned()))
     }

@@ -352,9 +352,10 @@ impl Generator {
                         break part;
                     }
                 };
-                match self.one_in(2) {
-                    true => json!({"anything-but": {operator: [part, "x"]}}).to_string(),
-                    false => json!({"anything-but": {operator: part}}).to_string(),
+                if self.one_in(2) {
+                    json!({"anything-but": {operator: [part, "x"]}}).to_string()
+                } else {
+                    json!({"anything-but": {operator: part}}).to_string()
                 }
             }
             Operator::AnythingButIgnoreCase => {

@@ -13,7 +13,7 @@ pub(super) fn section(baseline: &Baseline) -> String {
     );
     for counts in baseline.counts.values() {
         for table in count_tables(counts) {
-            text += &format!("\n{}", table.markdown());
+            text.extend(["\n", &table.markdown()]);
         }
     }
     text

@@ -110,22 +110,24 @@ pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> 
     }
     let mut text = String::new();
     if !changed.is_empty() {
-        text += &format!("\n{}", table.plain());
+        text.extend(["\n", &table.plain()]);
     }
-    text += &format!(
+    let unchanged = format!(
         "\n{} of {} counts are within {percent:.0} % of the baseline of {}.",
         same.len(),
         judged.len(),
         baseline.date
     );
+    text.push_str(&unchanged);
     for (what, then, now) in [
         ("compiler", &baseline.rustc, &now.rustc),
         ("profile", &baseline.profile, &now.profile),
     ] {
         if then != now {
-            text += &format!(
+            let another = format!(
                 "\nAnother {what} than the baseline's may be why counts differ: `{now}`, then `{then}`."
             );
+            text.push_str(&another);
         }
     }
     let is_to_record =

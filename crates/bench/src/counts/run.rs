@@ -133,7 +133,11 @@ impl Bench<'_> {
         let arguments: Vec<&str> = command[1..].iter().map(String::as_str).collect();
         let aws = &self.setup.aws;
         let endpoint_bytes = || case.receiver.as_ref().map_or(0, |to| to.wire.bytes());
-        let requests = || case.receiver.as_ref().map_or(0, |to| to.requests());
+        let requests = || {
+            case.receiver
+                .as_ref()
+                .map_or(0, crate::receiver::Receiver::requests)
+        };
         let _ = aws.take_counts();
         let (aws_before, endpoint_before) = (aws.wire.bytes(), endpoint_bytes());
         let requests_before = requests();
