@@ -152,16 +152,16 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = Metrics::of_this_function(&environment)?;
     let (api, key_usage) = Api::new(&aws_config().await, &environment)?;
     let counters = Counters::new(metrics, key_usage);
-    let measured =
+    let with_layer =
         move |router: Router| router.layer(from_fn_with_state(counters.clone(), metrics::count));
-    let routes = measured(router(Arc::new(api)));
+    let routes = with_layer(router(Arc::new(api)));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
         let LambdaEvent { payload, context } = invocation;
         let (payload, router) = match event::check(&payload) {
             Ok(()) => (payload, routes.clone()),
             Err(problem) => {
                 let (payload, refusal) = event::refuse(problem);
-                (payload, measured(refusal))
+                (payload, with_layer(refusal))
             }
         };
         Adapter::from(router).call(LambdaEvent { payload, context })
