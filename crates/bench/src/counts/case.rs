@@ -57,6 +57,15 @@ impl Case {
         }
     }
 
+    /// Whether two runs were seen to differ in this by more than is tolerated: `prepare-calls`
+    /// reads a large page in as many pieces as come, and calls nothing in AWS.
+    pub(super) fn differs(&self, what: &str) -> bool {
+        let varies = ["system calls", "bytes allocated", "bytes to and from AWS"];
+        self.function == "prepare-calls"
+            && !self.name.starts_with("start/")
+            && varies.contains(&what)
+    }
+
     /// Whether DHAT would not see what it allocates: it has an allocator of its own.
     pub(super) fn hides_allocations(&self) -> bool {
         self.function == "deliver-webhook"

@@ -40,6 +40,9 @@ impl Bench<'_> {
             None => None,
         };
         let mut add = |what: &str, long: f64, short: Option<f64>| {
+            if case.differs(what) {
+                return;
+            }
             let each = (long - short.unwrap_or_default()) / case.counted();
             part.count(&format!("{}/{what}", case.name), each);
         };
