@@ -147,6 +147,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_customer_that_a_url_cannot_name_is_refused_before_anything_is_sent() {
+        let (api, receiver) = api().await;
+        for customer in [".", ".."] {
+            let error = api.subscriptions(customer, None, None).await.unwrap_err();
+            let Error::Request(source) = error else {
+                panic!("{error}")
+            };
+            let named = format!("`{customer}` is no id");
+            assert!(source.to_string().starts_with(&named), "{source}");
+        }
+        assert!(receiver.requests().is_empty());
+    }
+
+    #[tokio::test]
     async fn an_empty_answer_is_nothing_and_a_problem_is_an_error() {
         let (api, receiver) = api().await;
         let path = "/customers/acme/subscriptions/sub_1";

@@ -98,6 +98,12 @@ impl<'a, T> Call<'a, T> {
     /// # Errors
     /// When it cannot be signed, or no answer comes.
     pub async fn answer(self) -> Result<Answered, Error> {
+        // A URL cannot hold them: they would name another path.
+        if let Some(dots) = self.path.iter().find(|segment| is_dots(segment)) {
+            return Err(Error::Request(
+                format!("`{dots}` is no id: it cannot be a part of a URL's path").into(),
+            ));
+        }
         let mut url = self.api.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(&self.path);
@@ -128,6 +134,11 @@ impl<'a, T> Call<'a, T> {
             body,
         })
     }
+}
+
+/// Whether a URL takes this segment for a step up or none, however it is written.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
 }
 
 impl<'a, T: DeserializeOwned + 'a> IntoFuture for Call<'a, T> {
