@@ -97,7 +97,8 @@ pub(crate) struct History {
     /// What the stack says.
     pub(crate) deliveries: Vec<Delivery>,
     /// By a delivery's id: how many requests may have been made without a record,
-    /// for the crashes, duplicates and faults that it met.
+    /// for the crashes, duplicates and faults that it met. Kept connections that were cut
+    /// come on top.
     pub(crate) repeats: HashMap<String, usize>,
 }
 
@@ -450,7 +451,8 @@ impl History {
                 None => repeated += 1,
             }
         }
-        let explained = self.repeats.get(id).copied().unwrap_or_default();
+        let cut = requests.iter().filter(|request| request.is_cut_while_kept);
+        let explained = self.repeats.get(id).copied().unwrap_or_default() + cut.count();
         if repeated > explained {
             let detail = format!(
                 "{repeated} of {} requests are not recorded, {explained} may be",

@@ -53,6 +53,9 @@ pub struct Request {
     pub peer: SocketAddr,
     /// The status that the script answers it with. `None` when it gets no answer.
     pub answer: Option<StatusCode>,
+    /// Whether its connection had served a request before, and is closed in place of an answer:
+    /// the sender may make the request once more, on a new connection (RFC 9112 9.3.1).
+    pub is_cut_while_kept: bool,
 }
 
 impl Request {
@@ -253,6 +256,7 @@ impl State {
             received_at: SystemTime::now(),
             peer,
             answer: (!matches!(answer.when, When::Never | When::Cut)).then_some(answer.status),
+            is_cut_while_kept: kept && answer.when == When::Cut,
         });
         self.requests.send_modify(|requests| requests.push(request));
         match answer.when {

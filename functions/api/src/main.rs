@@ -157,14 +157,14 @@ async fn main() -> Result<(), lambda_http::Error> {
     let routes = with_layer(router(Arc::new(api)));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
         let LambdaEvent { payload, context } = invocation;
-        let (payload, router) = match event::check(&payload) {
+        let (payload, chosen) = match event::check(&payload) {
             Ok(()) => (payload, routes.clone()),
             Err(problem) => {
                 let (payload, refusal) = event::refuse(problem);
                 (payload, with_layer(refusal))
             }
         };
-        Adapter::from(router).call(LambdaEvent { payload, context })
+        Adapter::from(chosen).call(LambdaEvent { payload, context })
     });
     lambda_http::lambda_runtime::run(answer).await
 }

@@ -67,6 +67,7 @@ fn request(event: &PutEvent, path: &str, at: OffsetDateTime, answer: Option<u16>
             received_at: SystemTime::from(at + Duration::from_millis(5)),
             peer: ([127, 0, 0, 1], 50_000).into(),
             answer: answer.map(|status| StatusCode::from_u16(status).unwrap()),
+            is_cut_while_kept: false,
         },
     )
 }
@@ -228,6 +229,22 @@ fn an_endpoint_that_is_subscribed_for_a_part_may_be_owed_nothing_and_lose_what_i
     history.deliveries.push(cancelled);
     let violations = history.judge().unwrap().violations;
     assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn a_kept_connection_that_is_cut_explains_one_more_request() {
+    let mut history = good();
+    again(&mut history, 1, "/a", 42);
+    let cut = history.requests.len() - 1;
+    change(&mut history, cut, |request| {
+        request.answer = None;
+        request.is_cut_while_kept = true;
+    });
+    let violations = history.judge().unwrap().violations;
+    assert!(violations.is_empty(), "{violations:#?}");
+    again(&mut history, 1, "/a", 42);
+    let violations = history.judge().unwrap().violations;
+    assert_eq!(violations.len(), 1, "{violations:#?}");
 }
 
 /// How a violation comes into a good history.
