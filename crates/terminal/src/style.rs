@@ -45,7 +45,7 @@ impl Style {
         }
     }
 
-    /// A text in the colour of its tone: [cleaned](crate::clean), since it may be foreign.
+    /// A text in the colour of its tone: [cleaned](crate::clean()), since it may be foreign.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         let text = clean(text);
         match (self, tone.code()) {
