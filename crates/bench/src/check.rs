@@ -18,7 +18,7 @@ use self::{
 };
 use crate::{baseline::Baseline, machine, readme::fill, report::Part};
 
-/// What to judge.
+/// Options of the judgement.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The recorded counts.

@@ -45,7 +45,7 @@ pub(crate) struct Lockstep(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     servers: AtomicU64,
-    /// Who waits for a turn, while a program is followed.
+    /// The servers that wait for their turn, while a program is followed.
     waiting: Mutex<Option<BTreeMap<Place, oneshot::Sender<()>>>>,
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// What its connections carry.
+    /// The bytes that its connections carry.
     pub(crate) fn wire(&self) -> Arc<Wire> {
         Arc::clone(&self.wire)
     }

@@ -1,4 +1,4 @@
-//! What the docs say about the counts.
+//! The chapter of the docs about the counts.
 
 use crate::{baseline::Baseline, report::count_tables};
 

@@ -94,7 +94,7 @@ pub(super) fn judge(baseline: &Baseline, now: &Baseline, skipped: &[Skipped]) ->
     judged
 }
 
-/// What has changed, and how much has not.
+/// A table of the counts that changed, and the number of those that did not.
 pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> String {
     let percent = TOLERANCE * 100.0;
     let title = format!(

@@ -1,4 +1,4 @@
-//! What a program is made to do while it is counted.
+//! The cases: the work that a program does while it is counted.
 
 use anyhow::Result;
 use serde_json::json;
@@ -29,9 +29,9 @@ pub(super) struct Case {
     pub(super) surroundings: Surroundings,
     /// The same with the system's allocator.
     pub(super) system_allocator: Surroundings,
-    /// What it is invoked with in each step.
+    /// The inputs of its invocations in each step.
     pub(super) steps: Vec<Vec<String>>,
-    /// What is counted for each: so many in a step.
+    /// The unit of the counts: the number of units in a step.
     pub(super) each: usize,
     /// Steps of the shorter run. `None` where all of the one run is counted.
     pub(super) short: Option<usize>,
@@ -72,7 +72,7 @@ impl Case {
             && self.surroundings.programs == self.system_allocator.programs
     }
 
-    /// How often the longer run does more of it.
+    /// The number of units that the longer run does beyond the short one.
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     pub(super) fn counted(&self) -> f64 {
         self.short

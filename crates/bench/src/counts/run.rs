@@ -14,7 +14,7 @@ use crate::{
 /// with too much to do, a call to AWS may time out.
 const TRIES: usize = 3;
 
-/// What all runs have in common.
+/// The setup that all runs share.
 pub(super) struct Bench<'a> {
     pub(super) options: &'a Options,
     pub(super) lockstep: Lockstep,
@@ -22,7 +22,7 @@ pub(super) struct Bench<'a> {
     pub(super) tools: Vec<Tool>,
 }
 
-/// What can be counted from outside of a program.
+/// The counts that are taken from outside of a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Traffic {
     aws_calls: u64,
@@ -78,7 +78,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// What a run without a tool does.
+    /// The counts of a run without a tool.
     async fn traffic(&self, case: &Case, steps: usize) -> Result<Traffic> {
         self.run(None, case, steps).await
     }

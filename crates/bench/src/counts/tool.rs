@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{process::Process, report::Skipped};
 
-/// What a program runs under.
+/// The tool that a program runs under.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Tool {
     Callgrind,
