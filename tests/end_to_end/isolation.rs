@@ -67,18 +67,23 @@ async fn put_many(test: &Fixture, count: usize) -> Result<Vec<String>> {
 
 #[tokio::test]
 async fn a_circuit_opens_spares_the_attempts_and_closes_when_the_endpoint_is_back() -> Result<()> {
-    const EVENTS: usize = 80;
+    /// Their three attempts each open the circuit, however many environments share them.
+    const FAILING: usize = 40;
+    const LATER: usize = 60;
     let test = Fixture::new("circuit").await?;
     test.receiver.script("/a", [server_error()]);
     // Without a circuit the attempts are used up long before the endpoint is back.
     let fields = json!({"retryPolicy": {"schedule": [0, 1, 1], "jitter": 0}});
     let created = test.subscribe_with("/a", fields).await?;
     let id = &created.subscription.id;
-    let messages = put_many(&test, EVENTS).await?;
+    put_many(&test, FAILING).await?;
 
     let is_open = |shown: &Value| shown["health"]["circuitOpenUntil"].is_string();
     let open = shown_when(&test, id, is_open).await?;
     assert_eq!(open["status"], "active");
+    // These meet an open circuit: only a probe may use up an attempt, one at a time. Events that
+    // are put before it opens would fail as fast as the machine is quick.
+    let messages = put_many(&test, LATER).await?;
     // A probe fails, and the circuit stays open for longer.
     let first = &open["health"]["circuitOpenUntil"];
     let is_later = |shown: &Value| shown["health"]["circuitOpenUntil"] != *first;
@@ -96,11 +101,11 @@ async fn a_circuit_opens_spares_the_attempts_and_closes_when_the_endpoint_is_bac
     }
     assert!(
         spared > 0,
-        "no delivery was parked before its first attempt"
+        "no delivery was deferred before its first attempt"
     );
     assert!(
-        delivered > EVENTS / 2,
-        "{delivered} of {EVENTS} were delivered"
+        delivered > LATER / 2,
+        "{delivered} of {LATER} were delivered"
     );
     Ok(())
 }
