@@ -32,7 +32,7 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
         "DeliveryDeadLettersAlarm",
         Some((
             "tests/end_to_end/recovery.rs",
-            "a_hint_in_the_dead_letter_queue_is_delivered",
+            "a_task_in_the_dead_letter_queue_is_delivered",
         )),
     ),
     (

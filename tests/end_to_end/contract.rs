@@ -27,12 +27,12 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let store = DynamoStore::new(client.clone(), TABLE.to_owned()).standing_at(samples::NOW);
 
     overdue_deliveries(&client, &store).await;
-    contract::lines(&store).await;
+    contract::limiters(&store).await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     for (store, salt) in [
         (&store, "acme"),
-        (&store.clone().gathering_reads(), "gathers"),
+        (&store.clone().batching_reads(), "gathers"),
     ] {
         contract::subscriptions(store, salt).await;
         contract::health(store, salt).await;

@@ -84,7 +84,7 @@ async fn one_event_brought_twice_is_one_delivery() -> Result<()> {
             ExecutionStatus::Succeeded,
             "{execution:?}"
         );
-        // Two hints that are handled at the same moment may both send: the first is
+        // Two tasks that are handled at the same moment may both send: the first is
         // done with before the event comes again.
         let request = test.first_request("/a").await?;
         let delivery = test

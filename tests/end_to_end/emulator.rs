@@ -121,7 +121,7 @@ pub(crate) async fn queue_is_done_with(stack: &Stack, delivery_id: &str) -> Resu
     let slow = stack.output("SlowDeliveryQueueUrl")?;
     let deadline = Instant::now() + ARRIVAL;
     loop {
-        // A hint may go over to the slow queue, and is looked for there last.
+        // A task may go over to the slow queue, and is looked for there last.
         let mut bodies = queue_bodies(stack, fast).await?;
         bodies.extend(queue_bodies(stack, slow).await?);
         bodies.retain(|body| body.contains(delivery_id));

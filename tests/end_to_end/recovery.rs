@@ -98,7 +98,7 @@ async fn an_event_that_the_rule_could_not_hand_over_is_delivered() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_hint_in_the_dead_letter_queue_is_delivered() -> Result<()> {
+async fn a_task_in_the_dead_letter_queue_is_delivered() -> Result<()> {
     let (test, _alone) = Fixture::alone("redrive-deliveries").await?;
     let created = test.subscribe("/a").await?;
     let delivery_queue = test.stack.output("DeliveryQueueUrl")?;
@@ -107,9 +107,9 @@ async fn a_hint_in_the_dead_letter_queue_is_delivered() -> Result<()> {
     let moved = async {
         test.put("order.created", json!({})).await?;
         let subscription = created.subscription.id.trim_start_matches("sub_");
-        let hint = queue_message_with(&test.stack, delivery_queue, subscription).await?;
+        let task = queue_message_with(&test.stack, delivery_queue, subscription).await?;
         purge(&test, delivery_queue).await?;
-        for body in [&hint, "not a hint"] {
+        for body in [&task, "not a task"] {
             sqs(&test)
                 .send_message()
                 .queue_url(dead_letters)
@@ -133,7 +133,7 @@ async fn a_hint_in_the_dead_letter_queue_is_delivered() -> Result<()> {
     request.verify(&created.secret)?;
 
     let left = queue_bodies(&test.stack, dead_letters).await?;
-    assert_eq!(left, ["not a hint"]);
+    assert_eq!(left, ["not a task"]);
     let (outcome, dropped) = webhooks(&["dlq", "drop", "deliveries", "--yes"]).await?;
     assert_eq!(outcome, Outcome::Complete);
     assert_eq!(queue(&dropped, "deliveries")["dropped"], 1, "{dropped}");

@@ -114,7 +114,7 @@ async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
     let sent = async {
         test.put("order.created", json!({})).await?;
         let subscription = created.subscription.id.trim_start_matches("sub_");
-        let hint = queue_message_with(&test.stack, queue, subscription).await?;
+        let task = queue_message_with(&test.stack, queue, subscription).await?;
         sqs.purge_queue().queue_url(queue).send().await?;
         // As it comes from a workflow that X-Ray samples.
         let header = format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1");
@@ -124,7 +124,7 @@ async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
             .build()?;
         sqs.send_message()
             .queue_url(queue)
-            .message_body(hint)
+            .message_body(task)
             .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header)
             .send()
             .await?;

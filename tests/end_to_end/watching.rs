@@ -18,12 +18,12 @@ use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
 
 /// The lines of metrics since a time.
-struct Watch<'a> {
+struct HealthTracker<'a> {
     stack: &'a Stack,
     since_millis: u64,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> HealthTracker<'a> {
     fn begin(stack: &'a Stack) -> Result<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Self {
@@ -98,7 +98,7 @@ async fn what_becomes_of_deliveries_is_counted_and_timed() -> Result<()> {
     test.subscribe("/gone").await?;
     test.subscribe_with("/paused", json!({"status": "paused"}))
         .await?;
-    let watch = Watch::begin(&test.stack)?;
+    let watch = HealthTracker::begin(&test.stack)?;
     test.put("order.created", json!({})).await?;
 
     for (metric, at_least) in [
@@ -130,7 +130,7 @@ async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result
     test.subscribe("/ok").await?;
     test.put("order.created", json!({})).await?;
     test.first_request("/ok").await?;
-    let watch = Watch::begin(&test.stack)?;
+    let watch = HealthTracker::begin(&test.stack)?;
     for _ in 0..WEBHOOKS {
         test.put("order.created", json!({})).await?;
     }
@@ -148,17 +148,17 @@ async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
     test.put("order.created", json!({})).await?;
     let request = test.first_request("/a").await?;
     let delivery = test.settled_delivery(request.webhook_id(), &to).await?;
-    let watch = Watch::begin(&test.stack)?;
+    let watch = HealthTracker::begin(&test.stack)?;
     let late = Duration::from_mins(10);
     let due_at = watch.since_millis - u64::try_from(late.as_millis())?;
     owe_again(&test, &delivery, due_at).await?;
-    let hint = json!({
+    let task = json!({
         "v": 1,
         "deliveryId": delivery.id,
         "attempt": 2,
         "dueAt": due_at,
     });
-    send_to_delivery_queue(&test, &hint).await?;
+    send_to_delivery_queue(&test, &task).await?;
     let late_enough = |values: &[u64]| {
         values
             .iter()
@@ -191,9 +191,9 @@ async fn owe_again(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<(
 #[tokio::test]
 async fn a_message_of_an_unknown_version_is_handed_back_and_stays() -> Result<()> {
     let (test, _alone) = Fixture::alone("watch-version").await?;
-    let watch = Watch::begin(&test.stack)?;
-    let hint = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
-    send_to_delivery_queue(&test, &hint).await?;
+    let watch = HealthTracker::begin(&test.stack)?;
+    let task = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
+    send_to_delivery_queue(&test, &task).await?;
     watch.sums_to(Metric::HandedBack, 1).await?;
     let queue = test.stack.output("DeliveryQueueUrl")?;
     let bodies = queue_bodies(&test.stack, queue).await?;
@@ -205,14 +205,14 @@ async fn a_message_of_an_unknown_version_is_handed_back_and_stays() -> Result<()
 #[tokio::test]
 async fn every_sweep_says_that_it_ran() -> Result<()> {
     let test = Fixture::new("watch-sweep").await?;
-    let watch = Watch::begin(&test.stack)?;
+    let watch = HealthTracker::begin(&test.stack)?;
     watch.sums_to(Metric::Sweeps, 1).await
 }
 
 #[tokio::test]
 async fn requests_to_the_api_are_counted_by_their_answers() -> Result<()> {
     let test = Fixture::new("watch-api").await?;
-    let watch = Watch::begin(&test.stack)?;
+    let watch = HealthTracker::begin(&test.stack)?;
     let unknown = test
         .api
         .message("msg_00000000000000000000000000000000")
@@ -222,11 +222,11 @@ async fn requests_to_the_api_are_counted_by_their_answers() -> Result<()> {
     watch.sums_to(Metric::ApiClientErrors, 1).await
 }
 
-async fn send_to_delivery_queue(test: &Fixture, hint: &Value) -> Result<()> {
+async fn send_to_delivery_queue(test: &Fixture, task: &Value) -> Result<()> {
     aws_sdk_sqs::Client::new(test.stack.sdk_config())
         .send_message()
         .queue_url(test.stack.output("DeliveryQueueUrl")?)
-        .message_body(hint.to_string())
+        .message_body(task.to_string())
         .message_group_id("watching")
         .send()
         .await?;

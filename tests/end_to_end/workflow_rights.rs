@@ -97,7 +97,7 @@ async fn without_one_of_its_rights_the_workflow_is_refused() -> Result<()> {
     let slow = json!({"calls": [{
         "item": recorded["Item"],
         "queue": {
-            "lane": "slow",
+            "queue": "slow",
             "body": queued["MessageBody"],
             "groupId": queued["MessageGroupId"],
         },

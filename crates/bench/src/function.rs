@@ -17,7 +17,7 @@ use crate::{
     stub_aws::TABLE,
 };
 
-/// The queue that hints are sent to.
+/// The queue that tasks are sent to.
 pub(crate) const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/bench";
 
 /// Where the programs are, and what they find around them.

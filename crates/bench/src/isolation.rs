@@ -83,7 +83,7 @@ fn explain(part: &mut Part, load: &Load, options: &Options) {
         "The whole run counts: the first seconds, in which nobody knows yet which endpoints hang, are in \
          it. p50 and p99 are taken for each fifth of the events, and the median of the fifths is shown. \
          Billed time is the sum of what the emulator reports in the functions' logs (`Billed Duration`), \
-         of all invocations of the function, on both lanes, until two attempts at every endpoint that hangs \
+         of all invocations of the function, on both queues, until two attempts at every endpoint that hangs \
          have timed out; it includes cold starts, as Lambda's does.",
     );
 }

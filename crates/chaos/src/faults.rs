@@ -51,7 +51,7 @@ const SEND_MESSAGE: &str = "SendMessage";
 /// The operation that records an attempt.
 const RECORD: &str = "UpdateItem";
 
-/// What is called when the request is made: the next hint is sent, the attempt recorded.
+/// What is called when the request is made: the next task is sent, the attempt recorded.
 const AFTER_THE_REQUEST: [&str; 2] = [SEND_MESSAGE, RECORD];
 
 /// One try of a call. The client tries a call again when it fails.
@@ -90,18 +90,18 @@ struct Call {
     numbers: Vec<u128>,
     /// How often it was tried.
     tries: usize,
-    /// Hints that it may have queued beyond its one.
-    hints: usize,
+    /// Tasks that it may have queued beyond its one.
+    tasks: usize,
     /// Whether its last try failed: the client gave up, or was killed.
     failed: bool,
 }
 
 impl Call {
-    /// How many requests it may repeat. Each hint too many asks for one. When the call
-    /// failed, the attempt that it was for is asked for once more: by the hint that
+    /// How many requests it may repeat. Each task too many asks for one. When the call
+    /// failed, the attempt that it was for is asked for once more: by the task that
     /// comes back, or by the next one where that is queued already.
     fn repeats(&self) -> usize {
-        self.hints + usize::from(self.failed)
+        self.tasks + usize::from(self.failed)
     }
 }
 
@@ -134,7 +134,7 @@ impl Faults {
             faults: self,
             call: tried.call.to_owned(),
             number: state.remember(tried, fault),
-            hints: usize::from(operation == SEND_MESSAGE),
+            tasks: usize::from(operation == SEND_MESSAGE),
             given_up: true,
         });
         (fault, unanswered)
@@ -144,7 +144,7 @@ impl Faults {
     /// the call failed; the client may have begun the next one meanwhile.
     fn abandon(&self, tried: &Unanswered<'_>) {
         if let Some(call) = self.state().after_the_request.get_mut(&tried.call) {
-            call.hints += tried.hints;
+            call.tasks += tried.tasks;
             call.failed |= call.tries == tried.number;
         }
     }
@@ -184,8 +184,8 @@ pub(crate) struct Unanswered<'a> {
     faults: &'a Faults,
     call: String,
     number: usize,
-    /// Hints that it may have queued.
-    hints: usize,
+    /// Tasks that it may have queued.
+    tasks: usize,
     /// What it is if it is dropped now.
     given_up: bool,
 }
@@ -207,9 +207,9 @@ impl Drop for Unanswered<'_> {
 
 impl State {
     /// Notes what a try after a request comes to, and gives its number. A try that fails
-    /// is made good by a later one of the same call; a hint that is queued stays queued.
+    /// is made good by a later one of the same call; a task that is queued stays queued.
     fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) -> usize {
-        let (hints, failed) = match fault {
+        let (tasks, failed) = match fault {
             None | Some(Fault::Delay(_)) => (0, false),
             Some(Fault::ServerError | Fault::Throttle) => (0, true),
             Some(Fault::DroppedAnswer) => (1, true),
@@ -219,12 +219,12 @@ impl State {
         let call = call.or_insert_with(|| Call {
             numbers: numbers(tried.body).collect(),
             tries: 0,
-            hints: 0,
+            tasks: 0,
             failed: false,
         });
         call.tries += 1;
         if tried.operation == SEND_MESSAGE {
-            call.hints += hints;
+            call.tasks += tasks;
         }
         call.failed = failed;
         call.tries

@@ -181,7 +181,7 @@ impl Judgement {
 }
 
 /// One event owed to one endpoint.
-type Owed<'a> = (&'a str, &'a str);
+type DeliverySummary<'a> = (&'a str, &'a str);
 
 impl History {
     /// Finds everything that is wrong.
@@ -192,7 +192,7 @@ impl History {
         let mut judgement = Judgement::default();
         self.judge_endpoints(&mut judgement);
         let requests = self.requests_by_what_is_owed(&mut judgement);
-        let mut deliveries: HashMap<Owed<'_>, &Delivery> = self
+        let mut deliveries: HashMap<DeliverySummary<'_>, &Delivery> = self
             .deliveries
             .iter()
             .map(|delivery| {
@@ -251,14 +251,14 @@ impl History {
     fn requests_by_what_is_owed(
         &self,
         judgement: &mut Judgement,
-    ) -> BTreeMap<Owed<'_>, Vec<&Request>> {
+    ) -> BTreeMap<DeliverySummary<'_>, Vec<&Request>> {
         let by_id: HashMap<&str, &PutEvent> = self
             .events
             .iter()
             .map(|event| (event.message_id.as_str(), event))
             .collect();
         let mut bodies: HashMap<&str, &[u8]> = HashMap::new();
-        let mut tied: BTreeMap<Owed<'_>, Vec<&Request>> = BTreeMap::new();
+        let mut tied: BTreeMap<DeliverySummary<'_>, Vec<&Request>> = BTreeMap::new();
         for request in &self.requests {
             let id = request.webhook_id();
             let subject = format!("{id} {}", request.path);

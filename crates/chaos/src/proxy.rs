@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_hangs_up_may_have_queued_a_hint_and_asks_again() {
+    async fn a_client_that_hangs_up_may_have_queued_a_task_and_asks_again() {
         const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
         const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
         let emulator = Receiver::start().await.unwrap();

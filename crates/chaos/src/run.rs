@@ -19,14 +19,14 @@ use crate::{
 /// What a run of the delivery function may take beyond one request (template.yaml).
 const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(8);
 
-/// What a run that was cut off may cost: its own request, and one more where the hint
+/// What a run that was cut off may cost: its own request, and one more where the task
 /// that it came from and the next one, which it left behind, are handled at once.
 const REQUESTS_OF_A_CUT_OFF_RUN: usize = 2;
 
 /// How long half of a seed's deliveries may take to their first request.
 const FIRST_REQUESTS: Duration = Duration::from_mins(1);
 
-/// How long all may take to settle once everything is healed: some waits for a hint
+/// How long all may take to settle once everything is healed: some waits for a task
 /// that comes back, and some for each event.
 const SETTLES: Duration = Duration::from_mins(3);
 const SETTLES_PER_EVENT: Duration = Duration::from_millis(200);

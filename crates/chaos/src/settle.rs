@@ -67,8 +67,8 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Whether no hint is waiting, delayed or in flight, on either lane. The fast one is looked
-    /// at before the slow one, and again: a hint may go over meanwhile, and its retry come back.
+    /// Whether no task is waiting, delayed or in flight, on either queue. The fast one is looked
+    /// at before the slow one, and again: a task may go over meanwhile, and its retry come back.
     async fn is_quiet(&self) -> Result<bool> {
         for queue in [
             "DeliveryQueueUrl",
@@ -95,7 +95,7 @@ impl<'a> Settling<'a> {
             .set_attribute_names(Some(counts.to_vec()))
             .send()
             .await
-            .context("counting the hints")?;
+            .context("counting the tasks")?;
         let attributes = output.attributes.unwrap_or_default();
         Ok(attributes.len() == counts.len() && attributes.values().all(|count| count == "0"))
     }

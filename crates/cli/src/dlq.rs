@@ -53,7 +53,7 @@ pub(crate) struct Drop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Kind {
-    /// Hints that `deliver-webhook` gave back too often.
+    /// Tasks that `deliver-webhook` gave back too often.
     Deliveries,
     /// Events whose workflow failed.
     Events,

@@ -13,7 +13,7 @@ use crate::advice::advise;
 use crate::answer::{Listed, Paging, send};
 use crate::clock::now;
 use crate::deliveries::list::Filter;
-use crate::print::{Facts, Printer, Report, hint, progress};
+use crate::print::{Facts, Printer, Report, task, progress};
 use crate::when::short;
 use crate::words;
 
@@ -147,7 +147,7 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     facts.maybe("received", message.received_at.as_deref());
     let facts = facts.text(style);
     if message.deliveries.is_empty() {
-        let replay = hint(format_args!(
+        let replay = task(format_args!(
             "`webhooks replay {} SUBSCRIPTION --since 1h` sends it to one that wants it since.",
             message.customer_id
         ));

@@ -118,7 +118,7 @@ impl Facts {
 }
 
 /// A last line for people, below a result: what may be done next.
-pub(crate) fn hint(text: impl Display) -> String {
+pub(crate) fn task(text: impl Display) -> String {
     format!("\n  {}\n", clean(&text.to_string()))
 }
 
@@ -266,8 +266,8 @@ mod tests {
                 assert_eq!(values, [HARMFUL; 3]);
             }
         }
-        let hint = hint(format!("{HARMFUL}\nforged"));
-        assert_eq!(hint.lines().count(), 2);
+        let task = task(format!("{HARMFUL}\nforged"));
+        assert_eq!(task.lines().count(), 2);
     }
 
     #[test]

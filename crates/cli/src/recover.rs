@@ -47,21 +47,21 @@ pub(crate) struct Recover {
         value_enum,
         value_delimiter = ','
     )]
-    statuses: Vec<Owed>,
+    statuses: Vec<DeliverySummary>,
 }
 
 /// What can be sent again.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Owed {
+enum DeliverySummary {
     Failed,
     Held,
 }
 
-impl From<Owed> for DeliveryStatus {
-    fn from(owed: Owed) -> Self {
+impl From<DeliverySummary> for DeliveryStatus {
+    fn from(owed: DeliverySummary) -> Self {
         match owed {
-            Owed::Failed => Self::Failed,
-            Owed::Held => Self::Held,
+            DeliverySummary::Failed => Self::Failed,
+            DeliverySummary::Held => Self::Held,
         }
     }
 }

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use webhooks_client::Stack;
-use webhooks_domain::delivery::{Delivery, Hint};
+use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_BATCH, Outgoing};
 use webhooks_dynamodb::{DynamoStore, OverduePage, Segment};
 use webhooks_sqs::SqsQueue;
@@ -24,7 +24,7 @@ use crate::print::{Printer, Reasons, Report, progress};
 /// How many pages of the table are read at once.
 const SEGMENTS: i32 = 4;
 
-/// The waits before a hint that the queue refused is sent again.
+/// The waits before a task that the queue refused is sent again.
 const PATIENCE: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
@@ -40,9 +40,9 @@ Examples:
   webhooks requeue --older-than 2h --read-rate 200
 
 Reads the whole table: half a read unit for each 4 KB, at the rate of `--read-rate`.
-A hint that is not needed is dropped by the delivery function, so that this is safe to
+A task that is not needed is dropped by the delivery function, so that this is safe to
 stop and to run again. Choose `--older-than` above the age of the oldest message in the
-delivery queue: what merely waits there needs no second hint.")]
+delivery queue: what merely waits there needs no second task.")]
 pub(crate) struct Options {
     /// Only deliveries whose attempt was due longer ago than this.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
@@ -120,10 +120,10 @@ impl Run<'_> {
                 .store
                 .overdue_page(segment, now(), self.options.older_than, cursor)
                 .await?;
-            let hints = self.count(&page);
+            let tasks = self.count(&page);
             if !self.options.dry_run {
-                for hints in hints.chunks(MAX_QUEUE_BATCH) {
-                    self.send(hints).await?;
+                for tasks in tasks.chunks(MAX_QUEUE_BATCH) {
+                    self.send(tasks).await?;
                 }
             }
             cursor = page.next;
@@ -136,32 +136,32 @@ impl Run<'_> {
         }
     }
 
-    /// Adds a page to the sums. Returns the hints for its deliveries.
+    /// Adds a page to the sums. Returns the tasks for its deliveries.
     fn count<'a>(&self, page: &'a OverduePage) -> Vec<Outgoing<'a>> {
         let mut requeued = self.requeued.borrow_mut();
         requeued.items_read += page.items_read;
         requeued.read_units += page.read_units;
         requeued.found += page.deliveries.len() as u64;
-        let mut hints = Vec::with_capacity(page.deliveries.len());
+        let mut tasks = Vec::with_capacity(page.deliveries.len());
         for delivery in &page.deliveries {
             match delivery {
-                Ok(delivery) => hints.push(outgoing(delivery)),
+                Ok(delivery) => tasks.push(outgoing(delivery)),
                 Err(error) => requeued.not_queued.add(error.to_string()),
             }
         }
         let (read, found) = (requeued.items_read, requeued.found);
         self.progress
             .set_message(format!("{read} items read, {found} overdue deliveries"));
-        hints
+        tasks
     }
 
     /// Sends one batch, and what the queue refused of it again.
-    async fn send(&self, hints: &[Outgoing<'_>]) -> Result<()> {
-        let mut hints = hints.to_vec();
+    async fn send(&self, tasks: &[Outgoing<'_>]) -> Result<()> {
+        let mut tasks = tasks.to_vec();
         let mut waits = PATIENCE.iter();
         loop {
-            let refused = self.queue.send_batch(&hints).await?;
-            self.requeued.borrow_mut().queued += (hints.len() - refused.len()) as u64;
+            let refused = self.queue.send_batch(&tasks).await?;
+            self.requeued.borrow_mut().queued += (tasks.len() - refused.len()) as u64;
             if refused.is_empty() {
                 return Ok(());
             }
@@ -172,17 +172,17 @@ impl Run<'_> {
                 }
                 return Ok(());
             };
-            hints = refused.iter().map(|refused| hints[refused.index]).collect();
+            tasks = refused.iter().map(|refused| tasks[refused.index]).collect();
             sleep(*wait).await;
         }
     }
 }
 
-/// The hint that counts for a delivery's next attempt.
+/// The task that counts for a delivery's next attempt.
 fn outgoing(delivery: &Delivery) -> Outgoing<'_> {
     Outgoing {
         customer: &delivery.customer_id,
-        hint: Hint::new(
+        task: DeliveryTask::new(
             delivery.id,
             delivery.next_attempt(),
             delivery.next_attempt_at,
@@ -213,7 +213,7 @@ impl Report for Requeued {
 mod tests {
     use clap::Parser;
     use proptest::prelude::*;
-    use webhooks_domain::delivery::Duty;
+    use webhooks_domain::delivery::TaskDecision;
     use webhooks_testkit::samples;
 
     use super::*;
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_hint_for_an_overdue_delivery_makes_its_next_attempt(
+        fn the_task_for_an_overdue_delivery_makes_its_next_attempt(
             attempts in 0u32..20,
             overdue_ms in 0u64..10_000_000,
         ) {
@@ -231,8 +231,8 @@ mod tests {
             delivery.next_attempt_at = (attempts > 0).then_some(samples::NOW);
             let now = samples::NOW + Duration::from_millis(overdue_ms);
             prop_assert_eq!(
-                delivery.duty(&outgoing(&delivery).hint, now),
-                Duty::Attempt(attempts + 1)
+                delivery.decide(&outgoing(&delivery).task, now),
+                TaskDecision::Attempt(attempts + 1)
             );
         }
     }

@@ -76,7 +76,7 @@ impl Tail {
             humantime::format_duration(self.interval),
             humantime::format_duration(self.window)
         ));
-        let mut watch = Watch::new(now());
+        let mut watch = HealthTracker::new(now());
         let (mut shown, mut failures) = (0_u64, 0_u32);
         loop {
             let since = now() - self.window;
@@ -127,7 +127,7 @@ impl Tail {
 }
 
 /// What was seen so far.
-struct Watch {
+struct HealthTracker {
     started_at: Timestamp,
     is_running: bool,
     seen: HashMap<String, Seen>,
@@ -153,7 +153,7 @@ struct News {
     attempt: Attempt,
 }
 
-impl Watch {
+impl HealthTracker {
     fn new(started_at: Timestamp) -> Self {
         Self {
             started_at,
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_attempt_is_told_once_and_in_order_of_time() {
-        let mut watch = Watch::new(START);
+        let mut watch = HealthTracker::new(START);
         let first = watch.news(&[delivery("b", 2), delivery("a", 1)], START);
         assert_eq!(told(&first), [("b", 1), ("a", 1), ("b", 2)]);
         assert!(
@@ -272,14 +272,14 @@ mod tests {
 
     #[test]
     fn what_was_made_before_the_start_is_not_told() {
-        let mut watch = Watch::new(START + Duration::from_secs(2));
+        let mut watch = HealthTracker::new(START + Duration::from_secs(2));
         let news = watch.news(&[delivery("a", 3)], START);
         assert_eq!(told(&news), [("a", 2), ("a", 3)]);
     }
 
     #[test]
     fn what_has_left_the_window_is_forgotten() {
-        let mut watch = Watch::new(START);
+        let mut watch = HealthTracker::new(START);
         watch.news(&[delivery("a", 1)], START);
         assert_eq!(watch.seen.len(), 1);
         watch.news(&[], START + Duration::from_mins(1));
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_happened_and_what_follows() {
-        let mut watch = Watch::new(START);
+        let mut watch = HealthTracker::new(START);
         let news = watch.news(&[delivery("dlv_1", 1)], START);
         assert_eq!(
             news[0].text(Style::Plain),
@@ -311,7 +311,7 @@ mod tests {
         foreign.event_type = format!("order{harmful}forged");
         foreign.attempts[0].error = Some(format!("no{harmful}"));
         foreign.attempts[0].outcome = webhooks_client::AttemptOutcome::Unreachable;
-        let news = Watch::new(START).news(&[foreign], START);
+        let news = HealthTracker::new(START).news(&[foreign], START);
         let text = news[0].text(Style::Plain);
         assert_eq!(text.lines().count(), 1, "{text:?}");
         let text = text.trim_end();

@@ -1,4 +1,4 @@
-//! One queue message: read, check, sign, send, schedule the next, record.
+//! One queue message: read, check, observation, send, schedule the next, record.
 //!
 //! The order of the effects is the guarantee. The next attempt is queued
 //! **before** this one is recorded: a crash in between repeats this attempt, and
@@ -7,24 +7,24 @@
 //! the message back.
 
 mod admission;
-mod entrance;
-mod look_after;
+mod admit;
+mod health_monitor;
 
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, Delivery, DeliveryStatus, DropReason, Duty, FailureReason, Hint, Terms, Verdict,
+    Attempt, Delivery, DeliveryStatus, DiscardReason, TaskDecision, FailureReason, DeliveryTask, Terms, Verdict,
 };
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
-use crate::health::{HealthChange, Sign};
+use crate::health::{HealthChange, Observation};
 use crate::ids::CustomerId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::{WebhookRequest, WebhookSender};
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, LineStore,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, LimiterStore,
     QueueError, StoreError, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
@@ -33,8 +33,8 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
-use entrance::Entrance;
-pub use look_after::Care;
+use admit::AdmissionOutcome;
+pub use health_monitor::HealthMonitor;
 
 /// How we name ourselves to an endpoint.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
@@ -75,53 +75,53 @@ pub enum Report {
         recorded: Recorded,
         /// When its event happened; `None` where no time from then on means anything.
         event_at: Option<Timestamp>,
-        /// Whether it was a test, which nobody is owed.
+        /// Whether it was a test, which nobody is summary.
         is_test: bool,
         /// What was attempted.
-        owed: Owed,
+        summary: DeliverySummary,
         /// What it has changed for its subscription.
         changes: Vec<HealthChange>,
     },
     /// The delivery was set to this status without an attempt.
-    Settled(DeliveryStatus, Owed),
+    Settled(DeliveryStatus, DeliverySummary),
     /// No attempt was made; the queue was asked to bring the message back.
-    PutOff(PutOff),
+    Deferred(DeferReason),
     /// There was nothing to do.
-    Dropped(DropReason),
+    Discarded(DiscardReason),
 }
 
 /// What a report tells of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
-    /// To whom it is owed.
+pub struct DeliverySummary {
+    /// To whom it is summary.
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
     /// Whether somebody asked to send it again.
-    pub was_sent_again: bool,
+    pub was_resent: bool,
 }
 
-impl From<&Delivery> for Owed {
+impl From<&Delivery> for DeliverySummary {
     fn from(delivery: &Delivery) -> Self {
         Self {
             customer_id: delivery.customer_id.clone(),
             event_type: delivery.event_type.clone(),
-            was_sent_again: delivery.earlier_attempts > 0,
+            was_resent: delivery.earlier_attempts > 0,
         }
     }
 }
 
 /// Why an attempt was not made yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutOff {
+pub enum DeferReason {
     /// It is not due yet.
     NotDue,
     /// The circuit of its subscription is open.
-    Parked,
+    CircuitBreakerOpen,
     /// It is not its turn: its subscription has limits.
-    Throttled,
+    OverLimit,
     /// Its endpoint is slow, and has a queue of its own.
-    SlowLane,
+    SlowEndpoint,
 }
 
 /// What became of an attempt's record.
@@ -130,10 +130,10 @@ pub enum Recorded {
     /// It was written.
     Written,
     /// Another run had recorded the same attempt first.
-    Overtaken,
-    /// The table failed. The next hint is queued and makes the attempt again, so that this
+    Conflict,
+    /// The table failed. The next task is queued and makes the attempt again, so that this
     /// one must not come back too: two would be four the next time.
-    LeftToNextHint,
+    LeftToNextTask,
 }
 
 /// The delivery of webhooks, with its surroundings.
@@ -157,14 +157,14 @@ pub struct Deliver<T, Q, W, V, C> {
     /// The longest that an attempt can take, from here to its record.
     pub time_for_attempt: Duration,
     /// Who watches over the endpoints.
-    pub care: Care,
+    pub health_monitor: HealthMonitor,
     /// Where jitter comes from.
     pub random: SystemRandom,
 }
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore + LineStore,
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore + LimiterStore,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,
@@ -174,89 +174,89 @@ where
     /// Does what a queue message asks for. Safe to run again at any time.
     ///
     /// No attempt begins that could take longer than until `end`.
-    pub async fn run(&self, hint: &Hint, end: Timestamp) -> Result<Report, DeliverError> {
+    pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
         loop {
-            if let Some(report) = self.step(hint, end).await? {
+            if let Some(report) = self.step(task, end).await? {
                 return Ok(report);
             }
         }
     }
 
-    /// `None` when another run has changed the delivery meanwhile, so that the hint means
+    /// `None` when another run has changed the delivery meanwhile, so that the task means
     /// something else now. It may be the only one for the attempt that is next.
-    async fn step(&self, hint: &Hint, end: Timestamp) -> Result<Option<Report>, DeliverError> {
-        let id = &hint.delivery;
+    async fn step(&self, task: &DeliveryTask, end: Timestamp) -> Result<Option<Report>, DeliverError> {
+        let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
-            return Ok(Some(Report::Dropped(DropReason::NoDelivery)));
+            return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
         };
-        match delivery.duty(hint, self.clock.now()) {
-            Duty::Drop(reason) => Ok(Some(Report::Dropped(reason))),
-            Duty::Wait(remaining) => {
+        match delivery.decide(task, self.clock.now()) {
+            TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
+            TaskDecision::Wait(remaining) => {
                 self.queue
-                    .send(&delivery.customer_id, hint, remaining)
+                    .send(&delivery.customer_id, task, remaining)
                     .await?;
-                Ok(Some(Report::PutOff(PutOff::NotDue)))
+                Ok(Some(Report::Deferred(DeferReason::NotDue)))
             }
-            Duty::Attempt(number) => {
+            TaskDecision::Attempt(number) => {
                 let subscription = self.table.get(&delivery.customer_id, &id.subscription);
-                let entrance = match subscription.await {
+                let outcome = match subscription.await {
                     Ok(Some(found)) if !found.has_readable_filter() => {
                         self.settle(&delivery, UNREADABLE).await?
                     }
-                    Ok(found) => self.enter(hint, &delivery, &message, found).await?,
+                    Ok(found) => self.admit(task, &delivery, &message, found).await?,
                     // That is the subscription's own failure, and trying again does not help.
                     Err(StoreError::Corrupt { .. }) => self.settle(&delivery, UNREADABLE).await?,
                     Err(failure) => return Err(failure.into()),
                 };
-                let pass = match entrance {
-                    Entrance::Open(pass) => pass,
-                    Entrance::Closed(report) => return Ok(Some(*report)),
-                    Entrance::Overtaken => return Ok(None),
+                let permit = match outcome {
+                    AdmissionOutcome::Proceed(permit) => permit,
+                    AdmissionOutcome::Done(report) => return Ok(Some(*report)),
+                    AdmissionOutcome::Conflict => return Ok(None),
                 };
-                let task = Task {
+                let due = DueAttempt {
                     delivery: &delivery,
                     message: &message,
-                    subscription: &pass.subscription,
+                    subscription: &permit.subscription,
                     number,
-                    is_probe: pass.is_probe,
+                    is_probe: permit.is_probe,
                 };
                 let entered_at = self.clock.now();
-                let report = self.attempt(&task, end).await;
-                if let Some(slot) = pass.slot {
+                let report = self.attempt(&due, end).await;
+                if let Some(lease) = permit.lease {
                     let held = self.clock.now().since(entered_at);
                     // What cannot be left is free again when its time is over.
-                    let _ = self.table.leave(&id.subscription, slot, held).await;
+                    let _ = self.table.leave(&id.subscription, lease, held).await;
                 }
                 let report = match report {
                     // A secret that was changed in the table, or sealed for something else.
                     Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
                         return Ok(match self.settle(&delivery, UNREADABLE).await? {
-                            Entrance::Closed(report) => Some(*report),
-                            Entrance::Open(_) | Entrance::Overtaken => None,
+                            AdmissionOutcome::Done(report) => Some(*report),
+                            AdmissionOutcome::Proceed(_) | AdmissionOutcome::Conflict => None,
                         });
                     }
                     report => report?,
                 };
-                let overtaken = matches!(
+                let conflict = matches!(
                     report,
                     Report::Attempted {
-                        recorded: Recorded::Overtaken,
+                        recorded: Recorded::Conflict,
                         ..
                     }
                 );
-                Ok((!overtaken).then_some(report))
+                Ok((!conflict).then_some(report))
             }
         }
     }
 
-    async fn attempt(&self, task: &Task<'_>, end: Timestamp) -> Result<Report, DeliverError> {
-        let &Task {
+    async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
+        let &DueAttempt {
             delivery,
             message,
             subscription,
             number,
             ..
-        } = task;
+        } = due;
         let at = self.clock.now();
         let secrets = self.vault.open_all(subscription, at).await?;
         if self.clock.now() + self.time_for_attempt > end {
@@ -268,7 +268,7 @@ where
             .await;
 
         let now = self.clock.now();
-        let sign = Sign::of(&response, now);
+        let observation = Observation::of(&response, now);
         let terms = Terms {
             policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
             earlier_attempts: delivery.earlier_attempts,
@@ -281,7 +281,7 @@ where
         } else {
             Verdict::after(number, &response, &terms, now)
         };
-        let next_is_queued = self.queue_next(task, &verdict, now).await?;
+        let next_is_queued = self.queue_next(due, &verdict, now).await?;
         let attempt = Attempt {
             number,
             at,
@@ -295,8 +295,8 @@ where
         };
         let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {
             Ok(WriteOutcome::Written) => Recorded::Written,
-            Ok(WriteOutcome::Overtaken) => Recorded::Overtaken,
-            Err(_) if next_is_queued => Recorded::LeftToNextHint,
+            Ok(WriteOutcome::Conflict) => Recorded::Conflict,
+            Err(_) if next_is_queued => Recorded::LeftToNextTask,
             Err(error) => return Err(error.into()),
         };
         // Last: were it first, a crash after a 410 would hold this delivery instead of ending
@@ -304,7 +304,7 @@ where
         // something to whoever asked for it, and nothing more.
         let changes = match recorded {
             Recorded::Written if !message.is_test => {
-                self.care.after(&self.table, task, sign, &verdict).await?
+                self.health_monitor.after(&self.table, due, observation, &verdict).await?
             }
             _ => Vec::new(),
         };
@@ -314,15 +314,15 @@ where
             recorded,
             event_at: event_at(delivery, message),
             is_test: message.is_test,
-            owed: delivery.into(),
+            summary: delivery.into(),
             changes,
         })
     }
 
-    /// Queues the hint for the attempt after this one, if the queue is to keep it.
+    /// Queues the task for the attempt after this one, if the queue is to keep it.
     async fn queue_next(
         &self,
-        task: &Task<'_>,
+        due: &DueAttempt<'_>,
         verdict: &Verdict,
         now: Timestamp,
     ) -> Result<bool, QueueError> {
@@ -332,17 +332,17 @@ where
         let Some(delay) = next.queue_delay(now) else {
             return Ok(false);
         };
-        let hint = Hint::new(task.delivery.id, task.number + 1, Some(next.due_at));
-        let hint = hint.on(task.subscription.health.lane());
+        let task = DeliveryTask::new(due.delivery.id, due.number + 1, Some(next.due_at));
+        let task = task.on(due.subscription.health.queue());
         self.queue
-            .send(&task.delivery.customer_id, &hint, delay)
+            .send(&due.delivery.customer_id, &task, delay)
             .await?;
         Ok(true)
     }
 }
 
 /// An attempt to make.
-struct Task<'a> {
+struct DueAttempt<'a> {
     delivery: &'a Delivery,
     message: &'a Message,
     subscription: &'a Subscription,
@@ -422,7 +422,7 @@ mod tests {
                 earlier_attempts,
                 ..delivery(2)
             };
-            Owed::from(&delivery).was_sent_again
+            DeliverySummary::from(&delivery).was_resent
         };
         assert_eq!([again(0), again(1), again(2)], [false, true, true]);
     }

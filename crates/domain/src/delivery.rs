@@ -9,11 +9,11 @@
 //! held | succeeded | failed ── somebody asks to send it again ──> pending
 //! ```
 
-mod hint;
+mod task;
 mod reopen;
 mod verdict;
 
-pub use hint::{Detour, DropReason, Duty, Hint, Lane};
+pub use task::{Deferral, DiscardReason, TaskDecision, DeliveryTask, QueueKind};
 pub use reopen::{ReopenError, Reopening};
 pub use verdict::{Terms, Verdict};
 
@@ -97,7 +97,7 @@ pub enum CancelReason {
 
 impl DeliveryStatus {
     /// Whether it is owed still: nobody took it, and nobody took it back.
-    pub fn is_owed(self) -> bool {
+    pub fn is_undelivered(self) -> bool {
         match self {
             Self::Failed(FailureReason::TestFailed) | Self::Succeeded | Self::Cancelled(_) => false,
             Self::Pending | Self::Held | Self::Failed(_) => true,
@@ -183,7 +183,7 @@ impl Delivery {
         self.attempts_made().saturating_add(1)
     }
 
-    /// Whether its attempt is so late that the sweep sends hints for it.
+    /// Whether its attempt is so late that the sweep sends tasks for it.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.overdue_for(now) >= OVERDUE_AFTER
     }

@@ -1,15 +1,15 @@
 //! Where a delivery waits for its next attempt.
 //!
-//! A short wait is the queue's: it hands the hint back after a delay. A long one is the
+//! A short wait is the queue's: it hands the task back after a delay. A long one is the
 //! table's, in the sparse `due` index that the sweeper reads every minute. A delivery that
 //! has failed once, or that somebody asked to send again, stays in that index until it
-//! ends, so that the sweeper also finds it when its hint was lost. One that succeeds at
+//! ends, so that the sweeper also finds it when its task was lost. One that succeeds at
 //! once is never in it.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::delivery::{Delivery, Hint};
+use crate::delivery::{Delivery, DeliveryTask};
 use crate::ids::{CustomerId, DeliveryId};
 use crate::ports::{MAX_QUEUE_DELAY, Outgoing};
 use crate::timestamp::Timestamp;
@@ -45,13 +45,13 @@ impl FromStr for LongestQueueDelay {
 pub struct NextAttempt {
     /// When it is due.
     pub due_at: Timestamp,
-    /// When the sweeper sends its hint, unless it was made before.
+    /// When the sweeper sends its task, unless it was made before.
     pub sweep_at: Timestamp,
 }
 
 /// How long after its due time an attempt counts as lost.
 ///
-/// Longer than a hint can go round in the queue before it is in the dead-letter queue:
+/// Longer than a task can go round in the queue before it is in the dead-letter queue:
 /// ten times the greatest visibility timeout, 38 minutes.
 pub const OVERDUE_AFTER: Duration = Duration::from_hours(1);
 
@@ -66,7 +66,7 @@ impl NextAttempt {
         Self { due_at, sweep_at }
     }
 
-    /// For how long the queue keeps the hint; `None` when the sweeper will send it.
+    /// For how long the queue keeps the task; `None` when the sweeper will send it.
     pub fn queue_delay(&self, now: Timestamp) -> Option<Duration> {
         (self.sweep_at > self.due_at).then(|| self.due_at.since(now))
     }
@@ -103,7 +103,7 @@ pub struct Due {
     /// Whose delivery it is.
     pub customer: CustomerId,
     /// What to send for it.
-    pub hint: Hint,
+    pub task: DeliveryTask,
     /// Since when.
     pub sweep_at: Timestamp,
 }
@@ -113,35 +113,35 @@ impl Due {
     pub fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
         Self {
             customer: delivery.customer_id.clone(),
-            hint: Hint::new(delivery.id, delivery.next_attempt(), Some(next.due_at)),
+            task: DeliveryTask::new(delivery.id, delivery.next_attempt(), Some(next.due_at)),
             sweep_at: next.sweep_at,
         }
     }
 
-    /// Its hint, to send now.
+    /// Its task, to send now.
     pub fn outgoing(&self, now: Timestamp) -> Outgoing<'_> {
         Outgoing {
             customer: &self.customer,
-            hint: self.hint,
+            task: self.task,
             delay: self.queue_delay(now),
         }
     }
 
-    /// How long the queue is to keep its hint.
+    /// How long the queue is to keep its task.
     pub fn queue_delay(&self, now: Timestamp) -> Duration {
-        self.hint
+        self.task
             .due_at
             .map_or(Duration::ZERO, |due_at| due_at.since(now))
     }
 
     /// Whether its attempt should have been made long ago.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        self.hint
+        self.task
             .due_at
             .is_some_and(|due_at| now.since(due_at) >= OVERDUE_AFTER)
     }
 
-    /// When to look again, after its hint was sent.
+    /// When to look again, after its task was sent.
     pub fn sweep_again_at(&self, now: Timestamp) -> Timestamp {
         now + self.queue_delay(now) + OVERDUE_AFTER
     }

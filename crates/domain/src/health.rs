@@ -1,7 +1,7 @@
 //! How a subscription's endpoint fares, as far as that decides what is sent to it.
 //!
 //! It is written when something changes, and not for each delivery: what was seen of single
-//! attempts stays in the execution environment that made them ([`Watch`]). What is written
+//! attempts stays in the execution environment that made them ([`HealthTracker`]). What is written
 //! is read with the subscription, so that every environment knows it at no cost.
 //!
 //! - `failing_since`: a retry has failed, and nothing has succeeded since.
@@ -9,16 +9,16 @@
 //! - `slow_since`: attempts take so long that they have a queue of their own.
 
 mod circuit;
-mod watch;
+mod tracker;
 mod window;
 
 use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
-pub use watch::{Endpoint, Watch};
-pub use window::{Pace, Sign, Signs, Window, is_slow};
+pub use tracker::{Endpoint, HealthTracker};
+pub use window::{ResponseSpeed, Observation, WindowSummary, Window, is_slow};
 
-use crate::delivery::Lane;
+use crate::delivery::QueueKind;
 use crate::subscription::DisabledReason;
 use crate::timestamp::Timestamp;
 
@@ -55,9 +55,9 @@ impl HealthPolicy {
 
 /// What an attempt shows of its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObservedAttempt {
     /// The attempt itself.
-    pub sign: Sign,
+    pub observation: Observation,
     /// Whether it was a retry.
     pub is_retry: bool,
     /// Whether the attempt of the same delivery before it was slow.
@@ -65,7 +65,7 @@ pub struct Seen {
     /// Whether it was the one attempt that an open circuit lets through.
     pub is_probe: bool,
     /// What it shows together with those before it.
-    pub signs: Signs,
+    pub summary: WindowSummary,
 }
 
 /// A change of an endpoint's health that somebody may want to know of.
@@ -79,7 +79,7 @@ pub enum HealthChange {
     CircuitOpened,
     /// Everything is tried again.
     CircuitClosed,
-    /// It is served on the slow lane.
+    /// It is served on the slow queue.
     Slow,
     /// It is served with the others again.
     Quick,
@@ -105,53 +105,53 @@ impl HealthChange {
 impl Health {
     /// The health after an attempt that was made under this one.
     ///
-    /// A first failure is no sign of anything: only a retry that fails too, or a circuit
+    /// A first failure is no observation of anything: only a retry that fails too, or a circuit
     /// that opens, makes an endpoint a failing one. So an endpoint that fails now and then
     /// costs no writes.
     #[must_use]
-    pub fn after(self, seen: &Seen, policy: &HealthPolicy) -> Self {
-        let now = seen.sign.at;
-        if !seen.sign.failed {
+    pub fn after(self, observed: &ObservedAttempt, policy: &HealthPolicy) -> Self {
+        let now = observed.observation.at;
+        if !observed.observation.failed {
             return Self {
                 failing_since: None,
-                circuit: self.circuit.filter(|_| !seen.is_probe),
-                slow_since: self.slow_after(seen),
+                circuit: self.circuit.filter(|_| !observed.is_probe),
+                slow_since: self.slow_after(observed),
             };
         }
         let circuit = match (self.circuit, policy.circuit) {
-            (Some(open), _) if seen.is_probe => Some(open.for_longer(now)),
-            (None, Some(policy)) if seen.signs.fails_at_rate => Some(policy.open(now)),
+            (Some(open), _) if observed.is_probe => Some(open.for_longer(now)),
+            (None, Some(policy)) if observed.summary.fails_at_rate => Some(policy.open(now)),
             (circuit, _) => circuit,
         };
-        let is_failing = seen.is_retry || circuit.is_some();
+        let is_failing = observed.is_retry || circuit.is_some();
         Self {
             failing_since: self.failing_since.or(is_failing.then_some(now)),
             circuit,
-            slow_since: self.slow_after(seen),
+            slow_since: self.slow_after(observed),
         }
     }
 
     /// An endpoint is slow when several attempts in a row are, of one environment or of one
     /// delivery. It is quick again when several in a row are; or, since one that gets few
     /// webhooks shows no several, when one is after a while.
-    fn slow_after(&self, seen: &Seen) -> Option<Timestamp> {
-        let now = seen.sign.at;
-        let is_slow = seen.signs.pace == Some(Pace::Slow) || (seen.sign.slow && seen.follows_slow);
-        let for_a_while = |since| seen.signs.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
+    fn slow_after(&self, observed: &ObservedAttempt) -> Option<Timestamp> {
+        let now = observed.observation.at;
+        let is_slow = observed.summary.speed == Some(ResponseSpeed::Slow) || (observed.observation.slow && observed.follows_slow);
+        let for_a_while = |since| observed.summary.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
         if is_slow {
             self.slow_since.or(Some(now))
-        } else if seen.signs.pace == Some(Pace::Quick) {
+        } else if observed.summary.speed == Some(ResponseSpeed::Quick) {
             None
         } else {
             self.slow_since.filter(|&since| !for_a_while(since))
         }
     }
 
-    /// The lane on which its deliveries come.
-    pub fn lane(&self) -> Lane {
+    /// The queue on which its deliveries come.
+    pub fn queue(&self) -> QueueKind {
         match self.slow_since {
-            Some(_) => Lane::Slow,
-            None => Lane::Fast,
+            Some(_) => QueueKind::Slow,
+            None => QueueKind::Fast,
         }
     }
 
@@ -210,9 +210,9 @@ mod tests {
         }
     }
 
-    fn seen(failed: bool) -> Seen {
-        Seen {
-            sign: Sign {
+    fn observed(failed: bool) -> ObservedAttempt {
+        ObservedAttempt {
+            observation: Observation {
                 at: NOW,
                 failed,
                 slow: false,
@@ -220,22 +220,22 @@ mod tests {
             is_retry: false,
             follows_slow: false,
             is_probe: false,
-            signs: Signs::default(),
+            summary: WindowSummary::default(),
         }
     }
 
-    fn after(health: Health, seen: Seen) -> Health {
-        health.after(&seen, &policy())
+    fn after(health: Health, observed: ObservedAttempt) -> Health {
+        health.after(&observed, &policy())
     }
 
     #[test]
     fn one_failure_changes_nothing_and_a_retry_that_fails_begins_a_failing_time() {
         let well = Health::default();
-        assert_eq!(after(well, seen(false)), well);
-        assert_eq!(after(well, seen(true)), well);
-        let retry = Seen {
+        assert_eq!(after(well, observed(false)), well);
+        assert_eq!(after(well, observed(true)), well);
+        let retry = ObservedAttempt {
             is_retry: true,
-            ..seen(true)
+            ..observed(true)
         };
         let failing = after(well, retry);
         assert_eq!(failing.failing_since, Some(NOW));
@@ -245,7 +245,7 @@ mod tests {
             ..well
         };
         assert_eq!(after(earlier, retry), earlier, "it began when it began");
-        assert_eq!(after(failing, seen(false)), well);
+        assert_eq!(after(failing, observed(false)), well);
         assert_eq!(well.changes_since(&failing), [HealthChange::Recovered]);
     }
 
@@ -264,12 +264,12 @@ mod tests {
 
     #[test]
     fn a_circuit_opens_at_a_rate_of_failures_and_the_endpoint_counts_as_failing() {
-        let at_rate = Seen {
-            signs: Signs {
+        let at_rate = ObservedAttempt {
+            summary: WindowSummary {
                 fails_at_rate: true,
-                ..Signs::default()
+                ..WindowSummary::default()
             },
-            ..seen(true)
+            ..observed(true)
         };
         let open = after(Health::default(), at_rate);
         let until = NOW + Duration::from_secs(30);
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(off, Health::default());
         // What began before it opened says nothing new.
         assert_eq!(after(open, at_rate), open);
-        let late_success = after(open, seen(false));
+        let late_success = after(open, observed(false));
         assert_eq!(late_success.circuit, open.circuit);
     }
 
@@ -291,9 +291,9 @@ mod tests {
             circuit: Some(circuit),
             slow_since: None,
         };
-        let probe = |failed| Seen {
+        let probe = |failed| ObservedAttempt {
             is_probe: true,
-            ..seen(failed)
+            ..observed(failed)
         };
         let closed = after(open, probe(false));
         assert_eq!(closed, Health::default());
@@ -307,20 +307,20 @@ mod tests {
 
     #[test]
     fn two_slow_attempts_of_one_delivery_make_an_endpoint_slow() {
-        let attempt = |slow, follows_slow| Seen {
-            sign: Sign {
+        let attempt = |slow, follows_slow| ObservedAttempt {
+            observation: Observation {
                 slow,
-                ..seen(true).sign
+                ..observed(true).observation
             },
             follows_slow,
-            ..seen(true)
+            ..observed(true)
         };
         let well = Health::default();
         for (slow, follows_slow) in [(true, false), (false, true)] {
             let after = after(well, attempt(slow, follows_slow));
-            assert_eq!(after.lane(), Lane::Fast);
+            assert_eq!(after.queue(), QueueKind::Fast);
         }
-        assert_eq!(after(well, attempt(true, true)).lane(), Lane::Slow);
+        assert_eq!(after(well, attempt(true, true)).queue(), QueueKind::Slow);
     }
 
     #[test]
@@ -329,34 +329,34 @@ mod tests {
             slow_since: Some(NOW - ago),
             ..Health::default()
         };
-        let quick = |none_slow| Seen {
-            signs: Signs {
+        let quick = |none_slow| ObservedAttempt {
+            summary: WindowSummary {
                 none_slow,
-                ..Signs::default()
+                ..WindowSummary::default()
             },
-            ..seen(false)
+            ..observed(false)
         };
-        let lane = |ago, none_slow| after(slow(ago), quick(none_slow)).lane();
-        assert_eq!(lane(SLOW_FOR_A_WHILE, true), Lane::Fast);
-        assert_eq!(lane(SLOW_FOR_A_WHILE, false), Lane::Slow);
-        assert_eq!(lane(SLOW_FOR_A_WHILE / 2, true), Lane::Slow);
+        let queue = |ago, none_slow| after(slow(ago), quick(none_slow)).queue();
+        assert_eq!(queue(SLOW_FOR_A_WHILE, true), QueueKind::Fast);
+        assert_eq!(queue(SLOW_FOR_A_WHILE, false), QueueKind::Slow);
+        assert_eq!(queue(SLOW_FOR_A_WHILE / 2, true), QueueKind::Slow);
     }
 
     #[test]
     fn an_endpoint_is_slow_until_it_is_quick_and_not_until_it_is_neither() {
-        let at_pace = |pace| Seen {
-            signs: Signs {
-                pace,
-                ..Signs::default()
+        let at_speed = |speed| ObservedAttempt {
+            summary: WindowSummary {
+                speed,
+                ..WindowSummary::default()
             },
-            ..seen(false)
+            ..observed(false)
         };
         let well = Health::default();
-        let slow = after(well, at_pace(Some(Pace::Slow)));
+        let slow = after(well, at_speed(Some(ResponseSpeed::Slow)));
         assert_eq!(slow.slow_since, Some(NOW));
         assert_eq!(slow.changes_since(&well), [HealthChange::Slow]);
-        assert_eq!(after(slow, at_pace(None)), slow);
-        assert_eq!(after(slow, at_pace(Some(Pace::Quick))), well);
+        assert_eq!(after(slow, at_speed(None)), slow);
+        assert_eq!(after(slow, at_speed(Some(ResponseSpeed::Quick))), well);
         assert_eq!(well.changes_since(&slow), [HealthChange::Quick]);
     }
 }

@@ -1,6 +1,6 @@
 //! How much an endpoint takes: at most so many webhooks a second, and so many at once.
 //!
-//! Both are held by the [`Line`] in front of the endpoint, which all who deliver share. What is
+//! Both are held by the [`EndpointLimiter`] in front of the endpoint, which all who deliver share. What is
 //! too much gets a turn, a moment of its own, and comes back at that moment; it uses up no
 //! attempt. A turn only says when to ask again: what may go is decided then, so that nothing
 //! that comes late or twice goes beyond a limit.
@@ -19,10 +19,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// For how long a delivery with a reservation is out of sight at least, if it has to wait for
 /// longer. What is in the queue cannot be called back: so long may it take until a change of the
 /// limits is in force for it.
-const OUT_OF_SIGHT: Duration = Duration::from_secs(30);
+const SHORTEST_RECHECK: Duration = Duration::from_secs(30);
 /// Of a longer wait it is out of sight for this part: so a backlog, however long, is not
 /// received all the time.
-const PART_OUT_OF_SIGHT: u32 = 8;
+const RECHECK_FRACTION: u32 = 8;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl<const MAX: u16> From<UpTo<MAX>> for u64 {
 }
 
 /// The most webhooks that an endpoint takes in a second. One that has to wait writes about five
-/// times to the one item of its line, and DynamoDB takes a thousand such writes a second.
+/// times to the one item of its limiter, and DynamoDB takes a thousand such writes a second.
 pub type RateLimit = UpTo<200>;
 
 /// The most webhooks that an endpoint takes at once. As many as fit into a kilobyte.
@@ -82,19 +82,19 @@ pub type MaxInFlight = UpTo<50>;
 
 /// The shortest and longest time for which a slot is taken to be held, when turns are given: a
 /// few that are quick, or hang, say little of those that follow.
-const SHORTEST_HELD: Duration = Duration::from_millis(50);
-const LONGEST_HELD: Duration = Duration::from_secs(2);
+const SHORTEST_LEASE: Duration = Duration::from_millis(50);
+const LONGEST_LEASE: Duration = Duration::from_secs(2);
 
 /// How many ask for a slot while one is held: who asks too early is refused, and until one asks
 /// who is not, the slot stays unused.
-const ASKED_FOR_EACH_THAT_GOES: u32 = 4;
+const RESERVATIONS_PER_LEASE: u32 = 4;
 
 /// How much of the rate can be saved up: a turn comes up to a second late, since the queue
 /// counts in seconds, and what is not used then is used by the next.
-const SAVED_UP: Duration = Duration::from_secs(2);
+const BURST_ALLOWANCE: Duration = Duration::from_secs(2);
 
-/// For how long after the last turn those that have one may still be on their way.
-const ON_THEIR_WAY: Duration = SECOND;
+/// For how long after the last turn those that have one may still be on their grant.
+const ARRIVAL_GRACE: Duration = SECOND;
 
 /// The limits of a subscription; without one, everything is sent as it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,21 +112,21 @@ impl Limits {
     }
 
     /// From one turn to the next: somewhat more come back than can go. Who is refused goes to
-    /// the end of the line, so that no more ask than turns are given; and were there only as
-    /// many turns as can go, each that is refused would leave its moment unused, and the line
+    /// the end of the limiter, so that no more ask than turns are given; and were there only as
+    /// many turns as can go, each that is refused would leave its moment unused, and the limiter
     /// would never end.
-    fn turn_interval(self, held: Option<Duration>) -> Duration {
+    fn reservation_interval(self, held: Option<Duration>) -> Duration {
         let rate = self.rate_interval().map(|interval| interval * 4 / 5);
         let in_flight = self.in_flight.map(|most| {
-            let held = held.map_or(SECOND, |held| held.clamp(SHORTEST_HELD, LONGEST_HELD));
-            held / (ASKED_FOR_EACH_THAT_GOES * u32::from(most.0))
+            let held = held.map_or(SECOND, |held| held.clamp(SHORTEST_LEASE, LONGEST_LEASE));
+            held / (RESERVATIONS_PER_LEASE * u32::from(most.0))
         });
         rate.max(in_flight).unwrap_or_default()
     }
 }
 
 impl LimitsInForce {
-    /// What a delivery asks of the line now. It is under way until then at the latest. The
+    /// What a delivery asks of the limiter now. It is under grant until then at the latest. The
     /// number is random: it tells its slot from others', and which to try first.
     pub fn entry(
         self,
@@ -134,31 +134,31 @@ impl LimitsInForce {
         has_waited: bool,
         now: Timestamp,
         until: Timestamp,
-    ) -> EntryRequest {
+    ) -> AdmissionRequest {
         let slots = self.limits.in_flight.map_or(1, |most| u32::from(most.0));
-        EntryRequest {
+        AdmissionRequest {
             of: self,
             first_slot: u16::try_from(random % slots).expect("it is below a bound of 16 bits"),
-            mark: Nanos::from(until) + Duration::from_nanos(u64::from(random % 1_000_000)),
+            expires_at: Nanos::from(until) + Duration::from_nanos(u64::from(random % 1_000_000)),
             now: now.into(),
             has_waited,
         }
     }
 
-    /// The turn that a delivery asks for which the line has refused as it was.
-    pub fn turn(self, line: &Line, now: Timestamp) -> TurnRequest {
+    /// The turn that a delivery asks for which the limiter has refused as it was.
+    pub fn reservation(self, limiter: &EndpointLimiter, now: Timestamp) -> ReservationRequest {
         // A second is the least that the queue can wait.
         let earliest = Nanos::from(now + SECOND);
-        TurnRequest {
+        ReservationRequest {
             of: self,
             earliest,
-            interval: self.limits.turn_interval(line.held),
-            joins: line.end_for(self).is_some_and(|end| end >= earliest),
+            interval: self.limits.reservation_interval(limiter.held),
+            joins: limiter.end_for(self).is_some_and(|end| end >= earliest),
         }
     }
 }
 
-/// The limits of a version of a subscription. A line has turns of one version: whoever pauses a
+/// The limits of a version of a subscription. A limiter has turns of one version: whoever pauses a
 /// subscription, or changes its limits, makes nobody wait for those who waited before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitsInForce {
@@ -188,7 +188,7 @@ impl Reservation {
     /// to look whether the limits are still the same.
     pub fn queue_delay(self, now: Timestamp) -> Duration {
         let left = self.not_before.since(now);
-        let unseen = (left / PART_OUT_OF_SIGHT).max(OUT_OF_SIGHT);
+        let unseen = (left / RECHECK_FRACTION).max(SHORTEST_RECHECK);
         left.min(unseen).min(MAX_QUEUE_DELAY)
     }
 }
@@ -223,15 +223,15 @@ impl std::ops::Add<Duration> for Nanos {
     }
 }
 
-/// What a delivery asks of a line: to be let in.
+/// What a delivery asks of a limiter: to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryRequest {
+pub struct AdmissionRequest {
     /// The limits that are in force.
     pub of: LimitsInForce,
     /// Which slot to try first. Those that come together try different ones.
     pub first_slot: u16,
     /// Until when a slot is to be taken: a time that tells its owner from others.
-    pub mark: Nanos,
+    pub expires_at: Nanos,
     /// Now.
     pub now: Nanos,
     /// Whether it has waited for its turn. Who has not waits behind those who do.
@@ -240,44 +240,44 @@ pub struct EntryRequest {
 
 /// A turn to take: not before `earliest`, and `interval` before the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TurnRequest {
-    /// The limits that are in force. A line of others is none to stand in.
+pub struct ReservationRequest {
+    /// The limits that are in force. A limiter of others is none to stand in.
     pub of: LimitsInForce,
     /// The earliest turn that there can be.
     pub earliest: Nanos,
     /// How long after it the next turn is.
     pub interval: Duration,
-    /// Whether there was a line to join when it was last looked at.
+    /// Whether there was a limiter to join when it was last looked at.
     pub joins: bool,
 }
 
 /// One of the slots of those that are sent at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub struct Lease {
     /// Which, from 0.
-    pub number: u16,
+    pub slot: u16,
     /// Until when it is taken, should nobody leave it; it tells its owner.
-    pub mark: Nanos,
+    pub expires_at: Nanos,
 }
 
 /// What came of asking to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entered {
+pub enum LimiterDecision {
     /// It may go, with this slot if they are counted.
-    In(Option<Slot>),
-    /// It has to wait. The line is as it was.
-    Refused(Line),
+    Admitted(Option<Lease>),
+    /// It has to wait. The limiter is as it was.
+    Refused(EndpointLimiter),
 }
 
-/// The line in front of an endpoint.
+/// The limiter in front of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
+pub struct EndpointLimiter {
     /// The version of the subscription whose turns it has.
     pub of: Option<u64>,
     /// When the turn after the last one that was given is.
     pub end: Option<Nanos>,
     /// When the next webhook may go by the rate.
-    pub next_at: Option<Nanos>,
+    pub theoretical_arrival_time: Option<Nanos>,
     /// Until when each slot is taken.
     pub slots: BTreeMap<u16, Nanos>,
     /// For how long a slot was last held.
@@ -286,16 +286,16 @@ pub struct Line {
 
 /// How a rate's next moment moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum RateStep {
     /// By an interval, from where it is: no earlier than `from`.
-    On {
+    Advance {
         /// Two seconds ago, so that as much as was not used can go at once.
         from: Nanos,
         /// The interval.
         by: Duration,
     },
     /// It was before `from`, what was not used is more than can be saved: it begins there.
-    Anew {
+    Restart {
         /// The same.
         from: Nanos,
         /// The same.
@@ -303,60 +303,60 @@ pub enum Pace {
     },
 }
 
-/// The way in that a line leaves open.
+/// The grant in that a limiter leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
+pub struct Grant {
     /// How the rate's next moment moves on, if there is a rate.
-    pub pace: Option<Pace>,
+    pub rate_step: Option<RateStep>,
     /// Which slot is taken, if they are counted.
-    pub slot: Option<Slot>,
+    pub slot: Option<Lease>,
 }
 
-impl EntryRequest {
-    /// The way in to try when nothing is known of the line: who has waited finds it busy.
-    pub fn first_way(&self) -> Way {
-        let pace = |from, by| {
+impl AdmissionRequest {
+    /// The grant in to try when nothing is known of the limiter: who has waited finds it busy.
+    pub fn optimistic_grant(&self) -> Grant {
+        let rate_step = |from, by| {
             if self.has_waited {
-                Pace::On { from, by }
+                RateStep::Advance { from, by }
             } else {
-                Pace::Anew { from, by }
+                RateStep::Restart { from, by }
             }
         };
-        Way {
-            pace: self.pace().map(|(from, by)| pace(from, by)),
-            slot: self.of.limits.in_flight.map(|_| self.slot(self.first_slot)),
+        Grant {
+            rate_step: self.rate_step().map(|(from, by)| rate_step(from, by)),
+            slot: self.of.limits.in_flight.map(|_| self.lease(self.first_slot)),
         }
     }
 
-    /// A line that has ended by then has nobody on the way.
+    /// A limiter that has ended by then has nobody on the grant.
     pub fn past(&self) -> Nanos {
-        Nanos(self.now.0.saturating_sub(as_nanos(ON_THEIR_WAY)))
+        Nanos(self.now.0.saturating_sub(as_nanos(ARRIVAL_GRACE)))
     }
 
     /// From where the rate counts, and its interval.
-    fn pace(&self) -> Option<(Nanos, Duration)> {
+    fn rate_step(&self) -> Option<(Nanos, Duration)> {
         let by = self.of.limits.rate_interval()?;
-        let saved_up = Nanos(self.now.0.saturating_sub(as_nanos(SAVED_UP)));
-        Some((saved_up + by, by))
+        let burst_start = Nanos(self.now.0.saturating_sub(as_nanos(BURST_ALLOWANCE)));
+        Some((burst_start + by, by))
     }
 
-    fn slot(&self, number: u16) -> Slot {
-        Slot {
-            number,
-            mark: self.mark,
+    fn lease(&self, slot: u16) -> Lease {
+        Lease {
+            slot,
+            expires_at: self.expires_at,
         }
     }
 }
 
-impl Line {
+impl EndpointLimiter {
     /// Its end, if it has turns of this version. Who holds one of another comes back all the
     /// same, and nobody waits for that.
     fn end_for(&self, of: LimitsInForce) -> Option<Nanos> {
         self.end.filter(|_| self.of == Some(of.version))
     }
 
-    /// The way in for a request, if there is one.
-    pub fn way(&self, request: &EntryRequest) -> Option<Way> {
+    /// The grant in for a request, if there is one.
+    pub fn grant(&self, request: &AdmissionRequest) -> Option<Grant> {
         let now = request.now;
         let others_wait = self
             .end_for(request.of)
@@ -364,20 +364,20 @@ impl Line {
         if others_wait && !request.has_waited {
             return None;
         }
-        let pace = match (request.pace(), self.next_at) {
+        let rate_step = match (request.rate_step(), self.theoretical_arrival_time) {
             (None, _) => None,
             (Some(_), Some(next)) if next > now => return None,
-            (Some((from, by)), Some(next)) if next >= from => Some(Pace::On { from, by }),
-            (Some((from, by)), _) => Some(Pace::Anew { from, by }),
+            (Some((from, by)), Some(next)) if next >= from => Some(RateStep::Advance { from, by }),
+            (Some((from, by)), _) => Some(RateStep::Restart { from, by }),
         };
         let slot = match request.of.limits.in_flight {
             None => None,
-            Some(most) => Some(request.slot(self.free_slot(most.0, request)?)),
+            Some(most) => Some(request.lease(self.free_slot(most.0, request)?)),
         };
-        Some(Way { pace, slot })
+        Some(Grant { rate_step, slot })
     }
 
-    fn free_slot(&self, slots: u16, request: &EntryRequest) -> Option<u16> {
+    fn free_slot(&self, slots: u16, request: &AdmissionRequest) -> Option<u16> {
         let mut numbers = (0..slots).map(|n| (request.first_slot + n) % slots);
         numbers.find(|number| {
             let until = self.slots.get(number);
@@ -386,31 +386,31 @@ impl Line {
     }
 
     /// The slot that this very request has: it was let in, and its answer was lost.
-    pub fn slot_of(&self, request: &EntryRequest) -> Option<Slot> {
+    pub fn lease_of(&self, request: &AdmissionRequest) -> Option<Lease> {
         let mut slots = self.slots.iter();
-        let (number, _) = slots.find(|(_, mark)| **mark == request.mark)?;
-        Some(request.slot(*number))
+        let (number, _) = slots.find(|(_, expiry)| **expiry == request.expires_at)?;
+        Some(request.lease(*number))
     }
 
     /// Whether a slot is still taken by whoever was given it.
-    pub fn has(&self, slot: Slot) -> bool {
-        self.slots.get(&slot.number) == Some(&slot.mark)
+    pub fn has(&self, lease: Lease) -> bool {
+        self.slots.get(&lease.slot) == Some(&slot.expires_at)
     }
 
-    /// Lets one in, by a way that there is.
-    pub fn enter(&mut self, way: Way) {
-        match way.pace {
+    /// Lets one in, by a grant that there is.
+    pub fn enter(&mut self, grant: Grant) {
+        match grant.rate_step {
             None => {}
-            Some(Pace::On { by, .. }) => self.next_at = self.next_at.map(|next| next + by),
-            Some(Pace::Anew { from, by }) => self.next_at = Some(from + by),
+            Some(RateStep::Advance { by, .. }) => self.theoretical_arrival_time = self.theoretical_arrival_time.map(|next| next + by),
+            Some(RateStep::Restart { from, by }) => self.theoretical_arrival_time = Some(from + by),
         }
-        if let Some(slot) = way.slot {
-            self.slots.insert(slot.number, slot.mark);
+        if let Some(slot) = grant.slot {
+            self.slots.insert(lease.slot, slot.expires_at);
         }
     }
 
     /// Gives a turn, behind those that were given.
-    pub fn take_turn(&mut self, request: &TurnRequest) -> Nanos {
+    pub fn reserve(&mut self, request: &ReservationRequest) -> Nanos {
         let end = self.end_for(request.of);
         let turn = end.map_or(request.earliest, |end| end.max(request.earliest));
         self.of = Some(request.of.version);
@@ -440,7 +440,7 @@ mod tests {
         LimitsInForce { limits, version: 1 }
     }
 
-    fn asks(of: LimitsInForce, random: u32, has_waited: bool, now: Timestamp) -> EntryRequest {
+    fn asks(of: LimitsInForce, random: u32, has_waited: bool, now: Timestamp) -> AdmissionRequest {
         of.entry(random, has_waited, now, now + SECOND)
     }
 
@@ -460,25 +460,25 @@ mod tests {
     fn who_comes_later_waits_behind_those_of_the_same_version_until_they_are_back() {
         let one = limits(Some(1), None);
         let two = LimitsInForce { version: 2, ..one };
-        let mut line = Line::default();
-        let turn = line.take_turn(&one.turn(&line.clone(), NOW));
+        let mut limiter = EndpointLimiter::default();
+        let turn = limiter.reserve(&one.turn(&limiter.clone(), NOW));
         assert_eq!(turn, Nanos::from(NOW + SECOND));
-        assert_eq!(line.way(&asks(one, 1, false, NOW)), None, "others wait");
-        assert!(line.way(&asks(one, 1, true, NOW)).is_some());
-        assert!(line.way(&asks(two, 1, false, NOW)).is_some());
-        let behind = line.take_turn(&one.turn(&line.clone(), NOW));
+        assert_eq!(limiter.grant(&asks(one, 1, false, NOW)), None, "others wait");
+        assert!(limiter.grant(&asks(one, 1, true, NOW)).is_some());
+        assert!(limiter.grant(&asks(two, 1, false, NOW)).is_some());
+        let behind = limiter.reserve(&one.turn(&limiter.clone(), NOW));
         assert_eq!(behind, Nanos::from(NOW + SECOND + SECOND * 4 / 5));
         let end = SECOND + 2 * (SECOND * 4 / 5);
         assert_eq!(
-            (line.wait(one, NOW), line.wait(two, NOW)),
+            (limiter.wait(one, NOW), limiter.wait(two, NOW)),
             (end, Duration::ZERO)
         );
         assert_eq!(
-            line.way(&asks(one, 1, false, NOW + end)),
+            limiter.grant(&asks(one, 1, false, NOW + end)),
             None,
-            "on the way"
+            "on the grant"
         );
-        assert!(line.way(&asks(one, 1, false, NOW + end + SECOND)).is_some());
+        assert!(limiter.grant(&asks(one, 1, false, NOW + end + SECOND)).is_some());
     }
 
     #[test]
@@ -486,7 +486,7 @@ mod tests {
         let held = |millis| Some(Duration::from_millis(millis));
         let interval = |rate, most, held| {
             let limits = limits(rate, most).limits;
-            limits.turn_interval(held).as_millis()
+            limits.reservation_interval(held).as_millis()
         };
         assert_eq!(interval(Some(10), None, None), 80);
         assert_eq!(interval(None, Some(5), None), 50);
@@ -509,13 +509,13 @@ mod tests {
             ([Some(later); 3], None),
         ] {
             let taken = (0..).zip(taken).filter_map(|(n, until)| Some((n, until?)));
-            let line = Line {
+            let limiter = EndpointLimiter {
                 slots: taken.collect(),
-                ..Line::default()
+                ..EndpointLimiter::default()
             };
-            let way = line.way(&request);
-            let slot = way.map(|way| way.slot.unwrap().number);
-            assert_eq!(slot, free, "{line:?}");
+            let grant = limiter.grant(&request);
+            let slot = grant.map(|grant| grant.slot.unwrap().number);
+            assert_eq!(slot, free, "{limiter:?}");
         }
     }
 
@@ -534,7 +534,7 @@ mod tests {
     struct Fate {
         /// How long each waited.
         waits: Vec<Duration>,
-        /// How often the line was asked.
+        /// How often the limiter was asked.
         asked: usize,
         /// How often a delivery came out of the queue.
         received: usize,
@@ -561,7 +561,7 @@ mod tests {
             }
             let mut heap: std::collections::BinaryHeap<_> =
                 coming.into_iter().map(std::cmp::Reverse).collect();
-            let (mut line, mut left) = (Line::default(), Vec::<(Timestamp, Slot)>::new());
+            let (mut limiter, mut left) = (EndpointLimiter::default(), Vec::<(Timestamp, Lease)>::new());
             let mut fate = Fate {
                 waits: Vec::new(),
                 asked: 0,
@@ -570,8 +570,8 @@ mod tests {
             while let Some(std::cmp::Reverse((now, came, reserved))) = heap.pop() {
                 left.retain(|(end, slot)| {
                     if *end <= now {
-                        line.slots.remove(&slot.number);
-                        line.held = Some(self.held);
+                        limiter.slots.remove(&lease.slot);
+                        limiter.held = Some(self.held);
                     }
                     *end > now
                 });
@@ -590,13 +590,13 @@ mod tests {
                     fate.asked += 1;
                     let number = u32::try_from(fate.asked).unwrap();
                     let until = now + Duration::from_secs(30);
-                    if let Some(way) = line.way(&of.entry(number, reserved.is_some(), now, until)) {
-                        line.enter(way);
-                        left.extend(way.slot.map(|slot| (now + self.held, slot)));
+                    if let Some(grant) = limiter.grant(&of.entry(number, reserved.is_some(), now, until)) {
+                        limiter.enter(grant);
+                        left.extend(grant.slot.map(|slot| (now + self.held, slot)));
                         fate.waits.push(now.since(came));
                         continue;
                     }
-                    let not_before = line.take_turn(&of.turn(&line.clone(), now)).into();
+                    let not_before = limiter.reserve(&of.reservation(&limiter.clone(), now)).into();
                     let version = of.version;
                     reservation = Some(Reservation {
                         not_before,
@@ -614,7 +614,7 @@ mod tests {
         }
     }
 
-    /// A line that is served more slowly than it could be never ends, however few come.
+    /// A limiter that is served more slowly than it could be never ends, however few come.
     #[test]
     fn a_line_ends_when_fewer_come_than_can_go() {
         let second = Duration::from_secs(1);
@@ -672,7 +672,7 @@ mod tests {
             assert_eq!(fate.waits.len(), 240);
             *fate.waits.iter().max().unwrap()
         };
-        let soon = in_force_at + OUT_OF_SIGHT + Duration::from_secs(10);
+        let soon = in_force_at + SHORTEST_RECHECK + Duration::from_secs(10);
         let (slow, quick) = (limits(Some(1), None), changed(Some(100), None));
         assert!(last(slow, quick) < soon);
         assert!(last(slow, changed(None, None)) < soon);
@@ -709,11 +709,11 @@ mod tests {
             arrivals in proptest::collection::vec((0..100_u64, any::<bool>()), 1..200),
         ) {
             let limits = limits(Some(rate), None);
-            let (mut now, mut line, mut went) = (NOW, Line::default(), Vec::new());
+            let (mut now, mut limiter, mut went) = (NOW, EndpointLimiter::default(), Vec::new());
             for (gap, has_waited) in arrivals {
                 now = now + Duration::from_millis(gap);
-                if let Some(way) = line.way(&asks(limits, 1, has_waited, now)) {
-                    line.enter(way);
+                if let Some(grant) = limiter.grant(&asks(limits, 1, has_waited, now)) {
+                    limiter.enter(grant);
                     went.push(now);
                 }
             }
@@ -733,12 +733,12 @@ mod tests {
             deliveries in proptest::collection::vec((any::<u32>(), 0..600_u64, any::<bool>()), 1..100),
         ) {
             let limits = limits(None, Some(most));
-            let (mut now, mut line, mut ends) = (NOW, Line::default(), Vec::new());
+            let (mut now, mut limiter, mut ends) = (NOW, EndpointLimiter::default(), Vec::new());
             for (random, gap, has_waited) in deliveries {
                 now = now + Duration::from_millis(gap);
-                if let Some(way) = line.way(&asks(limits, random, has_waited, now)) {
-                    line.enter(way);
-                    prop_assert!(line.has(way.slot.unwrap()));
+                if let Some(grant) = limiter.grant(&asks(limits, random, has_waited, now)) {
+                    limiter.enter(grant);
+                    prop_assert!(limiter.has(grant.slot.unwrap()));
                     ends.push(now + SECOND);
                 }
                 let under_way = ends.iter().filter(|end| **end > now).count();

@@ -155,7 +155,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                 let delivery = read.remove(&entry.id);
                 // An index is late: what it says is owed may have been taken by now.
                 let delivery = delivery.filter(|delivery| {
-                    let is_listed = which == Which::All || delivery.status.is_owed();
+                    let is_listed = which == Which::All || delivery.status.is_undelivered();
                     is_listed && filter.wants_status(delivery.status)
                 });
                 filling.look_at(delivery);

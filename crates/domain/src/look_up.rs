@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::Lane;
+use crate::delivery::QueueKind;
 use crate::errors;
 use crate::event::{EventError, EventReader};
 use crate::filter::Document;
@@ -65,9 +65,9 @@ pub struct MatchedSubscription {
     /// In which form it gets its events.
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     pub payload_format: PayloadFormat,
-    /// On which lane they come.
-    #[serde(default, skip_serializing_if = "Lane::is_fast")]
-    pub lane: Lane,
+    /// On which queue they come.
+    #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
+    pub queue: QueueKind,
 }
 
 impl From<&Subscription> for MatchedSubscription {
@@ -76,7 +76,7 @@ impl From<&Subscription> for MatchedSubscription {
             id: subscription.id,
             status: subscription.status,
             payload_format: subscription.payload_format,
-            lane: subscription.health.lane(),
+            queue: subscription.health.queue(),
         }
     }
 }

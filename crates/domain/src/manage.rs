@@ -435,7 +435,7 @@ where
                     before,
                     subscription: changed,
                 }),
-                WriteOutcome::Overtaken => Err(overtaken(*id, precondition)),
+                WriteOutcome::Conflict => Err(conflict(*id, precondition)),
             };
         }
         changed.updated_at = self.clock.now();
@@ -608,13 +608,13 @@ where
         for _ in 0..MAX_TRIES {
             match self.table.replace(&replacement).await? {
                 ReplacementOutcome::Written => return Ok(changed),
-                ReplacementOutcome::Overtaken => break,
+                ReplacementOutcome::Conflict => break,
                 ReplacementOutcome::QuotaExceeded(counted) => {
                     self.make_sure(&read.customer_id, counted, growth).await?;
                 }
             }
         }
-        Err(overtaken(changed.id, precondition))
+        Err(conflict(changed.id, precondition))
     }
 
     /// Deletes a subscription. What is still owed to it is cancelled when it comes due.
@@ -643,7 +643,7 @@ where
                 Some(_) => break,
             }
         }
-        Err(overtaken(*id, precondition))
+        Err(conflict(*id, precondition))
     }
 
     /// A policy whose deliveries end before the table forgets them.
@@ -702,7 +702,7 @@ fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
 }
 
 /// Somebody else was quicker: a failed precondition to whoever has named a version.
-fn overtaken(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
+fn conflict(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
     match precondition {
         Precondition::None => ManageError::Conflict { subscription },
         Precondition::OneOf(_) => ManageError::PreconditionFailed { subscription },

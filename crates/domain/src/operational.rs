@@ -8,13 +8,13 @@
 
 use serde::Serialize;
 
-use crate::deliver::{Owed, Recorded, Report};
+use crate::deliver::{DeliverySummary, Recorded, Report};
 use crate::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
 use crate::event_type::EventType;
 use crate::health::HealthChange;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::outbound::AttemptOutcome;
-use crate::ports::{AnnounceError, Announcer, MAX_ANNOUNCED};
+use crate::ports::{PublishError, OperationalEventPublisher, MAX_PUBLISHED};
 
 /// The `source` of every operational event. No producer's may be the same.
 pub const SOURCE: &str = "webhooks";
@@ -138,17 +138,17 @@ impl OperationalEvent {
                 attempt,
                 verdict: Verdict::Ended(status),
                 recorded: Recorded::Written,
-                owed,
+                summary,
                 ..
-            } => Self::of_end(delivery, *status, owed, Some(attempt)),
-            Report::Settled(status, owed) => Self::of_end(delivery, *status, owed, None),
+            } => Self::of_end(delivery, *status, summary, Some(attempt)),
+            Report::Settled(status, summary) => Self::of_end(delivery, *status, summary, None),
             _ => None,
         }
     }
 
     /// What is to be told of the subscription, after an attempt.
     pub fn of_changes(delivery: &DeliveryId, report: &Report) -> Vec<Self> {
-        let Report::Attempted { changes, owed, .. } = report else {
+        let Report::Attempted { changes, summary, .. } = report else {
             return Vec::new();
         };
         let event = |change: &HealthChange| {
@@ -166,7 +166,7 @@ impl OperationalEvent {
             };
             Some(Self {
                 kind,
-                customer_id: owed.customer_id.clone(),
+                customer_id: summary.customer_id.clone(),
                 subscription_id: delivery.subscription,
                 about,
             })
@@ -177,7 +177,7 @@ impl OperationalEvent {
     fn of_end(
         delivery: &DeliveryId,
         status: DeliveryStatus,
-        owed: &Owed,
+        summary: &DeliverySummary,
         attempt: Option<&Attempt>,
     ) -> Option<Self> {
         let kind = match status {
@@ -187,17 +187,17 @@ impl OperationalEvent {
                 | FailureReason::Expired
                 | FailureReason::SubscriptionUnreadable,
             ) => Kind::DeliveryFailed,
-            DeliveryStatus::Succeeded if owed.was_sent_again => Kind::DeliveryRecovered,
+            DeliveryStatus::Succeeded if summary.was_resent => Kind::DeliveryRecovered,
             _ => return None,
         };
         Some(Self {
             kind,
-            customer_id: owed.customer_id.clone(),
+            customer_id: summary.customer_id.clone(),
             subscription_id: delivery.subscription,
             about: About::Delivery {
                 delivery_id: *delivery,
                 message_id: delivery.message,
-                event_type: owed.event_type.clone(),
+                event_type: summary.event_type.clone(),
                 reason: status.reason(),
                 last_attempt: attempt.map(|attempt| LastAttempt {
                     number: attempt.number,
@@ -219,14 +219,14 @@ impl OperationalEvent {
 ///
 /// # Errors
 /// When they could not all be told. Nothing depends on them.
-pub async fn announce<A: Announcer>(
-    announcer: &A,
+pub async fn publish<A: OperationalEventPublisher>(
+    publisher: &A,
     operator: Option<&CustomerId>,
     mut events: Vec<OperationalEvent>,
-) -> Result<(), AnnounceError> {
+) -> Result<(), PublishError> {
     events.retain(|event| Some(&event.customer_id) != operator);
-    for chunk in events.chunks(MAX_ANNOUNCED) {
-        announcer.announce(chunk).await?;
+    for chunk in events.chunks(MAX_PUBLISHED) {
+        publisher.publish(chunk).await?;
     }
     Ok(())
 }
@@ -246,8 +246,8 @@ mod tests {
     #[derive(Default)]
     struct Heard(Mutex<Vec<(usize, String)>>);
 
-    impl Announcer for Heard {
-        async fn announce(&self, events: &[OperationalEvent]) -> Result<(), AnnounceError> {
+    impl OperationalEventPublisher for Heard {
+        async fn publish(&self, events: &[OperationalEvent]) -> Result<(), PublishError> {
             let heard = events
                 .iter()
                 .map(|event| (events.len(), event.customer_id.to_string()));
@@ -256,15 +256,15 @@ mod tests {
         }
     }
 
-    fn owed(was_sent_again: bool) -> Owed {
-        Owed {
+    fn owed(was_resent: bool) -> DeliverySummary {
+        DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
-            was_sent_again,
+            was_resent,
         }
     }
 
-    fn attempted(status: DeliveryStatus, recorded: Recorded, was_sent_again: bool) -> Report {
+    fn attempted(status: DeliveryStatus, recorded: Recorded, was_resent: bool) -> Report {
         Report::Attempted {
             attempt: Attempt {
                 number: 3,
@@ -281,7 +281,7 @@ mod tests {
             recorded,
             event_at: None,
             is_test: false,
-            owed: owed(was_sent_again),
+            summary: owed(was_resent),
             changes: Vec::new(),
         }
     }
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_not_recorded_is_not_told() {
-        let lost = attempted(FAILED, Recorded::LeftToNextHint, false);
+        let lost = attempted(FAILED, Recorded::LeftToNextTask, false);
         assert_eq!(told(&lost), None);
     }
 
@@ -357,14 +357,14 @@ mod tests {
         let heard = Heard::default();
         let operator: CustomerId = "operator".parse().unwrap();
         let mut events = vec![of("operator"); 3];
-        events.extend(vec![of("acme"); MAX_ANNOUNCED + 1]);
-        announce(&heard, Some(&operator), events)
+        events.extend(vec![of("acme"); MAX_PUBLISHED + 1]);
+        publish(&heard, Some(&operator), events)
             .now_or_never()
             .unwrap()
             .unwrap();
         let heard = heard.0.into_inner().unwrap();
-        assert_eq!(heard.len(), MAX_ANNOUNCED + 1);
+        assert_eq!(heard.len(), MAX_PUBLISHED + 1);
         assert!(heard.iter().all(|(_, customer)| customer == "acme"));
-        assert!(heard.iter().all(|(together, _)| *together <= MAX_ANNOUNCED));
+        assert!(heard.iter().all(|(together, _)| *together <= MAX_PUBLISHED));
     }
 }

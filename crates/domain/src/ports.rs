@@ -15,10 +15,10 @@ pub use lists::{
 };
 
 use crate::data_key::{DataKey, WrappedDataKey};
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
 use crate::due::{Due, Shard};
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
-use crate::limits::{Entered, EntryRequest, Slot, TurnRequest};
+use crate::limits::{LimiterDecision, AdmissionRequest, Lease, ReservationRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
 use crate::subscription::{BrokenSubscription, Subscription};
@@ -72,7 +72,7 @@ pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// An operational event did not get to the bus.
 #[derive(Debug, thiserror::Error)]
 #[error("bus did not take the event")]
-pub struct AnnounceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub struct PublishError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// What came of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,34 +89,34 @@ pub enum WriteOutcome {
     /// It was written.
     Written,
     /// Somebody else has written since; nothing was written.
-    Overtaken,
+    Conflict,
 }
 
 /// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.
-/// What it means is [`Line`]'s to say; each call is one change of it that others see whole.
+/// What it means is [`EndpointLimiter`]'s to say; each call is one change of it that others see whole.
 ///
-/// [`Line`]: crate::limits::Line
-pub trait LineStore {
-    /// Lets a delivery in, if there is a way. Who asks the same again, because the answer was
+/// [`EndpointLimiter`]: crate::limits::EndpointLimiter
+pub trait LimiterStore {
+    /// Lets a delivery in, if there is a grant. Who asks the same again, because the answer was
     /// lost, is not refused for the slot that it has itself.
     fn enter(
         &self,
         id: &SubscriptionId,
-        request: &EntryRequest,
-    ) -> impl Future<Output = Result<Entered, StoreError>> + Send;
+        request: &AdmissionRequest,
+    ) -> impl Future<Output = Result<LimiterDecision, StoreError>> + Send;
 
     /// Takes the next turn. One that is taken and not used is lost.
-    fn take_turn(
+    fn reserve(
         &self,
         id: &SubscriptionId,
-        request: &TurnRequest,
+        request: &ReservationRequest,
     ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
 
     /// Leaves a slot that was held for so long. One that somebody else has by now stays theirs.
     fn leave(
         &self,
         id: &SubscriptionId,
-        slot: Slot,
+        lease: Lease,
         held: Duration,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -217,7 +217,7 @@ pub trait CallStore {
 /// Has an attempt made at once, by whoever makes those of the queue.
 pub trait DeliverNow {
     /// Returns when it was made, or when it could not be. The table says which.
-    fn deliver_now(&self, hint: &Hint) -> impl Future<Output = ()> + Send;
+    fn deliver_now(&self, task: &DeliveryTask) -> impl Future<Output = ()> + Send;
 }
 
 /// A page of a shard of the `due` index, in the order of time.
@@ -251,39 +251,39 @@ pub trait DueIndex {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Takes hints that there may be work. The table decides whether there is.
+/// Takes tasks that there may be work. The table decides whether there is.
 ///
 /// The queue hands them back by turns to the customers whose they are, so that a busy one
 /// delays its own deliveries and not those of others.
 pub trait DeliveryQueue {
-    /// Hands the hint of a customer's delivery back after the delay, at most 900 s.
+    /// Hands the task of a customer's delivery back after the delay, at most 900 s.
     fn send(
         &self,
         customer: &CustomerId,
-        hint: &Hint,
+        task: &DeliveryTask,
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`] hints in one call, on the fast lane. Gives
+    /// The same for up to [`MAX_QUEUE_BATCH`] tasks in one call, on the fast queue. Gives
     /// those that the queue refused while it took the others.
     fn send_batch(
         &self,
-        hints: &[Outgoing<'_>],
+        tasks: &[Outgoing<'_>],
     ) -> impl Future<Output = Result<Vec<Refused>, QueueError>> + Send;
 }
 
-/// A hint on its way to the queue.
+/// A task on its grant to the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outgoing<'a> {
     /// Whose delivery it is for.
     pub customer: &'a CustomerId,
-    /// The hint.
-    pub hint: Hint,
+    /// The task.
+    pub task: DeliveryTask,
     /// For how long the queue keeps it, at most [`MAX_QUEUE_DELAY`].
     pub delay: Duration,
 }
 
-/// A hint of a batch that the queue did not take.
+/// A task of a batch that the queue did not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Its place in the batch, from 0.
@@ -292,10 +292,10 @@ pub struct Refused {
     pub code: String,
 }
 
-/// The most hints that the queue takes in one call (SQS `SendMessageBatch`).
+/// The most tasks that the queue takes in one call (SQS `SendMessageBatch`).
 pub const MAX_QUEUE_BATCH: usize = 10;
 
-/// The longest delay that the queue can keep a hint for (SQS: `DelaySeconds` ≤ 900).
+/// The longest delay that the queue can keep a task for (SQS: `DelaySeconds` ≤ 900).
 pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// Where the wrapped data key is kept.
@@ -325,16 +325,16 @@ pub trait KeyService {
 }
 
 /// Tells operational events to whoever listens.
-pub trait Announcer {
-    /// Tells at most [`MAX_ANNOUNCED`] events. Telling one twice does no harm.
-    fn announce(
+pub trait OperationalEventPublisher {
+    /// Tells at most [`MAX_PUBLISHED`] events. Telling one twice does no harm.
+    fn publish(
         &self,
         events: &[OperationalEvent],
-    ) -> impl Future<Output = Result<(), AnnounceError>> + Send;
+    ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
 /// The most events that the bus takes in one call (EventBridge `PutEvents`).
-pub const MAX_ANNOUNCED: usize = 10;
+pub const MAX_PUBLISHED: usize = 10;
 
 /// Tells the time.
 pub trait Clock {

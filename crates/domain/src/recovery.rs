@@ -63,7 +63,7 @@ pub struct Recovery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryKind {
     /// Deliveries that the subscription is owed, with one of these statuses.
-    Recover(OwedStatuses),
+    Recover(UndeliveredStatuses),
     /// The customer's messages: those that the subscription wants now and never had.
     Replay,
 }
@@ -83,7 +83,7 @@ impl RecoveryKind {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "camelCase")]
-pub enum OwedStatus {
+pub enum UndeliveredStatus {
     /// It was given up.
     Failed,
     /// It was kept while the subscription was paused or disabled.
@@ -92,16 +92,16 @@ pub enum OwedStatus {
 
 /// One or both of these statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwedStatuses {
+pub enum UndeliveredStatuses {
     /// One of them.
-    Only(OwedStatus),
+    Only(UndeliveredStatus),
     /// Both.
     Both,
 }
 
-impl OwedStatuses {
+impl UndeliveredStatuses {
     /// From a list that is neither empty nor names one twice.
-    pub fn from_list(list: &[OwedStatus]) -> Option<Self> {
+    pub fn from_list(list: &[UndeliveredStatus]) -> Option<Self> {
         match *list {
             [only] => Some(Self::Only(only)),
             [one, other] if one != other => Some(Self::Both),
@@ -110,18 +110,18 @@ impl OwedStatuses {
     }
 
     /// As a list.
-    pub fn to_list(self) -> Vec<OwedStatus> {
+    pub fn to_list(self) -> Vec<UndeliveredStatus> {
         match self {
             Self::Only(only) => vec![only],
-            Self::Both => vec![OwedStatus::Failed, OwedStatus::Held],
+            Self::Both => vec![UndeliveredStatus::Failed, UndeliveredStatus::Held],
         }
     }
 
     /// Whether a delivery's status is one of them.
     pub fn contain(self, status: DeliveryStatus) -> bool {
         let owed = match status {
-            DeliveryStatus::Failed(_) => OwedStatus::Failed,
-            DeliveryStatus::Held => OwedStatus::Held,
+            DeliveryStatus::Failed(_) => UndeliveredStatus::Failed,
+            DeliveryStatus::Held => UndeliveredStatus::Held,
             DeliveryStatus::Pending | DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
                 return false;
             }
@@ -314,15 +314,15 @@ mod tests {
     #[test]
     fn what_is_owed_is_failed_or_held() {
         let failed = DeliveryStatus::Failed(FailureReason::EndpointGone);
-        let list = |list: &[OwedStatus]| OwedStatuses::from_list(list);
-        let (fail, hold) = (OwedStatus::Failed, OwedStatus::Held);
+        let list = |list: &[UndeliveredStatus]| UndeliveredStatuses::from_list(list);
+        let (fail, hold) = (UndeliveredStatus::Failed, UndeliveredStatus::Held);
         assert_eq!(list(&[]), None);
         assert_eq!(list(&[fail, fail]), None);
         let both = list(&[hold, fail]).unwrap();
         assert!(both.contain(failed) && both.contain(DeliveryStatus::Held));
         let one = list(&[fail]).unwrap();
         assert!(one.contain(failed) && !one.contain(DeliveryStatus::Held));
-        assert_eq!(OwedStatuses::from_list(&one.to_list()), Some(one));
+        assert_eq!(UndeliveredStatuses::from_list(&one.to_list()), Some(one));
         for status in [
             DeliveryStatus::Pending,
             DeliveryStatus::Succeeded,

@@ -1,9 +1,9 @@
 //! Sending a delivery again, because somebody asks for it.
 //!
-//! The delivery is made pending **before** its hint is queued: a hint that came first
+//! The delivery is made pending **before** its task is queued: a task that came first
 //! would find it ended and be dropped. The write puts it into the `due` index, so that
 //! the sweep finds what a crash in between, or a queue that takes nothing, left without a
-//! hint.
+//! task.
 
 use futures_util::future::try_join_all;
 
@@ -65,10 +65,10 @@ where
             return Err(ResendError::NotActive(id.subscription));
         }
         let mut reopened = reopening.reopened();
-        if self.table.reopen(&reopening).await? == WriteOutcome::Overtaken {
+        if self.table.reopen(&reopening).await? == WriteOutcome::Conflict {
             // Or it was this very write, whose first answer was lost.
             let (stored, _) = self.load(id).await?;
-            if stored.hint_to_begin_again() != Some(reopening.due().hint) {
+            if stored.resend_task() != Some(reopening.due().task) {
                 return Err(ResendError::Conflict(*id));
             }
             reopened = stored;
@@ -85,22 +85,22 @@ where
         found.ok_or(ResendError::NotFound(*id))
     }
 
-    /// Queues the hints of entries that the `due` index has. What the queue does not take
+    /// Queues the tasks of entries that the `due` index has. What the queue does not take
     /// is left to the next sweep.
     pub(crate) async fn ask_for_attempts(&self, entries: &[Due]) -> Result<(), StoreError> {
         for batch in entries.chunks(MAX_QUEUE_BATCH) {
             let now = self.clock.now();
-            let hints: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
-            let not_taken: Vec<_> = match self.queue.send_batch(&hints).await {
+            let tasks: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
+            let not_taken: Vec<_> = match self.queue.send_batch(&tasks).await {
                 Ok(refused) => refused
                     .iter()
                     .map(|refused| &batch[refused.index])
                     .collect(),
                 Err(_) => batch.iter().collect(),
             };
-            // Overtaken means that somebody has seen to it since.
+            // Conflict means that somebody has seen to it since.
             let swept = not_taken.into_iter().map(|due| {
-                let next_sweep = due.hint.due_at.unwrap_or(now);
+                let next_sweep = due.task.due_at.unwrap_or(now);
                 self.table.postpone(due, next_sweep)
             });
             try_join_all(swept).await?;

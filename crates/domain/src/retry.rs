@@ -79,7 +79,7 @@ pub enum RetryPolicyError {
 
 /// What share of the greatest jitter lengthens a delay: 0 to 1.
 ///
-/// It spreads deliveries that failed together, and tells apart the hints of two runs
+/// It spreads deliveries that failed together, and tells apart the tasks of two runs
 /// that overlapped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter(f64);

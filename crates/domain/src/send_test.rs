@@ -4,7 +4,7 @@
 //! a paused subscription too, and nobody is owed it when it fails. All else is as for any
 //! other: it is recorded before it is requested, and the request is made by the same function.
 //!
-//! The hint is queued **before** the delivery is recorded, for a while after the attempt that
+//! The task is queued **before** the delivery is recorded, for a while after the attempt that
 //! is asked for at once: whatever fails in between, the delivery does not stay pending.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use crate::delivery::{Delivery, DeliveryStatus, Hint};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask};
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload};
@@ -101,12 +101,12 @@ where
             next_attempt_at: None,
             expires_at: now + self.retention,
         };
-        let hint = Hint::first(delivery.id);
+        let task = DeliveryTask::first(delivery.id);
         self.queue
-            .send(&delivery.customer_id, &hint, ASK_AGAIN_AFTER)
+            .send(&delivery.customer_id, &task, ASK_AGAIN_AFTER)
             .await?;
         self.table.record_call(&message, &delivery).await?;
-        self.deliverer.deliver_now(&hint).await;
+        self.deliverer.deliver_now(&task).await;
         let (delivery, _) = self.table.load(&delivery.id).await?.ok_or_else(not_found)?;
         Ok(delivery)
     }

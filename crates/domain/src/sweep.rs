@@ -1,8 +1,8 @@
-//! The minute's sweep: sends the hints of deliveries whose long wait is over, and those
+//! The minute's sweep: sends the tasks of deliveries whose long wait is over, and those
 //! that were lost.
 //!
-//! A hint is sent **before** its entry is postponed: a sweep that dies in between repeats
-//! hints, and the guard of [`crate::deliver`] absorbs them. It also absorbs what two sweeps
+//! A task is sent **before** its entry is postponed: a sweep that dies in between repeats
+//! tasks, and the guard of [`crate::deliver`] absorbs them. It also absorbs what two sweeps
 //! that overlap both send; so that they seldom do, one ends within its minute and leaves
 //! the rest to the next.
 
@@ -31,9 +31,9 @@ pub enum SweepError {
 /// What a sweep has done.
 #[derive(Debug, Default)]
 pub struct SweepReport {
-    /// Hints that were sent.
+    /// Tasks that were sent.
     pub queued: u64,
-    /// Those of them whose attempt was overdue: an earlier hint was lost, or is still waiting.
+    /// Those of them whose attempt was overdue: an earlier task was lost, or is still waiting.
     pub overdue: u64,
     /// How long the oldest entry that was found had waited for a sweep; `None` when there
     /// was none.
@@ -49,7 +49,7 @@ pub struct SweepReport {
 pub struct Sweep<T, Q, C> {
     /// The `due` index.
     pub table: T,
-    /// Where hints go.
+    /// Where tasks go.
     pub queue: Q,
     /// Who tells the time.
     pub clock: C,
@@ -101,14 +101,14 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
         }
     }
 
-    /// Sends a batch of hints, and postpones the entries of those that the queue took.
+    /// Sends a batch of tasks, and postpones the entries of those that the queue took.
     async fn send(&self, batch: &[Due], report: &mut SweepReport) -> Result<(), SweepError> {
         let now = self.clock.now();
-        let hints: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
+        let tasks: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
         let lag = batch.iter().map(|due| now.since(due.sweep_at)).max();
         report.lag = report.lag.max(lag);
         // What is refused stays where it is, for the next sweep.
-        let refused = self.queue.send_batch(&hints).await?;
+        let refused = self.queue.send_batch(&tasks).await?;
         let taken = |index| refused.iter().all(|refused| refused.index != index);
         let sent: Vec<_> = (0..)
             .zip(batch)
@@ -120,7 +120,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
         let postponed = sent
             .into_iter()
             .map(|due| self.table.postpone(due, due.sweep_again_at(now)));
-        // Overtaken means that an attempt was recorded since: its own entry counts.
+        // Conflict means that an attempt was recorded since: its own entry counts.
         let results = join_all(postponed).await;
         let failures = results.into_iter().filter_map(Result::err);
         report.failures.extend(failures.map(SweepError::from));

@@ -18,7 +18,7 @@ use webhooks_domain::lists::{
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{DeliveryStore, Place};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_testkit::{World, samples};
+use webhooks_testkit::{InMemoryBackend, samples};
 
 const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 const CANCELLED: DeliveryStatus = DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted);
@@ -77,7 +77,7 @@ fn second(second: u64) -> Timestamp {
     samples::NOW + Duration::from_secs(second)
 }
 
-fn make(world: &World, wishes: &[Wish]) -> Vec<Made> {
+fn make(backend: &InMemoryBackend, wishes: &[Wish]) -> Vec<Made> {
     let mut made = Vec::new();
     for (number, (is_acme, is_order, at, fates)) in wishes.iter().enumerate() {
         let customer = if *is_acme { "acme" } else { "bolt" };
@@ -91,14 +91,14 @@ fn make(world: &World, wishes: &[Wish]) -> Vec<Made> {
             ..samples::message(customer, &number.to_string())
         };
         let at = second(*at);
-        world.record_message(message.clone(), at);
+        backend.record_message(message.clone(), at);
         for (number, &fate) in (1..).zip(fates) {
             let delivery = Delivery {
                 created_at: at,
                 ..samples::delivery(&message, samples::subscription_id(number))
             };
             let id = delivery.id;
-            meet(world, message.clone(), delivery, fate);
+            meet(backend, message.clone(), delivery, fate);
             made.push(Made {
                 id,
                 customer,
@@ -111,16 +111,16 @@ fn make(world: &World, wishes: &[Wish]) -> Vec<Made> {
     made
 }
 
-fn meet(world: &World, message: Message, delivery: Delivery, fate: Fate) {
+fn meet(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: Fate) {
     let id = delivery.id;
     let status = match fate {
         Fate::Held => DeliveryStatus::Held,
         _ => DeliveryStatus::Pending,
     };
-    world.record_call(message, Delivery { status, ..delivery });
+    backend.record_call(message, Delivery { status, ..delivery });
     let record = |verdict| {
         let attempt = samples::failed_attempt(1);
-        let recorded = world.record(&id, &attempt, &verdict).now_or_never();
+        let recorded = backend.record(&id, &attempt, &verdict).now_or_never();
         recorded.unwrap().unwrap();
     };
     match fate {
@@ -128,7 +128,7 @@ fn meet(world: &World, message: Message, delivery: Delivery, fate: Fate) {
         Fate::Succeeded => record(Verdict::Ended(DeliveryStatus::Succeeded)),
         Fate::Failed => record(Verdict::Ended(FAILED)),
         Fate::Cancelled => {
-            let settled = world.settle(&id, 0, CANCELLED).now_or_never();
+            let settled = backend.settle(&id, 0, CANCELLED).now_or_never();
             settled.unwrap().unwrap();
         }
         Fate::FailedOnce => record(Verdict::Retry(NextAttempt {
@@ -163,9 +163,9 @@ fn pattern(text: &str) -> EventTypePattern {
     text.to_owned().try_into().unwrap()
 }
 
-fn lists(world: &World) -> Lists<World> {
+fn lists(backend: &InMemoryBackend) -> Lists<InMemoryBackend> {
     Lists {
-        table: world.clone(),
+        table: backend.clone(),
     }
 }
 
@@ -215,13 +215,13 @@ proptest! {
         limit in 1_u32..8,
         undelivered in any::<bool>(),
     ) {
-        let world = World::default();
-        let made = make(&world, &wishes);
+        let backend = InMemoryBackend::default();
+        let made = make(&backend, &wishes);
         let subscription = samples::subscription_id(1);
         let which = if undelivered { Which::Undelivered } else { Which::All };
         let listed = all_pages(limit, |page| {
             let page = PageOf { since: times.0, until: times.1, ..page };
-            let lists = lists(&world);
+            let lists = lists(&backend);
             let listed = lists.deliveries(&subscription, which, &filter, &page).now_or_never();
             listed.unwrap().unwrap()
         });
@@ -245,12 +245,12 @@ proptest! {
         times in times(),
         limit in 1_u32..8,
     ) {
-        let world = World::default();
-        let made = make(&world, &wishes);
+        let backend = InMemoryBackend::default();
+        let made = make(&backend, &wishes);
         let customer = samples::customer("acme");
         let listed = all_pages(limit, |page| {
             let page = PageOf { since: times.0, until: times.1, ..page };
-            let lists = lists(&world);
+            let lists = lists(&backend);
             let listed = lists.customer_deliveries(&customer, &filter, &page).now_or_never();
             listed.unwrap().unwrap()
         });
@@ -273,13 +273,13 @@ proptest! {
         times in times(),
         limit in 1_u32..8,
     ) {
-        let world = World::default();
-        make(&world, &wishes);
+        let backend = InMemoryBackend::default();
+        make(&backend, &wishes);
         let customer = samples::customer("acme");
         let wanted = orders_only.then(|| pattern("order.*"));
         let listed = all_pages(limit, |page| {
             let page = PageOf { since: times.0, until: times.1, ..page };
-            let lists = lists(&world);
+            let lists = lists(&backend);
             let listed = lists.messages(&customer, wanted.as_ref(), &page).now_or_never();
             listed.unwrap().unwrap()
         });
@@ -301,8 +301,8 @@ fn many(count: u64) -> Vec<Wish> {
 
 #[test]
 fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
-    let world = World::default();
-    make(&world, &many(u64::from(MAX_LOOKED_AT) + 1));
+    let backend = InMemoryBackend::default();
+    make(&backend, &many(u64::from(MAX_LOOKED_AT) + 1));
     let none = DeliveryFilter {
         status: Some(StatusFilter::Succeeded),
         event_type: None,
@@ -313,7 +313,7 @@ fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
         after,
         limit: 1,
     };
-    let lists = lists(&world);
+    let lists = lists(&backend);
     let subscription = samples::subscription_id(1);
     let listed = |after| {
         let page = page(after);
@@ -347,9 +347,9 @@ fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
 
 #[test]
 fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let made = make(
-        &world,
+        &backend,
         &[
             (false, true, 3, vec![Fate::NeverTried; 3]),
             (true, true, 2, vec![Fate::NeverTried]),
@@ -370,7 +370,7 @@ fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
     };
     let customer = samples::customer("acme");
     let filter = DeliveryFilter::default();
-    let lists = lists(&world);
+    let lists = lists(&backend);
     let listed = lists.customer_deliveries(&customer, &filter, &page);
     let listed = listed.now_or_never().unwrap().unwrap();
     let ids: Vec<_> = listed.found.iter().map(|delivery| delivery.id).collect();

@@ -11,13 +11,13 @@ use webhooks_domain::look_up::{LookUp, LookUpError, Page};
 use webhooks_domain::message::Payload;
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-31T09:30:00Z","detail":{"customerId":"acme","total":12345678901234567890}}"#;
 
-fn look_up(world: &World) -> LookUp<World> {
+fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
     LookUp {
-        directory: world.clone(),
+        directory: backend.clone(),
         reader: EventReader {
             operator: None,
             customer_id: "/detail/customerId".parse().unwrap(),
@@ -27,12 +27,12 @@ fn look_up(world: &World) -> LookUp<World> {
     }
 }
 
-fn insert(world: &World, subscription: &Subscription) {
-    world.store_subscription(subscription);
+fn insert(backend: &InMemoryBackend, subscription: &Subscription) {
+    backend.store_subscription(subscription);
 }
 
-fn run(world: &World, input: &str) -> Result<Page, LookUpError> {
-    look_up(world).run(input).now_or_never().unwrap()
+fn run(backend: &InMemoryBackend, input: &str) -> Result<Page, LookUpError> {
+    look_up(backend).run(input).now_or_never().unwrap()
 }
 
 /// What the workflow passes back for the next page.
@@ -51,17 +51,17 @@ fn wants(subscription: Subscription, pattern: &str) -> Subscription {
 
 #[test]
 fn only_what_wants_the_event_is_found() {
-    let world = World::default();
-    insert(&world, &wants(samples::subscription("acme", 1), "order.*"));
+    let backend = InMemoryBackend::default();
+    insert(&backend, &wants(samples::subscription("acme", 1), "order.*"));
     insert(
-        &world,
+        &backend,
         &wants(samples::subscription("acme", 2), "invoice.*"),
     );
-    insert(&world, &wants(samples::subscription("bolt", 3), "*"));
+    insert(&backend, &wants(samples::subscription("bolt", 3), "*"));
     let filter = |pattern: &str| Some(Filter::parse(pattern).unwrap());
     let base = samples::subscription("acme", 4);
     insert(
-        &world,
+        &backend,
         &Subscription {
             filter: filter(r#"{"total":[{"numeric":[">",5]}]}"#),
             ..base
@@ -69,7 +69,7 @@ fn only_what_wants_the_event_is_found() {
     );
     let base = samples::subscription("acme", 5);
     insert(
-        &world,
+        &backend,
         &Subscription {
             filter: filter(r#"{"total":[{"numeric":["<",5]}]}"#),
             ..base
@@ -77,7 +77,7 @@ fn only_what_wants_the_event_is_found() {
     );
     let base = samples::subscription("acme", 6);
     insert(
-        &world,
+        &backend,
         &Subscription {
             status: SubscriptionStatus::Paused,
             payload_format: PayloadFormat::Event,
@@ -85,7 +85,7 @@ fn only_what_wants_the_event_is_found() {
         },
     );
 
-    let page = run(&world, EVENT).unwrap();
+    let page = run(&backend, EVENT).unwrap();
     let found: Vec<_> = page
         .subscriptions
         .iter()
@@ -107,17 +107,17 @@ fn only_what_wants_the_event_is_found() {
 
 #[test]
 fn a_message_is_recorded_when_its_customer_has_any_subscription() {
-    let world = World::default();
-    insert(&world, &samples::subscription("bolt", 1));
-    let stranger = run(&world, EVENT).unwrap();
+    let backend = InMemoryBackend::default();
+    insert(&backend, &samples::subscription("bolt", 1));
+    let stranger = run(&backend, EVENT).unwrap();
     assert!(!stranger.record);
 
     let paused = Subscription {
         status: SubscriptionStatus::Paused,
         ..samples::subscription("acme", 2)
     };
-    insert(&world, &wants(paused, "invoice.*"));
-    let unwanted = run(&world, EVENT).unwrap();
+    insert(&backend, &wants(paused, "invoice.*"));
+    let unwanted = run(&backend, EVENT).unwrap();
     assert!(unwanted.record && unwanted.subscriptions.is_empty());
     assert_eq!(unwanted.cursor, None);
 
@@ -125,30 +125,30 @@ fn a_message_is_recorded_when_its_customer_has_any_subscription() {
         cursor: Some(samples::subscription_id(0)),
         ..unwanted
     };
-    let later = run(&world, &next_input(&after_all)).unwrap();
+    let later = run(&backend, &next_input(&after_all)).unwrap();
     assert!(!later.record, "an earlier page has recorded it");
 
-    insert(&world, &samples::subscription("acme", 3));
-    assert!(run(&world, EVENT).unwrap().record);
-    let later = run(&world, &next_input(&after_all)).unwrap();
+    insert(&backend, &samples::subscription("acme", 3));
+    assert!(run(&backend, EVENT).unwrap().record);
+    let later = run(&backend, &next_input(&after_all)).unwrap();
     assert!(later.record, "there is a call to record");
 }
 
 #[test]
 fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
-    let world = World::default();
-    world.plant([Fault::Before]);
+    let backend = InMemoryBackend::default();
+    backend.plant([Fault::Before]);
     assert_eq!(
-        run(&world, EVENT).unwrap_err().error_type(),
+        run(&backend, EVENT).unwrap_err().error_type(),
         "StoreUnavailable"
     );
     let without_customer = EVENT.replace("customerId", "customer");
     assert_eq!(
-        run(&world, &without_customer).unwrap_err().error_type(),
+        run(&backend, &without_customer).unwrap_err().error_type(),
         "MissingCustomerId"
     );
     assert_eq!(
-        run(&world, r#"{"payload":{},"cursor":"x"}"#)
+        run(&backend, r#"{"payload":{},"cursor":"x"}"#)
             .unwrap_err()
             .error_type(),
         "DetailNotAnObject"
@@ -157,24 +157,24 @@ fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
 
 #[test]
 fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     for number in 0..150 {
-        insert(&world, &samples::subscription("acme", number));
+        insert(&backend, &samples::subscription("acme", number));
     }
-    let page = run(&world, EVENT).unwrap();
+    let page = run(&backend, EVENT).unwrap();
     let next = |payload: &Payload| {
         let cursor = page.cursor;
         serde_json::json!({ "payload": payload, "cursor": cursor }).to_string()
     };
-    let error_type = |input: &str| run(&world, input).unwrap_err().error_type();
+    let error_type = |input: &str| run(&backend, input).unwrap_err().error_type();
 
     // What it may hold is an event, and its message is the one that the event makes.
-    let later = run(&world, &next(&page.message.payload)).unwrap();
+    let later = run(&backend, &next(&page.message.payload)).unwrap();
     assert_eq!(later.message, page.message);
     assert_eq!(page.subscriptions.len() + later.subscriptions.len(), 150);
     let other = EVENT.replace("acme", "bolt");
-    let others = run(&world, &next(&Payload::new(&other))).unwrap();
-    assert_eq!(others.message.id, run(&world, &other).unwrap().message.id);
+    let others = run(&backend, &next(&Payload::new(&other))).unwrap();
+    assert_eq!(others.message.id, run(&backend, &other).unwrap().message.id);
 
     // Anything else is refused by the rules for events.
     let bad = EVENT.replace("customerId", "customer");
@@ -191,7 +191,7 @@ fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
 
 #[test]
 fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let values = vec!["1"; 100_000].join(",");
     let event = EVENT.replace(r#""total""#, &format!(r#""values":[{values}],"total""#));
     // Half of them look at each value: about 200,000 steps.
@@ -199,7 +199,7 @@ fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
         let filter = Filter::parse(&format!(r#"{{"values":[{}]}}"#, number % 2)).unwrap();
         let base = samples::subscription("acme", number);
         insert(
-            &world,
+            &backend,
             &Subscription {
                 filter: Some(filter),
                 ..base
@@ -208,7 +208,7 @@ fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
     }
     let (mut found, mut pages, mut input) = (0, 0, event);
     loop {
-        let page = run(&world, &input).unwrap();
+        let page = run(&backend, &input).unwrap();
         found += page.subscriptions.len();
         pages += 1;
         if page.cursor.is_none() {
@@ -228,17 +228,17 @@ proptest! {
         wanting in proptest::collection::btree_set(0..2_000_u128, 0..450),
         others in proptest::collection::btree_set(2_000..4_000_u128, 0..450),
     ) {
-        let world = World::default();
+        let backend = InMemoryBackend::default();
         for &number in &wanting {
-            insert(&world, &samples::subscription("acme", number));
+            insert(&backend, &samples::subscription("acme", number));
         }
         for &number in &others {
-            insert(&world, &wants(samples::subscription("acme", number), "other"));
+            insert(&backend, &wants(samples::subscription("acme", number), "other"));
         }
         let mut found = Vec::new();
         let mut input = EVENT.to_owned();
         loop {
-            let page = run(&world, &input).unwrap();
+            let page = run(&backend, &input).unwrap();
             prop_assert!(page.subscriptions.len() <= 100);
             found.extend(page.subscriptions.iter().map(|found| found.id));
             if page.cursor.is_none() {
@@ -254,35 +254,35 @@ proptest! {
 /// What is wrong with one subscription hides no other, and its own delivery is recorded.
 #[test]
 fn a_subscription_that_cannot_be_read_stops_no_other() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let customer = samples::customer("acme");
     for number in 1..=4 {
         let wanted = if number == 3 { "invoice.*" } else { "order.*" };
         insert(
-            &world,
+            &backend,
             &wants(samples::subscription("acme", number), wanted),
         );
     }
     let id = samples::subscription_id;
-    world.break_subscription(&customer, id(1), "url");
-    world.break_subscription(&customer, id(3), "secret");
-    let found = |world: &World| -> Vec<_> {
-        let page = run(world, EVENT).unwrap();
+    backend.break_subscription(&customer, id(1), "url");
+    backend.break_subscription(&customer, id(3), "secret");
+    let found = |backend: &InMemoryBackend| -> Vec<_> {
+        let page = run(backend, EVENT).unwrap();
         page.subscriptions.iter().map(|found| found.id).collect()
     };
-    assert_eq!(found(&world), [id(1), id(2), id(4)]);
+    assert_eq!(found(&backend), [id(1), id(2), id(4)]);
     // What it wants cannot be told: its delivery is recorded, and fails.
-    world.break_subscription(&customer, id(3), "eventTypes");
-    assert_eq!(found(&world), [id(1), id(2), id(3), id(4)]);
+    backend.break_subscription(&customer, id(3), "eventTypes");
+    assert_eq!(found(&backend), [id(1), id(2), id(3), id(4)]);
 
     // A filter that was stored under other rules.
     let filter = Filter::from_stored("{".to_owned());
     insert(
-        &world,
+        &backend,
         &Subscription {
             filter: Some(filter),
             ..samples::subscription("acme", 5)
         },
     );
-    assert_eq!(found(&world).last(), Some(&id(5)));
+    assert_eq!(found(&backend).last(), Some(&id(5)));
 }

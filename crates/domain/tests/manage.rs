@@ -21,15 +21,15 @@ use webhooks_domain::quota::Quota;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
-type TestManage = Manage<World, Vault<World, World, World>, World>;
+type TestManage = Manage<InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>;
 
-fn manage(world: &World) -> TestManage {
+fn manage(backend: &InMemoryBackend) -> TestManage {
     Manage {
-        table: world.clone(),
-        vault: Vault::new(world.clone(), world.clone(), world.clone()),
-        clock: world.clone(),
+        table: backend.clone(),
+        vault: Vault::new(backend.clone(), backend.clone(), backend.clone()),
+        clock: backend.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
         request_timeout: "15".parse().unwrap(),
@@ -66,8 +66,8 @@ const PAUSE: &str = r#"{"status":"paused"}"#;
 
 #[test]
 fn what_is_created_can_be_read_and_its_secret_opens() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, secret) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let read = manage
@@ -76,7 +76,7 @@ fn what_is_created_can_be_read_and_its_secret_opens() {
         .unwrap()
         .unwrap();
     assert_eq!(read, created);
-    let opened = manage.vault.open_all(&read, world.now()).now_or_never();
+    let opened = manage.vault.open_all(&read, backend.now()).now_or_never();
     assert_eq!(opened.unwrap().unwrap(), [secret]);
     let strangers = manage
         .show(&samples::customer("bolt"), &created.id)
@@ -101,7 +101,7 @@ fn a_field_that_is_named_twice_is_refused() {
 
 #[test]
 fn what_is_required_is_named() {
-    let manage = manage(&World::default());
+    let manage = manage(&InMemoryBackend::default());
     for (body, field) in [
         (r#"{"eventTypes":["*"]}"#, "url"),
         (r#"{"url":"https://example.com/"}"#, "eventTypes"),
@@ -115,8 +115,8 @@ fn what_is_required_is_named() {
 
 #[test]
 fn a_change_leaves_what_it_does_not_name() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let update = |body: &str| {
@@ -141,8 +141,8 @@ fn a_change_leaves_what_it_does_not_name() {
 
 #[test]
 fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let with = |timeout: &str| BODY.replacen('{', &format!(r#"{{"timeoutSeconds":{timeout},"#), 1);
     let refused = create(&manage, &with("16")).unwrap_err().to_string();
     assert_eq!(
@@ -173,8 +173,8 @@ fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
 /// A policy was accepted while the stack kept deliveries for longer.
 #[test]
 fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let policy = r#"{"retryPolicy":{"schedule":[0,604800,604800,604800]},"#;
     let (created, _) = create(&manage, &BODY.replacen('{', policy, 1)).unwrap();
     let forgetful = TestManage {
@@ -197,23 +197,23 @@ fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
 }
 
 /// A subscription of which something was seen: its endpoint fails.
-fn failing(world: &World, manage: &TestManage) -> Subscription {
+fn failing(backend: &InMemoryBackend, manage: &TestManage) -> Subscription {
     let (created, _) = create(manage, BODY).unwrap();
     let health = Health {
-        failing_since: Some(world.now()),
+        failing_since: Some(backend.now()),
         ..Health::default()
     };
-    let written = world.change_health(&created, &health).now_or_never();
+    let written = backend.change_health(&created, &health).now_or_never();
     assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
     Subscription { health, ..created }
 }
 
 #[test]
 fn a_change_that_is_refused_changes_nothing() {
-    let world = World::default();
-    let manage = manage(&world);
-    let failing = failing(&world, &manage);
-    let disabled = world.disable(&failing, DisabledReason::Failing, world.now());
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
+    let failing = failing(&backend, &manage);
+    let disabled = backend.disable(&failing, DisabledReason::Failing, backend.now());
     disabled.now_or_never().unwrap().unwrap();
     let (customer, id) = (&failing.customer_id, &failing.id);
     let show = || manage.show(customer, id).now_or_never().unwrap().unwrap();
@@ -232,9 +232,9 @@ fn a_change_that_is_refused_changes_nothing() {
 
 #[test]
 fn to_enable_what_is_active_forgets_what_was_seen_too() {
-    let world = World::default();
-    let manage = manage(&world);
-    let failing = failing(&world, &manage);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
+    let failing = failing(&backend, &manage);
     let (customer, id) = (&failing.customer_id, &failing.id);
     let update = |body| {
         let updated = manage.update(customer, id, &Precondition::None, change(body));
@@ -248,21 +248,21 @@ fn to_enable_what_is_active_forgets_what_was_seen_too() {
 
 #[test]
 fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
-    let now = world.now();
+    let now = backend.now();
     let failing = Health {
         failing_since: Some(now),
         ..Health::default()
     };
-    let written = world.change_health(&created, &failing).now_or_never();
+    let written = backend.change_health(&created, &failing).now_or_never();
     assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
     let read = Subscription {
         health: failing,
         ..created.clone()
     };
-    let disabled = world.disable(&read, DisabledReason::Failing, now);
+    let disabled = backend.disable(&read, DisabledReason::Failing, now);
     assert_eq!(
         disabled.now_or_never().unwrap().unwrap(),
         WriteOutcome::Written
@@ -287,8 +287,8 @@ fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
 
 #[test]
 fn of_two_changes_at_once_one_is_told() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let stale = Subscription {
@@ -306,14 +306,14 @@ fn of_two_changes_at_once_one_is_told() {
         health: HealthFate::Kept,
         quota: samples::QUOTA,
     };
-    let outcome = world.replace(&replacement).now_or_never().unwrap();
-    assert_eq!(outcome.unwrap(), ReplacementOutcome::Overtaken);
+    let outcome = backend.replace(&replacement).now_or_never().unwrap();
+    assert_eq!(outcome.unwrap(), ReplacementOutcome::Conflict);
 }
 
 #[test]
 fn what_is_deleted_is_gone() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     manage
@@ -336,8 +336,8 @@ fn what_is_deleted_is_gone() {
 
 #[test]
 fn the_same_request_again_gives_what_the_first_has_created() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let first = create_once(&manage, "k1", BODY).unwrap();
     assert!(first.is_new);
     let again = create_once(&manage, "k1", BODY).unwrap();
@@ -362,8 +362,8 @@ fn the_same_request_again_gives_what_the_first_has_created() {
 /// Creates with an idempotency key, deletes, and creates with the same key again.
 #[test]
 fn what_is_created_again_after_a_deletion_is_another_subscription() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let customer = samples::customer("acme");
     let first = create_once(&manage, "k1", BODY).unwrap().subscription;
     let deleted = manage.delete(&customer, &first.id, &Precondition::None);
@@ -385,14 +385,14 @@ fn what_is_created_again_after_a_deletion_is_another_subscription() {
 
 #[test]
 fn a_key_counts_until_its_record_expires() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let first = create_once(&manage, "k1", BODY).unwrap();
-    let end = world.now() + IdempotencyRecord::KEPT;
-    world.set_now(end - Duration::from_secs(1));
+    let end = backend.now() + IdempotencyRecord::KEPT;
+    backend.set_now(end - Duration::from_secs(1));
     let again = create_once(&manage, "k1", BODY).unwrap();
     assert_eq!(again.subscription.id, first.subscription.id);
-    world.set_now(end);
+    backend.set_now(end);
     let later = create_once(&manage, "k1", BODY).unwrap();
     assert!(later.is_new);
     assert_ne!(later.subscription.id, first.subscription.id);
@@ -400,13 +400,13 @@ fn a_key_counts_until_its_record_expires() {
 
 #[test]
 fn what_changes_nothing_is_not_written() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let secret = r#""secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#;
     let body = BODY.replacen('{', &format!("{{{secret}"), 1);
     let (created, _) = create(&manage, &body).unwrap();
     let (customer, id) = (&created.customer_id, &created.id);
-    world.set_now(world.now() + Duration::from_mins(1));
+    backend.set_now(backend.now() + Duration::from_mins(1));
     for same in [
         "{}",
         r#"{"status":"active"}"#,
@@ -422,7 +422,7 @@ fn what_changes_nothing_is_not_written() {
     }
     let changed = manage.update(customer, id, &Precondition::None, change(PAUSE));
     let changed = changed.now_or_never().unwrap().unwrap().subscription;
-    assert_eq!((changed.version, changed.updated_at), (2, world.now()));
+    assert_eq!((changed.version, changed.updated_at), (2, backend.now()));
     let other = BODY.replacen(
         '{',
         r#"{"secret":"whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#,
@@ -440,9 +440,9 @@ fn an_endpoint_with_another_url_or_other_headers_starts_anew() {
         (r#"{"url":"https://example.com/hook"}"#, false),
         (r#"{"description":"d2","maxInFlight":1}"#, false),
     ] {
-        let world = World::default();
-        let manage = manage(&world);
-        let failing = failing(&world, &manage);
+        let backend = InMemoryBackend::default();
+        let manage = manage(&backend);
+        let failing = failing(&backend, &manage);
         let (customer, id) = (&failing.customer_id, &failing.id);
         let updated = manage.update(customer, id, &Precondition::None, change(body));
         let updated = updated.now_or_never().unwrap().unwrap().subscription;
@@ -460,27 +460,27 @@ fn an_endpoint_with_another_url_or_other_headers_starts_anew() {
 /// An attempt at the old URL, which was under way, says nothing of the new one.
 #[test]
 fn what_was_seen_at_the_old_url_is_not_written_to_the_new_one() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (&created.customer_id, &created.id);
     let corrected = change(r#"{"url":"https://example.com/corrected"}"#);
     let updated = manage.update(customer, id, &Precondition::None, corrected);
     updated.now_or_never().unwrap().unwrap();
     let seen = Health {
-        failing_since: Some(world.now()),
+        failing_since: Some(backend.now()),
         ..Health::default()
     };
-    let written = world.change_health(&created, &seen).now_or_never();
-    assert_eq!(written.unwrap().unwrap(), WriteOutcome::Overtaken);
+    let written = backend.change_health(&created, &seen).now_or_never();
+    assert_eq!(written.unwrap().unwrap(), WriteOutcome::Conflict);
 }
 
 #[test]
 fn no_more_subscriptions_than_the_stack_allows() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let manage = TestManage {
         quota: Quota { subscriptions: 2 },
-        ..manage(&world)
+        ..manage(&backend)
     };
     let customer = samples::customer("acme");
     let (first, _) = create(&manage, BODY).unwrap();
@@ -498,21 +498,21 @@ fn no_more_subscriptions_than_the_stack_allows() {
     create(&manage, BODY).unwrap();
 
     // A count that is wrong is corrected where it would refuse.
-    let counted = world.usage(&customer);
-    let drifted = world.correct_usage(&customer, counted, counted + counted);
+    let counted = backend.usage(&customer);
+    let drifted = backend.correct_usage(&customer, counted, counted + counted);
     drifted.now_or_never().unwrap().unwrap();
     let more = TestManage {
         quota: Quota { subscriptions: 3 },
         ..manage
     };
     create(&more, BODY).unwrap();
-    assert_eq!(world.usage(&customer).subscriptions, 3);
+    assert_eq!(backend.usage(&customer).subscriptions, 3);
 }
 
 #[test]
 fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let pair = |n: usize| format!(r#""name-{n:02}":"{}""#, "\u{10348}".repeat(256));
     let with_metadata = |pairs: usize| {
         let pairs: Vec<_> = (0..pairs).map(pair).collect();
@@ -530,7 +530,7 @@ fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
     };
     let are_too_large = |refused| matches!(refused, ManageError::TooLargeTogether { .. });
     assert!(are_too_large(refused));
-    let usage = world.usage(&customer);
+    let usage = backend.usage(&customer);
     assert!(usage.subscriptions > 64, "{usage:?}");
 
     // A change that makes one larger is refused, too, and one that makes it smaller is not.
@@ -551,7 +551,7 @@ fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
     };
     let refused = (0..10).find_map(|n| grow(n).err());
     assert!(are_too_large(refused.unwrap()));
-    assert!(world.usage(&customer).bytes <= Quota::MAX_BYTES);
+    assert!(backend.usage(&customer).bytes <= Quota::MAX_BYTES);
     update(9, r#"{"metadata":null}"#).unwrap();
     grow(8).unwrap();
 }
@@ -559,14 +559,14 @@ fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
 #[test]
 fn a_creation_whose_answer_was_lost_is_found_again_with_its_secret() {
     for fault in [Fault::Before, Fault::After] {
-        let world = World::default();
-        let manage = manage(&world);
+        let backend = InMemoryBackend::default();
+        let manage = manage(&backend);
         // The data key is there; the next effect is the write of the subscription.
         create(&manage, BODY).unwrap();
-        world.plant([fault]);
+        backend.plant([fault]);
         let lost = create_once(&manage, "k1", BODY).unwrap_err();
         assert!(matches!(lost, ManageError::Store(_)), "{lost}");
-        assert!(!world.clear_faults(), "it struck");
+        assert!(!backend.clear_faults(), "it struck");
         let again = create_once(&manage, "k1", BODY).unwrap();
         let customer = samples::customer("acme");
         let secrets = manage.secrets(&customer, &again.subscription.id);
@@ -579,8 +579,8 @@ fn a_creation_whose_answer_was_lost_is_found_again_with_its_secret() {
 
 #[test]
 fn the_secrets_that_sign_are_shown_with_their_ends() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, first) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let rotation = Rotation::parse(br#"{"overlapSeconds":60}"#).unwrap();
@@ -595,16 +595,16 @@ fn the_secrets_that_sign_are_shown_with_their_ends() {
             .map(|active| (active.version, active.secret.expose(), active.expires_at))
             .collect::<Vec<_>>()
     };
-    let end = world.now() + Duration::from_mins(1);
+    let end = backend.now() + Duration::from_mins(1);
     assert_eq!(shown(), [(2, second.clone(), None), (1, first, Some(end))]);
-    world.set_now(end);
+    backend.set_now(end);
     assert_eq!(shown(), [(2, second, None)]);
 }
 
 #[test]
 fn a_change_is_made_to_the_version_that_it_names_only() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (samples::customer("acme"), created.id);
     let version = |number: u64| Precondition::OneOf(vec![number]);
@@ -636,14 +636,14 @@ fn a_change_is_made_to_the_version_that_it_names_only() {
 
 #[test]
 fn what_cannot_be_read_is_listed_as_broken_and_can_be_repaired_or_deleted() {
-    let world = World::default();
-    let manage = manage(&world);
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
     let customer = samples::customer("acme");
     let (first, _) = create(&manage, BODY).unwrap();
     let (second, _) = create(&manage, BODY).unwrap();
     let (good, _) = create(&manage, BODY).unwrap();
-    world.break_subscription(&customer, first.id, "url");
-    world.break_subscription(&customer, second.id, "secret");
+    backend.break_subscription(&customer, first.id, "url");
+    backend.break_subscription(&customer, second.id, "secret");
     let page = manage
         .list(&customer, None, 10)
         .now_or_never()
@@ -679,5 +679,5 @@ fn what_cannot_be_read_is_listed_as_broken_and_can_be_repaired_or_deleted() {
         .unwrap()
         .unwrap();
     assert_eq!((page.subscriptions.len(), page.broken.len()), (2, 0));
-    assert_eq!(world.usage(&customer).subscriptions, 2);
+    assert_eq!(backend.usage(&customer).subscriptions, 2);
 }

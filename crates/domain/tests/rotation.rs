@@ -15,7 +15,7 @@ use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_head
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Fault, SignedRequest, World, samples};
+use webhooks_testkit::{Fault, SignedRequest, InMemoryBackend, samples};
 
 const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const V1A: &str =
@@ -23,18 +23,18 @@ const V1A: &str =
 
 /// One subscription and whoever manages it.
 struct Stage {
-    world: World,
-    manage: Manage<World, Vault<World, World, World>, World>,
+    backend: InMemoryBackend,
+    manage: Manage<InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>,
     created: Subscription,
 }
 
 /// A subscription that was created with this secret.
 fn stage(secret: &str) -> Stage {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let manage = Manage {
-        table: world.clone(),
-        vault: Vault::new(world.clone(), world.clone(), world.clone()),
-        clock: world.clone(),
+        table: backend.clone(),
+        vault: Vault::new(backend.clone(), backend.clone(), backend.clone()),
+        clock: backend.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24 * 90),
         request_timeout: "15".parse().unwrap(),
@@ -46,7 +46,7 @@ fn stage(secret: &str) -> Stage {
     let created = manage.create(&customer, change, None);
     let created = created.now_or_never().unwrap().unwrap().subscription;
     Stage {
-        world,
+        backend,
         manage,
         created,
     }
@@ -79,7 +79,7 @@ impl Stage {
     }
 
     fn opened(&self) -> Vec<String> {
-        let opened = self.opened_at(self.world.now());
+        let opened = self.opened_at(self.backend.now());
         opened.iter().map(Secret::expose).collect()
     }
 }
@@ -127,7 +127,7 @@ fn a_secret_that_signs_is_not_imported_again() {
     stage.rotate("{}").unwrap();
     let import = format!(r#"{{"secret":"{V1}"}}"#);
     assert_eq!(field(stage.rotate(&import)), "secret");
-    stage.world.set_now(samples::NOW + Duration::from_hours(24));
+    stage.backend.set_now(samples::NOW + Duration::from_hours(24));
     stage.rotate(&import).unwrap();
     assert_eq!(stage.opened()[0], V1, "what has expired may come back");
 }
@@ -163,7 +163,7 @@ fn a_patched_secret_is_the_only_one() {
 fn a_rotation_whose_answer_is_lost_leaves_the_secret_before_signing() {
     let stage = stage(V1);
     // Read and write; the data key is in memory.
-    stage.world.plant([Fault::None, Fault::After]);
+    stage.backend.plant([Fault::None, Fault::After]);
     assert!(matches!(stage.rotate("{}"), Err(ManageError::Store(_))));
     assert_eq!(stage.opened()[1], V1);
     stage.rotate("{}").unwrap();
@@ -203,8 +203,8 @@ proptest! {
         let stage = stage(V1);
         let mut receivers = vec![held(&V1.parse().unwrap())];
         for (wait_secs, overlap_secs, kind) in rotations {
-            let now = stage.world.now() + Duration::from_secs(wait_secs);
-            stage.world.set_now(now);
+            let now = stage.backend.now() + Duration::from_secs(wait_secs);
+            stage.backend.set_now(now);
             let kind = kind.map_or_else(String::new, |kind| format!(r#","kind":"{kind}""#));
             match stage.rotate(&format!(r#"{{"overlapSeconds":{overlap_secs}{kind}}}"#)) {
                 Ok((_, secret)) => {
@@ -221,7 +221,7 @@ proptest! {
     }
 }
 
-/// Signs a request at this time, and holds what each receiver makes of it against when its key ends.
+/// WindowSummary a request at this time, and holds what each receiver makes of it against when its key ends.
 fn verify(stage: &Stage, receivers: &[Held], at: Timestamp) -> Result<(), TestCaseError> {
     let (id, body) = (
         MessageId::from_event_id(&stage.created.customer_id, "e"),

@@ -12,12 +12,12 @@ use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::{Overlap, SealedSecret, SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::{Vault, VaultError};
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
-type TestVault = Vault<World, World, World>;
+type TestVault = Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>;
 
-fn vault(world: &World) -> TestVault {
-    Vault::new(world.clone(), world.clone(), world.clone())
+fn vault(backend: &InMemoryBackend) -> TestVault {
+    Vault::new(backend.clone(), backend.clone(), backend.clone())
 }
 
 fn generate(kind: SecretKind) -> Secret {
@@ -35,7 +35,7 @@ fn seal(vault: &TestVault, secret: &Secret) -> SealedSecret {
 
 #[test]
 fn a_sealed_secret_opens_only_where_it_belongs() {
-    let vault = vault(&World::default());
+    let vault = vault(&InMemoryBackend::default());
     let open = |sealed: &SealedSecret, customer: &str, subscription: u128| {
         let id = samples::subscription_id(subscription);
         vault
@@ -81,7 +81,7 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
 /// The same 32 bytes could be either: only the seal says what they are.
 #[test]
 fn a_sealed_secret_opens_as_its_own_kind_only() {
-    let vault = vault(&World::default());
+    let vault = vault(&InMemoryBackend::default());
     let key = generate(SecretKind::V1a);
     let seed = BASE64_STANDARD
         .decode(&key.expose()["whsk_".len()..])
@@ -108,7 +108,7 @@ fn a_sealed_secret_opens_as_its_own_kind_only() {
 #[test]
 fn a_sealed_secret_does_not_show_the_secret() {
     let text = format!("whsec_{}", BASE64_STANDARD.encode([7; 32]));
-    let sealed = seal(&vault(&World::default()), &text.parse().unwrap());
+    let sealed = seal(&vault(&InMemoryBackend::default()), &text.parse().unwrap());
     assert!(!sealed.sealed.windows(8).any(|part| part == [7; 8]));
 }
 
@@ -130,18 +130,18 @@ fn subscription(vault: &TestVault, number: u128) -> Subscription {
 
 #[test]
 fn the_key_service_is_asked_once_in_five_minutes_for_any_number_of_secrets() {
-    let world = World::default();
-    let sealing = vault(&world);
+    let backend = InMemoryBackend::default();
+    let sealing = vault(&backend);
     let subscriptions: Vec<_> = (0..100).map(|n| subscription(&sealing, n)).collect();
     assert_eq!(
-        world.key_service_calls(),
+        backend.key_service_calls(),
         1,
         "all are sealed with one data key"
     );
 
-    let vault = vault(&world);
+    let vault = vault(&backend);
     let open_all = || {
-        let now = world.now();
+        let now = backend.now();
         let opens = subscriptions.iter().map(|one| vault.open_all(one, now));
         let opened = join_all(opens).now_or_never().unwrap();
         let secrets: usize = opened
@@ -151,20 +151,20 @@ fn the_key_service_is_asked_once_in_five_minutes_for_any_number_of_secrets() {
         assert_eq!(secrets, 100 * SealedSecrets::MAX_SIGNING);
     };
     open_all();
-    assert_eq!(world.key_service_calls(), 2);
+    assert_eq!(backend.key_service_calls(), 2);
     let last = Duration::from_millis(1);
-    world.set_now(world.now() + TestVault::DATA_KEY_TTL.saturating_sub(last));
+    backend.set_now(backend.now() + TestVault::DATA_KEY_TTL.saturating_sub(last));
     open_all();
-    assert_eq!(world.key_service_calls(), 2);
-    world.set_now(world.now() + last);
+    assert_eq!(backend.key_service_calls(), 2);
+    backend.set_now(backend.now() + last);
     open_all();
-    assert_eq!(world.key_service_calls(), 3);
+    assert_eq!(backend.key_service_calls(), 3);
 }
 
 #[test]
 fn an_expired_secret_is_not_opened() {
-    let world = World::default();
-    let vault = vault(&world);
+    let backend = InMemoryBackend::default();
+    let vault = vault(&backend);
     let mut subscription = subscription(&vault, 1);
     let spoilt = subscription.secrets.iter().map(|(secret, expires_at)| {
         let sealed = expires_at.map_or_else(|| secret.sealed.clone(), |_| Vec::new());
@@ -189,15 +189,15 @@ fn an_expired_secret_is_not_opened() {
 
 #[test]
 fn two_that_make_the_first_data_key_at_once_agree_on_one() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let secret = generate(SecretKind::V1);
-    let (first, second) = (vault(&world), vault(&world));
+    let (first, second) = (vault(&backend), vault(&backend));
     let sealed = seal(&first, &secret);
     // The second has not seen the first's key when it starts: the insert decides.
     let also_sealed = seal(&second, &secret);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     for sealed in [sealed, also_sealed] {
-        let opened = vault(&world)
+        let opened = vault(&backend)
             .open(&sealed, &customer, &id)
             .now_or_never()
             .unwrap();
@@ -207,9 +207,9 @@ fn two_that_make_the_first_data_key_at_once_agree_on_one() {
 
 #[test]
 fn a_failed_key_service_fails_the_call_and_not_the_next() {
-    let world = World::default();
-    let vault = vault(&world);
-    world.plant([Fault::None, Fault::Before]);
+    let backend = InMemoryBackend::default();
+    let vault = vault(&backend);
+    backend.plant([Fault::None, Fault::Before]);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     let secret = generate(SecretKind::V1);
     let failed = vault
@@ -222,17 +222,17 @@ fn a_failed_key_service_fails_the_call_and_not_the_next() {
 
 #[test]
 fn without_a_data_key_nothing_opens_and_none_is_made() {
-    let world = World::default();
+    let backend = InMemoryBackend::default();
     let sealed = SealedSecret {
         version: 1,
         public_key: None,
         sealed: vec![0; 60],
     };
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
-    let opened = vault(&world)
+    let opened = vault(&backend)
         .open(&sealed, &customer, &id)
         .now_or_never()
         .unwrap();
     assert!(matches!(opened, Err(VaultError::NoDataKey)), "{opened:?}");
-    assert_eq!(world.key_service_calls(), 0);
+    assert_eq!(backend.key_service_calls(), 0);
 }

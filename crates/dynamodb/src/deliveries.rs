@@ -10,7 +10,7 @@ use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, SORT_KEY, delivery_item,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, UNDELIVERED_TO, SORT_KEY, delivery_item,
     message_item, message_partition,
 };
 use crate::store::{
@@ -22,8 +22,8 @@ impl DeliveryStore for DynamoStore {
     /// One call reads both items.
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         const OPERATION: &str = "load delivery";
-        if let Some(gathered) = &self.gathered {
-            return self.load_gathered(gathered, id).await;
+        if let Some(loaders) = &self.loaders {
+            return self.load_batched(loaders, id).await;
         }
         let keys = KeysAndAttributes::builder()
             .consistent_read(true)
@@ -97,7 +97,7 @@ impl DeliveryStore for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
             .expression_attribute_values(":made", number(read.attempts_made()))
-            .expression_attribute_values(":owedTo", owed_to(&read.id))
+            .expression_attribute_values(":undeliveredTo", undelivered_to(&read.id))
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
@@ -118,7 +118,7 @@ impl CallStore for DynamoStore {
 }
 
 /// Enters the `undelivered` index, or stays in it at no cost.
-const OWE: &str = "owedTo = :owedTo";
+const OWE: &str = "undeliveredTo = :undeliveredTo";
 
 /// The condition that a delivery has `:made` attempts. One that has none has no list either, and
 /// then `:made` is not needed, which DynamoDB refuses unless another expression uses it.
@@ -129,7 +129,7 @@ fn has_made(attempts: u32) -> &'static str {
     }
 }
 
-fn owed_to(id: &DeliveryId) -> AttributeValue {
+fn undelivered_to(id: &DeliveryId) -> AttributeValue {
     AttributeValue::S(id.subscription.to_string())
 }
 
@@ -148,8 +148,8 @@ impl DynamoStore {
         let remove = match status {
             DeliveryStatus::Pending => String::new(),
             DeliveryStatus::Held => format!(" REMOVE {due}"),
-            _ if status.is_owed() => format!(" REMOVE nextAttemptAt, {due}"),
-            _ => format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}"),
+            _ if status.is_undelivered() => format!(" REMOVE nextAttemptAt, {due}"),
+            _ => format!(" REMOVE nextAttemptAt, {UNDELIVERED_TO}, {due}"),
         };
         let mut update = self
             .client
@@ -170,9 +170,9 @@ impl DynamoStore {
         if attempts > 0 {
             update = update.expression_attribute_values(":made", number(attempts));
         }
-        if status.is_owed() {
+        if status.is_undelivered() {
             sets.push(OWE);
-            update = update.expression_attribute_values(":owedTo", owed_to(id));
+            update = update.expression_attribute_values(":undeliveredTo", undelivered_to(id));
         }
         if let Some(reason) = status.reason() {
             sets.push("reason = :reason");

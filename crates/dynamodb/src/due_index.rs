@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde::Deserialize;
-use webhooks_domain::delivery::{Delivery, Hint};
+use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
@@ -68,7 +68,7 @@ impl TryFrom<Entry> for Due {
     fn try_from(entry: Entry) -> Result<Self, String> {
         Ok(Self {
             customer: entry.customer_id,
-            hint: Hint::new(
+            task: DeliveryTask::new(
                 entry.key.delivery_id()?,
                 entry.next_attempt,
                 Some(entry.next_attempt_at),
@@ -87,7 +87,7 @@ impl DueIndex for DynamoStore {
         limit: u32,
     ) -> Result<DuePage, StoreError> {
         let start = after.map(|due| {
-            let mut key = to_attributes(&Key::delivery(&due.hint.delivery));
+            let mut key = to_attributes(&Key::delivery(&due.task.delivery));
             key.insert("dueShard".to_owned(), number(shard.number()));
             key.insert("sweepAt".to_owned(), number(due.sweep_at.as_millis()));
             key
@@ -125,7 +125,7 @@ impl DueIndex for DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::delivery(&due.hint.delivery))))
+            .set_key(Some(to_attributes(&Key::delivery(&due.task.delivery))))
             .update_expression("SET sweepAt = :next")
             .condition_expression(format!("sweepAt = :read AND {IN_FORCE}"))
             .expression_attribute_values(NOW, self.now_secs())

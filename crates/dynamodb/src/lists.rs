@@ -51,7 +51,7 @@ const DELIVERIES: Index = Index {
 /// The deliveries that are owed, by subscription. Sparse.
 const UNDELIVERED: Index = Index {
     name: "undelivered",
-    partition: "owedTo",
+    partition: "undeliveredTo",
     time: "createdAt",
     has_expiry: false,
 };
@@ -67,7 +67,7 @@ const MESSAGES: Index = Index {
 /// An entry of `deliveries` or `undelivered`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OwedEntry {
+struct UndeliveredEntry {
     #[serde(flatten)]
     key: Key,
     #[serde(deserialize_with = "stored_event_type")]
@@ -75,10 +75,10 @@ struct OwedEntry {
     created_at: Timestamp,
 }
 
-impl TryFrom<OwedEntry> for DeliveryEntry {
+impl TryFrom<UndeliveredEntry> for DeliveryEntry {
     type Error = String;
 
-    fn try_from(entry: OwedEntry) -> Result<Self, String> {
+    fn try_from(entry: UndeliveredEntry) -> Result<Self, String> {
         Ok(Self {
             id: entry.key.delivery_id()?,
             event_type: entry.event_type,
@@ -203,7 +203,7 @@ impl DeliveryDirectory for DynamoStore {
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
         let partition = format!("{DELIVERY_PREFIX}{subscription}");
         let key = |place: &Place| delivery_key(place.message, subscription);
-        self.index_page::<OwedEntry, _>(&DELIVERIES, partition, key, window, "list deliveries")
+        self.index_page::<UndeliveredEntry, _>(&DELIVERIES, partition, key, window, "list deliveries")
             .await
     }
 
@@ -215,7 +215,7 @@ impl DeliveryDirectory for DynamoStore {
         let key = |place: &Place| delivery_key(place.message, subscription);
         let partition = subscription.to_string();
         let operation = "list what is undelivered";
-        self.index_page::<OwedEntry, _>(&UNDELIVERED, partition, key, window, operation)
+        self.index_page::<UndeliveredEntry, _>(&UNDELIVERED, partition, key, window, operation)
             .await
     }
 

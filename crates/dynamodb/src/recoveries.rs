@@ -12,7 +12,7 @@ use webhooks_domain::ports::{
     StoredMessage, WriteOutcome,
 };
 use webhooks_domain::recovery::{
-    OwedStatus, OwedStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+    UndeliveredStatus, UndeliveredStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -37,7 +37,7 @@ struct RecoveryItem {
     subscription_id: SubscriptionId,
     kind: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    statuses: Vec<OwedStatus>,
+    statuses: Vec<UndeliveredStatus>,
     since: Timestamp,
     until: Timestamp,
     per_second: u32,
@@ -94,7 +94,7 @@ impl TryFrom<RecoveryItem> for Recovery {
     type Error = String;
 
     fn try_from(item: RecoveryItem) -> Result<Self, String> {
-        let kind = match (item.kind.as_str(), OwedStatuses::from_list(&item.statuses)) {
+        let kind = match (item.kind.as_str(), UndeliveredStatuses::from_list(&item.statuses)) {
             ("recover", Some(statuses)) => RecoveryKind::Recover(statuses),
             ("replay", None) => RecoveryKind::Replay,
             (kind, _) => return Err(format!("kind `{kind}`, statuses {:?}", item.statuses)),
@@ -171,7 +171,7 @@ impl RecoveryStore for DynamoStore {
                 Ok(if stored.as_ref() == Some(recovery) {
                     WriteOutcome::Written
                 } else {
-                    WriteOutcome::Overtaken
+                    WriteOutcome::Conflict
                 })
             }
             Err(error) => Err(unavailable("replace recovery", error)),

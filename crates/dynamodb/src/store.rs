@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::gathered::Gathered;
+use crate::batched_reads::BatchLoaders;
 use crate::item::{Key, PARTITION_KEY, SORT_KEY};
 
 /// How often a read that the table gives in parts is continued.
@@ -43,7 +43,7 @@ pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) table: String,
-    pub(crate) gathered: Option<Arc<Gathered>>,
+    pub(crate) loaders: Option<Arc<BatchLoaders>>,
     /// Where the clock stands, if it does.
     stands_at: Option<Timestamp>,
 }
@@ -54,7 +54,7 @@ impl DynamoStore {
         Self {
             client,
             table,
-            gathered: None,
+            loaders: None,
             stands_at: None,
         }
     }
@@ -236,7 +236,7 @@ pub(crate) fn write_outcome<T>(
                 .as_service_error()
                 .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
         {
-            Ok(WriteOutcome::Overtaken)
+            Ok(WriteOutcome::Conflict)
         }
         Err(error) => Err(unavailable(operation, error)),
     }

@@ -71,8 +71,8 @@ impl SubscriptionStore for DynamoStore {
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
-        if let Some(gathered) = &self.gathered {
-            return self.get_gathered(gathered, customer, id).await;
+        if let Some(loaders) = &self.loaders {
+            return self.get_batched(loaders, customer, id).await;
         }
         let key = Key::subscription(customer, id);
         let item = self.get_attributes(key, "get subscription").await?;
@@ -117,7 +117,7 @@ impl SubscriptionStore for DynamoStore {
                 return Ok(ReplacementOutcome::QuotaExceeded(usage(&counted)));
             }
             let Some(stored) = self.get(&read.customer_id, &read.id).await? else {
-                return Ok(ReplacementOutcome::Overtaken);
+                return Ok(ReplacementOutcome::Conflict);
             };
             // It was this very write, whose first answer was lost.
             let health = stored.health;
@@ -129,13 +129,13 @@ impl SubscriptionStore for DynamoStore {
                 return Ok(ReplacementOutcome::Written);
             }
             if stored.version != read.version {
-                return Ok(ReplacementOutcome::Overtaken);
+                return Ok(ReplacementOutcome::Conflict);
             }
             if replacement.health == HealthFate::Kept {
                 written.health = health;
             }
         }
-        Ok(ReplacementOutcome::Overtaken)
+        Ok(ReplacementOutcome::Conflict)
     }
 
     async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
@@ -154,7 +154,7 @@ impl SubscriptionStore for DynamoStore {
         let refusals = self.transact(writes, "remove subscription").await?;
         Ok(match refusals {
             None => WriteOutcome::Written,
-            Some(_) => WriteOutcome::Overtaken,
+            Some(_) => WriteOutcome::Conflict,
         })
     }
 

@@ -12,7 +12,7 @@ use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
 use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
 
-use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
+use crate::item::{UNDELIVERED_TO, SubscriptionItem, delivery_item, message_item};
 
 /// The entries that are written once: the message's in `messages`, the delivery's in
 /// `deliveries`. Nothing in them changes.
@@ -115,15 +115,15 @@ impl Billed {
 
     /// Whether the delivery is in the index `undelivered`.
     fn is_undelivered(&self) -> bool {
-        !self.delivery.attempts.is_empty() && self.delivery.status.is_owed()
+        !self.delivery.attempts.is_empty() && self.delivery.status.is_undelivered()
     }
 
     /// The size of the delivery's item, with what it has only while it is in the index.
     fn bytes(&self) -> usize {
         let mut item = HashMap::from(delivery_item(&self.delivery));
         if self.is_undelivered() {
-            let owed_to = self.delivery.id.subscription.to_string();
-            item.insert(OWED_TO.to_owned(), AttributeValue::S(owed_to));
+            let undelivered_to = self.delivery.id.subscription.to_string();
+            item.insert(UNDELIVERED_TO.to_owned(), AttributeValue::S(undelivered_to));
         }
         if self.is_due() {
             let now = samples::NOW.as_millis().to_string();
@@ -164,7 +164,7 @@ impl Billed {
         self
     }
 
-    /// The sweep queues the hint, after a long wait.
+    /// The sweep queues the task, after a long wait.
     fn sweep(mut self) -> Self {
         self.update(|_| ());
         self

@@ -3,7 +3,7 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use webhooks_domain::operational::{OperationalEvent, SOURCE};
-use webhooks_domain::ports::{AnnounceError, Announcer};
+use webhooks_domain::ports::{PublishError, OperationalEventPublisher};
 
 /// The bus.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ impl EventBus {
     }
 }
 
-impl Announcer for EventBus {
-    async fn announce(&self, events: &[OperationalEvent]) -> Result<(), AnnounceError> {
+impl OperationalEventPublisher for EventBus {
+    async fn publish(&self, events: &[OperationalEvent]) -> Result<(), PublishError> {
         let entries = events.iter().map(|event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.name)
@@ -35,11 +35,11 @@ impl Announcer for EventBus {
             .set_entries(Some(entries.collect()))
             .send()
             .await
-            .map_err(|error| AnnounceError(Box::new(error)))?;
+            .map_err(|error| PublishError(Box::new(error)))?;
         let refused = output.entries.unwrap_or_default().into_iter();
         match refused.into_iter().find_map(|entry| entry.error_code) {
             None => Ok(()),
-            Some(code) => Err(AnnounceError(code.into())),
+            Some(code) => Err(PublishError(code.into())),
         }
     }
 }

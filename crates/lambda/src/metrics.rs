@@ -87,7 +87,7 @@ metrics! {
     /// Queue messages that were put off until their turn, because a subscription has limits.
     Throttled: Count,
     /// Queue messages that were put off to the queue for slow endpoints.
-    SlowLane: Count,
+    SlowEndpoint: Count,
     /// Deliveries that an endpoint took.
     Delivered: Count,
     /// Deliveries that were given up.
@@ -119,14 +119,14 @@ metrics! {
     /// Queue messages that went back to the queue, because we failed.
     HandedBack: Count,
     /// Operational events that the bus did not take.
-    Unannounced: Count,
+    Unpublished: Count,
     /// Calls of KMS.
     KmsCalls: Count,
     /// Calls of KMS that failed.
     KmsErrors: Count,
     /// Sweeps that were finished without a failure, by `requeue-due-deliveries`.
     Sweeps: Count,
-    /// Hints that a sweep sent.
+    /// Tasks that a sweep sent.
     SweepQueued: Count,
     /// Those of them whose attempt was overdue.
     SweepOverdue: Count,

@@ -1,6 +1,6 @@
 //! The delivery queue: the message codec, sending, and the batch loop.
 //!
-//! A queue message is a hint that there may be work, never a payload and never
+//! A queue message is a task that there may be work, never a payload and never
 //! a secret. What is not understood is never acknowledged.
 
 pub mod batch;
@@ -9,6 +9,6 @@ mod message;
 mod queue;
 mod trace;
 
-pub use message::{HintError, decode, encode};
+pub use message::{DeliveryTaskError, decode, encode};
 pub use queue::SqsQueue;
 pub use trace::in_trace;

@@ -4,7 +4,7 @@
 //! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
 //! true when the message is on its way again because a circuit was open, `turnAt` (in
 //! milliseconds, too) is its reservation in the line of a subscription with limits, `turnOf` the
-//! version of the subscription that has given it, and `lane` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
+//! version of the subscription that has given it, and `queue` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
 //! know them makes the attempt at once, and loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
@@ -12,7 +12,7 @@
 //! `crates/sqs/messages`, and is never changed.
 
 use serde::{Deserialize, Serialize};
-use webhooks_domain::delivery::{Detour, Hint, Lane};
+use webhooks_domain::delivery::{Deferral, DeliveryTask, QueueKind};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::Reservation;
 use webhooks_domain::timestamp::Timestamp;
@@ -22,7 +22,7 @@ const VERSION: u64 = 1;
 
 /// A message that this version does not understand. It must stay in the queue.
 #[derive(Debug, thiserror::Error)]
-pub enum HintError {
+pub enum DeliveryTaskError {
     /// Not JSON, or a field is missing or not valid.
     #[error("queue message cannot be read")]
     Malformed(#[from] serde_json::Error),
@@ -53,8 +53,8 @@ struct V1 {
     turn_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "is_zero")]
     turn_of: u64,
-    #[serde(default, skip_serializing_if = "Lane::is_fast")]
-    lane: Lane,
+    #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
+    queue: QueueKind,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -62,17 +62,17 @@ fn is_zero(version: &u64) -> bool {
     *version == 0
 }
 
-/// The text to send for a hint.
-pub fn encode(hint: &Hint) -> String {
+/// The text to send for a task.
+pub fn encode(task: &DeliveryTask) -> String {
     let message = V1 {
         v: VERSION,
-        delivery_id: hint.delivery,
-        attempt: hint.attempt,
-        due_at: hint.due_at,
-        parked: hint.detour == Some(Detour::Parked),
-        turn_at: hint.reservation().map(|reserved| reserved.not_before),
-        turn_of: hint.reservation().map_or(0, |reserved| reserved.version),
-        lane: hint.lane,
+        delivery_id: task.delivery,
+        attempt: task.attempt,
+        due_at: task.due_at,
+        parked: task.deferral == Some(Deferral::CircuitBreaker),
+        turn_at: task.reservation().map(|reserved| reserved.not_before),
+        turn_of: task.reservation().map_or(0, |reserved| reserved.version),
+        queue: task.queue,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
 }
@@ -81,10 +81,10 @@ pub fn encode(hint: &Hint) -> String {
 ///
 /// # Errors
 /// When it is not understood. Then it must stay in the queue.
-pub fn decode(text: &str) -> Result<Hint, HintError> {
+pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
     let Versioned { v } = serde_json::from_str(text)?;
     if v != VERSION {
-        return Err(HintError::Version { v });
+        return Err(DeliveryTaskError::Version { v });
     }
     let V1 {
         delivery_id,
@@ -93,22 +93,22 @@ pub fn decode(text: &str) -> Result<Hint, HintError> {
         parked,
         turn_at,
         turn_of,
-        lane,
+        queue,
         ..
     } = serde_json::from_str(text)?;
-    Ok(Hint {
+    Ok(DeliveryTask {
         delivery: delivery_id,
         attempt,
         due_at,
-        detour: turn_at
+        deferral: turn_at
             .map(|not_before| {
-                Detour::InLine(Reservation {
+                Deferral::Limiter(Reservation {
                     not_before,
                     version: turn_of,
                 })
             })
-            .or_else(|| parked.then_some(Detour::Parked)),
-        lane,
+            .or_else(|| parked.then_some(Deferral::CircuitBreaker)),
+        queue,
     })
 }
 
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(decode(&text(1)).unwrap().attempt, 2);
         for v in [0, 2, u64::MAX] {
             let error = decode(&text(v)).unwrap_err();
-            assert!(matches!(error, HintError::Version { .. }));
+            assert!(matches!(error, DeliveryTaskError::Version { .. }));
         }
     }
 
@@ -143,28 +143,28 @@ mod tests {
             r#"{"v":1,"deliveryId":"dlv_x","attempt":1}"#,
         ] {
             let error = decode(bad).unwrap_err();
-            assert!(matches!(error, HintError::Malformed(_)), "{bad}");
+            assert!(matches!(error, DeliveryTaskError::Malformed(_)), "{bad}");
         }
     }
 
     /// What the versions from the one before this on wrote. A new version gets a file.
     const WRITTEN: &[(u64, &str)] = &[(1, include_str!("../messages/v1.txt"))];
 
-    /// The hints that every file holds, one in each line.
-    fn hints() -> [Hint; 5] {
+    /// The tasks that every file holds, one in each line.
+    fn tasks() -> [DeliveryTask; 5] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
         let due_at = Timestamp::from_millis(1_700_000_000_000);
         let turn = Timestamp::from_millis(1_700_000_060_000);
-        let second = Hint::new(delivery, 2, Some(due_at));
+        let second = DeliveryTask::new(delivery, 2, Some(due_at));
         [
-            Hint::first(delivery),
+            DeliveryTask::first(delivery),
             second,
-            second.put_off(Detour::Parked),
-            second.put_off(Detour::InLine(Reservation {
+            second.deferred(Deferral::CircuitBreaker),
+            second.deferred(Deferral::Limiter(Reservation {
                 not_before: turn,
                 version: 0,
             })),
-            second.on(Lane::Slow),
+            second.on(QueueKind::Slow),
         ]
     }
 
@@ -175,13 +175,13 @@ mod tests {
         assert_eq!(versions, (before..=VERSION).collect::<Vec<_>>());
         for (version, text) in WRITTEN {
             let read: Vec<_> = text.lines().map(|line| decode(line).unwrap()).collect();
-            assert_eq!(read, hints(), "version {version}");
+            assert_eq!(read, tasks(), "version {version}");
         }
     }
 
     #[test]
     fn what_is_written_is_what_this_version_always_wrote() {
-        let written: String = hints().iter().map(|hint| encode(hint) + "\n").collect();
+        let written: String = tasks().iter().map(|task| encode(task) + "\n").collect();
         assert_eq!(WRITTEN.last().unwrap(), &(VERSION, written.as_str()));
     }
 
@@ -192,18 +192,18 @@ mod tests {
         ) {
             let delivery = format!("dlv_{:032x}_{:032x}", ids.0, ids.1).parse().unwrap();
             let time = Timestamp::from_millis;
-            let detour = turn.map(|(at, version)| {
-                Detour::InLine(Reservation {
+            let deferral = turn.map(|(at, version)| {
+                Deferral::Limiter(Reservation {
                     not_before: time(at),
                     version,
                 })
             });
-            let hint = Hint {
-                detour: detour.or_else(|| parked.then_some(Detour::Parked)),
-                lane: if slow { Lane::Slow } else { Lane::Fast },
-                ..Hint::new(delivery, attempt, due_at.map(time))
+            let task = DeliveryTask {
+                deferral: deferral.or_else(|| parked.then_some(Deferral::CircuitBreaker)),
+                queue: if slow { QueueKind::Slow } else { QueueKind::Fast },
+                ..DeliveryTask::new(delivery, attempt, due_at.map(time))
             };
-            prop_assert_eq!(decode(&encode(&hint)).unwrap(), hint);
+            prop_assert_eq!(decode(&encode(&task)).unwrap(), task);
         }
     }
 }

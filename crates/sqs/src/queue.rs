@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
-use webhooks_domain::delivery::{Hint, Lane};
+use webhooks_domain::delivery::{DeliveryTask, QueueKind};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
 
@@ -22,8 +22,8 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue with this URL, and no slow lane: for those who know of no endpoint whether it
-    /// is slow. What they send finds its lane from there.
+    /// The queue with this URL, and no slow queue: for those who know of no endpoint whether it
+    /// is slow. What they send finds its queue from there.
     pub fn new(client: Client, url: String) -> Self {
         Self {
             client,
@@ -34,18 +34,18 @@ impl SqsQueue {
 
     /// The same, with the queue for slow endpoints.
     #[must_use]
-    pub fn with_slow_lane(self, url: String) -> Self {
+    pub fn with_slow_queue(self, url: String) -> Self {
         Self {
             slow_url: Some(url),
             ..self
         }
     }
 
-    /// The queue of a lane, and the lane that it is.
-    fn lane(&self, lane: Lane) -> (&str, Lane) {
-        match (lane, &self.slow_url) {
-            (Lane::Slow, Some(url)) => (url, Lane::Slow),
-            _ => (&self.url, Lane::Fast),
+    /// The queue of a queue, and the queue that it is.
+    fn queue(&self, queue: QueueKind) -> (&str, QueueKind) {
+        match (queue, &self.slow_url) {
+            (QueueKind::Slow, Some(url)) => (url, QueueKind::Slow),
+            _ => (&self.url, QueueKind::Fast),
         }
     }
 }
@@ -54,15 +54,15 @@ impl DeliveryQueue for SqsQueue {
     async fn send(
         &self,
         customer: &CustomerId,
-        hint: &Hint,
+        task: &DeliveryTask,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let (url, lane) = self.lane(hint.lane);
+        let (url, queue) = self.queue(task.queue);
         let message = self
             .client
             .send_message()
             .queue_url(url)
-            .message_body(encode(&hint.on(lane)))
+            .message_body(encode(&task.on(queue)))
             .message_group_id(customer.as_str())
             .delay_seconds(whole_seconds(delay));
         let message = match trace::attribute() {
@@ -76,9 +76,9 @@ impl DeliveryQueue for SqsQueue {
         Ok(())
     }
 
-    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
-        let entries = hints.iter().map(|outgoing| {
-            entry(&outgoing.hint)
+    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+        let entries = tasks.iter().map(|outgoing| {
+            entry(&outgoing.task)
                 .message_group_id(outgoing.customer.as_str())
                 .delay_seconds(whole_seconds(outgoing.delay))
         });
@@ -87,18 +87,18 @@ impl DeliveryQueue for SqsQueue {
 }
 
 impl SqsQueue {
-    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) hints of dead
+    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) tasks of dead
     /// letters again, each with the message group that its dead letter has.
     ///
     /// # Errors
     /// When the queue did not answer.
     pub async fn send_again(
         &self,
-        hints: &[(Hint, Option<&str>)],
+        tasks: &[(DeliveryTask, Option<&str>)],
     ) -> Result<Vec<Refused>, QueueError> {
-        let entries = hints
+        let entries = tasks
             .iter()
-            .map(|(hint, group)| entry(hint).set_message_group_id(group.map(str::to_owned)));
+            .map(|(task, group)| entry(task).set_message_group_id(group.map(str::to_owned)));
         self.send_entries(entries).await
     }
 
@@ -130,9 +130,9 @@ impl SqsQueue {
     }
 }
 
-/// A hint on the fast lane.
-fn entry(hint: &Hint) -> SendMessageBatchRequestEntryBuilder {
-    SendMessageBatchRequestEntry::builder().message_body(encode(&hint.on(Lane::Fast)))
+/// A task on the fast queue.
+fn entry(task: &DeliveryTask) -> SendMessageBatchRequestEntryBuilder {
+    SendMessageBatchRequestEntry::builder().message_body(encode(&task.on(QueueKind::Fast)))
 }
 
 /// Rounded up: a message never comes before its time.

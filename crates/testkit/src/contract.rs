@@ -1,11 +1,11 @@
 //! What every implementation of a port must do: the same suite for the
-//! in-memory world and for the real adapters.
+//! in-memory backend and for the real adapters.
 //!
 //! Each suite works on customers and messages of its own, named by `salt`.
 
 mod at_once;
 mod expiry;
-mod line;
+mod limiter;
 mod lists;
 mod recoveries;
 mod subscriptions;
@@ -19,7 +19,7 @@ pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 pub use subscriptions::{creations, health, subscriptions};
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Hint, Verdict};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, DeliveryTask, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
@@ -91,7 +91,7 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     });
     let second = samples::failed_attempt(2);
     let early = store.record(&id, &second, &retry).await.expect("answers");
-    assert_eq!(early, WriteOutcome::Overtaken, "attempts are contiguous");
+    assert_eq!(early, WriteOutcome::Conflict, "attempts are contiguous");
     let first = samples::failed_attempt(1);
     assert_eq!(
         store.record(&id, &first, &retry).await.expect("answers"),
@@ -99,7 +99,7 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     );
     assert_eq!(
         store.record(&id, &first, &retry).await.expect("answers"),
-        WriteOutcome::Overtaken
+        WriteOutcome::Conflict
     );
     let (pending, _) = store.load(&id).await.expect("answers").expect("is there");
     assert_eq!(pending.attempts, [first]);
@@ -117,12 +117,12 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     assert_eq!(ended.attempts.len(), 2);
     let third = samples::failed_attempt(3);
     let late = store.record(&id, &third, &retry).await.expect("answers");
-    assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
+    assert_eq!(late, WriteOutcome::Conflict, "a terminal state is the end");
     let late = store
         .settle(&id, 2, DeliveryStatus::Held)
         .await
         .expect("answers");
-    assert_eq!(late, WriteOutcome::Overtaken, "a terminal state is the end");
+    assert_eq!(late, WriteOutcome::Conflict, "a terminal state is the end");
 
     let other = samples::delivery(&message, samples::subscription_id(2));
     put(message.clone(), other.clone()).await;
@@ -130,7 +130,7 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
         .settle(&other.id, 1, DeliveryStatus::Held)
         .await
         .expect("answers");
-    assert_eq!(wrong, WriteOutcome::Overtaken);
+    assert_eq!(wrong, WriteOutcome::Conflict);
     let held = store
         .settle(&other.id, 0, DeliveryStatus::Held)
         .await
@@ -203,11 +203,11 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
             store.reopen(&reopening).await.expect("answers")
         };
         let stale = reopen(&other).await;
-        assert_eq!(stale, WriteOutcome::Overtaken, "the status is another");
+        assert_eq!(stale, WriteOutcome::Conflict, "the status is another");
         assert_eq!(reopen(&read).await, WriteOutcome::Written);
         assert_eq!(
             reopen(&read).await,
-            WriteOutcome::Overtaken,
+            WriteOutcome::Conflict,
             "of two at once one counts"
         );
         let reopening = read.reopen(&message, next).expect("was not pending");
@@ -221,7 +221,7 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
     assert_eq!(due, sorted([&held, &failed]), "both are due");
 
     let second = samples::failed_attempt(2);
-    let id = failed.hint.delivery;
+    let id = failed.task.delivery;
     let recorded = store.record(&id, &second, &Verdict::Ended(DeliveryStatus::Succeeded));
     assert_eq!(recorded.await.expect("answers"), WriteOutcome::Written);
     let (ended, attempts) = (load(id).await, 1);
@@ -295,10 +295,10 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
         let first = samples::failed_attempt(1);
         let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
         assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
-        let hint = Hint::new(id, 2, Some(DUE));
+        let task = DeliveryTask::new(id, 2, Some(DUE));
         entries.push(Due {
             customer,
-            hint,
+            task,
             sweep_at,
         });
     }
@@ -316,19 +316,19 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     let later = SWEEP + Duration::from_secs(1);
     let postponed = store.postpone(&first, later).await.expect("answers");
     assert_eq!(postponed, WriteOutcome::Written);
-    let overtaken = store.postpone(&first, later).await.expect("answers");
-    assert_eq!(overtaken, WriteOutcome::Overtaken, "the entry has moved");
+    let conflict = store.postpone(&first, later).await.expect("answers");
+    assert_eq!(conflict, WriteOutcome::Conflict, "the entry has moved");
     assert_eq!(due(SWEEP).await, sorted([&early, &third]));
 
     let second = samples::failed_attempt(2);
     let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
-    let ended = store.record(&early.hint.delivery, &second, &succeeded);
+    let ended = store.record(&early.task.delivery, &second, &succeeded);
     assert_eq!(ended.await.expect("answers"), WriteOutcome::Written);
-    let held = store.settle(&third.hint.delivery, 1, DeliveryStatus::Held);
+    let held = store.settle(&third.task.delivery, 1, DeliveryStatus::Held);
     assert_eq!(held.await.expect("answers"), WriteOutcome::Written);
     assert_eq!(due(SWEEP).await, [], "what is not pending is not in it");
     let gone = store.postpone(&early, later).await.expect("answers");
-    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come back");
+    assert_eq!(gone, WriteOutcome::Conflict, "it does not come back");
     let moved = Due {
         sweep_at: later,
         ..first
@@ -337,7 +337,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
 }
 
 fn sorted<const N: usize>(mut entries: [&Due; N]) -> Vec<Due> {
-    entries.sort_by_key(|due| due.hint.delivery);
+    entries.sort_by_key(|due| due.task.delivery);
     entries.map(Due::clone).into()
 }
 
@@ -352,7 +352,7 @@ async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> V
             found.extend(
                 page.due
                     .iter()
-                    .filter(|due| due.hint.delivery.message == message.id)
+                    .filter(|due| due.task.delivery.message == message.id)
                     .cloned(),
             );
             after = page.due.last().cloned().or(after);
@@ -361,7 +361,7 @@ async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> V
             }
         }
     }
-    found.sort_by_key(|due: &Due| due.hint.delivery);
+    found.sort_by_key(|due: &Due| due.task.delivery);
     found
 }
 

@@ -1,8 +1,8 @@
-//! In-memory ports for tests: one [`World`] plays every role at once.
+//! In-memory ports for tests: one [`InMemoryBackend`] plays every role at once.
 //!
-//! A test tells the world what the endpoint answers and where things break, lets
-//! a use case run, and looks at what the world holds afterwards. Its [`contract`]
-//! suites hold this world and the real adapters against the same promises.
+//! A test tells the backend what the endpoint answers and where things break, lets
+//! a use case run, and looks at what the backend holds afterwards. Its [`contract`]
+//! suites hold this backend and the real adapters against the same promises.
 //!
 //! A dev-dependency only; nothing here is meant to be fast or durable.
 
@@ -11,8 +11,8 @@ pub mod samples;
 
 mod faults;
 mod signed_request;
-mod world;
+mod in_memory;
 
 pub use faults::Fault;
 pub use signed_request::SignedRequest;
-pub use world::{Queued, World};
+pub use in_memory::{Queued, InMemoryBackend};

@@ -17,7 +17,7 @@ use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::Place;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::{
-    OwedStatus, OwedStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+    UndeliveredStatus, UndeliveredStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
 };
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -131,7 +131,7 @@ pub fn recoveries(customer_id: &str) -> [Recovery; 2] {
         id: id(1),
         customer_id: customer(customer_id),
         subscription_id: subscription_id(1),
-        kind: RecoveryKind::Recover(OwedStatuses::Only(OwedStatus::Held)),
+        kind: RecoveryKind::Recover(UndeliveredStatuses::Only(UndeliveredStatus::Held)),
         range: Range {
             since: NOW - Duration::from_hours(1),
             until: NOW,

@@ -18,7 +18,7 @@ const STACK: &str = "chaos";
 /// Seconds before each attempt: short, so that many attempts fit into a run.
 const RETRY_SCHEDULE: &str = "0,2,3,3,4";
 
-/// The shortest there is: a crashed run's hints are back after six times this and
+/// The shortest there is: a crashed run's tasks are back after six times this and
 /// five seconds.
 const REQUEST_TIMEOUT_SECONDS: &str = "1";
 

@@ -47,7 +47,7 @@ pub(crate) async fn enable(
     let updated = updated.await?;
     audit::updated(&updated, &caller);
     if updated.is_enabled() {
-        api.teller.enabled(&updated.subscription).await;
+        api.publisher.enabled(&updated.subscription).await;
     }
     Ok(with_etag(updated.subscription))
 }

@@ -154,8 +154,8 @@ mod tests {
                 "x-forwarded-proto",
             ),
         ] {
-            let told = event.to_string();
-            let told: String = told.chars().take(300).collect();
+            let published = event.to_string();
+            let told: String = published.chars().take(300).collect();
             let (status, named) = answer(event).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
             assert_eq!(named, field, "{told}");

@@ -123,7 +123,7 @@ pub(crate) async fn deliveries(
     operation_id = "listUndelivered",
     params(
         parameters::OfCustomer, parameters::OfSubscription,
-        parameters::ByOwedStatus, parameters::ByTypeAndTime, parameters::ListPage,
+        parameters::ByUndeliveredStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
     responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
 ))]
@@ -145,7 +145,7 @@ async fn of_subscription(
     let (filter, range) = query.deliveries()?;
     let can_be_listed = match which {
         Which::All => true,
-        Which::Undelivered => filter.status.is_none_or(StatusFilter::is_owed),
+        Which::Undelivered => filter.status.is_none_or(StatusFilter::is_undelivered),
     };
     if !can_be_listed {
         let problem = "must be `pending`, `held` or `failed`: nothing else is owed";

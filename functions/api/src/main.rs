@@ -16,7 +16,7 @@ mod recoveries;
 mod resend;
 mod send_test;
 mod subscriptions;
-mod tell;
+mod publish;
 mod workflow;
 
 use std::sync::Arc;
@@ -48,7 +48,7 @@ use crate::metrics::Counters;
 use crate::problem::Problem;
 use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
-use crate::tell::Teller;
+use crate::publish::Publisher;
 use crate::workflow::SfnWorkflow;
 
 /// What the function that delivers needs beside the request itself: see the template.
@@ -58,7 +58,7 @@ const TIME_TO_DELIVER: Duration = Duration::from_secs(9);
 struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
-    teller: Teller,
+    publisher: Publisher,
     lists: Lists<DynamoStore>,
     tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
     recoveries: ApiRecoveries,
@@ -116,7 +116,7 @@ impl Api {
                 queue,
                 clock: SystemClock,
             },
-            teller: Teller {
+            publisher: Publisher {
                 bus: EventBus::new(
                     aws_sdk_eventbridge::Client::new(aws),
                     environment.text("EVENT_BUS_NAME")?,

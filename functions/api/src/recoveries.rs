@@ -13,7 +13,7 @@ use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::manage::no_fields;
 use webhooks_domain::ports::{Clock, RecoveryKey};
 use webhooks_domain::recovery::{
-    Count, OwedStatus, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest,
+    Count, UndeliveredStatus, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest,
     Requested,
 };
 use webhooks_dynamodb::DynamoStore;
@@ -53,8 +53,8 @@ pub(crate) struct RecoveryView {
     until: String,
     /// What is sent again, with `recover`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<Vec<requests::OwedStatus>>))]
-    statuses: Option<Vec<OwedStatus>>,
+    #[cfg_attr(test, schema(value_type = Option<Vec<requests::UndeliveredStatus>>))]
+    statuses: Option<Vec<UndeliveredStatus>>,
     per_second: u32,
     /// Deliveries or messages that were looked at.
     examined: u64,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 use tracing::{info, warn};
-use webhooks_domain::delivery::{DeliveryStatus, Hint};
+use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask};
 use webhooks_domain::manage::test_event_type;
 use webhooks_domain::ports::DeliverNow;
 use webhooks_domain::send_test::SendTestError;
@@ -26,13 +26,13 @@ use crate::subscriptions::ids;
 pub(crate) struct DeliverFunction(pub(crate) FunctionClient);
 
 impl DeliverNow for DeliverFunction {
-    async fn deliver_now(&self, hint: &Hint) {
+    async fn deliver_now(&self, task: &DeliveryTask) {
         // What it would take from its queue.
-        let message = json!({"messageId": hint.delivery, "body": encode(hint)});
+        let message = json!({"messageId": task.delivery, "body": encode(task)});
         let batch = json!({ "Records": [message] });
         if let Err(error) = self.0.invoke(batch.to_string().into_bytes()).await {
             let error = with_sources(&error);
-            warn!(delivery.id = %hint.delivery, error, "test not made at once; its queue message makes it");
+            warn!(delivery.id = %task.delivery, error, "test not made at once; its queue message makes it");
         }
     }
 }

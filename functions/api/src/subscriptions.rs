@@ -465,10 +465,10 @@ pub(crate) async fn update(
     let updated = updated.await?;
     audit::updated(&updated, &caller);
     if updated.has_new_secret() {
-        api.teller.secret_rotated(&updated.subscription).await;
+        api.publisher.secret_rotated(&updated.subscription).await;
     }
     if updated.is_enabled() {
-        api.teller.enabled(&updated.subscription).await;
+        api.publisher.enabled(&updated.subscription).await;
     }
     Ok(with_etag(updated.subscription))
 }
@@ -504,7 +504,7 @@ pub(crate) async fn rotate_secret(
     let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
     let (rotated, secret) = rotated.await?;
     audit::secret_replaced(&rotated, &caller);
-    api.teller.secret_rotated(&rotated).await;
+    api.publisher.secret_rotated(&rotated).await;
     Ok((NO_STORE, Json(secret.into())))
 }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use webhooks_domain::deliver::Deliver;
-use webhooks_domain::delivery::Hint;
+use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
@@ -63,7 +63,7 @@ impl Failpoints {
             policy: deliver.policy,
             longest_queue_delay: deliver.longest_queue_delay,
             time_for_attempt: deliver.time_for_attempt,
-            care: deliver.care,
+            health_monitor: deliver.care,
             random: deliver.random,
         }
     }
@@ -75,12 +75,12 @@ impl Failpoints {
         }
     }
 
-    /// Runs the use case for a hint, and notes that it began and that it ended.
-    pub(crate) async fn run<T>(&self, hint: &Hint, run: impl Future<Output = T>) -> T {
-        self.note("begin", hint.delivery);
+    /// Runs the use case for a task, and notes that it began and that it ended.
+    pub(crate) async fn run<T>(&self, task: &DeliveryTask, run: impl Future<Output = T>) -> T {
+        self.note("begin", task.delivery);
         let result = run.await;
         self.cross("before the answer");
-        self.note("end", hint.delivery);
+        self.note("end", task.delivery);
         result
     }
 
@@ -130,15 +130,15 @@ impl<P: DeliveryQueue + Sync> DeliveryQueue for Failing<P> {
     async fn send(
         &self,
         customer: &CustomerId,
-        hint: &Hint,
+        task: &DeliveryTask,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let sent = self.port.send(customer, hint, delay).await;
+        let sent = self.port.send(customer, task, delay).await;
         self.failpoints.cross("after queueing");
         sent
     }
 
-    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
-        self.port.send_batch(hints).await
+    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+        self.port.send_batch(tasks).await
     }
 }

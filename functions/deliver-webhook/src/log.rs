@@ -4,24 +4,24 @@
 
 use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
-use webhooks_domain::delivery::{DropReason, Hint, Verdict};
+use webhooks_domain::delivery::{DiscardReason, DeliveryTask, Verdict};
 use webhooks_domain::health::HealthChange;
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_lambda::{TraceHeader, with_sources};
-use webhooks_sqs::HintError;
+use webhooks_sqs::DeliveryTaskError;
 
-pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
-    let delivery = hint.delivery;
+pub(crate) fn report(task: &DeliveryTask, trace: Option<&TraceHeader<'_>>, report: &Report) {
+    let delivery = task.delivery;
     let trace = trace.map(|trace| trace.root);
     if let Report::Attempted { changes, .. } = report {
         for &change in changes {
-            health(hint, change);
+            health(task, change);
         }
     }
     match report {
         Report::Attempted {
             attempt,
-            recorded: Recorded::LeftToNextHint,
+            recorded: Recorded::LeftToNextTask,
             ..
         } => error!(
             delivery.id = %delivery,
@@ -46,28 +46,28 @@ pub(crate) fn report(hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Repo
         Report::Settled(status, _) => {
             info!(delivery.id = %delivery, status = status.as_str(), "delivery settled");
         }
-        Report::Dropped(DropReason::NoDelivery) => {
+        Report::Discarded(DiscardReason::NoDelivery) => {
             warn!(delivery.id = %delivery, "queue message for a delivery that is not recorded");
         }
-        Report::PutOff(_) | Report::Dropped(_) => {
+        Report::Deferred(_) | Report::Discarded(_) => {
             debug!(delivery.id = %delivery, report = ?report, "nothing to do");
         }
     }
 }
 
 /// Of an endpoint only what changes is logged.
-fn health(hint: &Hint, change: HealthChange) {
-    let subscription = hint.delivery.subscription;
+fn health(task: &DeliveryTask, change: HealthChange) {
+    let subscription = task.delivery.subscription;
     match change {
         HealthChange::Disabled(reason) => warn!(
             subscription.id = %subscription,
-            delivery.id = %hint.delivery,
+            delivery.id = %task.delivery,
             reason = reason.as_str(),
             "subscription disabled: its deliveries are held",
         ),
         change => info!(
             subscription.id = %subscription,
-            delivery.id = %hint.delivery,
+            delivery.id = %task.delivery,
             change = change.as_str(),
             "endpoint fares otherwise than before",
         ),
@@ -81,20 +81,20 @@ fn next(verdict: &Verdict) -> &'static str {
     }
 }
 
-pub(crate) fn our_failure(hint: &Hint, failure: &DeliverError) {
+pub(crate) fn our_failure(task: &DeliveryTask, failure: &DeliverError) {
     if matches!(failure, DeliverError::OutOfTime) {
-        info!(delivery.id = %hint.delivery, attempt = hint.attempt, "handed back: too little time");
+        info!(delivery.id = %task.delivery, attempt = task.attempt, "handed back: too little time");
         return;
     }
     error!(
-        delivery.id = %hint.delivery,
-        attempt = hint.attempt,
+        delivery.id = %task.delivery,
+        attempt = task.attempt,
         error = with_sources(failure),
         "delivery could not be attempted",
     );
 }
 
-pub(crate) fn not_understood(sqs_message_id: &str, failure: &HintError) {
+pub(crate) fn not_understood(sqs_message_id: &str, failure: &DeliveryTaskError) {
     error!(
         sqs.message_id = sqs_message_id,
         error = with_sources(failure),

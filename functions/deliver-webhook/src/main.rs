@@ -13,7 +13,7 @@ compile_error!("a release build has its own allocator: build it without `system-
 mod failpoints;
 mod log;
 mod metrics;
-mod tell;
+mod publish;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use mimalloc::MiMalloc;
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::{Care, Deliver};
-use webhooks_domain::health::Watch;
+use webhooks_domain::deliver::{HealthMonitor, Deliver};
+use webhooks_domain::health::HealthTracker;
 use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::vault::Vault;
@@ -38,7 +38,7 @@ use webhooks_lambda::{
 };
 use webhooks_sqs::{SqsQueue, batch, batch::Record, decode, in_trace};
 
-use crate::tell::Teller;
+use crate::publish::Publisher;
 
 /// A delivery allocates some thousand small pieces, most of them in the AWS client: with the
 /// system's allocator it would take a sixth more of the processor.
@@ -65,17 +65,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         &table_name,
     );
     let key_usage = keys.usage();
-    let teller = &Teller {
+    let publisher = &Publisher {
         bus: EventBus::new(
             aws_sdk_eventbridge::Client::new(&aws),
             environment.text("EVENT_BUS_NAME")?,
         ),
         operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
         tracer: Tracer::new(&environment),
-        gathered: Mutex::default(),
+        events: Mutex::default(),
     };
     // The messages of a batch are handled at once, so their reads are put together.
-    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).gathering_reads();
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).batching_reads();
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment
         .parse_unless_empty("DEVELOPMENT_ALLOWED_CIDRS")?
@@ -101,15 +101,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             aws_sdk_sqs::Client::new(&aws),
             environment.text("DELIVERY_QUEUE_URL")?,
         )
-        .with_slow_lane(environment.text("SLOW_DELIVERY_QUEUE_URL")?),
+        .with_slow_queue(environment.text("SLOW_DELIVERY_QUEUE_URL")?),
         sender,
         clock: SystemClock,
         policy,
         longest_queue_delay: environment.parse("LONGEST_QUEUE_DELAY_SECONDS")?,
         time_for_attempt: timeout + TIME_TO_RECORD,
-        care: Care {
+        health_monitor: HealthMonitor {
             policy: environment.health_policy()?,
-            watch: Watch::default(),
+            tracker: HealthTracker::default(),
         },
         random: SystemRandom::new(),
     };
@@ -121,28 +121,28 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let end = end_of_invocation(&event.context);
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER);
-        // Two hints for one attempt must not make it at the same time.
-        let subject = |record: &Record| decode(&record.body).ok().map(|hint| hint.delivery);
+        // Two tasks for one attempt must not make it at the same time.
+        let subject = |record: &Record| decode(&record.body).ok().map(|task| task.delivery);
         let response = batch::run(event.payload, time_left, subject, async |record| {
-            let hint = decode(&record.body)
+            let task = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             let trace = record.trace_header().and_then(TraceHeader::parse);
             // In a box of its own before anything is put around it: it is large, and would be
             // copied each time.
-            let run = Box::pin(deliver.run(&hint, end));
+            let run = Box::pin(deliver.run(&task, end));
             let run = in_trace(record.trace_header(), run);
             #[cfg(feature = "failpoints")]
-            let run = failpoints.run(&hint, run);
+            let run = failpoints.run(&task, run);
             run.await
-                .inspect(|report| log::report(&hint, trace.as_ref(), report))
-                .inspect(|report| teller.report(&hint, trace.as_ref(), report))
-                .inspect(|report| metrics::report(metrics, &hint, record.sent_at(), report))
-                .inspect_err(|error| log::our_failure(&hint, error))?;
+                .inspect(|report| log::report(&task, trace.as_ref(), report))
+                .inspect(|report| publisher.report(&task, trace.as_ref(), report))
+                .inspect(|report| metrics::report(metrics, &task, record.sent_at(), report))
+                .inspect_err(|error| log::our_failure(&task, error))?;
             Ok::<_, lambda_runtime::Error>(())
         })
         .await;
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER / 2);
-        teller.tell(metrics, time_left).await;
+        publisher.publish(metrics, time_left).await;
         metrics::batch(metrics, response.batch_item_failures.len(), &key_usage);
         metrics.write();
         Ok::<_, Diagnostic>(response)

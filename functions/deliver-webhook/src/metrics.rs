@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use webhooks_domain::deliver::{PutOff, Recorded, Report};
-use webhooks_domain::delivery::{Attempt, DeliveryStatus, Hint, Lane, Verdict};
+use webhooks_domain::deliver::{DeferReason, Recorded, Report};
+use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, QueueKind, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};
 
 /// A queue message, sent at this time, was handled.
-pub(crate) fn report(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, report: &Report) {
+pub(crate) fn report(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, report: &Report) {
     match report {
         Report::Attempted {
             attempt,
@@ -22,7 +22,7 @@ pub(crate) fn report(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>,
         } => {
             attempted(metrics, attempt, *event_at);
             if !is_test {
-                lag(metrics, hint, sent_at, attempt);
+                lag(metrics, task, sent_at, attempt);
             }
             // What is not recorded has not come about: it will be, and is counted then.
             if *recorded == Recorded::Written {
@@ -33,20 +33,20 @@ pub(crate) fn report(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>,
             }
         }
         Report::Settled(status, _) => ended(metrics, *status),
-        Report::PutOff(PutOff::Parked) => metrics.count(Metric::Parked, 1),
-        Report::PutOff(PutOff::Throttled) => metrics.count(Metric::Throttled, 1),
-        Report::PutOff(PutOff::SlowLane) => metrics.count(Metric::SlowLane, 1),
-        Report::PutOff(PutOff::NotDue) | Report::Dropped(_) => {}
+        Report::Deferred(DeferReason::CircuitBreakerOpen) => metrics.count(Metric::Parked, 1),
+        Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::Throttled, 1),
+        Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::SlowEndpoint, 1),
+        Report::Deferred(DeferReason::NotDue) | Report::Discarded(_) => {}
     }
 }
 
 /// How late an attempt began. A message for which there was nothing to do is not late however
 /// old it is, and one that waits among those of slow endpoints does so on purpose.
-fn lag(metrics: &Metrics, hint: &Hint, sent_at: Option<Timestamp>, attempt: &Attempt) {
-    if hint.lane == Lane::Slow {
+fn lag(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, attempt: &Attempt) {
+    if task.queue == QueueKind::Slow {
         return;
     }
-    if let Some(due_at) = hint.late_from(sent_at) {
+    if let Some(due_at) = task.late_from(sent_at) {
         metrics.time(Metric::QueueLag, attempt.at.since(due_at));
     }
 }
@@ -97,8 +97,8 @@ pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &Usage) {
 mod tests {
     use super::*;
     use serde_json::Value;
-    use webhooks_domain::deliver::Owed;
-    use webhooks_domain::delivery::{Detour, DropReason, FailureReason};
+    use webhooks_domain::deliver::DeliverySummary;
+    use webhooks_domain::delivery::{Deferral, DiscardReason, FailureReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::limits::Reservation;
     use webhooks_domain::outbound::ResponseHeaders;
@@ -113,11 +113,11 @@ mod tests {
         ))
     }
 
-    fn owed() -> Owed {
-        Owed {
+    fn owed() -> DeliverySummary {
+        DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
-            was_sent_again: false,
+            was_resent: false,
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
             is_test: false,
-            owed: owed(),
+            summary: owed(),
             changes: Vec::new(),
         }
     }
@@ -158,14 +158,14 @@ mod tests {
         attempted(2, AttemptOutcome::TimedOut, Verdict::Retry(next))
     }
 
-    fn hint() -> Hint {
-        Hint::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap())
+    fn task() -> DeliveryTask {
+        DeliveryTask::first(format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap())
     }
 
     fn line_of(reports: &[Report]) -> Value {
         let metrics = metrics();
         for one in reports {
-            report(&metrics, &hint(), None, one);
+            report(&metrics, &task(), None, one);
         }
         serde_json::from_str(&metrics.take(NOW).unwrap()).unwrap()
     }
@@ -207,10 +207,10 @@ mod tests {
         let line = line_of(&[Report::Attempted {
             attempt,
             verdict,
-            recorded: Recorded::LeftToNextHint,
+            recorded: Recorded::LeftToNextTask,
             event_at: None,
             is_test: false,
-            owed: owed(),
+            summary: owed(),
             changes: Vec::new(),
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
@@ -221,11 +221,11 @@ mod tests {
     fn what_ends_without_an_attempt_is_counted() {
         let line = line_of(&[Report::Settled(DeliveryStatus::Held, owed())]);
         assert_eq!(line["Held"], 1);
-        let line = line_of(&[Report::PutOff(PutOff::Parked)]);
+        let line = line_of(&[Report::Deferred(DeferReason::CircuitBreakerOpen)]);
         assert_eq!(line["Parked"], 1);
-        let line = line_of(&[PutOff::Throttled, PutOff::SlowLane].map(Report::PutOff));
+        let line = line_of(&[DeferReason::OverLimit, DeferReason::SlowEndpoint].map(Report::Deferred));
         assert_eq!(
-            (&line["Throttled"], &line["SlowLane"]),
+            (&line["Throttled"], &line["SlowEndpoint"]),
             (&1.into(), &1.into())
         );
     }
@@ -247,10 +247,10 @@ mod tests {
     }
 
     /// What is counted of attempts that begin now, as late.
-    fn lags(reports: &[(Hint, Duration, Report)]) -> Value {
+    fn lags(reports: &[(DeliveryTask, Duration, Report)]) -> Value {
         let metrics = metrics();
-        for (hint, sent_before, one) in reports {
-            report(&metrics, hint, Some(NOW - *sent_before), one);
+        for (task, sent_before, one) in reports {
+            report(&metrics, task, Some(NOW - *sent_before), one);
         }
         let line = metrics.take(NOW).unwrap_or("{}".to_owned());
         serde_json::from_str::<Value>(&line).unwrap()["QueueLag"].clone()
@@ -262,18 +262,18 @@ mod tests {
 
     #[test]
     fn an_attempt_is_late_from_the_time_that_it_was_due_at() {
-        let due = |before| Hint {
+        let due = |before| DeliveryTask {
             due_at: Some(NOW - seconds(before)),
-            ..hint()
+            ..task()
         };
         // The first of all, a retry that waited in the queue, one that the sweep found after
         // an hour, one whose turn in a line was three seconds ago.
-        let in_line = due(600).put_off(Detour::InLine(Reservation {
+        let in_line = due(600).deferred(Deferral::Limiter(Reservation {
             not_before: NOW - seconds(3),
             version: 1,
         }));
         let lags = lags(&[
-            (hint(), seconds(9), delivered()),
+            (task(), seconds(9), delivered()),
             (due(1), seconds(301), delivered()),
             (due(3_700), seconds(20), delivered()),
             (in_line, seconds(900), delivered()),
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_waits_on_purpose_is_not_late() {
-        let (slow, parked) = (hint().on(Lane::Slow), hint().put_off(Detour::Parked));
+        let (slow, parked) = (task().on(QueueKind::Slow), task().deferred(Deferral::CircuitBreaker));
         let lags = lags(&[
             (slow, seconds(900), delivered()),
             (parked, seconds(900), delivered()),
@@ -299,12 +299,12 @@ mod tests {
         };
         *is_test = true;
         // The queue asks again after a minute, and finds nothing to do.
-        let dropped = Report::Dropped(DropReason::NotPending);
+        let dropped = Report::Discarded(DiscardReason::NotPending);
         let settled = Report::Settled(DeliveryStatus::Held, owed());
         let lags = lags(&[
-            (hint(), seconds(60), dropped),
-            (hint(), seconds(60), test),
-            (hint(), seconds(60), settled),
+            (task(), seconds(60), dropped),
+            (task(), seconds(60), test),
+            (task(), seconds(60), settled),
         ]);
         assert_eq!(lags, Value::Null);
     }
@@ -317,7 +317,7 @@ mod tests {
             let metrics = metrics();
             for _ in 0..deliveries {
                 let sent_at = Some(NOW - Duration::from_mins(2));
-                report(&metrics, &hint(), sent_at, &delivered());
+                report(&metrics, &task(), sent_at, &delivered());
             }
             (metrics.take(NOW).unwrap().len() + 26).div_ceil(deliveries)
         };

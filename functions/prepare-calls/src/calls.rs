@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, Hint, Lane};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask, QueueKind};
 use webhooks_domain::look_up::{MatchedSubscription, Page};
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::timestamp::Timestamp;
@@ -32,14 +32,14 @@ struct Call {
 struct Queue {
     body: String,
     group_id: String,
-    lane: Lane,
+    queue: QueueKind,
 }
 
 /// Prepares the calls of one page.
 pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) -> Calls {
     let prepare = |subscription: &MatchedSubscription| {
         let delivery = prepare(&page.message, subscription, now, retention);
-        call(&delivery, subscription.lane)
+        call(&delivery, subscription.queue)
     };
     Calls {
         message: message_item(&page.message, now, now + retention),
@@ -47,11 +47,11 @@ pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) ->
     }
 }
 
-fn call(delivery: &Delivery, lane: Lane) -> Call {
+fn call(delivery: &Delivery, queue: QueueKind) -> Call {
     let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
-        body: encode(&Hint::first(delivery.id).on(lane)),
+        body: encode(&DeliveryTask::first(delivery.id).on(queue)),
         group_id: delivery.customer_id.to_string(),
-        lane,
+        queue,
     });
     Call {
         item: delivery_item(delivery),
@@ -86,7 +86,7 @@ mod tests {
             id: format!("sub_{n:032x}").parse().unwrap(),
             status: SubscriptionStatus::Active,
             payload_format: PayloadFormat::Detail,
-            lane: Lane::Slow,
+            queue: QueueKind::Slow,
         });
         Page {
             record: true,
@@ -209,7 +209,7 @@ mod tests {
             ["pending", "held", "held"]
         );
         assert!(json["calls"][0]["queue"]["body"].is_string());
-        assert_eq!(json["calls"][0]["queue"]["lane"], "slow");
+        assert_eq!(json["calls"][0]["queue"]["queue"], "slow");
         assert!(json["calls"][1]["queue"].is_null() && json["calls"][2]["queue"].is_null());
     }
 }

@@ -5,7 +5,7 @@ use webhooks_terminal::{Cell, Style, Table};
 
 use crate::clock::now;
 use crate::pretty;
-use crate::print::{Facts, heading, hint, one_line};
+use crate::print::{Facts, heading, task, one_line};
 use crate::words;
 
 /// All that is known of it.
@@ -47,7 +47,7 @@ pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
             "`webhooks deliveries resend {}` sends it again.",
             delivery.id
         );
-        text.push_str(&hint(again));
+        text.push_str(&task(again));
     }
     text
 }

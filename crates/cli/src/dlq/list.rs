@@ -98,7 +98,7 @@ fn sent_at(message: &Message) -> Option<Timestamp> {
 }
 
 impl Kind {
-    /// The name and the cause of the error that brought a message here. A hint has
+    /// The name and the cause of the error that brought a message here. A task has
     /// none: that is in the log of `deliver-webhook`.
     fn error(self, message: &Message) -> Option<(&str, &str)> {
         let (name, cause) = match self {

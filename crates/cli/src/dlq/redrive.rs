@@ -1,8 +1,8 @@
 //! `webhooks dlq redrive`: move first, delete then.
 //!
-//! A crash in between moves one message twice, and that is harmless: a hint is only a
-//! hint, and an event names its message and deliveries by itself. SQS's own
-//! `StartMessageMoveTask` could do it for the hints alone, and not on the emulator.
+//! A crash in between moves one message twice, and that is harmless: a task is only a
+//! task, and an event names its message and deliveries by itself. SQS's own
+//! `StartMessageMoveTask` could do it for the tasks alone, and not on the emulator.
 
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ impl RedrivenQueue {
 
 /// The way that the messages of a queue were going.
 enum Road<'a> {
-    /// Hints, to the delivery queue.
+    /// Tasks, to the delivery queue.
     Delivery(SqsQueue),
     /// Events, into the workflow.
     Workflow(&'a Stack),
@@ -138,7 +138,7 @@ impl Road<'_> {
     /// Moves up to [`BATCH`] messages. Returns for each, in order, why it was not moved.
     async fn take(&self, messages: &[Message]) -> Vec<Result<(), String>> {
         match self {
-            Self::Delivery(queue) => send_hints(queue, messages).await,
+            Self::Delivery(queue) => send_tasks(queue, messages).await,
             Self::Workflow(stack) => {
                 join_all(messages.iter().map(|message| start(stack, message))).await
             }
@@ -146,13 +146,13 @@ impl Road<'_> {
     }
 }
 
-/// A hint that is not understood stays where it is.
-async fn send_hints(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), String>> {
+/// A task that is not understood stays where it is.
+async fn send_tasks(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), String>> {
     let body = |message: &Message| decode(message.body().unwrap_or_default());
-    let hints: Vec<_> = messages.iter().map(body).collect();
-    let understood = hints.iter().zip(messages);
+    let tasks: Vec<_> = messages.iter().map(body).collect();
+    let understood = tasks.iter().zip(messages);
     let understood: Vec<_> = understood
-        .filter_map(|(hint, message)| Some((*hint.as_ref().ok()?, group(message))))
+        .filter_map(|(task, message)| Some((*task.as_ref().ok()?, group(message))))
         .collect();
     let mut sent = vec![Ok(()); understood.len()];
     if !understood.is_empty() {
@@ -166,8 +166,8 @@ async fn send_hints(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), St
         }
     }
     let mut sent = sent.into_iter();
-    let results = hints.into_iter().map(|hint| match hint {
-        Ok(_) => sent.next().expect("there is a result for each hint"),
+    let results = tasks.into_iter().map(|task| match task {
+        Ok(_) => sent.next().expect("there is a result for each task"),
         Err(error) => Err(reason(error)),
     });
     results.collect()

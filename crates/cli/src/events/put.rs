@@ -13,7 +13,7 @@ use super::file;
 use crate::Outcome;
 use crate::advice::advise;
 use crate::input;
-use crate::print::{Printer, Report, hint, one_line};
+use crate::print::{Printer, Report, task, one_line};
 
 /// Options of `events put`.
 #[derive(Args, Debug)]
@@ -88,7 +88,7 @@ impl Report for PutEvents {
         let mut text = table.text(style);
         if let Some(id) = self.0.iter().find_map(|row| row.message_id) {
             let shows = format!("`webhooks messages show {id} --wait` shows what becomes of it.");
-            text.push_str(&hint(shows));
+            text.push_str(&task(shows));
         }
         text
     }

@@ -14,7 +14,7 @@ use webhooks_terminal::{Cell, Style, Tone};
 
 use super::file;
 use crate::advice::advise;
-use crate::print::{Facts, Printer, Report, hint, one_line, progress};
+use crate::print::{Facts, Printer, Report, task, one_line, progress};
 use crate::{Outcome, input, messages};
 
 /// Between two looks at an execution.
@@ -157,19 +157,19 @@ impl Report for Started {
         facts.maybe("cause", self.cause.as_deref().map(one_line));
         let rest = match (&self.message, self.message_id) {
             (Some(message), _) => format!("\n{}", messages::text(message, style)),
-            (None, _) if self.status == "succeeded" && self.error.is_some() => hint(
+            (None, _) if self.status == "succeeded" && self.error.is_some() => task(
                 "The event is in the failed-events queue: `webhooks dlq list`. Change it, and start it again.",
             ),
             (None, _) if self.error.is_some() => {
-                hint("The event was not kept: it is in the archive of the bus, if it came by it.")
+                task("The event was not kept: it is in the archive of the bus, if it came by it.")
             }
-            (None, Some(id)) if self.status == "running" => hint(format!(
+            (None, Some(id)) if self.status == "running" => task(format!(
                 "`webhooks messages show {id} --wait` shows what becomes of it."
             )),
-            (None, Some(id)) => hint(format!(
+            (None, Some(id)) => task(format!(
                 "There is no message {id}: its customer has no subscription."
             )),
-            (None, None) => hint("No message follows from this event."),
+            (None, None) => task("No message follows from this event."),
         };
         facts.text(style) + &rest
     }

@@ -1,6 +1,6 @@
 //! May this attempt be made now? One decision, from what was read.
 
-use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, Lane};
+use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, QueueKind};
 use crate::health::{CircuitState, Endpoint, OpenCircuit};
 use crate::message::Message;
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -10,13 +10,13 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     /// It may.
-    Attempt(Box<Subscription>),
+    Proceed(Box<Subscription>),
     /// It may be the one that an open circuit lets through, for whoever claims that.
     Probe(Box<Subscription>, OpenCircuit),
-    /// It may, but not on this lane: its endpoint is slow.
-    ChangeLane,
+    /// It may, but not on this queue: its endpoint is slow.
+    MoveToSlowQueue,
     /// It may not: the circuit of this endpoint is open until then.
-    Park(Endpoint, Timestamp),
+    Defer(Endpoint, Timestamp),
     /// It may not, and the delivery has this status instead.
     Settle(DeliveryStatus),
 }
@@ -27,7 +27,7 @@ impl Admission {
         delivery: &Delivery,
         message: &Message,
         subscription: Option<Subscription>,
-        lane: Lane,
+        queue: QueueKind,
         now: Timestamp,
     ) -> Self {
         let Some(subscription) = subscription.map(Box::new) else {
@@ -37,21 +37,21 @@ impl Admission {
             return Self::Settle(DeliveryStatus::Failed(FailureReason::Expired));
         }
         if message.is_test {
-            return Self::Attempt(subscription);
+            return Self::Proceed(subscription);
         }
         if subscription.status != SubscriptionStatus::Active {
             return Self::Settle(DeliveryStatus::Held);
         }
         // First of all: a probe of an endpoint that hangs would hold up the others, too.
-        if lane == Lane::Fast && subscription.health.lane() == Lane::Slow {
-            return Self::ChangeLane;
+        if queue == QueueKind::Fast && subscription.health.queue() == QueueKind::Slow {
+            return Self::MoveToSlowQueue;
         }
         match subscription.health.circuit {
             Some(circuit) => match circuit.state(now) {
-                CircuitState::Open(until) => Self::Park(Endpoint::of(&subscription), until),
+                CircuitState::Open(until) => Self::Defer(Endpoint::of(&subscription), until),
                 CircuitState::HalfOpen => Self::Probe(subscription, circuit),
             },
-            None => Self::Attempt(subscription),
+            None => Self::Proceed(subscription),
         }
     }
 }

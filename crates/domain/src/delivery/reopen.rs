@@ -1,6 +1,6 @@
 //! Sending a delivery again that has ended or is held.
 
-use crate::delivery::{Delivery, DeliveryStatus, Hint};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask};
 use crate::due::{Due, NextAttempt};
 use crate::message::Message;
 use crate::timestamp::Timestamp;
@@ -56,12 +56,12 @@ impl Delivery {
         }
     }
 
-    /// The hint for its next attempt, if it was sent again and no attempt was made since.
-    pub fn hint_to_begin_again(&self) -> Option<Hint> {
+    /// The task for its next attempt, if it was sent again and no attempt was made since.
+    pub fn resend_task(&self) -> Option<DeliveryTask> {
         let is_reopened = self.status == DeliveryStatus::Pending
             && self.attempts_made() == self.earlier_attempts
             && self.next_attempt_at.is_some();
-        is_reopened.then(|| Hint::new(self.id, self.next_attempt(), self.next_attempt_at))
+        is_reopened.then(|| DeliveryTask::new(self.id, self.next_attempt(), self.next_attempt_at))
     }
 }
 
@@ -155,15 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_sent_again_and_not_attempted_since_has_a_hint_to_begin_again() {
-        assert_eq!(delivery(0).hint_to_begin_again(), None);
-        assert_eq!(delivery(2).hint_to_begin_again(), None);
+    fn only_what_was_sent_again_and_not_attempted_since_has_a_resend_task() {
+        assert_eq!(delivery(0).resend_task(), None);
+        assert_eq!(delivery(2).resend_task(), None);
         for attempts in [0, 2] {
             let mut again = reopen_at(&ended(attempts, DeliveryStatus::Held), NOW).unwrap();
-            let hint = again.hint_to_begin_again().unwrap();
-            assert_eq!((hint.attempt, hint.due_at), (attempts + 1, Some(NOW)));
+            let task = again.resend_task().unwrap();
+            assert_eq!((task.attempt, task.due_at), (attempts + 1, Some(NOW)));
             again.status = DeliveryStatus::Held;
-            assert_eq!(again.hint_to_begin_again(), None);
+            assert_eq!(again.resend_task(), None);
         }
     }
 }

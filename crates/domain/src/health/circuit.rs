@@ -101,7 +101,7 @@ impl CircuitPolicy {
             })
         };
         check("failurePercent", failure_percent, 100)?;
-        check("minimumAttempts", minimum_attempts, Window::MAX_SIGNS)?;
+        check("minimumAttempts", minimum_attempts, Window::MAX_ATTEMPTS)?;
         let longest = u32::try_from(OpenCircuit::LONGEST.as_secs()).unwrap_or(u32::MAX);
         check("cooldownSeconds", cooldown_seconds, longest)?;
         Ok(Self {
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn a_circuit_policy_is_bounded() {
-        assert!(CircuitPolicy::new(100, Window::MAX_SIGNS, 900).is_ok());
+        assert!(CircuitPolicy::new(100, Window::MAX_ATTEMPTS, 900).is_ok());
         for (percent, minimum, cooldown) in [
             (0, 10, 30),
             (101, 10, 30),
             (50, 0, 30),
-            (50, Window::MAX_SIGNS + 1, 30),
+            (50, Window::MAX_ATTEMPTS + 1, 30),
             (50, 10, 0),
             (50, 10, 901),
         ] {

@@ -19,7 +19,7 @@ const QUICK_IN_A_ROW: usize = 5;
 
 /// What is kept of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sign {
+pub struct Observation {
     /// When it ended.
     pub at: Timestamp,
     /// Whether it failed.
@@ -28,7 +28,7 @@ pub struct Sign {
     pub slow: bool,
 }
 
-impl Sign {
+impl Observation {
     /// What is kept of an attempt that ended now, with this response.
     pub fn of(response: &WebhookResponse, now: Timestamp) -> Self {
         Self {
@@ -46,7 +46,7 @@ pub fn is_slow(outcome: AttemptOutcome, duration_ms: u32) -> bool {
 
 /// How quickly an endpoint answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum ResponseSpeed {
     /// The last attempts were all slow.
     Slow,
     /// The last attempts were all quick.
@@ -55,61 +55,61 @@ pub enum Pace {
 
 /// What the attempts in a window show together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Signs {
+pub struct WindowSummary {
     /// Whether so many fail that the circuit opens.
     pub fails_at_rate: bool,
     /// How quick they are; `None` when they are now this, now that.
-    pub pace: Option<Pace>,
+    pub speed: Option<ResponseSpeed>,
     /// Whether none of them was slow.
     pub none_slow: bool,
 }
 
 /// The last attempts, bounded in number and age.
 #[derive(Debug, Default)]
-pub struct Window(VecDeque<Sign>);
+pub struct Window(VecDeque<Observation>);
 
 impl Window {
     /// The most attempts that it holds.
-    pub const MAX_SIGNS: u32 = 20;
+    pub const MAX_ATTEMPTS: u32 = 20;
     /// How long it holds one.
     pub const MAX_AGE: Duration = Duration::from_mins(2);
 
     /// Takes in an attempt.
-    pub fn add(&mut self, sign: Sign) {
-        while self.0.len() >= Self::MAX_SIGNS as usize
+    pub fn add(&mut self, observation: Observation) {
+        while self.0.len() >= Self::MAX_ATTEMPTS as usize
             || self
                 .0
                 .front()
-                .is_some_and(|first| sign.at.since(first.at) > Self::MAX_AGE)
+                .is_some_and(|first| observation.at.since(first.at) > Self::MAX_AGE)
         {
             self.0.pop_front();
         }
-        self.0.push_back(sign);
+        self.0.push_back(observation);
     }
 
     /// When its last attempt ended.
     pub fn last_at(&self) -> Option<Timestamp> {
-        self.0.back().map(|sign| sign.at)
+        self.0.back().map(|observation| observation.at)
     }
 
     /// What its attempts show.
-    pub fn signs(&self, circuit: Option<&CircuitPolicy>) -> Signs {
-        let failed = self.0.iter().filter(|sign| sign.failed).count();
+    pub fn summary(&self, circuit: Option<&CircuitPolicy>) -> WindowSummary {
+        let failed = self.0.iter().filter(|observation| observation.failed).count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Signs {
+        WindowSummary {
             fails_at_rate: circuit
                 .is_some_and(|policy| policy.opens_at(count(failed), count(self.0.len()))),
-            pace: self.pace(),
-            none_slow: self.0.iter().all(|sign| !sign.slow),
+            speed: self.speed(),
+            none_slow: self.0.iter().all(|observation| !observation.slow),
         }
     }
 
-    fn pace(&self) -> Option<Pace> {
+    fn speed(&self) -> Option<ResponseSpeed> {
         let in_a_row = |slow| self.0.iter().rev().take_while(|s| s.slow == slow).count();
         if in_a_row(true) >= SLOW_IN_A_ROW {
-            Some(Pace::Slow)
+            Some(ResponseSpeed::Slow)
         } else if in_a_row(false) >= QUICK_IN_A_ROW {
-            Some(Pace::Quick)
+            Some(ResponseSpeed::Quick)
         } else {
             None
         }
@@ -124,14 +124,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn sign(at: Timestamp, failed: bool, slow: bool) -> Sign {
-        Sign { at, failed, slow }
+    fn observation(at: Timestamp, failed: bool, slow: bool) -> Observation {
+        Observation { at, failed, slow }
     }
 
-    fn window(signs: impl IntoIterator<Item = Sign>) -> Window {
+    fn window(summary: impl IntoIterator<Item = Observation>) -> Window {
         let mut window = Window::default();
-        for sign in signs {
-            window.add(sign);
+        for observation in summary {
+            window.add(observation);
         }
         window
     }
@@ -151,14 +151,14 @@ mod tests {
 
     #[test]
     fn an_attempt_is_slow_when_it_times_out_or_takes_long() {
-        let of = |outcome, millis| Sign::of(&response(outcome, millis), NOW);
+        let of = |outcome, millis| Observation::of(&response(outcome, millis), NOW);
         let quick = of(AttemptOutcome::Succeeded, 999);
-        assert_eq!(quick, sign(NOW, false, false));
+        assert_eq!(quick, observation(NOW, false, false));
         assert!(of(AttemptOutcome::Succeeded, 1_000).slow);
         let timed_out = of(AttemptOutcome::TimedOut, 900);
-        assert_eq!(timed_out, sign(NOW, true, true));
+        assert_eq!(timed_out, observation(NOW, true, true));
         let refused = of(AttemptOutcome::Unreachable, 1);
-        assert_eq!(refused, sign(NOW, true, false));
+        assert_eq!(refused, observation(NOW, true, false));
     }
 
     #[test]
@@ -167,8 +167,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let at_rate = |last| {
             let times = [NOW, NOW + second, last];
-            let window = window(times.map(|at| sign(at, true, false)));
-            window.signs(Some(&policy)).fails_at_rate
+            let window = window(times.map(|at| observation(at, true, false)));
+            window.summary(Some(&policy)).fails_at_rate
         };
         assert!(at_rate(NOW + Window::MAX_AGE));
         assert!(!at_rate(NOW + Window::MAX_AGE + second));
@@ -176,28 +176,28 @@ mod tests {
 
     #[test]
     fn three_slow_attempts_in_a_row_are_slow_and_five_quick_ones_quick() {
-        let pace = |pattern: &str| {
-            let signs = pattern.chars().map(|c| sign(NOW, false, c == 's'));
-            window(signs).pace()
+        let speed = |pattern: &str| {
+            let summary = pattern.chars().map(|c| observation(NOW, false, c == 's'));
+            window(summary).speed()
         };
-        assert_eq!(pace("ss"), None);
-        assert_eq!(pace("qqqqqsss"), Some(Pace::Slow));
-        assert_eq!(pace("ssqss"), None);
-        assert_eq!(pace("sssqqqq"), None);
-        assert_eq!(pace("sssqqqqq"), Some(Pace::Quick));
+        assert_eq!(speed("ss"), None);
+        assert_eq!(speed("qqqqqsss"), Some(ResponseSpeed::Slow));
+        assert_eq!(speed("ssqss"), None);
+        assert_eq!(speed("sssqqqq"), None);
+        assert_eq!(speed("sssqqqqq"), Some(ResponseSpeed::Quick));
     }
 
     proptest! {
         #[test]
         fn a_window_stays_within_its_bounds(
-            signs in proptest::collection::vec((0..10_000_u64, any::<bool>(), any::<bool>()), 0..200),
+            summary in proptest::collection::vec((0..10_000_u64, any::<bool>(), any::<bool>()), 0..200),
         ) {
             let mut window = Window::default();
             let mut now = NOW;
-            for (millis, failed, slow) in signs {
+            for (millis, failed, slow) in summary {
                 now = now + Duration::from_millis(millis);
-                window.add(sign(now, failed, slow));
-                prop_assert!(window.0.len() <= Window::MAX_SIGNS as usize);
+                window.add(observation(now, failed, slow));
+                prop_assert!(window.0.len() <= Window::MAX_ATTEMPTS as usize);
                 prop_assert!(window.0.iter().all(|s| now.since(s.at) <= Window::MAX_AGE));
                 prop_assert_eq!(window.last_at(), Some(now));
             }

@@ -59,7 +59,7 @@ impl StatusFilter {
     }
 
     /// Whether a delivery that stands here can be owed.
-    pub fn is_owed(self) -> bool {
+    pub fn is_undelivered(self) -> bool {
         matches!(self, Self::Pending | Self::Held | Self::Failed)
     }
 }
@@ -100,7 +100,7 @@ mod tests {
         ] {
             let filter: StatusFilter = status.as_str().parse().unwrap();
             assert!(filter.is(status));
-            assert_eq!(filter.is_owed(), status.is_owed());
+            assert_eq!(filter.is_undelivered(), status.is_undelivered());
         }
         assert_eq!("Failed".parse::<StatusFilter>(), Err(StatusFilterError));
     }

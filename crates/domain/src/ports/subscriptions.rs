@@ -76,7 +76,7 @@ pub enum ReplacementOutcome {
     /// It was written.
     Written,
     /// Somebody else has written since; nothing was written.
-    Overtaken,
+    Conflict,
     /// The customer would have more than it may. This is what it has, as it was counted.
     QuotaExceeded(Usage),
 }
@@ -116,7 +116,7 @@ pub trait SubscriptionStore {
     ) -> impl Future<Output = Result<ReplacementOutcome, StoreError>> + Send;
 
     /// Removes a subscription whose stored version is that which was read. One that is not
-    /// there has been overtaken.
+    /// there has been conflict.
     fn remove(
         &self,
         read: &Subscription,

@@ -24,7 +24,7 @@ use crate::timestamp::Timestamp;
 /// a stop is seen.
 pub(super) const PART: u32 = 50;
 /// After an attempt that a killed page has asked for was due, the sweep looks whether it
-/// was made: the page may not have come to queue its hint.
+/// was made: the page may not have come to queue its task.
 const GRACE: Duration = Duration::from_mins(2);
 
 /// A failure of ours. The workflow runs the page again.
@@ -212,22 +212,22 @@ where
                 Finding::First(delivery, _) if finding.is_sent(&next) => {
                     first.push((delivery, next));
                 }
-                Finding::Asked(hint) => asked.push(*hint),
+                Finding::Asked(task) => asked.push(*task),
                 Finding::First(..) | Finding::Nothing => {}
             }
         }
         let written = self.write(&again, &first).await;
         let queued = (written.entries.len() + asked.len()) as u64;
-        // What was written has its hint first, whatever went wrong with the others.
+        // What was written has its task first, whatever went wrong with the others.
         self.resend.ask_for_attempts(&written.entries).await?;
-        for hint in asked {
-            let due_at = hint.due_at.unwrap_or(now);
+        for task in asked {
+            let due_at = task.due_at.unwrap_or(now);
             let entry = Due {
                 customer: subscription.customer_id.clone(),
-                hint,
+                task,
                 sweep_at: due_at + OVERDUE_AFTER,
             };
-            // Overtaken means that its hint has come meanwhile.
+            // Conflict means that its task has come meanwhile.
             table.postpone(&entry, due_at.max(now) + GRACE).await?;
         }
         report.queued += queued;
@@ -248,7 +248,7 @@ where
         for (reopening, outcome) in again.iter().zip(reopened) {
             match outcome {
                 Ok(WriteOutcome::Written) => written.entries.push(reopening.due()),
-                Ok(WriteOutcome::Overtaken) => {}
+                Ok(WriteOutcome::Conflict) => {}
                 Err(failure) => written.failure = Some(failure),
             }
         }

@@ -1,6 +1,6 @@
 //! The body of a request for a recovery.
 
-use super::{OwedStatuses, Range, Rate, RecoveryKind};
+use super::{UndeliveredStatuses, Range, Rate, RecoveryKind};
 use crate::manage::{Field, FieldError, fields};
 use crate::timestamp::Timestamp;
 use crate::whole_number::WholeNumber;
@@ -34,7 +34,7 @@ impl RecoveryRequest {
     /// The first field that is unknown or not valid.
     pub fn recover(body: &[u8], now: Timestamp) -> Result<Self, FieldError> {
         let known = "since, until, statuses, perSecond, dryRun";
-        Self::parse(body, RecoveryKind::Recover(OwedStatuses::Both), known, now)
+        Self::parse(body, RecoveryKind::Recover(UndeliveredStatuses::Both), known, now)
     }
 
     /// Parses the JSON body of a `replay`.
@@ -86,9 +86,9 @@ impl Field<'_> {
         Timestamp::read(&text).map_err(|error| self.error(error))
     }
 
-    fn statuses(&self) -> Result<OwedStatuses, FieldError> {
+    fn statuses(&self) -> Result<UndeliveredStatuses, FieldError> {
         let list = self.read::<Vec<_>>().ok();
-        let statuses = list.and_then(|list| OwedStatuses::from_list(&list));
+        let statuses = list.and_then(|list| UndeliveredStatuses::from_list(&list));
         statuses.ok_or_else(|| self.error("must be a list of `failed`, `held` or both"))
     }
 
@@ -111,7 +111,7 @@ impl Field<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recovery::OwedStatus;
+    use crate::recovery::UndeliveredStatus;
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_a_request_does_not_say_has_a_default() {
         let request = recover(r#"{"since":"2023-11-14T00:00:00Z"}"#).unwrap();
-        assert_eq!(request.kind, RecoveryKind::Recover(OwedStatuses::Both));
+        assert_eq!(request.kind, RecoveryKind::Recover(UndeliveredStatuses::Both));
         assert_eq!(request.range.until, NOW);
         assert_eq!(request.per_second.get(), 10);
         assert_eq!(request.requested, Requested::Run);
@@ -136,7 +136,7 @@ mod tests {
                 "statuses":["held"],"perSecond":100,"dryRun":true}"#,
         )
         .unwrap();
-        let held = OwedStatuses::Only(OwedStatus::Held);
+        let held = UndeliveredStatuses::Only(UndeliveredStatus::Held);
         assert_eq!(request.kind, RecoveryKind::Recover(held));
         let length = request.range.until.since(request.range.since);
         assert_eq!(length, Duration::from_hours(11));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RecoveryKind;
-use crate::delivery::{Delivery, Hint};
+use crate::delivery::{Delivery, DeliveryTask};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
@@ -23,7 +23,7 @@ pub(super) enum Finding {
     First(Delivery, Message),
     /// It was asked for already, and no attempt was made since: by a page that was
     /// killed, or by somebody else.
-    Asked(Hint),
+    Asked(DeliveryTask),
     /// There is nothing to send.
     Nothing,
 }
@@ -77,8 +77,8 @@ impl Selection<'_> {
             return Ok(Finding::Nothing);
         };
         match (delivery, self.kind) {
-            (Some(delivery), kind) => Ok(match (delivery.hint_to_begin_again(), kind) {
-                (Some(hint), _) => Finding::Asked(hint),
+            (Some(delivery), kind) => Ok(match (delivery.resend_task(), kind) {
+                (Some(task), _) => Finding::Asked(task),
                 (None, RecoveryKind::Recover(statuses)) if statuses.contain(delivery.status) => {
                     Finding::Again(delivery, stored.message)
                 }

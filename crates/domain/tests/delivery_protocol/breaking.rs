@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::stage::{NEVER, Stage, deliver, now, schedule, stage_with};
-use webhooks_domain::deliver::{PutOff, Report};
-use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint};
+use webhooks_domain::deliver::{DeferReason, Report};
+use webhooks_domain::delivery::{DeliveryStatus, Deferral, DiscardReason, DeliveryTask};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::health::{CircuitPolicy, HealthChange, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
@@ -20,7 +20,7 @@ fn stage(deliveries: usize) -> (Stage, Vec<DeliveryId>) {
     // So many attempts that none of these tests comes to the last.
     let delays = [vec![0], vec![60; 30]].concat();
     let mut stage = stage_with(schedule(&delays), &[None]);
-    stage.deliver.care.policy.circuit = Some(CircuitPolicy::new(80, 5, 30).unwrap());
+    stage.deliver.health_monitor.policy.circuit = Some(CircuitPolicy::new(80, 5, 30).unwrap());
     let others = (1..deliveries).map(|n| stage.another_delivery(&format!("another {n}")));
     let ids: Vec<_> = std::iter::once(stage.ids[0]).chain(others).collect();
     for &id in &ids[1..] {
@@ -36,11 +36,11 @@ fn circuit(stage: &Stage) -> Option<OpenCircuit> {
 /// A stage whose circuit has just opened, with this many deliveries that were not tried.
 fn opened(untried: usize) -> (Stage, Vec<DeliveryId>) {
     let (stage, ids) = stage(MINIMUM + untried);
-    stage.world.answer([500; MINIMUM].map(samples::response));
+    stage.backend.answer([500; MINIMUM].map(samples::response));
     for &id in &ids[..MINIMUM] {
-        stage.run(&Hint::first(id)).unwrap();
+        stage.run(&DeliveryTask::first(id)).unwrap();
     }
-    stage.world.purge_queue();
+    stage.backend.purge_queue();
     for &id in &ids[MINIMUM..] {
         stage.queue_first(id);
     }
@@ -51,14 +51,14 @@ fn opened(untried: usize) -> (Stage, Vec<DeliveryId>) {
 fn a_circuit_opens_parks_what_comes_without_an_attempt_and_closes_with_a_probe() {
     let (stage, untried) = opened(10);
     let open = circuit(&stage).unwrap();
-    assert_eq!(open.until, stage.world.time() + COOLDOWN);
+    assert_eq!(open.until, stage.backend.time() + COOLDOWN);
     for _ in &untried {
-        let message = stage.world.receive_before(open.until).unwrap();
+        let message = stage.backend.receive_before(open.until).unwrap();
         let report = stage.handle(message).unwrap();
-        assert_eq!(report, Report::PutOff(PutOff::Parked));
+        assert_eq!(report, Report::Deferred(DeferReason::CircuitBreakerOpen));
     }
-    assert_eq!(stage.world.requests().len(), MINIMUM);
-    assert!(stage.world.receive_before(open.until).is_none());
+    assert_eq!(stage.backend.requests().len(), MINIMUM);
+    assert!(stage.backend.receive_before(open.until).is_none());
     assert!(
         untried
             .iter()
@@ -79,32 +79,32 @@ fn a_circuit_opens_parks_what_comes_without_an_attempt_and_closes_with_a_probe()
 #[test]
 fn one_attempt_probes_and_the_others_wait_for_what_comes_of_it() {
     let (mut stage, untried) = opened(2);
-    stage.world.purge_queue();
+    stage.backend.purge_queue();
     let open = circuit(&stage).unwrap();
-    stage.world.set_now(open.until);
-    let (probe, other) = (Hint::first(untried[0]), Hint::first(untried[1]));
-    let beside = deliver(&stage.world, schedule(&[0, 60]));
-    stage.world.during_requests(move |_| {
+    stage.backend.set_now(open.until);
+    let (probe, other) = (DeliveryTask::first(untried[0]), DeliveryTask::first(untried[1]));
+    let beside = deliver(&stage.backend, schedule(&[0, 60]));
+    stage.backend.during_requests(move |_| {
         let report = now(beside.run(&other, NEVER)).unwrap();
-        assert_eq!(report, Report::PutOff(PutOff::Parked));
+        assert_eq!(report, Report::Deferred(DeferReason::CircuitBreakerOpen));
     });
-    stage.deliver.care.policy.disable_after = None;
-    stage.world.answer([samples::response(500)]);
+    stage.deliver.health_monitor.policy.disable_after = None;
+    stage.backend.answer([samples::response(500)]);
     stage.run(&probe).unwrap();
-    assert_eq!(stage.world.requests().len(), MINIMUM + 1);
+    assert_eq!(stage.backend.requests().len(), MINIMUM + 1);
     let longer = circuit(&stage).unwrap();
-    assert_eq!(longer.until, stage.world.time() + 2 * COOLDOWN);
+    assert_eq!(longer.until, stage.backend.time() + 2 * COOLDOWN);
 }
 
 #[test]
 fn a_probe_that_is_lost_in_a_crash_is_made_good_by_the_next() {
     let (stage, untried) = opened(2);
     let open = circuit(&stage).unwrap();
-    stage.world.set_now(open.until);
+    stage.backend.set_now(open.until);
     // Load, subscription, claim: the fourth call opens the secrets or records.
     let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
-    stage.world.plant(faults);
-    let message = stage.world.receive().unwrap();
+    stage.backend.plant(faults);
+    let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     assert!(
         circuit(&stage).unwrap().until > open.until,
@@ -125,7 +125,7 @@ fn what_was_parked_comes_back_at_a_bounded_rate() {
     let (stage, untried) = opened(100);
     stage.drain();
     let mut by_second = BTreeMap::<i64, usize>::new();
-    for (at, _) in &stage.world.requests()[MINIMUM..] {
+    for (at, _) in &stage.backend.requests()[MINIMUM..] {
         *by_second.entry(at.as_secs()).or_default() += 1;
     }
     // The five that failed before are among them, once they are swept.
@@ -142,55 +142,55 @@ fn the_sweep_multiplies_nothing_while_a_circuit_is_open() {
     const DELIVERIES: usize = 60;
     let (mut stage, ids) = stage(DELIVERIES);
     stage
-        .world
+        .backend
         .answer((0..1_000).map(|_| samples::response(500)));
-    let circuit = stage.deliver.care.policy.circuit.take();
+    let circuit = stage.deliver.health_monitor.policy.circuit.take();
     for &id in &ids {
-        stage.run(&Hint::first(id)).unwrap();
+        stage.run(&DeliveryTask::first(id)).unwrap();
     }
-    stage.deliver.care.policy.circuit = circuit;
+    stage.deliver.health_monitor.policy.circuit = circuit;
     // The queue hands out what it has, and in each hour the sweep finds all of them overdue.
     let minute = Duration::from_mins(1);
     let mut most = 0;
     for _ in 0..12 * 60 {
-        let next = stage.world.time() + minute;
+        let next = stage.backend.time() + minute;
         stage.sweep();
-        while let Some(message) = stage.world.receive_before(next) {
+        while let Some(message) = stage.backend.receive_before(next) {
             let _ = stage.handle(message);
         }
-        stage.world.set_now(next);
-        most = most.max(stage.world.queue().len());
+        stage.backend.set_now(next);
+        most = most.max(stage.backend.queue().len());
     }
     assert!(
         most <= 2 * DELIVERIES,
-        "{most} hints for {DELIVERIES} deliveries"
+        "{most} tasks for {DELIVERIES} deliveries"
     );
     // Each quarter of an hour one probe, once the circuit has been open for so long.
-    let probes = stage.world.requests().len() - DELIVERIES - MINIMUM;
+    let probes = stage.backend.requests().len() - DELIVERIES - MINIMUM;
     assert!((40..70).contains(&probes), "{probes}");
 }
 
 #[test]
-fn an_overdue_hint_is_left_to_the_sweep_and_a_parked_one_goes_on() {
+fn an_overdue_task_is_left_to_the_sweep_and_a_parked_one_goes_on() {
     let (stage, _) = opened(0);
     let id = stage.ids[0];
     let due_at = stage.delivery().next_attempt_at;
     let late = due_at.unwrap() + OVERDUE_AFTER;
-    stage.world.set_now(late);
+    stage.backend.set_now(late);
     stage.reopen_circuit(id, late + COOLDOWN);
-    let swept = Hint::new(id, 2, due_at);
+    let swept = DeliveryTask::new(id, 2, due_at);
     let report = stage.run(&swept).unwrap();
-    assert_eq!(report, Report::Dropped(DropReason::LeftToSweep));
-    assert!(stage.world.queue().is_empty());
-    let parked = Hint {
-        detour: Some(Detour::Parked),
+    assert_eq!(report, Report::Discarded(DiscardReason::LeftToSweep));
+    assert!(stage.backend.queue().is_empty());
+    let parked = DeliveryTask {
+        deferral: Some(Deferral::CircuitBreaker),
         ..swept
     };
     let report = stage.run(&parked).unwrap();
-    assert_eq!(report, Report::PutOff(PutOff::Parked));
-    let [queued] = stage.world.queue()[..] else {
-        panic!("one hint, {:?}", stage.world.queue())
+    assert_eq!(report, Report::Deferred(DeferReason::CircuitBreakerOpen));
+    let [queued] = stage.backend.queue()[..] else {
+        panic!("one task, {:?}", stage.backend.queue())
     };
-    assert_eq!(queued.hint, parked);
+    assert_eq!(queued.task, parked);
     stage.queue(&swept, Duration::ZERO);
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
-    CancelReason, DeliveryStatus, DropReason, FailureReason, Hint, Lane, Verdict,
+    CancelReason, DeliveryStatus, DiscardReason, FailureReason, DeliveryTask, QueueKind, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::filter::Filter;
@@ -29,7 +29,7 @@ use webhooks_testkit::{Fault, samples};
 fn a_request_is_signed_for_what_it_carries() {
     let stage = stage(schedule(&[0]));
     stage.drain();
-    let (at, request) = stage.world.requests().remove(0);
+    let (at, request) = stage.backend.requests().remove(0);
     let id = stage.ids[0].message;
     assert_eq!(header(&request, "content-type"), "application/json");
     assert!(header(&request, "user-agent").starts_with("webhooks/"));
@@ -45,7 +45,7 @@ fn a_request_is_signed_for_what_it_carries() {
 #[test]
 fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
     let stage = stage(schedule(&[0, 5]));
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.run_first();
     let current = stage.subscription_of(stage.ids[0]).unwrap();
     let changed = Subscription {
@@ -53,7 +53,7 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         version: 2,
         ..current
     };
-    stage.world.store_subscription(&changed);
+    stage.backend.store_subscription(&changed);
     stage.drain();
 
     let message = samples::message("acme", "later");
@@ -61,19 +61,19 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
         id: changed.id,
         status: changed.status,
         payload_format: changed.payload_format,
-        lane: Lane::Fast,
+        queue: QueueKind::Fast,
     };
     let later = prepare(
         &message,
         &matched,
-        stage.world.time(),
+        stage.backend.time(),
         Duration::from_hours(24),
     );
     let id = later.id;
-    stage.world.record_call(message.clone(), later);
+    stage.backend.record_call(message.clone(), later);
     stage.queue_first(id);
     stage.drain();
-    let requests = stage.world.requests();
+    let requests = stage.backend.requests();
     let bodies: Vec<_> = requests.iter().map(|(_, sent)| &sent.body).collect();
     let standard = message.body(PayloadFormat::Standard).unwrap();
     let event = message.body(PayloadFormat::Event).unwrap();
@@ -84,7 +84,7 @@ fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
 #[test]
 fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
     let stage = stage(schedule(&[0, 5, 60]));
-    stage.world.answer([500, 500].map(samples::response));
+    stage.backend.answer([500, 500].map(samples::response));
     stage.run_first();
     let current = stage.subscription_of(stage.ids[0]).unwrap();
     let next = Secret::generate(SecretKind::V1, &SystemRandom::new());
@@ -93,16 +93,16 @@ fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
     let overlap = Overlap::from_secs(30).unwrap();
     let rotated = current
         .secrets
-        .rotate(sealed.unwrap(), overlap, stage.world.time());
+        .rotate(sealed.unwrap(), overlap, stage.backend.time());
     let changed = Subscription {
         secrets: rotated.unwrap(),
         version: 2,
         ..current
     };
-    stage.world.store_subscription(&changed);
+    stage.backend.store_subscription(&changed);
     stage.drain();
     let by = |secret: &Secret| -> Vec<bool> {
-        let requests = stage.world.requests();
+        let requests = stage.backend.requests();
         let requests = requests.iter().map(|(_, request)| request);
         requests
             .map(|request| verifies_with(request, secret))
@@ -123,13 +123,13 @@ fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
         ),
     ] {
         let stage = stage(schedule(&[0, 5]));
-        stage.world.answer([samples::response(500)]);
+        stage.backend.answer([samples::response(500)]);
         stage.run_first();
         stage.set_status(stage.ids[0], status);
         stage.drain();
         assert_eq!(stage.delivery().status, expected);
         assert_eq!(
-            stage.world.requests().len(),
+            stage.backend.requests().len(),
             1,
             "nothing is sent after the change"
         );
@@ -139,7 +139,7 @@ fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
 #[test]
 fn an_endpoint_that_is_gone_ends_the_delivery_and_disables_the_subscription() {
     let stage = stage(schedule(&[0, 5]));
-    stage.world.answer([samples::response(410)]);
+    stage.backend.answer([samples::response(410)]);
     stage.drain();
     let gone = DeliveryStatus::Failed(FailureReason::EndpointGone);
     assert_eq!(stage.delivery().status, gone);
@@ -152,17 +152,17 @@ fn a_queue_message_without_a_delivery_makes_no_request() {
     let stage = stage(schedule(&[0]));
     let message = samples::message("acme", "another event");
     let unknown = samples::delivery(&message, samples::subscription_id(1)).id;
-    let report = stage.run(&Hint::first(unknown)).unwrap();
-    assert_eq!(report, Report::Dropped(DropReason::NoDelivery));
-    assert!(stage.world.requests().is_empty());
+    let report = stage.run(&DeliveryTask::first(unknown)).unwrap();
+    assert_eq!(report, Report::Discarded(DiscardReason::NoDelivery));
+    assert!(stage.backend.requests().is_empty());
 }
 
 #[test]
 fn the_same_queue_message_twice_makes_one_request() {
     let stage = stage(schedule(&[0, 5]));
     assert!(matches!(stage.run_first(), Report::Attempted { .. }));
-    assert_eq!(stage.run_first(), Report::Dropped(DropReason::NotPending));
-    assert_eq!(stage.world.requests().len(), 1);
+    assert_eq!(stage.run_first(), Report::Discarded(DiscardReason::NotPending));
+    assert_eq!(stage.backend.requests().len(), 1);
 }
 
 #[test]
@@ -170,22 +170,22 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
     const REQUEST: Duration = Duration::from_secs(2);
     let policy = schedule(&[0, 5, 5, 5, 5, 5]);
     let stage = stage(policy.clone());
-    stage.world.answer((0..100).map(|_| samples::response(500)));
-    // The first hint is there twice, and what comes due during a request runs beside it.
-    let again = Hint::first(stage.ids[0]);
+    stage.backend.answer((0..100).map(|_| samples::response(500)));
+    // The first task is there twice, and what comes due during a request runs beside it.
+    let again = DeliveryTask::first(stage.ids[0]);
     stage.queue(&again, Duration::from_secs(1));
-    let beside = deliver(&stage.world, policy);
-    stage.world.during_requests(move |world| {
-        let end = world.time() + REQUEST;
-        while let Some(message) = world.receive_before(end) {
-            now(beside.run(&message.hint, NEVER)).unwrap();
+    let beside = deliver(&stage.backend, policy);
+    stage.backend.during_requests(move |backend| {
+        let end = backend.time() + REQUEST;
+        while let Some(message) = backend.receive_before(end) {
+            now(beside.run(&message.task, NEVER)).unwrap();
         }
-        world.set_now(world.time().max(end));
+        backend.set_now(backend.time().max(end));
     });
     stage.drain();
     assert_eq!(stage.delivery().attempts.len(), 6);
     assert_eq!(
-        stage.world.requests().len(),
+        stage.backend.requests().len(),
         7,
         "one more for the one duplicate"
     );
@@ -194,52 +194,52 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
 #[test]
 fn a_table_that_takes_no_records_multiplies_nothing() {
     let stage = stage(schedule(&[0, 5, 5]));
-    stage.world.answer((0..100).map(|_| samples::response(500)));
+    stage.backend.answer((0..100).map(|_| samples::response(500)));
     for round in 1..=20 {
         // Load, subscription, data key, unwrap, queue: the sixth call is the record.
         let is_first = round == 1;
         let before_record = if is_first { 5 } else { 3 };
         let faults = std::iter::repeat_n(Fault::None, before_record).chain([Fault::Before]);
-        stage.world.plant(faults);
-        let message = stage.world.receive().unwrap();
+        stage.backend.plant(faults);
+        let message = stage.backend.receive().unwrap();
         let result = stage.handle(message);
-        assert!(!stage.world.clear_faults(), "the record failed");
+        assert!(!stage.backend.clear_faults(), "the record failed");
         assert!(
             matches!(
                 result,
                 Ok(Report::Attempted {
-                    recorded: Recorded::LeftToNextHint,
+                    recorded: Recorded::LeftToNextTask,
                     ..
                 })
             ),
             "{result:?}"
         );
-        assert_eq!(stage.world.queue().len(), 1, "one chain, after {round}");
+        assert_eq!(stage.backend.queue().len(), 1, "one chain, after {round}");
     }
     stage.drain();
     assert_eq!(stage.delivery().attempts.len(), 3);
-    assert_eq!(stage.world.requests().len(), 23);
+    assert_eq!(stage.backend.requests().len(), 23);
 }
 
 #[test]
-fn a_hint_that_comes_before_its_predecessors_record_is_not_used_up() {
+fn a_task_that_comes_before_its_predecessors_record_is_not_used_up() {
     let stage = stage(schedule(&[0, 0, 5]));
-    stage.world.answer((0..10).map(|_| samples::response(500)));
-    // A run has made attempt 1 and sent the next hint; its record takes its time. It lands
-    // while the request of the run that got that hint is under way.
-    stage.world.purge_queue();
+    stage.backend.answer((0..10).map(|_| samples::response(500)));
+    // A run has made attempt 1 and sent the next task; its record takes its time. It lands
+    // while the request of the run that got that task is under way.
+    stage.backend.purge_queue();
     let id = stage.ids[0];
-    let second = Hint::new(id, 2, Some(samples::NOW));
+    let second = DeliveryTask::new(id, 2, Some(samples::NOW));
     stage.queue(&second, Duration::ZERO);
     let is_late = AtomicBool::new(true);
-    stage.world.during_requests(move |world| {
+    stage.backend.during_requests(move |backend| {
         if is_late.swap(false, Ordering::Relaxed) {
             let next = NextAttempt::plan(samples::NOW, samples::NOW, LongestQueueDelay::MAX);
             let first = samples::failed_attempt(1);
-            let recorded = now(world.record(&id, &first, &Verdict::Retry(next)));
+            let recorded = now(backend.record(&id, &first, &Verdict::Retry(next)));
             assert_eq!(recorded.unwrap(), WriteOutcome::Written);
         }
-        world.set_now(world.time() + Duration::from_secs(1));
+        backend.set_now(backend.time() + Duration::from_secs(1));
     });
     stage.drain();
     let attempts = stage.delivery().attempts;
@@ -257,8 +257,8 @@ fn a_subscriptions_own_retry_policy_counts() {
         version: 2,
         ..current
     };
-    stage.world.store_subscription(&own);
-    stage.world.answer((0..3).map(|_| samples::response(500)));
+    stage.backend.store_subscription(&own);
+    stage.backend.answer((0..3).map(|_| samples::response(500)));
     stage.drain();
     let attempts = stage.delivery().attempts;
     assert_eq!(attempts.len(), 2);
@@ -270,9 +270,9 @@ fn no_attempt_begins_after_the_deadline() {
     let deadline = samples::NOW + Duration::from_mins(1);
     let at = |now| {
         let stage = stage_with(schedule(&[0, 60]), &[Some(deadline)]);
-        stage.world.set_now(now);
+        stage.backend.set_now(now);
         stage.drain();
-        (stage.delivery().status, stage.world.requests().len())
+        (stage.delivery().status, stage.backend.requests().len())
     };
     let expired = DeliveryStatus::Failed(FailureReason::Expired);
     assert_eq!(at(deadline), (DeliveryStatus::Succeeded, 1));
@@ -282,32 +282,32 @@ fn no_attempt_begins_after_the_deadline() {
 #[test]
 fn no_attempt_begins_that_the_function_could_not_finish() {
     let stage = stage(schedule(&[0]));
-    let deliver = deliver(&stage.world, schedule(&[0]));
-    let hint = Hint::first(stage.ids[0]);
+    let deliver = deliver(&stage.backend, schedule(&[0]));
+    let task = DeliveryTask::first(stage.ids[0]);
     let end = samples::NOW + deliver.time_for_attempt;
-    let late = now(deliver.run(&hint, end - Duration::from_millis(1)));
+    let late = now(deliver.run(&task, end - Duration::from_millis(1)));
     assert!(matches!(late, Err(DeliverError::OutOfTime)), "{late:?}");
-    assert!(stage.world.requests().is_empty());
-    assert!(now(deliver.run(&hint, end)).is_ok());
+    assert!(stage.backend.requests().is_empty());
+    assert!(now(deliver.run(&task, end)).is_ok());
 }
 
 #[test]
-fn a_hint_that_was_lost_is_sent_again_by_the_sweep() {
+fn a_task_that_was_lost_is_sent_again_by_the_sweep() {
     for delay in [5, 3_600] {
         let stage = stage(schedule(&[0, delay]));
-        stage.world.answer([samples::response(500)]);
+        stage.backend.answer([samples::response(500)]);
         stage.run_first();
         let due_at = stage.delivery().next_attempt_at.unwrap();
-        // The sweep sends the hint of the long wait; then the queue loses everything.
-        stage.world.set_now(due_at - Duration::from_secs(1));
+        // The sweep sends the task of the long wait; then the queue loses everything.
+        stage.backend.set_now(due_at - Duration::from_secs(1));
         stage.sweep();
-        stage.world.purge_queue();
+        stage.backend.purge_queue();
         stage
-            .world
+            .backend
             .set_now(due_at + OVERDUE_AFTER - Duration::from_mins(1));
         assert_eq!(stage.sweep().queued, 0, "it may still be on its way");
         let late = Duration::from_secs(7);
-        stage.world.set_now(due_at + OVERDUE_AFTER + late);
+        stage.backend.set_now(due_at + OVERDUE_AFTER + late);
         let report = stage.sweep();
         assert_eq!((report.queued, report.overdue), (1, 1));
         assert_eq!(report.lag, Some(late));
@@ -326,13 +326,13 @@ fn no_crash_delays_an_attempt_by_more_than_the_visibility_timeout_and_a_sweep() 
         {
             let stage = stage(schedule(&[0, delay]));
             stage
-                .world
+                .backend
                 .answer([samples::response(500), samples::response(500)]);
             stage
-                .world
+                .backend
                 .plant(std::iter::repeat_n(Fault::None, boundary).chain([fault]));
             stage.drain();
-            struck += usize::from(!stage.world.clear_faults());
+            struck += usize::from(!stage.backend.clear_faults());
             let attempts = stage.delivery().attempts;
             let gap = attempts[1].at.since(attempts[0].at);
             let bound = Duration::from_secs(delay.into()).mul_f64(1.1)
@@ -349,20 +349,20 @@ fn no_crash_delays_an_attempt_by_more_than_the_visibility_timeout_and_a_sweep() 
 }
 
 #[test]
-fn a_sweep_sends_a_hint_once_for_each_due_time() {
+fn a_sweep_sends_a_task_once_for_each_due_time() {
     let stage = stage(schedule(&[0, 3_600]));
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.drain_queue();
     let due_at = stage.delivery().next_attempt_at.unwrap();
     stage
-        .world
+        .backend
         .set_now(due_at - MAX_QUEUE_DELAY - Duration::from_secs(1));
     assert_eq!(stage.sweep().queued, 0);
-    stage.world.set_now(due_at - MAX_QUEUE_DELAY);
+    stage.backend.set_now(due_at - MAX_QUEUE_DELAY);
     assert_eq!(stage.sweep().queued, 1);
     assert_eq!(stage.sweep().queued, 0);
-    let [queued] = stage.world.queue()[..] else {
-        panic!("one hint, {:?}", stage.world.queue())
+    let [queued] = stage.backend.queue()[..] else {
+        panic!("one task, {:?}", stage.backend.queue())
     };
     assert_eq!(queued.visible_at, due_at.max(queued.visible_at));
     assert!(queued.visible_at.since(due_at) < Duration::from_secs(1));
@@ -373,15 +373,15 @@ fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
     let deadlines = vec![None; 2_500];
     let stage = stage_with(schedule(&[0, 3_600]), &deadlines);
     stage
-        .world
+        .backend
         .answer(deadlines.iter().map(|_| samples::response(500)));
     stage.drain_queue();
-    let report = stage.sweep_until(stage.world.time());
+    let report = stage.sweep_until(stage.backend.time());
     assert_eq!(report.queued, 0);
     stage
-        .world
-        .set_now(stage.world.time() + Duration::from_hours(2));
-    let report = stage.sweep_until(stage.world.time());
+        .backend
+        .set_now(stage.backend.time() + Duration::from_hours(2));
+    let report = stage.sweep_until(stage.backend.time());
     assert!(report.unfinished, "no time was left");
     assert_eq!(report.queued, 0);
     let report = stage.sweep();
@@ -392,29 +392,29 @@ fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
 #[test]
 fn what_the_queue_refuses_is_left_to_the_next_sweep() {
     let stage = stage(schedule(&[0, 3_600]));
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.run_first();
-    stage.world.purge_queue();
+    stage.backend.purge_queue();
     let due_at = stage.delivery().next_attempt_at.unwrap();
-    stage.world.set_now(due_at - MAX_QUEUE_DELAY);
-    stage.world.refuse_batch();
-    assert_eq!((stage.sweep().queued, stage.world.queue().len()), (0, 0));
-    assert_eq!((stage.sweep().queued, stage.world.queue().len()), (1, 1));
+    stage.backend.set_now(due_at - MAX_QUEUE_DELAY);
+    stage.backend.refuse_batch();
+    assert_eq!((stage.sweep().queued, stage.backend.queue().len()), (0, 0));
+    assert_eq!((stage.sweep().queued, stage.backend.queue().len()), (1, 1));
 }
 
 #[test]
 fn a_sweep_reads_no_page_more_than_there_are_and_counts_what_is_overdue() {
     let stage = stage(schedule(&[0, 3_600]));
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.run_first();
     let sweep = |at| {
-        stage.world.set_now(at);
-        // A page of each shard, the hint, its entry; and then a fault.
+        stage.backend.set_now(at);
+        // A page of each shard, the task, its entry; and then a fault.
         let calls = usize::from(Shard::COUNT) + 2;
         let faults = std::iter::repeat_n(Fault::None, calls);
-        stage.world.plant(faults.chain([Fault::Before]));
+        stage.backend.plant(faults.chain([Fault::Before]));
         let report = stage.sweep();
-        assert!(stage.world.clear_faults(), "one call too many");
+        assert!(stage.backend.clear_faults(), "one call too many");
         (report.queued, report.overdue)
     };
     let due_at = stage.delivery().next_attempt_at.unwrap();
@@ -430,7 +430,7 @@ proptest! {
     ) {
         let delays: Vec<u32> = std::iter::once(0).chain(delays).collect();
         let stage = stage(schedule(&delays));
-        stage.world.answer(delays.iter().map(|_| samples::response(500)));
+        stage.backend.answer(delays.iter().map(|_| samples::response(500)));
         stage.drain();
         let attempts = stage.delivery().attempts;
         prop_assert_eq!(attempts.len(), delays.len());
@@ -453,7 +453,7 @@ fn a_delivery_to_a_subscription_that_cannot_be_read_fails_and_is_told() {
         |stage, id| {
             let customer = samples::customer("acme");
             stage
-                .world
+                .backend
                 .break_subscription(&customer, id.subscription, "eventTypes");
         },
         |stage, id| {
@@ -480,6 +480,6 @@ fn a_delivery_to_a_subscription_that_cannot_be_read_fails_and_is_told() {
         let told = OperationalEvent::of_report(&id, &report).unwrap();
         assert_eq!(told.kind, Kind::DeliveryFailed);
         assert!(told.detail().contains("subscriptionUnreadable"));
-        assert!(stage.world.requests().is_empty());
+        assert!(stage.backend.requests().is_empty());
     }
 }

@@ -17,8 +17,8 @@ const BOUND: Duration = Duration::from_hours(5 * 24);
 /// A stage that disables what fails for too long. Its delivery is not queued.
 fn stage() -> Stage {
     let mut stage = stage_with(schedule(&[0, 60]), &[None]);
-    stage.deliver.care.policy.disable_after = Some(BOUND);
-    stage.world.purge_queue();
+    stage.deliver.health_monitor.policy.disable_after = Some(BOUND);
+    stage.backend.purge_queue();
     stage
 }
 
@@ -42,7 +42,7 @@ fn changes(reports: &[Report]) -> Vec<HealthChange> {
 /// Another delivery of the first one's subscription, which fails as often as it is tried.
 fn fail_another(stage: &Stage, event: &str) -> (DeliveryId, Vec<Report>) {
     let id = stage.another_delivery(event);
-    stage.world.answer([500, 500].map(samples::response));
+    stage.backend.answer([500, 500].map(samples::response));
     stage.queue_first(id);
     (id, stage.drain())
 }
@@ -50,10 +50,10 @@ fn fail_another(stage: &Stage, event: &str) -> (DeliveryId, Vec<Report>) {
 #[test]
 fn an_endpoint_fails_from_the_first_retry_that_does_until_something_succeeds() {
     let stage = stage();
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.run_first();
     assert_eq!(health(&stage), Health::default(), "a first failure is none");
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     assert_eq!(changes(&stage.drain()), [HealthChange::Failing]);
     let since = stage.delivery().attempts[1].at;
     assert_eq!(health(&stage).failing_since, Some(since));
@@ -74,10 +74,10 @@ fn what_fails_for_longer_than_the_bound_is_disabled_and_what_is_owed_is_held() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();
-    stage.world.set_now(since + BOUND - DAY);
+    stage.backend.set_now(since + BOUND - DAY);
     let (_, reports) = fail_another(&stage, "still in time");
     assert_eq!(changes(&reports), []);
-    stage.world.set_now(since + BOUND);
+    stage.backend.set_now(since + BOUND);
     let (id, reports) = fail_another(&stage, "too long");
     let disabled = HealthChange::Disabled(DisabledReason::Failing);
     assert_eq!(changes(&reports), [disabled]);
@@ -94,10 +94,10 @@ fn one_success_begins_the_time_anew() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();
-    stage.world.set_now(since + BOUND - DAY);
+    stage.backend.set_now(since + BOUND - DAY);
     stage.queue_first(stage.another_delivery("succeeds"));
     stage.drain();
-    stage.world.set_now(since + BOUND);
+    stage.backend.set_now(since + BOUND);
     let (id, _) = fail_another(&stage, "fails again");
     assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
 }
@@ -105,9 +105,9 @@ fn one_success_begins_the_time_anew() {
 #[test]
 fn without_a_bound_nothing_is_disabled() {
     let mut stage = stage();
-    stage.deliver.care.policy = HealthPolicy::NONE;
+    stage.deliver.health_monitor.policy = HealthPolicy::NONE;
     fail_another(&stage, "begins to fail");
-    stage.world.set_now(stage.world.time() + 100 * DAY);
+    stage.backend.set_now(stage.backend.time() + 100 * DAY);
     // The sample's own deliveries have expired by then.
     let (id, _) = fail_another(&stage, "fails still");
     assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
@@ -118,21 +118,21 @@ fn a_change_by_a_person_meanwhile_counts_for_more_than_what_was_seen() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();
-    stage.world.set_now(since + BOUND);
+    stage.backend.set_now(since + BOUND);
     let first = stage.ids[0];
     let read = subscription(&stage, first);
-    stage.world.during_requests(move |world| {
+    stage.backend.during_requests(move |backend| {
         let enabled = Subscription {
             version: read.version + 1,
             health: Health::default(),
             ..read.clone()
         };
-        world.store_subscription(&enabled);
+        backend.store_subscription(&enabled);
     });
     let id = stage.another_delivery("fails under way");
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.queue_first(id);
-    let reports = stage.handle(stage.world.receive().unwrap()).unwrap();
+    let reports = stage.handle(stage.backend.receive().unwrap()).unwrap();
     assert_eq!(changes(&[reports]), []);
     assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
 }
@@ -140,15 +140,15 @@ fn a_change_by_a_person_meanwhile_counts_for_more_than_what_was_seen() {
 #[test]
 fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
     let stage = stage();
-    stage.world.answer((0..4).map(|_| samples::response(500)));
+    stage.backend.answer((0..4).map(|_| samples::response(500)));
     stage.run_first();
     // Load, subscription, queue nothing, record: the fourth call writes the health.
     let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
-    stage.world.plant(faults);
-    let message = stage.world.receive().unwrap();
+    stage.backend.plant(faults);
+    let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     assert!(
-        !stage.world.clear_faults(),
+        !stage.backend.clear_faults(),
         "the write of the health failed"
     );
     stage.drain();

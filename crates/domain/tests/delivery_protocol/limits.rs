@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use webhooks_domain::deliver::{PutOff, Report};
-use webhooks_domain::delivery::{DeliveryStatus, Detour, DropReason, Hint, Lane};
+use webhooks_domain::deliver::{DeferReason, Report};
+use webhooks_domain::delivery::{DeliveryStatus, Deferral, DiscardReason, DeliveryTask, QueueKind};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{
-    Entered, Limits, LimitsInForce, Line, MaxInFlight, RateLimit, Reservation, Slot,
+    LimiterDecision, Limits, LimitsInForce, EndpointLimiter, MaxInFlight, RateLimit, Reservation, Lease,
 };
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
-use webhooks_domain::ports::LineStore;
+use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, samples};
@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A stage whose deliveries are all of one subscription with these limits. Nothing is queued.
 fn limited(limits: Limits) -> Stage {
     let stage = stage(schedule(&[0, 60]));
-    stage.world.purge_queue();
+    stage.backend.purge_queue();
     stage.change(stage.ids[0], |subscription| subscription.limits = limits);
     stage
 }
@@ -51,16 +51,16 @@ fn queue_more(stage: &Stage, count: usize) -> Vec<DeliveryId> {
     more
 }
 
-/// What is in the queue, which is one hint.
-fn only_hint(stage: &Stage) -> Hint {
-    let [queued] = stage.world.queue()[..] else {
-        panic!("one hint, {:?}", stage.world.queue())
+/// What is in the queue, which is one task.
+fn only_task(stage: &Stage) -> DeliveryTask {
+    let [queued] = stage.backend.queue()[..] else {
+        panic!("one task, {:?}", stage.backend.queue())
     };
-    queued.hint
+    queued.task
 }
 
 fn throttled() -> Report {
-    Report::PutOff(PutOff::Throttled)
+    Report::Deferred(DeferReason::OverLimit)
 }
 
 /// The limits of the stage's subscription.
@@ -73,19 +73,19 @@ fn in_force(stage: &Stage) -> LimitsInForce {
 }
 
 /// Somebody else's request takes a slot for a minute.
-fn take_slot(stage: &Stage) -> Slot {
-    let time = stage.world.time();
+fn take_slot(stage: &Stage) -> Lease {
+    let time = stage.backend.time();
     let id = stage.ids[0].subscription;
     let request = in_force(stage).entry(7, true, time, time + Duration::from_mins(1));
-    match now(stage.world.enter(&id, &request)).unwrap() {
-        Entered::In(Some(slot)) => slot,
+    match now(stage.backend.enter(&id, &request)).unwrap() {
+        LimiterDecision::Admitted(Some(slot)) => slot,
         other => panic!("a slot, not {other:?}"),
     }
 }
 
-fn leave(stage: &Stage, slot: Slot) {
+fn leave(stage: &Stage, lease: Lease) {
     let id = stage.ids[0].subscription;
-    now(stage.world.leave(&id, slot, SECOND)).unwrap();
+    now(stage.backend.leave(&id, slot, SECOND)).unwrap();
 }
 
 /// So many turns are taken by others. Gives the last.
@@ -93,8 +93,8 @@ fn stand_in_line(stage: &Stage, count: usize) -> Timestamp {
     let id = stage.ids[0].subscription;
     let limits = in_force(stage);
     let turns = (0..count).map(|_| {
-        let turn = limits.turn(&Line::default(), stage.world.time());
-        now(stage.world.take_turn(&id, &turn)).unwrap()
+        let turn = limits.reservation(&EndpointLimiter::default(), stage.backend.time());
+        now(stage.backend.reserve(&id, &turn)).unwrap()
     });
     turns.last().unwrap()
 }
@@ -105,17 +105,17 @@ fn what_is_too_much_in_a_second_waits_in_the_order_in_which_it_came() {
     queue_more(&stage, 20);
     // A queue keeps no order: they come in this one.
     let mut ids = Vec::new();
-    while let Some(message) = stage.world.receive() {
+    while let Some(message) = stage.backend.receive() {
         ids.extend(
             message
-                .hint
-                .detour
+                .task
+                .deferral
                 .is_none()
-                .then_some(message.hint.delivery),
+                .then_some(message.task.delivery),
         );
         stage.handle(message).unwrap();
     }
-    let requests = stage.world.requests();
+    let requests = stage.backend.requests();
     for (n, (first, _)) in requests.iter().enumerate() {
         let within = |at| first.since(at) < SECOND;
         let in_a_second = requests[..=n].iter().filter(|(at, _)| within(*at)).count();
@@ -150,9 +150,9 @@ fn a_subscription_without_limits_writes_nothing_for_them() {
     let stage = stage(schedule(&[0]));
     // Load, subscription, data key, unwrap; no other call before the request.
     let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::Before]);
-    stage.world.plant(faults);
-    assert!(stage.run(&Hint::first(stage.ids[0])).is_err());
-    assert_eq!(stage.world.requests().len(), 1);
+    stage.backend.plant(faults);
+    assert!(stage.run(&DeliveryTask::first(stage.ids[0])).is_err());
+    assert_eq!(stage.backend.requests().len(), 1);
 }
 
 #[test]
@@ -161,14 +161,14 @@ fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     let slot = take_slot(&stage);
     let report = stage.run_first();
     assert_eq!(report, throttled());
-    let waiting = only_hint(&stage);
+    let waiting = only_task(&stage);
     assert!(
-        matches!(waiting.detour, Some(Detour::InLine(_))),
+        matches!(waiting.deferral, Some(Deferral::Limiter(_))),
         "{waiting:?}"
     );
-    let message = stage.world.receive().unwrap();
+    let message = stage.backend.receive().unwrap();
     assert_eq!(stage.handle(message).unwrap(), throttled(), "still");
-    assert_eq!(only_hint(&stage).attempt, 1);
+    assert_eq!(only_task(&stage).attempt, 1);
 
     leave(&stage, slot);
     stage.drain();
@@ -184,15 +184,15 @@ fn those_that_wait_for_a_slot_come_back_one_after_another() {
     let stage = limited(in_flight(2));
     let ids = queue_more(&stage, 6);
     take_slot(&stage);
-    stage.world.set_now(stage.world.time() + SECOND);
+    stage.backend.set_now(stage.backend.time() + SECOND);
     take_slot(&stage);
-    let time = stage.world.time();
+    let time = stage.backend.time();
     for _ in &ids {
-        let message = stage.world.receive_before(time + SECOND).unwrap();
+        let message = stage.backend.receive_before(time + SECOND).unwrap();
         assert_eq!(stage.handle(message).unwrap(), throttled());
     }
-    let turns = stage.world.queue().into_iter().map(|queued| {
-        let Some(Detour::InLine(reservation)) = queued.hint.detour else {
+    let turns = stage.backend.queue().into_iter().map(|queued| {
+        let Some(Deferral::Limiter(reservation)) = queued.task.deferral else {
             panic!("{queued:?}")
         };
         reservation.not_before.since(time).as_millis()
@@ -208,9 +208,9 @@ fn however_many_wait_for_a_slot_no_more_ask_for_it_than_could_go() {
     let stage = limited(in_flight(1));
     queue_more(&stage, 100);
     take_slot(&stage);
-    let end = stage.world.time() + SECOND * 59;
+    let end = stage.backend.time() + SECOND * 59;
     let mut asked = 0;
-    while let Some(message) = stage.world.receive_before(end) {
+    while let Some(message) = stage.backend.receive_before(end) {
         assert_eq!(stage.handle(message).unwrap(), throttled());
         asked += 1;
     }
@@ -222,20 +222,20 @@ fn however_many_wait_for_a_slot_no_more_ask_for_it_than_could_go() {
 fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
     let stage = limited(at_rate(2));
     queue_more(&stage, 100);
-    while let Some(message) = stage.world.receive_before(stage.world.time() + SECOND / 2) {
+    while let Some(message) = stage.backend.receive_before(stage.backend.time() + SECOND / 2) {
         stage.handle(message).unwrap();
     }
     // Nobody takes anything from the queue for a while.
     stage
-        .world
-        .set_now(stage.world.time() + Duration::from_mins(10));
-    let (sent, now) = (stage.world.requests().len(), stage.world.time());
-    while let Some(message) = stage.world.receive_before(now + SECOND / 2) {
+        .backend
+        .set_now(stage.backend.time() + Duration::from_mins(10));
+    let (sent, now) = (stage.backend.requests().len(), stage.backend.time());
+    while let Some(message) = stage.backend.receive_before(now + SECOND / 2) {
         stage.handle(message).unwrap();
     }
-    assert_eq!(stage.world.requests().len(), sent + 4, "what was saved");
+    assert_eq!(stage.backend.requests().len(), sent + 4, "what was saved");
     stage.drain();
-    assert_eq!(stage.world.requests().len(), 100);
+    assert_eq!(stage.backend.requests().len(), 100);
 }
 
 #[test]
@@ -244,19 +244,19 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
     stage.queue_first(stage.ids[0]);
     // Load, subscription, slot, data key, unwrap: the record fails.
     let none = |count| std::iter::repeat_n(Fault::None, count);
-    stage.world.plant(none(5).chain([Fault::Before]));
-    let message = stage.world.receive().unwrap();
+    stage.backend.plant(none(5).chain([Fault::Before]));
+    let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     let slot = take_slot(&stage);
     leave(&stage, slot);
 
     // The key is known by now. Neither the record nor the leaving happens.
     stage
-        .world
+        .backend
         .plant(none(3).chain([Fault::Before, Fault::Before]));
-    let message = stage.world.receive().unwrap();
+    let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
-    stage.world.set_now(stage.world.time() + SECOND);
+    stage.backend.set_now(stage.backend.time() + SECOND);
     assert_eq!(stage.run_first(), throttled());
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
@@ -269,20 +269,20 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
         .map(|n| stage.another_delivery(&format!("waits {n}")))
         .collect();
     for &id in &ids {
-        stage.run(&Hint::first(id)).unwrap();
+        stage.run(&DeliveryTask::first(id)).unwrap();
     }
     stage.change(stage.ids[0], |subscription| {
         subscription.limits = at_rate(50);
     });
-    stage.world.set_now(stage.world.time() + SECOND);
+    stage.backend.set_now(stage.backend.time() + SECOND);
     let next = stage.another_delivery("next");
-    let report = stage.run(&Hint::first(next)).unwrap();
+    let report = stage.run(&DeliveryTask::first(next)).unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
 
     stage.change(stage.ids[0], |subscription| {
         subscription.limits = Limits::default();
     });
-    let waiting = stage.world.receive().unwrap();
+    let waiting = stage.backend.receive().unwrap();
     let report = stage.handle(waiting).unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
     stage.drain();
@@ -298,24 +298,24 @@ fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Held);
-    assert_eq!(stage.world.requests().len(), 0);
+    assert_eq!(stage.backend.requests().len(), 0);
 }
 
 #[test]
-fn an_overdue_hint_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long() {
+fn an_overdue_task_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long() {
     let stage = limited(at_rate(1));
     stage.queue_first(stage.ids[0]);
-    stage.world.answer([samples::response(500)]);
-    stage.handle(stage.world.receive().unwrap()).unwrap();
-    stage.world.purge_queue();
+    stage.backend.answer([samples::response(500)]);
+    stage.handle(stage.backend.receive().unwrap()).unwrap();
+    stage.backend.purge_queue();
     let due_at = stage.delivery().next_attempt_at;
-    stage.world.set_now(due_at.unwrap() + OVERDUE_AFTER);
-    let swept = Hint::new(stage.ids[0], 2, due_at);
+    stage.backend.set_now(due_at.unwrap() + OVERDUE_AFTER);
+    let swept = DeliveryTask::new(stage.ids[0], 2, due_at);
     stand_in_line(&stage, 10);
     assert_eq!(stage.run(&swept).unwrap(), throttled());
-    stage.world.purge_queue();
+    stage.backend.purge_queue();
     stand_in_line(&stage, 5_000);
-    let left = Report::Dropped(DropReason::LeftToSweep);
+    let left = Report::Discarded(DiscardReason::LeftToSweep);
     let before = stand_in_line(&stage, 1);
     assert_eq!(stage.run(&swept).unwrap(), left);
     assert_eq!(
@@ -323,15 +323,15 @@ fn an_overdue_hint_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long(
         before + SECOND * 4 / 5,
         "it took no turn"
     );
-    assert!(stage.world.queue().is_empty());
-    // One that was in the line before goes on waiting, as long as the queue can at a time.
-    let turn = stage.world.time() + Duration::from_mins(20);
-    let waiting = swept.put_off(Detour::InLine(Reservation {
+    assert!(stage.backend.queue().is_empty());
+    // One that was in the limiter before goes on waiting, as long as the queue can at a time.
+    let turn = stage.backend.time() + Duration::from_mins(20);
+    let waiting = swept.deferred(Deferral::Limiter(Reservation {
         not_before: turn,
         version: in_force(&stage).version,
     }));
     assert_eq!(stage.run(&waiting).unwrap(), throttled());
-    assert_eq!(only_hint(&stage), waiting);
+    assert_eq!(only_task(&stage), waiting);
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
 }
@@ -345,55 +345,55 @@ fn timed_out() -> WebhookResponse {
     }
 }
 
-fn lane(stage: &Stage) -> Lane {
+fn queue(stage: &Stage) -> QueueKind {
     let subscription = stage.subscription_of(stage.ids[0]).unwrap();
-    subscription.health.lane()
+    subscription.health.queue()
 }
 
 #[test]
-fn an_endpoint_that_hangs_is_served_on_its_own_lane_until_it_is_quick_again() {
+fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
     let stage = limited(Limits::default());
-    stage.world.answer([timed_out(), timed_out()]);
+    stage.backend.answer([timed_out(), timed_out()]);
     stage.queue_first(stage.ids[0]);
     stage.drain();
-    assert_eq!(lane(&stage), Lane::Slow, "two attempts of one delivery");
+    assert_eq!(queue(&stage), QueueKind::Slow, "two attempts of one delivery");
 
     let id = stage.another_delivery("slow");
-    let report = stage.run(&Hint::first(id)).unwrap();
-    assert_eq!(report, Report::PutOff(PutOff::SlowLane));
-    assert_eq!(only_hint(&stage), Hint::first(id).on(Lane::Slow));
+    let report = stage.run(&DeliveryTask::first(id)).unwrap();
+    assert_eq!(report, Report::Deferred(DeferReason::SlowEndpoint));
+    assert_eq!(only_task(&stage), DeliveryTask::first(id).on(QueueKind::Slow));
     assert_eq!(
-        stage.world.requests().len(),
+        stage.backend.requests().len(),
         2,
-        "no request on the fast lane"
+        "no request on the fast queue"
     );
-    stage.world.answer([samples::response(500)]);
-    let message = stage.world.receive().unwrap();
+    stage.backend.answer([samples::response(500)]);
+    let message = stage.backend.receive().unwrap();
     stage.handle(message).unwrap();
-    assert_eq!(only_hint(&stage).lane, Lane::Slow, "so is its retry");
+    assert_eq!(only_task(&stage).queue, QueueKind::Slow, "so is its retry");
     stage.drain();
     assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Succeeded);
 
     queue_more(&stage, 5);
     stage.drain();
-    assert_eq!(lane(&stage), Lane::Fast);
-    // What is on the slow lane still is sent there, and not sent back.
+    assert_eq!(queue(&stage), QueueKind::Fast);
+    // What is on the slow queue still is sent there, and not sent back.
     let late = stage.another_delivery("late");
-    let report = stage.run(&Hint::first(late).on(Lane::Slow)).unwrap();
+    let report = stage.run(&DeliveryTask::first(late).on(QueueKind::Slow)).unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
 }
 
 #[test]
-fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_lane() {
+fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_queue() {
     let stage = limited(Limits::default());
-    let time = stage.world.time();
+    let time = stage.backend.time();
     stage.change(stage.ids[0], |subscription| {
         subscription.health.slow_since = Some(time);
     });
     stage.reopen_circuit(stage.ids[0], time);
     let report = stage.run_first();
-    assert_eq!(report, Report::PutOff(PutOff::SlowLane));
-    assert_eq!(stage.world.requests().len(), 0);
+    assert_eq!(report, Report::Deferred(DeferReason::SlowEndpoint));
+    assert_eq!(stage.backend.requests().len(), 0);
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
 }
@@ -403,19 +403,19 @@ fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_lane() {
 fn a_raised_limit_is_in_force_for_what_waits_already() {
     let stage = limited(at_rate(1));
     queue_more(&stage, 240);
-    let began = stage.world.time();
+    let began = stage.backend.time();
     let raised_at = began + Duration::from_secs(14);
-    while let Some(message) = stage.world.receive_before(raised_at) {
+    while let Some(message) = stage.backend.receive_before(raised_at) {
         stage.handle(message).unwrap();
     }
-    let went = stage.world.requests().len();
+    let went = stage.backend.requests().len();
     assert!((10..=20).contains(&went), "{went} before it was raised");
-    stage.world.set_now(raised_at);
+    stage.backend.set_now(raised_at);
     stage.change(stage.ids[0], |subscription| {
         subscription.limits = at_rate(100);
     });
     stage.drain();
-    let requests = stage.world.requests();
+    let requests = stage.backend.requests();
     assert_eq!(requests.len(), 240);
     let took = requests.iter().map(|(at, _)| at.since(raised_at)).max();
     assert!(took.unwrap() <= Duration::from_secs(40), "{took:?}");

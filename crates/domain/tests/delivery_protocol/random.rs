@@ -3,7 +3,7 @@
 //! A plan of steps is drawn: messages are received in any order, some twice; every call
 //! of a port may fail before or after its effect, which ends the run as a crash does;
 //! clocks are wrong; circuits open; endpoints are slow, and take only so much; sweeps come when they like, and die; the queue is purged;
-//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the world is left in peace until nothing is
+//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the backend is left in peace until nothing is
 //! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
 //! in `proptest-regressions`, which the next run tries first.
 
@@ -19,7 +19,7 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 use crate::stage::{Stage, VISIBILITY_TIMEOUT, header, schedule, stage_with, verifies_with};
 
@@ -157,7 +157,7 @@ impl Run {
             .map(|secs| secs.map(|secs| samples::NOW + Duration::from_secs(secs)))
             .collect();
         let mut stage = stage_with(policy.clone(), &deadlines);
-        stage.deliver.care.policy.circuit = circuit;
+        stage.deliver.health_monitor.policy.circuit = circuit;
         for &id in &stage.ids {
             stage.change(id, |subscription| {
                 subscription.limits = limits;
@@ -172,11 +172,11 @@ impl Run {
             .filter_map(has_deadline)
             .collect();
         let responses = statuses.iter().map(|&status| samples::response(status));
-        stage.world.answer(responses);
+        stage.backend.answer(responses);
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let (ids, seen) = (stage.ids.clone(), Arc::clone(&wrong));
-        stage.world.during_requests(move |world| {
-            seen.lock().unwrap().extend(wrong_with_request(world, &ids));
+        stage.backend.during_requests(move |backend| {
+            seen.lock().unwrap().extend(wrong_with_request(backend, &ids));
         });
         Self {
             stage,
@@ -191,7 +191,7 @@ impl Run {
     }
 
     fn take(&mut self, step: &Step) {
-        let world = &self.stage.world;
+        let backend = &self.stage.backend;
         let id = |pick: usize| self.stage.ids[pick % self.stage.ids.len()];
         match step {
             Step::Receive {
@@ -200,19 +200,19 @@ impl Run {
                 skew_ms,
                 faults,
             } => {
-                let Some(message) = world.receive_any(*pick) else {
+                let Some(message) = backend.receive_any(*pick) else {
                     return;
                 };
-                world.plant(faults.iter().copied());
-                world.set_skew_ms(*skew_ms);
+                backend.plant(faults.iter().copied());
+                backend.set_skew_ms(*skew_ms);
                 let result = self.stage.handle(message);
-                world.set_skew_ms(0);
-                world.clear_faults();
+                backend.set_skew_ms(0);
+                backend.clear_faults();
                 match result {
                     Ok(report) => {
                         self.crashes += usize::from(is_unrecorded(&report));
                         if *copy {
-                            world.put_back(message, VISIBILITY_TIMEOUT);
+                            backend.put_back(message, VISIBILITY_TIMEOUT);
                         }
                     }
                     Err(error) => {
@@ -222,12 +222,12 @@ impl Run {
                 }
             }
             Step::Sweep(faults) => {
-                world.plant(faults.iter().copied());
+                backend.plant(faults.iter().copied());
                 self.stage.sweep();
-                world.clear_faults();
+                backend.clear_faults();
             }
-            Step::Wait(duration) => world.set_now(world.time() + *duration),
-            Step::Purge => world.purge_queue(),
+            Step::Wait(duration) => backend.set_now(backend.time() + *duration),
+            Step::Purge => backend.purge_queue(),
             Step::Pause(pick) => {
                 let id = id(*pick);
                 self.stage.set_status(id, Some(SubscriptionStatus::Paused));
@@ -243,12 +243,12 @@ impl Run {
                 faults,
             } => {
                 let id = id(*pick);
-                world.plant(faults.iter().copied());
-                world.set_skew_ms(*skew_ms);
+                backend.plant(faults.iter().copied());
+                backend.set_skew_ms(*skew_ms);
                 // It may have taken effect all the same.
                 let _ = self.stage.resend(id);
-                world.set_skew_ms(0);
-                world.clear_faults();
+                backend.set_skew_ms(0);
+                backend.clear_faults();
                 let rounds = self.rounds.entry(id).or_default();
                 rounds.insert(self.stage.delivery_of(id).earlier_attempts);
             }
@@ -268,7 +268,7 @@ impl Run {
         }
     }
 
-    /// Leaves the world in peace until nothing is left to do.
+    /// Leaves the backend in peace until nothing is left to do.
     fn settle(&self) {
         self.stage.drain();
         // A delivery without an attempt is in no index: after a purge an operator queues it.
@@ -291,7 +291,7 @@ impl Run {
             self.check_requests(id)?;
             attempts += self.stage.delivery_of(id).attempts.len();
         }
-        let requests = self.stage.world.requests().len();
+        let requests = self.stage.backend.requests().len();
         // Invariant 4: a copy of a message is handled later here, so it costs no request.
         prop_assert!(requests >= attempts, "an attempt without a request");
         prop_assert!(
@@ -362,7 +362,7 @@ impl Run {
     /// Invariant 3: the same id and body each time, and a signature of its own time.
     fn check_requests(&self, id: DeliveryId) -> Result<(), TestCaseError> {
         let message = id.message.to_string();
-        let requests = self.stage.world.requests();
+        let requests = self.stage.backend.requests();
         let ours: Vec<_> = requests
             .iter()
             .filter(|(_, request)| header(request, "webhook-id") == message)
@@ -382,18 +382,18 @@ fn is_unrecorded(report: &Report) -> bool {
     matches!(
         report,
         Report::Attempted {
-            recorded: Recorded::LeftToNextHint,
+            recorded: Recorded::LeftToNextTask,
             ..
         }
     )
 }
 
 /// Invariant 2, seen by the endpoint: what is requested is recorded, and has not ended.
-fn wrong_with_request(world: &World, ids: &[DeliveryId]) -> Option<String> {
-    let (at, request) = world.requests().pop()?;
+fn wrong_with_request(backend: &InMemoryBackend, ids: &[DeliveryId]) -> Option<String> {
+    let (at, request) = backend.requests().pop()?;
     let message = header(&request, "webhook-id");
     let id = ids.iter().find(|id| id.message.to_string() == message);
-    let Some(delivery) = id.and_then(|id| world.delivery(id)) else {
+    let Some(delivery) = id.and_then(|id| backend.delivery(id)) else {
         return Some(format!("a request for {message}, which is not recorded"));
     };
     (delivery.status != DeliveryStatus::Pending)

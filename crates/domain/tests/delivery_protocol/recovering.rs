@@ -10,13 +10,13 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{RecoveryKey, RecoveryStore};
 use webhooks_domain::recovery::{
-    Count, OwedStatus, OwedStatuses, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError,
+    Count, UndeliveredStatus, UndeliveredStatuses, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError,
     Recovery, RecoveryKind, RecoveryRequest, RecoveryStatus, Report, Requested,
 };
 use webhooks_domain::resend::Resend;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 use crate::stage::{Stage, header, now, schedule, stage};
 
@@ -28,8 +28,8 @@ const PAGE: Duration = Duration::from_secs(50);
 struct Outage {
     stage: Stage,
     ids: Vec<DeliveryId>,
-    recoveries: Recoveries<World, World, World>,
-    pages: RecoverDeliveries<World, World, World>,
+    recoveries: Recoveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     started_at: Timestamp,
 }
 
@@ -37,7 +37,7 @@ struct Outage {
 fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
     let stage = stage(schedule(&[0]));
     stage.drain();
-    let world = stage.world.clone();
+    let backend = stage.backend.clone();
     let mut ids = Vec::new();
     for (number, status) in (0_u32..).zip(statuses) {
         let message = samples::message("acme", &format!("missed {number}"));
@@ -53,23 +53,23 @@ fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
             ..delivery
         };
         ids.push(delivery.id);
-        world.record_call(message, delivery);
+        backend.record_call(message, delivery);
     }
     let started_at = samples::NOW + Duration::from_hours(12);
-    world.set_now(started_at);
+    backend.set_now(started_at);
     Outage {
         recoveries: Recoveries {
-            table: world.clone(),
-            workflow: world.clone(),
-            clock: world.clone(),
+            table: backend.clone(),
+            workflow: backend.clone(),
+            clock: backend.clone(),
             random: SystemRandom::new(),
             retention: Duration::from_hours(24 * 90),
         },
         pages: RecoverDeliveries {
             resend: Resend {
-                table: world.clone(),
-                queue: world.clone(),
-                clock: world,
+                table: backend.clone(),
+                queue: backend.clone(),
+                clock: backend,
             },
         },
         stage,
@@ -96,7 +96,7 @@ fn request(kind: RecoveryKind, per_second: u32) -> RecoveryRequest {
 }
 
 fn recover(per_second: u32) -> RecoveryRequest {
-    request(RecoveryKind::Recover(OwedStatuses::Both), per_second)
+    request(RecoveryKind::Recover(UndeliveredStatuses::Both), per_second)
 }
 
 impl Outage {
@@ -115,7 +115,7 @@ impl Outage {
 
     /// Runs a page as the workflow does: again when it failed.
     fn page(&self, key: &RecoveryKey) -> Report {
-        let run = || now(self.pages.run(key, self.stage.world.time() + PAGE));
+        let run = || now(self.pages.run(key, self.stage.backend.time() + PAGE));
         run().or_else(|_| run()).or_else(|_| run()).unwrap()
     }
 
@@ -134,11 +134,11 @@ impl Outage {
 
     /// Time passes; what comes due is sent.
     fn wait(&self, duration: Duration) {
-        let end = self.stage.world.time() + duration;
-        while let Some(message) = self.stage.world.receive_before(end) {
+        let end = self.stage.backend.time() + duration;
+        while let Some(message) = self.stage.backend.receive_before(end) {
             self.stage.handle(message).unwrap();
         }
-        self.stage.world.set_now(end);
+        self.stage.backend.set_now(end);
     }
 
     fn recovery(&self, key: &RecoveryKey) -> Recovery {
@@ -148,7 +148,7 @@ impl Outage {
     /// How often each of the missed messages was requested.
     fn requests(&self) -> BTreeMap<String, usize> {
         let mut requests = BTreeMap::new();
-        for (at, request) in self.stage.world.requests() {
+        for (at, request) in self.stage.backend.requests() {
             if at >= self.started_at {
                 *requests
                     .entry(header(&request, "webhook-id").to_owned())
@@ -194,7 +194,7 @@ fn what_failed_or_was_held_is_sent_again_once_and_nothing_else() {
 #[test]
 fn only_the_statuses_that_were_asked_for_are_sent() {
     let outage = outage([FAILED, DeliveryStatus::Held]);
-    let held = OwedStatuses::Only(OwedStatus::Held);
+    let held = UndeliveredStatuses::Only(UndeliveredStatus::Held);
     let only_held = request(RecoveryKind::Recover(held), 10);
     let recovery = outage.start(&only_held).unwrap();
     outage.run(&recovery.key());
@@ -229,7 +229,7 @@ fn what_has_expired_is_left_out() {
         status: FAILED,
         ..samples::delivery(&message, outage.stage.ids[0].subscription)
     };
-    outage.stage.world.record_call(message, delivery);
+    outage.stage.backend.record_call(message, delivery);
     let recovery = outage.start(&recover(10)).unwrap();
     outage.run(&recovery.key());
     assert_eq!(counts(&outage.recovery(&recovery.key())), (2, 1, 1));
@@ -241,30 +241,30 @@ fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time()
     const PER_SECOND: u32 = 100;
     let outage = failed(COUNT);
     // One call after the other: slower than any table.
-    outage.stage.world.set_latency(Duration::from_millis(5));
+    outage.stage.backend.set_latency(Duration::from_millis(5));
     let recovery = outage.start(&recover(PER_SECOND)).unwrap();
     let key = recovery.key();
     let mut due = Vec::new();
     for pages in 1.. {
-        let begun = outage.stage.world.time();
+        let begun = outage.stage.backend.time();
         let turn = outage.page(&key).turn;
-        let took = outage.stage.world.time().since(begun);
+        let took = outage.stage.backend.time().since(begun);
         assert!(
             took <= PAGE + Duration::from_secs(2),
             "page {pages}: {took:?}"
         );
         // What the queue holds is what the endpoint will see.
-        due.extend(outage.stage.world.queue().iter().map(|queued| queued.hint));
-        outage.stage.world.purge_queue();
+        due.extend(outage.stage.backend.queue().iter().map(|queued| queued.task));
+        outage.stage.backend.purge_queue();
         if !turn.more {
             break;
         }
         assert!(turn.wait_seconds <= 30);
-        let next = outage.stage.world.time() + Duration::from_secs(turn.wait_seconds);
-        outage.stage.world.set_now(next);
+        let next = outage.stage.backend.time() + Duration::from_secs(turn.wait_seconds);
+        outage.stage.backend.set_now(next);
     }
     assert_eq!(counts(&outage.recovery(&key)), (10_000, 10_000, 0));
-    let mut times: Vec<_> = due.iter().map(|hint| hint.due_at.unwrap()).collect();
+    let mut times: Vec<_> = due.iter().map(|task| task.due_at.unwrap()).collect();
     assert_eq!(times.len(), COUNT);
     times.sort_unstable();
     for (index, first) in times.iter().enumerate() {
@@ -297,9 +297,9 @@ fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
         let outage = failed(COUNT);
         let recovery = outage.start(&recover(10)).unwrap();
         let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
-        outage.stage.world.plant(faults);
+        outage.stage.backend.plant(faults);
         outage.run(&recovery.key());
-        assert!(!outage.stage.world.clear_faults(), "the fault has struck");
+        assert!(!outage.stage.backend.clear_faults(), "the fault has struck");
         outage.stage.drain();
         let place = format!("{fault:?} at {call}");
         let requests = outage.requests();
@@ -312,14 +312,14 @@ fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
 }
 
 #[test]
-fn what_a_killed_page_left_without_a_hint_is_swept_minutes_later() {
+fn what_a_killed_page_left_without_a_task_is_swept_minutes_later() {
     let outage = failed(1);
     let recovery = outage.start(&recover(10)).unwrap();
     // Recovery, subscription, list, read; the write has its effect, and then it is over.
     let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::After]);
-    outage.stage.world.plant(faults);
+    outage.stage.backend.plant(faults);
     outage.run(&recovery.key());
-    assert!(outage.stage.world.queue().is_empty(), "its hint is lost");
+    assert!(outage.stage.backend.queue().is_empty(), "its task is lost");
     outage.stage.drain();
     assert_eq!(outage.status(0), DeliveryStatus::Succeeded);
     let attempts = outage.stage.delivery_of(outage.ids[0]).attempts;
@@ -354,16 +354,16 @@ fn a_stop_within_a_page_ends_it_and_loses_no_progress() {
     let outage = failed(200);
     let recovery = outage.start(&recover(100)).unwrap();
     let key = recovery.key();
-    outage.stage.world.before_recovery_write({
+    outage.stage.backend.before_recovery_write({
         let key = key.clone();
-        move |world| {
-            let running = now(world.recovery(&key)).unwrap().unwrap();
+        move |backend| {
+            let running = now(backend.recovery(&key)).unwrap().unwrap();
             let stopping = Recovery {
                 status: RecoveryStatus::Stopping,
                 version: running.version + 1,
                 ..running
             };
-            now(world.replace_recovery(&stopping)).unwrap();
+            now(backend.replace_recovery(&stopping)).unwrap();
         }
     });
     assert!(!outage.page(&key).turn.more);
@@ -377,17 +377,17 @@ fn of_two_runs_of_a_page_at_once_one_goes_on() {
     let outage = failed(60);
     let recovery = outage.start(&recover(100)).unwrap();
     let key = recovery.key();
-    outage.stage.world.before_recovery_write({
+    outage.stage.backend.before_recovery_write({
         let key = key.clone();
-        move |world| {
+        move |backend| {
             let other = RecoverDeliveries {
                 resend: Resend {
-                    table: world.clone(),
-                    queue: world.clone(),
-                    clock: world.clone(),
+                    table: backend.clone(),
+                    queue: backend.clone(),
+                    clock: backend.clone(),
                 },
             };
-            now(other.run(&key, world.time() + PAGE)).unwrap();
+            now(other.run(&key, backend.time() + PAGE)).unwrap();
         }
     });
     assert!(
@@ -410,7 +410,7 @@ fn nothing_is_sent_to_a_subscription_that_was_paused_or_deleted_meanwhile() {
         assert!(outage.page(&recovery.key()).turn.more);
         outage.stage.set_status(outage.stage.ids[0], status);
         assert!(!outage.page(&recovery.key()).turn.more);
-        let stored = outage.stage.world.stored_recovery(&recovery.key());
+        let stored = outage.stage.backend.stored_recovery(&recovery.key());
         assert_eq!(stored.unwrap().status, RecoveryStatus::Stopped);
         outage.stage.drain();
         assert!(outage.requests().is_empty());
@@ -434,17 +434,17 @@ fn a_recovery_whose_workflow_dies_has_failed_and_stays_so() {
     let recovery = outage.start(&recover(1)).unwrap();
     let key = recovery.key();
     assert!(outage.page(&key).turn.more);
-    let heard_of = outage.stage.world.time();
-    outage.stage.world.set_now(heard_of + Recovery::SILENCE);
+    let heard_of = outage.stage.backend.time();
+    outage.stage.backend.set_now(heard_of + Recovery::SILENCE);
     assert_eq!(outage.recovery(&key).status, RecoveryStatus::Running);
     let silent = heard_of + Recovery::SILENCE + Duration::from_millis(1);
-    outage.stage.world.set_now(silent);
+    outage.stage.backend.set_now(silent);
     assert_eq!(outage.recovery(&key).status, RecoveryStatus::Failed);
     let stopped = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(stopped.status, RecoveryStatus::Failed);
     // A page that comes after all does not make it alive.
     assert!(!outage.page(&key).turn.more);
-    let stored = outage.stage.world.stored_recovery(&key).unwrap();
+    let stored = outage.stage.backend.stored_recovery(&key).unwrap();
     assert_eq!(stored.status, RecoveryStatus::Failed);
 }
 
@@ -454,7 +454,7 @@ fn a_recovery_whose_workflow_does_not_start_has_failed() {
     // The subscription, the recovery; and the workflow.
     outage
         .stage
-        .world
+        .backend
         .plant([Fault::None, Fault::None, Fault::Before]);
     let refused = outage.start(&recover(1));
     assert!(matches!(refused, Err(RecoveriesError::Workflow(_))));
@@ -474,7 +474,7 @@ fn a_recovery_that_is_too_long_for_one_workflow_stops() {
     let mut recovery = outage.start(&recover(1)).unwrap();
     recovery.progress.pages = Recovery::MAX_PAGES;
     recovery.version += 1;
-    now(outage.stage.world.replace_recovery(&recovery)).unwrap();
+    now(outage.stage.backend.replace_recovery(&recovery)).unwrap();
     assert!(!outage.page(&recovery.key()).turn.more);
     let stopped = outage.recovery(&recovery.key());
     assert_eq!(stopped.status, RecoveryStatus::Stopped);
@@ -490,7 +490,7 @@ fn a_count_is_what_a_recovery_sends_as_far_as_time_allows() {
     let outage = outage(statuses);
     let whole = outage.count(&recover(10), Duration::from_secs(5));
     assert_eq!((whole.count, whole.complete), (150, true));
-    assert!(outage.stage.world.queue().is_empty(), "nothing was sent");
+    assert!(outage.stage.backend.queue().is_empty(), "nothing was sent");
     let recovery = outage.start(&recover(100)).unwrap();
     outage.run(&recovery.key());
     assert_eq!(
@@ -498,7 +498,7 @@ fn a_count_is_what_a_recovery_sends_as_far_as_time_allows() {
         whole.count
     );
 
-    outage.stage.world.set_latency(Duration::from_millis(100));
+    outage.stage.backend.set_latency(Duration::from_millis(100));
     let replay = request(RecoveryKind::Replay, 10);
     let part = outage.count(&replay, Duration::from_secs(5));
     assert!(!part.complete);
@@ -515,13 +515,13 @@ fn want(outage: &Outage, event_type: &str) {
         version: current.version + 1,
         ..current
     };
-    outage.stage.world.store_subscription(&changed);
+    outage.stage.backend.store_subscription(&changed);
 }
 
 #[test]
 fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
     let outage = failed(2);
-    let world = &outage.stage.world;
+    let backend = &outage.stage.backend;
     let stored_at = samples::NOW + Duration::from_hours(1);
     let mut missing = Vec::new();
     for (number, event_type) in ["invoice.paid", "order.created", "order.cancelled"]
@@ -537,10 +537,10 @@ fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
         if event_type.starts_with("order") {
             missing.push(message.id.to_string());
         }
-        world.record_message(message, stored_at + Duration::from_secs(1));
+        backend.record_message(message, stored_at + Duration::from_secs(1));
     }
     let strange = samples::message("bolt", "of another customer");
-    world.record_message(strange, stored_at);
+    backend.record_message(strange, stored_at);
     want(&outage, "order.*");
     let replay = request(RecoveryKind::Replay, 10);
     let whole = outage.count(&replay, Duration::from_secs(5));
@@ -575,15 +575,15 @@ fn a_killed_page_of_a_replay_loses_nothing_and_sends_nothing_twice() {
         for number in 0..2 {
             let message = samples::message("acme", &format!("before {number}"));
             let stored_at = samples::NOW + Duration::from_secs(1);
-            outage.stage.world.record_message(message, stored_at);
+            outage.stage.backend.record_message(message, stored_at);
         }
         let mut replay = request(RecoveryKind::Replay, 10);
         replay.range.since = samples::NOW + Duration::from_secs(1);
         let recovery = outage.start(&replay).unwrap();
         let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
-        outage.stage.world.plant(faults);
+        outage.stage.backend.plant(faults);
         outage.run(&recovery.key());
-        assert!(!outage.stage.world.clear_faults(), "the fault has struck");
+        assert!(!outage.stage.backend.clear_faults(), "the fault has struck");
         outage.stage.drain();
         let requests = outage.requests();
         let place = format!("{fault:?} at {call}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::{
-    CancelReason, Delivery, DeliveryStatus, DropReason, FailureReason, Hint, ReopenError,
+    CancelReason, Delivery, DeliveryStatus, DiscardReason, FailureReason, DeliveryTask, ReopenError,
 };
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::resend::{Resend, ResendError};
@@ -19,34 +19,34 @@ const EXHAUSTED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::Attempts
 fn failed(delays: &[u32]) -> Stage {
     let stage = stage(schedule(delays));
     stage
-        .world
+        .backend
         .answer(delays.iter().map(|_| samples::response(500)));
     stage.drain();
     assert_eq!(stage.delivery().status, EXHAUSTED);
     stage
 }
 
-/// A stage whose delivery is held after a failed attempt, with the hint of its next one
+/// A stage whose delivery is held after a failed attempt, with the task of its next one
 /// still in the queue; the subscription is active again.
-fn held() -> (Stage, Hint) {
+fn held() -> (Stage, DeliveryTask) {
     let stage = stage(schedule(&[0, 5, 5]));
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     let id = stage.ids[0];
-    let first = stage.world.receive().unwrap();
+    let first = stage.backend.receive().unwrap();
     stage.handle(first).unwrap();
-    let next = stage.world.receive().unwrap();
+    let next = stage.backend.receive().unwrap();
     stage.set_status(id, Some(SubscriptionStatus::Paused));
     stage.handle(next).unwrap();
     assert_eq!(stage.delivery().status, DeliveryStatus::Held);
     stage.set_status(id, Some(SubscriptionStatus::Active));
-    (stage, next.hint)
+    (stage, next.task)
 }
 
 #[test]
 fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
     let stage = failed(&[0, 5]);
-    let asked_at = stage.world.time() + Duration::from_hours(1);
-    stage.world.set_now(asked_at);
+    let asked_at = stage.backend.time() + Duration::from_hours(1);
+    stage.backend.set_now(asked_at);
     let again = stage.resend(stage.ids[0]).unwrap();
     assert_eq!(again.status, DeliveryStatus::Pending);
     assert_eq!(again, stage.delivery());
@@ -56,7 +56,7 @@ fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
     let numbers: Vec<_> = delivery.attempts.iter().map(|made| made.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert_eq!(delivery.attempts[2].at, asked_at);
-    let requests = stage.world.requests();
+    let requests = stage.backend.requests();
     assert_eq!(requests.len(), 3);
     let id = |n: usize| crate::stage::header(&requests[n].1, "webhook-id").to_owned();
     assert_eq!(id(2), id(0));
@@ -69,7 +69,7 @@ fn what_has_succeeded_is_sent_again_once_for_each_time_it_is_asked() {
     for asked in 1..4 {
         stage.drain();
         assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
-        assert_eq!(stage.world.requests().len(), asked);
+        assert_eq!(stage.backend.requests().len(), asked);
         stage.resend(stage.ids[0]).unwrap();
     }
 }
@@ -80,7 +80,7 @@ fn an_endpoint_that_is_dead_still_ends_the_new_round_by_the_policy() {
     let stage = failed(&delays);
     for round in 2..4 {
         stage
-            .world
+            .backend
             .answer(delays.iter().map(|_| samples::response(500)));
         stage.resend(stage.ids[0]).unwrap();
         stage.drain();
@@ -99,7 +99,7 @@ fn what_was_held_is_sent_once_its_subscription_is_active() {
     stage.resend(id).unwrap();
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
-    assert_eq!(stage.world.requests().len(), 2);
+    assert_eq!(stage.backend.requests().len(), 2);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_paused_again_before_its_attempt_is_held_again() {
     stage.set_status(id, Some(SubscriptionStatus::Paused));
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Held);
-    assert_eq!(stage.world.requests().len(), 1);
+    assert_eq!(stage.backend.requests().len(), 1);
 }
 
 #[test]
@@ -130,36 +130,36 @@ fn a_subscription_deleted_after_the_asking_cancels() {
     stage.drain();
     let cancelled = DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted);
     assert_eq!(stage.delivery().status, cancelled);
-    assert_eq!(stage.world.requests().len(), 1);
+    assert_eq!(stage.backend.requests().len(), 1);
 }
 
 #[test]
 fn what_has_expired_is_not_sent_again() {
     let deadline = samples::NOW + Duration::from_mins(1);
     let stage = stage_with(schedule(&[0]), &[Some(deadline)]);
-    stage.world.answer([samples::response(500)]);
+    stage.backend.answer([samples::response(500)]);
     stage.drain();
-    stage.world.set_now(deadline + Duration::from_millis(1));
+    stage.backend.set_now(deadline + Duration::from_millis(1));
     let refused = stage.resend(stage.ids[0]);
     let expired = ReopenError::Expired { deadline };
     assert!(matches!(refused, Err(ResendError::Reopen(error)) if error == expired));
 }
 
 #[test]
-fn a_hint_of_the_round_before_makes_no_attempt() {
+fn a_task_of_the_round_before_makes_no_attempt() {
     let (stage, old) = held();
     stage.resend(stage.ids[0]).unwrap();
-    for stray in [old, Hint::first(stage.ids[0])] {
+    for stray in [old, DeliveryTask::first(stage.ids[0])] {
         let report = stage.run(&stray).unwrap();
         assert!(matches!(
             report,
-            Report::Dropped(DropReason::Stray | DropReason::AttemptRecorded)
+            Report::Discarded(DiscardReason::Stray | DiscardReason::AttemptRecorded)
         ));
     }
-    assert_eq!(stage.world.requests().len(), 1);
+    assert_eq!(stage.backend.requests().len(), 1);
     stage.drain();
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
-    assert_eq!(stage.world.requests().len(), 2);
+    assert_eq!(stage.backend.requests().len(), 2);
 }
 
 #[test]
@@ -167,18 +167,18 @@ fn two_who_ask_at_once_make_one_round() {
     let stage = failed(&[0, 5]);
     let id = stage.ids[0];
     stage
-        .world
+        .backend
         .answer([samples::response(500), samples::response(500)]);
-    stage.world.before_reopening(move |world| {
+    stage.backend.before_reopening(move |backend| {
         // The clocks of two copies of a function are never quite the same.
-        world.set_skew_ms(1);
+        backend.set_skew_ms(1);
         let other = Resend {
-            table: world.clone(),
-            queue: world.clone(),
-            clock: world.clone(),
+            table: backend.clone(),
+            queue: backend.clone(),
+            clock: backend.clone(),
         };
         now(other.run(&id)).unwrap();
-        world.set_skew_ms(0);
+        backend.set_skew_ms(0);
     });
     let refused = stage.resend(id);
     assert!(
@@ -188,24 +188,24 @@ fn two_who_ask_at_once_make_one_round() {
     let late = stage.resend(id);
     let pending = ReopenError::Pending;
     assert!(matches!(late, Err(ResendError::Reopen(error)) if error == pending));
-    assert_eq!(stage.world.queue().len(), 1);
+    assert_eq!(stage.backend.queue().len(), 1);
     stage.drain();
     assert_eq!(stage.delivery().attempts.len(), 4);
-    assert_eq!(stage.world.requests().len(), 4);
+    assert_eq!(stage.backend.requests().len(), 4);
 }
 
 #[test]
 fn a_write_that_the_client_repeats_is_no_conflict() {
     let stage = failed(&[0]);
     let id = stage.ids[0];
-    stage.world.before_reopening(move |world| {
+    stage.backend.before_reopening(move |backend| {
         let other = Resend {
-            table: world.clone(),
-            queue: world.clone(),
-            clock: world.clone(),
+            table: backend.clone(),
+            queue: backend.clone(),
+            clock: backend.clone(),
         };
         // The write takes effect, and its answer is lost.
-        world.plant([Fault::None, Fault::None, Fault::After]);
+        backend.plant([Fault::None, Fault::None, Fault::After]);
         now(other.run(&id)).unwrap_err();
     });
     assert_eq!(stage.resend(id).unwrap(), stage.delivery());
@@ -219,10 +219,10 @@ fn a_crash_while_it_is_sent_again_loses_nothing() {
     const BOUNDARIES: usize = 5;
     let delivered = |faults: Vec<Fault>| -> (Delivery, Duration) {
         let stage = failed(&[0, 5]);
-        let asked_at = stage.world.time();
-        stage.world.plant(faults);
+        let asked_at = stage.backend.time();
+        stage.backend.plant(faults);
         let _ = stage.resend(stage.ids[0]);
-        stage.world.clear_faults();
+        stage.backend.clear_faults();
         stage.drain();
         let last = stage.delivery().attempts.last().map(|made| made.at);
         (stage.delivery(), last.unwrap().since(asked_at))

@@ -1,14 +1,14 @@
-//! A stage for the delivery protocol: a world with deliveries that are queued, and the
+//! A stage for the delivery protocol: a backend with deliveries that are queued, and the
 //! functions that act in it.
 
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{Care, Deliver, DeliverError, Report};
-use webhooks_domain::delivery::{Delivery, Hint};
+use webhooks_domain::deliver::{HealthMonitor, Deliver, DeliverError, Report};
+use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
-use webhooks_domain::health::{Health, HealthPolicy, OpenCircuit, Watch};
+use webhooks_domain::health::{Health, HealthPolicy, OpenCircuit, HealthTracker};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
@@ -20,21 +20,21 @@ use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Queued, SignedRequest, World, samples};
+use webhooks_testkit::{Queued, SignedRequest, InMemoryBackend, samples};
 
 pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
 pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
-type TestDeliver = Deliver<World, World, World, Vault<World, World, World>, World>;
+type TestDeliver = Deliver<InMemoryBackend, InMemoryBackend, InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>;
 
 pub(crate) struct Stage {
-    pub(crate) world: World,
+    pub(crate) backend: InMemoryBackend,
     pub(crate) secret: Secret,
     /// Each of another message to another subscription.
     pub(crate) ids: Vec<DeliveryId>,
     pub(crate) deliver: TestDeliver,
-    sweep: Sweep<World, World, World>,
-    resend: Resend<World, World, World>,
+    sweep: Sweep<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    resend: Resend<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
 
 /// A stage with one delivery.
@@ -44,8 +44,8 @@ pub(crate) fn stage(policy: RetryPolicy) -> Stage {
 
 /// A stage with one delivery for each of these deadlines.
 pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -> Stage {
-    let world = World::default();
-    let vault = Vault::new(world.clone(), world.clone(), world.clone());
+    let backend = InMemoryBackend::default();
+    let vault = Vault::new(backend.clone(), backend.clone(), backend.clone());
     let secret = Secret::generate(SecretKind::V1, &SystemRandom::new());
     let mut ids = Vec::new();
     for (number, &deadline) in (1..).zip(deadlines) {
@@ -55,7 +55,7 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
             secrets: SealedSecrets::only(sealed.unwrap()),
             ..base
         };
-        world.store_subscription(&subscription);
+        backend.store_subscription(&subscription);
         let message = Message {
             deadline,
             ..samples::message("acme", &format!("event {number}"))
@@ -63,21 +63,21 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
         let mut delivery = samples::delivery(&message, subscription.id);
         delivery.expires_at = samples::NOW + policy.longest_run() + Duration::from_hours(24 * 90);
         ids.push(delivery.id);
-        world.record_call(message, delivery);
+        backend.record_call(message, delivery);
     }
     let stage = Stage {
-        deliver: deliver(&world, policy),
+        deliver: deliver(&backend, policy),
         sweep: Sweep {
-            table: world.clone(),
-            queue: world.clone(),
-            clock: world.clone(),
+            table: backend.clone(),
+            queue: backend.clone(),
+            clock: backend.clone(),
         },
         resend: Resend {
-            table: world.clone(),
-            queue: world.clone(),
-            clock: world.clone(),
+            table: backend.clone(),
+            queue: backend.clone(),
+            clock: backend.clone(),
         },
-        world,
+        backend,
         secret,
         ids,
     };
@@ -87,26 +87,26 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
     stage
 }
 
-pub(crate) fn deliver(world: &World, policy: RetryPolicy) -> TestDeliver {
+pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDeliver {
     Deliver {
-        table: world.clone(),
-        queue: world.clone(),
-        sender: world.clone(),
-        vault: Vault::new(world.clone(), world.clone(), world.clone()),
-        clock: world.clone(),
+        table: backend.clone(),
+        queue: backend.clone(),
+        sender: backend.clone(),
+        vault: Vault::new(backend.clone(), backend.clone(), backend.clone()),
+        clock: backend.clone(),
         policy,
         longest_queue_delay: LongestQueueDelay::MAX,
         time_for_attempt: Duration::from_secs(17),
-        care: Care {
+        health_monitor: HealthMonitor {
             policy: HealthPolicy::NONE,
-            watch: Watch::default(),
+            tracker: HealthTracker::default(),
         },
         random: SystemRandom::new(),
     }
 }
 
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("the world answers at once")
+    future.now_or_never().expect("the backend answers at once")
 }
 
 pub(crate) fn schedule(delays: &[u32]) -> RetryPolicy {
@@ -129,15 +129,15 @@ pub(crate) fn verifies_with(request: &WebhookRequest, secret: &Secret) -> bool {
 }
 
 impl Stage {
-    /// Queues a delivery's first hint, as the workflow does.
+    /// Queues a delivery's first task, as the workflow does.
     pub(crate) fn queue_first(&self, id: DeliveryId) {
-        self.queue(&Hint::first(id), Duration::ZERO);
+        self.queue(&DeliveryTask::first(id), Duration::ZERO);
     }
 
-    /// Queues a hint for a delivery.
-    pub(crate) fn queue(&self, hint: &Hint, delay: Duration) {
-        let customer = self.delivery_of(hint.delivery).customer_id;
-        now(DeliveryQueue::send(&self.world, &customer, hint, delay)).unwrap();
+    /// Queues a task for a delivery.
+    pub(crate) fn queue(&self, task: &DeliveryTask, delay: Duration) {
+        let customer = self.delivery_of(task.delivery).customer_id;
+        now(DeliveryQueue::send(&self.backend, &customer, task, delay)).unwrap();
     }
 
     /// Lets a delivery's circuit be open until then.
@@ -151,7 +151,7 @@ impl Stage {
             circuit: Some(circuit),
             ..current.health
         };
-        let written = now(self.world.change_health(&current, &health));
+        let written = now(self.backend.change_health(&current, &health));
         assert_eq!(written.unwrap(), WriteOutcome::Written);
     }
 
@@ -160,32 +160,32 @@ impl Stage {
         let mut changed = self.subscription_of(id).unwrap();
         changed.version += 1;
         change(&mut changed);
-        self.world.store_subscription(&changed);
+        self.backend.store_subscription(&changed);
     }
 
     /// One more delivery of the first one's subscription. It is not queued.
     pub(crate) fn another_delivery(&self, event: &str) -> DeliveryId {
         let message = samples::message("acme", event);
         let mut delivery = samples::delivery(&message, self.ids[0].subscription);
-        delivery.created_at = self.world.time();
-        delivery.expires_at = self.world.time() + Duration::from_hours(24 * 90);
+        delivery.created_at = self.backend.time();
+        delivery.expires_at = self.backend.time() + Duration::from_hours(24 * 90);
         let id = delivery.id;
-        self.world.record_call(message, delivery);
+        self.backend.record_call(message, delivery);
         id
     }
 
     pub(crate) fn run_first(&self) -> Report {
-        self.run(&Hint::first(self.ids[0])).unwrap()
+        self.run(&DeliveryTask::first(self.ids[0])).unwrap()
     }
 
-    pub(crate) fn run(&self, hint: &Hint) -> Result<Report, DeliverError> {
-        now(self.deliver.run(hint, NEVER))
+    pub(crate) fn run(&self, task: &DeliveryTask) -> Result<Report, DeliverError> {
+        now(self.deliver.run(task, NEVER))
     }
 
     /// Handles a message as the function does: what fails goes back to the queue.
     pub(crate) fn handle(&self, message: Queued) -> Result<Report, DeliverError> {
-        self.run(&message.hint)
-            .inspect_err(|_| self.world.put_back(message, VISIBILITY_TIMEOUT))
+        self.run(&message.task)
+            .inspect_err(|_| self.backend.put_back(message, VISIBILITY_TIMEOUT))
     }
 
     /// Asks to send a delivery again.
@@ -203,7 +203,7 @@ impl Stage {
 
     /// Runs what is in the queue until it is empty.
     pub(crate) fn drain_queue(&self) {
-        while let Some(message) = self.world.receive() {
+        while let Some(message) = self.backend.receive() {
             self.handle(message).unwrap();
         }
     }
@@ -213,12 +213,12 @@ impl Stage {
     pub(crate) fn drain(&self) -> Vec<Report> {
         let mut reports = Vec::new();
         for _ in 0..100_000 {
-            let next_sweep = self.world.next_sweep_at().map(next_minute);
-            if let Some(message) = self.world.receive_before(next_sweep.unwrap_or(NEVER)) {
+            let next_sweep = self.backend.next_sweep_at().map(next_minute);
+            if let Some(message) = self.backend.receive_before(next_sweep.unwrap_or(NEVER)) {
                 // What fails is in the queue again.
                 reports.extend(self.handle(message));
             } else if let Some(next_sweep) = next_sweep {
-                self.world.set_now(self.world.time().max(next_sweep));
+                self.backend.set_now(self.backend.time().max(next_sweep));
                 self.sweep();
             } else {
                 return reports;
@@ -232,13 +232,13 @@ impl Stage {
     }
 
     pub(crate) fn delivery_of(&self, id: DeliveryId) -> Delivery {
-        self.world.delivery(&id).unwrap()
+        self.backend.delivery(&id).unwrap()
     }
 
     pub(crate) fn subscription_of(&self, id: DeliveryId) -> Option<Subscription> {
         let customer = samples::customer("acme");
         now(SubscriptionStore::get(
-            &self.world,
+            &self.backend,
             &customer,
             &id.subscription,
         ))
@@ -253,7 +253,7 @@ impl Stage {
         match status {
             None => {
                 let customer = &current.customer_id;
-                self.world.delete_subscription(customer, current.id);
+                self.backend.delete_subscription(customer, current.id);
             }
             Some(status) => {
                 let version = current.version + 1;
@@ -263,7 +263,7 @@ impl Stage {
                     version,
                     ..current
                 };
-                self.world.store_subscription(&changed);
+                self.backend.store_subscription(&changed);
             }
         }
     }

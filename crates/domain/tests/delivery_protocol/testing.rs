@@ -8,25 +8,25 @@ use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, FailureR
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::send_test::{SendTest, SendTestError};
 use webhooks_domain::subscription::SubscriptionStatus;
-use webhooks_testkit::{Fault, World, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 use crate::stage::{NEVER, Stage, deliver, header, now, schedule, stage, verifies_with};
 
 /// A stage whose one delivery is over, and whoever sends tests there.
-fn stage_of_tests() -> (Stage, SendTest<World, World, World, World>) {
+fn stage_of_tests() -> (Stage, SendTest<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>) {
     let stage = stage(schedule(&[0, 60]));
     stage.drain();
-    let deliver = Arc::new(deliver(&stage.world, schedule(&[0, 60])));
+    let deliver = Arc::new(deliver(&stage.backend, schedule(&[0, 60])));
     // What fails is nothing to whoever has asked: the table says what came of it.
     stage
-        .world
-        .deliver_with(move |_, hint| drop(now(deliver.run(hint, NEVER))));
-    let world = &stage.world;
+        .backend
+        .deliver_with(move |_, task| drop(now(deliver.run(task, NEVER))));
+    let backend = &stage.backend;
     let tests = SendTest {
-        table: world.clone(),
-        queue: world.clone(),
-        deliverer: world.clone(),
-        clock: world.clone(),
+        table: backend.clone(),
+        queue: backend.clone(),
+        deliverer: backend.clone(),
+        clock: backend.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24),
     };
@@ -36,7 +36,7 @@ fn stage_of_tests() -> (Stage, SendTest<World, World, World, World>) {
 impl Stage {
     fn send_test(
         &self,
-        tests: &SendTest<World, World, World, World>,
+        tests: &SendTest<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     ) -> Result<Delivery, SendTestError> {
         let event_type = "webhook.test".parse().unwrap();
         let subscription = self.ids[0].subscription;
@@ -47,11 +47,11 @@ impl Stage {
 #[test]
 fn a_test_is_attempted_at_once_and_signed_as_any_other() {
     let (stage, tests) = stage_of_tests();
-    let before = stage.world.requests().len();
+    let before = stage.backend.requests().len();
     let tested = stage.send_test(&tests).unwrap();
     assert_eq!(tested.status, DeliveryStatus::Succeeded);
     assert_eq!(tested.attempts.len(), 1);
-    let requests = stage.world.requests();
+    let requests = stage.backend.requests();
     let (_, request) = &requests[before];
     assert_eq!(header(request, "webhook-id"), tested.id.message.to_string());
     assert!(verifies_with(request, &stage.secret));
@@ -59,9 +59,9 @@ fn a_test_is_attempted_at_once_and_signed_as_any_other() {
     assert_eq!(body["type"], "webhook.test");
     stage.drain();
     assert_eq!(
-        stage.world.requests().len(),
+        stage.backend.requests().len(),
         before + 1,
-        "the hint in the queue finds it done"
+        "the task in the queue finds it done"
     );
 }
 
@@ -69,13 +69,13 @@ fn a_test_is_attempted_at_once_and_signed_as_any_other() {
 fn a_test_that_fails_is_not_retried_and_owed_to_nobody() {
     for status in [500, 410, 429] {
         let (stage, tests) = stage_of_tests();
-        stage.world.answer([samples::response(status)]);
+        stage.backend.answer([samples::response(status)]);
         let tested = stage.send_test(&tests).unwrap();
         let failed = DeliveryStatus::Failed(FailureReason::TestFailed);
         assert_eq!((tested.status, tested.next_attempt_at), (failed, None));
-        let requests = stage.world.requests().len();
+        let requests = stage.backend.requests().len();
         stage.drain();
-        assert_eq!(stage.world.requests().len(), requests, "{status}");
+        assert_eq!(stage.backend.requests().len(), requests, "{status}");
         let status = stage.subscription_of(stage.ids[0]).unwrap().status;
         assert_eq!(status, SubscriptionStatus::Active, "a test changes nothing");
     }
@@ -88,8 +88,8 @@ fn a_test_is_sent_to_a_paused_subscription_but_to_no_deleted_one() {
     let tested = stage.send_test(&tests).unwrap();
     assert_eq!(tested.status, DeliveryStatus::Succeeded);
 
-    // Deleted while the queue has the only hint.
-    stage.world.deliver_with(|_, _| ());
+    // Deleted while the queue has the only task.
+    stage.backend.deliver_with(|_, _| ());
     let pending = stage.send_test(&tests).unwrap();
     assert_eq!(pending.status, DeliveryStatus::Pending);
     stage.set_status(stage.ids[0], None);
@@ -103,12 +103,12 @@ fn a_test_is_sent_to_a_paused_subscription_but_to_no_deleted_one() {
 #[test]
 fn a_test_of_another_customers_subscription_is_refused() {
     let (stage, tests) = stage_of_tests();
-    let before = stage.world.requests().len();
+    let before = stage.backend.requests().len();
     let event_type = "webhook.test".parse().unwrap();
     let subscription: SubscriptionId = stage.ids[0].subscription;
     let refused = now(tests.run(&samples::customer("bolt"), &subscription, event_type));
     assert!(matches!(refused, Err(SendTestError::NotFound { .. })));
-    assert_eq!(stage.world.requests().len(), before);
+    assert_eq!(stage.backend.requests().len(), before);
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn a_test_whose_sending_breaks_off_anywhere_ends_all_the_same() {
     for boundary in 0..20 {
         for fault in [Fault::Before, Fault::After] {
             let (stage, tests) = stage_of_tests();
-            let before = stage.world.requests().len();
+            let before = stage.backend.requests().len();
             let faults = std::iter::repeat_n(Fault::None, boundary).chain([fault]);
-            stage.world.plant(faults);
+            stage.backend.plant(faults);
             let sent = stage.send_test(&tests);
-            let struck = !stage.world.clear_faults();
+            let struck = !stage.backend.clear_faults();
             stage.drain();
-            for delivery in stage.world.deliveries() {
+            for delivery in stage.backend.deliveries() {
                 assert_eq!(
                     delivery.status,
                     DeliveryStatus::Succeeded,
@@ -130,7 +130,7 @@ fn a_test_whose_sending_breaks_off_anywhere_ends_all_the_same() {
                 );
                 assert_eq!(delivery.attempts.len(), 1, "{boundary} {fault:?}");
             }
-            let requests = stage.world.requests().len() - before;
+            let requests = stage.backend.requests().len() - before;
             assert!(
                 requests <= 2,
                 "one more than recorded for one crash: {requests}"

@@ -69,7 +69,7 @@ async fn endless_informational_responses_time_out() {
     let receiver = Receiver::start(|mut stream| {
         read_request(&mut stream)?;
         loop {
-            stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n")?;
+            stream.write_all(b"HTTP/1.1 103 Early Tasks\r\n\r\n")?;
             thread::sleep(Duration::from_millis(5));
         }
     });

@@ -180,10 +180,10 @@ async fn an_odd_length_is_refused_when_it_could_mean_another_message() {
 
 #[tokio::test]
 async fn informational_responses_come_before_the_one_that_counts() {
-    let hints = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(5);
+    let tasks = "HTTP/1.1 103 Early Tasks\r\nLink: x\r\n\r\n".repeat(5);
     for before in [
         "HTTP/1.1 100 Continue\r\n\r\n",
-        &hints,
+        &tasks,
         "HTTP/1.1 199 ?\r\n\r\n",
     ] {
         let answer = format!("{before}HTTP/1.1 200 OK\r\n{OK}");

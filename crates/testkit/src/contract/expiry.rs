@@ -66,7 +66,7 @@ where
         let outcome = if is_there {
             WriteOutcome::Written
         } else {
-            WriteOutcome::Overtaken
+            WriteOutcome::Conflict
         };
         let failed = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
         let attempt = samples::failed_attempt(1);
@@ -107,7 +107,7 @@ where
     assert_eq!(due_of(store, &message, SWEEP).await, []);
     let entry = Due::of(&gone, &next);
     let postponed = store.postpone(&entry, SWEEP + second).await;
-    assert_eq!(postponed.expect("answers"), WriteOutcome::Overtaken);
+    assert_eq!(postponed.expect("answers"), WriteOutcome::Conflict);
 
     // The same event again is a new message, and nothing of the old one is mixed with it.
     let other = until(
@@ -161,7 +161,7 @@ pub async fn expired_recoveries(store: &impl RecoveryStore, salt: &str) {
         ..expired.clone()
     };
     let replaced = store.replace_recovery(&next).await.expect("answers");
-    assert_eq!(replaced, WriteOutcome::Overtaken);
+    assert_eq!(replaced, WriteOutcome::Conflict);
     insert(&recovery).await;
     assert_eq!(store.recovery(&key).await.expect("answers"), Some(recovery));
 }

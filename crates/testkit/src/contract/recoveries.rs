@@ -38,8 +38,8 @@ pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
         status: RecoveryStatus::Stopping,
         ..next.clone()
     };
-    let overtaken = store.replace_recovery(&other).await.expect("answers");
-    assert_eq!(overtaken, WriteOutcome::Overtaken);
+    let conflict = store.replace_recovery(&other).await.expect("answers");
+    assert_eq!(conflict, WriteOutcome::Conflict);
     let stored = store.recovery(&key).await.expect("answers");
     assert_eq!(stored.as_ref(), Some(&next));
 

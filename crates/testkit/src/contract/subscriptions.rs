@@ -67,7 +67,7 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         ..second.clone()
     };
     let stale = replace(store, &first, &other, HealthFate::Kept).await;
-    assert_eq!(stale, ReplacementOutcome::Overtaken);
+    assert_eq!(stale, ReplacementOutcome::Conflict);
     assert_eq!(stored().await, Some(second.clone()));
 
     let disable = async |read: &Subscription| {
@@ -75,7 +75,7 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
         store.disable(read, reason, DUE).await.expect("answers")
     };
     assert_eq!(disable(&second).await, WriteOutcome::Written);
-    assert_eq!(disable(&second).await, WriteOutcome::Overtaken);
+    assert_eq!(disable(&second).await, WriteOutcome::Conflict);
     let disabled = stored().await.expect("is there");
     assert_eq!(disabled.status, SubscriptionStatus::Disabled);
     assert_eq!(
@@ -89,20 +89,20 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
     assert_eq!(disabled.disabled, Some(why));
 
     let stale = store.remove(&second).await.expect("answers");
-    assert_eq!(stale, WriteOutcome::Overtaken);
+    assert_eq!(stale, WriteOutcome::Conflict);
     let current = store.remove(&disabled).await.expect("answers");
     assert_eq!(current, WriteOutcome::Written);
     let gone = store.remove(&disabled).await.expect("answers");
-    assert_eq!(gone, WriteOutcome::Overtaken);
+    assert_eq!(gone, WriteOutcome::Conflict);
     assert_eq!(stored().await, None);
     let gone = "a removed subscription does not come back";
-    assert_eq!(disable(&disabled).await, WriteOutcome::Overtaken, "{gone}");
+    assert_eq!(disable(&disabled).await, WriteOutcome::Conflict, "{gone}");
     let third = Subscription {
         version: disabled.version + 1,
         ..disabled.clone()
     };
     let replaced = replace(store, &disabled, &third, HealthFate::Kept).await;
-    assert_eq!(replaced, ReplacementOutcome::Overtaken, "{gone}");
+    assert_eq!(replaced, ReplacementOutcome::Conflict, "{gone}");
 }
 
 /// An idempotency key creates one subscription for as long as its record counts, and what a
@@ -178,7 +178,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         let corrected = store.correct_usage(&customer, counted, actual).await;
         corrected.expect("answers")
     };
-    assert_eq!(correct(beyond, all).await, WriteOutcome::Overtaken);
+    assert_eq!(correct(beyond, all).await, WriteOutcome::Conflict);
     assert_eq!(correct(all, beyond).await, WriteOutcome::Written);
     let fifth = subscription(5);
     let refused = store.insert(&Creation::of(&fifth, samples::QUOTA)).await;
@@ -220,13 +220,13 @@ pub async fn health(
         ..Health::default()
     };
     let gone = change(&read, &failing).await;
-    assert_eq!(gone, WriteOutcome::Overtaken, "it does not come into being");
+    assert_eq!(gone, WriteOutcome::Conflict, "it does not come into being");
     assert_eq!(stored().await, None);
     insert(store, &read).await;
 
     assert_eq!(change(&read, &failing).await, WriteOutcome::Written);
     let stale = change(&read, &Health::default()).await;
-    assert_eq!(stale, WriteOutcome::Overtaken, "it is not as it was read");
+    assert_eq!(stale, WriteOutcome::Conflict, "it is not as it was read");
     let now = stored().await.expect("is there");
     let expected = Subscription {
         health: failing,
@@ -266,7 +266,7 @@ pub async fn health(
         ..now.clone()
     };
     let stale = disable(&before).await;
-    assert_eq!(stale, WriteOutcome::Overtaken, "its health is another");
+    assert_eq!(stale, WriteOutcome::Conflict, "its health is another");
     assert_eq!(
         change(&now, &Health::default()).await,
         WriteOutcome::Written
@@ -298,5 +298,5 @@ pub async fn health(
     assert_eq!(written, ReplacementOutcome::Written);
     assert_eq!(stored().await, Some(moved));
     let old = change(&now, &failing).await;
-    assert_eq!(old, WriteOutcome::Overtaken, "it is of another URL");
+    assert_eq!(old, WriteOutcome::Conflict, "it is of another URL");
 }

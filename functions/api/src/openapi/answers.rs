@@ -18,10 +18,10 @@ pub(crate) enum DeliveryStatus {
     Cancelled,
 }
 
-/// Where a delivery stands that is owed.
+/// Where a delivery stands that is summary.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum OwedStatus {
+pub(crate) enum UndeliveredStatus {
     Pending,
     Held,
     Failed,
@@ -50,7 +50,7 @@ pub(crate) enum Outcome {
     Blocked,
 }
 
-/// What a recovery goes through: deliveries that are owed, or messages.
+/// What a recovery goes through: deliveries that are summary, or messages.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum RecoveryKind {

@@ -109,10 +109,10 @@ pub(crate) struct ByStatus {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ByOwedStatus {
+pub(crate) struct ByUndeliveredStatus {
     /// Only those that stand here now.
     #[param(inline)]
-    status: Option<super::answers::OwedStatus>,
+    status: Option<super::answers::UndeliveredStatus>,
 }
 
 #[derive(IntoParams)]

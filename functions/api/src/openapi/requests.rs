@@ -277,7 +277,7 @@ pub(crate) struct Rotation {
 /// The status of a delivery that is owed and that nothing sends any more.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum OwedStatus {
+pub(crate) enum UndeliveredStatus {
     Failed,
     Held,
 }
@@ -295,7 +295,7 @@ pub(crate) struct Recover {
     until: String,
     /// Without them, both.
     #[schema(required = false, min_items = 1, max_items = 2)]
-    statuses: Vec<OwedStatus>,
+    statuses: Vec<UndeliveredStatus>,
     /// How many attempts are asked for in a second.
     #[schema(required = false, minimum = 1, maximum = 100, default = 10)]
     per_second: u32,

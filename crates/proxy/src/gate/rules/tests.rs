@@ -510,7 +510,7 @@ fn keys() -> Vec<Case> {
     let schema = "key of its table's attributes";
     let empty = "key that is not empty";
     let length = "partition key of 2,048 and sort key of 1,024 bytes";
-    let owed = |value: &str| put(json!({"owedTo": {"S": value}}));
+    let owed = |value: &str| put(json!({"undeliveredTo": {"S": value}}));
     let keys = |keys: Vec<Value>| json!({"RequestItems": {"t": {"Keys": keys}}});
     let numbered = |n: usize| json!({"pk": {"S": "p"}, "sk": {"S": n.to_string()}});
     let reads = |count: usize| keys((0..count).map(numbered).collect());
@@ -558,10 +558,10 @@ fn keys() -> Vec<Case> {
             schema,
             "PutItem",
             each(
-                [json!({"owedTo": {"S": "a"}}), json!({"owedTo": {"N": "1"}})],
+                [json!({"undeliveredTo": {"S": "a"}}), json!({"undeliveredTo": {"N": "1"}})],
                 put,
             ),
-            "Item.owedTo",
+            "Item.undeliveredTo",
         ),
         case(
             empty,
@@ -569,7 +569,7 @@ fn keys() -> Vec<Case> {
             each(["s", ""], |sk| get("p", sk)),
             "Key.sk",
         ),
-        case(empty, "PutItem", each(["a", ""], owed), "Item.owedTo"),
+        case(empty, "PutItem", each(["a", ""], owed), "Item.undeliveredTo"),
         case(
             empty,
             "BatchGetItem",
@@ -698,7 +698,7 @@ fn expressions() -> Vec<Case> {
         case(
             whole,
             "UpdateItem",
-            [set("owedTo", "a"), set("owedTo", "")],
+            [set("undeliveredTo", "a"), set("undeliveredTo", "")],
             "UpdateExpression",
         ),
         case(
@@ -809,13 +809,13 @@ fn table() -> HashMap<String, Arc<Table>> {
         "AttributeDefinitions": [
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "sk", "AttributeType": "S"},
-            {"AttributeName": "owedTo", "AttributeType": "S"},
+            {"AttributeName": "undeliveredTo", "AttributeType": "S"},
         ],
         "KeySchema": [
             {"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
         "GlobalSecondaryIndexes": [
-            {"IndexName": "due", "KeySchema": [{"AttributeName": "owedTo", "KeyType": "HASH"}]},
+            {"IndexName": "due", "KeySchema": [{"AttributeName": "undeliveredTo", "KeyType": "HASH"}]},
         ],
     }});
     let table = Table::described(&described).unwrap();

@@ -58,7 +58,7 @@ impl Table {
             .build();
         DynamoStore::new(Client::from_conf(config), TABLE.to_owned())
             .standing_at(samples::NOW)
-            .gathering_reads()
+            .batching_reads()
     }
 
     fn take_calls(&self) -> Vec<usize> {

@@ -7,7 +7,7 @@ use webhooks_domain::ports::{
     Order, Place, StoreError, Window,
 };
 
-use super::World;
+use super::InMemoryBackend;
 
 /// The part of a list that the window asks for.
 fn page<T>(mut entries: Vec<T>, place: impl Fn(&T) -> Place, window: &Window) -> EntryPage<T> {
@@ -39,7 +39,7 @@ fn entry(delivery: &Delivery) -> DeliveryEntry {
     }
 }
 
-impl DeliveryDirectory for World {
+impl DeliveryDirectory for InMemoryBackend {
     async fn deliveries_of(
         &self,
         subscription: &SubscriptionId,
@@ -73,7 +73,7 @@ impl DeliveryDirectory for World {
     }
 }
 
-impl MessageDirectory for World {
+impl MessageDirectory for InMemoryBackend {
     async fn message_page(
         &self,
         id: &MessageId,

@@ -9,9 +9,9 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::recovery::Recovery;
 
-use super::{State, World};
+use super::{State, InMemoryBackend};
 
-impl World {
+impl InMemoryBackend {
     /// A recovery as the table has it.
     pub fn stored_recovery(&self, key: &RecoveryKey) -> Option<Recovery> {
         self.state().recoveries.get(key).cloned()
@@ -27,7 +27,7 @@ impl State {
     }
 }
 
-impl RecoveryStore for World {
+impl RecoveryStore for InMemoryBackend {
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
             if state.recovery(&recovery.key()).is_some() {
@@ -56,7 +56,7 @@ impl RecoveryStore for World {
                     WriteOutcome::Written
                 }
                 Some(stored) if stored == recovery => WriteOutcome::Written,
-                _ => WriteOutcome::Overtaken,
+                _ => WriteOutcome::Conflict,
             }
         })
     }
@@ -84,7 +84,7 @@ impl RecoveryStore for World {
     }
 }
 
-impl RecoverySource for World {
+impl RecoverySource for InMemoryBackend {
     async fn read(
         &self,
         id: &DeliveryId,
@@ -120,7 +120,7 @@ impl RecoverySource for World {
 }
 
 /// Starts nothing: a test runs the pages itself.
-impl RecoveryWorkflow for World {
+impl RecoveryWorkflow for InMemoryBackend {
     async fn start(&self, _: &Recovery) -> Result<(), WorkflowError> {
         self.effect(|_| ())
             .map_err(|planted| WorkflowError(Box::new(planted)))

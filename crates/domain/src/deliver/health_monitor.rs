@@ -1,36 +1,36 @@
 //! What follows from an attempt for its subscription, beside what follows for the delivery.
 
-use super::Task;
+use super::DueAttempt;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
-use crate::health::{Endpoint, HealthChange, HealthPolicy, Seen, Sign, Watch, is_slow};
+use crate::health::{Endpoint, HealthChange, HealthPolicy, ObservedAttempt, Observation, HealthTracker, is_slow};
 use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
 use crate::subscription::DisabledReason;
 
 /// Watches over endpoints, and acts when one fares otherwise than before.
 #[derive(Debug)]
-pub struct Care {
+pub struct HealthMonitor {
     /// From when on is acted.
     pub policy: HealthPolicy,
     /// What was seen before.
-    pub watch: Watch,
+    pub tracker: HealthTracker,
 }
 
-impl Care {
+impl HealthMonitor {
     /// Takes in an attempt that is recorded, and writes what has changed by it.
     ///
-    /// Overtaken means that somebody has changed the subscription or its health since it was
+    /// Conflict means that somebody has changed the subscription or its health since it was
     /// read: then their word counts.
     pub(super) async fn after<T: HealthStore + SubscriptionSwitch>(
         &self,
         table: &T,
-        task: &Task<'_>,
-        sign: Sign,
+        due: &DueAttempt<'_>,
+        observation: Observation,
         verdict: &Verdict,
     ) -> Result<Vec<HealthChange>, StoreError> {
-        let (subscription, now) = (task.subscription, sign.at);
+        let (subscription, now) = (due.subscription, observation.at);
         let health = subscription
             .health
-            .after(&self.see(task, sign), &self.policy);
+            .after(&self.see(due, observation), &self.policy);
         let gone = Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone));
         let reason = if *verdict == gone {
             Some(DisabledReason::EndpointGone)
@@ -50,27 +50,27 @@ impl Care {
         };
         Ok(match written {
             WriteOutcome::Written => changes,
-            WriteOutcome::Overtaken => Vec::new(),
+            WriteOutcome::Conflict => Vec::new(),
         })
     }
 
     /// What an attempt shows, together with those before it.
-    fn see(&self, task: &Task<'_>, sign: Sign) -> Seen {
+    fn see(&self, due: &DueAttempt<'_>, observation: Observation) -> ObservedAttempt {
         let circuit = self.policy.circuit.as_ref();
-        Seen {
-            sign,
-            is_retry: task.number > 1,
-            follows_slow: task
+        ObservedAttempt {
+            observation,
+            is_retry: due.number > 1,
+            follows_slow: due
                 .delivery
                 .attempts
                 .last()
                 // One that was made before a change may have been made to another URL.
-                .filter(|last| last.at >= task.subscription.updated_at)
+                .filter(|last| last.at >= due.subscription.updated_at)
                 .is_some_and(|last| is_slow(last.outcome, last.duration_ms)),
-            is_probe: task.is_probe,
-            signs: self
-                .watch
-                .add(Endpoint::of(task.subscription), sign, circuit),
+            is_probe: due.is_probe,
+            summary: self
+                .tracker
+                .add(Endpoint::of(due.subscription), observation, circuit),
         }
     }
 }

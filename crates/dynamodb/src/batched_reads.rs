@@ -14,7 +14,7 @@ use webhooks_domain::subscription::Subscription;
 
 use crate::DynamoStore;
 use crate::deliveries::message_is_missing;
-use crate::gather::{Answers, Gather};
+use crate::batch_loader::{Answers, BatchLoader};
 use crate::item::{DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY};
 use crate::lenient::whole;
 use crate::store::{
@@ -23,9 +23,9 @@ use crate::store::{
 
 /// The reads that are put together.
 #[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    deliveries: Gather<Read<Part>>,
-    subscriptions: Gather<Read<Subscription>>,
+pub(crate) struct BatchLoaders {
+    deliveries: BatchLoader<Read<Part>>,
+    subscriptions: BatchLoader<Read<Subscription>>,
 }
 
 /// What a delivery is loaded from.
@@ -78,15 +78,15 @@ impl DynamoStore {
     ///
     /// Every read is as consistent as alone, and fails alone where its item is the reason.
     #[must_use]
-    pub fn gathering_reads(mut self) -> Self {
-        self.gathered = Some(Arc::default());
+    pub fn batching_reads(mut self) -> Self {
+        self.loaders = Some(Arc::default());
         self
     }
 
     /// [`load`](webhooks_domain::ports::DeliveryStore::load), together with others.
-    pub(crate) async fn load_gathered(
+    pub(crate) async fn load_batched(
         &self,
-        gathered: &Gathered,
+        loaders: &BatchLoaders,
         id: &DeliveryId,
     ) -> Result<Option<(Delivery, Message)>, StoreError> {
         const OPERATION: &str = "load delivery";
@@ -94,7 +94,7 @@ impl DynamoStore {
         let store = self.clone();
         let read = move |keys| async move { store.read_each(keys, OPERATION, read_part).await };
         let keys = [delivery.clone(), message.clone()];
-        let answers = gathered.deliveries.read(keys, read).await;
+        let answers = loaders.deliveries.read(keys, read).await;
         let answers = answers.ok_or_else(|| panicked(OPERATION))?;
         let Some(Part::Delivery(delivery)) = answers.get(&delivery).cloned().transpose()? else {
             return Ok(None);
@@ -106,9 +106,9 @@ impl DynamoStore {
     }
 
     /// [`get`](webhooks_domain::ports::SubscriptionStore::get), together with others.
-    pub(crate) async fn get_gathered(
+    pub(crate) async fn get_batched(
         &self,
-        gathered: &Gathered,
+        loaders: &BatchLoaders,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
@@ -117,7 +117,7 @@ impl DynamoStore {
         let store = self.clone();
         let parse = whole;
         let read = move |keys| async move { store.read_each(keys, OPERATION, parse).await };
-        let answers = gathered.subscriptions.read([key.clone()], read).await;
+        let answers = loaders.subscriptions.read([key.clone()], read).await;
         let answers = answers.ok_or_else(|| panicked(OPERATION))?;
         Ok(answers.get(&key).cloned().transpose()?)
     }

@@ -2,21 +2,21 @@
 
 use tracing::warn;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::operational::{About, Kind, OperationalEvent, announce};
+use webhooks_domain::operational::{About, Kind, OperationalEvent, publish};
 use webhooks_domain::subscription::Subscription;
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::with_sources;
 
 /// Tells operational events.
-pub(crate) struct Teller {
+pub(crate) struct Publisher {
     pub(crate) bus: EventBus,
     pub(crate) operator: Option<CustomerId>,
 }
 
-impl Teller {
+impl Publisher {
     /// The subscription's deliveries are sent again.
     pub(crate) async fn enabled(&self, subscription: &Subscription) {
-        self.tell(Kind::SubscriptionEnabled, subscription, About::Nothing {})
+        self.publish(Kind::SubscriptionEnabled, subscription, About::Nothing {})
             .await;
     }
 
@@ -27,20 +27,20 @@ impl Teller {
             secret_version: current.version,
             secret_kind: current.kind().as_str(),
         };
-        self.tell(Kind::SubscriptionSecretRotated, subscription, about)
+        self.publish(Kind::SubscriptionSecretRotated, subscription, about)
             .await;
     }
 
     /// A failure is logged and no more: what was done is done.
-    async fn tell(&self, kind: Kind, subscription: &Subscription, about: About) {
+    async fn publish(&self, kind: Kind, subscription: &Subscription, about: About) {
         let event = OperationalEvent {
             kind,
             customer_id: subscription.customer_id.clone(),
             subscription_id: subscription.id,
             about,
         };
-        let told = announce(&self.bus, self.operator.as_ref(), vec![event]);
-        if let Err(failure) = told.await {
+        let published = publish(&self.bus, self.operator.as_ref(), vec![event]);
+        if let Err(failure) = published.await {
             warn!(
                 error = with_sources(&failure),
                 "an operational event was not told"

@@ -9,9 +9,9 @@ use crate::limits::Reservation;
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
 
-/// What a message in the delivery queue asks for. Only a hint: the table decides.
+/// What a message in the delivery queue asks for. Only a task: the table decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hint {
+pub struct DeliveryTask {
     /// The delivery.
     pub delivery: DeliveryId,
     /// The number of the attempt, counted from 1.
@@ -20,16 +20,16 @@ pub struct Hint {
     /// who asked to send it again; `None` for the first of all.
     pub due_at: Option<Timestamp>,
     /// Why it is on its way again although it was due, if it is.
-    pub detour: Option<Detour>,
+    pub deferral: Option<Deferral>,
     /// On which way it comes.
-    pub lane: Lane,
+    pub queue: QueueKind,
 }
 
-/// The queue that a hint goes through. Each has copies of the function to itself, so that
+/// The queue that a task goes through. Each has copies of the function to itself, so that
 /// what is slow holds up nothing but what is slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Lane {
+pub enum QueueKind {
     /// The delivery queue.
     #[default]
     Fast,
@@ -37,44 +37,44 @@ pub enum Lane {
     Slow,
 }
 
-impl Lane {
+impl QueueKind {
     /// Whether it is the usual one, which needs no mention.
     pub fn is_fast(&self) -> bool {
         *self == Self::Fast
     }
 }
 
-/// Why a hint whose attempt is due was put off.
+/// Why a task whose attempt is due was put off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detour {
+pub enum Deferral {
     /// The circuit of its subscription was open.
-    Parked,
+    CircuitBreaker,
     /// Its subscription has limits, and this is its reservation.
-    InLine(Reservation),
+    Limiter(Reservation),
 }
 
-impl Hint {
-    /// The hint for an attempt, as it is sent when the attempt becomes due.
+impl DeliveryTask {
+    /// The task for an attempt, as it is sent when the attempt becomes due.
     pub fn new(delivery: DeliveryId, attempt: u32, due_at: Option<Timestamp>) -> Self {
         Self {
             delivery,
             attempt,
             due_at,
-            detour: None,
-            lane: Lane::Fast,
+            deferral: None,
+            queue: QueueKind::Fast,
         }
     }
 
-    /// The hint for the first attempt of a new delivery.
+    /// The task for the first attempt of a new delivery.
     pub fn first(delivery: DeliveryId) -> Self {
         Self::new(delivery, 1, None)
     }
 
     /// Its reservation, if it waits in a line.
     pub fn reservation(&self) -> Option<Reservation> {
-        match self.detour {
-            Some(Detour::InLine(reservation)) => Some(reservation),
-            Some(Detour::Parked) | None => None,
+        match self.deferral {
+            Some(Deferral::Limiter(reservation)) => Some(reservation),
+            Some(Deferral::CircuitBreaker) | None => None,
         }
     }
 
@@ -85,9 +85,9 @@ impl Hint {
     /// it was asked for: it may have waited for a circuit or in a line. `None` for one that
     /// waited for a circuit, since that has no planned end.
     pub fn late_from(&self, sent_at: Option<Timestamp>) -> Option<Timestamp> {
-        match (self.detour, self.due_at) {
-            (Some(Detour::Parked), _) => None,
-            (Some(Detour::InLine(turn)), _) => Some(turn.not_before),
+        match (self.deferral, self.due_at) {
+            (Some(Deferral::CircuitBreaker), _) => None,
+            (Some(Deferral::Limiter(turn)), _) => Some(turn.not_before),
             (None, Some(due_at)) => Some(sent_at.map_or(due_at, |sent_at| {
                 if sent_at.since(due_at) >= OVERDUE_AFTER {
                     sent_at
@@ -99,43 +99,43 @@ impl Hint {
         }
     }
 
-    /// The same hint on this lane.
+    /// The same task on this queue.
     #[must_use]
-    pub fn on(self, lane: Lane) -> Self {
-        Self { lane, ..self }
+    pub fn on(self, queue: QueueKind) -> Self {
+        Self { queue, ..self }
     }
 
-    /// The same hint, put off for this reason.
+    /// The same task, put off for this reason.
     #[must_use]
-    pub fn put_off(self, detour: Detour) -> Self {
+    pub fn deferred(self, deferral: Deferral) -> Self {
         Self {
-            detour: Some(detour),
+            deferral: Some(deferral),
             ..self
         }
     }
 }
 
-/// What a hint asks of us now.
+/// What a task asks of us now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duty {
+pub enum TaskDecision {
     /// Make the attempt with this number.
     Attempt(u32),
     /// It is too early: ask again after this long, which the queue can wait.
     Wait(Duration),
     /// There is nothing to do.
-    Drop(DropReason),
+    Discard(DiscardReason),
 }
 
 /// Why there is nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DropReason {
+pub enum DiscardReason {
     /// There is no such delivery: it was never recorded, or it has expired.
     NoDelivery,
     /// The delivery is not pending any more.
     NotPending,
     /// The attempt was made and recorded.
     AttemptRecorded,
-    /// It was sent by a run whose own record did not count. Another hint is on its way.
+    /// It was sent by a run whose own record did not count. Another task is on its way.
     Stray,
     /// It is far too early. The sweeper will send another in time.
     NotDue,
@@ -144,33 +144,33 @@ pub enum DropReason {
 }
 
 impl Delivery {
-    /// What a hint means now.
+    /// What a task means now.
     ///
-    /// A hint for a later attempt than the next one stands for the next one: its own
-    /// predecessor crashed before recording. Of the hints for the next one only that
+    /// A task for a later attempt than the next one stands for the next one: its own
+    /// predecessor crashed before recording. Of the tasks for the next one only that
     /// counts whose due time was recorded: two runs that overlap send one each, and if
     /// both counted, the retries would be two chains from then on. None is lost by
-    /// that, since a run sends its hint before it records the due time.
-    pub fn duty(&self, hint: &Hint, now: Timestamp) -> Duty {
+    /// that, since a run sends its task before it records the due time.
+    pub fn decide(&self, task: &DeliveryTask, now: Timestamp) -> TaskDecision {
         if self.status != DeliveryStatus::Pending {
-            return Duty::Drop(DropReason::NotPending);
+            return TaskDecision::Discard(DiscardReason::NotPending);
         }
         let next = self.next_attempt();
-        if hint.attempt < next {
-            return Duty::Drop(DropReason::AttemptRecorded);
+        if task.attempt < next {
+            return TaskDecision::Discard(DiscardReason::AttemptRecorded);
         }
-        if hint.attempt == next && hint.due_at != self.next_attempt_at {
-            return Duty::Drop(DropReason::Stray);
+        if task.attempt == next && task.due_at != self.next_attempt_at {
+            return TaskDecision::Discard(DiscardReason::Stray);
         }
         let wait = self
             .next_attempt_at
             .map_or(Duration::ZERO, |due_at| due_at.since(now));
         if wait.is_zero() {
-            Duty::Attempt(next)
+            TaskDecision::Attempt(next)
         } else if wait <= MAX_QUEUE_DELAY {
-            Duty::Wait(wait)
+            TaskDecision::Wait(wait)
         } else {
-            Duty::Drop(DropReason::NotDue)
+            TaskDecision::Discard(DiscardReason::NotDue)
         }
     }
 }
@@ -181,38 +181,38 @@ mod tests {
     use crate::delivery::tests::{NOW, delivery};
     use crate::delivery::{CancelReason, FailureReason};
 
-    /// The hint for this attempt, as the run before it sent it.
-    fn hint(attempt: u32) -> Hint {
-        Hint::new(delivery(0).id, attempt, (attempt > 1).then_some(NOW))
+    /// The task for this attempt, as the run before it sent it.
+    fn task(attempt: u32) -> DeliveryTask {
+        DeliveryTask::new(delivery(0).id, attempt, (attempt > 1).then_some(NOW))
     }
 
     #[test]
     fn a_message_for_a_recorded_attempt_is_dropped() {
-        assert_eq!(delivery(0).duty(&hint(1), NOW), Duty::Attempt(1));
+        assert_eq!(delivery(0).decide(&task(1), NOW), TaskDecision::Attempt(1));
         assert_eq!(
-            delivery(1).duty(&hint(1), NOW),
-            Duty::Drop(DropReason::AttemptRecorded)
+            delivery(1).decide(&task(1), NOW),
+            TaskDecision::Discard(DiscardReason::AttemptRecorded)
         );
-        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
+        assert_eq!(delivery(1).decide(&task(2), NOW), TaskDecision::Attempt(2));
     }
 
     #[test]
     fn a_message_whose_predecessor_crashed_stands_for_it() {
-        assert_eq!(delivery(1).duty(&hint(3), NOW), Duty::Attempt(2));
+        assert_eq!(delivery(1).decide(&task(3), NOW), TaskDecision::Attempt(2));
     }
 
     #[test]
-    fn of_two_hints_for_one_attempt_only_the_recorded_one_counts() {
-        let stray = Hint {
+    fn of_two_tasks_for_one_attempt_only_the_recorded_one_counts() {
+        let stray = DeliveryTask {
             due_at: Some(NOW + Duration::from_millis(1)),
-            ..hint(2)
+            ..task(2)
         };
-        assert_eq!(delivery(1).duty(&stray, NOW), Duty::Drop(DropReason::Stray));
-        assert_eq!(delivery(1).duty(&hint(2), NOW), Duty::Attempt(2));
+        assert_eq!(delivery(1).decide(&stray, NOW), TaskDecision::Discard(DiscardReason::Stray));
+        assert_eq!(delivery(1).decide(&task(2), NOW), TaskDecision::Attempt(2));
     }
 
     #[test]
-    fn a_hint_from_before_the_delivery_was_sent_again_is_a_stray() {
+    fn a_task_from_before_the_delivery_was_sent_again_is_a_stray() {
         let again = NOW + Duration::from_mins(1);
         for attempts in [0, 2] {
             let reopened = Delivery {
@@ -220,13 +220,13 @@ mod tests {
                 next_attempt_at: Some(again),
                 ..delivery(attempts)
             };
-            let old = hint(attempts + 1);
-            assert_eq!(reopened.duty(&old, again), Duty::Drop(DropReason::Stray));
-            let new = Hint {
+            let old = task(attempts + 1);
+            assert_eq!(reopened.decide(&old, again), TaskDecision::Discard(DiscardReason::Stray));
+            let new = DeliveryTask {
                 due_at: Some(again),
                 ..old
             };
-            assert_eq!(reopened.duty(&new, again), Duty::Attempt(attempts + 1));
+            assert_eq!(reopened.decide(&new, again), TaskDecision::Attempt(attempts + 1));
         }
     }
 
@@ -235,16 +235,16 @@ mod tests {
         let mut delivery = delivery(1);
         let due_at = NOW + MAX_QUEUE_DELAY;
         delivery.next_attempt_at = Some(due_at);
-        let hint = Hint {
+        let task = DeliveryTask {
             due_at: Some(due_at),
-            ..hint(2)
+            ..task(2)
         };
-        assert_eq!(delivery.duty(&hint, NOW), Duty::Wait(MAX_QUEUE_DELAY));
-        assert_eq!(delivery.duty(&hint, due_at), Duty::Attempt(2));
+        assert_eq!(delivery.decide(&task, NOW), TaskDecision::Wait(MAX_QUEUE_DELAY));
+        assert_eq!(delivery.decide(&task, due_at), TaskDecision::Attempt(2));
         let earlier = NOW - Duration::from_millis(1);
         assert_eq!(
-            delivery.duty(&hint, earlier),
-            Duty::Drop(DropReason::NotDue)
+            delivery.decide(&task, earlier),
+            TaskDecision::Discard(DiscardReason::NotDue)
         );
     }
 
@@ -261,8 +261,8 @@ mod tests {
                 ..delivery(0)
             };
             assert_eq!(
-                delivery.duty(&hint(1), NOW),
-                Duty::Drop(DropReason::NotPending)
+                delivery.decide(&task(1), NOW),
+                TaskDecision::Discard(DiscardReason::NotPending)
             );
         }
     }

@@ -10,9 +10,9 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
-use super::window::{Sign, Signs, Window};
+use super::window::{Observation, WindowSummary, Window};
 
-/// Between two parked deliveries of a subscription that an environment lets go: 10 a second.
+/// Interceptor two parked deliveries of a subscription that an environment lets go: 10 a second.
 const BETWEEN_RELEASES: Duration = Duration::from_millis(100);
 
 /// Where the webhooks of a subscription go. With another URL or other headers it is another
@@ -41,10 +41,10 @@ impl Endpoint {
 
 /// The memory of an execution environment: bounded, and lost with it.
 #[derive(Debug, Default)]
-pub struct Watch(Mutex<HashMap<Endpoint, Sight>>);
+pub struct HealthTracker(Mutex<HashMap<Endpoint, EndpointHistory>>);
 
 #[derive(Debug, Default)]
-struct Sight {
+struct EndpointHistory {
     window: Window,
     /// When the last parked delivery is let go.
     last_release: Option<Timestamp>,
@@ -52,7 +52,7 @@ struct Sight {
     noted_at: Option<Timestamp>,
 }
 
-impl Watch {
+impl HealthTracker {
     /// The most endpoints that it remembers.
     pub const MAX_SUBSCRIPTIONS: usize = 1_000;
 
@@ -60,14 +60,14 @@ impl Watch {
     ///
     /// What makes a circuit open is forgotten with it: when it closes, what was seen before
     /// is no reason to open it again.
-    pub fn add(&self, id: Endpoint, sign: Sign, circuit: Option<&CircuitPolicy>) -> Signs {
-        self.with(id, sign.at, |sight| {
-            sight.window.add(sign);
-            let signs = sight.window.signs(circuit);
-            if signs.fails_at_rate {
-                sight.window = Window::default();
+    pub fn add(&self, id: Endpoint, observation: Observation, circuit: Option<&CircuitPolicy>) -> WindowSummary {
+        self.with(id, observation.at, |history| {
+            history.window.add(observation);
+            let summary = history.window.summary(circuit);
+            if summary.fails_at_rate {
+                history.window = Window::default();
             }
-            signs
+            summary
         })
     }
 
@@ -76,31 +76,31 @@ impl Watch {
     ///
     /// Within what the queue can wait: of very many the last ones come together.
     pub fn park(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
-        self.with(id, now, |sight| {
-            sight.window = Window::default();
-            let next = sight.last_release.map(|last| last + BETWEEN_RELEASES);
+        self.with(id, now, |history| {
+            history.window = Window::default();
+            let next = history.last_release.map(|last| last + BETWEEN_RELEASES);
             let release = next.map_or(open_until, |next| next.max(open_until));
             let release = release.min(now + OpenCircuit::LONGEST);
-            sight.last_release = Some(release);
+            history.last_release = Some(release);
             release
         })
     }
 
-    fn with<T>(&self, id: Endpoint, now: Timestamp, change: impl FnOnce(&mut Sight) -> T) -> T {
-        let mut sights = self.sights();
-        if sights.len() >= Self::MAX_SUBSCRIPTIONS && !sights.contains_key(&id) {
-            let oldest = sights.iter().min_by_key(|(_, sight)| sight.noted_at);
+    fn with<T>(&self, id: Endpoint, now: Timestamp, change: impl FnOnce(&mut EndpointHistory) -> T) -> T {
+        let mut histories = self.histories();
+        if histories.len() >= Self::MAX_SUBSCRIPTIONS && !histories.contains_key(&id) {
+            let oldest = histories.iter().min_by_key(|(_, history)| history.noted_at);
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                sights.remove(&oldest);
+                histories.remove(&oldest);
             }
         }
-        let sight = sights.entry(id).or_default();
-        sight.noted_at = Some(now);
-        change(sight)
+        let history = histories.entry(id).or_default();
+        history.noted_at = Some(now);
+        change(history)
     }
 
-    fn sights(&self) -> MutexGuard<'_, HashMap<Endpoint, Sight>> {
-        // What a panic leaves behind are whole signs, and still true.
+    fn histories(&self) -> MutexGuard<'_, HashMap<Endpoint, EndpointHistory>> {
+        // What a panic leaves behind are whole summary, and still true.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,8 +118,8 @@ mod tests {
         }
     }
 
-    fn failure(at: Timestamp) -> Sign {
-        Sign {
+    fn failure(at: Timestamp) -> Observation {
+        Observation {
             at,
             failed: true,
             slow: false,
@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn subscriptions_are_watched_each_for_itself_and_begin_anew_when_a_circuit_opens() {
         let policy = CircuitPolicy::new(80, 3, 30).unwrap();
-        let watch = Watch::default();
+        let watch = HealthTracker::default();
         let opens = |number| {
-            let signs = watch.add(id(number), failure(NOW), Some(&policy));
-            signs.fails_at_rate
+            let summary = tracker.add(id(number), failure(NOW), Some(&policy));
+            summary.fails_at_rate
         };
         assert_eq!([opens(1), opens(1), opens(2)], [false; 3]);
         assert!(opens(1));
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_was_seen_of_another_url_counts_no_more() {
         let policy = CircuitPolicy::new(80, 3, 30).unwrap();
-        let watch = Watch::default();
+        let watch = HealthTracker::default();
         let opens = |hash| {
             let endpoint = Endpoint { hash, ..id(1) };
             watch
@@ -156,44 +156,44 @@ mod tests {
 
     #[test]
     fn no_more_subscriptions_are_remembered_than_fit_and_the_oldest_goes_first() {
-        let watch = Watch::default();
+        let watch = HealthTracker::default();
         let millis = |number: usize| Duration::from_millis(number as u64);
-        for number in 0..=Watch::MAX_SUBSCRIPTIONS {
-            watch.add(id(number), failure(NOW + millis(number)), None);
+        for number in 0..=HealthTracker::MAX_SUBSCRIPTIONS {
+            tracker.add(id(number), failure(NOW + millis(number)), None);
         }
-        let sights = watch.sights();
-        assert_eq!(sights.len(), Watch::MAX_SUBSCRIPTIONS);
-        assert!(!sights.contains_key(&id(0)));
-        assert!(sights.contains_key(&id(1)));
+        let histories = tracker.histories();
+        assert_eq!(histories.len(), HealthTracker::MAX_SUBSCRIPTIONS);
+        assert!(!histories.contains_key(&id(0)));
+        assert!(histories.contains_key(&id(1)));
     }
 
     #[test]
     fn parked_deliveries_are_let_go_one_after_another() {
-        let watch = Watch::default();
+        let watch = HealthTracker::default();
         let open_until = NOW + Duration::from_secs(30);
-        let mut releases: Vec<_> = (0..5).map(|_| watch.park(id(1), open_until, NOW)).collect();
+        let mut releases: Vec<_> = (0..5).map(|_| tracker.park(id(1), open_until, NOW)).collect();
         let after = |releases: &[Timestamp]| -> Vec<u128> {
             let waits = releases.iter().map(|at| at.since(open_until).as_millis());
             waits.collect()
         };
         assert_eq!(after(&releases), [0, 100, 200, 300, 400]);
-        assert_eq!(watch.park(id(2), open_until, NOW), open_until);
+        assert_eq!(tracker.park(id(2), open_until, NOW), open_until);
         // A circuit that is open for longer begins a new row.
         let longer = open_until + Duration::from_mins(1);
-        releases = (0..2).map(|_| watch.park(id(1), longer, NOW)).collect();
+        releases = (0..2).map(|_| tracker.park(id(1), longer, NOW)).collect();
         assert_eq!(after(&releases), [60_000, 60_100]);
     }
 
     #[test]
     fn nothing_is_parked_for_longer_than_the_queue_can_wait() {
-        let watch = Watch::default();
+        let watch = HealthTracker::default();
         let latest = NOW + OpenCircuit::LONGEST;
-        let times: Vec<_> = (0..10_000).map(|_| watch.park(id(1), NOW, NOW)).collect();
+        let times: Vec<_> = (0..10_000).map(|_| tracker.park(id(1), NOW, NOW)).collect();
         assert!(times.is_sorted());
         assert_eq!(times.last(), Some(&latest));
         // A while later there is room again.
         let later = NOW + Duration::from_secs(1);
-        let next = watch.park(id(1), NOW, later);
+        let next = tracker.park(id(1), NOW, later);
         assert_eq!(next, latest + BETWEEN_RELEASES);
     }
 }

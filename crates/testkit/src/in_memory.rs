@@ -1,4 +1,4 @@
-//! The world: table, queue, endpoint, key service and clock, in memory.
+//! The backend: table, queue, endpoint, key service and clock, in memory.
 
 mod lists;
 mod recovery;
@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Hint, Reopening, Verdict};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
 use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{Entered, EntryRequest, Line, Slot, TurnRequest};
+use webhooks_domain::limits::{LimiterDecision, AdmissionRequest, EndpointLimiter, Lease, ReservationRequest};
 use webhooks_domain::manage::{FieldError, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     CallStore, Clock, Creation, CreationOutcome, DataKeyStore, DeliverNow, DeliveryQueue,
     DeliveryStore, DueIndex, DuePage, HealthFate, HealthStore, InsertOutcome, KeyService,
-    KeyServiceError, LineStore, MAX_QUEUE_DELAY, Outgoing, QueueError, RecoveryKey, Refused,
+    KeyServiceError, LimiterStore, MAX_QUEUE_DELAY, Outgoing, QueueError, RecoveryKey, Refused,
     Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage,
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
@@ -36,7 +36,7 @@ use crate::samples;
 
 /// Every port in one. Clones share what they hold.
 #[derive(Clone, Default)]
-pub struct World(Arc<Mutex<State>>);
+pub struct InMemoryBackend(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -54,7 +54,7 @@ struct State {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
-    lines: BTreeMap<SubscriptionId, Line>,
+    lines: BTreeMap<SubscriptionId, EndpointLimiter>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     refuses_batch: bool,
@@ -79,11 +79,11 @@ struct StoredMessage {
 /// For how long a message is kept that was recorded without a delivery.
 const RETENTION: Duration = Duration::from_hours(24);
 
-/// What happens while something else is under way.
-type Meanwhile = Arc<dyn Fn(&World) + Send + Sync>;
+/// What happens while something else is under grant.
+type Meanwhile = Arc<dyn Fn(&InMemoryBackend) + Send + Sync>;
 
 /// Who makes the attempts that are asked for at once.
-type Deliverer = Arc<dyn Fn(&World, &Hint) + Send + Sync>;
+type Deliverer = Arc<dyn Fn(&InMemoryBackend, &DeliveryTask) + Send + Sync>;
 
 /// A message in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,14 +91,14 @@ pub struct Queued {
     /// Not received before this time.
     pub visible_at: Timestamp,
     /// What it asks for.
-    pub hint: Hint,
+    pub task: DeliveryTask,
 }
 
-impl World {
+impl InMemoryBackend {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0
             .lock()
-            .expect("no test panics while it holds the world")
+            .expect("no test panics while it holds the backend")
     }
 
     /// Runs one effect under the next fault of the script.
@@ -211,7 +211,7 @@ impl World {
     }
 
     /// Lets this make the attempts that are asked for at once.
-    pub fn deliver_with(&self, deliverer: impl Fn(&Self, &Hint) + Send + Sync + 'static) {
+    pub fn deliver_with(&self, deliverer: impl Fn(&Self, &DeliveryTask) + Send + Sync + 'static) {
         self.state().deliverer = Some(Arc::new(deliverer));
     }
 
@@ -225,7 +225,7 @@ impl World {
         self.state().deliveries.values().cloned().collect()
     }
 
-    /// Lets this happen while each request is under way.
+    /// Lets this happen while each request is under grant.
     pub fn during_requests(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().meanwhile = Some(Arc::new(meanwhile));
     }
@@ -267,7 +267,7 @@ impl World {
         Some(state.queue.swap_remove(picked))
     }
 
-    /// Lets the queue refuse each hint of the next batch.
+    /// Lets the queue refuse each task of the next batch.
     pub fn refuse_batch(&self) {
         self.state().refuses_batch = true;
     }
@@ -307,7 +307,7 @@ impl World {
     }
 }
 
-impl Clock for World {
+impl Clock for InMemoryBackend {
     fn now(&self) -> Timestamp {
         let state = self.state();
         let time = state.now.unwrap_or(samples::NOW);
@@ -315,7 +315,7 @@ impl Clock for World {
     }
 }
 
-impl WebhookSender for World {
+impl WebhookSender for InMemoryBackend {
     /// Never struck by a fault itself: the fault of the next call is the crash after it.
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
         let meanwhile = {
@@ -334,39 +334,39 @@ impl WebhookSender for World {
     }
 }
 
-impl DeliveryQueue for World {
+impl DeliveryQueue for InMemoryBackend {
     async fn send(
         &self,
         customer: &CustomerId,
-        hint: &Hint,
+        task: &DeliveryTask,
         delay: Duration,
     ) -> Result<(), QueueError> {
         let outgoing = Outgoing {
             customer,
-            hint: *hint,
+            task: *task,
             delay,
         };
         self.send_batch(&[outgoing]).await?;
         Ok(())
     }
 
-    async fn send_batch(&self, hints: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
         self.effect(|state| {
             if std::mem::take(&mut state.refuses_batch) {
                 let refused = |index| Refused {
                     index,
                     code: "InternalError".to_owned(),
                 };
-                return (0..hints.len()).map(refused).collect();
+                return (0..tasks.len()).map(refused).collect();
             }
             let now = state.now.unwrap_or(samples::NOW);
-            for outgoing in hints {
-                if let Some(delivery) = state.deliveries.get(&outgoing.hint.delivery) {
-                    assert_eq!(outgoing.customer, &delivery.customer_id, "whose hint it is");
+            for outgoing in tasks {
+                if let Some(delivery) = state.deliveries.get(&outgoing.task.delivery) {
+                    assert_eq!(outgoing.customer, &delivery.customer_id, "whose task it is");
                 }
                 state.queue.push(Queued {
                     visible_at: now + whole_seconds(outgoing.delay),
-                    hint: outgoing.hint,
+                    task: outgoing.task,
                 });
             }
             Vec::new()
@@ -381,7 +381,7 @@ fn whole_seconds(delay: Duration) -> Duration {
     Duration::from_secs(u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX))
 }
 
-impl DeliveryStore for World {
+impl DeliveryStore for InMemoryBackend {
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         let (delivery, message) = self.store(|state| {
             let message = state.message(&id.message);
@@ -413,12 +413,12 @@ impl DeliveryStore for World {
                     Verdict::Ended(status) => end(delivery, due, *status),
                     Verdict::Retry(next) => {
                         delivery.next_attempt_at = Some(next.due_at);
-                        let hint = Hint::new(*id, attempt.number + 1, Some(next.due_at));
+                        let task = DeliveryTask::new(*id, attempt.number + 1, Some(next.due_at));
                         let sweep_at = next.sweep_at;
                         let customer = delivery.customer_id.clone();
                         let entry = Due {
                             customer,
-                            hint,
+                            task,
                             sweep_at,
                         };
                         due.insert(*id, entry);
@@ -454,7 +454,7 @@ impl DeliveryStore for World {
                 state.undelivered.insert(read.id);
                 WriteOutcome::Written
             }
-            _ => WriteOutcome::Overtaken,
+            _ => WriteOutcome::Conflict,
         })
     }
 }
@@ -500,12 +500,12 @@ impl State {
         if self.delivery(&delivery.id).is_some() {
             return;
         }
-        let is_owed = matches!(
+        let is_undelivered = matches!(
             delivery.status,
             DeliveryStatus::Held | DeliveryStatus::Failed(_)
         );
         self.due.remove(&delivery.id);
-        if is_owed {
+        if is_undelivered {
             self.undelivered.insert(delivery.id);
         } else {
             self.undelivered.remove(&delivery.id);
@@ -526,10 +526,10 @@ impl State {
                 && delivery.expires_at > now
         });
         let Some(delivery) = delivery else {
-            return WriteOutcome::Overtaken;
+            return WriteOutcome::Conflict;
         };
         change(delivery, &mut self.due);
-        if delivery.status.is_owed() {
+        if delivery.status.is_undelivered() {
             self.undelivered.insert(*id);
         } else {
             self.undelivered.remove(id);
@@ -546,7 +546,7 @@ fn end(delivery: &mut Delivery, due: &mut BTreeMap<DeliveryId, Due>, status: Del
     }
 }
 
-impl DueIndex for World {
+impl DueIndex for InMemoryBackend {
     async fn due_page(
         &self,
         shard: Shard,
@@ -554,13 +554,13 @@ impl DueIndex for World {
         after: Option<&Due>,
         limit: u32,
     ) -> Result<DuePage, StoreError> {
-        let place = |due: &Due| (due.sweep_at, due.hint.delivery);
+        let place = |due: &Due| (due.sweep_at, due.task.delivery);
         self.store(|state| {
             let mut due: Vec<Due> = state
                 .due
                 .values()
-                .filter(|due| Shard::of(&due.hint.delivery) == shard && due.sweep_at <= until)
-                .filter(|due| state.delivery(&due.hint.delivery).is_some())
+                .filter(|due| Shard::of(&due.task.delivery) == shard && due.sweep_at <= until)
+                .filter(|due| state.delivery(&due.task.delivery).is_some())
                 .filter(|due| after.is_none_or(|after| place(due) > place(after)))
                 .cloned()
                 .collect();
@@ -577,19 +577,19 @@ impl DueIndex for World {
 
     async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
-            let is_there = state.delivery(&due.hint.delivery).is_some();
-            match state.due.get_mut(&due.hint.delivery) {
+            let is_there = state.delivery(&due.task.delivery).is_some();
+            match state.due.get_mut(&due.task.delivery) {
                 Some(entry) if is_there && entry.sweep_at == due.sweep_at => {
                     entry.sweep_at = sweep_at;
                     WriteOutcome::Written
                 }
-                _ => WriteOutcome::Overtaken,
+                _ => WriteOutcome::Conflict,
             }
         })
     }
 }
 
-impl CallStore for World {
+impl CallStore for InMemoryBackend {
     async fn record_call(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
         let (created_at, expires_at) = (delivery.created_at, delivery.expires_at);
         self.store(|state| state.record_message(message.clone(), created_at, expires_at))?;
@@ -597,17 +597,17 @@ impl CallStore for World {
     }
 }
 
-/// Makes the attempt within the world, when there is a deliverer; see [`World::deliver_with`].
-impl DeliverNow for World {
-    async fn deliver_now(&self, hint: &Hint) {
+/// Makes the attempt within the backend, when there is a deliverer; see [`InMemoryBackend::deliver_with`].
+impl DeliverNow for InMemoryBackend {
+    async fn deliver_now(&self, task: &DeliveryTask) {
         let deliverer = self.state().deliverer.clone();
         if let Some(deliverer) = deliverer {
-            deliverer(self, hint);
+            deliverer(self, task);
         }
     }
 }
 
-impl SubscriptionStore for World {
+impl SubscriptionStore for InMemoryBackend {
     async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
         self.store(|state| state.create(creation))
     }
@@ -653,7 +653,7 @@ impl SubscriptionStore for World {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| {
             let Some(stored) = state.subscriptions.get_mut(&key) else {
-                return ReplacementOutcome::Overtaken;
+                return ReplacementOutcome::Conflict;
             };
             let health = match replacement.health {
                 HealthFate::Kept => stored.health,
@@ -667,7 +667,7 @@ impl SubscriptionStore for World {
                 return ReplacementOutcome::Written;
             }
             if stored.version != read.version {
-                return ReplacementOutcome::Overtaken;
+                return ReplacementOutcome::Conflict;
             }
             let usage = state.usage.entry(key.0.clone()).or_default();
             let growth = Usage::of(&changed) - Usage::of(read);
@@ -691,7 +691,7 @@ impl SubscriptionStore for World {
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written
             }
-            _ => WriteOutcome::Overtaken,
+            _ => WriteOutcome::Conflict,
         })
     }
 
@@ -704,7 +704,7 @@ impl SubscriptionStore for World {
         self.store(|state| {
             let usage = state.usage.entry(customer.clone()).or_default();
             if *usage != counted {
-                return WriteOutcome::Overtaken;
+                return WriteOutcome::Conflict;
             }
             *usage = actual;
             WriteOutcome::Written
@@ -745,7 +745,7 @@ impl State {
     }
 }
 
-impl SubscriptionSwitch for World {
+impl SubscriptionSwitch for InMemoryBackend {
     async fn disable(
         &self,
         read: &Subscription,
@@ -761,12 +761,12 @@ impl SubscriptionSwitch for World {
                 stored.version += 1;
                 WriteOutcome::Written
             }
-            _ => WriteOutcome::Overtaken,
+            _ => WriteOutcome::Conflict,
         })
     }
 }
 
-impl HealthStore for World {
+impl HealthStore for InMemoryBackend {
     async fn change_health(
         &self,
         read: &Subscription,
@@ -778,60 +778,60 @@ impl HealthStore for World {
                 stored.health = *health;
                 WriteOutcome::Written
             }
-            _ => WriteOutcome::Overtaken,
+            _ => WriteOutcome::Conflict,
         })
     }
 }
 
-impl LineStore for World {
+impl LimiterStore for InMemoryBackend {
     async fn enter(
         &self,
         id: &SubscriptionId,
-        request: &EntryRequest,
-    ) -> Result<Entered, StoreError> {
+        request: &AdmissionRequest,
+    ) -> Result<LimiterDecision, StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
-            if let Some(slot) = line.slot_of(request) {
-                return Entered::In(Some(slot));
+            if let Some(slot) = line.lease_of(request) {
+                return LimiterDecision::Admitted(Some(slot));
             }
-            match line.way(request) {
-                Some(way) => {
-                    line.enter(way);
-                    Entered::In(way.slot)
+            match line.grant(request) {
+                Some(grant) => {
+                    line.enter(grant);
+                    LimiterDecision::Admitted(grant.slot)
                 }
-                None => Entered::Refused(line.clone()),
+                None => LimiterDecision::Refused(line.clone()),
             }
         })
     }
 
-    async fn take_turn(
+    async fn reserve(
         &self,
         id: &SubscriptionId,
-        request: &TurnRequest,
+        request: &ReservationRequest,
     ) -> Result<Timestamp, StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
-            line.take_turn(request).into()
+            line.reserve(request).into()
         })
     }
 
     async fn leave(
         &self,
         id: &SubscriptionId,
-        slot: Slot,
+        lease: Lease,
         held: Duration,
     ) -> Result<(), StoreError> {
         self.store(|state| {
             let line = state.lines.entry(*id).or_default();
             if line.has(slot) {
-                line.slots.remove(&slot.number);
+                line.slots.remove(&lease.slot);
                 line.held = Some(held);
             }
         })
     }
 }
 
-impl SubscriptionDirectory for World {
+impl SubscriptionDirectory for InMemoryBackend {
     async fn page(
         &self,
         customer: &CustomerId,
@@ -864,7 +864,7 @@ impl SubscriptionDirectory for World {
     }
 }
 
-impl DataKeyStore for World {
+impl DataKeyStore for InMemoryBackend {
     async fn get(&self) -> Result<Option<WrappedDataKey>, StoreError> {
         self.store(|state| state.data_key.clone())
     }
@@ -881,7 +881,7 @@ impl DataKeyStore for World {
 }
 
 /// Wraps a key by turning its bits over: enough to see that it was wrapped.
-impl KeyService for World {
+impl KeyService for InMemoryBackend {
     async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
         self.key_service(|calls| {
             let key = [u8::try_from(calls % 256).unwrap_or(0); 32];
@@ -898,7 +898,7 @@ impl KeyService for World {
     }
 }
 
-impl World {
+impl InMemoryBackend {
     fn key_service<T>(&self, answer: impl FnOnce(u32) -> T) -> Result<T, KeyServiceError> {
         self.effect(|state| {
             state.key_service_calls += 1;

@@ -1,10 +1,10 @@
-//! The line in front of an endpoint that takes only so much.
+//! The limiter in front of an endpoint that takes only so much.
 
 use std::time::Duration;
 
 use webhooks_domain::ids::SubscriptionId;
-use webhooks_domain::limits::{Entered, Limits, LimitsInForce, Line, Slot};
-use webhooks_domain::ports::LineStore;
+use webhooks_domain::limits::{LimiterDecision, Limits, LimitsInForce, EndpointLimiter, Lease};
+use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::samples;
@@ -15,14 +15,14 @@ fn seconds(seconds: u32) -> Timestamp {
     samples::NOW + SECOND * seconds
 }
 
-/// Asks at the line of one subscription.
+/// Asks at the limiter of one subscription.
 struct Asking<'a, L> {
     store: &'a L,
     of: LimitsInForce,
     subscription: SubscriptionId,
 }
 
-impl<'a, L: LineStore> Asking<'a, L> {
+impl<'a, L: LimiterStore> Asking<'a, L> {
     fn new(store: &'a L, subscription: u128, rate: Option<u64>, in_flight: Option<u64>) -> Self {
         let bound = "within bounds";
         let limits = Limits {
@@ -36,120 +36,120 @@ impl<'a, L: LineStore> Asking<'a, L> {
         }
     }
 
-    async fn enter(&self, random: u32, has_waited: bool, now: Timestamp) -> Entered {
+    async fn enter(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
         let until = now + 5 * SECOND;
         let request = self.of.entry(random, has_waited, now, until);
         let entered = self.store.enter(&self.subscription, &request);
         entered.await.expect("answers")
     }
 
-    async fn slot(&self, random: u32, now: Timestamp) -> Slot {
+    async fn slot(&self, random: u32, now: Timestamp) -> Lease {
         match self.enter(random, false, now).await {
-            Entered::In(Some(slot)) => slot,
+            LimiterDecision::Admitted(Some(slot)) => slot,
             other => panic!("a slot, not {other:?}"),
         }
     }
 
-    async fn refused(&self, random: u32, has_waited: bool, now: Timestamp) -> Line {
+    async fn refused(&self, random: u32, has_waited: bool, now: Timestamp) -> EndpointLimiter {
         match self.enter(random, has_waited, now).await {
-            Entered::Refused(line) => line,
-            entered @ Entered::In(_) => panic!("no entry, not {entered:?}"),
+            LimiterDecision::Refused(limiter) => limiter,
+            entered @ LimiterDecision::Admitted(_) => panic!("no entry, not {entered:?}"),
         }
     }
 
-    async fn turn(&self, line: &Line, now: Timestamp) -> Timestamp {
-        let request = self.of.turn(line, now);
-        let turn = self.store.take_turn(&self.subscription, &request);
+    async fn reservation(&self, limiter: &EndpointLimiter, now: Timestamp) -> Timestamp {
+        let request = self.of.reservation(limiter, now);
+        let turn = self.store.reserve(&self.subscription, &request);
         turn.await.expect("answers")
     }
 
-    async fn leave(&self, slot: Slot, held: Duration) {
+    async fn leave(&self, lease: Lease, held: Duration) {
         let left = self.store.leave(&self.subscription, slot, held);
         left.await.expect("answers");
     }
 }
 
 /// What goes is within the limits, and who comes later waits behind who waits already.
-pub async fn lines(store: &impl LineStore) {
+pub async fn limiters(store: &impl LimiterStore) {
     rate(store).await;
     slots(store).await;
     both(store).await;
 }
 
-async fn rate(store: &impl LineStore) {
+async fn rate(store: &impl LimiterStore) {
     let asking = Asking::new(store, 71, Some(2), None);
     for number in 0..4 {
         let entered = asking.enter(number, false, seconds(0)).await;
-        assert_eq!(entered, Entered::In(None), "what two seconds have saved");
+        assert_eq!(entered, LimiterDecision::Admitted(None), "what two seconds have saved");
     }
-    let line = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(line.end, None, "nobody waits");
-    assert_eq!(asking.turn(&line, seconds(0)).await, seconds(1));
+    let limiter = asking.refused(4, false, seconds(0)).await;
+    assert_eq!(limiter.end, None, "nobody waits");
+    assert_eq!(asking.turn(&limiter, seconds(0)).await, seconds(1));
     let second = seconds(1) + 2 * SECOND / 5;
-    let turn = asking.turn(&line, seconds(0)).await;
+    let turn = asking.turn(&limiter, seconds(0)).await;
     assert_eq!(turn, second, "whatever was thought of it");
-    let line = asking.refused(5, false, seconds(2)).await;
-    assert_eq!(line.end, Some((second + 2 * SECOND / 5).into()), "two wait");
-    assert_eq!(asking.turn(&line, seconds(2)).await, seconds(3));
+    let limiter = asking.refused(5, false, seconds(2)).await;
+    assert_eq!(limiter.end, Some((second + 2 * SECOND / 5).into()), "two wait");
+    assert_eq!(asking.turn(&limiter, seconds(2)).await, seconds(3));
     for number in 6..10 {
         let entered = asking.enter(number, true, seconds(2)).await;
-        assert_eq!(entered, Entered::In(None), "those who have waited go first");
+        assert_eq!(entered, LimiterDecision::Admitted(None), "those who have waited go first");
     }
     asking.refused(10, true, seconds(2)).await;
     let entered = asking.enter(11, false, seconds(9)).await;
-    assert_eq!(entered, Entered::In(None), "the line is over");
+    assert_eq!(entered, LimiterDecision::Admitted(None), "the limiter is over");
 
     let version = LimitsInForce {
         version: 2,
         ..asking.of
     };
-    asking.turn(&Line::default(), seconds(9)).await;
+    asking.turn(&EndpointLimiter::default(), seconds(9)).await;
     asking.refused(12, false, seconds(9)).await;
     let other = Asking {
         of: version,
         ..asking
     };
     let entered = other.enter(13, false, seconds(9)).await;
-    assert_eq!(entered, Entered::In(None), "those of a version before");
-    let turn = other.turn(&Line::default(), seconds(9)).await;
-    assert_eq!(turn, seconds(10), "a line of its own");
+    assert_eq!(entered, LimiterDecision::Admitted(None), "those of a version before");
+    let turn = other.turn(&EndpointLimiter::default(), seconds(9)).await;
+    assert_eq!(turn, seconds(10), "a limiter of its own");
 }
 
-async fn slots(store: &impl LineStore) {
+async fn slots(store: &impl LimiterStore) {
     let asking = Asking::new(store, 72, None, Some(2));
     let first = asking.slot(0, seconds(0)).await;
     let second = asking.slot(2, seconds(0)).await;
     assert_ne!(first.number, second.number);
-    let line = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(line.slots.len(), 2, "both are taken");
+    let limiter = asking.refused(4, false, seconds(0)).await;
+    assert_eq!(limiter.slots.len(), 2, "both are taken");
     asking.leave(first, 3 * SECOND).await;
     let third = asking.slot(3, seconds(1)).await;
     assert_eq!(third.number, first.number, "it was left");
     // The same once more, after its answer was lost.
     assert_eq!(asking.slot(3, seconds(1)).await, third);
     asking.leave(first, SECOND).await;
-    let line = asking.refused(5, true, seconds(1)).await;
-    assert!(line.has(third), "it is another's by now");
-    assert_eq!(line.held, Some(3 * SECOND));
+    let limiter = asking.refused(5, true, seconds(1)).await;
+    assert!(limiter.has(third), "it is another's by now");
+    assert_eq!(limiter.held, Some(3 * SECOND));
     let later = seconds(5) + SECOND / 2;
     let over = asking.slot(6, later).await;
     assert_eq!(over.number, second.number, "its time is over");
 }
 
-async fn both(store: &impl LineStore) {
+async fn both(store: &impl LimiterStore) {
     let asking = Asking::new(store, 73, Some(1), Some(3));
     for number in 0..2 {
         asking.slot(number, seconds(0)).await;
     }
-    let line = asking.refused(2, false, seconds(0)).await;
-    assert_eq!(line.slots.len(), 2, "there is a slot, and no turn");
+    let limiter = asking.refused(2, false, seconds(0)).await;
+    assert_eq!(limiter.slots.len(), 2, "there is a slot, and no turn");
     asking.slot(3, seconds(1)).await;
-    let line = asking.refused(4, true, seconds(3)).await;
+    let limiter = asking.refused(4, true, seconds(3)).await;
     assert_eq!(
-        line.slots.len(),
+        limiter.slots.len(),
         3,
         "it would be its turn, and there is no slot"
     );
     let entered = asking.enter(4, true, seconds(7)).await;
-    assert!(matches!(entered, Entered::In(Some(_))), "{entered:?}");
+    assert!(matches!(entered, LimiterDecision::Admitted(Some(_))), "{entered:?}");
 }

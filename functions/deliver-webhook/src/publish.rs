@@ -6,31 +6,31 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::warn;
 use webhooks_domain::deliver::Report;
-use webhooks_domain::delivery::Hint;
+use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::operational::{OperationalEvent, announce};
+use webhooks_domain::operational::{OperationalEvent, publish};
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::{Metric, Metrics, TraceHeader, Tracer, with_sources};
 
 /// Gathers what is to be told of a batch.
-pub(crate) struct Teller {
+pub(crate) struct Publisher {
     pub(crate) bus: EventBus,
     pub(crate) operator: Option<CustomerId>,
     pub(crate) tracer: Tracer,
-    pub(crate) gathered: Mutex<Vec<OperationalEvent>>,
+    pub(crate) events: Mutex<Vec<OperationalEvent>>,
 }
 
-impl Teller {
+impl Publisher {
     /// A queue message was handled.
-    pub(crate) fn report(&self, hint: &Hint, trace: Option<&TraceHeader<'_>>, report: &Report) {
-        let event = OperationalEvent::of_report(&hint.delivery, report);
-        self.gathered().extend(event);
-        let changes = OperationalEvent::of_changes(&hint.delivery, report);
-        self.gathered().extend(changes);
+    pub(crate) fn report(&self, task: &DeliveryTask, trace: Option<&TraceHeader<'_>>, report: &Report) {
+        let event = OperationalEvent::of_report(&task.delivery, report);
+        self.events().extend(event);
+        let changes = OperationalEvent::of_changes(&task.delivery, report);
+        self.events().extend(changes);
         if let (Some(trace), Report::Attempted { attempt, .. }) = (trace, report) {
             let end = attempt.at + Duration::from_millis(attempt.duration_ms.into());
             let annotations = serde_json::json!({
-                "delivery_id": hint.delivery.to_string(),
+                "delivery_id": task.delivery.to_string(),
                 "attempt": attempt.number,
                 "outcome": attempt.outcome.as_str(),
             });
@@ -41,26 +41,26 @@ impl Teller {
 
     /// Tells the batch's events in one call, within the time. What is not told is in the
     /// table all the same.
-    pub(crate) async fn tell(&self, metrics: &Metrics, time_left: Duration) {
-        let events = std::mem::take(&mut *self.gathered());
+    pub(crate) async fn publish(&self, metrics: &Metrics, time_left: Duration) {
+        let events = std::mem::take(&mut *self.events());
         let count = events.len();
         if count == 0 {
             return;
         }
-        let told = timeout(
+        let published = timeout(
             time_left,
-            announce(&self.bus, self.operator.as_ref(), events),
+            publish(&self.bus, self.operator.as_ref(), events),
         );
-        let problem = match told.await {
+        let problem = match published.await {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => with_sources(&failure),
             Err(_) => "no time was left".to_owned(),
         };
         warn!(error = problem, count, "operational events were not told");
-        metrics.count(Metric::Unannounced, count as u64);
+        metrics.count(Metric::Unpublished, count as u64);
     }
 
-    fn gathered(&self) -> std::sync::MutexGuard<'_, Vec<OperationalEvent>> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn events(&self) -> std::sync::MutexGuard<'_, Vec<OperationalEvent>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,11 +29,11 @@ type Reading<A> = Shared<BoxFuture<'static, Option<Arc<Answers<A>>>>>;
 
 /// Gathers the keys that are asked for at the same time.
 #[derive(Debug)]
-pub(crate) struct Gather<A> {
+pub(crate) struct BatchLoader<A> {
     open: Mutex<Option<Window<A>>>,
 }
 
-impl<A> Default for Gather<A> {
+impl<A> Default for BatchLoader<A> {
     fn default() -> Self {
         Self {
             open: Mutex::new(None),
@@ -49,7 +49,7 @@ struct Window<A> {
     reading: WeakShared<BoxFuture<'static, Option<Arc<Answers<A>>>>>,
 }
 
-impl<A: Send + Sync + 'static> Gather<A> {
+impl<A: Send + Sync + 'static> BatchLoader<A> {
     /// The answers for these keys, at most [`MAX_KEYS`], and perhaps for others. `read` is
     /// called if nobody else's is.
     ///
@@ -111,11 +111,11 @@ impl<A: Send + Sync + 'static> Window<A> {
     fn admit(&self, keys: &HashSet<Key>) -> Option<Reading<A>> {
         let reading = self.reading.upgrade()?;
         let mut open = lock(&self.keys);
-        let gathered = open.as_mut()?;
-        if gathered.union(keys).count() > MAX_KEYS {
+        let loaders = open.as_mut()?;
+        if loaders.union(keys).count() > MAX_KEYS {
             return None;
         }
-        gathered.extend(keys.iter().cloned());
+        loaders.extend(keys.iter().cloned());
         Some(reading)
     }
 }
@@ -150,7 +150,7 @@ mod tests {
     /// Answers a key with its sort key, and keeps what each read was asked for.
     #[derive(Default)]
     struct Table {
-        gather: Gather<String>,
+        loader: BatchLoader<String>,
         reads: Arc<Mutex<Vec<usize>>>,
     }
 
@@ -165,7 +165,7 @@ mod tests {
                 assert!(!has_bug, "as planted");
                 keys.into_iter().map(|key| (key.clone(), key.sk)).collect()
             };
-            self.gather.read(keys, read).await
+            self.loader.read(keys, read).await
         }
 
         async fn get_one(&self, number: usize) -> Option<String> {

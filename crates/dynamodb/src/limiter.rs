@@ -1,15 +1,15 @@
-//! The line in front of an endpoint with limits: one item, which every delivery to it writes.
+//! The limiter in front of an endpoint with limits: one item, which every delivery to it writes.
 //!
-//! | attribute | of [`Line`] | |
+//! | attribute | of [`EndpointLimiter`] | |
 //! |---|---|---|
 //! | `lineOf` | `of` | |
 //! | `lineEnd` | `end` | ns since 1970 |
-//! | `nextAt` | `next_at` | ns since 1970 |
+//! | `nextAt` | `theoretical_arrival_time` | ns since 1970 |
 //! | `slot0`, `slot1`, … | `slots` | ns since 1970 |
 //! | `heldMs` | `held` | ms |
 //!
-//! DynamoDB has no maximum of two numbers, so each write is made for the line as it is thought
-//! to be, under the condition that it is so. A write that is refused gives the line as it is,
+//! DynamoDB has no maximum of two numbers, so each write is made for the limiter as it is thought
+//! to be, under the condition that it is so. A write that is refused gives the limiter as it is,
 //! and the next one is made for that.
 
 use std::collections::BTreeMap;
@@ -21,60 +21,60 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::limits::{
-    Entered, EntryRequest, Line, Nanos, Pace, Slot, TurnRequest, Way, as_nanos,
+    LimiterDecision, AdmissionRequest, EndpointLimiter, Nanos, RateStep, Lease, ReservationRequest, Grant, as_nanos,
 };
-use webhooks_domain::ports::{LineStore, StoreError};
+use webhooks_domain::ports::{LimiterStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::Key;
 use crate::store::{AttributeMap, number, to_attributes, unavailable, write_outcome};
 
-const TAKE_TURN: &str = "take a turn";
-const ENTER: &str = "enter a line";
+const RESERVE: &str = "take a turn";
+const ENTER: &str = "enter a limiter";
 const SLOT_PREFIX: &str = "slot";
-/// How often a write is tried that others get in the way of.
+/// How often a write is tried that others get in the grant of.
 const MAX_TRIES: u32 = 5;
-/// For how long a line is kept that nobody writes: longer than a hint waits in any queue. All
+/// For how long a limiter is kept that nobody writes: longer than a task waits in any queue. All
 /// its times have passed by then, so one that has expired is as good as none.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
-impl LineStore for DynamoStore {
+impl LimiterStore for DynamoStore {
     async fn enter(
         &self,
         id: &SubscriptionId,
-        request: &EntryRequest,
-    ) -> Result<Entered, StoreError> {
-        let mut way = request.first_way();
-        let mut line = Line::default();
+        request: &AdmissionRequest,
+    ) -> Result<LimiterDecision, StoreError> {
+        let mut grant = request.optimistic_grant();
+        let mut limiter = EndpointLimiter::default();
         for _ in 0..MAX_TRIES {
-            line = match self.try_way(id, request, way).await? {
-                None => return Ok(Entered::In(way.slot)),
-                Some(line) => line,
+            limiter = match self.try_grant(id, request, grant).await? {
+                None => return Ok(LimiterDecision::Admitted(grant.slot)),
+                Some(limiter) => limiter,
             };
-            if let Some(slot) = line.slot_of(request) {
-                return Ok(Entered::In(Some(slot)));
+            if let Some(slot) = limiter.lease_of(request) {
+                return Ok(LimiterDecision::Admitted(Some(slot)));
             }
-            match line.way(request) {
-                Some(next) => way = next,
+            match limiter.grant(request) {
+                Some(next) => grant = next,
                 None => break,
             }
         }
         // Or others were quicker each time: then it is as good as full.
-        Ok(Entered::Refused(line))
+        Ok(LimiterDecision::Refused(limiter))
     }
 
-    async fn take_turn(
+    async fn reserve(
         &self,
         id: &SubscriptionId,
-        request: &TurnRequest,
+        request: &ReservationRequest,
     ) -> Result<Timestamp, StoreError> {
         let mut joins = request.joins;
         for _ in 0..MAX_TRIES {
             let turn = if joins {
-                self.join_line(id, request).await?
+                self.join_backlog(id, request).await?
             } else {
-                self.begin_line(id, request).await?
+                self.begin_backlog(id, request).await?
             };
             match turn {
                 Some(turn) => return Ok(turn.into()),
@@ -82,7 +82,7 @@ impl LineStore for DynamoStore {
             }
         }
         Err(unavailable(
-            TAKE_TURN,
+            RESERVE,
             std::io::Error::other("others were quicker each time"),
         ))
     }
@@ -90,31 +90,31 @@ impl LineStore for DynamoStore {
     async fn leave(
         &self,
         id: &SubscriptionId,
-        slot: Slot,
+        lease: Lease,
         held: Duration,
     ) -> Result<(), StoreError> {
         let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
         let update = self
-            .update_line(id)
+            .update_limiter(id)
             .update_expression("SET heldMs = :held REMOVE #slot")
-            .condition_expression("#slot = :mark")
-            .expression_attribute_names("#slot", slot_name(slot.number))
+            .condition_expression("#slot = :expiry")
+            .expression_attribute_names("#slot", slot_name(lease.slot))
             .expression_attribute_values(":held", number(held))
-            .expression_attribute_values(":mark", number(slot.mark.0));
+            .expression_attribute_values(":expiry", number(slot.expires_at.0));
         write_outcome(update.send().await, "leave a slot").map(drop)
     }
 }
 
 impl DynamoStore {
-    /// Lets one in by this way. `None` when it is in; else the line as it is.
-    async fn try_way(
+    /// Lets one in by this grant. `None` when it is in; else the limiter as it is.
+    async fn try_grant(
         &self,
         id: &SubscriptionId,
-        request: &EntryRequest,
-        way: Way,
-    ) -> Result<Option<Line>, StoreError> {
+        request: &AdmissionRequest,
+        grant: Grant,
+    ) -> Result<Option<EndpointLimiter>, StoreError> {
         let mut update = self
-            .update_line(id)
+            .update_limiter(id)
             .expression_attribute_values(":expires", expires(request.now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut set = vec!["expiresAt = :expires"];
@@ -125,16 +125,16 @@ impl DynamoStore {
                 .expression_attribute_values(":past", number(request.past().0))
                 .expression_attribute_values(":of", number(request.of.version));
         }
-        match way.pace {
+        match grant.rate_step {
             None => {}
-            Some(Pace::On { from, by }) => {
+            Some(RateStep::Advance { from, by }) => {
                 set.push("nextAt = nextAt + :by");
                 conditions.push("nextAt BETWEEN :from AND :now");
                 update = update
                     .expression_attribute_values(":by", number(as_nanos(by)))
                     .expression_attribute_values(":from", number(from.0));
             }
-            Some(Pace::Anew { from, by }) => {
+            Some(RateStep::Restart { from, by }) => {
                 set.push("nextAt = :next");
                 conditions.push("(attribute_not_exists(nextAt) OR nextAt < :from)");
                 update = update
@@ -142,12 +142,12 @@ impl DynamoStore {
                     .expression_attribute_values(":from", number(from.0));
             }
         }
-        if let Some(slot) = way.slot {
-            set.push("#slot = :mark");
+        if let Some(slot) = grant.slot {
+            set.push("#slot = :expiry");
             conditions.push("(attribute_not_exists(#slot) OR #slot <= :now)");
             update = update
-                .expression_attribute_names("#slot", slot_name(slot.number))
-                .expression_attribute_values(":mark", number(slot.mark.0));
+                .expression_attribute_names("#slot", slot_name(lease.slot))
+                .expression_attribute_values(":expiry", number(slot.expires_at.0));
         }
         let condition = conditions.join(" AND ");
         // DynamoDB refuses a value that no expression uses.
@@ -161,18 +161,18 @@ impl DynamoStore {
             .await;
         match result {
             Ok(_) => Ok(None),
-            Err(error) => refused(error, ENTER).map(|item| Some(line(&item))),
+            Err(error) => refused(error, ENTER).map(|item| Some(limiter(&item))),
         }
     }
 
-    /// Takes the turn at the end of a line, if there is one for these limits. `None` if not.
-    async fn join_line(
+    /// Takes the turn at the end of a limiter, if there is one for these limits. `None` if not.
+    async fn join_backlog(
         &self,
         id: &SubscriptionId,
-        request: &TurnRequest,
+        request: &ReservationRequest,
     ) -> Result<Option<Nanos>, StoreError> {
         let result = self
-            .update_line(id)
+            .update_limiter(id)
             .update_expression("SET lineEnd = lineEnd + :interval, expiresAt = :expires")
             .condition_expression("lineEnd >= :earliest AND lineOf = :of")
             .expression_attribute_values(":interval", number(as_nanos(request.interval)))
@@ -183,21 +183,21 @@ impl DynamoStore {
             .send()
             .await;
         match result {
-            Ok(output) => Ok(output.attributes.as_ref().and_then(|old| line(old).end)),
-            Err(error) => refused(error, TAKE_TURN).map(|_| None),
+            Ok(output) => Ok(output.attributes.as_ref().and_then(|old| limiter(old).end)),
+            Err(error) => refused(error, RESERVE).map(|_| None),
         }
     }
 
-    /// Begins a line with the earliest turn, if there is none for these limits by then. `None`
+    /// Begins a limiter with the earliest turn, if there is none for these limits by then. `None`
     /// if there is.
-    async fn begin_line(
+    async fn begin_backlog(
         &self,
         id: &SubscriptionId,
-        request: &TurnRequest,
+        request: &ReservationRequest,
     ) -> Result<Option<Nanos>, StoreError> {
         let end = request.earliest + request.interval;
         let result = self
-            .update_line(id)
+            .update_limiter(id)
             .update_expression("SET lineEnd = :end, lineOf = :of, expiresAt = :expires")
             .condition_expression(
                 "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR lineOf <> :of",
@@ -210,15 +210,15 @@ impl DynamoStore {
             .await;
         match result {
             Ok(_) => Ok(Some(request.earliest)),
-            Err(error) => refused(error, TAKE_TURN).map(|_| None),
+            Err(error) => refused(error, RESERVE).map(|_| None),
         }
     }
 
-    fn update_line(&self, id: &SubscriptionId) -> UpdateItemFluentBuilder {
+    fn update_limiter(&self, id: &SubscriptionId) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::line(id))))
+            .set_key(Some(to_attributes(&Key::limiter(id))))
     }
 }
 
@@ -235,8 +235,8 @@ fn refused(
     }
 }
 
-/// A line from its item, or from a part of it.
-fn line(item: &AttributeMap) -> Line {
+/// A limiter from its item, or from a part of it.
+fn limiter(item: &AttributeMap) -> EndpointLimiter {
     let integer =
         |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
     let nanos = |attribute: &str| integer(attribute).map(Nanos);
@@ -245,10 +245,10 @@ fn line(item: &AttributeMap) -> Line {
         Some((slot, nanos(attribute)?))
     };
     let held = integer("heldMs").and_then(|held| u64::try_from(held).ok());
-    Line {
+    EndpointLimiter {
         of: integer("lineOf").and_then(|of| u64::try_from(of).ok()),
         end: nanos("lineEnd"),
-        next_at: nanos("nextAt"),
+        theoretical_arrival_time: nanos("nextAt"),
         slots: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
         held: held.map(Duration::from_millis),
     }
@@ -258,7 +258,7 @@ fn slot_name(number: u16) -> String {
     format!("{SLOT_PREFIX}{number}")
 }
 
-/// When a line that is written now is forgotten, in seconds since 1970.
+/// When a limiter that is written now is forgotten, in seconds since 1970.
 fn expires(now: Nanos) -> AttributeValue {
     number((Timestamp::from(now) + KEPT).as_secs())
 }
