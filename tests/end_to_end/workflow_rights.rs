@@ -97,7 +97,7 @@ async fn without_one_of_its_rights_the_workflow_is_refused() -> Result<()> {
     let slow = json!({"calls": [{
         "item": recorded["Item"],
         "queue": {
-            "queue": "slow",
+            "kind": "slow",
             "body": queued["MessageBody"],
             "groupId": queued["MessageGroupId"],
         },

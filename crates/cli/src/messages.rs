@@ -13,7 +13,7 @@ use crate::advice::advise;
 use crate::answer::{Listed, Paging, send};
 use crate::clock::now;
 use crate::deliveries::list::Filter;
-use crate::print::{Facts, Printer, Report, task, progress};
+use crate::print::{Facts, Printer, Report, progress, task};
 use crate::when::short;
 use crate::words;
 

@@ -1,10 +1,9 @@
-//! One queue message: read, check, observation, send, schedule the next, record.
+//! The delivery of one queue message: read, check, sign, send, schedule the next attempt, record.
 //!
-//! The order of the effects is the guarantee. The next attempt is queued
-//! **before** this one is recorded: a crash in between repeats this attempt, and
-//! never loses the next. (A long wait is not queued; it is recorded with the attempt.)
-//! Every error in here is a failure of ours; it costs no attempt, and the queue brings
-//! the message back.
+//! The order of the effects is the guarantee. The task for the next attempt is queued **before**
+//! this attempt is recorded: a crash in between repeats this attempt, and never loses the next.
+//! (A long wait is not queued; it is recorded with the attempt.) Every error here is a failure of
+//! ours. It costs no attempt, and the queue returns the message.
 
 mod admission;
 mod admit;
@@ -15,7 +14,8 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, Delivery, DeliveryStatus, DiscardReason, TaskDecision, FailureReason, DeliveryTask, Terms, Verdict,
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, TaskDecision,
+    Terms, Verdict,
 };
 use crate::due::LongestQueueDelay;
 use crate::event_type::EventType;
@@ -36,10 +36,10 @@ use crate::vault::{Vault, VaultError};
 use admit::AdmissionOutcome;
 pub use health_monitor::HealthMonitor;
 
-/// How we name ourselves to an endpoint.
+/// Our `user-agent`.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
 
-/// What becomes of a delivery whose subscription cannot be read.
+/// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
 
 /// A failure of ours. The message goes back to the queue.
@@ -62,42 +62,42 @@ pub enum DeliverError {
     OutOfTime,
 }
 
-/// What came of a queue message.
+/// The result of a queue message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// An attempt was made.
     Attempted {
         /// The attempt.
         attempt: Attempt,
-        /// What follows from it.
+        /// The decision that follows from it.
         verdict: Verdict,
         /// Whether it was recorded.
         recorded: Recorded,
-        /// When its event happened; `None` where no time from then on means anything.
+        /// When its event happened; `None` for a replayed event, whose latency means nothing.
         event_at: Option<Timestamp>,
         /// Whether it was a test, which nobody is summary.
         is_test: bool,
-        /// What was attempted.
+        /// The delivery that was attempted.
         summary: DeliverySummary,
-        /// What it has changed for its subscription.
+        /// The changes of the endpoint's health.
         changes: Vec<HealthChange>,
     },
     /// The delivery was set to this status without an attempt.
     Settled(DeliveryStatus, DeliverySummary),
-    /// No attempt was made; the queue was asked to bring the message back.
+    /// No attempt was made; the queue will return the task.
     Deferred(DeferReason),
     /// There was nothing to do.
     Discarded(DiscardReason),
 }
 
-/// What a report tells of its delivery.
+/// The parts of a delivery that logs, metrics and operational events need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverySummary {
     /// To whom it is summary.
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
-    /// Whether somebody asked to send it again.
+    /// Whether it was resent.
     pub was_resent: bool,
 }
 
@@ -111,54 +111,54 @@ impl From<&Delivery> for DeliverySummary {
     }
 }
 
-/// Why an attempt was not made yet.
+/// The reason why an attempt was deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeferReason {
     /// It is not due yet.
     NotDue,
-    /// The circuit of its subscription is open.
+    /// The circuit breaker of its endpoint is open.
     CircuitBreakerOpen,
-    /// It is not its turn: its subscription has limits.
+    /// The limits of its subscription are reached.
     OverLimit,
-    /// Its endpoint is slow, and has a queue of its own.
+    /// Its endpoint is slow, so the task moved to the slow queue.
     SlowEndpoint,
 }
 
-/// What became of an attempt's record.
+/// Whether an attempt was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// It was written.
     Written,
-    /// Another run had recorded the same attempt first.
+    /// Another run recorded the same attempt first.
     Conflict,
-    /// The table failed. The next task is queued and makes the attempt again, so that this
-    /// one must not come back too: two would be four the next time.
+    /// The table failed. The task for the next attempt is queued already and repeats this one, so
+    /// this task must not return too: two chains of retries would become four.
     LeftToNextTask,
 }
 
-/// The delivery of webhooks, with its surroundings.
+/// The delivery of webhooks, with its ports.
 ///
-/// `T` is the table, in its five roles here; the vault brings its own.
+/// `T` is the table, in five roles.
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
-    /// Where the next attempt is asked for.
+    /// Where the tasks for the next attempts go.
     pub queue: Q,
-    /// Who makes the request.
+    /// Makes the request.
     pub sender: W,
-    /// Who opens the secrets.
+    /// Opens the secrets.
     pub vault: V,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
     /// The stack's retry policy, for subscriptions without one of their own.
     pub policy: RetryPolicy,
-    /// Which waits are left to the queue.
+    /// The longest wait that is left to the queue.
     pub longest_queue_delay: LongestQueueDelay,
-    /// The longest that an attempt can take, from here to its record.
+    /// The longest time that an attempt can take until it is recorded.
     pub time_for_attempt: Duration,
-    /// Who watches over the endpoints.
+    /// Tracks the endpoints' health.
     pub health_monitor: HealthMonitor,
-    /// Where jitter comes from.
+    /// The source of jitter.
     pub random: SystemRandom,
 }
 
@@ -171,7 +171,7 @@ where
     K: KeyService,
     C: Clock,
 {
-    /// Does what a queue message asks for. Safe to run again at any time.
+    /// Does the task of a queue message. Safe to repeat at any time.
     ///
     /// No attempt begins that could take longer than until `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
@@ -182,9 +182,13 @@ where
         }
     }
 
-    /// `None` when another run has changed the delivery meanwhile, so that the task means
-    /// something else now. It may be the only one for the attempt that is next.
-    async fn step(&self, task: &DeliveryTask, end: Timestamp) -> Result<Option<Report>, DeliverError> {
+    /// `None` when another run has changed the delivery meanwhile. The task is then judged again,
+    /// since it may be the only one for the next attempt.
+    async fn step(
+        &self,
+        task: &DeliveryTask,
+        end: Timestamp,
+    ) -> Result<Option<Report>, DeliverError> {
         let id = &task.delivery;
         let Some((delivery, message)) = self.table.load(id).await? else {
             return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
@@ -204,7 +208,7 @@ where
                         self.settle(&delivery, UNREADABLE).await?
                     }
                     Ok(found) => self.admit(task, &delivery, &message, found).await?,
-                    // That is the subscription's own failure, and trying again does not help.
+                    // This is the subscription's own failure, and a retry does not help.
                     Err(StoreError::Corrupt { .. }) => self.settle(&delivery, UNREADABLE).await?,
                     Err(failure) => return Err(failure.into()),
                 };
@@ -224,11 +228,11 @@ where
                 let report = self.attempt(&due, end).await;
                 if let Some(lease) = permit.lease {
                     let held = self.clock.now().since(entered_at);
-                    // What cannot be left is free again when its time is over.
-                    let _ = self.table.leave(&id.subscription, lease, held).await;
+                    // A lease that cannot be released expires.
+                    let _ = self.table.release(&id.subscription, lease, held).await;
                 }
                 let report = match report {
-                    // A secret that was changed in the table, or sealed for something else.
+                    // A secret that was changed in the table, or sealed for another subscription.
                     Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
                         return Ok(match self.settle(&delivery, UNREADABLE).await? {
                             AdmissionOutcome::Done(report) => Some(*report),
@@ -237,14 +241,14 @@ where
                     }
                     report => report?,
                 };
-                let conflict = matches!(
+                let conflicted = matches!(
                     report,
                     Report::Attempted {
                         recorded: Recorded::Conflict,
                         ..
                     }
                 );
-                Ok((!conflict).then_some(report))
+                Ok((!conflicted).then_some(report))
             }
         }
     }
@@ -299,12 +303,14 @@ where
             Err(_) if next_is_queued => Recorded::LeftToNextTask,
             Err(error) => return Err(error.into()),
         };
-        // Last: were it first, a crash after a 410 would hold this delivery instead of ending
-        // it. What is not recorded will be attempted again, and counts then; a test says
-        // something to whoever asked for it, and nothing more.
+        // After the record: before it, a crash after a 410 would hold this delivery instead of
+        // ending it. An attempt that is not recorded is repeated, and counts then. A test does
+        // not count.
         let changes = match recorded {
             Recorded::Written if !message.is_test => {
-                self.health_monitor.after(&self.table, due, observation, &verdict).await?
+                self.health_monitor
+                    .after(&self.table, due, observation, &verdict)
+                    .await?
             }
             _ => Vec::new(),
         };
@@ -319,7 +325,7 @@ where
         })
     }
 
-    /// Queues the task for the attempt after this one, if the queue is to keep it.
+    /// Queues the task for the next attempt, if its wait is short enough for the queue.
     async fn queue_next(
         &self,
         due: &DueAttempt<'_>,
@@ -341,28 +347,28 @@ where
     }
 }
 
-/// An attempt to make.
+/// An attempt that is due and admitted.
 struct DueAttempt<'a> {
     delivery: &'a Delivery,
     message: &'a Message,
     subscription: &'a Subscription,
     number: u32,
-    /// Whether it is the one that an open circuit lets through.
+    /// Whether it is the probe of a half-open circuit breaker.
     is_probe: bool,
 }
 
-/// The longest that an event is on its way to us: as long as the rule tries.
-const LONGEST_ON_ITS_WAY: Duration = Duration::from_hours(24);
+/// The longest time that an event takes to arrive here: the rule retries for so long.
+const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
-/// When the event happened, unless it was long before its delivery was prepared: then it was
-/// replayed, or its time is not a time of day, and nobody waited for it since.
+/// When the event happened. `None` if that was long before its delivery was prepared: then it was
+/// replayed, or the producer gave another time, and a latency would mean nothing.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&message.time)
-        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ON_ITS_WAY)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
 }
 
-/// The request of one attempt: same id and body every time, its own timestamp
-/// and signatures (Standard Webhooks 1.0.0).
+/// The request of one attempt. Id and body are the same every time; timestamp and signatures are
+/// this attempt's own (Standard Webhooks 1.0.0).
 fn request(
     delivery: &Delivery,
     message: &Message,
@@ -409,14 +415,14 @@ mod tests {
             is_test: false,
             payload: Payload::new("{}"),
         };
-        let yesterday = NOW - LONGEST_ON_ITS_WAY;
+        let yesterday = NOW - LONGEST_ARRIVAL;
         assert_eq!(event_at(&delivery, &at(yesterday)), Some(yesterday));
         let before = yesterday - Duration::from_millis(1);
         assert_eq!(event_at(&delivery, &at(before)), None);
     }
 
     #[test]
-    fn what_was_attempted_before_somebody_asked_was_sent_again() {
+    fn a_delivery_with_earlier_attempts_was_resent() {
         let again = |earlier_attempts| {
             let delivery = Delivery {
                 earlier_attempts,

@@ -9,12 +9,12 @@
 //! held | succeeded | failed ── somebody asks to send it again ──> pending
 //! ```
 
-mod task;
 mod reopen;
+mod task;
 mod verdict;
 
-pub use task::{Deferral, DiscardReason, TaskDecision, DeliveryTask, QueueKind};
 pub use reopen::{ReopenError, Reopening};
+pub use task::{Deferral, DeliveryTask, DiscardReason, QueueKind, TaskDecision};
 pub use verdict::{Terms, Verdict};
 
 use std::net::IpAddr;

@@ -1,12 +1,13 @@
-//! How a subscription's endpoint fares, as far as that decides what is sent to it.
+//! Endpoint health, as used for routing, circuit breaking and disabling.
 //!
-//! It is written when something changes, and not for each delivery: what was seen of single
-//! attempts stays in the execution environment that made them ([`HealthTracker`]). What is written
-//! is read with the subscription, so that every environment knows it at no cost.
+//! Health is written when it changes, and not for each delivery. Observations of single attempts
+//! stay in the execution environment that made them ([`HealthTracker`]). Health is stored in the
+//! subscription and read with it, so every environment knows it without another call.
 //!
-//! - `failing_since`: a retry has failed, and nothing has succeeded since.
-//! - `circuit`: so much fails that nothing is tried for a while, but for one probe at its end.
-//! - `slow_since`: attempts take so long that they have a queue of their own.
+//! - `failing_since`: a retry has failed, and no attempt has succeeded since.
+//! - `circuit`: the circuit breaker is not closed. No attempt is made until its cooldown is over;
+//!   then one probe is.
+//! - `slow_since`: attempts take so long that they go through the slow queue.
 
 mod circuit;
 mod tracker;
@@ -16,44 +17,44 @@ use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
 pub use tracker::{Endpoint, HealthTracker};
-pub use window::{ResponseSpeed, Observation, WindowSummary, Window, is_slow};
+pub use window::{Observation, ResponseSpeed, Window, WindowSummary, is_slow};
 
 use crate::delivery::QueueKind;
 use crate::subscription::DisabledReason;
 use crate::timestamp::Timestamp;
 
-/// After how long one quick attempt makes a slow endpoint a quick one.
+/// After this long one quick attempt is enough to make a slow endpoint a quick one.
 const SLOW_FOR_A_WHILE: Duration = Duration::from_mins(10);
 
-/// What the table keeps of how an endpoint fares.
+/// The health of an endpoint, as the table keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    /// Since when every attempt has failed; `None` when they do not.
+    /// The time since which every attempt has failed. `None` if attempts succeed.
     pub failing_since: Option<Timestamp>,
-    /// Until when nothing is tried; `None` while the circuit is closed.
+    /// The circuit breaker. `None` while it is closed.
     pub circuit: Option<OpenCircuit>,
-    /// Since when its attempts are slow; `None` when they are not.
+    /// The time since which its attempts are slow. `None` if they are not.
     pub slow_since: Option<Timestamp>,
 }
 
-/// From when on a failing endpoint is acted upon.
+/// The thresholds for failing endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthPolicy {
-    /// When its circuit opens; `None` for never.
+    /// When the circuit breaker opens. `None` for never.
     pub circuit: Option<CircuitPolicy>,
-    /// How long it may fail before its subscription is disabled; `None` for ever.
+    /// How long an endpoint may fail before its subscription is disabled. `None` for ever.
     pub disable_after: Option<Duration>,
 }
 
 impl HealthPolicy {
-    /// Nothing is done about failing endpoints.
+    /// No action on failing endpoints.
     pub const NONE: Self = Self {
         circuit: None,
         disable_after: None,
     };
 }
 
-/// What an attempt shows of its endpoint.
+/// An attempt, as evidence of its endpoint's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedAttempt {
     /// The attempt itself.
@@ -62,26 +63,26 @@ pub struct ObservedAttempt {
     pub is_retry: bool,
     /// Whether the attempt of the same delivery before it was slow.
     pub follows_slow: bool,
-    /// Whether it was the one attempt that an open circuit lets through.
+    /// Whether it was the probe of a half-open circuit breaker.
     pub is_probe: bool,
-    /// What it shows together with those before it.
+    /// The recent attempts, this one included.
     pub summary: WindowSummary,
 }
 
-/// A change of an endpoint's health that somebody may want to know of.
+/// A change of an endpoint's health, for logs and operational events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthChange {
-    /// A retry has failed, and nothing is known to have succeeded since.
+    /// A retry has failed, and no attempt is known to have succeeded since.
     Failing,
     /// An attempt has succeeded again.
     Recovered,
-    /// Nothing is tried for a while.
+    /// The circuit breaker opened: no attempt is made for a while.
     CircuitOpened,
-    /// Everything is tried again.
+    /// The circuit breaker closed: attempts are made again.
     CircuitClosed,
-    /// It is served on the slow queue.
+    /// Its deliveries go through the slow queue.
     Slow,
-    /// It is served with the others again.
+    /// Its deliveries go through the fast queue again.
     Quick,
     /// Its subscription was disabled.
     Disabled(DisabledReason),
@@ -103,11 +104,10 @@ impl HealthChange {
 }
 
 impl Health {
-    /// The health after an attempt that was made under this one.
+    /// The health after an attempt.
     ///
-    /// A first failure is no observation of anything: only a retry that fails too, or a circuit
-    /// that opens, makes an endpoint a failing one. So an endpoint that fails now and then
-    /// costs no writes.
+    /// A single failure changes nothing. An endpoint is failing when a retry fails too, or when its
+    /// circuit breaker opens. So an endpoint that fails now and then costs no writes.
     #[must_use]
     pub fn after(self, observed: &ObservedAttempt, policy: &HealthPolicy) -> Self {
         let now = observed.observation.at;
@@ -131,13 +131,15 @@ impl Health {
         }
     }
 
-    /// An endpoint is slow when several attempts in a row are, of one environment or of one
-    /// delivery. It is quick again when several in a row are; or, since one that gets few
-    /// webhooks shows no several, when one is after a while.
+    /// An endpoint becomes slow after several slow attempts in a row, of one execution environment
+    /// or of one delivery. It becomes quick again after several quick attempts in a row. An
+    /// endpoint with little traffic may never show several: there one is enough after a while.
     fn slow_after(&self, observed: &ObservedAttempt) -> Option<Timestamp> {
         let now = observed.observation.at;
-        let is_slow = observed.summary.speed == Some(ResponseSpeed::Slow) || (observed.observation.slow && observed.follows_slow);
-        let for_a_while = |since| observed.summary.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
+        let is_slow = observed.summary.speed == Some(ResponseSpeed::Slow)
+            || (observed.observation.slow && observed.follows_slow);
+        let for_a_while =
+            |since| observed.summary.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
         if is_slow {
             self.slow_since.or(Some(now))
         } else if observed.summary.speed == Some(ResponseSpeed::Quick) {
@@ -147,7 +149,7 @@ impl Health {
         }
     }
 
-    /// The queue on which its deliveries come.
+    /// The queue for its deliveries.
     pub fn queue(&self) -> QueueKind {
         match self.slow_since {
             Some(_) => QueueKind::Slow,
@@ -155,7 +157,7 @@ impl Health {
         }
     }
 
-    /// Whether it has failed for so long that its subscription is disabled.
+    /// Whether it has failed for so long that its subscription is to be disabled.
     pub fn has_failed_for_too_long(&self, policy: &HealthPolicy, now: Timestamp) -> bool {
         match (self.failing_since, policy.disable_after) {
             (Some(since), Some(bound)) => now.since(since) >= bound,
@@ -163,7 +165,7 @@ impl Health {
         }
     }
 
-    /// What has changed since it was like this.
+    /// The changes since an earlier state.
     pub fn changes_since(&self, before: &Self) -> Vec<HealthChange> {
         let change = |before: bool, after: bool, begins, ends| match (before, after) {
             (false, true) => Some(begins),
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_changes_nothing_and_a_retry_that_fails_begins_a_failing_time() {
+    fn one_failure_changes_nothing_and_a_failed_retry_starts_a_failing_period() {
         let well = Health::default();
         assert_eq!(after(well, observed(false)), well);
         assert_eq!(after(well, observed(true)), well);
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_opens_at_a_rate_of_failures_and_the_endpoint_counts_as_failing() {
+    fn a_circuit_breaker_opens_at_a_failure_rate_and_the_endpoint_is_failing() {
         let at_rate = ObservedAttempt {
             summary: WindowSummary {
                 fails_at_rate: true,
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!(open.failing_since, Some(NOW));
         let off = Health::default().after(&at_rate, &HealthPolicy::NONE);
         assert_eq!(off, Health::default());
-        // What began before it opened says nothing new.
+        // Attempts that began before it opened change nothing.
         assert_eq!(after(open, at_rate), open);
         let late_success = after(open, observed(false));
         assert_eq!(late_success.circuit, open.circuit);

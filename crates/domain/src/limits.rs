@@ -1,9 +1,12 @@
-//! How much an endpoint takes: at most so many webhooks a second, and so many at once.
+//! The limits of an endpoint: at most so many webhooks a second, and so many at once.
 //!
-//! Both are held by the [`EndpointLimiter`] in front of the endpoint, which all who deliver share. What is
-//! too much gets a turn, a moment of its own, and comes back at that moment; it uses up no
-//! attempt. A turn only says when to ask again: what may go is decided then, so that nothing
-//! that comes late or twice goes beyond a limit.
+//! An [`EndpointLimiter`] enforces both. All execution environments share it through the table.
+//! The rate follows GCRA, the generic cell rate algorithm: the limiter keeps the theoretical
+//! arrival time of the next webhook. The concurrency follows from [`Lease`]s, which expire.
+//!
+//! A delivery that is refused gets a [`Reservation`] and goes back to the queue until then. It
+//! uses up no attempt. A reservation only says when to ask again: the limiter decides then, so a
+//! delivery that comes late or twice cannot exceed a limit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +19,12 @@ use crate::whole_number::WholeNumber;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// For how long a delivery with a reservation is out of sight at least, if it has to wait for
-/// longer. What is in the queue cannot be called back: so long may it take until a change of the
-/// limits is in force for it.
+/// The shortest time after which a waiting delivery is checked again, unless its reservation is
+/// sooner. A message cannot be called back from the queue, so a change of the limits may take
+/// this long to reach a delivery that waits.
 const SHORTEST_RECHECK: Duration = Duration::from_secs(30);
-/// Of a longer wait it is out of sight for this part: so a backlog, however long, is not
-/// received all the time.
+/// A delivery with a longer wait is checked again after this fraction of it, so that a long
+/// backlog is not received all the time.
 const RECHECK_FRACTION: u32 = 8;
 
 /// A whole number from 1 to `MAX`.
@@ -73,30 +76,32 @@ impl<const MAX: u16> From<UpTo<MAX>> for u64 {
     }
 }
 
-/// The most webhooks that an endpoint takes in a second. One that has to wait writes about five
-/// times to the one item of its limiter, and DynamoDB takes a thousand such writes a second.
+/// The most webhooks that an endpoint takes in a second. The bound is 200: a delivery that has
+/// to wait writes about five times to the limiter's item, and DynamoDB takes 1,000 writes a second
+/// to one item.
 pub type RateLimit = UpTo<200>;
 
-/// The most webhooks that an endpoint takes at once. As many as fit into a kilobyte.
+/// The most webhooks that an endpoint takes at once. The bound is 50: the leases of so many fit
+/// into an item of one kilobyte, which is one write unit.
 pub type MaxInFlight = UpTo<50>;
 
-/// The shortest and longest time for which a slot is taken to be held, when turns are given: a
-/// few that are quick, or hang, say little of those that follow.
+/// The bounds of the lease duration from which reservations are spaced. A few attempts that are
+/// quick, or that hang, do not show how long the next ones take.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE: Duration = Duration::from_secs(2);
 
-/// How many ask for a slot while one is held: who asks too early is refused, and until one asks
-/// who is not, the slot stays unused.
+/// How many deliveries ask for a lease while one is held. A delivery that asks too early is
+/// refused, and the slot stays unused until the next one asks.
 const RESERVATIONS_PER_LEASE: u32 = 4;
 
-/// How much of the rate can be saved up: a turn comes up to a second late, since the queue
-/// counts in seconds, and what is not used then is used by the next.
+/// How much unused rate a subscription can save up. A delivery comes back up to a second late,
+/// because the queue counts in seconds; the capacity that this wastes goes to the next ones.
 const BURST_ALLOWANCE: Duration = Duration::from_secs(2);
 
-/// For how long after the last turn those that have one may still be on their grant.
+/// How long after the last reservation its delivery may still arrive.
 const ARRIVAL_GRACE: Duration = SECOND;
 
-/// The limits of a subscription; without one, everything is sent as it comes.
+/// The limits of a subscription. A limit that is absent does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// How many a second.
@@ -106,15 +111,16 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// From one webhook to the next by the rate.
+    /// The interval between two webhooks at this rate.
     fn rate_interval(self) -> Option<Duration> {
         self.rate.map(|rate| SECOND / u32::from(rate.0))
     }
 
-    /// From one turn to the next: somewhat more come back than can go. Who is refused goes to
-    /// the end of the limiter, so that no more ask than turns are given; and were there only as
-    /// many turns as can go, each that is refused would leave its moment unused, and the limiter
-    /// would never end.
+    /// The interval between two reservations.
+    ///
+    /// We hand out more reservations than the limit allows. Otherwise refused deliveries would
+    /// waste capacity and the backlog would never drain. A refused delivery takes the next free
+    /// reservation, so no more deliveries ask than there are reservations.
     fn reservation_interval(self, held: Option<Duration>) -> Duration {
         let rate = self.rate_interval().map(|interval| interval * 4 / 5);
         let in_flight = self.in_flight.map(|most| {
@@ -126,9 +132,10 @@ impl Limits {
 }
 
 impl LimitsInForce {
-    /// What a delivery asks of the limiter now. It is under grant until then at the latest. The
-    /// number is random: it tells its slot from others', and which to try first.
-    pub fn entry(
+    /// A request to be admitted now, by a delivery that ends at `until` at the latest.
+    ///
+    /// The random number chooses the slot that is tried first, and makes the lease distinct.
+    pub fn admission(
         self,
         random: u32,
         has_waited: bool,
@@ -145,21 +152,23 @@ impl LimitsInForce {
         }
     }
 
-    /// The turn that a delivery asks for which the limiter has refused as it was.
+    /// The request for a reservation, after this limiter has refused the delivery.
     pub fn reservation(self, limiter: &EndpointLimiter, now: Timestamp) -> ReservationRequest {
-        // A second is the least that the queue can wait.
+        // The shortest delay that the queue can keep.
         let earliest = Nanos::from(now + SECOND);
         ReservationRequest {
             of: self,
             earliest,
-            interval: self.limits.reservation_interval(limiter.held),
-            joins: limiter.end_for(self).is_some_and(|end| end >= earliest),
+            interval: self.limits.reservation_interval(limiter.last_held),
+            joins: limiter.backlog_end(self).is_some_and(|end| end >= earliest),
         }
     }
 }
 
-/// The limits of a version of a subscription. A limiter has turns of one version: whoever pauses a
-/// subscription, or changes its limits, makes nobody wait for those who waited before.
+/// The limits of one version of a subscription.
+///
+/// Reservations belong to a version. When a subscription is paused or its limits change, new
+/// deliveries do not wait behind the reservations of the version before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitsInForce {
     /// The limits.
@@ -168,32 +177,31 @@ pub struct LimitsInForce {
     pub version: u64,
 }
 
-/// A moment of its own, before which a delivery that was refused does not ask again.
+/// The time before which a refused delivery does not ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// The moment.
+    /// The time.
     pub not_before: Timestamp,
-    /// The version of the subscription that it was given by. It counts under the limits of no
-    /// other.
+    /// The version of the subscription that it belongs to. It has no effect under another.
     pub version: u64,
 }
 
 impl Reservation {
-    /// Whether it still has to be waited for, under the limits in force.
+    /// Whether the delivery still has to wait, under the limits in force.
     pub fn is_ahead(self, of: LimitsInForce, now: Timestamp) -> bool {
         self.version == of.version && self.not_before > now
     }
 
-    /// For how long the queue keeps its delivery: until the reservation, or until somebody is
-    /// to look whether the limits are still the same.
+    /// How long the queue keeps the delivery: until the reservation, or until the next check
+    /// whether the limits have changed.
     pub fn queue_delay(self, now: Timestamp) -> Duration {
         let left = self.not_before.since(now);
-        let unseen = (left / RECHECK_FRACTION).max(SHORTEST_RECHECK);
-        left.min(unseen).min(MAX_QUEUE_DELAY)
+        let recheck = (left / RECHECK_FRACTION).max(SHORTEST_RECHECK);
+        left.min(recheck).min(MAX_QUEUE_DELAY)
     }
 }
 
-/// Nanoseconds since 1970: fine enough to tell apart what is in one millisecond.
+/// Nanoseconds since 1970. Milliseconds would be too coarse to make leases distinct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub i64);
 
@@ -203,7 +211,7 @@ impl From<Timestamp> for Nanos {
     }
 }
 
-/// Rounded up: nothing is too early by it.
+/// Rounded up, so that nothing happens too early.
 impl From<Nanos> for Timestamp {
     fn from(at: Nanos) -> Self {
         Self::from_millis(at.0.saturating_add(999_999).div_euclid(1_000_000))
@@ -223,97 +231,101 @@ impl std::ops::Add<Duration> for Nanos {
     }
 }
 
-/// What a delivery asks of a limiter: to be let in.
+/// A delivery's request to be admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmissionRequest {
     /// The limits that are in force.
     pub of: LimitsInForce,
-    /// Which slot to try first. Those that come together try different ones.
+    /// The slot that is tried first. Concurrent requests start at different ones.
     pub first_slot: u16,
-    /// Until when a slot is to be taken: a time that tells its owner from others.
+    /// When its lease would expire.
     pub expires_at: Nanos,
-    /// Now.
+    /// The present time.
     pub now: Nanos,
-    /// Whether it has waited for its turn. Who has not waits behind those who do.
+    /// Whether the delivery had a reservation. One without waits behind those that have one.
     pub has_waited: bool,
 }
 
-/// A turn to take: not before `earliest`, and `interval` before the next.
+/// A request for a reservation: not before `earliest`, and `interval` before the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservationRequest {
-    /// The limits that are in force. A limiter of others is none to stand in.
+    /// The limits that are in force. A backlog of another version does not count.
     pub of: LimitsInForce,
-    /// The earliest turn that there can be.
+    /// The earliest time for a reservation.
     pub earliest: Nanos,
-    /// How long after it the next turn is.
+    /// How long after it the next reservation is.
     pub interval: Duration,
-    /// Whether there was a limiter to join when it was last looked at.
+    /// Whether there was a backlog when the limiter was last read.
     pub joins: bool,
 }
 
-/// One of the slots of those that are sent at once.
+/// The right to one of the concurrent requests, until it is released or expires.
+///
+/// The expiry has random nanoseconds, and so also serves as the token that tells one holder of
+/// the slot from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// Which, from 0.
+    /// Its slot, from 0.
     pub slot: u16,
-    /// Until when it is taken, should nobody leave it; it tells its owner.
+    /// When it expires, if nobody releases it.
     pub expires_at: Nanos,
 }
 
-/// What came of asking to be let in.
+/// The limiter's answer to an [`AdmissionRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimiterDecision {
-    /// It may go, with this slot if they are counted.
+    /// The attempt may be made, with this lease if concurrency is limited.
     Admitted(Option<Lease>),
-    /// It has to wait. The limiter is as it was.
+    /// The delivery has to wait. The limiter is unchanged, and as it was read.
     Refused(EndpointLimiter),
 }
 
-/// The limiter in front of an endpoint.
+/// The state of the limiter of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointLimiter {
-    /// The version of the subscription whose turns it has.
-    pub of: Option<u64>,
-    /// When the turn after the last one that was given is.
-    pub end: Option<Nanos>,
-    /// When the next webhook may go by the rate.
+    /// The version of the subscription that the reservations belong to.
+    pub version: Option<u64>,
+    /// The time of the next free reservation.
+    pub next_reservation_at: Option<Nanos>,
+    /// When the next webhook may be sent at the limited rate (GCRA).
     pub theoretical_arrival_time: Option<Nanos>,
-    /// Until when each slot is taken.
-    pub slots: BTreeMap<u16, Nanos>,
-    /// For how long a slot was last held.
-    pub held: Option<Duration>,
+    /// When the lease of each slot expires.
+    pub leases: BTreeMap<u16, Nanos>,
+    /// How long the last lease was held.
+    pub last_held: Option<Duration>,
 }
 
-/// How a rate's next moment moves on.
+/// The change of the theoretical arrival time when a webhook is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateStep {
-    /// By an interval, from where it is: no earlier than `from`.
+    /// It moves on by an interval. It is no earlier than `from`.
     Advance {
-        /// Two seconds ago, so that as much as was not used can go at once.
+        /// The start of the burst allowance: unused rate since then can be used at once.
         from: Nanos,
         /// The interval.
         by: Duration,
     },
-    /// It was before `from`, what was not used is more than can be saved: it begins there.
+    /// It was before `from`: more is unused than can be saved up, so it restarts there.
     Restart {
-        /// The same.
+        /// The start of the burst allowance.
         from: Nanos,
-        /// The same.
+        /// The interval.
         by: Duration,
     },
 }
 
-/// The grant in that a limiter leaves open.
+/// An admission that the limiter can give: the change of its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// How the rate's next moment moves on, if there is a rate.
+    /// The change of the theoretical arrival time, if the rate is limited.
     pub rate_step: Option<RateStep>,
-    /// Which slot is taken, if they are counted.
-    pub slot: Option<Lease>,
+    /// The lease, if concurrency is limited.
+    pub lease: Option<Lease>,
 }
 
 impl AdmissionRequest {
-    /// The grant in to try when nothing is known of the limiter: who has waited finds it busy.
+    /// The grant to try first, before the limiter is read. A delivery with a reservation expects a
+    /// busy limiter, any other an idle one.
     pub fn optimistic_grant(&self) -> Grant {
         let rate_step = |from, by| {
             if self.has_waited {
@@ -324,16 +336,21 @@ impl AdmissionRequest {
         };
         Grant {
             rate_step: self.rate_step().map(|(from, by)| rate_step(from, by)),
-            slot: self.of.limits.in_flight.map(|_| self.lease(self.first_slot)),
+            lease: self
+                .of
+                .limits
+                .in_flight
+                .map(|_| self.lease(self.first_slot)),
         }
     }
 
-    /// A limiter that has ended by then has nobody on the grant.
-    pub fn past(&self) -> Nanos {
+    /// If the next free reservation is no later than this, no delivery with a reservation is
+    /// still to come.
+    pub fn backlog_drained_at(&self) -> Nanos {
         Nanos(self.now.0.saturating_sub(as_nanos(ARRIVAL_GRACE)))
     }
 
-    /// From where the rate counts, and its interval.
+    /// The start of the burst allowance, and the interval of the rate.
     fn rate_step(&self) -> Option<(Nanos, Duration)> {
         let by = self.of.limits.rate_interval()?;
         let burst_start = Nanos(self.now.0.saturating_sub(as_nanos(BURST_ALLOWANCE)));
@@ -349,18 +366,19 @@ impl AdmissionRequest {
 }
 
 impl EndpointLimiter {
-    /// Its end, if it has turns of this version. Who holds one of another comes back all the
-    /// same, and nobody waits for that.
-    fn end_for(&self, of: LimitsInForce) -> Option<Nanos> {
-        self.end.filter(|_| self.of == Some(of.version))
+    /// The next free reservation, if there is a backlog of this version. Deliveries with
+    /// reservations of another version come back all the same, and nobody waits for them.
+    fn backlog_end(&self, of: LimitsInForce) -> Option<Nanos> {
+        self.next_reservation_at
+            .filter(|_| self.version == Some(of.version))
     }
 
-    /// The grant in for a request, if there is one.
+    /// Decides about a request. `None` if it is refused.
     pub fn grant(&self, request: &AdmissionRequest) -> Option<Grant> {
         let now = request.now;
         let others_wait = self
-            .end_for(request.of)
-            .is_some_and(|end| end > request.past());
+            .backlog_end(request.of)
+            .is_some_and(|end| end > request.backlog_drained_at());
         if others_wait && !request.has_waited {
             return None;
         }
@@ -370,57 +388,60 @@ impl EndpointLimiter {
             (Some((from, by)), Some(next)) if next >= from => Some(RateStep::Advance { from, by }),
             (Some((from, by)), _) => Some(RateStep::Restart { from, by }),
         };
-        let slot = match request.of.limits.in_flight {
+        let lease = match request.of.limits.in_flight {
             None => None,
             Some(most) => Some(request.lease(self.free_slot(most.0, request)?)),
         };
-        Some(Grant { rate_step, slot })
+        Some(Grant { rate_step, lease })
     }
 
     fn free_slot(&self, slots: u16, request: &AdmissionRequest) -> Option<u16> {
-        let mut numbers = (0..slots).map(|n| (request.first_slot + n) % slots);
-        numbers.find(|number| {
-            let until = self.slots.get(number);
-            until.is_none_or(|until| *until <= request.now)
+        let mut slots = (0..slots).map(|n| (request.first_slot + n) % slots);
+        slots.find(|slot| {
+            let expires_at = self.leases.get(slot);
+            expires_at.is_none_or(|expires_at| *expires_at <= request.now)
         })
     }
 
-    /// The slot that this very request has: it was let in, and its answer was lost.
+    /// The lease that this very request has already: it was admitted, and the answer was lost.
     pub fn lease_of(&self, request: &AdmissionRequest) -> Option<Lease> {
-        let mut slots = self.slots.iter();
-        let (number, _) = slots.find(|(_, expiry)| **expiry == request.expires_at)?;
-        Some(request.lease(*number))
+        let mut leases = self.leases.iter();
+        let (slot, _) = leases.find(|(_, expires_at)| **expires_at == request.expires_at)?;
+        Some(request.lease(*slot))
     }
 
-    /// Whether a slot is still taken by whoever was given it.
-    pub fn has(&self, lease: Lease) -> bool {
-        self.slots.get(&lease.slot) == Some(&slot.expires_at)
+    /// Whether this lease still stands.
+    pub fn holds(&self, lease: Lease) -> bool {
+        self.leases.get(&lease.slot) == Some(&lease.expires_at)
     }
 
-    /// Lets one in, by a grant that there is.
-    pub fn enter(&mut self, grant: Grant) {
+    /// Admits one delivery.
+    pub fn apply(&mut self, grant: Grant) {
         match grant.rate_step {
             None => {}
-            Some(RateStep::Advance { by, .. }) => self.theoretical_arrival_time = self.theoretical_arrival_time.map(|next| next + by),
+            Some(RateStep::Advance { by, .. }) => {
+                let next = self.theoretical_arrival_time;
+                self.theoretical_arrival_time = next.map(|next| next + by);
+            }
             Some(RateStep::Restart { from, by }) => self.theoretical_arrival_time = Some(from + by),
         }
-        if let Some(slot) = grant.slot {
-            self.slots.insert(lease.slot, slot.expires_at);
+        if let Some(lease) = grant.lease {
+            self.leases.insert(lease.slot, lease.expires_at);
         }
     }
 
-    /// Gives a turn, behind those that were given.
+    /// Gives the next free reservation.
     pub fn reserve(&mut self, request: &ReservationRequest) -> Nanos {
-        let end = self.end_for(request.of);
-        let turn = end.map_or(request.earliest, |end| end.max(request.earliest));
-        self.of = Some(request.of.version);
-        self.end = Some(turn + request.interval);
-        turn
+        let end = self.backlog_end(request.of);
+        let reserved = end.map_or(request.earliest, |end| end.max(request.earliest));
+        self.version = Some(request.of.version);
+        self.next_reservation_at = Some(reserved + request.interval);
+        reserved
     }
 
-    /// How long one that comes now would wait for its turn.
+    /// How long a delivery that comes now would wait for its reservation.
     pub fn wait(&self, of: LimitsInForce, now: Timestamp) -> Duration {
-        self.end_for(of)
+        self.backlog_end(of)
             .map_or(Duration::ZERO, |end| Timestamp::from(end).since(now))
     }
 }
@@ -441,7 +462,7 @@ mod tests {
     }
 
     fn asks(of: LimitsInForce, random: u32, has_waited: bool, now: Timestamp) -> AdmissionRequest {
-        of.entry(random, has_waited, now, now + SECOND)
+        of.admission(random, has_waited, now, now + SECOND)
     }
 
     #[test]
@@ -461,12 +482,16 @@ mod tests {
         let one = limits(Some(1), None);
         let two = LimitsInForce { version: 2, ..one };
         let mut limiter = EndpointLimiter::default();
-        let turn = limiter.reserve(&one.turn(&limiter.clone(), NOW));
+        let turn = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
         assert_eq!(turn, Nanos::from(NOW + SECOND));
-        assert_eq!(limiter.grant(&asks(one, 1, false, NOW)), None, "others wait");
+        assert_eq!(
+            limiter.grant(&asks(one, 1, false, NOW)),
+            None,
+            "others wait"
+        );
         assert!(limiter.grant(&asks(one, 1, true, NOW)).is_some());
         assert!(limiter.grant(&asks(two, 1, false, NOW)).is_some());
-        let behind = limiter.reserve(&one.turn(&limiter.clone(), NOW));
+        let behind = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
         assert_eq!(behind, Nanos::from(NOW + SECOND + SECOND * 4 / 5));
         let end = SECOND + 2 * (SECOND * 4 / 5);
         assert_eq!(
@@ -478,7 +503,11 @@ mod tests {
             None,
             "on the grant"
         );
-        assert!(limiter.grant(&asks(one, 1, false, NOW + end + SECOND)).is_some());
+        assert!(
+            limiter
+                .grant(&asks(one, 1, false, NOW + end + SECOND))
+                .is_some()
+        );
     }
 
     #[test]
@@ -510,11 +539,11 @@ mod tests {
         ] {
             let taken = (0..).zip(taken).filter_map(|(n, until)| Some((n, until?)));
             let limiter = EndpointLimiter {
-                slots: taken.collect(),
+                leases: taken.collect(),
                 ..EndpointLimiter::default()
             };
             let grant = limiter.grant(&request);
-            let slot = grant.map(|grant| grant.slot.unwrap().number);
+            let slot = grant.map(|grant| grant.lease.unwrap().slot);
             assert_eq!(slot, free, "{limiter:?}");
         }
     }
@@ -561,17 +590,18 @@ mod tests {
             }
             let mut heap: std::collections::BinaryHeap<_> =
                 coming.into_iter().map(std::cmp::Reverse).collect();
-            let (mut limiter, mut left) = (EndpointLimiter::default(), Vec::<(Timestamp, Lease)>::new());
+            let (mut limiter, mut left) =
+                (EndpointLimiter::default(), Vec::<(Timestamp, Lease)>::new());
             let mut fate = Fate {
                 waits: Vec::new(),
                 asked: 0,
                 received: 0,
             };
             while let Some(std::cmp::Reverse((now, came, reserved))) = heap.pop() {
-                left.retain(|(end, slot)| {
+                left.retain(|(end, lease)| {
                     if *end <= now {
-                        limiter.slots.remove(&lease.slot);
-                        limiter.held = Some(self.held);
+                        limiter.leases.remove(&lease.slot);
+                        limiter.last_held = Some(self.held);
                     }
                     *end > now
                 });
@@ -590,13 +620,17 @@ mod tests {
                     fate.asked += 1;
                     let number = u32::try_from(fate.asked).unwrap();
                     let until = now + Duration::from_secs(30);
-                    if let Some(grant) = limiter.grant(&of.entry(number, reserved.is_some(), now, until)) {
-                        limiter.enter(grant);
-                        left.extend(grant.slot.map(|slot| (now + self.held, slot)));
+                    if let Some(grant) =
+                        limiter.grant(&of.admission(number, reserved.is_some(), now, until))
+                    {
+                        limiter.apply(grant);
+                        left.extend(grant.lease.map(|slot| (now + self.held, slot)));
                         fate.waits.push(now.since(came));
                         continue;
                     }
-                    let not_before = limiter.reserve(&of.reservation(&limiter.clone(), now)).into();
+                    let not_before = limiter
+                        .reserve(&of.reservation(&limiter.clone(), now))
+                        .into();
                     let version = of.version;
                     reservation = Some(Reservation {
                         not_before,
@@ -713,7 +747,7 @@ mod tests {
             for (gap, has_waited) in arrivals {
                 now = now + Duration::from_millis(gap);
                 if let Some(grant) = limiter.grant(&asks(limits, 1, has_waited, now)) {
-                    limiter.enter(grant);
+                    limiter.apply(grant);
                     went.push(now);
                 }
             }
@@ -737,8 +771,8 @@ mod tests {
             for (random, gap, has_waited) in deliveries {
                 now = now + Duration::from_millis(gap);
                 if let Some(grant) = limiter.grant(&asks(limits, random, has_waited, now)) {
-                    limiter.enter(grant);
-                    prop_assert!(limiter.has(grant.slot.unwrap()));
+                    limiter.apply(grant);
+                    prop_assert!(limiter.holds(grant.lease.unwrap()));
                     ends.push(now + SECOND);
                 }
                 let under_way = ends.iter().filter(|end| **end > now).count();

@@ -14,7 +14,7 @@ use crate::event_type::EventType;
 use crate::health::HealthChange;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::outbound::AttemptOutcome;
-use crate::ports::{PublishError, OperationalEventPublisher, MAX_PUBLISHED};
+use crate::ports::{MAX_PUBLISHED, OperationalEventPublisher, PublishError};
 
 /// The `source` of every operational event. No producer's may be the same.
 pub const SOURCE: &str = "webhooks";
@@ -148,7 +148,10 @@ impl OperationalEvent {
 
     /// What is to be told of the subscription, after an attempt.
     pub fn of_changes(delivery: &DeliveryId, report: &Report) -> Vec<Self> {
-        let Report::Attempted { changes, summary, .. } = report else {
+        let Report::Attempted {
+            changes, summary, ..
+        } = report
+        else {
             return Vec::new();
         };
         let event = |change: &HealthChange| {

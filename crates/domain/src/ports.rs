@@ -18,7 +18,7 @@ use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
 use crate::due::{Due, Shard};
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
-use crate::limits::{LimiterDecision, AdmissionRequest, Lease, ReservationRequest};
+use crate::limits::{AdmissionRequest, Lease, LimiterDecision, ReservationRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
 use crate::subscription::{BrokenSubscription, Subscription};
@@ -74,7 +74,7 @@ pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 #[error("bus did not take the event")]
 pub struct PublishError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// What came of a write that must not overwrite.
+/// The result of a write that must not overwrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertOutcome {
     /// It was written.
@@ -83,37 +83,40 @@ pub enum InsertOutcome {
     AlreadyThere,
 }
 
-/// What came of a write that holds only for the version that was read.
+/// The result of a write that is conditional on the version that was read (optimistic
+/// concurrency).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// It was written.
     Written,
-    /// Somebody else has written since; nothing was written.
+    /// Another write came first; nothing was written.
     Conflict,
 }
 
-/// Keeps the line in front of an endpoint that takes only so much. Shared by all who deliver.
-/// What it means is [`EndpointLimiter`]'s to say; each call is one change of it that others see whole.
+/// Keeps the limiters of endpoints, which all execution environments share.
+///
+/// [`EndpointLimiter`] has the rules. Each call here is one atomic change of a limiter.
 ///
 /// [`EndpointLimiter`]: crate::limits::EndpointLimiter
 pub trait LimiterStore {
-    /// Lets a delivery in, if there is a grant. Who asks the same again, because the answer was
-    /// lost, is not refused for the slot that it has itself.
-    fn enter(
+    /// Admits a delivery if the limits allow it. Retrying a request whose response was lost is
+    /// idempotent.
+    fn admit(
         &self,
         id: &SubscriptionId,
         request: &AdmissionRequest,
     ) -> impl Future<Output = Result<LimiterDecision, StoreError>> + Send;
 
-    /// Takes the next turn. One that is taken and not used is lost.
+    /// Reserves the next free time. A reservation that is not used is lost.
     fn reserve(
         &self,
         id: &SubscriptionId,
         request: &ReservationRequest,
     ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
 
-    /// Leaves a slot that was held for so long. One that somebody else has by now stays theirs.
-    fn leave(
+    /// Releases a lease that was held for this long. Does nothing if another delivery has the
+    /// slot by now.
+    fn release(
         &self,
         id: &SubscriptionId,
         lease: Lease,
@@ -203,7 +206,7 @@ pub trait DeliveryStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Records what is owed, for those who do it without the workflow.
+/// Records a delivery without the workflow, as a test or a replay does.
 pub trait CallStore {
     /// Writes a new message and then its delivery, stored at the delivery's `created_at`.
     /// What is there already stays: doing it again is no conflict.
@@ -214,9 +217,9 @@ pub trait CallStore {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Has an attempt made at once, by whoever makes those of the queue.
+/// Makes an attempt at once, in the function that also serves the queue.
 pub trait DeliverNow {
-    /// Returns when it was made, or when it could not be. The table says which.
+    /// Returns after the attempt, or when it could not be made. The table shows which.
     fn deliver_now(&self, task: &DeliveryTask) -> impl Future<Output = ()> + Send;
 }
 
@@ -251,12 +254,12 @@ pub trait DueIndex {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Takes tasks that there may be work. The table decides whether there is.
+/// Takes delivery tasks. A task says only that there may be work; the table decides.
 ///
-/// The queue hands them back by turns to the customers whose they are, so that a busy one
-/// delays its own deliveries and not those of others.
+/// The queue is fair among customers: a busy customer delays its own deliveries and not those of
+/// others.
 pub trait DeliveryQueue {
-    /// Hands the task of a customer's delivery back after the delay, at most 900 s.
+    /// Returns the task of a customer's delivery after the delay, at most 900 s.
     fn send(
         &self,
         customer: &CustomerId,
@@ -264,7 +267,7 @@ pub trait DeliveryQueue {
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`] tasks in one call, on the fast queue. Gives
+    /// The same for up to [`MAX_QUEUE_BATCH`] tasks in one call, on the fast queue. Returns
     /// those that the queue refused while it took the others.
     fn send_batch(
         &self,
@@ -286,9 +289,9 @@ pub struct Outgoing<'a> {
 /// A task of a batch that the queue did not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place in the batch, from 0.
+    /// Its index in the batch, from 0.
     pub index: usize,
-    /// Why, in a word of the queue's.
+    /// The queue's error code.
     pub code: String,
 }
 
@@ -324,9 +327,9 @@ pub trait KeyService {
     ) -> impl Future<Output = Result<DataKey, KeyServiceError>> + Send;
 }
 
-/// Tells operational events to whoever listens.
+/// Publishes operational events.
 pub trait OperationalEventPublisher {
-    /// Tells at most [`MAX_PUBLISHED`] events. Telling one twice does no harm.
+    /// Publishes at most [`MAX_PUBLISHED`] events. Publishing one twice is harmless.
     fn publish(
         &self,
         events: &[OperationalEvent],

@@ -12,7 +12,9 @@ fn the_world_keeps_the_promises_of_the_ports() {
         .now_or_never()
         .unwrap();
     contract::health(&backend, "acme").now_or_never().unwrap();
-    contract::creations(&backend, "acme").now_or_never().unwrap();
+    contract::creations(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::deliveries(&backend, "acme", put)
@@ -34,7 +36,9 @@ fn the_world_keeps_the_promises_of_the_ports() {
     contract::reads_at_once(&backend, "at-once", put)
         .now_or_never()
         .unwrap();
-    contract::recoveries(&backend, "acme").now_or_never().unwrap();
+    contract::recoveries(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::recovery_sources(&backend, "acme", put)
         .now_or_never()

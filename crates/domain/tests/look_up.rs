@@ -52,7 +52,10 @@ fn wants(subscription: Subscription, pattern: &str) -> Subscription {
 #[test]
 fn only_what_wants_the_event_is_found() {
     let backend = InMemoryBackend::default();
-    insert(&backend, &wants(samples::subscription("acme", 1), "order.*"));
+    insert(
+        &backend,
+        &wants(samples::subscription("acme", 1), "order.*"),
+    );
     insert(
         &backend,
         &wants(samples::subscription("acme", 2), "invoice.*"),

@@ -23,7 +23,11 @@ use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionSt
 use webhooks_domain::vault::Vault;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
-type TestManage = Manage<InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>;
+type TestManage = Manage<
+    InMemoryBackend,
+    Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    InMemoryBackend,
+>;
 
 fn manage(backend: &InMemoryBackend) -> TestManage {
     Manage {

@@ -15,7 +15,7 @@ use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_head
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Fault, SignedRequest, InMemoryBackend, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, SignedRequest, samples};
 
 const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const V1A: &str =
@@ -24,7 +24,11 @@ const V1A: &str =
 /// One subscription and whoever manages it.
 struct Stage {
     backend: InMemoryBackend,
-    manage: Manage<InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>,
+    manage: Manage<
+        InMemoryBackend,
+        Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+        InMemoryBackend,
+    >,
     created: Subscription,
 }
 
@@ -127,7 +131,9 @@ fn a_secret_that_signs_is_not_imported_again() {
     stage.rotate("{}").unwrap();
     let import = format!(r#"{{"secret":"{V1}"}}"#);
     assert_eq!(field(stage.rotate(&import)), "secret");
-    stage.backend.set_now(samples::NOW + Duration::from_hours(24));
+    stage
+        .backend
+        .set_now(samples::NOW + Duration::from_hours(24));
     stage.rotate(&import).unwrap();
     assert_eq!(stage.opened()[0], V1, "what has expired may come back");
 }

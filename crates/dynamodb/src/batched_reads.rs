@@ -13,8 +13,8 @@ use webhooks_domain::ports::StoreError;
 use webhooks_domain::subscription::Subscription;
 
 use crate::DynamoStore;
-use crate::deliveries::message_is_missing;
 use crate::batch_loader::{Answers, BatchLoader};
+use crate::deliveries::message_is_missing;
 use crate::item::{DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY};
 use crate::lenient::whole;
 use crate::store::{

@@ -10,8 +10,8 @@ use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, UNDELIVERED_TO, SORT_KEY, delivery_item,
-    message_item, message_partition,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, SORT_KEY, UNDELIVERED_TO,
+    delivery_item, message_item, message_partition,
 };
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,

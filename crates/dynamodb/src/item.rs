@@ -104,11 +104,11 @@ impl Key {
         }
     }
 
-    /// The line in front of a subscription's endpoint.
-    pub(crate) fn line(id: &SubscriptionId) -> Self {
+    /// The limiter of a subscription's endpoint.
+    pub(crate) fn limiter(id: &SubscriptionId) -> Self {
         Self {
             pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
-            sk: "LINE".to_owned(),
+            sk: "LIMITER".to_owned(),
         }
     }
 
@@ -185,7 +185,8 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
         earlier_attempts: delivery.earlier_attempts,
-        undelivered_to: (delivery.status == DeliveryStatus::Held).then_some(delivery.id.subscription),
+        undelivered_to: (delivery.status == DeliveryStatus::Held)
+            .then_some(delivery.id.subscription),
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),

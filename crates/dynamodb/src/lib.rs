@@ -8,7 +8,7 @@
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
-//! | line | `SUBSCRIPTION#{subscription id}` | `LINE` |
+//! | endpoint limiter | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
@@ -26,11 +26,11 @@
 
 pub mod item;
 
+mod batch_loader;
+mod batched_reads;
 mod data_keys;
 mod deliveries;
 mod due_index;
-mod batch_loader;
-mod batched_reads;
 mod idempotency;
 mod lenient;
 mod limiter;

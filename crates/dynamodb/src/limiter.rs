@@ -1,16 +1,16 @@
-//! The limiter in front of an endpoint with limits: one item, which every delivery to it writes.
+//! The limiter of an endpoint with limits: one item, which every delivery to it writes.
 //!
 //! | attribute | of [`EndpointLimiter`] | |
 //! |---|---|---|
-//! | `lineOf` | `of` | |
-//! | `lineEnd` | `end` | ns since 1970 |
-//! | `nextAt` | `theoretical_arrival_time` | ns since 1970 |
-//! | `slot0`, `slot1`, … | `slots` | ns since 1970 |
-//! | `heldMs` | `held` | ms |
+//! | `limitsVersion` | `version` | |
+//! | `nextReservationAt` | `next_reservation_at` | ns since 1970 |
+//! | `theoreticalArrivalAt` | `theoretical_arrival_time` | ns since 1970 |
+//! | `slot0`, `slot1`, … | `leases`: when each expires | ns since 1970 |
+//! | `lastHeldMs` | `last_held` | ms |
 //!
-//! DynamoDB has no maximum of two numbers, so each write is made for the limiter as it is thought
-//! to be, under the condition that it is so. A write that is refused gives the limiter as it is,
-//! and the next one is made for that.
+//! DynamoDB expressions have no maximum of two numbers. So each write assumes a state of the
+//! limiter and is conditional on it. A refused write returns the actual state, and the next one
+//! assumes that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::limits::{
-    LimiterDecision, AdmissionRequest, EndpointLimiter, Nanos, RateStep, Lease, ReservationRequest, Grant, as_nanos,
+    AdmissionRequest, EndpointLimiter, Grant, Lease, LimiterDecision, Nanos, RateStep,
+    ReservationRequest, as_nanos,
 };
 use webhooks_domain::ports::{LimiterStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
@@ -30,17 +31,17 @@ use crate::DynamoStore;
 use crate::item::Key;
 use crate::store::{AttributeMap, number, to_attributes, unavailable, write_outcome};
 
-const RESERVE: &str = "take a turn";
-const ENTER: &str = "enter a limiter";
+const RESERVE: &str = "reserve a time";
+const ADMIT: &str = "admit a delivery";
 const SLOT_PREFIX: &str = "slot";
-/// How often a write is tried that others get in the grant of.
+/// How often a write is tried that conflicts with others.
 const MAX_TRIES: u32 = 5;
-/// For how long a limiter is kept that nobody writes: longer than a task waits in any queue. All
-/// its times have passed by then, so one that has expired is as good as none.
+/// How long a limiter is kept after its last write: longer than a task stays in any queue. All
+/// its times have passed by then, so an expired limiter equals a new one.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LimiterStore for DynamoStore {
-    async fn enter(
+    async fn admit(
         &self,
         id: &SubscriptionId,
         request: &AdmissionRequest,
@@ -49,18 +50,18 @@ impl LimiterStore for DynamoStore {
         let mut limiter = EndpointLimiter::default();
         for _ in 0..MAX_TRIES {
             limiter = match self.try_grant(id, request, grant).await? {
-                None => return Ok(LimiterDecision::Admitted(grant.slot)),
+                None => return Ok(LimiterDecision::Admitted(grant.lease)),
                 Some(limiter) => limiter,
             };
-            if let Some(slot) = limiter.lease_of(request) {
-                return Ok(LimiterDecision::Admitted(Some(slot)));
+            if let Some(lease) = limiter.lease_of(request) {
+                return Ok(LimiterDecision::Admitted(Some(lease)));
             }
             match limiter.grant(request) {
                 Some(next) => grant = next,
                 None => break,
             }
         }
-        // Or others were quicker each time: then it is as good as full.
+        // After conflicts at each try the limiter is so busy that it counts as full.
         Ok(LimiterDecision::Refused(limiter))
     }
 
@@ -71,23 +72,23 @@ impl LimiterStore for DynamoStore {
     ) -> Result<Timestamp, StoreError> {
         let mut joins = request.joins;
         for _ in 0..MAX_TRIES {
-            let turn = if joins {
+            let reserved = if joins {
                 self.join_backlog(id, request).await?
             } else {
                 self.begin_backlog(id, request).await?
             };
-            match turn {
-                Some(turn) => return Ok(turn.into()),
+            match reserved {
+                Some(reserved) => return Ok(reserved.into()),
                 None => joins = !joins,
             }
         }
         Err(unavailable(
             RESERVE,
-            std::io::Error::other("others were quicker each time"),
+            std::io::Error::other("every write conflicted with another"),
         ))
     }
 
-    async fn leave(
+    async fn release(
         &self,
         id: &SubscriptionId,
         lease: Lease,
@@ -96,17 +97,17 @@ impl LimiterStore for DynamoStore {
         let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
         let update = self
             .update_limiter(id)
-            .update_expression("SET heldMs = :held REMOVE #slot")
+            .update_expression("SET lastHeldMs = :held REMOVE #slot")
             .condition_expression("#slot = :expiry")
             .expression_attribute_names("#slot", slot_name(lease.slot))
             .expression_attribute_values(":held", number(held))
-            .expression_attribute_values(":expiry", number(slot.expires_at.0));
-        write_outcome(update.send().await, "leave a slot").map(drop)
+            .expression_attribute_values(":expiry", number(lease.expires_at.0));
+        write_outcome(update.send().await, "release a lease").map(drop)
     }
 }
 
 impl DynamoStore {
-    /// Lets one in by this grant. `None` when it is in; else the limiter as it is.
+    /// Tries to admit a delivery by this grant. `None` if it is admitted, else the actual limiter.
     async fn try_grant(
         &self,
         id: &SubscriptionId,
@@ -120,34 +121,36 @@ impl DynamoStore {
         let mut set = vec!["expiresAt = :expires"];
         let mut conditions = Vec::new();
         if !request.has_waited {
-            conditions.push("(attribute_not_exists(lineEnd) OR lineEnd <= :past OR lineOf <> :of)");
+            conditions.push("(attribute_not_exists(nextReservationAt) OR nextReservationAt <= :past OR limitsVersion <> :of)");
             update = update
-                .expression_attribute_values(":past", number(request.past().0))
+                .expression_attribute_values(":past", number(request.backlog_drained_at().0))
                 .expression_attribute_values(":of", number(request.of.version));
         }
         match grant.rate_step {
             None => {}
             Some(RateStep::Advance { from, by }) => {
-                set.push("nextAt = nextAt + :by");
-                conditions.push("nextAt BETWEEN :from AND :now");
+                set.push("theoreticalArrivalAt = theoreticalArrivalAt + :by");
+                conditions.push("theoreticalArrivalAt BETWEEN :from AND :now");
                 update = update
                     .expression_attribute_values(":by", number(as_nanos(by)))
                     .expression_attribute_values(":from", number(from.0));
             }
             Some(RateStep::Restart { from, by }) => {
-                set.push("nextAt = :next");
-                conditions.push("(attribute_not_exists(nextAt) OR nextAt < :from)");
+                set.push("theoreticalArrivalAt = :next");
+                conditions.push(
+                    "(attribute_not_exists(theoreticalArrivalAt) OR theoreticalArrivalAt < :from)",
+                );
                 update = update
                     .expression_attribute_values(":next", number((from + by).0))
                     .expression_attribute_values(":from", number(from.0));
             }
         }
-        if let Some(slot) = grant.slot {
+        if let Some(lease) = grant.lease {
             set.push("#slot = :expiry");
             conditions.push("(attribute_not_exists(#slot) OR #slot <= :now)");
             update = update
                 .expression_attribute_names("#slot", slot_name(lease.slot))
-                .expression_attribute_values(":expiry", number(slot.expires_at.0));
+                .expression_attribute_values(":expiry", number(lease.expires_at.0));
         }
         let condition = conditions.join(" AND ");
         // DynamoDB refuses a value that no expression uses.
@@ -161,11 +164,11 @@ impl DynamoStore {
             .await;
         match result {
             Ok(_) => Ok(None),
-            Err(error) => refused(error, ENTER).map(|item| Some(limiter(&item))),
+            Err(error) => refused(error, ADMIT).map(|item| Some(limiter(&item))),
         }
     }
 
-    /// Takes the turn at the end of a limiter, if there is one for these limits. `None` if not.
+    /// Reserves the next time of the backlog. `None` if there is no backlog under these limits.
     async fn join_backlog(
         &self,
         id: &SubscriptionId,
@@ -173,8 +176,10 @@ impl DynamoStore {
     ) -> Result<Option<Nanos>, StoreError> {
         let result = self
             .update_limiter(id)
-            .update_expression("SET lineEnd = lineEnd + :interval, expiresAt = :expires")
-            .condition_expression("lineEnd >= :earliest AND lineOf = :of")
+            .update_expression(
+                "SET nextReservationAt = nextReservationAt + :interval, expiresAt = :expires",
+            )
+            .condition_expression("nextReservationAt >= :earliest AND limitsVersion = :of")
             .expression_attribute_values(":interval", number(as_nanos(request.interval)))
             .expression_attribute_values(":earliest", number(request.earliest.0))
             .expression_attribute_values(":of", number(request.of.version))
@@ -183,13 +188,15 @@ impl DynamoStore {
             .send()
             .await;
         match result {
-            Ok(output) => Ok(output.attributes.as_ref().and_then(|old| limiter(old).end)),
+            Ok(output) => Ok(output
+                .attributes
+                .as_ref()
+                .and_then(|old| limiter(old).next_reservation_at)),
             Err(error) => refused(error, RESERVE).map(|_| None),
         }
     }
 
-    /// Begins a limiter with the earliest turn, if there is none for these limits by then. `None`
-    /// if there is.
+    /// Starts a backlog with the earliest time. `None` if there is one under these limits.
     async fn begin_backlog(
         &self,
         id: &SubscriptionId,
@@ -198,9 +205,9 @@ impl DynamoStore {
         let end = request.earliest + request.interval;
         let result = self
             .update_limiter(id)
-            .update_expression("SET lineEnd = :end, lineOf = :of, expiresAt = :expires")
+            .update_expression("SET nextReservationAt = :end, limitsVersion = :of, expiresAt = :expires")
             .condition_expression(
-                "attribute_not_exists(lineEnd) OR lineEnd < :earliest OR lineOf <> :of",
+                "attribute_not_exists(nextReservationAt) OR nextReservationAt < :earliest OR limitsVersion <> :of",
             )
             .expression_attribute_values(":end", number(end.0))
             .expression_attribute_values(":earliest", number(request.earliest.0))
@@ -235,7 +242,7 @@ fn refused(
     }
 }
 
-/// A limiter from its item, or from a part of it.
+/// Reads a limiter from its item, or from a part of it.
 fn limiter(item: &AttributeMap) -> EndpointLimiter {
     let integer =
         |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
@@ -244,13 +251,13 @@ fn limiter(item: &AttributeMap) -> EndpointLimiter {
         let slot = attribute.strip_prefix(SLOT_PREFIX)?.parse::<u16>().ok()?;
         Some((slot, nanos(attribute)?))
     };
-    let held = integer("heldMs").and_then(|held| u64::try_from(held).ok());
+    let held = integer("lastHeldMs").and_then(|held| u64::try_from(held).ok());
     EndpointLimiter {
-        of: integer("lineOf").and_then(|of| u64::try_from(of).ok()),
-        end: nanos("lineEnd"),
-        theoretical_arrival_time: nanos("nextAt"),
-        slots: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
-        held: held.map(Duration::from_millis),
+        version: integer("limitsVersion").and_then(|of| u64::try_from(of).ok()),
+        next_reservation_at: nanos("nextReservationAt"),
+        theoretical_arrival_time: nanos("theoreticalArrivalAt"),
+        leases: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
+        last_held: held.map(Duration::from_millis),
     }
 }
 
@@ -258,7 +265,7 @@ fn slot_name(number: u16) -> String {
     format!("{SLOT_PREFIX}{number}")
 }
 
-/// When a limiter that is written now is forgotten, in seconds since 1970.
+/// When a limiter that is written now expires, in seconds since 1970.
 fn expires(now: Nanos) -> AttributeValue {
     number((Timestamp::from(now) + KEPT).as_secs())
 }

@@ -203,8 +203,14 @@ impl DeliveryDirectory for DynamoStore {
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
         let partition = format!("{DELIVERY_PREFIX}{subscription}");
         let key = |place: &Place| delivery_key(place.message, subscription);
-        self.index_page::<UndeliveredEntry, _>(&DELIVERIES, partition, key, window, "list deliveries")
-            .await
+        self.index_page::<UndeliveredEntry, _>(
+            &DELIVERIES,
+            partition,
+            key,
+            window,
+            "list deliveries",
+        )
+        .await
     }
 
     async fn undelivered_of(

@@ -12,7 +12,8 @@ use webhooks_domain::ports::{
     StoredMessage, WriteOutcome,
 };
 use webhooks_domain::recovery::{
-    UndeliveredStatus, UndeliveredStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+    Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,
+    UndeliveredStatuses,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -94,7 +95,10 @@ impl TryFrom<RecoveryItem> for Recovery {
     type Error = String;
 
     fn try_from(item: RecoveryItem) -> Result<Self, String> {
-        let kind = match (item.kind.as_str(), UndeliveredStatuses::from_list(&item.statuses)) {
+        let kind = match (
+            item.kind.as_str(),
+            UndeliveredStatuses::from_list(&item.statuses),
+        ) {
             ("recover", Some(statuses)) => RecoveryKind::Recover(statuses),
             ("replay", None) => RecoveryKind::Replay,
             (kind, _) => return Err(format!("kind `{kind}`, statuses {:?}", item.statuses)),

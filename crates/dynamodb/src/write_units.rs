@@ -12,7 +12,7 @@ use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
 use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
 
-use crate::item::{UNDELIVERED_TO, SubscriptionItem, delivery_item, message_item};
+use crate::item::{SubscriptionItem, UNDELIVERED_TO, delivery_item, message_item};
 
 /// The entries that are written once: the message's in `messages`, the delivery's in
 /// `deliveries`. Nothing in them changes.

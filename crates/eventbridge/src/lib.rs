@@ -3,7 +3,7 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use webhooks_domain::operational::{OperationalEvent, SOURCE};
-use webhooks_domain::ports::{PublishError, OperationalEventPublisher};
+use webhooks_domain::ports::{OperationalEventPublisher, PublishError};
 
 /// The bus.
 #[derive(Debug, Clone)]

@@ -82,12 +82,12 @@ metrics! {
     Matched: Count,
     /// Deliveries that wait for their subscription to be active again.
     Held: Count,
-    /// Queue messages that were put off, because a circuit is open.
-    Parked: Count,
-    /// Queue messages that were put off until their turn, because a subscription has limits.
-    Throttled: Count,
-    /// Queue messages that were put off to the queue for slow endpoints.
-    SlowEndpoint: Count,
+    /// Tasks that were deferred because a circuit breaker is open.
+    DeferredByCircuitBreaker: Count,
+    /// Tasks that were deferred because the limits of a subscription are reached.
+    DeferredByLimit: Count,
+    /// Tasks that were moved to the slow queue.
+    MovedToSlowQueue: Count,
     /// Deliveries that an endpoint took.
     Delivered: Count,
     /// Deliveries that were given up.

@@ -1,11 +1,16 @@
 //! The form of a queue message:
 //! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
 //!
-//! `dueAt` is in milliseconds since 1970, and absent for the first attempt. `parked` is
-//! true when the message is on its way again because a circuit was open, `turnAt` (in
-//! milliseconds, too) is its reservation in the line of a subscription with limits, `turnOf` the
-//! version of the subscription that has given it, and `queue` is `slow` in the queue for slow endpoints. Else they are absent. Code that does not
-//! know them makes the attempt at once, and loses nothing.
+//! Times are in milliseconds since 1970. Optional fields are absent where they do not apply:
+//!
+//! | field | present |
+//! |---|---|
+//! | `dueAt` | from the second attempt on |
+//! | `circuitBreakerOpen`: `true` | after the task was deferred by an open circuit breaker |
+//! | `notBefore`, `limitsVersion` | after the task was deferred by a limit: its reservation, and the version of the subscription that it belongs to |
+//! | `queue`: `"slow"` | in the queue for slow endpoints |
+//!
+//! Code that does not know an optional field makes the attempt at once, and loses nothing.
 //!
 //! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
 //! messages of the version before are in flight. What each version wrote is in
@@ -48,11 +53,11 @@ struct V1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    parked: bool,
+    circuit_breaker_open: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    turn_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "is_zero")]
-    turn_of: u64,
+    limits_version: u64,
     #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
     queue: QueueKind,
 }
@@ -69,9 +74,9 @@ pub fn encode(task: &DeliveryTask) -> String {
         delivery_id: task.delivery,
         attempt: task.attempt,
         due_at: task.due_at,
-        parked: task.deferral == Some(Deferral::CircuitBreaker),
-        turn_at: task.reservation().map(|reserved| reserved.not_before),
-        turn_of: task.reservation().map_or(0, |reserved| reserved.version),
+        circuit_breaker_open: task.deferral == Some(Deferral::CircuitBreaker),
+        not_before: task.reservation().map(|reserved| reserved.not_before),
+        limits_version: task.reservation().map_or(0, |reserved| reserved.version),
         queue: task.queue,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
@@ -90,9 +95,9 @@ pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
         delivery_id,
         attempt,
         due_at,
-        parked,
-        turn_at,
-        turn_of,
+        circuit_breaker_open,
+        not_before,
+        limits_version,
         queue,
         ..
     } = serde_json::from_str(text)?;
@@ -100,14 +105,14 @@ pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
         delivery: delivery_id,
         attempt,
         due_at,
-        deferral: turn_at
+        deferral: not_before
             .map(|not_before| {
                 Deferral::Limiter(Reservation {
                     not_before,
-                    version: turn_of,
+                    version: limits_version,
                 })
             })
-            .or_else(|| parked.then_some(Deferral::CircuitBreaker)),
+            .or_else(|| circuit_breaker_open.then_some(Deferral::CircuitBreaker)),
         queue,
     })
 }
@@ -154,14 +159,14 @@ mod tests {
     fn tasks() -> [DeliveryTask; 5] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
         let due_at = Timestamp::from_millis(1_700_000_000_000);
-        let turn = Timestamp::from_millis(1_700_000_060_000);
+        let not_before = Timestamp::from_millis(1_700_000_060_000);
         let second = DeliveryTask::new(delivery, 2, Some(due_at));
         [
             DeliveryTask::first(delivery),
             second,
-            second.deferred(Deferral::CircuitBreaker),
-            second.deferred(Deferral::Limiter(Reservation {
-                not_before: turn,
+            second.deferred_by(Deferral::CircuitBreaker),
+            second.deferred_by(Deferral::Limiter(Reservation {
+                not_before,
                 version: 0,
             })),
             second.on(QueueKind::Slow),
@@ -188,18 +193,18 @@ mod tests {
     proptest! {
         #[test]
         fn decode_is_the_inverse_of_encode(
-            ids: (u128, u128), attempt: u32, due_at: Option<i64>, turn: Option<(i64, u64)>, parked: bool, slow: bool,
+            ids: (u128, u128), attempt: u32, due_at: Option<i64>, reservation: Option<(i64, u64)>, circuit_breaker_open: bool, slow: bool,
         ) {
             let delivery = format!("dlv_{:032x}_{:032x}", ids.0, ids.1).parse().unwrap();
             let time = Timestamp::from_millis;
-            let deferral = turn.map(|(at, version)| {
+            let deferral = reservation.map(|(at, version)| {
                 Deferral::Limiter(Reservation {
                     not_before: time(at),
                     version,
                 })
             });
             let task = DeliveryTask {
-                deferral: deferral.or_else(|| parked.then_some(Deferral::CircuitBreaker)),
+                deferral: deferral.or_else(|| circuit_breaker_open.then_some(Deferral::CircuitBreaker)),
                 queue: if slow { QueueKind::Slow } else { QueueKind::Fast },
                 ..DeliveryTask::new(delivery, attempt, due_at.map(time))
             };

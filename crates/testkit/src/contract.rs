@@ -14,12 +14,12 @@ use std::time::Duration;
 
 pub use at_once::reads_at_once;
 pub use expiry::{expired_deliveries, expired_recoveries};
-pub use line::lines;
+pub use limiter::limiters;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 pub use subscriptions::{creations, health, subscriptions};
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, DeliveryTask, Verdict};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask, FailureReason, Verdict};
 use webhooks_domain::due::{Due, NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;

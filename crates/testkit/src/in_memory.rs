@@ -9,11 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
+use webhooks_domain::delivery::{
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict,
+};
 use webhooks_domain::due::{Due, Shard};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{LimiterDecision, AdmissionRequest, EndpointLimiter, Lease, ReservationRequest};
+use webhooks_domain::limits::{
+    AdmissionRequest, EndpointLimiter, Lease, LimiterDecision, ReservationRequest,
+};
 use webhooks_domain::manage::{FieldError, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
@@ -54,7 +58,7 @@ struct State {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
-    lines: BTreeMap<SubscriptionId, EndpointLimiter>,
+    limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     refuses_batch: bool,
@@ -784,22 +788,22 @@ impl HealthStore for InMemoryBackend {
 }
 
 impl LimiterStore for InMemoryBackend {
-    async fn enter(
+    async fn admit(
         &self,
         id: &SubscriptionId,
         request: &AdmissionRequest,
     ) -> Result<LimiterDecision, StoreError> {
         self.store(|state| {
-            let line = state.lines.entry(*id).or_default();
-            if let Some(slot) = line.lease_of(request) {
-                return LimiterDecision::Admitted(Some(slot));
+            let limiter = state.limiters.entry(*id).or_default();
+            if let Some(lease) = limiter.lease_of(request) {
+                return LimiterDecision::Admitted(Some(lease));
             }
-            match line.grant(request) {
+            match limiter.grant(request) {
                 Some(grant) => {
-                    line.enter(grant);
-                    LimiterDecision::Admitted(grant.slot)
+                    limiter.apply(grant);
+                    LimiterDecision::Admitted(grant.lease)
                 }
-                None => LimiterDecision::Refused(line.clone()),
+                None => LimiterDecision::Refused(limiter.clone()),
             }
         })
     }
@@ -810,22 +814,22 @@ impl LimiterStore for InMemoryBackend {
         request: &ReservationRequest,
     ) -> Result<Timestamp, StoreError> {
         self.store(|state| {
-            let line = state.lines.entry(*id).or_default();
-            line.reserve(request).into()
+            let limiter = state.limiters.entry(*id).or_default();
+            limiter.reserve(request).into()
         })
     }
 
-    async fn leave(
+    async fn release(
         &self,
         id: &SubscriptionId,
         lease: Lease,
         held: Duration,
     ) -> Result<(), StoreError> {
         self.store(|state| {
-            let line = state.lines.entry(*id).or_default();
-            if line.has(slot) {
-                line.slots.remove(&lease.slot);
-                line.held = Some(held);
+            let limiter = state.limiters.entry(*id).or_default();
+            if limiter.holds(lease) {
+                limiter.leases.remove(&lease.slot);
+                limiter.last_held = Some(held);
             }
         })
     }

@@ -10,9 +10,9 @@ pub mod contract;
 pub mod samples;
 
 mod faults;
-mod signed_request;
 mod in_memory;
+mod signed_request;
 
 pub use faults::Fault;
+pub use in_memory::{InMemoryBackend, Queued};
 pub use signed_request::SignedRequest;
-pub use in_memory::{Queued, InMemoryBackend};

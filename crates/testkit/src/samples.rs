@@ -17,7 +17,8 @@ use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::Place;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::{
-    UndeliveredStatus, UndeliveredStatuses, Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus,
+    Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,
+    UndeliveredStatuses,
 };
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};

@@ -12,11 +12,11 @@ mod metrics;
 mod openapi;
 mod pages;
 mod problem;
+mod publish;
 mod recoveries;
 mod resend;
 mod send_test;
 mod subscriptions;
-mod publish;
 mod workflow;
 
 use std::sync::Arc;
@@ -46,9 +46,9 @@ use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
 use crate::problem::Problem;
+use crate::publish::Publisher;
 use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
-use crate::publish::Publisher;
 use crate::workflow::SfnWorkflow;
 
 /// What the function that delivers needs beside the request itself: see the template.

@@ -1,4 +1,4 @@
-//! Tells what somebody did to a subscription, after it is done.
+//! Publishes the changes of a subscription, after they are stored.
 
 use tracing::warn;
 use webhooks_domain::ids::CustomerId;
@@ -7,20 +7,20 @@ use webhooks_domain::subscription::Subscription;
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::with_sources;
 
-/// Tells operational events.
+/// Publishes operational events.
 pub(crate) struct Publisher {
     pub(crate) bus: EventBus,
     pub(crate) operator: Option<CustomerId>,
 }
 
 impl Publisher {
-    /// The subscription's deliveries are sent again.
+    /// The subscription was enabled.
     pub(crate) async fn enabled(&self, subscription: &Subscription) {
         self.publish(Kind::SubscriptionEnabled, subscription, About::Nothing {})
             .await;
     }
 
-    /// The subscription signs with another secret.
+    /// The subscription has a new secret.
     pub(crate) async fn secret_rotated(&self, subscription: &Subscription) {
         let current = subscription.secrets.current();
         let about = About::Secret {
@@ -31,7 +31,7 @@ impl Publisher {
             .await;
     }
 
-    /// A failure is logged and no more: what was done is done.
+    /// A failure is only logged: the change itself is stored.
     async fn publish(&self, kind: Kind, subscription: &Subscription, about: About) {
         let event = OperationalEvent {
             kind,
@@ -43,7 +43,7 @@ impl Publisher {
         if let Err(failure) = published.await {
             warn!(
                 error = with_sources(&failure),
-                "an operational event was not told"
+                "an operational event was not published"
             );
         }
     }

@@ -13,8 +13,8 @@ use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::manage::no_fields;
 use webhooks_domain::ports::{Clock, RecoveryKey};
 use webhooks_domain::recovery::{
-    Count, UndeliveredStatus, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest,
-    Requested,
+    Count, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest, Requested,
+    UndeliveredStatus,
 };
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;

@@ -1,10 +1,8 @@
-//! What is logged of a queue message: one line where something is to be known.
-//!
-//! A delivery that succeeds at once is in the table; it costs no log bytes.
+//! The log lines of a queue message. A delivery that succeeds at once writes none.
 
 use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
-use webhooks_domain::delivery::{DiscardReason, DeliveryTask, Verdict};
+use webhooks_domain::delivery::{DeliveryTask, DiscardReason, Verdict};
 use webhooks_domain::health::HealthChange;
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_lambda::{TraceHeader, with_sources};
@@ -55,7 +53,7 @@ pub(crate) fn report(task: &DeliveryTask, trace: Option<&TraceHeader<'_>>, repor
     }
 }
 
-/// Of an endpoint only what changes is logged.
+/// Logs a change of endpoint health.
 fn health(task: &DeliveryTask, change: HealthChange) {
     let subscription = task.delivery.subscription;
     match change {
@@ -69,7 +67,7 @@ fn health(task: &DeliveryTask, change: HealthChange) {
             subscription.id = %subscription,
             delivery.id = %task.delivery,
             change = change.as_str(),
-            "endpoint fares otherwise than before",
+            "endpoint health changed",
         ),
     }
 }

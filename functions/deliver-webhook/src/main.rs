@@ -23,7 +23,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use mimalloc::MiMalloc;
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::{HealthMonitor, Deliver};
+use webhooks_domain::deliver::{Deliver, HealthMonitor};
 use webhooks_domain::health::HealthTracker;
 use webhooks_domain::outbound::AddressPolicy;
 use webhooks_domain::ports::Clock;

@@ -1,4 +1,4 @@
-//! What is counted of a batch: one line of metrics, however many webhooks it has.
+//! The metrics of a batch: one log line, however many webhooks it has.
 
 use std::time::Duration;
 
@@ -10,7 +10,12 @@ use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};
 
 /// A queue message, sent at this time, was handled.
-pub(crate) fn report(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, report: &Report) {
+pub(crate) fn report(
+    metrics: &Metrics,
+    task: &DeliveryTask,
+    sent_at: Option<Timestamp>,
+    report: &Report,
+) {
     match report {
         Report::Attempted {
             attempt,
@@ -24,7 +29,7 @@ pub(crate) fn report(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Tim
             if !is_test {
                 lag(metrics, task, sent_at, attempt);
             }
-            // What is not recorded has not come about: it will be, and is counted then.
+            // An attempt that is not recorded is repeated, and counts then.
             if *recorded == Recorded::Written {
                 match verdict {
                     Verdict::Ended(status) => ended(metrics, *status),
@@ -33,15 +38,17 @@ pub(crate) fn report(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Tim
             }
         }
         Report::Settled(status, _) => ended(metrics, *status),
-        Report::Deferred(DeferReason::CircuitBreakerOpen) => metrics.count(Metric::Parked, 1),
-        Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::Throttled, 1),
-        Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::SlowEndpoint, 1),
+        Report::Deferred(DeferReason::CircuitBreakerOpen) => {
+            metrics.count(Metric::DeferredByCircuitBreaker, 1)
+        }
+        Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::DeferredByLimit, 1),
+        Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),
         Report::Deferred(DeferReason::NotDue) | Report::Discarded(_) => {}
     }
 }
 
-/// How late an attempt began. A message for which there was nothing to do is not late however
-/// old it is, and one that waits among those of slow endpoints does so on purpose.
+/// Counts how late an attempt began. A message without work is not late, however old it is. The
+/// slow queue is not counted: its endpoints wait for each other by design.
 fn lag(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, attempt: &Attempt) {
     if task.queue == QueueKind::Slow {
         return;
@@ -113,7 +120,7 @@ mod tests {
         ))
     }
 
-    fn owed() -> DeliverySummary {
+    fn summary() -> DeliverySummary {
         DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
@@ -142,7 +149,7 @@ mod tests {
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
             is_test: false,
-            summary: owed(),
+            summary: summary(),
             changes: Vec::new(),
         }
     }
@@ -210,7 +217,7 @@ mod tests {
             recorded: Recorded::LeftToNextTask,
             event_at: None,
             is_test: false,
-            summary: owed(),
+            summary: summary(),
             changes: Vec::new(),
         }]);
         assert_eq!(line["AttemptsSucceeded"], 1);
@@ -219,13 +226,14 @@ mod tests {
 
     #[test]
     fn what_ends_without_an_attempt_is_counted() {
-        let line = line_of(&[Report::Settled(DeliveryStatus::Held, owed())]);
+        let line = line_of(&[Report::Settled(DeliveryStatus::Held, summary())]);
         assert_eq!(line["Held"], 1);
         let line = line_of(&[Report::Deferred(DeferReason::CircuitBreakerOpen)]);
-        assert_eq!(line["Parked"], 1);
-        let line = line_of(&[DeferReason::OverLimit, DeferReason::SlowEndpoint].map(Report::Deferred));
+        assert_eq!(line["DeferredByCircuitBreaker"], 1);
+        let line =
+            line_of(&[DeferReason::OverLimit, DeferReason::SlowEndpoint].map(Report::Deferred));
         assert_eq!(
-            (&line["Throttled"], &line["SlowEndpoint"]),
+            (&line["DeferredByLimit"], &line["MovedToSlowQueue"]),
             (&1.into(), &1.into())
         );
     }
@@ -267,8 +275,8 @@ mod tests {
             ..task()
         };
         // The first of all, a retry that waited in the queue, one that the sweep found after
-        // an hour, one whose turn in a line was three seconds ago.
-        let in_line = due(600).deferred(Deferral::Limiter(Reservation {
+        // an hour, one whose reservation was three seconds ago.
+        let limited = due(600).deferred_by(Deferral::Limiter(Reservation {
             not_before: NOW - seconds(3),
             version: 1,
         }));
@@ -276,17 +284,20 @@ mod tests {
             (task(), seconds(9), delivered()),
             (due(1), seconds(301), delivered()),
             (due(3_700), seconds(20), delivered()),
-            (in_line, seconds(900), delivered()),
+            (limited, seconds(900), delivered()),
         ]);
         assert_eq!(lags, serde_json::json!([9_000, 1_000, 20_000, 3_000]));
     }
 
     #[test]
     fn what_waits_on_purpose_is_not_late() {
-        let (slow, parked) = (task().on(QueueKind::Slow), task().deferred(Deferral::CircuitBreaker));
+        let (slow, deferred) = (
+            task().on(QueueKind::Slow),
+            task().deferred_by(Deferral::CircuitBreaker),
+        );
         let lags = lags(&[
             (slow, seconds(900), delivered()),
-            (parked, seconds(900), delivered()),
+            (deferred, seconds(900), delivered()),
         ]);
         assert_eq!(lags, Value::Null);
     }
@@ -300,7 +311,7 @@ mod tests {
         *is_test = true;
         // The queue asks again after a minute, and finds nothing to do.
         let dropped = Report::Discarded(DiscardReason::NotPending);
-        let settled = Report::Settled(DeliveryStatus::Held, owed());
+        let settled = Report::Settled(DeliveryStatus::Held, summary());
         let lags = lags(&[
             (task(), seconds(60), dropped),
             (task(), seconds(60), test),

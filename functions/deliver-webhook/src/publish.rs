@@ -1,4 +1,4 @@
-//! Whom a batch is told to, beside its log: the event bus and X-Ray.
+//! Publishes operational events and traces of a batch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use webhooks_domain::operational::{OperationalEvent, publish};
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::{Metric, Metrics, TraceHeader, Tracer, with_sources};
 
-/// Gathers what is to be told of a batch.
+/// Collects the operational events of a batch.
 pub(crate) struct Publisher {
     pub(crate) bus: EventBus,
     pub(crate) operator: Option<CustomerId>,
@@ -21,8 +21,13 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// A queue message was handled.
-    pub(crate) fn report(&self, task: &DeliveryTask, trace: Option<&TraceHeader<'_>>, report: &Report) {
+    /// Adds the event and the trace of a queue message.
+    pub(crate) fn report(
+        &self,
+        task: &DeliveryTask,
+        trace: Option<&TraceHeader<'_>>,
+        report: &Report,
+    ) {
         let event = OperationalEvent::of_report(&task.delivery, report);
         self.events().extend(event);
         let changes = OperationalEvent::of_changes(&task.delivery, report);
@@ -39,7 +44,7 @@ impl Publisher {
         }
     }
 
-    /// Tells the batch's events in one call, within the time. What is not told is in the
+    /// Publishes the batch's events in one call, within the time. An event that is lost is in the
     /// table all the same.
     pub(crate) async fn publish(&self, metrics: &Metrics, time_left: Duration) {
         let events = std::mem::take(&mut *self.events());
@@ -56,7 +61,10 @@ impl Publisher {
             Ok(Err(failure)) => with_sources(&failure),
             Err(_) => "no time was left".to_owned(),
         };
-        warn!(error = problem, count, "operational events were not told");
+        warn!(
+            error = problem,
+            count, "operational events were not published"
+        );
         metrics.count(Metric::Unpublished, count as u64);
     }
 

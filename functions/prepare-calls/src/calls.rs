@@ -32,7 +32,7 @@ struct Call {
 struct Queue {
     body: String,
     group_id: String,
-    queue: QueueKind,
+    kind: QueueKind,
 }
 
 /// Prepares the calls of one page.
@@ -51,7 +51,7 @@ fn call(delivery: &Delivery, queue: QueueKind) -> Call {
     let queue = (delivery.status == DeliveryStatus::Pending).then(|| Queue {
         body: encode(&DeliveryTask::first(delivery.id).on(queue)),
         group_id: delivery.customer_id.to_string(),
-        queue,
+        kind: queue,
     });
     Call {
         item: delivery_item(delivery),
@@ -209,7 +209,7 @@ mod tests {
             ["pending", "held", "held"]
         );
         assert!(json["calls"][0]["queue"]["body"].is_string());
-        assert_eq!(json["calls"][0]["queue"]["queue"], "slow");
+        assert_eq!(json["calls"][0]["queue"]["kind"], "slow");
         assert!(json["calls"][1]["queue"].is_null() && json["calls"][2]["queue"].is_null());
     }
 }

@@ -5,7 +5,7 @@ use webhooks_terminal::{Cell, Style, Table};
 
 use crate::clock::now;
 use crate::pretty;
-use crate::print::{Facts, heading, task, one_line};
+use crate::print::{Facts, heading, one_line, task};
 use crate::words;
 
 /// All that is known of it.

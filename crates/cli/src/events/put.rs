@@ -13,7 +13,7 @@ use super::file;
 use crate::Outcome;
 use crate::advice::advise;
 use crate::input;
-use crate::print::{Printer, Report, task, one_line};
+use crate::print::{Printer, Report, one_line, task};
 
 /// Options of `events put`.
 #[derive(Args, Debug)]

@@ -14,7 +14,7 @@ use webhooks_terminal::{Cell, Style, Tone};
 
 use super::file;
 use crate::advice::advise;
-use crate::print::{Facts, Printer, Report, task, one_line, progress};
+use crate::print::{Facts, Printer, Report, one_line, progress, task};
 use crate::{Outcome, input, messages};
 
 /// Between two looks at an execution.

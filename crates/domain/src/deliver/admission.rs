@@ -1,4 +1,4 @@
-//! May this attempt be made now? One decision, from what was read.
+//! The decision whether a due attempt may be made now. A pure function of what was read.
 
 use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason, QueueKind};
 use crate::health::{CircuitState, Endpoint, OpenCircuit};
@@ -6,23 +6,23 @@ use crate::message::Message;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 
-/// Whether an attempt that is due may be made now.
+/// The decision about an attempt that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It may.
+    /// It may be made.
     Proceed(Box<Subscription>),
-    /// It may be the one that an open circuit lets through, for whoever claims that.
+    /// It may be made as the probe of this half-open circuit breaker, by whoever claims it first.
     Probe(Box<Subscription>, OpenCircuit),
-    /// It may, but not on this queue: its endpoint is slow.
+    /// Its endpoint is slow: it belongs in the slow queue.
     MoveToSlowQueue,
-    /// It may not: the circuit of this endpoint is open until then.
+    /// The circuit breaker of this endpoint is open until then.
     Defer(Endpoint, Timestamp),
-    /// It may not, and the delivery has this status instead.
+    /// No attempt is made, and the delivery gets this status.
     Settle(DeliveryStatus),
 }
 
 impl Admission {
-    /// Decides, now.
+    /// Decides.
     pub(super) fn of(
         delivery: &Delivery,
         message: &Message,
@@ -42,7 +42,7 @@ impl Admission {
         if subscription.status != SubscriptionStatus::Active {
             return Self::Settle(DeliveryStatus::Held);
         }
-        // First of all: a probe of an endpoint that hangs would hold up the others, too.
+        // Checked before the circuit breaker: a probe of a slow endpoint would delay others too.
         if queue == QueueKind::Fast && subscription.health.queue() == QueueKind::Slow {
             return Self::MoveToSlowQueue;
         }

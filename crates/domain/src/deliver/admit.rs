@@ -1,15 +1,16 @@
-//! The grant to an endpoint: its queue, its circuit, its line. No attempt is made here, and
-//! whoever is turned away uses up none.
+//! Admission control: queue, circuit breaker and limits of an endpoint, before an attempt.
+//!
+//! No attempt is made here. A delivery that is deferred uses up none.
 
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::admission::Admission;
-use super::{Deliver, DeliverError, DeferReason, Report};
-use crate::delivery::{Delivery, DeliveryStatus, Deferral, DiscardReason, DeliveryTask, QueueKind};
+use super::{DeferReason, Deliver, DeliverError, Report};
+use crate::delivery::{Deferral, Delivery, DeliveryStatus, DeliveryTask, DiscardReason, QueueKind};
 use crate::health::{Endpoint, Health, OpenCircuit};
-use crate::limits::{LimiterDecision, Limits, LimitsInForce, Reservation, Lease};
+use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
 use crate::ports::{
     Clock, DeliveryQueue, DeliveryStore, HealthStore, LimiterStore, MAX_QUEUE_DELAY, WriteOutcome,
@@ -17,13 +18,13 @@ use crate::ports::{
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// What a delivery finds whose attempt is due.
+/// The result of admission, for a delivery whose attempt is due.
 pub(super) enum AdmissionOutcome {
     /// The attempt is made now.
     Proceed(Box<Permit>),
     /// No attempt is made now; this was done instead.
     Done(Box<Report>),
-    /// Another run was quicker, so that the task may mean something else by now.
+    /// Another write came first, so that the task may mean something else by now.
     Conflict,
 }
 
@@ -41,17 +42,17 @@ impl AdmissionOutcome {
     }
 }
 
-/// What lets an attempt through.
+/// The permission for one attempt.
 pub(super) struct Permit {
     pub(super) subscription: Subscription,
-    /// Whether it is the one that an open circuit lets through.
+    /// Whether it is the probe of a half-open circuit breaker.
     pub(super) is_probe: bool,
-    /// The lease that it has among those that are sent at once, if they are counted.
+    /// The lease for it, if the subscription limits its concurrency.
     pub(super) lease: Option<Lease>,
 }
 
-/// What may permit between being let in and the attempt: the opening of the secrets. A lease is
-/// taken for that, too, so that it is not given away while the request is under grant.
+/// The time between admission and attempt, in which the secrets are opened. A lease covers it
+/// too, so that it does not expire while the request is in flight.
 const TIME_BEFORE_ATTEMPT: Duration = Duration::from_secs(10);
 
 impl<T, Q, W, V, C> Deliver<T, Q, W, V, C>
@@ -60,7 +61,7 @@ where
     Q: DeliveryQueue,
     C: Clock,
 {
-    /// Lets a delivery through, or puts it off.
+    /// Admits a delivery, or defers it.
     pub(super) async fn admit(
         &self,
         task: &DeliveryTask,
@@ -73,12 +74,18 @@ where
             Admission::Settle(status) => self.settle(delivery, status).await,
             Admission::MoveToSlowQueue => {
                 self.queue
-                    .send(&delivery.customer_id, &task.on(QueueKind::Slow), Duration::ZERO)
+                    .send(
+                        &delivery.customer_id,
+                        &task.on(QueueKind::Slow),
+                        Duration::ZERO,
+                    )
                     .await?;
-                Ok(AdmissionOutcome::done(Report::Deferred(DeferReason::SlowEndpoint)))
+                let report = Report::Deferred(DeferReason::SlowEndpoint);
+                Ok(AdmissionOutcome::done(report))
             }
             Admission::Defer(endpoint, until) => {
-                self.defer(task, delivery, endpoint, until, now).await
+                self.defer_for_circuit(task, delivery, endpoint, until, now)
+                    .await
             }
             Admission::Probe(subscription, circuit) => {
                 self.claim_probe(*subscription, circuit, now).await
@@ -86,11 +93,13 @@ where
             Admission::Proceed(subscription) if message.is_test => {
                 Ok(AdmissionOutcome::proceed(*subscription, None))
             }
-            Admission::Proceed(subscription) => self.pass_limiter(task, delivery, *subscription).await,
+            Admission::Proceed(subscription) => {
+                self.pass_limiter(task, delivery, *subscription).await
+            }
         }
     }
 
-    /// Sets a delivery to a status without an attempt.
+    /// Sets the status of a delivery without an attempt.
     pub(super) async fn settle(
         &self,
         delivery: &Delivery,
@@ -98,16 +107,19 @@ where
     ) -> Result<AdmissionOutcome, DeliverError> {
         let made = delivery.attempts_made();
         match self.table.settle(&delivery.id, made, status).await? {
-            WriteOutcome::Written => Ok(AdmissionOutcome::done(Report::Settled(status, delivery.into()))),
+            WriteOutcome::Written => {
+                let report = Report::Settled(status, delivery.into());
+                Ok(AdmissionOutcome::done(report))
+            }
             WriteOutcome::Conflict => Ok(AdmissionOutcome::Conflict),
         }
     }
 
-    /// Puts a delivery off whose circuit is open: no attempt, and no write.
+    /// Defers a delivery whose circuit breaker is open. This writes nothing to the table.
     ///
-    /// One that the sweep finds overdue is dropped instead: its task before may be parked
-    /// already, and were both kept, there would be one more with every hour.
-    async fn defer(
+    /// A task from the sweep is discarded instead: the task before it may be deferred already.
+    /// If both were kept, there would be one more every hour.
+    async fn defer_for_circuit(
         &self,
         task: &DeliveryTask,
         delivery: &Delivery,
@@ -116,25 +128,28 @@ where
         now: Timestamp,
     ) -> Result<AdmissionOutcome, DeliverError> {
         if is_from_sweep(task, delivery, now) {
-            return Ok(AdmissionOutcome::done(Report::Discarded(DiscardReason::LeftToSweep)));
+            let report = Report::Discarded(DiscardReason::LeftToSweep);
+            return Ok(AdmissionOutcome::done(report));
         }
         // A reservation that comes later is kept.
-        let (parked, release) = match task.reservation() {
+        let (deferred, release_at) = match task.reservation() {
             Some(reserved) if reserved.not_before > open_until => {
                 (*task, open_until.max(now + reserved.queue_delay(now)))
             }
             _ => {
-                let release = self.health_monitor.tracker.park(endpoint, open_until, now);
-                (task.deferred(Deferral::CircuitBreaker), release)
+                let tracker = &self.health_monitor.tracker;
+                let release_at = tracker.release_at(endpoint, open_until, now);
+                (task.deferred_by(Deferral::CircuitBreaker), release_at)
             }
         };
         self.queue
-            .send(&delivery.customer_id, &parked, release.since(now))
+            .send(&delivery.customer_id, &deferred, release_at.since(now))
             .await?;
-        Ok(AdmissionOutcome::done(Report::Deferred(DeferReason::CircuitBreakerOpen)))
+        let report = Report::Deferred(DeferReason::CircuitBreakerOpen);
+        Ok(AdmissionOutcome::done(report))
     }
 
-    /// Claims the one attempt that an open circuit lets through.
+    /// Claims the one attempt that a half-open circuit breaker admits.
     async fn claim_probe(
         &self,
         subscription: Subscription,
@@ -160,11 +175,12 @@ where
         )
     }
 
-    /// Lets a delivery through if the limits of its subscription allow it, or puts it off until
-    /// its turn. A subscription without limits costs nothing here.
+    /// Admits a delivery if the limits of its subscription allow it. Otherwise reserves a time and
+    /// defers it until then. A subscription without limits costs no call here.
     ///
-    /// A task of the sweep is dropped where the line is as long as the attempt is overdue: its
-    /// task before may be in it. Were it given a turn, there would be one more with every hour.
+    /// A task from the sweep is discarded where the backlog is as long as the attempt is overdue:
+    /// the task before it may be in that backlog. If both were kept, there would be one more every
+    /// hour.
     async fn pass_limiter(
         &self,
         task: &DeliveryTask,
@@ -187,31 +203,36 @@ where
         } else {
             let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
             let has_waited = reserved.is_some();
-            let request = limits.entry(random_number(&self.random), has_waited, now, until);
-            let line = match self.table.enter(&id, &request).await? {
-                LimiterDecision::Admitted(lease) => return Ok(AdmissionOutcome::proceed(subscription, lease)),
-                LimiterDecision::Refused(line) => line,
+            let request = limits.admission(random_number(&self.random), has_waited, now, until);
+            let limiter = match self.table.admit(&id, &request).await? {
+                LimiterDecision::Admitted(lease) => {
+                    return Ok(AdmissionOutcome::proceed(subscription, lease));
+                }
+                LimiterDecision::Refused(limiter) => limiter,
             };
-            let (wait, overdue) = (line.wait(limits, now), delivery.overdue_for(now));
-            let may_be_in_it = wait > MAX_QUEUE_DELAY && wait >= overdue;
-            if may_be_in_it && is_from_sweep(task, delivery, now) {
-                return Ok(AdmissionOutcome::done(Report::Discarded(DiscardReason::LeftToSweep)));
+            let (wait, overdue) = (limiter.wait(limits, now), delivery.overdue_for(now));
+            let may_be_in_backlog = wait > MAX_QUEUE_DELAY && wait >= overdue;
+            if may_be_in_backlog && is_from_sweep(task, delivery, now) {
+                let report = Report::Discarded(DiscardReason::LeftToSweep);
+                return Ok(AdmissionOutcome::done(report));
             }
+            let request = limits.reservation(&limiter, now);
             Reservation {
-                not_before: self.table.reserve(&id, &limits.reservation(&line, now)).await?,
+                not_before: self.table.reserve(&id, &request).await?,
                 version: limits.version,
             }
         };
-        let waiting = task.deferred(Deferral::Limiter(reservation));
+        let deferred = task.deferred_by(Deferral::Limiter(reservation));
         let wait = reservation.queue_delay(now);
         self.queue
-            .send(&delivery.customer_id, &waiting, wait)
+            .send(&delivery.customer_id, &deferred, wait)
             .await?;
-        Ok(AdmissionOutcome::done(Report::Deferred(DeferReason::OverLimit)))
+        let report = Report::Deferred(DeferReason::OverLimit);
+        Ok(AdmissionOutcome::done(report))
     }
 }
 
-/// Any number. Where none can be had, 0 is one, too: it may be another's, as any may.
+/// A random number, or 0 if the generator fails; collisions are harmless.
 fn random_number(random: &SystemRandom) -> u32 {
     let mut bytes = [0; 4];
     let _ = random.fill(&mut bytes);

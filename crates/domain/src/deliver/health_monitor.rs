@@ -1,25 +1,27 @@
-//! What follows from an attempt for its subscription, beside what follows for the delivery.
+//! The consequences of an attempt for its subscription: endpoint health, and disabling.
 
 use super::DueAttempt;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
-use crate::health::{Endpoint, HealthChange, HealthPolicy, ObservedAttempt, Observation, HealthTracker, is_slow};
+use crate::health::{
+    Endpoint, HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, is_slow,
+};
 use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
 use crate::subscription::DisabledReason;
 
-/// Watches over endpoints, and acts when one fares otherwise than before.
+/// Tracks endpoint health, and acts when it changes.
 #[derive(Debug)]
 pub struct HealthMonitor {
-    /// From when on is acted.
+    /// The thresholds.
     pub policy: HealthPolicy,
-    /// What was seen before.
+    /// The recent attempts of this execution environment.
     pub tracker: HealthTracker,
 }
 
 impl HealthMonitor {
-    /// Takes in an attempt that is recorded, and writes what has changed by it.
+    /// Observes a recorded attempt, and writes the changes of health.
     ///
-    /// Conflict means that somebody has changed the subscription or its health since it was
-    /// read: then their word counts.
+    /// After a conflict nothing is written: another run or a user has changed the subscription or
+    /// its health since it was read, and that change stands.
     pub(super) async fn after<T: HealthStore + SubscriptionSwitch>(
         &self,
         table: &T,
@@ -30,7 +32,7 @@ impl HealthMonitor {
         let (subscription, now) = (due.subscription, observation.at);
         let health = subscription
             .health
-            .after(&self.see(due, observation), &self.policy);
+            .after(&self.observe(due, observation), &self.policy);
         let gone = Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone));
         let reason = if *verdict == gone {
             Some(DisabledReason::EndpointGone)
@@ -54,8 +56,8 @@ impl HealthMonitor {
         })
     }
 
-    /// What an attempt shows, together with those before it.
-    fn see(&self, due: &DueAttempt<'_>, observation: Observation) -> ObservedAttempt {
+    /// The attempt together with those before it.
+    fn observe(&self, due: &DueAttempt<'_>, observation: Observation) -> ObservedAttempt {
         let circuit = self.policy.circuit.as_ref();
         ObservedAttempt {
             observation,
@@ -64,7 +66,7 @@ impl HealthMonitor {
                 .delivery
                 .attempts
                 .last()
-                // One that was made before a change may have been made to another URL.
+                // An attempt before the last change may have gone to another URL.
                 .filter(|last| last.at >= due.subscription.updated_at)
                 .is_some_and(|last| is_slow(last.outcome, last.duration_ms)),
             is_probe: due.is_probe,

@@ -1,4 +1,4 @@
-//! What a queue message asks for, held against the delivery.
+//! Delivery tasks: the messages of the delivery queues, and their meaning for a delivery.
 
 use std::time::Duration;
 
@@ -9,24 +9,25 @@ use crate::limits::Reservation;
 use crate::ports::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
 
-/// What a message in the delivery queue asks for. Only a task: the table decides.
+/// A message in a delivery queue, which asks for an attempt. It says only that there may be work:
+/// the table decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryTask {
     /// The delivery.
     pub delivery: DeliveryId,
     /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When the attempt is due, as planned by the run that made the one before it, or by
-    /// who asked to send it again; `None` for the first of all.
+    /// When the attempt is due, as planned by the previous attempt or by a resend. `None` for the
+    /// first attempt.
     pub due_at: Option<Timestamp>,
-    /// Why it is on its way again although it was due, if it is.
+    /// Why the attempt was deferred although it was due, if it was.
     pub deferral: Option<Deferral>,
-    /// On which way it comes.
+    /// The queue that it goes through.
     pub queue: QueueKind,
 }
 
-/// The queue that a task goes through. Each has copies of the function to itself, so that
-/// what is slow holds up nothing but what is slow.
+/// The queue of a task (a bulkhead). Each queue has its own execution environments, so slow
+/// endpoints delay only each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum QueueKind {
@@ -38,23 +39,23 @@ pub enum QueueKind {
 }
 
 impl QueueKind {
-    /// Whether it is the usual one, which needs no mention.
+    /// Whether it is the fast queue, which is the default.
     pub fn is_fast(&self) -> bool {
         *self == Self::Fast
     }
 }
 
-/// Why a task whose attempt is due was put off.
+/// The reason why a task was deferred although its attempt was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deferral {
-    /// The circuit of its subscription was open.
+    /// The circuit breaker of its endpoint was open.
     CircuitBreaker,
-    /// Its subscription has limits, and this is its reservation.
+    /// The limits of its subscription were reached, and this is its reservation.
     Limiter(Reservation),
 }
 
 impl DeliveryTask {
-    /// The task for an attempt, as it is sent when the attempt becomes due.
+    /// The task for an attempt, in the fast queue.
     pub fn new(delivery: DeliveryId, attempt: u32, due_at: Option<Timestamp>) -> Self {
         Self {
             delivery,
@@ -70,7 +71,7 @@ impl DeliveryTask {
         Self::new(delivery, 1, None)
     }
 
-    /// Its reservation, if it waits in a line.
+    /// Its reservation, if the limiter has deferred it.
     pub fn reservation(&self) -> Option<Reservation> {
         match self.deferral {
             Some(Deferral::Limiter(reservation)) => Some(reservation),
@@ -78,12 +79,12 @@ impl DeliveryTask {
         }
     }
 
-    /// From when on its attempt is late, for a queue message that was sent at this time.
+    /// The time from which the lateness of its attempt counts, for a queue message that was sent at
+    /// `sent_at`.
     ///
-    /// The planned time of the attempt, or of its turn in a line. An attempt that the sweep, or
-    /// whoever emptied a dead-letter queue, asked for again after [`OVERDUE_AFTER`] is due when
-    /// it was asked for: it may have waited for a circuit or in a line. `None` for one that
-    /// waited for a circuit, since that has no planned end.
+    /// This is the due time of the attempt, or its reservation. A task that the sweep or a redrive
+    /// sent more than [`OVERDUE_AFTER`] late counts from then: the attempt may have been deferred
+    /// meanwhile. `None` for a task that an open circuit breaker deferred: that has no planned end.
     pub fn late_from(&self, sent_at: Option<Timestamp>) -> Option<Timestamp> {
         match (self.deferral, self.due_at) {
             (Some(Deferral::CircuitBreaker), _) => None,
@@ -99,15 +100,15 @@ impl DeliveryTask {
         }
     }
 
-    /// The same task on this queue.
+    /// The same task in this queue.
     #[must_use]
     pub fn on(self, queue: QueueKind) -> Self {
         Self { queue, ..self }
     }
 
-    /// The same task, put off for this reason.
+    /// The same task, deferred for this reason.
     #[must_use]
-    pub fn deferred(self, deferral: Deferral) -> Self {
+    pub fn deferred_by(self, deferral: Deferral) -> Self {
         Self {
             deferral: Some(deferral),
             ..self
@@ -115,42 +116,42 @@ impl DeliveryTask {
     }
 }
 
-/// What a task asks of us now.
+/// The decision about a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskDecision {
     /// Make the attempt with this number.
     Attempt(u32),
-    /// It is too early: ask again after this long, which the queue can wait.
+    /// It is too early: send the task again with this delay, which the queue can keep.
     Wait(Duration),
     /// There is nothing to do.
     Discard(DiscardReason),
 }
 
-/// Why there is nothing to do.
+/// The reason why there is nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiscardReason {
     /// There is no such delivery: it was never recorded, or it has expired.
     NoDelivery,
-    /// The delivery is not pending any more.
+    /// The delivery is no longer pending.
     NotPending,
     /// The attempt was made and recorded.
     AttemptRecorded,
-    /// It was sent by a run whose own record did not count. Another task is on its way.
+    /// Its due time is not the recorded one. Another task for this attempt is on its way.
     Stray,
-    /// It is far too early. The sweeper will send another in time.
+    /// It is far too early. The sweep sends another in time.
     NotDue,
-    /// It has to wait, and the sweeper sends it another every hour.
+    /// It would be deferred, and the sweep sends another every hour.
     LeftToSweep,
 }
 
 impl Delivery {
-    /// What a task means now.
+    /// Decides about a task now.
     ///
-    /// A task for a later attempt than the next one stands for the next one: its own
-    /// predecessor crashed before recording. Of the tasks for the next one only that
-    /// counts whose due time was recorded: two runs that overlap send one each, and if
-    /// both counted, the retries would be two chains from then on. None is lost by
-    /// that, since a run sends its task before it records the due time.
+    /// A task for a later attempt than the next one stands for the next one: the attempt between
+    /// them crashed before it was recorded. If several tasks target the next attempt, only the
+    /// one with the recorded due time is honoured. Otherwise two overlapping runs would start two
+    /// chains of retries. No attempt is lost, since a run sends its task before it records the due
+    /// time.
     pub fn decide(&self, task: &DeliveryTask, now: Timestamp) -> TaskDecision {
         if self.status != DeliveryStatus::Pending {
             return TaskDecision::Discard(DiscardReason::NotPending);
@@ -181,7 +182,7 @@ mod tests {
     use crate::delivery::tests::{NOW, delivery};
     use crate::delivery::{CancelReason, FailureReason};
 
-    /// The task for this attempt, as the run before it sent it.
+    /// The task for this attempt, as the previous attempt sent it.
     fn task(attempt: u32) -> DeliveryTask {
         DeliveryTask::new(delivery(0).id, attempt, (attempt > 1).then_some(NOW))
     }
@@ -202,17 +203,20 @@ mod tests {
     }
 
     #[test]
-    fn of_two_tasks_for_one_attempt_only_the_recorded_one_counts() {
+    fn of_two_tasks_for_one_attempt_only_the_one_with_the_recorded_due_time_counts() {
         let stray = DeliveryTask {
             due_at: Some(NOW + Duration::from_millis(1)),
             ..task(2)
         };
-        assert_eq!(delivery(1).decide(&stray, NOW), TaskDecision::Discard(DiscardReason::Stray));
+        assert_eq!(
+            delivery(1).decide(&stray, NOW),
+            TaskDecision::Discard(DiscardReason::Stray)
+        );
         assert_eq!(delivery(1).decide(&task(2), NOW), TaskDecision::Attempt(2));
     }
 
     #[test]
-    fn a_task_from_before_the_delivery_was_sent_again_is_a_stray() {
+    fn a_task_from_before_a_resend_is_a_stray() {
         let again = NOW + Duration::from_mins(1);
         for attempts in [0, 2] {
             let reopened = Delivery {
@@ -221,12 +225,18 @@ mod tests {
                 ..delivery(attempts)
             };
             let old = task(attempts + 1);
-            assert_eq!(reopened.decide(&old, again), TaskDecision::Discard(DiscardReason::Stray));
+            assert_eq!(
+                reopened.decide(&old, again),
+                TaskDecision::Discard(DiscardReason::Stray)
+            );
             let new = DeliveryTask {
                 due_at: Some(again),
                 ..old
             };
-            assert_eq!(reopened.decide(&new, again), TaskDecision::Attempt(attempts + 1));
+            assert_eq!(
+                reopened.decide(&new, again),
+                TaskDecision::Attempt(attempts + 1)
+            );
         }
     }
 
@@ -239,7 +249,10 @@ mod tests {
             due_at: Some(due_at),
             ..task(2)
         };
-        assert_eq!(delivery.decide(&task, NOW), TaskDecision::Wait(MAX_QUEUE_DELAY));
+        assert_eq!(
+            delivery.decide(&task, NOW),
+            TaskDecision::Wait(MAX_QUEUE_DELAY)
+        );
         assert_eq!(delivery.decide(&task, due_at), TaskDecision::Attempt(2));
         let earlier = NOW - Duration::from_millis(1);
         assert_eq!(

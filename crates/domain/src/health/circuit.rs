@@ -1,9 +1,9 @@
-//! The circuit of a subscription: closed, open, or half open.
+//! The circuit breaker of an endpoint: closed, open, or half-open.
 //!
-//! While it is open nothing is tried. When that time is over it is half open: one attempt
-//! is let through, the probe. Whoever makes it claims it first, by putting the end of the
-//! open time off until the probe must be over; so a claim that comes to nothing is made
-//! good by the next. The probe closes the circuit, or keeps it open for twice as long.
+//! While it is open no attempt is made. After its cooldown it is half-open and admits one attempt,
+//! the probe. A run claims the probe by extending the open time until the probe must have ended.
+//! If that run crashes, another one can claim the next probe then. A probe that succeeds closes
+//! the circuit breaker; one that fails opens it for twice as long.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use crate::timestamp::Timestamp;
 
 use super::window::Window;
 
-/// A circuit that is not closed.
+/// A circuit breaker that is not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenCircuit {
-    /// Until when nothing is tried.
+    /// No attempt is made before this time.
     pub until: Timestamp,
-    /// For how long it was opened the last time.
+    /// The last cooldown, which doubles with each failed probe.
     pub cooldown: Duration,
 }
 
-/// What a circuit that is not closed lets through at a time.
+/// The state of a circuit breaker that is not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CircuitState {
-    /// Nothing, until then.
+    /// No attempt is made before this time.
     Open(Timestamp),
-    /// One attempt, to whoever claims it.
+    /// One attempt may be claimed: the probe.
     HalfOpen,
 }
 
 impl OpenCircuit {
-    /// The longest that it stays open before the next probe. The queue can wait no longer.
+    /// The longest cooldown. The queue cannot keep a task for longer.
     pub const LONGEST: Duration = MAX_QUEUE_DELAY;
 
-    /// The circuit while a probe is under way, which must be over by then.
+    /// The circuit breaker during a probe, which must have ended at `until`.
     #[must_use]
     pub fn claimed_until(self, until: Timestamp) -> Self {
         Self { until, ..self }
     }
 
-    /// The circuit after a probe that failed: open for twice as long as before.
+    /// The circuit breaker after a failed probe: open for twice as long as before.
     #[must_use]
     pub fn for_longer(self, now: Timestamp) -> Self {
         let cooldown = (2 * self.cooldown).min(Self::LONGEST);
@@ -50,7 +50,7 @@ impl OpenCircuit {
         }
     }
 
-    /// What it lets through now.
+    /// Its state now.
     pub fn state(self, now: Timestamp) -> CircuitState {
         if now < self.until {
             CircuitState::Open(self.until)
@@ -60,7 +60,7 @@ impl OpenCircuit {
     }
 }
 
-/// When a circuit opens, and for how long at first.
+/// The thresholds of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CircuitPolicy {
     failure_percent: u32,
@@ -68,7 +68,7 @@ pub struct CircuitPolicy {
     cooldown: Duration,
 }
 
-/// A circuit policy that breaks a bound.
+/// A circuit policy with a number out of its bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: must be {min} to {max}, is {value}")]
 pub struct CircuitPolicyError {
@@ -79,8 +79,8 @@ pub struct CircuitPolicyError {
 }
 
 impl CircuitPolicy {
-    /// Opens when at least this share of the attempts in the window failed, and there were
-    /// at least so many; for this many seconds at first.
+    /// A circuit breaker that opens when the window has at least `minimum_attempts`, of which at
+    /// least `failure_percent` failed. Its first cooldown is `cooldown_seconds`.
     ///
     /// # Errors
     /// When a number is out of its bounds.
@@ -111,12 +111,12 @@ impl CircuitPolicy {
         })
     }
 
-    /// Whether so many failures of so many attempts open the circuit.
+    /// Whether this many failures among this many attempts open it.
     pub fn opens_at(&self, failed: u32, attempts: u32) -> bool {
         attempts >= self.minimum_attempts && failed * 100 >= attempts * self.failure_percent
     }
 
-    /// A circuit that opens now.
+    /// A circuit breaker that opens now.
     pub fn open(&self, now: Timestamp) -> OpenCircuit {
         OpenCircuit {
             until: now + self.cooldown,

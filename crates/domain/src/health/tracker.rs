@@ -1,4 +1,4 @@
-//! What one execution environment remembers of the endpoints that it has sent to.
+//! The recent history of endpoints, in the memory of one execution environment.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,13 +10,13 @@ use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
-use super::window::{Observation, WindowSummary, Window};
+use super::window::{Observation, Window, WindowSummary};
 
 /// Interceptor two parked deliveries of a subscription that an environment lets go: 10 a second.
 const BETWEEN_RELEASES: Duration = Duration::from_millis(100);
 
-/// Where the webhooks of a subscription go. With another URL or other headers it is another
-/// endpoint, and starts anew.
+/// The endpoint of a subscription. After a change of URL or headers it is another endpoint, whose
+/// history starts anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     subscription: SubscriptionId,
@@ -39,16 +39,16 @@ impl Endpoint {
     }
 }
 
-/// The memory of an execution environment: bounded, and lost with it.
+/// Tracks endpoints in memory. Bounded in size, and lost with the execution environment.
 #[derive(Debug, Default)]
 pub struct HealthTracker(Mutex<HashMap<Endpoint, EndpointHistory>>);
 
 #[derive(Debug, Default)]
 struct EndpointHistory {
     window: Window,
-    /// When the last parked delivery is let go.
+    /// When the last deferred delivery is released.
     last_release: Option<Timestamp>,
-    /// When anything was last noted here.
+    /// When the history last changed.
     noted_at: Option<Timestamp>,
 }
 
@@ -56,11 +56,16 @@ impl HealthTracker {
     /// The most endpoints that it remembers.
     pub const MAX_SUBSCRIPTIONS: usize = 1_000;
 
-    /// Takes in an attempt, and gives what it shows with those before it.
+    /// Adds an attempt, and summarises the window.
     ///
-    /// What makes a circuit open is forgotten with it: when it closes, what was seen before
-    /// is no reason to open it again.
-    pub fn add(&self, id: Endpoint, observation: Observation, circuit: Option<&CircuitPolicy>) -> WindowSummary {
+    /// The window is cleared when the circuit breaker opens, so that the same failures do not open
+    /// it again after it has closed.
+    pub fn add(
+        &self,
+        id: Endpoint,
+        observation: Observation,
+        circuit: Option<&CircuitPolicy>,
+    ) -> WindowSummary {
         self.with(id, observation.at, |history| {
             history.window.add(observation);
             let summary = history.window.summary(circuit);
@@ -71,11 +76,12 @@ impl HealthTracker {
         })
     }
 
-    /// When to look again at a delivery that is parked now, because its circuit is open
-    /// until then. Each gets a time of its own, so that they do not come all at once.
+    /// The time at which to release a delivery that is deferred until a circuit breaker may close.
+    /// Deliveries get different times, so that they do not return all at once.
     ///
-    /// Within what the queue can wait: of very many the last ones come together.
-    pub fn park(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
+    /// The time is bounded by the longest delay of the queue, so of very many deliveries the last
+    /// ones return together.
+    pub fn release_at(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
         self.with(id, now, |history| {
             history.window = Window::default();
             let next = history.last_release.map(|last| last + BETWEEN_RELEASES);
@@ -86,7 +92,12 @@ impl HealthTracker {
         })
     }
 
-    fn with<T>(&self, id: Endpoint, now: Timestamp, change: impl FnOnce(&mut EndpointHistory) -> T) -> T {
+    fn with<T>(
+        &self,
+        id: Endpoint,
+        now: Timestamp,
+        change: impl FnOnce(&mut EndpointHistory) -> T,
+    ) -> T {
         let mut histories = self.histories();
         if histories.len() >= Self::MAX_SUBSCRIPTIONS && !histories.contains_key(&id) {
             let oldest = histories.iter().min_by_key(|(_, history)| history.noted_at);
@@ -127,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_are_watched_each_for_itself_and_begin_anew_when_a_circuit_opens() {
+    fn endpoints_are_tracked_separately_and_start_anew_when_a_circuit_breaker_opens() {
         let policy = CircuitPolicy::new(80, 3, 30).unwrap();
-        let watch = HealthTracker::default();
+        let tracker = HealthTracker::default();
         let opens = |number| {
             let summary = tracker.add(id(number), failure(NOW), Some(&policy));
             summary.fails_at_rate
@@ -141,12 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_of_another_url_counts_no_more() {
+    fn the_history_of_another_url_does_not_count() {
         let policy = CircuitPolicy::new(80, 3, 30).unwrap();
-        let watch = HealthTracker::default();
+        let tracker = HealthTracker::default();
         let opens = |hash| {
             let endpoint = Endpoint { hash, ..id(1) };
-            watch
+            tracker
                 .add(endpoint, failure(NOW), Some(&policy))
                 .fails_at_rate
         };
@@ -156,7 +167,7 @@ mod tests {
 
     #[test]
     fn no_more_subscriptions_are_remembered_than_fit_and_the_oldest_goes_first() {
-        let watch = HealthTracker::default();
+        let tracker = HealthTracker::default();
         let millis = |number: usize| Duration::from_millis(number as u64);
         for number in 0..=HealthTracker::MAX_SUBSCRIPTIONS {
             tracker.add(id(number), failure(NOW + millis(number)), None);
@@ -168,32 +179,38 @@ mod tests {
     }
 
     #[test]
-    fn parked_deliveries_are_let_go_one_after_another() {
-        let watch = HealthTracker::default();
+    fn deferred_deliveries_are_released_one_after_another() {
+        let tracker = HealthTracker::default();
         let open_until = NOW + Duration::from_secs(30);
-        let mut releases: Vec<_> = (0..5).map(|_| tracker.park(id(1), open_until, NOW)).collect();
+        let mut releases: Vec<_> = (0..5)
+            .map(|_| tracker.release_at(id(1), open_until, NOW))
+            .collect();
         let after = |releases: &[Timestamp]| -> Vec<u128> {
             let waits = releases.iter().map(|at| at.since(open_until).as_millis());
             waits.collect()
         };
         assert_eq!(after(&releases), [0, 100, 200, 300, 400]);
-        assert_eq!(tracker.park(id(2), open_until, NOW), open_until);
+        assert_eq!(tracker.release_at(id(2), open_until, NOW), open_until);
         // A circuit that is open for longer begins a new row.
         let longer = open_until + Duration::from_mins(1);
-        releases = (0..2).map(|_| tracker.park(id(1), longer, NOW)).collect();
+        releases = (0..2)
+            .map(|_| tracker.release_at(id(1), longer, NOW))
+            .collect();
         assert_eq!(after(&releases), [60_000, 60_100]);
     }
 
     #[test]
-    fn nothing_is_parked_for_longer_than_the_queue_can_wait() {
-        let watch = HealthTracker::default();
+    fn no_delivery_is_deferred_for_longer_than_the_queue_can_wait() {
+        let tracker = HealthTracker::default();
         let latest = NOW + OpenCircuit::LONGEST;
-        let times: Vec<_> = (0..10_000).map(|_| tracker.park(id(1), NOW, NOW)).collect();
+        let times: Vec<_> = (0..10_000)
+            .map(|_| tracker.release_at(id(1), NOW, NOW))
+            .collect();
         assert!(times.is_sorted());
         assert_eq!(times.last(), Some(&latest));
         // A while later there is room again.
         let later = NOW + Duration::from_secs(1);
-        let next = tracker.park(id(1), NOW, later);
+        let next = tracker.release_at(id(1), NOW, later);
         assert_eq!(next, latest + BETWEEN_RELEASES);
     }
 }

@@ -1,4 +1,4 @@
-//! The last attempts to one subscription, as one execution environment has seen them.
+//! A sliding window over the last attempts to one endpoint, in one execution environment.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,16 +8,17 @@ use crate::timestamp::Timestamp;
 
 use super::circuit::CircuitPolicy;
 
-/// From how long on an attempt is slow, whatever came of it. An endpoint that stays just below
-/// fills a hundred environments, the default, with 100 webhooks a second in batches of one, and
-/// 1,000 in batches of ten. At three seconds these would be 34 and 340.
+/// An attempt that takes this long is slow, whatever its outcome. An endpoint that answers just
+/// faster occupies 100 environments, the default, with 100 webhooks a second in batches of one, or
+/// 1,000 in batches of ten. With a threshold of three seconds these would be 34 and 340.
 const SLOW: Duration = Duration::from_secs(1);
-/// How many slow attempts in a row make a slow endpoint.
+/// The number of slow attempts in a row that make an endpoint slow.
 const SLOW_IN_A_ROW: usize = 3;
-/// How many quick attempts in a row make a quick one. More: to go back and forth helps nobody.
+/// The number of quick attempts in a row that make it quick again. It is larger, so that an
+/// endpoint does not change back and forth.
 const QUICK_IN_A_ROW: usize = 5;
 
-/// What is kept of an attempt.
+/// The part of an attempt that the window keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// When it ended.
@@ -29,7 +30,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// What is kept of an attempt that ended now, with this response.
+    /// The observation of an attempt that ended now, with this response.
     pub fn of(response: &WebhookResponse, now: Timestamp) -> Self {
         Self {
             at: now,
@@ -44,7 +45,7 @@ pub fn is_slow(outcome: AttemptOutcome, duration_ms: u32) -> bool {
     outcome == AttemptOutcome::TimedOut || Duration::from_millis(duration_ms.into()) >= SLOW
 }
 
-/// How quickly an endpoint answers.
+/// The speed at which an endpoint answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseSpeed {
     /// The last attempts were all slow.
@@ -53,12 +54,12 @@ pub enum ResponseSpeed {
     Quick,
 }
 
-/// What the attempts in a window show together.
+/// A summary of the attempts in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WindowSummary {
-    /// Whether so many fail that the circuit opens.
+    /// Whether the failure rate opens the circuit breaker.
     pub fails_at_rate: bool,
-    /// How quick they are; `None` when they are now this, now that.
+    /// The speed of the last attempts. `None` if it is mixed.
     pub speed: Option<ResponseSpeed>,
     /// Whether none of them was slow.
     pub none_slow: bool,
@@ -74,7 +75,7 @@ impl Window {
     /// How long it holds one.
     pub const MAX_AGE: Duration = Duration::from_mins(2);
 
-    /// Takes in an attempt.
+    /// Adds an attempt.
     pub fn add(&mut self, observation: Observation) {
         while self.0.len() >= Self::MAX_ATTEMPTS as usize
             || self
@@ -92,9 +93,13 @@ impl Window {
         self.0.back().map(|observation| observation.at)
     }
 
-    /// What its attempts show.
+    /// Summarises its attempts.
     pub fn summary(&self, circuit: Option<&CircuitPolicy>) -> WindowSummary {
-        let failed = self.0.iter().filter(|observation| observation.failed).count();
+        let failed = self
+            .0
+            .iter()
+            .filter(|observation| observation.failed)
+            .count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         WindowSummary {
             fails_at_rate: circuit

@@ -1,6 +1,6 @@
 //! The body of a request for a recovery.
 
-use super::{UndeliveredStatuses, Range, Rate, RecoveryKind};
+use super::{Range, Rate, RecoveryKind, UndeliveredStatuses};
 use crate::manage::{Field, FieldError, fields};
 use crate::timestamp::Timestamp;
 use crate::whole_number::WholeNumber;
@@ -34,7 +34,12 @@ impl RecoveryRequest {
     /// The first field that is unknown or not valid.
     pub fn recover(body: &[u8], now: Timestamp) -> Result<Self, FieldError> {
         let known = "since, until, statuses, perSecond, dryRun";
-        Self::parse(body, RecoveryKind::Recover(UndeliveredStatuses::Both), known, now)
+        Self::parse(
+            body,
+            RecoveryKind::Recover(UndeliveredStatuses::Both),
+            known,
+            now,
+        )
     }
 
     /// Parses the JSON body of a `replay`.
@@ -123,7 +128,10 @@ mod tests {
     #[test]
     fn what_a_request_does_not_say_has_a_default() {
         let request = recover(r#"{"since":"2023-11-14T00:00:00Z"}"#).unwrap();
-        assert_eq!(request.kind, RecoveryKind::Recover(UndeliveredStatuses::Both));
+        assert_eq!(
+            request.kind,
+            RecoveryKind::Recover(UndeliveredStatuses::Both)
+        );
         assert_eq!(request.range.until, NOW);
         assert_eq!(request.per_second.get(), 10);
         assert_eq!(request.requested, Requested::Run);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::stage::{NEVER, Stage, deliver, now, schedule, stage_with};
 use webhooks_domain::deliver::{DeferReason, Report};
-use webhooks_domain::delivery::{DeliveryStatus, Deferral, DiscardReason, DeliveryTask};
+use webhooks_domain::delivery::{Deferral, DeliveryStatus, DeliveryTask, DiscardReason};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::health::{CircuitPolicy, HealthChange, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
@@ -82,7 +82,10 @@ fn one_attempt_probes_and_the_others_wait_for_what_comes_of_it() {
     stage.backend.purge_queue();
     let open = circuit(&stage).unwrap();
     stage.backend.set_now(open.until);
-    let (probe, other) = (DeliveryTask::first(untried[0]), DeliveryTask::first(untried[1]));
+    let (probe, other) = (
+        DeliveryTask::first(untried[0]),
+        DeliveryTask::first(untried[1]),
+    );
     let beside = deliver(&stage.backend, schedule(&[0, 60]));
     stage.backend.during_requests(move |_| {
         let report = now(beside.run(&other, NEVER)).unwrap();

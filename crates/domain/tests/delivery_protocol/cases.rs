@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
-    CancelReason, DeliveryStatus, DiscardReason, FailureReason, DeliveryTask, QueueKind, Verdict,
+    CancelReason, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, QueueKind, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::filter::Filter;
@@ -161,7 +161,10 @@ fn a_queue_message_without_a_delivery_makes_no_request() {
 fn the_same_queue_message_twice_makes_one_request() {
     let stage = stage(schedule(&[0, 5]));
     assert!(matches!(stage.run_first(), Report::Attempted { .. }));
-    assert_eq!(stage.run_first(), Report::Discarded(DiscardReason::NotPending));
+    assert_eq!(
+        stage.run_first(),
+        Report::Discarded(DiscardReason::NotPending)
+    );
     assert_eq!(stage.backend.requests().len(), 1);
 }
 
@@ -170,7 +173,9 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
     const REQUEST: Duration = Duration::from_secs(2);
     let policy = schedule(&[0, 5, 5, 5, 5, 5]);
     let stage = stage(policy.clone());
-    stage.backend.answer((0..100).map(|_| samples::response(500)));
+    stage
+        .backend
+        .answer((0..100).map(|_| samples::response(500)));
     // The first task is there twice, and what comes due during a request runs beside it.
     let again = DeliveryTask::first(stage.ids[0]);
     stage.queue(&again, Duration::from_secs(1));
@@ -194,7 +199,9 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
 #[test]
 fn a_table_that_takes_no_records_multiplies_nothing() {
     let stage = stage(schedule(&[0, 5, 5]));
-    stage.backend.answer((0..100).map(|_| samples::response(500)));
+    stage
+        .backend
+        .answer((0..100).map(|_| samples::response(500)));
     for round in 1..=20 {
         // Load, subscription, data key, unwrap, queue: the sixth call is the record.
         let is_first = round == 1;
@@ -224,7 +231,9 @@ fn a_table_that_takes_no_records_multiplies_nothing() {
 #[test]
 fn a_task_that_comes_before_its_predecessors_record_is_not_used_up() {
     let stage = stage(schedule(&[0, 0, 5]));
-    stage.backend.answer((0..10).map(|_| samples::response(500)));
+    stage
+        .backend
+        .answer((0..10).map(|_| samples::response(500)));
     // A run has made attempt 1 and sent the next task; its record takes its time. It lands
     // while the request of the run that got that task is under way.
     stage.backend.purge_queue();

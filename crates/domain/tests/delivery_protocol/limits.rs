@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use webhooks_domain::deliver::{DeferReason, Report};
-use webhooks_domain::delivery::{DeliveryStatus, Deferral, DiscardReason, DeliveryTask, QueueKind};
+use webhooks_domain::delivery::{Deferral, DeliveryStatus, DeliveryTask, DiscardReason, QueueKind};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{
-    LimiterDecision, Limits, LimitsInForce, EndpointLimiter, MaxInFlight, RateLimit, Reservation, Lease,
+    EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce, MaxInFlight, RateLimit,
+    Reservation,
 };
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::ports::LimiterStore;
@@ -76,8 +77,8 @@ fn in_force(stage: &Stage) -> LimitsInForce {
 fn take_slot(stage: &Stage) -> Lease {
     let time = stage.backend.time();
     let id = stage.ids[0].subscription;
-    let request = in_force(stage).entry(7, true, time, time + Duration::from_mins(1));
-    match now(stage.backend.enter(&id, &request)).unwrap() {
+    let request = in_force(stage).admission(7, true, time, time + Duration::from_mins(1));
+    match now(stage.backend.admit(&id, &request)).unwrap() {
         LimiterDecision::Admitted(Some(slot)) => slot,
         other => panic!("a slot, not {other:?}"),
     }
@@ -85,7 +86,7 @@ fn take_slot(stage: &Stage) -> Lease {
 
 fn leave(stage: &Stage, lease: Lease) {
     let id = stage.ids[0].subscription;
-    now(stage.backend.leave(&id, slot, SECOND)).unwrap();
+    now(stage.backend.release(&id, lease, SECOND)).unwrap();
 }
 
 /// So many turns are taken by others. Gives the last.
@@ -222,7 +223,10 @@ fn however_many_wait_for_a_slot_no_more_ask_for_it_than_could_go() {
 fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
     let stage = limited(at_rate(2));
     queue_more(&stage, 100);
-    while let Some(message) = stage.backend.receive_before(stage.backend.time() + SECOND / 2) {
+    while let Some(message) = stage
+        .backend
+        .receive_before(stage.backend.time() + SECOND / 2)
+    {
         stage.handle(message).unwrap();
     }
     // Nobody takes anything from the queue for a while.
@@ -326,7 +330,7 @@ fn an_overdue_task_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long(
     assert!(stage.backend.queue().is_empty());
     // One that was in the limiter before goes on waiting, as long as the queue can at a time.
     let turn = stage.backend.time() + Duration::from_mins(20);
-    let waiting = swept.deferred(Deferral::Limiter(Reservation {
+    let waiting = swept.deferred_by(Deferral::Limiter(Reservation {
         not_before: turn,
         version: in_force(&stage).version,
     }));
@@ -356,12 +360,19 @@ fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
     stage.backend.answer([timed_out(), timed_out()]);
     stage.queue_first(stage.ids[0]);
     stage.drain();
-    assert_eq!(queue(&stage), QueueKind::Slow, "two attempts of one delivery");
+    assert_eq!(
+        queue(&stage),
+        QueueKind::Slow,
+        "two attempts of one delivery"
+    );
 
     let id = stage.another_delivery("slow");
     let report = stage.run(&DeliveryTask::first(id)).unwrap();
     assert_eq!(report, Report::Deferred(DeferReason::SlowEndpoint));
-    assert_eq!(only_task(&stage), DeliveryTask::first(id).on(QueueKind::Slow));
+    assert_eq!(
+        only_task(&stage),
+        DeliveryTask::first(id).on(QueueKind::Slow)
+    );
     assert_eq!(
         stage.backend.requests().len(),
         2,
@@ -379,7 +390,9 @@ fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
     assert_eq!(queue(&stage), QueueKind::Fast);
     // What is on the slow queue still is sent there, and not sent back.
     let late = stage.another_delivery("late");
-    let report = stage.run(&DeliveryTask::first(late).on(QueueKind::Slow)).unwrap();
+    let report = stage
+        .run(&DeliveryTask::first(late).on(QueueKind::Slow))
+        .unwrap();
     assert!(matches!(report, Report::Attempted { .. }), "{report:?}");
 }
 

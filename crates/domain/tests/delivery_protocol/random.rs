@@ -176,7 +176,9 @@ impl Run {
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let (ids, seen) = (stage.ids.clone(), Arc::clone(&wrong));
         stage.backend.during_requests(move |backend| {
-            seen.lock().unwrap().extend(wrong_with_request(backend, &ids));
+            seen.lock()
+                .unwrap()
+                .extend(wrong_with_request(backend, &ids));
         });
         Self {
             stage,

@@ -10,8 +10,8 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{RecoveryKey, RecoveryStore};
 use webhooks_domain::recovery::{
-    Count, UndeliveredStatus, UndeliveredStatuses, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError,
-    Recovery, RecoveryKind, RecoveryRequest, RecoveryStatus, Report, Requested,
+    Count, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError, Recovery, RecoveryKind,
+    RecoveryRequest, RecoveryStatus, Report, Requested, UndeliveredStatus, UndeliveredStatuses,
 };
 use webhooks_domain::resend::Resend;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
@@ -254,7 +254,14 @@ fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time()
             "page {pages}: {took:?}"
         );
         // What the queue holds is what the endpoint will see.
-        due.extend(outage.stage.backend.queue().iter().map(|queued| queued.task));
+        due.extend(
+            outage
+                .stage
+                .backend
+                .queue()
+                .iter()
+                .map(|queued| queued.task),
+        );
         outage.stage.backend.purge_queue();
         if !turn.more {
             break;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::{
-    CancelReason, Delivery, DeliveryStatus, DiscardReason, FailureReason, DeliveryTask, ReopenError,
+    CancelReason, Delivery, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, ReopenError,
 };
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::resend::{Resend, ResendError};

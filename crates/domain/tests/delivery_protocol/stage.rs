@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{HealthMonitor, Deliver, DeliverError, Report};
+use webhooks_domain::deliver::{Deliver, DeliverError, HealthMonitor, Report};
 use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
-use webhooks_domain::health::{Health, HealthPolicy, OpenCircuit, HealthTracker};
+use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
@@ -20,12 +20,18 @@ use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
-use webhooks_testkit::{Queued, SignedRequest, InMemoryBackend, samples};
+use webhooks_testkit::{InMemoryBackend, Queued, SignedRequest, samples};
 
 pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(2);
 pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
-type TestDeliver = Deliver<InMemoryBackend, InMemoryBackend, InMemoryBackend, Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>, InMemoryBackend>;
+type TestDeliver = Deliver<
+    InMemoryBackend,
+    InMemoryBackend,
+    InMemoryBackend,
+    Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    InMemoryBackend,
+>;
 
 pub(crate) struct Stage {
     pub(crate) backend: InMemoryBackend,

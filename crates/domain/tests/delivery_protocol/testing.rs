@@ -13,7 +13,10 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 use crate::stage::{NEVER, Stage, deliver, header, now, schedule, stage, verifies_with};
 
 /// A stage whose one delivery is over, and whoever sends tests there.
-fn stage_of_tests() -> (Stage, SendTest<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>) {
+fn stage_of_tests() -> (
+    Stage,
+    SendTest<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+) {
     let stage = stage(schedule(&[0, 60]));
     stage.drain();
     let deliver = Arc::new(deliver(&stage.backend, schedule(&[0, 60])));

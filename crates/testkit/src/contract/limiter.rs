@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::ids::SubscriptionId;
-use webhooks_domain::limits::{LimiterDecision, Limits, LimitsInForce, EndpointLimiter, Lease};
+use webhooks_domain::limits::{EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce};
 use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -36,22 +36,22 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
         }
     }
 
-    async fn enter(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
+    async fn admit(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
         let until = now + 5 * SECOND;
-        let request = self.of.entry(random, has_waited, now, until);
-        let entered = self.store.enter(&self.subscription, &request);
+        let request = self.of.admission(random, has_waited, now, until);
+        let entered = self.store.admit(&self.subscription, &request);
         entered.await.expect("answers")
     }
 
-    async fn slot(&self, random: u32, now: Timestamp) -> Lease {
-        match self.enter(random, false, now).await {
+    async fn lease(&self, random: u32, now: Timestamp) -> Lease {
+        match self.admit(random, false, now).await {
             LimiterDecision::Admitted(Some(slot)) => slot,
             other => panic!("a slot, not {other:?}"),
         }
     }
 
     async fn refused(&self, random: u32, has_waited: bool, now: Timestamp) -> EndpointLimiter {
-        match self.enter(random, has_waited, now).await {
+        match self.admit(random, has_waited, now).await {
             LimiterDecision::Refused(limiter) => limiter,
             entered @ LimiterDecision::Admitted(_) => panic!("no entry, not {entered:?}"),
         }
@@ -59,97 +59,124 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
 
     async fn reservation(&self, limiter: &EndpointLimiter, now: Timestamp) -> Timestamp {
         let request = self.of.reservation(limiter, now);
-        let turn = self.store.reserve(&self.subscription, &request);
-        turn.await.expect("answers")
+        let reserved = self.store.reserve(&self.subscription, &request);
+        reserved.await.expect("answers")
     }
 
-    async fn leave(&self, lease: Lease, held: Duration) {
-        let left = self.store.leave(&self.subscription, slot, held);
-        left.await.expect("answers");
+    async fn release(&self, lease: Lease, held: Duration) {
+        let released = self.store.release(&self.subscription, lease, held);
+        released.await.expect("answers");
     }
 }
 
 /// What goes is within the limits, and who comes later waits behind who waits already.
 pub async fn limiters(store: &impl LimiterStore) {
     rate(store).await;
-    slots(store).await;
+    concurrency(store).await;
     both(store).await;
 }
 
 async fn rate(store: &impl LimiterStore) {
     let asking = Asking::new(store, 71, Some(2), None);
     for number in 0..4 {
-        let entered = asking.enter(number, false, seconds(0)).await;
-        assert_eq!(entered, LimiterDecision::Admitted(None), "what two seconds have saved");
+        let entered = asking.admit(number, false, seconds(0)).await;
+        assert_eq!(
+            entered,
+            LimiterDecision::Admitted(None),
+            "what two seconds have saved"
+        );
     }
     let limiter = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(limiter.end, None, "nobody waits");
-    assert_eq!(asking.turn(&limiter, seconds(0)).await, seconds(1));
+    assert_eq!(limiter.next_reservation_at, None, "nobody waits");
+    assert_eq!(asking.reservation(&limiter, seconds(0)).await, seconds(1));
     let second = seconds(1) + 2 * SECOND / 5;
-    let turn = asking.turn(&limiter, seconds(0)).await;
+    let turn = asking.reservation(&limiter, seconds(0)).await;
     assert_eq!(turn, second, "whatever was thought of it");
     let limiter = asking.refused(5, false, seconds(2)).await;
-    assert_eq!(limiter.end, Some((second + 2 * SECOND / 5).into()), "two wait");
-    assert_eq!(asking.turn(&limiter, seconds(2)).await, seconds(3));
+    assert_eq!(
+        limiter.next_reservation_at,
+        Some((second + 2 * SECOND / 5).into()),
+        "two wait"
+    );
+    assert_eq!(asking.reservation(&limiter, seconds(2)).await, seconds(3));
     for number in 6..10 {
-        let entered = asking.enter(number, true, seconds(2)).await;
-        assert_eq!(entered, LimiterDecision::Admitted(None), "those who have waited go first");
+        let entered = asking.admit(number, true, seconds(2)).await;
+        assert_eq!(
+            entered,
+            LimiterDecision::Admitted(None),
+            "those who have waited go first"
+        );
     }
     asking.refused(10, true, seconds(2)).await;
-    let entered = asking.enter(11, false, seconds(9)).await;
-    assert_eq!(entered, LimiterDecision::Admitted(None), "the limiter is over");
+    let entered = asking.admit(11, false, seconds(9)).await;
+    assert_eq!(
+        entered,
+        LimiterDecision::Admitted(None),
+        "the limiter is over"
+    );
 
     let version = LimitsInForce {
         version: 2,
         ..asking.of
     };
-    asking.turn(&EndpointLimiter::default(), seconds(9)).await;
+    asking
+        .reservation(&EndpointLimiter::default(), seconds(9))
+        .await;
     asking.refused(12, false, seconds(9)).await;
     let other = Asking {
         of: version,
         ..asking
     };
-    let entered = other.enter(13, false, seconds(9)).await;
-    assert_eq!(entered, LimiterDecision::Admitted(None), "those of a version before");
-    let turn = other.turn(&EndpointLimiter::default(), seconds(9)).await;
+    let entered = other.admit(13, false, seconds(9)).await;
+    assert_eq!(
+        entered,
+        LimiterDecision::Admitted(None),
+        "those of a version before"
+    );
+    let turn = other
+        .reservation(&EndpointLimiter::default(), seconds(9))
+        .await;
     assert_eq!(turn, seconds(10), "a limiter of its own");
 }
 
-async fn slots(store: &impl LimiterStore) {
+async fn concurrency(store: &impl LimiterStore) {
     let asking = Asking::new(store, 72, None, Some(2));
-    let first = asking.slot(0, seconds(0)).await;
-    let second = asking.slot(2, seconds(0)).await;
-    assert_ne!(first.number, second.number);
+    let first = asking.lease(0, seconds(0)).await;
+    let second = asking.lease(2, seconds(0)).await;
+    assert_ne!(first.slot, second.slot);
     let limiter = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(limiter.slots.len(), 2, "both are taken");
-    asking.leave(first, 3 * SECOND).await;
-    let third = asking.slot(3, seconds(1)).await;
-    assert_eq!(third.number, first.number, "it was left");
+    assert_eq!(limiter.leases.len(), 2, "both are taken");
+    asking.release(first, 3 * SECOND).await;
+    let third = asking.lease(3, seconds(1)).await;
+    assert_eq!(third.slot, first.slot, "it was left");
     // The same once more, after its answer was lost.
-    assert_eq!(asking.slot(3, seconds(1)).await, third);
-    asking.leave(first, SECOND).await;
+    assert_eq!(asking.lease(3, seconds(1)).await, third);
+    asking.release(first, SECOND).await;
     let limiter = asking.refused(5, true, seconds(1)).await;
-    assert!(limiter.has(third), "it is another's by now");
-    assert_eq!(limiter.held, Some(3 * SECOND));
+    assert!(limiter.holds(third), "it is another's by now");
+    assert_eq!(limiter.last_held, Some(3 * SECOND));
     let later = seconds(5) + SECOND / 2;
-    let over = asking.slot(6, later).await;
-    assert_eq!(over.number, second.number, "its time is over");
+    let over = asking.lease(6, later).await;
+    assert_eq!(over.slot, second.slot, "its time is over");
 }
 
 async fn both(store: &impl LimiterStore) {
     let asking = Asking::new(store, 73, Some(1), Some(3));
     for number in 0..2 {
-        asking.slot(number, seconds(0)).await;
+        asking.lease(number, seconds(0)).await;
     }
     let limiter = asking.refused(2, false, seconds(0)).await;
-    assert_eq!(limiter.slots.len(), 2, "there is a slot, and no turn");
-    asking.slot(3, seconds(1)).await;
+    assert_eq!(limiter.leases.len(), 2, "there is a slot, and no turn");
+    asking.lease(3, seconds(1)).await;
     let limiter = asking.refused(4, true, seconds(3)).await;
     assert_eq!(
-        limiter.slots.len(),
+        limiter.leases.len(),
         3,
         "it would be its turn, and there is no slot"
     );
-    let entered = asking.enter(4, true, seconds(7)).await;
-    assert!(matches!(entered, LimiterDecision::Admitted(Some(_))), "{entered:?}");
+    let entered = asking.admit(4, true, seconds(7)).await;
+    assert!(
+        matches!(entered, LimiterDecision::Admitted(Some(_))),
+        "{entered:?}"
+    );
 }

@@ -9,7 +9,7 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::recovery::Recovery;
 
-use super::{State, InMemoryBackend};
+use super::{InMemoryBackend, State};
 
 impl InMemoryBackend {
     /// A recovery as the table has it.

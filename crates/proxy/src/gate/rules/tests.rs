@@ -558,7 +558,10 @@ fn keys() -> Vec<Case> {
             schema,
             "PutItem",
             each(
-                [json!({"undeliveredTo": {"S": "a"}}), json!({"undeliveredTo": {"N": "1"}})],
+                [
+                    json!({"undeliveredTo": {"S": "a"}}),
+                    json!({"undeliveredTo": {"N": "1"}}),
+                ],
                 put,
             ),
             "Item.undeliveredTo",
@@ -569,7 +572,12 @@ fn keys() -> Vec<Case> {
             each(["s", ""], |sk| get("p", sk)),
             "Key.sk",
         ),
-        case(empty, "PutItem", each(["a", ""], owed), "Item.undeliveredTo"),
+        case(
+            empty,
+            "PutItem",
+            each(["a", ""], owed),
+            "Item.undeliveredTo",
+        ),
         case(
             empty,
             "BatchGetItem",
