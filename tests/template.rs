@@ -675,11 +675,11 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
         "expiresAt",
     ];
     assert_eq!(due, &index("due", &sparse));
-    // `undeliveredTo` is one, too. Nothing else in here ever changes: an update writes no entry.
+    // `owedTo` is one, too. Nothing else in here ever changes: an update writes no entry.
     let messages = ["customerId", "receivedAt", "eventType", "time", "expiresAt"];
     let expected = [
         index("deliveries", &["sk", "createdAt", "eventType"]),
-        index("undelivered", &["undeliveredTo", "createdAt", "eventType"]),
+        index("undelivered", &["owedTo", "createdAt", "eventType"]),
         index("messages", &messages),
     ];
     assert_eq!(rest, expected);

@@ -47,21 +47,21 @@ pub(crate) struct Recover {
         value_enum,
         value_delimiter = ','
     )]
-    statuses: Vec<DeliverySummary>,
+    statuses: Vec<Status>,
 }
 
 /// What can be sent again.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum DeliverySummary {
+enum Status {
     Failed,
     Held,
 }
 
-impl From<DeliverySummary> for DeliveryStatus {
-    fn from(owed: DeliverySummary) -> Self {
-        match owed {
-            DeliverySummary::Failed => Self::Failed,
-            DeliverySummary::Held => Self::Held,
+impl From<Status> for DeliveryStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Failed => Self::Failed,
+            Status::Held => Self::Held,
         }
     }
 }

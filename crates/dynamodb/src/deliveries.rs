@@ -10,8 +10,8 @@ use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError
 use crate::DynamoStore;
 use crate::due_index;
 use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, SORT_KEY, UNDELIVERED_TO,
-    delivery_item, message_item, message_partition,
+    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, SORT_KEY, delivery_item,
+    message_item, message_partition,
 };
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
@@ -97,7 +97,7 @@ impl DeliveryStore for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
             .expression_attribute_values(":made", number(read.attempts_made()))
-            .expression_attribute_values(":undeliveredTo", undelivered_to(&read.id))
+            .expression_attribute_values(":owedTo", owed_to(&read.id))
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
@@ -118,7 +118,7 @@ impl CallStore for DynamoStore {
 }
 
 /// Enters the `undelivered` index, or stays in it at no cost.
-const OWE: &str = "undeliveredTo = :undeliveredTo";
+const OWE: &str = "owedTo = :owedTo";
 
 /// The condition that a delivery has `:made` attempts. One that has none has no list either, and
 /// then `:made` is not needed, which DynamoDB refuses unless another expression uses it.
@@ -129,7 +129,7 @@ fn has_made(attempts: u32) -> &'static str {
     }
 }
 
-fn undelivered_to(id: &DeliveryId) -> AttributeValue {
+fn owed_to(id: &DeliveryId) -> AttributeValue {
     AttributeValue::S(id.subscription.to_string())
 }
 
@@ -149,7 +149,7 @@ impl DynamoStore {
             DeliveryStatus::Pending => String::new(),
             DeliveryStatus::Held => format!(" REMOVE {due}"),
             _ if status.is_undelivered() => format!(" REMOVE nextAttemptAt, {due}"),
-            _ => format!(" REMOVE nextAttemptAt, {UNDELIVERED_TO}, {due}"),
+            _ => format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}"),
         };
         let mut update = self
             .client
@@ -172,7 +172,7 @@ impl DynamoStore {
         }
         if status.is_undelivered() {
             sets.push(OWE);
-            update = update.expression_attribute_values(":undeliveredTo", undelivered_to(id));
+            update = update.expression_attribute_values(":owedTo", owed_to(id));
         }
         if let Some(reason) = status.reason() {
             sets.push("reason = :reason");

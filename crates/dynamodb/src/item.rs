@@ -38,7 +38,7 @@ use webhooks_domain::timestamp::Timestamp;
 pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
 /// Whose delivery it is, while it is owed: the partition of the index `undelivered`.
-pub(crate) const UNDELIVERED_TO: &str = "undeliveredTo";
+pub(crate) const OWED_TO: &str = "owedTo";
 
 const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
@@ -185,8 +185,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
         earlier_attempts: delivery.earlier_attempts,
-        undelivered_to: (delivery.status == DeliveryStatus::Held)
-            .then_some(delivery.id.subscription),
+        owed_to: (delivery.status == DeliveryStatus::Held).then_some(delivery.id.subscription),
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),
@@ -308,7 +307,7 @@ pub(crate) struct DeliveryItem {
     earlier_attempts: u32,
     /// Written with a held delivery; the updates of deliveries keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    undelivered_to: Option<SubscriptionId>,
+    owed_to: Option<SubscriptionId>,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,

@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were asked for again |
 //! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
-//! | `undelivered` | `undeliveredTo` | `createdAt` | deliveries that are held, failed, or pending after something went wrong, by subscription |
+//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after something went wrong, by subscription |
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
 //! Messages and deliveries are written by the workflow from the items that

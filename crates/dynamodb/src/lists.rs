@@ -51,7 +51,7 @@ const DELIVERIES: Index = Index {
 /// The deliveries that are owed, by subscription. Sparse.
 const UNDELIVERED: Index = Index {
     name: "undelivered",
-    partition: "undeliveredTo",
+    partition: "owedTo",
     time: "createdAt",
     has_expiry: false,
 };

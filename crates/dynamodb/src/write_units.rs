@@ -12,7 +12,7 @@ use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
 use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
 
-use crate::item::{SubscriptionItem, UNDELIVERED_TO, delivery_item, message_item};
+use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 
 /// The entries that are written once: the message's in `messages`, the delivery's in
 /// `deliveries`. Nothing in them changes.
@@ -122,8 +122,8 @@ impl Billed {
     fn bytes(&self) -> usize {
         let mut item = HashMap::from(delivery_item(&self.delivery));
         if self.is_undelivered() {
-            let undelivered_to = self.delivery.id.subscription.to_string();
-            item.insert(UNDELIVERED_TO.to_owned(), AttributeValue::S(undelivered_to));
+            let owed_to = self.delivery.id.subscription.to_string();
+            item.insert(OWED_TO.to_owned(), AttributeValue::S(owed_to));
         }
         if self.is_due() {
             let now = samples::NOW.as_millis().to_string();

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// jitter adds. The queue gathers the messages of an attempt meanwhile.
 const RETRY_WAIT: Duration = Duration::from_millis(5_600);
 
-/// Interceptor the last write of a function and its report in the log.
+/// Between the last write of a function and its report in the log.
 const UNTIL_REPORTED: Duration = Duration::from_millis(500);
 
 /// How deliveries end.

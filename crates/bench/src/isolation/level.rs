@@ -24,7 +24,7 @@ pub(super) const COPIES: usize = 50;
 /// Parts of a run, for the spread.
 const FIFTHS: usize = 5;
 
-/// Interceptor the end of a run's last request and its report in the log.
+/// Between the end of a run's last request and its report in the log.
 const UNTIL_REPORTED: Duration = Duration::from_secs(2);
 
 /// When an attempt has timed out the next one begins, by the default schedule; the third is due

@@ -510,7 +510,7 @@ fn keys() -> Vec<Case> {
     let schema = "key of its table's attributes";
     let empty = "key that is not empty";
     let length = "partition key of 2,048 and sort key of 1,024 bytes";
-    let owed = |value: &str| put(json!({"undeliveredTo": {"S": value}}));
+    let owed = |value: &str| put(json!({"owedTo": {"S": value}}));
     let keys = |keys: Vec<Value>| json!({"RequestItems": {"t": {"Keys": keys}}});
     let numbered = |n: usize| json!({"pk": {"S": "p"}, "sk": {"S": n.to_string()}});
     let reads = |count: usize| keys((0..count).map(numbered).collect());
@@ -558,13 +558,10 @@ fn keys() -> Vec<Case> {
             schema,
             "PutItem",
             each(
-                [
-                    json!({"undeliveredTo": {"S": "a"}}),
-                    json!({"undeliveredTo": {"N": "1"}}),
-                ],
+                [json!({"owedTo": {"S": "a"}}), json!({"owedTo": {"N": "1"}})],
                 put,
             ),
-            "Item.undeliveredTo",
+            "Item.owedTo",
         ),
         case(
             empty,
@@ -572,12 +569,7 @@ fn keys() -> Vec<Case> {
             each(["s", ""], |sk| get("p", sk)),
             "Key.sk",
         ),
-        case(
-            empty,
-            "PutItem",
-            each(["a", ""], owed),
-            "Item.undeliveredTo",
-        ),
+        case(empty, "PutItem", each(["a", ""], owed), "Item.owedTo"),
         case(
             empty,
             "BatchGetItem",
@@ -706,7 +698,7 @@ fn expressions() -> Vec<Case> {
         case(
             whole,
             "UpdateItem",
-            [set("undeliveredTo", "a"), set("undeliveredTo", "")],
+            [set("owedTo", "a"), set("owedTo", "")],
             "UpdateExpression",
         ),
         case(
@@ -817,13 +809,13 @@ fn table() -> HashMap<String, Arc<Table>> {
         "AttributeDefinitions": [
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "sk", "AttributeType": "S"},
-            {"AttributeName": "undeliveredTo", "AttributeType": "S"},
+            {"AttributeName": "owedTo", "AttributeType": "S"},
         ],
         "KeySchema": [
             {"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
         "GlobalSecondaryIndexes": [
-            {"IndexName": "due", "KeySchema": [{"AttributeName": "undeliveredTo", "KeyType": "HASH"}]},
+            {"IndexName": "due", "KeySchema": [{"AttributeName": "owedTo", "KeyType": "HASH"}]},
         ],
     }});
     let table = Table::described(&described).unwrap();
