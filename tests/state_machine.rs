@@ -45,6 +45,12 @@ const STATES_ERRORS: &[&str] = &[
     "States.Timeout",
 ];
 
+/// What the error names of AWS's services and runtimes begin with.
+const ERROR_FAMILIES: [&str; 5] = ["Lambda.", "DynamoDB.", "SQS.", "Sandbox.", "Runtime."];
+
+/// The state that only looks: whatever becomes of it, the event is delivered.
+const COMPARISON: &str = "CompareDuplicate";
+
 /// How often a task is tried again.
 const RETRIES: u64 = 8;
 
@@ -314,6 +320,9 @@ fn whatever_fails_is_sent_to_the_failed_events_queue() {
             .and_then(|catchers| catchers.last());
         let last = last.unwrap_or_else(|| panic!("{name} catches nothing"));
         assert_eq!(last["ErrorEquals"], json!(["States.ALL"]), "{name}");
+        if name == COMPARISON {
+            continue;
+        }
         assert_eq!(last["Next"], "SendToFailedEvents", "{name}");
         assert_eq!(
             last["Assign"],
@@ -324,7 +333,8 @@ fn whatever_fails_is_sent_to_the_failed_events_queue() {
     }
     // Inside a Map nothing may swallow a failure: the Map's own Catch sends it on.
     for (name, state) in states(&definition) {
-        if state["Type"] == "Task" && !caught.contains(&name) && name != "SendToFailedEvents" {
+        let is_inside = !top_level(&definition).contains_key(&name);
+        if state["Type"] == "Task" && is_inside {
             for catcher in state["Catch"].as_array().into_iter().flatten() {
                 assert_eq!(catcher["ErrorEquals"], json!([CONDITION_FAILED]), "{name}");
             }
@@ -459,6 +469,10 @@ fn a_failed_event_is_kept_before_the_execution_is_ended() {
         if state["Type"] != "Task" {
             continue;
         }
+        // Nothing is left to keep when a duplicate is compared.
+        if name == COMPARISON {
+            continue;
+        }
         waits += delays(state["Retry"].as_array().unwrap().last().unwrap())
             .iter()
             .sum::<f64>();
@@ -513,6 +527,61 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
         assert_eq!(duplicate["Output"], state["Output"], "{name}");
     }
     assert_eq!(writes, 2);
+}
+
+#[test]
+fn a_duplicate_is_compared_when_everything_is_written_and_no_other_event_is() {
+    let definition = load();
+    let states = top_level(&definition);
+    let compare = &states[COMPARISON];
+    assert_eq!(
+        function_of(compare).as_deref(),
+        Some("LookUpSubscriptionsFunction")
+    );
+    // Whatever comes of it, the execution has ended well.
+    let any = json!({"ErrorEquals": ["States.ALL"], "Output": {}, "Next": "Done"});
+    assert_eq!(compare["Catch"], json!([any]));
+    assert_eq!(compare["Next"], "Done");
+    assert_eq!(compare["Output"], json!({}));
+    assert_eq!(states["Done"]["Type"], "Succeed");
+
+    // Only the states that end a page lead there, each after its cursor.
+    let mut leading = BTreeSet::new();
+    for (name, state) in &states {
+        assert_ne!(state["Next"], COMPARISON, "{name}");
+        assert_ne!(state["Default"], COMPARISON, "{name}");
+        for choice in state["Choices"].as_array().into_iter().flatten() {
+            if choice["Next"] == COMPARISON {
+                let condition = choice["Condition"].as_str().unwrap();
+                leading.insert((name.as_str(), condition));
+            }
+        }
+    }
+    let expected = [
+        (
+            "HasSubscriptions",
+            "{% $not($isFirstPage) and $isDuplicate %}",
+        ),
+        ("MorePages", "{% $isDuplicate %}"),
+    ];
+    assert_eq!(leading, expected.into());
+    for (name, _) in expected {
+        let choices = states[name]["Choices"].as_array().unwrap();
+        assert_eq!(choices.last().unwrap()["Next"], COMPARISON, "{name}");
+        let before = &choices[choices.len() - 2];
+        assert_eq!(before["Condition"], "{% $cursor != null %}", "{name}");
+    }
+
+    // The write of the first page says whether it is one: those of later pages find the message.
+    let found = json!({"isDuplicate": "{% $isFirstPage or $isDuplicate %}"});
+    assert_eq!(states["RecordMessage"]["Catch"][0]["Assign"], found);
+    let look_up = &states["LookUpSubscriptions"]["Assign"];
+    let first = "{% $not($exists($states.input.cursor)) %}";
+    assert_eq!(look_up["isFirstPage"], first);
+    // Whoever starts with a later page by hand has no first one.
+    let kept =
+        "{% $exists($states.input.cursor) ? $exists($isDuplicate) and $isDuplicate : false %}";
+    assert_eq!(look_up["isDuplicate"], kept);
 }
 
 #[test]
@@ -699,8 +768,57 @@ fn producers_are_told_every_error_that_an_event_can_end_with() {
         assert!(told.contains(&format!("`{name}`")), "{name}");
     }
     // Those of AWS's services and runtimes are as many as there are; they are told by family.
-    for family in ["Lambda.", "DynamoDB.", "SQS.", "Sandbox.", "Runtime."] {
+    for family in ERROR_FAMILIES {
         assert!(told.contains(&format!("`{family}…`")), "{family}");
+    }
+}
+
+#[test]
+fn producers_are_told_of_no_error_that_there_is_not() {
+    let file = template::root().join("docs/producers.md");
+    let told = std::fs::read_to_string(file).unwrap();
+    let (_, told) = told.split_once("| error | what is wrong |").unwrap();
+    let (told, _) = told.split_once("\n\n").unwrap();
+    let first = told.lines().filter_map(|row| row.split('|').nth(1));
+    let names: BTreeSet<&str> = first
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(names.len() > 15, "{names:?}");
+    let own: Vec<_> = [errors::LOOK_UP_SUBSCRIPTIONS, errors::PREPARE_CALLS].concat();
+    let definition = states(&load());
+    for name in names {
+        let family = name.strip_suffix('…');
+        let is_known = own.contains(&name)
+            || STATES_ERRORS.contains(&name)
+            || family.is_some_and(|family| ERROR_FAMILIES.contains(&family))
+            || definition.values().any(|state| state["Error"] == name)
+            // Of a function's runtime: a panic, and an event that it cannot read.
+            || ["::", "InvalidEventDataError"].contains(&name);
+        assert!(is_known, "{name}");
+    }
+}
+
+#[test]
+fn every_error_name_of_ours_is_of_some_function() {
+    let file = template::root().join("crates/domain/src/errors.rs");
+    let source = std::fs::read_to_string(file).unwrap();
+    let constants = source.split("pub const ").skip(1);
+    let names =
+        constants.filter_map(|text| Some(text.split_once(": &str = \"")?.1.split_once('"')?.0));
+    let names: BTreeSet<&str> = names.collect();
+    let lists = [
+        errors::LOOK_UP_SUBSCRIPTIONS,
+        errors::PREPARE_CALLS,
+        errors::RECOVER_DELIVERIES,
+        &[errors::SWEEP_FAILED],
+    ];
+    assert_eq!(names, lists.concat().into_iter().collect());
+    // No other text becomes the name of an error of a workflow's function.
+    for function in ["look-up-subscriptions", "prepare-calls"] {
+        let file = template::root().join(format!("functions/{function}/src/main.rs"));
+        let source = std::fs::read_to_string(file).unwrap();
+        assert!(!source.contains("FunctionError::new(\""), "{function}");
+        assert!(!source.contains("Diagnostic"), "{function}");
     }
 }
 
@@ -732,8 +850,12 @@ fn a_recovery_is_no_longer_than_one_execution_can_be() {
 fn numbers_pass_the_workflow_untouched() {
     for (name, state) in of_type("Task") {
         if function_of(&state).is_some() {
-            assert!(
-                state.get("Arguments").is_none(),
+            // The payload is one string, in which nobody sees a number.
+            let payload = json!({"duplicate": "{% $payload %}"});
+            let expected = (name == COMPARISON).then_some(&payload);
+            assert_eq!(
+                state.get("Arguments"),
+                expected,
                 "{name}: JSONata would rewrite the event's numbers"
             );
         }

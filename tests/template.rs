@@ -46,17 +46,22 @@ const LOG_DELIVERY_ACTIONS: &[&str] = &[
 ];
 
 const OUTPUTS: &[&str] = &[
+    "AcceptedEventSources",
     "ApiFunctionName",
     "ApiUrl",
     "CustomerIdPointer",
     "DashboardName",
     "DeliveryDeadLetterQueueUrl",
     "DeliveryQueueUrl",
+    "EchoReceiverUrl",
     "EventBusName",
     "FailedEventsQueueUrl",
     "IdempotencyKeyPointer",
+    "InstallationId",
+    "LongestQueueDelaySeconds",
     "RecoveryStateMachineArn",
     "RuleDeadLetterQueueUrl",
+    "SelfTestTableName",
     "SigningKeyArn",
     "SlowDeliveryQueueUrl",
     "StateMachineArn",
@@ -144,8 +149,7 @@ fn each_role_is_bound_to_the_partitions_that_it_uses() {
     let template = load();
     let mut unbound = Vec::new();
     for (place, statement) in role_statements(&template) {
-        let on_table = statement["Resource"] == json!({"Fn::GetAtt": ["Table", "Arn"]})
-            || statement["Resource"] == json!({"Fn::GetAtt": "Table.Arn"});
+        let on_table = statement["Resource"] == arn_of_table("");
         let is_bound = !statement["Condition"]["ForAllValues:StringLike"].is_null();
         if on_table && !is_bound {
             unbound.push((place, actions(&statement).join(" ")));
@@ -355,6 +359,16 @@ fn every_output_is_described_and_none_is_missing() {
     }
 }
 
+/// SAM CLI takes the list in place of the name, and `sam deploy` ends with a `TypeError`.
+#[test]
+fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
+    let template = load();
+    for name in template["Outputs"].as_object().unwrap().keys() {
+        let kind = &template["Parameters"][name]["Type"];
+        assert_ne!(*kind, "CommaDelimitedList", "{name}");
+    }
+}
+
 #[test]
 fn no_private_address_may_be_reached_unless_the_deployer_says_so() {
     let template = load();
@@ -530,7 +544,7 @@ fn every_function_gets_the_environment_that_it_reads() {
     ]});
     let expected = json!({
         "LookUpSubscriptionsFunction": {
-            "TABLE_NAME": {"Ref": "Table"},
+            "TABLE_NAME": table_name(),
             "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
             "CUSTOMER_ID_POINTER": {"Ref": "CustomerIdPointer"},
             "IDEMPOTENCY_KEY_POINTER": {"Ref": "IdempotencyKeyPointer"},
@@ -542,10 +556,11 @@ fn every_function_gets_the_environment_that_it_reads() {
         "DeliverWebhookFunction": {
             "EVENT_BUS_NAME": bus,
             "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
-            "TABLE_NAME": {"Ref": "Table"},
+            "TABLE_NAME": table_name(),
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
-            "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
+            "SIGNING_KEY_ARN": signing_key_arn(),
+            "INSTALLATION_ID": installation_id(),
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "RETRY_SCHEDULE": {"Ref": "RetrySchedule"},
@@ -561,26 +576,30 @@ fn every_function_gets_the_environment_that_it_reads() {
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
         },
         "RequeueDueDeliveriesFunction": {
-            "TABLE_NAME": {"Ref": "Table"},
+            "TABLE_NAME": table_name(),
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         },
         "RecoverDeliveriesFunction": {
-            "TABLE_NAME": {"Ref": "Table"},
+            "TABLE_NAME": table_name(),
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         },
         "ApiFunction": {
             "EVENT_BUS_NAME": bus,
             "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
-            "TABLE_NAME": {"Ref": "Table"},
+            "TABLE_NAME": table_name(),
             "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
             "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
-            "SIGNING_KEY_ARN": {"Fn::GetAtt": "SigningKey.Arn"},
+            "SIGNING_KEY_ARN": signing_key_arn(),
+            "INSTALLATION_ID": installation_id(),
             "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
             "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
             "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
             "RETENTION_DAYS": {"Ref": "RetentionDays"},
             "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
             "MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER": {"Ref": "MaximumSubscriptionsPerCustomer"},
+        },
+        "EchoReceiverFunction": {
+            "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
         },
     });
     let actual: Map<String, Value> = resources_of(&template, "AWS::Serverless::Function")
@@ -598,11 +617,14 @@ fn every_function_gets_the_environment_that_it_reads() {
 #[test]
 fn the_table_outlives_the_stack_and_can_be_restored() {
     let table = &load()["Resources"]["Table"];
-    assert_eq!(table["DeletionPolicy"], "Retain");
+    // A first deployment that fails leaves none behind, each time that it is tried.
+    assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(table["UpdateReplacePolicy"], "Retain");
     let properties = &table["Properties"];
     assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST");
-    assert_eq!(properties["SSESpecification"]["SSEEnabled"], true);
+    // Without it the table is encrypted with a key that AWS owns. With `SSEEnabled: true` KMS
+    // bills the account's own.
+    assert_eq!(properties.get("SSESpecification"), None);
     assert_eq!(
         properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
         true
@@ -614,14 +636,173 @@ fn the_table_outlives_the_stack_and_can_be_restored() {
 }
 
 #[test]
+fn a_table_is_adopted_only_with_the_key_and_the_installation_of_its_secrets() {
+    let template = load();
+    let is_empty = |parameter: &str| json!({"Fn::Equals": [{"Ref": parameter}, ""]});
+    for (condition, parameter) in [
+        ("CreateTable", "ExistingTableName"),
+        ("CreateSigningKey", "ExistingKeyArn"),
+        ("OwnInstallation", "InstallationId"),
+    ] {
+        assert_eq!(template["Conditions"][condition], is_empty(parameter));
+        assert_eq!(template["Parameters"][parameter]["Default"], "");
+    }
+    assert_eq!(template["Resources"]["Table"]["Condition"], "CreateTable");
+    let key = &template["Resources"]["SigningKey"];
+    assert_eq!(key["Condition"], "CreateSigningKey");
+
+    let rule = &template["Rules"]["AdoptTableWithItsSecrets"];
+    let is_given = |parameter: &str| json!({"Fn::Not": [is_empty(parameter)]});
+    assert_eq!(rule["RuleCondition"], is_given("ExistingTableName"));
+    let assertions = rule["Assertions"].as_array().unwrap().iter();
+    let needed: Vec<_> = assertions.map(|one| &one["Assert"]).collect();
+    let expected = ["ExistingKeyArn", "InstallationId"].map(is_given);
+    assert_eq!(needed, expected.iter().collect::<Vec<_>>());
+}
+
+/// Their values stand in the roles' policies: one that named more than one table, key or
+/// installation would widen them.
+#[test]
+fn what_is_adopted_names_one_table_one_key_and_one_installation() {
+    let template = load();
+    let arn = "arn:aws:kms:eu-west-1:123456789012:key/";
+    let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+    for (parameter, good, bad) in [
+        (
+            "ExistingTableName",
+            "webhooks-Table-1QX.restored_2",
+            ["web*", "webhook?", "t/index/due", "a", "${AWS::StackName}"],
+        ),
+        (
+            "ExistingKeyArn",
+            &format!("{arn}mrk-{}", id.replace('-', "")),
+            [
+                &format!("{arn}*"),
+                &format!("{arn}{id}?"),
+                "arn:aws:kms:eu-west-1:123456789012:alias/webhooks",
+                "arn:aws:kms:*:123456789012:key/1",
+                id,
+            ],
+        ),
+        ("InstallationId", id, ["*", "a?", "a b", "${aws:x}", "a/b"]),
+    ] {
+        let pattern = &template["Parameters"][parameter]["AllowedPattern"];
+        let pattern = regex_lite::Regex::new(pattern.as_str().unwrap()).unwrap();
+        for value in ["", good] {
+            assert!(pattern.is_match(value), "{parameter}: {value}");
+        }
+        for value in bad {
+            assert!(!pattern.is_match(value), "{parameter}: {value}");
+        }
+    }
+}
+
+/// The same rights on another table: an adopted one, its key and its installation take the
+/// place of the stack's own, and nothing else changes.
+#[test]
+fn a_stack_that_adopts_differs_in_what_it_adopts_only() {
+    let template = load();
+    let own = [
+        json!({"Ref": "Table"}),
+        json!({"Fn::GetAtt": "SigningKey.Arn"}),
+        json!({"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}),
+    ];
+    let adopted = ["ExistingTableName", "ExistingKeyArn", "InstallationId"]
+        .map(|parameter| json!({"Ref": parameter}));
+    let variant = |owns: bool, named: &[Value; 3]| {
+        let mut variant = json!({
+            "Resources": template["Resources"],
+            "Outputs": template["Outputs"],
+        });
+        for resource in ["Table", "SigningKey"] {
+            variant["Resources"]
+                .as_object_mut()
+                .unwrap()
+                .remove(resource);
+        }
+        choose(&mut variant, owns, named);
+        variant
+    };
+    let (created, adopting) = (variant(true, &own), variant(false, &adopted));
+    assert_eq!(created, adopting);
+    // Nothing is left that names what the variant has not.
+    let text = created.to_string();
+    assert!(text.contains(ADOPTABLE[0]) && text.contains(ADOPTABLE[1]));
+    for name in [
+        "\"Table\"",
+        "${Table",
+        "\"SigningKey.Arn",
+        "${SigningKey",
+        "Existing",
+    ] {
+        assert!(!text.contains(name), "{name}");
+    }
+}
+
+/// What stands for the table, the key and the installation once a variant is chosen.
+const ADOPTABLE: [&str; 3] = ["<table>", "<key>", "<installation>"];
+
+/// Takes the branch of each condition on what is adopted, and puts a mark in place of what
+/// that branch names.
+fn choose(value: &mut Value, owns: bool, named: &[Value; 3]) {
+    let conditions = ["CreateTable", "CreateSigningKey", "OwnInstallation"];
+    if let Some(branches) = value.get("Fn::If").and_then(Value::as_array)
+        && conditions.iter().any(|name| branches[0] == **name)
+    {
+        *value = branches[if owns { 1 } else { 2 }].clone();
+        if let Some(index) = named.iter().position(|name| name == value) {
+            *value = ADOPTABLE[index].into();
+        }
+        return;
+    }
+    match value {
+        Value::Object(object) => object
+            .values_mut()
+            .for_each(|inner| choose(inner, owns, named)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|inner| choose(inner, owns, named)),
+        _ => {}
+    }
+}
+
+#[test]
+fn secrets_open_for_their_purpose_and_their_installation_only() {
+    let template = load();
+    let mut holders = Vec::new();
+    for (place, statement) in role_statements(&template) {
+        if !actions(&statement)
+            .iter()
+            .any(|one| one.starts_with("kms:"))
+        {
+            continue;
+        }
+        assert_eq!(statement["Resource"], signing_key_arn(), "{place}");
+        let condition = json!({
+            "StringEquals": {
+                "kms:EncryptionContext:purpose": "subscription-secrets",
+                "kms:EncryptionContext:installation": installation_id(),
+            },
+            "ForAllValues:StringEquals": {
+                "kms:EncryptionContextKeys": ["purpose", "installation"],
+            },
+        });
+        assert_eq!(statement["Condition"], condition, "{place}");
+        holders.push(place);
+    }
+    let roles = holders.iter().map(|place| place.split(',').next().unwrap());
+    assert_eq!(roles.collect::<Vec<_>>(), ["ApiRole", "DeliverWebhookRole"]);
+}
+
+#[test]
 fn one_sweep_ends_before_the_next_begins_and_none_is_repeated() {
     let template = load();
     let sweep = &template["Resources"]["RequeueDueDeliveriesFunction"]["Properties"];
     let schedule = &sweep["Events"]["EveryMinute"]["Properties"];
     assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
     assert!(sweep["Timeout"].as_u64().unwrap() < 60);
-    // Without it SAM names every stack's schedule alike, and a second one cannot be made.
-    assert_eq!(schedule["OmitName"], true);
+    // Without a name SAM gives every stack's schedule the same, and a second cannot be made.
+    assert!(schedule["Name"].to_string().contains("AWS::StackId"));
     // Neither the schedule nor Lambda's queue of asynchronous events brings one again.
     assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
     assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
@@ -698,9 +879,31 @@ fn the_queue_keeps_a_wait_for_as_long_as_it_can() {
 #[test]
 fn the_key_outlives_the_stack_and_rotates() {
     let key = &load()["Resources"]["SigningKey"];
-    assert_eq!(key["DeletionPolicy"], "Retain");
+    // A key costs a dollar a month, also one that a failed first deployment leaves behind.
+    assert_eq!(key["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(key["UpdateReplacePolicy"], "Retain");
     assert_eq!(key["Properties"]["EnableKeyRotation"], true);
+}
+
+/// A right that a key's policy does not give, IAM cannot give either.
+#[test]
+fn the_keys_policy_allows_every_command_that_the_docs_name() {
+    let template = load();
+    let statement = &template["Resources"]["SigningKey"]["Properties"]["KeyPolicy"]["Statement"][0];
+    let allowed: BTreeSet<_> = actions(statement).into_iter().collect();
+    let mut named = BTreeSet::new();
+    let docs = std::fs::read_dir(template::root().join("docs")).unwrap();
+    let pages = docs.map(|entry| entry.unwrap().path());
+    for page in pages.chain([template::root().join("README.md")]) {
+        let text = std::fs::read_to_string(&page).unwrap_or_default();
+        for after in text.split("aws kms ").skip(1) {
+            let verb = |c: char| !c.is_ascii_lowercase() && c != '-';
+            let action = format!("kms:{}", pascal_case(after.split(verb).next().unwrap()));
+            assert!(allowed.contains(&*action), "{}: {action}", page.display());
+            named.insert(action);
+        }
+    }
+    assert!(named.contains("kms:RotateKeyOnDemand"), "{named:?}");
 }
 
 #[test]
@@ -745,11 +948,308 @@ fn the_workflow_logs_its_failures_without_the_event() {
 #[test]
 fn the_api_answers_signed_requests_only() {
     let template = load();
-    let urls: Vec<_> = resources_of(&template, "AWS::Serverless::Function")
+    let api = json!({"Ref": "ApiFunction"});
+    let auth: Vec<_> = resources_of(&template, "AWS::Lambda::Url")
         .into_iter()
-        .filter_map(|(id, function)| Some((id, function["Properties"].get("FunctionUrlConfig")?)))
+        .filter(|(_, url)| url["Properties"]["TargetFunctionArn"] == api)
+        .map(|(id, url)| (id, &url["Properties"]["AuthType"]))
         .collect();
-    assert_eq!(urls, [("ApiFunction", &json!({"AuthType": "AWS_IAM"}))]);
+    assert_eq!(auth, [("ApiFunctionUrl", &json!("AWS_IAM"))]);
+    // Nobody is let in but by a policy of their own.
+    for (id, permission) in resources_of(&template, "AWS::Lambda::Permission") {
+        assert_ne!(permission["Properties"]["FunctionName"], api, "{id}");
+    }
+    // One that is a part of its function cannot be left out where a Region has none.
+    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
+        assert!(
+            function["Properties"].get("FunctionUrlConfig").is_none(),
+            "{id}"
+        );
+    }
+}
+
+/// `sam build` takes the default, and `sam deploy` what it is told: there must be no other.
+#[test]
+fn no_other_architecture_can_be_deployed_than_is_built() {
+    let template = load();
+    let parameter = &template["Parameters"]["Architecture"];
+    assert_eq!(parameter["AllowedValues"], json!([parameter["Default"]]));
+    assert_eq!(
+        template["Globals"]["Function"]["Architectures"],
+        json!([{"Ref": "Architecture"}])
+    );
+    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
+        assert!(
+            function["Properties"].get("Architectures").is_none(),
+            "{id}"
+        );
+    }
+}
+
+/// The Lambda concurrency that a new account may have.
+const SMALLEST_ACCOUNT: u64 = 10;
+
+/// What the workflow, the sweep and the API need of it: one event at a time.
+const OTHERS: u64 = 3;
+
+#[test]
+fn the_defaults_leave_a_new_account_room_for_the_workflow() {
+    let template = load();
+    let default = |name: &str| template["Parameters"][name]["Default"].as_u64().unwrap();
+    let delivery =
+        default("MaximumDeliveryConcurrency") + default("MaximumSlowDeliveryConcurrency");
+    assert!(delivery + OTHERS <= SMALLEST_ACCOUNT, "{delivery}");
+}
+
+/// `sam deploy` freezes what samconfig.toml says. What it does not say comes from the template,
+/// and changes with it.
+#[test]
+fn samconfig_keeps_no_parameter_for_aws() {
+    let samconfig = std::fs::read_to_string(template::root().join("samconfig.toml")).unwrap();
+    let (default, _) = samconfig.split_once("[local.").unwrap();
+    let mut set = default.lines().filter(|line| !line.starts_with('#'));
+    assert!(!set.any(|line| line.contains("parameter_overrides")));
+}
+
+/// The longest name of a stack (CloudFormation, `CreateStack`).
+const LONGEST_STACK_NAME: usize = 128;
+
+/// The most characters of a name, by the type of its resource: the service's own limit.
+/// `true`: CloudFormation is known to shorten the name that it makes (`STACK-ID-RANDOM`).
+const NAMES: &[(&str, &str, usize, bool)] = &[
+    ("AWS::CloudWatch::Alarm", "AlarmName", 255, false),
+    ("AWS::CloudWatch::Dashboard", "DashboardName", 255, false),
+    ("AWS::DynamoDB::Table", "TableName", 255, false),
+    ("AWS::Events::Archive", "ArchiveName", 48, false),
+    ("AWS::Events::EventBus", "Name", 256, false),
+    ("AWS::Events::Rule", "Name", 64, true),
+    ("AWS::IAM::Role", "RoleName", 64, true),
+    ("AWS::Logs::LogGroup", "LogGroupName", 512, false),
+    ("AWS::SQS::Queue", "QueueName", 80, true),
+    ("AWS::Scheduler::Schedule", "Name", 64, false),
+    ("AWS::Serverless::Function", "FunctionName", 64, true),
+    ("AWS::Serverless::StateMachine", "Name", 80, true),
+];
+
+#[test]
+fn every_name_fits_whatever_the_length_of_the_stacks() {
+    let template = load();
+    let mut named: Vec<(String, &str, Option<&Value>)> = Vec::new();
+    for (id, resource) in template["Resources"].as_object().unwrap() {
+        let kind = resource["Type"].as_str().unwrap();
+        let property = NAMES.iter().find(|name| name.0 == kind).map(|name| name.1);
+        let name = property.and_then(|property| resource["Properties"].get(property));
+        named.push((id.clone(), kind, name));
+        // SAM makes a resource of each schedule.
+        for (event, schedule) in resource["Properties"]["Events"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            if schedule["Type"] == "ScheduleV2" {
+                let name = schedule["Properties"].get("Name");
+                named.push((format!("{id}{event}"), "AWS::Scheduler::Schedule", name));
+            }
+        }
+    }
+    assert!(
+        named
+            .iter()
+            .any(|(_, kind, _)| *kind == "AWS::Scheduler::Schedule")
+    );
+    for (id, kind, name) in named {
+        let Some((_, _, limit, is_shortened)) = NAMES.iter().find(|name| name.0 == kind) else {
+            let nameless = [
+                "AWS::KMS::Key",
+                "AWS::Lambda::Permission",
+                "AWS::Lambda::Url",
+                "AWS::SQS::QueuePolicy",
+            ];
+            assert!(
+                nameless.contains(&kind),
+                "{kind}: how long may its name be?"
+            );
+            continue;
+        };
+        let length = match name {
+            Some(name) => longest(name),
+            None if *is_shortened => continue,
+            // A hyphen, the logical id, a hyphen, and up to 13 random characters.
+            None => LONGEST_STACK_NAME + 1 + id.len() + 14,
+        };
+        assert!(length <= *limit, "{id}: {length} of {limit}");
+    }
+}
+
+/// The length of a name, with the longest of everything that it is made of.
+fn longest(name: &Value) -> usize {
+    match name {
+        Value::String(text) => text.len(),
+        Value::Object(object) => match object.iter().next().unwrap() {
+            (kind, Value::String(text)) if kind == "Ref" => longest_of(text, &Value::Null),
+            (kind, Value::String(text)) if kind == "Fn::Sub" => filled(text, &Value::Null),
+            (kind, parts) if kind == "Fn::Sub" => filled(parts[0].as_str().unwrap(), &parts[1]),
+            (kind, parts) if kind == "Fn::If" => longest(&parts[1]).max(longest(&parts[2])),
+            // The last part of the stack's id is a UUID.
+            (kind, parts)
+                if kind == "Fn::Select"
+                    && parts[1] == json!({"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}) =>
+            {
+                36
+            }
+            other => panic!("{other:?}"),
+        },
+        _ => panic!("{name}"),
+    }
+}
+
+fn filled(text: &str, parts: &Value) -> usize {
+    let mut pieces = text.split("${");
+    let first = pieces.next().unwrap().len();
+    let rest = pieces.map(|piece| {
+        let (variable, after) = piece.split_once('}').unwrap();
+        longest_of(variable, parts) + after.len()
+    });
+    first + rest.sum::<usize>()
+}
+
+fn longest_of(variable: &str, parts: &Value) -> usize {
+    match variable {
+        "AWS::StackName" => LONGEST_STACK_NAME,
+        "AWS::Region" => "ap-southeast-7".len(),
+        _ => longest(&parts[variable]),
+    }
+}
+
+/// Lambda takes empty values. Should it ever drop one, the function sees none, so these are
+/// read by what takes absent and empty alike (a test of `Environment` holds it to that).
+#[test]
+fn a_variable_that_may_be_empty_is_read_as_one() {
+    let template = load();
+    let mut empty = BTreeSet::new();
+    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
+        let variables = function["Properties"]["Environment"]["Variables"].as_object();
+        for (name, value) in variables.into_iter().flatten() {
+            let parameter = value["Ref"].as_str().unwrap_or_default();
+            let parameter = &template["Parameters"][parameter];
+            let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
+            // How the patterns here let nothing through: all of it is optional.
+            if parameter["Default"] == "" || pattern.ends_with(")?$") {
+                empty.insert((id, name.as_str()));
+            }
+        }
+    }
+    let expected = [
+        ("ApiFunction", "DEVELOPMENT_ALLOWED_CIDRS"),
+        ("ApiFunction", "OPERATOR_CUSTOMER_ID"),
+        ("DeliverWebhookFunction", "DEVELOPMENT_ALLOWED_CIDRS"),
+        ("DeliverWebhookFunction", "OPERATOR_CUSTOMER_ID"),
+        ("DeliverWebhookFunction", "RETRY_SCHEDULE"),
+        ("LookUpSubscriptionsFunction", "OPERATOR_CUSTOMER_ID"),
+    ];
+    assert_eq!(empty, expected.into());
+    for (_, name) in expected {
+        let quoted = format!("\"{name}\"");
+        for folder in ["functions", "crates/lambda/src"] {
+            for text in sources(&template::root().join(folder)) {
+                for (before, _) in text.match_indices(&quoted).map(|(at, _)| text.split_at(at)) {
+                    // A variable that must be there is read by `text` or `parse`.
+                    let strict = [".text(", ".parse("];
+                    assert!(!strict.iter().any(|call| before.ends_with(call)), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// The Rust sources below a folder.
+fn sources(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    found
+}
+
+/// What the self test adds: nothing of it is there by default, and its one public function
+/// reaches its own table only.
+#[test]
+fn the_self_test_is_off_by_default_and_reaches_its_own_table_only() {
+    let template = load();
+    assert_eq!(template["Parameters"]["SelfTest"]["Default"], "Disabled");
+    let enabled = json!({"Fn::Equals": [{"Ref": "SelfTest"}, "Enabled"]});
+    assert_eq!(template["Conditions"]["RunsSelfTest"], enabled);
+    let is_of_self_test = |id: &str| id.starts_with("EchoReceiver") || id == "SelfTestTable";
+    let resources = template["Resources"].as_object().unwrap();
+    let mut kinds = Vec::new();
+    for (id, resource) in resources {
+        let is_conditional = resource["Condition"] == "RunsSelfTest";
+        assert_eq!(is_conditional, is_of_self_test(id), "{id}");
+        if is_of_self_test(id) {
+            kinds.push(resource["Type"].as_str().unwrap());
+        }
+    }
+    kinds.sort_unstable();
+    let expected = [
+        "AWS::DynamoDB::Table",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
+        "AWS::Logs::LogGroup",
+        "AWS::Serverless::Function",
+    ];
+    assert_eq!(kinds, expected);
+    for output in ["EchoReceiverUrl", "SelfTestTableName"] {
+        assert_eq!(template["Outputs"][output]["Condition"], "RunsSelfTest");
+    }
+    for (place, statement) in role_statements(&template) {
+        let of_its_role = place.starts_with("EchoReceiverRole,");
+        let on_its_table = referenced(&statement["Resource"]) == Some("SelfTestTable");
+        let on_a_table = actions(&statement)[0].starts_with("dynamodb:");
+        assert_eq!(of_its_role && on_a_table, on_its_table, "{place}");
+    }
+}
+
+/// A URL without authentication is open to anybody only with both permissions (Lambda developer
+/// guide, "Control access to Lambda function URLs"; since October 2025).
+#[test]
+fn the_receiver_of_the_self_test_is_public_bounded_and_invoked_by_its_url_only() {
+    let template = load();
+    let resources = &template["Resources"];
+    let properties = |id: &str| resources[id]["Properties"].clone();
+    assert_eq!(
+        properties("EchoReceiverUrl"),
+        json!({"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": "EchoReceiverFunction.Arn"}})
+    );
+    let function = json!({"Ref": "EchoReceiverFunction"});
+    assert_eq!(
+        properties("EchoReceiverUrlPermission"),
+        json!({
+            "Action": "lambda:InvokeFunctionUrl", "FunctionName": function,
+            "FunctionUrlAuthType": "NONE", "Principal": "*",
+        })
+    );
+    assert_eq!(
+        properties("EchoReceiverInvokePermission"),
+        json!({
+            "Action": "lambda:InvokeFunction", "FunctionName": function,
+            "InvokedViaFunctionUrl": true, "Principal": "*",
+        })
+    );
+    assert_eq!(
+        properties("EchoReceiverFunction")["ReservedConcurrentExecutions"],
+        json!({"Fn::If": [
+            "ReservesForEchoReceiver",
+            {"Ref": "EchoReceiverConcurrency"},
+            {"Ref": "AWS::NoValue"},
+        ]})
+    );
 }
 
 fn load() -> Value {
@@ -833,18 +1333,49 @@ fn actions(statement: &Value) -> Vec<&str> {
     }
 }
 
-/// The logical id that a `!Ref` or `!GetAtt` names, or a `!Sub` of `${Id.Arn}/index/NAME`.
+/// The logical id that a `!Ref` or `!GetAtt` names. What may be adopted goes by the id of the
+/// resource whose place it takes; an index by its table's.
 fn referenced(value: &Value) -> Option<&str> {
-    let index = || {
-        let text = value.get("Fn::Sub")?.as_str()?.strip_prefix("${")?;
-        let (attribute, name) = text.split_once("}/index/")?;
-        name.bytes()
-            .all(|byte| byte.is_ascii_lowercase())
-            .then_some(attribute)
-    };
-    let plain = value.get("Ref").or_else(|| value.get("Fn::GetAtt"));
-    let id = plain.map_or_else(index, Value::as_str)?;
+    if *value == signing_key_arn() {
+        return Some("SigningKey");
+    }
+    let indexes =
+        ["deliveries", "due", "messages", "undelivered"].map(|name| format!("/index/{name}"));
+    let mut suffixes = indexes.iter().map(String::as_str).chain([""]);
+    if suffixes.any(|suffix| *value == arn_of_table(suffix)) {
+        return Some("Table");
+    }
+    let id = value
+        .get("Ref")
+        .or_else(|| value.get("Fn::GetAtt"))?
+        .as_str()?;
     Some(id.split('.').next().unwrap_or(id))
+}
+
+/// The name of the table, the stack's own or an adopted one.
+fn table_name() -> Value {
+    json!({"Fn::If": ["CreateTable", {"Ref": "Table"}, {"Ref": "ExistingTableName"}]})
+}
+
+/// The table's ARN, with what follows it for an index.
+fn arn_of_table(suffix: &str) -> Value {
+    let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
+    json!({"Fn::Sub": [format!("{arn}{suffix}"), {"Name": table_name()}]})
+}
+
+/// The key of the secrets, the stack's own or an adopted one.
+fn signing_key_arn() -> Value {
+    json!({"Fn::If": [
+        "CreateSigningKey",
+        {"Fn::GetAtt": "SigningKey.Arn"},
+        {"Ref": "ExistingKeyArn"},
+    ]})
+}
+
+/// What the secrets are bound to: the id of the stack, or an adopted one.
+fn installation_id() -> Value {
+    let own = json!({"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]});
+    json!({"Fn::If": ["OwnInstallation", own, {"Ref": "InstallationId"}]})
 }
 
 fn has_key(value: &Value, key: &str) -> bool {
@@ -876,6 +1407,14 @@ fn assert_same_values(template: &Value, parameter: &str, rows: &Map<String, Valu
         allowed,
         "{parameter}"
     );
+}
+
+/// `rotate-key-on-demand` becomes `RotateKeyOnDemand`.
+fn pascal_case(kebab_case: &str) -> String {
+    let words = kebab_case.split('-').filter(|word| !word.is_empty());
+    words
+        .map(|word| word[..1].to_ascii_uppercase() + &word[1..])
+        .collect()
 }
 
 fn kebab_case(pascal_case: &str) -> String {

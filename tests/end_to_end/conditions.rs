@@ -22,10 +22,11 @@ const KINDS: [&str; 6] = [
 ];
 
 /// What the roles of functions and workflows may do to the table, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 13] = [
+const BOUNDS: [(&str, Action, &[&str]); 14] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER"]),
+    ("LookUpSubscriptions", Action::GetItem, &["MESSAGE"]),
     (
         "DeliverWebhook",
         Action::GetItem,

@@ -8,7 +8,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::message::Message;
+use webhooks_domain::ports::{
+    DeliveryDirectory, DueIndex, MessageDirectory, Order, RecoverySource, RecoveryStore, Window,
+};
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_dynamodb::{DynamoStore, Segment};
 use webhooks_testkit::{contract, samples};
@@ -49,6 +53,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::recovery_sources(&store, "acme", put).await;
     contract::calls(&store, "calls").await;
     contract::data_keys(&store).await;
+    unreadable_items(&client, &store).await;
 
     client
         .delete_table()
@@ -114,6 +119,129 @@ async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
     found.sort_by_key(|delivery| delivery.id);
     assert_eq!(found, overdue);
     assert_eq!(items_read, 8, "seven deliveries and their message");
+}
+
+/// Items that do not even say which they are stop no page of a list, however many there are:
+/// each page is read to the next item that has a place in the list.
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
+async fn unreadable_items(client: &Client, store: &DynamoStore) {
+    let salt = "unreadable";
+    let customer = samples::customer(salt);
+    let message = samples::message(salt, "1");
+    let delivery = samples::delivery(&message, samples::subscription_id(0xbad));
+    put(client, &message, &delivery).await;
+    let [recovery, _] = samples::recoveries(salt);
+    store.insert_recovery(&recovery).await.unwrap();
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let number = |value: i64| AttributeValue::N(value.to_string());
+    let subscription = delivery.id.subscription;
+    let next = NextAttempt {
+        due_at: samples::NOW,
+        sweep_at: samples::NOW,
+    };
+    let missing = samples::delivery(&message, samples::subscription_id(0xbad + 8));
+    store.insert_due(&missing, &next).await.unwrap();
+    let shard = Shard::of(&missing.id);
+    let partition = format!("RECOVERY#{customer}");
+    // Before and behind those that can be read, in every list.
+    for n in 0..7_i64 {
+        let at = samples::NOW.as_millis() + (n - 3);
+        let expires_at = number(i64::MAX / 1_000);
+        for item in [
+            vec![
+                ("pk", text(&format!("MESSAGE#{n}"))),
+                ("sk", text(&format!("DELIVERY#{subscription}"))),
+                ("owedTo", text(&subscription.to_string())),
+                ("createdAt", number(at)),
+                ("dueShard", number(shard.number().into())),
+                ("sweepAt", number(at)),
+            ],
+            vec![
+                ("pk", text(&format!("MESSAGE#{}", message.id))),
+                ("sk", text(&format!("DELIVERY#{n}"))),
+            ],
+            vec![
+                ("pk", text(&format!("MESSAGE#{n}"))),
+                ("sk", text("MESSAGE")),
+                ("customerId", text(customer.as_str())),
+                ("receivedAt", number(at)),
+            ],
+            vec![
+                ("pk", text(&partition)),
+                ("sk", text(&format!("{}#{n}", recovery.subscription_id))),
+            ],
+            vec![
+                ("pk", text(&partition)),
+                ("sk", text(&format!("{}#z{n}", recovery.subscription_id))),
+            ],
+        ] {
+            let mut item: HashMap<_, _> =
+                item.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+            item.insert("expiresAt".to_owned(), expires_at.clone());
+            let put = client.put_item().table_name(TABLE).set_item(Some(item));
+            put.send().await.unwrap();
+        }
+    }
+    // An end that cannot be read is no end: the item is there, and is broken.
+    let endless = samples::message("endless", "1");
+    let its = samples::delivery(&endless, samples::subscription_id(0xe9d));
+    put(client, &endless, &its).await;
+    for (pk, sk) in [
+        ("MESSAGE", "MESSAGE".to_owned()),
+        ("MESSAGE", format!("DELIVERY#{}", its.id.subscription)),
+    ] {
+        let update = client.update_item().table_name(TABLE);
+        let update = update.key("pk", text(&format!("{pk}#{}", endless.id)));
+        let update = update
+            .key("sk", text(&sk))
+            .update_expression("SET expiresAt = :text");
+        let update = update.expression_attribute_values(":text", text("soon"));
+        update.send().await.unwrap();
+    }
+    let window = Window {
+        since: None,
+        until: None,
+        order: Order::NewestFirst,
+        after: None,
+        limit: 9,
+    };
+    let whose = samples::customer("endless");
+    let listed = store.messages_of(&whose, &window);
+    assert_eq!(listed.await.unwrap().entries.len(), 1);
+    let page = store.message_page(&endless.id, None, 9).await.unwrap();
+    assert_eq!(page.unwrap().unwrap_err().id, endless.id);
+    let read = store.read_deliveries(&[its.id]).await.unwrap();
+    assert_eq!(read[0].as_ref().unwrap_err().id, its.id);
+
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let window = Window {
+            since: None,
+            until: None,
+            order,
+            after: None,
+            limit: 1,
+        };
+        let page = store.deliveries_of(&subscription, &window).await.unwrap();
+        let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, [delivery.id], "{order:?}");
+        let page = store.messages_of(&customer, &window).await.unwrap();
+        let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, [message.id], "{order:?}");
+    }
+    let page = store.deliveries_of_message(&message.id, None, 2).await;
+    let page = page.unwrap().entries.into_iter();
+    let mut read: Vec<_> = page.map(|read| read.unwrap().id).collect();
+    read.sort();
+    let mut both = vec![delivery.id, missing.id];
+    both.sort();
+    assert_eq!(read, both);
+    let page = store.recoveries(&customer, &recovery.subscription_id, None, 1);
+    assert_eq!(page.await.unwrap().recoveries, [Ok(recovery)]);
+    let until = samples::NOW + Duration::from_mins(1);
+    let page = store.due_page(shard, until, None, 1).await.unwrap();
+    let due: Vec<_> = page.due.iter().map(|due| due.task.delivery).collect();
+    assert_eq!(due, [missing.id]);
+    assert!(!page.unreadable.is_empty());
 }
 
 /// A table with the keys and indexes of the stack's.

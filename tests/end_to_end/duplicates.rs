@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
-use serde_json::json;
+use anyhow::{Result, bail, ensure};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{DeliveryStatus, ExecutionStatus, Stack};
+use webhooks_lambda::Metric;
 
 use crate::{
     emulator::queue_is_done_with,
     fixture::{ARRIVAL, Fixture, POLL_INTERVAL},
+    logs::log_lines,
 };
 
 #[tokio::test]
@@ -120,6 +122,81 @@ async fn a_queue_message_that_comes_twice_makes_no_second_request() -> Result<()
     let after = test.api.delivery(&before.id).await?;
     assert_eq!(after.attempts.len(), 1, "{after:#?}");
     assert_eq!(test.receiver.requests().len(), 1, "{after:#?}");
+    Ok(())
+}
+
+/// What was traced of duplicates of a message: the log lines with its id, and how often the
+/// metric was counted since a time.
+struct Traces {
+    lines: Vec<Value>,
+    counted: u64,
+}
+
+async fn traces(test: &Fixture, message: &str) -> Result<Traces> {
+    let mut traces = Traces {
+        lines: Vec::new(),
+        counted: 0,
+    };
+    for line in log_lines(&test.stack, test.began_at_millis).await? {
+        let Ok(line) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        let metric = Metric::ConflictingDuplicates.as_str();
+        traces.counted += line[metric].as_u64().unwrap_or_default();
+        if line["message.id"] == message && line["kept.event.id"].is_string() {
+            traces.lines.push(line);
+        }
+    }
+    Ok(traces)
+}
+
+/// A key that is used for two different events by mistake loses the second one. That leaves a
+/// trace, and a duplicate that says the same leaves none.
+#[tokio::test]
+async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> Result<()> {
+    // Alone: nobody else's duplicates are counted.
+    let (test, _alone) = Fixture::alone("conflict").await?;
+    test.subscribe("/a").await?;
+    let event = |id: &str, total: Value| {
+        let planted = format!("planted-{}", test.customer);
+        let detail = json!({"idempotencyKey": "order-1", "total": total, "text": planted});
+        test.envelope(id, "order.created", detail)
+    };
+    let first = event("1", json!(1));
+    let again = event("2", json!(1));
+    let other = event("3", json!(2));
+    test.run_workflow(&first).await?;
+    let request = test.first_request("/a").await?;
+    let message = request.webhook_id().to_owned();
+    test.settled(&message).await?;
+    test.run_workflow(&again).await?;
+    // The other way, by the bus.
+    let put = test.event("order.created", first["detail"].clone());
+    test.put_event(put).await?;
+    executions_end(&test.stack, &test.customer, 3).await?;
+
+    test.run_workflow(&other).await?;
+    let deadline = Instant::now() + ARRIVAL;
+    let found = loop {
+        let found = traces(&test, &message).await?;
+        if found.counted > 0 && !found.lines.is_empty() {
+            break found;
+        }
+        ensure!(Instant::now() < deadline, "no trace of {message}");
+        sleep(POLL_INTERVAL).await;
+    };
+    assert_eq!(found.counted, 1);
+    let [line] = &found.lines[..] else {
+        panic!("{:#?}", found.lines)
+    };
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["event.id"], other["id"]);
+    assert_eq!(line["event.source"], other["source"]);
+    assert_eq!(line["kept.event.id"], first["id"]);
+    assert!(!line.to_string().contains("planted-"), "{line}");
+    // The first one wins.
+    let sent = test.receiver.requests();
+    assert_eq!(sent.len(), 1);
     Ok(())
 }
 

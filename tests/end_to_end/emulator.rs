@@ -11,8 +11,21 @@ use webhooks_client::Stack;
 
 use crate::fixture::{ARRIVAL, POLL_INTERVAL};
 
+/// A message of a queue, as the emulator keeps it.
+#[derive(Debug)]
+pub(crate) struct QueueMessage {
+    pub(crate) body: String,
+    pub(crate) group_id: Option<String>,
+}
+
 /// The bodies of all messages of a queue: waiting, delayed and in flight.
 pub(crate) async fn queue_bodies(stack: &Stack, queue_url: &str) -> Result<Vec<String>> {
+    let messages = queue_messages(stack, queue_url).await?;
+    Ok(messages.into_iter().map(|message| message.body).collect())
+}
+
+/// All messages of a queue: waiting, delayed and in flight.
+pub(crate) async fn queue_messages(stack: &Stack, queue_url: &str) -> Result<Vec<QueueMessage>> {
     let mut url = stack
         .endpoint()
         .context("a queue's messages can be seen on the emulator only")?
@@ -22,20 +35,24 @@ pub(crate) async fn queue_bodies(stack: &Stack, queue_url: &str) -> Result<Vec<S
     let response = stack.signed_http().send("sqs", request).await?;
     ensure!(response.status().is_success(), "{response:?}");
     let answer: Value = serde_json::from_slice(response.body())?;
-    let mut bodies = Vec::new();
-    collect_bodies(&answer, &mut bodies);
-    Ok(bodies)
+    let mut messages = Vec::new();
+    collect_messages(&answer, &mut messages);
+    Ok(messages)
 }
 
-fn collect_bodies(value: &Value, bodies: &mut Vec<String>) {
+fn collect_messages(value: &Value, messages: &mut Vec<QueueMessage>) {
     match value {
         Value::Object(members) => {
             if let Some(Value::String(body)) = members.get("Body") {
-                bodies.push(body.clone());
+                let group_id = members.get("MessageGroupId").and_then(Value::as_str);
+                messages.push(QueueMessage {
+                    body: body.clone(),
+                    group_id: group_id.map(str::to_owned),
+                });
             }
-            members.values().for_each(|v| collect_bodies(v, bodies));
+            members.values().for_each(|v| collect_messages(v, messages));
         }
-        Value::Array(elements) => elements.iter().for_each(|v| collect_bodies(v, bodies)),
+        Value::Array(elements) => elements.iter().for_each(|v| collect_messages(v, messages)),
         _ => {}
     }
 }

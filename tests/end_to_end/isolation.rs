@@ -1,8 +1,9 @@
 //! Endpoints that fail for long, and what is done so that they hurt nobody.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,7 +11,9 @@ use tokio::time::{Instant, sleep};
 use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus};
 use webhooks_domain::ids::{CustomerId, MessageId};
 
-use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
+use crate::emulator::{
+    QueueMessage, pause_delivery, queue_bodies, queue_message_with, queue_messages, resume_delivery,
+};
 use crate::fixture::{ALL_ATTEMPTS, Fixture, POLL_INTERVAL};
 
 fn server_error() -> Answer {
@@ -49,6 +52,24 @@ async fn let_it_have_failed_for(test: &Fixture, id: &str, time: Duration) -> Res
         .key("sk", key(format!("SUBSCRIPTION#{id}")))
         .update_expression("SET health.failingSince = :since")
         .expression_attribute_values(":since", AttributeValue::N(since.as_millis().to_string()))
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// Lets the endpoint of a healthy subscription be slow.
+async fn let_it_be_slow(test: &Fixture, id: &str) -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let since = AttributeValue::N(now.as_millis().to_string());
+    let health = HashMap::from([("slowSince".to_owned(), since)]);
+    let key = |text: String| AttributeValue::S(text);
+    aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
+        .update_item()
+        .table_name(test.stack.output("TableName")?)
+        .key("pk", key(format!("CUSTOMER#{}", test.customer)))
+        .key("sk", key(format!("SUBSCRIPTION#{id}")))
+        .update_expression("SET health = :health")
+        .expression_attribute_values(":health", AttributeValue::M(health))
         .send()
         .await?;
     Ok(())
@@ -264,4 +285,159 @@ async fn no_more_requests_are_under_way_than_the_subscription_says() -> Result<(
     let arrivals = arrivals(&test, "/a", EVENTS).await?;
     assert_eq!(most_within(&arrivals, took), MOST);
     succeeded_at_once(&test, &created, &messages).await
+}
+
+/// What waits under a limit is delivered under the one that is in force by then: before the
+/// reservation that it was given under the limit before.
+#[tokio::test]
+async fn a_raised_limit_is_in_force_for_what_waits_already() -> Result<()> {
+    const EVENTS: usize = 120;
+    let test = Fixture::new("raised-limit").await?;
+    let created = test
+        .subscribe_with("/a", json!({"rateLimitPerSecond": 1}))
+        .await?;
+    let id = created.subscription.id.as_str();
+    let messages = put_many(&test, EVENTS).await?;
+    // The reservations, once the last of the events has one or was delivered.
+    let queue = test.stack.output("DeliveryQueueUrl")?;
+    let deadline = Instant::now() + ALL_ATTEMPTS;
+    let last = loop {
+        let reservations = reservations(&queue_bodies(&test.stack, queue).await?, id);
+        let came = test.receiver.requests_to("/a").len();
+        if reservations.len() + came >= EVENTS {
+            let last = reservations.into_iter().max_by_key(|(_, turn)| *turn);
+            break last.context("nothing waits")?;
+        }
+        ensure!(Instant::now() < deadline, "{reservations:?}");
+        sleep(POLL_INTERVAL).await;
+    };
+    let raised = json!({"rateLimitPerSecond": 100});
+    let update = test
+        .api
+        .update_subscription(&test.customer, id, &raised)
+        .answer()
+        .await?;
+    assert_eq!(update.status, StatusCode::OK, "{}", update.text());
+
+    let requests = test.requests("/a", EVENTS).await?;
+    succeeded_at_once(&test, &created, &messages).await?;
+    let (delivery, reserved_at) = last;
+    let message = delivery.split('_').nth(1).context("no delivery")?;
+    let request = requests
+        .iter()
+        .find(|request| request.webhook_id().ends_with(message))
+        .context("the last one did not come")?;
+    let came_at = request.received_at.duration_since(UNIX_EPOCH)?.as_millis();
+    assert!(
+        came_at < u128::from(reserved_at),
+        "{delivery} came at {came_at}, as it was reserved before: {reserved_at}"
+    );
+    Ok(())
+}
+
+/// Of each delivery to a subscription that waits for its turn the latest time that it was
+/// given, in milliseconds since 1970.
+fn reservations(bodies: &[String], subscription: &str) -> HashMap<String, u64> {
+    let subscription = subscription.trim_start_matches("sub_");
+    let mut reserved = HashMap::new();
+    for body in bodies.iter().filter(|body| body.contains(subscription)) {
+        let task: Value = serde_json::from_str(body).unwrap_or_default();
+        if let (Some(delivery), Some(at)) = (task["deliveryId"].as_str(), task["turnAt"].as_u64()) {
+            let latest = reserved.entry(delivery.to_owned()).or_default();
+            *latest = at.max(*latest);
+        }
+    }
+    reserved
+}
+
+/// Fair queues keep one group from delaying the others, so the group is whose delivery it is,
+/// whoever sends the message.
+#[tokio::test]
+async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer() -> Result<()> {
+    const QUEUES: [&str; 2] = ["DeliveryQueueUrl", "SlowDeliveryQueueUrl"];
+    let (test, _alone) = Fixture::alone("groups").await?;
+    test.receiver.script("/fails", [server_error()]);
+    let quick = test.subscribe("/quick").await?;
+    let slow = test.subscribe("/slow").await?;
+    let slow_id = slow.subscription.id.as_str();
+    let_it_be_slow(&test, slow_id).await?;
+    let often = json!({"retryPolicy": {"schedule": [0, 2, 2, 2, 2, 2, 2, 2], "jitter": 0}});
+    let failing = test.subscribe_with("/fails", often).await?;
+    let [first] = &put_many(&test, 1).await?[..] else {
+        anyhow::bail!("one event")
+    };
+    test.first_request("/fails").await?;
+    let quick_id = quick.subscription.id.as_str();
+    let ended = |message: &webhooks_client::Message| {
+        let delivery = message.delivery_to(quick_id);
+        delivery.is_some_and(|delivery| delivery.status == DeliveryStatus::Succeeded)
+    };
+    let ended = test.api.message_when(first, ALL_ATTEMPTS, ended).await?;
+    let ended = ended.delivery_to(quick_id).context("no delivery")?;
+
+    // Nobody takes from the queues: what is sent stays.
+    let paused = [
+        pause_delivery(&test.stack, QUEUES[0]).await?,
+        pause_delivery(&test.stack, QUEUES[1]).await?,
+    ];
+    let grouped = async {
+        put_many(&test, 1).await?;
+        test.api.resend_delivery(&ended.id).await?;
+        let failing_id = failing.subscription.id.as_str();
+        // By the workflow to both queues, by who is asked to send again, and by an attempt
+        // that failed.
+        let wanted = [
+            (0, quick_id, 1),
+            (0, quick_id, 2),
+            (0, failing_id, 1),
+            (1, slow_id, 1),
+        ];
+        let deadline = Instant::now() + ALL_ATTEMPTS;
+        loop {
+            let mut found = Vec::new();
+            for (queue, output) in QUEUES.iter().enumerate() {
+                let queue_url = test.stack.output(output)?;
+                for message in queue_messages(&test.stack, queue_url).await? {
+                    found.extend(task_of(&test, queue, &message)?);
+                }
+            }
+            let is_there = |(queue, subscription, attempt): &(usize, &str, u64)| {
+                let subscription = subscription.trim_start_matches("sub_");
+                found.iter().any(|(in_queue, delivery, of)| {
+                    in_queue == queue && delivery.ends_with(subscription) && of == attempt
+                })
+            };
+            let is_retried = found.iter().any(|(_, delivery, attempt)| {
+                delivery.ends_with(failing_id.trim_start_matches("sub_")) && *attempt > 1
+            });
+            if wanted.iter().all(is_there) && is_retried {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{found:?} of {wanted:?}");
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+    .await;
+    test.receiver.script("/fails", [Answer::ok()]);
+    for paused in paused {
+        resume_delivery(&test.stack, paused).await?;
+    }
+    grouped
+}
+
+/// The queue, delivery and attempt of a message, if it is one of this test's customer. Holds
+/// that it is in the customer's group, and that no message of others is.
+fn task_of(
+    test: &Fixture,
+    queue: usize,
+    message: &QueueMessage,
+) -> Result<Option<(usize, String, u64)>> {
+    let task: Value = serde_json::from_str(&message.body)?;
+    let (Some(delivery), Some(attempt)) = (task["deliveryId"].as_str(), task["attempt"].as_u64())
+    else {
+        return Ok(None);
+    };
+    let is_ours = message.group_id.as_ref() == Some(&test.customer);
+    ensure!(is_ours, "alone, and another group: {message:?}");
+    Ok(Some((queue, delivery.to_owned(), attempt)))
 }

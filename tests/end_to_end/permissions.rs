@@ -197,9 +197,15 @@ async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
     let test = Fixture::new("decrypt").await?;
     // The first subscription has the data key made.
     test.subscribe("/a").await?;
-    let data_key = data_key(&test.stack).await?;
-    let table = test.stack.output("TableName")?;
-    for role in &roles(&test.stack).await? {
+    assert_a_data_key_decrypts_for_its_purpose_only(&test.stack).await
+}
+
+/// Holds that the roles of the API and of deliveries, and no others, open the data key of a
+/// stack, for its purpose and its installation alone.
+pub(crate) async fn assert_a_data_key_decrypts_for_its_purpose_only(stack: &Stack) -> Result<()> {
+    let data_key = data_key(stack).await?;
+    let installation = stack.output("InstallationId")?;
+    for role in &roles(stack).await? {
         let decrypt = || {
             aws_sdk_kms::Client::new(&role.sdk)
                 .decrypt()
@@ -207,7 +213,7 @@ async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
         };
         let right = decrypt()
             .encryption_context("purpose", "subscription-secrets")
-            .encryption_context("table", table);
+            .encryption_context("installation", installation);
         if role.is_of("DeliverWebhookFunction") || role.is_of("ApiFunction") {
             right.send().await.with_context(|| role.name.clone())?;
         } else {
@@ -215,13 +221,13 @@ async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
         }
         // By the role's condition: the ciphertext, which is bound to the context too, would
         // answer `InvalidCiphertextException`.
-        for (purpose, table) in [
-            ("something-else", table),
-            ("subscription-secrets", "another-table"),
+        for (purpose, installation) in [
+            ("something-else", installation),
+            ("subscription-secrets", "another-installation"),
         ] {
             let wrong = decrypt()
                 .encryption_context("purpose", purpose)
-                .encryption_context("table", table);
+                .encryption_context("installation", installation);
             is_refused(
                 wrong.send().await,
                 &DENIED,
@@ -231,7 +237,7 @@ async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
         }
         let more = decrypt()
             .encryption_context("purpose", "subscription-secrets")
-            .encryption_context("table", table)
+            .encryption_context("installation", installation)
             .encryption_context("more", "of it");
         is_refused(more.send().await, &DENIED, role, "Decrypt with more");
         is_refused(

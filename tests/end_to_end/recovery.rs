@@ -7,7 +7,6 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -33,22 +32,24 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
     let (test, _alone) = Fixture::alone("redrive-events").await?;
     let queue_url = test.stack.output("FailedEventsQueueUrl")?;
     let created = test.subscribe("/a").await?;
-    let broken = BrokenSubscription::put(&test).await?;
-    test.put("order.created", json!({})).await?;
+    // The cause of this one stays.
+    let nobodys = json!({"fault of": test.customer}).to_string();
+    test.put_event(test.raw_event("order.created", nobodys))
+        .await?;
     queue_message_with(&test.stack, queue_url, &test.customer).await?;
+    // The cause of this one is gone: the table answers again.
+    let event = test.envelope("failed", "order.created", json!({}));
+    let reasons = [("error", "StoreUnavailable"), ("cause", "it was throttled")];
+    set_aside(&test, queue_url, &event.to_string(), &reasons).await?;
 
     let (_, listed) = webhooks(&["dlq", "list"]).await?;
-    let errors = &queue(&listed, "events")["errors"];
-    assert!(errors.to_string().contains("CorruptItem"), "{listed}");
+    let errors = queue(&listed, "events")["errors"].to_string();
+    for error in ["StoreUnavailable", "MissingCustomerId"] {
+        assert!(errors.contains(error), "{listed}");
+    }
 
-    // It fails again, and goes back to the failed-events queue.
-    let (outcome, _) = webhooks(&["dlq", "redrive", "events"]).await?;
-    assert_eq!(outcome, Outcome::Complete);
-    queue_message_with(&test.stack, queue_url, &test.customer).await?;
-
-    broken.remove().await?;
     // As a crash leaves it: the event was moved, and its message not deleted.
-    let message = receive_one(&test, queue_url).await?;
+    let message = receive_one(&test, queue_url, "-failed\"").await?;
     let name = format!("redrive-{}", message.message_id().unwrap());
     let event = message.body().unwrap();
     test.stack.start_execution_once(&name, event).await?;
@@ -63,9 +64,13 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
     assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
     queue_is_done_with(&test.stack, &delivery.id).await?;
     assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
+    // It fails again, and goes back to the failed-events queue.
+    queue_message_with(&test.stack, queue_url, "fault of").await?;
     let bodies = queue_bodies(&test.stack, queue_url).await?;
     let left = bodies.iter().filter(|body| body.contains(&test.customer));
-    assert_eq!(left.count(), 0);
+    assert_eq!(left.count(), 1);
+    let (outcome, _) = webhooks(&["dlq", "drop", "events", "--yes"]).await?;
+    assert_eq!(outcome, Outcome::Complete);
     Ok(())
 }
 
@@ -216,16 +221,27 @@ fn sqs(test: &Fixture) -> aws_sdk_sqs::Client {
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>
 async fn refused_by_the_workflow(test: &Fixture, queue_url: &str, event: &Value) -> Result<()> {
     let rule = format!("arn:aws:events:{}:000000000000:rule/r", test.stack.region());
-    let mut sent = sqs(test)
-        .send_message()
-        .queue_url(queue_url)
-        .message_body(event.to_string());
-    for (name, value) in [
+    let attributes = [
         ("RULE_ARN", rule.as_str()),
         ("TARGET_ARN", test.stack.output("StateMachineArn")?),
         ("ERROR_CODE", "NO_PERMISSIONS"),
         ("ERROR_MESSAGE", "not authorized"),
-    ] {
+    ];
+    set_aside(test, queue_url, &event.to_string(), &attributes).await
+}
+
+/// Puts an event into a queue of what could not be processed.
+pub(crate) async fn set_aside(
+    test: &Fixture,
+    queue_url: &str,
+    event: &str,
+    attributes: &[(&str, &str)],
+) -> Result<()> {
+    let mut sent = sqs(test)
+        .send_message()
+        .queue_url(queue_url)
+        .message_body(event);
+    for &(name, value) in attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(value)
@@ -241,8 +257,8 @@ async fn purge(test: &Fixture, queue_url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Receives the message with this test's customer, and gives the others back.
-async fn receive_one(test: &Fixture, queue_url: &str) -> Result<Message> {
+/// Receives the message with this text and this test's customer, and gives the others back.
+async fn receive_one(test: &Fixture, queue_url: &str, part: &str) -> Result<Message> {
     let received = sqs(test)
         .receive_message()
         .queue_url(queue_url)
@@ -252,7 +268,8 @@ async fn receive_one(test: &Fixture, queue_url: &str) -> Result<Message> {
         .await?;
     let mut found = None;
     for message in received.messages.unwrap_or_default() {
-        if message.body().unwrap().contains(&test.customer) {
+        let body = message.body().unwrap();
+        if body.contains(&test.customer) && body.contains(part) {
             found = Some(message);
         } else {
             release(test, queue_url, &message).await?;
@@ -271,42 +288,4 @@ async fn release(test: &Fixture, queue_url: &str, message: &Message) -> Result<(
         .send()
         .await?;
     Ok(())
-}
-
-/// An item that is no subscription where one of the customer's should be. Every
-/// event of the customer fails on it.
-/// An item among the subscriptions that does not even say which one it is.
-struct BrokenSubscription<'a> {
-    test: &'a Fixture,
-    key: [(&'static str, AttributeValue); 2],
-}
-
-impl<'a> BrokenSubscription<'a> {
-    async fn put(test: &'a Fixture) -> Result<Self> {
-        let key = [
-            ("pk", format!("CUSTOMER#{}", test.customer)),
-            ("sk", "SUBSCRIPTION#which".into()),
-        ];
-        let key = key.map(|(name, value)| (name, AttributeValue::S(value)));
-        let mut put = aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
-            .put_item()
-            .table_name(test.stack.output("TableName")?);
-        for (name, value) in key.clone() {
-            put = put.item(name, value);
-        }
-        put.send().await?;
-        Ok(Self { test, key })
-    }
-
-    async fn remove(self) -> Result<()> {
-        let stack = &self.test.stack;
-        let mut delete = aws_sdk_dynamodb::Client::new(stack.sdk_config())
-            .delete_item()
-            .table_name(stack.output("TableName")?);
-        for (name, value) in self.key {
-            delete = delete.key(name, value);
-        }
-        delete.send().await?;
-        Ok(())
-    }
 }

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Result;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use http::StatusCode;
 use serde_json::json;
-use webhooks_client::DeliveryStatus;
+use webhooks_client::{DeliveryStatus, Error};
 
 use crate::fixture::Fixture;
 
@@ -28,6 +30,17 @@ async fn a_thousand_subscriptions_get_one_request_each() -> Result<()> {
         .buffer_unordered(CREATED_AT_ONCE)
         .try_for_each(|_| async { Ok(()) })
         .await?;
+    // That is what a customer may have by default, however many more are tried at once.
+    let one_more = (0..CREATED_AT_ONCE).map(|_| test.subscribe("/more"));
+    for refused in join_all(one_more).await {
+        let error = refused.unwrap_err();
+        let Some(Error::Problem(problem)) = error.downcast_ref() else {
+            return Err(error);
+        };
+        assert_eq!(problem.status, StatusCode::CONFLICT.as_u16(), "{problem}");
+        let kind = problem.kind.as_deref().unwrap_or_default();
+        assert!(kind.ends_with(":too-many-subscriptions"), "{problem:?}");
+    }
     test.put("order.created", json!({"order": 1})).await?;
 
     let requests = test

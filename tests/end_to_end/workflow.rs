@@ -150,14 +150,17 @@ async fn assert_written(test: &Fixture, item: &Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_duplicate_finds_everything_written_and_queues_it_again() -> Result<()> {
+async fn a_duplicate_finds_everything_written_queues_it_again_and_is_compared() -> Result<()> {
     let test = Fixture::new("workflow-twice").await?;
     let created = test.subscribe("/a").await?;
     let event = test.envelope("1", "order.created", json!({}));
-    for _ in 0..2 {
+    for rest in [
+        &["MorePages", "Done"][..],
+        &["MorePages", "CompareDuplicate", "Done"],
+    ] {
         let (machine, run) = run(&test, &event).await?;
         assert_succeeded(&run, &json!({}));
-        let states = followed_by(&ONE_PAGE, &["MorePages", "Done"]);
+        let states = followed_by(&ONE_PAGE, rest);
         assert_eq!(run.entered, machine.shown(&states), "{run:#?}");
         let message = test.message_of(&event).to_string();
         let delivery = test.settled_delivery(&message, &created).await?;
@@ -183,6 +186,8 @@ async fn many_subscriptions_are_written_in_pages() -> Result<()> {
     let pages = count("LookUpSubscriptions");
     assert!(pages > 1, "{:?}", run.entered);
     assert_eq!((count("MorePages"), count("Done")), (pages, 1));
+    // The later pages find the message of the first.
+    assert_eq!(count("CompareDuplicate"), 0);
     if by_second_interpreter() {
         let calls = (count("RecordCall"), count("QueueCall"));
         assert_eq!(calls, (SUBSCRIPTIONS, SUBSCRIPTIONS));

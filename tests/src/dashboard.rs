@@ -26,7 +26,7 @@ const COLOURS: [&str; 8] = [
 /// When the template has no dashboard, or its body is no JSON.
 pub fn load() -> Result<Value> {
     let template = template::load()?;
-    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0];
     let text = body.as_str().context("template.yaml: no Dashboard")?;
     serde_json::from_str(text).context("template.yaml: the dashboard's body")
 }

@@ -34,7 +34,7 @@ async function key() {
     const { Plaintext } = await kms.send(
       new DecryptCommand({
         CiphertextBlob: Item.wrapped.B,
-        EncryptionContext: { purpose: "subscription-secrets", table },
+        EncryptionContext: { purpose: "subscription-secrets", installation: process.env.INSTALLATION_ID },
       }),
     );
     dataKey = Plaintext;

@@ -55,6 +55,7 @@ impl Surroundings {
                 "SIGNING_KEY_ARN",
                 "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             ),
+            ("INSTALLATION_ID", "8f0b1b5c-5f2e-4d8a-9d3a-0c6a3b6f1e2d"),
             (
                 "RECOVERY_STATE_MACHINE_ARN",
                 "arn:aws:states:us-east-1:123456789012:stateMachine:bench",

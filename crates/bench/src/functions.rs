@@ -28,9 +28,11 @@ enum Wants {
     OneByFilter,
     /// All.
     All,
+    /// The first by its filter; together they take about the 1 MB that a customer may have.
+    OneOfMegabyte,
 }
 
-pub(crate) const CUSTOMERS: [Customer; 8] = [
+pub(crate) const CUSTOMERS: [Customer; 9] = [
     Customer {
         id: "one",
         subscriptions: 1,
@@ -71,7 +73,15 @@ pub(crate) const CUSTOMERS: [Customer; 8] = [
         subscriptions: 1_000,
         wants: Wants::All,
     },
+    Customer {
+        id: "bound",
+        subscriptions: 1_000,
+        wants: Wants::OneOfMegabyte,
+    },
 ];
+
+/// Makes each of a thousand subscriptions as large as a thousandth of what a customer may have.
+const MEGABYTE_DESCRIPTION: usize = 300;
 
 /// Rounds, in each of which every customer gets its events.
 const ROUNDS: usize = 9;
@@ -100,6 +110,7 @@ impl Customer {
         let wants = match (self.wants, self.subscriptions) {
             (Wants::OneByFilter, 1) => "with a filter",
             (Wants::OneByFilter, _) => "each with a filter, one matches",
+            (Wants::OneOfMegabyte, _) => "of 1 MB together, each with a filter, one matches",
             (Wants::OneByType, _) => "one of the event's type",
             (Wants::All, 1) => "it matches",
             (Wants::All, _) => "all match",
@@ -188,12 +199,15 @@ pub(crate) async fn subscribe(setup: &Setup) -> Result<()> {
                 "url": format!("https://receiver.example.com/webhooks/{number}"),
                 "eventTypes": [event_type],
             });
-            if customer.wants == Wants::OneByFilter {
+            if matches!(customer.wants, Wants::OneByFilter | Wants::OneOfMegabyte) {
                 let bound = if is_wanted { 0 } else { 1_000_000_000 + number };
                 subscription["filter"] = json!({
                     "total": [{"numeric": [">=", bound]}],
                     "lines": {"sku": [{"prefix": "SKU-"}]},
                 });
+            }
+            if customer.wants == Wants::OneOfMegabyte {
+                subscription["description"] = json!("x".repeat(MEGABYTE_DESCRIPTION));
             }
             subscriber.create(customer.id, &subscription).await?;
         }

@@ -33,6 +33,13 @@ fn advice(error: &Error) -> Option<String> {
         Error::Read { .. } | Error::Parse { .. } => {
             "`cargo xtask local up` starts a local stack and writes its file"
         }
+        Error::Service {
+            operation: "Invoke",
+            ..
+        } => {
+            "these credentials need lambda:InvokeFunction on the API's function (docs/api.md, \
+             Without a URL); its log says how it failed"
+        }
         Error::Service { .. } => {
             "may these credentials do that (docs/operations.md), and is the stack there?"
         }
@@ -72,6 +79,10 @@ fn advice_on(problem: &Problem) -> Option<String> {
         }
         "idempotency-key-reused" => {
             "take another key for another subscription, or repeat the first command as it was"
+        }
+        "subscription-broken" => "`webhooks subscriptions update` with the named fields repairs it",
+        "delivery-broken" | "recovery-broken" | "item-broken" => {
+            "it is mended in the table: docs/operations.md, \"An item cannot be read\""
         }
         "unavailable" => "try again in a moment",
         "unreadable" => "somebody has to look at the log of the API's function",

@@ -8,10 +8,12 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use webhooks_client::{Answered, Call, Error, Page};
+use webhooks_client::{Answered, Broken, Call, Error, Page};
+use webhooks_terminal::{Style, Table};
 
 use crate::advice::advise;
-use crate::print::progress;
+use crate::broken;
+use crate::print::{Printer, progress};
 
 /// The most that the API gives in one page.
 const PAGE: u32 = 100;
@@ -27,6 +29,25 @@ pub(crate) struct Answer<T> {
 /// Sends a request and reads its answer.
 pub(crate) async fn send<T: DeserializeOwned>(call: Call<'_, T>) -> Result<Answer<T>> {
     read(call.answer()).await
+}
+
+/// Sends a request for one thing and prints it, or what can be read of it.
+pub(crate) async fn show<T: DeserializeOwned>(
+    call: Call<'_, T>,
+    printer: &mut Printer<'_>,
+    text: impl FnOnce(&T, Style) -> String,
+) -> Result<()> {
+    let answered = call.answer().await.and_then(Answered::into_success);
+    let answered = answered.map_err(advise)?;
+    let json = answered.body.clone();
+    match answered.read() {
+        Err(Error::Broken(value)) => printer.answer(&Answer { value, json }, broken::text)?,
+        value => {
+            let value = value.map_err(advise)?;
+            printer.answer(&Answer { value, json }, text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for an answer and reads it.
@@ -64,6 +85,9 @@ pub(crate) struct Listed<T> {
     data: Vec<Box<RawValue>>,
     /// Where the list goes on.
     next_cursor: Option<String>,
+    /// Those of which not everything can be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    broken: Vec<Broken>,
     /// As read.
     #[serde(skip)]
     pub(crate) rows: Vec<T>,
@@ -75,16 +99,31 @@ impl<T> Listed<T> {
         self.next_cursor.is_some()
     }
 
-    /// A last line under a table, if the list goes on.
-    pub(crate) fn more(&self) -> String {
+    /// Whether there is nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.broken.is_empty()
+    }
+
+    /// The table of what can be read, if there is any, with what comes below it: what cannot be
+    /// read, and whether the list goes on.
+    pub(crate) fn text<const COLUMNS: usize>(
+        &self,
+        nothing: &str,
+        table: impl FnOnce() -> Table<COLUMNS>,
+        style: Style,
+    ) -> String {
+        let mut text = match self.rows.is_empty() {
+            true if self.broken.is_empty() => format!("  {nothing}\n"),
+            true => String::new(),
+            false => table().text(style),
+        };
+        text.push_str(&broken::table(&self.broken, style));
         if self.has_more() {
-            format!(
-                "\n  the first {}; `--limit N` or `--all` shows more\n",
-                self.rows.len()
-            )
-        } else {
-            String::new()
+            let shown = self.rows.len() + self.broken.len();
+            let more = format!("\n  the first {shown}; `--limit N` or `--all` shows more\n");
+            text.push_str(&more);
         }
+        text
     }
 }
 
@@ -103,6 +142,7 @@ impl Paging {
         let mut listed = Listed {
             data: Vec::new(),
             next_cursor: self.cursor.clone(),
+            broken: Vec::new(),
             rows: Vec::new(),
         };
         let progress = progress();
@@ -118,6 +158,7 @@ impl Paging {
                 );
                 listed.data.push(raw);
             }
+            listed.broken.extend(page.value.broken);
             listed.next_cursor = page.value.next_cursor;
             if listed.next_cursor.is_none() || listed.rows.len() >= wanted {
                 progress.finish_and_clear();

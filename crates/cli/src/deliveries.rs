@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use webhooks_client::Api;
 
 use crate::Outcome;
-use crate::answer::send;
+use crate::answer::{self, send};
 use crate::print::Printer;
 
 /// What to do with them.
@@ -24,7 +24,8 @@ Examples:
     /// Show a delivery: each attempt and why it failed, what the endpoint answered, and the body.
     #[command(after_help = "\
 Example:
-  webhooks deliveries show dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")]
+  webhooks deliveries show dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4
+  webhooks deliveries show cust_1001 dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")]
     Show(Named),
     /// Send a delivery again, now, with the same webhook-id and body.
     #[command(after_help = "\
@@ -37,7 +38,11 @@ Many at once: `webhooks recover`.")]
 
 /// One delivery.
 #[derive(Args, Debug)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct Named {
+    /// Whose delivery it has to be. Without, it may be anybody's.
+    #[arg(value_name = "CUSTOMER")]
+    customer: Option<String>,
     /// The delivery, `dlv_…`.
     #[arg(value_name = "DELIVERY")]
     delivery: String,
@@ -49,13 +54,19 @@ impl Command {
         match self {
             Self::List(list) => list.run(api, printer).await,
             Self::Show(named) => {
-                let delivery = send(api.delivery(&named.delivery)).await?;
-                printer.answer(&delivery, show::text)?;
+                let call = match &named.customer {
+                    Some(customer) => api.delivery_of_customer(customer, &named.delivery),
+                    None => api.delivery(&named.delivery),
+                };
+                answer::show(call, printer, show::text).await?;
                 Ok(Outcome::Complete)
             }
             Self::Resend(named) => {
-                let delivery = send(api.resend_delivery(&named.delivery)).await?;
-                printer.answer(&delivery, show::text)?;
+                let call = match &named.customer {
+                    Some(customer) => api.resend_delivery_of_customer(customer, &named.delivery),
+                    None => api.resend_delivery(&named.delivery),
+                };
+                printer.answer(&send(call).await?, show::text)?;
                 printer.note(
                     "\n  It is being sent. `webhooks deliveries show` has the attempt in a moment.",
                 )?;

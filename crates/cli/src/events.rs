@@ -1,6 +1,6 @@
 //! `webhooks events`: puts events on the bus, or starts the workflow with one.
 
-mod file;
+pub(crate) mod file;
 mod put;
 mod start;
 

@@ -5,7 +5,7 @@
 //!
 //! A module for each group of commands. Most ask the API, by `answer`, and print what it
 //! says in the words of `words`; with `--json`, its JSON as it came. `dlq` and `requeue` look
-//! behind the API, at queues and the table. All find the stack in `place` and print through
+//! behind the API, at queues and the table, and `doctor` at everything that is deployed. All find the stack in `place` and print through
 //! `print`; errors say what to do next by `advice`.
 //!
 //! A command that is interrupted may be repeated: what it moves, queues or sends again is not
@@ -21,9 +21,11 @@
 mod advice;
 mod answer;
 mod ask;
+mod broken;
 mod clock;
 mod deliveries;
 mod dlq;
+mod doctor;
 mod events;
 mod input;
 mod listen;
@@ -121,6 +123,9 @@ Examples:
     Dlq(dlq::Command),
     /// Queue again what is pending beyond its time, after a queue lost its messages.
     Requeue(requeue::Options),
+    /// Check a deployed stack: does all of it work, and if not, why not?
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Options),
     /// Print the completions of a shell.
     #[command(after_help = "Example:\n  webhooks completions bash > \
                             ~/.local/share/bash-completion/completions/webhooks")]
@@ -156,6 +161,8 @@ impl Cli {
         match &self.command {
             Command::Listen(listen) => return listen.run(&mut printer).await,
             Command::Verify(verify) => return verify.run(&mut printer),
+            // A stack that is not found is its first finding.
+            Command::Doctor(doctor) => return doctor.run(&self.place, &mut printer).await,
             _ => {}
         }
         self.run_on(&self.place.find().await?, &mut printer).await
@@ -176,8 +183,11 @@ impl Cli {
             Command::Tail(tail) => tail.run(&api()?, printer).await,
             Command::Dlq(command) => command.run(stack, printer).await,
             Command::Requeue(options) => options.run(stack, printer).await,
-            Command::Listen(_) | Command::Verify(_) | Command::Completions { .. } => {
-                unreachable!("these need no stack")
+            Command::Listen(_)
+            | Command::Verify(_)
+            | Command::Doctor(_)
+            | Command::Completions { .. } => {
+                unreachable!("these need no stack, or find it themselves")
             }
         }
     }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, DeliveryStatus, Error, Message, MessageSummary};
+use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageSummary};
 use webhooks_terminal::{Cell, Style, Table};
 
 use crate::Outcome;
 use crate::advice::advise;
-use crate::answer::{Listed, Paging, send};
+use crate::answer::{Listed, Paging, show};
+use crate::broken;
 use crate::clock::now;
 use crate::deliveries::list::Filter;
 use crate::print::{Facts, Printer, Report, progress, task};
@@ -37,6 +38,7 @@ Examples:
 Examples:
   webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
   webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6 --wait
+  webhooks messages show cust_1001 msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
 
 A receiver has the id as the header `webhook-id`; `webhooks events put` prints it.")]
     Show(Named),
@@ -56,7 +58,11 @@ pub(crate) struct List {
 
 /// One message.
 #[derive(Args, Debug)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct Named {
+    /// Whose message it has to be. Without, it may be anybody's.
+    #[arg(value_name = "CUSTOMER")]
+    customer: Option<String>,
     /// The message, `msg_…`.
     #[arg(value_name = "MESSAGE")]
     message: String,
@@ -85,8 +91,7 @@ impl Command {
                 } else {
                     true
                 };
-                let message = send(api.message(&named.message)).await?;
-                printer.answer(&message, text)?;
+                show(named.call(api), printer, text).await?;
                 if !has_settled {
                     return Ok(Outcome::Incomplete);
                 }
@@ -97,24 +102,32 @@ impl Command {
 }
 
 impl Named {
+    fn call<'a>(&self, api: &'a Api) -> Call<'a, Message> {
+        match &self.customer {
+            Some(customer) => api.message_of_customer(customer, &self.message),
+            None => api.message(&self.message),
+        }
+    }
+
     /// Waits until no attempt follows. Whether that has come.
     async fn settled(&self, api: &Api) -> Result<bool> {
         let first_seen = OnceCell::new();
         let has_settled = |message: &Message| {
             let seen_for = first_seen.get_or_init(Instant::now).elapsed();
             let mut deliveries = message.deliveries.iter();
-            if message.deliveries.is_empty() {
+            if message.deliveries.is_empty() && message.broken.is_empty() {
                 return seen_for >= FIRST_DELIVERY;
             }
             deliveries.all(|delivery| delivery.status != DeliveryStatus::Pending)
         };
         let progress = progress();
         progress.set_message("waiting for its deliveries");
-        let settled = api.message_when(&self.message, PATIENCE, has_settled).await;
+        let settled = api.message_by_when(|| self.call(api), PATIENCE, has_settled);
+        let settled = settled.await;
         progress.finish_and_clear();
         match settled {
             Ok(message) => Ok(!message.deliveries.is_empty()),
-            Err(Error::StillWaiting { .. }) => Ok(false),
+            Err(Error::StillWaiting { .. } | Error::Broken(_)) => Ok(false),
             Err(error) => Err(advise(error)),
         }
     }
@@ -122,18 +135,18 @@ impl Named {
 
 impl Report for Listed<MessageSummary> {
     fn text(&self, style: Style) -> String {
-        if self.rows.is_empty() {
-            return "  no message\n".to_owned();
-        }
-        let mut table = Table::new(["RECEIVED", "EVENT TYPE", "MESSAGE"]);
-        for row in &self.rows {
-            table.push([
-                short(&row.received_at).into(),
-                row.event_type.as_str().into(),
-                row.id.as_str().into(),
-            ]);
-        }
-        table.text(style) + &self.more()
+        let table = || {
+            let mut table = Table::new(["RECEIVED", "EVENT TYPE", "MESSAGE"]);
+            for row in &self.rows {
+                table.push([
+                    short(&row.received_at).into(),
+                    row.event_type.as_str().into(),
+                    row.id.as_str().into(),
+                ]);
+            }
+            table
+        };
+        self.text("no message", table, style)
     }
 }
 
@@ -146,7 +159,7 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     facts.add("time", message.time.as_str());
     facts.maybe("received", message.received_at.as_deref());
     let facts = facts.text(style);
-    if message.deliveries.is_empty() {
+    if message.deliveries.is_empty() && message.broken.is_empty() {
         let replay = task(format_args!(
             "`webhooks replay {} SUBSCRIPTION --since 1h` sends it to one that wants it since.",
             message.customer_id
@@ -167,5 +180,6 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
         Some(_) => "\n  and more: `webhooks deliveries list` has them all\n",
         None => "",
     };
-    format!("{facts}\n{}{more}", table.text(style))
+    let broken = broken::table(&message.broken, style);
+    format!("{facts}\n{}{broken}{more}", table.text(style))
 }

@@ -130,7 +130,7 @@ impl Place {
         let outputs = output.stacks.into_iter().flatten();
         let outputs = outputs.flat_map(|stack| stack.outputs.unwrap_or_default());
         let outputs = outputs.filter_map(|output| Some((output.output_key?, output.output_value?)));
-        Ok(Stack::new(sdk.clone(), outputs.collect())?)
+        Ok(Stack::new(sdk.clone(), outputs.collect())?.named(name))
     }
 }
 

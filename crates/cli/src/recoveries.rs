@@ -10,7 +10,7 @@ use webhooks_client::{Api, Recovery, RecoveryCount, RecoveryStatus};
 use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use crate::Outcome;
-use crate::answer::{Listed, Paging, send};
+use crate::answer::{Listed, Paging, send, show};
 use crate::print::{Facts, Printer, Report, tell};
 use crate::subscriptions::Named;
 use crate::when::short;
@@ -70,7 +70,7 @@ impl Command {
             }
             Self::Show(One { named, recovery }) => {
                 let call = api.recovery(&named.customer, &named.subscription, recovery);
-                printer.answer(&send(call).await?, text)?;
+                show(call, printer, text).await?;
             }
             Self::Stop(One { named, recovery }) => {
                 let call = api.stop_recovery(&named.customer, &named.subscription, recovery);
@@ -182,23 +182,23 @@ pub(crate) fn text(recovery: &Recovery, style: Style) -> String {
 
 impl Report for Listed<Recovery> {
     fn text(&self, style: Style) -> String {
-        if self.rows.is_empty() {
-            return "  no recovery\n".to_owned();
-        }
-        let headings = [
-            "STARTED", "KIND", "STATUS", "QUEUED", "LEFT OUT", "RECOVERY",
-        ];
-        let mut table = Table::new(headings);
-        for row in &self.rows {
-            table.push([
-                short(&row.started_at).into(),
-                row.kind.to_string().into(),
-                Cell::new(row.status.to_string(), tone(row.status)),
-                row.queued.to_string().into(),
-                row.skipped.to_string().into(),
-                row.id.as_str().into(),
-            ]);
-        }
-        table.text(style) + &self.more()
+        let table = || {
+            let headings = [
+                "STARTED", "KIND", "STATUS", "QUEUED", "LEFT OUT", "RECOVERY",
+            ];
+            let mut table = Table::new(headings);
+            for row in &self.rows {
+                table.push([
+                    short(&row.started_at).into(),
+                    row.kind.to_string().into(),
+                    Cell::new(row.status.to_string(), tone(row.status)),
+                    row.queued.to_string().into(),
+                    row.skipped.to_string().into(),
+                    row.id.as_str().into(),
+                ]);
+            }
+            table
+        };
+        self.text("no recovery", table, style)
     }
 }

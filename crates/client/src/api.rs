@@ -6,6 +6,7 @@ mod deliveries;
 mod messages;
 mod recoveries;
 mod subscriptions;
+mod transport;
 
 pub use answered::Answered;
 pub use call::{Call, Sent};
@@ -15,32 +16,37 @@ pub use recoveries::RecoveryRequest;
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
-use url::Url;
 
 use crate::{Error, SignedHttp};
+use transport::Transport;
 
-/// The management API, behind its Function URL.
+/// The management API, behind its Function URL or, where there is none, invoked directly.
 ///
 /// Customers are named by their ids, and so is everything else.
 #[derive(Clone, Debug)]
 pub struct Api {
-    url: Url,
+    transport: Transport,
     http: SignedHttp,
 }
 
 impl Api {
+    /// The API behind a Function URL.
     pub(crate) fn new(url: &str, http: SignedHttp) -> Result<Self, Error> {
-        let url = url
-            .parse()
-            .map_err(|error: url::ParseError| Error::Request(error.into()))?;
-        Ok(Self { url, http })
+        let transport = Transport::function_url(url)?;
+        Ok(Self { transport, http })
+    }
+
+    /// The API of a stack without a Function URL: its function in this region.
+    pub(crate) fn invoked(region: &str, function: &str, http: SignedHttp) -> Result<Self, Error> {
+        let transport = Transport::invoke(region, function)?;
+        Ok(Self { transport, http })
     }
 
     /// The same API without signatures: it refuses every request.
     #[must_use]
     pub fn unsigned(&self) -> Self {
         Self {
-            url: self.url.clone(),
+            transport: self.transport.clone(),
             http: self.http.unsigned(),
         }
     }

@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+use crate::Broken;
+
 /// An error of the client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -76,6 +78,9 @@ pub enum Error {
     /// The API answered with problem details.
     #[error("{0}")]
     Problem(Problem),
+    /// What was asked for is there, and not everything of it can be read.
+    #[error("{0}")]
+    Broken(Broken),
     /// The API answered with something else than its contract says.
     #[error("unexpected answer: status {status}, body `{body}`")]
     UnexpectedAnswer {

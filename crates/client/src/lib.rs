@@ -3,7 +3,8 @@
 //! - [`Stack`] is read from `stack.json`, or made from the outputs of a deployed
 //!   stack. It puts events on the bus and starts the workflow by hand.
 //! - [`Api`] manages subscriptions and reads messages and deliveries, with
-//!   signed requests to the Function URL.
+//!   signed requests to the Function URL, or by `lambda:InvokeFunction` where
+//!   the stack's Region has no Function URLs.
 //! - [`Receiver`] is a loopback endpoint. It records what it is sent, answers
 //!   by a script, and verifies signatures with the official library.
 //!
@@ -32,7 +33,7 @@ pub use api::{Answered, Api, Call, ListFilter, RecoveryRequest, Sent};
 pub use error::{Error, Problem};
 pub use event::Event;
 pub use model::{
-    ActiveSecret, ActiveSecrets, Attempt, AttemptOutcome, CreatedSubscription, Delivery,
+    ActiveSecret, ActiveSecrets, Attempt, AttemptOutcome, Broken, CreatedSubscription, Delivery,
     DeliveryStatus, FilterTest, Message, MessageSummary, Page, Recovery, RecoveryCount,
     RecoveryKind, RecoveryStatus, RotatedSecret, SecretSummary, Subscription, SubscriptionStatus,
 };

@@ -554,6 +554,42 @@ mod tests {
         );
     }
 
+    /// The sample in `docs/receivers.md`, as it stands there.
+    mod documented {
+        include!("receiver/documented.rs");
+
+        #[test]
+        fn the_sample_is_the_documented_one() {
+            let documented = include_str!("../../../docs/receivers.md");
+            let sample = format!("```rust\n{}```\n", include_str!("receiver/documented.rs"));
+            assert!(documented.contains(&sample), "{sample}");
+        }
+
+        #[test]
+        fn it_takes_what_is_ours_whether_or_not_it_can_be_parsed() {
+            let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = i64::try_from(now.unwrap().as_secs()).unwrap();
+            let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+            for (body, is_parsed) in [
+                (r#"{"type":"a","data":{"n":1.0}}"#, true),
+                (r#"{"data":"\ud83d"}"#, false),
+                (deep.as_str(), false),
+            ] {
+                let signature = Webhook::new(secret).unwrap();
+                let signature = signature.sign("msg_1", now, body.as_bytes()).unwrap();
+                let mut headers = HeaderMap::new();
+                headers.insert("webhook-id", "msg_1".parse().unwrap());
+                headers.insert("webhook-timestamp", now.to_string().parse().unwrap());
+                headers.insert("webhook-signature", signature.parse().unwrap());
+                let event = verified(secret, body.as_bytes(), &headers).unwrap();
+                assert_eq!(event.is_some(), is_parsed, "{body}");
+                headers.insert("webhook-id", "msg_2".parse().unwrap());
+                verified(secret, body.as_bytes(), &headers).unwrap_err();
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_signature_verifies_with_its_own_secret_only() {
         let receiver = Receiver::start().await.unwrap();

@@ -7,8 +7,11 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4::SigningParams,
 };
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::HOST};
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderValue, Request, Response,
+    header::{HOST, RANGE},
+};
 use url::Url;
 
 use crate::Error;
@@ -60,7 +63,7 @@ impl SignedHttp {
 
     /// The same client without signatures.
     #[must_use]
-    pub(crate) fn unsigned(&self) -> Self {
+    pub fn unsigned(&self) -> Self {
         Self {
             credentials: None,
             ..self.clone()
@@ -107,10 +110,57 @@ impl SignedHttp {
                 .into_parts();
             instructions.apply_to_request_http1x(&mut request);
         }
-        self.dispatch(request).await
+        let (host, answer) = self.dispatch(request).await?;
+        let mut response = Response::builder().status(answer.status());
+        if let Some(headers) = response.headers_mut() {
+            *headers = answer.headers().clone();
+        }
+        let body = answer.bytes().await;
+        response
+            .body(body.map_err(|source| Error::NoAnswer { host, source })?)
+            .map_err(|error| Error::Request(error.into()))
     }
 
-    async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+    /// Reads the first bytes of what an address gives that needs no signature of ours, such as
+    /// one that S3 has signed. No more is read, however long it is.
+    ///
+    /// # Errors
+    /// When no answer comes, or not a success.
+    pub async fn start_of(&self, url: &str, limit: usize) -> Result<Bytes, Error> {
+        let last = limit.saturating_sub(1);
+        let request = Request::get(url)
+            .header(RANGE, format!("bytes=0-{last}"))
+            .body(Bytes::new())
+            .map_err(|error| Error::Request(error.into()))?;
+        let (host, mut answer) = self.dispatch(request).await?;
+        let status = answer.status();
+        let mut start = BytesMut::new();
+        while start.len() < limit {
+            let chunk = answer.chunk().await;
+            match chunk.map_err(|source| Error::NoAnswer {
+                host: host.clone(),
+                source,
+            })? {
+                Some(chunk) => start.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        start.truncate(limit);
+        if !status.is_success() {
+            let body: String = String::from_utf8_lossy(&start).chars().take(1024).collect();
+            return Err(Error::UnexpectedAnswer {
+                status: status.as_u16(),
+                body,
+            });
+        }
+        Ok(start.freeze())
+    }
+
+    /// Sends a request. Returns the host that it is for, too.
+    async fn dispatch(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<(String, reqwest::Response), Error> {
         let (parts, body) = request.into_parts();
         let mut url: Url = parts
             .uri
@@ -127,25 +177,16 @@ impl SignedHttp {
             dialled.set_query(url.query());
             url = dialled;
         }
-        let no_answer = |source: reqwest::Error| Error::NoAnswer {
-            host: host.clone(),
-            source,
-        };
         let answer = self
             .http
             .request(parts.method, url)
             .headers(headers)
             .body(body)
             .send()
-            .await
-            .map_err(no_answer)?;
-        let mut response = Response::builder().status(answer.status());
-        if let Some(headers) = response.headers_mut() {
-            *headers = answer.headers().clone();
+            .await;
+        match answer {
+            Ok(answer) => Ok((host, answer)),
+            Err(source) => Err(Error::NoAnswer { host, source }),
         }
-        let body = answer.bytes().await.map_err(no_answer)?;
-        response
-            .body(body)
-            .map_err(|error| Error::Request(error.into()))
     }
 }

@@ -34,6 +34,8 @@ struct StackFile {
     /// Absent on AWS, where the environment has the credentials.
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
+    /// Its name in CloudFormation.
+    stack_name: Option<String>,
     outputs: BTreeMap<String, String>,
 }
 
@@ -89,6 +91,7 @@ impl SentToFailedEvents {
 pub struct Stack {
     endpoint: Option<Url>,
     region: String,
+    name: Option<String>,
     outputs: BTreeMap<String, String>,
     sdk: SdkConfig,
     credentials: SharedCredentialsProvider,
@@ -96,7 +99,7 @@ pub struct Stack {
 
 impl Stack {
     /// Reads `stack.json`: `{"endpoint"?, "region", "accessKeyId"?,
-    /// "secretAccessKey"?, "outputs": {…}}`.
+    /// "secretAccessKey"?, "stackName"?, "outputs": {…}}`.
     ///
     /// Without keys in the file, the credentials are those of the environment.
     ///
@@ -121,7 +124,11 @@ impl Stack {
             let keys = Credentials::new(id, secret, None, None, "stack file");
             loader = loader.credentials_provider(keys);
         }
-        Self::new(loader.load().await, file.outputs)
+        let stack = Self::new(loader.load().await, file.outputs)?;
+        Ok(Self {
+            name: file.stack_name,
+            ..stack
+        })
     }
 
     /// The stack with these outputs, where the configuration says.
@@ -147,10 +154,25 @@ impl Stack {
         Ok(Self {
             endpoint,
             region,
+            name: None,
             outputs,
             sdk,
             credentials,
         })
+    }
+
+    /// The same stack, with its name in CloudFormation.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            ..self
+        }
+    }
+
+    /// Its name in CloudFormation, where that is known.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The address of the emulator. `None` on AWS.
@@ -185,9 +207,14 @@ impl Stack {
         )
     }
 
-    /// The management API.
+    /// The management API: behind its Function URL, or invoked directly where the stack has
+    /// none, because its Region has none.
     pub fn api(&self) -> Result<Api, Error> {
-        Api::new(self.output("ApiUrl")?, self.signed_http())
+        let http = self.signed_http();
+        match self.output("ApiUrl") {
+            Ok(url) => Api::new(url, http),
+            Err(_) => Api::invoked(&self.region, self.output("ApiFunctionName")?, http),
+        }
     }
 
     /// Puts events on the bus, in as many calls as the limits of `PutEvents`

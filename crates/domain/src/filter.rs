@@ -47,6 +47,10 @@
 //! combinations or a weight of 256. (Alternatives of `$or` count once, as they are written;
 //! beside `exists: false`, or a field that is both in `$or` and beside it, each combination
 //! counts.) The steps are counted: [`Answer::steps`].
+//!
+//! That is still much for a payload of a hundred thousand values. So a filter that takes more
+//! than [`Filter::MAX_STEPS`] with one payload is given up, and the payload counts as wanted. What
+//! all filters of a customer take together with one event is at most that for each subscription.
 
 #[cfg(test)]
 mod bombs;
@@ -61,6 +65,7 @@ mod text;
 mod trial;
 
 pub use self::document::Document;
+pub(crate) use self::document::says_the_same;
 use self::evaluate::Evaluation;
 pub(crate) use self::members::Members;
 use self::pattern::Pattern;
@@ -108,11 +113,17 @@ pub struct Answer {
     pub is_wanted: bool,
     /// What finding out cost, in [steps](crate::filter#the-bound).
     pub steps: u64,
+    /// Whether finding out would cost more than [`Filter::MAX_STEPS`]. Then the payload is
+    /// wanted: a filter that is too expensive for it loses nothing.
+    pub is_given_up: bool,
 }
 
 impl Filter {
     /// The greatest length of a pattern, in bytes.
     pub const MAX_BYTES: usize = 2_048;
+    /// The most steps that it may take with one payload. What comes on top is the comparison
+    /// that was under way: at most a search through one text.
+    pub const MAX_STEPS: u64 = 1_000_000;
 
     /// Parses and checks a pattern.
     ///
@@ -155,9 +166,11 @@ impl Filter {
         let tree = payload.tree().ok_or(FilterError::Payload)?;
         let mut evaluation = Evaluation::new(tree);
         let is_wanted = evaluation.wants(&pattern);
+        let is_given_up = evaluation.is_over();
         Ok(Answer {
-            is_wanted,
+            is_wanted: is_wanted || is_given_up,
             steps: evaluation.steps,
+            is_given_up,
         })
     }
 }

@@ -33,6 +33,7 @@ pub mod data_key;
 pub mod deliver;
 pub mod delivery;
 pub mod due;
+pub mod duplicate;
 pub mod errors;
 pub mod event;
 pub mod event_type;

@@ -16,7 +16,8 @@ use crate::delivery::Delivery;
 use crate::event_type::EventTypePattern;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::ports::{
-    DeliveryDirectory, EntryPage, MessageDirectory, MessageEntry, Order, Place, StoreError, Window,
+    DeliveryDirectory, EntryPage, MessageDirectory, MessageEntry, Order, Place, Readable,
+    StoreError, Window,
 };
 use crate::timestamp::Timestamp;
 
@@ -67,6 +68,9 @@ pub struct Listed<T, P> {
     /// Where the next page goes on; `None` when this is the last.
     pub next: Option<P>,
 }
+
+/// A delivery of a list. One that cannot be read is listed whatever status is asked for.
+pub type ListedDelivery = Readable<Delivery, DeliveryId>;
 
 /// Which deliveries of a subscription are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +137,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
         which: Which,
         filter: &DeliveryFilter,
         page: &PageOf<Place>,
-    ) -> Result<Listed<Delivery, Place>, StoreError> {
+    ) -> Result<Listed<ListedDelivery, Place>, StoreError> {
         let undelivered_only = which == Which::Undelivered || filter.is_of_undelivered();
         let mut filling = Filling::new(page.limit);
         let mut after = page.after;
@@ -145,7 +149,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                 self.table.deliveries_of(subscription, &window).await?
             };
             let wanted = entries.entries.iter();
-            let wanted = wanted.filter(|entry| filter.wants_type(&entry.event_type));
+            let wanted = wanted.filter(|entry| filter.may_want_type(entry.event_type.as_ref()));
             let wanted: Vec<DeliveryId> = wanted.map(|entry| entry.id).collect();
             let mut read = self.read(&wanted).await?;
             for entry in &entries.entries {
@@ -155,8 +159,10 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                 let delivery = read.remove(&entry.id);
                 // An index is late: what it says is owed may have been taken by now.
                 let delivery = delivery.filter(|delivery| {
-                    let is_listed = which == Which::All || delivery.status.is_undelivered();
-                    is_listed && filter.wants_status(delivery.status)
+                    delivery.as_ref().ok().is_none_or(|delivery| {
+                        let is_listed = which == Which::All || delivery.status.is_undelivered();
+                        is_listed && filter.wants_status(delivery.status)
+                    })
                 });
                 filling.look_at(delivery);
                 after = Some(entry.place());
@@ -168,12 +174,16 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
         Ok(filling.end_at(after))
     }
 
-    async fn read(&self, ids: &[DeliveryId]) -> Result<HashMap<DeliveryId, Delivery>, StoreError> {
+    async fn read(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<HashMap<DeliveryId, ListedDelivery>, StoreError> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
         let read = self.table.read_deliveries(ids).await?;
-        Ok(read.into_iter().map(|read| (read.id, read)).collect())
+        let with_id = |read: ListedDelivery| (id_of(&read), read);
+        Ok(read.into_iter().map(with_id).collect())
     }
 
     /// The messages of a customer, by the time at which they were stored.
@@ -194,7 +204,8 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                     return Ok(filling.end_at(after));
                 }
                 after = Some(entry.place());
-                let is_wanted = event_type.is_none_or(|wanted| wanted.matches(&entry.event_type));
+                let filter = event_type.zip(entry.event_type.as_ref());
+                let is_wanted = filter.is_none_or(|(wanted, its)| wanted.matches(its));
                 filling.look_at(is_wanted.then_some(entry));
             }
             if is_last {
@@ -202,6 +213,13 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
             }
         }
         Ok(filling.end_at(after))
+    }
+}
+
+fn id_of(delivery: &ListedDelivery) -> DeliveryId {
+    match delivery {
+        Ok(delivery) => delivery.id,
+        Err(broken) => broken.id,
     }
 }
 

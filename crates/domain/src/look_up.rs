@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::QueueKind;
+use crate::duplicate::{Comparison, Duplicate};
 use crate::errors;
 use crate::event::{EventError, EventReader};
 use crate::filter::Document;
 use crate::ids::SubscriptionId;
 use crate::message::{self, Message, Payload, PayloadError};
 use crate::payload_format::PayloadFormat;
-use crate::ports::{StoreError, SubscriptionDirectory};
+use crate::ports::{MessageStore, StoreError, SubscriptionDirectory};
 use crate::subscription::{Subscription, SubscriptionStatus};
 
 /// The most data that Step Functions carries between two states, in bytes.
@@ -24,8 +25,9 @@ const FRAME_BYTES: usize = 2_048;
 /// The most calls in one page, however small the message.
 const MAX_CALLS_PER_PAGE: usize = 100;
 /// How many steps the filters of one page may take before it ends. That is about a second on
-/// the smallest function; the last filter may take its own bound beyond it. So one event takes
-/// as many pages as its customer's filters ask for, and none takes longer than that.
+/// the smallest function; the last filter may take [its own bound](crate::filter::Filter::MAX_STEPS)
+/// beyond it. So one event takes as many pages as its customer's filters ask for, at most one for
+/// each ten subscriptions on account of their cost, and none takes longer than that.
 const MAX_STEPS_PER_PAGE: u64 = 10_000_000;
 /// How many subscriptions one read of the table asks for.
 const READ_LIMIT: u32 = 200;
@@ -52,6 +54,10 @@ pub struct Page {
     pub subscriptions: Vec<MatchedSubscription>,
     /// Where the next page starts; `None` when this is the last.
     pub cursor: Option<SubscriptionId>,
+    /// Those among them whose filter [was given up](crate::filter#the-bound). For the log: the
+    /// workflow does not need it.
+    #[serde(skip)]
+    pub given_up: Vec<SubscriptionId>,
 }
 
 /// A subscription that wants the message.
@@ -90,6 +96,16 @@ struct NextPage {
     cursor: SubscriptionId,
 }
 
+/// What `look-up-subscriptions` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To an event, or to what the last page passed back.
+    Page(Page),
+    /// To a [`Duplicate`].
+    Comparison(Comparison),
+}
+
 /// Why the look-up failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookUpError {
@@ -119,10 +135,27 @@ impl LookUpError {
 /// The look-up, with its surroundings.
 #[derive(Debug)]
 pub struct LookUp<D> {
-    /// Where the subscriptions are.
+    /// Where the subscriptions and messages are.
     pub directory: D,
     /// How events are read.
     pub reader: EventReader,
+}
+
+impl<D: SubscriptionDirectory + MessageStore> LookUp<D> {
+    /// Takes whatever the workflow passes.
+    ///
+    /// # Errors
+    /// When the input is none that can be read, or the table fails.
+    pub async fn answer(&self, input: &str) -> Result<Answer, LookUpError> {
+        // An event of EventBridge never is exactly a duplicate.
+        match serde_json::from_str::<Duplicate>(input) {
+            Ok(duplicate) => {
+                let comparison = duplicate.compare(&self.reader, &self.directory).await?;
+                Ok(Answer::Comparison(comparison))
+            }
+            Err(_) => Ok(Answer::Page(self.run(input).await?)),
+        }
+    }
 }
 
 impl<D: SubscriptionDirectory> LookUp<D> {
@@ -140,7 +173,7 @@ impl<D: SubscriptionDirectory> LookUp<D> {
         let wanted = calls_per_page(&message);
         let is_first = after.is_none();
         let mut has_any = false;
-        let mut matched = Vec::new();
+        let (mut matched, mut given_up) = (Vec::new(), Vec::new());
         let mut steps = 0;
         let cursor = 'pages: loop {
             let read = self
@@ -156,6 +189,7 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                 let mut wants = |of: &Subscription| {
                     let answer = of.wants(&message, &detail)?;
                     steps += answer.steps;
+                    given_up.extend(answer.is_given_up.then_some(id));
                     Ok(answer.is_wanted)
                 };
                 // What is wrong with one is its own failure: its delivery is recorded, and fails.
@@ -178,6 +212,7 @@ impl<D: SubscriptionDirectory> LookUp<D> {
             message,
             subscriptions: matched,
             cursor,
+            given_up,
         })
     }
 }

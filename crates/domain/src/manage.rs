@@ -32,7 +32,7 @@ use crate::ports::{
 use crate::quota::{Quota, Usage};
 use crate::retry::RetryPolicy;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
-use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
+use crate::subscription::{self, BrokenSubscription, ReadError, Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
@@ -86,10 +86,7 @@ pub enum ManageError {
         customer: CustomerId,
     },
     /// Not everything of it can be read.
-    #[error(
-        "subscription `{}` is stored in a form that cannot be read ({}): a change that names these fields repairs it",
-        .0.readable.id, .0.problem()
-    )]
+    #[error("{0}")]
     Broken(Box<BrokenSubscription>),
     /// The table failed.
     #[error(transparent)]
@@ -97,6 +94,15 @@ pub enum ManageError {
     /// A secret could not be sealed or opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl From<ReadError> for ManageError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(broken) => Self::Broken(broken),
+            ReadError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// A subscription that a request created, now or when it was made before.
@@ -344,16 +350,7 @@ where
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Subscription, ManageError> {
-        let found = match self.table.get(customer, id).await {
-            Err(unreadable @ StoreError::Corrupt { .. }) => {
-                let broken = self.table.broken(customer, id).await?;
-                return Err(match broken {
-                    Some(broken) => ManageError::Broken(Box::new(broken)),
-                    None => unreadable.into(),
-                });
-            }
-            found => found?,
-        };
+        let found = subscription::read(&self.table, customer, id).await?;
         found.ok_or_else(|| ManageError::NotFound {
             customer: customer.clone(),
             subscription: *id,
@@ -637,7 +634,11 @@ where
             }
             // It has changed, or it is gone: perhaps by this very write, whose first answer
             // was lost.
-            match self.table.get(customer, id).await? {
+            let stored = match subscription::read(&self.table, customer, id).await {
+                Err(ReadError::Broken(broken)) => Some(broken.readable),
+                stored => stored?,
+            };
+            match stored {
                 None => return Ok(()),
                 Some(changed) if precondition.holds_for(changed.version) => current = changed,
                 Some(_) => break,
@@ -686,7 +687,15 @@ where
         after: Option<&SubscriptionId>,
         limit: u32,
     ) -> Result<SubscriptionPage, ManageError> {
-        Ok(self.table.page(customer, after, limit).await?)
+        let mut page = self.table.page(customer, after, limit).await?;
+        let read = std::mem::take(&mut page.subscriptions).into_iter();
+        for subscription in read.map(Subscription::with_readable_filter) {
+            match subscription {
+                Ok(whole) => page.subscriptions.push(whole),
+                Err(broken) => page.broken.push(*broken),
+            }
+        }
+        Ok(page)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The outbound HTTP client's role is [`crate::outbound::WebhookSender`].
 
+mod broken;
 mod lists;
 mod recovery;
 mod subscriptions;
@@ -9,6 +10,7 @@ mod subscriptions;
 use std::future::Future;
 use std::time::Duration;
 
+pub use broken::{Broken, Readable};
 pub use lists::{
     DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
     Order, Place, Start, Window,
@@ -17,7 +19,7 @@ pub use lists::{
 use crate::data_key::{DataKey, WrappedDataKey};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
 use crate::due::{Due, Shard};
-use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
+use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::limits::{AdmissionRequest, Lease, LimiterDecision, ReservationRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
@@ -131,6 +133,8 @@ pub struct SubscriptionPage {
     pub subscriptions: Vec<Subscription>,
     /// Those of which not everything can be read. They do not hide the others.
     pub broken: Vec<BrokenSubscription>,
+    /// Items that do not even say which subscription they are. Nobody can be sent to.
+    pub unnamed: Vec<Broken<String>>,
     /// Whether there may be more after the last of them.
     pub has_more: bool,
 }
@@ -158,8 +162,8 @@ impl SubscriptionPage {
 
 /// Lists the subscriptions of a customer.
 pub trait SubscriptionDirectory {
-    /// At most `limit` subscriptions after the given id. A page may be short, and
-    /// even empty, while `has_more` is true. Consistent.
+    /// At most `limit` subscriptions after the given id. A page may be short while `has_more` is
+    /// true, and has one subscription at least. Consistent.
     fn page(
         &self,
         customer: &CustomerId,
@@ -206,6 +210,15 @@ pub trait DeliveryStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
+/// Reads messages by their ids.
+pub trait MessageStore {
+    /// Reads one, consistently. One that has expired is absent.
+    fn message(
+        &self,
+        id: &MessageId,
+    ) -> impl Future<Output = Result<Option<Message>, StoreError>> + Send;
+}
+
 /// Records a delivery without the workflow, as a test or a replay does.
 pub trait CallStore {
     /// Writes a new message and then its delivery, stored at the delivery's `created_at`.
@@ -237,7 +250,8 @@ pub struct DuePage {
 /// The sparse index of pending deliveries that the sweeper has to look at.
 pub trait DueIndex {
     /// At most `limit` entries of the shard with `sweep_at` no later than `until`, those
-    /// after the given one. Eventually consistent: an entry may be missing, or old.
+    /// after the given one. There is one at least while `has_more` is true, however many before
+    /// it cannot be read. Eventually consistent: an entry may be missing, or old.
     fn due_page(
         &self,
         shard: Shard,

@@ -14,7 +14,7 @@ use crate::ports::{
     Clock, DeliveryQueue, DeliveryStore, DueIndex, MAX_QUEUE_BATCH, StoreError, SubscriptionStore,
     WriteOutcome,
 };
-use crate::subscription::SubscriptionStatus;
+use crate::subscription::{self, ReadError, SubscriptionStatus};
 
 /// Why a delivery was not sent again.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,17 @@ pub enum ResendError {
     /// Nothing is sent to its subscription: it is paused, disabled or deleted.
     #[error("subscription `{0}`: must be active")]
     NotActive(SubscriptionId),
+    /// Not everything of it, or of its message, can be read.
+    #[error("delivery `{delivery}` is stored in a form that cannot be read: {problem}")]
+    Broken {
+        /// Which one.
+        delivery: DeliveryId,
+        /// What cannot be read.
+        problem: String,
+    },
+    /// Its subscription cannot be read.
+    #[error(transparent)]
+    Subscription(#[from] ReadError),
     /// It cannot be, as it is.
     #[error(transparent)]
     Reopen(#[from] ReopenError),
@@ -60,7 +71,8 @@ where
         let next = NextAttempt::plan(now, now, LongestQueueDelay::MAX);
         let (read, message) = self.load(id).await?;
         let reopening = read.reopen(&message, next)?;
-        let subscription = self.table.get(&read.customer_id, &id.subscription).await?;
+        let subscription =
+            subscription::read(&self.table, &read.customer_id, &id.subscription).await?;
         if subscription.is_none_or(|found| found.status != SubscriptionStatus::Active) {
             return Err(ResendError::NotActive(id.subscription));
         }
@@ -81,8 +93,14 @@ where
         &self,
         id: &DeliveryId,
     ) -> Result<(Delivery, crate::message::Message), ResendError> {
-        let found = self.table.load(id).await?;
-        found.ok_or(ResendError::NotFound(*id))
+        match self.table.load(id).await {
+            Ok(found) => found.ok_or(ResendError::NotFound(*id)),
+            Err(unreadable @ StoreError::Corrupt { .. }) => Err(ResendError::Broken {
+                delivery: *id,
+                problem: unreadable.to_string(),
+            }),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Queues the tasks of entries that the `due` index has. What the queue does not take

@@ -20,7 +20,7 @@ use crate::ports::{
     CallStore, Clock, DeliverNow, DeliveryQueue, DeliveryStore, QueueError, StoreError,
     SubscriptionStore,
 };
-use crate::subscription::Subscription;
+use crate::subscription::{self, ReadError, Subscription};
 use crate::timestamp::Timestamp;
 
 /// When the queue asks for an attempt that was asked for at once: later than that can last
@@ -38,6 +38,9 @@ pub enum SendTestError {
         /// Which one.
         subscription: SubscriptionId,
     },
+    /// The subscription cannot be read.
+    #[error(transparent)]
+    Subscription(#[from] ReadError),
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,7 +85,7 @@ where
             customer: customer.clone(),
             subscription: *subscription,
         };
-        let found = self.table.get(customer, subscription).await?;
+        let found = subscription::read(&self.table, customer, subscription).await?;
         let found = found.ok_or_else(not_found)?;
         let now = self.clock.now();
         let message = example(&found, event_type, &random_uuid(&self.random), now);

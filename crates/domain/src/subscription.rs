@@ -1,8 +1,10 @@
 //! A subscription: a customer's endpoint, what it wants, and how it is signed for.
 
 mod broken;
+mod read;
 
 pub use broken::BrokenSubscription;
+pub use read::{ReadError, read};
 
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Answer, Document, Filter, FilterError};
@@ -161,6 +163,7 @@ impl Subscription {
         let without_filter = |is_wanted| Answer {
             is_wanted,
             steps: 0,
+            is_given_up: false,
         };
         if message.is_test || !self.event_types.matches(&message.event_type) {
             return Ok(without_filter(false));

@@ -13,7 +13,8 @@ use webhooks_domain::due::NextAttempt;
 use webhooks_domain::event_type::EventTypePattern;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::lists::{
-    CustomerPlace, DeliveryFilter, Listed, Lists, MAX_LOOKED_AT, PageOf, StatusFilter, Which,
+    CustomerPlace, DeliveryFilter, Listed, ListedDelivery, Lists, MAX_LOOKED_AT, PageOf,
+    StatusFilter, Which,
 };
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{DeliveryStore, Place};
@@ -138,6 +139,11 @@ fn meet(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: F
     }
 }
 
+/// All of them, of which each can be read.
+fn whole(listed: Vec<ListedDelivery>) -> Vec<Delivery> {
+    listed.into_iter().map(Result::unwrap).collect()
+}
+
 /// Reads all pages, and holds what is true of each.
 fn all_pages<T, P: Copy>(limit: u32, page: impl Fn(PageOf<P>) -> Listed<T, P>) -> Vec<T> {
     let mut found = Vec::new();
@@ -225,6 +231,7 @@ proptest! {
             let listed = lists.deliveries(&subscription, which, &filter, &page).now_or_never();
             listed.unwrap().unwrap()
         });
+        let listed = whole(listed);
         prop_assert!(listed.is_sorted_by_key(|delivery| Reverse(delivery.created_at)));
         let expected: BTreeSet<_> = made
             .iter()
@@ -254,6 +261,7 @@ proptest! {
             let listed = lists.customer_deliveries(&customer, &filter, &page).now_or_never();
             listed.unwrap().unwrap()
         });
+        let listed = whole(listed);
         prop_assert!(listed.is_sorted_by_key(by_message));
         let expected: BTreeSet<_> = made
             .iter()
@@ -373,7 +381,57 @@ fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
     let lists = lists(&backend);
     let listed = lists.customer_deliveries(&customer, &filter, &page);
     let listed = listed.now_or_never().unwrap().unwrap();
-    let ids: Vec<_> = listed.found.iter().map(|delivery| delivery.id).collect();
+    let ids: Vec<_> = whole(listed.found)
+        .iter()
+        .map(|delivery| delivery.id)
+        .collect();
     assert_eq!(ids, [made[3].id], "its own, and only these");
     assert_eq!(listed.next, None);
+}
+
+#[test]
+fn a_delivery_that_cannot_be_read_is_named_in_its_place_and_hides_no_other() {
+    let backend = InMemoryBackend::default();
+    let made = make(
+        &backend,
+        &[
+            (true, true, 1, vec![Fate::Failed]),
+            (true, true, 2, vec![Fate::Failed]),
+            (true, true, 3, vec![Fate::Failed]),
+            (false, true, 4, vec![Fate::Failed]),
+        ],
+    );
+    backend.break_delivery(made[1].id);
+    backend.break_delivery(made[3].id);
+    let named = |listed: Vec<ListedDelivery>| -> Vec<(DeliveryId, bool)> {
+        let listed = listed.into_iter();
+        let named = listed.map(|listed| match listed {
+            Ok(delivery) => (delivery.id, true),
+            Err(broken) => (broken.id, false),
+        });
+        named.collect()
+    };
+    let lists = lists(&backend);
+    let failed = DeliveryFilter {
+        status: Some(StatusFilter::Failed),
+        event_type: None,
+    };
+    for filter in [DeliveryFilter::default(), failed] {
+        for which in [Which::All, Which::Undelivered] {
+            let listed = all_pages(1, |page| {
+                let subscription = samples::subscription_id(1);
+                let listed = lists.deliveries(&subscription, which, &filter, &page);
+                listed.now_or_never().unwrap().unwrap()
+            });
+            let expected = [3, 2, 1, 0].map(|n| (made[n].id, n % 2 == 0));
+            assert_eq!(named(listed), expected);
+        }
+        let listed = all_pages(1, |page| {
+            let customer = samples::customer("acme");
+            let listed = lists.customer_deliveries(&customer, &filter, &page);
+            listed.now_or_never().unwrap().unwrap()
+        });
+        let expected = [2, 1, 0].map(|n| (made[n].id, n % 2 == 0));
+        assert_eq!(named(listed), expected, "its own, and only these");
+    }
 }

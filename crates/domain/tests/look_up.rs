@@ -223,6 +223,44 @@ fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
     assert_eq!(pages, 2);
 }
 
+/// The sum over all subscriptions of a customer is bounded: a filter is given up long before its
+/// page is too long, and its subscription is sent the event.
+#[test]
+fn an_event_costs_no_more_than_a_filter_s_bound_for_each_subscription() {
+    const SUBSCRIPTIONS: u128 = 12;
+    let backend = InMemoryBackend::default();
+    let values = vec![r#""zz""#; 50_000].join(",");
+    let event = EVENT.replace(r#""total""#, &format!(r#""values":[{values}],"total""#));
+    let prefixes: Vec<String> = (0..250).map(|n| format!(r#""{n}""#)).collect();
+    let prefixes = prefixes.join(",");
+    // Without a bound, 25,000,000 steps each: 12 pages. This way ten of them fill a page.
+    let pattern = format!(r#"{{"values":[{{"anything-but":{{"prefix":[{prefixes},"zz"]}}}}]}}"#);
+    for number in 0..SUBSCRIPTIONS {
+        let base = samples::subscription("acme", number);
+        insert(
+            &backend,
+            &Subscription {
+                filter: Some(Filter::parse(&pattern).unwrap()),
+                ..base
+            },
+        );
+    }
+    let (mut given_up, mut pages, mut input) = (0, 0, event);
+    loop {
+        let page = run(&backend, &input).unwrap();
+        let found: Vec<_> = page.subscriptions.iter().map(|found| found.id).collect();
+        assert_eq!(page.given_up, found);
+        given_up += found.len();
+        pages += 1;
+        if page.cursor.is_none() {
+            break;
+        }
+        input = next_input(&page);
+    }
+    assert_eq!(given_up as u128, SUBSCRIPTIONS);
+    assert_eq!(pages, 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -3,9 +3,11 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
-use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ids::{DeliveryId, MessageId};
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{CallStore, DeliveryStore, InsertOutcome, StoreError, WriteOutcome};
+use webhooks_domain::ports::{
+    CallStore, DeliveryStore, InsertOutcome, MessageStore, StoreError, WriteOutcome,
+};
 
 use crate::DynamoStore;
 use crate::due_index;
@@ -101,6 +103,13 @@ impl DeliveryStore for DynamoStore {
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
+    }
+}
+
+impl MessageStore for DynamoStore {
+    async fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let item: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
+        Ok(item.map(Message::from))
     }
 }
 

@@ -16,8 +16,8 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::item::Key;
 use crate::store::{
-    AttributeMap, IN_FORCE, NOW, into_domain, number, query_some, to_attributes, unavailable,
-    write_outcome,
+    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, into_domain, number, query_some, to_attributes,
+    unavailable, write_outcome,
 };
 
 const INDEX: &str = "due";
@@ -60,6 +60,9 @@ struct Entry {
     sweep_at: Timestamp,
     next_attempt: u32,
     next_attempt_at: Timestamp,
+    /// Without a readable one it could not be postponed, and would be swept again each minute.
+    #[serde(rename = "expiresAt")]
+    _expires_at: i64,
 }
 
 impl TryFrom<Entry> for Due {
@@ -75,6 +78,28 @@ impl TryFrom<Entry> for Due {
             ),
             sweep_at: entry.sweep_at,
         })
+    }
+}
+
+impl DynamoStore {
+    /// When the sweeper is to look at a delivery; `None` when the delivery is not in the index.
+    ///
+    /// For the self test, which looks whether a long wait is handed over to the queue.
+    pub async fn sweep_at(&self, id: &DeliveryId) -> Result<Option<Timestamp>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_key(Some(to_attributes(&Key::delivery(id))))
+            .projection_expression("sweepAt")
+            .send()
+            .await
+            .map_err(|error| unavailable("get the sweep of a delivery", error))?;
+        let millis = output
+            .item
+            .and_then(|item| item.get("sweepAt")?.as_n().ok()?.parse().ok());
+        Ok(millis.map(Timestamp::from_millis))
     }
 }
 
@@ -98,26 +123,27 @@ impl DueIndex for DynamoStore {
             .table_name(&self.table)
             .index_name(INDEX)
             .key_condition_expression("dueShard = :shard AND sweepAt <= :until")
-            .filter_expression(IN_FORCE)
+            .filter_expression(NOT_EXPIRED)
             .expression_attribute_values(":shard", number(shard.number()))
             .expression_attribute_values(":until", number(until.as_millis()))
             .expression_attribute_values(NOW, self.now_secs())
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let (items, has_more) = query_some(query, start)
+        let mut unreadable = Vec::new();
+        let read = |item| match into_domain::<Entry, Due>(item) {
+            Ok(due) => Some(due),
+            Err(error) => {
+                unreadable.push(error);
+                None
+            }
+        };
+        let (due, has_more) = query_some(query, start, read)
             .await
             .map_err(|error| unavailable("list due deliveries", error))?;
-        let mut page = DuePage {
-            due: Vec::new(),
-            unreadable: Vec::new(),
+        Ok(DuePage {
+            due,
+            unreadable,
             has_more,
-        };
-        for item in items {
-            match into_domain::<Entry, Due>(item) {
-                Ok(due) => page.due.push(due),
-                Err(error) => page.unreadable.push(error),
-            }
-        }
-        Ok(page)
+        })
     }
 
     async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {

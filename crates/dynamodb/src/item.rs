@@ -13,24 +13,17 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
-use webhooks_domain::event_type::{EventType, EventTypePatterns};
-use webhooks_domain::filter::Filter;
+use webhooks_domain::event_type::EventType;
 use webhooks_domain::health::{Health, OpenCircuit};
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{Limits, UpTo};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::manage::IdempotencyKey;
 use webhooks_domain::message::{Message, Payload};
-use webhooks_domain::metadata::Metadata;
-use webhooks_domain::outbound::{
-    AttemptOutcome, CustomHeaders, EndpointUrl, RequestTimeout, ResponseHeaders,
-};
+use webhooks_domain::outbound::{AttemptOutcome, RequestTimeout, ResponseHeaders};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::RecoveryKey;
-use webhooks_domain::retry::{RetryPolicy, RetryPolicyFields};
-use webhooks_domain::signing::{PublicKey, SealedSecret, SealedSecrets};
-use webhooks_domain::subscription::{
-    Description, Disabled, DisabledReason, Subscription, SubscriptionStatus,
-};
+use webhooks_domain::retry::RetryPolicyFields;
+use webhooks_domain::signing::{PublicKey, SealedSecret};
+use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 /// The attribute that every new item must not find: a put with the condition
@@ -94,6 +87,15 @@ impl Key {
         match (message, self.sk.as_str()) {
             (Some(Ok(message)), MESSAGE_SORT) => Ok(message),
             _ => Err("not the key of a message".to_owned()),
+        }
+    }
+
+    /// The recovery that a key names.
+    pub(crate) fn recovery_id(&self) -> Result<RecoveryId, String> {
+        let id = self.sk.split_once('#').map(|(_, id)| id.parse());
+        match id {
+            Some(Ok(id)) => Ok(id),
+            _ => Err("not the key of a recovery".to_owned()),
         }
     }
 
@@ -394,7 +396,8 @@ impl From<AttemptItem> for Attempt {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A subscription as it is written; [`crate::lenient`] reads it.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionItem {
     #[serde(flatten)]
@@ -403,31 +406,31 @@ pub(crate) struct SubscriptionItem {
     customer_id: CustomerId,
     url: String,
     event_types: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
-    #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
+    #[serde(skip_serializing_if = "PayloadFormat::is_standard")]
     payload_format: PayloadFormat,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit_per_second: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     retry_policy: Option<RetryPolicyFields>,
     secrets: Vec<SecretItem>,
     status: SubscriptionStatus,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     disabled_reason: Option<DisabledReason>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -466,55 +469,6 @@ impl From<&Subscription> for SubscriptionItem {
             updated_at: subscription.updated_at,
             version: subscription.version,
         }
-    }
-}
-
-/// A limit as it was stored.
-fn limit<const MAX: u16>(stored: Option<u64>) -> Result<Option<UpTo<MAX>>, String> {
-    let read = |number| UpTo::from_stored(number).ok_or("a limit is 0");
-    Ok(stored.map(read).transpose()?)
-}
-
-impl TryFrom<SubscriptionItem> for Subscription {
-    type Error = String;
-
-    fn try_from(item: SubscriptionItem) -> Result<Self, String> {
-        let secrets = item.secrets.into_iter().map(SecretItem::into_domain);
-        let secrets = secrets.collect::<Option<Vec<_>>>();
-        Ok(Self {
-            id: item.id,
-            customer_id: item.customer_id,
-            url: EndpointUrl::from_stored(&item.url).ok_or("url is not one")?,
-            event_types: EventTypePatterns::from_stored(item.event_types)
-                .ok_or("eventTypes has no entry")?,
-            filter: item.filter.map(Filter::from_stored),
-            payload_format: item.payload_format,
-            description: item.description.map(Description::from_stored),
-            headers: CustomHeaders::from_stored(item.headers),
-            metadata: Metadata::from_stored(item.metadata),
-            timeout: item.timeout_seconds,
-            limits: Limits {
-                rate: limit(item.rate_limit_per_second)?,
-                in_flight: limit(item.max_in_flight)?,
-            },
-            retry_policy: item
-                .retry_policy
-                .map(RetryPolicy::from_stored)
-                .transpose()
-                .map_err(|error| error.to_string())?,
-            secrets: secrets
-                .and_then(SealedSecrets::from_stored)
-                .ok_or("secrets are not a current one and old ones that expire")?,
-            status: item.status,
-            disabled: item
-                .disabled_reason
-                .zip(item.disabled_at)
-                .map(|(reason, at)| Disabled { reason, at }),
-            health: item.health.map(Health::from).unwrap_or_default(),
-            created_at: item.created_at,
-            updated_at: item.updated_at,
-            version: item.version,
-        })
     }
 }
 
@@ -559,7 +513,7 @@ impl From<HealthItem> for Health {
 
 /// A sealed secret. The names are short: every read of a subscription pays for them.
 #[derive(Serialize, Deserialize)]
-struct SecretItem {
+pub(crate) struct SecretItem {
     #[serde(rename = "v")]
     version: u32,
     #[serde(rename = "s")]
@@ -582,7 +536,7 @@ impl From<(&SealedSecret, Option<Timestamp>)> for SecretItem {
 }
 
 impl SecretItem {
-    fn into_domain(self) -> Option<(SealedSecret, Option<Timestamp>)> {
+    pub(crate) fn into_domain(self) -> Option<(SealedSecret, Option<Timestamp>)> {
         let public_key = match self.public_key {
             Some(bytes) => Some(PublicKey::from_bytes(bytes.0.try_into().ok()?)),
             None => None,
@@ -622,8 +576,14 @@ impl From<DataKeyItem> for WrappedDataKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lenient::whole;
     use crate::write_units::billed_bytes;
     use serde_json::json;
+    use webhooks_domain::filter::Filter;
+    use webhooks_domain::limits::Limits;
+    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+    use webhooks_domain::retry::RetryPolicy;
+    use webhooks_domain::subscription::Disabled;
     use webhooks_testkit::samples;
 
     #[test]
@@ -649,8 +609,7 @@ mod tests {
             ..samples::subscription("acme", 1)
         };
         let item = to_item(&SubscriptionItem::from(&subscription));
-        let read: SubscriptionItem = serde_dynamo::from_item(item).unwrap();
-        assert_eq!(Subscription::try_from(read).unwrap(), subscription);
+        assert_eq!(whole(item.into()).unwrap(), subscription);
     }
 
     #[test]
@@ -711,7 +670,7 @@ mod tests {
             let current = subscription.secrets.current();
             let secrets = expires_at.into_iter().map(|end| (current, end).into());
             item.secrets = secrets.collect();
-            assert!(Subscription::try_from(item).is_err());
+            assert!(whole(to_item(&item).into()).is_err());
         }
     }
 

@@ -1,139 +1,210 @@
 //! Subscriptions of which not everything can be read.
 
-use webhooks_domain::event_type::EventTypePattern;
+use serde::de::DeserializeOwned;
+use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::filter::Filter;
 use webhooks_domain::health::Health;
-use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::limits::Limits;
+use webhooks_domain::limits::{Limits, UpTo};
 use webhooks_domain::manage::FieldError;
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
-use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::StoreError;
+use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, SealedSecrets};
-use webhooks_domain::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
+use webhooks_domain::subscription::{
+    BrokenSubscription, Description, Disabled, Subscription, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{PARTITION_KEY, SORT_KEY, SUBSCRIPTION_PREFIX, SubscriptionItem};
-use crate::store::{AttributeMap, corrupt, into_domain, key_text, text, to_attributes};
+use crate::item::{HealthItem, Key, PARTITION_KEY, SORT_KEY, SUBSCRIPTION_PREFIX, SecretItem};
+use crate::store::{AttributeMap, corrupt, key_text, text};
 
-/// What nothing that is sent depends on: a stricter rule, or a fault in it, stops nobody.
-const HARMLESS: [&str; 8] = [
-    "description",
-    "metadata",
-    "timeoutSeconds",
-    "health",
-    "disabledReason",
-    "disabledAt",
-    "createdAt",
-    "updatedAt",
-];
-
-/// What every subscription has.
-const REQUIRED: [&str; 7] = [
-    "url",
-    "eventTypes",
-    "secrets",
-    "status",
-    "version",
-    "createdAt",
-    "updatedAt",
-];
-
-/// Reads a subscription, whole or in part.
+/// Reads a subscription, whole or in part: one attribute after the other, each of which is
+/// taken out of the item.
 ///
 /// # Errors
 /// When it does not even say whose and which it is.
 pub(crate) fn read(
-    item: &AttributeMap,
+    item: AttributeMap,
 ) -> Result<Result<Subscription, Box<BrokenSubscription>>, StoreError> {
-    match into_domain::<SubscriptionItem, Subscription>(item.clone()) {
-        Ok(whole) => Ok(Ok(whole)),
-        Err(failure) => read_in_part(item).ok_or(failure),
-    }
+    let key = (text(&item, PARTITION_KEY), text(&item, SORT_KEY));
+    let customer = key.0.strip_prefix("CUSTOMER#").map(str::parse);
+    let id = key.1.strip_prefix(SUBSCRIPTION_PREFIX).map(str::parse);
+    let (Some(Ok(customer_id)), Some(Ok(id))) = (customer, id) else {
+        return Err(corrupt(&key_text(&item), &"not the key of a subscription"));
+    };
+    let mut fields = Fields {
+        item,
+        problems: Vec::new(),
+    };
+    let subscription = Subscription {
+        id,
+        customer_id,
+        url: fields
+            .required("url", |url: String| {
+                EndpointUrl::from_stored(&url).ok_or("is not a URL")
+            })
+            .unwrap_or_else(unreadable_url),
+        event_types: fields
+            .required("eventTypes", |names| {
+                EventTypePatterns::from_stored(names).ok_or("names no type")
+            })
+            .unwrap_or_else(every_type),
+        filter: fields.optional("filter", |filter| {
+            Ok::<_, String>(Filter::from_stored(filter))
+        }),
+        payload_format: fields
+            .optional("payloadFormat", Ok::<_, String>)
+            .unwrap_or_default(),
+        description: fields.harmless("description").map(Description::from_stored),
+        metadata: Metadata::from_stored(fields.harmless("metadata").unwrap_or_default()),
+        headers: fields
+            .optional("headers", |headers| {
+                Ok::<_, String>(CustomHeaders::from_stored(headers))
+            })
+            .unwrap_or_default(),
+        timeout: fields.harmless("timeoutSeconds"),
+        limits: Limits {
+            rate: fields.optional("rateLimitPerSecond", limit),
+            in_flight: fields.optional("maxInFlight", limit),
+        },
+        retry_policy: fields.optional("retryPolicy", RetryPolicy::from_stored),
+        secrets: fields
+            .required("secrets", |secrets: Vec<SecretItem>| {
+                let secrets = secrets.into_iter().map(SecretItem::into_domain);
+                secrets
+                    .collect::<Option<Vec<_>>>()
+                    .and_then(SealedSecrets::from_stored)
+                    .ok_or("are not a current one and old ones that expire")
+            })
+            .unwrap_or_else(no_secret),
+        status: fields
+            .required("status", Ok::<_, String>)
+            .unwrap_or(SubscriptionStatus::Active),
+        disabled: fields
+            .harmless("disabledReason")
+            .zip(fields.harmless("disabledAt"))
+            .map(|(reason, at)| Disabled { reason, at }),
+        health: fields
+            .harmless::<HealthItem>("health")
+            .map(Health::from)
+            .unwrap_or_default(),
+        created_at: fields.moment("createdAt"),
+        updated_at: fields.moment("updatedAt"),
+        version: fields.required("version", Ok::<_, String>).unwrap_or(0),
+    };
+    Ok(match fields.problems {
+        problems if problems.is_empty() => Ok(subscription),
+        problems => Err(Box::new(BrokenSubscription {
+            readable: subscription,
+            problems,
+        })),
+    })
 }
 
 /// Reads a subscription that is whole.
-#[expect(clippy::needless_pass_by_value, reason = "as a batch hands it over")]
 pub(crate) fn whole(item: AttributeMap) -> Result<Subscription, StoreError> {
-    let key = key_text(&item);
-    read(&item)?.map_err(|broken| corrupt(&key, &broken.problem()))
+    read(item)?.map_err(|broken| {
+        let Key { pk, sk } = Key::subscription(&broken.readable.customer_id, &broken.readable.id);
+        corrupt(&format!("{pk} {sk}"), &broken.problem())
+    })
 }
 
-/// Reads one attribute after the other into a subscription that has none of them.
-fn read_in_part(item: &AttributeMap) -> Option<Result<Subscription, Box<BrokenSubscription>>> {
-    let customer = text(item, PARTITION_KEY).strip_prefix("CUSTOMER#")?;
-    let id = text(item, SORT_KEY).strip_prefix(SUBSCRIPTION_PREFIX)?;
-    let nothing = nothing(customer.parse().ok()?, id.parse().ok()?);
-    let mut readable = to_attributes(&SubscriptionItem::from(&nothing));
-    let mut subscription = nothing;
-    let missing = REQUIRED.iter().filter(|name| !item.contains_key(**name));
-    let mut problems: Vec<_> = missing
-        .map(|name| (*name, "is missing".to_owned()))
-        .collect();
-    let mut names: Vec<_> = item.keys().collect();
-    names.sort();
-    for name in names {
-        if ["pk", "sk", "id", "customerId"].contains(&name.as_str()) {
-            continue;
+/// The attributes that were not read yet, and what is wrong with those that were.
+struct Fields {
+    item: AttributeMap,
+    problems: Vec<FieldError>,
+}
+
+impl Fields {
+    /// An attribute that every subscription has.
+    fn required<A: DeserializeOwned, T, E: ToString>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(A) -> Result<T, E>,
+    ) -> Option<T> {
+        if !self.item.contains_key(name) {
+            self.problem(name, "is missing");
         }
-        let mut with_it = readable.clone();
-        with_it.insert(name.clone(), item[name].clone());
-        match into_domain::<SubscriptionItem, Subscription>(with_it.clone()) {
-            Ok(read) => (readable, subscription) = (with_it, read),
-            Err(StoreError::Corrupt { problem, .. }) => problems.push((name, problem)),
-            Err(StoreError::Unavailable { .. }) => {}
+        self.optional(name, read)
+    }
+
+    /// An attribute that may be absent.
+    fn optional<A: DeserializeOwned, T, E: ToString>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(A) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.item.remove(name)?;
+        let value = serde_dynamo::from_attribute_value(value).map_err(|error| error.to_string());
+        match value.and_then(|value| read(value).map_err(|error| error.to_string())) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(name, &problem);
+                None
+            }
         }
     }
-    problems.retain(|(name, _)| !HARMLESS.contains(name));
-    if problems.is_empty() {
-        return Some(Ok(subscription));
+
+    /// An attribute that nothing that is sent depends on: a stricter rule, or a fault in it,
+    /// stops nobody.
+    fn harmless<A: DeserializeOwned>(&mut self, name: &str) -> Option<A> {
+        let value = self.item.remove(name)?;
+        serde_dynamo::from_attribute_value(value).ok()
     }
-    let problems = problems.into_iter().map(|(name, problem)| {
+
+    fn moment(&mut self, name: &str) -> Timestamp {
+        let moment = self.harmless(name);
+        moment.unwrap_or(Timestamp::from_millis(0))
+    }
+
+    fn problem(&mut self, name: &str, problem: &str) {
         let field = if name == "secrets" { "secret" } else { name };
-        FieldError::new(field, problem)
-    });
-    Some(Err(Box::new(BrokenSubscription {
-        problems: problems.collect(),
-        readable: subscription,
-    })))
+        self.problems.push(FieldError::new(field, problem));
+    }
 }
 
-/// A subscription with nothing of its own.
-fn nothing(customer_id: CustomerId, id: SubscriptionId) -> Subscription {
+/// A limit as it was stored.
+fn limit<const MAX: u16>(stored: u64) -> Result<UpTo<MAX>, &'static str> {
+    UpTo::from_stored(stored).ok_or("is 0")
+}
+
+fn unreadable_url() -> EndpointUrl {
+    EndpointUrl::from_stored("https://unreadable.invalid/").expect("it is a URL")
+}
+
+fn every_type() -> EventTypePatterns {
     let everything = EventTypePattern::try_from("*".to_owned()).expect("it is a pattern");
-    let secret = SealedSecret {
+    vec![everything].try_into().expect("it is one")
+}
+
+fn no_secret() -> SealedSecrets {
+    SealedSecrets::only(SealedSecret {
         version: 0,
         public_key: None,
         sealed: Vec::new(),
-    };
-    Subscription {
-        id,
-        customer_id,
-        url: EndpointUrl::from_stored("https://unreadable.invalid/").expect("it is a URL"),
-        event_types: vec![everything].try_into().expect("it is one"),
-        filter: None,
-        payload_format: PayloadFormat::default(),
-        description: None,
-        metadata: Metadata::default(),
-        headers: CustomHeaders::default(),
-        timeout: None,
-        limits: Limits::default(),
-        retry_policy: None,
-        secrets: SealedSecrets::only(secret),
-        status: SubscriptionStatus::Active,
-        disabled: None,
-        health: Health::default(),
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
-        version: 0,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::SubscriptionItem;
+    use crate::store::to_attributes;
     use aws_sdk_dynamodb::types::AttributeValue;
     use webhooks_testkit::samples;
+
+    /// What nothing that is sent depends on.
+    const HARMLESS: [&str; 8] = [
+        "description",
+        "metadata",
+        "timeoutSeconds",
+        "health",
+        "disabledReason",
+        "disabledAt",
+        "createdAt",
+        "updatedAt",
+    ];
 
     fn item_with(name: &str, value: Option<AttributeValue>) -> AttributeMap {
         let subscription = samples::subscription("acme", 7);
@@ -146,7 +217,7 @@ mod tests {
     }
 
     fn broken_by(name: &str, value: Option<AttributeValue>) -> BrokenSubscription {
-        *read(&item_with(name, value)).unwrap().unwrap_err()
+        *read(item_with(name, value)).unwrap().unwrap_err()
     }
 
     #[expect(
@@ -198,11 +269,11 @@ mod tests {
     fn what_nothing_depends_on_breaks_nothing() {
         for name in HARMLESS {
             let item = item_with(name, Some(AttributeValue::Bool(true)));
-            assert!(read(&item).unwrap().is_ok(), "{name}");
+            assert!(read(item).unwrap().is_ok(), "{name}");
         }
         let url = string("https://foo-.example.net/");
         assert!(
-            read(&item_with("url", url)).unwrap().is_ok(),
+            read(item_with("url", url)).unwrap().is_ok(),
             "a rule of later"
         );
     }
@@ -226,7 +297,7 @@ mod tests {
             ("metadata", AttributeValue::M(pairs.collect())),
             ("description", long),
         ] {
-            let read = read(&item_with(name, Some(value))).unwrap();
+            let read = read(item_with(name, Some(value))).unwrap();
             let read = read.unwrap_or_else(|broken| panic!("{name}: {}", broken.problem()));
             let kept = to_attributes(&SubscriptionItem::from(&read));
             assert!(
@@ -238,9 +309,8 @@ mod tests {
 
     #[test]
     fn an_item_that_names_no_subscription_is_corrupt() {
-        let item = item_with("sk", string("SUBSCRIPTION#7"));
-        let mut item_without_url = item;
-        item_without_url.remove("url");
-        assert!(read(&item_without_url).is_err());
+        for sk in ["SUBSCRIPTION#which", "USAGE", ""] {
+            assert!(read(item_with("sk", string(sk))).is_err(), "{sk}");
+        }
     }
 }

@@ -35,6 +35,8 @@ mod idempotency;
 mod lenient;
 mod limiter;
 mod lists;
+#[cfg(test)]
+mod look_up_units;
 mod overdue;
 mod recoveries;
 mod store;

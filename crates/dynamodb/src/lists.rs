@@ -7,24 +7,24 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, Start, StoreError, Window,
+    Order, Place, Readable, Start, StoreError, Window,
 };
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::{
     DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
-    stored_event_type,
 };
 use crate::store::{
-    AttributeMap, IN_FORCE, NOW, into_domain, number, query_some, to_attributes, unavailable,
+    AttributeMap, NOT_EXPIRED, NOW, into_domain, left_out, number, query_some, readable,
+    to_attributes, unavailable,
 };
 
 /// The most items that one `BatchGetItem` reads.
@@ -70,9 +70,15 @@ const MESSAGES: Index = Index {
 struct UndeliveredEntry {
     #[serde(flatten)]
     key: Key,
-    #[serde(deserialize_with = "stored_event_type")]
-    event_type: EventType,
+    #[serde(default, deserialize_with = "if_readable")]
+    event_type: Option<String>,
     created_at: Timestamp,
+}
+
+/// What an entry can do without.
+#[expect(clippy::unnecessary_wraps, reason = "serde's signature")]
+fn if_readable<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    Ok(String::deserialize(value).ok())
 }
 
 impl TryFrom<UndeliveredEntry> for DeliveryEntry {
@@ -81,7 +87,7 @@ impl TryFrom<UndeliveredEntry> for DeliveryEntry {
     fn try_from(entry: UndeliveredEntry) -> Result<Self, String> {
         Ok(Self {
             id: entry.key.delivery_id()?,
-            event_type: entry.event_type,
+            event_type: entry.event_type.map(EventType::from_stored),
             created_at: entry.created_at,
         })
     }
@@ -93,9 +99,10 @@ impl TryFrom<UndeliveredEntry> for DeliveryEntry {
 struct StoredEntry {
     #[serde(flatten)]
     key: Key,
-    #[serde(deserialize_with = "stored_event_type")]
-    event_type: EventType,
-    time: String,
+    #[serde(default, deserialize_with = "if_readable")]
+    event_type: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
+    time: Option<String>,
     received_at: Timestamp,
 }
 
@@ -105,7 +112,7 @@ impl TryFrom<StoredEntry> for MessageEntry {
     fn try_from(entry: StoredEntry) -> Result<Self, String> {
         Ok(Self {
             id: entry.key.message_id()?,
-            event_type: entry.event_type,
+            event_type: entry.event_type.map(EventType::from_stored),
             time: entry.time,
             received_at: entry.received_at,
         })
@@ -160,19 +167,18 @@ impl DynamoStore {
             .limit(i32::try_from(window.limit).unwrap_or(i32::MAX));
         if index.has_expiry {
             query = query
-                .filter_expression(IN_FORCE)
+                .filter_expression(NOT_EXPIRED)
                 .expression_attribute_values(NOW, self.now_secs());
         }
-        let (entries, has_more) = query_some(query, start)
+        // One without a place in the list is not in it.
+        let read = |item| {
+            let entry = into_domain::<I, T>(item);
+            entry.inspect_err(left_out).ok()
+        };
+        let (entries, has_more) = query_some(query, start, read)
             .await
             .map_err(|error| unavailable(operation, error))?;
-        Ok(EntryPage {
-            entries: entries
-                .into_iter()
-                .map(into_domain::<I, T>)
-                .collect::<Result<_, _>>()?,
-            has_more,
-        })
+        Ok(EntryPage { entries, has_more })
     }
 
     /// Reads items by their keys, a hundred in a call, in any order.
@@ -225,18 +231,28 @@ impl DeliveryDirectory for DynamoStore {
             .await
     }
 
-    async fn read_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+    async fn read_deliveries(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<Readable<Delivery, DeliveryId>>, StoreError> {
         let keys = ids.iter().map(|id| to_attributes(&Key::delivery(id)));
         let items = self.batch_get(keys.collect(), "read deliveries").await?;
-        let mut read = items
-            .into_iter()
-            .map(|item| {
-                let delivery = into_domain::<DeliveryItem, Delivery>(item)?;
-                Ok((delivery.id, delivery))
+        let read = items.into_iter().filter_map(readable_delivery);
+        let mut read: HashMap<_, _> = read
+            .map(|read| {
+                (
+                    read.as_ref()
+                        .map_or_else(|broken| broken.id, |read| read.id),
+                    read,
+                )
             })
-            .collect::<Result<HashMap<_, _>, StoreError>>()?;
+            .collect();
         Ok(ids.iter().filter_map(|id| read.remove(id)).collect())
     }
+}
+
+fn readable_delivery(item: AttributeMap) -> Option<Readable<Delivery, DeliveryId>> {
+    readable::<DeliveryItem, _, _>(item, Key::delivery_id)
 }
 
 fn delivery_key(message: MessageId, subscription: &SubscriptionId) -> Key {
@@ -252,18 +268,21 @@ impl MessageDirectory for DynamoStore {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<Option<MessagePage>, StoreError> {
-        let message: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
-        let Some(message) = message else {
-            return Ok(None);
+    ) -> Result<Option<Readable<MessagePage, MessageId>>, StoreError> {
+        let item = self.get_attributes(Key::message(id), "get message").await?;
+        let message = item.and_then(|item| readable::<MessageItem, _, _>(item, Key::message_id));
+        let message: MessageItem = match message {
+            Some(Ok(message)) => message,
+            Some(Err(broken)) => return Ok(Some(Err(broken))),
+            None => return Ok(None),
         };
         let page = self.deliveries_of_message(id, after, limit).await?;
-        Ok(Some(MessagePage {
+        Ok(Some(Ok(MessagePage {
             received_at: message.received_at(),
             message: Message::from(message),
             deliveries: page.entries,
             has_more: page.has_more,
-        }))
+        })))
     }
 
     async fn deliveries_of_message(
@@ -271,13 +290,13 @@ impl MessageDirectory for DynamoStore {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<EntryPage<Delivery>, StoreError> {
+    ) -> Result<EntryPage<Readable<Delivery, DeliveryId>>, StoreError> {
         let limit = limit as usize;
-        let mut items = Vec::new();
+        let mut entries = Vec::new();
         let mut start = after.map(|subscription| to_attributes(&delivery_key(*id, subscription)));
         // One query reads 1 MB at most, however much is asked for.
         loop {
-            let missing = limit.saturating_sub(items.len());
+            let missing = limit.saturating_sub(entries.len());
             let output = self
                 .client
                 .query()
@@ -297,15 +316,15 @@ impl MessageDirectory for DynamoStore {
                 .await
                 .map_err(|error| unavailable("list deliveries of a message", error))?;
             let read = output.items.unwrap_or_default().into_iter();
-            items.extend(read.filter(|item| self.is_in_force(item)));
+            let read = read.filter(|item| self.is_in_force(item));
+            entries.extend(read.filter_map(readable_delivery));
             start = output.last_evaluated_key;
-            if start.is_none() || items.len() >= limit {
+            if start.is_none() || entries.len() >= limit {
                 break;
             }
         }
-        let deliveries = items.into_iter().map(into_domain::<DeliveryItem, Delivery>);
         Ok(EntryPage {
-            entries: deliveries.collect::<Result<_, _>>()?,
+            entries,
             has_more: start.is_some(),
         })
     }

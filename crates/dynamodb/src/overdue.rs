@@ -17,7 +17,7 @@ use crate::store::{AttributeMap, into_domain, unavailable};
 /// Pending and due before `:before`. An attempt without a time of its own, the first,
 /// was due when the delivery was prepared. What has expired may lose its message at any
 /// moment, and is not owed any more.
-const OVERDUE: &str = "#status = :pending AND expiresAt > :now AND \
+const OVERDUE: &str = "#status = :pending AND (NOT expiresAt <= :now) AND \
     (nextAttemptAt < :before OR (attribute_not_exists(nextAttemptAt) AND createdAt < :before))";
 
 /// A share of the table. Those with one `count` and each `index` below it are all of it.

@@ -24,8 +24,8 @@ use crate::item::{
     recovery_partition,
 };
 use crate::store::{
-    AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
-    to_attributes, unavailable,
+    AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, query_some,
+    readable, text, to_attributes, unavailable,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -196,7 +196,7 @@ impl RecoveryStore for DynamoStore {
                 id: *id,
             }))
         });
-        let output = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -208,20 +208,18 @@ impl RecoveryStore for DynamoStore {
                 AttributeValue::S(recovery_partition(customer)),
             )
             .expression_attribute_values(":prefix", AttributeValue::S(format!("{subscription}#")))
-            .set_exclusive_start_key(start)
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let read = |item: AttributeMap| {
+            let is_there = self.is_in_force(&item);
+            is_there.then(|| readable::<RecoveryItem, _, _>(item, Key::recovery_id))?
+        };
+        let (recoveries, has_more) = query_some(query, start, read)
             .await
             .map_err(|error| unavailable("list recoveries", error))?;
-        let has_more = output.last_evaluated_key.is_some();
-        let recoveries = output.items.unwrap_or_default().into_iter();
-        let recoveries = recoveries.filter(|item| self.is_in_force(item));
         Ok(RecoveryPage {
-            recoveries: recoveries
-                .map(into_domain::<RecoveryItem, Recovery>)
-                .collect::<Result<_, _>>()?,
+            recoveries,
             has_more,
         })
     }

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
+use webhooks_domain::ports::{Broken, InsertOutcome, Readable, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::batched_reads::BatchLoaders;
@@ -33,6 +33,9 @@ pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
 pub(crate) const ABSENT_OR_EXPIRED: &str = "(attribute_not_exists(pk) OR expiresAt <= :now)";
 /// The condition of an update of what expires.
 pub(crate) const IN_FORCE: &str = "expiresAt > :now";
+/// The filter of a list of what expires. An item whose end cannot be read is there, and is told
+/// as broken; [`IN_FORCE`] would hide it.
+pub(crate) const NOT_EXPIRED: &str = "NOT expiresAt <= :now";
 /// The value that both name.
 pub(crate) const NOW: &str = ":now";
 
@@ -208,18 +211,20 @@ impl DynamoStore {
     }
 }
 
-/// The first page of a query with a filter that has anything in it, and whether there is more.
-/// Without a filter that is the first page.
-pub(crate) async fn query_some(
+/// The first page of a query in which `read` finds anything, and whether there is more. So one
+/// that consists of what is filtered or left out is not the end of a list.
+pub(crate) async fn query_some<T>(
     query: QueryFluentBuilder,
     mut start: Option<AttributeMap>,
-) -> Result<(Vec<AttributeMap>, bool), SdkError<QueryError>> {
+    mut read: impl FnMut(AttributeMap) -> Option<T>,
+) -> Result<(Vec<T>, bool), SdkError<QueryError>> {
     loop {
         let output = query.clone().set_exclusive_start_key(start).send().await?;
-        let items = output.items.unwrap_or_default();
+        let items = output.items.unwrap_or_default().into_iter();
+        let found: Vec<T> = items.filter_map(&mut read).collect();
         start = output.last_evaluated_key;
-        if start.is_none() || !items.is_empty() {
-            return Ok((items, start.is_some()));
+        if start.is_none() || !found.is_empty() {
+            return Ok((found, start.is_some()));
         }
     }
 }
@@ -276,6 +281,41 @@ where
 {
     let key = key_text(&item);
     T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, &problem))
+}
+
+/// Reads an item as far as it can be read; `id` says which one its key names.
+///
+/// One that names nothing is left out: nobody could ask for it.
+pub(crate) fn readable<S, T, I>(
+    item: AttributeMap,
+    id: impl FnOnce(&Key) -> Result<I, String>,
+) -> Option<Readable<T, I>>
+where
+    S: DeserializeOwned,
+    T: TryFrom<S, Error: ToString>,
+{
+    let key = Key {
+        pk: text(&item, PARTITION_KEY).to_owned(),
+        sk: text(&item, SORT_KEY).to_owned(),
+    };
+    let id = id(&key)
+        .inspect_err(|problem| left_out(&corrupt(&key_text(&item), problem)))
+        .ok()?;
+    let customer_id = text(&item, "customerId").parse().ok();
+    Some(into_domain::<S, T>(item).map_err(|error| Broken {
+        id,
+        customer_id,
+        problem: match error {
+            StoreError::Corrupt { problem, .. } => problem,
+            other @ StoreError::Unavailable { .. } => other.to_string(),
+        },
+    }))
+}
+
+/// Tells of an item that no list shows and nobody can ask for. Whoever reads the log mends or
+/// deletes it in the table.
+pub(crate) fn left_out(error: &StoreError) {
+    tracing::error!(%error, "an item of the table was left out");
 }
 
 pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {

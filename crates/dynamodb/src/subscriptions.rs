@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
+    Broken, Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
     StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
     WriteOutcome,
 };
@@ -25,7 +25,9 @@ use crate::DynamoStore;
 use crate::idempotency::record_of;
 use crate::item::{HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
 use crate::lenient::{read, whole};
-use crate::store::{ABSENT, AttributeMap, number, to_attributes, unavailable, write_outcome};
+use crate::store::{
+    ABSENT, AttributeMap, left_out, number, query_some, to_attributes, unavailable, write_outcome,
+};
 use crate::transaction::built;
 use crate::usage::usage;
 
@@ -87,7 +89,7 @@ impl SubscriptionStore for DynamoStore {
         let key = Key::subscription(customer, id);
         let item = self.get_attributes(key, "get broken subscription").await?;
         Ok(item
-            .map(|item| read(&item))
+            .map(read)
             .transpose()?
             .and_then(Result::err)
             .map(|broken| *broken))
@@ -303,7 +305,7 @@ impl SubscriptionDirectory for DynamoStore {
         limit: u32,
     ) -> Result<SubscriptionPage, StoreError> {
         let start = after.map(|id| to_attributes(&Key::subscription(customer, id)));
-        let output = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -316,16 +318,22 @@ impl SubscriptionDirectory for DynamoStore {
                 ":prefix",
                 AttributeValue::S(SUBSCRIPTION_PREFIX.to_owned()),
             )
-            .set_exclusive_start_key(start)
             .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let mut unnamed = Vec::new();
+        let named = |item| {
+            let read = read(item).inspect_err(|error| {
+                left_out(error);
+                unnamed.extend(unnamed_subscription(error));
+            });
+            read.ok()
+        };
+        let (found, has_more) = query_some(query, start, named)
             .await
             .map_err(|error| unavailable("list subscriptions", error))?;
-        let has_more = output.last_evaluated_key.is_some();
         let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
-        for item in output.items.unwrap_or_default() {
-            match read(&item)? {
+        for subscription in found {
+            match subscription {
                 Ok(whole) => subscriptions.push(whole),
                 Err(part) => broken.push(*part),
             }
@@ -333,7 +341,21 @@ impl SubscriptionDirectory for DynamoStore {
         Ok(SubscriptionPage {
             subscriptions,
             broken,
+            unnamed,
             has_more,
         })
     }
+}
+
+/// What is shown of an item that does not say which subscription it is.
+fn unnamed_subscription(error: &StoreError) -> Option<Broken<String>> {
+    let StoreError::Corrupt { key, problem } = error else {
+        return None;
+    };
+    let (_, id) = key.split_once(SUBSCRIPTION_PREFIX)?;
+    Some(Broken {
+        id: id.to_owned(),
+        customer_id: None,
+        problem: format!("{problem}: only whoever may write to the table can mend or delete it"),
+    })
 }

@@ -1,7 +1,9 @@
 //! Data keys from AWS KMS, under the stack's key.
 //!
 //! Every call names the same encryption context, so that a data key opens only
-//! for this purpose and this table, and only for who may use the key so.
+//! for this purpose and this installation, and only for who may use the key so.
+//! The installation is not the table: secrets still open when the table was
+//! restored from a backup, under another name and in another stack.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,10 +52,13 @@ impl Usage {
 }
 
 impl KmsKeyService {
-    /// The key with this ARN, for the secrets in this table.
-    pub fn new(client: Client, key_arn: String, table: &str) -> Self {
-        let context = [("purpose", "subscription-secrets"), ("table", table)]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    /// The key with this ARN, for the secrets of the installation with this id.
+    pub fn new(client: Client, key_arn: String, installation_id: &str) -> Self {
+        let context = [
+            ("purpose", "subscription-secrets"),
+            ("installation", installation_id),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             client,
             key_arn,

@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::{Environment, EnvironmentError};
 
 /// The crates whose events are ours: the functions and what they are made of.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
@@ -17,6 +17,7 @@ const OURS: [&str; 7] = [
     "requeue_due_deliveries",
     "recover_deliveries",
     "api",
+    "echo_receiver",
 ];
 
 /// Starts logging at the level that `LOG_LEVEL` names.

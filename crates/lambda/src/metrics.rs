@@ -80,6 +80,12 @@ metrics! {
     Accepted: Count,
     /// Subscriptions that wanted an event, by `look-up-subscriptions`.
     Matched: Count,
+    /// Duplicates whose payload is not that of the message that is there, by
+    /// `look-up-subscriptions`.
+    ConflictingDuplicates: Count,
+    /// Subscriptions that are sent an event because their filter costs too much with it, by
+    /// `look-up-subscriptions`.
+    FiltersGivenUp: Count,
     /// Deliveries that wait for their subscription to be active again.
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.

@@ -142,9 +142,10 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
             .message_page(&message.id, after, limit)
             .await
             .expect("answers");
-        let page = page.expect("is there");
+        let page = page.expect("is there").expect("whole");
         assert_eq!(page.message, message);
-        let ids: Vec<DeliveryId> = page.deliveries.iter().map(|delivery| delivery.id).collect();
+        let ids = page.deliveries.iter();
+        let ids: Vec<DeliveryId> = ids.map(|read| read.as_ref().expect("whole").id).collect();
         (ids, page.has_more)
     };
     assert_eq!(page(None, 10).await, (vec![id, other.id], false));

@@ -24,9 +24,9 @@ use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{
     CallStore, Clock, Creation, CreationOutcome, DataKeyStore, DeliverNow, DeliveryQueue,
     DeliveryStore, DueIndex, DuePage, HealthFate, HealthStore, InsertOutcome, KeyService,
-    KeyServiceError, LimiterStore, MAX_QUEUE_DELAY, Outgoing, QueueError, RecoveryKey, Refused,
-    Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionPage,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    KeyServiceError, LimiterStore, MAX_QUEUE_DELAY, MessageStore, Outgoing, QueueError,
+    RecoveryKey, Refused, Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory,
+    SubscriptionPage, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::Recovery;
@@ -56,6 +56,8 @@ struct State {
     /// How long each effect takes.
     latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Those that cannot be read.
+    broken_deliveries: BTreeSet<DeliveryId>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
     limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
@@ -146,6 +148,11 @@ impl InMemoryBackend {
         let mut state = self.state();
         let problems = state.broken.entry((customer.clone(), id)).or_default();
         problems.push(problem);
+    }
+
+    /// Lets a delivery be unreadable.
+    pub fn break_delivery(&self, id: DeliveryId) {
+        self.state().broken_deliveries.insert(id);
     }
 
     /// Deletes a subscription.
@@ -388,12 +395,13 @@ fn whole_seconds(delay: Duration) -> Duration {
 impl DeliveryStore for InMemoryBackend {
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         let (delivery, message) = self.store(|state| {
+            state.check_delivery(id)?;
             let message = state.message(&id.message);
-            (
+            Ok((
                 state.delivery(id).cloned(),
                 message.map(|stored| stored.message.clone()),
-            )
-        })?;
+            ))
+        })??;
         match (delivery, message) {
             (None, _) => Ok(None),
             (Some(delivery), Some(message)) => Ok(Some((delivery, message))),
@@ -473,6 +481,17 @@ impl State {
         let now = self.now();
         let delivery = self.deliveries.get(id);
         delivery.filter(|delivery| delivery.expires_at > now)
+    }
+
+    /// Refuses to read a delivery that cannot be read.
+    fn check_delivery(&self, id: &DeliveryId) -> Result<(), StoreError> {
+        if !self.broken_deliveries.contains(id) {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt {
+            key: id.to_string(),
+            problem: "is not one".to_owned(),
+        })
     }
 
     fn delivery_mut(&mut self, id: &DeliveryId) -> Option<&mut Delivery> {
@@ -835,6 +854,12 @@ impl LimiterStore for InMemoryBackend {
     }
 }
 
+impl MessageStore for InMemoryBackend {
+    async fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        self.store(|state| state.message(id).map(|stored| stored.message.clone()))
+    }
+}
+
 impl SubscriptionDirectory for InMemoryBackend {
     async fn page(
         &self,
@@ -862,6 +887,7 @@ impl SubscriptionDirectory for InMemoryBackend {
             SubscriptionPage {
                 subscriptions,
                 broken,
+                unnamed: Vec::new(),
                 has_more: range.next().is_some(),
             }
         })

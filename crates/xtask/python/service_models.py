@@ -26,13 +26,16 @@ OPERATIONS = {
         "GetTemplateSummary",
         "ListStackResources",
     ],
+    "cloudwatch": ["DescribeAlarms", "SetAlarmState"],
     "dynamodb": [
         "BatchGetItem",
         "BatchWriteItem",
         "CreateTable",
         "DeleteItem",
         "DeleteTable",
+        "DescribeContinuousBackups",
         "DescribeTable",
+        "DescribeTimeToLive",
         "GetItem",
         "PutItem",
         "Query",
@@ -41,7 +44,15 @@ OPERATIONS = {
         "TransactWriteItems",
         "UpdateItem",
     ],
-    "events": ["PutEvents", "TestEventPattern"],
+    "events": [
+        "DescribeRule",
+        "DisableRule",
+        "EnableRule",
+        "ListTargetsByRule",
+        "PutEvents",
+        "PutTargets",
+        "TestEventPattern",
+    ],
     "iam": [
         "CreateRole",
         "GetRolePolicy",
@@ -49,15 +60,44 @@ OPERATIONS = {
         "PutRolePolicy",
         "UpdateAssumeRolePolicy",
     ],
-    "kms": ["Decrypt", "Encrypt", "GenerateDataKey"],
+    "kms": [
+        "Decrypt",
+        "DescribeKey",
+        "DisableKey",
+        "DisableKeyRotation",
+        "EnableKey",
+        "EnableKeyRotation",
+        "Encrypt",
+        "GenerateDataKey",
+        "GetKeyPolicy",
+        "GetKeyRotationStatus",
+        "PutKeyPolicy",
+    ],
     "lambda": [
+        "AddPermission",
+        "DeleteFunctionConcurrency",
+        "GetAccountSettings",
+        "GetFunction",
+        "GetFunctionConfiguration",
+        "GetFunctionRecursionConfig",
+        "GetFunctionUrlConfig",
+        "GetPolicy",
         "Invoke",
         "ListEventSourceMappings",
         "ListFunctions",
+        "PutFunctionConcurrency",
+        "RemovePermission",
         "UpdateEventSourceMapping",
+        "UpdateFunctionCode",
         "UpdateFunctionConfiguration",
+        "UpdateFunctionUrlConfig",
     ],
-    "logs": ["DescribeLogGroups", "FilterLogEvents"],
+    "logs": [
+        "DeleteRetentionPolicy",
+        "DescribeLogGroups",
+        "FilterLogEvents",
+        "PutRetentionPolicy",
+    ],
     "s3": [
         "CompleteMultipartUpload",
         "CreateMultipartUpload",
@@ -65,6 +105,7 @@ OPERATIONS = {
         "PutObject",
         "UploadPart",
     ],
+    "scheduler": ["GetSchedule", "UpdateSchedule"],
     "sqs": [
         "ChangeMessageVisibility",
         "ChangeMessageVisibilityBatch",
@@ -75,6 +116,7 @@ OPERATIONS = {
         "ReceiveMessage",
         "SendMessage",
         "SendMessageBatch",
+        "SetQueueAttributes",
     ],
     "stepfunctions": [
         "CreateStateMachine",
@@ -83,6 +125,7 @@ OPERATIONS = {
         "GetExecutionHistory",
         "ListExecutions",
         "StartExecution",
+        "TestState",
     ],
     "sts": ["AssumeRole", "GetCallerIdentity"],
 }
@@ -126,7 +169,11 @@ class Service:
         self.model = model
         self.shapes = {}
         metadata = model["metadata"]
-        self.table = {"protocol": metadata["protocol"]}
+        # CloudWatch's first choice is CBOR; our clients speak its JSON.
+        protocol = metadata["protocol"]
+        if protocol == "smithy-rpc-v2-cbor" and "json" in metadata["protocols"]:
+            protocol = metadata["protocol"] = "json"
+        self.table = {"protocol": protocol}
         for key in ("targetPrefix", "jsonVersion"):
             if key in metadata:
                 self.table[key] = metadata[key]

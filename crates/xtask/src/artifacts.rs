@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::architecture::{self, Architecture};
 use crate::workspace::Workspace;
 use crate::{process, template};
 
@@ -103,6 +104,11 @@ impl Programs {
         }
     }
 
+    /// Takes another program in place of the one that was built under this name.
+    pub(crate) fn replace(&mut self, name: &str, program: PathBuf) {
+        self.0.insert(name.to_owned(), program);
+    }
+
     /// Copies every program into a folder, under its name.
     pub(crate) fn copy_all(&self, folder: &Path) -> Result<()> {
         for (name, executable) in &self.0 {
@@ -114,11 +120,15 @@ impl Programs {
     /// Writes what `sam deploy` needs into `folder`, and returns the template's path.
     pub(crate) fn write_artifacts(&self, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
         let source = workspace.root().join("template.yaml");
-        let text = fs::read_to_string(&source)
+        let mut text = fs::read_to_string(&source)
             .with_context(|| format!("reading `{}`", source.display()))?;
         let functions = folder.join("functions");
         for package in template::function_packages(&text)? {
             let executable = self.path(&package)?;
+            // What is no ELF program, such as a script around an emulated one, says nothing.
+            if let Ok(architecture) = Architecture::of_program(executable) {
+                text = architecture::fixed_in(&text, architecture)?;
+            }
             copy_executable(executable, &functions.join(&package).join("bootstrap"))?;
         }
         let deployed = folder.join("template.yaml");

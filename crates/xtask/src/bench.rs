@@ -3,7 +3,6 @@
 mod check;
 mod on_stack;
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -269,9 +268,7 @@ fn bundle(tools: &Tools, source: &Path, folder: &Path) -> Result<()> {
             .with_context(|| format!("copying `{}`", file.display()))?;
     }
     let log = folder.join("npm.log");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(tools.bin().to_owned()).chain(std::env::split_paths(&path));
-    let path: OsString = std::env::join_paths(folders).context("extending PATH with Node.js")?;
+    let path = tools.path()?;
     for arguments in [
         ["ci", "--no-audit", "--no-fund"].as_slice(),
         &["run", "bundle"],

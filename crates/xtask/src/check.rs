@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::progress::{note, print_error, print_result, step};
 use crate::tools::{CargoTool, ToolSet, Tools};
 use crate::workspace::Workspace;
-use crate::{process, template, test};
+use crate::{process, template, test, variant};
 
 const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
@@ -49,6 +49,8 @@ enum Check {
     Machete,
     /// `sam validate --lint` accepts the template.
     Template,
+    /// The template that SAM makes of it fits the resource schemas of every Region.
+    Regions,
     /// Checkov finds nothing insecure in the template but what it gives a reason for.
     Security,
     /// The expressions of the state machine parse.
@@ -116,6 +118,11 @@ fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
             Tools::install(workspace, ToolSet::Local)
         })?;
     }
+    if chosen.contains(&Check::Regions) && !Tools::are_installed(workspace, ToolSet::Lint)? {
+        step("install cfn-lint", || {
+            Tools::install(workspace, ToolSet::Lint)
+        })?;
+    }
     if chosen.contains(&Check::Security) && !Tools::are_installed(workspace, ToolSet::Security)? {
         step("install checkov", || {
             Tools::install(workspace, ToolSet::Security)
@@ -171,6 +178,7 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
                 "template.yaml",
             ]))
         }
+        Check::Regions => regions(workspace),
         Check::Security => security(workspace),
         Check::StateMachine => {
             let mut command = Tools::install(workspace, ToolSet::Local)?.command("python");
@@ -254,6 +262,22 @@ fn advisories(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     note("NOT CHECKED: the list of known vulnerabilities needs github.com once");
     Ok(())
+}
+
+/// Lints both forms of the template, each translated as AWS does it.
+fn regions(workspace: &Workspace) -> Result<()> {
+    let template = workspace.root().join("template.yaml");
+    let text = std::fs::read_to_string(&template).context("reading template.yaml")?;
+    let without = workspace
+        .tools_dir()
+        .join("template-without-function-urls.yaml");
+    std::fs::write(&without, variant::without_function_urls(&text)?)?;
+    quiet(
+        Tools::install(workspace, ToolSet::Lint)?
+            .command("python")
+            .arg(workspace.xtask_file("python/lint_regions.py"))
+            .args([template, without]),
+    )
 }
 
 fn security(workspace: &Workspace) -> Result<()> {

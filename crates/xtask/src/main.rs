@@ -1,7 +1,8 @@
 //! The developer's commands, run as `cargo xtask COMMAND`.
 //!
 //! - `demo` shows the system at work; `local` keeps a stack running.
-//! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS.
+//! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS, and `package`
+//!   an archive of it.
 //! - `chaos` is a longer form of one test; `fuzz` and `mutants` look for longer for what
 //!   the tests miss.
 //! - `bench` measures what the system costs, in time and in money.
@@ -16,8 +17,10 @@
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod architecture;
 mod artifacts;
 mod bench;
+mod beside;
 mod chaos;
 mod check;
 mod contract;
@@ -26,8 +29,10 @@ mod demo;
 mod emulator;
 mod failpoints;
 mod fuzz;
+mod lambda_stub;
 mod local;
 mod mutants;
+mod package;
 mod parameters;
 mod pin;
 mod prepare;
@@ -39,6 +44,8 @@ mod stack;
 mod template;
 mod test;
 mod tools;
+mod variant;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;
@@ -73,8 +80,15 @@ enum Command {
     Bench(bench::Options),
     /// Pin the Python tools and all that they need, with hashes.
     Pin(pin::Options),
-    /// Build the functions for AWS with `sam build`.
+    /// Build the functions for AWS, all at once, and the template with `sam build`.
     Build(sam_build::Options),
+    /// Put what a team without Rust needs into one archive.
+    Package(package::Options),
+    /// Deploy another stack to the emulator of one that runs; for the end-to-end tests.
+    #[command(hide = true)]
+    DeployBeside(beside::Options),
+    /// Write the built template once more, for Regions without Function URLs.
+    WithoutFunctionUrls(variant::Options),
 }
 
 fn main() -> ExitCode {
@@ -100,7 +114,10 @@ fn run(command: &Command) -> Result<()> {
         Command::Dashboard => dashboard::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Pin(options) => pin::run(&workspace, options),
-        Command::Build(options) => sam_build::run(&workspace, options),
+        Command::Build(options) => sam_build::run(&workspace, *options),
+        Command::Package(options) => package::run(&workspace, *options),
+        Command::DeployBeside(options) => beside::run(&workspace, options),
+        Command::WithoutFunctionUrls(options) => variant::run(&workspace, options),
     }
 }
 

@@ -4,50 +4,130 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::failpoints;
-use crate::process;
-use crate::progress::{heading, step};
+use crate::architecture::{self, Architecture};
+use crate::progress::heading;
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
+use crate::{failpoints, process, verify};
+
+/// The oldest SAM CLI that builds Rust without a consent to beta features.
+const OLDEST_SAM: (u32, u32) = (1, 156);
+
+/// The folder of what was built, below the checkout. It is where `sam deploy` looks first.
+const BUILT: &str = ".aws-sam/build";
 
 /// Options of `build`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Arguments for `sam build`, such as `--parameter-overrides Architecture=x86_64`.
-    #[arg(last = true)]
-    arguments: Vec<String>,
+    /// The processor of the functions.
+    #[arg(long, value_enum, default_value = "arm64")]
+    architecture: Architecture,
+    /// Run the built programs: each against a stub of Lambda, then all of them end to end.
+    #[arg(long)]
+    verify: bool,
 }
 
-/// Runs `sam build` with the pinned cargo-lambda and prints what came out.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    for (set, name) in [
-        (ToolSet::Local, "install SAM CLI"),
-        (ToolSet::Build, "install cargo-lambda"),
-    ] {
-        if !Tools::are_installed(workspace, set)? {
-            step(name, || Tools::install(workspace, set))?;
+impl Options {
+    /// Those of a build for this processor.
+    pub(crate) fn of(architecture: Architecture) -> Self {
+        Self {
+            architecture,
+            verify: false,
         }
     }
-    let sam = Tools::install(workspace, ToolSet::Local)?;
-    let cargo_lambda = Tools::install(workspace, ToolSet::Build)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // First of all: cargo-lambda looks for its zig in the first Python that it finds.
-    let folders =
-        std::iter::once(cargo_lambda.bin().to_owned()).chain(std::env::split_paths(&path));
-    let path = std::env::join_paths(folders).context("extending PATH with cargo-lambda")?;
-    heading("sam build; optimised for AWS, the first time takes many minutes");
+}
+
+/// What was built.
+#[derive(Debug)]
+pub(crate) struct Build {
+    pub(crate) architecture: Architecture,
+    /// The folder of the template and of a folder for each function.
+    pub(crate) folder: PathBuf,
+}
+
+/// Builds the functions, prints what came out, and runs it if that is asked for.
+pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<()> {
+    let build = build(workspace, options)?;
+    println!("{}", sizes(&build.folder)?);
+    if options.verify {
+        verify::run(workspace, &build)?;
+    }
+    Ok(())
+}
+
+/// Builds the functions with the pinned cargo-lambda, and the template with `sam build`.
+pub(crate) fn build(workspace: &Workspace, options: Options) -> Result<Build> {
+    let sam = Tools::install_shown(workspace, ToolSet::Local)?;
+    let version = process::output(sam.command("sam").arg("--version"))?;
+    refuse_old_sam(&version)?;
+    let cargo_lambda = Tools::install_shown(workspace, ToolSet::Build)?;
+    let architecture = options.architecture;
+    heading(&format!(
+        "cargo lambda build for {}; optimised for AWS, the first time takes many minutes",
+        architecture.name()
+    ));
+    // All functions in one run: they are linked side by side, and `sam build` finds them
+    // built. It would build one after the other.
+    let mut compile = cargo_lambda.cross_build(workspace)?;
+    compile.arg("--release");
+    if architecture == Architecture::Arm64 {
+        compile.arg("--arm64");
+    }
+    process::run(&mut compile)?;
+    heading("sam build");
+    let mut command = sam.command("sam");
+    Workspace::forget_own_run(&mut command);
     process::run(
-        sam.command("sam")
+        command
             .args(["build", "--template-file", "template.yaml"])
-            .args(&options.arguments)
-            .env("PATH", path),
+            .arg("--parameter-overrides")
+            .arg(format!("Architecture={}", architecture.name()))
+            .env("PATH", cargo_lambda.path()?),
     )?;
-    let built = workspace.root().join(".aws-sam/build");
-    refuse_what_is_not_for_aws(&built)?;
-    println!("{}", sizes(&built)?);
+    let folder = workspace.root().join(BUILT);
+    refuse_what_is_not_for_aws(&folder)?;
+    refuse_other_architectures(&folder, architecture)?;
+    let template = folder.join("template.yaml");
+    let text = fs::read_to_string(&template)
+        .with_context(|| format!("reading `{}`", template.display()))?;
+    fs::write(&template, architecture::fixed_in(&text, architecture)?)
+        .with_context(|| format!("writing `{}`", template.display()))?;
+    Ok(Build {
+        architecture,
+        folder,
+    })
+}
+
+/// Refuses a SAM CLI that cannot build Rust, by what `sam --version` prints.
+fn refuse_old_sam(printed: &str) -> Result<()> {
+    let version = printed.trim().rsplit(' ').next().unwrap_or_default();
+    let mut numbers = version.split('.').map(str::parse);
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+        bail!("`sam --version` printed `{}`", printed.trim());
+    };
+    ensure!(
+        (major, minor) >= OLDEST_SAM,
+        "SAM CLI is {version}, but {}.{} or later is needed to build Rust",
+        OLDEST_SAM.0,
+        OLDEST_SAM.1
+    );
+    Ok(())
+}
+
+/// Refuses a program for another processor than the one that it will be deployed to.
+fn refuse_other_architectures(folder: &Path, architecture: Architecture) -> Result<()> {
+    for (function, program) in programs(folder)? {
+        let built_for = Architecture::of_program(&program)?;
+        ensure!(
+            built_for == architecture,
+            "{function} is built for {}, but is to be deployed for {}",
+            built_for.name(),
+            architecture.name()
+        );
+    }
     Ok(())
 }
 
@@ -66,7 +146,7 @@ fn refuse_what_is_not_for_aws(folder: &Path) -> Result<()> {
 }
 
 /// The built functions and their programs, by name.
-fn programs(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn programs(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let mut programs = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
         let entry = entry?;
@@ -125,6 +205,45 @@ mod tests {
             table,
             "ApiFunction             1.50 MiB\nPrepareCallsFunction    0.00 MiB"
         );
+    }
+
+    #[test]
+    fn a_sam_that_asks_for_a_consent_is_refused() {
+        refuse_old_sam("SAM CLI, version 1.156.0\n").unwrap();
+        refuse_old_sam("SAM CLI, version 2.0.1\n").unwrap();
+        for printed in [
+            "SAM CLI, version 1.155.9\n",
+            "SAM CLI, version 0.200.0",
+            "",
+            "sam",
+        ] {
+            assert!(refuse_old_sam(printed).is_err(), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_program_for_another_processor_is_refused_by_name() {
+        let folder = std::env::temp_dir().join(format!("xtask-other-{}", std::process::id()));
+        for (name, machine) in [("ApiFunction", 62_u8), ("PrepareCallsFunction", 183)] {
+            let mut program = b"\x7fELF\x02\x01".to_vec();
+            program.resize(18, 0);
+            program.extend([machine, 0]);
+            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("bootstrap"), program).unwrap();
+        }
+        let refused = |architecture| {
+            let refused = refuse_other_architectures(&folder, architecture);
+            refused.unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(Architecture::Arm64),
+            "ApiFunction is built for x86_64, but is to be deployed for arm64"
+        );
+        assert_eq!(
+            refused(Architecture::X86_64),
+            "PrepareCallsFunction is built for arm64, but is to be deployed for x86_64"
+        );
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -40,6 +40,8 @@ enum Strictness {
 pub(crate) struct Stack {
     workspace: Workspace,
     folder: PathBuf,
+    /// The name that it has in the emulator.
+    name: String,
     function_environment: Vec<(&'static str, OsString)>,
     second_interpreter: Option<Tools>,
     strictness: Strictness,
@@ -53,6 +55,8 @@ pub(crate) struct Description {
     region: String,
     access_key_id: String,
     secret_access_key: String,
+    #[serde(default)]
+    stack_name: String,
     /// The template's outputs by name.
     pub(crate) outputs: BTreeMap<String, String>,
 }
@@ -63,9 +67,19 @@ impl Stack {
         Self {
             workspace: workspace.clone(),
             folder: workspace.stack_dir(name),
+            name: STACK_NAME.to_owned(),
             function_environment: Vec::new(),
             second_interpreter: None,
             strictness: Strictness::Strict,
+        }
+    }
+
+    /// The stack of another name in the emulator of a stack that runs, by that one's folder.
+    pub(crate) fn beside(workspace: &Workspace, folder: &Path, name: &str) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            ..Self::new(workspace, name)
         }
     }
 
@@ -118,7 +132,12 @@ impl Stack {
 
     /// The file that describes the deployed stack.
     pub(crate) fn description_file(&self) -> PathBuf {
-        self.folder.join("stack.json")
+        let name = if self.name == STACK_NAME {
+            "stack"
+        } else {
+            &self.name
+        };
+        self.folder.join(format!("{name}.json"))
     }
 
     /// Reads the description of the deployed stack.
@@ -189,6 +208,15 @@ impl Stack {
         deployed
     }
 
+    /// Deploys the template of the stack that runs in the same emulator under this one's name.
+    pub(crate) fn deploy_beside(&self, tools: &Tools, parameters: &[Parameter]) -> Result<()> {
+        let Some(emulator) = self.emulator() else {
+            bail!("no stack runs in `{}`", self.folder.display());
+        };
+        let template = self.folder.join("artifacts/template.yaml");
+        self.deploy(tools, &emulator, &template, parameters)
+    }
+
     /// The gate, which has refused nothing yet.
     fn gate(&self, programs: &Programs) -> Result<Option<Gate>> {
         if self.strictness == Strictness::None {
@@ -235,11 +263,11 @@ impl Stack {
     ) -> Result<()> {
         let samconfig = self.workspace.root().join("samconfig.toml");
         let overrides = parameters::overrides(&samconfig, parameters)?;
-        let log = self.folder.join("deploy.log");
+        let log = self.folder.join(format!("deploy-{}.log", self.name));
         step("deploy the stack", || {
             let mut command = sam(tools, emulator);
             command
-                .args(["deploy", "--stack-name", STACK_NAME, "--resolve-s3"])
+                .args(["deploy", "--stack-name", &self.name, "--resolve-s3"])
                 .args(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"])
                 .args(["--no-fail-on-empty-changeset", "--no-progressbar"])
                 .args(["--config-env", "local", "--config-file"])
@@ -267,7 +295,7 @@ impl Stack {
             "list",
             "stack-outputs",
             "--stack-name",
-            STACK_NAME,
+            &self.name,
             "--output",
             "json",
         ]);
@@ -279,6 +307,7 @@ impl Stack {
             region: emulator::REGION.to_owned(),
             access_key_id: emulator::ACCESS_KEY_ID.to_owned(),
             secret_access_key: emulator::SECRET_ACCESS_KEY.to_owned(),
+            stack_name: STACK_NAME.to_owned(),
             outputs: outputs
                 .into_iter()
                 .map(|output| (output.output_key, output.output_value))
@@ -296,7 +325,7 @@ impl Stack {
             bail!("no local stack runs; start one with `cargo xtask local up`");
         };
         let mut command = sam(tools, &emulator);
-        command.args(["logs", "--stack-name", STACK_NAME]);
+        command.args(["logs", "--stack-name", &self.name]);
         if follow {
             command.arg("--tail");
         }
@@ -305,15 +334,21 @@ impl Stack {
 }
 
 /// SAM CLI as the emulator's root.
-fn sam(tools: &Tools, emulator: &Emulator) -> Command {
-    let mut command = tools.command("sam");
+pub(crate) fn sam(tools: &Tools, emulator: &Emulator) -> Command {
+    let mut command = as_root(tools.command("sam"), emulator);
+    // Seconds between looks at the progress; SAM's own default is 5.
+    command.env("SAM_CLI_POLL_DELAY", "0.2");
+    command
+}
+
+/// The command, as the emulator's root.
+pub(crate) fn as_root(mut command: Command, emulator: &Emulator) -> Command {
     command
         .env("AWS_ENDPOINT_URL", emulator.endpoint())
         .env("AWS_ACCESS_KEY_ID", emulator::ACCESS_KEY_ID)
         .env("AWS_SECRET_ACCESS_KEY", emulator::SECRET_ACCESS_KEY)
         .env("AWS_DEFAULT_REGION", emulator::REGION)
-        // Seconds between looks at the progress; SAM's own default is 5.
-        .env("SAM_CLI_POLL_DELAY", "0.2");
+        .env("AWS_REGION", emulator::REGION);
     command
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 /// The template's place for a function's code, before it is built.
 const UNBUILT: &str = "CodeUri: .";
@@ -65,6 +65,32 @@ pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path)
     Ok(rewritten)
 }
 
+/// A built template with each definition of a state machine at its path below the template,
+/// and those paths. `sam build` leaves them where the sources are.
+pub(crate) fn with_definitions_beside(built: &str) -> Result<(String, Vec<String>)> {
+    let mut rewritten = String::with_capacity(built.len());
+    let mut definitions = Vec::new();
+    for line in built.split_inclusive('\n') {
+        let Some((indent, path)) = line.split_once("DefinitionUri: ") else {
+            rewritten.push_str(line);
+            continue;
+        };
+        let path = path.trim().trim_start_matches("../");
+        ensure!(
+            !path.starts_with('/') && !path.contains(['"', '\'']),
+            "the built template: `{}` is no path in the checkout",
+            line.trim()
+        );
+        rewritten.extend([indent, "DefinitionUri: ", path, "\n"]);
+        definitions.push(path.to_owned());
+    }
+    ensure!(
+        !definitions.is_empty(),
+        "the built template has no state machine"
+    );
+    Ok((rewritten, definitions))
+}
+
 struct Line<'a> {
     text: &'a str,
     /// The resource (or parameter, output, ...) that the line belongs to.
@@ -85,7 +111,7 @@ fn lines(template: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// `LookUpSubscriptionsFunction` is built from the package `look-up-subscriptions`.
-fn package_name(logical_id: &str) -> Result<String> {
+pub(crate) fn package_name(logical_id: &str) -> Result<String> {
     let Some(name) = logical_id
         .strip_suffix("Function")
         .filter(|name| !name.is_empty())
@@ -165,6 +191,17 @@ Resources:
             ]
         );
         assert_eq!(rewritten.lines().count(), TEMPLATE.lines().count());
+    }
+
+    #[test]
+    fn definitions_lie_beside_a_template_that_is_shipped() {
+        let built =
+            "A:\n  Properties:\n    DefinitionUri: ../../statemachine/a.asl.json\n  Type: B\n";
+        let (rewritten, definitions) = with_definitions_beside(built).unwrap();
+        assert_eq!(rewritten, built.replace("../", ""));
+        assert_eq!(definitions, ["statemachine/a.asl.json"]);
+        assert!(with_definitions_beside("    DefinitionUri: /elsewhere/a.json\n").is_err());
+        assert!(with_definitions_beside("A:\n").is_err());
     }
 
     #[test]

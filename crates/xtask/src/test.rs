@@ -1,6 +1,9 @@
 //! `cargo xtask test`: everything that needs no stack first, then the end-to-end
 //! tests against stacks of their own.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
@@ -42,6 +45,8 @@ enum Part {
     Standard,
     /// End to end, with the second interpreter of state machines: what begins with an event.
     Interpreter,
+    /// End to end, on a stack that is broken on purpose: what `webhooks doctor` says of it.
+    Doctor,
     /// Requests made up from the API's document, and its answers held against it.
     Contract,
     /// End to end, while calls fail and functions crash.
@@ -110,19 +115,25 @@ struct EndToEnd {
     interpreter: &'static str,
     /// Which tests. They mostly wait, and share one stack: more at once than there are cores.
     tests: &'static [&'static str],
+    /// Arguments for the test program.
+    arguments: &'static [&'static str],
     at_once: &'static str,
 }
+
+/// The tests that break their stack, so that no others run beside them.
+const BREAKING: &str = "doctor::";
 
 /// The interpreter of moto, which calls the emulator through an SDK.
 const SECOND: &str = "second";
 
 impl EndToEnd {
-    const ALL: [Self; 3] = [
+    const ALL: [Self; 4] = [
         Self {
             part: Part::Express,
             workflow_type: "EXPRESS",
             interpreter: "emulator",
             tests: &[],
+            arguments: &[],
             at_once: "16",
         },
         Self {
@@ -130,6 +141,7 @@ impl EndToEnd {
             workflow_type: "STANDARD",
             interpreter: "emulator",
             tests: &[],
+            arguments: &[],
             at_once: "16",
         },
         // In the emulator's process it takes turns with the emulator itself: not many at once.
@@ -142,6 +154,7 @@ impl EndToEnd {
                 "duplicates::",
                 "failed_events::",
                 "malformed_events::",
+                "odd_text::",
                 "payload_formats::",
                 "state_failures::",
                 "story::",
@@ -149,15 +162,39 @@ impl EndToEnd {
                 "workflow::",
                 "workflow_rights::",
             ],
+            // Some tests are ignored elsewhere: the other interpreter needs no rights.
+            arguments: &["--include-ignored"],
             at_once: "4",
         },
+        Self {
+            part: Part::Doctor,
+            workflow_type: "EXPRESS",
+            interpreter: "emulator",
+            tests: &[BREAKING],
+            arguments: &[],
+            at_once: "1",
+        },
     ];
+
+    /// What programs that are built for AWS are tried with.
+    const VERIFIED: Self = Self {
+        part: Part::Express,
+        workflow_type: "EXPRESS",
+        interpreter: "emulator",
+        tests: &["story::", "delivering::", "signing::", "retrying::"],
+        arguments: &[],
+        at_once: "8",
+    };
 
     /// What follows `cargo test TARGETS`. A filter of the user's takes the place of our own.
     fn trailing<'a>(&'a self, options: &'a Options) -> Vec<&'a str> {
         let mut trailing = options.trailing();
         if options.filter.is_none() {
             trailing.extend(self.tests);
+        }
+        trailing.extend(self.arguments);
+        if self.part != Part::Doctor {
+            trailing.extend(["--skip", BREAKING]);
         }
         trailing
     }
@@ -169,8 +206,7 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[&EndToEnd]) ->
         !failpoints::are_in(programs.path("deliver-webhook")?)?,
         "deliver-webhook has failpoints, which are for chaos runs only"
     );
-    let mut compile = workspace.cargo();
-    process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))?;
+    compile_end_to_end(workspace)?;
     for &run in chosen {
         heading(&format!(
             "end-to-end tests, workflow type {}, interpreter `{}`",
@@ -186,6 +222,35 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[&EndToEnd]) ->
         })?;
     }
     Ok(())
+}
+
+/// Runs the end-to-end tests of a delivery on a stack of that name, whose functions are these
+/// programs, by the names of their packages.
+pub(crate) fn on_functions(
+    workspace: &Workspace,
+    name: &str,
+    functions: BTreeMap<String, PathBuf>,
+) -> Result<()> {
+    let run = &EndToEnd::VERIFIED;
+    let (tools, mut programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    for (package, program) in functions {
+        programs.replace(&package, program);
+    }
+    compile_end_to_end(workspace)?;
+    let options = Options {
+        only: Vec::new(),
+        filter: None,
+        arguments: Vec::new(),
+    };
+    let stack = Stack::new(workspace, name);
+    on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
+        test_stack(workspace, stack, run, &options)
+    })
+}
+
+fn compile_end_to_end(workspace: &Workspace) -> Result<()> {
+    let mut compile = workspace.cargo();
+    process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))
 }
 
 /// Brings up a stack for the tests, runs them, and takes it down.
@@ -216,6 +281,8 @@ fn test_stack(
         .args(["test", "--workspace", "--test", END_TO_END])
         .args(run.trailing(options))
         .env("WEBHOOKS_STACK", stack.description_file())
+        // A test that needs a second stack deploys it by this program.
+        .env("WEBHOOKS_XTASK", std::env::current_exe()?)
         .env("WEBHOOKS_INTERPRETER", run.interpreter)
         .env("RUST_TEST_THREADS", run.at_once);
     process::run(&mut command)
@@ -241,6 +308,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         Parameter::new("LongestQueueDelaySeconds", "5"),
         Parameter::new("WorkflowType", workflow_type),
         Parameter::new("OperatorCustomerId", "operator"),
+        Parameter::new("SelfTest", "Enabled"),
     ]
 }
 
@@ -275,6 +343,7 @@ mod tests {
         };
         Package {
             name: name.to_owned(),
+            manifest_path: PathBuf::new(),
             targets: targets.iter().map(target).collect(),
         }
     }
@@ -292,6 +361,21 @@ mod tests {
             targets_without_stack(&packages),
             ["--lib", "--bins", "--test=laws", "--test=template"]
         );
+    }
+
+    #[test]
+    fn what_is_ignored_elsewhere_runs_with_the_second_interpreter() {
+        for filter in [None, Some("rights".to_owned())] {
+            let options = Options {
+                only: Vec::new(),
+                filter,
+                arguments: Vec::new(),
+            };
+            for run in &EndToEnd::ALL {
+                let is_asked_for = run.trailing(&options).contains(&"--include-ignored");
+                assert_eq!(is_asked_for, run.interpreter == SECOND, "{run:?}");
+            }
+        }
     }
 
     #[test]

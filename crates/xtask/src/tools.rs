@@ -1,7 +1,8 @@
 //! The pinned tools, installed below `target/tools` when first needed.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,6 +21,8 @@ pub(crate) enum ToolSet {
     Local,
     /// What `sam build` needs besides SAM CLI.
     Build,
+    /// The linter of the translated template, with the schemas of all Regions.
+    Lint,
     /// The linter of the template's security.
     Security,
     /// Node.js, for the peers of the benchmarks.
@@ -34,9 +37,10 @@ pub(crate) enum ToolSet {
 
 impl ToolSet {
     /// Every set.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Local,
         Self::Build,
+        Self::Lint,
         Self::Security,
         Self::Bench,
         Self::Contract,
@@ -56,6 +60,7 @@ impl ToolSet {
         match self {
             Self::Local => "local",
             Self::Build => "build",
+            Self::Lint => "lint",
             Self::Security => "security",
             Self::Bench => "bench",
             Self::Contract => "contract",
@@ -139,9 +144,18 @@ impl Tools {
         })
     }
 
-    /// The folder of the programs.
-    pub(crate) fn bin(&self) -> &Path {
-        &self.bin
+    /// The search path of programs with those of this set first.
+    pub(crate) fn path(&self) -> Result<OsString> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders).context("extending PATH with the tools")
+    }
+
+    /// `cargo lambda build`, which finds its zig in the first Python of the search path.
+    pub(crate) fn cross_build(&self, workspace: &Workspace) -> Result<Command> {
+        let mut command = workspace.cargo();
+        command.args(["lambda", "build"]).env("PATH", self.path()?);
+        Ok(command)
     }
 
     /// A command that runs one of the tools, cut off from the user's AWS accounts
@@ -279,6 +293,8 @@ impl CargoTool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -19,7 +19,15 @@ pub(crate) struct Workspace {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
     pub(crate) targets: Vec<Target>,
+}
+
+impl Package {
+    /// The folder of the package.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
 }
 
 /// One thing that cargo builds from a package.
@@ -83,6 +91,12 @@ impl Workspace {
     /// whenever one changes between `cargo` and `cargo xtask`.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        Self::forget_own_run(&mut command);
+        command
+    }
+
+    /// Takes out of a command's environment what cargo set for its run of this program.
+    pub(crate) fn forget_own_run(command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["CARGO_PKG_", "CARGO_MANIFEST_"]
@@ -92,7 +106,6 @@ impl Workspace {
                 command.env_remove(&name);
             }
         }
-        command
     }
 
     /// The packages of the workspace.

@@ -11,9 +11,12 @@ use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{DeliveryStore, MessageDirectory};
+use webhooks_domain::ports::{
+    DeliveryDirectory, DeliveryStore, MessageDirectory, Readable, StoreError,
+};
 
 use crate::Api;
+use crate::broken::{BrokenItemView, Shown, apart};
 use crate::extract::{NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{answers, parameters, requests};
@@ -44,6 +47,10 @@ pub(crate) struct MessageView {
     #[cfg_attr(test, schema(format = DateTime))]
     received_at: String,
     deliveries: Vec<DeliveryView>,
+    /// Its deliveries of which not everything can be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schema(required = false))]
+    broken: Vec<BrokenItemView>,
     /// Where the next page of deliveries starts.
     #[cfg_attr(test, schema(required = true))]
     next_cursor: Option<String>,
@@ -87,13 +94,21 @@ pub(crate) struct DeliveryView {
 
 /// A delivery with the body of its requests.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DeliveryWithBody))]
 pub(crate) struct DeliveryWithBodyView {
     #[serde(flatten)]
     delivery: DeliveryView,
     /// What is signed and sent, the same on every attempt. JSON, byte for byte.
-    body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// Why there is no body: what of its message cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_problem: Option<String>,
 }
+
+pub(crate) type ShownMessage = Shown<MessageView>;
+pub(crate) type ShownDelivery = Shown<DeliveryWithBodyView>;
 
 /// One HTTP request made for a delivery.
 #[derive(Serialize)]
@@ -173,13 +188,13 @@ impl From<Attempt> for AttemptView {
     path = "/messages/{messageId}",
     operation_id = "showMessage",
     params(parameters::OfMessage, parameters::DeliveriesPage),
-    responses((status = 200, description = "The message.", body = MessageView)),
+    responses((status = 200, description = "The message, or what can be read of it.", body = ShownMessage)),
 ))]
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<MessageView>, Problem> {
+) -> Result<Json<ShownMessage>, Problem> {
     show_message(&api, None, &path, &query).await
 }
 
@@ -192,13 +207,13 @@ pub(crate) async fn message(
     path = "/customers/{customerId}/messages/{messageId}",
     operation_id = "showMessageOfCustomer",
     params(parameters::OfCustomer, parameters::OfMessage, parameters::DeliveriesPage),
-    responses((status = 200, description = "The message.", body = MessageView)),
+    responses((status = 200, description = "The message, or what can be read of it.", body = ShownMessage)),
 ))]
 pub(crate) async fn message_of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<MessageView>, Problem> {
+) -> Result<Json<ShownMessage>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     show_message(&api, Some(&customer), &path, &query).await
 }
@@ -209,25 +224,34 @@ async fn show_message(
     customer: Option<&CustomerId>,
     path: &PathTexts,
     query: &QueryTexts,
-) -> Result<Json<MessageView>, Problem> {
+) -> Result<Json<ShownMessage>, Problem> {
     let id: MessageId = path.parse("messageId")?;
     query.only(&[LIMIT, CURSOR])?;
     let (limit, after): (_, Option<SubscriptionId>) = query.page(DELIVERIES)?;
+    let not_found = || Problem::not_found(format!("there is no message `{id}`"));
     let page = api.table.message_page(&id, after.as_ref(), limit).await?;
-    let page = page.filter(|page| is_of(customer, &page.message.customer_id));
-    let page = page.ok_or_else(|| Problem::not_found(format!("there is no message `{id}`")))?;
-    let deliveries = page.deliveries;
-    Ok(Json(MessageView {
+    let page = match page.ok_or_else(not_found)? {
+        Ok(page) if is_of(customer, Some(&page.message.customer_id)) => page,
+        Err(broken) if is_of(customer, broken.customer_id.as_ref()) => {
+            return Ok(Json(Shown::Broken(broken.into())));
+        }
+        Ok(_) | Err(_) => return Err(not_found()),
+    };
+    let next_cursor = cursor_after(&page.deliveries, page.has_more, |delivery| match delivery {
+        Ok(delivery) => delivery.id.subscription,
+        Err(broken) => broken.id.subscription,
+    });
+    let (deliveries, broken) = apart(page.deliveries, DeliveryView::from);
+    Ok(Json(Shown::whole(MessageView {
         id,
         customer_id: page.message.customer_id,
         event_type: page.message.event_type,
         time: page.message.time,
         received_at: page.received_at.to_string(),
-        next_cursor: cursor_after(&deliveries, page.has_more, |delivery| {
-            delivery.id.subscription
-        }),
-        deliveries: deliveries.into_iter().map(DeliveryView::from).collect(),
-    }))
+        deliveries,
+        broken,
+        next_cursor,
+    })))
 }
 
 /// Read a delivery
@@ -238,13 +262,13 @@ async fn show_message(
     path = "/deliveries/{deliveryId}",
     operation_id = "showDelivery",
     params(parameters::OfDelivery),
-    responses((status = 200, description = "The delivery.", body = DeliveryWithBodyView)),
+    responses((status = 200, description = "The delivery, or what can be read of it.", body = ShownDelivery)),
 ))]
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<Json<DeliveryWithBodyView>, Problem> {
+) -> Result<Json<ShownDelivery>, Problem> {
     show_delivery(&api, None, &path).await
 }
 
@@ -256,20 +280,51 @@ pub(crate) async fn delivery(
     path = "/customers/{customerId}/deliveries/{deliveryId}",
     operation_id = "showDeliveryOfCustomer",
     params(parameters::OfCustomer, parameters::OfDelivery),
-    responses((status = 200, description = "The delivery.", body = DeliveryWithBodyView)),
+    responses((status = 200, description = "The delivery, or what can be read of it.", body = ShownDelivery)),
 ))]
 pub(crate) async fn delivery_of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<Json<DeliveryWithBodyView>, Problem> {
+) -> Result<Json<ShownDelivery>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     show_delivery(&api, Some(&customer), &path).await
 }
 
-/// Whether something is the customer's that was named, if one was.
-fn is_of(named: Option<&CustomerId>, customer: &CustomerId) -> bool {
-    named.is_none_or(|named| named == customer)
+/// Whether something is the customer's that was named, if one was. What does not say whose it is
+/// is nobody's.
+fn is_of(named: Option<&CustomerId>, customer: Option<&CustomerId>) -> bool {
+    named.is_none_or(|named| Some(named) == customer)
+}
+
+/// A delivery with its body, as far as they can be read. None of another customer where one is
+/// named.
+async fn find(
+    api: &Api,
+    customer: Option<&CustomerId>,
+    id: &DeliveryId,
+) -> Result<Readable<(Delivery, Result<Vec<u8>, String>), DeliveryId>, Problem> {
+    let found = match api.table.load(id).await {
+        Ok(found) => found.map(|(delivery, message)| {
+            let body = message.body(delivery.payload_format);
+            Ok((delivery, body.map_err(|error| error.to_string())))
+        }),
+        // It, or only its message.
+        Err(unreadable @ StoreError::Corrupt { .. }) => {
+            let delivery = api.table.read_deliveries(std::slice::from_ref(id)).await?;
+            let delivery = delivery.into_iter().next();
+            delivery.map(|read| read.map(|delivery| (delivery, Err(unreadable.to_string()))))
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    let found = found.filter(|found| {
+        let its = match found {
+            Ok((delivery, _)) => Some(&delivery.customer_id),
+            Err(broken) => broken.customer_id.as_ref(),
+        };
+        is_of(customer, its)
+    });
+    found.ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))
 }
 
 /// Holds a delivery to be this customer's.
@@ -278,11 +333,7 @@ pub(crate) async fn check_customer(
     customer: &CustomerId,
     id: &DeliveryId,
 ) -> Result<(), Problem> {
-    let found = api.table.load(id).await?;
-    match found.filter(|(delivery, _)| delivery.customer_id == *customer) {
-        Some(_) => Ok(()),
-        None => Err(Problem::not_found(format!("there is no delivery `{id}`"))),
-    }
+    find(api, Some(customer), id).await.map(drop)
 }
 
 /// Shows a delivery, if it is this customer's; of any customer where none is named.
@@ -290,18 +341,21 @@ async fn show_delivery(
     api: &Api,
     customer: Option<&CustomerId>,
     path: &PathTexts,
-) -> Result<Json<DeliveryWithBodyView>, Problem> {
+) -> Result<Json<ShownDelivery>, Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;
-    let (delivery, message) = api
-        .table
-        .load(&id)
-        .await?
-        .filter(|(delivery, _)| is_of(customer, &delivery.customer_id))
-        .ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))?;
-    let body = message.body(delivery.payload_format)?;
-    Ok(Json(DeliveryWithBodyView {
+    let (delivery, body) = match find(api, customer, &id).await? {
+        Ok(found) => found,
+        Err(broken) => return Ok(Json(Shown::Broken(broken.into()))),
+    };
+    // Events are JSON texts, and so is what is made of them.
+    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
+    let (body, body_problem) = match body {
+        Ok(body) => (Some(text(body)), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    Ok(Json(Shown::whole(DeliveryWithBodyView {
         delivery: delivery.into(),
-        // Events are JSON texts, and so is what is made of them.
-        body: String::from_utf8_lossy(&body).into_owned(),
-    }))
+        body,
+        body_problem,
+    })))
 }

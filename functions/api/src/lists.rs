@@ -1,5 +1,6 @@
 //! Lists of deliveries and of messages, the newest first.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,10 +10,11 @@ use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
 use webhooks_domain::ids::{CustomerId, MessageId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
 use webhooks_domain::manage::ManageError;
-use webhooks_domain::ports::MessageEntry;
+use webhooks_domain::ports::{Broken, MessageEntry, Readable};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
+use crate::broken::apart;
 use crate::cursor::{Cursor, Words};
 use crate::deliveries::DeliveryView;
 use crate::extract::{PathTexts, QueryTexts};
@@ -49,10 +51,15 @@ pub(crate) struct MessageEntryView {
 }
 
 /// A page of what was listed, with each of it as it is shown.
-fn page<T, P: Words, V>(listed: Listed<T, P>, view: impl Fn(T) -> V) -> Page<V> {
+fn page<T, I: Display, P: Words, V>(
+    listed: Listed<Readable<T, I>, P>,
+    view: impl Fn(T) -> V,
+) -> Page<V> {
+    let (data, broken) = apart(listed.found, view);
     Page {
-        data: listed.found.into_iter().map(view).collect(),
+        data,
         next_cursor: listed.next.map(|place| Cursor(place).to_string()),
+        broken,
     }
 }
 
@@ -205,12 +212,30 @@ pub(crate) async fn messages(
     query.only(&[EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
     let (event_type, range) = (query.event_type()?, query.page_of()?);
     let listed = api.lists.messages(&customer, event_type.as_ref(), &range);
-    let view = |entry: MessageEntry| MessageEntryView {
-        id: entry.id,
-        customer_id: customer.clone(),
-        event_type: entry.event_type,
-        time: entry.time,
-        received_at: entry.received_at.to_string(),
+    let listed = listed.await?;
+    let read = |entry: MessageEntry| {
+        let problem = match (entry.event_type, entry.time) {
+            (Some(event_type), Some(time)) => {
+                return Ok(MessageEntryView {
+                    id: entry.id,
+                    customer_id: customer.clone(),
+                    event_type,
+                    time,
+                    received_at: entry.received_at.to_string(),
+                });
+            }
+            (None, _) => "eventType: is missing, or no text",
+            (_, None) => "time: is missing, or no text",
+        };
+        Err(Broken {
+            id: entry.id,
+            customer_id: Some(customer.clone()),
+            problem: problem.to_owned(),
+        })
     };
-    Ok(Json(page(listed.await?, view)))
+    let listed = Listed {
+        found: listed.found.into_iter().map(read).collect(),
+        next: listed.next,
+    };
+    Ok(Json(page(listed, |view| view)))
 }

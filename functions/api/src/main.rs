@@ -1,6 +1,7 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
 mod audit;
+mod broken;
 mod cursor;
 mod deliveries;
 mod enable;
@@ -72,11 +73,10 @@ impl Api {
         aws: &SdkConfig,
         environment: &Environment,
     ) -> Result<(Self, Arc<Usage>), lambda_http::Error> {
-        let table_name = environment.text("TABLE_NAME")?;
         let keys = KmsKeyService::new(
             aws_sdk_kms::Client::new(aws),
             environment.text("SIGNING_KEY_ARN")?,
-            &table_name,
+            &environment.text("INSTALLATION_ID")?,
         );
         let usage = keys.usage();
         let queue = SqsQueue::new(
@@ -85,7 +85,10 @@ impl Api {
         );
         let retention = environment.retention()?;
         let request_timeout: RequestTimeout = environment.parse("REQUEST_TIMEOUT_SECONDS")?;
-        let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), table_name);
+        let table = DynamoStore::new(
+            aws_sdk_dynamodb::Client::new(aws),
+            environment.text("TABLE_NAME")?,
+        );
         let api = Self {
             manage: Manage {
                 table: table.clone(),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::broken::BrokenItemView;
 use crate::extract::QueryTexts;
 use crate::problem::Problem;
 
@@ -18,6 +19,9 @@ pub(crate) struct Page<T> {
     pub(crate) data: Vec<T>,
     /// Where the next page starts.
     pub(crate) next_cursor: Option<String>,
+    /// Those of which not everything can be read. They hide no others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) broken: Vec<BrokenItemView>,
 }
 
 /// How many entries a page may have, and has when nobody says.

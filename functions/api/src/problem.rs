@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
 use webhooks_domain::manage::{FieldError, ManageError};
-use webhooks_domain::message::PayloadError;
 use webhooks_domain::ports::StoreError;
+use webhooks_domain::subscription::ReadError;
 use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
 
@@ -96,6 +96,10 @@ impl Problem {
         Self::conflict("subscription-not-active", title, detail)
     }
 
+    pub(crate) fn subscription_broken(detail: String) -> Self {
+        Self::conflict("subscription-broken", "Subscription broken", detail)
+    }
+
     /// A failure of ours that may pass.
     pub(crate) fn unavailable(failure: &dyn std::error::Error) -> Self {
         error!(error = with_sources(failure), "request failed");
@@ -124,27 +128,40 @@ impl From<FieldError> for Problem {
     }
 }
 
+/// An item that cannot be read is a fault of that item: the answer names it.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => Self::unavailable(&error),
-            StoreError::Corrupt { .. } => Self::unreadable(&error),
+            StoreError::Corrupt { .. } => {
+                error!(error = with_sources(&error), "request refused");
+                Self::conflict("item-broken", "Item broken", error.to_string())
+            }
         }
     }
 }
 
-impl From<PayloadError> for Problem {
-    fn from(error: PayloadError) -> Self {
-        Self::unreadable(&error)
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(broken) => Self::subscription_broken(broken.to_string()),
+            ReadError::Store(error) => error.into(),
+        }
     }
 }
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         match error {
-            VaultError::Store(error) => error.into(),
-            VaultError::Keys(_) => Self::unavailable(&error),
-            VaultError::NoDataKey | VaultError::NotOurs { .. } => Self::unreadable(&error),
+            VaultError::Store(StoreError::Unavailable { .. }) | VaultError::Keys(_) => {
+                Self::unavailable(&error)
+            }
+            VaultError::NotOurs { .. } => {
+                Self::subscription_broken(format!("{error}: a new secret repairs it"))
+            }
+            VaultError::Store(StoreError::Corrupt { .. }) | VaultError::NoDataKey => {
+                Self::unreadable(&error)
+            }
         }
     }
 }
@@ -185,11 +202,7 @@ impl From<ManageError> for Problem {
                 "Subscriptions too large",
                 error.to_string(),
             ),
-            ManageError::Broken(_) => Self::conflict(
-                "subscription-broken",
-                "Subscription broken",
-                error.to_string(),
-            ),
+            ManageError::Broken(broken) => Self::subscription_broken(broken.to_string()),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
         }

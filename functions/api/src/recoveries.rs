@@ -11,7 +11,7 @@ use serde::Serialize;
 use tracing::info;
 use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::manage::no_fields;
-use webhooks_domain::ports::{Clock, RecoveryKey};
+use webhooks_domain::ports::{Broken, Clock, Readable, RecoveryKey};
 use webhooks_domain::recovery::{
     Count, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest, Requested,
     UndeliveredStatus,
@@ -20,6 +20,7 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;
 
 use crate::Api;
+use crate::broken::{Shown, apart};
 use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::{answers, parameters, requests};
@@ -112,6 +113,7 @@ impl From<Count> for CountView {
 }
 
 pub(crate) type RecoveryPage = Page<RecoveryView>;
+pub(crate) type ShownRecovery = Shown<RecoveryView>;
 
 /// Send again what failed or was held
 ///
@@ -126,7 +128,7 @@ pub(crate) type RecoveryPage = Page<RecoveryView>;
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
         (status = 202, description = "The recovery, running.", body = RecoveryView),
-        (status = 409, description = "The subscription is not active.",
+        (status = 409, description = "The subscription is not active, or is broken.",
             body = Problem, content_type = "application/problem+json"),
     ),
 ))]
@@ -154,7 +156,7 @@ pub(crate) async fn recover(
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
         (status = 202, description = "The recovery, running.", body = RecoveryView),
-        (status = 409, description = "The subscription is not active.",
+        (status = 409, description = "The subscription is not active, or is broken.",
             body = Problem, content_type = "application/problem+json"),
     ),
 ))]
@@ -218,10 +220,16 @@ pub(crate) async fn list(
         .recoveries
         .list(&customer, &subscription, before.as_ref(), limit)
         .await?;
-    let recoveries = page.recoveries;
+    let id = |found: &Readable<Recovery, RecoveryId>| match found {
+        Ok(recovery) => recovery.id,
+        Err(broken) => broken.id,
+    };
+    let next_cursor = cursor_after(&page.recoveries, page.has_more, id);
+    let (data, broken) = apart(page.recoveries, RecoveryView::from);
     Ok(Json(Page {
-        next_cursor: cursor_after(&recoveries, page.has_more, |recovery| recovery.id),
-        data: recoveries.into_iter().map(RecoveryView::from).collect(),
+        data,
+        next_cursor,
+        broken,
     }))
 }
 
@@ -231,15 +239,26 @@ pub(crate) async fn list(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
     operation_id = "showRecovery",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
-    responses((status = 200, description = "The recovery.", body = RecoveryView)),
+    responses((status = 200, description = "The recovery, or what can be read of it.", body = ShownRecovery)),
 ))]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<Json<RecoveryView>, Problem> {
-    let recovery = api.recoveries.show(&key(&path)?).await?;
-    Ok(Json(recovery.into()))
+) -> Result<Json<ShownRecovery>, Problem> {
+    let key = key(&path)?;
+    let shown = match api.recoveries.show(&key).await {
+        Err(RecoveriesError::Broken { recovery, problem }) => Shown::Broken(
+            Broken {
+                id: recovery,
+                customer_id: Some(key.customer),
+                problem,
+            }
+            .into(),
+        ),
+        recovery => Shown::whole(recovery?),
+    };
+    Ok(Json(shown))
 }
 
 /// Stop a recovery
@@ -284,6 +303,10 @@ impl From<RecoveriesError> for Problem {
                 Self::not_found(detail)
             }
             RecoveriesError::NotActive(_) => Self::subscription_not_active(detail),
+            RecoveriesError::Broken { .. } => {
+                Self::conflict("recovery-broken", "Recovery broken", detail)
+            }
+            RecoveriesError::Subscription(error) => error.into(),
             RecoveriesError::Conflict(_) => Self::conflict("conflict", "Conflict", detail),
             RecoveriesError::Store(error) => error.into(),
             RecoveriesError::Workflow(error) => Self::unavailable(&error),

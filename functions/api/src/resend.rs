@@ -32,7 +32,7 @@ use crate::subscriptions::CUSTOMER_ID;
     request_body = Option<requests::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = DeliveryView),
-        (status = 409, description = "It is pending, is expired or has had too many attempts, or its subscription is not active.",
+        (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
             body = Problem, content_type = "application/problem+json"),
     ),
 ))]
@@ -61,7 +61,7 @@ pub(crate) async fn resend(
     request_body = Option<requests::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = DeliveryView),
-        (status = 409, description = "It is pending, is expired or has had too many attempts, or its subscription is not active.",
+        (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
             body = Problem, content_type = "application/problem+json"),
     ),
 ))]
@@ -91,6 +91,10 @@ impl From<ResendError> for Problem {
             ResendError::Reopen(ReopenError::Expired { .. }) => {
                 Self::conflict("expired", "Expired", detail)
             }
+            ResendError::Broken { .. } => {
+                Self::conflict("delivery-broken", "Delivery broken", detail)
+            }
+            ResendError::Subscription(error) => error.into(),
             ResendError::Store(error) => error.into(),
         }
     }

@@ -51,6 +51,8 @@ impl DeliverNow for DeliverFunction {
     responses(
         (status = 200, description = "The delivery, after its attempt.", body = DeliveryView),
         (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = DeliveryView),
+        (status = 409, description = "The subscription is broken.",
+            body = Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn send_test(
@@ -75,6 +77,7 @@ impl From<SendTestError> for Problem {
     fn from(error: SendTestError) -> Self {
         match error {
             SendTestError::NotFound { .. } => Self::not_found(error.to_string()),
+            SendTestError::Subscription(error) => error.into(),
             SendTestError::Store(error) => error.into(),
             SendTestError::Queue(_) => Self::unavailable(&error),
         }

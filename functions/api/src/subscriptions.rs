@@ -19,6 +19,7 @@ use webhooks_domain::manage::{
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::ports::Broken;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{
@@ -297,8 +298,9 @@ pub(crate) struct SubscriptionPage {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BrokenSubscription))]
 pub(crate) struct BrokenView {
-    #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
-    id: SubscriptionId,
+    /// As it is stored. One that is no id can only be mended in the table.
+    #[cfg_attr(test, schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
+    id: String,
     /// What cannot be read, and why.
     problem: String,
     /// Where it can be read.
@@ -315,9 +317,20 @@ impl From<BrokenSubscription> for BrokenView {
         let (url, status) = (broken.can_read("url"), broken.can_read("status"));
         Self {
             problem: broken.problem(),
-            id: broken.readable.id,
+            id: broken.readable.id.to_string(),
             url: url.then(|| broken.readable.url.as_str().to_owned()),
             status: status.then_some(broken.readable.status),
+        }
+    }
+}
+
+impl From<Broken<String>> for BrokenView {
+    fn from(unnamed: Broken<String>) -> Self {
+        Self {
+            id: unnamed.id,
+            problem: unnamed.problem,
+            url: None,
+            status: None,
         }
     }
 }
@@ -403,7 +416,12 @@ pub(crate) async fn list(
             .into_iter()
             .map(SubscriptionView::from)
             .collect(),
-        broken: page.broken.into_iter().map(BrokenView::from).collect(),
+        broken: page
+            .broken
+            .into_iter()
+            .map(BrokenView::from)
+            .chain(page.unnamed.into_iter().map(BrokenView::from))
+            .collect(),
     }))
 }
 

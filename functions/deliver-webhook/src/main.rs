@@ -58,11 +58,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     init_logging(&environment)?;
     let metrics = &Metrics::of_this_function(&environment)?;
     let aws = aws_config().await;
-    let table_name = environment.text("TABLE_NAME")?;
     let keys = KmsKeyService::new(
         aws_sdk_kms::Client::new(&aws),
         environment.text("SIGNING_KEY_ARN")?,
-        &table_name,
+        &environment.text("INSTALLATION_ID")?,
     );
     let key_usage = keys.usage();
     let publisher = &Publisher {
@@ -75,7 +74,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         events: Mutex::default(),
     };
     // The messages of a batch are handled at once, so their reads are put together.
-    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), table_name).batching_reads();
+    let table = DynamoStore::new(
+        aws_sdk_dynamodb::Client::new(&aws),
+        environment.text("TABLE_NAME")?,
+    )
+    .batching_reads();
     let timeout = Duration::from_secs(environment.parse("REQUEST_TIMEOUT_SECONDS")?);
     let development = environment
         .parse_unless_empty("DEVELOPMENT_ALLOWED_CIDRS")?

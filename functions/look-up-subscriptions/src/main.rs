@@ -1,10 +1,11 @@
 //! `LookUpSubscriptions`: validates an event and pages through the customer's
-//! subscriptions that want it.
+//! subscriptions that want it. Compares a duplicate with the message that is there.
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
+use webhooks_domain::duplicate::Comparison;
 use webhooks_domain::event::EventReader;
-use webhooks_domain::look_up::{LookUp, Page};
+use webhooks_domain::look_up::{Answer, LookUp, Page};
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{Environment, FunctionError, Metric, Metrics, aws_config, init_logging};
@@ -26,15 +27,31 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let look_up = &look_up;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        let page = look_up
-            .run(event.payload.get())
-            .await
-            .inspect(|page| count(metrics, page))
-            .map_err(|error| FunctionError::new(error.error_type(), &error));
+        let answer = look_up.answer(event.payload.get()).await;
+        match &answer {
+            Ok(Answer::Page(page)) => count(metrics, page),
+            Ok(Answer::Comparison(comparison)) => trace(metrics, comparison),
+            Err(_) => {}
+        }
         metrics.write();
-        page
+        answer.map_err(|error| FunctionError::new(error.error_type(), &error))
     }))
     .await
+}
+
+/// Leaves a trace of an event that is not delivered, because another has its message's id.
+fn trace(metrics: &Metrics, comparison: &Comparison) {
+    let Some(conflict) = &comparison.conflict else {
+        return;
+    };
+    metrics.count(Metric::ConflictingDuplicates, 1);
+    tracing::warn!(
+        message.id = %conflict.message_id,
+        event.id = conflict.dropped.id,
+        event.source = conflict.dropped.source,
+        kept.event.id = conflict.kept.id,
+        "event not delivered: an earlier one with its idempotency key, or its id, has another payload"
+    );
 }
 
 /// Counts an event with its last page, of which there is one.
@@ -51,4 +68,12 @@ fn count(metrics: &Metrics, page: &Page) {
     metrics.count(Metric::Accepted, u64::from(page.cursor.is_none()));
     metrics.count(Metric::Matched, matched as u64);
     metrics.count(Metric::Held, (matched - active) as u64);
+    metrics.count(Metric::FiltersGivenUp, page.given_up.len() as u64);
+    for subscription in &page.given_up {
+        tracing::warn!(
+            message.id = %page.message.id,
+            subscription.id = %subscription,
+            "filter given up, because it costs too much with this event: the event is sent"
+        );
+    }
 }

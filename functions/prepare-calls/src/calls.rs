@@ -93,6 +93,7 @@ mod tests {
             subscriptions: subscriptions.collect(),
             message,
             cursor: None,
+            given_up: Vec::new(),
         }
     }
 

@@ -128,6 +128,7 @@ fn delivery(
         earlier_attempts: 0,
         payload_format: None,
         body: None,
+        body_problem: None,
         attempts,
     }
 }

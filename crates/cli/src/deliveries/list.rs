@@ -117,7 +117,7 @@ impl Undelivered {
             .paging
             .collect(|| api.undelivered(customer, subscription, &filter));
         let listed = listed.await?;
-        if listed.rows.is_empty() && !printer.is_json() {
+        if listed.is_empty() && !printer.is_json() {
             printer.note("  nothing is owed")?;
             return Ok(Outcome::Complete);
         }
@@ -133,29 +133,29 @@ impl Undelivered {
 
 impl Report for Listed<Delivery> {
     fn text(&self, style: Style) -> String {
-        if self.rows.is_empty() {
-            return "  no delivery\n".to_owned();
-        }
-        let now = now();
-        let headings = [
-            "CREATED",
-            "EVENT TYPE",
-            "STATUS",
-            "ATTEMPTS",
-            "LAST",
-            "DELIVERY",
-        ];
-        let mut table = Table::new(headings);
-        for row in &self.rows {
-            table.push([
-                short(&row.created_at).into(),
-                row.event_type.as_str().into(),
-                Cell::new(row.status.to_string(), words::tone(row.status)),
-                row.attempts.len().to_string().into(),
-                words::short_state(row, now).into(),
-                row.id.as_str().into(),
-            ]);
-        }
-        table.text(style) + &self.more()
+        let table = || {
+            let now = now();
+            let headings = [
+                "CREATED",
+                "EVENT TYPE",
+                "STATUS",
+                "ATTEMPTS",
+                "LAST",
+                "DELIVERY",
+            ];
+            let mut table = Table::new(headings);
+            for row in &self.rows {
+                table.push([
+                    short(&row.created_at).into(),
+                    row.event_type.as_str().into(),
+                    Cell::new(row.status.to_string(), words::tone(row.status)),
+                    row.attempts.len().to_string().into(),
+                    words::short_state(row, now).into(),
+                    row.id.as_str().into(),
+                ]);
+            }
+            table
+        };
+        self.text("no delivery", table, style)
     }
 }

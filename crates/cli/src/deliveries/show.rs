@@ -39,6 +39,10 @@ pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
         text.push_str(&heading(&title, style));
         text.push_str(&pretty::indented(body.as_bytes(), "    "));
     }
+    if let Some(problem) = &delivery.body_problem {
+        text.push_str(&heading("no body", style));
+        text.extend(["    ", &one_line(problem), "\n"]);
+    }
     if matches!(
         delivery.status,
         DeliveryStatus::Failed | DeliveryStatus::Held

@@ -49,7 +49,7 @@ fn event(json: &str) -> Result<Event> {
 }
 
 /// Where the stack finds what it needs in an event.
-pub(super) fn reader(stack: &Stack) -> Result<EventReader> {
+pub(crate) fn reader(stack: &Stack) -> Result<EventReader> {
     // A stack that does not say is older than these outputs; nearly all have the defaults.
     let pointer = |output, default: &str| stack.output(output).unwrap_or(default).parse();
     Ok(EventReader {
@@ -73,7 +73,7 @@ struct Whole<'a> {
 
 /// The message that an event becomes once the bus has given it an id. `Err` with the
 /// reason when it becomes none.
-pub(super) fn message(reader: &EventReader, id: &str, event: &Event) -> Result<Message, String> {
+pub(crate) fn message(reader: &EventReader, id: &str, event: &Event) -> Result<Message, String> {
     let whole = Whole {
         id,
         event,
@@ -85,7 +85,7 @@ pub(super) fn message(reader: &EventReader, id: &str, event: &Event) -> Result<M
 }
 
 /// The message that a whole event becomes.
-pub(super) fn whole_message(reader: &EventReader, event: &str) -> Result<Message, String> {
+pub(crate) fn whole_message(reader: &EventReader, event: &str) -> Result<Message, String> {
     let read = reader.read(event);
     read.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }

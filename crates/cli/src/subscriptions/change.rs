@@ -4,11 +4,12 @@ use anyhow::Result;
 use clap::Args;
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
-use webhooks_client::{Api, CreatedSubscription};
+use webhooks_client::{Api, CreatedSubscription, Error};
 use webhooks_terminal::Style;
 
 use super::fields::Fields;
 use super::{IfVersion, Named, text};
+use crate::advice::advise;
 use crate::answer::send;
 use crate::ask::Yes;
 use crate::input::SecretText;
@@ -194,8 +195,12 @@ impl Delete {
             subscription,
         } = &self.named;
         if !self.yes.yes {
-            let shown = send(api.subscription(customer, subscription)).await?.value;
-            let question = format!("Delete {subscription} to {} for good?", shown.url);
+            let url = match api.subscription(customer, subscription).await {
+                Ok(shown) => shown.url,
+                Err(Error::Broken(broken)) => broken.url.unwrap_or("an unreadable URL".to_owned()),
+                Err(error) => return Err(advise(error)),
+            };
+            let question = format!("Delete {subscription} to {url} for good?");
             if !self.yes.confirmed(&question)? {
                 printer.note("nothing was deleted")?;
                 return Ok(Outcome::Incomplete);

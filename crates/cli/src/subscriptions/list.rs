@@ -7,7 +7,7 @@ use webhooks_terminal::{Cell, Style, Table};
 
 use super::{Named, text};
 use crate::Outcome;
-use crate::answer::{Listed, Paging, send};
+use crate::answer::{self, Listed, Paging};
 use crate::print::{Printer, Report};
 use crate::words;
 
@@ -32,25 +32,25 @@ impl List {
 /// Shows one.
 pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
     let call = api.subscription(&named.customer, &named.subscription);
-    printer.answer(&send(call).await?, text)?;
+    answer::show(call, printer, text).await?;
     Ok(Outcome::Complete)
 }
 
 impl Report for Listed<Subscription> {
     fn text(&self, style: Style) -> String {
-        if self.rows.is_empty() {
-            return "  no subscription\n".to_owned();
-        }
-        let mut table = Table::new(["SUBSCRIPTION", "STATUS", "EVENT TYPES", "URL"]);
-        for row in &self.rows {
-            let tone = words::subscription_tone(row.status);
-            table.push([
-                row.id.as_str().into(),
-                Cell::new(row.status.to_string(), tone),
-                row.event_types.join(", ").into(),
-                row.url.as_str().into(),
-            ]);
-        }
-        table.text(style) + &self.more()
+        let table = || {
+            let mut table = Table::new(["SUBSCRIPTION", "STATUS", "EVENT TYPES", "URL"]);
+            for row in &self.rows {
+                let tone = words::subscription_tone(row.status);
+                table.push([
+                    row.id.as_str().into(),
+                    Cell::new(row.status.to_string(), tone),
+                    row.event_types.join(", ").into(),
+                    row.url.as_str().into(),
+                ]);
+            }
+            table
+        };
+        self.text("no subscription", table, style)
     }
 }

@@ -57,7 +57,8 @@ impl Answered {
     /// Reads the body. An empty one is read as `null`.
     ///
     /// # Errors
-    /// When the answer is no success, or its body something else.
+    /// When the answer is no success, or its body something else: [`Error::Broken`] where that
+    /// is what can be read of it.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
         let answer = self.into_success()?;
         let body: &[u8] = if answer.body.is_empty() {
@@ -65,7 +66,10 @@ impl Answered {
         } else {
             &answer.body
         };
-        serde_json::from_slice(body).map_err(|_| answer.unexpected())
+        serde_json::from_slice(body).map_err(|_| match serde_json::from_slice(body) {
+            Ok(broken) => Error::Broken(broken),
+            Err(_) => answer.unexpected(),
+        })
     }
 
     fn unexpected(&self) -> Error {

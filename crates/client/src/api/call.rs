@@ -104,7 +104,7 @@ impl<'a, T> Call<'a, T> {
                 format!("`{dots}` is no id: it cannot be a part of a URL's path").into(),
             ));
         }
-        let mut url = self.api.url.clone();
+        let mut url = self.api.transport.root();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(&self.path);
         }
@@ -121,7 +121,8 @@ impl<'a, T> Call<'a, T> {
         let request = request
             .body(self.body.unwrap_or_default())
             .map_err(|error| Error::Request(error.into()))?;
-        let response = self.api.http.send("lambda", request).await?;
+        let api = self.api;
+        let response = api.transport.send(&api.http, request).await?;
         let (parts, body) = response.into_parts();
         let content_type = parts.headers.get(CONTENT_TYPE);
         Ok(Answered {

@@ -36,9 +36,31 @@ impl Api {
         Call::new(self, Method::GET, &["deliveries", delivery_id])
     }
 
+    /// The same, if it is this customer's.
+    pub fn delivery_of_customer(&self, customer_id: &str, delivery_id: &str) -> Call<'_, Delivery> {
+        let path = ["customers", customer_id, "deliveries", delivery_id];
+        Call::new(self, Method::GET, &path)
+    }
+
     /// Sends a delivery again. The answer is the delivery, pending.
     pub fn resend_delivery(&self, delivery_id: &str) -> Call<'_, Delivery> {
         Call::new(self, Method::POST, &["deliveries", delivery_id, "resend"])
+    }
+
+    /// The same, if it is this customer's.
+    pub fn resend_delivery_of_customer(
+        &self,
+        customer_id: &str,
+        delivery_id: &str,
+    ) -> Call<'_, Delivery> {
+        let path = [
+            "customers",
+            customer_id,
+            "deliveries",
+            delivery_id,
+            "resend",
+        ];
+        Call::new(self, Method::POST, &path)
     }
 
     /// A customer's deliveries, those of the newest message first.

@@ -17,6 +17,12 @@ impl Api {
         Call::new(self, Method::GET, &["messages", message_id])
     }
 
+    /// The same, if it is this customer's.
+    pub fn message_of_customer(&self, customer_id: &str, message_id: &str) -> Call<'_, Message> {
+        let path = ["customers", customer_id, "messages", message_id];
+        Call::new(self, Method::GET, &path)
+    }
+
     /// A customer's messages, the newest first.
     pub fn messages(
         &self,
@@ -30,18 +36,32 @@ impl Api {
     /// Asks for a message until it is as wanted.
     ///
     /// # Errors
-    /// [`Error::StillWaiting`] with the last answer when the time is up. An
-    /// answer that the message is unknown is waited out, any other error is
-    /// returned at once.
+    /// As [`message_by_when`](Self::message_by_when).
     pub async fn message_when(
         &self,
         message_id: &str,
         within: Duration,
         wanted: impl Fn(&Message) -> bool,
     ) -> Result<Message, Error> {
+        let ask = || self.message(message_id);
+        self.message_by_when(ask, within, wanted).await
+    }
+
+    /// Asks for a message by this call until it is as wanted.
+    ///
+    /// # Errors
+    /// [`Error::StillWaiting`] with the last answer when the time is up. An
+    /// answer that the message is unknown is waited out, any other error is
+    /// returned at once.
+    pub async fn message_by_when<'a>(
+        &'a self,
+        ask: impl Fn() -> Call<'a, Message>,
+        within: Duration,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Result<Message, Error> {
         let deadline = Instant::now() + within;
         loop {
-            let last = match self.message(message_id).await {
+            let last = match ask().await {
                 Ok(message) if wanted(&message) => return Ok(message),
                 Ok(message) => serde_json::to_string_pretty(&message).unwrap_or_default(),
                 Err(Error::Problem(problem)) if problem.status == 404 => problem.to_string(),

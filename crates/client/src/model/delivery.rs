@@ -73,6 +73,9 @@ pub struct Delivery {
     /// The body that is signed, when it alone was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Why there is no body, when it alone was asked for: what of its message cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_problem: Option<String>,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
 }

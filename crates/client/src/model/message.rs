@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Delivery;
+use super::{Broken, Delivery};
 
 /// The stack's copy of one event, and what is owed for it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -21,6 +21,9 @@ pub struct Message {
     pub received_at: Option<String>,
     /// One for each matching subscription.
     pub deliveries: Vec<Delivery>,
+    /// Those of which not everything can be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
     /// Where the next page of deliveries starts.
     #[serde(default)]
     pub next_cursor: Option<String>,

@@ -288,6 +288,51 @@ proptest! {
     }
 }
 
+/// The most expensive filters with the most values that an event can hold: each is given up, so
+/// that all of a customer's together have a bound.
+#[test]
+fn what_costs_too_much_is_given_up_and_counts_as_wanted() {
+    let texts = many(|n| format!("\"{n}\""), ",");
+    let (texts, _) = texts[..1_000].rsplit_once(',').unwrap();
+    let but_prefixes = format!(r#"{{"a":[{{"anything-but":{{"prefix":[{texts},"zz"]}}}}]}}"#);
+    let wildcards = many(|n| format!(r#"{{"wildcard":"*{n}*z"}}"#), ",");
+    let elements = (0..60).map(|n| format!(r#""f{n}":[{{"prefix":"y"}}]"#));
+    let elements = elements.collect::<Vec<_>>().join(",");
+    let x = array(r#""x""#, 65_000);
+    let objects = array(r#"{"f0":"y"}"#, 23_000);
+    let zz = array(r#""zz""#, 52_000);
+    let long = "x".repeat(262_000);
+    let but_gaps = many(|n| format!(r#""*y{n}*z*""#), ",");
+    for (pattern, payload, is_given_up) in [
+        (but_prefixes, format!(r#"{{"a":{zz}}}"#), true),
+        (
+            format!(r#"{{"a":[{wildcards}]}}"#),
+            format!(r#"{{"a":{x}}}"#),
+            true,
+        ),
+        (
+            format!(r#"{{"a":{{{elements}}}}}"#),
+            format!(r#"{{"a":{objects}}}"#),
+            false,
+        ),
+        // One value, and each comparison is a search through all of it.
+        (
+            format!(r#"{{"a":[{{"anything-but":{{"wildcard":[{but_gaps}]}}}}]}}"#),
+            format!(r#"{{"a":"{long}"}}"#),
+            true,
+        ),
+    ] {
+        assert!(payload.len() <= 262_144, "{}", payload.len());
+        let filter = Filter::parse(&pattern).unwrap();
+        let answer = filter.answer(&Document::new(&payload)).unwrap();
+        // A little more at most: the search that was under way.
+        let most = Filter::MAX_STEPS + 262_144 / BYTES_PER_STEP + 10;
+        assert!(answer.steps <= most, "{} steps: {pattern}", answer.steps);
+        assert_eq!(answer.is_given_up, is_given_up, "{pattern}");
+        assert_eq!(answer.is_wanted, is_given_up, "{pattern}");
+    }
+}
+
 /// Only so that the bound speaks of what is read.
 #[test]
 fn a_document_counts_its_values() {

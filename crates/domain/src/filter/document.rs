@@ -1,4 +1,5 @@
-//! A payload, read once for all filters that are held against it.
+//! A payload, read once for all filters that are held against it, and JSON texts that are
+//! compared by what they say.
 //!
 //! The reader keeps its own stack, so it takes JSON that nests however deep, and a text
 //! with half of a surrogate pair (`"\ud83d"`), which the grammar of JSON allows: such a
@@ -6,6 +7,8 @@
 //! neither.
 
 use std::cell::OnceCell;
+
+use super::number::Decimal;
 
 /// A JSON text, which is read when the first filter asks for it.
 #[derive(Debug)]
@@ -27,6 +30,20 @@ impl<'a> Document<'a> {
     pub(super) fn tree(&self) -> Option<&Tree<'a>> {
         self.tree.get_or_init(|| Tree::read(self.json)).as_ref()
     }
+}
+
+/// Whether two JSON texts say the same: whatever the order of an object's members, the
+/// spelling of a number (`1.0` is `1`) and the escapes of a text. Of a member that is there
+/// twice the last counts. What is no JSON is compared as text.
+///
+/// Takes the time and the memory of reading both.
+pub(crate) fn says_the_same(one: &str, other: &str) -> bool {
+    let read = |json| Reader::new(json, NestedArrays::Kept).read();
+    one == other
+        || match (read(one), read(other)) {
+            (Some(one), Some(other)) => one.says_the_same(&other),
+            _ => false,
+        }
 }
 
 /// The values of a payload, each in one place.
@@ -53,8 +70,17 @@ pub(super) enum Value {
     Unescaped(Span),
     /// Its members by name; of several with one name, the last.
     Object(Span),
-    /// Its elements; in place of an array among them, that one's.
+    /// Its elements. [`NestedArrays`] says what stands in place of an array among them.
     Array(Span),
+}
+
+/// What becomes of an array that is an element of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NestedArrays {
+    /// Its elements are elements of the outer array, as filters see them.
+    Joined,
+    /// It is an element.
+    Kept,
 }
 
 /// A value that has no others in it.
@@ -64,6 +90,19 @@ pub(super) enum Scalar<'t> {
     Boolean(bool),
     Number(&'t str),
     Text(&'t [u8]),
+}
+
+/// By value: a number may be written in many ways.
+impl PartialEq for Scalar<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Boolean(one), Self::Boolean(other)) => one == other,
+            (Self::Number(one), Self::Number(other)) => Decimal::new(one) == Decimal::new(other),
+            (Self::Text(one), Self::Text(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// A part of one of the lists of a tree. An event has fewer than 2^32 bytes.
@@ -97,7 +136,42 @@ struct Member {
 impl<'a> Tree<'a> {
     /// Reads JSON text.
     fn read(json: &'a str) -> Option<Self> {
-        Reader::new(json).read()
+        Reader::new(json, NestedArrays::Joined).read()
+    }
+
+    /// Compares by a list of what is left to compare: JSON may nest however deep.
+    fn says_the_same(&self, other: &Tree<'_>) -> bool {
+        let mut left = vec![(self.root, other.root)];
+        while let Some((mine, theirs)) = left.pop() {
+            match (mine, theirs) {
+                (Value::Array(mine), Value::Array(theirs)) => {
+                    let (mine, theirs) = (self.items(mine), other.items(theirs));
+                    if mine.len() != theirs.len() {
+                        return false;
+                    }
+                    left.extend(mine.iter().copied().zip(theirs.iter().copied()));
+                }
+                (Value::Object(mine), Value::Object(theirs)) => {
+                    let (mine, theirs) = (mine.of(&self.members), theirs.of(&other.members));
+                    if mine.len() != theirs.len() {
+                        return false;
+                    }
+                    // Both are sorted by name.
+                    for (mine, theirs) in mine.iter().zip(theirs) {
+                        if self.text(mine.name) != other.text(theirs.name) {
+                            return false;
+                        }
+                        left.push((mine.value, theirs.value));
+                    }
+                }
+                (mine, theirs) => {
+                    if self.scalar(mine).is_none() || self.scalar(mine) != other.scalar(theirs) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
     }
 
     pub(super) fn root(&self) -> Value {
@@ -177,6 +251,7 @@ impl Closed {
 
 struct Reader<'a> {
     tree: Tree<'a>,
+    nested_arrays: NestedArrays,
     at: usize,
     open: Vec<Open>,
     /// Of all objects that are open.
@@ -186,8 +261,9 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(json: &'a str) -> Self {
+    fn new(json: &'a str, nested_arrays: NestedArrays) -> Self {
         Self {
+            nested_arrays,
             tree: Tree {
                 json,
                 unescaped: Vec::new(),
@@ -218,7 +294,11 @@ impl<'a> Reader<'a> {
                 }
                 b'[' => {
                     match self.open.last_mut() {
-                        Some(Open::Array(_, inner)) => *inner += 1,
+                        Some(Open::Array(_, inner))
+                            if self.nested_arrays == NestedArrays::Joined =>
+                        {
+                            *inner += 1;
+                        }
                         _ => self.open.push(Open::Array(self.items.len(), 0)),
                     }
                     if self.peek()? != b']' {
@@ -495,6 +575,41 @@ mod tests {
             ),
         ] {
             assert_eq!(read(json).unwrap(), seen, "{json}");
+        }
+    }
+
+    #[test]
+    fn texts_say_the_same_whatever_their_order_numbers_and_escapes() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for (one, other, is_same) in [
+            (
+                r#"{"a":1,"b":[true,null]}"#,
+                r#" { "b" : [ true , null ] , "a" : 1 } "#,
+                true,
+            ),
+            (r#"{"a":1}"#, r#"{"a":2}"#, false),
+            (r#"{"a":1}"#, r#"{"b":1}"#, false),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false),
+            (r#"{"a":1}"#, r#"{"a":0,"a":1}"#, true),
+            (r#"{"a":1}"#, r#"{"a":"1"}"#, false),
+            (r#"{"a":{}}"#, r#"{"a":[]}"#, false),
+            (r#"{"a":null}"#, "{}", false),
+            ("[129.90,1e2,-0.0]", "[129.9,100,0]", true),
+            ("12345678901234567890", "12345678901234567891", false),
+            ("[1,2]", "[2,1]", false),
+            ("[[1],[2]]", "[1,2]", false),
+            ("[[1],[2]]", "[[1,2]]", false),
+            (r#""\u00fc\/\u0000""#, r#""ü/\u0000""#, true),
+            (r#""\ud83d\ude00""#, r#""😀""#, true),
+            (r#""\ud83d""#, r#""\uD83D""#, true),
+            (r#""\ud83d""#, r#""\ud83e""#, false),
+            (&deep("1"), &deep("1.0"), true),
+            (&deep("1"), &deep("2"), false),
+            ("no JSON", "no JSON", true),
+            ("no JSON", "no json", false),
+        ] {
+            assert_eq!(says_the_same(one, other), is_same, "{one:.40} {other:.40}");
+            assert_eq!(says_the_same(other, one), is_same, "{other:.40} {one:.40}");
         }
     }
 

@@ -4,8 +4,14 @@
 //! values at its own path: against each of them once, and once more for a field that must
 //! have no value in any element of an array. Nothing is copied.
 
+use super::Filter;
 use super::document::{Span, Tree, Value};
 use super::pattern::{Node, Object, Pattern};
+
+/// Whether so many steps are more than a filter may take.
+pub(super) fn is_over(steps: u64) -> bool {
+    steps > Filter::MAX_STEPS
+}
 
 /// Holds patterns against one payload, and counts what that costs.
 pub(super) struct Evaluation<'t, 'a> {
@@ -24,7 +30,15 @@ impl<'t, 'a> Evaluation<'t, 'a> {
         let Value::Object(root) = self.tree.root() else {
             return false;
         };
-        objects.iter().any(|object| self.object(object, root, 0))
+        objects
+            .iter()
+            .any(|object| self.is_over() || self.object(object, root, 0))
+    }
+
+    /// Whether it has cost as much as it may. From then on nothing more is looked at: each loop
+    /// ends, and what is found does not count.
+    pub(super) fn is_over(&self) -> bool {
+        is_over(self.steps)
     }
 
     /// Whether an object has all that is asked for. Fields before `seen` that must have no
@@ -32,12 +46,15 @@ impl<'t, 'a> Evaluation<'t, 'a> {
     fn object(&mut self, object: &Object, value: Span, seen: usize) -> bool {
         self.steps += 1;
         object.fields.iter().all(|(name, node)| {
+            if self.is_over() {
+                return false;
+            }
             self.steps += 1;
             let value = self.tree.member(value, name.as_bytes());
             self.field(node, value, seen)
         }) && object.any_of.iter().all(|alternatives| {
             let mut each = alternatives.iter();
-            each.any(|alternative| self.object(alternative, value, seen))
+            each.any(|alternative| self.is_over() || self.object(alternative, value, seen))
         })
     }
 
@@ -49,7 +66,8 @@ impl<'t, 'a> Evaluation<'t, 'a> {
                 items.any(|item| {
                     self.steps += 1;
                     let scalar = self.tree.scalar(*item);
-                    scalar.is_some_and(|scalar| leaf.matches(scalar, &mut self.steps))
+                    self.is_over()
+                        || scalar.is_some_and(|scalar| leaf.matches(scalar, &mut self.steps))
                 })
             }
             (Node::Leaf(leaf), Some(value)) => {
@@ -75,6 +93,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
                     || items.iter().any(|item| {
                         self.steps += 1;
                         match item {
+                            _ if self.is_over() => true,
                             Value::Object(item) => self.object(object, *item, seen),
                             _ => false,
                         }
@@ -91,7 +110,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
             None | Some(Value::Object(_)) => false,
             Some(Value::Array(items)) => self.tree.items(items).iter().any(|item| {
                 self.steps += 1;
-                !matches!(item, Value::Object(_))
+                self.is_over() || !matches!(item, Value::Object(_))
             }),
             Some(_) => true,
         }
@@ -105,6 +124,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
             Value::Object(value) => object.fields.iter().any(|(name, node)| {
                 self.steps += 1;
                 match node {
+                    _ if self.is_over() => true,
                     Node::Absent(place) if (from..to).contains(place) => {
                         let value = self.tree.member(value, name.as_bytes());
                         self.is_there(value)
@@ -118,7 +138,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
             }),
             Value::Array(items) => {
                 let mut items = self.tree.items(items).iter();
-                items.any(|item| self.has_one_of(object, *item, from, to))
+                items.any(|item| self.is_over() || self.has_one_of(object, *item, from, to))
             }
             _ => false,
         }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::document::Scalar;
+use super::evaluate::is_over;
 use super::number::Decimal;
 use super::text::TextMatcher;
 
@@ -56,7 +57,7 @@ impl Leaf {
             || self
                 .others
                 .iter()
-                .any(|alternative| alternative.matches(value, steps))
+                .any(|alternative| is_over(*steps) || alternative.matches(value, steps))
     }
 }
 
@@ -72,7 +73,7 @@ impl Alternative {
             (Self::NotNumbers(numbers), Scalar::Number(number)) => !numbers.contain(number),
             (Self::Not(matchers), Scalar::Text(text)) => !matchers.iter().any(|matcher| {
                 *steps += 1;
-                matcher.matches(text, steps)
+                is_over(*steps) || matcher.matches(text, steps)
             }),
             // "Anything" is of any kind (Event Ruler, `ByteMachine`: a value matches unless it
             // is proved not to).

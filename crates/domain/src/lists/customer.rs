@@ -2,8 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use super::{DeliveryFilter, Filling, Listed, Lists, PageOf, is_last};
-use crate::delivery::Delivery;
+use super::{DeliveryFilter, Filling, Listed, ListedDelivery, Lists, PageOf, id_of, is_last};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::ports::{DeliveryDirectory, EntryPage, MessageDirectory, Place, StoreError};
 
@@ -21,7 +20,7 @@ pub struct CustomerPlace {
 
 /// The page while it is filled, and how far it has got.
 struct Walk<'a> {
-    filling: Filling<Delivery>,
+    filling: Filling<ListedDelivery>,
     at: Option<CustomerPlace>,
     customer: &'a CustomerId,
     filter: &'a DeliveryFilter,
@@ -36,7 +35,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
         customer: &CustomerId,
         filter: &DeliveryFilter,
         page: &PageOf<CustomerPlace>,
-    ) -> Result<Listed<Delivery, CustomerPlace>, StoreError> {
+    ) -> Result<Listed<ListedDelivery, CustomerPlace>, StoreError> {
         let mut walk = Walk {
             filling: Filling::new(page.limit),
             at: page.after,
@@ -59,9 +58,8 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
             let after = walk.at.map(|at| at.message);
             let window = page.window(after, at_once);
             let messages = self.table.messages_of(customer, &window).await?;
-            let wanted = |event_type| filter.wants_type(event_type);
             let reads = messages.entries.iter().map(async |entry| {
-                if wanted(&entry.event_type) {
+                if filter.may_want_type(entry.event_type.as_ref()) {
                     let missing = walk.filling.missing();
                     self.rest_of(&entry.place(), None, missing).await
                 } else {
@@ -90,7 +88,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
         message: &Place,
         after: Option<SubscriptionId>,
         limit: u32,
-    ) -> Result<EntryPage<Delivery>, StoreError> {
+    ) -> Result<EntryPage<ListedDelivery>, StoreError> {
         self.table
             .deliveries_of_message(&message.message, after.as_ref(), limit)
             .await
@@ -101,7 +99,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
         &self,
         walk: &mut Walk<'_>,
         message: Place,
-        mut page: EntryPage<Delivery>,
+        mut page: EntryPage<ListedDelivery>,
     ) -> Result<(), StoreError> {
         loop {
             let is_last = is_last(&page);
@@ -111,7 +109,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                 }
                 walk.at = Some(CustomerPlace {
                     message,
-                    delivery_to: Some(delivery.id.subscription),
+                    delivery_to: Some(id_of(&delivery).subscription),
                 });
                 walk.filling.look_at(walk.keep(delivery));
             }
@@ -136,16 +134,22 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
 }
 
 impl Walk<'_> {
-    /// A place may name any message, also another customer's: nothing of that is shown.
-    fn keep(&self, delivery: Delivery) -> Option<Delivery> {
-        let is_wanted = delivery.customer_id == *self.customer
-            && self.filter.wants_type(&delivery.event_type)
-            && self.filter.wants_status(delivery.status);
+    /// A place may name any message, also another customer's: nothing of that is shown, nor of
+    /// a delivery that does not say whose it is.
+    fn keep(&self, delivery: ListedDelivery) -> Option<ListedDelivery> {
+        let is_wanted = match &delivery {
+            Ok(delivery) => {
+                delivery.customer_id == *self.customer
+                    && self.filter.wants_type(&delivery.event_type)
+                    && self.filter.wants_status(delivery.status)
+            }
+            Err(broken) => broken.customer_id.as_ref() == Some(self.customer),
+        };
         is_wanted.then_some(delivery)
     }
 }
 
-fn none() -> EntryPage<Delivery> {
+fn none() -> EntryPage<ListedDelivery> {
     EntryPage {
         entries: Vec::new(),
         has_more: false,

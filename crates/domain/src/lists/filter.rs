@@ -20,6 +20,11 @@ impl DeliveryFilter {
         wanted.is_none_or(|wanted| wanted.matches(event_type))
     }
 
+    /// The same of a type that may be unreadable: what cannot be told is yes.
+    pub(super) fn may_want_type(&self, event_type: Option<&EventType>) -> bool {
+        event_type.is_none_or(|event_type| self.wants_type(event_type))
+    }
+
     pub(super) fn wants_status(&self, status: DeliveryStatus) -> bool {
         self.status.is_none_or(|wanted| wanted.is(status))
     }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::StoreError;
+use super::{Readable, StoreError};
 use crate::delivery::Delivery;
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
@@ -85,7 +85,9 @@ pub struct Place {
     pub message: MessageId,
 }
 
-/// A page of a list. It may be short, and even empty, while `has_more` is true.
+/// A page of a list. It may be short while `has_more` is true, and then has one entry at least.
+///
+/// An entry that names nothing that has an id is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPage<T> {
     /// The entries.
@@ -109,8 +111,8 @@ impl<T> EntryPage<T> {
 pub struct DeliveryEntry {
     /// Its id.
     pub id: DeliveryId,
-    /// The message's type.
-    pub event_type: EventType,
+    /// The message's type; `None` where it cannot be read.
+    pub event_type: Option<EventType>,
     /// When it was prepared.
     pub created_at: Timestamp,
 }
@@ -130,10 +132,10 @@ impl DeliveryEntry {
 pub struct MessageEntry {
     /// Its id.
     pub id: MessageId,
-    /// Its type.
-    pub event_type: EventType,
-    /// The event's `time`, as the event has it.
-    pub time: String,
+    /// Its type; `None` where it cannot be read.
+    pub event_type: Option<EventType>,
+    /// The event's `time`, as the event has it; `None` where it cannot be read.
+    pub time: Option<String>,
     /// When it was stored.
     pub received_at: Timestamp,
 }
@@ -171,7 +173,7 @@ pub trait DeliveryDirectory {
     fn read_deliveries(
         &self,
         ids: &[DeliveryId],
-    ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
 }
 
 /// A message with a page of what is owed of it, in the order of the subscriptions' ids.
@@ -182,7 +184,7 @@ pub struct MessagePage {
     /// When it was stored.
     pub received_at: Timestamp,
     /// Its deliveries.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<Readable<Delivery, DeliveryId>>,
     /// Whether there are more after the last of them.
     pub has_more: bool,
 }
@@ -196,7 +198,7 @@ pub trait MessageDirectory {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> impl Future<Output = Result<Option<MessagePage>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<Readable<MessagePage, MessageId>>, StoreError>> + Send;
 
     /// The same page of deliveries alone. Without one when there is no such message.
     fn deliveries_of_message(
@@ -204,7 +206,7 @@ pub trait MessageDirectory {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> impl Future<Output = Result<EntryPage<Delivery>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<EntryPage<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
 
     /// The customer's messages, by the time at which they were stored. Eventually consistent.
     fn messages_of(

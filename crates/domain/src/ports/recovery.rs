@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{InsertOutcome, StoreError, WriteOutcome};
+use super::{InsertOutcome, Readable, StoreError, WriteOutcome};
 use crate::delivery::Delivery;
 use crate::due::NextAttempt;
 use crate::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
@@ -25,7 +25,7 @@ pub struct RecoveryKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryPage {
     /// The recoveries.
-    pub recoveries: Vec<Recovery>,
+    pub recoveries: Vec<Readable<Recovery, RecoveryId>>,
     /// Whether there are more after the last of them.
     pub has_more: bool,
 }

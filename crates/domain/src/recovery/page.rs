@@ -67,7 +67,8 @@ pub struct Report {
     pub turn: Turn,
     /// Deliveries that it has asked attempts for.
     pub queued: u64,
-    /// Entries that cannot be read, which it has left out.
+    /// Entries that cannot be read, which it has left out; or its subscription, and then it
+    /// has ended.
     pub unreadable: Vec<RecoverError>,
 }
 
@@ -109,11 +110,18 @@ where
             RecoveryStatus::Stopping => RecoveryStatus::Stopped,
             status => status,
         };
-        let subscription = self
-            .resend
-            .table
-            .get(&key.customer, &key.subscription)
-            .await?;
+        let subscription = self.resend.table.get(&key.customer, &key.subscription);
+        let subscription = match subscription.await {
+            // That is the subscription's own failure, and trying again does not help.
+            Err(unreadable @ StoreError::Corrupt { .. }) => {
+                report.unreadable.push(unreadable.into());
+                if recovery.status.is_live() {
+                    self.end(&recovery, RecoveryStatus::Failed).await?;
+                }
+                return Ok(report);
+            }
+            subscription => subscription?,
+        };
         match subscription.filter(|found| found.status == SubscriptionStatus::Active) {
             Some(subscription) if status == RecoveryStatus::Running => {
                 report.turn = self
@@ -309,7 +317,7 @@ impl Progress {
 /// An entry of the list that a recovery goes through.
 pub(super) struct Found {
     place: Place,
-    event_type: EventType,
+    event_type: Option<EventType>,
 }
 
 impl Found {
@@ -360,7 +368,7 @@ pub(super) async fn look_at(
     let (mut findings, mut unreadable) = (Vec::new(), Vec::new());
     let concerned = found
         .iter()
-        .filter(|found| selection.concerns(&found.event_type));
+        .filter(|found| selection.concerns(found.event_type.as_ref()));
     let read = concerned.map(async |found| {
         let id = DeliveryId {
             message: found.place.message,

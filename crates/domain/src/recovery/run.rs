@@ -11,7 +11,7 @@ use crate::ports::{
     Clock, DeliveryDirectory, MessageDirectory, RecoveryKey, RecoveryPage, RecoverySource,
     RecoveryStore, RecoveryWorkflow, StoreError, SubscriptionStore, WorkflowError, WriteOutcome,
 };
-use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::subscription::{self, ReadError, Subscription, SubscriptionStatus};
 
 /// How often a stop is tried while the pages write their progress.
 const MAX_STOPS: u32 = 5;
@@ -30,6 +30,17 @@ pub enum RecoveriesError {
     /// The subscription has no such recovery, or it has expired.
     #[error("there is no recovery `{0}` of this subscription")]
     NotFound(RecoveryId),
+    /// Not everything of it can be read.
+    #[error("recovery `{recovery}` is stored in a form that cannot be read: {problem}")]
+    Broken {
+        /// Which one.
+        recovery: RecoveryId,
+        /// What cannot be read.
+        problem: String,
+    },
+    /// Its subscription cannot be read.
+    #[error(transparent)]
+    Subscription(#[from] ReadError),
     /// Nothing is sent to its subscription: it is paused or disabled.
     #[error("subscription `{0}`: must be active")]
     NotActive(SubscriptionId),
@@ -120,10 +131,18 @@ where
 
     /// Reads a recovery, with its status as it is now.
     pub async fn show(&self, key: &RecoveryKey) -> Result<Recovery, RecoveriesError> {
-        self.subscription(&key.customer, &key.subscription).await?;
-        let found = self.table.recovery(key).await?;
-        let found = found.ok_or(RecoveriesError::NotFound(key.id))?;
-        Ok(self.as_it_is(found))
+        self.must_exist(&key.customer, &key.subscription).await?;
+        match self.table.recovery(key).await {
+            Ok(found) => {
+                let found = found.ok_or(RecoveriesError::NotFound(key.id))?;
+                Ok(self.as_it_is(found))
+            }
+            Err(StoreError::Corrupt { problem, .. }) => Err(RecoveriesError::Broken {
+                recovery: key.id,
+                problem,
+            }),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Lists a page of a subscription's recoveries, the newest first.
@@ -134,14 +153,16 @@ where
         before: Option<&RecoveryId>,
         limit: u32,
     ) -> Result<RecoveryPage, RecoveriesError> {
-        self.subscription(customer, subscription).await?;
+        self.must_exist(customer, subscription).await?;
         let page = self
             .table
             .recoveries(customer, subscription, before, limit)
             .await?;
         let recoveries = page.recoveries.into_iter();
         Ok(RecoveryPage {
-            recoveries: recoveries.map(|found| self.as_it_is(found)).collect(),
+            recoveries: recoveries
+                .map(|found| found.map(|found| self.as_it_is(found)))
+                .collect(),
             ..page
         })
     }
@@ -173,12 +194,24 @@ where
         }
     }
 
+    /// Holds a subscription to be there. What is wrong with it hides no recovery.
+    async fn must_exist(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<(), RecoveriesError> {
+        match self.subscription(customer, id).await {
+            Ok(_) | Err(RecoveriesError::Subscription(ReadError::Broken(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn subscription(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Subscription, RecoveriesError> {
-        let found = self.table.get(customer, id).await?;
+        let found = subscription::read(&self.table, customer, id).await?;
         found.ok_or_else(|| RecoveriesError::NoSubscription {
             customer: customer.clone(),
             subscription: *id,

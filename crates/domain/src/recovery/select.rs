@@ -58,11 +58,13 @@ pub(super) struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Whether an entry needs to be read.
-    pub(super) fn concerns(&self, event_type: &EventType) -> bool {
-        match self.kind {
-            RecoveryKind::Recover(_) => true,
-            RecoveryKind::Replay => self.subscription.event_types.matches(event_type),
+    /// Whether an entry needs to be read. Of one whose type cannot be read, that tells why.
+    pub(super) fn concerns(&self, event_type: Option<&EventType>) -> bool {
+        match (self.kind, event_type) {
+            (RecoveryKind::Replay, Some(event_type)) => {
+                self.subscription.event_types.matches(event_type)
+            }
+            (RecoveryKind::Recover(_), _) | (RecoveryKind::Replay, None) => true,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A stored subscription of which not everything can be read.
 
+use std::fmt;
+
 use super::Subscription;
 use crate::filter::FilterError;
 use crate::manage::FieldError;
@@ -45,5 +47,16 @@ impl BrokenSubscription {
     pub fn problem(&self) -> String {
         let problems: Vec<_> = self.problems.iter().map(FieldError::to_string).collect();
         problems.join("; ")
+    }
+}
+
+impl fmt::Display for BrokenSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, problem) = (self.readable.id, self.problem());
+        write!(
+            f,
+            "subscription `{id}` is stored in a form that cannot be read ({problem}): a change \
+             that names these fields repairs it"
+        )
     }
 }

@@ -469,10 +469,45 @@ fn a_recovery_whose_workflow_does_not_start_has_failed() {
     let page = now(outage
         .recoveries
         .list(&samples::customer("acme"), &to, None, 10));
-    let [found] = &page.unwrap().recoveries[..] else {
+    let [Ok(found)] = &page.unwrap().recoveries[..] else {
         panic!("one recovery was asked for")
     };
     assert_eq!(found.status, RecoveryStatus::Failed);
+}
+
+#[test]
+fn a_delivery_that_cannot_be_read_is_left_out_and_all_others_are_sent() {
+    let outage = failed(3);
+    outage.stage.backend.break_delivery(outage.ids[1]);
+    let count = outage.count(&recover(1), PAGE);
+    assert_eq!((count.count, count.complete), (2, true));
+    let key = outage.start(&recover(1)).unwrap().key();
+    outage.run(&key);
+    let stored = outage.stage.backend.stored_recovery(&key).unwrap();
+    assert_eq!(stored.status, RecoveryStatus::Succeeded);
+    assert_eq!(stored.progress.examined, 3);
+    assert_eq!((stored.progress.queued, stored.progress.skipped), (2, 1));
+}
+
+#[test]
+fn a_subscription_that_cannot_be_read_is_told_and_ends_its_recoveries() {
+    let outage = failed(1);
+    let key = outage.start(&recover(1)).unwrap().key();
+    let backend = &outage.stage.backend;
+    backend.break_subscription(&key.customer, key.subscription, "url");
+    let report = outage.page(&key);
+    assert!(!report.turn.more);
+    assert_eq!(report.unreadable.len(), 1);
+    let shown = now(outage.recoveries.show(&key)).unwrap();
+    assert_eq!(shown.status, RecoveryStatus::Failed);
+    let refused = outage.start(&recover(1)).unwrap_err();
+    let words = refused.to_string();
+    assert!(matches!(refused, RecoveriesError::Subscription(_)));
+    assert!(words.contains("url: is not one"), "{words}");
+    let listed = outage
+        .recoveries
+        .list(&key.customer, &key.subscription, None, 9);
+    assert_eq!(now(listed).unwrap().recoveries.len(), 1);
 }
 
 #[test]

@@ -43,6 +43,23 @@ fn held() -> (Stage, DeliveryTask) {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_sent_again_and_the_refusal_names_it() {
+    let stage = failed(&[0]);
+    let id = stage.ids[0];
+    let customer = samples::customer("acme");
+    stage
+        .backend
+        .break_subscription(&customer, id.subscription, "url");
+    let words = stage.resend(id).unwrap_err().to_string();
+    assert!(words.contains(&id.subscription.to_string()), "{words}");
+    assert!(words.contains("url: is not one"), "{words}");
+    stage.backend.break_delivery(id);
+    let refused = stage.resend(id).unwrap_err();
+    assert!(matches!(refused, ResendError::Broken { .. }));
+    assert!(refused.to_string().contains(&id.to_string()), "{refused}");
+}
+
+#[test]
 fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
     let stage = failed(&[0, 5]);
     let asked_at = stage.backend.time() + Duration::from_hours(1);

@@ -12,7 +12,7 @@ use webhooks_domain::outbound::{
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;
 use super::receiver::{OK, Receiver};
-use super::{LONG, SHORT, assert_failed, nobody, request, send_by_name};
+use super::{LONG, SHORT, assert_failed, nobody, request, send_by_name, sender_under};
 use crate::HttpSender;
 
 #[tokio::test]
@@ -36,6 +36,50 @@ async fn an_address_outside_the_development_networks_of_the_sender_is_not_dialle
         "blocked: url host must be a name, not an IP address",
     );
     assert_eq!(receiver.connections(), 0);
+}
+
+/// What somebody has written to the table, or a policy of another day has let through.
+#[tokio::test]
+async fn a_stored_url_that_would_be_refused_now_reaches_no_private_address() {
+    let authority = Authority::new("trusted");
+    let receivers = [
+        Receiver::answering(OK),
+        authority.receiver(&Leaf::default()),
+    ];
+    let names = NameServer::answering(&["127.0.0.1"]);
+    let none = DevelopmentNetworks::none();
+    let policy = AddressPolicy::new(none.clone());
+    let sender = sender_under(policy, LONG, names.config(), authority.roots());
+    for receiver in &receivers {
+        let port = receiver.port;
+        for stored in [
+            format!("http://127.0.0.1:{port}/"),
+            format!("https://127.0.0.1:{port}/"),
+            format!("https://user:password@127.0.0.1:{port}/"),
+            format!("https://2130706433:{port}/"),
+            format!("https://0x7f.1:{port}/"),
+            format!("http://[::1]:{port}/"),
+            format!("https://[::ffff:127.0.0.1]:{port}/"),
+            format!("http://localhost:{port}/"),
+            format!("https://localhost:{port}/"),
+            format!("https://router:{port}/"),
+            format!("https://db.internal:{port}/"),
+            format!("https://db.internal.:{port}/"),
+            format!("http://example.com:{port}/"),
+            format!("https://user@example.com:{port}/"),
+            "http://169.254.169.254/latest/meta-data/".to_owned(),
+            "https://10.0.0.1:22/".to_owned(),
+        ] {
+            assert!(EndpointUrl::parse(&stored, &none).is_err(), "{stored}");
+            let mut request = request(&receiver.url());
+            request.url = EndpointUrl::from_stored(&stored).unwrap();
+            let response = sender.send(request).await;
+            let outcome = (response.outcome, response.status);
+            assert_eq!(outcome, (AttemptOutcome::Blocked, None), "{stored}");
+            assert!(response.addresses.is_empty(), "{stored}: {response:?}");
+        }
+        assert_eq!(receiver.connections(), 0);
+    }
 }
 
 #[tokio::test]

@@ -59,7 +59,15 @@ fn sender(limit: Duration) -> HttpSender {
 }
 
 fn sender_with(limit: Duration, names: ResolverConfig, roots: RootCertStore) -> HttpSender {
-    let policy = AddressPolicy::new(loopback());
+    sender_under(AddressPolicy::new(loopback()), limit, names, roots)
+}
+
+fn sender_under(
+    policy: AddressPolicy,
+    limit: Duration,
+    names: ResolverConfig,
+    roots: RootCertStore,
+) -> HttpSender {
     let mut names = TokioResolver::builder_with_config(names, TokioRuntimeProvider::default());
     // As from a system whose configuration does not ask for it.
     names.options_mut().edns0 = false;

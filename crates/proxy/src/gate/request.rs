@@ -48,9 +48,11 @@ pub(crate) fn passes(call: &Request<Bytes>) -> bool {
     path.starts_with("/_ministack/") || path.starts_with("/_proxy/") || is_function_url(call)
 }
 
-/// Whether a call is for a function's own URL.
+/// Whether a call is for a function's own URL: by its host as on AWS, or by the path that the
+/// emulator has for clients which cannot choose a host.
 pub(crate) fn is_function_url(call: &Request<Bytes>) -> bool {
     header(call, "host").is_some_and(|host| host.contains(".lambda-url."))
+        || call.uri().path().starts_with("/_aws/lambda-url/")
 }
 
 /// The form in which a protocol's errors come.

@@ -93,6 +93,9 @@ async fn what_aws_takes_passes() {
             .header("host", "abc.lambda-url.us-east-1.on.aws")
             .body("anything".into())
             .unwrap(),
+        Request::post("/_aws/lambda-url/abc/run/step")
+            .body("anything".into())
+            .unwrap(),
     ] {
         assert_eq!(test.answer(call).await.body(), "forwarded");
     }

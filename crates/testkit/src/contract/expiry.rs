@@ -6,8 +6,8 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict
 use webhooks_domain::due::{Due, NextAttempt};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    CallStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory, Order,
-    RecoverySource, RecoveryStore, Window, WriteOutcome,
+    CallStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory,
+    MessageStore, Order, RecoverySource, RecoveryStore, Window, WriteOutcome,
 };
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -22,7 +22,13 @@ use crate::samples;
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 pub async fn expired_deliveries<S>(store: &S, salt: &str, put: impl AsyncFn(Message, Delivery))
 where
-    S: DeliveryStore + CallStore + DeliveryDirectory + MessageDirectory + RecoverySource + DueIndex,
+    S: DeliveryStore
+        + CallStore
+        + DeliveryDirectory
+        + MessageDirectory
+        + MessageStore
+        + RecoverySource
+        + DueIndex,
 {
     let salt = &format!("{salt}-expired");
     let window = Window {
@@ -56,6 +62,8 @@ where
         assert_eq!(read.len(), usize::from(is_there));
         let page = store.message_page(&message.id, None, 10).await;
         assert_eq!(page.expect("answers").is_some(), is_there);
+        let alone = store.message(&message.id).await.expect("answers");
+        assert_eq!(alone, is_there.then_some(message.clone()));
         let owed = store.deliveries_of_message(&message.id, None, 10).await;
         assert_eq!(owed.expect("answers").entries.len(), usize::from(is_there));
         let messages = store.messages_of(&customer, &window).await;
@@ -124,8 +132,8 @@ where
     let loaded = store.load(&delivery.id).await.expect("answers");
     assert_eq!(loaded, Some((delivery.clone(), again)));
     let page = store.message_page(&message.id, None, 1).await;
-    let page = page.expect("answers").expect("is there");
-    assert_eq!(page.deliveries, std::slice::from_ref(&delivery));
+    let page = page.expect("answers").expect("is there").expect("whole");
+    assert_eq!(page.deliveries, [Ok(delivery.clone())]);
     let rest = store.deliveries_of_message(&message.id, Some(&delivery.id.subscription), 1);
     assert_eq!(rest.await.expect("answers").entries, []);
     let owed = store

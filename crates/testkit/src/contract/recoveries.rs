@@ -53,7 +53,9 @@ pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
         let before = before.map(|recovery| &recovery.id);
         let page = store.recoveries(&key.customer, &key.subscription, before, limit);
         let page = page.await.expect("answers");
-        (page.recoveries, page.has_more)
+        let read = page.recoveries.into_iter();
+        let recoveries: Vec<_> = read.map(|read| read.expect("whole")).collect();
+        (recoveries, page.has_more)
     };
     assert_eq!(
         page(None, 9).await,

@@ -3,11 +3,11 @@
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::ports::{
-    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, StoreError, Window,
+    Broken, DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry,
+    MessagePage, Order, Place, Readable, StoreError, Window,
 };
 
-use super::InMemoryBackend;
+use super::{InMemoryBackend, State};
 
 /// The part of a list that the window asks for.
 fn page<T>(mut entries: Vec<T>, place: impl Fn(&T) -> Place, window: &Window) -> EntryPage<T> {
@@ -34,8 +34,22 @@ fn page<T>(mut entries: Vec<T>, place: impl Fn(&T) -> Place, window: &Window) ->
 fn entry(delivery: &Delivery) -> DeliveryEntry {
     DeliveryEntry {
         id: delivery.id,
-        event_type: delivery.event_type.clone(),
+        event_type: Some(delivery.event_type.clone()),
         created_at: delivery.created_at,
+    }
+}
+
+impl State {
+    /// A delivery, as far as it can be read.
+    fn readable(&self, delivery: &Delivery) -> Readable<Delivery, DeliveryId> {
+        if self.broken_deliveries.contains(&delivery.id) {
+            return Err(Broken {
+                id: delivery.id,
+                customer_id: Some(delivery.customer_id.clone()),
+                problem: "is not one".to_owned(),
+            });
+        }
+        Ok(delivery.clone())
     }
 }
 
@@ -65,10 +79,13 @@ impl DeliveryDirectory for InMemoryBackend {
         })
     }
 
-    async fn read_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+    async fn read_deliveries(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<Readable<Delivery, DeliveryId>>, StoreError> {
         self.store(|state| {
-            let read = |id| state.delivery(id).cloned();
-            ids.iter().filter_map(read).collect()
+            let found = ids.iter().filter_map(|id| state.delivery(id));
+            found.map(|found| state.readable(found)).collect()
         })
     }
 }
@@ -79,17 +96,17 @@ impl MessageDirectory for InMemoryBackend {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<Option<MessagePage>, StoreError> {
+    ) -> Result<Option<Readable<MessagePage, MessageId>>, StoreError> {
         let Some(stored) = self.store(|state| state.message(id).cloned())? else {
             return Ok(None);
         };
         let page = self.deliveries_of_message(id, after, limit).await?;
-        Ok(Some(MessagePage {
+        Ok(Some(Ok(MessagePage {
             message: stored.message,
             received_at: stored.stored_at,
             deliveries: page.entries,
             has_more: page.has_more,
-        }))
+        })))
     }
 
     async fn deliveries_of_message(
@@ -97,7 +114,7 @@ impl MessageDirectory for InMemoryBackend {
         id: &MessageId,
         after: Option<&SubscriptionId>,
         limit: u32,
-    ) -> Result<EntryPage<Delivery>, StoreError> {
+    ) -> Result<EntryPage<Readable<Delivery, DeliveryId>>, StoreError> {
         self.store(|state| {
             let now = state.now();
             let mut owed = state.deliveries.values().filter(|delivery| {
@@ -105,7 +122,11 @@ impl MessageDirectory for InMemoryBackend {
                 delivery.id.message == *id && id_after && delivery.expires_at > now
             });
             EntryPage {
-                entries: owed.by_ref().take(limit as usize).cloned().collect(),
+                entries: owed
+                    .by_ref()
+                    .take(limit as usize)
+                    .map(|found| state.readable(found))
+                    .collect(),
                 has_more: owed.next().is_some(),
             }
         })
@@ -124,8 +145,8 @@ impl MessageDirectory for InMemoryBackend {
             });
             let its = its.map(|stored| MessageEntry {
                 id: stored.message.id,
-                event_type: stored.message.event_type.clone(),
-                time: stored.message.time.clone(),
+                event_type: Some(stored.message.event_type.clone()),
+                time: Some(stored.message.time.clone()),
                 received_at: stored.stored_at,
             });
             page(its.collect(), MessageEntry::place, window)

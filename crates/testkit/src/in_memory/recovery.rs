@@ -77,7 +77,12 @@ impl RecoveryStore for InMemoryBackend {
                     && before.is_none_or(|before| recovery.id < *before)
             });
             RecoveryPage {
-                recoveries: older.by_ref().take(limit as usize).cloned().collect(),
+                recoveries: older
+                    .by_ref()
+                    .take(limit as usize)
+                    .cloned()
+                    .map(Ok)
+                    .collect(),
                 has_more: older.next().is_some(),
             }
         })
@@ -90,13 +95,14 @@ impl RecoverySource for InMemoryBackend {
         id: &DeliveryId,
     ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
         self.store(|state| {
+            state.check_delivery(id)?;
             let message = state.message(&id.message);
             let message = message.map(|stored| StoredMessage {
                 message: stored.message.clone(),
                 expires_at: stored.expires_at,
             });
-            (message, state.delivery(id).cloned())
-        })
+            Ok((message, state.delivery(id).cloned()))
+        })?
     }
 
     async fn insert_due(

@@ -30,7 +30,7 @@ impl Problems {
         (
             "Conflict",
             "409",
-            "Somebody else was quicker, the idempotency key has created something else, or the customer has as many subscriptions as it may.",
+            "Somebody else was quicker, the idempotency key has created something else, the customer has as many subscriptions as it may, or what is needed cannot be read.",
             "conflict",
             None,
         ),
@@ -58,7 +58,7 @@ impl Problems {
         (
             "Unreadable",
             "500",
-            "What is stored cannot be read: trying again does not help.",
+            "The stack's data key cannot be read: trying again does not help.",
             "unreadable",
             None,
         ),
@@ -105,12 +105,13 @@ impl Problems {
             "{deliveryId}",
             "{recoveryId}",
         ];
+        let names_one = names_one.iter().any(|name| path.contains(name));
         let reads_table = path.contains('{');
         let takes_body = operation.request_body.is_some();
         let all = [
             ("400", true),
-            ("404", names_one.iter().any(|name| path.contains(name))),
-            ("409", has("If-Match") || has("Idempotency-Key")),
+            ("404", names_one),
+            ("409", names_one || has("Idempotency-Key")),
             ("412", has("If-Match")),
             ("413", takes_body),
             ("422", takes_body),

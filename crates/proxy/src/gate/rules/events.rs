@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Rule, elements, text};
+use super::{Rule, elements, is_json, text};
 use crate::gate::violation::{Violation, over};
 
 /// The sum of the entries has to be less.
@@ -53,8 +53,8 @@ pub(super) const RULES: &[Rule] = &[
                     let reason = over(characters, DETAIL_TYPE_CHARACTERS, "characters");
                     return Some(fault("DetailType", &reason));
                 }
-                let detail = serde_json::from_str::<Value>(text(entry, "Detail")?);
-                let is_object = detail.is_ok_and(|detail| detail.is_object());
+                let detail = text(entry, "Detail")?;
+                let is_object = detail.trim_ascii_start().starts_with('{') && is_json(detail);
                 (!is_object).then(|| fault("Detail", "no JSON object").with_code("MalformedDetail"))
             })
         },

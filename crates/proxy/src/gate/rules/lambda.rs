@@ -1,8 +1,6 @@
 //! AWS Lambda.
 
-use serde_json::Value;
-
-use super::{Rule, text};
+use super::{Rule, is_json, text};
 use crate::gate::violation::{Violation, over};
 
 /// Of what a function is given and answers when somebody waits for it: 6 MB.
@@ -36,9 +34,9 @@ pub(super) const RULES: &[Rule] = &[
         service: "lambda",
         operations: &["Invoke"],
         check: |input| {
-            let is_json =
-                input.body.is_empty() || serde_json::from_slice::<Value>(input.body).is_ok();
-            (!is_json).then(|| {
+            let is_given = !input.body.is_empty();
+            let is_refused = is_given && !str::from_utf8(input.body).is_ok_and(is_json);
+            is_refused.then(|| {
                 Violation::new("Payload", "no JSON").with_code("InvalidRequestContentException")
             })
         },

@@ -1,8 +1,6 @@
 //! AWS Step Functions.
 
-use serde_json::Value;
-
-use super::{Rule, text};
+use super::{Rule, is_json, text};
 use crate::gate::violation::{Violation, over};
 
 /// Of the input of an execution, and of what a state puts out.
@@ -20,8 +18,7 @@ pub(super) const RULES: &[Rule] = &[
                 let reason = over(given.len(), DATA_BYTES, "bytes");
                 return Some(Violation::new("input", reason).with_code("InvalidExecutionInput"));
             }
-            let is_json = serde_json::from_str::<Value>(given).is_ok();
-            (!is_json)
+            (!is_json(given))
                 .then(|| Violation::new("input", "no JSON").with_code("InvalidExecutionInput"))
         },
     },

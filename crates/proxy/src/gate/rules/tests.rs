@@ -313,6 +313,16 @@ fn other_services() -> Vec<Case> {
             each([json!({}), json!({"Detail": "[]"})], event),
             "Entries[0].Detail",
         ),
+        // Half of a surrogate pair is an escape like any other.
+        case(
+            entries,
+            "PutEvents",
+            each(
+                [r#" {"a":"\ud83d"}"#, r#"{"a":"\ud83"}"#].map(|text| json!({"Detail": text})),
+                event,
+            ),
+            "Entries[0].Detail",
+        ),
         case(
             "input of 262,144 bytes",
             "StartExecution",
@@ -326,6 +336,14 @@ fn other_services() -> Vec<Case> {
             "input of 262,144 bytes",
             "StartExecution",
             each(["{}", "{"], |text| execution(text.to_owned())),
+            "input",
+        ),
+        case(
+            "input of 262,144 bytes",
+            "StartExecution",
+            each([r#""\ud83d""#, r#""\ud83""#], |text| {
+                execution(text.to_owned())
+            }),
             "input",
         ),
         case(
@@ -793,6 +811,12 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, [Bytes; 2])> {
             "Invoke",
             json!({}),
             ["{}", "{"].map(Bytes::from),
+        ),
+        (
+            "payload that is JSON",
+            "Invoke",
+            json!({}),
+            [r#""\ud83d""#, r#""\ud83""#].map(Bytes::from),
         ),
         (
             "request of 16 MB",

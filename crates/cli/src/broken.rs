@@ -1,0 +1,81 @@
+//! What is stored in a form that cannot be read: as far as it can be read, and what to do.
+
+use webhooks_client::Broken;
+use webhooks_terminal::{Cell, Style, Table, Tone};
+
+use crate::print::{Facts, task};
+use crate::words;
+
+/// What a subscription's id begins with.
+const SUBSCRIPTION: &str = "sub_";
+
+/// One in full.
+pub(crate) fn text(broken: &Broken, style: Style) -> String {
+    let mut facts = Facts::default();
+    facts.add("id", broken.id.as_str());
+    facts.maybe("customer", broken.customer_id.as_deref());
+    let status = broken.status;
+    facts.maybe(
+        "status",
+        status.map(|status| Cell::new(status.to_string(), words::subscription_tone(status))),
+    );
+    facts.maybe("url", broken.url.as_deref());
+    facts.add("broken", Cell::new(broken.problem.as_str(), Tone::Bad));
+    facts.text(style) + &task(advice(&broken.id))
+}
+
+/// A table of those of a list, under a heading of its own; nothing when there is none.
+pub(crate) fn table(broken: &[Broken], style: Style) -> String {
+    let Some(first) = broken.first() else {
+        return String::new();
+    };
+    let mut table = Table::new(["BROKEN", "BECAUSE"]);
+    for row in broken {
+        let problem = Cell::new(row.problem.as_str(), Tone::Bad);
+        table.push([row.id.as_str().into(), problem]);
+    }
+    format!("\n{}{}", table.text(style), task(advice(&first.id)))
+}
+
+fn advice(id: &str) -> &'static str {
+    if id.starts_with(SUBSCRIPTION) {
+        "`webhooks subscriptions update` with the named fields repairs it, `delete` removes it."
+    } else {
+        "It is mended in the table: docs/operations.md, \"An item cannot be read\"."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_subscription_shows_what_can_be_read_and_what_repairs_it() {
+        let broken: Broken = serde_json::from_value(json!({
+            "id": "sub_1", "status": "active", "problem": "url: is not a URL",
+        }))
+        .unwrap();
+        let advice = "`webhooks subscriptions update` with the named fields repairs it, \
+                      `delete` removes it.";
+        assert_eq!(
+            text(&broken, Style::Plain),
+            format!(
+                "  id      sub_1\n\
+                 \x20 status  active\n\
+                 \x20 broken  url: is not a URL\n\
+                 \n  {advice}\n"
+            )
+        );
+        assert_eq!(
+            table(&[broken], Style::Plain),
+            format!(
+                "\n  BROKEN  BECAUSE\n\
+                 \x20 sub_1   url: is not a URL\n\
+                 \n  {advice}\n"
+            )
+        );
+        assert_eq!(table(&[], Style::Plain), "");
+    }
+}

@@ -1,0 +1,135 @@
+//! What a run leaves: nothing. And what a run left that was killed.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use webhooks_client::{Api, Error, Subscription};
+use webhooks_domain::timestamp::Timestamp;
+
+use super::judge::{Judgement, fault};
+use super::stage::{CUSTOMER, ENDS, RUN, refused};
+use crate::clock::now;
+use crate::doctor::context::Described;
+
+/// How often the subscriptions are listed: one may be created while others are deleted, by a
+/// request that was under way when the run was interrupted.
+const ROUNDS: usize = 3;
+
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whose a subscription of the self test's customer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// This run.
+    Ours,
+    /// A run that must have ended, or nobody who says so.
+    Nobody,
+    /// Another run, which may go on.
+    Another,
+}
+
+fn owner(subscription: &Subscription, run: &str, now: Timestamp) -> Owner {
+    let metadata = subscription.metadata.as_ref();
+    let entry = |name| metadata.and_then(|metadata| metadata.get(name));
+    if entry(RUN).is_some_and(|of| of == run) {
+        return Owner::Ours;
+    }
+    let ends = entry(ENDS).and_then(|text| Timestamp::parse_rfc3339(text));
+    if ends.is_some_and(|ends| ends > now) {
+        Owner::Another
+    } else {
+        Owner::Nobody
+    }
+}
+
+/// All subscriptions of the self test's customer.
+async fn list(api: &Api) -> Result<Vec<Subscription>, Error> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = api
+            .subscriptions(CUSTOMER, Some(100), cursor.as_deref())
+            .await?;
+        all.extend(page.data);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+/// Deletes those of an owner. Returns how many.
+async fn delete(api: &Api, run: &str, of: Owner) -> Described<usize> {
+    let listed = list(api).await;
+    let listed = listed.map_err(|error| refused("listing subscriptions", error))?;
+    let mut deleted = 0;
+    for subscription in listed {
+        if owner(&subscription, run, now()) != of {
+            continue;
+        }
+        match api.delete_subscription(CUSTOMER, &subscription.id).await {
+            Ok(()) => deleted += 1,
+            // Somebody else was quicker.
+            Err(Error::Problem(problem)) if problem.status == 404 => {}
+            Err(error) => return Err(refused("deleting a subscription", error)),
+        }
+    }
+    Ok(deleted)
+}
+
+/// Deletes what earlier runs have left that were killed.
+pub(super) async fn of_earlier_runs(api: &Api, run: &str) -> Judgement {
+    let deleted = delete(api, run, Owner::Nobody).await?;
+    Ok(match deleted {
+        0 => "nothing".to_owned(),
+        many => format!("{many} subscriptions of a run that was killed, deleted"),
+    })
+}
+
+/// Deletes what this run has made, and looks that nothing is left.
+pub(super) async fn of_this_run(api: &Api, run: &str) -> Judgement {
+    let mut deleted = 0;
+    for round in 0..ROUNDS {
+        if round > 0 {
+            sleep(PAUSE).await;
+        }
+        let now = delete(api, run, Owner::Ours).await?;
+        deleted += now;
+        if round > 0 && now == 0 {
+            return Ok(format!("{deleted} subscriptions deleted, none left"));
+        }
+    }
+    fault(
+        "subscriptions of this run may be left",
+        format!("`webhooks subscriptions list {CUSTOMER}` shows them; the next run deletes them"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn subscription(metadata: &serde_json::Value) -> Subscription {
+        serde_json::from_value(json!({
+            "id": "sub_1", "customerId": CUSTOMER, "url": "https://example.com/", "eventTypes": ["a"],
+            "secrets": [], "status": "active", "metadata": metadata,
+            "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_what_no_run_can_need_any_more_is_anybodys_to_delete() {
+        let now = Timestamp::parse_rfc3339("2026-01-01T00:10:00Z").unwrap();
+        let of = |metadata| owner(&subscription(&metadata), "one", now);
+        let (past, future) = ("2026-01-01T00:09:59Z", "2026-01-01T00:10:01Z");
+        assert_eq!(of(json!({RUN: "one", ENDS: past})), Owner::Ours);
+        assert_eq!(of(json!({RUN: "two", ENDS: future})), Owner::Another);
+        assert_eq!(of(json!({RUN: "two", ENDS: past})), Owner::Nobody);
+        assert_eq!(of(json!({RUN: "two"})), Owner::Nobody);
+        assert_eq!(of(json!({})), Owner::Nobody);
+    }
+}

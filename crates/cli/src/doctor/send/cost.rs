@@ -1,0 +1,188 @@
+//! What a run costs, by its own count and the list prices of us-east-1.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Deserialize;
+
+/// The prices by which the README's table of costs is made.
+const PRICES: &str = include_str!("../../../../bench/prices/us-east-1.json");
+
+/// EventBridge and SQS bill each 64 KB, DynamoDB each write of a kilobyte.
+const EVENT_UNIT_BYTES: u64 = 64 * 1_024;
+const WRITE_UNIT_BYTES: u64 = 1_024;
+
+/// What the steps count while they go on.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    events: AtomicU64,
+    event_units: AtomicU64,
+    executions: AtomicU64,
+    message_units: AtomicU64,
+    api_calls: AtomicU64,
+}
+
+/// What the whole run used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    events: u64,
+    event_units: u64,
+    executions: u64,
+    message_units: u64,
+    api_calls: u64,
+    /// Deliveries that the run has caused.
+    pub(super) deliveries: u64,
+    /// Attempts that were made for them.
+    pub(super) attempts: u64,
+    /// Requests that the stack's receiver has served.
+    pub(super) received: u64,
+}
+
+impl Ledger {
+    pub(super) fn api_call(&self) {
+        self.api_calls.fetch_add(1, Relaxed);
+    }
+
+    /// An event that was put on the bus, with a detail of so many bytes.
+    pub(super) fn event(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.events.fetch_add(1, Relaxed);
+        self.event_units
+            .fetch_add(bytes.div_ceil(EVENT_UNIT_BYTES).max(1), Relaxed);
+        self.execution(bytes);
+    }
+
+    /// An execution that was started by hand, with an input of so many bytes.
+    pub(super) fn start(&self, bytes: usize) {
+        self.execution(bytes as u64);
+    }
+
+    fn execution(&self, bytes: u64) {
+        self.executions.fetch_add(1, Relaxed);
+        self.message_units
+            .fetch_add(bytes.div_ceil(WRITE_UNIT_BYTES).max(1), Relaxed);
+    }
+
+    pub(super) fn used(&self) -> Used {
+        Used {
+            events: self.events.load(Relaxed),
+            event_units: self.event_units.load(Relaxed),
+            executions: self.executions.load(Relaxed),
+            message_units: self.message_units.load(Relaxed),
+            api_calls: self.api_calls.load(Relaxed),
+            ..Used::default()
+        }
+    }
+}
+
+impl Used {
+    /// In dollars, about. What one of each uses is docs/how-it-works.md's count.
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    fn dollars(&self, prices: &Prices) -> f64 {
+        let [executions, attempts, api_calls, received] = [
+            self.executions,
+            self.attempts,
+            self.api_calls,
+            self.received,
+        ]
+        .map(|n| n as f64);
+        let deliveries = self.deliveries as f64;
+        let message_units = self.message_units as f64;
+        let lines = [
+            ("eventIn", self.event_units as f64),
+            ("expressStart", executions),
+            // 64 MB for a fifth of a second.
+            ("expressGigabyteSecond", executions * 0.0125),
+            (
+                "lambdaRequest",
+                2.0 * executions + attempts + api_calls + received,
+            ),
+            // 128 MB for 0.1 s of each, and 256 MB for the time of a receiver.
+            (
+                "lambdaGigabyteSecond",
+                0.0125 * (2.0 * executions + api_calls + received) + 0.1 * attempts,
+            ),
+            // A message, its delivery, an update for each attempt; the receiver's two for each
+            // request, of which one is as large as the body.
+            (
+                "tableWriteUnit",
+                message_units + deliveries + 2.0 * attempts + received + message_units,
+            ),
+            ("indexWriteUnit", executions + deliveries + attempts),
+            (
+                "readUnit",
+                executions + 2.0 * attempts + 3.0 * api_calls + 2.0 * received,
+            ),
+            ("queueRequest", 3.0 * attempts),
+            ("fairQueueRequest", 3.0 * attempts),
+            ("keyRequest", 10.0),
+            ("trace", executions),
+        ];
+        lines
+            .iter()
+            .map(|(meter, amount)| prices.dollars(meter, *amount))
+            .sum()
+    }
+
+    /// A line for the report.
+    pub(super) fn line(&self) -> String {
+        let prices = Prices::committed();
+        let cents = self.dollars(&prices) * 100.0;
+        format!(
+            "{} events, {} executions, {} deliveries, {} attempts, {} API calls: about {cents:.1} \
+             cents at list prices of us-east-1",
+            self.events, self.executions, self.deliveries, self.attempts, self.api_calls
+        )
+    }
+}
+
+#[derive(Deserialize)]
+struct Prices {
+    prices: BTreeMap<String, Price>,
+}
+
+#[derive(Deserialize)]
+struct Price {
+    dollars: f64,
+    per: f64,
+}
+
+impl Prices {
+    fn committed() -> Self {
+        serde_json::from_str(PRICES).expect("a test reads the file")
+    }
+
+    fn dollars(&self, meter: &str, amount: f64) -> f64 {
+        let price = self.prices.get(meter);
+        // A test holds that each meter has a price.
+        price.map_or(f64::NAN, |price| amount * price.dollars / price.per)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_meter_has_a_price_and_a_run_costs_cents() {
+        let ledger = Ledger::default();
+        for _ in 0..50 {
+            ledger.event(500);
+            ledger.api_call();
+        }
+        ledger.event(245_000);
+        ledger.start(1_000);
+        let used = Used {
+            deliveries: 50,
+            attempts: 60,
+            received: 60,
+            ..ledger.used()
+        };
+        assert_eq!((used.events, used.executions), (51, 52));
+        assert_eq!(used.event_units, 50 + 4);
+        assert_eq!(used.message_units, 50 + 240 + 1);
+        let dollars = used.dollars(&Prices::committed());
+        assert!((0.000_1..0.01).contains(&dollars), "{dollars}");
+        assert!(used.line().starts_with("51 events, 52 executions"));
+    }
+}

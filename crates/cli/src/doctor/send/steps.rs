@@ -1,0 +1,76 @@
+//! The steps of a run. Each has subscriptions and events of its own, so they run side by side.
+
+pub(super) mod again;
+pub(super) mod basics;
+pub(super) mod failed_events;
+pub(super) mod retries;
+pub(super) mod subscriptions;
+
+use webhooks_self_test::{Answer, Script};
+
+use super::judge::Judgement;
+use super::stage::step_of;
+use crate::doctor::context::Described;
+
+/// The checks that a step makes, by their names. An error is that of its first check.
+pub(super) type Checked = Described<Vec<(&'static str, Judgement)>>;
+
+const UNAVAILABLE: Answer = Answer::status(503);
+
+/// The seconds of the one answer that asks for patience.
+pub(super) const RETRY_AFTER_SECONDS: u32 = 8;
+
+const PATIENCE: Answer = Answer {
+    status: 429,
+    retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+};
+
+/// Every step with its answers.
+///
+/// At most nine of a whole run may fail: `AttemptFailuresAlarm` looks at periods with twenty
+/// attempts or more, and fires where half of them fail. So the run alone never fires it.
+const STEPS: [(&str, &[Answer]); 17] = [
+    (basics::PUT, &[]),
+    (basics::START_STANDARD, &[]),
+    (basics::START_DETAIL, &[]),
+    (basics::START_EVENT, &[]),
+    (basics::DUPLICATE, &[]),
+    (basics::LARGE, &[]),
+    (basics::LARGEST, &[]),
+    (basics::LATENCY, &[]),
+    (retries::RETRY, &[UNAVAILABLE, UNAVAILABLE, Answer::ok()]),
+    (retries::PATIENCE, &[PATIENCE, Answer::ok()]),
+    (retries::GONE, &[Answer::status(410)]),
+    (retries::LONG_WAIT, &[UNAVAILABLE, Answer::ok()]),
+    (again::RECOVER, &[Answer::status(500), Answer::ok()]),
+    (again::REPLAY, &[]),
+    (again::RESEND, &[]),
+    (subscriptions::LIMIT, &[]),
+    (subscriptions::ROTATION, &[]),
+];
+
+/// How every step is answered.
+pub(super) fn script() -> Script {
+    STEPS
+        .into_iter()
+        .fold(Script::default(), |script, (step, answers)| {
+            script.with(step_of(step), answers.to_vec())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_fails_too_few_attempts_to_fire_an_alarm() {
+        let script = script();
+        let failing = script.steps().flat_map(|(_, answers)| answers);
+        assert!(failing.filter(|answer| answer.status >= 400).count() <= 9);
+        // The last answer is repeated: it must not go on failing, but where it ends the delivery.
+        for (step, answers) in script.steps() {
+            let last = answers.last().map_or(200, |answer| answer.status);
+            assert!(matches!(last, 200 | 410), "{step:?}");
+        }
+    }
+}

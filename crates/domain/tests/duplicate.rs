@@ -1,0 +1,134 @@
+//! Duplicates: one that says something else than its message leaves a trace, and no other.
+
+#![allow(clippy::unwrap_used)]
+
+use futures_util::FutureExt;
+use webhooks_domain::duplicate::{Comparison, Conflict, Origin};
+use webhooks_domain::event::EventReader;
+use webhooks_domain::look_up::{Answer, LookUp, LookUpError};
+use webhooks_domain::message::{Message, Payload};
+use webhooks_testkit::{Fault, InMemoryBackend, samples};
+
+fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
+    LookUp {
+        directory: backend.clone(),
+        reader: EventReader {
+            operator: None,
+            customer_id: "/detail/customerId".parse().unwrap(),
+            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+            deadline: "/detail/webhookDeadline".parse().unwrap(),
+        },
+    }
+}
+
+/// An event of the customer `acme` with the key `k`.
+fn event(id: &str, event_type: &str, members: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","source":"shop","detail-type":"{event_type}","time":"2026-01-31T09:30:00Z","detail":{{"customerId":"acme","idempotencyKey":"k"{members}}}}}"#
+    )
+}
+
+fn answer(backend: &InMemoryBackend, input: &str) -> Result<Answer, LookUpError> {
+    look_up(backend).answer(input).now_or_never().unwrap()
+}
+
+fn compare(backend: &InMemoryBackend, event: &str) -> Result<Option<Conflict>, LookUpError> {
+    let input = serde_json::json!({ "duplicate": Payload::new(event) });
+    match answer(backend, &input.to_string())? {
+        Answer::Comparison(Comparison { conflict }) => Ok(conflict),
+        Answer::Page(page) => panic!("{page:?}"),
+    }
+}
+
+/// A backend that has the message of an event.
+fn world_with(event: &str) -> (InMemoryBackend, Message) {
+    let backend = InMemoryBackend::default();
+    backend.set_now(samples::NOW);
+    let Answer::Page(page) = answer(&backend, event).unwrap() else {
+        panic!("no page")
+    };
+    backend.record_message(page.message.clone(), samples::NOW);
+    (backend, page.message)
+}
+
+#[test]
+fn a_duplicate_that_says_something_else_is_a_conflict_and_names_both_events() {
+    let (backend, message) = world_with(&event("e-1", "order.created", r#","total":1,"to":["a"]"#));
+    let origin = |id: &str| Origin {
+        id: id.to_owned(),
+        source: "shop".to_owned(),
+    };
+    let expected = Conflict {
+        message_id: message.id,
+        dropped: origin("e-2"),
+        kept: origin("e-1"),
+    };
+    for (event_type, members) in [
+        ("order.created", r#","total":2,"to":["a"]"#),
+        ("order.created", r#","total":1,"to":["a","b"]"#),
+        ("order.created", r#","total":1"#),
+        ("order.paid", r#","total":1,"to":["a"]"#),
+    ] {
+        let found = compare(&backend, &event("e-2", event_type, members)).unwrap();
+        assert_eq!(found.as_ref(), Some(&expected), "{event_type} {members}");
+    }
+    let shown = serde_json::to_string(&expected).unwrap();
+    assert!(!shown.contains("total"), "{shown}");
+}
+
+#[test]
+fn a_duplicate_that_says_the_same_is_no_conflict() {
+    let (backend, _) = world_with(&event("e-1", "order.created", r#","total":1.50,"to":"ü""#));
+    for members in [
+        r#","total":1.50,"to":"ü""#,
+        r#", "to" : "\u00fc" , "total" : 15e-1"#,
+    ] {
+        let found = compare(&backend, &event("e-2", "order.created", members)).unwrap();
+        assert_eq!(found, None, "{members}");
+    }
+    // The archive's replay adds a field, and EventBridge sets the time.
+    let replayed = event("e-1", "order.created", r#","total":1.50,"to":"ü""#)
+        .replace("T09:30", "T10:30")
+        .replacen('{', r#"{"replay-name":"again","#, 1);
+    assert_eq!(compare(&backend, &replayed).unwrap(), None);
+}
+
+#[test]
+fn what_is_gone_or_cannot_be_read_is_no_conflict() {
+    let (backend, message) = world_with(&event("e-1", "order.created", ""));
+    let other = event("e-2", "order.created", r#","total":2"#);
+    let error_type = |backend: &InMemoryBackend| compare(backend, &other).unwrap_err().error_type();
+
+    backend.plant([Fault::Before]);
+    assert_eq!(error_type(&backend), "StoreUnavailable");
+    let broken = InMemoryBackend::default();
+    broken.set_now(samples::NOW);
+    let unreadable = Message {
+        payload: Payload::from_text("not base64".to_owned()),
+        ..message
+    };
+    broken.record_message(unreadable, samples::NOW);
+    assert_eq!(error_type(&broken), "CorruptItem");
+    // Not there: it has expired, and its duplicate came just before.
+    assert_eq!(compare(&InMemoryBackend::default(), &other).unwrap(), None);
+
+    // Whoever makes such an input up gets no further than with an event.
+    for (payload, error) in [
+        ("bm90IGd6aXA=", "InvalidInput"),
+        ("{}", "DetailNotAnObject"),
+    ] {
+        let input = serde_json::json!({ "duplicate": payload }).to_string();
+        assert_eq!(answer(&backend, &input).unwrap_err().error_type(), error);
+    }
+}
+
+#[test]
+fn an_origin_is_short_whatever_the_event_holds() {
+    let (backend, _) = world_with(&event("e-1", "order.created", ""));
+    let long = event(&"x".repeat(10_000), "order.created", r#","total":2"#);
+    let conflict = compare(&backend, &long).unwrap().unwrap();
+    assert_eq!(conflict.dropped.id.len(), 256);
+    let strange = event("e-2", "order.created", r#","total":2"#).replace(r#""e-2""#, "[7]");
+    let conflict = compare(&backend, &strange).unwrap().unwrap();
+    assert_eq!(conflict.dropped.id, "");
+}

@@ -1,0 +1,151 @@
+//! What the look-up of an event reads for a customer that has all that it may have.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use http::StatusCode;
+use serde_json::{Value, json};
+use webhooks_domain::event::EventReader;
+use webhooks_domain::filter::Filter;
+use webhooks_domain::look_up::LookUp;
+use webhooks_domain::quota::Quota;
+use webhooks_domain::subscription::Subscription;
+use webhooks_testkit::samples;
+use webhooks_units::READ_UNIT_BYTES;
+
+use crate::DynamoStore;
+use crate::item::SubscriptionItem;
+use crate::write_units::billed_bytes;
+
+const CUSTOMER: &str = "acme";
+const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-31T09:30:00Z","detail":{"customerId":"acme","total":7}}"#;
+/// The most that one query reads (DynamoDB `Query`).
+const MAX_QUERY_BYTES: usize = 1_048_576;
+
+/// A customer's partition behind the client, in the order of its keys.
+#[derive(Debug, Clone)]
+struct Partition {
+    /// Each with the size that DynamoDB bills.
+    items: Arc<Vec<(Value, usize)>>,
+    /// The bytes that each query has read.
+    queries: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Partition {
+    fn of(subscriptions: &[Subscription]) -> Self {
+        let item = |subscription| {
+            let item = serde_dynamo::to_item(SubscriptionItem::from(subscription)).unwrap();
+            let bytes = billed_bytes(serde_dynamo::Item::clone(&item));
+            (serde_json::to_value(item).unwrap(), bytes)
+        };
+        Self {
+            items: Arc::new(subscriptions.iter().map(item).collect()),
+            queries: Arc::default(),
+        }
+    }
+
+    fn store(&self) -> DynamoStore {
+        let connector = SharedHttpConnector::new(self.clone());
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        DynamoStore::new(Client::from_conf(config), "table".to_owned())
+    }
+}
+
+impl HttpConnector for Partition {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let query: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        assert_eq!(query["ConsistentRead"], true, "{query}");
+        let after = query["ExclusiveStartKey"]["sk"]["S"].as_str();
+        let limit = usize::try_from(query["Limit"].as_u64().unwrap()).unwrap();
+        let left = self.items.iter();
+        let left = left.skip_while(|(item, _)| item["sk"]["S"].as_str() <= after);
+        let mut bytes = 0;
+        let page: Vec<_> = left
+            .take(limit)
+            .take_while(|(_, size)| {
+                bytes += size;
+                bytes <= MAX_QUERY_BYTES
+            })
+            .collect();
+        let read = page.iter().map(|(_, size)| size).sum();
+        self.queries.lock().unwrap().push(read);
+        let items: Vec<_> = page.iter().map(|(item, _)| item).collect();
+        let mut answer = json!({"Items": items});
+        if page.len() == limit {
+            let last = items.last().unwrap();
+            answer["LastEvaluatedKey"] = json!({"pk": last["pk"], "sk": last["sk"]});
+        }
+        let response = HttpResponse::new(StatusCode::OK.into(), SdkBody::from(answer.to_string()));
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+/// As many subscriptions as a customer may have, of the size that all of them may have
+/// together, each with a filter that refuses the event.
+fn at_the_bound() -> Vec<Subscription> {
+    let with_filter = |number: u128, padding: usize| {
+        let refused = "x".repeat(padding);
+        let filter = json!({"total": [{"numeric": [">", 1_000]}], "note": [refused]});
+        Subscription {
+            filter: Some(Filter::parse(&filter.to_string()).unwrap()),
+            ..samples::subscription(CUSTOMER, number)
+        }
+    };
+    let count = usize::try_from(samples::QUOTA.subscriptions).unwrap();
+    let each = usize::try_from(Quota::MAX_BYTES).unwrap() / count;
+    let padding = each - with_filter(1, 0).size_bytes();
+    let numbers = 1..=u128::from(samples::QUOTA.subscriptions);
+    numbers.map(|number| with_filter(number, padding)).collect()
+}
+
+#[tokio::test]
+async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
+    let subscriptions = at_the_bound();
+    let sizes = subscriptions.iter().map(Subscription::size_bytes);
+    let counted: usize = sizes.sum();
+    let most = usize::try_from(Quota::MAX_BYTES).unwrap();
+    assert!(counted <= most && most - counted < 1_000, "{counted}");
+    let partition = Partition::of(&subscriptions);
+    let look_up = LookUp {
+        directory: partition.store(),
+        reader: EventReader {
+            operator: None,
+            customer_id: "/detail/customerId".parse().unwrap(),
+            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
+            deadline: "/detail/webhookDeadline".parse().unwrap(),
+        },
+    };
+    let started = Instant::now();
+    let page = look_up.run(EVENT).await.unwrap();
+    let took = started.elapsed();
+    assert_eq!((page.subscriptions, page.cursor), (Vec::new(), None));
+
+    let queries = partition.queries.lock().unwrap().clone();
+    let units = queries
+        .iter()
+        .map(|bytes| bytes.div_ceil(READ_UNIT_BYTES).max(1))
+        .sum::<usize>();
+    let read: usize = queries.iter().sum();
+    println!(
+        "{} subscriptions of {counted} bytes as they are counted: {read} bytes in {} queries, \
+         {units} read units; {took:?} in this build, with a table that answers at once",
+        subscriptions.len(),
+        queries.len(),
+    );
+    assert!(read <= counted, "{read}");
+    // All of the partition once, and what each query rounds up.
+    assert!(queries.len() <= 6, "{queries:?}");
+    assert!(units <= most / READ_UNIT_BYTES + queries.len(), "{units}");
+}

@@ -1,0 +1,38 @@
+//! `EchoReceiver`: receives the webhooks of the self test, and answers them by its script.
+//!
+//! Anybody on the Internet can send to it. It does nothing for whoever does not know the id of a
+//! run (256 random bits), keeps a bounded number of bytes for whoever does, and holds no secret.
+
+mod echo;
+mod url_event;
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use tracing::error;
+use webhooks_domain::ports::Clock;
+use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging, with_sources};
+use webhooks_self_test::SelfTestTable;
+
+use crate::echo::Echo;
+use crate::url_event::{UrlAnswer, UrlEvent};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::read();
+    init_logging(&environment)?;
+    let aws = aws_config().await;
+    let echo = Echo {
+        runs: SelfTestTable::new(
+            aws_sdk_dynamodb::Client::new(&aws),
+            environment.text("SELF_TEST_TABLE_NAME")?,
+        ),
+    };
+    let echo = &echo;
+    run(service_fn(async |event: LambdaEvent<UrlEvent>| {
+        let answered = echo.answer(event.payload, SystemClock.now()).await;
+        Ok::<_, lambda_runtime::Error>(answered.unwrap_or_else(|error| {
+            error!(error = with_sources(&error), "a request was not recorded");
+            UrlAnswer::unavailable()
+        }))
+    }))
+    .await
+}
