@@ -262,6 +262,7 @@ impl Api {
         let variables = [
             ("TABLE_NAME", "none"),
             ("SIGNING_KEY_ARN", "none"),
+            ("INSTALLATION_ID", "none"),
             ("DELIVERY_QUEUE_URL", "none"),
             ("RECOVERY_STATE_MACHINE_ARN", "none"),
             ("EVENT_BUS_NAME", "none"),
