@@ -465,12 +465,12 @@ async fn a_stack_that_works_is_green_and_each_planted_fault_is_red_by_name() -> 
     assert!(planted.len() >= 20, "{}", planted.len());
     assert_eq!(checks(&report, "failed"), planted, "{report:#}");
     assert_eq!(outcome, Outcome::Incomplete);
-    let (_, text) = webhooks_text(&["doctor"]).await?;
-    let lines = text.lines().filter(|line| line.starts_with("  FAILED "));
-    assert_eq!(lines.count(), planted.len(), "{text}");
+    let (_, shown) = webhooks_text(&["doctor"]).await?;
+    let lines = shown.lines().filter(|line| line.starts_with("  FAILED "));
+    assert_eq!(lines.count(), planted.len(), "{shown}");
     assert_eq!(
-        text.matches(" why: ").count(),
-        text.matches(" fix: ").count()
+        shown.matches(" why: ").count(),
+        shown.matches(" fix: ").count()
     );
 
     for fault in faults.iter().rev() {

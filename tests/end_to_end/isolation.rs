@@ -342,7 +342,9 @@ fn reservations(bodies: &[String], subscription: &str) -> HashMap<String, u64> {
     let mut reserved = HashMap::new();
     for body in bodies.iter().filter(|body| body.contains(subscription)) {
         let task: Value = serde_json::from_str(body).unwrap_or_default();
-        if let (Some(delivery), Some(at)) = (task["deliveryId"].as_str(), task["turnAt"].as_u64()) {
+        if let (Some(delivery), Some(at)) =
+            (task["deliveryId"].as_str(), task["notBefore"].as_u64())
+        {
             let latest = reserved.entry(delivery.to_owned()).or_default();
             *latest = at.max(*latest);
         }

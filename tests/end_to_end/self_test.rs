@@ -276,9 +276,9 @@ async fn the_receivers_role_reaches_its_own_table_only() -> Result<()> {
 
     let test = Fixture::new("echo-role").await?;
     let roles = crate::permissions::roles(&test.stack).await?;
-    let role = roles.iter().find(|role| role.is_of("EchoReceiver"));
-    let role = role.context("no role of EchoReceiver")?;
-    let table = aws_sdk_dynamodb::Client::new(&role.sdk);
+    let receivers = roles.iter().find(|role| role.is_of("EchoReceiver"));
+    let receiver = receivers.context("no role of EchoReceiver")?;
+    let table = aws_sdk_dynamodb::Client::new(&receiver.sdk);
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let own = table
         .get_item()
@@ -291,7 +291,7 @@ async fn the_receivers_role_reaches_its_own_table_only() -> Result<()> {
         let get = table.get_item().table_name(name);
         let get = get.key("pk", text(pk)).key("sk", text("none")).send().await;
         let denied = &crate::permissions::DENIED;
-        crate::permissions::is_refused(get, denied, role, &format!("GetItem {pk}"));
+        crate::permissions::is_refused(get, denied, receiver, &format!("GetItem {pk}"));
     }
     Ok(())
 }

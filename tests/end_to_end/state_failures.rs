@@ -169,8 +169,12 @@ async fn an_error_that_is_not_retried_any_more_goes_where_its_catch_says() -> Re
             .after(error)
             .unwrap_or_else(|| panic!("{plan}: not caught"));
         if task.state["Next"] == *next {
-            // As if it had succeeded.
-            assert_eq!(run.entered, usual.past(task), "{plan}");
+            // As if it had succeeded; only a message that is there already is compared in the end.
+            let mut past = usual.past(task);
+            if task.name == "RecordMessage" {
+                past.insert(past.len() - 1, "CompareDuplicate".into());
+            }
+            assert_eq!(run.entered, past, "{plan}");
             return Ok(());
         }
         if by_second_interpreter() {

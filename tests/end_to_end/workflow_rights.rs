@@ -114,11 +114,11 @@ async fn each_right_is_needed(
         let mut runs: Vec<Run> = Vec::new();
         for (number, (start_at, input, plan)) in cases(&name).into_iter().enumerate() {
             let name = format!("{number}-{name}");
-            let copy = workflow.with_role(&name, &role, start_at).await?;
-            runs.push(copy.run(test, &input, plan).await?);
+            let under_role = workflow.with_role(&name, &role, start_at).await?;
+            runs.push(under_role.run(test, &input, plan).await?);
         }
-        let mut causes = runs.iter().flat_map(|run| &run.causes);
-        let is_refused = causes.any(|cause| cause.contains("not authorized"));
+        let mut all = runs.iter().flat_map(|run| &run.causes);
+        let is_refused = all.any(|cause| cause.contains("not authorized"));
         assert_eq!(is_refused, taken.is_some(), "without {taken:?}: {runs:#?}");
     }
     Ok(())

@@ -79,7 +79,7 @@ impl Options {
         printer: &mut Printer<'_>,
     ) -> Result<crate::Outcome> {
         let report = match place.find().await {
-            Ok(stack) => self.examine(stack).await,
+            Ok(stack) => Box::pin(self.examine(stack)).await,
             Err(error) if error.is::<clap::Error>() => return Err(error),
             Err(error) => Report::of_missing_stack(now(), &error),
         };
@@ -100,7 +100,8 @@ impl Options {
         let (context, mut checks) = Context::new(stack).await;
         checks.extend(read_only(&context).await);
         if self.send {
-            checks.extend(send::checks(&context, self.failed_events, self.receiver).await);
+            let sent = send::checks(&context, self.failed_events, self.receiver);
+            checks.extend(Box::pin(sent).await);
         }
         if self.test_states {
             checks.extend(states::checks(&context).await);

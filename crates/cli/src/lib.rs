@@ -162,7 +162,9 @@ impl Cli {
             Command::Listen(listen) => return listen.run(&mut printer).await,
             Command::Verify(verify) => return verify.run(&mut printer),
             // A stack that is not found is its first finding.
-            Command::Doctor(doctor) => return doctor.run(&self.place, &mut printer).await,
+            Command::Doctor(doctor) => {
+                return Box::pin(doctor.run(&self.place, &mut printer)).await;
+            }
             _ => {}
         }
         self.run_on(&self.place.find().await?, &mut printer).await

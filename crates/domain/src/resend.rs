@@ -116,7 +116,7 @@ where
                     .collect(),
                 Err(_) => batch.iter().collect(),
             };
-            // Conflict means that somebody has seen to it since.
+            // A conflict means that another write came first.
             let swept = not_taken.into_iter().map(|due| {
                 let next_sweep = due.task.due_at.unwrap_or(now);
                 self.table.postpone(due, next_sweep)

@@ -120,7 +120,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
         let postponed = sent
             .into_iter()
             .map(|due| self.table.postpone(due, due.sweep_again_at(now)));
-        // Conflict means that an attempt was recorded since: its own entry counts.
+        // A conflict means that an attempt was recorded since: its own entry counts.
         let results = join_all(postponed).await;
         let failures = results.into_iter().filter_map(Result::err);
         report.failures.extend(failures.map(SweepError::from));

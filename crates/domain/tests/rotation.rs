@@ -227,7 +227,7 @@ proptest! {
     }
 }
 
-/// WindowSummary a request at this time, and holds what each receiver makes of it against when its key ends.
+/// Signs a request at this time, and holds the answer of each receiver against the end of its key.
 fn verify(stage: &Stage, receivers: &[Held], at: Timestamp) -> Result<(), TestCaseError> {
     let (id, body) = (
         MessageId::from_event_id(&stage.created.customer_id, "e"),

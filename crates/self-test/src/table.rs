@@ -271,6 +271,7 @@ fn millis(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers, which are copied")]
 fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

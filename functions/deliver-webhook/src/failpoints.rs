@@ -63,7 +63,7 @@ impl Failpoints {
             policy: deliver.policy,
             longest_queue_delay: deliver.longest_queue_delay,
             time_for_attempt: deliver.time_for_attempt,
-            health_monitor: deliver.care,
+            health_monitor: deliver.health_monitor,
             random: deliver.random,
         }
     }

@@ -39,7 +39,7 @@ pub(crate) fn report(
         }
         Report::Settled(status, _) => ended(metrics, *status),
         Report::Deferred(DeferReason::CircuitBreakerOpen) => {
-            metrics.count(Metric::DeferredByCircuitBreaker, 1)
+            metrics.count(Metric::DeferredByCircuitBreaker, 1);
         }
         Report::Deferred(DeferReason::OverLimit) => metrics.count(Metric::DeferredByLimit, 1),
         Report::Deferred(DeferReason::SlowEndpoint) => metrics.count(Metric::MovedToSlowQueue, 1),

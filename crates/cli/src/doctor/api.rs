@@ -140,7 +140,7 @@ fn judge_policy(policy: &Value) -> Outcome {
         let is_anybody = *principal == "*" || principal["AWS"] == "*";
         let is_bound = statement["Condition"]
             .as_object()
-            .is_some_and(|conditions| conditions.values().any(|keys| bounds_the_caller(keys)));
+            .is_some_and(|conditions| conditions.values().any(bounds_the_caller));
         statement["Effect"] == "Allow" && is_anybody && !is_bound
     };
     let open = statements.into_iter().flatten().find(is_open);

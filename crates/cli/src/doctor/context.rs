@@ -176,9 +176,8 @@ impl Context {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let answer = match timeout(CALL_DEADLINE, call).await {
-            Ok(answer) => answer,
-            Err(_) => return Err(no_answer(operation)),
+        let Ok(answer) = timeout(CALL_DEADLINE, call).await else {
+            return Err(no_answer(operation));
         };
         answer.map_err(|error| match &error {
             SdkError::ServiceError(_) => {

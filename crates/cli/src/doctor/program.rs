@@ -27,7 +27,7 @@ impl Machine {
         }
     }
 
-    /// From the header of an ELF file (System V ABI, e_ident and `e_machine`).
+    /// From the header of an ELF file (System V ABI, `e_ident` and `e_machine`).
     fn of_elf(program: &[u8]) -> Option<Self> {
         let machine = program
             .starts_with(b"\x7fELF")

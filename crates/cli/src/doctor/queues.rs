@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::aws::{LAMBDA, SQS};
 use super::context::{Context, Described};
 use super::functions;
-use super::report::{Check, Group, Outcome, judge};
+use super::report::{Check, Group, Judgment, Outcome, judge};
 
 const GROUP: Group = Group("queues");
 
@@ -125,7 +125,7 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
         ));
     }
     for ((id, name), queue) in DEAD_LETTER.into_iter().zip(&dead_letter) {
-        let judgments: [(&str, &dyn Fn(&Queue) -> Outcome); 2] = [
+        let judgments: [Judgment<'_, Queue>; 2] = [
             ("empty", &|queue| judge_empty(queue, name)),
             ("retention", &judge_retention),
         ];
@@ -335,7 +335,7 @@ mod tests {
 
     const DEAD: &str = "arn:aws:sqs:us-east-1:123456789012:dead";
 
-    fn queue(attributes: Value) -> Queue {
+    fn queue(attributes: &Value) -> Queue {
         serde_json::from_value(json!({"Attributes": attributes})).unwrap()
     }
 
@@ -356,26 +356,26 @@ mod tests {
     fn a_missing_or_foreign_redrive_policy_is_red() {
         let policy = |target: &str, receives: Value| {
             let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": receives});
-            queue(json!({"RedrivePolicy": policy.to_string()}))
+            queue(&json!({"RedrivePolicy": policy.to_string()}))
         };
         assert!(is_passed(&judge_redrive(&policy(DEAD, json!(10)), DEAD)));
         assert!(is_passed(&judge_redrive(&policy(DEAD, json!("10")), DEAD)));
         assert!(is_failed(&judge_redrive(&policy(DEAD, json!(1)), DEAD)));
         assert!(is_failed(&judge_redrive(&policy("x", json!(10)), DEAD)));
-        assert!(is_failed(&judge_redrive(&queue(json!({})), DEAD)));
+        assert!(is_failed(&judge_redrive(&queue(&json!({})), DEAD)));
     }
 
     #[test]
     fn a_visibility_timeout_below_six_function_timeouts_is_red() {
-        let hidden = |seconds: &str| queue(json!({"VisibilityTimeout": seconds}));
+        let hidden = |seconds: &str| queue(&json!({"VisibilityTimeout": seconds}));
         assert!(is_passed(&judge_visibility(&hidden("138"), 23)));
         assert!(is_failed(&judge_visibility(&hidden("137"), 23)));
-        assert!(is_failed(&judge_visibility(&queue(json!({})), 23)));
+        assert!(is_failed(&judge_visibility(&queue(&json!({})), 23)));
     }
 
     #[test]
     fn a_short_retention_is_red() {
-        let kept = |seconds: &str| queue(json!({"MessageRetentionPeriod": seconds}));
+        let kept = |seconds: &str| queue(&json!({"MessageRetentionPeriod": seconds}));
         assert!(is_passed(&judge_retention(&kept("1209600"))));
         assert!(is_failed(&judge_retention(&kept("345600"))));
     }
@@ -408,20 +408,20 @@ mod tests {
 
     #[test]
     fn waiting_dead_letters_are_told_with_their_command() {
-        let full = queue(json!({"ApproximateNumberOfMessages": "3"}));
+        let full = queue(&json!({"ApproximateNumberOfMessages": "3"}));
         let Outcome::Warned { reason, fix } = judge_empty(&full, "events") else {
             panic!("it passed");
         };
         assert!(reason.contains('3') && fix.contains("dlq redrive events"));
-        assert!(is_passed(&judge_empty(&queue(json!({})), "events")));
+        assert!(is_passed(&judge_empty(&queue(&json!({})), "events")));
     }
 
     #[test]
     fn a_queue_that_eventbridge_cannot_reach_is_red() {
         let allow = json!({"Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage",
             "Principal": {"Service": "events.amazonaws.com"}}]});
-        let allowed = queue(json!({"Policy": allow.to_string()}));
+        let allowed = queue(&json!({"Policy": allow.to_string()}));
         assert!(is_passed(&judge_rule_policy(&allowed)));
-        assert!(is_failed(&judge_rule_policy(&queue(json!({})))));
+        assert!(is_failed(&judge_rule_policy(&queue(&json!({})))));
     }
 }

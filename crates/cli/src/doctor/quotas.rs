@@ -90,7 +90,7 @@ fn judge_concurrency(unreserved: u64, pollers: Option<u64>) -> Outcome {
     )
 }
 
-/// Defaults of StartExecution (AWS, Step Functions service quotas).
+/// Defaults of `StartExecution` (AWS, Step Functions service quotas).
 fn judge_starts(workflow_type: &str) -> Outcome {
     if workflow_type == "STANDARD" {
         return Outcome::warned(

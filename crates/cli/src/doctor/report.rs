@@ -98,13 +98,16 @@ impl Group {
     }
 }
 
+/// One judgment of what was described, with its name.
+pub(crate) type Judgment<'a, T> = (&'a str, &'a dyn Fn(&T) -> Outcome);
+
 /// The checks of one thing, by names and judgments. Where it could not be described, that is
 /// the outcome of each.
 pub(crate) fn judge<T>(
     group: Group,
     subject: &str,
     described: &Described<T>,
-    judgments: &[(&str, &dyn Fn(&T) -> Outcome)],
+    judgments: &[Judgment<'_, T>],
 ) -> Vec<Check> {
     let outcome = |judgment: &dyn Fn(&T) -> Outcome| match described {
         Ok(described) => judgment(described),

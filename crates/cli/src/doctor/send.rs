@@ -75,7 +75,7 @@ pub(crate) async fn checks(context: &Context, failed_events: bool, via: Option<V
         stage,
         checks: RefCell::default(),
     };
-    run.go(failed_events).await
+    Box::pin(run.go(failed_events)).await
 }
 
 /// There is nobody to send to.

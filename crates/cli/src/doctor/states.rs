@@ -39,7 +39,8 @@ const WORKFLOWS: [(&str, &str, &str); 2] = [
 #[serde(deny_unknown_fields)]
 struct Case {
     state: String,
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     input: Value,
     #[serde(default)]
     variables: Map<String, Value>,
@@ -73,7 +74,7 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
         let cases: Vec<Case> = serde_json::from_str(cases).expect("a test reads the file");
         let tried = stream::iter(&cases).map(async |case| {
             let outcome = outcome(context, &client, &definition, case).await;
-            GROUP.check(format!("{}: {}", case.state, case.case), outcome)
+            GROUP.check(format!("{}: {}", case.state, case.name), outcome)
         });
         let tried: Vec<Check> = tried.buffered(AT_ONCE).collect().await;
         checks.extend(tried);
@@ -230,7 +231,7 @@ fn judge(case: &Case, answer: &TestStateOutput, is_local: bool) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use aws_sdk_sfn::types::TestExecutionStatus;
 
@@ -250,17 +251,12 @@ mod tests {
     #[test]
     fn every_state_has_a_case_and_every_case_a_state() {
         for (definition, cases) in cases() {
-            let mut missing: BTreeMap<String, ()> = BTreeMap::new();
+            let mut missing: BTreeSet<String> = BTreeSet::new();
             let states = definition["States"].as_object().unwrap();
             for (name, state) in states {
-                missing.insert(name.clone(), ());
+                missing.insert(name.clone());
                 let inner = state["ItemProcessor"]["States"].as_object();
-                missing.extend(
-                    inner
-                        .into_iter()
-                        .flatten()
-                        .map(|(name, _)| (name.clone(), ())),
-                );
+                missing.extend(inner.into_iter().flatten().map(|(name, _)| name.clone()));
             }
             for case in &cases {
                 let machine = machine_of(&definition, &case.state);
@@ -270,7 +266,7 @@ mod tests {
                 }
                 missing.remove(&case.state);
             }
-            assert_eq!(missing.keys().collect::<Vec<_>>(), Vec::<&String>::new());
+            assert_eq!(missing, BTreeSet::new());
         }
     }
 

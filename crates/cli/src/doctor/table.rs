@@ -21,6 +21,7 @@ struct Description {
     table: Table,
 }
 
+#[expect(clippy::struct_field_names, reason = "AWS's names")]
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Table {

@@ -46,6 +46,7 @@ struct DeadLetter {
 }
 
 /// `GetSchedule`.
+#[expect(clippy::struct_field_names, reason = "AWS's names")]
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Schedule {

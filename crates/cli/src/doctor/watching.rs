@@ -33,6 +33,7 @@ struct Alarms {
     metric_alarms: Vec<Alarm>,
 }
 
+#[expect(clippy::struct_field_names, reason = "AWS's names")]
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Alarm {

@@ -12,8 +12,9 @@ use crate::timestamp::Timestamp;
 use super::circuit::{CircuitPolicy, OpenCircuit};
 use super::window::{Observation, Window, WindowSummary};
 
-/// Interceptor two parked deliveries of a subscription that an environment lets go: 10 a second.
-const BETWEEN_RELEASES: Duration = Duration::from_millis(100);
+/// The interval at which an environment releases the deferred deliveries of an endpoint: 10 a
+/// second.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The endpoint of a subscription. After a change of URL or headers it is another endpoint, whose
 /// history starts anew.
@@ -84,7 +85,7 @@ impl HealthTracker {
     pub fn release_at(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
         self.with(id, now, |history| {
             history.window = Window::default();
-            let next = history.last_release.map(|last| last + BETWEEN_RELEASES);
+            let next = history.last_release.map(|last| last + RELEASE_INTERVAL);
             let release = next.map_or(open_until, |next| next.max(open_until));
             let release = release.min(now + OpenCircuit::LONGEST);
             history.last_release = Some(release);
@@ -111,7 +112,7 @@ impl HealthTracker {
     }
 
     fn histories(&self) -> MutexGuard<'_, HashMap<Endpoint, EndpointHistory>> {
-        // What a panic leaves behind are whole summary, and still true.
+        // A panic leaves whole observations behind, which are still valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,6 +212,6 @@ mod tests {
         // A while later there is room again.
         let later = NOW + Duration::from_secs(1);
         let next = tracker.release_at(id(1), NOW, later);
-        assert_eq!(next, latest + BETWEEN_RELEASES);
+        assert_eq!(next, latest + RELEASE_INTERVAL);
     }
 }

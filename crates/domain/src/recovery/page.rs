@@ -235,7 +235,7 @@ where
                 task,
                 sweep_at: due_at + OVERDUE_AFTER,
             };
-            // Conflict means that its task has come meanwhile.
+            // A conflict means that its task has come meanwhile.
             table.postpone(&entry, due_at.max(now) + GRACE).await?;
         }
         report.queued += queued;

@@ -3,7 +3,7 @@
 //! A plan of steps is drawn: messages are received in any order, some twice; every call
 //! of a port may fail before or after its effect, which ends the run as a crash does;
 //! clocks are wrong; circuits open; endpoints are slow, and take only so much; sweeps come when they like, and die; the queue is purged;
-//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then the backend is left in peace until nothing is
+//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then everything is left in peace until nothing is
 //! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
 //! in `proptest-regressions`, which the next run tries first.
 

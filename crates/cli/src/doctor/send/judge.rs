@@ -466,7 +466,9 @@ mod tests {
         assert!(one_message(&[first.clone(), second.clone()], "msg_1").is_ok());
         let same = reason(one_message(&[first.clone(), first.clone()], "msg_1"));
         assert!(same.contains("same signature"));
-        assert!(reason(one_message(&[first.clone()], "msg_2")).contains("`msg_1` instead"));
+        assert!(
+            reason(one_message(std::slice::from_ref(&first), "msg_2")).contains("`msg_1` instead")
+        );
         let other = arrival(SECRET, "{ }", 0);
         assert!(reason(one_message(&[first, other], "msg_1")).contains("body differs"));
     }

@@ -34,7 +34,7 @@ pub(super) const RUN: &str = "doctorRun";
 pub(super) const ENDS: &str = "doctorRunEnds";
 
 /// How long a first webhook may take, cold starts included.
-pub(super) const ARRIVAL: Duration = Duration::from_secs(60);
+pub(super) const ARRIVAL: Duration = Duration::from_mins(1);
 
 /// Between two looks at a delivery.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

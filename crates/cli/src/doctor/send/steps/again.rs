@@ -16,7 +16,7 @@ pub(super) const REPLAY: &str = "replay";
 pub(super) const RESEND: &str = "resend";
 
 /// How long a recovery may take: its first page, and what the indexes lag behind.
-const RECOVERY: Duration = Duration::from_secs(120);
+const RECOVERY: Duration = Duration::from_mins(2);
 
 /// A delivery that fails, one that is held while the subscription is paused, and both recovered.
 pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {

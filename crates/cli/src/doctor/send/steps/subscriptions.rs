@@ -56,7 +56,7 @@ pub(in crate::doctor::send) async fn limit(stage: &Stage<'_>) -> Checked {
     for message in messages {
         ids.push(stage.delivery_id(LIMIT, message, &created)?);
     }
-    let within = ARRIVAL + Duration::from_secs(60);
+    let within = ARRIVAL + Duration::from_mins(1);
     let arrivals = stage.arrivals(LIMIT, BURST, within, &ids[0]).await?;
     let at: Vec<_> = arrivals.iter().map(|arrival| arrival.at).collect();
     Ok(vec![("limit of a subscription", within_rate(&at, RATE))])
