@@ -119,12 +119,18 @@ fn for_good(task: &Task, error: &str) -> String {
     format!("{}={error}*{attempts}", task.name)
 }
 
+/// Whether a Task that fails for good is followed by another state than one that succeeds.
+fn leads_elsewhere(task: &Task) -> bool {
+    task.after(UNNAMED)
+        .is_some_and(|next| task.state["Next"] != next)
+}
+
 /// A plan that fails a Task of the usual way for good, so that the others come into play.
 fn to_the_failure_states(machine: &Machine) -> String {
     let tasks = machine.tasks();
     let usual = tasks
         .iter()
-        .find(|task| !task.after_failure && task.after(UNNAMED).is_some());
+        .find(|task| !task.after_failure && leads_elsewhere(task));
     for_good(usual.unwrap(), UNNAMED)
 }
 

@@ -267,8 +267,8 @@ fn judge_architecture(configured: &[String], program: Machine) -> Outcome {
     Outcome::failed(
         format!("the function is {configured} and its program {program}: it cannot start"),
         format!(
-            "deploy with Architecture={program}, or build again for {configured} (`sam build` \
-             and `sam deploy` must be given the same Architecture)"
+            "build the programs for {configured} and deploy them: `cargo xtask build \
+             --architecture {configured}`, `sam deploy`"
         ),
     )
 }
