@@ -8,11 +8,12 @@ use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use webhooks_cli::Outcome;
 use webhooks_client::Stack;
 
 use crate::command_line::{webhooks, webhooks_text};
-use crate::fixture::Fixture;
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 
 /// One call of AWS.
 struct Call {
@@ -331,10 +332,50 @@ async fn store_faults(stack: &Stack) -> Result<Vec<Fault>> {
     ])
 }
 
-/// An archive whose `bootstrap` is a program for a processor that nobody has.
-const FOREIGN: &[u8] = b"PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
-    \x14\x00\x00\x00\x14\x00\x00\x00\x09\x00\x00\x00bootstrap\
-    \x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xf3\x00";
+/// A zip archive with a `bootstrap` that is not compressed (APPNOTE.TXT, 4.3).
+fn archive(program: &[u8]) -> Vec<u8> {
+    const NAME: &[u8] = b"bootstrap";
+    let size = u32::try_from(program.len()).expect("it is short");
+    let name = u16::try_from(NAME.len()).expect("it is short");
+    let version = 20_u16.to_le_bytes();
+    // No flags, no compression, no time.
+    let entry = [
+        version.to_vec(),
+        vec![0; 8],
+        crc32(program).to_le_bytes().to_vec(),
+        size.to_le_bytes().to_vec(),
+        size.to_le_bytes().to_vec(),
+        name.to_le_bytes().to_vec(),
+        vec![0; 2],
+    ]
+    .concat();
+    let local = [b"PK\x03\x04", &entry[..], NAME, program].concat();
+    let directory = [b"PK\x01\x02", &version[..], &entry[..], &[0; 14], NAME].concat();
+    let length = |part: &[u8]| {
+        u32::try_from(part.len())
+            .expect("it is short")
+            .to_le_bytes()
+    };
+    let end = [
+        &b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..],
+        &length(&directory),
+        &length(&local),
+        &[0; 2],
+    ]
+    .concat();
+    [local, directory, end].concat()
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+/// The start of a program for RISC-V, on which no function runs.
+const FOREIGN: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\0";
 
 async fn function_faults(stack: &Stack) -> Result<Vec<Fault>> {
     let sweep = resource(stack, "RequeueDueDeliveriesFunction").await?;
@@ -385,7 +426,7 @@ async fn function_faults(stack: &Stack) -> Result<Vec<Fault>> {
         },
         Fault {
             check: "functions/prepare-calls: architecture",
-            plant: upload(FOREIGN),
+            plant: upload(&archive(FOREIGN)),
             undo: upload(&code),
         },
         Fault {
@@ -403,6 +444,25 @@ async fn function_faults(stack: &Stack) -> Result<Vec<Fault>> {
             ),
         },
     ])
+}
+
+/// Waits until the functions that were changed have their new program and configuration.
+async fn updated(stack: &Stack) -> Result<()> {
+    let deadline = Instant::now() + ARRIVAL;
+    for logical_id in ["PrepareCallsFunction", "RecoverDeliveriesFunction"] {
+        let name = resource(stack, logical_id).await?;
+        let path = format!("/2015-03-31/functions/{name}/configuration");
+        let get = Call::rest(Method::GET, path, Value::Null);
+        loop {
+            let now = get.send(stack).await?;
+            if now["State"] == "Active" && now["LastUpdateStatus"] == "Successful" {
+                break;
+            }
+            ensure!(Instant::now() < deadline, "{now:#}");
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+    Ok(())
 }
 
 async fn watching_faults(stack: &Stack) -> Result<Vec<Fault>> {
@@ -459,6 +519,7 @@ async fn a_stack_that_works_is_green_and_each_planted_fault_is_red_by_name() -> 
     for fault in &faults {
         fault.plant.send(stack).await.context(fault.check)?;
     }
+    updated(stack).await?;
     let (outcome, report) = webhooks(&["doctor"]).await?;
     let mut planted: Vec<_> = faults.iter().map(|fault| fault.check).collect();
     planted.sort_unstable();
@@ -476,6 +537,7 @@ async fn a_stack_that_works_is_green_and_each_planted_fault_is_red_by_name() -> 
     for fault in faults.iter().rev() {
         fault.undo.send(stack).await.context(fault.check)?;
     }
+    updated(stack).await?;
     let (outcome, report) = webhooks(&["doctor"]).await?;
     assert_eq!(checks(&report, "failed"), [""; 0], "{report:#}");
     assert_eq!(outcome, Outcome::Complete);
