@@ -279,17 +279,21 @@ async fn the_receivers_role_reaches_its_own_table_only() -> Result<()> {
     let receivers = roles.iter().find(|role| role.is_of("EchoReceiver"));
     let receiver = receivers.context("no role of EchoReceiver")?;
     let table = aws_sdk_dynamodb::Client::new(&receiver.sdk);
-    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let string = |value: &str| AttributeValue::S(value.to_owned());
     let own = table
         .get_item()
         .table_name(test.stack.output("SelfTestTableName")?)
-        .key("run", text("none"))
-        .key("item", text("none"));
+        .key("run", string("none"))
+        .key("item", string("none"));
     own.send().await?;
     let name = test.stack.output("TableName")?;
     for pk in ["CUSTOMER#nobody", "MESSAGE#none", "DATA_KEY"] {
         let get = table.get_item().table_name(name);
-        let get = get.key("pk", text(pk)).key("sk", text("none")).send().await;
+        let get = get
+            .key("pk", string(pk))
+            .key("sk", string("none"))
+            .send()
+            .await;
         let denied = &crate::permissions::DENIED;
         crate::permissions::is_refused(get, denied, receiver, &format!("GetItem {pk}"));
     }

@@ -1,7 +1,7 @@
 //! `webhooks doctor`: tells whether a deployed stack works, and if not, why and what to do.
 //!
 //! A module for each group of checks. Each reads its part of the stack into a description and
-//! judges that: [`Described`] holds the one, functions from it to an [`Outcome`] are the other.
+//! judges that: [`context::Described`] holds the one, functions from it to a [`report::Outcome`] are the other.
 //! A check that cannot be made, because a call is refused or nothing answers, is that check's
 //! own outcome and never the end of the run.
 //!
