@@ -135,7 +135,7 @@ impl EndToEnd {
             interpreter: "emulator",
             tests: &[],
             arguments: &[],
-            at_once: "16",
+            at_once: "12",
         },
         Self {
             part: Part::Standard,
@@ -143,7 +143,7 @@ impl EndToEnd {
             interpreter: "emulator",
             tests: &[],
             arguments: &[],
-            at_once: "16",
+            at_once: "12",
         },
         // In the emulator's process it takes turns with the emulator itself: not many at once.
         Self {
