@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::errors;
@@ -171,8 +172,11 @@ impl EventReader {
                 size_bytes: event.len(),
             });
         }
-        let envelope: Members =
-            serde_json::from_str(event).map_err(|error| EventError::NotAnEvent {
+        // First the grammar of all of it: names are read as bytes, and there `serde_json` takes
+        // control characters that JSON forbids.
+        let envelope: Members = serde_json::from_str::<IgnoredAny>(event)
+            .and_then(|_| serde_json::from_str(event))
+            .map_err(|error| EventError::NotAnEvent {
                 line: error.line(),
                 column: error.column(),
             })?;
@@ -528,6 +532,15 @@ mod tests {
             message.body(PayloadFormat::Event).unwrap(),
             event.as_bytes()
         );
+    }
+
+    #[test]
+    fn a_name_with_a_raw_control_character_is_no_json() {
+        for name in ["reso\nrces", "\u{1}", "a\t"] {
+            let event = format!(r#"{{"{name}":[],"detail-type":"a","detail":{{}}}}"#);
+            let error = reader().read(&event).unwrap_err();
+            assert!(matches!(error, EventError::NotAnEvent { .. }), "{error}");
+        }
     }
 
     #[test]
