@@ -4,7 +4,6 @@
 
 use futures_util::FutureExt;
 use webhooks_domain::duplicate::{Comparison, Conflict, Origin};
-use webhooks_domain::event::EventReader;
 use webhooks_domain::look_up::{Answer, LookUp, LookUpError};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
@@ -12,12 +11,7 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
     LookUp {
         directory: backend.clone(),
-        reader: EventReader {
-            operator: None,
-            customer_id: "/detail/customerId".parse().unwrap(),
-            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/webhookDeadline".parse().unwrap(),
-        },
+        reader: samples::event_reader(),
     }
 }
 

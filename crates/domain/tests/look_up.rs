@@ -4,7 +4,6 @@
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use webhooks_domain::event::EventReader;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
@@ -18,12 +17,7 @@ const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-3
 fn look_up(backend: &InMemoryBackend) -> LookUp<InMemoryBackend> {
     LookUp {
         directory: backend.clone(),
-        reader: EventReader {
-            operator: None,
-            customer_id: "/detail/customerId".parse().unwrap(),
-            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/webhookDeadline".parse().unwrap(),
-        },
+        reader: samples::event_reader(),
     }
 }
 

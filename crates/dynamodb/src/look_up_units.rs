@@ -12,7 +12,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_domain::event::EventReader;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::LookUp;
 use webhooks_domain::quota::Quota;
@@ -120,12 +119,7 @@ async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
     let partition = Partition::of(&subscriptions);
     let look_up = LookUp {
         directory: partition.store(),
-        reader: EventReader {
-            operator: None,
-            customer_id: "/detail/customerId".parse().unwrap(),
-            idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-            deadline: "/detail/webhookDeadline".parse().unwrap(),
-        },
+        reader: samples::event_reader(),
     };
     let started = Instant::now();
     let page = look_up.run(EVENT).await.unwrap();

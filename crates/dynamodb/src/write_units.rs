@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, FailureReason};
-use webhooks_domain::event::EventReader;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
@@ -48,12 +47,7 @@ fn one_kilobyte_message() -> Message {
         "resources": [],
         "detail": detail,
     });
-    let reader = EventReader {
-        operator: None,
-        customer_id: "/detail/customerId".parse().unwrap(),
-        idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
-        deadline: "/detail/webhookDeadline".parse().unwrap(),
-    };
+    let reader = samples::event_reader();
     reader.read(&event.to_string()).unwrap()
 }
 

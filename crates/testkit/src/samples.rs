@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
+use webhooks_domain::event::{EventReader, JsonPointer};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
@@ -35,6 +36,17 @@ pub fn customer(text: &str) -> CustomerId {
 /// The subscription id with this number.
 pub fn subscription_id(number: u128) -> SubscriptionId {
     format!("sub_{number:032x}").parse().expect("32 digits")
+}
+
+/// Reads events with the pointers that are the template's defaults.
+pub fn event_reader() -> EventReader {
+    let pointer = |text: &str| -> JsonPointer { text.parse().expect("a JSON pointer") };
+    EventReader {
+        operator: None,
+        customer_id: pointer("/detail/customerId"),
+        idempotency_key: pointer("/detail/idempotencyKey"),
+        deadline: pointer("/detail/webhookDeadline"),
+    }
 }
 
 /// A URL.

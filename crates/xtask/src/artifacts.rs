@@ -120,17 +120,21 @@ impl Programs {
     /// Writes what `sam deploy` needs into `folder`, and returns the template's path.
     pub(crate) fn write_artifacts(&self, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
         let source = workspace.root().join("template.yaml");
-        let mut text = fs::read_to_string(&source)
+        let text = fs::read_to_string(&source)
             .with_context(|| format!("reading `{}`", source.display()))?;
         let functions = folder.join("functions");
+        let mut built_for = None;
         for package in template::function_packages(&text)? {
             let executable = self.path(&package)?;
-            // What is no ELF program, such as a script around an emulated one, says nothing.
-            if let Ok(architecture) = Architecture::of_program(executable) {
-                text = architecture::fixed_in(&text, architecture)?;
-            }
+            // A file that is no ELF program, such as a script around an emulated one, does not
+            // name an architecture.
+            built_for = built_for.or(Architecture::of_program(executable).ok());
             copy_executable(executable, &functions.join(&package).join("bootstrap"))?;
         }
+        let text = match built_for {
+            Some(architecture) => architecture::fixed_in(&text, architecture)?,
+            None => text,
+        };
         let deployed = folder.join("template.yaml");
         fs::write(
             &deployed,
