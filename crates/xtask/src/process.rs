@@ -81,7 +81,7 @@ pub(crate) fn last_lines(log: &Path) -> String {
 }
 
 /// A command's program and first arguments, enough to recognise it in an error.
-fn describe(command: &Command) -> String {
+pub(crate) fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()
         .unwrap_or_default();

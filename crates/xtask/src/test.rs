@@ -1,8 +1,11 @@
 //! `cargo xtask test`: everything that needs no stack first, then the end-to-end
 //! tests against stacks of their own.
 
+mod flaky;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -277,16 +280,23 @@ fn test_stack(
     run: &EndToEnd,
     options: &Options,
 ) -> Result<()> {
-    let mut command = workspace.cargo();
-    command
-        .args(["test", "--workspace", "--test", END_TO_END])
-        .args(run.trailing(options))
-        .env("WEBHOOKS_STACK", stack.description_file())
-        // A test that needs a second stack deploys it by this program.
-        .env("WEBHOOKS_XTASK", std::env::current_exe()?)
-        .env("WEBHOOKS_INTERPRETER", run.interpreter)
-        .env("RUST_TEST_THREADS", run.at_once);
-    process::run(&mut command)
+    let description = stack.description_file();
+    // A test that needs a second stack deploys it by this program.
+    let xtask = std::env::current_exe()?;
+    let tests = |at_once: &str, trailing: &[&str]| -> Command {
+        let mut command = workspace.cargo();
+        command
+            .args(["test", "--workspace", "--test", END_TO_END])
+            .args(trailing)
+            .env("WEBHOOKS_STACK", &description)
+            .env("WEBHOOKS_XTASK", &xtask)
+            .env("WEBHOOKS_INTERPRETER", run.interpreter)
+            .env("RUST_TEST_THREADS", at_once);
+        command
+    };
+    flaky::run(&mut tests(run.at_once, &run.trailing(options)), |test| {
+        tests("1", &["--", "--exact", "--include-ignored", test])
+    })
 }
 
 fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
