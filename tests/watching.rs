@@ -46,7 +46,7 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
         "SlowDeliveryQueueAgeAlarm",
         Some((
             "tests/end_to_end/isolation.rs",
-            "an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again",
+            "a_hanging_endpoint_uses_the_slow_queue_until_it_is_quick_again",
         )),
     ),
     (

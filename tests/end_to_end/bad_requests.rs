@@ -1,5 +1,5 @@
-//! Bad requests, to every operation of the API's document: each is refused with the status
-//! that says why and the name of the part that is wrong, and changes nothing.
+//! Bad requests to every operation of the API's document. Each request is refused with the right
+//! status and the name of the wrong part, and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use webhooks_client::Problem;
 
 use crate::fixture::Fixture;
 
-/// How many requests are on their way at once.
+/// The number of requests that run concurrently.
 const AT_ONCE: usize = 8;
 
 const SUBSCRIPTION: &str = "createSubscription updateSubscription";
 const RECOVERY: &str = "recover replay";
 
-/// Values that a parameter of the document may not have, as they stand in a request.
+/// Values that a parameter of the document must not have, as written in a request.
 fn parameters() -> Vec<(&'static str, Vec<String>)> {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let long = |prefix: &str, len: usize| format!("{prefix}{}", "a".repeat(len));
@@ -37,9 +37,9 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
     customers.push(long("", 129));
     let mut cursors: Vec<_> = texts(&["", "x", "%F0%9F", "MQ", "eyJ2IjoxfQ", "../..", "%00"]);
     cursors.extend([
-        // Of another list.
+        // A cursor of another list.
         long("dlv_", 32),
-        // `1.sub_…`, `1.msg_….x`: well formed, but no place in any list.
+        // `1.sub_…`, `1.msg_….x`: well formed, but not a position in any list.
         "MS5zdWJfNzBlNzliMmRmOTZkY2NhNWEwYTM2MjIzNmM4ZDg2ZjQ".to_owned(),
         "MS5tc2dfOWQ2MjFlY2RlOTgwYzllODllZjJiMGZhMGY0Y2M3ZTYueA".to_owned(),
         long("", 4_000),
@@ -49,7 +49,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
     let since = texts(&["", "yesterday", "1700000000", "2026-02-30T00:00:00Z"]);
     let mut until = since.clone();
     until.extend(texts(&[
-        // Not after `since`; and not where the time zone is counted in.
+        // Not later than `since`, also with a time zone.
         "2026-01-31T09:30:00Z&since=2026-01-31T09:30:00Z",
         "2026-01-31T09:30:00%2B01:00&since=2026-01-31T09:30:00Z",
     ]));
@@ -76,7 +76,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-/// Parameters that only some operations refuse.
+/// Parameters that are bad for some operations only.
 const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listSubscriptions", "limit", "101"),
     ("listRecoveries", "limit", "101"),
@@ -89,7 +89,7 @@ const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listMessages", "status", "held"),
 ];
 
-/// Paths that the document has not.
+/// Paths that are not in the document.
 const PATHS: &[(&str, u16, Option<&str>)] = &[
     ("/", 404, None),
     ("/nowhere", 404, None),
@@ -98,18 +98,18 @@ const PATHS: &[(&str, u16, Option<&str>)] = &[
     ("/messages/", 404, None),
     ("/OPENAPI.json", 404, None),
     ("/customers//subscriptions", 400, Some("customerId")),
-    // Not the customer `acme`.
+    // `ac%0Ame` is not the customer `acme`.
     ("/customers/ac%0Ame/subscriptions", 400, Some("path")),
     ("/customers/acme%09/subscriptions", 400, Some("path")),
     ("/customers/x%2F..%2Facme/subscriptions", 400, Some("path")),
     ("/customers/x%5C..%5Cacme/subscriptions", 400, Some("path")),
 ];
 
-/// Bodies that operations refuse: a good one with these fields instead, and the field that
-/// the problem names.
+/// Bad bodies: the operations, the field to replace in a good body, and its bad value. The problem
+/// names this field.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn bodies() -> Vec<(&'static str, &'static str, Value)> {
-    // Each of 14 waits is a week; the stack keeps a delivery for 90 days.
+    // 14 waits of a week each, but the stack keeps a delivery for 90 days.
     let mut longer_than_kept = vec![604_800; 15];
     longer_than_kept[0] = 0;
     let many = |count: usize| -> BTreeMap<String, &str> {
@@ -118,7 +118,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     let long = |len: usize| "a".repeat(len);
     let deep = (0..17).fold(json!([1]), |pattern, _| json!({"a": pattern}));
     let mut rows = vec![
-        // What a patch merges, a creation must have: `null` is no value for either.
+        // A patch merges these fields and a creation requires them, so both refuse `null`.
         (SUBSCRIPTION, "url", json!(null)),
         (SUBSCRIPTION, "eventTypes", json!(null)),
         (SUBSCRIPTION, "eventTypes", json!([])),
@@ -141,7 +141,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (SUBSCRIPTION, "timeoutSeconds", json!(1.5)),
         (SUBSCRIPTION, "timeoutSeconds", json!("3")),
         (SUBSCRIPTION, "timeoutSeconds", json!(u64::MAX)),
-        // More than this stack's RequestTimeoutSeconds.
+        // More than the RequestTimeoutSeconds of this stack.
         (SUBSCRIPTION, "timeoutSeconds", json!(4)),
         (SUBSCRIPTION, "metadata", json!({"plan": 7})),
         (SUBSCRIPTION, "metadata", json!({"": "x"})),
@@ -314,7 +314,7 @@ fn any_body() -> Vec<(Bytes, u16, &'static str)> {
     all
 }
 
-/// A body that the operation takes, and that changes nothing of what the others ask for.
+/// A body that the operation accepts, and that does not affect the other operations.
 fn good_body(operation: &str) -> Value {
     match operation {
         "createSubscription" => json!({"url": "https://example.com/", "eventTypes": ["none"]}),
@@ -330,9 +330,9 @@ struct Operation {
     id: String,
     method: Method,
     path: String,
-    /// Name and place.
+    /// The name of each parameter and where it is (`path`, `query` or `header`).
     parameters: Vec<(String, String)>,
-    /// The schema of its body: of fields, all of them named.
+    /// The schema of its body.
     body: Option<Value>,
 }
 
@@ -368,11 +368,11 @@ impl Operation {
     }
 }
 
-/// A request, and the answer that it must get.
+/// A request and the answer that it must get.
 #[derive(Clone)]
-struct Line {
+struct Case {
     method: Method,
-    /// With the query.
+    /// Path and query.
     path: String,
     header: Option<(String, String)>,
     body: Option<Bytes>,
@@ -380,22 +380,22 @@ struct Line {
     field: Option<String>,
 }
 
-/// The lines of all operations.
-struct Table {
-    /// What stands in a path, by the parameter's name.
-    ours: BTreeMap<&'static str, String>,
-    lines: Vec<Line>,
+/// The requests to all operations.
+struct Cases {
+    /// The values of path parameters, by name.
+    path_values: BTreeMap<&'static str, String>,
+    cases: Vec<Case>,
 }
 
-impl Table {
-    /// A request that the operation takes.
-    fn good(&self, operation: &Operation) -> Line {
+impl Cases {
+    /// A request that the operation accepts.
+    fn good(&self, operation: &Operation) -> Case {
         let mut path = operation.path.clone();
-        for (name, id) in &self.ours {
+        for (name, id) in &self.path_values {
             path = path.replace(&format!("{{{name}}}"), id);
         }
         let body = operation.body.as_ref();
-        Line {
+        Case {
             method: operation.method.clone(),
             path,
             header: None,
@@ -405,57 +405,58 @@ impl Table {
         }
     }
 
-    fn add(&mut self, line: Line, status: u16, field: Option<&str>) {
-        self.lines.push(Line {
+    fn add(&mut self, case: Case, status: u16, field: Option<&str>) {
+        self.cases.push(Case {
             status,
             field: field.map(str::to_owned),
-            ..line
+            ..case
         });
     }
 
     fn add_parameter(&mut self, operation: &Operation, name: &str, place: &str, value: &str) {
         let good = self.good(operation);
-        let (line, field) = match place {
+        let (case, field) = match place {
             "path" => {
-                let path = good.path.replace(&self.ours[name], value);
-                (Line { path, ..good }, name.to_owned())
+                let path = good.path.replace(&self.path_values[name], value);
+                (Case { path, ..good }, name.to_owned())
             }
             "query" => {
                 let path = format!("{}?{name}={value}", good.path);
-                (Line { path, ..good }, name.to_owned())
+                (Case { path, ..good }, name.to_owned())
             }
             _ => {
                 let header = Some((name.to_owned(), value.to_owned()));
-                (Line { header, ..good }, name.to_lowercase())
+                (Case { header, ..good }, name.to_lowercase())
             }
         };
-        self.add(line, 400, Some(&field));
+        self.add(case, 400, Some(&field));
     }
 
     fn add_body(&mut self, operation: &Operation, body: &Value, field: &str) {
-        let line = Line {
+        let case = Case {
             body: Some(Bytes::from(body.to_string())),
             ..self.good(operation)
         };
-        self.add(line, 422, Some(field));
+        self.add(case, 422, Some(field));
     }
 
-    fn add_operation(&mut self, operation: &Operation, strange: &BTreeMap<&str, String>) {
+    fn add_operation(&mut self, operation: &Operation, foreign: &BTreeMap<&str, String>) {
         self.add_parameter(operation, "nonsense", "query", "1");
         let bad = parameters();
         for (name, place) in &operation.parameters {
             let row = bad.iter().find(|(parameter, _)| parameter == name);
-            let (_, values) = row.unwrap_or_else(|| panic!("no line for the parameter `{name}`"));
+            let (_, values) =
+                row.unwrap_or_else(|| panic!("no bad value for the parameter `{name}`"));
             for value in values {
                 self.add_parameter(operation, name, place, value);
             }
         }
-        // A customer's lists are empty when there is no such customer.
+        // The lists of a customer that does not exist are empty.
         let is_list = |name: &str| name == "customerId" && operation.has("path").count() == 1;
         for name in operation.has("path").filter(|name| !is_list(name)) {
             let good = self.good(operation);
-            let path = good.path.replace(&self.ours[name], &strange[name]);
-            self.add(Line { path, ..good }, 404, None);
+            let path = good.path.replace(&self.path_values[name], &foreign[name]);
+            self.add(Case { path, ..good }, 404, None);
         }
         if let Some(schema) = &operation.body {
             self.add_bodies(operation, schema);
@@ -465,11 +466,11 @@ impl Table {
     fn add_bodies(&mut self, operation: &Operation, schema: &Value) {
         for (body, status, field) in any_body() {
             let body = Some(body);
-            let line = Line {
+            let case = Case {
                 body,
                 ..self.good(operation)
             };
-            self.add(line, status, Some(field));
+            self.add(case, status, Some(field));
         }
         let good = good_body(&operation.id);
         for field in schema["properties"].as_object().into_iter().flatten() {
@@ -492,8 +493,9 @@ impl Table {
         }
     }
 
-    /// Other methods at the paths of the document, and paths that it has not.
-    fn add_elsewhere(&mut self, operations: &[Operation]) {
+    /// Adds requests with other methods to the paths of the document, and to paths that are not in
+    /// it.
+    fn add_other_methods_and_paths(&mut self, operations: &[Operation]) {
         let methods = [
             Method::GET,
             Method::POST,
@@ -508,12 +510,12 @@ impl Table {
                 if !operations.iter().any(is_there) {
                     let method = method.clone();
                     let good = self.good(operation);
-                    self.add(Line { method, ..good }, 405, None);
+                    self.add(Case { method, ..good }, 405, None);
                 }
             }
         }
         for &(path, status, field) in PATHS {
-            self.lines.push(Line {
+            self.cases.push(Case {
                 method: Method::GET,
                 path: path.to_owned(),
                 header: None,
@@ -525,32 +527,32 @@ impl Table {
     }
 }
 
-/// Sends it, and gives the status and the body.
-async fn send(test: &Fixture, line: &Line) -> Result<(StatusCode, bool, Bytes)> {
+/// Sends the request. Returns the status, `true` if the answer is a problem, and the body.
+async fn send(test: &Fixture, case: &Case) -> Result<(StatusCode, bool, Bytes)> {
     let url = test.stack.output("ApiUrl")?.trim_end_matches('/');
     let mut request = Request::builder()
-        .method(line.method.clone())
-        .uri(format!("{url}{}", line.path));
-    if let Some((name, value)) = &line.header {
+        .method(case.method.clone())
+        .uri(format!("{url}{}", case.path));
+    if let Some((name, value)) = &case.header {
         request = request.header(name, value);
     }
-    let request = request.body(line.body.clone().unwrap_or_default())?;
+    let request = request.body(case.body.clone().unwrap_or_default())?;
     let answer = test.stack.signed_http().send("lambda", request).await?;
     let content_type = answer.headers().get("content-type");
     let is_problem = content_type.is_some_and(|is| is == "application/problem+json");
     Ok((answer.status(), is_problem, answer.into_body()))
 }
 
-/// What is wrong with the answer to a bad request, if anything is.
-async fn fault(test: &Fixture, line: &Line) -> Option<String> {
-    let said = match send(test, line).await {
+/// Describes what is wrong with the answer to a bad request. `None` if the answer is right.
+async fn fault(test: &Fixture, case: &Case) -> Option<String> {
+    let got = match send(test, case).await {
         Err(error) => format!("{error:#}"),
         Ok((status, is_problem, body)) => {
             let problem: Option<Problem> = serde_json::from_slice(&body).ok();
             let is_good = is_problem
-                && status.as_u16() == line.status
+                && status.as_u16() == case.status
                 && problem.is_some_and(|problem| {
-                    problem.status == line.status && problem.field == line.field
+                    problem.status == case.status && problem.field == case.field
                 });
             if is_good {
                 return None;
@@ -558,18 +560,18 @@ async fn fault(test: &Fixture, line: &Line) -> Option<String> {
             format!("{status} {}", String::from_utf8_lossy(&body))
         }
     };
-    let body = line.body.as_deref().map(String::from_utf8_lossy);
+    let body = case.body.as_deref().map(String::from_utf8_lossy);
     let body: String = body.unwrap_or_default().chars().take(200).collect();
-    let Line {
+    let Case {
         method,
         path,
         header,
         status,
         field,
         ..
-    } = line;
+    } = case;
     Some(format!(
-        "{method} {path} {header:?} {body}\n  wanted {status} {field:?}, got {said}"
+        "{method} {path} {header:?} {body}\n  wanted {status} {field:?}, got {got}"
     ))
 }
 
@@ -595,38 +597,38 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
 
     let operations = operations(&test.api.openapi().await?);
     let nobody = "0".repeat(32);
-    let strange = BTreeMap::from([
+    let foreign = BTreeMap::from([
         ("customerId", stranger.customer.clone()),
         ("subscriptionId", theirs.id),
         ("messageId", format!("msg_{nobody}")),
         ("deliveryId", format!("dlv_{nobody}_{nobody}")),
         ("recoveryId", format!("rec_{nobody}")),
     ]);
-    let mut table = Table {
-        ours: BTreeMap::from([
+    let mut cases = Cases {
+        path_values: BTreeMap::from([
             ("customerId", test.customer.clone()),
             ("subscriptionId", before.id.clone()),
             ("messageId", message),
             ("deliveryId", delivery),
             ("recoveryId", recovery),
         ]),
-        lines: Vec::new(),
+        cases: Vec::new(),
     };
     for operation in &operations {
-        table.add_operation(operation, &strange);
+        cases.add_operation(operation, &foreign);
     }
     for &(id, name, value) in PARAMETERS_OF {
         let operation = operations.iter().find(|operation| operation.id == id);
-        table.add_parameter(operation.context(id)?, name, "query", value);
+        cases.add_parameter(operation.context(id)?, name, "query", value);
     }
-    table.add_elsewhere(&operations);
+    cases.add_other_methods_and_paths(&operations);
     println!(
         "{} bad requests to {} operations",
-        table.lines.len(),
+        cases.cases.len(),
         operations.len()
     );
 
-    let faults = stream::iter(&table.lines).map(|line| fault(&test, line));
+    let faults = stream::iter(&cases.cases).map(|case| fault(&test, case));
     let faults: Vec<_> = faults.buffer_unordered(AT_ONCE).collect().await;
     let faults: Vec<_> = faults.into_iter().flatten().collect();
     ensure!(
@@ -638,13 +640,13 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
 
     let list = test.api.subscriptions(&test.customer, None, None).await?;
     assert_eq!(list.data, [before], "something was changed or created");
-    // What is refused above is refused for its fault: without one, each of them is taken.
+    // Without its fault each of these requests is accepted.
     let (deletion, others): (Vec<_>, Vec<_>) = operations
         .iter()
         .partition(|operation| operation.method == Method::DELETE);
     for operation in others.into_iter().chain(deletion) {
-        let line = table.good(operation);
-        let (status, _, body) = send(&test, &line).await?;
+        let case = cases.good(operation);
+        let (status, _, body) = send(&test, &case).await?;
         assert!(status.is_success(), "{}: {body:?}", operation.id);
     }
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::Value;
 use webhooks_cli::{Cli, Outcome};
 use webhooks_terminal::Style;
 
-/// Runs `webhooks …` and returns what it printed.
+/// Runs `webhooks …` and returns what it prints.
 pub(crate) async fn webhooks_text(command: &[&str]) -> Result<(Outcome, String)> {
     let line = ["webhooks"].iter().chain(command);
     let mut out = Vec::new();

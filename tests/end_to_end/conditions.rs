@@ -1,6 +1,6 @@
-//! The conditions of the functions' and workflows' roles: each lets the right call through, and refuses the
-//! one that differs in the condition's key alone. Without the key in the emulator's request
-//! context the right call is refused as well.
+//! The conditions in the IAM policies of functions and workflows. Each condition allows the right
+//! call, and refuses a call that differs only in the condition's key. If the emulator did not
+//! supply that key, the right call would be refused too.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::Client as Table;
@@ -11,7 +11,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
-/// One item of each partition that the table has. None of them exists.
+/// One key in each kind of partition of the table. None of these items exists.
 const KINDS: [&str; 6] = [
     "CUSTOMER#nobody",
     "MESSAGE#none",
@@ -21,7 +21,7 @@ const KINDS: [&str; 6] = [
     "DATA_KEY",
 ];
 
-/// What the roles of functions and workflows may do to the table, and in which partitions.
+/// The actions on the table that each role is allowed, and in which partitions.
 const BOUNDS: [(&str, Action, &[&str]); 14] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
@@ -69,8 +69,13 @@ enum Action {
     Query,
 }
 
-/// Asks for something that changes nothing. `Ok` when it was allowed.
-async fn ask(table: &Table, name: &str, action: Action, kinds: &[&str]) -> Result<(), String> {
+/// Makes a call that changes nothing. Returns `Ok` if it was allowed.
+async fn try_action(
+    table: &Table,
+    name: &str,
+    action: Action,
+    kinds: &[&str],
+) -> Result<(), String> {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let pk = kinds[0];
     match action {
@@ -138,7 +143,7 @@ async fn ask(table: &Table, name: &str, action: Action, kinds: &[&str]) -> Resul
     }
 }
 
-/// Whether a call got past IAM. Otherwise the code with which it was refused.
+/// `Ok` if a call was allowed by IAM, otherwise the error code of the refusal.
 fn allowed<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> Result<(), String> {
     match result {
         Ok(_) => Ok(()),
@@ -163,7 +168,7 @@ async fn a_role_reaches_the_partitions_that_it_uses_and_no_other() -> Result<()>
         let table = Table::new(&role(&roles, name_of_role)?.sdk);
         let is_in = |kind: &&str| bound.iter().any(|prefix| kind.starts_with(prefix));
         for kind in KINDS {
-            let asked = ask(&table, name, action, &[kind]).await;
+            let asked = try_action(&table, name, action, &[kind]).await;
             let case = format!("{name_of_role} {action:?} {kind}");
             if is_in(&kind) {
                 assert_eq!(asked, Ok(()), "{case}");
@@ -172,22 +177,22 @@ async fn a_role_reaches_the_partitions_that_it_uses_and_no_other() -> Result<()>
                 assert!(DENIED.contains(&code.as_str()), "{case}: {code}");
             }
         }
-        // One foreign key among many refuses them all.
+        // One foreign key among the keys refuses the whole batch.
         if matches!(action, Action::BatchGetItem) {
             let inside: Vec<_> = KINDS.into_iter().filter(is_in).collect();
             assert_eq!(
-                ask(&table, name, action, &inside).await,
+                try_action(&table, name, action, &inside).await,
                 Ok(()),
                 "{name_of_role}"
             );
-            let asked = ask(&table, name, action, &KINDS).await;
+            let asked = try_action(&table, name, action, &KINDS).await;
             assert!(asked.is_err(), "{name_of_role} {action:?} of all");
         }
     }
     Ok(())
 }
 
-/// The leading key of a query on an index is that of the index.
+/// In a query on an index, the condition applies to the partition key of the index.
 #[tokio::test]
 async fn the_index_of_deliveries_gives_no_other_items() -> Result<()> {
     let test = Fixture::new("index").await?;

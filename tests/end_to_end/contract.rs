@@ -1,5 +1,5 @@
-//! The contract suites of the ports, on DynamoDB: the stores' promises hold on
-//! the table as they do in memory.
+//! The contract suites of the ports, run on DynamoDB: the real stores behave as the in-memory ones
+//! do.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use webhooks_testkit::{contract, samples};
 
 use crate::fixture::Fixture;
 
-/// A table of this test's own: the stack's holds a data key that is in use.
+/// The table of this test. The stack's own table holds a data key that is in use.
 const TABLE: &str = "contract-tests";
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     create_table(&client, TABLE, like).await;
     let store = DynamoStore::new(client.clone(), TABLE.to_owned()).standing_at(samples::NOW);
 
-    overdue_deliveries(&client, &store).await;
+    overdue_deliveries_are_found(&client, &store).await;
     contract::limiters(&store).await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
@@ -53,7 +53,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::recovery_sources(&store, "acme", put).await;
     contract::calls(&store, "calls").await;
     contract::data_keys(&store).await;
-    unreadable_items(&client, &store).await;
+    unreadable_items_block_no_list(&client, &store).await;
 
     client
         .delete_table()
@@ -63,9 +63,9 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         .unwrap();
 }
 
-/// The scan finds what is pending beyond its time, and nothing else. The table is
-/// empty before.
-async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
+/// The scan finds each pending delivery that is overdue, and nothing else. The table must be empty
+/// before.
+async fn overdue_deliveries_are_found(client: &Client, store: &DynamoStore) {
     let minutes = |minutes| samples::NOW + Duration::from_mins(minutes);
     let now = minutes(60);
     let grace = Duration::from_mins(15);
@@ -121,10 +121,10 @@ async fn overdue_deliveries(client: &Client, store: &DynamoStore) {
     assert_eq!(items_read, 8, "seven deliveries and their message");
 }
 
-/// Items that do not even say which they are stop no page of a list, however many there are:
-/// each page is read to the next item that has a place in the list.
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
-async fn unreadable_items(client: &Client, store: &DynamoStore) {
+/// Items without a readable key do not block a page of a list, however many there are: each page
+/// reads on until it has enough readable items.
+#[expect(clippy::too_many_lines, reason = "one story, in order")]
+async fn unreadable_items_block_no_list(client: &Client, store: &DynamoStore) {
     let salt = "unreadable";
     let customer = samples::customer(salt);
     let message = samples::message(salt, "1");
@@ -143,7 +143,7 @@ async fn unreadable_items(client: &Client, store: &DynamoStore) {
     store.insert_due(&missing, &next).await.unwrap();
     let shard = Shard::of(&missing.id);
     let partition = format!("RECOVERY#{customer}");
-    // Before and behind those that can be read, in every list.
+    // Unreadable items before and after the readable ones, in every list.
     for n in 0..7_i64 {
         let at = samples::NOW.as_millis() + (n - 3);
         let expires_at = number(i64::MAX / 1_000);
@@ -182,7 +182,7 @@ async fn unreadable_items(client: &Client, store: &DynamoStore) {
             put.send().await.unwrap();
         }
     }
-    // An end that cannot be read is no end: the item is there, and is broken.
+    // An item whose expiry cannot be read has not expired: it exists, and it is broken.
     let endless = samples::message("endless", "1");
     let its = samples::delivery(&endless, samples::subscription_id(0xe9d));
     put(client, &endless, &its).await;
@@ -244,7 +244,7 @@ async fn unreadable_items(client: &Client, store: &DynamoStore) {
     assert!(!page.unreadable.is_empty());
 }
 
-/// A table with the keys and indexes of the stack's.
+/// Creates a table with the keys and indexes of the stack's table.
 pub(crate) async fn create_table(client: &Client, name: &str, like: &str) {
     let table = client.describe_table().table_name(like).send().await;
     let table = table.unwrap().table.unwrap();

@@ -1,4 +1,4 @@
-//! A function that dies between its request and its write.
+//! A function that is killed after its request and before its write.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde_json::json;
 use webhooks_client::{Answer, DeliveryStatus};
 
 use crate::{
-    emulator::{kill_owner_of_port, queue_is_done_with},
+    emulator::{kill_owner_of_port, tasks_are_acknowledged},
     fixture::Fixture,
 };
 
-/// The queue's visibility timeout (48 s on the test stack), and time to spare.
+/// The queue's visibility timeout (48 s on the test stack), with a margin.
 const REDELIVERY: Duration = Duration::from_mins(3);
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_function_killed_after_its_request_loses_nothing() -> Result<()> {
     assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
     assert_eq!(delivery.attempts[0].number, 1, "{delivery:#?}");
-    queue_is_done_with(&test.stack, &delivery.id).await?;
+    tasks_are_acknowledged(&test.stack, &delivery.id).await?;
     assert_eq!(test.receiver.requests().len(), 2, "{delivery:#?}");
     Ok(())
 }

@@ -67,7 +67,7 @@ async fn the_body_holds_type_time_and_data() -> Result<()> {
 }
 
 #[tokio::test]
-async fn event_types_match_exactly_by_prefix_or_all() -> Result<()> {
+async fn event_types_match_exactly_or_by_wildcard() -> Result<()> {
     let test = Fixture::new("types").await?;
     for (path, types) in [
         ("/exact", json!(["order.created"])),
@@ -142,8 +142,8 @@ async fn without_a_subscription_the_workflow_ends_quietly() -> Result<()> {
         "{unknown:?}"
     );
 
-    // The workflow has ended, so it queues nothing more; what the neighbour
-    // gets from now on is its own.
+    // The workflow has ended, so it queues nothing more. Any later request belongs to the
+    // neighbour.
     let detail = json!({"customerId": neighbour}).to_string();
     test.put_event(test.raw_event("order.created", detail))
         .await?;
@@ -209,7 +209,7 @@ async fn a_deleted_subscription_gets_nothing_more() -> Result<()> {
     Ok(())
 }
 
-/// What floats, JavaScript and careless parsers get wrong.
+/// Values that floats, JavaScript and careless parsers get wrong.
 const ODD_VALUES: &str = r#"
     "beyondFloat": 9007199254740993,
     "large": 12345678901234567890,
@@ -231,7 +231,7 @@ const ODD_VALUES: &str = r#"
     "deep": [[[[[[[[[[[[[[[[{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":[]}}}}}}}}]]]]]]]]]]]]]]]]
 "#;
 
-/// Puts an event with a detail and holds that its values arrive.
+/// Puts an event with this detail, and asserts that its values arrive unchanged.
 async fn values_arrive(test: &Fixture, detail: String) -> Result<()> {
     test.subscribe("/a").await?;
     test.put_event(test.raw_event("order.created", detail.clone()))
@@ -256,7 +256,7 @@ async fn the_sample_event_of_odd_values_arrives() -> Result<()> {
         serde_json::from_str(include_str!("../../events/order-created-odd-values.json"))?;
     let mut detail = sample.detail.get().replace("cust_1001", &test.customer);
     if test.stack.endpoint().is_some() {
-        // The emulator itself reads a number with a fraction into a double.
+        // The emulator itself parses a number with a fraction into a double.
         detail = detail.replace("3.141592653589793238462643383279", "3.141592653589793");
     }
     values_arrive(&test, detail).await

@@ -1,7 +1,7 @@
-//! `webhooks doctor`, on a stack of its own that these tests break.
+//! `webhooks doctor` on a stack of its own, which these tests break.
 //!
-//! Faults are planted by the same calls by which somebody would make them by mistake, all at
-//! once: then exactly the checks that name them have failed, and no other.
+//! The tests plant all faults at once, by the calls that somebody would make by mistake. Then
+//! exactly the checks that name these faults must fail, and no other.
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
@@ -15,11 +15,12 @@ use webhooks_client::Stack;
 use crate::command_line::{webhooks, webhooks_text};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 
-/// One call of AWS.
+/// A call of an AWS API.
 struct Call {
     method: Method,
     service: &'static str,
-    /// Of a JSON service, such as `AmazonSQS.SetQueueAttributes`; of REST, a path.
+    /// The operation of a JSON service, such as `AmazonSQS.SetQueueAttributes`, or the path of a
+    /// REST service.
     operation: String,
     input: Value,
 }
@@ -73,14 +74,14 @@ impl Call {
     }
 }
 
-/// A fault, by the check that is to name it.
+/// A fault, and the check that must report it.
 struct Fault {
     check: &'static str,
     plant: Call,
     undo: Call,
 }
 
-/// The names of the checks with an outcome, `GROUP/NAME`.
+/// The names of the checks with this outcome, as `GROUP/NAME`.
 fn checks(report: &Value, outcome: &str) -> Vec<String> {
     let all = report["checks"].as_array().into_iter().flatten();
     let mut names: Vec<_> = all
@@ -151,7 +152,7 @@ async fn queue_faults(stack: &Stack) -> Result<Vec<Fault>> {
         let mut all = all.into_iter().flatten();
         let found = all.find(|mapping| mapping["EventSourceArn"] == queue["QueueArn"]);
         let id = found.and_then(|mapping| mapping["UUID"].as_str());
-        let id = id.context("nothing takes from the queue")?;
+        let id = id.context("the queue has no event source mapping")?;
         Ok::<_, anyhow::Error>(format!("/2015-03-31/event-source-mappings/{id}"))
     };
     let (fast_mapping, slow_mapping) = (mapping(&of_fast)?, mapping(&of_slow)?);
@@ -204,7 +205,7 @@ async fn queue_faults(stack: &Stack) -> Result<Vec<Fault>> {
                 &slow_mapping,
                 json!({"ScalingConfig": {"MaximumConcurrency": 9}}),
             ),
-            // As the `local` parameters of samconfig.toml have it.
+            // The value in the `local` parameters of samconfig.toml.
             undo: put(
                 &slow_mapping,
                 json!({"ScalingConfig": {"MaximumConcurrency": 2}}),
@@ -248,7 +249,7 @@ async fn trigger_faults(stack: &Stack) -> Result<Vec<Fault>> {
             plant: put(lossy.clone()),
             undo: put(target.clone()),
         },
-        // The same target: planted twice does not harm.
+        // Two faults share this target. It is harmless to plant it twice.
         Fault {
             check: "triggers/EventRule: dead-letter queue",
             plant: put(lossy),
@@ -332,7 +333,7 @@ async fn store_faults(stack: &Stack) -> Result<Vec<Fault>> {
     ])
 }
 
-/// A zip archive with a `bootstrap` that is not compressed (APPNOTE.TXT, 4.3).
+/// A zip archive that holds an uncompressed `bootstrap` (APPNOTE.TXT, 4.3).
 fn archive(program: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"bootstrap";
     let size = u32::try_from(program.len()).expect("it is short");
@@ -374,7 +375,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The start of a program for RISC-V, on which no function runs.
+/// The start of a program for RISC-V, an architecture that Lambda does not have.
 const FOREIGN: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\0";
 
 async fn function_faults(stack: &Stack) -> Result<Vec<Fault>> {
@@ -446,7 +447,7 @@ async fn function_faults(stack: &Stack) -> Result<Vec<Fault>> {
     ])
 }
 
-/// Waits until the functions that were changed have their new program and configuration.
+/// Waits until the changed functions have their new program and configuration.
 async fn updated(stack: &Stack) -> Result<()> {
     let deadline = Instant::now() + ARRIVAL;
     for logical_id in ["PrepareCallsFunction", "RecoverDeliveriesFunction"] {
@@ -502,7 +503,7 @@ async fn watching_faults(stack: &Stack) -> Result<Vec<Fault>> {
 async fn a_stack_that_works_is_green_and_each_planted_fault_is_red_by_name() -> Result<()> {
     let test = Fixture::new("doctor").await?;
     let stack = &test.stack;
-    // A message, so that there is a payload to look at.
+    // Puts a message, so that the doctor has a payload to check.
     test.subscribe("/a").await?;
     test.put("order.created", json!({"total": 1})).await?;
     test.first_request("/a").await?;
@@ -545,7 +546,7 @@ async fn a_stack_that_works_is_green_and_each_planted_fault_is_red_by_name() -> 
 }
 
 #[tokio::test]
-async fn a_stack_that_is_not_there_is_one_failed_check() -> Result<()> {
+async fn a_stack_that_does_not_exist_is_one_failed_check() -> Result<()> {
     let file = std::env::temp_dir().join(format!("doctor-{}.json", std::process::id()));
     let path = file.to_str().context("the path is text")?;
     let (outcome, report) = webhooks(&[

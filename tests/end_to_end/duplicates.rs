@@ -1,4 +1,4 @@
-//! At-least-once everywhere, and still one delivery.
+//! Everything is delivered at least once, and there is still only one delivery.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use webhooks_client::{DeliveryStatus, ExecutionStatus, Stack};
 use webhooks_lambda::Metric;
 
 use crate::{
-    emulator::queue_is_done_with,
+    emulator::tasks_are_acknowledged,
     fixture::{ARRIVAL, Fixture, POLL_INTERVAL},
     logs::log_lines,
 };
@@ -30,14 +30,14 @@ async fn one_idempotency_key_is_one_delivery() -> Result<()> {
 
     executions_end(&test.stack, &test.customer, 2).await?;
     let delivery = test.settled_delivery(id, &created).await?;
-    queue_is_done_with(&test.stack, &delivery.id).await?;
+    tasks_are_acknowledged(&test.stack, &delivery.id).await?;
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
     assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn one_idempotency_key_at_once_is_one_delivery() -> Result<()> {
+async fn one_idempotency_key_used_concurrently_is_one_delivery() -> Result<()> {
     let test = Fixture::new("key-at-once").await?;
     let created = test.subscribe("/a").await?;
     let event = test.event(
@@ -51,10 +51,10 @@ async fn one_idempotency_key_at_once_is_one_delivery() -> Result<()> {
     let message = test.settled(request.webhook_id()).await?;
     assert_eq!(message.deliveries.len(), 1, "{message:#?}");
     let delivery = message.delivery_to(&created.subscription.id).unwrap();
-    queue_is_done_with(&test.stack, &delivery.id).await?;
+    tasks_are_acknowledged(&test.stack, &delivery.id).await?;
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
-    // Two queue messages handled at the same moment may both send. The receiver
-    // knows the second request by its webhook-id.
+    // Two queue messages that are processed at the same moment may both send. The receiver
+    // recognises the second request by its webhook-id.
     let requests = test.receiver.requests();
     assert!(requests.len() <= 2, "{delivery:#?}");
     assert!(requests.iter().all(|r| r.webhook_id() == message.id));
@@ -75,7 +75,7 @@ async fn without_an_idempotency_key_two_events_are_two_messages() -> Result<()> 
 }
 
 #[tokio::test]
-async fn one_event_brought_twice_is_one_delivery() -> Result<()> {
+async fn one_event_that_the_bus_delivers_twice_is_one_delivery() -> Result<()> {
     let test = Fixture::new("twice").await?;
     let created = test.subscribe("/a").await?;
     let event = test.envelope("same", "order.created", json!({}));
@@ -86,13 +86,13 @@ async fn one_event_brought_twice_is_one_delivery() -> Result<()> {
             ExecutionStatus::Succeeded,
             "{execution:?}"
         );
-        // Two tasks that are handled at the same moment may both send: the first is
-        // done with before the event comes again.
+        // Two tasks that are processed at the same moment may both send. So the first is finished
+        // before the event is put again.
         let request = test.first_request("/a").await?;
         let delivery = test
             .settled_delivery(request.webhook_id(), &created)
             .await?;
-        queue_is_done_with(&test.stack, &delivery.id).await?;
+        tasks_are_acknowledged(&test.stack, &delivery.id).await?;
         assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
     }
     Ok(())
@@ -118,15 +118,15 @@ async fn a_queue_message_that_comes_twice_makes_no_second_request() -> Result<()
             .send()
             .await?;
     }
-    queue_is_done_with(&test.stack, &before.id).await?;
+    tasks_are_acknowledged(&test.stack, &before.id).await?;
     let after = test.api.delivery(&before.id).await?;
     assert_eq!(after.attempts.len(), 1, "{after:#?}");
     assert_eq!(test.receiver.requests().len(), 1, "{after:#?}");
     Ok(())
 }
 
-/// What was traced of duplicates of a message: the log lines with its id, and how often the
-/// metric was counted since a time.
+/// The traces that duplicates of a message leave: the log lines with its id, and the value of the
+/// metric since a time.
 struct Traces {
     lines: Vec<Value>,
     counted: u64,
@@ -150,11 +150,11 @@ async fn traces(test: &Fixture, message: &str) -> Result<Traces> {
     Ok(traces)
 }
 
-/// A key that is used for two different events by mistake loses the second one. That leaves a
-/// trace, and a duplicate that says the same leaves none.
+/// If a producer uses one key for two different events by mistake, the second event is lost. This
+/// leaves a trace. A duplicate with the same payload leaves none.
 #[tokio::test]
 async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> Result<()> {
-    // Alone: nobody else's duplicates are counted.
+    // Runs alone, so that no other test's duplicates are counted.
     let (test, _alone) = Fixture::alone("conflict").await?;
     test.subscribe("/a").await?;
     let event = |id: &str, total: Value| {
@@ -170,7 +170,7 @@ async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> 
     let message = request.webhook_id().to_owned();
     test.settled(&message).await?;
     test.run_workflow(&again).await?;
-    // The other way, by the bus.
+    // The second way to put an event: by the bus.
     let put = test.event("order.created", first["detail"].clone());
     test.put_event(put).await?;
     executions_end(&test.stack, &test.customer, 3).await?;
@@ -194,13 +194,13 @@ async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> 
     assert_eq!(line["event.source"], other["source"]);
     assert_eq!(line["kept.event.id"], first["id"]);
     assert!(!line.to_string().contains("planted-"), "{line}");
-    // The first one wins.
+    // The first event is the one that is delivered.
     let sent = test.receiver.requests();
     assert_eq!(sent.len(), 1);
     Ok(())
 }
 
-/// Waits until so many executions for a customer's events have ended.
+/// Waits until this many executions for a customer's events have ended.
 async fn executions_end(stack: &Stack, customer: &str, count: usize) -> Result<()> {
     let client = aws_sdk_sfn::Client::new(stack.sdk_config());
     let deadline = Instant::now() + ARRIVAL;

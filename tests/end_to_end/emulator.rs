@@ -1,4 +1,4 @@
-//! What only the emulator lets a test see: messages in flight, and processes.
+//! Access to what only the emulator exposes to a test: messages in flight, and processes.
 
 use std::{fs, path::Path, process::Command};
 
@@ -11,7 +11,7 @@ use webhooks_client::Stack;
 
 use crate::fixture::{ARRIVAL, POLL_INTERVAL};
 
-/// A message of a queue, as the emulator keeps it.
+/// A message in a queue, as the emulator stores it.
 #[derive(Debug)]
 pub(crate) struct QueueMessage {
     pub(crate) body: String,
@@ -57,7 +57,8 @@ fn collect_messages(value: &Value, messages: &mut Vec<QueueMessage>) {
     }
 }
 
-/// Waits for a queue message that holds a text. Returns its body, and leaves it.
+/// Waits for a queue message that contains a text. Returns its body; the message stays in the
+/// queue.
 pub(crate) async fn queue_message_with(
     stack: &Stack,
     queue_url: &str,
@@ -76,13 +77,14 @@ pub(crate) async fn queue_message_with(
     }
 }
 
-/// The delivery function takes nothing from a queue until [`resume_delivery`].
+/// While this exists, the delivery function reads nothing from a queue, until [`resume_delivery`].
 #[must_use]
 pub(crate) struct Paused {
     mapping: String,
 }
 
-/// Pauses the event source mapping of the queue whose URL is this output of the stack.
+/// Pauses the event source mapping of a queue. `queue` is the output of the stack that holds its
+/// URL.
 pub(crate) async fn pause_delivery(stack: &Stack, queue: &str) -> Result<Paused> {
     let answer = event_source_mappings(stack, Method::GET, "", Bytes::new()).await?;
     let mappings = answer["EventSourceMappings"].as_array();
@@ -93,7 +95,8 @@ pub(crate) async fn pause_delivery(stack: &Stack, queue: &str) -> Result<Paused>
     };
     let mapping = mappings.into_iter().flatten().find(of_the_queue);
     let mapping = mapping.and_then(|mapping| mapping["UUID"].as_str());
-    let mapping = mapping.with_context(|| format!("nothing takes from the queue: {answer}"))?;
+    let mapping =
+        mapping.with_context(|| format!("the queue has no event source mapping: {answer}"))?;
     let paused = Paused {
         mapping: mapping.to_owned(),
     };
@@ -101,7 +104,7 @@ pub(crate) async fn pause_delivery(stack: &Stack, queue: &str) -> Result<Paused>
     Ok(paused)
 }
 
-/// Lets deliveries go on.
+/// Resumes the deliveries of a paused queue.
 pub(crate) async fn resume_delivery(stack: &Stack, paused: Paused) -> Result<()> {
     set_mapping(stack, &paused, true).await
 }
@@ -131,14 +134,13 @@ async fn event_source_mappings(
     Ok(serde_json::from_slice(response.body())?)
 }
 
-/// Waits until no queue message names a delivery any more: all of them were
-/// acknowledged.
-pub(crate) async fn queue_is_done_with(stack: &Stack, delivery_id: &str) -> Result<()> {
+/// Waits until no queue message names a delivery any more, so all of them have been acknowledged.
+pub(crate) async fn tasks_are_acknowledged(stack: &Stack, delivery_id: &str) -> Result<()> {
     let fast = stack.output("DeliveryQueueUrl")?;
     let slow = stack.output("SlowDeliveryQueueUrl")?;
     let deadline = Instant::now() + ARRIVAL;
     loop {
-        // A task may go over to the slow queue, and is looked for there last.
+        // A task may move from the fast queue to the slow queue, so the slow queue is read last.
         let mut bodies = queue_bodies(stack, fast).await?;
         bodies.extend(queue_bodies(stack, slow).await?);
         bodies.retain(|body| body.contains(delivery_id));
@@ -152,8 +154,8 @@ pub(crate) async fn queue_is_done_with(stack: &Stack, delivery_id: &str) -> Resu
     }
 }
 
-/// Kills the process that opened a loopback connection from a local port, as
-/// the kernel does when memory runs out. Returns its command name.
+/// Kills the process that opened a loopback connection from a local port, as the kernel does when
+/// memory runs out. Returns the name of its command.
 pub(crate) fn kill_owner_of_port(port: u16) -> Result<String> {
     let inode = socket_inode(port)?;
     let pid = process_with_socket(&inode)?;
@@ -163,7 +165,7 @@ pub(crate) fn kill_owner_of_port(port: u16) -> Result<String> {
     Ok(name.trim().to_owned())
 }
 
-/// The inode of the socket whose local port this is, by `/proc/net/tcp`.
+/// The inode of the socket with this local port, from `/proc/net/tcp`.
 fn socket_inode(port: u16) -> Result<String> {
     let local_port = format!(":{port:04X}");
     let table = fs::read_to_string("/proc/net/tcp")?;
@@ -176,11 +178,11 @@ fn socket_inode(port: u16) -> Result<String> {
         .with_context(|| format!("no socket has the local port {port}"))
 }
 
-/// The id of the process that holds a socket open, by `/proc/*/fd`.
+/// The id of the process that holds a socket open, from `/proc/*/fd`.
 fn process_with_socket(inode: &str) -> Result<String> {
     let link = format!("socket:[{inode}]");
     let holds = |process: &Path| {
-        // A process that ends, or is not ours, has nothing to show.
+        // The files of a process that has ended, or belongs to another user, cannot be read.
         fs::read_dir(process.join("fd")).is_ok_and(|files| {
             files
                 .flatten()

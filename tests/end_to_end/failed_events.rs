@@ -1,4 +1,4 @@
-//! The failed-events queue, shared by all tests.
+//! The failed-events queue, which all tests share.
 
 use std::{
     collections::HashMap,
@@ -12,12 +12,12 @@ use webhooks_client::Stack;
 
 use crate::fixture::ARRIVAL;
 
-/// An event that the workflow gave up on.
+/// An event that the workflow sent to the failed-events queue.
 #[derive(Clone, Debug)]
 pub(crate) struct FailedEvent {
     /// The event.
     pub(crate) body: String,
-    /// Why, as message attributes.
+    /// The message attributes, which hold the error and its cause.
     pub(crate) attributes: HashMap<String, String>,
 }
 
@@ -34,10 +34,10 @@ impl From<Message> for FailedEvent {
     }
 }
 
-/// All that any test has taken from the queue. Each looks for its own.
+/// All messages that any test has taken from the queue. Each test searches them for its own.
 static TAKEN: LazyLock<Mutex<Vec<FailedEvent>>> = LazyLock::new(Mutex::default);
 
-/// Waits for the failed event that is as wanted.
+/// Waits for a failed event that satisfies `wanted`.
 pub(crate) async fn failed_event(
     stack: &Stack,
     wanted: impl Fn(&FailedEvent) -> bool,
@@ -55,7 +55,7 @@ pub(crate) async fn failed_event(
     found.with_context(|| format!("no such event in the failed-events queue after {ARRIVAL:?}"))?
 }
 
-/// Moves what is in the queue to the common list, waiting a second for it.
+/// Moves the messages of the queue to the shared list, and waits up to a second for them.
 async fn take(stack: &Stack) -> Result<()> {
     let queue = stack.output("FailedEventsQueueUrl")?;
     let client = aws_sdk_sqs::Client::new(stack.sdk_config());

@@ -1,8 +1,8 @@
-//! Filters against another matcher: the emulator's `TestEventPattern`.
+//! Filters compared with another matcher: the emulator's `TestEventPattern`.
 //!
-//! Neither is AWS, but each was written by somebody else after AWS's documentation and its
-//! open matcher, so where they agree they are hardly both wrong. Where they do not, AWS's
-//! documentation has the last word: [`DIFFERENCES`] lists each such case.
+//! Neither matcher is AWS's. But different people wrote them, after AWS's documentation and its
+//! open matcher, so a result on which both agree is rarely wrong. If they disagree, AWS's
+//! documentation decides: [`DIFFERENCES`] lists each such case.
 
 mod generate;
 
@@ -22,16 +22,16 @@ use webhooks_domain::filter::Filter;
 use self::generate::{Generator, Operator, Pair};
 use crate::fixture::Fixture;
 
-/// How many pairs are made up.
+/// The number of generated pairs.
 const PAIRS: usize = 2_000;
-/// How many of them the API is asked about, too.
+/// The number of pairs that are sent to the API too.
 const PAIRS_OF_THE_API: usize = 60;
-/// How many of them may be of patterns that are refused as too complex: `$or` and absent
-/// fields together, written out.
+/// The number of pairs whose pattern may be refused as too complex, because `$or` and absent fields
+/// multiply.
 const TOO_COMPLEX: usize = PAIRS / 100;
-/// How many questions are asked at once.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 8;
-/// Another seed than the usual one: a number.
+/// The environment variable that sets another seed, a number.
 const SEED: &str = "WEBHOOKS_FILTER_SEED";
 
 /// The emulator's matcher.
@@ -42,7 +42,8 @@ impl Emulator {
         Self(Client::new(stack.sdk_config()))
     }
 
-    /// Whether a pattern over the detail wants a payload; `None` when it is no pattern.
+    /// `Some(true)` if a pattern over the detail matches a payload, and `None` if it is not a valid
+    /// pattern.
     async fn matches(&self, pattern: &str, payload: &str) -> Result<Option<bool>> {
         let event = format!(
             r#"{{"version":"0","id":"1","detail-type":"order.created","source":"com.example.shop",
@@ -64,7 +65,7 @@ impl Emulator {
     }
 }
 
-/// What the domain says; `Err` with the problem when it is no filter.
+/// Matches by the domain. Returns `Err` with the problem if it is not a valid filter.
 fn domain_matches(pattern: &str, payload: &str) -> Result<bool, String> {
     let filter = Filter::parse(pattern).map_err(|error| error.to_string())?;
     Ok(filter.matches(payload).unwrap())
@@ -119,7 +120,7 @@ async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
         wrong.len(),
         wrong.join("\n")
     );
-    // A generator that has gone bad compares nothing.
+    // A broken generator would make a test that compares nothing.
     assert!(too_complex <= TOO_COMPLEX, "{too_complex} are too complex");
     for operator in Operator::ALL {
         let [no, yes] = results.get(&operator).copied().unwrap_or_default();
@@ -128,7 +129,7 @@ async fn filters_match_as_the_emulators_patterns_do() -> Result<()> {
     Ok(())
 }
 
-/// Asks `POST /filters/test`. The status, and the answer.
+/// Calls `POST /filters/test`. Returns the status and the answer.
 async fn try_filter(test: &Fixture, pattern: &str, payload: &str) -> Result<(StatusCode, Value)> {
     let body = format!(r#"{{"filter":{pattern},"event":{{"detail":{payload}}}}}"#);
     let path = ["filters", "test"];
@@ -164,21 +165,21 @@ async fn the_api_tries_a_filter_as_the_emulator_does() -> Result<()> {
     Ok(())
 }
 
-/// A case in which a filter and the emulator's pattern do not agree. The filter does what
-/// AWS's documentation says.
+/// A case in which a filter and the emulator's pattern disagree. The filter follows AWS's
+/// documentation.
 struct Difference {
     /// The words of the documentation.
     documentation: &'static str,
     pattern: &'static str,
     payload: &'static str,
     here: bool,
-    /// Whether a pair on which they differ is such a case.
+    /// Returns true if this case explains the difference on a pair.
     explains: fn(&Pair) -> bool,
 }
 
 const DIFFERENCES: [Difference; 1] = [
-    // User guide, "Comparison operators", "Exists matching". The emulator looks at each object
-    // of an array by itself, and is content with one that has not got the field.
+    // User guide, "Comparison operators", "Exists matching". The emulator looks at each object of
+    // an array separately, and matches if one of them lacks the field.
     Difference {
         documentation: "works on the presence or absence of a field in the JSON of the event",
         pattern: r#"{"a":{"b":[{"exists":false}]}}"#,
@@ -197,7 +198,7 @@ impl Difference {
     }
 }
 
-/// Whether an array of the payload has two objects, or one beside something else.
+/// Returns true if an array of the payload holds two objects, or one object beside another value.
 fn nests_objects_in_an_array(json: &str) -> bool {
     fn in_value(value: &Value) -> bool {
         match value {
@@ -219,7 +220,7 @@ fn nests_objects_in_an_array(json: &str) -> bool {
 }
 
 #[tokio::test]
-async fn where_filters_differ_from_the_emulator_they_do_as_documented() -> Result<()> {
+async fn where_filters_differ_from_the_emulator_they_follow_the_documentation() -> Result<()> {
     let test = Fixture::new("filters-differ").await?;
     let emulator = Emulator::of(&test.stack);
     for difference in &DIFFERENCES {
@@ -235,7 +236,7 @@ async fn where_filters_differ_from_the_emulator_they_do_as_documented() -> Resul
             Ok(*here),
             "{documentation}"
         );
-        // Or else the emulator has learned it: then the difference goes.
+        // If this fails, the emulator was corrected, and the difference can be removed.
         let there = emulator.matches(pattern, payload).await?;
         assert_eq!(there, Some(!here), "{documentation}");
     }
@@ -246,7 +247,7 @@ async fn where_filters_differ_from_the_emulator_they_do_as_documented() -> Resul
 /// 300, 300.0, and 3.0e2 are not considered equal". Its open matcher, Event Ruler, has compared
 /// them by value since 2018, and so do the emulator and filters.
 #[tokio::test]
-async fn numbers_are_equal_by_value_here_and_there() -> Result<()> {
+async fn filters_and_the_emulator_compare_numbers_by_value() -> Result<()> {
     let test = Fixture::new("filters-numbers").await?;
     let emulator = Emulator::of(&test.stack);
     let forms = ["300", "300.0", "3.0e2", "3E2", "3000e-1"];
@@ -265,8 +266,8 @@ async fn numbers_are_equal_by_value_here_and_there() -> Result<()> {
     Ok(())
 }
 
-/// Patterns that EventBridge takes, and that are refused here, with what is said: a filter that
-/// is evaluated otherwise than there would be worse than none.
+/// Patterns that EventBridge accepts and that are refused here, with the message. A filter that
+/// matches differently from EventBridge would be worse than a refusal.
 const NOT_SUPPORTED: [(&str, &str); 5] = [
     (
         r#"{"a":[{"cidr":"010.0.0.0/8"}]}"#,
@@ -290,7 +291,7 @@ const NOT_SUPPORTED: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn what_is_not_supported_is_refused_and_not_evaluated_otherwise() -> Result<()> {
+async fn an_unsupported_pattern_is_refused_and_not_evaluated_differently() -> Result<()> {
     let test = Fixture::new("filters-refused").await?;
     let emulator = Emulator::of(&test.stack);
     for (pattern, problem) in NOT_SUPPORTED {
@@ -306,9 +307,9 @@ async fn what_is_not_supported_is_refused_and_not_evaluated_otherwise() -> Resul
     Ok(())
 }
 
-/// Patterns that nobody takes.
+/// Patterns that neither EventBridge nor filters accept.
 #[tokio::test]
-async fn what_is_no_pattern_there_is_no_filter_here() -> Result<()> {
+async fn an_invalid_pattern_is_an_invalid_filter() -> Result<()> {
     let test = Fixture::new("filters-bad").await?;
     let emulator = Emulator::of(&test.stack);
     let seed = seed()?;

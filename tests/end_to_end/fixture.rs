@@ -1,4 +1,4 @@
-//! What every test starts from: the stack, a receiver and a customer.
+//! The starting point of every test: the stack, a receiver and a customer.
 
 use std::{
     fmt::Write,
@@ -27,36 +27,36 @@ use webhooks_domain::ids::{CustomerId, MessageId};
 /// The producer that the stack's rule matches by default.
 pub(crate) const SOURCE: &str = "com.example.shop";
 
-/// How long a first request may take, on a busy machine with cold functions.
+/// The time limit for a first request, on a busy machine with cold functions.
 pub(crate) const ARRIVAL: Duration = Duration::from_mins(1);
 
-/// How long all of a delivery's attempts may take.
+/// The time limit for all attempts of a delivery.
 pub(crate) const ALL_ATTEMPTS: Duration = Duration::from_mins(2);
 
-/// Between two looks at something that nothing announces.
+/// The interval at which a test polls for a change that sends no notification.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Held for reading while a test runs, for writing while one kills a function.
+/// Read-locked while a test runs, and write-locked while a test kills a function.
 static FUNCTIONS_STAY_ALIVE: RwLock<()> = RwLock::const_new(());
 
 static CUSTOMERS: AtomicU32 = AtomicU32::new(0);
 
-/// One test's own corner of the stack.
+/// The part of the stack that belongs to one test.
 pub(crate) struct Fixture {
     pub(crate) stack: Stack,
     pub(crate) api: Api,
     pub(crate) receiver: Receiver,
-    /// A customer that no other test has, on any run.
+    /// A customer that no other test and no other run has.
     pub(crate) customer: String,
     /// When the test began, in milliseconds since 1970.
     pub(crate) began_at_millis: u64,
-    /// The messages made from what this test put on the bus.
+    /// The messages that were made from the events of this test.
     messages: Mutex<Vec<MessageId>>,
     _undisturbed: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Fixture {
-    /// Loads the stack and starts a receiver. The topic shows in the customer's id.
+    /// Loads the stack and starts a receiver. The customer's id contains the topic.
     pub(crate) async fn new(topic: &str) -> Result<Self> {
         let undisturbed = FUNCTIONS_STAY_ALIVE.read().await;
         Ok(Self {
@@ -65,15 +65,14 @@ impl Fixture {
         })
     }
 
-    /// A fixture for a test that will kill a function: no other test runs
-    /// until the guard is dropped.
+    /// A fixture for a test that kills a function. No other test runs until the guard is dropped.
     pub(crate) async fn alone(topic: &str) -> Result<(Self, RwLockWriteGuard<'static, ()>)> {
         let guard = FUNCTIONS_STAY_ALIVE.write().await;
         Ok((Self::unguarded(topic).await?, guard))
     }
 
-    /// Another customer, beside this one and no longer than it. A second guard would wait
-    /// for a test that wants to be alone, and that one for the first guard.
+    /// A second customer for this test. It has no guard of its own: a second read lock would wait
+    /// for a test that waits for the write lock, which in turn waits for the first read lock.
     pub(crate) async fn another(&self, topic: &str) -> Result<Self> {
         Self::unguarded(topic).await
     }
@@ -102,8 +101,8 @@ impl Fixture {
         self.subscribe_with(path, json!({})).await
     }
 
-    /// Subscribes an endpoint of the receiver. The given fields come on top of
-    /// its URL and the type `order.created`.
+    /// Subscribes an endpoint of the receiver. `fields` are added to its URL and the type
+    /// `order.created`.
     pub(crate) async fn subscribe_with(
         &self,
         path: &str,
@@ -130,8 +129,8 @@ impl Fixture {
         self.raw_event(event_type, detail.to_string())
     }
 
-    /// An event with a detail as it is.
-    #[expect(clippy::unused_self, reason = "reads as its sibling does")]
+    /// An event with this exact detail.
+    #[expect(clippy::unused_self, reason = "called like its sibling")]
     pub(crate) fn raw_event(&self, event_type: &str, detail: String) -> Event {
         Event {
             source: SOURCE.to_owned(),
@@ -175,7 +174,7 @@ impl Fixture {
         }
     }
 
-    /// An event as EventBridge gives it to the workflow.
+    /// An event in the form in which EventBridge gives it to the workflow.
     pub(crate) fn envelope(&self, id: &str, event_type: &str, mut detail: Value) -> Value {
         detail["customerId"] = json!(self.customer);
         json!({
@@ -211,10 +210,10 @@ impl Fixture {
         }
     }
 
-    /// What the API says of the messages of this test, for a failure's text.
+    /// The messages of this test as the API shows them, for the text of a failure.
     async fn messages_as_shown(&self) -> String {
         let ids = self.messages.lock().unwrap().clone();
-        let mut shown = "of what this test put on the bus, the API shows:".to_owned();
+        let mut shown = "the messages of this test, as the API shows them:".to_owned();
         for id in ids {
             let path = ["messages", &id.to_string()];
             match self.api.request(Method::GET, &path, &[], None).await {
@@ -239,8 +238,8 @@ impl Fixture {
         Ok(message.await?)
     }
 
-    /// Waits until nothing more will be attempted for a message, and returns
-    /// what it owed to one subscription.
+    /// Waits until nothing more will be attempted for a message, and returns its delivery to one
+    /// subscription.
     pub(crate) async fn settled_delivery(
         &self,
         message_id: &str,

@@ -1,4 +1,5 @@
-//! The gate in front of the emulator: what it refuses, and the failures that it plays.
+//! The gate in front of the emulator: the requests that it refuses, and the failures that it
+//! simulates.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
@@ -9,7 +10,8 @@ use webhooks_client::{AttemptOutcome, Stack};
 
 use crate::fixture::Fixture;
 
-/// A request that is to be refused says so, by the member: the run would fail otherwise.
+/// The header that marks a request which the gate must refuse; its value names the member. Any
+/// other refusal fails the run.
 const EXPECTED: &str = "x-expected-refusal";
 
 #[tokio::test]
@@ -57,7 +59,7 @@ async fn a_member_that_the_service_does_not_have_is_refused() -> Result<()> {
 async fn a_table_that_throttles_for_a_moment_costs_no_attempt() -> Result<()> {
     let test = Fixture::new("gate-throttled").await?;
     let created = test.subscribe("/a").await?;
-    // The function's client tries again.
+    // The SDK client of the function retries.
     let throttled = json!({
         "operation": "UpdateItem",
         "failure": "ProvisionedThroughputExceededException",
@@ -75,7 +77,7 @@ async fn a_table_that_throttles_for_a_moment_costs_no_attempt() -> Result<()> {
     Ok(())
 }
 
-/// Lets the next calls fail as AWS may let them.
+/// Makes the next calls fail, in a way that AWS may fail.
 async fn plant(stack: &Stack, failure: &Value) -> Result<()> {
     let url = stack.endpoint().context("no emulator")?;
     let url = url.join("/_proxy/failures")?;

@@ -1,4 +1,4 @@
-//! What somebody who may start a workflow, and no more, can do with its input.
+//! Hostile inputs of a workflow, from somebody who may start it and nothing else.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use webhooks_client::{CreatedSubscription, ExecutionStatus};
 use crate::fixture::Fixture;
 use crate::machine::{Machine, by_second_interpreter};
 
-/// Makes the page of a recovery fail for good, so that the failure is written to the table.
+/// Makes the page of a recovery fail on every attempt, so that the failure is written to the table.
 const FAILS_FOR_GOOD: &str = "RecoverDeliveries=Unnamed*9";
 
 /// All items of a partition.
@@ -26,8 +26,8 @@ async fn partition(test: &Fixture, pk: &str) -> Result<Vec<HashMap<String, Attri
     Ok(found.items.unwrap_or_default())
 }
 
-/// Inputs that try to write to another item than that of a recovery: in the form that once
-/// held the whole write, and by ids that name another partition or break out of their quotes.
+/// Inputs that try to write to an item other than the recovery's. One has the form that once held
+/// the whole write; others have ids that name another partition or break out of their quotes.
 fn hostile_inputs(test: &Fixture, victim: &CreatedSubscription) -> Vec<Value> {
     let pk = format!("CUSTOMER#{}", test.customer);
     let sk = format!("SUBSCRIPTION#{}", victim.subscription.id);
@@ -87,7 +87,8 @@ async fn an_input_of_a_recovery_writes_to_no_other_item() -> Result<()> {
             "{input}"
         );
 
-        // The function is not the only guard: the state that writes is reached without it.
+        // The function is not the only guard: this run reaches the writing state without the
+        // function.
         let run = machine.run(&test, &input, FAILS_FOR_GOOD).await?;
         let is_reached = run.entered.contains(&"MarkFailed".to_owned());
         assert!(is_reached, "{input}: {run:#?}");
@@ -107,7 +108,7 @@ async fn an_input_of_a_recovery_writes_to_no_other_item() -> Result<()> {
         assert_eq!(after, before, "{input}");
     }
     let recoveries = partition(&test, &format!("RECOVERY#{}", test.customer)).await?;
-    assert_eq!(recoveries, [], "an update made an item");
+    assert_eq!(recoveries, [], "an update created an item");
 
     test.put("order.created", json!({})).await?;
     let request = test.first_request("/own").await?;

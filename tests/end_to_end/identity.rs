@@ -1,5 +1,5 @@
-//! What is stored of whom: ids that are never used twice, items that have expired or cannot be
-//! read, what a customer may have, and whose a message is.
+//! Stored items and their owners: ids that are never reused, items that have expired or cannot be
+//! read, the quotas of a customer, and the customer of a message.
 
 mod again;
 mod bounds;
@@ -15,7 +15,7 @@ use webhooks_client::Answered;
 
 use crate::fixture::Fixture;
 
-/// The key of an item: its partition, and its place therein.
+/// The key of an item: partition key and sort key.
 type Key = (String, String);
 
 fn subscription_key(test: &Fixture, id: &str) -> Key {
@@ -32,7 +32,7 @@ fn delivery_key(message: &str, subscription: &str) -> Key {
     (format!("MESSAGE#{message}"), place)
 }
 
-/// Writes one attribute of an item that is there, past everything that checks it.
+/// Overwrites one attribute of an existing item, without any validation.
 async fn overwrite(test: &Fixture, key: Key, name: &str, value: AttributeValue) -> Result<()> {
     aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
         .update_item()
@@ -48,12 +48,12 @@ async fn overwrite(test: &Fixture, key: Key, name: &str, value: AttributeValue) 
     Ok(())
 }
 
-/// Asks without a body.
+/// Sends a request without a body.
 async fn ask(test: &Fixture, method: Method, path: &[&str]) -> Result<Answered> {
     Ok(test.api.request(method, path, &[], None).await?)
 }
 
-/// What the API shows.
+/// Returns what the API shows at a path.
 async fn shown(test: &Fixture, path: &[&str]) -> Result<Value> {
     let answer = ask(test, Method::GET, path).await?;
     assert_eq!(answer.status, StatusCode::OK, "{path:?}: {}", answer.text());

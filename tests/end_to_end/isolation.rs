@@ -1,4 +1,4 @@
-//! Endpoints that fail for long, and what is done so that they hurt nobody.
+//! Failing endpoints, and the measures that keep them from harming others.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,7 +28,7 @@ async fn shown(test: &Fixture, id: &str) -> Result<Value> {
     Ok(serde_json::from_slice(&answer.body)?)
 }
 
-/// Waits until a subscription is as wanted.
+/// Waits until a subscription satisfies `wanted`.
 async fn shown_when(test: &Fixture, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
     let deadline = Instant::now() + ALL_ATTEMPTS;
     loop {
@@ -41,7 +41,7 @@ async fn shown_when(test: &Fixture, id: &str, wanted: impl Fn(&Value) -> bool) -
     }
 }
 
-/// Lets the endpoint of a subscription have failed for this long already.
+/// Changes the stored health of a subscription as if it had been failing for this long.
 async fn let_it_have_failed_for(test: &Fixture, id: &str, time: Duration) -> Result<()> {
     let since = (SystemTime::now() - time).duration_since(UNIX_EPOCH)?;
     let key = |text: String| AttributeValue::S(text);
@@ -57,7 +57,7 @@ async fn let_it_have_failed_for(test: &Fixture, id: &str, time: Duration) -> Res
     Ok(())
 }
 
-/// Lets the endpoint of a healthy subscription be slow.
+/// Changes the stored health of a subscription so that its endpoint is slow.
 async fn let_it_be_slow(test: &Fixture, id: &str) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let since = AttributeValue::N(now.as_millis().to_string());
@@ -75,7 +75,7 @@ async fn let_it_be_slow(test: &Fixture, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Puts this many events at once, and gives the ids of their messages.
+/// Puts this many events at once. Returns the ids of their messages.
 async fn put_many(test: &Fixture, count: usize) -> Result<Vec<String>> {
     let events: Vec<_> = (0..count)
         .map(|n| test.event("order.created", json!({"n": n})))
@@ -87,13 +87,15 @@ async fn put_many(test: &Fixture, count: usize) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_circuit_opens_spares_the_attempts_and_closes_when_the_endpoint_is_back() -> Result<()> {
-    /// Their three attempts each open the circuit, however many environments share them.
+async fn an_open_circuit_breaker_saves_attempts_and_closes_when_the_endpoint_recovers() -> Result<()>
+{
+    /// With three attempts each these open the circuit breaker, however many environments share
+    /// them.
     const FAILING: usize = 40;
     const LATER: usize = 60;
     let test = Fixture::new("circuit").await?;
     test.receiver.script("/a", [server_error()]);
-    // Without a circuit the attempts are used up long before the endpoint is back.
+    // Without a circuit breaker the attempts would be used up long before the endpoint is back.
     let fields = json!({"retryPolicy": {"schedule": [0, 1, 1], "jitter": 0}});
     let created = test.subscribe_with("/a", fields).await?;
     let id = &created.subscription.id;
@@ -102,10 +104,10 @@ async fn a_circuit_opens_spares_the_attempts_and_closes_when_the_endpoint_is_bac
     let is_open = |shown: &Value| shown["health"]["circuitOpenUntil"].is_string();
     let open = shown_when(&test, id, is_open).await?;
     assert_eq!(open["status"], "active");
-    // These meet an open circuit: only a probe may use up an attempt, one at a time. Events that
-    // are put before it opens would fail as fast as the machine is quick.
+    // These events meet an open circuit breaker, so only probes use up attempts, one at a time. If
+    // they were put before it opens, a fast machine would fail all of them.
     let messages = put_many(&test, LATER).await?;
-    // A probe fails, and the circuit stays open for longer.
+    // A probe fails, and the circuit breaker stays open for longer.
     let first = &open["health"]["circuitOpenUntil"];
     let is_later = |shown: &Value| shown["health"]["circuitOpenUntil"] != *first;
     shown_when(&test, id, is_later).await?;
@@ -172,7 +174,7 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_enabled_again() -> Resu
 }
 
 #[tokio::test]
-async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again() -> Result<()> {
+async fn a_hanging_endpoint_uses_the_slow_queue_until_it_is_quick_again() -> Result<()> {
     const SLOW: &str = "SlowDeliveryQueueUrl";
     let (test, _alone) = Fixture::alone("slow").await?;
     test.receiver.script("/hangs", [Answer::never()]);
@@ -187,7 +189,7 @@ async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again()
     let ended = test.settled_delivery(first, &created).await?;
     test.subscribe("/ok").await?;
 
-    // Nobody takes from the slow queue: what is there would stay.
+    // Nothing reads the slow queue now, so its messages stay.
     let paused = pause_delivery(&test.stack, SLOW).await?;
     let waiting = async {
         let [next] = &put_many(&test, 1).await?[..] else {
@@ -197,7 +199,7 @@ async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again()
         let slow_queue = test.stack.output(SLOW)?;
         let message = next.trim_start_matches("msg_");
         queue_message_with(&test.stack, slow_queue, message).await?;
-        // One that comes by the fast queue is handed on.
+        // A task that arrives by the fast queue is moved to the slow one.
         test.api.resend_delivery(&ended.id).await?;
         queue_message_with(&test.stack, slow_queue, &ended.id).await?;
         assert_eq!(test.receiver.requests_to("/hangs").len(), 2);
@@ -209,7 +211,7 @@ async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again()
     waiting?;
     test.requests("/hangs", 4).await?;
 
-    // One copy of the function has to see several that are quick.
+    // One execution environment must see several quick attempts.
     let deadline = Instant::now() + ALL_ATTEMPTS;
     while shown(&test, id).await?.get("health").is_some() {
         ensure!(Instant::now() < deadline, "it is slow for ever");
@@ -219,7 +221,7 @@ async fn an_endpoint_that_hangs_has_a_queue_of_its_own_until_it_is_quick_again()
     Ok(())
 }
 
-/// When each request to an endpoint came, in order.
+/// The arrival times of the requests to an endpoint, in order.
 async fn arrivals(test: &Fixture, path: &str, count: usize) -> Result<Vec<SystemTime>> {
     let requests = test.requests(path, count).await?;
     let mut arrivals: Vec<_> = requests.iter().map(|r| r.received_at).collect();
@@ -227,7 +229,7 @@ async fn arrivals(test: &Fixture, path: &str, count: usize) -> Result<Vec<System
     Ok(arrivals)
 }
 
-/// The most arrivals within a time.
+/// The largest number of arrivals within any period of this length.
 fn most_within(arrivals: &[SystemTime], time: Duration) -> usize {
     let within = |first: &SystemTime| {
         let end = *first + time;
@@ -239,7 +241,7 @@ fn most_within(arrivals: &[SystemTime], time: Duration) -> usize {
     arrivals.iter().map(within).max().unwrap_or_default()
 }
 
-/// Holds that each of these was delivered at its first attempt.
+/// Asserts that each of these messages was delivered at its first attempt.
 async fn succeeded_at_once(
     test: &Fixture,
     created: &CreatedSubscription,
@@ -254,7 +256,7 @@ async fn succeeded_at_once(
 }
 
 #[tokio::test]
-async fn no_more_webhooks_come_in_a_second_than_the_subscription_says() -> Result<()> {
+async fn webhooks_never_exceed_the_rate_limit_of_a_subscription() -> Result<()> {
     const EVENTS: usize = 40;
     const RATE: usize = 4;
     let test = Fixture::new("rate-limit").await?;
@@ -263,7 +265,8 @@ async fn no_more_webhooks_come_in_a_second_than_the_subscription_says() -> Resul
         .await?;
     let messages = put_many(&test, EVENTS).await?;
     let arrivals = arrivals(&test, "/a", EVENTS).await?;
-    // A second's worth at once, and then at the rate; the function may be slow in between.
+    // The first second's worth may come at once, and then the rate applies; the function may be
+    // slow in between.
     let seconds = 4;
     let most = most_within(&arrivals, Duration::from_secs(seconds));
     let allowed = (usize::try_from(seconds)? + 2) * RATE;
@@ -272,7 +275,7 @@ async fn no_more_webhooks_come_in_a_second_than_the_subscription_says() -> Resul
 }
 
 #[tokio::test]
-async fn no_more_requests_are_under_way_than_the_subscription_says() -> Result<()> {
+async fn concurrent_requests_never_exceed_max_in_flight() -> Result<()> {
     const EVENTS: usize = 20;
     const MOST: usize = 2;
     let took = Duration::from_millis(700);
@@ -287,10 +290,10 @@ async fn no_more_requests_are_under_way_than_the_subscription_says() -> Result<(
     succeeded_at_once(&test, &created, &messages).await
 }
 
-/// What waits under a limit is delivered under the one that is in force by then: before the
-/// reservation that it was given under the limit before.
+/// After a limit is raised, a waiting delivery follows the new limit: it is sent before the time
+/// that it had reserved under the old one.
 #[tokio::test]
-async fn a_raised_limit_is_in_force_for_what_waits_already() -> Result<()> {
+async fn a_raised_limit_applies_to_waiting_deliveries() -> Result<()> {
     const EVENTS: usize = 120;
     let test = Fixture::new("raised-limit").await?;
     let created = test
@@ -298,15 +301,17 @@ async fn a_raised_limit_is_in_force_for_what_waits_already() -> Result<()> {
         .await?;
     let id = created.subscription.id.as_str();
     let messages = put_many(&test, EVENTS).await?;
-    // The reservations, once the last of the events has one or was delivered.
+    // Reads the reservations as soon as each event has one or was delivered.
     let queue = test.stack.output("DeliveryQueueUrl")?;
     let deadline = Instant::now() + ALL_ATTEMPTS;
     let last = loop {
         let reservations = reservations(&queue_bodies(&test.stack, queue).await?, id);
         let came = test.receiver.requests_to("/a").len();
         if reservations.len() + came >= EVENTS {
-            let last = reservations.into_iter().max_by_key(|(_, turn)| *turn);
-            break last.context("nothing waits")?;
+            let last = reservations
+                .into_iter()
+                .max_by_key(|(_, reserved_at)| *reserved_at);
+            break last.context("no delivery waits")?;
         }
         ensure!(Instant::now() < deadline, "{reservations:?}");
         sleep(POLL_INTERVAL).await;
@@ -326,17 +331,17 @@ async fn a_raised_limit_is_in_force_for_what_waits_already() -> Result<()> {
     let request = requests
         .iter()
         .find(|request| request.webhook_id().ends_with(message))
-        .context("the last one did not come")?;
+        .context("the last delivery did not arrive")?;
     let came_at = request.received_at.duration_since(UNIX_EPOCH)?.as_millis();
     assert!(
         came_at < u128::from(reserved_at),
-        "{delivery} came at {came_at}, as it was reserved before: {reserved_at}"
+        "{delivery} arrived at {came_at}, not before its old reservation: {reserved_at}"
     );
     Ok(())
 }
 
-/// Of each delivery to a subscription that waits for its turn the latest time that it was
-/// given, in milliseconds since 1970.
+/// The latest reservation of each delivery that waits for a subscription, in milliseconds since
+/// 1970.
 fn reservations(bodies: &[String], subscription: &str) -> HashMap<String, u64> {
     let subscription = subscription.trim_start_matches("sub_");
     let mut reserved = HashMap::new();
@@ -352,8 +357,8 @@ fn reservations(bodies: &[String], subscription: &str) -> HashMap<String, u64> {
     reserved
 }
 
-/// Fair queues keep one group from delaying the others, so the group is whose delivery it is,
-/// whoever sends the message.
+/// Fair queues keep one message group from delaying the others. So the group of a message is the
+/// delivery's customer, whichever part of the system sends it.
 #[tokio::test]
 async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer() -> Result<()> {
     const QUEUES: [&str; 2] = ["DeliveryQueueUrl", "SlowDeliveryQueueUrl"];
@@ -377,7 +382,7 @@ async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer()
     let ended = test.api.message_when(first, ALL_ATTEMPTS, ended).await?;
     let ended = ended.delivery_to(quick_id).context("no delivery")?;
 
-    // Nobody takes from the queues: what is sent stays.
+    // Nothing reads the queues now, so their messages stay.
     let paused = [
         pause_delivery(&test.stack, QUEUES[0]).await?,
         pause_delivery(&test.stack, QUEUES[1]).await?,
@@ -386,8 +391,7 @@ async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer()
         put_many(&test, 1).await?;
         test.api.resend_delivery(&ended.id).await?;
         let failing_id = failing.subscription.id.as_str();
-        // By the workflow to both queues, by who is asked to send again, and by an attempt
-        // that failed.
+        // Messages sent by the workflow to both queues, by a resend, and by a failed attempt.
         let wanted = [
             (0, quick_id, 1),
             (0, quick_id, 2),
@@ -427,8 +431,8 @@ async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer()
     grouped
 }
 
-/// The queue, delivery and attempt of a message, if it is one of this test's customer. Holds
-/// that it is in the customer's group, and that no message of others is.
+/// The queue, delivery and attempt of a message. `None` if it is not a delivery task. Fails if it
+/// is not in the group of this test's customer.
 fn task_of(
     test: &Fixture,
     queue: usize,
@@ -440,6 +444,6 @@ fn task_of(
         return Ok(None);
     };
     let is_ours = message.group_id.as_ref() == Some(&test.customer);
-    ensure!(is_ours, "alone, and another group: {message:?}");
+    ensure!(is_ours, "a message in another group: {message:?}");
     Ok(Some((queue, delivery.to_owned(), attempt)))
 }

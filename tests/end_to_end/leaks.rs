@@ -1,4 +1,4 @@
-//! No secret and no payload where it does not belong.
+//! Secrets and payloads never appear where they do not belong.
 
 use std::{env, fs, path::Path};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use webhooks_client::{Answer, Stack};
 
 use crate::{
-    emulator::{queue_bodies, queue_is_done_with},
+    emulator::{queue_bodies, tasks_are_acknowledged},
     failed_events::failed_event,
     fixture::Fixture,
     logs::log_lines,
@@ -17,11 +17,11 @@ use crate::{
 
 /// The planted secret, decoded: 32 bytes that are easy to find.
 const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
-/// The same in base64, after `whsec_`.
+/// The same secret in base64, after `whsec_`.
 const SECRET_TEXT: &str = "cGxhbnRlZC1zZWNyZXQtb2YtanVzdC0zMi1ieXRlcyE=";
 
-/// Holds that a text has no trace of the secret or of the payload.
-fn is_clean(text: &str, payload: &str, place: &str) {
+/// Asserts that a text contains neither the secret nor the payload.
+fn assert_clean(text: &str, payload: &str, place: &str) {
     for planted in [SECRET_BYTES, SECRET_TEXT, payload] {
         assert!(!text.contains(planted), "`{planted}` is in {place}: {text}");
     }
@@ -48,9 +48,9 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
         .api
         .request(Method::POST, &path, &[], Some(&bad))
         .await?;
-    is_clean(&refused.text(), &payload, "a problem");
+    assert_clean(&refused.text(), &payload, "a problem");
 
-    // An event that is delivered, looked at while its queue message is in flight.
+    // A delivered event, checked while its queue message is in flight.
     test.put("order.created", json!({"text": payload})).await?;
     let request = test.first_request("/waits").await?;
     let queue = test.stack.output("DeliveryQueueUrl")?;
@@ -62,10 +62,11 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     );
     test.receiver.release();
     for body in &in_flight {
-        is_clean(body, &payload, "the delivery queue");
+        assert_clean(body, &payload, "the delivery queue");
     }
 
-    // One that is not: the failed-events queue keeps it, by nature.
+    // An event that is not delivered. The failed-events queue keeps it as a whole, so it is not
+    // checked.
     let detail = json!({"text": payload}).to_string();
     test.put_event(test.raw_event("order.created", detail))
         .await?;
@@ -74,26 +75,26 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     test.requests("/fails", 2).await?;
     let message = test.settled(request.webhook_id()).await?;
     for delivery in &message.deliveries {
-        queue_is_done_with(&test.stack, &delivery.id).await?;
+        tasks_are_acknowledged(&test.stack, &delivery.id).await?;
     }
     let slow = test.stack.output("SlowDeliveryQueueUrl")?;
     let mut bodies = queue_bodies(&test.stack, queue).await?;
     bodies.extend(queue_bodies(&test.stack, slow).await?);
     for body in bodies {
-        is_clean(&body, &payload, "the delivery queue");
+        assert_clean(&body, &payload, "the delivery queue");
     }
     table_has_no_secret(&test.stack).await?;
     let lines = log_lines(&test.stack, 0).await?;
-    // A failed attempt is logged, so these lines are the ones to look at.
+    // A failed attempt is always logged, so its log lines must be among those checked.
     let failed = message.delivery_to(&failing.subscription.id).unwrap();
     let logged = lines.iter().any(|line| line.contains(&failed.id));
     assert!(logged, "{} is in no log group", failed.id);
     for line in lines {
-        is_clean(&line, &payload, "a log group");
+        assert_clean(&line, &payload, "a log group");
     }
     for (file, text) in log_files()? {
         for line in text.lines() {
-            is_clean(line, &payload, &file);
+            assert_clean(line, &payload, &file);
         }
     }
     Ok(())
@@ -141,7 +142,7 @@ fn holds_secret(value: &AttributeValue) -> bool {
     }
 }
 
-/// The log files beside the stack file, by name.
+/// The log files beside the stack file, with their names.
 fn log_files() -> Result<Vec<(String, String)>> {
     let stack_file = env::var("WEBHOOKS_STACK")?;
     let folder = Path::new(&stack_file).parent().context("no folder")?;

@@ -16,8 +16,8 @@ const ORDERS: usize = 5;
 const INVOICES: usize = 2;
 const EVENTS: usize = ORDERS + INVOICES;
 
-/// A customer with seven messages: one subscription took the orders, one failed for all of
-/// them, one is paused.
+/// A customer with seven messages and three subscriptions: one received the orders, one failed for
+/// all events, and one is paused.
 struct Stage {
     test: Fixture,
     good: CreatedSubscription,
@@ -92,7 +92,7 @@ impl Stage {
     }
 }
 
-/// Everything that a list holds, page by page.
+/// All entries of a list, read page by page.
 async fn all_pages<'a, T: DeserializeOwned + 'a>(
     limit: usize,
     list: impl Fn() -> Call<'a, Page<T>>,
@@ -118,7 +118,7 @@ fn pages_of(limit: usize) -> ListFilter {
     }
 }
 
-/// Holds that there are so many, each once, the newest first.
+/// Asserts that there are this many deliveries, each once, the newest first.
 fn each_once_and_newest_first(deliveries: &[Delivery], count: usize) {
     let ids: BTreeSet<_> = deliveries.iter().map(|delivery| &delivery.id).collect();
     assert_eq!(
@@ -140,7 +140,7 @@ fn statuses(deliveries: &[Delivery]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_list_shows_each_entry_once_and_what_is_asked_for() -> Result<()> {
+async fn every_list_shows_each_matching_entry_once() -> Result<()> {
     let stage = Stage::new("lists").await?;
     pages(&stage).await?;
     filters(&stage).await?;
@@ -180,7 +180,7 @@ async fn pages(stage: &Stage) -> Result<()> {
         "{messages:#?}"
     );
     assert!(messages.is_sorted_by(|one, next| one.received_at >= next.received_at));
-    // Message by message, in the same order.
+    // The list is grouped by message, in the same order.
     let mut of_messages: Vec<_> = all.iter().map(|delivery| &delivery.message_id).collect();
     of_messages.dedup();
     let listed: Vec<_> = messages.iter().map(|message| &message.id).collect();
@@ -241,7 +241,7 @@ async fn filters(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// `since` is in the range and `until` is not: the two parts of a list are the list.
+/// `since` is inclusive and `until` is exclusive: the two parts make up the whole list.
 async fn times(stage: &Stage) -> Result<()> {
     let since = |at: &str| ListFilter {
         since: Some(at.to_owned()),
@@ -273,14 +273,18 @@ async fn times(stage: &Stage) -> Result<()> {
     let earlier = stage.of_customer(&until(at)).await?.data.len();
     assert_eq!(later + earlier, all);
 
-    // A cursor of before the times were chosen.
+    // A cursor from a page without the time range.
     let page = stage.deliveries(&stage.bad, &pages_of(EVENTS - 1)).await?;
     let cursor = page.next_cursor.context("one is left")?;
     let newest = &page.data[0].created_at;
     let rest = stage
         .deliveries(&stage.bad, &since(newest))
         .cursor(Some(&cursor));
-    assert_eq!(rest.await?.data.len(), 0, "it is behind the times");
+    assert_eq!(
+        rest.await?.data.len(),
+        0,
+        "the cursor is beyond the time range"
+    );
     Ok(())
 }
 
@@ -298,7 +302,7 @@ async fn body(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Another customer gets nothing of it, whatever it has got hold of.
+/// Another customer cannot read any of it, whichever ids and cursors it has.
 async fn strangers(stage: &Stage) -> Result<()> {
     let api = &stage.test.api;
     let stranger = stage.test.another("stranger").await?;
@@ -318,7 +322,7 @@ async fn strangers(stage: &Stage) -> Result<()> {
     let cursor = stage.messages(&filter).await?.next_cursor;
     let listed = api.messages(&stranger.customer, &filter);
     assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
-    // This one lies within a message.
+    // This cursor is between two deliveries of one message.
     let cursor = stage.of_customer(&pages_of(1)).await?.next_cursor;
     let listed = api.deliveries_of_customer(&stranger.customer, &filter);
     assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);

@@ -1,4 +1,4 @@
-//! What the functions have logged, as CloudWatch Logs has it.
+//! The functions' log lines, read from CloudWatch Logs.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -20,8 +20,8 @@ pub(crate) async fn log_lines(stack: &Stack, since_millis: u64) -> Result<Vec<St
     Ok(lines)
 }
 
-/// The lines of a log group since a time. The emulator gives no token for what follows a
-/// full page: the next one begins with the last moment of this one.
+/// The lines of a log group since a time. The emulator returns no token after a full page, so the
+/// next page begins with the last timestamp of this one.
 async fn lines_of(stack: &Stack, group: &Value, since_millis: u64) -> Result<Vec<String>> {
     const FULL_PAGE: usize = 10_000;
     let (mut lines, mut since) = (Vec::new(), since_millis);
@@ -50,8 +50,8 @@ fn items<'a>(answer: &'a Value, member: &str) -> Result<&'a Vec<Value>> {
         .with_context(|| format!("no {member}"))
 }
 
-/// Calls an operation of CloudWatch Logs that reads. The emulator fails now and then when
-/// somebody writes meanwhile: then it is asked again.
+/// Calls a read operation of CloudWatch Logs. The emulator sometimes fails during a concurrent
+/// write, so the call is retried.
 async fn call_logs(stack: &Stack, operation: &str, query: &Value) -> Result<Value> {
     const TRIES: u32 = 5;
     let url = format!("https://logs.{}.amazonaws.com/", stack.region());

@@ -1,4 +1,4 @@
-//! Waits that are too long for the queue, and deadlines.
+//! Waits that are too long for the queue, and event deadlines.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use webhooks_client::{Answer, DeliveryStatus};
 
 use crate::fixture::Fixture;
 
-/// Longer than this stack leaves to the queue, so that the sweep must end the wait.
+/// Longer than the longest queue delay of this stack, so the sweep must end the wait.
 const LONG_WAIT: Duration = Duration::from_secs(8);
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::command_line::webhooks;
 use crate::emulator::{
-    pause_delivery, queue_bodies, queue_is_done_with, queue_message_with, resume_delivery,
+    pause_delivery, queue_bodies, queue_message_with, resume_delivery, tasks_are_acknowledged,
 };
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 
@@ -62,7 +62,7 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
         .settled_delivery(request.webhook_id(), &created)
         .await?;
     assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
-    queue_is_done_with(&test.stack, &delivery.id).await?;
+    tasks_are_acknowledged(&test.stack, &delivery.id).await?;
     assert_eq!(test.receiver.requests().len(), 1, "{delivery:#?}");
     // It fails again, and goes back to the failed-events queue.
     queue_message_with(&test.stack, queue_url, "fault of").await?;

@@ -1,12 +1,11 @@
-//! Patterns and payloads that are made up: valid ones, and pairs that match about as often as
-//! they do not.
+//! Generates valid patterns and payloads, in pairs that match about as often as not.
 
 use std::fmt::Write;
 
 use fastrand::Rng;
 use serde_json::json;
 
-/// Names of fields. Patterns and payloads have the same.
+/// The names of fields, in patterns and payloads alike.
 const NAMES: [&str; 7] = ["a", "b", "c", "é", "x y", "\"", ""];
 
 const TEXTS: [&str; 29] = [
@@ -41,7 +40,7 @@ const TEXTS: [&str; 29] = [
     "::1",
 ];
 
-/// Of a payload and of a pattern: at most 15 digits, below 1e15.
+/// Numbers for payloads and patterns: at most 15 digits, below 1e15.
 const NUMBERS: [&str; 24] = [
     "0",
     "-0",
@@ -69,7 +68,7 @@ const NUMBERS: [&str; 24] = [
     "999999999999999",
 ];
 
-/// Of a payload alone.
+/// Numbers for payloads only.
 const GREAT_NUMBERS: [&str; 4] = [
     "1e15",
     "9007199254740993",
@@ -86,12 +85,12 @@ const CIDRS: [&str; 6] = [
     "192.168.0.0/16",
 ];
 
-/// What is no array of values.
+/// JSON that is not an array of values.
 const NO_VALUES: [&str; 8] = [
     "[]", "{}", "1", "\"a\"", "null", "true", "[1,[2]]", "[1,{}]",
 ];
 
-/// What is no value in such an array.
+/// JSON that is not valid as a value in such an array.
 const NO_VALUE: [&str; 39] = [
     r#"{"near":1}"#,
     r#"{"prefix":"a","suffix":"b"}"#,
@@ -183,7 +182,7 @@ impl Operator {
         Self::Or,
     ];
 
-    /// How many of them, from the first, may stand beside others.
+    /// The number of operators, counted from the first, that may be combined with others.
     const COMBINED: usize = 17;
 }
 
@@ -192,20 +191,20 @@ impl Operator {
 pub(crate) struct Pair {
     pub(crate) pattern: String,
     pub(crate) payload: String,
-    /// Those of the pattern.
+    /// The operators of the pattern.
     pub(crate) operators: Vec<Operator>,
 }
 
-/// What a pattern has at a field.
+/// The part of a pattern at one field.
 enum Node {
     /// Values, as JSON.
     Values(String),
     Fields(Vec<(&'static str, Node)>),
-    /// Objects, of which any will do; named `$or`.
+    /// `$or`: objects of which at least one must match.
     AnyOf(Vec<Vec<(&'static str, Node)>>),
 }
 
-/// Makes them up, the same ones for the same seed.
+/// Generates pairs. One seed always gives the same pairs.
 pub(crate) struct Generator {
     random: Rng,
     operators: Vec<Operator>,
@@ -230,7 +229,7 @@ impl Generator {
         }
     }
 
-    /// A pattern with something at one of its fields that is neither values nor fields.
+    /// A pattern in which one field has something that is neither values nor fields.
     pub(crate) fn damaged_pattern(&mut self) -> String {
         let mut fields = self.fields(3);
         let damage = if self.one_in(3) {
@@ -274,7 +273,8 @@ impl Generator {
         let count = self.pick(&[1, 1, 2, 2, 3]);
         let mut fields = self.named(&names[..count], depth);
         if self.one_in(6) {
-            // Of other names: one that is beside `$or` and in it is refused.
+            // Uses names that are not beside `$or`: a name that is both beside it and in it is
+            // refused.
             self.operators.push(Operator::Or);
             let others = &names[count..];
             let alternatives = (0..self.pick(&[2, 2, 3])).map(|_| {
@@ -380,20 +380,20 @@ impl Generator {
         }
     }
 
-    /// A beginning or an end of a text.
+    /// A prefix or a suffix of a text.
     fn part(&mut self) -> String {
         let text: Vec<char> = self.text().chars().collect();
         let cut = self.random.usize(0..=text.len());
         self.pick(&[&text[..cut], &text[cut..]]).iter().collect()
     }
 
-    /// A text with some of its characters left open.
+    /// A text with some of its characters replaced by wildcards.
     fn wildcard(&mut self) -> String {
         let mut pattern = String::new();
         let mut is_open = false;
         for letter in self.text().chars() {
             if self.one_in(3) {
-                // Two in a row are not accepted.
+                // Two wildcards in a row are refused.
                 if !is_open {
                     pattern.push('*');
                 }
@@ -412,7 +412,7 @@ impl Generator {
         pattern
     }
 
-    /// Letters whose cases are no pair are not accepted.
+    /// Letters without exactly one other case are refused.
     fn equals_ignore_case(&mut self) -> String {
         let text = self.text().replace('ß', "s");
         let text: String = text
@@ -436,8 +436,8 @@ impl Generator {
         }
     }
 
-    /// A payload for a pattern: its fields, mostly with values that a pattern may name, and
-    /// others.
+    /// A payload for a pattern: it has the pattern's fields, mostly with values that the pattern
+    /// may name, and some other fields.
     fn payload(&mut self, fields: &[(&'static str, Node)], depth: u32) -> String {
         let mut members = Vec::new();
         let chosen = fields.iter().flat_map(|(name, node)| match node {
@@ -476,7 +476,7 @@ impl Generator {
         self.object(&members, |_, value| Some(value.clone()))
     }
 
-    /// An object, or an array that has some.
+    /// An object, or an array that holds some objects.
     fn objects(&mut self, fields: &[(&'static str, Node)], depth: u32) -> String {
         if !self.one_in(3) {
             return self.payload(fields, depth - 1);
@@ -490,7 +490,7 @@ impl Generator {
         format!("[{}]", elements.join(","))
     }
 
-    /// A value such as a pattern's field names, or an array with one.
+    /// A value that a pattern's field names or nearly names, or an array with such a value.
     fn wanted(&mut self, values: &str) -> String {
         let near = if self.one_in(3) {
             self.scalar()
@@ -530,7 +530,7 @@ impl Generator {
         }
     }
 
-    /// Anything, at most so deep.
+    /// Any value, nested at most this deep.
     fn any(&mut self, depth: u32) -> String {
         match self.random.u32(0..6) {
             0 if depth > 0 => {
@@ -543,7 +543,7 @@ impl Generator {
         }
     }
 
-    /// A text as JSON, some of its characters as escapes.
+    /// A text as JSON, with some of its characters escaped.
     fn written(&mut self, text: &str) -> String {
         let mut json = String::from("\"");
         for letter in text.chars() {
@@ -560,7 +560,7 @@ impl Generator {
         json + "\""
     }
 
-    /// An object as JSON, with white space here and there.
+    /// An object as JSON, with white space at random places.
     fn object<T>(
         &mut self,
         members: &[(&'static str, T)],

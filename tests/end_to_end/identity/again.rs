@@ -5,10 +5,10 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, ListFilter};
 
-use crate::emulator::queue_is_done_with;
+use crate::emulator::tasks_are_acknowledged;
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 
-/// Creates a subscription by a request that may have been sent before.
+/// Creates a subscription with an idempotency key, so the request may be a repetition.
 async fn create(test: &Fixture, path: &str, key: &str) -> Result<CreatedSubscription> {
     let subscription = json!({
         "url": test.receiver.url(path),
@@ -20,7 +20,7 @@ async fn create(test: &Fixture, path: &str, key: &str) -> Result<CreatedSubscrip
 }
 
 #[tokio::test]
-async fn what_is_deleted_and_created_again_gets_nothing_of_the_first() -> Result<()> {
+async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Result<()> {
     let test = Fixture::new("again").await?;
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
     test.receiver.script("/old", [failure]);
@@ -55,7 +55,7 @@ async fn what_is_deleted_and_created_again_gets_nothing_of_the_first() -> Result
         "{cancelled:#?}"
     );
     assert_eq!(cancelled.reason.as_deref(), Some("subscriptionDeleted"));
-    queue_is_done_with(&test.stack, &cancelled.id).await?;
+    tasks_are_acknowledged(&test.stack, &cancelled.id).await?;
     assert_eq!(test.receiver.requests().len(), 1);
 
     test.put("order.created", json!({"n": 2})).await?;

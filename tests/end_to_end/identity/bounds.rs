@@ -1,4 +1,4 @@
-//! What a customer may have.
+//! The quotas of a customer.
 
 use anyhow::Result;
 use futures_util::{StreamExt, stream};
@@ -8,13 +8,13 @@ use webhooks_client::Error;
 
 use crate::fixture::Fixture;
 
-/// All subscriptions of a customer together.
+/// The limit for all subscriptions of a customer together.
 const MAX_BYTES: usize = 1_048_576;
-/// The least that one of those below takes.
+/// The least size of one of the subscriptions below.
 const BYTES_OF_EACH: usize = 12_000;
 const CREATED_AT_ONCE: usize = 6;
 
-/// Fields that make a subscription about as large as one may be.
+/// Fields that make a subscription nearly as large as is allowed.
 fn large(n: usize) -> Value {
     let metadata: serde_json::Map<_, _> = (0..20)
         .map(|pair| (format!("name-{pair}"), json!("x".repeat(256))))
@@ -29,7 +29,7 @@ fn large(n: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_customer_has_no_more_than_the_stack_allows_however_fast_it_creates() -> Result<()> {
+async fn concurrent_creations_never_exceed_the_quotas_of_a_customer() -> Result<()> {
     let test = Fixture::new("bounds").await?;
     let most = MAX_BYTES / BYTES_OF_EACH;
     let path = format!("/{}", "p".repeat(1_500));
@@ -60,7 +60,7 @@ async fn a_customer_has_no_more_than_the_stack_allows_however_fast_it_creates() 
     }
     assert!(refused > 0, "{} were created", ids.len());
     assert!(ids.len() * BYTES_OF_EACH <= MAX_BYTES, "{}", ids.len());
-    // What is not there any more counts for nothing.
+    // A deleted subscription does not count.
     let deleted = ids.pop().unwrap();
     test.subscribe_with(&path, large(0)).await.unwrap_err();
     test.api

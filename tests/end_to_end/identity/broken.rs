@@ -1,4 +1,4 @@
-//! A subscription of which not everything can be read.
+//! Items of which some attributes cannot be read.
 
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,7 +11,7 @@ use crate::command_line::webhooks;
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn a_subscription_that_cannot_be_read_stops_no_other_and_can_be_repaired() -> Result<()> {
+async fn an_unreadable_subscription_blocks_no_other_and_can_be_repaired() -> Result<()> {
     let test = Fixture::new("broken").await?;
     let good = test.subscribe("/good").await?;
     let bad = test.subscribe("/bad").await?;
@@ -45,7 +45,7 @@ async fn a_subscription_that_cannot_be_read_stops_no_other_and_can_be_repaired()
 
     let path = ["customers", customer, "subscriptions", bad_id];
     let one = shown(&test, &path).await?;
-    assert!(broken.contains(&one), "as in the list: {one:#}");
+    assert!(broken.contains(&one), "same as in the list: {one:#}");
     let page = test.api.subscriptions(customer, None, None).await?;
     assert_eq!((page.data.len(), page.broken.len()), (1, 2));
     let Err(Error::Broken(read)) = test.api.subscription(customer, bad_id).await else {
@@ -58,7 +58,7 @@ async fn a_subscription_that_cannot_be_read_stops_no_other_and_can_be_repaired()
     assert_eq!(by_command["broken"], list["broken"]);
     let owed = [&path[..], &["deliveries"]].concat();
     assert_eq!(shown(&test, &owed).await?["data"][0]["id"], failed.id);
-    // Whatever would send to it is refused with what is wrong with it; what is past is shown.
+    // Operations that would send to it are refused with the reason; its past deliveries are shown.
     let since = json!({"since": "2026-01-01T00:00:00Z"});
     let count = json!({"since": "2026-01-01T00:00:00Z", "dryRun": true});
     for (path, body) in [
@@ -116,12 +116,12 @@ async fn a_subscription_that_cannot_be_read_stops_no_other_and_can_be_repaired()
     Ok(())
 }
 
-/// An item among the subscriptions that does not even say which one it is.
+/// An item in the subscriptions' partition that does not say which subscription it is.
 #[tokio::test]
-async fn an_item_that_names_no_subscription_stops_no_other() -> Result<()> {
+async fn an_item_without_an_id_blocks_no_subscription() -> Result<()> {
     let test = Fixture::new("unnamed").await?;
     let created = test.subscribe("/good").await?;
-    // One before all others, and one behind.
+    // One item before all others and one after them.
     for place in ["SUBSCRIPTION#!", "SUBSCRIPTION#which"] {
         let key = (format!("CUSTOMER#{}", test.customer), place.to_owned());
         put(&test, key).await?;
@@ -135,7 +135,7 @@ async fn an_item_that_names_no_subscription_stops_no_other() -> Result<()> {
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{list:#}");
     assert_eq!(list["broken"][0]["id"], "!", "{list:#}");
     assert_eq!(list["broken"][1]["id"], "which", "{list:#}");
-    // Page by page too, and the quota is counted past them.
+    // The same with pages of one, and the quota is counted without them.
     let page = test.api.subscriptions(&test.customer, Some(1), None);
     assert_eq!(page.await?.data[0].id, created.subscription.id);
     test.subscribe("/another").await?;
@@ -153,7 +153,7 @@ async fn put(test: &Fixture, key: (String, String)) -> Result<()> {
     Ok(())
 }
 
-/// Refused with 409, and words that name what cannot be read.
+/// Asserts that a request is refused with 409, and that the text names what cannot be read.
 async fn refused(test: &Fixture, path: &[&str], named: &str) -> Result<()> {
     let refused = ask(test, Method::POST, path).await?;
     let words = refused.text();
@@ -163,8 +163,7 @@ async fn refused(test: &Fixture, path: &[&str], named: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_be_read_hides_no_other_and_is_left_out_of_a_recovery() -> Result<()>
-{
+async fn an_unreadable_delivery_hides_no_other_and_is_skipped_by_a_recovery() -> Result<()> {
     let test = Fixture::new("broken-delivery").await?;
     let customer = test.customer.as_str();
     let once = json!({"retryPolicy": {"schedule": [0]}});
@@ -245,7 +244,7 @@ async fn a_delivery_that_cannot_be_read_hides_no_other_and_is_left_out_of_a_reco
     assert_eq!(shown_last["examined"], 2, "{shown_last:#}");
     assert_eq!(shown_last["queued"], 1, "{shown_last:#}");
 
-    // A recovery of which not everything can be read.
+    // A recovery with an attribute that cannot be read.
     let key = (format!("RECOVERY#{customer}"), format!("{id}#{recovery}"));
     let none = AttributeValue::N("0".to_owned());
     overwrite(&test, key, "perSecond", none).await?;
@@ -259,7 +258,7 @@ async fn a_delivery_that_cannot_be_read_hides_no_other_and_is_left_out_of_a_reco
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_hides_no_other() -> Result<()> {
+async fn an_unreadable_message_hides_no_other() -> Result<()> {
     let test = Fixture::new("broken-message").await?;
     let customer = test.customer.as_str();
     let created = test.subscribe("/a").await?;
@@ -295,7 +294,7 @@ async fn a_message_that_cannot_be_read_hides_no_other() -> Result<()> {
     let others = ["customers", "somebody", "messages", unreadable];
     let others = status(&test, Method::GET, &others).await?;
     assert_eq!(others, StatusCode::NOT_FOUND);
-    // Its delivery can be read, but for the body.
+    // Its delivery can be read, except for the body.
     let delivery = shown(&test, &["deliveries", its]).await?;
     assert_eq!(delivery["status"], "succeeded", "{delivery:#}");
     assert!(delivery.get("body").is_none(), "{delivery:#}");

@@ -1,4 +1,4 @@
-//! Whose a message and a delivery are.
+//! The customer to whom a message and a delivery belong.
 
 use anyhow::Result;
 use http::{Method, StatusCode};
@@ -8,7 +8,7 @@ use super::{shown, status};
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn a_customer_sees_and_resends_what_is_its_own_only() -> Result<()> {
+async fn a_customer_sees_and_resends_only_its_own_deliveries() -> Result<()> {
     let test = Fixture::new("owner").await?;
     let created = test.subscribe("/a").await?;
     test.put("order.created", json!({"n": 1})).await?;
@@ -29,7 +29,7 @@ async fn a_customer_sees_and_resends_what_is_its_own_only() -> Result<()> {
             assert_eq!(answered, StatusCode::NOT_FOUND, "{path:?}");
         }
     }
-    assert_eq!(test.receiver.requests().len(), 1, "nothing was sent again");
+    assert_eq!(test.receiver.requests().len(), 1, "nothing was resent");
 
     let own = ["customers", test.customer.as_str()];
     for what in [["messages", message], ["deliveries", &delivery]] {

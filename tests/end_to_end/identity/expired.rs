@@ -1,4 +1,4 @@
-//! Items that have expired, and that the table has not deleted yet.
+//! Items that have expired but are not yet deleted.
 
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -38,7 +38,7 @@ async fn an_event_whose_first_message_has_expired_is_delivered_as_a_new_one() ->
             "{list:?}"
         );
     }
-    // The table deletes what has expired within days; until then it is there.
+    // DynamoDB deletes an expired item days later; until then it is in the table.
     let long_ago = AttributeValue::N("1".to_owned());
     let delivery = delivery_key(message, subscription);
     overwrite(&test, delivery, "expiresAt", long_ago.clone()).await?;

@@ -413,7 +413,7 @@ fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_queue() {
 
 /// What waits under a limit asks again under the one that is in force by then.
 #[test]
-fn a_raised_limit_is_in_force_for_what_waits_already() {
+fn a_raised_limit_applies_to_waiting_deliveries() {
     let stage = limited(at_rate(1));
     queue_more(&stage, 240);
     let began = stage.backend.time();
