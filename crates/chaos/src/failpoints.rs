@@ -1,4 +1,4 @@
-//! The folder that a delivery function with failpoints shares with a chaos run.
+//! The directory that a delivery function with failpoints shares with a chaos run.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,33 +8,34 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Of a million boundaries. A crash ends every copy of the function, and each takes
-/// up to 10 deliveries with it.
+/// The number of crashes in a million failpoints. A crash ends an execution environment with up
+/// to 10 deliveries in progress.
 const CRASHES: u32 = 1_000;
 
-/// The folder named in `FAILPOINTS_FOLDER`.
+/// The directory named in `FAILPOINTS_FOLDER`.
 pub(crate) struct Failpoints {
     folder: PathBuf,
 }
 
-/// What the functions noted.
+/// The functions' journal.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Journal {
-    /// By boundary.
+    /// The number of crashes by failpoint.
     pub(crate) crashes: BTreeMap<String, usize>,
-    /// By a delivery's id, the runs that a crash or a kill cut off.
+    /// The number of invocations that a crash or a kill ended early, by delivery id.
     pub(crate) cut_off: HashMap<String, usize>,
 }
 
 impl Failpoints {
-    /// Uses a folder that exists.
+    /// Uses an existing directory.
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// From now on functions crash, as this seed and each process's id have it.
+    /// From now on functions crash, at random points that this seed and each process id
+    /// determine.
     pub(crate) fn start(&self, seed: u64) -> Result<()> {
-        // Under its name when it is complete: functions read it at any time.
+        // The file is renamed when it is complete, because functions read it at any time.
         let partial = self.folder.join("crashes.partial");
         fs::write(&partial, format!("{seed} {CRASHES}\n"))
             .and_then(|()| fs::rename(&partial, self.folder.join("crashes")))
@@ -46,7 +47,7 @@ impl Failpoints {
         fs::remove_file(self.folder.join("crashes")).context("ending the crashes")
     }
 
-    /// What the functions noted until now.
+    /// Reads the functions' journal so far.
     pub(crate) fn journal(&self) -> Result<Journal> {
         let text = fs::read_to_string(self.folder.join("journal"))
             .context("reading the functions' journal: were they built with failpoints?")?;

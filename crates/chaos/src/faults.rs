@@ -1,4 +1,4 @@
-//! Which calls there are, which of them go wrong, and how.
+//! Chooses which calls go wrong, and how.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,18 +9,18 @@ use std::{
 
 use fastrand::Rng;
 
-/// What is done to a call.
+/// A fault that is injected into a call.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Fault {
-    /// It is answered with an error of the service, and does not reach it.
+    /// The proxy answers with a server error, and the service does not receive the call.
     ServerError,
-    /// It is refused because of too many calls, and does not reach the service.
+    /// The proxy answers with a throttling error, and the service does not receive the call.
     Throttle,
-    /// It reaches the service late.
+    /// The call reaches the service late.
     Delay(Duration),
-    /// It reaches the service, and the answer is lost.
+    /// The service receives the call, and its answer is lost.
     DroppedAnswer,
-    /// It reaches the service twice.
+    /// The service receives the call twice.
     Duplicate,
 }
 
@@ -36,8 +36,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Of 1,000 calls. The client tries each call three times, so that about one
-/// call in a thousand fails in the end.
+/// Shares of 1,000 calls. The client tries each call three times, so about one call in a
+/// thousand fails in the end.
 const SERVER_ERRORS: u32 = 40;
 const THROTTLES: u32 = 40;
 const DROPPED_ANSWERS: u32 = 40;
@@ -51,21 +51,20 @@ const SEND_MESSAGE: &str = "SendMessage";
 /// The operation that records an attempt.
 const RECORD: &str = "UpdateItem";
 
-/// What is called when the request is made: the next task is sent, the attempt recorded.
+/// The calls that follow a request: sending the next task and recording the attempt.
 const AFTER_THE_REQUEST: [&str; 2] = [SEND_MESSAGE, RECORD];
 
 /// One try of a call. The client tries a call again when it fails.
 pub(crate) struct Try<'a> {
     /// `UpdateItem`
     pub(crate) operation: &'a str,
-    /// The same for every try of a call, and for no other call.
+    /// The same for all tries of one call, and different for each call.
     pub(crate) call: &'a str,
-    /// What is sent.
+    /// The request body.
     pub(crate) body: &'a [u8],
 }
 
-/// Counts the calls, decides for each try whether it goes wrong, and remembers what
-/// it decided.
+/// Counts the calls, decides for each try if it goes wrong, and records the decision.
 #[derive(Default)]
 pub(crate) struct Faults {
     state: Mutex<State>,
@@ -73,33 +72,33 @@ pub(crate) struct Faults {
 
 #[derive(Default)]
 struct State {
-    /// `None` while nothing goes wrong.
+    /// `None` while no faults are injected.
     rng: Option<Rng>,
-    /// Every try, by operation.
+    /// The number of tries, by operation.
     calls: BTreeMap<String, usize>,
-    /// By operation and fault.
+    /// The number of faults, by operation and fault.
     counts: BTreeMap<(String, String), usize>,
-    /// The calls after a request.
+    /// The calls that followed a request.
     after_the_request: HashMap<String, Call>,
 }
 
-/// A call after a request.
+/// A call that followed a request.
 struct Call {
-    /// The numbers that it names. Those of a message and a subscription are those of
-    /// a delivery.
+    /// The hexadecimal ids in it. A delivery is identified by the ids of its message and its
+    /// subscription.
     numbers: Vec<u128>,
-    /// How often it was tried.
+    /// The number of tries.
     tries: usize,
-    /// Tasks that it may have queued beyond its one.
+    /// The number of tasks that it may have queued beyond the intended one.
     tasks: usize,
-    /// Whether its last try failed: the client gave up, or was killed.
+    /// True if its last try failed because the client gave up or was killed.
     failed: bool,
 }
 
 impl Call {
-    /// How many requests it may repeat. Each task too many asks for one. When the call
-    /// failed, the attempt that it was for is asked for once more: by the task that
-    /// comes back, or by the next one where that is queued already.
+    /// Returns the number of requests that it may repeat. Each superfluous task repeats one. If
+    /// the call failed, its attempt is repeated once more: by the task that becomes visible
+    /// again, or by the next task if that one is already queued.
     fn repeats(&self) -> usize {
         self.tasks + usize::from(self.failed)
     }
@@ -110,7 +109,7 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on calls go wrong, as this seed has it.
+    /// From now on calls go wrong, as determined by this seed.
     pub(crate) fn start(&self, seed: u64) {
         self.state().rng = Some(Rng::with_seed(seed));
     }
@@ -120,7 +119,7 @@ impl Faults {
         self.state().rng = None;
     }
 
-    /// What is to happen to this try, and what a try after a request is until it is answered.
+    /// Chooses the fault for this try. Also returns a guard if the try follows a request.
     pub(crate) fn next(&self, tried: &Try<'_>) -> (Option<Fault>, Option<Unanswered<'_>>) {
         let operation = tried.operation;
         let mut state = self.state();
@@ -140,8 +139,8 @@ impl Faults {
         (fault, unanswered)
     }
 
-    /// Nobody waits for the answer to a try any more. Only the last one decides whether
-    /// the call failed; the client may have begun the next one meanwhile.
+    /// Notes that the client no longer waits for the answer to a try. Only the last try decides
+    /// if the call failed; the client may already have begun another one.
     fn abandon(&self, tried: &Unanswered<'_>) {
         if let Some(call) = self.state().after_the_request.get_mut(&tried.call) {
             call.tasks += tried.tasks;
@@ -149,17 +148,18 @@ impl Faults {
         }
     }
 
-    /// How often each operation was called, every try counted.
+    /// Returns the number of tries by operation.
     pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
         self.state().calls.clone()
     }
 
-    /// How many calls went wrong, by operation and fault.
+    /// Returns the number of faults by operation and fault.
     pub(crate) fn counts(&self) -> BTreeMap<(String, String), usize> {
         self.state().counts.clone()
     }
 
-    /// How many requests of a delivery may be repeated because of faults after them.
+    /// Returns the number of requests of a delivery that may be repeated because a later call
+    /// failed.
     pub(crate) fn repeats(&self, delivery_id: &str) -> usize {
         let mut numbers = numbers(delivery_id.as_bytes());
         let (Some(message), Some(subscription)) = (numbers.next(), numbers.next()) else {
@@ -176,22 +176,22 @@ impl Faults {
     }
 }
 
-/// A try after a request, whose answer the client waits for.
+/// A try that follows a request, while the client waits for its answer.
 ///
-/// Dropped before its [`end`](Self::end) it is as one whose answer was dropped: the client
-/// gave up waiting, which a busy machine is enough for.
+/// If it is dropped before its [`end`](Self::end), it counts as a try whose answer was lost:
+/// the client gave up waiting, which happens on a busy machine.
 pub(crate) struct Unanswered<'a> {
     faults: &'a Faults,
     call: String,
     number: usize,
-    /// Tasks that it may have queued.
+    /// The number of tasks that it may have queued.
     tasks: usize,
-    /// What it is if it is dropped now.
+    /// True if dropping it now means that the client gave up.
     given_up: bool,
 }
 
 impl Unanswered<'_> {
-    /// It is answered, or its fault says what became of it.
+    /// Notes that the try was answered, or that its fault already decides its effect.
     pub(crate) fn end(mut self) {
         self.given_up = false;
     }
@@ -206,8 +206,8 @@ impl Drop for Unanswered<'_> {
 }
 
 impl State {
-    /// Notes what a try after a request comes to, and gives its number. A try that fails
-    /// is made good by a later one of the same call; a task that is queued stays queued.
+    /// Records the effect of a try that follows a request, and returns its number. A later try
+    /// of the same call can make up for one that failed; a queued task stays queued.
     fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) -> usize {
         let (tasks, failed) = match fault {
             None | Some(Fault::Delay(_)) => (0, false),
@@ -254,7 +254,7 @@ fn draw(rng: &mut Rng, operation: &str) -> Option<Fault> {
     None
 }
 
-/// The runs of exactly 32 hexadecimal digits in a text.
+/// Finds the runs of exactly 32 hexadecimal digits in a text.
 fn numbers(text: &[u8]) -> impl Iterator<Item = u128> {
     text.split(|byte| !byte.is_ascii_hexdigit())
         .filter(|run| run.len() == 32)
@@ -268,7 +268,7 @@ mod tests {
     const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
     const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
 
-    /// What is done to a try, which is answered.
+    /// Returns the fault of a try that is answered.
     fn fault(faults: &Faults, operation: &str) -> Option<Fault> {
         let (fault, unanswered) = faults.next(&Try {
             operation,
@@ -329,8 +329,8 @@ mod tests {
         assert_eq!(faults.calls(), BTreeMap::from([(RECORD.to_owned(), 2_000)]));
     }
 
-    /// How many requests of a delivery two calls may repeat: the first meets these
-    /// faults, and another one none.
+    /// Returns the number of requests of a delivery that two calls may repeat. The first call
+    /// meets these faults, the other one none.
     fn repeats(operation: &str, faults: &[Option<Fault>], delivery: &str) -> usize {
         let all = Faults::default();
         let body = format!("MESSAGE#msg_{MESSAGE} DELIVERY#sub_{SUBSCRIPTION}");
@@ -391,7 +391,8 @@ mod tests {
             assert_eq!(faults.repeats(&delivery), given_up, "{operation}");
             next().end();
             assert_eq!(faults.repeats(&delivery), then_answered, "{operation}");
-            // The client's next try overtakes the news that it gave the one before up.
+            // The client's next try may begin before the proxy notices that the previous one
+            // was abandoned.
             let (first, second) = (next(), next());
             second.end();
             drop(first);

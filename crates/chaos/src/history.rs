@@ -1,5 +1,5 @@
-//! The history of one customer: what was put, what arrived and what the stack says
-//! of it, held against each other. Pure: it asks nobody anything.
+//! Compares three views of one customer's history: the events that were put, the requests that
+//! arrived, and the deliveries that the stack reports. Pure: it does no I/O.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,12 +13,12 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, Request};
 
-/// By how much a request's timestamp may be older than the request timeout explains:
-/// it is cut to seconds, and the machine is busy. It never lies ahead: one clock gives
-/// the timestamp and the arrival.
+/// The tolerance for a request's timestamp beyond the request timeout: the timestamp has whole
+/// seconds, and the machine is busy. A timestamp is never in the future, because one clock
+/// gives both the timestamp and the arrival.
 const TIMESTAMP_SLACK: Duration = Duration::from_secs(3);
 
-/// Where an event holds the key by which its requests are known again.
+/// The field of an event that identifies its requests.
 pub(crate) const KEY: &str = "idempotencyKey";
 
 /// An event that was put on the bus. Every endpoint is subscribed to it.
@@ -38,96 +38,100 @@ impl PutEvent {
     }
 }
 
-/// A subscription, as the receiver knows it.
+/// A subscription, as the receiver sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     /// `sub_…`
     pub(crate) subscription_id: String,
-    /// The path that belongs to it alone.
+    /// The path of the receiver that only this endpoint uses.
     pub(crate) path: String,
     /// `whsec_…`
     pub(crate) secret: String,
-    /// How much of the run it is subscribed for.
+    /// The part of the run during which it is subscribed.
     pub(crate) subscribed: Subscribed,
-    /// What it answers.
+    /// The answers that it gives.
     pub(crate) conduct: Conduct,
 }
 
-/// How much of the run an endpoint is subscribed for.
+/// The part of the run during which an endpoint is subscribed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Subscribed {
-    /// All of it: every event is owed to the endpoint.
+    /// The whole run: every event must be delivered to the endpoint.
     Throughout,
-    /// Part of it: an event may be owed to the endpoint or not, and what is owed may be
-    /// cancelled.
+    /// A part of the run: an event may have a delivery to the endpoint or none, and its
+    /// deliveries may be cancelled.
     Partly,
 }
 
-/// What an endpoint answers, as far as the judgement depends on it.
+/// The answers of an endpoint, as far as the judgement depends on them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Conduct {
-    /// It accepts every request that it reads, each with a complete head, at once or soon.
+    /// It accepts every request that it reads, with a complete head, immediately or after a
+    /// short delay.
     AcceptsAll,
-    /// It refuses some requests, or leaves them without an answer.
+    /// It refuses some requests or leaves them unanswered.
     MayFail,
 }
 
-/// What the stack was deployed with.
+/// The deployment settings that bound the history.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// The least delay before each attempt, the first included.
+    /// The shortest delay before each attempt, including the first.
     pub(crate) schedule: Vec<Duration>,
-    /// The longest that one request takes.
+    /// The longest duration of one request.
     pub(crate) request_timeout: Duration,
-    /// The longest that one run of the delivery function takes.
+    /// The longest duration of one invocation of the delivery function.
     pub(crate) run_timeout: Duration,
 }
 
-/// Everything that is known when nothing moves any more.
+/// Everything that is known after the run has settled.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    /// What the stack was deployed with.
+    /// The settings of the deployed stack.
     pub(crate) limits: Limits,
-    /// What was put.
+    /// The events that were put.
     pub(crate) events: Vec<PutEvent>,
-    /// Who was subscribed.
+    /// The endpoints that were subscribed.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// What the receiver saw and answered, in order.
+    /// The requests that the receiver saw, with its answers, in order.
     pub(crate) requests: Vec<Arc<Request>>,
-    /// What the stack says.
+    /// The deliveries that the stack reports.
     pub(crate) deliveries: Vec<Delivery>,
-    /// By a delivery's id: how many requests may have been made without a record,
-    /// for the crashes, duplicates and faults that it met. Kept connections that were cut
-    /// come on top.
+    /// The number of requests that may exist without a recorded attempt, for each delivery id:
+    /// one for each crash, duplicate or fault that affected the delivery. Kept connections that
+    /// were cut are counted separately.
     pub(crate) repeats: HashMap<String, usize>,
 }
 
-/// A promise that was broken.
+/// A kind of broken guarantee.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Kind {
-    /// No delivery, or one that ended without a success and before its last attempt.
+    /// An event without a delivery, or a delivery that ended unsuccessfully before its last
+    /// attempt.
     Lost,
-    /// A request, a delivery or an attempt that nothing put explains.
+    /// A request, a delivery or an attempt that belongs to no event that was put.
     Phantom,
-    /// More requests than attempts, crashes, duplicates and faults explain.
+    /// More requests than the attempts, crashes, duplicates and faults explain.
     Forked,
-    /// More attempts than the schedule has, or a request after the end.
+    /// More attempts than the schedule allows, or a request after the delivery ended.
     BeyondBound,
-    /// A `webhook-id` that is not the message's.
+    /// A `webhook-id` that differs from the message's id.
     BadId,
-    /// A body that differs between requests, or from what was put.
+    /// A body that differs between requests, or from the event that was put.
     BadBody,
-    /// A signature that does not verify, or a timestamp that is not the request's.
+    /// A signature that does not verify, or a timestamp that does not match the request.
     BadSignature,
-    /// An attempt before its time.
+    /// An attempt before its scheduled time.
     TooEarly,
-    /// A delivery that is owed still.
+    /// A delivery that is still pending.
     NotTerminal,
-    /// Attempts that are not numbered 1, 2, 3.
+    /// Attempts that are not numbered 1, 2, 3 and so on.
     NotContiguous,
-    /// A request to an endpoint that was owed nothing, or that was signed for another one.
+    /// A request to an endpoint that has no such delivery, or that was signed for another
+    /// endpoint.
     WrongRecipient,
-    /// An attempt that failed, or that took all of its time, although the endpoint accepted it.
+    /// An attempt that is recorded as failed, or as having used its full time, although the
+    /// endpoint accepted it.
     Misjudged,
 }
 
@@ -150,23 +154,23 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One promise that was broken, and where.
+/// One broken guarantee, and where it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
-    /// Which promise.
+    /// The kind of guarantee.
     pub(crate) kind: Kind,
-    /// The delivery, or the message and the path of what has none.
+    /// The delivery id, or the message and path if there is no delivery.
     pub(crate) subject: String,
-    /// What was found.
+    /// The evidence.
     pub(crate) detail: String,
 }
 
-/// What the history comes to.
+/// The result of judging a history.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Judgement {
-    /// All that is wrong.
+    /// All violations.
     pub(crate) violations: Vec<Violation>,
-    /// Requests that no recorded attempt made.
+    /// The number of requests without a recorded attempt.
     pub(crate) unrecorded: usize,
 }
 
@@ -180,14 +184,14 @@ impl Judgement {
     }
 }
 
-/// One event owed to one endpoint.
+/// An event and an endpoint that must receive it.
 type DeliverySummary<'a> = (&'a str, &'a str);
 
 impl History {
-    /// Finds everything that is wrong.
+    /// Finds all violations.
     ///
     /// # Errors
-    /// When the stack gives a time that is not RFC 3339.
+    /// If the stack reports a time that is not RFC 3339.
     pub(crate) fn judge(&self) -> Result<Judgement> {
         let mut judgement = Judgement::default();
         self.judge_endpoints(&mut judgement);
@@ -235,8 +239,8 @@ impl History {
         Ok(judgement)
     }
 
-    /// Two endpoints never share a subscription, even where one is deleted before the other
-    /// is created: what is owed to the first must not reach the second.
+    /// Checks that two endpoints never share a subscription id, even if one is deleted before
+    /// the other is created: a delivery to the first must not reach the second.
     fn judge_endpoints(&self, judgement: &mut Judgement) {
         let mut seen = HashMap::new();
         for endpoint in &self.endpoints {
@@ -247,7 +251,7 @@ impl History {
         }
     }
 
-    /// Ties each request to an event and an endpoint, and holds it against both.
+    /// Assigns each request to an event and an endpoint, and checks it against both.
     fn requests_by_what_is_owed(
         &self,
         judgement: &mut Judgement,
@@ -264,7 +268,7 @@ impl History {
             let subject = format!("{id} {}", request.path);
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
             let endpoint = self.endpoints.iter().find(|e| e.path == request.path);
-            // A request with a foreign id, or a foreign body, is known by the other.
+            // A request whose id or body is wrong is identified by the other of the two.
             let event = by_id.get(id).copied().or_else(|| {
                 let key = &body["data"][KEY];
                 self.events.iter().find(|event| event.key() == key)
@@ -307,8 +311,8 @@ impl History {
         tied
     }
 
-    /// Verifies a request as its receiver would have done on arrival. The official
-    /// library verifies against the clock of now, so it is asked to sign instead.
+    /// Verifies a request as its receiver would have done on arrival. The official library
+    /// verifies against the present time, so we compare with a signature that it makes.
     fn check_signature(&self, request: &Request, endpoint: &Endpoint) -> Result<(), String> {
         let timestamp = request.header(standardwebhooks::HEADER_WEBHOOK_TIMESTAMP);
         let signatures = request.header(standardwebhooks::HEADER_WEBHOOK_SIGNATURE);
@@ -359,13 +363,14 @@ impl History {
             DeliveryStatus::Succeeded if !requests.iter().any(accepted) => {
                 judgement.add(Kind::Lost, id, "succeeded without a request that did");
             }
-            // No endpoint answers 410, and no event has a deadline.
+            // No endpoint answers 410, and no event has a deadline, so nothing else ends a
+            // delivery early.
             DeliveryStatus::Failed if attempts.len() < most => {
                 let detail = format!("failed after {} of {most} attempts", attempts.len());
                 judgement.add(Kind::Lost, id, detail);
             }
             DeliveryStatus::Cancelled if endpoint.subscribed == Subscribed::Partly => {}
-            // Nobody else's subscription is deleted, and nobody's is paused.
+            // Only the replaced subscription is deleted, and none is paused.
             DeliveryStatus::Cancelled | DeliveryStatus::Held => {
                 judgement.add(Kind::Lost, id, delivery.status);
             }
@@ -385,8 +390,8 @@ impl History {
         self.judge_requests(delivery, requests, judgement)
     }
 
-    /// Holds the attempts against an endpoint that accepts everything. A time-out may be
-    /// the busy machine's, before the endpoint had a chance to answer.
+    /// Checks the attempts to an endpoint that accepts everything. A time-out is allowed: on a
+    /// busy machine, it can happen before the endpoint could answer.
     fn judge_accepted(&self, delivery: &Delivery, judgement: &mut Judgement) {
         for attempt in &delivery.attempts {
             let number = attempt.number;
@@ -408,7 +413,7 @@ impl History {
         }
     }
 
-    /// Holds the requests against the attempts that are recorded.
+    /// Compares the requests with the recorded attempts.
     fn judge_requests(
         &self,
         delivery: &Delivery,
@@ -428,7 +433,7 @@ impl History {
                 .find(|index| !recorded.contains(index) && made_it(requests[*index]));
             match (found, attempt.status) {
                 (Some(index), _) => drop(recorded.insert(index)),
-                // Nobody may have seen it.
+                // The request may not have reached the receiver.
                 (None, None) => {}
                 (None, Some(status)) => {
                     let number = attempt.number;

@@ -1,15 +1,15 @@
 //! The run behind `cargo xtask chaos`.
 //!
-//! For each seed a customer with endpoints that misbehave, and events, some of them put
-//! twice, and some of them put before, so that expired items of them are still in the table.
-//! While they are delivered, one subscription is deleted and created again, calls of the
-//! functions go wrong in a proxy before the emulator, and the delivery function crashes at
-//! its failpoints. Then everything heals, what failed is brought back, and when nothing
-//! moves any more the history of each customer is judged.
+//! Each seed has a customer with misbehaving endpoints, and events. Some events are put twice.
+//! Some are also put before the run, so that their expired items are still in the table. During
+//! delivery, one subscription is deleted and created again, a proxy before the emulator makes
+//! calls of the functions fail, and the delivery function crashes at its failpoints. Then the
+//! failures stop, failed work is redriven, and the history of each customer is judged once the
+//! stack has settled.
 //!
-//! A seed decides what is planned: payloads, answers, the order of faults. It does not
-//! decide which call comes first, nor where crashes fall: each copy of the function
-//! draws them by its process id too. So a seed that fails once may pass again.
+//! A seed determines the plan: payloads, answers and the order of faults. It does not determine
+//! the order of calls or the places of crashes, because each execution environment also mixes
+//! its process id in. So a seed that fails once may pass the next time.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -35,19 +35,19 @@ use url::Url;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The stack's description, as `cargo xtask chaos` writes it.
+    /// The stack's description, as written by `cargo xtask chaos`.
     #[arg(long, value_name = "FILE")]
     stack: PathBuf,
-    /// The port that the functions take for the emulator's.
+    /// The port that the functions use as the emulator's.
     #[arg(long)]
     proxy_port: u16,
-    /// The emulator's own address, behind any gate.
+    /// The emulator's own address, without any gate.
     #[arg(long, value_name = "URL")]
     emulator: Url,
-    /// The file that gets a line for each call that AWS would refuse.
+    /// The file that receives a line for each call that AWS would refuse.
     #[arg(long, value_name = "FILE")]
     refusals: PathBuf,
-    /// The folder that the functions' failpoints share with this run.
+    /// The directory that the functions' failpoints share with this run.
     #[arg(long, value_name = "FOLDER")]
     failpoints: PathBuf,
     /// The delays of the stack's retry schedule, in seconds.
@@ -59,13 +59,13 @@ struct Arguments {
     /// The first seed.
     #[arg(long)]
     seed: u64,
-    /// How many seeds.
+    /// The number of seeds.
     #[arg(long)]
     seeds: u64,
-    /// Events of each seed.
+    /// The number of events of each seed.
     #[arg(long)]
     events: usize,
-    /// Subscriptions of each seed's customer.
+    /// The number of subscriptions of each seed's customer.
     #[arg(long)]
     subscriptions: usize,
 }

@@ -1,4 +1,4 @@
-//! Lets calls of the functions go wrong on their way to the emulator.
+//! Makes calls of the functions fail on their way to the emulator.
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -23,7 +23,7 @@ impl Interceptor for Faults {
     }
 }
 
-/// What a call gets whose fault this is.
+/// Returns the answer to a call that this fault affects.
 async fn answer(
     call: &Request<Bytes>,
     fault: Option<Fault>,
@@ -49,7 +49,7 @@ async fn answer(
     }
 }
 
-/// What the client says of a try. Every client of the functions does.
+/// Reads the headers that describe a try. Every AWS client of the functions sends them.
 fn tried(call: &Request<Bytes>) -> Option<Try<'_>> {
     Some(Try {
         operation: webhooks_proxy::operation(call)?,
@@ -58,7 +58,7 @@ fn tried(call: &Request<Bytes>) -> Option<Try<'_>> {
     })
 }
 
-/// The failure by which the service that is called fails so.
+/// Returns the called service's failure of this kind.
 fn failure(call: &Request<Bytes>, kind: FailureKind) -> Result<Response<Bytes>> {
     let failure = Failure::of_kind(call, kind).context("a service whose failures nobody knows")?;
     Ok(failure.answer())
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_fault_does_to_a_call_what_it_says() {
+    async fn each_fault_has_its_effect_on_a_call() {
         let emulator = Receiver::start().await.unwrap();
         emulator.script("/", [Answer::status(StatusCode::ACCEPTED)]);
         let url: Url = emulator.url("/").parse().unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_hangs_up_may_have_queued_a_task_and_asks_again() {
+    async fn a_client_that_hangs_up_may_have_queued_a_task_and_retries() {
         const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
         const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
         let emulator = Receiver::start().await.unwrap();

@@ -1,53 +1,53 @@
-//! What a run came to.
+//! The result of a run, as text.
 
 use std::collections::BTreeMap;
 
 use crate::history::Violation;
 
-/// The operations of KMS among the functions' calls.
+/// The operations that count as KMS calls.
 const KMS_OPERATIONS: [&str; 2] = ["Decrypt", "GenerateDataKey"];
 
-/// A broken promise, and the seed that broke it.
+/// A violation, and the seed that produced it.
 pub(crate) struct Broken {
     /// The seed.
     pub(crate) seed: u64,
-    /// What was broken.
+    /// The violation.
     pub(crate) violation: Violation,
 }
 
 /// The numbers of a run.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// Different events that were put.
+    /// The number of distinct events that were put.
     pub(crate) events: usize,
-    /// Events that were put a second time.
+    /// The number of events that were put a second time.
     pub(crate) doubled: usize,
-    /// Deliveries by status.
+    /// The number of deliveries by status.
     pub(crate) deliveries: BTreeMap<String, usize>,
-    /// Requests that receivers saw.
+    /// The number of requests that the receivers saw.
     pub(crate) requests: usize,
-    /// Attempts that the stack recorded.
+    /// The number of attempts that the stack recorded.
     pub(crate) attempts: usize,
-    /// Requests that no recorded attempt made.
+    /// The number of requests without a recorded attempt.
     pub(crate) unrecorded: usize,
-    /// Failed events that were started again.
+    /// The number of failed events that were restarted.
     pub(crate) failed_events: usize,
-    /// Dead letters that were queued again.
+    /// The number of dead letters that were queued again.
     pub(crate) dead_letters: usize,
-    /// Calls of the functions by operation, every try counted.
+    /// The number of calls of the functions by operation, including retries by the client.
     pub(crate) calls: BTreeMap<String, usize>,
-    /// Faults by operation and kind.
+    /// The number of faults by operation and kind.
     pub(crate) faults: BTreeMap<(String, String), usize>,
-    /// Crashes by boundary.
+    /// The number of crashes by failpoint.
     pub(crate) crashes: BTreeMap<String, usize>,
-    /// Runs that a crash or a kill cut off.
+    /// The number of invocations that a crash or a kill ended early.
     pub(crate) cut_off: usize,
-    /// What is wrong.
+    /// The violations.
     pub(crate) broken: Vec<Broken>,
 }
 
 impl Report {
-    /// The report as lines; `again` is the command that repeats a seed.
+    /// Returns the report as text; `again` gives the command that repeats a seed.
     pub(crate) fn text(&self, again: impl Fn(u64) -> String) -> String {
         let mut rows = vec![
             ("events".to_owned(), self.events),
@@ -92,12 +92,12 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Deliveries of any status.
+    /// Returns the number of deliveries of any status.
     fn delivered(&self) -> usize {
         self.deliveries.values().sum()
     }
 
-    /// What the deliveries cost in calls, as lines.
+    /// Returns lines with the number of calls per delivery.
     fn calls_per_delivery(&self) -> Vec<String> {
         let width = self.calls.keys().map(String::len).max().unwrap_or(0);
         let of_kms = KMS_OPERATIONS
@@ -131,7 +131,7 @@ mod tests {
     use crate::history::Kind;
 
     #[test]
-    fn calls_are_told_per_delivery() {
+    fn calls_are_reported_per_delivery() {
         let counts = |counts: &[(&str, usize)]| {
             let owned = counts
                 .iter()

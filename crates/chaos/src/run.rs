@@ -1,4 +1,4 @@
-//! One run: break, heal, settle, judge.
+//! One run: inject failures, stop them, wait until the stack settles, judge the history.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,26 +16,27 @@ use crate::{
     settle::Settling,
 };
 
-/// What a run of the delivery function may take beyond one request (template.yaml).
+/// The longest duration of a delivery function's invocation beyond one request (template.yaml).
 const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(8);
 
-/// What a run that was cut off may cost: its own request, and one more where the task
-/// that it came from and the next one, which it left behind, are handled at once.
+/// The number of unrecorded requests that an interrupted invocation explains: its own, and one
+/// more if the task that it had received and the next task that it had already queued are
+/// handled at the same time.
 const REQUESTS_OF_A_CUT_OFF_RUN: usize = 2;
 
-/// How long half of a seed's deliveries may take to their first request.
+/// The time limit for half of a seed's deliveries to have their first request.
 const FIRST_REQUESTS: Duration = Duration::from_mins(1);
 
-/// How long all may take to settle once everything is healed: some waits for a task
-/// that comes back, and some for each event.
+/// The time limit for settling after the failures stop: some time for a task that becomes
+/// visible again, and some for each event.
 const SETTLES: Duration = Duration::from_mins(3);
 const SETTLES_PER_EVENT: Duration = Duration::from_millis(200);
 
-/// Runs all seeds, and settles and judges them together.
+/// Runs all seeds at once, then waits for them to settle and judges them.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
     let stack = Stack::load(&arguments.stack).await?;
     let faults = Arc::new(Faults::default());
-    // What AWS would refuse is refused before anything goes wrong with it.
+    // Calls that AWS would refuse are refused before any fault is injected.
     let interceptors = (Gate::strict(&arguments.refusals)?, Arc::clone(&faults));
     let _proxy = Proxy::start(arguments.proxy_port, &arguments.emulator, interceptors).await?;
     let failpoints = Failpoints::new(arguments.failpoints.clone());
@@ -54,7 +55,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
         failpoints.start(scenario.seed)?;
         scenario.play(&stack).await?;
         let half = scenario.deliveries() / 2;
-        // Too slow is no failure in itself: whether all arrives is judged in the end.
+        // Being slow is no failure in itself: the end of the run decides if everything arrived.
         scenario.saw_requests(half, FIRST_REQUESTS).await;
         eprintln!("seed {}: {half} requests arrived", scenario.seed);
     }
@@ -99,7 +100,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Puts what is to expire before the run, and waits until nothing of it is owed any more.
+/// Puts the events that are to expire before the run, and waits until all their deliveries have
+/// ended.
 async fn settle_earlier(stack: &Stack, scenarios: &[Scenario], deliveries: usize) -> Result<()> {
     let mut messages = Vec::new();
     for scenario in scenarios {
@@ -111,7 +113,7 @@ async fn settle_earlier(stack: &Stack, scenarios: &[Scenario], deliveries: usize
     Ok(())
 }
 
-/// What is known of one seed's customer.
+/// Collects the history of one seed's customer.
 fn history(
     scenario: &Scenario,
     limits: &Limits,

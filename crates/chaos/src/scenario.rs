@@ -1,4 +1,4 @@
-//! What one seed plans: a customer, endpoints that misbehave, and events.
+//! The plan of one seed: a customer, endpoints that misbehave, and events.
 
 mod endpoints;
 mod expired;
@@ -18,27 +18,27 @@ const SOURCE: &str = "com.example.shop";
 
 const EVENT_TYPES: [&str; 3] = ["order.created", "order.paid", "order.cancelled"];
 
-/// One event in so many is put twice.
+/// One event in this many is put twice.
 const DOUBLED: u32 = 10;
 
 /// One customer with its receiver.
 pub(crate) struct Scenario {
-    /// What decides everything here.
+    /// The seed of all random choices here.
     pub(crate) seed: u64,
     customer: String,
     /// The customer's endpoints; the last one is replaced during the run.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// What the endpoints saw.
+    /// The receiver behind the endpoints.
     receiver: Receiver,
-    /// How many requests the endpoints saw before the run.
+    /// The number of requests that the endpoints received before the run.
     requests_before: usize,
-    /// What is put on the bus, some of it twice.
+    /// The events to put on the bus, some of them twice.
     pub(crate) events: Vec<Planned>,
-    /// How many endpoints are owed every event.
+    /// The number of endpoints to which every event must be delivered.
     subscriptions: usize,
 }
 
-/// An event and how often it is put.
+/// An event and the number of times that it is put.
 pub(crate) struct Planned {
     /// The event.
     pub(crate) event: PutEvent,
@@ -77,7 +77,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// Puts the events, and replaces an endpoint when half of them are put.
+    /// Puts the events, and replaces an endpoint after half of them.
     pub(crate) async fn play(&mut self, stack: &Stack) -> Result<()> {
         let half = self.events.len() / 2;
         self.put(stack, 0..half).await?;
@@ -88,7 +88,7 @@ impl Scenario {
         Ok(())
     }
 
-    /// Puts events on the bus, the doubled ones at once.
+    /// Puts events on the bus. The two copies of a doubled event are put at the same time.
     async fn put(&self, stack: &Stack, numbers: Range<usize>) -> Result<()> {
         let mut events = Vec::with_capacity(numbers.len());
         for planned in &self.events[numbers] {
@@ -99,24 +99,25 @@ impl Scenario {
         Ok(())
     }
 
-    /// What the endpoints saw during the run.
+    /// Returns the requests that the endpoints received during the run.
     pub(crate) fn requests(&self) -> Vec<Arc<Request>> {
         self.receiver.requests().split_off(self.requests_before)
     }
 
-    /// Waits until the endpoints saw so many requests of the run, but no longer than the bound.
+    /// Waits until the endpoints have received this many requests of the run, up to the time
+    /// limit.
     pub(crate) async fn saw_requests(&self, count: usize, within: Duration) {
         let last = (self.requests_before + count).saturating_sub(1);
         let _ = self.receiver.nth_request(last, within).await;
     }
 
-    /// How many deliveries there are to be at least.
+    /// Returns the smallest number of deliveries that must exist.
     pub(crate) fn deliveries(&self) -> usize {
         self.events.len() * self.subscriptions
     }
 }
 
-/// An event as it is put on the bus.
+/// Builds an event in the form in which it is put on the bus.
 fn on_bus(event_type: &str, detail: &Value) -> Result<Event> {
     Ok(Event {
         source: SOURCE.to_owned(),
@@ -148,7 +149,7 @@ fn plan(rng: &mut Rng, customer: &str, number: usize) -> Planned {
     }
 }
 
-/// The id that the message of an event with this idempotency key has.
+/// Returns the message id of an event with this idempotency key.
 fn message_id(customer: &str, key: &str) -> String {
     let named = format!("{customer}\0idempotency-key\0{SOURCE}\0{key}\0");
     let digest = digest(&SHA256, named.as_bytes());

@@ -1,5 +1,5 @@
-//! Waits until nothing moves any more, as an operator would: what our own failures
-//! left in a queue is brought back.
+//! Waits until the stack has settled. Like an operator, it redrives failed events and dead
+//! letters that the injected failures caused.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,19 +12,19 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{Delivery, Error, Stack};
 
-/// Between two looks.
+/// The time between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Messages that are asked for at once.
+/// The number of messages that are read concurrently.
 const ASKED_AT_ONCE: usize = 4;
 
-/// What is still there, and what was brought back.
+/// Waits for the stack to settle, and counts the redriven messages.
 pub(crate) struct Settling<'a> {
     stack: &'a Stack,
     queues: Client,
-    /// Failed events that were started again.
+    /// The number of failed events that were restarted.
     pub(crate) failed_events: usize,
-    /// Dead letters that were queued again.
+    /// The number of dead letters that were queued again.
     pub(crate) dead_letters: usize,
 }
 
@@ -38,9 +38,9 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Waits until the queues are empty and each message has at least so many deliveries, none
-    /// of them pending, but no longer than the bound. Returns the deliveries of every
-    /// message, settled or not.
+    /// Waits until the queues are empty and each message has at least the given number of
+    /// deliveries, none of them pending. Stops waiting at the time limit. Returns the
+    /// deliveries of every message, settled or not.
     pub(crate) async fn wait(
         &mut self,
         messages: &[String],
@@ -67,8 +67,9 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Whether no task is waiting, delayed or in flight, on either queue. The fast one is looked
-    /// at before the slow one, and again: a task may go over meanwhile, and its retry come back.
+    /// Returns true if neither queue has a task that is waiting, delayed or in flight. The fast
+    /// queue is checked before and after the slow one: meanwhile a task may move to the slow
+    /// queue, and its retry may come back.
     async fn is_quiet(&self) -> Result<bool> {
         for queue in [
             "DeliveryQueueUrl",
@@ -117,7 +118,7 @@ impl<'a> Settling<'a> {
             .await
     }
 
-    /// Starts failed events again, and queues dead letters again.
+    /// Restarts failed events and requeues dead letters.
     async fn redrive(&mut self) -> Result<()> {
         let queue = self.stack.output("FailedEventsQueueUrl")?;
         for message in self.receive(queue).await? {

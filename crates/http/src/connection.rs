@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection to an endpoint, and what a failure on it says.
+//! One HTTP/1.1 connection to an endpoint, and the meaning of a failure on it.
 
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -17,37 +17,38 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
 
-/// The most of a response's head that is read, 256 KiB.
+/// The largest response head that is read, 256 KiB.
 pub(crate) const MAX_HEAD_BYTES: usize = 256 * 1024;
 
-/// The most header lines of a response. [`MAX_HEAD_BYTES`] is meant to be the bound; this is as
-/// many as the client's header map can hold, and only lines of less than 11 bytes get there
-/// first. However many are allowed, an exchange with few takes the same.
+/// The largest number of header lines of a response. [`MAX_HEAD_BYTES`] is the intended limit;
+/// this is the capacity of the client's header map, and only lines shorter than 11 bytes reach
+/// it first. A high limit costs an exchange with few headers nothing.
 const MAX_HEADER_LINES: usize = 24_576;
 
-/// A connection that one exchange at a time uses.
+/// A connection for one exchange at a time.
 pub(crate) struct Connection {
     requests: SendRequest<Full<Bytes>>,
     heard: Arc<Heard>,
     driver: AbortHandle,
     address: IpAddr,
-    /// Whether a request was sent whose response was not read to its end.
+    /// True if a request was sent whose response has not been read to its end.
     is_busy: bool,
 }
 
-/// No response came.
+/// No response arrived.
 pub(crate) struct NoResponse {
     pub(crate) error: hyper::Error,
-    /// What the peer sent after the request, at most [`MAX_HEAD_BYTES`]. If that is nothing, and
-    /// the connection had been used before, the failure says nothing of the endpoint.
+    /// The bytes that the peer sent after the request, at most [`MAX_HEAD_BYTES`]. If there are
+    /// none and the connection had been used before, the failure is no evidence against the
+    /// endpoint.
     pub(crate) heard: Vec<u8>,
 }
 
 impl Connection {
-    /// Speaks HTTP over a stream that leads to `address`.
+    /// Starts HTTP over a stream that is connected to `address`.
     ///
     /// # Errors
-    /// None that is known: nothing is sent yet.
+    /// None is known, since nothing is sent yet.
     pub(crate) async fn over<S>(stream: S, address: IpAddr) -> Result<Self, hyper::Error>
     where
         S: Stream + Send + 'static,
@@ -60,7 +61,7 @@ impl Connection {
             write_error: None,
         };
         let (requests, driver) = Builder::new()
-            // What curl and Node.js read, we read: see `hostile_receivers::heads`.
+            // We accept what curl and Node.js accept: see `hostile_receivers::heads`.
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
@@ -69,7 +70,8 @@ impl Connection {
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(watched))
             .await?;
-        // Its error is told to the request that is under way; without one, nobody needs it.
+        // hyper reports its error to the request in progress; without a request, nobody needs
+        // it.
         let driver = tokio::spawn(async { drop(driver.await) }).abort_handle();
         Ok(Self {
             requests,
@@ -80,13 +82,13 @@ impl Connection {
         })
     }
 
-    /// The address at the other end.
+    /// Returns the peer's address.
     pub(crate) const fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Whether another request can be sent now: the last response was read to its end, and
-    /// neither side has closed the connection, as far as that is known.
+    /// Returns true if another request can be sent now: the last response was read to its end,
+    /// and as far as we know, neither side has closed the connection.
     pub(crate) fn is_ready(&self) -> bool {
         !self.is_busy && self.requests.is_ready()
     }
@@ -101,7 +103,8 @@ impl Connection {
         let response = self.requests.send_request(request).await;
         let heard = self.heard.stop();
         response.map_err(|error| NoResponse {
-            // A request that was never written cannot have been answered, whatever came.
+            // A request that was never written has no answer, so any received bytes are
+            // ignored.
             heard: if error.is_canceled() {
                 Vec::new()
             } else {
@@ -111,15 +114,16 @@ impl Connection {
         })
     }
 
-    /// Notes that the response was read to its end.
+    /// Records that the response was read to its end.
     pub(crate) fn finish(&mut self) {
         self.is_busy = false;
     }
 }
 
 impl Drop for Connection {
-    /// A connection in the middle of an exchange is cut: a peer that does not read could keep a
-    /// polite close waiting for ever. An idle one ends by itself when nobody can use it.
+    /// Aborts a connection in the middle of an exchange: a peer that does not read could delay
+    /// a graceful close for ever. An idle connection closes by itself when its last user is
+    /// gone.
     fn drop(&mut self) {
         if self.is_busy {
             self.driver.abort();
@@ -127,7 +131,7 @@ impl Drop for Connection {
     }
 }
 
-/// What the peer sends while its answer is waited for.
+/// The bytes that the peer sends while we wait for its answer.
 #[derive(Default)]
 struct Heard(Mutex<Option<Vec<u8>>>);
 
@@ -152,9 +156,9 @@ impl Heard {
     }
 }
 
-/// What a connection runs over.
+/// The transport of a connection.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
-    /// What had arrived well when reading failed, and was not read yet.
+    /// Reads the bytes that arrived intact before a read failed, and were not yet returned.
     fn read_remainder(&mut self, buffer: &mut [u8]) -> usize;
 }
 
@@ -165,17 +169,18 @@ impl Stream for TcpStream {
 }
 
 impl Stream for TlsStream<TcpStream> {
-    /// One read can bring an answer and, after it, a fatal alert or a record that is not valid.
+    /// One read can return an answer together with a fatal alert or an invalid record after it.
     fn read_remainder(&mut self, buffer: &mut [u8]) -> usize {
         self.get_mut().1.reader().read(buffer).unwrap_or_default()
     }
 }
 
-/// A stream that notes what the peer sends, and lets that decide before what fails.
+/// A stream that records what the peer sends and gives it precedence over failures.
 ///
 /// - A peer may answer and close before it has read the whole request. Then writing fails while
-///   the answer waits to be read; so a failed write counts when there is nothing to read.
-/// - What failed after an answer counts after the answer.
+///   the answer is still unread, so a failed write is reported only when there is nothing to
+///   read.
+/// - A failure after an answer is reported after the answer.
 struct Watched<S> {
     stream: S,
     heard: Arc<Heard>,
@@ -212,7 +217,7 @@ impl<S: Stream> AsyncRead for Watched<S> {
 }
 
 impl<S> Watched<S> {
-    /// Takes a failed write for a whole one, and keeps the failure for the reading side.
+    /// Treats a failed write as complete, and keeps the failure for the reading side.
     fn written(
         &mut self,
         result: Poll<io::Result<usize>>,

@@ -1,5 +1,5 @@
-//! Connections to several addresses, raced as RFC 8305 (Happy Eyeballs) says, so that a dead
-//! address does not use up the time of an attempt.
+//! Connects to several addresses in parallel as described by RFC 8305 (Happy Eyeballs), so that
+//! a dead address does not use up the time of an attempt.
 
 use std::io;
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long a connection may take until the next address is tried beside it (RFC 8305, 5).
+/// The time after which the next address is also tried (RFC 8305, 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// Orders addresses for [`race`]: the families in turn, IPv6 first (RFC 8305, 4). Where there is
-/// no way out over IPv6, its addresses fail at once and delay nothing.
+/// Orders addresses for [`race`]: alternating between the families, IPv6 first (RFC 8305, 4).
+/// Without an IPv6 route, its addresses fail immediately and delay nothing.
 pub(crate) fn interleave_families(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let count = addresses.len();
     let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv6);
@@ -25,13 +25,13 @@ pub(crate) fn interleave_families(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     ordered
 }
 
-/// Connects to the first of the addresses that answers, and drops the other connections.
+/// Connects to the first address that answers, and drops the other connections.
 ///
 /// The addresses are tried in order. The next one is tried when the last one fails, or has not
-/// answered for [`NEXT_ADDRESS_AFTER`]. `tried` receives those that were tried.
+/// answered for [`NEXT_ADDRESS_AFTER`]. `tried` receives the addresses that were tried.
 ///
 /// # Errors
-/// What each address failed with, when all did; nothing when there is no address.
+/// The failure of each address if all failed; an empty list if there is no address.
 pub(crate) async fn race<C, F>(
     addresses: &[IpAddr],
     connect: impl Fn(IpAddr) -> F,
@@ -60,7 +60,7 @@ where
             Ok(Some(Ok((address, Ok(connection))))) => return Ok((address, connection)),
             Ok(Some(Ok((address, Err(error))))) => failures.push((address, error)),
             Ok(None) if !has_more => return Err(failures),
-            // None has answered yet, or one panicked: the others count.
+            // No connection yet, or a task panicked: the other addresses still count.
             Ok(None | Some(Err(_))) | Err(_) => {}
         }
     }
@@ -81,8 +81,8 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// Races addresses that do what `answer` says; `None` never answers. Gives the winner, and
-    /// when each address was tried.
+    /// Races addresses whose behaviour `answer` defines; `None` never answers. Returns the
+    /// winner and the time at which each address was tried.
     async fn race_with(
         texts: &[&str],
         answer: fn(IpAddr) -> Option<io::Result<()>>,

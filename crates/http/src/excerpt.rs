@@ -2,25 +2,25 @@
 
 use webhooks_domain::outbound::{WebhookResponse, legible};
 
-/// Collects the beginning of a body while the body streams by.
+/// Collects the beginning of a body while the body is read.
 #[derive(Default)]
 pub(crate) struct Excerpt {
     head: Vec<u8>,
 }
 
 impl Excerpt {
-    /// An excerpt's bytes come from as many bytes of the body or fewer (what is replaced grows),
-    /// and the last character may begin on the last of them.
+    /// Each byte of an excerpt needs at most one byte of the body, since replacing a character
+    /// only lengthens it. The last character may need three bytes more.
     const HEAD_BYTES: usize = WebhookResponse::MAX_DETAIL_BYTES + 3;
 
-    /// Takes what is still needed of the next part of the body.
+    /// Takes the part of the next chunk that is still needed.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let missing = Self::HEAD_BYTES - self.head.len();
         self.head
             .extend_from_slice(&bytes[..missing.min(bytes.len())]);
     }
 
-    /// As much as there is room for, [legible]; `None` when that is nothing.
+    /// Returns as much [legible] text as fits; `None` if that is empty.
     pub(crate) fn finish(self, room_bytes: usize) -> Option<String> {
         let text = legible(
             &self.head,

@@ -1,7 +1,8 @@
-//! What went wrong, found in the client's chain of errors by type, and told in a few words.
+//! Finds the cause of a failure by the types in the client's error chain, and describes it in a
+//! few words.
 //!
-//! The client's own messages are never passed on: they hold the URL. Nor is anything that the
-//! peer wrote, such as the names in its certificate.
+//! The client's own messages are never passed on, because they contain the URL. Nor is any text
+//! that the peer wrote, such as the names in its certificate.
 
 use std::error::Error;
 use std::io;
@@ -19,7 +20,7 @@ use crate::phase::Phase;
 use crate::resolver::ResolveError;
 use crate::tls::{NoIntermediate, SelfSigned};
 
-/// Linux: the system does not know the address family at all.
+/// Linux: the system does not support the address family.
 const EAFNOSUPPORT: i32 = 97;
 
 /// An attempt that got no response.
@@ -29,7 +30,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The deadline passed in `phase`.
+    /// The deadline passed during `phase`.
     pub(crate) fn timed_out(phase: Phase, limit: Duration) -> Self {
         Self {
             outcome: AttemptOutcome::TimedOut,
@@ -37,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// The policy refused; nothing was dialled.
+    /// The policy refused the request, and no connection was attempted.
     pub(crate) fn blocked(why: &str) -> Self {
         Self {
             outcome: AttemptOutcome::Blocked,
@@ -45,8 +46,8 @@ impl Failure {
         }
     }
 
-    /// The policy refused an address. The address itself is not told: whoever chose the name
-    /// could read a private network's names off it.
+    /// The policy refused an address. The message does not contain the address: otherwise the
+    /// customer, who chose the name, could resolve names of a private network.
     pub(crate) fn blocked_address(blocked: &BlockedAddress) -> Self {
         Self::blocked(&format!(
             "address is not globally routable ({})",
@@ -54,7 +55,7 @@ impl Failure {
         ))
     }
 
-    /// The request could not be made or was not answered.
+    /// The request could not be sent or was not answered.
     pub(crate) fn unreachable(error: impl Into<String>) -> Self {
         Self {
             outcome: AttemptOutcome::Unreachable,
@@ -62,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// The name leads nowhere.
+    /// The name could not be resolved.
     pub(crate) fn from_lookup(error: &ResolveError) -> Self {
         match error {
             ResolveError::Blocked(blocked) => Self::blocked_address(blocked),
@@ -72,14 +73,17 @@ impl Failure {
         }
     }
 
-    /// No address accepted a connection. The first failure that is the endpoint's is told.
+    /// No address accepted a connection. The message gives the first failure that the endpoint
+    /// caused.
     pub(crate) fn from_dial(failures: &[(IpAddr, io::Error)]) -> Self {
-        let of_endpoint = failures.iter().find(|failure| !is_no_way_out(failure));
+        let of_endpoint = failures
+            .iter()
+            .find(|failure| !is_missing_ipv6_route(failure));
         match of_endpoint {
             Some((_, error)) => Self::from_error(error, Phase::Connect, "failed"),
             None if failures.is_empty() => Self::unreachable("connect: failed"),
             None => Self::unreachable(
-                "connect: the name has IPv6 addresses only, and there is no way out over IPv6",
+                "connect: the name has IPv6 addresses only, and there is no IPv6 route",
             ),
         }
     }
@@ -89,7 +93,7 @@ impl Failure {
         Self::from_error(error, Phase::Connect, "failed")
     }
 
-    /// The request was not sent, or the response's headers did not come.
+    /// The request was not sent, or the response's headers did not arrive.
     pub(crate) fn from_exchange(failure: &NoResponse) -> Self {
         let otherwise = if failure.heard.is_empty() {
             "connection closed too early"
@@ -109,8 +113,9 @@ impl Failure {
     }
 }
 
-/// Whether there is no way to an IPv6 address from here, whatever the endpoint does.
-fn is_no_way_out((address, error): &(IpAddr, io::Error)) -> bool {
+/// Returns true if this system has no IPv6 route, so that the failure says nothing about the
+/// endpoint.
+fn is_missing_ipv6_route((address, error): &(IpAddr, io::Error)) -> bool {
     address.is_ipv6()
         && (matches!(
             error.kind(),
@@ -118,7 +123,7 @@ fn is_no_way_out((address, error): &(IpAddr, io::Error)) -> bool {
         ) || error.raw_os_error() == Some(EAFNOSUPPORT))
 }
 
-/// The deadline passed in `phase`.
+/// Describes a deadline that passed during `phase`.
 pub(crate) fn timed_out(phase: Phase, limit: Duration) -> String {
     let limit_ms = limit.as_millis();
     match phase {
@@ -129,15 +134,15 @@ pub(crate) fn timed_out(phase: Phase, limit: Duration) -> String {
     }
 }
 
-/// What broke a body off after its headers had come.
+/// Describes the failure of a body after its headers arrived.
 pub(crate) fn broken_body(error: &hyper::Error) -> String {
     causes(error)
         .find_map(|cause| describe(cause, Phase::Body))
         .unwrap_or_else(|| "body: broke off".to_owned())
 }
 
-/// An error and what caused it, from the outside in; an `io::Error` that only wraps another
-/// error is followed by that error, which `source` would skip.
+/// Returns an error and its causes, outermost first. If an `io::Error` only wraps another
+/// error, that error follows too; `source` would skip it.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| {
         match error
@@ -150,7 +155,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
-/// The words for a cause that is precise enough to stop at.
+/// Describes a cause if it is specific enough; otherwise the next cause is examined.
 fn describe(cause: &(dyn Error + 'static), phase: Phase) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
         return Some(format!("tls: {}", tls_failure(error)));
@@ -181,10 +186,10 @@ fn describe(cause: &(dyn Error + 'static), phase: Phase) -> Option<String> {
     Some(format!("{phase}: {what}"))
 }
 
-/// Why the name servers gave no address.
+/// Describes why the name servers returned no address.
 fn dns_failure(error: &NetError) -> Failure {
     let what = match error {
-        // Before the deadline: the resolver gave up first.
+        // The resolver gave up before the deadline.
         NetError::Timeout => {
             return Failure {
                 outcome: AttemptOutcome::TimedOut,
@@ -197,7 +202,7 @@ fn dns_failure(error: &NetError) -> Failure {
         },
         NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => "name server refused",
         NetError::Dns(_) => "name server failed",
-        NetError::Truncated => "answer too long, and not to be had over TCP",
+        NetError::Truncated => "answer too long for UDP, and none over TCP",
         NetError::Proto(_) => "answer not understood",
         NetError::Io(_) | NetError::NoConnections => "name server unreachable",
         _ => "failed",
@@ -258,7 +263,7 @@ fn certificate_failure(error: &CertificateError) -> &'static str {
     }
 }
 
-/// What a peer means that ends the handshake: its name for it, and what is most often behind.
+/// Describes an alert that ended the handshake: its name, and its most frequent cause.
 fn alert_received(alert: AlertDescription) -> String {
     let meaning = match alert {
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
@@ -291,17 +296,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_ipv6_addresses_only_is_told_where_there_is_no_way_out() {
+    fn a_name_with_ipv6_addresses_only_is_reported_where_there_is_no_ipv6_route() {
         use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, NetworkUnreachable};
 
-        let no_way = "connect: the name has IPv6 addresses only, and there is no way out over IPv6";
+        let no_route = "connect: the name has IPv6 addresses only, and there is no IPv6 route";
         for kind in [NetworkUnreachable, AddrNotAvailable] {
-            assert_eq!(dialled(&[("2600::1", kind), ("2600::2", kind)]), no_way);
+            assert_eq!(dialled(&[("2600::1", kind), ("2600::2", kind)]), no_route);
         }
         let unknown_family = io::Error::from_raw_os_error(EAFNOSUPPORT);
         let failures = [("2600::1".parse().unwrap(), unknown_family)];
-        assert_eq!(Failure::from_dial(&failures).error, no_way);
-        // The endpoint's own failures come first, and IPv4 is never out of the question.
+        assert_eq!(Failure::from_dial(&failures).error, no_route);
+        // Failures of the endpoint have precedence, and IPv4 always counts as reachable.
         let failures = [
             ("2600::1", NetworkUnreachable),
             ("1.1.1.1", ConnectionRefused),

@@ -4,11 +4,11 @@ use std::str;
 
 use hyper::StatusCode;
 
-/// The status of a complete head, read as leniently as curl and Node.js together read it.
+/// Returns the status of a complete head. It accepts whatever curl or Node.js accepts.
 ///
-/// The status line decides an attempt, so a head that breaks a rule after it must not undo what
-/// it says. `None` when the status line is none, when the head has no end, and when the body's
-/// length is not valid or given in two ways: whoever wrote that may mean another message.
+/// The status line decides the attempt, so a later invalid line must not undo it. Returns
+/// `None` if the status line is invalid, if the head is incomplete, or if the body's length is
+/// invalid or given twice with different values: then the peer may have meant another message.
 pub(crate) fn status_of(received: &[u8]) -> Option<StatusCode> {
     let mut rest = received;
     loop {
@@ -22,7 +22,8 @@ pub(crate) fn status_of(received: &[u8]) -> Option<StatusCode> {
     }
 }
 
-/// The lines of a head, without empty ones before it, and what comes after its empty line.
+/// Splits off the lines of a head, without empty lines before it, from the bytes after its
+/// empty line.
 fn split_head(mut rest: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     let mut lines = Vec::new();
     loop {
@@ -37,7 +38,7 @@ fn split_head(mut rest: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     }
 }
 
-/// `HTTP/1.x` or `HTTP/2.0` in either case, white space, three digits, and no fourth.
+/// Parses `HTTP/1.x` or `HTTP/2.0` in either case, white space, and exactly three digits.
 fn status_in(line: &[u8]) -> Option<StatusCode> {
     let (protocol, rest) = line.split_at_checked(8)?;
     let is_known = matches!(
@@ -53,7 +54,7 @@ fn status_in(line: &[u8]) -> Option<StatusCode> {
         .flatten()
 }
 
-/// Whether all lengths that are given are one number.
+/// Returns true if all given lengths are the same valid number.
 fn has_valid_length(headers: &[&[u8]]) -> bool {
     let lengths = headers.iter().filter_map(|line| {
         let colon = line.iter().position(|&byte| byte == b':')?;

@@ -1,44 +1,45 @@
 //! The outbound HTTP client: makes one request to a URL that a customer chose.
 //!
 //! Guarantees of [`HttpSender`]:
-//! - Only checked addresses are dialled. If **any** address of a name is refused by the address
-//!   policy, nothing is dialled. An address in the URL never reaches a resolver, so it is checked
+//! - Only checked addresses are dialled. If the address policy refuses **any** address of a
+//!   name, nothing is dialled. An address in the URL never reaches a resolver, so it is checked
 //!   before.
-//! - A kept connection leads to an address that was checked when it was dialled, and the policy
-//!   does not change while the process lives; so using it again dials nothing new, whatever the
-//!   name has come to mean since. It is dropped after a few idle seconds.
-//! - One deadline over name resolution, connection, TLS, headers and body.
-//! - At most one request per call, and no redirect is followed; with one exception. A kept
-//!   connection can fail before the peer has said anything, most often because the peer was
-//!   closing it. That says nothing of the endpoint, so the request is made once more, on a fresh
-//!   connection and within the same deadline (RFC 9112, 9.3.1).
+//! - A kept connection goes to an address that was checked when it was dialled, and the policy
+//!   does not change while the process lives. So reusing it is safe, even if the name resolves
+//!   to another address by now. It is dropped after a few idle seconds.
+//! - One deadline covers name resolution, connection, TLS, headers and body.
+//! - Each call makes at most one request and follows no redirect, with one exception. A kept
+//!   connection can fail before the peer has sent anything, most often because the peer was
+//!   closing it. That is no failure of the endpoint, so the request is repeated once, on a
+//!   fresh connection and within the same deadline (RFC 9112, 9.3.1).
 //! - No proxy from the environment, no decompression, no cookies, HTTP/1.1 only, TLS 1.2 or
-//!   newer against Mozilla's roots. No way to switch verification off. (The feature `bench`
+//!   newer against Mozilla's roots. Verification cannot be switched off. (The feature `bench`
 //!   adds an authority, and no release build has it.)
-//! - Bounded memory: at most 256 KiB of a response's head and [`MAX_BODY_BYTES`] of its body are
-//!   read, and only the excerpt is kept.
-//! - A dead address among several delays an exchange by a quarter of a second: addresses are
-//!   raced as RFC 8305 says.
+//! - Bounded memory: at most 256 KiB of a response's head and [`MAX_BODY_BYTES`] of its body
+//!   are read, and only the excerpt is kept.
+//! - A dead address among several delays an exchange by a quarter of a second, because
+//!   addresses are raced as RFC 8305 describes.
 //!
-//! The status line decides an attempt's outcome. Nothing after it undoes a 2xx (the endpoint has
-//! said that it accepted the webhook, and sending again would duplicate it): no odd header, no
-//! body that breaks off. What happened is in the response's `error`. The body is waited for for
-//! a second at most, and the time that is recorded is the time to the head.
+//! The status line decides an attempt's outcome. Nothing after it undoes a 2xx, neither an
+//! invalid header nor an incomplete body: the endpoint has accepted the webhook, and sending it
+//! again would duplicate it. Such problems are recorded in the response's `error`. We wait for
+//! the body for a second at most, and the recorded duration ends at the head.
 //!
 //! Names are resolved over DNS alone, by the name servers of the system's configuration, which
-//! is read once. `getaddrinfo` would hold a thread until it gives up by itself, cannot be
-//! cancelled, and tells one failure from another in words only. So:
-//! - Names are absolute; no search list and no `hosts` file counts. A receiver on this machine is
-//!   reached by its address, in a development network, since `localhost` is no endpoint's name.
-//! - IPv4 and IPv6 addresses are both asked for and waited for. When one family gives none,
-//!   for whatever reason, the other counts: what was not learnt is not dialled either.
-//! - A question is given up after four seconds. It announces room for 1,232 bytes (EDNS); an
-//!   answer that is longer comes over TCP. An answer is kept for five seconds at most, and is
-//!   checked again whenever it is used.
+//! is read once. We do not use `getaddrinfo`: it blocks a thread, cannot be cancelled, and its
+//! failures differ only in their texts. Therefore:
+//! - Names are absolute. No search list and no `hosts` file applies. A receiver on this machine
+//!   is reached by its address, in a development network, since `localhost` is not a valid
+//!   endpoint name.
+//! - IPv4 and IPv6 addresses are both requested, and we wait for both answers. If one family
+//!   gives no address, the other one is used. An address that was not learnt is never dialled.
+//! - A question is given up after four seconds. It announces room for 1,232 bytes (EDNS); a
+//!   longer answer comes over TCP. An answer is cached for at most five seconds, and is checked
+//!   again whenever it is used.
 //!
-//! We keep connections and dial by ourselves, on top of hyper's connections: a client that pools
-//! them hides whether a connection was used before and whether a byte of an answer came, and
-//! both decide what a failure says of the endpoint.
+//! This crate pools connections itself, on top of hyper's connections. A client with its own
+//! pool hides two facts that decide if a failure is the endpoint's: if the connection was used
+//! before, and if a byte of an answer came.
 //!
 //! This crate is not a general HTTP client, and records and signs nothing.
 

@@ -1,8 +1,8 @@
-//! How far an exchange has come, so that a failure can say what was waited for.
+//! The phases of an exchange, so that a failure can name the one that did not finish.
 
 use std::fmt;
 
-/// What an exchange is waiting for.
+/// The step for which an exchange is waiting.
 #[derive(Clone, Copy)]
 pub(crate) enum Phase {
     Dns,

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::connection::Connection;
 
-/// How long a connection is kept without a request. Shorter than the shortest common keep-alive
-/// of servers (5 s, Node.js and Apache httpd), so that few requests meet a connection that the
-/// server is closing; one that does is [sent again](crate::HttpSender).
+/// The time for which an idle connection is kept. It is shorter than the shortest common
+/// keep-alive of servers (5 s, Node.js and Apache httpd), so that few requests meet a
+/// connection that the server is closing. Such a request is [repeated](crate::HttpSender).
 pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
-/// How many idle connections are kept for one endpoint: a batch's worth.
+/// The number of idle connections kept for one endpoint: as many as a batch uses.
 const MAX_IDLE_PER_ENDPOINT: usize = 10;
 
-/// How many idle connections are kept in all. A function has 1,024 file descriptors.
+/// The number of idle connections kept in total. A function has 1,024 file descriptors.
 const MAX_IDLE: usize = 200;
 
-/// A moment on two clocks. While an execution environment is frozen either may stand still.
+/// A time on two clocks. Either clock may stand still while an execution environment is frozen.
 #[derive(Clone, Copy)]
 struct Moment {
     monotonic: Instant,
@@ -36,7 +36,7 @@ impl Moment {
         }
     }
 
-    /// How long ago `earlier` was, by the clock that counted more.
+    /// Returns the time since `earlier`, by the clock that advanced more.
     fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
@@ -49,9 +49,9 @@ struct Kept<C> {
     since: Moment,
 }
 
-/// What a pool must know of what it keeps.
+/// The properties of a connection that a pool needs.
 pub(crate) trait Keepable {
-    /// Whether it can be used now.
+    /// Returns true if it can be used now.
     fn is_usable(&self) -> bool;
 }
 
@@ -63,7 +63,7 @@ impl Keepable for Connection {
 
 /// Idle connections by origin, in the order in which they became idle.
 ///
-/// What has been idle for too long is dropped when another connection is taken or kept.
+/// Taking or keeping a connection also drops those that have been idle for too long.
 pub(crate) struct Pool<C = Connection> {
     kept: Mutex<VecDeque<Kept<C>>>,
 }
@@ -75,13 +75,13 @@ impl<C: Keepable> Pool<C> {
         }
     }
 
-    /// The connection to `origin` that was used last, if one can be used still.
+    /// Returns the most recently used connection to `origin` that is still usable.
     pub(crate) fn take(&self, origin: &str) -> Option<C> {
         self.take_at(origin, Moment::now())
     }
 
-    /// Keeps a connection that can be used, unless enough are kept for its origin. Of too many in all, the one
-    /// that was idle for longest goes.
+    /// Keeps a usable connection, unless its origin has enough. If there are too many in total,
+    /// the connection that was idle longest is dropped.
     pub(crate) fn keep(&self, origin: String, connection: C) {
         self.keep_at(origin, connection, Moment::now());
     }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_already_takes_no_place() {
+    fn a_closed_connection_takes_no_place() {
         let (pool, now) = (Pool::new(), Moment::now());
         for number in 0..MAX_IDLE_PER_ENDPOINT {
             let closed = usable(number);
@@ -196,7 +196,7 @@ mod tests {
             pool.keep_at("a".to_owned(), usable(1), started);
             assert_eq!(taken(&pool, "a", now), expected);
         }
-        // A clock that was set back says nothing.
+        // A clock that was set back is ignored.
         let pool = Pool::new();
         pool.keep_at("a".to_owned(), usable(1), after(short, IDLE_LIMIT));
         assert_eq!(taken(&pool, "a", after(short, short)), Some(1));

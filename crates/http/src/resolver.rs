@@ -1,4 +1,4 @@
-//! Name resolution with the address policy inside: what comes out may be dialled.
+//! Name resolution with the address policy included: every returned address may be dialled.
 
 use std::net::IpAddr;
 #[cfg(feature = "bench")]
@@ -14,32 +14,33 @@ use webhooks_domain::outbound::{AddressPolicy, BlockedAddress};
 
 use crate::dial;
 
-/// How long a question may stay without an answer until it is asked again.
+/// The time after which an unanswered question is repeated.
 const TRY_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often a question is asked again. So a lookup ends after [`TRY_LIMIT`] twice, and what is
-/// left of the exchange's deadline is for the exchange.
+/// The number of times that a question is repeated. So a lookup ends after twice [`TRY_LIMIT`],
+/// and the rest of the exchange's deadline remains for the exchange.
 const RETRIES: usize = 1;
 
-/// How long an answer is kept at most, also that there is no address; its own time to live when
-/// that is shorter. So a busy endpoint's name is not asked for with each new connection, and an
-/// endpoint that moves is followed within seconds. What is kept is checked again at every
-/// look-up, and only what was checked is dialled.
+/// The longest time for which an answer is cached, including the answer that there is no
+/// address; its own time to live applies if that is shorter. So a busy endpoint's name is not
+/// looked up for each new connection, and an endpoint that moves is followed within seconds. A
+/// cached answer is checked again at every lookup, and only checked addresses are dialled.
 pub(crate) const CACHED_FOR: Duration = Duration::from_secs(5);
 
-/// How many questions' answers are kept at most, two for each name.
+/// The number of cached answers, two for each name.
 const CACHED_ANSWERS: u64 = 512;
 
-/// How many of a name's addresses are dialled at most. All are checked; but a name with hundreds
-/// must not turn one attempt into hundreds of connections.
+/// The number of a name's addresses that are dialled at most. All are checked, but a name with
+/// hundreds of addresses must not turn one attempt into hundreds of connections.
 const MAX_DIALLED: usize = 8;
 
-/// A resolver that asks the name servers of the system's configuration, which is read now.
+/// Returns a resolver that uses the name servers of the system's configuration, which it reads
+/// now.
 pub(crate) fn system_resolver() -> Result<TokioResolver, NetError> {
     build(TokioResolver::builder_tokio()?)
 }
 
-/// A resolver that asks one name server.
+/// Returns a resolver that uses one name server.
 #[cfg(feature = "bench")]
 pub(crate) fn asking(name_server: SocketAddr) -> Result<TokioResolver, NetError> {
     use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
@@ -54,17 +55,17 @@ pub(crate) fn asking(name_server: SocketAddr) -> Result<TokioResolver, NetError>
     ))
 }
 
-/// A resolver with our options in place of the system's.
+/// Returns a resolver with our options instead of the system's.
 pub(crate) fn build(
     mut builder: ResolverBuilder<TokioRuntimeProvider>,
 ) -> Result<TokioResolver, NetError> {
     let options = builder.options_mut();
-    // Both families are waited for, so that an address of either can refuse the name. (The
-    // strategies that are called `then` would be content with the first.)
+    // We wait for both families, so that an address of either can refuse the name. (The `then`
+    // strategies would stop after the first family.)
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Never;
-    // Or an answer over 512 bytes comes again over TCP, which Lambda's name server refuses under
-    // load.
+    // Without EDNS, an answer over 512 bytes would be repeated over TCP, which Lambda's name
+    // server refuses under load.
     options.edns0 = true;
     options.cache_size = CACHED_ANSWERS;
     options.positive_max_ttl = Some(CACHED_FOR);
@@ -74,7 +75,7 @@ pub(crate) fn build(
     builder.build()
 }
 
-/// Why a name leads nowhere that may be dialled.
+/// The reason why a name has no address that may be dialled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error(transparent)]
@@ -87,8 +88,7 @@ pub(crate) enum ResolveError {
     Failed(#[from] NetError),
 }
 
-/// What a name is resolved with: every answer is checked, and one that is refused
-/// refuses the name.
+/// Resolves names and checks every address. A refused address refuses the whole name.
 #[derive(Clone)]
 pub(crate) struct CheckedResolver {
     resolver: TokioResolver,
@@ -100,14 +100,14 @@ impl CheckedResolver {
         Self { resolver, policy }
     }
 
-    /// The addresses of a name, all checked, in the order in which they are to be tried.
+    /// Returns the addresses of a name, all checked, in the order in which to try them.
     pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let answers = self.resolver.lookup_ip(absolute(name)?).await?;
         check(answers.iter().collect(), &self.policy)
     }
 }
 
-/// The name from the root, so that no search list of the system leads it elsewhere.
+/// Makes the name absolute, so that no search list of the system applies.
 fn absolute(name: &str) -> Result<Name, ResolveError> {
     let mut name = Name::from_ascii(name).map_err(|_| ResolveError::NotAName)?;
     name.set_fqdn(true);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_asked_for_with_one_final_dot() {
+    fn a_name_is_looked_up_with_one_final_dot() {
         for (name, asked) in [
             ("example.com", "example.com."),
             ("example.com.", "example.com."),

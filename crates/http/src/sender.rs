@@ -1,4 +1,4 @@
-//! `HttpSender`: the port's adapter over hyper and rustls.
+//! `HttpSender`: the adapter of the port `WebhookSender`, over hyper and rustls.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -34,16 +34,17 @@ use crate::pool::Pool;
 use crate::resolver::{self, CheckedResolver};
 use crate::tls;
 
-/// The most of a response body that is read, 64 KiB; then the connection is dropped.
+/// The largest part of a response body that is read, 64 KiB. After it the connection is
+/// dropped.
 ///
 /// A shorter body is read to its end, so that the connection can be used again.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body is waited for. The head has decided the outcome by then; the body is worth an
-/// excerpt and a connection that can be used again, and no more.
+/// The longest wait for a body. The head has already decided the outcome; the body only
+/// provides an excerpt and lets the connection be used again.
 pub(crate) const BODY_LIMIT: Duration = Duration::from_secs(1);
 
-/// Sends webhooks over HTTP/1.1. Cheap to clone; clones share connections.
+/// Sends webhooks over HTTP/1.1. A clone is cheap and shares the connections.
 #[derive(Clone)]
 pub struct HttpSender {
     resolver: CheckedResolver,
@@ -63,7 +64,7 @@ impl fmt::Debug for HttpSender {
     }
 }
 
-/// How long one exchange may take.
+/// The time limit of one exchange.
 #[derive(Clone, Copy)]
 struct Bound {
     limit: Duration,
@@ -71,7 +72,7 @@ struct Bound {
 }
 
 impl Bound {
-    /// Waits for one phase of the exchange, until its deadline at most.
+    /// Waits for one phase of the exchange, at most until its deadline.
     async fn wait<F: Future>(self, phase: Phase, future: F) -> Result<F::Output, Failure> {
         timeout_at(self.deadline, future)
             .await
@@ -79,7 +80,7 @@ impl Bound {
     }
 }
 
-/// The client could not be made.
+/// The client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSenderError {
     /// The system names no name servers.
@@ -91,14 +92,13 @@ pub enum HttpSenderError {
 }
 
 impl HttpSender {
-    /// A sender that dials what `policy` permits and gives each exchange at most `limit`, from
-    /// name resolution to the last byte of the body.
+    /// Creates a sender that dials only what `policy` permits. Each exchange takes at most
+    /// `limit`, from name resolution to the last byte of the body.
     ///
     /// The system's name servers are read here, once.
     ///
     /// # Errors
-    /// When they cannot be read; or when TLS cannot be configured, which is a fault of the
-    /// build.
+    /// If they cannot be read, or if TLS cannot be configured, which is a fault of the build.
     pub fn new(policy: AddressPolicy, limit: Duration) -> Result<Self, HttpSenderError> {
         let roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -106,11 +106,11 @@ impl HttpSender {
         Self::with_resolver_and_roots(policy, limit, resolver::system_resolver()?, roots)
     }
 
-    /// The same with one more trusted authority and another name server: for measurements with
-    /// receivers on this machine. Not in any release build.
+    /// Creates a sender with one more trusted authority and another name server, for
+    /// measurements with receivers on this machine. No release build has this function.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and when the file holds no certificate in PEM.
+    /// As for [`new`](Self::new), and if the file holds no certificate in PEM.
     #[cfg(feature = "bench")]
     pub fn for_bench(
         policy: AddressPolicy,
@@ -130,7 +130,7 @@ impl HttpSender {
         Self::with_resolver_and_roots(policy, limit, resolver, roots)
     }
 
-    /// The same with another resolver and other trusted roots, for this crate's tests.
+    /// Creates a sender with another resolver and other trusted roots, for this crate's tests.
     pub(crate) fn with_resolver_and_roots(
         policy: AddressPolicy,
         limit: Duration,
@@ -157,8 +157,8 @@ impl HttpSender {
         }
     }
 
-    /// Refuses what the resolver will not see: an address in the URL. A URL is checked
-    /// when it is parsed too, but perhaps against other development networks than today's.
+    /// Refuses an address in the URL, which never reaches the resolver. A URL is also checked
+    /// when it is parsed, but possibly against different development networks.
     fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
         match url.host() {
             EndpointHost::Address(address) => {
@@ -181,8 +181,9 @@ impl HttpSender {
 
     /// Sends the request and waits for the response's head.
     ///
-    /// A kept connection that fails before the peer has said anything says nothing of the
-    /// endpoint (RFC 9112, 9.3.1): then once more on a fresh one, within the same deadline.
+    /// If a kept connection fails before the peer has sent anything, that is no failure of the
+    /// endpoint (RFC 9112, 9.3.1). The request is then repeated on a fresh connection, within
+    /// the same deadline.
     async fn request(
         &self,
         request: &Prepared,
@@ -206,7 +207,7 @@ impl HttpSender {
         }
     }
 
-    /// Resolves, checks, dials, and shakes hands.
+    /// Resolves the name, checks the addresses, connects, and completes the TLS handshake.
     async fn connect(
         &self,
         url: &EndpointUrl,
@@ -230,7 +231,7 @@ impl HttpSender {
             .wait(Phase::Connect, dial)
             .await?
             .map_err(|failures| Failure::from_dial(&failures))?;
-        // Head and body are written one after the other, and nothing else follows.
+        // Head and body are separate writes; Nagle's algorithm would delay the second.
         let _ = stream.set_nodelay(true);
         let connection = if url.is_https() {
             let handshake = self.tls.connect(server_name(url)?, stream);
@@ -286,7 +287,7 @@ impl HttpSender {
         }
     }
 
-    /// Reads what is wanted of the body, and keeps the connection if it can be used again.
+    /// Reads the needed part of the body, and keeps the connection if it can be used again.
     async fn finish(
         &self,
         mut connection: Connection,
@@ -326,15 +327,15 @@ impl WebhookSender for HttpSender {
     }
 }
 
-/// What an endpoint answered with.
+/// An endpoint's answer.
 enum Answer {
     Whole(Connection, Response<Incoming>),
-    /// Nothing but the status could be read of the head.
+    /// Only the status could be read from the head.
     Status(StatusCode, IpAddr),
 }
 
 impl Answer {
-    /// A complete head counts although the client refuses it.
+    /// Accepts a complete head even if the client refuses it.
     fn from_failure(failure: &NoResponse, address: IpAddr) -> Result<Self, Failure> {
         let status = failure
             .error
@@ -390,17 +391,17 @@ impl Prepared {
     }
 }
 
-/// How a body ended.
+/// The end of a body.
 enum Ending {
     /// Read to its end.
     Complete,
-    /// There is more than is wanted.
+    /// The body is longer than the part that we read.
     CutOff,
-    /// It broke off, or took too long.
+    /// It was incomplete or took too long.
     Broken(String),
 }
 
-/// Reads the body as far as it is wanted: its beginning, and how it ended.
+/// Reads the needed part of the body. Returns its beginning and how it ended.
 async fn read_body(body: &mut Incoming, bound: Bound) -> (Excerpt, Ending) {
     let mut excerpt = Excerpt::default();
     let mut read_bytes = 0;
@@ -428,8 +429,8 @@ async fn read_body(body: &mut Incoming, bound: Bound) -> (Excerpt, Ending) {
     (excerpt, ending)
 }
 
-/// Whether the peer gave the body's length in two ways. What we take for the next response could
-/// be a part of this one, so the connection is not used again (RFC 9112, 6.3).
+/// Returns true if the peer gave the body's length in two ways. Then the next response might
+/// really be a part of this one, so the connection is not used again (RFC 9112, 6.3).
 fn is_ambiguous(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
@@ -464,7 +465,7 @@ fn kept_headers(headers: &HeaderMap) -> ResponseHeaders {
     ResponseHeaders::keep(|name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// The header as it came, when it could be what it should be.
+/// Returns the header unchanged if it could be a valid value.
 fn retry_after(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     (text.len() <= WebhookResponse::MAX_RETRY_AFTER_BYTES).then(|| text.to_owned())

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 against Mozilla's roots, and why a certificate is refused.
+//! TLS 1.2 and 1.3 against Mozilla's roots, and the reasons for refusing a certificate.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::{
 };
 use webpki::EndEntityCert;
 
-/// The client's configuration. HTTP/1.1 is what it offers, and ring's suites.
+/// Returns the client's configuration: HTTP/1.1 only, with ring's cipher suites.
 pub(crate) fn config(roots: RootCertStore) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier =
@@ -27,7 +27,7 @@ pub(crate) fn config(roots: RootCertStore) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// The certificate's issuer is unknown, and no certificate of an issuer was sent along.
+/// The certificate's issuer is unknown, and the peer sent no intermediate certificate.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate's issuer is not trusted, and no intermediate certificate was sent")]
 pub(crate) struct NoIntermediate;
@@ -37,8 +37,8 @@ pub(crate) struct NoIntermediate;
 #[error("the certificate is self-signed")]
 pub(crate) struct SelfSigned;
 
-/// rustls' own verifier. It accepts and refuses the same certificates; only the error for an
-/// unknown issuer says more.
+/// Wraps rustls' own verifier. It accepts and refuses the same certificates; only the error for
+/// an unknown issuer is more precise.
 #[derive(Debug)]
 struct ExplainingVerifier(Arc<WebPkiServerVerifier>);
 

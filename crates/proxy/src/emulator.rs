@@ -13,11 +13,11 @@ use url::Url;
 
 use crate::{CallError, Next};
 
-/// How long a connection is kept that nobody uses: less than the 5 s after which the emulator
-/// closes it, so that no call is sent on one that is about to close.
+/// The time for which an idle connection is kept. It is less than the 5 s after which the
+/// emulator closes it, so that no call uses a connection that is about to close.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Where calls are forwarded to.
+/// The destination of forwarded calls.
 #[derive(Debug)]
 pub struct Emulator {
     /// Host and port.
@@ -26,7 +26,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// The emulator at this address.
+    /// Returns the emulator at this address.
     pub fn new(url: &Url) -> Self {
         Self {
             authority: url.authority().to_owned(),

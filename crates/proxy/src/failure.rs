@@ -1,4 +1,4 @@
-//! Failures that AWS has and the emulator has not, answered in the form of each service.
+//! Failures that AWS produces and the emulator does not, in the form of each service.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -6,18 +6,18 @@ use serde_json::json;
 
 use crate::call::header;
 
-/// What kind of failure it is: where only that counts, each service has its own code for it.
+/// A kind of failure. Each service has its own code for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailureKind {
     /// Too many calls.
     Throttled,
     /// The service failed.
     ServerError,
-    /// Neither: what is asked for is in a state that does not allow it now.
+    /// A conflict with the present state of the resource.
     Conflict,
 }
 
-/// A failure of an AWS service, by the code that its API reference has for it.
+/// A failure of an AWS service, with the code from its API reference.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Failure {
     service: &'static str,
@@ -41,8 +41,8 @@ const fn failure(
     }
 }
 
-/// From the section "Errors" of each operation in the services' API references, and the
-/// common errors of each service. Of each kind the first is the usual one.
+/// From the section "Errors" of each operation in the services' API references, and from the
+/// common errors of each service. The first entry of each kind is the usual one.
 const FAILURES: &[Failure] = {
     use FailureKind::{Conflict, ServerError, Throttled};
     &[
@@ -75,17 +75,17 @@ const FAILURES: &[Failure] = {
 };
 
 impl Failure {
-    /// The failure with this code of the service that is called.
+    /// Returns the called service's failure with this code.
     pub fn with_code(call: &Request<Bytes>, code: &str) -> Option<Self> {
         Self::find(call, |failure| failure.code == code)
     }
 
-    /// The usual failure of this kind of the service that is called.
+    /// Returns the called service's usual failure of this kind.
     pub fn of_kind(call: &Request<Bytes>, kind: FailureKind) -> Option<Self> {
         Self::find(call, |failure| failure.kind == kind)
     }
 
-    /// Whether any service has a failure with this code.
+    /// Returns true if any service has a failure with this code.
     pub(crate) fn is_known(code: &str) -> bool {
         FAILURES.iter().any(|failure| failure.code == code)
     }
@@ -96,7 +96,7 @@ impl Failure {
         of_service.copied().find(is)
     }
 
-    /// The answer that the client gets.
+    /// Returns the answer for the client.
     pub fn answer(self) -> Response<Bytes> {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
         let form = if self.service == "lambda" {
@@ -104,30 +104,30 @@ impl Failure {
         } else {
             Form::Json
         };
-        form.error(status, self.code, "planted: AWS may fail so")
+        form.error(status, self.code, "failure planted by a test")
     }
 }
 
-/// The name that a call's signature has for its service, such as `dynamodb`.
+/// Returns the service's name in a call's signature, such as `dynamodb`.
 pub(crate) fn service(call: &Request<Bytes>) -> Option<&str> {
     // AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=…
     let (_, credential) = header(call, "authorization")?.split_once("Credential=")?;
     credential.split(['/', ',']).nth(3)
 }
 
-/// How a service says what is wrong.
+/// The format of a service's errors.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Form {
     /// The JSON protocols.
     Json,
-    /// REST with JSON, as Lambda has it.
+    /// REST with JSON, used by Lambda.
     RestJson,
-    /// Forms and REST that are answered in XML.
+    /// Form and REST protocols with XML answers.
     Xml,
 }
 
 impl Form {
-    /// An error of a service.
+    /// Returns an error in this format.
     pub(crate) fn error(self, status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
         let (content_type, body) = match self {
             Self::Json => (

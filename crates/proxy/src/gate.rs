@@ -1,10 +1,10 @@
-//! The strict gate: refuses what AWS would refuse and the emulator takes.
+//! The strict gate: refuses calls that AWS would refuse but the emulator accepts.
 //!
-//! Each request is held against AWS's published service models (required and unknown members,
-//! types, lengths, patterns, enumerations), and then against rules for what the models do not
-//! say. What is refused is answered as AWS answers it, and recorded, so that a test run fails
-//! by the operation and the member. An operation that the models' table does not have is
-//! refused, too: so the table stays whole.
+//! It checks each request against AWS's published service models (required and unknown members,
+//! types, lengths, patterns, enumerations), and then against rules for limits that the models
+//! do not contain. A refused call is answered as AWS answers it, and recorded, so that the test
+//! run fails and names the operation and the member. The gate also refuses operations that its
+//! table of models does not contain, so that the table stays complete.
 
 mod answers;
 mod emf;
@@ -35,14 +35,14 @@ use crate::{CallError, Interceptor, Next, call::header, failure::Form};
 
 pub use self::refusals::GateError;
 
-/// A test that sends a request which AWS would refuse names the member in this header. The
-/// request is refused, and not recorded.
+/// A test sends this header, with the name of a member, to announce a request that AWS would
+/// refuse. Such a request is refused but not recorded.
 const EXPECTED: &str = "x-expected-refusal";
 
-/// The largest body that a function's URL takes.
+/// The largest body of a request to a function's URL.
 const URL_BODY_BYTES: usize = rules::SYNCHRONOUS_BYTES;
 
-/// The gate.
+/// Refuses calls that AWS would refuse.
 pub struct Gate {
     models: Models,
     tables: Tables,
@@ -51,11 +51,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that records what it refuses in this file, a line of JSON each. An operation
-    /// that it does not know is refused.
+    /// Creates a gate that records its refusals in this file, one line of JSON each. It refuses
+    /// operations that it does not know.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// If the file cannot be created.
     pub fn strict(refusals: &Path) -> Result<Self, GateError> {
         Ok(Self {
             models: Models::new(),
@@ -65,7 +65,7 @@ impl Gate {
         })
     }
 
-    /// The same gate, through which operations that it does not know pass.
+    /// Returns the gate in a mode that forwards operations that it does not know.
     #[must_use]
     pub fn open_to_unknown(self) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Gate {
         }
     }
 
-    /// What AWS would refuse about a request, and by which rule.
+    /// Returns the reason why AWS would refuse a request, and the rule that says so.
     async fn violation(&self, asked: &Asked<'_>, next: &impl Next) -> Option<(Row, Violation)> {
         let of_shape = shape::violation(asked.service, asked.shape, &asked.input);
         if let Some(violation) = of_shape {
@@ -106,7 +106,7 @@ impl Gate {
         tables
     }
 
-    /// Records a refusal unless the client expects it, and gives the answer.
+    /// Records a refusal, unless the client expects it, and returns the answer.
     fn refuse(&self, call: &Request<Bytes>, operation: &str, refused: &Refused) -> Response<Bytes> {
         let violation = &refused.violation;
         if header(call, EXPECTED) != Some(&violation.member) {
@@ -122,12 +122,12 @@ impl Gate {
     }
 }
 
-/// What says that AWS refuses something: a row of a table.
+/// The rule by which AWS refuses a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Row {
-    /// What is held.
+    /// The limit or property that is checked.
     name: &'static str,
-    /// AWS's page that says so.
+    /// The page of AWS's documentation that states it.
     source: &'static str,
 }
 
@@ -141,7 +141,7 @@ const URL_BODY: Row = Row {
     source: "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",
 };
 
-/// What is refused, and how it is answered.
+/// A refused call and the format of its answer.
 struct Refused {
     row: Row,
     violation: Violation,
@@ -208,7 +208,7 @@ impl Interceptor for Gate {
     }
 }
 
-/// The code by which a service says that a request is wrong, where no rule has another one.
+/// Returns the service's code for an invalid request, used if a rule has no other one.
 fn usual_code(service: &str, protocol: Protocol) -> &'static str {
     match (service, protocol) {
         ("sqs", _) => "InvalidParameterValue",

@@ -1,17 +1,17 @@
-//! Who stands between the clients and the emulator.
+//! Interceptors between the clients and the emulator.
 
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
 
-/// What went wrong with one call, whoever found it.
+/// The reason why a call has no answer.
 pub type CallError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Who stands between the clients and the emulator.
+/// A component between the clients and the emulator.
 pub trait Interceptor: Send + Sync + 'static {
-    /// Answers one call. An error closes the connection in place of an answer. When the
-    /// client hangs up, the future is dropped.
+    /// Answers one call. An error closes the connection instead of answering. When the client
+    /// hangs up, the future is dropped.
     fn answer(
         &self,
         call: Request<Bytes>,
@@ -19,19 +19,21 @@ pub trait Interceptor: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Bytes>, CallError>> + Send;
 }
 
-/// Who answers what an [`Interceptor`] lets pass: another one, or the emulator.
+/// The component that answers the calls that an [`Interceptor`] forwards: another interceptor,
+/// or the emulator.
 pub trait Next: Send + Sync {
-    /// The answer to a call. The `host` stays what it was: it is signed.
+    /// Forwards a call and returns its answer. The `host` header stays unchanged, because it is
+    /// signed.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no answer.
     fn forward(
         &self,
         call: &Request<Bytes>,
     ) -> impl Future<Output = Result<Response<Bytes>, CallError>> + Send;
 }
 
-/// The first of the two sees a call first.
+/// The first of the two receives a call first.
 impl<A: Interceptor, B: Interceptor> Interceptor for (A, B) {
     async fn answer(
         &self,
@@ -57,7 +59,7 @@ impl<I: Interceptor> Interceptor for Arc<I> {
     }
 }
 
-/// An interceptor behind another one.
+/// Forwards to the second interceptor of a pair.
 struct Behind<'a, I, N> {
     interceptor: &'a I,
     next: &'a N,

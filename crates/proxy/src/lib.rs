@@ -1,14 +1,13 @@
-//! Stands between the clients of a local stack and its emulator.
+//! Runs between the clients of a local stack and its emulator.
 //!
-//! The clients take the [`Proxy`] for AWS, and what an [`Interceptor`] makes of a call is their
-//! answer: it may forward it, look at what went through, or break it. Two interceptors in a
-//! pair stand one behind the other.
+//! The clients use the [`Proxy`] as AWS. An [`Interceptor`] decides each answer: it may forward
+//! the call, inspect it, or make it fail. A pair of interceptors is a chain.
 //!
-//! - [`Gate`] refuses what AWS would refuse.
-//! - [`Planted`] answers with failures that a test has asked for.
+//! - [`Gate`] refuses calls that AWS would refuse.
+//! - [`Planted`] answers with failures that a test has requested.
 //!
-//! It sees only what is sent to it. What the emulator does by itself (the rule, the workflow,
-//! the queue's poller) never passes it.
+//! The proxy sees only the calls that are sent to it. The emulator's own actions (its rule, its
+//! workflow, its queue poller) do not pass through it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -39,7 +38,7 @@ use tokio::{
 };
 use url::Url;
 
-/// The proxy cannot be had.
+/// The proxy could not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("listening on port {port} for the clients")]
 pub struct ListenError {
@@ -47,12 +46,12 @@ pub struct ListenError {
     source: std::io::Error,
 }
 
-/// A call gets no answer: its connection ends.
+/// The call gets no answer, and its connection ends.
 #[derive(Debug, thiserror::Error)]
 #[error("the call is not answered")]
 struct Unanswered(#[source] CallError);
 
-/// A proxy of the emulator. It ends when the value is dropped.
+/// A proxy before the emulator. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     accepting: AbortHandle,
@@ -65,10 +64,10 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// Listens on a port of the loopback address, for an emulator.
+    /// Starts listening on a loopback port for an emulator.
     ///
     /// # Errors
-    /// When the port is taken.
+    /// If the port is in use.
     pub async fn start<I: Interceptor>(
         port: u16,
         emulator: &Url,
@@ -87,7 +86,7 @@ impl Proxy {
     }
 }
 
-/// Serves connections until it is aborted. The connections end with it.
+/// Serves connections until it is aborted, which also ends the connections.
 async fn accept<I: Interceptor>(
     listener: TcpListener,
     interceptor: Arc<I>,
@@ -109,7 +108,7 @@ async fn serve<I: Interceptor>(stream: TcpStream, interceptor: Arc<I>, emulator:
         let (interceptor, emulator) = (Arc::clone(&interceptor), Arc::clone(&emulator));
         async move { answer(&*interceptor, request, &emulator).await }
     });
-    // A client that goes away ends its connection: nothing is left to do.
+    // A client that goes away ends its connection, so nothing is left to do.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

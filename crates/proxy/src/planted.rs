@@ -1,4 +1,4 @@
-//! Failures that a test plants: the next calls that they are for get them in place of an answer.
+//! Planted failures: the next matching calls receive them instead of an answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,24 +8,24 @@ use serde::Deserialize;
 
 use crate::{CallError, Failure, Interceptor, Next, call::operation};
 
-/// Where failures are planted: `POST` with a [`Plant`] as JSON.
+/// The path at which tests plant failures: `POST` with a [`Plant`] as JSON.
 const PATH: &str = "/_proxy/failures";
 
-/// What a test asks for.
+/// A test's request for failures.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Plant {
     /// The operation that fails, such as `Decrypt`.
     operation: String,
-    /// By its code, such as `ThrottlingException`.
+    /// The error code, such as `ThrottlingException`.
     failure: String,
-    /// How many calls. A client's own retries count.
+    /// The number of calls that fail. A client's own retries count.
     times: usize,
-    /// Only calls whose path or body contain this text: a test's own.
+    /// Only calls whose path or body contains this text fail: the calls of one test.
     containing: String,
 }
 
-/// Answers with the failures that were planted, while there are any.
+/// Answers with the planted failures until they are used up.
 #[derive(Debug, Default)]
 pub struct Planted {
     plants: Mutex<Vec<Plant>>,
@@ -57,7 +57,7 @@ impl Planted {
         response
     }
 
-    /// The failure of this call, which is one time less to come.
+    /// Takes one planted failure that matches this call.
     fn failure(&self, call: &Request<Bytes>) -> Option<Failure> {
         let mut plants = self.plants();
         let (place, failure) = plants.iter().enumerate().find_map(|(place, plant)| {
@@ -90,7 +90,8 @@ impl Interceptor for Planted {
     }
 }
 
-/// Of the services with a target header, and Lambda's one operation that is ever planted.
+/// Returns the operation, for services with a target header and for Lambda's one operation that
+/// tests plant failures for.
 fn operation_of(call: &Request<Bytes>) -> Option<&str> {
     let is_invoke = call.uri().path().ends_with("/invocations");
     operation(call).or(is_invoke.then_some("Invoke"))

@@ -1,4 +1,4 @@
-//! A good history has no violation, and each that is planted is found, alone.
+//! A correct history has no violation. Each planted violation is found, and nothing else.
 
 use std::time::SystemTime;
 
@@ -50,7 +50,7 @@ fn body(event: &PutEvent) -> String {
     json!({"type": event.event_type, "timestamp": time, "data": event.detail}).to_string()
 }
 
-/// A request of one event to one path, signed when it was sent.
+/// Builds a request of one event to one path, signed at the time when it is sent.
 fn request(event: &PutEvent, path: &str, at: OffsetDateTime, answer: Option<u16>) -> Request {
     let body = body(event);
     signed(
@@ -72,7 +72,7 @@ fn request(event: &PutEvent, path: &str, at: OffsetDateTime, answer: Option<u16>
     )
 }
 
-/// The same request with the signature of what is in it now.
+/// Returns the request with a fresh signature over its present content.
 fn signed(secret: &str, mut request: Request) -> Request {
     let timestamp = OffsetDateTime::from(request.received_at).unix_timestamp();
     let signature = standardwebhooks::Webhook::new(secret)
@@ -133,9 +133,9 @@ fn delivery(
     }
 }
 
-/// Two events, two endpoints. To `/a`, `one` succeeds at once, and `two` at its third
-/// attempt, whose second was made twice because of a crash. To `/b`, `one` fails three
-/// times, the second time without an answer, and `two` succeeds.
+/// Returns a correct history of two events and two endpoints. At `/a`, `one` succeeds at once.
+/// `two` succeeds at its third attempt; its second request was made twice because of a crash.
+/// At `/b`, `one` fails three times, the second time without an answer, and `two` succeeds.
 fn good() -> History {
     let (one, two) = (put("one"), put("two"));
     let requests = [
@@ -197,14 +197,14 @@ fn good() -> History {
     }
 }
 
-/// Changes one request, and signs it again.
+/// Changes one request and signs it again.
 fn change(history: &mut History, index: usize, change: impl FnOnce(&mut Request)) {
     let mut request = (*history.requests[index]).clone();
     change(&mut request);
     history.requests[index] = Arc::new(signed(SECRET, request));
 }
 
-/// The same request again, that many seconds after the begin.
+/// Adds a repeat of a request, at the given number of seconds after the start.
 fn again(history: &mut History, event: usize, path: &str, seconds: u64) {
     let request = request(&history.events[event], path, after(seconds), Some(500));
     history.requests.push(Arc::new(request));
@@ -248,7 +248,7 @@ fn a_kept_connection_that_is_cut_explains_one_more_request() {
     assert_eq!(violations.len(), 1, "{violations:#?}");
 }
 
-/// How a violation comes into a good history.
+/// Plants a violation in a correct history.
 type Plant = fn(&mut History);
 
 const PLANTS: &[(&str, Kind, Plant)] = &[

@@ -1,4 +1,4 @@
-//! The endpoints of a customer: what they answer, and the one that is deleted and created
+//! The endpoints of a customer: their answers, and the endpoint that is deleted and created
 //! again while events flow.
 
 use std::time::Duration;
@@ -13,41 +13,43 @@ use webhooks_client::{Answer, Api, CreatedSubscription, Error};
 use super::Scenario;
 use crate::history::{Conduct, Endpoint, Subscribed};
 
-/// Of 100 requests, how many each endpoint fails. The first accepts everything, by odd
-/// answers. The last is dead: a second chain of retries would show there at every attempt.
+/// The percentage of requests that each endpoint fails. The first one accepts everything, with
+/// unusual answers. The last one always fails: a second chain of retries would show there at
+/// every attempt.
 const FAILURES: [u8; 5] = [0, 10, 25, 40, 100];
 
-/// Which endpoint has a rate limit and a limit of requests in flight.
+/// The index of the endpoint that has a rate limit and a concurrency limit.
 const LIMITED: usize = 1;
 
-/// Of 100 requests, how many the endpoint fails that is replaced, so that it is owed retries.
+/// The percentage of requests that the replaced endpoint fails, so that it has pending retries.
 const FAILURES_OF_REPLACED: u8 = 40;
 
-/// The paths of the endpoint that is replaced: before, and after.
+/// The paths of the replaced endpoint, before and after its replacement.
 const REPLACED: [&str; 2] = ["/before", "/after"];
 
-/// One answer in so many is slow.
+/// One answer in this many is slow.
 const SLOW_ANSWERS: u32 = 10;
 
-/// How late a slow answer is.
+/// The delay of a slow answer.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// Of 100 answers of the endpoint that accepts everything, how many have a body that never
-/// ends, and how many a folded header.
+/// For the endpoint that accepts everything: the percentages of answers whose body never ends,
+/// and of answers with a folded header.
 const ENDLESS_BODIES: u8 = 5;
 const FOLDED_HEADERS: u8 = 20;
 
-/// Answers that are planned for each event, retries included; the last is repeated.
+/// The number of answers planned for each event, including retries. The last answer is
+/// repeated.
 const ANSWERS_PER_EVENT: usize = 8;
 
-/// Between two tries of a request to the API, which faults reach too.
+/// The wait between two tries of an API request, since the faults also affect the API.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// How long the API may fail.
+/// The longest time for which the API may fail.
 const API_ANSWERS: Duration = Duration::from_mins(1);
 
 impl Scenario {
-    /// Subscribes one of the endpoints that are owed every event.
+    /// Subscribes an endpoint to which every event must be delivered.
     pub(super) async fn subscribe(
         &self,
         api: &Api,
@@ -58,8 +60,8 @@ impl Scenario {
         let percent = FAILURES[index % FAILURES.len()];
         let conduct = if percent == 0 {
             self.script(&path, || odd_acceptance(rng));
-            // A connection that is closed while the next request is on its way says
-            // nothing of the endpoint.
+            // A connection that is closed while the next request is on its way is no evidence
+            // against the endpoint.
             self.receiver.close_kept_connections(&path);
             Conduct::AcceptsAll
         } else {
@@ -78,7 +80,7 @@ impl Scenario {
         Ok(endpoint(created, path, Subscribed::Throughout, conduct))
     }
 
-    /// Subscribes the endpoint that is replaced later.
+    /// Subscribes the endpoint that will be replaced.
     pub(super) async fn subscribe_replaced(&self, api: &Api, rng: &mut Rng) -> Result<Endpoint> {
         for path in REPLACED {
             self.script(path, || answer(rng, FAILURES_OF_REPLACED));
@@ -89,8 +91,8 @@ impl Scenario {
         Ok(endpoint(created, before.to_owned(), part, Conduct::MayFail))
     }
 
-    /// Deletes the endpoint's subscription and creates it again, for another path, with the
-    /// idempotency key of the first.
+    /// Deletes the endpoint's subscription and creates it again with the same idempotency key,
+    /// but for another path.
     pub(super) async fn replace(&self, api: &Api) -> Result<Endpoint> {
         let [before, after] = REPLACED;
         let replaced = self.endpoints.iter().find(|e| e.path == before);
@@ -98,7 +100,7 @@ impl Scenario {
         let deleted = insist(async || {
             let id = &replaced.subscription_id;
             match api.delete_subscription(&self.customer, id).await {
-                // Deleted by a try whose answer was lost.
+                // An earlier try deleted it, and its answer was lost.
                 Err(Error::Problem(problem)) if problem.status == 404 => Ok(()),
                 answer => answer,
             }
@@ -144,7 +146,7 @@ fn endpoint(
     }
 }
 
-/// Asks the API until it answers: faults of its own calls are not refusals.
+/// Repeats a request until the API answers it. Faults in the API's own calls are not refusals.
 async fn insist<T>(ask: impl AsyncFn() -> Result<T, Error>) -> Result<T> {
     let answered = async {
         loop {
@@ -161,7 +163,7 @@ async fn insist<T>(ask: impl AsyncFn() -> Result<T, Error>) -> Result<T> {
     Ok(answered.context("the API goes on failing")??)
 }
 
-/// An answer of an endpoint that fails so many of 100 requests.
+/// Returns an answer of an endpoint that fails this percentage of requests.
 fn answer(rng: &mut Rng, percent: u8) -> Answer {
     let answer = if rng.u8(0..100) >= percent {
         Answer::ok().with_body("thank you")
@@ -178,7 +180,7 @@ fn answer(rng: &mut Rng, percent: u8) -> Answer {
     sometimes_slow(rng, answer)
 }
 
-/// An answer of an endpoint that accepts everything.
+/// Returns an answer of the endpoint that accepts everything.
 fn odd_acceptance(rng: &mut Rng) -> Answer {
     let accepted = Answer::ok().with_body("thank you");
     let drawn = rng.u8(0..100);

@@ -1,8 +1,8 @@
-//! Items that have expired and are still there: DynamoDB deletes them days late.
+//! Items that have expired but are still in the table: DynamoDB deletes them up to days later.
 //!
-//! Some events are put before the run too, with other payloads under the same idempotency
-//! keys. When they are settled, all that the table holds of them is made to expire. In the
-//! run they must be delivered as if nothing of them had ever been there.
+//! Some events are also put before the run, with other payloads under the same idempotency
+//! keys. When they have settled, all their items in the table are set to expired. During the
+//! run, the events must be delivered as if these items did not exist.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use webhooks_client::Stack;
 
 use super::{Scenario, on_bus};
 
-/// How many events of a seed are put before the run too.
+/// The number of events of a seed that are also put before the run.
 const EXPIRED: usize = 3;
 
-/// The attributes of an item's key, and the one that says when it expires (template.yaml).
+/// The attributes of an item's key and of its expiry time (template.yaml).
 const KEY: [&str; 2] = ["pk", "sk"];
 const EXPIRES_AT: &str = "expiresAt";
 
@@ -43,8 +43,8 @@ impl Scenario {
         Ok(messages)
     }
 
-    /// Lets everything expire that the table holds of the earlier events. Requests up to now
-    /// are none of the run's.
+    /// Sets all items of the earlier events to expired. The requests made until now do not
+    /// belong to the run.
     pub(crate) async fn expire_earlier(&mut self, stack: &Stack) -> Result<()> {
         let client = Client::new(stack.sdk_config());
         let table = stack.output("TableName")?;
@@ -67,7 +67,7 @@ impl Scenario {
     }
 }
 
-/// The keys of a message and its deliveries.
+/// Returns the keys of a message and its deliveries.
 async fn keys(
     client: &Client,
     table: &str,

@@ -38,7 +38,7 @@ async fn an_address_outside_the_development_networks_of_the_sender_is_not_dialle
     assert_eq!(receiver.connections(), 0);
 }
 
-/// What somebody has written to the table, or a policy of another day has let through.
+/// The URL may have been written to the table by hand, or accepted under an older policy.
 #[tokio::test]
 async fn a_stored_url_that_would_be_refused_now_reaches_no_private_address() {
     let authority = Authority::new("trusted");
@@ -111,8 +111,8 @@ async fn one_refused_answer_refuses_the_name_and_does_not_tell_the_address() {
     assert_eq!(receiver.connections(), 0);
 }
 
-/// A port that takes connections on one address, and on another leaves them without an answer:
-/// a listener whose backlog is full drops what comes.
+/// A port that accepts connections on one address and leaves them unanswered on another: a
+/// listener with a full backlog drops new connections.
 struct BlackHole {
     _listener: TcpListener,
     _waiting: Vec<TcpStream>,

@@ -1,4 +1,4 @@
-//! Certificates, and receivers that show them.
+//! Certificate authorities, and receivers that present their certificates.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -16,16 +16,16 @@ use rustls::{
 
 use super::receiver::{OK, Receiver, read_request};
 
-/// A certificate authority of a test.
+/// A certificate authority for a test.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// What is particular about a receiver's certificate and its TLS.
+/// The variations of a receiver's certificate and its TLS.
 pub(super) struct Leaf {
     pub(super) name: &'static str,
     pub(super) from_year: i32,
     pub(super) to_year: i32,
     pub(super) versions: Vec<&'static SupportedProtocolVersion>,
-    /// How long its receiver thinks about a request.
+    /// The receiver's delay before it answers a request.
     pub(super) delay: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Authority {
         roots
     }
 
-    /// An authority that this one certifies.
+    /// Returns an intermediate authority that this one certifies.
     pub(super) fn intermediate(&self, name: &str) -> Self {
         let (params, key) = authority(name);
         Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
@@ -64,12 +64,12 @@ impl Authority {
         self.0.der().clone()
     }
 
-    /// A receiver with a certificate of this authority, and nothing else.
+    /// Starts a receiver that sends only its own certificate.
     pub(super) fn receiver(&self, leaf: &Leaf) -> Receiver {
         self.receiver_with(leaf, &[])
     }
 
-    /// A receiver that sends these certificates after its own.
+    /// Starts a receiver that sends these certificates after its own.
     pub(super) fn receiver_with(
         &self,
         leaf: &Leaf,
@@ -80,7 +80,7 @@ impl Authority {
         tls_receiver(chain, &key, leaf)
     }
 
-    /// A receiver that does what it wants with each connection.
+    /// Starts a receiver that runs a script on each connection.
     pub(super) fn raw_receiver(
         &self,
         leaf: &Leaf,
@@ -113,7 +113,7 @@ impl Leaf {
     }
 }
 
-/// A receiver that answers one request for each TLS connection and closes it.
+/// Starts a receiver that answers one request on each TLS connection and then closes it.
 pub(super) fn tls_receiver(
     chain: Vec<CertificateDer<'static>>,
     key: &KeyPair,

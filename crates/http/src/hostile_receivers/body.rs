@@ -35,9 +35,10 @@ async fn an_endless_body_is_cut_off_and_the_status_stands() {
         let sender = sender(LONG);
         let response = sender.send(request(&receiver.url())).await;
         assert_eq!((response.outcome, response.error), (outcome, None));
-        // The address takes its part of the 512 bytes.
+        // The address uses a part of the 512 bytes.
         assert_eq!(response.excerpt, Some("x".repeat(502)));
-        // What was written stayed in the sockets' buffers: the connection is gone.
+        // The receiver could write no more than the sockets' buffers hold: the connection is
+        // gone.
         let total = tokio::task::spawn_blocking(move || receive_written.recv_timeout(LONG));
         let total = total
             .await
@@ -59,7 +60,7 @@ async fn a_connection_whose_body_was_not_read_to_its_end_is_not_used_again() {
     assert_eq!(receiver.connections(), 2);
 }
 
-/// Answers with a head, and then with a byte from time to time, for ever.
+/// Starts a receiver that sends a head and then one byte from time to time, for ever.
 fn trickling(status: u16) -> Receiver {
     Receiver::start(move |mut stream| {
         read_request(&mut stream)?;
@@ -88,11 +89,11 @@ async fn a_slow_body_ends_at_the_deadline_and_the_status_stands() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_worth_a_second_and_does_not_make_the_endpoint_slow() {
+async fn a_body_that_never_ends_is_read_for_a_second_and_does_not_make_the_endpoint_slow() {
     let silent = Receiver::start(|mut stream| {
         read_request(&mut stream)?;
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
-        // Until the sender closes the connection.
+        // Wait until the sender closes the connection.
         io::copy(&mut stream, &mut io::sink()).map(drop)
     });
     for (receiver, outcome) in [
@@ -101,7 +102,7 @@ async fn a_body_that_never_ends_is_worth_a_second_and_does_not_make_the_endpoint
         (trickling(500), AttemptOutcome::HttpError),
     ] {
         let started = Instant::now();
-        // The deadline is far beyond the test's.
+        // The deadline is much longer than the test.
         let sender = sender(Duration::from_hours(1));
         let sent = timeout(LONG, sender.send(request(&receiver.url()))).await;
         let response = sent.expect("the body is waited for");
@@ -111,14 +112,14 @@ async fn a_body_that_never_ends_is_worth_a_second_and_does_not_make_the_endpoint
             Some("body: incomplete after 1000 ms")
         );
         assert!(response.excerpt.is_some());
-        // The recorded duration is the time to the head: the second is not in it.
+        // The recorded duration ends at the head, so it does not include this second.
         let duration = Duration::from_millis(response.duration_ms.into());
         assert!(duration + BODY_LIMIT <= started.elapsed(), "{duration:?}");
     }
 }
 
 #[tokio::test]
-async fn a_body_shorter_than_its_content_length_is_told_and_the_status_stands() {
+async fn a_body_shorter_than_its_content_length_is_reported_and_the_status_stands() {
     let response = send(&Receiver::answering_once(
         "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort",
     ))
@@ -132,7 +133,7 @@ async fn a_body_shorter_than_its_content_length_is_told_and_the_status_stands() 
 }
 
 #[tokio::test]
-async fn a_broken_chunked_body_is_told_and_the_status_stands() {
+async fn a_broken_chunked_body_is_reported_and_the_status_stands() {
     for body in [
         "5\r\nshort\r\nnot-a-size\r\n",
         "5\r\nshort\r\nffffffffffffffffff\r\n",
@@ -150,7 +151,8 @@ async fn a_broken_chunked_body_is_told_and_the_status_stands() {
 
 #[tokio::test]
 async fn a_compressed_body_is_not_decompressed() {
-    // 16 MiB of zeros in 16 KiB. Whatever it is called, a decompressor would fail or expand it.
+    // 16 MiB of zeros in 16 KiB. A decompressor would fail or expand it under any encoding
+    // name.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     bomb.write_all(&vec![0; 16 * 1024 * 1024]).unwrap();
     let body = bomb.finish().unwrap();

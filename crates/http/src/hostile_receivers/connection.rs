@@ -1,4 +1,4 @@
-//! Connections.
+//! Keeping, reusing and losing connections.
 
 use std::io::Read;
 use std::net::{Shutdown, TcpListener};
@@ -42,7 +42,7 @@ async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
 
 #[test]
 fn a_proxy_in_the_environment_is_not_used() {
-    // Another test in a process of its own, since setting variables in this one is unsafe.
+    // Runs another test in a separate process, since setting variables in this one is unsafe.
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args([
         "--exact",

@@ -1,4 +1,4 @@
-//! What is kept of where an answer came from and what it said.
+//! The recorded details of an answer: its address, headers and text.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ fn addresses(response: &WebhookResponse) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_address_that_answered_is_told_on_a_kept_connection_too() {
+async fn the_address_that_answered_is_recorded_on_a_kept_connection_too() {
     let receiver = Receiver::answering(OK);
     let sender = sender(LONG);
     for _ in 0..2 {
@@ -28,7 +28,7 @@ async fn the_address_that_answered_is_told_on_a_kept_connection_too() {
 async fn of_many_addresses_the_one_that_answered_is_told() {
     let authority = Authority::new("trusted");
     let receiver = authority.receiver(&Leaf::default());
-    // Nobody listens on the first.
+    // The first address has no listener.
     let names = NameServer::answering(&["127.0.0.2", "127.0.0.1"]);
     let response = send_by_name(LONG, &names, &receiver, authority.roots()).await;
     assert_eq!(response.outcome, AttemptOutcome::Succeeded, "{response:?}");
@@ -48,7 +48,7 @@ async fn without_an_answer_all_that_were_dialled_are_told() {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_not_told() {
+async fn a_refused_address_is_not_recorded() {
     let receiver = Receiver::answering(OK);
     let names = NameServer::answering(&["127.0.0.1", "10.1.2.3"]);
     let response = send_by_name(LONG, &names, &receiver, nobody()).await;
@@ -64,7 +64,7 @@ async fn headers_and_excerpt_share_one_bound_and_no_secret_is_kept() {
          Content-Type: text/plain\r\nserver: {long}\r\nretry-after: a\tÿ\r\nx-request-id: one\r\nx-request-id: two\r\n\
          content-length: 1000\r\n\r\n{long}",
     );
-    // One byte for each character, so that one header is not UTF-8.
+    // One byte for each character, so that one header is invalid UTF-8.
     let head: Vec<u8> = head.chars().map(|c| u8::try_from(c).unwrap()).collect();
     let response = send(&Receiver::answering(head)).await;
     let headers: Vec<_> = response.headers.iter().collect();

@@ -1,4 +1,4 @@
-//! Names that lead nowhere, late, or elsewhere than before.
+//! Names that do not resolve, resolve late, or resolve to another address than before.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::{
 use crate::HttpSender;
 use crate::resolver::CACHED_FOR;
 
-/// Looks up `example.com` when nobody is to be dialled.
+/// Looks up `example.com` in a test that must not connect.
 async fn look_up(limit: Duration, names: &NameServer) -> WebhookResponse {
     let receiver = Receiver::answering(OK);
     let response = send_by_name(limit, names, &receiver, nobody()).await;
@@ -31,7 +31,7 @@ async fn look_up(limit: Duration, names: &NameServer) -> WebhookResponse {
     response
 }
 
-/// Looks up `example.com` when it leads to a receiver.
+/// Sends to `example.com`, which resolves to a receiver.
 async fn reach(names: &NameServer) -> WebhookResponse {
     let authority = Authority::new("trusted");
     let receiver = authority.receiver(&Leaf::default());
@@ -54,7 +54,7 @@ async fn a_name_is_asked_for_in_both_families_and_in_no_search_list() {
 }
 
 #[tokio::test]
-async fn each_way_to_have_no_address_has_its_own_words() {
+async fn each_reason_for_having_no_address_has_its_own_message() {
     for (reply, words) in [
         (Reply::Error(ResponseCode::NXDomain), "no such name"),
         (Reply::Records(vec![]), "no address"),
@@ -180,7 +180,7 @@ async fn the_slower_family_is_waited_for_and_can_refuse_the_name() {
     }
 }
 
-/// A name that leads to a receiver until it turns private.
+/// A name that resolves to a receiver first, and to a private address later.
 struct Turning {
     names: NameServer,
     receiver: Receiver,
@@ -189,7 +189,7 @@ struct Turning {
 }
 
 impl Turning {
-    /// Its answers live for so many seconds, and the first one is known.
+    /// Makes one request. The answers of the name server live for this many seconds.
     async fn after_one_request(seconds: u32) -> Self {
         let authority = Authority::new("trusted");
         let receiver = authority.receiver(&Leaf::default());
@@ -255,7 +255,8 @@ async fn an_answer_is_kept_for_seconds_however_long_it_lives() {
     assert_blocked(&refused.unwrap(), "link local, RFC 3927");
 }
 
-/// `example.com` stands for `1.example.com`, and so on to the last, which has the addresses.
+/// Answers with a chain of aliases: `example.com` to `1.example.com` and so on to the last
+/// name, which has the addresses.
 fn chain(question: &Query, last: usize, addresses: &[&str]) -> Reply {
     let name = question.name().to_ascii();
     let (label, _) = name.split_once('.').unwrap();
@@ -299,7 +300,7 @@ async fn a_chain_of_aliases_in_one_answer_is_checked_at_its_end() {
 #[tokio::test]
 async fn an_alias_for_localhost_is_refused() {
     let names = NameServer::start(|_| Reply::Records(vec![alias("example.com.", "localhost.")]));
-    // The development networks have 127.0.0.1, but not ::1.
+    // The development networks contain 127.0.0.1, but not ::1.
     assert_blocked(&look_up(LONG, &names).await, "loopback, RFC 4291");
 }
 
@@ -336,7 +337,7 @@ async fn an_answer_of_600_bytes_comes_over_udp() {
     );
 }
 
-/// More than fits into an answer over UDP.
+/// An answer that is too large for UDP.
 fn hundreds(question: &Query, last: &str) -> Reply {
     let mut addresses: Vec<_> = (1..=250).map(|last| format!("127.0.0.{last}")).collect();
     addresses.push(last.to_owned());
@@ -356,6 +357,6 @@ async fn hundreds_of_answers_are_all_checked() {
 async fn a_truncated_answer_with_no_tcp_behind_it_is_unreachable() {
     let names = NameServer::start(|question| hundreds(question, "127.0.1.1")).without_tcp();
     let response = look_up(LONG, &names).await;
-    let error = "dns: answer too long, and not to be had over TCP";
+    let error = "dns: answer too long for UDP, and none over TCP";
     assert_failed(&response, AttemptOutcome::Unreachable, error);
 }

@@ -1,16 +1,16 @@
-//! Odd heads, held against what curl and Node.js make of the same bytes.
+//! Unusual heads, compared with how curl and Node.js read the same bytes.
 //!
-//! A receiver that answers 2xx has taken the webhook, and its developer has seen curl or Node.js
-//! accept the answer. So a complete head counts when either of them reads its status; what is
-//! refused is listed in `docs/receivers.md`. Tried with curl 7.88.1 and Node.js 20.20.2, each
-//! answer on a connection of its own that the receiver then closes.
+//! A receiver that answers 2xx has accepted the webhook, and its developer has seen curl or
+//! Node.js accept the answer. So a complete head counts if either of them reads its status.
+//! `docs/receivers.md` lists the heads that we refuse. Tried with curl 7.88.1 and Node.js
+//! 20.20.2, each answer on its own connection, which the receiver then closes.
 
 use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
 
 use super::receiver::Receiver;
 use super::{LONG, assert_failed, request, send, sender};
 
-/// Who takes an answer for a 2xx, besides us.
+/// The other clients that read the answer as a 2xx.
 #[derive(Clone, Copy)]
 enum By {
     Both,
@@ -19,16 +19,16 @@ enum By {
     Nobody,
 }
 
-/// What we read of it.
+/// Our reading of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum We {
     Read,
-    /// The status only: no headers and no excerpt, and the connection is closed.
+    /// Only the status: no headers and no excerpt, and the connection is closed.
     ReadStatus,
     Refuse,
 }
 
-/// Where a row says `{ok}`, its answer goes on and ends well.
+/// Replaces `{ok}` in a row: the rest of a valid answer.
 const OK: &str = "Content-Length: 2\r\n\r\nok";
 
 const STATUS_LINES: &[(&str, By, We)] = &[
@@ -58,9 +58,9 @@ const STATUS_LINES: &[(&str, By, We)] = &[
     ("\0\0\0\0\0", By::Nobody, We::Refuse),
 ];
 
-/// Each after `HTTP/1.1 200 OK`.
+/// Header sections, each after `HTTP/1.1 200 OK`.
 const HEADERS: &[(&str, By, We)] = &[
-    // RFC 9112, 5.2: a user agent must unfold.
+    // RFC 9112, 5.2: a user agent must unfold a header line.
     ("X-A: one\r\n two\r\n{ok}", By::Curl, We::Read),
     ("X-A: one\r\n\ttwo\r\n{ok}", By::Curl, We::Read),
     ("X-A:\r\n two\r\n{ok}", By::Curl, We::Read),
@@ -70,7 +70,7 @@ const HEADERS: &[(&str, By, We)] = &[
     ("Content-Length : 2\r\n\r\nok", By::Curl, We::Read),
     ("X-A: \u{fe}\u{ff}\r\n{ok}", By::Both, We::Read),
     ("X-A:\r\n{ok}", By::Both, We::Read),
-    // What is no header is no header.
+    // A line that is no header is ignored.
     ("garbage\r\n{ok}", By::Nobody, We::Read),
     (": value\r\n{ok}", By::Curl, We::Read),
     (" X-A: one\r\n{ok}", By::Nobody, We::Read),
@@ -84,12 +84,12 @@ const HEADERS: &[(&str, By, We)] = &[
     ("X-A: a\r\r\n{ok}", By::Curl, We::ReadStatus),
     ("X-A: a\0b\r\n{ok}", By::Nobody, We::ReadStatus),
     ("Content-Length: 2\r\n\nok", By::Curl, We::Read),
-    // An end is an end only with its empty line.
+    // A head is complete only with its empty line.
     ("X-A: b\r\n", By::Curl, We::Refuse),
     ("", By::Curl, We::Refuse),
 ];
 
-/// The same, where the body's length is said oddly.
+/// Header sections that give the body's length in an unusual form.
 const LENGTHS: &[(&str, By, We)] = &[
     ("\r\nok", By::Both, We::Read),
     ("Content-Length: 2\r\n{ok}", By::Curl, We::Read),
@@ -124,7 +124,7 @@ const LENGTHS: &[(&str, By, We)] = &[
     ),
 ];
 
-/// One byte for each character, so that a row can have bytes that are not UTF-8.
+/// Encodes each character as one byte, so that a row can contain invalid UTF-8.
 fn bytes(text: &str) -> Vec<u8> {
     let text = text.replace("{ok}", OK);
     text.chars().map(|c| u8::try_from(c).unwrap()).collect()
@@ -209,7 +209,7 @@ async fn a_head_is_bounded_by_bytes_and_not_by_lines() {
     for (headers, by, expected) in [
         (cookie.repeat(101), By::Both, We::Read),
         (cookie.repeat(900), By::Both, We::Read),
-        // Over 16 KiB Node.js gives up, over 300 KiB curl does.
+        // Node.js gives up beyond 16 KiB, curl beyond 300 KiB.
         (cookie.repeat(6_000), By::Curl, We::Read),
         (names, By::Curl, We::Read),
         (

@@ -1,4 +1,4 @@
-//! Kept connections that fail under a request.
+//! Kept connections that fail during a request.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -15,15 +15,15 @@ use super::receiver::{OK, Receiver, hang, read_request};
 use super::{LONG, SHORT, assert_failed, request, sender, sender_with};
 use crate::HttpSender;
 
-/// A receiver, and how many requests it has read whole.
+/// A receiver that counts the requests that it has read completely.
 struct Counted {
     receiver: Receiver,
     requests: Arc<AtomicUsize>,
 }
 
 impl Counted {
-    /// Each connection answers its first request; `second` is what the second one meets.
-    /// Connections have numbers, from 0.
+    /// Starts a receiver that answers the first request on each connection; `second` handles
+    /// the second one. Connections are numbered from 0.
     fn whose_second_request(
         second: impl Fn(TcpStream, &dyn Fn(&mut TcpStream) -> io::Result<()>) -> io::Result<()>
         + Send
@@ -62,7 +62,7 @@ impl Counted {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// A sender that keeps one connection to it.
+    /// Returns the sender after one request, so that it keeps a connection to the receiver.
     async fn kept(&self, sender: HttpSender) -> HttpSender {
         let first = sender.send(request(&self.receiver.url())).await;
         assert_eq!(first.outcome, AttemptOutcome::Succeeded, "{first:?}");
@@ -72,7 +72,7 @@ impl Counted {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_closes_under_a_request_says_nothing_of_the_endpoint() {
+async fn a_kept_connection_that_closes_during_a_request_is_no_failure_of_the_endpoint() {
     let counted = Counted::whose_second_request(|mut stream, read| {
         read(&mut stream)?;
         stream.shutdown(Shutdown::Both)
@@ -172,7 +172,7 @@ async fn a_repeat_takes_a_fresh_connection_and_not_another_kept_one() {
     });
     let sender = sender(LONG);
     let url = counted.receiver.url();
-    // All begin before one has ended, so that each has a connection of its own.
+    // All requests start before one has ended, so each uses its own connection.
     let (a, b, c) = tokio::join!(
         sender.send(request(&url)),
         sender.send(request(&url)),
@@ -261,8 +261,7 @@ async fn a_kept_connection_over_tls_that_breaks_is_replaced_too() {
 
 #[tokio::test]
 async fn what_fails_after_an_answer_does_not_undo_it() {
-    // A record that is not valid, and a fatal alert that is not encrypted, in one write with the
-    // answer.
+    // An invalid record, and a fatal unencrypted alert, each in one write with the answer.
     for after in [
         &[0x17, 3, 3, 0, 5, 1, 2, 3, 4, 5][..],
         &[0x15, 3, 3, 0, 2, 2, 80],

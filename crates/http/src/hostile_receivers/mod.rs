@@ -1,4 +1,5 @@
-//! Receivers that misbehave on raw sockets, and names that lead where they should not.
+//! Receivers that misbehave on raw sockets, and names that resolve to addresses that they
+//! should not.
 //!
 //! Every exchange must end within its deadline, with bounded memory and a precise outcome.
 
@@ -37,23 +38,23 @@ use self::name_server::NameServer;
 use self::receiver::Receiver;
 use crate::{HttpSender, resolver};
 
-/// For exchanges that must run into their deadline.
+/// The deadline of exchanges that must reach it.
 const SHORT: Duration = Duration::from_millis(300);
-/// For exchanges that must end by themselves.
+/// The deadline of exchanges that must end before it.
 const LONG: Duration = Duration::from_secs(10);
-/// How late an exchange may end on a busy machine.
+/// The tolerance for the end of an exchange on a busy machine.
 const GRACE: Duration = Duration::from_millis(1_500);
 
 fn loopback() -> DevelopmentNetworks {
     "127.0.0.0/8".parse().unwrap()
 }
 
-/// The roots of an authority that certifies no receiver.
+/// Returns the roots of an authority that certifies no receiver.
 fn nobody() -> RootCertStore {
     Authority::new("nobody").roots()
 }
 
-/// A sender that knows no name server.
+/// Returns a sender without a name server.
 fn sender(limit: Duration) -> HttpSender {
     sender_with(limit, ResolverConfig::default(), nobody())
 }
@@ -69,7 +70,7 @@ fn sender_under(
     roots: RootCertStore,
 ) -> HttpSender {
     let mut names = TokioResolver::builder_with_config(names, TokioRuntimeProvider::default());
-    // As from a system whose configuration does not ask for it.
+    // As for a system whose configuration does not enable it.
     names.options_mut().edns0 = false;
     let resolver = resolver::build(names).unwrap();
     HttpSender::with_resolver_and_roots(policy, limit, resolver, roots).unwrap()
@@ -84,7 +85,7 @@ fn request(url: &str) -> WebhookRequest {
     }
 }
 
-/// Sends to a receiver that is to be given up on.
+/// Sends to a receiver that does not complete the exchange.
 async fn send_shortly(receiver: &Receiver) -> WebhookResponse {
     let started = Instant::now();
     let response = sender(SHORT).send(request(&receiver.url())).await;
@@ -98,7 +99,7 @@ async fn send_shortly(receiver: &Receiver) -> WebhookResponse {
     response
 }
 
-/// Sends to a receiver that ends the exchange itself.
+/// Sends to a receiver that completes or ends the exchange.
 async fn send(receiver: &Receiver) -> WebhookResponse {
     let started = Instant::now();
     let response = sender(LONG).send(request(&receiver.url())).await;

@@ -1,4 +1,4 @@
-//! A name server on loopback that answers by a script.
+//! A scripted name server on loopback.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
@@ -12,21 +12,21 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::receiver::LOOPBACK;
 
-/// The most of an answer over UDP for those who ask without EDNS (RFC 1035, 4.2.1).
+/// The largest UDP answer to a query without EDNS (RFC 1035, 4.2.1).
 const MAX_UDP_BYTES: usize = 512;
 
-/// What a question is answered with.
+/// The answer to a question.
 #[derive(Clone)]
 pub(super) enum Reply {
     Records(Vec<Record>),
     Error(ResponseCode),
-    /// The head of an answer, without what it announces.
+    /// The header of an answer, without the records that it announces.
     Broken,
     Silence,
 }
 
 impl Reply {
-    /// Those of the addresses that are of the family asked for.
+    /// Answers with the addresses of the requested family.
     pub(super) fn addresses(question: &Query, addresses: &[&str]) -> Self {
         let records = addresses
             .iter()
@@ -36,7 +36,7 @@ impl Reply {
         Self::Records(records.collect())
     }
 
-    /// With a time to live for each record, in seconds.
+    /// Sets the time to live of each record, in seconds.
     pub(super) fn living(mut self, seconds: u32) -> Self {
         if let Self::Records(records) = &mut self {
             for record in records {
@@ -47,7 +47,7 @@ impl Reply {
     }
 }
 
-/// A record that says that one name stands for another.
+/// Builds a record that makes one name an alias of another.
 pub(super) fn alias(name: &str, target: &str) -> Record {
     let [name, target] = [name, target].map(|name| Name::from_ascii(name).unwrap());
     Record::from_rdata(name, 0, RData::CNAME(CNAME(target)))
@@ -55,7 +55,7 @@ pub(super) fn alias(name: &str, target: &str) -> Record {
 
 type Script = dyn Fn(&Query) -> Reply + Send + Sync;
 
-/// Serves UDP and TCP, each question on a thread of its own.
+/// Serves UDP and TCP, each question on its own thread.
 pub(super) struct NameServer {
     udp_port: u16,
     tcp_port: u16,
@@ -88,20 +88,20 @@ impl NameServer {
         server
     }
 
-    /// Answers for each name with the same addresses.
+    /// Answers every name with the same addresses.
     pub(super) fn answering(addresses: &'static [&str]) -> Self {
         Self::start(|question| Reply::addresses(question, addresses))
     }
 
-    /// The same server, with nothing behind its TCP port.
+    /// Returns the same server without a listener on its TCP port.
     pub(super) fn without_tcp(self) -> Self {
         let closed = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let tcp_port = closed.local_addr().unwrap().port();
         Self { tcp_port, ..self }
     }
 
-    /// A system's configuration that leads here. It has a domain and a search list, which no
-    /// lookup may use.
+    /// Returns a system configuration with this name server. It has a domain and a search list,
+    /// which no lookup may use.
     pub(super) fn config(&self) -> ResolverConfig {
         let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
         (udp.port, tcp.port) = (self.udp_port, self.tcp_port);
@@ -112,14 +112,14 @@ impl NameServer {
         )
     }
 
-    /// How many questions for IPv4 addresses were asked until now.
+    /// Returns the number of questions for IPv4 addresses so far.
     pub(super) fn count(&self) -> usize {
         let questions = self.questions.lock().unwrap();
         let for_ipv4 = |question: &&Query| question.query_type() == RecordType::A;
         questions.iter().filter(for_ipv4).count()
     }
 
-    /// What was asked until now: names and types, each once, in order.
+    /// Returns the questions so far, names and types, each once and in order.
     pub(super) fn questions(&self) -> Vec<String> {
         let questions = self.questions.lock().unwrap();
         let mut questions: Vec<_> = questions

@@ -1,7 +1,6 @@
-//! Handshakes with what rustls' own server cannot do: `openssl s_server`.
+//! Handshakes with `openssl s_server`, for cases that rustls' own server does not support.
 //!
-//! What is refused here, and what works, is listed in `docs/receivers.md`. Skipped where there is
-//! no `openssl`.
+//! `docs/receivers.md` lists which of them work. The tests are skipped if `openssl` is missing.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -16,7 +15,8 @@ use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
 use super::name_server::NameServer;
 use super::{request, sender_with};
 
-/// For a handshake on a busy machine; a server that completes it then says nothing.
+/// The time limit of a handshake on a busy machine. A server that completes it then stays
+/// silent.
 const LIMIT: Duration = Duration::from_secs(3);
 
 struct Server {
@@ -27,7 +27,8 @@ struct Server {
 }
 
 impl Server {
-    /// A server whose self-signed certificate is trusted. `None` when there is no `openssl`.
+    /// Starts a server whose self-signed certificate is trusted. Returns `None` if there is no
+    /// `openssl`.
     fn start(name: &str, key: &[&str], options: &[&str]) -> Option<Self> {
         let process = std::process::id();
         let directory = std::env::temp_dir().join(format!("webhooks-tls-{process}-{name}"));
@@ -68,7 +69,7 @@ impl Server {
         let port = lines
             .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok())
             .expect("s_server tells its port");
-        // What it prints later must not fill the pipe.
+        // Reads the later output, so that the pipe does not fill.
         std::thread::spawn(move || lines.for_each(drop));
         let mut roots = RootCertStore::empty();
         let trusted = CertificateDer::from_pem_file(&certificate).unwrap();
@@ -124,7 +125,7 @@ async fn keys_and_suites_of_today_work() {
         };
         exchanges.spawn(async move { (name, server.send().await) });
     }
-    // All at once, since each lasts until its deadline.
+    // All run at once, since each lasts until its deadline.
     for (name, response) in exchanges.join_all().await {
         assert_eq!(
             (response.outcome, response.error.as_deref()),
@@ -138,7 +139,7 @@ async fn keys_and_suites_of_today_work() {
 }
 
 #[tokio::test]
-async fn what_is_not_supported_is_told_by_what_it_is() {
+async fn an_unsupported_feature_is_named_in_the_error() {
     const NOTHING: &str =
         "tls: no common cipher suite, key exchange or key type (alert HandshakeFailure received)";
     const ANY: &str = "ALL:@SECLEVEL=0";

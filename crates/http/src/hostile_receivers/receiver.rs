@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// No receiver's thread outlives this.
+/// The longest life of a receiver's thread.
 pub(super) const RECEIVER_LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A receiver on loopback that handles each connection by a script.
+/// A receiver on loopback that runs a script on each connection.
 pub(super) struct Receiver {
     pub(super) port: u16,
     connections: Arc<AtomicUsize>,
@@ -43,7 +43,7 @@ impl Receiver {
         Self { port, connections }
     }
 
-    /// Answers each request on a connection with the same bytes, and keeps it open.
+    /// Answers each request on a connection with the same bytes and keeps the connection open.
     pub(super) fn answering(response: impl Into<Vec<u8>>) -> Self {
         let response = response.into();
         Self::start(move |mut stream| {
@@ -54,7 +54,7 @@ impl Receiver {
         })
     }
 
-    /// Answers the first request on a connection and closes it.
+    /// Answers the first request on a connection and then closes it.
     pub(super) fn answering_once(response: impl Into<Vec<u8>>) -> Self {
         let response = response.into();
         Self::start(move |mut stream| {
@@ -67,7 +67,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    /// The same under a name, over TLS.
+    /// Returns the receiver's URL with a host name, over TLS.
     pub(super) fn named_url(&self) -> String {
         format!("https://example.com:{}/hook", self.port)
     }
@@ -77,7 +77,7 @@ impl Receiver {
     }
 }
 
-/// Reads one request whole, head and body; `None` when the connection ends before it.
+/// Reads one whole request, head and body. Returns `None` if the connection ends first.
 pub(super) fn read_request(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut request = Vec::new();
     let mut byte = [0];
@@ -98,7 +98,7 @@ pub(super) fn read_request(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>
     Ok(Some(request))
 }
 
-/// Says nothing for longer than any exchange lasts.
+/// Stays silent for longer than any exchange lasts.
 pub(super) fn hang() {
     thread::sleep(RECEIVER_LIMIT);
 }

@@ -1,4 +1,4 @@
-//! TLS, with a name that leads to the receiver.
+//! TLS, with a name that resolves to the receiver.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -96,7 +96,7 @@ async fn a_certificate_of_an_unknown_issuer_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_intermediate_certificate_is_told() {
+async fn a_missing_intermediate_certificate_is_reported() {
     let root = Authority::new("root");
     let intermediate = root.intermediate("intermediate");
     let leaf = Leaf::default();
@@ -110,7 +110,7 @@ async fn a_missing_intermediate_certificate_is_told() {
 }
 
 #[tokio::test]
-async fn an_alert_is_told_with_what_is_most_often_behind_it() {
+async fn an_alert_is_reported_with_its_most_frequent_cause() {
     for (alert, words) in [
         (
             40,
@@ -161,7 +161,8 @@ async fn plain_http_behind_https_is_refused() {
 
 #[tokio::test]
 async fn a_tls_version_before_1_2_is_refused() {
-    // A ServerHello of TLS 1.1 for any cipher suite: rustls itself speaks nothing that old.
+    // A ServerHello of TLS 1.1 for any cipher suite. rustls itself does not support this
+    // version.
     let receiver = Receiver::start(|mut stream| {
         stream.read_exact(&mut [0; 64])?;
         let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];

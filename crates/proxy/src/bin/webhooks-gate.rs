@@ -1,6 +1,6 @@
-//! Stands in front of a local stack's emulator and refuses what AWS would refuse.
+//! Runs before a local stack's emulator and refuses calls that AWS would refuse.
 //!
-//! It ends when its standard input does: whoever started it holds the other end.
+//! It ends when its standard input is closed, and so with the process that started it.
 
 use std::{
     io::{self, Read},
@@ -13,19 +13,19 @@ use clap::Parser;
 use url::Url;
 use webhooks_proxy::{Gate, Planted, Proxy};
 
-/// Refuses what AWS would refuse, in front of an emulator.
+/// Refuses calls that AWS would refuse, before they reach an emulator.
 #[derive(Parser)]
 struct Arguments {
-    /// The port that clients take for AWS.
+    /// The port that clients use as AWS's.
     #[arg(long)]
     port: u16,
     /// The emulator's own address.
     #[arg(long)]
     emulator: Url,
-    /// The file that gets a line for each refusal.
+    /// The file that receives a line for each refusal.
     #[arg(long, value_name = "FILE")]
     refusals: PathBuf,
-    /// Lets operations pass that it does not know.
+    /// Forwards operations that the gate does not know.
     #[arg(long)]
     pass_unknown_operations: bool,
 }

@@ -1,4 +1,4 @@
-//! What AWS would not have done, seen in the emulator's answers.
+//! Finds behaviour in the emulator's answers that AWS does not have.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,11 +9,11 @@ use super::{
     violation::{Violation, over},
 };
 
-/// One row of the table.
+/// A rule for answers.
 pub(super) struct AnswerRule {
-    /// What is held.
+    /// The limit or property that is checked.
     name: &'static str,
-    /// AWS's page that says so.
+    /// The page of AWS's documentation that states it.
     source: &'static str,
     operation: &'static str,
     faults: fn(&Bytes) -> Vec<Violation>,
@@ -87,7 +87,7 @@ pub(super) const RULES: &[AnswerRule] = &[
     },
 ];
 
-/// The rules that an answer breaks, and how.
+/// Returns the rules that an answer breaks, with the violations.
 pub(super) fn broken<'a>(
     operation: &'a str,
     body: &'a Bytes,
@@ -100,7 +100,7 @@ pub(super) fn broken<'a>(
     })
 }
 
-/// An answer as JSON; null when it is none.
+/// Parses an answer as JSON; null if it is not JSON.
 fn json(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }

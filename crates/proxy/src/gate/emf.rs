@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::violation::{Violation, over};
 
-/// Of a log event, and so of a line.
+/// The largest log event, and so the largest line.
 const LINE_BYTES: usize = 1_048_576;
-/// Of a directive; of the values of a metric as well.
+/// The most metrics in a directive, and the most values of a metric.
 const METRICS: usize = 100;
 const VALUES: usize = 100;
-/// Of a set.
+/// The most dimensions in a set.
 const DIMENSIONS: usize = 30;
 const NAME_CHARACTERS: usize = 1_024;
 const NAMESPACE_CHARACTERS: usize = 255;
@@ -46,15 +46,15 @@ const UNITS: [&str; 27] = [
     "None",
 ];
 
-/// Why `CloudWatch` would make no metric, or not all, of a line. `None` for a line that is
-/// not of metrics, too.
+/// Returns the reason why `CloudWatch` would extract no metric from a line, or not all of them.
+/// Returns `None` for a line without metrics.
 pub(super) fn fault(line: &str) -> Option<Violation> {
-    // Most lines are none: they are not parsed.
+    // Most lines contain no metrics, so they are not parsed.
     if !line.contains("\"_aws\"") {
         return None;
     }
     let Ok(line_as_json) = serde_json::from_str::<Value>(line) else {
-        return Some(Violation::new("_aws", "a line that is no JSON"));
+        return Some(Violation::new("_aws", "a line that is not JSON"));
     };
     let aws = line_as_json.get("_aws")?;
     if line.len() > LINE_BYTES {
@@ -88,7 +88,10 @@ fn directive_fault(directive: &Value, line: &Value, path: &str) -> Option<Violat
         directive["Dimensions"].as_array(),
         directive["Metrics"].as_array(),
     ) else {
-        return fault("Metrics", "no lists of dimensions and metrics".to_owned());
+        return fault(
+            "Metrics",
+            "lists of dimensions and metrics are missing".to_owned(),
+        );
     };
     if metrics.len() > METRICS {
         return fault("Metrics", over(metrics.len(), METRICS, "metrics"));
@@ -117,14 +120,14 @@ fn directive_fault(directive: &Value, line: &Value, path: &str) -> Option<Violat
         if !is_name(&metric["Name"], NAME_CHARACTERS) || !seen.insert(name) {
             return fault(
                 &member,
-                "a name that is none, too long, or there twice".to_owned(),
+                "a name that is invalid, too long or repeated".to_owned(),
             );
         }
         if metric
             .get("Unit")
             .is_some_and(|unit| !UNITS.iter().any(|one| unit == one))
         {
-            return fault(&member, "no unit of CloudWatch".to_owned());
+            return fault(&member, "not a unit of CloudWatch".to_owned());
         }
         if metric
             .get("StorageResolution")

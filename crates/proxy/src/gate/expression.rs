@@ -1,8 +1,8 @@
-//! DynamoDB's expressions, as far as what AWS refuses about them can be seen in their words.
+//! Reads DynamoDB's expressions, as far as needed to find the errors that AWS refuses.
 
 use std::{collections::HashSet, sync::LazyLock};
 
-/// The names that an expression may not use as they are
+/// The names that an expression may contain only as placeholders
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>).
 static RESERVED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     include_str!("reserved_words.txt")
@@ -24,11 +24,11 @@ const FUNCTIONS: [&str; 8] = [
 /// A part of an expression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Token<'a> {
-    /// `#name`, which stands for an attribute.
+    /// `#name`, the placeholder of an attribute name.
     Name(&'a str),
     /// `:value`
     Value(&'a str),
-    /// A word with its place: an attribute, a keyword or a function.
+    /// A word and its role: an attribute, a keyword or a function.
     Word(&'a str, WordKind),
     /// `=`, `<=`, `+`
     Operator(&'a str),
@@ -36,11 +36,11 @@ pub(crate) enum Token<'a> {
     Mark(char),
     /// A number in an index.
     Index,
-    /// What no expression has.
+    /// A character that no expression may contain.
     Stray(char),
 }
 
-/// What a word is.
+/// The role of a word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum WordKind {
     Attribute,
@@ -48,10 +48,10 @@ pub(crate) enum WordKind {
     Function,
 }
 
-/// Which expression it is.
+/// The kind of an expression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ExpressionKind {
-    /// What is compared: of conditions, filters and keys.
+    /// A comparison: a condition, a filter or a key condition.
     Condition,
     Update,
     Projection,
@@ -67,7 +67,7 @@ impl ExpressionKind {
     }
 }
 
-/// The parts of an expression.
+/// Splits an expression into its parts.
 pub(crate) fn tokens(text: &str, kind: ExpressionKind) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -112,7 +112,7 @@ fn word_kind(word: &str, is_called: bool, kind: ExpressionKind) -> WordKind {
     }
 }
 
-/// What is wrong with a part of an expression, whatever the rest of the request says.
+/// Returns the error in a part of an expression that the part alone shows.
 pub(crate) fn fault(token: Token<'_>) -> Option<String> {
     match token {
         Token::Word(word, WordKind::Attribute)
@@ -121,28 +121,28 @@ pub(crate) fn fault(token: Token<'_>) -> Option<String> {
             Some(format!("`{word}` is a reserved word"))
         }
         Token::Word(word, WordKind::Function) if !FUNCTIONS.contains(&word) => {
-            Some(format!("`{word}` is no function"))
+            Some(format!("`{word}` is not a function"))
         }
-        Token::Stray(character) => Some(format!("`{character}` is no part of an expression")),
+        Token::Stray(character) => Some(format!("`{character}` is not allowed in an expression")),
         _ => None,
     }
 }
 
-/// How many operators and functions there are, of those that AWS counts.
+/// Counts the operators and functions to which AWS's limit applies.
 pub(crate) fn operators(tokens: &[Token<'_>], kind: ExpressionKind) -> usize {
     let counts = |token: &&Token<'_>| match token {
-        // In an update it assigns.
+        // In an update, `=` assigns.
         Token::Operator("=") => kind != ExpressionKind::Update,
         Token::Operator(_) | Token::Word(_, WordKind::Function) => true,
         Token::Word(_, WordKind::Keyword) => kind == ExpressionKind::Condition,
         _ => false,
     };
     let between = |token: &&Token<'_>| matches!(token, Token::Word(word, WordKind::Keyword) if word.eq_ignore_ascii_case("BETWEEN"));
-    // The AND of a BETWEEN is a part of it.
+    // The AND of a BETWEEN belongs to it.
     tokens.iter().filter(counts).count() - tokens.iter().filter(between).count()
 }
 
-/// The most values that an IN of the expression compares with.
+/// Returns the largest number of values in an IN of the expression.
 pub(crate) fn operands_of_in(tokens: &[Token<'_>]) -> usize {
     let is_in = |token: &Token<'_>| matches!(token, Token::Word(word, WordKind::Keyword) if word.eq_ignore_ascii_case("IN"));
     let lists = tokens.iter().enumerate().filter(|(_, token)| is_in(token));
@@ -155,7 +155,8 @@ pub(crate) fn operands_of_in(tokens: &[Token<'_>]) -> usize {
     operands.max().unwrap_or(0)
 }
 
-/// The attributes that an update sets to a value as it is, each with the value's placeholder.
+/// Returns the attributes that an update sets directly to a value, each with the value's
+/// placeholder.
 pub(crate) fn set_values<'a>(tokens: &[Token<'a>]) -> impl Iterator<Item = (&'a str, &'a str)> {
     tokens.windows(3).filter_map(|three| match three {
         [
@@ -227,10 +228,10 @@ mod tests {
         );
         assert_eq!(
             faults("exists_attribute(a)", condition),
-            ["`exists_attribute` is no function"]
+            ["`exists_attribute` is not a function"]
         );
         assert_eq!(faults("a = 'b'", condition).len(), 2);
-        // A keyword of another kind of expression is a name like any other.
+        // A keyword of another kind of expression is an ordinary name.
         assert_eq!(faults("set = :s", condition), ["`set` is a reserved word"]);
     }
 

@@ -1,4 +1,4 @@
-//! A form, as `CloudFormation`, IAM and STS take it, read as the values that it stands for.
+//! Reads a form, as sent to `CloudFormation`, IAM and STS, into the value that it represents.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 /// Reads the members of a shape from the names and values of a form.
 ///
 /// # Errors
-/// When there is a name that no member has.
+/// If the form has a name that belongs to no member.
 pub(crate) fn read(
     service: &Service,
     input: Option<&str>,
@@ -29,7 +29,8 @@ pub(crate) fn read(
     }
 }
 
-/// A text as the number or truth that its shape says it is; left as a text where it is neither.
+/// Converts a text to the number or Boolean that its shape requires; leaves an invalid text as
+/// it is.
 pub(crate) fn scalar(service: &Service, shape: &str, text: String) -> Value {
     let parsed = match (service.shapes.get(shape), shape) {
         (Some(Shape::Integer { .. }), _) | (None, "integer") => {
@@ -43,14 +44,14 @@ pub(crate) fn scalar(service: &Service, shape: &str, text: String) -> Value {
 
 struct Form<'a> {
     service: &'a Service,
-    /// What is not read yet.
+    /// The pairs that have not been read yet.
     pairs: BTreeMap<String, String>,
 }
 
 impl Form<'_> {
-    /// Takes the value with this name out of the form, if anything of it is there.
+    /// Takes the value with this name out of the form, if the form contains any part of it.
     fn take(&mut self, shape: &str, name: &str) -> Option<Value> {
-        // Nothing is there: a shape that leads back to itself would never end.
+        // Stop here if nothing is left: a shape that contains itself would never end.
         if !self.pairs.keys().any(|given| given.starts_with(name)) {
             return None;
         }
@@ -72,7 +73,7 @@ impl Form<'_> {
                 let elements = (1..)
                     .map_while(|number| self.take(member, &under(&format!("member.{number}"))))
                     .collect::<Vec<_>>();
-                // An empty list is its name without a value: `Tags=`.
+                // An empty list is sent as its name without a value: `Tags=`.
                 let is_empty = self.pairs.get(name).is_some_and(String::is_empty);
                 if is_empty {
                     self.pairs.remove(name);

@@ -1,7 +1,7 @@
-//! AWS's published service models, as far as a local stack uses them.
+//! AWS's published service models, limited to the operations that a local stack uses.
 //!
-//! `crates/xtask/python/service_models.py` makes the table of the pinned botocore, and `cargo
-//! xtask check` holds it to that.
+//! `crates/xtask/python/service_models.py` generates the table from the pinned botocore, and
+//! `cargo xtask check` compares it with that.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,22 +9,22 @@ use http::Method;
 use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Every service that a local stack calls.
+/// All services that a local stack calls.
 pub(crate) struct Models(BTreeMap<String, Service>);
 
 impl Models {
-    /// What is committed.
+    /// Returns the committed models.
     pub(crate) fn new() -> Self {
         const TABLE: &str = include_str!("../../service_models.json");
         Self(serde_json::from_str(TABLE).expect("the committed table is read by a test"))
     }
 
-    /// The service with this prefix of its target header.
+    /// Returns the service whose target header has this prefix.
     pub(crate) fn by_target(&self, prefix: &str) -> Option<(&str, &Service)> {
         self.find(|service| service.target_prefix.as_deref() == Some(prefix))
     }
 
-    /// The service with this name in signatures.
+    /// Returns the service with this name in signatures.
     pub(crate) fn by_signing_name(&self, name: &str) -> Option<(&str, &Service)> {
         self.find(|service| service.signing_name == name)
     }
@@ -53,7 +53,7 @@ pub(crate) struct Service {
     pub(crate) shapes: HashMap<String, Shape>,
 }
 
-/// How a service takes a request.
+/// The protocol of a service's requests.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
@@ -63,7 +63,7 @@ pub(crate) enum Protocol {
     Query,
     /// Path, query, headers, and a JSON body.
     RestJson,
-    /// The same with XML.
+    /// Path, query, headers, and an XML body.
     RestXml,
 }
 
@@ -71,17 +71,17 @@ pub(crate) enum Protocol {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Operation {
-    /// The shape of what it takes; none when it takes nothing.
+    /// The shape of the input; `None` if the operation takes no input.
     pub(crate) input: Option<String>,
-    /// Of REST.
+    /// The HTTP method, for REST protocols only.
     #[serde(default, deserialize_with = "method")]
     pub(crate) method: Option<Method>,
-    /// Of REST: `/functions/{FunctionName}`.
+    /// The path, for REST protocols only: `/functions/{FunctionName}`.
     #[serde(default)]
     pub(crate) path: String,
 }
 
-/// Where a member is, if not in the body: what kind of place, and its name there.
+/// The place of a member that is not in the body, and its name there.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Place {
@@ -95,7 +95,7 @@ pub(crate) enum Place {
     Headers,
 }
 
-/// What a value has to be.
+/// The required form of a value.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Shape {
@@ -104,7 +104,7 @@ pub(crate) enum Shape {
         members: HashMap<String, String>,
         #[serde(default)]
         required: Vec<String>,
-        /// The member that is the body itself.
+        /// The member that makes up the whole body.
         payload: Option<String>,
         #[serde(default)]
         places: HashMap<String, (Place, String)>,
@@ -122,7 +122,7 @@ pub(crate) enum Shape {
         #[serde(flatten)]
         bounds: Bounds,
     },
-    /// A text, bounded in its characters.
+    /// A text, with limits on its characters.
     String {
         #[serde(flatten)]
         bounds: Bounds,
@@ -131,7 +131,7 @@ pub(crate) enum Shape {
         #[serde(default, rename = "enum")]
         variants: Vec<String>,
     },
-    /// Bytes as base64, bounded in bytes.
+    /// Bytes as base64, with limits on the bytes.
     Blob {
         #[serde(flatten)]
         bounds: Bounds,
@@ -149,7 +149,7 @@ pub(crate) enum Shape {
     Timestamp,
 }
 
-/// Of a length or a number.
+/// The limits of a length or a number.
 #[derive(Clone, Copy, Default, Deserialize)]
 pub(crate) struct Bounds {
     pub(crate) min: Option<i64>,
@@ -161,7 +161,7 @@ fn method<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Method>, D::Error
     text.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// A pattern, which AWS holds against the whole text.
+/// Reads a pattern. AWS matches it against the whole text.
 fn pattern<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
     let text = String::deserialize(from)?;
     let whole = Regex::new(&format!("^(?:{text})$"));

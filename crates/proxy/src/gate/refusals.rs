@@ -1,4 +1,4 @@
-//! The record of what was refused.
+//! The record of refused calls.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Row, violation::Violation};
 
-/// The record cannot be had.
+/// The record could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("making `{}`", path.display())]
 pub struct GateError {
@@ -23,7 +23,7 @@ pub struct GateError {
 pub(super) struct Refusals(Mutex<File>);
 
 impl Refusals {
-    /// Another process may write to the same file.
+    /// Opens the file. Another process may write to it, too.
     pub(super) fn to(path: &Path) -> Result<Self, GateError> {
         let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|source| GateError {
@@ -43,7 +43,7 @@ impl Refusals {
         })
         .to_string();
         line.push('\n');
-        // In one write, so that no other process's line comes in between.
+        // One write for each line, so that lines of several processes do not mix.
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(line.as_bytes())
             .expect("a refusal that nobody hears of would let a test pass that must fail");

@@ -1,4 +1,4 @@
-//! What a call asks of which operation.
+//! Finds the operation of a call, and its input.
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -23,39 +23,39 @@ pub(crate) struct Asked<'a> {
     pub(crate) service: &'a Service,
     /// `SendMessage`
     pub(crate) operation: &'a str,
-    /// The shape of what it takes.
+    /// The shape of the input.
     pub(crate) shape: Option<&'a String>,
-    /// What it is given, wherever it was in the call, by the names of the members.
+    /// The input by names of members, collected from all parts of the call.
     pub(crate) input: Value,
-    /// The body as it came.
+    /// The unchanged body.
     pub(crate) body: &'a Bytes,
 }
 
-/// A call that cannot be held against a model.
+/// A call that cannot be compared with a model.
 pub(crate) struct Unreadable {
-    /// What to call it in a report.
+    /// The operation's name in reports.
     pub(crate) operation: String,
     pub(crate) form: Form,
     pub(crate) violation: Violation,
-    /// Whether it is an operation that no model has.
+    /// True if no model contains the operation.
     pub(crate) is_unknown: bool,
 }
 
-/// Whether a call is for no AWS service, and passes as it is: the emulator's own routes, the
-/// proxy's, and a function's URL.
+/// Returns true if a call is not addressed to an AWS service and passes unchecked: the
+/// emulator's own routes, the proxy's routes, and a function's URL.
 pub(crate) fn passes(call: &Request<Bytes>) -> bool {
     let path = call.uri().path();
     path.starts_with("/_ministack/") || path.starts_with("/_proxy/") || is_function_url(call)
 }
 
-/// Whether a call is for a function's own URL: by its host as on AWS, or by the path that the
-/// emulator has for clients which cannot choose a host.
+/// Returns true if a call is addressed to a function's URL: by its host as on AWS, or by the
+/// emulator's path for clients that cannot choose a host.
 pub(crate) fn is_function_url(call: &Request<Bytes>) -> bool {
     header(call, "host").is_some_and(|host| host.contains(".lambda-url."))
         || call.uri().path().starts_with("/_aws/lambda-url/")
 }
 
-/// The form in which a protocol's errors come.
+/// Returns the error format of a protocol.
 pub(crate) fn form(protocol: Protocol) -> Form {
     match protocol {
         Protocol::Json => Form::Json,
@@ -64,7 +64,7 @@ pub(crate) fn form(protocol: Protocol) -> Form {
     }
 }
 
-/// Reads a call by the models.
+/// Identifies a call and its input with the models.
 pub(crate) fn read<'a>(
     models: &'a Models,
     call: &'a Request<Bytes>,
@@ -155,7 +155,7 @@ fn rest<'a>(
             .all(|name| given.iter().any(|given| given == name));
         is_given.then_some((needed.len(), name, operation, labels))
     });
-    // `PutObject` and `UploadPart` differ only in what the second one needs.
+    // `PutObject` and `UploadPart` differ only in the parameters that `UploadPart` needs.
     let found = found.max_by_key(|(needed, ..)| *needed);
     let found = found.map(|(_, name, operation, labels)| (name, operation, labels));
     let Some((name, operation, labels)) = found else {
@@ -174,7 +174,7 @@ fn rest<'a>(
     })
 }
 
-/// The labels of a path, if it is one of this form. A slash at the end says nothing.
+/// Returns the labels of a path if it matches this form. A final slash is ignored.
 fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
     let form = form.split('?').next()?.trim_matches('/').split('/');
     let mut parts = path.trim_matches('/').split('/');
@@ -187,7 +187,7 @@ fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
             continue;
         };
         let (label, value) = match label.strip_suffix('+') {
-            // All that is left.
+            // The label takes the rest of the path.
             Some(label) => (label, parts.by_ref().collect::<Vec<_>>().join("/")),
             None => (label, parts.next()?.to_owned()),
         };
@@ -197,7 +197,7 @@ fn labels(form: &str, path: &str) -> Option<Vec<(String, String)>> {
     parts.next().is_none().then_some(labels)
 }
 
-/// The parameters of the query without which a call is for another operation.
+/// Returns the query parameters that identify an operation.
 fn needed_parameters<'a>(service: &'a Service, operation: &'a Operation) -> Vec<&'a str> {
     let in_path = operation.path.split_once('?').map(|(_, name)| name);
     let mut needed: Vec<_> = in_path.into_iter().collect();
@@ -216,7 +216,7 @@ fn needed_parameters<'a>(service: &'a Service, operation: &'a Operation) -> Vec<
     needed
 }
 
-/// The members of a request by REST, from where the model says that they are.
+/// Collects the members of a REST request from the places that the model defines.
 fn placed(
     service: &Service,
     operation: &Operation,
@@ -233,7 +233,7 @@ fn placed(
     else {
         return Ok(Map::new());
     };
-    // A body that is a member, or XML, is not looked into.
+    // A body that is a single member, or XML, is not examined.
     let is_json = service.protocol == Protocol::RestJson && payload.is_none();
     let mut input = if is_json {
         body(call.body())?
@@ -259,7 +259,7 @@ fn placed(
     for (name, value) in parameters(call.uri()) {
         match name_of(Place::QueryString, &name) {
             Some(member) => put(member, value),
-            // What a client adds to name the operation, or to sign.
+            // Parameters that a client adds to name the operation or to sign.
             None if name == "x-id" || name.starts_with("X-Amz-") => {}
             None if operation.path.contains(&format!("?{name}")) => {}
             None => return Err(Violation::new(name, "unknown parameter of the query")),
@@ -278,13 +278,13 @@ fn parameters(uri: &Uri) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query).map(|(name, value)| (name.into_owned(), value.into_owned()))
 }
 
-/// A body as JSON. None is an empty object.
+/// Parses a body as JSON. An empty body is an empty object.
 fn body(bytes: &Bytes) -> Result<Map<String, Value>, Violation> {
     if bytes.is_empty() {
         return Ok(Map::new());
     }
     serde_json::from_slice(bytes).map_err(|_| {
-        Violation::new("", "the body is no JSON object").with_code("SerializationException")
+        Violation::new("", "the body is not a JSON object").with_code("SerializationException")
     })
 }
 
@@ -372,7 +372,7 @@ mod tests {
         let expected = json!({"FunctionName": "a:b", "Qualifier": "1", "InvocationType": "Event"});
         assert_eq!(input, expected);
 
-        // With and without a slash at the end.
+        // Once with and once without a final slash.
         for path in [
             "functions",
             "functions/",

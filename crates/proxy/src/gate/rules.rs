@@ -1,7 +1,7 @@
-//! What AWS refuses and no service model says: by hand, each row with its source.
+//! Limits of AWS that no service model contains, written by hand, each with its source.
 //!
-//! A batch of SQS or `EventBridge` in which AWS would refuse one entry is refused as a whole
-//! here: the client has to be mended either way.
+//! If AWS would refuse one entry of a batch of SQS or `EventBridge`, the gate refuses the whole
+//! batch: the client must be corrected in either case.
 
 mod cloudformation;
 mod dynamodb;
@@ -22,11 +22,11 @@ use super::{Row, tables::Table, violation::Violation};
 
 pub(crate) use self::{dynamodb::tables_of, lambda::SYNCHRONOUS_BYTES, states::DATA_BYTES};
 
-/// One row of the table.
+/// A rule for requests.
 pub(crate) struct Rule {
-    /// What is held.
+    /// The limit or property that is checked.
     name: &'static str,
-    /// AWS's page that says so.
+    /// The page of AWS's documentation that states it.
     source: &'static str,
     /// The service's name in its model.
     service: &'static str,
@@ -43,17 +43,17 @@ impl Rule {
     }
 }
 
-/// What the rules look at.
+/// The data that the rules examine.
 pub(crate) struct Input<'a> {
     pub(crate) operation: &'a str,
     pub(crate) value: &'a Value,
-    /// The body as it came.
+    /// The unchanged body.
     pub(crate) body: &'a Bytes,
-    /// The tables that the request names, by the name that it uses.
+    /// The tables that the request names, by the name used in the request.
     pub(crate) tables: HashMap<String, Arc<Table>>,
 }
 
-/// The first rule that a request breaks, and how.
+/// Returns the first rule that a request breaks, with the violation.
 pub(crate) fn broken(service: &str, input: &Input) -> Option<(&'static Rule, Violation)> {
     all()
         .filter(|rule| rule.service == service && rule.operations.contains(&input.operation))
@@ -74,18 +74,18 @@ fn all() -> impl Iterator<Item = &'static Rule> {
     .flatten()
 }
 
-/// Whether a text is JSON by its grammar. Half of a surrogate pair (`"\ud83d"`) is, and so is
-/// what nests however deep. Nothing is known of an AWS service that refuses either.
+/// Returns true if a text is JSON by its grammar. That includes half of a surrogate pair
+/// (`"\ud83d"`) and any depth of nesting; we know of no AWS service that refuses either.
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The text of a member.
+/// Returns the text of a member.
 fn text<'a>(value: &'a Value, member: &str) -> Option<&'a str> {
     value.get(member)?.as_str()
 }
 
-/// The elements of a member that is a list.
+/// Returns the elements of a member that is a list.
 fn elements<'a>(value: &'a Value, member: &str) -> &'a [Value] {
     value
         .get(member)
@@ -93,7 +93,7 @@ fn elements<'a>(value: &'a Value, member: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// The entries of a member that is an object.
+/// Returns the entries of a member that is an object.
 fn entries<'a>(
     value: &'a Value,
     member: &str,

@@ -1,4 +1,4 @@
-//! Holds a request against the shape that a service's model has for it.
+//! Compares a request with the shape in its service's model.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::{
     violation::{Violation, member},
 };
 
-/// What is wrong with a request, by the shape of what its operation takes.
+/// Returns the first violation of the operation's input shape.
 pub(crate) fn violation(
     service: &Service,
     input: Option<&String>,
@@ -30,7 +30,7 @@ struct Check<'a> {
 type Checked = Result<(), Violation>;
 
 impl Check<'_> {
-    /// A value of a shape, which may be the name of a kind without bounds.
+    /// Checks a value against a shape, or against a type name without limits.
     fn value(&self, shape: &str, value: &Value, path: &str) -> Checked {
         let no_bounds = Bounds::default();
         match (self.service.shapes.get(shape), shape) {
@@ -47,17 +47,14 @@ impl Check<'_> {
                 for name in required {
                     let is_payload = payload.as_ref() == Some(name);
                     if !is_payload && given.get(name).is_none_or(Value::is_null) {
-                        return Err(Violation::new(
-                            member(path, name),
-                            "required, and not there",
-                        ));
+                        return Err(Violation::new(member(path, name), "required but missing"));
                     }
                 }
                 for (name, value) in given {
                     let Some(shape) = members.get(name) else {
                         return Err(Violation::new(member(path, name), "unknown member"));
                     };
-                    // A member that is null is one that is not there.
+                    // A null member counts as missing.
                     if !value.is_null() {
                         self.value(shape, value, &member(path, name))?;
                     }
@@ -165,7 +162,7 @@ fn in_bounds(number: i64, Bounds { min, max }: Bounds, unit: &str, path: &str) -
     Err(Violation::new(path, reason.trim_end()))
 }
 
-/// A value of another kind.
+/// Reports a value of another type.
 fn kind(expected: &str, path: &str) -> Violation {
     Violation::new(path, format!("not {expected}")).with_code("SerializationException")
 }
@@ -205,7 +202,7 @@ mod tests {
     fn each_thing_that_a_model_says_is_held() {
         let key = json!({"pk": {"S": "a"}});
         for (name, operation, value, expected) in [
-            // An unknown member, here and inside.
+            // Unknown members, at the top level and nested.
             (
                 "sqs",
                 "SendMessage",
@@ -224,20 +221,20 @@ mod tests {
                 json!({"A": 1}),
                 "A: unknown member",
             ),
-            // A required one.
+            // Required members.
             (
                 "sqs",
                 "SendMessage",
                 json!({"QueueUrl": "q"}),
-                "MessageBody: required, and not there",
+                "MessageBody: required but missing",
             ),
             (
                 "dynamodb",
                 "GetItem",
                 json!({"TableName": "t", "Key": null}),
-                "Key: required, and not there",
+                "Key: required but missing",
             ),
-            // Kinds.
+            // Types.
             (
                 "dynamodb",
                 "GetItem",
@@ -280,7 +277,7 @@ mod tests {
                 json!({"Entries": [{"Time": true}]}),
                 "Entries[0].Time: not a time",
             ),
-            // Lengths, of a text, a list, a map and bytes.
+            // Lengths of a text, a list, a map and bytes.
             (
                 "dynamodb",
                 "Query",

@@ -1,4 +1,4 @@
-//! The keys of DynamoDB's tables, as the emulator has them.
+//! The keys of the emulator's DynamoDB tables.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ pub(crate) struct KeyAttribute {
     pub(crate) name: String,
     /// `S`, `N` or `B`.
     pub(crate) kind: String,
-    /// Whether it is the partition key, not the sort key.
+    /// True for the partition key, false for the sort key.
     pub(crate) is_partition: bool,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct KeyAttribute {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Table {
     pub(crate) key: Vec<KeyAttribute>,
-    /// Of its global secondary indexes, by name.
+    /// The keys of its global secondary indexes, by name.
     pub(crate) indexes: HashMap<String, Vec<KeyAttribute>>,
 }
 
@@ -72,12 +72,12 @@ impl Table {
     }
 }
 
-/// The tables that were asked for.
+/// The tables that were already described.
 #[derive(Default)]
 pub(crate) struct Tables(Mutex<HashMap<String, Arc<Table>>>);
 
 impl Tables {
-    /// The keys of a table. `None` when the emulator has none with this name.
+    /// Returns the keys of a table. `None` if the emulator has no table with this name.
     pub(crate) async fn get(&self, name: &str, next: &impl Next) -> Option<Arc<Table>> {
         let known = self
             .0
@@ -97,7 +97,7 @@ impl Tables {
     }
 }
 
-/// Asks as the emulator's root, whose signature it does not look at.
+/// Builds the request with the emulator's root credentials; it does not verify the signature.
 fn describe(table: &str) -> Option<Request<Bytes>> {
     let body = json!({"TableName": table}).to_string();
     Request::post("/")

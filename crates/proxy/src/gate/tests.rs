@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Answers everything, and describes a table.
+/// Answers every call, and describes one table.
 struct Emulator;
 
 impl Next for Emulator {
@@ -49,7 +49,7 @@ impl Fixture {
         self.gate.answer(call, &Emulator).await.unwrap()
     }
 
-    /// What was recorded.
+    /// Returns the recorded refusals.
     fn refused(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.file).unwrap();
         text.lines()

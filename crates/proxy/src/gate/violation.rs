@@ -1,20 +1,20 @@
-//! What AWS would refuse about a request.
+//! The violation for which AWS would refuse a request.
 
 use std::fmt;
 
-/// What AWS would refuse about a request.
+/// The violation for which AWS would refuse a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Violation {
-    /// Which member: `Entries[0].DelaySeconds`. Empty for the request itself.
+    /// The path of the member: `Entries[0].DelaySeconds`. Empty for the request itself.
     pub(crate) member: String,
-    /// What is wrong, and the bound. Without the value, unless it is a number.
+    /// The problem and the limit, without the value unless it is a number.
     pub(crate) reason: String,
-    /// The code that AWS answers with. `None` for the service's usual one.
+    /// The code of AWS's answer. `None` for the service's usual one.
     pub(crate) code: Option<&'static str>,
 }
 
 impl Violation {
-    /// Of a member, with the service's usual code.
+    /// Creates a violation of a member, with the service's usual code.
     pub(crate) fn new(member: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             member: member.into(),
@@ -23,7 +23,7 @@ impl Violation {
         }
     }
 
-    /// The same with a code of its own.
+    /// Returns the violation with another code.
     pub(crate) fn with_code(self, code: &'static str) -> Self {
         Self {
             code: Some(code),
@@ -42,7 +42,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The path of a member.
+/// Joins the path of a member.
 pub(crate) fn member(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
@@ -51,7 +51,7 @@ pub(crate) fn member(path: &str, name: &str) -> String {
     }
 }
 
-/// More than a bound, with both.
+/// Describes a value over a limit, with both numbers.
 pub(crate) fn over(value: impl fmt::Display, bound: impl fmt::Display, unit: &str) -> String {
     format!("{value} is over {bound} {unit}")
 }

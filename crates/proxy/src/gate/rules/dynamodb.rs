@@ -37,7 +37,7 @@ const TRANSACTIONS: &[&str] = &["TransactGetItems", "TransactWriteItems"];
 const CONSTRAINTS: &str =
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html";
 
-/// Of a whole request.
+/// The largest request.
 const REQUEST_BYTES: usize = 16 * 1_024 * 1_024;
 const TRANSACTION_BYTES: usize = 4 * 1_024 * 1_024;
 
@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |input| each_part(input, items::too_large),
     },
     Rule {
-        name: "key of its table's attributes",
+        name: "key with the table's key attributes",
         source: "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html",
         service: "dynamodb",
         operations: WITH_VALUES,
@@ -144,8 +144,14 @@ pub(super) const RULES: &[Rule] = &[
         check: |input| {
             let table = input.tables.get(text(input.value, "TableName")?)?;
             let is_global = table.indexes.contains_key(text(input.value, "IndexName")?);
-            (is_global && input.value.get("ConsistentRead") == Some(&Value::Bool(true)))
-                .then(|| Violation::new("ConsistentRead", "of a global secondary index"))
+            (is_global && input.value.get("ConsistentRead") == Some(&Value::Bool(true))).then(
+                || {
+                    Violation::new(
+                        "ConsistentRead",
+                        "not supported by a global secondary index",
+                    )
+                },
+            )
         },
     },
     Rule {
@@ -163,7 +169,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |input| each_part(input, expressions::too_many_operators),
     },
     Rule {
-        name: "update that leaves keys whole",
+        name: "update that leaves keys unchanged",
         source: "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html",
         service: "dynamodb",
         operations: &["TransactWriteItems", "UpdateItem"],
@@ -177,7 +183,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |input| each_part(input, expressions::words),
     },
     Rule {
-        name: "form and size of what names and values stand for",
+        name: "form and size of placeholders and their values",
         source: CONSTRAINTS,
         service: "dynamodb",
         operations: WITH_EXPRESSIONS,
@@ -192,15 +198,15 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// A request for one table, or a part of one for several.
+/// A request for one table, or the part for one table in a request for several.
 struct Part<'a> {
-    /// Where it is in the request.
+    /// The path of this part in the request.
     path: String,
     table: &'a str,
     value: &'a Value,
 }
 
-/// The first fault of any part.
+/// Returns the first violation in any part.
 fn each_part(
     input: &Input,
     fault: impl Fn(&Part, &Input) -> Option<Violation>,
@@ -208,7 +214,7 @@ fn each_part(
     parts(input).iter().find_map(|part| fault(part, input))
 }
 
-/// The parts of a request.
+/// Splits a request into its parts.
 fn parts<'a>(input: &'a Input) -> Vec<Part<'a>> {
     match input.operation {
         "BatchGetItem" => entries(input.value, "RequestItems")
@@ -251,7 +257,7 @@ fn parts<'a>(input: &'a Input) -> Vec<Part<'a>> {
     }
 }
 
-/// The tables that a request of DynamoDB names.
+/// Returns the tables that a DynamoDB request names.
 pub(crate) fn tables_of<'a>(operation: &str, value: &'a Value) -> Vec<&'a str> {
     match operation {
         "BatchGetItem" | "BatchWriteItem" => entries(value, "RequestItems")

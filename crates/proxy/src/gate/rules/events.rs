@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Rule, elements, is_json, text};
 use crate::gate::violation::{Violation, over};
 
-/// The sum of the entries has to be less.
+/// The total size of the entries must be less than this.
 const TOTAL_BYTES: usize = 1_048_576;
 const DETAIL_TYPE_CHARACTERS: usize = 128;
 
@@ -40,13 +40,13 @@ pub(super) const RULES: &[Rule] = &[
                     .into_iter()
                     .find(|name| text(entry, name).is_none_or(str::is_empty));
                 if let Some(name) = missing {
-                    return Some(fault(name, "required, and not there"));
+                    return Some(fault(name, "required but missing"));
                 }
                 if text(entry, "Source")?
                     .to_ascii_lowercase()
                     .starts_with("aws.")
                 {
-                    return Some(fault("Source", "begins as AWS's own do"));
+                    return Some(fault("Source", "begins with a prefix reserved for AWS"));
                 }
                 let characters = text(entry, "DetailType")?.chars().count();
                 if characters > DETAIL_TYPE_CHARACTERS {
@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// As AWS counts it
+/// Returns the size of an entry by AWS's rules
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/calculate-putevents-entry-size.html>).
 fn entry_bytes(entry: &Value) -> usize {
     const TIME: usize = 14;

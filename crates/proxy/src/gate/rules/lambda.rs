@@ -3,9 +3,9 @@
 use super::{Rule, is_json, text};
 use crate::gate::violation::{Violation, over};
 
-/// Of what a function is given and answers when somebody waits for it: 6 MB.
+/// The largest payload and answer of a synchronous invocation: 6 MB.
 pub(crate) const SYNCHRONOUS_BYTES: usize = 6_291_456;
-/// Of what it is given when nobody waits.
+/// The largest payload of an asynchronous invocation.
 const ASYNCHRONOUS_BYTES: usize = 1_048_576;
 
 pub(super) const RULES: &[Rule] = &[

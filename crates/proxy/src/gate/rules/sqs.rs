@@ -1,4 +1,4 @@
-//! Amazon SQS, whose model has no bounds.
+//! Amazon SQS. Its model contains no limits.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ const BATCHES: &[&str] = &[
     "SendMessageBatch",
 ];
 
-/// Of a message and of a batch.
+/// The largest message and the largest batch.
 const MAX_BYTES: usize = 1_048_576;
 const MAX_ENTRIES: usize = 10;
 const VISIBILITY_SECONDS: i64 = 43_200;
@@ -133,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
             let ids = elements(input.value, "Entries").iter().enumerate();
             let mut ids = ids.filter_map(|(index, entry)| Some((index, text(entry, "Id")?)));
             ids.find(|(_, id)| !seen.insert(*id)).map(|(index, _)| {
-                Violation::new(format!("Entries[{index}].Id"), "is there twice")
+                Violation::new(format!("Entries[{index}].Id"), "appears twice")
                     .with_code("BatchEntryIdsNotDistinct")
             })
         },
@@ -194,7 +194,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The first fault of a message: the request's one, or those of its batch.
+/// Returns the first violation of a message, or of any message in a batch.
 fn each_message(
     input: &Input,
     fault: impl Fn(&str, &Value) -> Option<Violation>,
@@ -218,12 +218,12 @@ fn number_in(value: &Value, path: &str, name: &str, most: i64) -> Option<Violati
     })
 }
 
-/// The body, and of each attribute its name, its type and its value.
+/// Returns the size of the body and, for each attribute, of its name, type and value.
 fn message_bytes(message: &Value) -> usize {
     let attributes = entries(message, "MessageAttributes").map(|(name, attribute)| {
         let values =
             ["DataType", "StringValue"].map(|part| text(attribute, part).map_or(0, str::len));
-        // Base64 has four characters for three bytes.
+        // Base64 encodes three bytes in four characters.
         let binary = text(attribute, "BinaryValue").map_or(0, |b| b.len() / 4 * 3);
         name.len() + values.iter().sum::<usize>() + binary
     });
@@ -264,7 +264,7 @@ fn attributes(path: &str, message: &Value) -> Option<Violation> {
         if !["String", "Number", "Binary"].contains(&base) || kind.len() > 256 {
             return Some(parameter(
                 member(&path, "DataType"),
-                "none of String, Number, Binary",
+                "not String, Number or Binary",
             ));
         }
         let holder = if base == "Binary" {

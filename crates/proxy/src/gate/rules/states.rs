@@ -3,7 +3,7 @@
 use super::{Rule, is_json, text};
 use crate::gate::violation::{Violation, over};
 
-/// Of the input of an execution, and of what a state puts out.
+/// The largest input of an execution, and the largest output of a state.
 pub(crate) const DATA_BYTES: usize = 262_144;
 
 pub(super) const RULES: &[Rule] = &[

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::*;
 
-/// A request that a rule lets pass, and the same beyond its bound.
+/// A request that a rule permits, and one that is just beyond its limit.
 struct Case {
     rule: &'static str,
     operation: &'static str,
     within: Value,
     beyond: Value,
-    /// The member that is named.
+    /// The member that the violation names.
     member: &'static str,
 }
 
@@ -35,7 +35,7 @@ fn case(
     }
 }
 
-/// A value of each, made from what varies.
+/// Builds the request for each of two values.
 fn each<T>(values: [T; 2], make: impl Fn(T) -> Value) -> [Value; 2] {
     values.map(make)
 }
@@ -77,7 +77,7 @@ fn sqs() -> Vec<Case> {
         message(&json!({"MessageAttributes": all}))
     };
     let with_attribute = |bytes: usize| {
-        // The attribute takes 1 + 6 + 3 bytes.
+        // The attribute has 1 + 6 + 3 bytes.
         let value = json!({"DataType": "String", "StringValue": "abc"});
         message(&json!({"MessageBody": x(bytes - 10), "MessageAttributes": {"n": value}}))
     };
@@ -313,7 +313,7 @@ fn other_services() -> Vec<Case> {
             each([json!({}), json!({"Detail": "[]"})], event),
             "Entries[0].Detail",
         ),
-        // Half of a surrogate pair is an escape like any other.
+        // Half of a surrogate pair is a valid escape.
         case(
             entries,
             "PutEvents",
@@ -326,7 +326,7 @@ fn other_services() -> Vec<Case> {
         case(
             "input of 262,144 bytes",
             "StartExecution",
-            // Two bytes a character, and two quotation marks.
+            // Two bytes for each character, and two quotation marks.
             each([131_071, 131_072], |count| {
                 execution(format!("\"{}\"", "ü".repeat(count)))
             }),
@@ -359,7 +359,7 @@ fn other_services() -> Vec<Case> {
             "name",
         ),
         case(
-            "one way to say how long a data key is",
+            "exactly one length of a data key",
             "GenerateDataKey",
             [
                 json!({"KeySpec": "AES_256"}),
@@ -368,7 +368,7 @@ fn other_services() -> Vec<Case> {
             "KeySpec",
         ),
         case(
-            "one way to say how long a data key is",
+            "exactly one length of a data key",
             "GenerateDataKey",
             [json!({"NumberOfBytes": 32}), json!({"KeyId": "k"})],
             "KeySpec",
@@ -525,7 +525,7 @@ fn items() -> Vec<Case> {
 fn keys() -> Vec<Case> {
     let key = |key: Value| json!({"TableName": "t", "Key": key});
     let whole = json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
-    let schema = "key of its table's attributes";
+    let schema = "key with the table's key attributes";
     let empty = "key that is not empty";
     let length = "partition key of 2,048 and sort key of 1,024 bytes";
     let owed = |value: &str| put(json!({"owedTo": {"S": value}}));
@@ -660,7 +660,7 @@ fn expressions() -> Vec<Case> {
     let valued = |values: Value| {
         query(json!({"FilterExpression": "a = :a", "ExpressionAttributeValues": values}))
     };
-    let substituted = "form and size of what names and values stand for";
+    let substituted = "form and size of placeholders and their values";
     let used = "names and values that an expression uses";
     let of_in = |count: usize| {
         let all = vec!["b"; count].join(", ");
@@ -675,7 +675,7 @@ fn expressions() -> Vec<Case> {
             "ExpressionAttributeValues": {":a": {"S": value}},
         })
     };
-    let whole = "update that leaves keys whole";
+    let whole = "update that leaves keys unchanged";
     let long_name = |bytes: usize| {
         let name = format!("#{}", x(bytes - 1));
         query(json!({
@@ -786,10 +786,10 @@ fn expressions() -> Vec<Case> {
     ]
 }
 
-/// Any member: this one is too long to write down.
+/// Matches any member: the expected name is too long to write here.
 const LONG_NAME: &str = "*";
 
-/// Those that look at the body and not at the members.
+/// Cases of rules that examine the body and not the members.
 fn bodies() -> Vec<(&'static str, &'static str, Value, [Bytes; 2])> {
     let event = json!({"InvocationType": "Event"});
     let text = |bytes: usize| Bytes::from(format!("\"{}\"", x(bytes - 2)));
@@ -886,7 +886,7 @@ fn each_rule_is_broken_beyond_its_bound_and_nowhere_else() {
         );
         tried.insert(rule);
     }
-    // A rule without a case here proves nothing.
+    // Each rule must have a case here.
     let names: BTreeSet<_> = all().map(|rule| rule.name).collect();
     assert_eq!(tried, names);
 }

@@ -1,4 +1,4 @@
-//! What AWS refuses about expressions.
+//! Rules for expressions.
 
 use std::collections::HashSet;
 
@@ -24,11 +24,12 @@ const VALUES: &str = "ExpressionAttributeValues";
 const EXPRESSION_BYTES: usize = 4_096;
 const OPERATORS: usize = 300;
 const OPERANDS_OF_IN: usize = 100;
-/// Of a placeholder, and of all of them with what they stand for.
+/// The largest placeholder.
 const PLACEHOLDER_BYTES: usize = 255;
+/// The largest total of all placeholders, with the names and values that they represent.
 const SUBSTITUTION_BYTES: usize = 2 * 1_024 * 1_024;
 
-/// The expressions of a part, each with its member's name.
+/// Returns the expressions of a part, each with the name of its member.
 fn expressions<'a>(
     part: &'a Part,
 ) -> impl Iterator<Item = (&'static str, ExpressionKind, &'a str)> + use<'a> {
@@ -66,7 +67,8 @@ pub(super) fn too_many_operators(part: &Part, _: &Input) -> Option<Violation> {
     })
 }
 
-/// A key of the table that an update sets, or one of an index that it sets to what is none.
+/// Finds an update that sets a key attribute of the table, or sets a key attribute of an index
+/// to an invalid key value.
 pub(super) fn sets_key(part: &Part, input: &Input) -> Option<Violation> {
     let table = input.tables.get(part.table)?;
     let update = text(part.value, "UpdateExpression")?;
@@ -83,7 +85,7 @@ pub(super) fn sets_key(part: &Part, input: &Input) -> Option<Violation> {
             Some(Violation::new(path, format!("`{attribute}`: {reason}")))
         };
         if table.key.iter().any(|key| key.name == attribute) {
-            return fault("it is in the table's key");
+            return fault("is an attribute of the table's key");
         }
         let mut keys = table.indexes.values().flatten();
         let key = keys.find(|key| key.name == attribute)?;
@@ -162,6 +164,6 @@ pub(super) fn undefined_or_unused(part: &Part, _: &Input) -> Option<Violation> {
         let mut all = entries(part.value, map);
         let (unused, _) = all.find(|(placeholder, _)| !used.contains(placeholder.as_str()))?;
         let path = member(&member(&part.path, map), unused);
-        Some(Violation::new(path, "no expression uses it"))
+        Some(Violation::new(path, "not used by any expression"))
     })
 }

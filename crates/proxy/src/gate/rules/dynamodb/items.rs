@@ -1,4 +1,4 @@
-//! What AWS refuses about items and their values.
+//! Rules for items and their values.
 
 use std::collections::HashSet;
 
@@ -13,12 +13,12 @@ use crate::gate::{
 
 const ITEM_BYTES: usize = 400 * 1_024;
 const LEVELS: usize = 32;
-/// Of a number.
+/// The most significant digits of a number.
 const DIGITS: usize = 38;
 const LARGEST_EXPONENT: i32 = 125;
 const SMALLEST_EXPONENT: i32 = -130;
 
-/// The members of a part that hold values by name.
+/// The members of a part that contain values by name.
 const HOLDERS: [&str; 4] = [
     "Item",
     "Key",
@@ -26,7 +26,7 @@ const HOLDERS: [&str; 4] = [
     "ExpressionAttributeValues",
 ];
 
-/// The first fault of any value in a request.
+/// Returns the first violation of any value in a request.
 pub(super) fn each_value(
     input: &Input,
     fault: fn(&Value, &str) -> Option<Violation>,
@@ -48,7 +48,7 @@ pub(super) fn each_value(
     })
 }
 
-/// A value that is not one of a type, or that its type does not allow.
+/// Finds a value without exactly one type, or one that its type does not permit.
 pub(super) fn value_fault(value: &Value, path: &str) -> Option<Violation> {
     let types = value.as_object()?;
     let mut types = types.iter().filter(|(_, value)| !value.is_null());
@@ -58,7 +58,7 @@ pub(super) fn value_fault(value: &Value, path: &str) -> Option<Violation> {
     let path = member(path, kind);
     let fault = |reason: &str| Some(Violation::new(path.as_str(), reason));
     match kind.as_str() {
-        "N" if !is_number(value) => fault("no number that DynamoDB keeps"),
+        "N" if !is_number(value) => fault("not a number that DynamoDB can store"),
         "NULL" if *value != Value::Bool(true) => fault("not true"),
         "SS" | "NS" | "BS" => {
             let elements = value.as_array()?;
@@ -69,9 +69,9 @@ pub(super) fn value_fault(value: &Value, path: &str) -> Option<Violation> {
                 .iter()
                 .all(|element| seen.insert(element.to_string()))
             {
-                fault("an element twice")
+                fault("a repeated element")
             } else if kind == "NS" && !elements.iter().all(is_number) {
-                fault("no number that DynamoDB keeps")
+                fault("not a number that DynamoDB can store")
             } else {
                 None
             }
@@ -88,7 +88,7 @@ pub(super) fn value_fault(value: &Value, path: &str) -> Option<Violation> {
     }
 }
 
-/// A value that is nested too deeply.
+/// Finds a value that is nested too deeply.
 pub(super) fn too_deep(value: &Value, path: &str) -> Option<Violation> {
     fn levels(value: &Value) -> usize {
         let nested: Vec<&Value> = match (value.get("L"), value.get("M")) {
@@ -102,7 +102,7 @@ pub(super) fn too_deep(value: &Value, path: &str) -> Option<Violation> {
     (levels > LEVELS).then(|| Violation::new(path, over(levels, LEVELS, "levels")))
 }
 
-/// A number of at most 38 digits that count, between 1E-130 and 9.9…E+125.
+/// Returns true for a number with at most 38 significant digits, between 1E-130 and 9.9…E+125.
 fn is_number(value: &Value) -> bool {
     let Some(text) = value.as_str() else {
         return false;
@@ -128,7 +128,7 @@ fn is_number(value: &Value) -> bool {
         && (SMALLEST_EXPONENT..=LARGEST_EXPONENT).contains(&magnitude)
 }
 
-/// A put of an item that is too large, or an update whose values alone are.
+/// Finds a put of an item that is too large, or an update whose values alone are too large.
 pub(super) fn too_large(part: &Part, _: &Input) -> Option<Violation> {
     let name = if part.value.get("Item").is_some() {
         "Item"
@@ -143,7 +143,7 @@ pub(super) fn too_large(part: &Part, _: &Input) -> Option<Violation> {
     })
 }
 
-/// What a part writes, as far as it can be seen.
+/// Returns the number of bytes that a part writes, as far as the request shows it.
 pub(super) fn written_bytes(part: &Part) -> usize {
     let written = part
         .value
@@ -152,7 +152,7 @@ pub(super) fn written_bytes(part: &Part) -> usize {
     written.map_or(0, bytes_of)
 }
 
-/// The size of values with their names, as DynamoDB counts it.
+/// Returns the size of values with their names, by DynamoDB's rules.
 fn bytes_of(values: &Value) -> usize {
     serde_json::from_value::<Item>(values.clone()).map_or(0, |item| item_bytes(&item))
 }

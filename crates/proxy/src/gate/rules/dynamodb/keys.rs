@@ -1,4 +1,4 @@
-//! What AWS refuses about keys.
+//! Rules for keys.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ const SORT_KEY_BYTES: usize = 1_024;
 const READS: usize = 100;
 const WRITES: usize = 25;
 
-/// The keys of a part that have to be whole: each with its path.
+/// Returns the keys of a part that must be complete, each with its path.
 fn keys<'a>(part: &'a Part) -> Vec<(String, &'a Value)> {
     let keys = elements(part.value, "Keys").iter().enumerate();
     let mut keys: Vec<_> = keys
@@ -28,7 +28,7 @@ fn keys<'a>(part: &'a Part) -> Vec<(String, &'a Value)> {
     keys
 }
 
-/// The value of a key's attribute in a key or an item.
+/// Returns the value of a key attribute in a key or an item.
 fn attribute<'a>(of: &'a Value, attribute: &KeyAttribute) -> Option<&'a str> {
     of.get(&attribute.name)?.get(&attribute.kind)?.as_str()
 }
@@ -58,10 +58,10 @@ pub(super) fn mismatch(part: &Part, input: &Input) -> Option<Violation> {
             .find(|part| attribute(whole, part).is_none())?;
         Some(Violation::new(
             member(path, &missing.name),
-            format!("no {} is there, and it is in the table's key", missing.kind),
+            format!("no {}, which the table's key requires", missing.kind),
         ))
     });
-    // An item need not be in an index, but what is in an index has the type of its key.
+    // An item need not be in an index, but an attribute of an index key must have its type.
     missing.or_else(|| {
         let (path, item) = of_item?;
         let mut all = table.indexes.values().flatten();
@@ -69,13 +69,13 @@ pub(super) fn mismatch(part: &Part, input: &Input) -> Option<Violation> {
             all.find(|part| item.get(&part.name).is_some() && attribute(item, part).is_none())?;
         Some(Violation::new(
             member(&path, &other.name),
-            format!("no {}, and it is in the key of an index", other.kind),
+            format!("no {}, which the key of an index requires", other.kind),
         ))
     })
 }
 
-/// The key attributes of a part with their values: of the table, and in an item also those of
-/// its indexes.
+/// Returns the key attributes of a part with their values: those of the table and, for an item,
+/// also those of its indexes.
 fn attributes<'a>(part: &'a Part, table: &'a Table) -> Vec<(String, &'a KeyAttribute, &'a str)> {
     let mut found = Vec::new();
     let mut look =
@@ -115,7 +115,7 @@ pub(super) fn too_long(part: &Part, input: &Input) -> Option<Violation> {
                 SORT_KEY_BYTES
             };
             let bytes = match attribute.kind.as_str() {
-                // Base64 has four characters for three bytes.
+                // Base64 encodes three bytes in four characters.
                 "B" => value.len() / 4 * 3,
                 _ => value.len(),
             };
@@ -156,7 +156,7 @@ pub(super) fn transaction(input: &Input) -> Option<Violation> {
     not_one.or_else(|| twice(input, &parts(input)))
 }
 
-/// An item that is named twice.
+/// Finds an item that is named twice.
 fn twice(input: &Input, parts: &[Part]) -> Option<Violation> {
     let mut seen = HashSet::new();
     parts.iter().find_map(|part| {
@@ -170,6 +170,6 @@ fn twice(input: &Input, parts: &[Part]) -> Option<Violation> {
                 let key = table.key.iter().map(|one| attribute(of, one));
                 !seen.insert((part.table, key.collect::<Vec<_>>()))
             })
-            .map(|(path, _)| Violation::new(path, "the same item twice"))
+            .map(|(path, _)| Violation::new(path, "repeats an item"))
     })
 }
