@@ -1,11 +1,11 @@
 //! Stored items and their owners: ids that are never reused, items that have expired or cannot be
 //! read, the quotas of a customer, and the customer of a message.
 
-mod again;
 mod bounds;
 mod broken;
 mod customers;
 mod expired;
+mod recreated;
 
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,4 +1,4 @@
-//! The deployed state machines: their definitions, and what an execution did.
+//! The deployed state machines: their definitions, and the history of an execution.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use webhooks_client::{ExecutionStatus, Stack};
 
 use crate::fixture::Fixture;
 
-/// Whether the second interpreter runs the state machines of this stack. The
-/// emulator's own interpreter keeps no history of what happens inside a Map and
-/// neither jitters nor limits its waits: only the second is held to those.
+/// Returns true if the second interpreter runs the state machines of this stack. The emulator's own
+/// interpreter records no history inside a Map, and neither jitters nor limits its waits. So
+/// history and waits are checked only with the second interpreter.
 pub(crate) fn by_second_interpreter() -> bool {
     match std::env::var("WEBHOOKS_INTERPRETER").as_deref() {
         Ok("second") => true,
@@ -29,13 +29,13 @@ pub(crate) struct Machine {
     pub(crate) definition: Value,
 }
 
-/// A Task of a definition, inside a Map or not.
+/// A Task state of a definition, possibly inside a Map.
 pub(crate) struct Task {
     pub(crate) name: String,
     pub(crate) state: Value,
-    /// The Map that it is in.
+    /// The Map state that contains it.
     map: Option<Value>,
-    /// Whether only a Catch leads to it.
+    /// True if only a Catch leads to it.
     pub(crate) after_failure: bool,
 }
 
@@ -46,19 +46,19 @@ pub(crate) struct Run {
     pub(crate) status: ExecutionStatus,
     pub(crate) output: Option<Value>,
     pub(crate) error: Option<String>,
-    /// The states in their order, as far as the history has them.
+    /// The entered states in order, as far as the history records them.
     pub(crate) entered: Vec<String>,
-    /// What the services other than functions were asked, in order. The emulator's own
-    /// history does not say.
+    /// The requests to services other than Lambda, in order. The emulator's own history does not
+    /// record them.
     pub(crate) requests: Vec<Value>,
-    /// Between a failed attempt and the next one of the same state.
+    /// The waits between a failed attempt and the next attempt of the same state.
     pub(crate) waits: Vec<Duration>,
-    /// What the failed attempts gave as their cause.
+    /// The causes of the failed attempts.
     pub(crate) causes: Vec<String>,
 }
 
 impl Machine {
-    /// The state machine whose ARN is this output of the stack.
+    /// Loads a state machine. `output` is the output of the stack that holds its ARN.
     pub(crate) async fn load(stack: &Stack, output: &str) -> Result<Self> {
         let sfn = Client::new(stack.sdk_config());
         let arn = stack.output(output)?.to_owned();
@@ -71,7 +71,7 @@ impl Machine {
         })
     }
 
-    /// The same definition, run by another role and from another state on.
+    /// The same definition with another role and another start state.
     pub(crate) async fn with_role(
         &self,
         name: &str,
@@ -95,9 +95,9 @@ impl Machine {
         })
     }
 
-    /// Runs the machine. The plan says which attempts fail, as in
-    /// `State=Error*2,Another=Error*1`: see `crates/xtask/python/planned_failures.py`.
-    /// An execution with a plan skips its waits.
+    /// Runs the machine. The plan lists the attempts that fail, as in
+    /// `State=Error*2,Another=Error*1`: see `crates/xtask/python/planned_failures.py`. An execution
+    /// with a plan skips its waits.
     pub(crate) async fn run(&self, test: &Fixture, input: &Value, plan: &str) -> Result<Run> {
         let started = self
             .sfn
@@ -132,7 +132,7 @@ impl Machine {
         })
     }
 
-    /// Those of the states that the history of an execution shows.
+    /// Keeps the states that the history of an execution records.
     pub(crate) fn shown(&self, states: &[&str]) -> Vec<String> {
         let top_level = self.definition["States"].as_object().unwrap();
         let shown = states
@@ -172,8 +172,8 @@ impl Machine {
 }
 
 impl Task {
-    /// Names that the definition says, and of the others one of each kind that AWS
-    /// reports for the service.
+    /// The errors that the definition names, and one of each other kind that AWS reports for the
+    /// service.
     pub(crate) fn errors(&self) -> BTreeSet<String> {
         let resource = self.state["Resource"].as_str().unwrap();
         let service: &[&str] = if resource.contains(":dynamodb:") {
@@ -201,8 +201,7 @@ impl Task {
             .collect()
     }
 
-    /// The longest waits before another attempt after this error, as many as there
-    /// are attempts.
+    /// The longest allowed wait before each further attempt after this error.
     pub(crate) fn longest_waits(&self, error: &str) -> Vec<Duration> {
         let Some(retrier) = handler(&self.state["Retry"], error) else {
             return Vec::new();
@@ -215,7 +214,7 @@ impl Task {
             .collect()
     }
 
-    /// The state that follows when this error is tried no more. `None`: the
+    /// The state that follows when the attempts after this error are exhausted. `None` if the
     /// execution fails.
     pub(crate) fn after(&self, error: &str) -> Option<String> {
         let map = self.map.as_ref().map(|map| &map["Catch"]);
@@ -224,7 +223,7 @@ impl Task {
     }
 }
 
-/// The first retrier or catcher that takes an error.
+/// The first retrier or catcher that handles an error.
 fn handler<'a>(handlers: &'a Value, error: &str) -> Option<&'a Value> {
     handlers.as_array()?.iter().find(|handler| {
         names(handler).any(|name| match name {

@@ -1,15 +1,15 @@
-//! End-to-end tests of a deployed stack, through its public interfaces:
-//! events go in through `PutEvents` and `StartExecution`, webhooks come out at
-//! a loopback receiver, and the API says what is owed.
+//! End-to-end tests of a deployed stack, through its public interfaces: events go in through
+//! `PutEvents` and `StartExecution`, webhooks arrive at a loopback receiver, and the API shows the
+//! deliveries.
 //!
-//! `cargo xtask test` deploys a stack on a local emulator, names its
-//! `stack.json` in `WEBHOOKS_STACK`, and runs these tests. Each test has a
-//! customer of its own, so they share the stack and run at once.
+//! `cargo xtask test` deploys a stack on a local emulator, sets `WEBHOOKS_STACK` to the path of its
+//! `stack.json`, and runs these tests. Each test has its own customer, so the tests share the stack
+//! and run concurrently.
 
 #![allow(clippy::unwrap_used)]
 #![expect(
     clippy::disallowed_methods,
-    reason = "runs beside the system, not in a function: it waits, and reads its environment"
+    reason = "runs beside the system, not in a function: it sleeps, and reads the environment"
 )]
 
 mod bad_requests;
@@ -35,6 +35,8 @@ mod long_waits;
 mod machine;
 mod malformed_events;
 mod managing;
+mod metrics;
+mod observability;
 mod odd_text;
 mod payload_formats;
 mod permissions;
@@ -50,12 +52,10 @@ mod signing;
 mod state_failures;
 mod story;
 mod support;
-mod telling;
 mod testing;
 mod upgrading;
 mod values;
 mod versions;
-mod watching;
 mod without_url;
 mod workflow;
 mod workflow_rights;

@@ -1,4 +1,4 @@
-//! Events that cannot be delivered: kept, with the reason.
+//! Events that cannot be delivered are kept, with the reason.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use webhooks_client::ExecutionStatus;
 
 use crate::{failed_events::failed_event, fixture::Fixture};
 
-/// Starts the workflow with an event, and holds that the event is kept with the reason. An
-/// execution that has kept its event succeeds.
-async fn is_kept(test: &Fixture, event: &Value, error: &str) -> Result<()> {
+/// Starts the workflow with an event, and asserts that the event is kept with this error as the
+/// reason. The execution itself succeeds.
+async fn assert_kept(test: &Fixture, event: &Value, error: &str) -> Result<()> {
     let execution = test.run_workflow(event).await?;
     assert_eq!(
         execution.status,
@@ -36,7 +36,7 @@ async fn an_event_without_a_customer_id_is_kept() -> Result<()> {
         .as_object_mut()
         .unwrap()
         .remove("customerId");
-    is_kept(&test, &event, "MissingCustomerId").await
+    assert_kept(&test, &event, "MissingCustomerId").await
 }
 
 #[tokio::test]
@@ -44,11 +44,11 @@ async fn an_event_without_a_type_is_kept() -> Result<()> {
     let test = Fixture::new("no-type").await?;
     let mut event = test.envelope("1", "order.created", json!({"order": 1}));
     event.as_object_mut().unwrap().remove("detail-type");
-    is_kept(&test, &event, "MissingEventType").await
+    assert_kept(&test, &event, "MissingEventType").await
 }
 
 #[tokio::test]
-async fn an_event_whose_detail_is_no_object_is_kept() -> Result<()> {
+async fn an_event_whose_detail_is_not_an_object_is_kept() -> Result<()> {
     let test = Fixture::new("no-object").await?;
     for detail in [
         json!("text"),
@@ -58,7 +58,7 @@ async fn an_event_whose_detail_is_no_object_is_kept() -> Result<()> {
     ] {
         let mut event = test.envelope("1", "order.created", json!({}));
         event["detail"] = detail;
-        is_kept(&test, &event, "DetailNotAnObject").await?;
+        assert_kept(&test, &event, "DetailNotAnObject").await?;
     }
     Ok(())
 }
@@ -68,15 +68,15 @@ async fn an_event_larger_than_the_workflow_can_carry_is_kept() -> Result<()> {
     let test = Fixture::new("too-large").await?;
     let detail = json!({"noise": incompressible(255_000)});
     let event = test.envelope("1", "order.created", detail);
-    is_kept(&test, &event, "EventTooLarge").await
+    assert_kept(&test, &event, "EventTooLarge").await
 }
 
-/// Text that gzip and base64 together leave as long as it is.
+/// Text that does not become shorter by gzip and base64.
 fn incompressible(len: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = 1_u64;
     let mut next = || {
-        // Knuth's linear congruential generator; its high bits are the good ones.
+        // Knuth's linear congruential generator; its high bits are the most random.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -86,7 +86,7 @@ fn incompressible(len: usize) -> String {
 }
 
 #[tokio::test]
-async fn an_event_that_the_bus_brings_is_kept_too() -> Result<()> {
+async fn an_event_from_the_bus_is_kept_too() -> Result<()> {
     let test = Fixture::new("bus").await?;
     let marker = format!("marker-{}", test.customer);
     let detail = json!({"marker": marker}).to_string();

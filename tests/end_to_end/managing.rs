@@ -9,7 +9,7 @@ use webhooks_client::{Answered, Problem, SubscriptionStatus};
 
 use crate::fixture::Fixture;
 
-/// Holds that an answer is a problem with a status, and returns the problem.
+/// Asserts that an answer is a problem with this status, and returns the problem.
 fn problem(answer: &Answered, status: StatusCode) -> Result<Problem> {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.content_type, "application/problem+json");
@@ -126,7 +126,7 @@ async fn a_list_is_read_page_by_page() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_patch_changes_what_it_names() -> Result<()> {
+async fn a_patch_changes_only_the_fields_that_it_names() -> Result<()> {
     let test = Fixture::new("patch").await?;
     let fields = json!({"description": "old", "headers": {"x-a": "1", "x-b": "2"}});
     let before = test.subscribe_with("/a", fields).await?.subscription;

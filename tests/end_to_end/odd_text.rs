@@ -1,7 +1,7 @@
-//! Odd text in an event that fails for good: the event is kept whole, listed, and delivered with
-//! the same text once it is corrected.
+//! Odd text in an event that cannot be delivered: the event is kept whole, listed, and delivered
+//! with the same text after it is corrected.
 //!
-//! The test takes from queues that all tests share, and runs alone.
+//! The test takes messages from queues that all tests share, so it runs alone.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::emulator::{queue_bodies, queue_message_with};
 use crate::fixture::{Fixture, SOURCE};
 use crate::recovery::set_aside;
 
-/// Texts as JSON has them between its quotes, each by a name.
+/// Texts as JSON writes them between quotes, each with a name.
 const TEXTS: [(&str, &str); 8] = [
     ("escaped noncharacters", r"\ufffe and \uffff, \uFDD0"),
     (
@@ -36,10 +36,10 @@ const TEXTS: [(&str, &str); 8] = [
     ("halves and noncharacters", r"\ud83d \uffff \u0000"),
 ];
 
-/// The field that has the customer's id in the events that fail.
+/// A misspelt field for the customer's id, which makes an event fail.
 const WRONG_NAME: &str = "customerID";
 
-/// What the test reads of an event and of a webhook.
+/// The parts of an event and of a webhook that the test reads.
 #[derive(Deserialize)]
 struct Event<'a> {
     #[serde(borrow, alias = "data")]
@@ -53,13 +53,13 @@ struct Detail<'a> {
     text: &'a RawValue,
 }
 
-/// The case that a JSON text is of, and its odd text.
+/// The name of the case that a JSON text belongs to, and its odd text.
 fn read(json: &str) -> Result<(String, Vec<u16>)> {
     let event: Event = serde_json::from_str(json).with_context(|| json.to_owned())?;
     Ok((event.detail.case, units(event.detail.text.get())))
 }
 
-/// A JSON string as UTF-16, in which half of a surrogate pair is a unit like any other.
+/// A JSON string as UTF-16, in which an unpaired surrogate is a unit like any other.
 fn units(json: &str) -> Vec<u16> {
     let inner = json
         .strip_prefix('"')
@@ -89,14 +89,14 @@ fn units(json: &str) -> Vec<u16> {
 }
 
 #[test]
-fn units_are_the_same_however_a_text_is_written() {
+fn escaped_and_literal_text_have_the_same_units() {
     assert_eq!(units(r#""\ud83d\ude00\u00fc\/""#), units(r#""😀ü/""#));
     assert_eq!(units(r#""\ud83d\\u""#), [0xd83d, 0x5c, 0x75]);
     assert_ne!(units(r#""\uffff""#), units(r#""\\uffff""#));
 }
 
 #[tokio::test]
-async fn an_event_with_odd_text_is_kept_whole_and_delivered_as_it_was() -> Result<()> {
+async fn an_event_with_odd_text_is_kept_whole_and_delivered_unchanged() -> Result<()> {
     let (test, _alone) = Fixture::alone("odd-text").await?;
     let created = test.subscribe("/a").await?;
     let queue = test.stack.output("FailedEventsQueueUrl")?;

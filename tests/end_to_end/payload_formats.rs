@@ -1,4 +1,4 @@
-//! What the body of a webhook is made of, as its subscription wants it.
+//! The payload formats of a webhook's body.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use webhooks_client::{Answer, Request};
 
 use crate::{fixture::Fixture, values::Exact};
 
-/// The producer's own text, which no float survives.
+/// The text of a producer, with numbers that a float cannot hold.
 const ODD_VALUES: &str = include_str!("../../events/order-created-odd-values.json");
 
 fn text(request: &Request) -> &str {
@@ -22,7 +22,7 @@ async fn each_format_arrives_signed_with_odd_numbers_intact() -> Result<()> {
     let mut event = ODD_VALUES.replace("cust_1001", &test.customer);
     event = event.replace("f0d1c2b3", &test.customer);
     if test.stack.endpoint().is_some() {
-        // The emulator itself reads a number with a fraction into a double.
+        // The emulator itself parses a number with a fraction into a double.
         event = event.replace("3.141592653589793238462643383279", "3.141592653589793");
     }
     let mut received = Vec::new();
@@ -56,7 +56,7 @@ async fn each_format_arrives_signed_with_odd_numbers_intact() -> Result<()> {
     Ok(())
 }
 
-/// The text of the detail in a body of any format.
+/// The text of the detail in a body of either format.
 fn raw_detail(body: &str) -> String {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(body).unwrap();
     let detail = members.get("data").or(members.get("detail"));
@@ -64,7 +64,7 @@ fn raw_detail(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_changed_format_counts_for_later_events() -> Result<()> {
+async fn a_changed_format_applies_to_later_events() -> Result<()> {
     let test = Fixture::new("reformat").await?;
     let failure = Answer::status(StatusCode::BAD_GATEWAY).on_release();
     test.receiver.script("/a", [failure, Answer::ok()]);

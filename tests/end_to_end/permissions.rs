@@ -1,4 +1,4 @@
-//! Each role is refused what it does not need.
+//! Each role is refused the permissions that it does not need.
 
 use anyhow::{Context, Result, ensure};
 use aws_config::{SdkConfig, sts::AssumeRoleProvider};
@@ -15,14 +15,14 @@ use webhooks_client::Stack;
 
 use crate::fixture::Fixture;
 
-/// A role of the stack, and the SDK configuration of one who has assumed it.
+/// A role of the stack, and an SDK configuration with the role's credentials.
 pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) sdk: SdkConfig,
 }
 
 impl Role {
-    /// Assumes a role, once it trusts its own account. What it may do stays as
+    /// Assumes a role, after adding its own account to its trust policy. Its permissions stay as
     /// deployed.
     async fn assume(stack: &Stack, name: &str, arn: &str) -> Result<Self> {
         trust_its_account(stack, arn).await?;
@@ -42,13 +42,13 @@ impl Role {
         })
     }
 
-    /// Whether this is the role of the function with a logical id.
+    /// Returns true if this is the role of the function with this logical id.
     pub(crate) fn is_of(&self, logical_id: &str) -> bool {
         self.name.contains(logical_id)
     }
 }
 
-/// Lets the account of a role assume it, beside the services that do.
+/// Allows the account of a role to assume it, besides the services that may.
 async fn trust_its_account(stack: &Stack, role_arn: &str) -> Result<()> {
     let (_, role_name) = role_arn.rsplit_once('/').context("no role ARN")?;
     let account = role_arn.split(':').nth(4).context("no account")?;
@@ -105,7 +105,7 @@ pub(crate) async fn roles(stack: &Stack) -> Result<Vec<Role>> {
     Ok(roles)
 }
 
-/// Holds that a call was refused, by one of these error codes.
+/// Asserts that a call was refused with one of these error codes.
 pub(crate) fn is_refused<T, E>(
     result: Result<T, SdkError<E>>,
     codes: &[&str],
@@ -143,8 +143,8 @@ async fn no_role_may_scan_the_table() -> Result<()> {
 #[tokio::test]
 async fn no_role_may_purge_a_queue() -> Result<()> {
     let test = Fixture::new("purge").await?;
-    // Only on queues that other tests do not watch: a purge that is allowed
-    // must not take their messages with it.
+    // Only queues that no other test reads: if a purge were allowed, it would delete other tests'
+    // messages.
     let queues = ["DeliveryDeadLetterQueueUrl", "RuleDeadLetterQueueUrl"];
     for role in &roles(&test.stack).await? {
         for queue in queues {
@@ -158,7 +158,7 @@ async fn no_role_may_purge_a_queue() -> Result<()> {
 }
 
 #[tokio::test]
-async fn only_the_functions_that_write_to_the_table_may() -> Result<()> {
+async fn only_functions_that_need_to_may_write_to_the_table() -> Result<()> {
     let test = Fixture::new("write").await?;
     for role in &roles(&test.stack).await? {
         if role.is_of("ApiFunction") {
@@ -174,7 +174,7 @@ async fn only_the_functions_that_write_to_the_table_may() -> Result<()> {
     Ok(())
 }
 
-/// The encrypted data key, as the table has it.
+/// The encrypted data key, read from the table.
 async fn data_key(stack: &Stack) -> Result<Blob> {
     let item = aws_sdk_dynamodb::Client::new(stack.sdk_config())
         .query()
@@ -195,13 +195,13 @@ async fn data_key(stack: &Stack) -> Result<Blob> {
 #[tokio::test]
 async fn a_data_key_decrypts_for_its_purpose_only() -> Result<()> {
     let test = Fixture::new("decrypt").await?;
-    // The first subscription has the data key made.
+    // The first subscription causes the data key to be created.
     test.subscribe("/a").await?;
     assert_a_data_key_decrypts_for_its_purpose_only(&test.stack).await
 }
 
-/// Holds that the roles of the API and of deliveries, and no others, open the data key of a
-/// stack, for its purpose and its installation alone.
+/// Asserts that the roles of the API and of deliveries can decrypt the data key of a stack, and no
+/// other role can, and that they can do so for its own purpose and installation only.
 pub(crate) async fn assert_a_data_key_decrypts_for_its_purpose_only(stack: &Stack) -> Result<()> {
     let data_key = data_key(stack).await?;
     let installation = stack.output("InstallationId")?;
@@ -219,8 +219,8 @@ pub(crate) async fn assert_a_data_key_decrypts_for_its_purpose_only(stack: &Stac
         } else {
             is_refused(right.send().await, &DENIED, role, "Decrypt");
         }
-        // By the role's condition: the ciphertext, which is bound to the context too, would
-        // answer `InvalidCiphertextException`.
+        // The role's condition must refuse it. The ciphertext is bound to the context too, but that
+        // would give the error `InvalidCiphertextException`.
         for (purpose, installation) in [
             ("something-else", installation),
             ("subscription-secrets", "another-installation"),

@@ -1,10 +1,9 @@
-//! What a page of a list costs, however large the table is.
+//! The read units of a page of a list do not depend on the size of the table.
 //!
-//! The emulator charges half a unit for every read, whatever its size, and forgets batches. So
-//! the units are counted here, from what each call gives back, by the rules of DynamoDB's
-//! Developer Guide ("Read consumption"): a query costs the bytes that it has looked at, each
-//! item of a batch its own, both rounded up to 4 KB, at half a unit when consistency is not
-//! asked for.
+//! The emulator charges half a unit for every read, whatever its size, and nothing for batches. So
+//! this test counts the units itself from each response, by the rules of DynamoDB's Developer Guide
+//! ("Read consumption"). A query costs the bytes that it has evaluated; each item of a batch costs
+//! its own bytes. Both are rounded up to 4 KB, at half a unit if the read is eventually consistent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -36,14 +35,14 @@ const WRITTEN_AT_ONCE: usize = 25;
 
 type AttributeMap = HashMap<String, AttributeValue>;
 
-/// What reads have cost: calls, and half units.
+/// The cost of reads: calls and half units.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Cost {
     calls: u32,
     half_units: usize,
 }
 
-/// Counts what each read costs.
+/// Measures the cost of each read.
 #[derive(Debug, Default, Clone)]
 struct Meter(Arc<Mutex<Cost>>);
 
@@ -63,7 +62,7 @@ impl Intercept for Meter {
         };
         let half_units = if let Some(output) = output.downcast_ref::<QueryOutput>() {
             let input = input.downcast_ref::<QueryInput>().ok_or("no query")?;
-            // Then what it gives is what it has looked at.
+            // Without a filter or a projection the output is all that the query has evaluated.
             assert_eq!(output.scanned_count(), output.count());
             assert_eq!(input.projection_expression(), None);
             let bytes = output.items().iter().map(item_bytes).sum();
@@ -105,7 +104,7 @@ fn item_bytes(item: &AttributeMap) -> usize {
     webhooks_units::item_bytes(&Item::from(item.clone()).into())
 }
 
-/// A table with this many deliveries, those of each message to all the subscriptions.
+/// A table with this many deliveries. Each message has one delivery to every subscription.
 struct Filled {
     store: DynamoStore,
     meter: Meter,
@@ -132,13 +131,13 @@ impl Filled {
         })
     }
 
-    /// What the reads of one page cost, once they are over.
+    /// The cost of the reads since the last call.
     fn cost(&self) -> Cost {
         std::mem::take(&mut self.meter.0.lock().unwrap())
     }
 }
 
-/// The items of a message whose deliveries have failed once.
+/// The items of one message, whose deliveries have failed once.
 fn items_of(number: usize) -> impl Iterator<Item = Item> {
     let message = samples::message("acme", &number.to_string());
     let at = samples::NOW + Duration::from_secs(number as u64);
@@ -167,7 +166,7 @@ async fn write(client: &Client, table: &str, items: Vec<Item>) -> Result<()> {
     Ok(())
 }
 
-/// The units of a page of each list, the newest of it.
+/// The cost of the newest page of each list.
 async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 4]> {
     let lists = Lists {
         table: filled.store.clone(),
@@ -210,12 +209,12 @@ async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 4]> {
 }
 
 #[tokio::test]
-async fn a_page_costs_its_own_size_however_large_the_table_is() -> Result<()> {
-    // The emulator has its hands full meanwhile: other tests' calls would be too late.
+async fn the_cost_of_a_page_does_not_depend_on_the_size_of_the_table() -> Result<()> {
+    // Runs alone: filling the tables keeps the emulator so busy that other tests would time out.
     let (fixture, _alone) = Fixture::alone("read-units").await?;
     let start = std::time::Instant::now();
     let large = Filled::new(&fixture, "read-units-large", 100_000).await?;
-    println!("filled in {:?}", start.elapsed());
+    println!("tables filled in {:?}", start.elapsed());
     let small = Filled::new(&fixture, "read-units-small", 1_200).await?;
     let costs = pages(&large).await?;
     for (list, cost) in costs {
@@ -225,8 +224,8 @@ async fn a_page_costs_its_own_size_however_large_the_table_is() -> Result<()> {
     assert_eq!(
         costs,
         pages(&small).await?,
-        "a table of 1,200 costs the same"
+        "a table of 1,200 deliveries costs the same"
     );
-    println!("all in {:?}", start.elapsed());
+    println!("total time: {:?}", start.elapsed());
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Recoveries: what was missed is sent again, or for the first time, as a job.
+//! Recoveries: background jobs that resend missed deliveries, or send messages that were never
+//! delivered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -23,8 +24,8 @@ fn server_error() -> Answer {
     Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// What has come to be in the last ten minutes, sent again at this rate.
-fn lately(per_second: u32) -> RecoveryRequest {
+/// A request for the deliveries of the last ten minutes, sent at this rate.
+fn last_ten_minutes(per_second: u32) -> RecoveryRequest {
     let now = Timestamp::from(SystemTime::now());
     RecoveryRequest {
         since: (now - Duration::from_mins(10)).to_string(),
@@ -40,9 +41,9 @@ async fn broken(test: &Fixture, path: &str) -> Result<CreatedSubscription> {
     test.subscribe_with(path, policy).await
 }
 
-/// A subscription to whose endpoint so much is owed: it was paused when the events came, and
-/// is active now. (Were its endpoint failing, its circuit would open.)
-async fn owing(test: &Fixture, path: &str, count: usize) -> Result<CreatedSubscription> {
+/// A subscription with this many undelivered messages: it was paused when the events came, and is
+/// active now. (With a failing endpoint its circuit breaker would open.)
+async fn with_undelivered(test: &Fixture, path: &str, count: usize) -> Result<CreatedSubscription> {
     let created = test
         .subscribe_with(path, json!({"status": "paused"}))
         .await?;
@@ -54,7 +55,7 @@ async fn owing(test: &Fixture, path: &str, count: usize) -> Result<CreatedSubscr
     Ok(created)
 }
 
-/// Puts so many events, each with its number.
+/// Puts this many events, each with its number.
 async fn put(test: &Fixture, event_type: &str, count: usize) -> Result<()> {
     let numbers: Vec<_> = (0..count).collect();
     for numbers in numbers.chunks(10) {
@@ -66,7 +67,7 @@ async fn put(test: &Fixture, event_type: &str, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Waits until so many deliveries of the subscription have this status, and gives them.
+/// Waits until this many deliveries of the subscription have this status, and returns them.
 async fn deliveries(
     test: &Fixture,
     to: &CreatedSubscription,
@@ -133,7 +134,7 @@ fn counts(recovery: &Recovery) -> (u64, u64, u64) {
     (recovery.examined, recovery.queued, recovery.skipped)
 }
 
-/// The bodies that an endpoint got after its first so many requests, by their ids.
+/// The bodies of the requests to an endpoint after the first `skip`, by webhook id.
 fn bodies_after(test: &Fixture, path: &str, skip: usize) -> BTreeMap<String, Bytes> {
     let requests = test.receiver.requests_to(path);
     let after = requests.iter().skip(skip);
@@ -143,7 +144,7 @@ fn bodies_after(test: &Fixture, path: &str, skip: usize) -> BTreeMap<String, Byt
 }
 
 #[tokio::test]
-async fn what_failed_in_an_outage_arrives_once_with_the_same_id_and_body() -> Result<()> {
+async fn deliveries_that_failed_in_an_outage_arrive_once_with_the_same_id_and_body() -> Result<()> {
     const COUNT: usize = 5;
     let test = Fixture::new("recover").await?;
     let created = broken(&test, "/a").await?;
@@ -155,7 +156,7 @@ async fn what_failed_in_an_outage_arrives_once_with_the_same_id_and_body() -> Re
 
     test.receiver.script("/a", [Answer::ok()]);
     let subscription = &created.subscription.id;
-    let request = lately(10);
+    let request = last_ten_minutes(10);
     let count = test
         .api
         .count_recovery(
@@ -179,17 +180,23 @@ async fn what_failed_in_an_outage_arrives_once_with_the_same_id_and_body() -> Re
     assert!(sent.iter().all(|delivery| delivery.attempts.len() == 2));
     assert_eq!(test.receiver.requests_to("/a").len(), 2 * COUNT);
 
-    let again = start(&test, RecoveryKind::Recover, &created, &lately(10)).await?;
+    let again = start(
+        &test,
+        RecoveryKind::Recover,
+        &created,
+        &last_ten_minutes(10),
+    )
+    .await?;
     let again = self::ended(&test, &created, &again.id).await?;
-    assert_eq!(counts(&again), (0, 0, 0), "nothing is owed any more");
+    assert_eq!(counts(&again), (0, 0, 0), "no delivery is left to recover");
     let list = test.api.recoveries(&test.customer, subscription).await?;
     let ids: Vec<_> = list.data.iter().map(|recovery| &recovery.id).collect();
-    assert_eq!(ids, [&again.id, &recovery.id], "the newest first");
+    assert_eq!(ids, [&again.id, &recovery.id], "newest first");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_was_held_is_sent_after_enable_and_recover() -> Result<()> {
+async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
     let test = Fixture::new("recover-held").await?;
     let created = test.subscribe("/a").await?;
     let subscription = &created.subscription.id;
@@ -205,7 +212,7 @@ async fn what_was_held_is_sent_after_enable_and_recover() -> Result<()> {
             RecoveryKind::Recover,
             &test.customer,
             subscription,
-            &lately(10),
+            &last_ten_minutes(10),
         )
         .answer()
         .await?;
@@ -219,7 +226,7 @@ async fn what_was_held_is_sent_after_enable_and_recover() -> Result<()> {
         .await?;
     let held = RecoveryRequest {
         statuses: Some(vec![DeliveryStatus::Held]),
-        ..lately(10)
+        ..last_ten_minutes(10)
     };
     let recovery = start(&test, RecoveryKind::Recover, &created, &held).await?;
     let requests = test.requests("/a", 3).await?;
@@ -268,11 +275,11 @@ async fn a_replay_after_a_change_sends_exactly_what_is_missing() -> Result<()> {
             RecoveryKind::Replay,
             &test.customer,
             subscription,
-            &lately(10),
+            &last_ten_minutes(10),
         )
         .await?;
     assert_eq!((count.count, count.complete), (2, true));
-    let replay = start(&test, RecoveryKind::Replay, &created, &lately(10)).await?;
+    let replay = start(&test, RecoveryKind::Replay, &created, &last_ten_minutes(10)).await?;
     let ended = ended(&test, &created, &replay.id).await?;
     assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
     assert_eq!(counts(&ended), (5, 2, 3), "{ended:#?}");
@@ -289,12 +296,12 @@ async fn a_replay_after_a_change_sends_exactly_what_is_missing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_recovery_that_is_stopped_sends_no_more_than_it_has_handed_out() -> Result<()> {
+async fn a_stopped_recovery_sends_only_the_page_that_it_has_handed_out() -> Result<()> {
     const COUNT: usize = 40;
     let test = Fixture::new("stop").await?;
-    let created = owing(&test, "/a", COUNT).await?;
+    let created = with_undelivered(&test, "/a", COUNT).await?;
     let subscription = &created.subscription.id;
-    let recovery = start(&test, RecoveryKind::Recover, &created, &lately(1)).await?;
+    let recovery = start(&test, RecoveryKind::Recover, &created, &last_ten_minutes(1)).await?;
     test.first_request("/a").await?;
     let stopping = test
         .api
@@ -303,7 +310,7 @@ async fn a_recovery_that_is_stopped_sends_no_more_than_it_has_handed_out() -> Re
     assert_eq!(stopping.status, RecoveryStatus::Stopping, "{stopping:#?}");
     let stopped = ended(&test, &created, &recovery.id).await?;
     assert_eq!(stopped.status, RecoveryStatus::Stopped, "{stopped:#?}");
-    // What the endpoint takes in half a minute, at one a second.
+    // The number of webhooks in half a minute at one a second: a page that was already handed out.
     assert_eq!(counts(&stopped), (30, 30, 0), "{stopped:#?}");
     deliveries(&test, &created, DeliveryStatus::Succeeded, 30).await?;
     let left = deliveries(&test, &created, DeliveryStatus::Held, COUNT - 30).await?;
@@ -313,15 +320,21 @@ async fn a_recovery_that_is_stopped_sends_no_more_than_it_has_handed_out() -> Re
 }
 
 #[tokio::test]
-async fn many_are_sent_at_the_rate_that_was_asked_for() -> Result<()> {
+async fn a_recovery_sends_at_the_requested_rate() -> Result<()> {
     const COUNT: usize = 200;
     const PER_SECOND: u32 = 20;
     let test = Fixture::new("rate").await?;
-    let created = owing(&test, "/a", COUNT).await?;
-    let recovery = start(&test, RecoveryKind::Recover, &created, &lately(PER_SECOND)).await?;
+    let created = with_undelivered(&test, "/a", COUNT).await?;
+    let recovery = start(
+        &test,
+        RecoveryKind::Recover,
+        &created,
+        &last_ten_minutes(PER_SECOND),
+    )
+    .await?;
     let requests = test.requests("/a", COUNT).await?;
     let first = requests[0].received_at;
-    // The queue's delays are whole seconds, so that nothing comes before its second.
+    // The queue delays by whole seconds, so no request comes before its second.
     for (sent, request) in (0_u32..).zip(&requests) {
         let passed = request.received_at.duration_since(first)?;
         let at_least = Duration::from_secs(1) * (sent / PER_SECOND);
@@ -338,7 +351,7 @@ async fn many_are_sent_at_the_rate_that_was_asked_for() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_recovery_whose_page_fails_for_good_shows_that_it_failed() -> Result<()> {
+async fn a_recovery_whose_page_fails_on_every_attempt_is_shown_as_failed() -> Result<()> {
     let test = Fixture::new("recover-dies").await?;
     let created = test.subscribe("/a").await?;
     let [sample, _] = samples::recoveries(&test.customer);
@@ -375,7 +388,7 @@ async fn a_recovery_whose_page_fails_for_good_shows_that_it_failed() -> Result<(
         .await?
         .execution_arn;
     let ended = test.execution_end(&execution).await?;
-    // Its failure is recorded, so that the execution itself has succeeded.
+    // Its failure is recorded, so the execution itself succeeds.
     assert_eq!(ended.status, webhooks_client::ExecutionStatus::Succeeded);
     let item = dynamodb
         .get_item()
@@ -393,7 +406,7 @@ async fn a_recovery_whose_page_fails_for_good_shows_that_it_failed() -> Result<(
 }
 
 #[tokio::test]
-async fn a_recovery_that_is_not_there_or_is_asked_for_wrongly_is_refused() -> Result<()> {
+async fn an_unknown_recovery_or_a_bad_request_is_refused() -> Result<()> {
     let test = Fixture::new("recover-bad").await?;
     let created = test.subscribe("/a").await?;
     let id = created.subscription.id.as_str();

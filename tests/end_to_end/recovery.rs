@@ -1,8 +1,8 @@
-//! What an operator does after something of ours failed, with the `webhooks`
-//! command line: what was set aside or lost is delivered, once.
+//! The `webhooks` commands that an operator runs after a failure of the system itself: events and
+//! tasks that were set aside or lost are delivered, once.
 //!
-//! These tests pause the delivery queue and take from queues that all tests share.
-//! Each runs alone.
+//! These tests pause the delivery queue, and take messages from queues that all tests share. So
+//! each test runs alone.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ use crate::emulator::{
 };
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 
-/// The part of `dlq …`'s result that is about one queue.
+/// The part of a `dlq …` result that belongs to one queue.
 fn queue<'a>(result: &'a Value, name: &str) -> &'a Value {
     let queues = result.as_array().unwrap();
     queues.iter().find(|row| row["queue"] == name).unwrap()
@@ -32,12 +32,12 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
     let (test, _alone) = Fixture::alone("redrive-events").await?;
     let queue_url = test.stack.output("FailedEventsQueueUrl")?;
     let created = test.subscribe("/a").await?;
-    // The cause of this one stays.
+    // The cause of this event's failure stays: it has no customer id.
     let nobodys = json!({"fault of": test.customer}).to_string();
     test.put_event(test.raw_event("order.created", nobodys))
         .await?;
     queue_message_with(&test.stack, queue_url, &test.customer).await?;
-    // The cause of this one is gone: the table answers again.
+    // The cause of this event's failure is gone: the table answers again.
     let event = test.envelope("failed", "order.created", json!({}));
     let reasons = [("error", "StoreUnavailable"), ("cause", "it was throttled")];
     set_aside(&test, queue_url, &event.to_string(), &reasons).await?;
@@ -48,7 +48,7 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
         assert!(errors.contains(error), "{listed}");
     }
 
-    // As a crash leaves it: the event was moved, and its message not deleted.
+    // The state after a crash between the start of the execution and the deletion of its message.
     let message = receive_one(&test, queue_url, "-failed\"").await?;
     let name = format!("redrive-{}", message.message_id().unwrap());
     let event = message.body().unwrap();
@@ -75,12 +75,12 @@ async fn a_failed_event_is_delivered_once_its_cause_is_gone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_event_that_the_rule_could_not_hand_over_is_delivered() -> Result<()> {
+async fn an_event_in_the_rules_dead_letter_queue_is_delivered() -> Result<()> {
     let (test, _alone) = Fixture::alone("redrive-rule").await?;
     let queue_url = test.stack.output("RuleDeadLetterQueueUrl")?;
     let created = test.subscribe("/a").await?;
     let event = test.envelope("refused", "order.created", json!({"total": 12.5}));
-    refused_by_the_workflow(&test, queue_url, &event).await?;
+    put_into_rule_dead_letter_queue(&test, queue_url, &event).await?;
 
     let (_, listed) = webhooks(&["dlq", "list"]).await?;
     let errors = &queue(&listed, "rule")["errors"];
@@ -160,7 +160,7 @@ async fn a_purged_delivery_queue_loses_nothing() -> Result<()> {
     let first = test.first_request("/retried").await?;
     let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
     let purged = async {
-        // Every request is recorded: none is on its way.
+        // Waits until every request is recorded, so that none is in flight.
         let waits = |message: &webhooks_client::Message| {
             let delivery = message.delivery_to(&retried.subscription.id);
             let sent = test.receiver.requests_to("/retried").len();
@@ -178,7 +178,7 @@ async fn a_purged_delivery_queue_loses_nothing() -> Result<()> {
             queue_message_with(&test.stack, delivery_queue, subscription).await?;
         }
         purge(&test, delivery_queue).await?;
-        // Only what is beyond its time is found.
+        // The command finds overdue deliveries only, so the test waits until this one is overdue.
         let due_at = delivery.next_attempt_at.as_deref().unwrap_or_default();
         let due_at = Timestamp::parse_rfc3339(due_at).context("a failed attempt is retried")?;
         sleep(due_at.since(SystemTime::now().into()) + Duration::from_millis(1)).await;
@@ -216,10 +216,14 @@ fn sqs(test: &Fixture) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(test.stack.sdk_config())
 }
 
-/// Puts an event where EventBridge leaves it when it cannot start the workflow, in
-/// the same form: the event is the body, and the attributes say why.
+/// Puts an event into the rule's dead-letter queue, in the form that EventBridge uses if it cannot
+/// start the workflow: the body is the event, and the attributes give the reason.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>
-async fn refused_by_the_workflow(test: &Fixture, queue_url: &str, event: &Value) -> Result<()> {
+async fn put_into_rule_dead_letter_queue(
+    test: &Fixture,
+    queue_url: &str,
+    event: &Value,
+) -> Result<()> {
     let rule = format!("arn:aws:events:{}:000000000000:rule/r", test.stack.region());
     let attributes = [
         ("RULE_ARN", rule.as_str()),
@@ -230,7 +234,7 @@ async fn refused_by_the_workflow(test: &Fixture, queue_url: &str, event: &Value)
     set_aside(test, queue_url, &event.to_string(), &attributes).await
 }
 
-/// Puts an event into a queue of what could not be processed.
+/// Puts an event into a queue of failed events.
 pub(crate) async fn set_aside(
     test: &Fixture,
     queue_url: &str,
@@ -257,7 +261,7 @@ async fn purge(test: &Fixture, queue_url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Receives the message with this text and this test's customer, and gives the others back.
+/// Receives the message with this text and this test's customer, and releases the others.
 async fn receive_one(test: &Fixture, queue_url: &str, part: &str) -> Result<Message> {
     let received = sqs(test)
         .receive_message()
@@ -278,7 +282,7 @@ async fn receive_one(test: &Fixture, queue_url: &str, part: &str) -> Result<Mess
     found.with_context(|| format!("no event of {} in {queue_url}", test.customer))
 }
 
-/// Shows a received message again.
+/// Makes a received message visible again.
 async fn release(test: &Fixture, queue_url: &str, message: &Message) -> Result<()> {
     sqs(test)
         .change_message_visibility()

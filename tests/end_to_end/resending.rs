@@ -1,4 +1,4 @@
-//! Deliveries that somebody asks to send again, one at a time.
+//! Resends of single deliveries.
 
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
@@ -11,20 +11,20 @@ fn server_error() -> Answer {
     Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Asks to send a delivery again.
+/// Resends a delivery.
 async fn resend(test: &Fixture, delivery: &str) -> Result<Answered> {
     let path = ["deliveries", delivery, "resend"];
     Ok(test.api.request(Method::POST, &path, &[], None).await?)
 }
 
-/// Asks to send a delivery again, and takes no refusal.
+/// Resends a delivery, and fails if that is refused.
 async fn resent(test: &Fixture, delivery: &str) -> Result<Delivery> {
     let answer = resend(test, delivery).await?;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     Ok(serde_json::from_slice(&answer.body)?)
 }
 
-/// Holds that an answer refuses with 409, and why.
+/// Asserts that an answer is a 409 of this kind.
 fn refused(answer: &Answered, kind: &str) {
     assert_eq!(answer.status, StatusCode::CONFLICT, "{}", answer.text());
     let problem = answer.problem().and_then(|problem| problem.kind);
@@ -54,7 +54,7 @@ async fn enable(test: &Fixture, subscription: &str) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn what_failed_is_sent_again_with_the_same_id_and_body() -> Result<()> {
+async fn a_failed_delivery_is_resent_with_the_same_id_and_body() -> Result<()> {
     let test = Fixture::new("resend").await?;
     test.receiver
         .script("/a", [server_error(), server_error(), Answer::ok()]);
@@ -81,7 +81,7 @@ async fn what_failed_is_sent_again_with_the_same_id_and_body() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_succeeded_is_sent_again_when_asked() -> Result<()> {
+async fn a_delivery_that_succeeded_can_be_resent() -> Result<()> {
     let test = Fixture::new("resend-succeeded").await?;
     let created = test.subscribe("/a").await?;
     test.put("order.created", json!({})).await?;
@@ -99,7 +99,7 @@ async fn what_succeeded_is_sent_again_when_asked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_pending_is_not_sent_again() -> Result<()> {
+async fn a_pending_delivery_cannot_be_resent() -> Result<()> {
     let test = Fixture::new("resend-pending").await?;
     test.receiver.script("/a", [server_error()]);
     let policy = json!({"retryPolicy": {"schedule": [0, 3600]}});
@@ -121,11 +121,11 @@ async fn what_is_pending_is_not_sent_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_held_is_sent_once_its_subscription_is_enabled() -> Result<()> {
+async fn a_held_delivery_can_be_resent_after_its_subscription_is_enabled() -> Result<()> {
     let test = Fixture::new("resend-held").await?;
     let created = test.subscribe("/a").await?;
     let subscription = &created.subscription.id;
-    // Another endpoint tells the message's id.
+    // The second endpoint receives the message, so the test learns its id.
     test.subscribe("/up").await?;
     set_status(&test, subscription, "paused").await?;
     test.put("order.created", json!({})).await?;
@@ -171,7 +171,7 @@ async fn a_gone_endpoint_is_enabled_and_gets_its_delivery() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_again_that_is_not_there_or_is_asked_for_wrongly() -> Result<()> {
+async fn an_unknown_delivery_or_a_bad_request_is_refused() -> Result<()> {
     let test = Fixture::new("resend-bad").await?;
     let nothing = "dlv_00000000000000000000000000000001_00000000000000000000000000000002";
     let answer = resend(&test, nothing).await?;

@@ -1,7 +1,8 @@
-//! A table that another stack takes over, as after a restore from a backup: `docs/restore.md`.
+//! A second stack adopts the table of another one, as after a restore from a backup:
+//! `docs/restore.md`.
 //!
-//! The emulator cannot restore a table to a point in time. Its items are copied into a new
-//! one instead, which comes to the same: the same keys and items under another name.
+//! The emulator cannot restore a table to a point in time. So the test copies the items into a new
+//! table, which has the same effect: the same keys and items under another name.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -18,23 +19,23 @@ use crate::contract::create_table;
 use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture};
 use crate::permissions::assert_a_data_key_decrypts_for_its_purpose_only;
 
-/// The second stack. Its name begins otherwise than that of the first, by which tests find
-/// their functions.
+/// The second stack. Its name has another prefix than the first stack's, because tests find the
+/// functions of the first by its prefix.
 const SECOND: &str = "restored";
 
-/// Longer than this stack leaves to the queue, so that the wait is in the table alone.
+/// Longer than the longest queue delay of this stack, so that only the table holds the wait.
 const LONG_WAIT_SECONDS: u64 = 20;
 
 #[tokio::test]
-async fn a_restored_table_goes_on_in_another_stack_with_the_secrets_of_the_first() -> Result<()> {
+async fn a_second_stack_continues_with_a_restored_table_and_its_secrets() -> Result<()> {
     let test = Fixture::new("restore").await?;
     let failure = || Answer::status(StatusCode::SERVICE_UNAVAILABLE);
     let wait = |seconds| json!({"retryPolicy": {"schedule": [0, seconds, seconds, seconds, seconds, seconds], "jitter": 0}});
     let well = test.subscribe("/well").await?;
-    // Its next attempt is in the first stack's queue, which no backup holds.
+    // The next attempt of this delivery is in the first stack's queue, which is in no backup.
     test.receiver.script("/queued", [failure()]);
     let queued = test.subscribe_with("/queued", wait(5)).await?;
-    // This one's is in the table.
+    // The next attempt of this delivery is in the table.
     test.receiver.script("/due", [failure()]);
     let due = test.subscribe_with("/due", wait(LONG_WAIT_SECONDS)).await?;
     test.put("order.created", json!({"total": 1})).await?;
@@ -50,7 +51,7 @@ async fn a_restored_table_goes_on_in_another_stack_with_the_secrets_of_the_first
 
     let table = format!("restored-{}", test.customer);
     copy_table(&test, &[&well, &queued, &due], &table).await?;
-    // From here on the first stack sends nothing any more.
+    // From here on the first stack sends nothing.
     for created in [&well, &queued, &due] {
         let id = &created.subscription.id;
         test.api.delete_subscription(&test.customer, id).await?;
@@ -74,14 +75,14 @@ async fn a_restored_table_goes_on_in_another_stack_with_the_secrets_of_the_first
     assert_eq!(second.output("SigningKeyArn")?, key);
     assert_eq!(second.output("InstallationId")?, installation);
 
-    // What comes in is signed with the secret that the first stack made.
+    // The second stack signs with the secret that the first stack created.
     second
         .put_events(&[test.event("order.created", json!({"total": 2}))])
         .await?;
     let requests = test.requests("/well", 2).await?;
     requests[1].verify(&well.secret)?;
     assert_ne!(requests[1].webhook_id(), message_id);
-    // What waited in the table goes on by itself, and what waited in a queue is asked for.
+    // The wait in the table continues by itself. The lost queue message is replaced by `requeue`.
     let stack = file.to_str().context("a path that is no text")?;
     webhooks(&["--stack-file", stack, "requeue", "--older-than", "1s"]).await?;
     let api = second.api()?;
@@ -98,12 +99,12 @@ async fn a_restored_table_goes_on_in_another_stack_with_the_secrets_of_the_first
         assert_eq!(last.body, first.body, "{path}");
     }
 
-    // Its roles may use the adopted key as the first stack's do, and no more.
+    // The second stack's roles may use the adopted key as the first stack's roles do, and no more.
     assert_a_data_key_decrypts_for_its_purpose_only(&second).await
 }
 
 #[tokio::test]
-async fn a_table_is_not_adopted_without_what_opens_its_secrets() -> Result<()> {
+async fn a_table_cannot_be_adopted_without_its_key_and_installation_id() -> Result<()> {
     let test = Fixture::new("restore-half").await?;
     let key = test.stack.output("SigningKeyArn")?;
     for (given, missing) in [
@@ -123,7 +124,8 @@ async fn a_table_is_not_adopted_without_what_opens_its_secrets() -> Result<()> {
     Ok(())
 }
 
-/// Deploys a stack of that name beside the first. Returns its file too.
+/// Deploys a stack with this name beside the first. Returns the output of the command and the path
+/// of the stack file.
 async fn deploy(name: &str, parameters: &[(&str, &str)]) -> Result<(Output, PathBuf)> {
     let stack = std::env::var_os("WEBHOOKS_STACK").context("WEBHOOKS_STACK")?;
     let folder = PathBuf::from(stack);
@@ -144,7 +146,7 @@ async fn deploy(name: &str, parameters: &[(&str, &str)]) -> Result<(Output, Path
     Ok((output, folder.join(format!("{name}.json"))))
 }
 
-/// Copies what this test has in the table, and the data key, into a table of that name.
+/// Copies the items of this test, and the data key, into a new table.
 async fn copy_table(test: &Fixture, to: &[&CreatedSubscription], name: &str) -> Result<()> {
     let client = Client::new(test.stack.sdk_config());
     let table = test.stack.output("TableName")?;
@@ -159,7 +161,7 @@ async fn copy_table(test: &Fixture, to: &[&CreatedSubscription], name: &str) -> 
         .collect::<Result<_, _>>()
         .await?;
     let ids = to.iter().map(|created| created.subscription.id.as_str());
-    // The id of a delivery ends with what follows `sub_` in its subscription's.
+    // The id of a delivery ends with the part of its subscription's id that follows `sub_`.
     let ids = ids.map(|id| id.trim_start_matches("sub_"));
     let mine: Vec<&str> = ids.chain(["DATA_KEY", &test.customer]).collect();
     let mut copied = 0;

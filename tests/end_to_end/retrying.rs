@@ -1,4 +1,4 @@
-//! Endpoints that fail, and what becomes of their deliveries.
+//! Failing endpoints, and the statuses of their deliveries.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
@@ -67,13 +67,13 @@ async fn an_endpoint_that_fails_twice_gets_its_delivery() -> Result<()> {
 #[tokio::test]
 async fn a_receiver_that_is_down_gets_its_delivery_when_it_is_back() -> Result<()> {
     let test = Fixture::new("down").await?;
-    // The receiver's address is known before it listens.
+    // Reserves the receiver's port before it listens.
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port();
     let url = format!("http://127.0.0.1:{port}/a");
     let created = test.subscribe_with("/a", json!({"url": url})).await?;
-    // A second endpoint tells the message's id.
+    // The second endpoint receives the message, so the test learns its id.
     test.subscribe("/up").await?;
     test.put("order.created", json!({})).await?;
 
@@ -110,7 +110,7 @@ async fn a_receiver_that_is_down_gets_its_delivery_when_it_is_back() -> Result<(
 }
 
 #[tokio::test]
-async fn an_endpoint_that_never_recovers_ends_as_failed() -> Result<()> {
+async fn a_delivery_to_an_endpoint_that_never_recovers_fails() -> Result<()> {
     let test = Fixture::new("exhausted").await?;
     test.receiver.script("/a", [server_error()]);
     let created = test.subscribe("/a").await?;
@@ -235,7 +235,7 @@ async fn an_endpoint_that_does_not_answer_times_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_subscriptions_own_timeout_is_what_its_endpoint_gets() -> Result<()> {
+async fn a_subscriptions_own_timeout_limits_its_attempts() -> Result<()> {
     let test = Fixture::new("own-timeout").await?;
     let slow = || Answer::ok().after(Duration::from_millis(1_900));
     test.receiver.script("/impatient", [slow(), Answer::ok()]);

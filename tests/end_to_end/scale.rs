@@ -13,7 +13,7 @@ use crate::fixture::Fixture;
 
 const SUBSCRIPTIONS: usize = 1_000;
 
-/// More at once only start more processes of the API's function.
+/// A higher concurrency would only start more processes of the API's function.
 const CREATED_AT_ONCE: usize = 4;
 
 const ALL_ARRIVE: Duration = Duration::from_mins(4);
@@ -30,7 +30,8 @@ async fn a_thousand_subscriptions_get_one_request_each() -> Result<()> {
         .buffer_unordered(CREATED_AT_ONCE)
         .try_for_each(|_| async { Ok(()) })
         .await?;
-    // That is what a customer may have by default, however many more are tried at once.
+    // A customer has this many subscriptions by default. Concurrent requests for more are all
+    // refused.
     let one_more = (0..CREATED_AT_ONCE).map(|_| test.subscribe("/more"));
     for refused in join_all(one_more).await {
         let error = refused.unwrap_err();

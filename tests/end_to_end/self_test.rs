@@ -1,4 +1,4 @@
-//! `webhooks doctor --send` and `--test-states`, and the receiver that the self test brings.
+//! `webhooks doctor --send` and `--test-states`, and the self test's own receiver.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use webhooks_self_test::{
 use crate::command_line::webhooks;
 use crate::fixture::Fixture;
 
-/// The customer of every run.
+/// The customer that every run uses.
 const CUSTOMER: &str = "webhooks-doctor-self-test";
 
 /// A minute, in milliseconds.
@@ -23,7 +23,7 @@ fn now() -> Timestamp {
     std::time::SystemTime::now().into()
 }
 
-/// The outcomes of a group's checks, by their names, in order.
+/// The names and outcomes of a group's checks, in order.
 fn outcomes<'a>(report: &'a Value, group: &str) -> Vec<(&'a str, &'a str)> {
     let checks = report["checks"].as_array().unwrap().iter();
     checks
@@ -35,7 +35,7 @@ fn outcomes<'a>(report: &'a Value, group: &str) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
-/// Holds that a run is all green, with every step that it has.
+/// Asserts that every check of a run has passed, and that no step is missing.
 fn assert_all_green(report: &Value) {
     let shown = || serde_json::to_string_pretty(report).unwrap();
     let made = outcomes(report, "send");
@@ -83,7 +83,7 @@ fn assert_all_green(report: &Value) {
     }
 }
 
-/// A subscription of a run that ends then.
+/// A subscription of a run that ends at this time.
 async fn left_behind(test: &Fixture, ends: Timestamp) -> Result<String> {
     let fields = json!({
         "url": test.receiver.url("/left"), "eventTypes": ["left.behind"],
@@ -116,10 +116,16 @@ async fn a_run_of_the_self_test_is_all_green_and_leaves_nothing() -> Result<()> 
 
     let left = subscriptions(&test).await?;
     let has = |id: &str| left.iter().any(|subscription| subscription.id == id);
-    assert!(!has(&killed), "of a run that was killed: {left:#?}");
-    assert!(has(&at_work), "of a run that may go on: {left:#?}");
+    assert!(
+        !has(&killed),
+        "the subscription of a killed run is left: {left:#?}"
+    );
+    assert!(
+        has(&at_work),
+        "the subscription of a running run is gone: {left:#?}"
+    );
     test.api.delete_subscription(CUSTOMER, &at_work).await?;
-    // Whatever else there is says that it belongs to a run that goes on beside this test.
+    // Any other subscription belongs to a run that goes on beside this test, and says so.
     for subscription in left.iter().filter(|one| one.id != at_work) {
         let metadata = subscription.metadata.as_ref().context("no metadata")?;
         let ends = Timestamp::parse_rfc3339(&metadata["doctorRunEnds"]).context("no end")?;
@@ -138,7 +144,7 @@ async fn a_run_through_the_stacks_own_receiver_is_all_green() -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_state_that_the_emulator_tests_does_as_its_cases_say() -> Result<()> {
+async fn every_state_that_the_emulator_can_test_passes_its_cases() -> Result<()> {
     let _test = Fixture::new("states").await?;
     let (_, report) = webhooks(&["doctor", "--test-states"]).await?;
     let tried = outcomes(&report, "states");
@@ -156,7 +162,7 @@ async fn every_state_that_the_emulator_tests_does_as_its_cases_say() -> Result<(
     Ok(())
 }
 
-/// The stack's receiver, as anybody reaches it.
+/// A client of the stack's receiver, without credentials for it.
 struct Echo {
     table: SelfTestTable,
     url: String,
@@ -176,7 +182,7 @@ impl Echo {
         })
     }
 
-    /// Registers a run that ends so long from now.
+    /// Registers a run that ends this many milliseconds from now.
     async fn register(&self, millis: i64) -> Result<RunId> {
         let run = RunId::random(&ring::rand::SystemRandom::new())?;
         let script = Script::default().with(step(), vec![Answer::status(503), Answer::ok()]);
@@ -218,7 +224,7 @@ async fn the_receiver_answers_a_registered_run_and_keeps_its_bytes() -> Result<(
 }
 
 #[tokio::test]
-async fn the_receiver_is_silent_to_who_does_not_know_a_run() -> Result<()> {
+async fn the_receiver_answers_404_without_the_id_of_a_registered_run() -> Result<()> {
     let test = Fixture::new("guess").await?;
     let echo = Echo::new(&test.stack)?;
     let (run, over) = (echo.register(MINUTE).await?, echo.register(-1).await?);
@@ -247,7 +253,7 @@ async fn the_receiver_is_silent_to_who_does_not_know_a_run() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_table_counts_up_to_a_bound_and_never_beyond() -> Result<()> {
+async fn the_table_never_counts_beyond_its_limit() -> Result<()> {
     let test = Fixture::new("bound").await?;
     let echo = Echo::new(&test.stack)?;
     let run = echo.register(MINUTE).await?;
@@ -269,7 +275,7 @@ async fn the_table_counts_up_to_a_bound_and_never_beyond() -> Result<()> {
     Ok(())
 }
 
-/// Its role reaches its own table, and nothing of the product's.
+/// The receiver's role can reach the receiver's own table only, and no table of the product.
 #[tokio::test]
 async fn the_receivers_role_reaches_its_own_table_only() -> Result<()> {
     use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,4 +1,4 @@
-//! Every request is signed, and the receiver can tell.
+//! Every request is signed, and the receiver can verify it.
 
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
@@ -8,15 +8,15 @@ use webhooks_testkit::SignedRequest;
 
 use crate::fixture::Fixture;
 
-/// Another secret than any that a subscription here has.
+/// A secret that no subscription here has.
 const WRONG_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// An ed25519 key and its public half, from the vectors.
+/// An ed25519 key and its public half, from the test vectors.
 const WHSK: &str =
     "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
 const WHPK: &str = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
 
-/// What the official library does not do yet: verifying with a public key.
+/// Verifies with a public key, which the official library does not support yet.
 fn verifies_with(request: &Request, public_key: &str) -> bool {
     let signed = SignedRequest {
         id: request.webhook_id(),
@@ -60,7 +60,7 @@ async fn a_generated_secret_verifies_the_delivery() -> Result<()> {
 #[tokio::test]
 async fn a_given_secret_verifies_the_delivery() -> Result<()> {
     let test = Fixture::new("given").await?;
-    // 24 and 64 bytes: the shortest and the longest that the standard has.
+    // 24 and 64 bytes: the shortest and the longest secret that the standard allows.
     let shortest = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let longest = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==";
     for (path, secret) in [("/shortest", shortest), ("/longest", longest)] {
@@ -134,14 +134,14 @@ async fn the_headers_of_the_subscription_are_sent() -> Result<()> {
 }
 
 #[tokio::test]
-async fn while_an_overlap_lasts_either_secret_verifies_every_delivery() -> Result<()> {
+async fn during_an_overlap_either_secret_verifies_every_delivery() -> Result<()> {
     const EACH: usize = 4;
     let test = Fixture::new("overlap").await?;
     let created = test.subscribe("/a").await?;
     for n in 0..EACH {
         test.put("order.created", json!({"n": n})).await?;
     }
-    // While those are on their way.
+    // Rotates while these events are in flight.
     let new_secret = rotate(&test, &created, json!({})).await?.secret;
     assert!(new_secret.starts_with("whsec_"));
     for n in EACH..2 * EACH {
@@ -218,7 +218,7 @@ async fn a_given_ed25519_key_signs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_rotation_that_cannot_be_is_refused_and_named() -> Result<()> {
+async fn an_invalid_rotation_is_refused_with_the_name_of_the_field() -> Result<()> {
     let test = Fixture::new("bad-rotation").await?;
     let created = test.subscribe("/a").await?;
     let id = created.subscription.id.as_str();

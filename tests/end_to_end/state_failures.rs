@@ -1,5 +1,5 @@
-//! Each Retry and each Catch of both definitions: every state is made to fail with every
-//! error that its definition names, and with the kinds that AWS reports beside them.
+//! Tests each Retry and each Catch of both definitions: every state fails with every error that its
+//! definition names, and with each other kind of error that AWS reports.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,12 +12,12 @@ use crate::failed_events::failed_event;
 use crate::fixture::Fixture;
 use crate::machine::{Machine, Run, Task, by_second_interpreter};
 
-/// The state that only a duplicate comes to.
+/// The state that only a duplicate event reaches.
 const COMPARISON: &str = "CompareDuplicate";
-/// The error of a conditional put whose item is there.
+/// The error of a conditional put whose item already exists.
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
-/// More at once only wait for the same functions.
+/// A higher concurrency would only wait for the same functions.
 const RUNS_AT_ONCE: usize = 8;
 
 /// An error that no definition names.
@@ -30,7 +30,7 @@ fn new_event(test: &Fixture) -> Value {
     test.envelope(&number, "order.created", json!({"number": number}))
 }
 
-/// One run for each error of each chosen Task.
+/// Runs `judge` for each error of each chosen Task, concurrently.
 async fn for_each_error(
     machine: &Machine,
     after_failure: bool,
@@ -51,7 +51,7 @@ async fn for_each_error(
         .await
 }
 
-/// What the machine does without a failure, with an event and with its duplicate.
+/// Runs without a failure, with an event and with its duplicate.
 struct Usual {
     first: Run,
     duplicate: Run,
@@ -66,9 +66,9 @@ impl Usual {
         })
     }
 
-    /// The states that an event comes to when it takes the way past a task.
+    /// The states that an event enters on a path through this task.
     fn past(&self, task: &Task, error: &str) -> &[String] {
-        // A message that is there already is compared in the end.
+        // If the message already exists, the execution ends with the comparison.
         let is_there = task.name == "RecordMessage" && error == CONDITION_FAILED;
         if is_there || task.name == COMPARISON {
             &self.duplicate.entered
@@ -78,18 +78,18 @@ impl Usual {
     }
 }
 
-/// An event that takes the way past a task.
+/// An event whose execution enters this task.
 async fn event_for(machine: &Machine, test: &Fixture, task: &Task) -> Result<Value> {
     let event = new_event(test);
     if task.name == COMPARISON {
         machine.run(test, &event, "").await?;
-        // Two tasks that are handled at the same moment may both send.
+        // Two tasks that are processed at the same moment may both send.
         test.settled(&test.message_of(&event).to_string()).await?;
     }
     Ok(event)
 }
 
-/// Holds that the state was tried as often as its Retry says, after no longer waits.
+/// Asserts that the state was retried as often as its Retry says, and never waited longer.
 fn assert_waits(run: &Run, task: &Task, error: &str) {
     if !by_second_interpreter() {
         return;
@@ -102,40 +102,40 @@ fn assert_waits(run: &Run, task: &Task, error: &str) {
             "{error}: {wait:?} of {longest:?}, {run:#?}"
         );
     }
-    // By chance alone a wait is shorter than a millisecond.
+    // A random wait is shorter than a millisecond only by chance, so not all of them are.
     let waited = run.waits.iter().any(|wait| !wait.is_zero());
     assert!(waited || run.waits.is_empty(), "{run:#?}");
 }
 
-/// The states that come after the last of this name.
+/// The states after the last occurrence of a state.
 fn after<'a>(run: &'a Run, state: &str) -> &'a [String] {
     let last = run.entered.iter().rposition(|name| name == state);
     last.map_or(&[], |last| &run.entered[last + 1..])
 }
 
-/// A plan for one failure more than is retried.
-fn for_good(task: &Task, error: &str) -> String {
+/// A plan with one failure more than the retries, so that the state fails.
+fn until_given_up(task: &Task, error: &str) -> String {
     let attempts = task.longest_waits(error).len() + 1;
     format!("{}={error}*{attempts}", task.name)
 }
 
-/// Whether a Task that fails for good is followed by another state than one that succeeds.
+/// Returns true if the Catch of a Task leads to another state than its success does.
 fn leads_elsewhere(task: &Task) -> bool {
     task.after(UNNAMED)
         .is_some_and(|next| task.state["Next"] != next)
 }
 
-/// A plan that fails a Task of the usual way for good, so that the others come into play.
+/// A plan that makes a Task of the normal path fail, so that the failure states are entered.
 fn to_the_failure_states(machine: &Machine) -> String {
     let tasks = machine.tasks();
     let usual = tasks
         .iter()
         .find(|task| !task.after_failure && leads_elsewhere(task));
-    for_good(usual.unwrap(), UNNAMED)
+    until_given_up(usual.unwrap(), UNNAMED)
 }
 
 #[tokio::test]
-async fn an_event_is_delivered_however_often_a_state_is_retried() -> Result<()> {
+async fn an_event_is_delivered_after_any_number_of_retries() -> Result<()> {
     let test = Fixture::new("retried").await?;
     let created = test.subscribe("/a").await?;
     let machine = Machine::load(&test.stack, "StateMachineArn").await?;
@@ -164,14 +164,14 @@ async fn an_event_is_delivered_however_often_a_state_is_retried() -> Result<()> 
 }
 
 #[tokio::test]
-async fn an_error_that_is_not_retried_any_more_goes_where_its_catch_says() -> Result<()> {
+async fn an_error_whose_retries_are_exhausted_follows_its_catch() -> Result<()> {
     let test = Fixture::new("caught").await?;
     test.subscribe("/a").await?;
     let machine = Machine::load(&test.stack, "StateMachineArn").await?;
     let usual = Usual::run(&machine, &test).await?;
     for_each_error(&machine, false, async |task, error| {
         let event = event_for(&machine, &test, task).await?;
-        let plan = for_good(task, error);
+        let plan = until_given_up(task, error);
         let run = machine.run(&test, &event, &plan).await?;
         assert_waits(&run, task, error);
         assert_eq!(run.status, ExecutionStatus::Succeeded, "{plan}: {run:#?}");
@@ -179,7 +179,7 @@ async fn an_error_that_is_not_retried_any_more_goes_where_its_catch_says() -> Re
             .after(error)
             .unwrap_or_else(|| panic!("{plan}: not caught"));
         if task.state["Next"] == *next {
-            // As if it had succeeded.
+            // The execution continues as after a success.
             assert_eq!(run.entered, usual.past(task, error), "{plan}");
             return Ok(());
         }
@@ -200,8 +200,7 @@ async fn an_error_that_is_not_retried_any_more_goes_where_its_catch_says() -> Re
 }
 
 #[tokio::test]
-async fn a_failed_event_is_kept_however_often_that_is_retried_or_the_execution_fails() -> Result<()>
-{
+async fn a_failed_event_is_kept_after_retries_or_else_the_execution_fails() -> Result<()> {
     let test = Fixture::new("kept").await?;
     let machine = Machine::load(&test.stack, "StateMachineArn").await?;
     let first = to_the_failure_states(&machine);
@@ -227,7 +226,7 @@ async fn a_failed_event_is_kept_however_often_that_is_retried_or_the_execution_f
         })
         .await?;
 
-        let given_up = format!("{first},{}", for_good(task, error));
+        let given_up = format!("{first},{}", until_given_up(task, error));
         let run = machine.run(&test, &new_event(&test), &given_up).await?;
         assert_eq!(run.status, ExecutionStatus::Failed, "{given_up}: {run:#?}");
         let next = task.after(error);
@@ -271,11 +270,12 @@ async fn a_page_of_a_recovery_is_retried_and_its_failure_is_recorded() -> Result
         let plan = format!("{}={error}*{attempts}", task.name);
         let run = machine.run(&test, &input, &plan).await?;
         assert_eq!(run.status, ExecutionStatus::Succeeded, "{plan}: {run:#?}");
-        // The number of pages is that of what is left to hand out.
+        // The number of pages depends on what is left to hand out, so only the last state is
+        // compared.
         assert_eq!(run.entered.last(), usual.entered.last(), "{plan}");
         assert_waits(&run, task, error);
 
-        let plan = for_good(task, error);
+        let plan = until_given_up(task, error);
         let run = machine.run(&test, &input, &plan).await?;
         let next = task.after(error);
         assert_eq!(
@@ -289,7 +289,7 @@ async fn a_page_of_a_recovery_is_retried_and_its_failure_is_recorded() -> Result
     .await?;
     let first = to_the_failure_states(&machine);
     for_each_error(&machine, true, async |task, error| {
-        let plan = format!("{first},{}", for_good(task, error));
+        let plan = format!("{first},{}", until_given_up(task, error));
         let run = machine.run(&test, &input, &plan).await?;
         let next = task.after(error);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the README tells, by the `webhooks` command line, from the first delivery on.
+//! The story of the README, from the first delivery on, with the `webhooks` command line.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use webhooks_client::{Answer, DeliveryStatus};
 use crate::command_line::{webhooks, webhooks_text};
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 
-/// How many events flow while the secret is rotated.
+/// The number of events that flow during the rotation.
 const EVENTS: usize = 12;
 
 fn text<'a>(json: &'a Value, field: &str) -> Result<&'a str> {
@@ -25,7 +25,7 @@ fn broken() -> Answer {
 }
 
 #[tokio::test]
-async fn what_failed_is_found_mended_and_recovered_with_its_id() -> Result<()> {
+async fn a_failed_delivery_is_found_and_recovered_with_the_same_id() -> Result<()> {
     let test = Fixture::new("story-recover").await?;
     let customer = test.customer.as_str();
     let url = test.receiver.url("/a");
@@ -65,10 +65,10 @@ async fn what_failed_is_found_mended_and_recovered_with_its_id() -> Result<()> {
     Ok(())
 }
 
-/// A receiver changes over at some time within the overlap. Whenever it does, it never sees a
+/// A receiver may switch to the new secret at any time within the overlap. It never sees a
 /// signature that it cannot verify.
 #[tokio::test]
-async fn while_events_flow_a_rotation_leaves_no_receiver_without_its_signature() -> Result<()> {
+async fn a_rotation_while_events_flow_leaves_no_receiver_without_a_valid_signature() -> Result<()> {
     let test = Fixture::new("story-rotate").await?;
     let customer = test.customer.as_str();
     let created = test.subscribe("/a").await?;
@@ -94,9 +94,9 @@ async fn while_events_flow_a_rotation_leaves_no_receiver_without_its_signature()
     for request in &requests {
         request.verify(&created.secret)?;
     }
-    // Those that were on their way when the answer came may have the old signature alone.
-    let on_the_way = 2;
-    for request in requests.iter().skip(rotated_at + on_the_way) {
+    // Events that were in flight when the answer came may have only the old signature.
+    let in_flight = 2;
+    for request in requests.iter().skip(rotated_at + in_flight) {
         request.verify(&new_secret)?;
     }
     requests[EVENTS - 1].verify(&new_secret)?;
@@ -104,7 +104,7 @@ async fn while_events_flow_a_rotation_leaves_no_receiver_without_its_signature()
 }
 
 #[tokio::test]
-async fn a_changed_filter_is_followed_by_a_replay_of_what_it_missed() -> Result<()> {
+async fn a_replay_sends_what_a_changed_filter_had_excluded() -> Result<()> {
     let test = Fixture::new("story-replay").await?;
     let customer = test.customer.as_str();
     let filter = |least: u32| format!(r#"{{"total": [{{"numeric": [">", {least}]}}]}}"#);

@@ -1,4 +1,5 @@
-//! Did our customer get it, and why not? Answered and mended with the `webhooks` command line.
+//! An operator finds out with the `webhooks` command line if a customer got a webhook and why not,
+//! and repairs it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use webhooks_client::{Answer, DeliveryStatus};
 use crate::command_line::{webhooks, webhooks_text};
 use crate::fixture::Fixture;
 
-/// Writes an event of the test's customer to a file, in the form that `aws events
-/// put-events` takes.
+/// Writes an event of the test's customer to a file, in the form that `aws events put-events`
+/// reads.
 fn put_file(test: &Fixture, detail: &Value) -> Result<PathBuf> {
     let mut detail = detail.clone();
     detail["customerId"] = json!(test.customer);
@@ -223,7 +224,7 @@ async fn a_subscription_is_managed_from_the_command_line() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_workflow_is_started_by_hand_and_its_end_is_told() -> Result<()> {
+async fn a_workflow_started_by_hand_reports_how_it_ended() -> Result<()> {
     let test = Fixture::new("support-start").await?;
     create(&test, &test.receiver.url("/a"), &[]).await?;
     let event = test.envelope("start", "order.created", json!({"total": 1}));
@@ -249,7 +250,7 @@ async fn the_workflow_is_started_by_hand_and_its_end_is_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn attempts_are_shown_as_they_are_made() -> Result<()> {
+async fn tail_shows_attempts_as_they_are_made() -> Result<()> {
     let test = Fixture::new("support-tail").await?;
     test.receiver.script(
         "/a",

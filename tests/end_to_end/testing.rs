@@ -1,4 +1,4 @@
-//! Tests that somebody asks for.
+//! Test messages that an operator sends to a subscription.
 
 use anyhow::Result;
 use http::StatusCode;
@@ -8,10 +8,10 @@ use webhooks_client::{Answer, AttemptOutcome, DeliveryStatus};
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn a_test_is_sent_now_signed_and_listed() -> Result<()> {
+async fn a_test_is_sent_at_once_signed_and_listed() -> Result<()> {
     let test = Fixture::new("test").await?;
     let (api, customer) = (&test.api, &test.customer);
-    // It wants nothing of the test's type, and is paused.
+    // The subscription is paused and does not match the test's event type.
     let created = test
         .subscribe_with("/a", json!({"status": "paused"}))
         .await?;
@@ -27,7 +27,7 @@ async fn a_test_is_sent_now_signed_and_listed() -> Result<()> {
     assert_eq!(tested.attempts.len(), 1);
 
     let requests = test.receiver.requests_to("/a");
-    assert_eq!(requests.len(), 1, "made before the answer came");
+    assert_eq!(requests.len(), 1, "sent before the API answered");
     let request = &requests[0];
     assert_eq!(request.webhook_id(), tested.message_id);
     request.verify(&created.secret)?;
@@ -66,7 +66,7 @@ async fn a_test_that_fails_shows_its_attempt_and_is_not_retried() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_test_of_what_is_not_there_or_not_an_event_type_is_refused() -> Result<()> {
+async fn a_test_of_an_unknown_subscription_or_with_a_bad_event_type_is_refused() -> Result<()> {
     let test = Fixture::new("test-refused").await?;
     let (api, customer) = (&test.api, &test.customer);
     let created = test.subscribe("/a").await?;

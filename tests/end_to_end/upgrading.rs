@@ -1,4 +1,4 @@
-//! A new version of the code, while work is in flight.
+//! A deployment of new code while deliveries are in flight.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -9,9 +9,9 @@ use webhooks_client::{Answer, DeliveryStatus, Stack};
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn work_in_flight_outlives_a_new_version_of_the_function() -> Result<()> {
+async fn a_new_version_of_the_function_loses_no_delivery_in_flight() -> Result<()> {
     let (test, _alone) = Fixture::alone("upgrade").await?;
-    // One attempt is under way, and another delivery waits for its next.
+    // One attempt is in flight, and another delivery waits for its next attempt.
     test.receiver
         .script("/under-way", [Answer::ok().on_release()]);
     let under_way = test.subscribe("/under-way").await?;
@@ -31,7 +31,8 @@ async fn work_in_flight_outlives_a_new_version_of_the_function() -> Result<()> {
     Ok(())
 }
 
-/// Changes the function, as a deployment does: Lambda takes new copies from then on.
+/// Changes the function as a deployment does: Lambda starts new execution environments from then
+/// on.
 async fn replace_delivery_function(stack: &Stack) -> Result<()> {
     let functions = lambda(stack, Method::GET, "", &Value::Null).await?;
     let function = functions["Functions"]

@@ -15,7 +15,7 @@ pub(crate) enum Exact {
     Object(BTreeMap<String, Exact>),
 }
 
-/// `digits` times ten to the `exponent`, with no zero at either end of the digits.
+/// `digits` times ten to the power of `exponent`. The digits begin and end without a zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
     negative: bool,
@@ -79,7 +79,7 @@ impl Decimal {
 }
 
 #[test]
-fn one_value_written_in_two_ways_is_the_same() {
+fn two_notations_of_one_value_are_equal() {
     for (one, other) in [
         ("0.10", "0.1"),
         ("1e-7", "0.0000001"),
@@ -93,7 +93,7 @@ fn one_value_written_in_two_ways_is_the_same() {
 }
 
 #[test]
-fn values_that_a_float_would_confuse_are_not_the_same() {
+fn values_that_a_float_would_confuse_are_different() {
     for (one, other) in [
         ("9007199254740993", "9007199254740992"),
         ("0.1", "0.1000000000000000055511151231257827"),

@@ -1,4 +1,4 @@
-//! Versions of a subscription, creations that are sent again, and who sees a secret.
+//! Versions of a subscription, repeated creations, and the audit of who reads a secret.
 
 use anyhow::{Context, Result};
 use http::StatusCode;
@@ -9,7 +9,7 @@ use webhooks_client::{Answered, SubscriptionStatus};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
 
-/// Holds that an answer is a problem of a kind, and gives the field that it names.
+/// Asserts that an answer is a problem of this kind, and returns the field that it names.
 fn refused(answer: &Answered, status: StatusCode, kind: &str) -> Result<Option<String>> {
     assert_eq!(answer.status, status, "{}", answer.text());
     let problem = answer.problem().with_context(|| answer.text())?;
@@ -19,7 +19,7 @@ fn refused(answer: &Answered, status: StatusCode, kind: &str) -> Result<Option<S
 }
 
 #[tokio::test]
-async fn of_two_editors_the_second_is_told_and_changes_nothing() -> Result<()> {
+async fn the_second_of_two_concurrent_editors_is_refused() -> Result<()> {
     let test = Fixture::new("editors").await?;
     let (api, customer) = (&test.api, &test.customer);
     let created = test.subscribe("/a").await?.subscription;
@@ -68,7 +68,7 @@ async fn of_two_editors_the_second_is_told_and_changes_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_sent_again_creates_nothing_new() -> Result<()> {
+async fn a_repeated_creation_creates_nothing_new() -> Result<()> {
     let test = Fixture::new("once").await?;
     let (api, customer) = (&test.api, &test.customer);
     let body = json!({"url": test.receiver.url("/a"), "eventTypes": ["order.created"]});
@@ -101,7 +101,7 @@ async fn a_creation_that_is_sent_again_creates_nothing_new() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result<()> {
+async fn reading_secrets_is_logged_without_the_secrets() -> Result<()> {
     let test = Fixture::new("audit").await?;
     let (api, customer) = (&test.api, &test.customer);
     let created = test.subscribe("/a").await?;
@@ -141,7 +141,7 @@ async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result
     let line: Value = serde_json::from_str(&line)?;
     assert_eq!(line["customer.id"], json!(customer));
     assert_eq!(line["secret.versions"], "2,1");
-    // AWS says who calls, the emulator does not.
+    // AWS reports the caller, the emulator does not.
     if let Some(arn) = line["caller.arn"].as_str() {
         assert!(arn.starts_with("arn:aws:"), "{line}");
     }
@@ -149,7 +149,7 @@ async fn whoever_reads_the_secrets_is_logged_and_the_secrets_are_not() -> Result
 }
 
 #[tokio::test]
-async fn whoever_changes_a_subscription_is_logged_and_no_secret_or_path_is() -> Result<()> {
+async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<()> {
     let test = Fixture::new("audit-changes").await?;
     let (api, customer) = (&test.api, &test.customer);
     let created = test.subscribe("/first?token=t0p").await?;

@@ -1,4 +1,5 @@
-//! A stack without a Function URL, as in Regions that have none: the API is invoked directly.
+//! A stack without a Function URL, as in Regions without that feature: clients invoke the API
+//! function directly.
 
 use std::fs;
 
@@ -31,7 +32,7 @@ async fn the_api_and_the_command_line_work_without_a_function_url() -> Result<()
 
     let new = json!({"url": test.receiver.url("/here"), "eventTypes": ["order.created"]});
     let created = api.create_subscription(&test.customer, &new).await?;
-    // With a header, a query, and a body that is changed.
+    // A request with a header and a query, and a changed body.
     let id = &created.subscription.id;
     let path = ["customers", &test.customer, "subscriptions", id];
     let change = json!({"description": "größer"});
@@ -46,7 +47,7 @@ async fn the_api_and_the_command_line_work_without_a_function_url() -> Result<()
     let none = api.subscription(&test.customer, "sub_0").await.unwrap_err();
     assert!(matches!(none, Error::Problem(_)), "{none}");
 
-    // What it manages is what the one with a URL manages.
+    // Both ways manage the same subscriptions.
     assert_eq!(test.api.subscription(&test.customer, id).await?.id, *id);
 
     let file = file.to_str().context("a path")?;

@@ -1,4 +1,4 @@
-//! What the delivery workflow does with an event: its states, its writes, its output.
+//! The delivery workflow: its states, its writes and its output for one event.
 
 use std::collections::HashMap;
 
@@ -22,15 +22,15 @@ const ONE_PAGE: [&str; 8] = [
     "QueueCall",
 ];
 
-/// A run of the delivery workflow without any failure, with its waits as they are.
+/// Runs the delivery workflow without any planned failure and with its real waits.
 async fn run(test: &Fixture, event: &Value) -> Result<(Machine, Run)> {
     let machine = Machine::load(&test.stack, "StateMachineArn").await?;
     let run = machine.run(test, event, "").await?;
     Ok((machine, run))
 }
 
-/// Holds what an execution gave. AWS documents that `Output` is the output of the state; the
-/// emulator's own interpreter gives the input of a Succeed state instead.
+/// Asserts the result of an execution. AWS documents that `Output` is the output of the state, but
+/// the emulator's own interpreter gives the input of a Succeed state.
 fn assert_succeeded(run: &Run, output: &Value) {
     assert_eq!(run.status, ExecutionStatus::Succeeded, "{run:#?}");
     if by_second_interpreter() {
@@ -58,7 +58,7 @@ async fn without_a_subscription_nothing_is_prepared() -> Result<()> {
 async fn a_delivery_is_recorded_then_queued_then_made() -> Result<()> {
     let test = Fixture::new("workflow-one").await?;
     let created = test.subscribe("/a").await?;
-    // Two payloads: one that is kept as text, and one that is compressed.
+    // Two payloads: one is stored as text, and one is compressed.
     for (id, text) in [
         ("short", "é \"\\ 1".to_owned()),
         ("long", "x".repeat(9_000)),
@@ -112,8 +112,8 @@ async fn a_held_delivery_is_recorded_as_prepared_and_not_queued() -> Result<()> 
     Ok(())
 }
 
-/// Holds that an item was stored as the workflow had it, and has plain values only: Step
-/// Functions takes a `B` as text and encodes it once more.
+/// Asserts that an item was stored exactly as the workflow had it. It must have plain values only,
+/// because Step Functions takes a `B` value as text and encodes it again.
 async fn assert_written(test: &Fixture, item: &Value) -> Result<()> {
     let attributes = item.as_object().with_context(|| item.to_string())?;
     for (name, value) in attributes {
@@ -150,7 +150,7 @@ async fn assert_written(test: &Fixture, item: &Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_duplicate_finds_everything_written_queues_it_again_and_is_compared() -> Result<()> {
+async fn a_duplicate_finds_its_items_and_queues_again_and_is_compared() -> Result<()> {
     let test = Fixture::new("workflow-twice").await?;
     let created = test.subscribe("/a").await?;
     let event = test.envelope("1", "order.created", json!({}));
@@ -186,7 +186,7 @@ async fn many_subscriptions_are_written_in_pages() -> Result<()> {
     let pages = count("LookUpSubscriptions");
     assert!(pages > 1, "{:?}", run.entered);
     assert_eq!((count("MorePages"), count("Done")), (pages, 1));
-    // The later pages find the message of the first.
+    // The later pages find the message that the first page recorded.
     assert_eq!(count("CompareDuplicate"), 0);
     if by_second_interpreter() {
         let calls = (count("RecordCall"), count("QueueCall"));

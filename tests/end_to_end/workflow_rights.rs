@@ -1,6 +1,7 @@
-//! The workflows' roles have what their states need, and no more. Only the second interpreter
-//! calls with the role's credentials; the emulator's own needs no right. So these tests are
-//! ignored but in the run of the second interpreter, which asks for them.
+//! The workflows' roles have the permissions that their states need, and no more. Only the second
+//! interpreter makes calls with the role's credentials; the emulator's own interpreter needs no
+//! permission. So these tests are ignored except in the run of the second interpreter, which
+//! includes ignored tests.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use webhooks_client::Stack;
 use crate::fixture::Fixture;
 use crate::machine::{Machine, Run, by_second_interpreter};
 
-/// Calls IAM, which speaks forms and XML.
+/// Calls IAM, whose protocol uses forms and XML.
 async fn iam(stack: &Stack, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("Action", action)
@@ -48,7 +49,7 @@ async fn statements(stack: &Stack, role: &str) -> Result<Vec<Value>> {
     statements.with_context(|| document.to_string())
 }
 
-/// A role that may do what the statements say. Returns its ARN.
+/// Creates a role with these statements. Returns its ARN.
 async fn role_with(stack: &Stack, name: &str, statements: &[Value]) -> Result<String> {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -71,13 +72,15 @@ async fn role_with(stack: &Stack, name: &str, statements: &[Value]) -> Result<St
     Ok(element(&created, "Arn")?.to_owned())
 }
 
-/// What a copy of a workflow is run with: the state that it begins with, the input and the plan.
+/// One run of a copy of a workflow: its start state, its input and its plan.
 type Case<'a> = (&'a str, Value, &'a str);
 
-/// Takes each right from a copy of a workflow's role, and holds that one of the cases is refused
-/// then. With all rights none is. Together the cases need all rights.
+/// Removes each permission in turn from a copy of a workflow's role, and asserts that then one of
+/// the cases is refused. With all permissions no case is refused. Together the cases need all
+/// permissions.
 ///
-/// No execution with a plan waits, not even one that plans no failure.
+/// Each case has a plan, because an execution with a plan skips its waits, even if no failure is
+/// planned.
 async fn each_right_is_needed(
     test: &Fixture,
     workflow: &Machine,
@@ -86,7 +89,7 @@ async fn each_right_is_needed(
 ) -> Result<()> {
     assert!(
         by_second_interpreter(),
-        "the emulator's own interpreter asks nobody whether it may"
+        "the emulator's own interpreter checks no permissions"
     );
     let described = aws_sdk_sfn::Client::new(test.stack.sdk_config())
         .describe_state_machine()
@@ -95,7 +98,7 @@ async fn each_right_is_needed(
         .await?;
     let (_, role) = described.role_arn.rsplit_once('/').context("no role")?;
     let all = statements(&test.stack, role).await?;
-    // What is allowed on everything is for Step Functions itself: logs and traces.
+    // A permission on `*` is for Step Functions itself: logs and traces.
     let is_right = |statement: &Value| statement["Resource"] != "*";
     let count = all.iter().filter(|statement| is_right(statement)).count();
     ensure!(count == rights, "{all:?}");
@@ -178,7 +181,7 @@ async fn without_one_of_its_rights_a_recovery_is_refused() -> Result<()> {
         "subscriptionId": created.subscription.id,
         "recoveryId": "rec_019ab3f0c2d17c6e5d4c3b2a19080706",
     });
-    // A page of a recovery, and one that fails for good, which is recorded.
+    // A page of a recovery, and a page that fails on every attempt, which is recorded.
     each_right_is_needed(&test, &workflow, 2, |_| {
         let start = "RecoverDeliveries";
         vec![

@@ -1,7 +1,7 @@
-//! What the metrics say of what happened: the lines that CloudWatch makes them of.
+//! The metrics that the functions write as log lines, from which CloudWatch makes the metrics.
 //!
-//! Each test runs alone, so that what it counts is its own. What an earlier test left
-//! behind may be counted too: hence "at least".
+//! Each test runs alone, so that no other test adds to its counts. Work that an earlier test left
+//! behind may still be counted, so the tests assert "at least".
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,13 +17,13 @@ use crate::emulator::queue_bodies;
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
 
-/// The lines of metrics since a time.
-struct HealthTracker<'a> {
+/// Reads the metric log lines since a time.
+struct MetricLog<'a> {
     stack: &'a Stack,
     since_millis: u64,
 }
 
-impl<'a> HealthTracker<'a> {
+impl<'a> MetricLog<'a> {
     fn begin(stack: &'a Stack) -> Result<Self> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Self {
@@ -45,8 +45,8 @@ impl<'a> HealthTracker<'a> {
         Ok(parsed.filter(is_new).collect())
     }
 
-    /// The bytes of our own lines, with the 26 that CloudWatch counts for each. The emulator
-    /// adds lines of its own for every invocation, which the template leaves out on AWS.
+    /// The bytes of our own lines, plus the 26 that CloudWatch adds for each line. The emulator
+    /// adds lines of its own for every invocation, which the template disables on AWS.
     async fn logged_bytes(&self) -> Result<usize> {
         let lines = log_lines(self.stack, self.since_millis).await?;
         let ours = lines.iter().filter(|line| line.starts_with('{'));
@@ -65,7 +65,7 @@ impl<'a> HealthTracker<'a> {
         Ok(values)
     }
 
-    /// Waits until a metric's values are as wanted.
+    /// Waits until the values of a metric satisfy `wanted`.
     async fn until(&self, metric: Metric, wanted: impl Fn(&[u64]) -> bool) -> Result<Vec<u64>> {
         let deadline = Instant::now() + ARRIVAL + ARRIVAL;
         loop {
@@ -87,7 +87,7 @@ impl<'a> HealthTracker<'a> {
 }
 
 #[tokio::test]
-async fn what_becomes_of_deliveries_is_counted_and_timed() -> Result<()> {
+async fn deliveries_are_counted_by_their_outcome_and_timed() -> Result<()> {
     let (test, _alone) = Fixture::alone("watch-deliveries").await?;
     test.subscribe("/ok").await?;
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -98,7 +98,7 @@ async fn what_becomes_of_deliveries_is_counted_and_timed() -> Result<()> {
     test.subscribe("/gone").await?;
     test.subscribe_with("/paused", json!({"status": "paused"}))
         .await?;
-    let watch = HealthTracker::begin(&test.stack)?;
+    let metrics = MetricLog::begin(&test.stack)?;
     test.put("order.created", json!({})).await?;
 
     for (metric, at_least) in [
@@ -111,15 +111,15 @@ async fn what_becomes_of_deliveries_is_counted_and_timed() -> Result<()> {
         (Metric::AttemptsSucceeded, 2),
         (Metric::AttemptsHttpError, 2),
     ] {
-        watch.sums_to(metric, at_least).await?;
+        metrics.sums_to(metric, at_least).await?;
     }
-    let share = watch.values(Metric::AttemptFailure).await?;
+    let share = metrics.values(Metric::AttemptFailure).await?;
     assert!(share.contains(&100) && share.contains(&0), "{share:?}");
-    let first = watch.values(Metric::FirstAttemptLatency).await?;
+    let first = metrics.values(Metric::FirstAttemptLatency).await?;
     assert!(first.len() >= 3, "{first:?}");
     let bound = u64::try_from(ARRIVAL.as_millis())?;
     assert!(first.iter().any(|millis| *millis < bound), "{first:?}");
-    assert!(watch.values(Metric::QueueLag).await?.len() >= 4);
+    assert!(metrics.values(Metric::QueueLag).await?.len() >= 4);
     Ok(())
 }
 
@@ -130,28 +130,28 @@ async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result
     test.subscribe("/ok").await?;
     test.put("order.created", json!({})).await?;
     test.first_request("/ok").await?;
-    let watch = HealthTracker::begin(&test.stack)?;
+    let metrics = MetricLog::begin(&test.stack)?;
     for _ in 0..WEBHOOKS {
         test.put("order.created", json!({})).await?;
     }
-    watch.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
-    let bytes = watch.logged_bytes().await? / WEBHOOKS;
+    metrics.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
+    let bytes = metrics.logged_bytes().await? / WEBHOOKS;
     println!("logged: {bytes} bytes for each webhook");
     assert!(bytes <= 1_200, "{bytes} bytes");
     Ok(())
 }
 
 #[tokio::test]
-async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
+async fn a_late_attempt_reports_its_lag() -> Result<()> {
     let (test, _alone) = Fixture::alone("watch-late").await?;
     let to = test.subscribe("/a").await?;
     test.put("order.created", json!({})).await?;
     let request = test.first_request("/a").await?;
     let delivery = test.settled_delivery(request.webhook_id(), &to).await?;
-    let watch = HealthTracker::begin(&test.stack)?;
+    let metrics = MetricLog::begin(&test.stack)?;
     let late = Duration::from_mins(10);
-    let due_at = watch.since_millis - u64::try_from(late.as_millis())?;
-    owe_again(&test, &delivery, due_at).await?;
+    let due_at = metrics.since_millis - u64::try_from(late.as_millis())?;
+    make_pending(&test, &delivery, due_at).await?;
     let task = json!({
         "v": 1,
         "deliveryId": delivery.id,
@@ -164,12 +164,12 @@ async fn an_attempt_that_comes_late_says_how_late() -> Result<()> {
             .iter()
             .any(|lag| u128::from(*lag) >= late.as_millis())
     };
-    watch.until(Metric::QueueLag, late_enough).await?;
+    metrics.until(Metric::QueueLag, late_enough).await?;
     Ok(())
 }
 
-/// Makes a delivery that had one attempt wait for its second, which was due at this time.
-async fn owe_again(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<()> {
+/// Changes a delivery with one attempt so that its second attempt was due at this time.
+async fn make_pending(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<()> {
     let string = |value: &str| AttributeValue::S(value.to_owned());
     aws_sdk_dynamodb::Client::new(test.stack.sdk_config())
         .update_item()
@@ -189,12 +189,12 @@ async fn owe_again(test: &Fixture, delivery: &Delivery, due_at: u64) -> Result<(
 }
 
 #[tokio::test]
-async fn a_message_of_an_unknown_version_is_handed_back_and_stays() -> Result<()> {
+async fn a_task_of_an_unknown_version_stays_in_the_queue() -> Result<()> {
     let (test, _alone) = Fixture::alone("watch-version").await?;
-    let watch = HealthTracker::begin(&test.stack)?;
+    let metrics = MetricLog::begin(&test.stack)?;
     let task = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
     send_to_delivery_queue(&test, &task).await?;
-    watch.sums_to(Metric::HandedBack, 1).await?;
+    metrics.sums_to(Metric::HandedBack, 1).await?;
     let queue = test.stack.output("DeliveryQueueUrl")?;
     let bodies = queue_bodies(&test.stack, queue).await?;
     let kept = bodies.iter().any(|body| body.contains(&test.customer));
@@ -203,23 +203,23 @@ async fn a_message_of_an_unknown_version_is_handed_back_and_stays() -> Result<()
 }
 
 #[tokio::test]
-async fn every_sweep_says_that_it_ran() -> Result<()> {
+async fn every_sweep_is_counted() -> Result<()> {
     let test = Fixture::new("watch-sweep").await?;
-    let watch = HealthTracker::begin(&test.stack)?;
-    watch.sums_to(Metric::Sweeps, 1).await
+    let metrics = MetricLog::begin(&test.stack)?;
+    metrics.sums_to(Metric::Sweeps, 1).await
 }
 
 #[tokio::test]
-async fn requests_to_the_api_are_counted_by_their_answers() -> Result<()> {
+async fn requests_to_the_api_are_counted_by_status() -> Result<()> {
     let test = Fixture::new("watch-api").await?;
-    let watch = HealthTracker::begin(&test.stack)?;
+    let metrics = MetricLog::begin(&test.stack)?;
     let unknown = test
         .api
         .message("msg_00000000000000000000000000000000")
         .await;
     assert!(unknown.is_err());
-    watch.sums_to(Metric::ApiRequests, 1).await?;
-    watch.sums_to(Metric::ApiClientErrors, 1).await
+    metrics.sums_to(Metric::ApiRequests, 1).await?;
+    metrics.sums_to(Metric::ApiClientErrors, 1).await
 }
 
 async fn send_to_delivery_queue(test: &Fixture, task: &Value) -> Result<()> {
@@ -227,7 +227,7 @@ async fn send_to_delivery_queue(test: &Fixture, task: &Value) -> Result<()> {
         .send_message()
         .queue_url(test.stack.output("DeliveryQueueUrl")?)
         .message_body(task.to_string())
-        .message_group_id("watching")
+        .message_group_id("metrics")
         .send()
         .await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What the system tells of itself: operational events, and traces.
+//! Operational events and traces.
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
@@ -14,7 +14,8 @@ use crate::logs::log_lines;
 /// The operator's customer id, as `cargo xtask test` deploys the stack.
 const OPERATOR: &str = "operator";
 
-/// Subscribes the operator to what happens to this test's customer, and to itself.
+/// Creates a subscription of the operator to the operational events about this test's customer and
+/// about the operator itself.
 async fn subscribe_operator(
     test: &Fixture,
     path: &str,
@@ -36,9 +37,9 @@ fn body(request: &Request) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() -> Result<()> {
-    let (test, _alone) = Fixture::alone("telling").await?;
-    let told = subscribe_operator(&test, "/told", &["delivery.*", "subscription.*"]).await?;
+async fn the_operator_gets_operational_events_but_none_about_its_own_deliveries() -> Result<()> {
+    let (test, _alone) = Fixture::alone("operational").await?;
+    let observer = subscribe_operator(&test, "/told", &["delivery.*", "subscription.*"]).await?;
     let gone = || Answer::status(StatusCode::GONE);
     test.receiver.script("/operator-fails", [gone()]);
     let failing = subscribe_operator(&test, "/operator-fails", &["delivery.*"]).await?;
@@ -46,10 +47,10 @@ async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() ->
     let customers = test.subscribe("/gone").await?;
     test.put("order.created", json!({})).await?;
 
-    // The delivery is given up and the subscription is disabled: in any order.
+    // The failure of the delivery and the disabling of the subscription are published in any order.
     let mut events = Vec::new();
     for request in test.requests("/told", 2).await? {
-        request.verify(&told.secret)?;
+        request.verify(&observer.secret)?;
         events.push((body(&request)?, request));
     }
     events.sort_by_key(|(event, _)| event["type"].to_string());
@@ -64,8 +65,8 @@ async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() ->
     let shown = test.api.delivery(delivery).await?;
     assert_eq!(shown.status, DeliveryStatus::Failed, "{shown:?}");
 
-    // The operator's other endpoint fails on the same event. Were that told, it would come
-    // to the first, before what is done after it.
+    // The operator's other endpoint fails on the same event. If this published an event, the first
+    // endpoint would receive it before the event of the rotation below.
     let failed = test
         .settled_delivery(request.webhook_id(), &failing)
         .await?;
@@ -101,7 +102,7 @@ async fn the_operator_is_sent_what_happens_and_never_what_happens_to_itself() ->
 }
 
 #[tokio::test]
-async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
+async fn a_trace_continues_through_the_queue_to_every_attempt() -> Result<()> {
     const TRACE: &str = "1-6560c1f8-0123456789abcdef01234567";
     let (test, _alone) = Fixture::alone("trace").await?;
     let failure = || Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -116,7 +117,7 @@ async fn a_trace_goes_on_through_the_queue_to_every_attempt() -> Result<()> {
         let subscription = created.subscription.id.trim_start_matches("sub_");
         let task = queue_message_with(&test.stack, queue, subscription).await?;
         sqs.purge_queue().queue_url(queue).send().await?;
-        // As it comes from a workflow that X-Ray samples.
+        // The trace header of a workflow that X-Ray samples.
         let header = format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1");
         let header = MessageSystemAttributeValue::builder()
             .data_type("String")

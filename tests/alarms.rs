@@ -18,7 +18,7 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
         "RuleDeadLettersAlarm",
         Some((
             "tests/end_to_end/recovery.rs",
-            "an_event_that_the_rule_could_not_hand_over_is_delivered",
+            "an_event_in_the_rules_dead_letter_queue_is_delivered",
         )),
     ),
     (
@@ -38,8 +38,8 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
     (
         "DeliveryQueueAgeAlarm",
         Some((
-            "tests/end_to_end/watching.rs",
-            "a_message_of_an_unknown_version_is_handed_back_and_stays",
+            "tests/end_to_end/metrics.rs",
+            "a_task_of_an_unknown_version_stays_in_the_queue",
         )),
     ),
     (
@@ -52,22 +52,22 @@ const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
     (
         "LateAttemptsAlarm",
         Some((
-            "tests/end_to_end/watching.rs",
-            "an_attempt_that_comes_late_says_how_late",
+            "tests/end_to_end/metrics.rs",
+            "a_late_attempt_reports_its_lag",
         )),
     ),
     (
         "AttemptFailuresAlarm",
         Some((
-            "tests/end_to_end/watching.rs",
-            "what_becomes_of_deliveries_is_counted_and_timed",
+            "tests/end_to_end/metrics.rs",
+            "deliveries_are_counted_by_their_outcome_and_timed",
         )),
     ),
     (
         "HandedBackAlarm",
         Some((
-            "tests/end_to_end/watching.rs",
-            "a_message_of_an_unknown_version_is_handed_back_and_stays",
+            "tests/end_to_end/metrics.rs",
+            "a_task_of_an_unknown_version_stays_in_the_queue",
         )),
     ),
     (
