@@ -1,4 +1,4 @@
-//! Alarms and the dashboard: that nothing is left out, and that they look at what is written.
+//! Alarms and the dashboard: nothing is missing, and they use metrics that are written.
 
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
@@ -11,8 +11,8 @@ use webhooks_lambda::Metric;
 use webhooks_lambda::metrics::{DIMENSION, NAMESPACE, Unit};
 use webhooks_tests::{dashboard, template};
 
-/// What makes the metric of each alarm move: a test, by its file and name. Of AWS's own
-/// metrics the emulator shows the cause only; what it cannot show is `None`.
+/// The test, by file and name, that changes the metric of each alarm. For a metric of AWS itself
+/// the emulator shows only the cause. `None` if it cannot show that either.
 const PROVOKED_BY: &[(&str, Option<(&str, &str)>)] = &[
     (
         "RuleDeadLettersAlarm",
@@ -141,8 +141,8 @@ fn every_queue_has_an_alarm_for_its_messages_or_for_their_age() {
 fn every_function_has_an_alarm_for_its_errors_and_one_for_its_throttles() {
     let template = template::load().unwrap();
     for (function, resource) in resources_of(&template, "AWS::Serverless::Function") {
-        // The self test is watched by who runs it, and nothing that a stranger sends to its
-        // receiver may wake anybody.
+        // Whoever runs the self test watches it, and requests from strangers to its receiver must
+        // not raise an alarm.
         if resource["Condition"] == "RunsSelfTest" {
             continue;
         }
@@ -157,7 +157,7 @@ fn every_function_has_an_alarm_for_its_errors_and_one_for_its_throttles() {
 }
 
 #[test]
-fn an_alarm_on_a_metric_of_ours_looks_at_one_that_its_function_writes() {
+fn an_alarm_on_our_own_metric_uses_one_that_its_function_writes() {
     let template = template::load().unwrap();
     let mut seen = 0;
     for (id, alarm) in alarms(&template) {
@@ -168,13 +168,13 @@ fn an_alarm_on_a_metric_of_ours_looks_at_one_that_its_function_writes() {
         }
         seen += 1;
         let name = alarm["MetricName"].as_str().unwrap();
-        let metric = metric(name).unwrap_or_else(|| panic!("{id}: nobody writes {name}"));
+        let metric = metric(name).unwrap_or_else(|| panic!("{id}: no function writes {name}"));
         let [dimension] = &alarm["Dimensions"].as_array().unwrap()[..] else {
             panic!("{id}: one dimension")
         };
         assert_eq!(dimension["Name"], DIMENSION, "{id}");
         assert_written_by(metric, dimension["Value"]["Ref"].as_str().unwrap());
-        // Counts are added up; of the other units only single values mean something.
+        // Counts are summed; for the other units only single values are meaningful.
         let is_sum = alarm["Statistic"] == "Sum";
         assert_eq!(metric.unit() == Unit::Count, is_sum, "{id}");
     }
@@ -204,7 +204,7 @@ fn every_alarm_goes_to_the_topic_and_has_a_runbook() {
 }
 
 #[test]
-fn only_the_alarm_on_silence_takes_silence_for_a_fault() {
+fn only_the_alarm_for_a_stopped_sweep_treats_missing_data_as_a_fault() {
     let template = template::load().unwrap();
     for (id, alarm) in alarms(&template) {
         let expected = if id == "SweepStoppedAlarm" {
@@ -217,11 +217,11 @@ fn only_the_alarm_on_silence_takes_silence_for_a_fault() {
 }
 
 #[test]
-fn every_alarm_has_a_test_that_makes_its_metric_move() {
+fn every_alarm_has_a_test_that_changes_its_metric() {
     let template = template::load().unwrap();
     let ids: BTreeSet<_> = alarms(&template)
         .into_iter()
-        // Lambda counts these itself, whatever we do.
+        // Lambda counts these by itself.
         .filter(|(_, alarm)| alarm["Namespace"] != "AWS/Lambda")
         .map(|(id, _)| id)
         .collect();
@@ -235,12 +235,12 @@ fn every_alarm_has_a_test_that_makes_its_metric_move() {
 }
 
 #[test]
-fn the_dashboard_names_what_is_there() {
+fn the_dashboard_names_only_existing_resources_and_metrics() {
     let template = template::load().unwrap();
     let body = dashboard::load().unwrap();
     for name in placeholders(&body.to_string()) {
         let (id, _) = name.split_once('.').unwrap_or((&name, ""));
-        // `Name` is the table's, whether it is the stack's own or adopted.
+        // `Name` is the table's name, whether the table is the stack's own or adopted.
         assert!(
             name.starts_with("AWS::") || name == "Name" || template["Resources"].get(id).is_some(),
             "{name}"
@@ -249,7 +249,7 @@ fn the_dashboard_names_what_is_there() {
     for metric_row in metric_rows(&body) {
         if metric_row[0] == NAMESPACE {
             let name = metric_row[1].as_str().unwrap();
-            let metric = metric(name).unwrap_or_else(|| panic!("nobody writes {name}"));
+            let metric = metric(name).unwrap_or_else(|| panic!("no function writes {name}"));
             assert_eq!(metric_row[2], DIMENSION, "{name}");
             let function = metric_row[3].as_str().unwrap();
             assert_written_by(metric, function.trim_matches(['$', '{', '}']));
@@ -278,9 +278,9 @@ fn every_queue_is_on_the_dashboard() {
     }
 }
 
-/// The table's own metric leaves out what its indexes use.
+/// The metrics of the table itself do not include its indexes.
 #[test]
-fn what_each_index_uses_is_on_the_dashboard() {
+fn the_consumption_of_each_index_is_on_the_dashboard() {
     let template = template::load().unwrap();
     let rows = metric_rows(&dashboard::load().unwrap());
     let indexes = &template["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"];
@@ -320,10 +320,13 @@ fn no_two_widgets_share_a_place() {
 fn the_picture_is_of_this_dashboard() {
     let drawn = dashboard::draw(&dashboard::load().unwrap());
     let checked_in = fs::read_to_string(template::root().join("docs/dashboard.svg")).unwrap();
-    assert!(drawn == checked_in, "`cargo xtask dashboard` draws it anew");
+    assert!(
+        drawn == checked_in,
+        "`cargo xtask dashboard` draws it again"
+    );
 }
 
-/// Holds that a function writes a metric.
+/// Asserts that a function writes a metric.
 fn assert_written_by(metric: Metric, function: &str) {
     let folder = match function {
         "LookUpSubscriptionsFunction" => "look-up-subscriptions",

@@ -1,4 +1,4 @@
-//! The operational events as documented: their schemas and examples, held against the code.
+//! The documented schemas and examples of operational events, compared with the code.
 
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
@@ -17,8 +17,8 @@ fn read(folder: &str, kind: Kind) -> Value {
     serde_json::from_str(&text).expect(&file)
 }
 
-/// What the code tells, as full as it can be.
-fn told(kind: Kind) -> Value {
+/// An event as the code publishes it, with every optional field.
+fn published(kind: Kind) -> Value {
     let delivery = format!("dlv_{:032x}_{:032x}", 1, 2);
     let about = match kind {
         Kind::DeliveryFailed | Kind::DeliveryRecovered => About::Delivery {
@@ -54,11 +54,11 @@ fn told(kind: Kind) -> Value {
 }
 
 #[test]
-fn what_is_told_and_what_is_shown_fit_the_schema() {
+fn published_events_and_examples_match_the_schema() {
     for kind in Kind::ALL {
         let schema = read("schemas", kind);
         assert_eq!(schema["title"], kind.as_str());
-        fits(&told(kind), &schema, kind.as_str()).unwrap();
+        fits(&published(kind), &schema, kind.as_str()).unwrap();
         let example = read("operational", kind);
         assert_eq!(example["source"], SOURCE);
         assert_eq!(example["detail-type"], kind.as_str());
@@ -67,7 +67,7 @@ fn what_is_told_and_what_is_shown_fit_the_schema() {
 }
 
 #[test]
-fn every_schema_and_example_is_of_an_event_that_there_is() {
+fn every_schema_and_example_belongs_to_an_existing_event() {
     let known: BTreeSet<_> = Kind::ALL
         .iter()
         .map(|kind| format!("{}.json", kind.as_str()))
@@ -80,9 +80,9 @@ fn every_schema_and_example_is_of_an_event_that_there_is() {
 }
 
 #[test]
-fn what_does_not_fit_a_schema_is_found() {
+fn a_value_that_does_not_match_a_schema_is_found() {
     let schema = read("schemas", Kind::SubscriptionDisabled);
-    let good = told(Kind::SubscriptionDisabled);
+    let good = published(Kind::SubscriptionDisabled);
     for (field, value) in [
         ("reason", json!("boredom")),
         ("reason", json!(1)),
@@ -97,7 +97,7 @@ fn what_does_not_fit_a_schema_is_found() {
     assert!(fits(&bad, &schema, "bad").is_err());
 }
 
-/// Holds a value against a schema. Knows the few words that the schemas use, and refuses others.
+/// Checks a value against a schema. Panics on a schema keyword that it does not support.
 fn fits(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
     let object = value.as_object();
     let properties = schema["properties"].as_object();
@@ -130,10 +130,10 @@ fn fits(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
                 }
                 true
             }
-            other => panic!("{place}: the test does not know `{other}`"),
+            other => panic!("{place}: the test does not support `{other}`"),
         };
         if !holds {
-            return Err(format!("{place}: `{word}` does not hold for {value}"));
+            return Err(format!("{place}: `{word}` is not satisfied by {value}"));
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Rules that the definitions in `statemachine` keep. AWS refuses some breaches only
-//! when a definition is deployed, the local emulator none.
+//! Rules for the definitions in `statemachine`. AWS reports some violations only when a definition
+//! is deployed, and the local emulator reports none.
 
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
@@ -13,10 +13,10 @@ use webhooks_dynamodb::item::recovery_key;
 use webhooks_testkit::samples;
 use webhooks_tests::template;
 
-/// The exception of a conditional write that a workflow decides on.
-/// The time of a write, in seconds since 1970.
+/// The current time in seconds since 1970, as a definition writes it.
 const NOW_IN_SECONDS: &str = "{% $string($floor($millis() / 1000)) %}";
 
+/// The error of a conditional write whose condition is false.
 const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
 /// The fields of `JSONPath` states, which a `JSONata` definition must not have.
@@ -34,8 +34,8 @@ const JSON_PATH_FIELDS: &[&str] = &[
 
 /// The errors of Step Functions itself that the states of our definitions can report.
 ///
-/// From the Step Functions guide, "Handling errors in Step Functions workflows". Nothing
-/// catches the first two.
+/// From the Step Functions guide, "Handling errors in Step Functions workflows". No Catch handles
+/// the first two.
 const STATES_ERRORS: &[&str] = &[
     "States.DataLimitExceeded",
     "States.Runtime",
@@ -45,23 +45,23 @@ const STATES_ERRORS: &[&str] = &[
     "States.Timeout",
 ];
 
-/// What the error names of AWS's services and runtimes begin with.
+/// The prefixes of the error names of AWS's services and runtimes.
 const ERROR_FAMILIES: [&str; 5] = ["Lambda.", "DynamoDB.", "SQS.", "Sandbox.", "Runtime."];
 
-/// The state that only looks: whatever becomes of it, the event is delivered.
+/// The state that only reads. Even if it fails, the event is delivered.
 const COMPARISON: &str = "CompareDuplicate";
 
-/// How often a task is tried again.
+/// The number of retries of a task.
 const RETRIES: u64 = 8;
 
-/// An Express execution is ended after five minutes, and no state catches that.
+/// An Express execution ends after five minutes, and no state can catch that.
 const EXPRESS_LIMIT_SECONDS: f64 = 300.0;
 
-/// An inline Map runs no more iterations at once.
+/// The largest number of concurrent iterations of an inline Map.
 const INLINE_MAP_CONCURRENCY: u64 = 40;
 
 #[test]
-fn the_definition_speaks_jsonata_only() {
+fn the_definition_uses_only_jsonata() {
     for (_, definition) in definitions() {
         assert_eq!(definition["QueryLanguage"], "JSONata");
         each_object(&definition, &mut |object| {
@@ -94,7 +94,7 @@ fn every_expression_reads_variables_that_some_state_assigns() {
             let Some(expression) = expression else {
                 assert!(
                     !text.contains("{%"),
-                    "`{text}` is no expression: AWS takes it as text"
+                    "`{text}` is not an expression: AWS uses it as text"
                 );
                 return;
             };
@@ -103,7 +103,7 @@ fn every_expression_reads_variables_that_some_state_assigns() {
                 let is_local = expression.contains(&format!("${variable} := "));
                 assert!(
                     is_local || assigned.contains(&variable),
-                    "`{text}` reads ${variable}, which nothing assigns"
+                    "`{text}` reads ${variable}, which no state assigns"
                 );
             }
         });
@@ -112,7 +112,7 @@ fn every_expression_reads_variables_that_some_state_assigns() {
 }
 
 #[test]
-fn the_machine_and_every_state_say_what_they_are_for() {
+fn the_machine_and_every_state_have_a_comment() {
     for (_, definition) in definitions() {
         assert!(definition["Comment"].is_string());
         for (name, state) in states(&definition) {
@@ -157,7 +157,7 @@ fn every_choice_has_a_default() {
 }
 
 #[test]
-fn every_task_has_a_time_limit_that_its_function_ends_within() {
+fn the_timeout_of_every_task_is_longer_than_that_of_its_function() {
     let template = template::load().unwrap();
     for (name, state) in of_type("Task") {
         let timeout = state["TimeoutSeconds"]
@@ -169,7 +169,7 @@ fn every_task_has_a_time_limit_that_its_function_ends_within() {
                 .unwrap();
             assert!(
                 timeout > function_timeout,
-                "{name} gives up before {function}"
+                "{name} times out before {function}"
             );
         }
     }
@@ -208,7 +208,7 @@ fn every_task_retries_with_jitter_and_a_longest_delay() {
                 .unwrap_or_else(|| panic!("{name}"));
             assert!(
                 longest > interval,
-                "{name}: AWS wants MaxDelaySeconds over IntervalSeconds"
+                "{name}: AWS requires MaxDelaySeconds to exceed IntervalSeconds"
             );
         }
     }
@@ -232,7 +232,7 @@ fn states_all_stands_alone_and_last() {
 }
 
 #[test]
-fn our_own_permanent_errors_are_not_tried_again_and_all_others_are() {
+fn our_own_permanent_errors_are_not_retried_and_all_others_are() {
     for (name, state) in of_type("Task") {
         let resource = state["Resource"].as_str().unwrap();
         let permanent: BTreeSet<String> = match function_errors(&state) {
@@ -244,7 +244,7 @@ fn our_own_permanent_errors_are_not_tried_again_and_all_others_are() {
             None => BTreeSet::new(),
         };
         let retriers = state["Retry"].as_array().unwrap();
-        // No list of AWS's names is ever whole.
+        // Any list of AWS's error names may be incomplete.
         let [first @ .., rest] = retriers.as_slice() else {
             panic!("{name} never retries");
         };
@@ -260,7 +260,7 @@ fn our_own_permanent_errors_are_not_tried_again_and_all_others_are() {
 }
 
 #[test]
-fn a_catch_names_what_the_state_can_report() {
+fn a_catch_names_only_errors_that_the_state_can_report() {
     for (name, state) in all_states() {
         let own = function_errors(&state).unwrap_or_default();
         for catcher in state["Catch"].as_array().into_iter().flatten() {
@@ -276,7 +276,7 @@ fn a_catch_names_what_the_state_can_report() {
 }
 
 #[test]
-fn every_error_of_a_function_is_permanent_or_tried_again() {
+fn every_error_of_a_function_is_permanent_or_retried() {
     for errors in [
         errors::LOOK_UP_SUBSCRIPTIONS,
         errors::PREPARE_CALLS,
@@ -294,20 +294,21 @@ fn every_error_of_a_function_is_permanent_or_tried_again() {
 }
 
 #[test]
-fn an_outage_of_ten_seconds_is_survived_nearly_always() {
+fn retries_outlast_an_outage_of_ten_seconds_in_99_percent_of_cases() {
     for (name, state) in of_type("Task") {
         let delays = delays(state["Retry"].as_array().unwrap().last().unwrap());
         let mean = delays.iter().sum::<f64>() / 2.0;
         let given_up = probability_of_less(&delays, 10.0);
         println!("{name}: {mean} s on average, under 10 s in {given_up:.4} of all cases");
-        // Full jitter waits between nothing and the delay: count with half of it.
+        // With full jitter a wait is anything from zero to the delay, so the mean is half the
+        // delay.
         assert!(mean > 20.0, "{name}: {mean} s");
         assert!(given_up < 0.01, "{name}: {given_up}");
     }
 }
 
 #[test]
-fn whatever_fails_is_sent_to_the_failed_events_queue() {
+fn every_failure_is_sent_to_the_failed_events_queue() {
     let definition = load();
     let mut caught = BTreeSet::new();
     for (name, state) in top_level(&definition) {
@@ -331,7 +332,7 @@ fn whatever_fails_is_sent_to_the_failed_events_queue() {
         );
         caught.insert(name);
     }
-    // Inside a Map nothing may swallow a failure: the Map's own Catch sends it on.
+    // No Catch inside a Map may swallow a failure: the Map's own Catch must handle it.
     for (name, state) in states(&definition) {
         let is_inside = !top_level(&definition).contains_key(&name);
         if state["Type"] == "Task" && is_inside {
@@ -382,9 +383,10 @@ fn one_failed_execution_is_an_alarm() {
 }
 
 #[test]
-fn a_succeeding_execution_gives_no_payload_away() {
+fn the_output_of_a_successful_execution_holds_no_payload() {
     for (name, state) in of_type("Succeed") {
-        // What these are given is the output of the state before: a status and an error's name.
+        // The input of these states is the previous state's output: a status and the name of an
+        // error.
         let given = ["EventKept", "FailureRecorded"].contains(&name.as_str());
         let output = if given {
             json!("{% $states.input %}")
@@ -407,7 +409,7 @@ fn a_succeeding_execution_gives_no_payload_away() {
 }
 
 #[test]
-fn a_cause_is_kept_of_our_own_errors_only() {
+fn a_cause_is_kept_for_our_own_errors_only() {
     let mut readers = Vec::new();
     for (name, state) in all_states() {
         each_text(&state, &mut |text| {
@@ -453,8 +455,8 @@ fn a_failed_event_keeps_no_character_that_its_queue_refuses() {
         send["Arguments"]["MessageBody"].as_str().unwrap(),
         format!("{{% ($text := $string({event}); {found} ? {both} : {event}) %}}")
     );
-    // The escapes are the characters that SQS refuses in JSON text: it takes all others from
-    // U+0020 on, and JSON itself escapes those below, and halves of surrogate pairs.
+    // The escaped characters are those that SQS refuses in JSON text. SQS accepts all others from
+    // U+0020 on, and JSON itself escapes the lower ones and unpaired surrogates.
     let read: String = serde_json::from_str(r#""\ufffe\uffff""#).unwrap();
     assert_eq!(read, "\u{fffe}\u{ffff}");
 }
@@ -469,14 +471,14 @@ fn a_failed_event_is_kept_before_the_execution_is_ended() {
         if state["Type"] != "Task" {
             continue;
         }
-        // Nothing is left to keep when a duplicate is compared.
+        // When a duplicate is compared, there is nothing left to keep.
         if name == COMPARISON {
             continue;
         }
         waits += delays(state["Retry"].as_array().unwrap().last().unwrap())
             .iter()
             .sum::<f64>();
-        // Every try of one state times out.
+        // Every attempt of one state times out.
         let seconds = worst_case_seconds(&state) + last;
         println!("{name} and SendToFailedEvents: up to {seconds} s");
         assert!(
@@ -484,13 +486,13 @@ fn a_failed_event_is_kept_before_the_execution_is_ended() {
             "{name} and SendToFailedEvents take up to {seconds} s"
         );
     }
-    // Every state fails at once until its last try, and then the next one does.
+    // Every state fails at once until its last attempt, and so does the next state.
     println!("all waits of one page: up to {waits} s");
     assert!(waits < EXPRESS_LIMIT_SECONDS, "{waits} s");
 }
 
 #[test]
-fn an_item_is_written_once_and_a_duplicate_goes_on() {
+fn an_item_is_written_once_and_a_duplicate_continues() {
     let mut writes = 0;
     for (name, state) in of_type("Task") {
         if !state["Resource"]
@@ -501,7 +503,7 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
             continue;
         }
         writes += 1;
-        // What has expired is absent, though DynamoDB may delete it days later.
+        // An expired item counts as absent, although DynamoDB may delete it days later.
         assert_eq!(
             state["Arguments"]["ConditionExpression"],
             "attribute_not_exists(pk) OR expiresAt <= :now",
@@ -530,7 +532,7 @@ fn an_item_is_written_once_and_a_duplicate_goes_on() {
 }
 
 #[test]
-fn a_duplicate_is_compared_when_everything_is_written_and_no_other_event_is() {
+fn only_a_duplicate_is_compared_and_only_after_all_writes() {
     let definition = load();
     let states = top_level(&definition);
     let compare = &states[COMPARISON];
@@ -538,14 +540,14 @@ fn a_duplicate_is_compared_when_everything_is_written_and_no_other_event_is() {
         function_of(compare).as_deref(),
         Some("LookUpSubscriptionsFunction")
     );
-    // Whatever comes of it, the execution has ended well.
+    // The execution succeeds, whatever the result of the comparison is.
     let any = json!({"ErrorEquals": ["States.ALL"], "Output": {}, "Next": "Done"});
     assert_eq!(compare["Catch"], json!([any]));
     assert_eq!(compare["Next"], "Done");
     assert_eq!(compare["Output"], json!({}));
     assert_eq!(states["Done"]["Type"], "Succeed");
 
-    // Only the states that end a page lead there, each after its cursor.
+    // Only the states that end a page lead to it, each after its cursor.
     let mut leading = BTreeSet::new();
     for (name, state) in &states {
         assert_ne!(state["Next"], COMPARISON, "{name}");
@@ -572,13 +574,14 @@ fn a_duplicate_is_compared_when_everything_is_written_and_no_other_event_is() {
         assert_eq!(before["Condition"], "{% $cursor != null %}", "{name}");
     }
 
-    // The write of the first page says whether it is one: those of later pages find the message.
+    // Only the write of the first page decides if the event is a duplicate, because later pages
+    // always find the message.
     let found = json!({"isDuplicate": "{% $isFirstPage or $isDuplicate %}"});
     assert_eq!(states["RecordMessage"]["Catch"][0]["Assign"], found);
     let look_up = &states["LookUpSubscriptions"]["Assign"];
     let first = "{% $not($exists($states.input.cursor)) %}";
     assert_eq!(look_up["isFirstPage"], first);
-    // Whoever starts with a later page by hand has no first one.
+    // An execution that is started by hand with a later page has no first page.
     let kept =
         "{% $exists($states.input.cursor) ? $exists($isDuplicate) and $isDuplicate : false %}";
     assert_eq!(look_up["isDuplicate"], kept);
@@ -603,7 +606,7 @@ fn every_definition_is_of_a_state_machine() {
 }
 
 #[test]
-fn a_page_of_a_recovery_that_fails_for_good_says_so() {
+fn a_recovery_page_whose_retries_are_exhausted_is_recorded_as_failed() {
     let [_, (_, recovery)] = definitions();
     let page = &recovery["States"]["RecoverDeliveries"];
     let last = page["Catch"].as_array().unwrap().last().unwrap();
@@ -635,7 +638,7 @@ fn a_recovery_writes_constants_to_the_item_that_its_ids_name() {
     assert_eq!(key("pk", &input), pk);
     assert_eq!(key("sk", &input), sk);
 
-    // Whatever an input holds, it does not leave the recoveries' partition.
+    // With any input the key stays in the recoveries' partitions.
     for hostile in [
         json!({"customerId": "CUSTOMER#acme", "markFailed": {"key": {"pk": {"S": "CUSTOMER#acme"}}}}),
         json!({"customerId": {"S": "x"}, "subscriptionId": "SUBSCRIPTION#1", "recoveryId": 7}),
@@ -673,7 +676,7 @@ fn a_recovery_writes_constants_to_the_item_that_its_ids_name() {
         json!({"#status": "status"})
     );
 
-    // An input that the function refuses writes nothing at all.
+    // An input that the function refuses causes no write.
     let refused = &recovery["States"]["RecoverDeliveries"]["Catch"][0];
     assert_eq!(refused["ErrorEquals"], json!([errors::INVALID_INPUT]));
     assert_eq!(
@@ -683,17 +686,17 @@ fn a_recovery_writes_constants_to_the_item_that_its_ids_name() {
 }
 
 #[test]
-fn no_write_is_made_of_what_a_caller_can_put_into_an_input() {
+fn no_write_is_built_from_the_input_of_a_caller() {
     for (name, state) in of_type("Task") {
         let resource = state["Resource"].as_str().unwrap();
         if !resource.contains(":dynamodb:") || name == "MarkFailed" {
             continue;
         }
-        // Items come from PrepareCalls, which is given what LookUpSubscriptions made.
+        // Items come from PrepareCalls, whose input was made by LookUpSubscriptions.
         let arguments = state["Arguments"].as_object().unwrap();
         for (field, value) in arguments {
             if field == "ExpressionAttributeValues" {
-                // The clock's, not the input's.
+                // The time of the clock, not a value of the input.
                 assert_eq!(*value, json!({":now": {"N": NOW_IN_SECONDS}}), "{name}");
                 continue;
             }
@@ -733,7 +736,7 @@ fn each_workflow_writes_to_one_kind_of_partition() {
             panic!("{role}: {on_the_table:?}");
         };
         assert_eq!(statement["Action"], action, "{role}");
-        // `ForAllValues` alone holds for a request without the key, too.
+        // `ForAllValues` alone is also true for a request without the key.
         let condition = json!({
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]},
             "Null": {"dynamodb:LeadingKeys": "false"},
@@ -742,8 +745,8 @@ fn each_workflow_writes_to_one_kind_of_partition() {
     }
 }
 
-/// What a state machine may write of an attribute: Step Functions encodes a binary one twice,
-/// and says nothing of lists and maps.
+/// A state machine may write only these types of attributes: Step Functions encodes a binary
+/// attribute twice, and documents nothing about lists and maps.
 #[test]
 fn a_definition_writes_strings_numbers_and_booleans_only() {
     for (name, state) in all_states() {
@@ -756,11 +759,11 @@ fn a_definition_writes_strings_numbers_and_booleans_only() {
 }
 
 #[test]
-fn producers_are_told_every_error_that_an_event_can_end_with() {
+fn the_docs_for_producers_list_every_error_of_an_event() {
     let file = template::root().join("docs/producers.md");
-    let told = std::fs::read_to_string(file).unwrap();
-    let (_, told) = told.split_once("| error | what is wrong |").unwrap();
-    let (told, _) = told.split_once("\n\n").unwrap();
+    let documented = std::fs::read_to_string(file).unwrap();
+    let (_, documented) = documented.split_once("| error | what is wrong |").unwrap();
+    let (documented, _) = documented.split_once("\n\n").unwrap();
     let fails = states(&load()).into_iter();
     let fails = fails.filter_map(|(_, state)| Some(state["Error"].as_str()?.to_owned()));
     let own = errors::LOOK_UP_SUBSCRIPTIONS
@@ -768,21 +771,22 @@ fn producers_are_told_every_error_that_an_event_can_end_with() {
         .chain(errors::PREPARE_CALLS);
     let own = own.chain(STATES_ERRORS).map(|name| (*name).to_owned());
     for name in own.chain(fails) {
-        assert!(told.contains(&format!("`{name}`")), "{name}");
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
-    // Those of AWS's services and runtimes are as many as there are; they are told by family.
+    // The errors of AWS's services and runtimes are too many to list, so they are documented by
+    // family.
     for family in ERROR_FAMILIES {
-        assert!(told.contains(&format!("`{family}…`")), "{family}");
+        assert!(documented.contains(&format!("`{family}…`")), "{family}");
     }
 }
 
 #[test]
-fn producers_are_told_of_no_error_that_there_is_not() {
+fn the_docs_for_producers_list_no_unknown_error() {
     let file = template::root().join("docs/producers.md");
-    let told = std::fs::read_to_string(file).unwrap();
-    let (_, told) = told.split_once("| error | what is wrong |").unwrap();
-    let (told, _) = told.split_once("\n\n").unwrap();
-    let first = told.lines().filter_map(|row| row.split('|').nth(1));
+    let documented = std::fs::read_to_string(file).unwrap();
+    let (_, documented) = documented.split_once("| error | what is wrong |").unwrap();
+    let (documented, _) = documented.split_once("\n\n").unwrap();
+    let first = documented.lines().filter_map(|row| row.split('|').nth(1));
     let names: BTreeSet<&str> = first
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .collect();
@@ -795,14 +799,14 @@ fn producers_are_told_of_no_error_that_there_is_not() {
             || STATES_ERRORS.contains(&name)
             || family.is_some_and(|family| ERROR_FAMILIES.contains(&family))
             || definition.values().any(|state| state["Error"] == name)
-            // Of a function's runtime: a panic, and an event that it cannot read.
+            // Errors of a function's runtime: a panic, and an event that it cannot parse.
             || ["::", "InvalidEventDataError"].contains(&name);
         assert!(is_known, "{name}");
     }
 }
 
 #[test]
-fn every_error_name_of_ours_is_of_some_function() {
+fn every_error_name_of_ours_is_used_by_a_function() {
     let file = template::root().join("crates/domain/src/errors.rs");
     let source = std::fs::read_to_string(file).unwrap();
     let constants = source.split("pub const ").skip(1);
@@ -816,7 +820,7 @@ fn every_error_name_of_ours_is_of_some_function() {
         &[errors::SWEEP_FAILED],
     ];
     assert_eq!(names, lists.concat().into_iter().collect());
-    // No other text becomes the name of an error of a workflow's function.
+    // No other text becomes an error name of a workflow's function.
     for function in ["look-up-subscriptions", "prepare-calls"] {
         let file = template::root().join(format!("functions/{function}/src/main.rs"));
         let source = std::fs::read_to_string(file).unwrap();
@@ -826,7 +830,7 @@ fn every_error_name_of_ours_is_of_some_function() {
 }
 
 #[test]
-fn a_recovery_that_is_not_heard_of_is_dead() {
+fn the_silence_limit_of_a_recovery_exceeds_its_longest_wait() {
     let [_, (_, recovery)] = definitions();
     let page = worst_case_seconds(&recovery["States"]["RecoverDeliveries"]);
     // The longest wait between two pages.
@@ -835,25 +839,26 @@ fn a_recovery_that_is_not_heard_of_is_dead() {
 }
 
 #[test]
-fn a_recovery_is_no_longer_than_one_execution_can_be() {
+fn a_recovery_fits_into_the_history_of_one_execution() {
     let [_, (_, recovery)] = definitions();
-    // What a state adds to the history: a task that calls a function 5 events, others 2.
+    // The number of events that a state adds to the history: 5 for a task that calls a function, 2
+    // for others.
     let events = |kind: &str| if kind == "Task" { 5 } else { 2 };
     let page = ["RecoverDeliveries", "MoreToRecover", "WaitForEndpoint"];
     let page: u32 = page
         .iter()
         .map(|state| events(recovery["States"][state]["Type"].as_str().unwrap()))
         .sum();
-    // Every page in ten may fail once, which adds 3.
+    // One page in ten may fail once, which adds 3 events.
     let all = Recovery::MAX_PAGES * page + Recovery::MAX_PAGES / 10 * 3;
     assert!(all < 25_000, "{all} events");
 }
 
 #[test]
-fn numbers_pass_the_workflow_untouched() {
+fn the_workflow_never_parses_the_numbers_of_an_event() {
     for (name, state) in of_type("Task") {
         if function_of(&state).is_some() {
-            // The payload is one string, in which nobody sees a number.
+            // The payload is a single string, so JSONata does not parse its numbers.
             let payload = json!({"duplicate": "{% $payload %}"});
             let expected = (name == COMPARISON).then_some(&payload);
             assert_eq!(
@@ -866,14 +871,14 @@ fn numbers_pass_the_workflow_untouched() {
 }
 
 #[test]
-fn what_is_recorded_is_what_the_look_up_says() {
+fn a_message_is_recorded_if_the_look_up_returned_one() {
     let choices = &load()["States"]["HasSubscriptions"]["Choices"];
     assert_eq!(choices[0]["Condition"], "{% $states.input.record %}");
     assert_eq!(choices[0]["Next"], "PrepareCalls");
 }
 
 #[test]
-fn only_what_keeps_a_failed_event_reads_it() {
+fn only_the_states_that_keep_a_failed_event_read_it() {
     for (name, state) in top_level(&load()) {
         if name == "SendToFailedEvents" {
             continue;
@@ -885,7 +890,7 @@ fn only_what_keeps_a_failed_event_reads_it() {
 }
 
 #[test]
-fn the_template_substitutes_what_the_definition_names_and_no_more() {
+fn the_template_substitutes_exactly_the_names_in_the_definition() {
     let template = template::load().unwrap();
     for (resource, _) in definitions() {
         let text = text(resource);
@@ -907,7 +912,7 @@ fn the_template_substitutes_what_the_definition_names_and_no_more() {
     }
 }
 
-/// The definition of a state machine of the template, as it stands in its file.
+/// The text of a state machine's definition.
 fn text(resource: &str) -> String {
     let template = template::load().unwrap();
     let file = &template["Resources"][resource]["Properties"]["DefinitionUri"];
@@ -919,7 +924,7 @@ fn load() -> Value {
     serde_json::from_str(&text("WebhookDelivery")).unwrap()
 }
 
-/// Every definition, by its resource.
+/// Every definition, with the logical id of its resource.
 fn definitions() -> [(&'static str, Value); 2] {
     let recovery = serde_json::from_str(&text("Recovery")).unwrap();
     [("WebhookDelivery", load()), ("Recovery", recovery)]
@@ -941,7 +946,7 @@ fn top_level(definition: &Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// All states, those inside a Map too.
+/// All states, including those inside a Map.
 fn states(definition: &Value) -> BTreeMap<String, Value> {
     let mut found = top_level(definition);
     for state in top_level(definition).values() {
@@ -949,7 +954,7 @@ fn states(definition: &Value) -> BTreeMap<String, Value> {
             for (name, inner) in states(processor) {
                 assert!(
                     found.insert(name.clone(), inner).is_none(),
-                    "two states are called {name}"
+                    "two states have the name {name}"
                 );
             }
         }
@@ -962,7 +967,7 @@ fn of_type(kind: &str) -> Vec<(String, Value)> {
         .into_iter()
         .filter(|(_, state)| state["Type"] == kind)
         .collect();
-    assert!(!found.is_empty(), "no state is a {kind}");
+    assert!(!found.is_empty(), "no state has the type {kind}");
     found
 }
 
@@ -983,8 +988,8 @@ fn function_errors(state: &Value) -> Option<&'static [&'static str]> {
     })
 }
 
-/// The value of an expression that joins texts and fields of the execution's input, as
-/// `JSONata` would: what is no text is its JSON, what is not there is nothing.
+/// Evaluates an expression that joins texts and fields of the execution's input, as `JSONata` does:
+/// a value that is not text becomes its JSON, and an absent value becomes nothing.
 fn concatenated(expression: &str, input: &Value) -> String {
     let expression = expression.strip_prefix("{% ").unwrap();
     let parts = expression.strip_suffix(" %}").unwrap().split(" & ");
@@ -1010,7 +1015,7 @@ fn error_names(handler: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The longest delays of a retrier. Full jitter waits between nothing and each.
+/// The longest delays of a retrier. With full jitter each wait is between zero and its delay.
 fn delays(retrier: &Value) -> Vec<f64> {
     let mut delay = retrier["IntervalSeconds"].as_f64().unwrap();
     let longest = retrier["MaxDelaySeconds"].as_f64().unwrap();
@@ -1025,7 +1030,8 @@ fn delays(retrier: &Value) -> Vec<f64> {
         .collect()
 }
 
-/// How likely it is that waits, each between nothing and its longest, sum to less than this.
+/// The probability that random waits, each between zero and its longest, sum to less than this
+/// time.
 fn probability_of_less(longest: &[f64], seconds: f64) -> f64 {
     const PER_SECOND: f64 = 20.0;
     // The distribution of the sum so far, in steps of 50 ms.
@@ -1056,15 +1062,15 @@ fn probability_of_less(longest: &[f64], seconds: f64) -> f64 {
     sums.iter().take(end).sum()
 }
 
-/// How long a Task takes when every try times out and every delay is the longest.
+/// The time that a Task takes if every attempt times out and every delay is the longest.
 fn worst_case_seconds(state: &Value) -> f64 {
     let timeout = state["TimeoutSeconds"].as_f64().unwrap();
     let delays = delays(state["Retry"].as_array().unwrap().last().unwrap());
     timeout + delays.iter().map(|delay| timeout + delay).sum::<f64>()
 }
 
-/// Asserts that the states of one level can all be reached from its start, that
-/// every name exists, and that every state ends or goes on.
+/// Asserts that all states of one level can be reached from its start, that every named state
+/// exists, and that every state ends or has a successor.
 fn assert_connected(level: &Value, place: &str) {
     let states = level["States"].as_object().unwrap();
     let mut reached = BTreeSet::new();
@@ -1118,7 +1124,7 @@ fn each_text(value: &Value, visit: &mut impl FnMut(&str)) {
 /// The `$name`s of an expression that are not functions.
 fn variables(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // What CloudFormation puts in is text by the time that the expression is read.
+    // CloudFormation replaces `${…}` before the expression is evaluated.
     for rest in expression.replace("${", "{").split('$').skip(1) {
         let name: String = rest
             .chars()

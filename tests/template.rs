@@ -1,4 +1,4 @@
-//! Rules that `template.yaml` keeps and that linters do not know.
+//! Rules for `template.yaml` that linters do not check.
 
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use webhooks_tests::template;
 
-/// The statements on every resource, by their names: their actions know no resource.
-/// Ordered as in the template.
+/// The statements that apply to every resource, by their names, because their actions support no
+/// resource. In the order of the template.
 const ON_EVERY_RESOURCE: &[(&str, &[&str])] = &[
     ("DeliverWorkflowLogs", LOG_DELIVERY_ACTIONS),
     ("WriteTraces", TRACE_ACTIONS),
@@ -23,7 +23,7 @@ const TRACE_ACTIONS: &[&str] = &[
     "xray:GetSamplingTargets",
 ];
 
-/// What Lambda needs for a function in a VPC, and no more (Lambda developer guide,
+/// The permissions that Lambda needs for a function in a VPC, and no more (Lambda developer guide,
 /// "Giving Lambda functions access to resources in an Amazon VPC").
 const VPC_ACTIONS: &[&str] = &[
     "ec2:AssignPrivateIpAddresses",
@@ -68,7 +68,7 @@ const OUTPUTS: &[&str] = &[
     "TableName",
 ];
 
-/// Fourteen days, the longest that SQS keeps a message.
+/// Fourteen days, the longest retention of an SQS message.
 const LONGEST_RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
 #[test]
@@ -123,9 +123,9 @@ fn every_statement_of_a_role_names_one_resource_of_the_stack() {
     }
 }
 
-/// A key that a request may lack is no condition: `IfExists` holds without it.
+/// A condition must be false if the request lacks its key: `IfExists` would be true then.
 #[test]
-fn no_condition_holds_where_its_key_is_absent() {
+fn no_condition_is_true_without_its_key() {
     for (place, statement) in all_statements(&load()) {
         let Some(condition) = statement["Condition"].as_object() else {
             continue;
@@ -134,7 +134,7 @@ fn no_condition_holds_where_its_key_is_absent() {
             assert!(!operator.ends_with("IfExists"), "{place}: {operator}");
             let is_leading = keys.get("dynamodb:LeadingKeys").is_some();
             if operator.starts_with("ForAllValues:") && is_leading {
-                // A set without a member is a part of every set.
+                // An empty set of keys satisfies `ForAllValues`.
                 let present = &condition["Null"]["dynamodb:LeadingKeys"];
                 assert_eq!(present, "false", "{place}");
             }
@@ -142,8 +142,8 @@ fn no_condition_holds_where_its_key_is_absent() {
     }
 }
 
-/// Which partitions a role of a function or workflow is bound to, by its actions on the table.
-/// The API alone reads and writes every kind.
+/// The partitions that each role of a function or workflow may access, by its actions on the table.
+/// Only the API reads and writes every kind.
 #[test]
 fn each_role_is_bound_to_the_partitions_that_it_uses() {
     let template = load();
@@ -166,7 +166,7 @@ fn each_role_is_bound_to_the_partitions_that_it_uses() {
 }
 
 #[test]
-fn what_a_function_logs_and_what_lambda_keeps_are_one_parameter() {
+fn one_parameter_sets_the_log_level_of_functions_and_of_lambda() {
     let template = load();
     let function = &template["Globals"]["Function"];
     let level = json!({"Ref": "LogLevel"});
@@ -184,8 +184,8 @@ fn what_a_function_logs_and_what_lambda_keeps_are_one_parameter() {
             "{id}"
         );
     }
-    // Lines without a level, those of metrics, are INFO for Lambda. A higher level would drop
-    // them, and every alarm of ours would be blind.
+    // Lambda treats lines without a level, such as metrics, as INFO. A higher level would drop
+    // them, and our alarms would see no data.
     let parameter = &template["Parameters"]["LogLevel"];
     assert_eq!(parameter["Default"], "INFO");
     assert_eq!(
@@ -194,13 +194,13 @@ fn what_a_function_logs_and_what_lambda_keeps_are_one_parameter() {
     );
 }
 
-/// The bus that the rule listens on, as the archive names it.
+/// The bus of the rule, as the archive names it.
 fn this_bus(template: &Value) -> Value {
     template["Resources"]["EventArchive"]["Properties"]["SourceArn"].clone()
 }
 
 #[test]
-fn only_the_operator_makes_operational_events_into_webhooks() {
+fn operational_events_become_webhooks_only_with_an_operator() {
     let template = load();
     let source = webhooks_domain::operational::SOURCE;
     assert_eq!(template["Parameters"]["OperatorCustomerId"]["Default"], "");
@@ -256,12 +256,12 @@ fn every_function_and_the_workflow_are_traced() {
         let may = role_statements(&template).iter().any(|(place, statement)| {
             place.starts_with(&format!("{role},")) && statement["Sid"] == "WriteTraces"
         });
-        assert!(may, "{id}: {role} may not write traces");
+        assert!(may, "{id}: {role} cannot write traces");
     }
 }
 
 #[test]
-fn only_the_keys_own_policy_says_every_resource_and_means_the_key() {
+fn only_the_keys_own_policy_allows_every_resource() {
     for (place, statement) in resource_statements(&load()) {
         assert_eq!(statement["Effect"], "Allow", "{place}");
         if place.starts_with("SigningKey") {
@@ -276,14 +276,14 @@ fn only_the_keys_own_policy_says_every_resource_and_means_the_key() {
             assert!(referenced(&statement["Resource"]).is_some(), "{place}");
             assert!(
                 statement["Condition"].is_object(),
-                "{place}: open to every caller"
+                "{place}: allows every caller"
             );
         }
     }
 }
 
 #[test]
-fn no_role_has_a_policy_that_is_not_written_here() {
+fn every_policy_of_a_role_is_written_in_the_template() {
     let template = load();
     for key in ["ManagedPolicyArns", "PolicyArn", "PermissionsBoundary"] {
         assert!(!has_key(&template, key), "{key}");
@@ -293,7 +293,7 @@ fn no_role_has_a_policy_that_is_not_written_here() {
         assert_eq!(
             trust.as_array().unwrap().len(),
             1,
-            "{id} is trusted to one service"
+            "{id} must trust one service only"
         );
         assert!(
             trust[0]["Principal"]["Service"].is_string(),
@@ -301,7 +301,7 @@ fn no_role_has_a_policy_that_is_not_written_here() {
             trust[0]["Principal"]
         );
     }
-    // SAM would write a role of its own, or add policies of its own to it.
+    // SAM would create its own role, or add its own policies to this one.
     for kind in ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"] {
         for (id, resource) in resources_of(&template, kind) {
             let properties = &resource["Properties"];
@@ -335,7 +335,7 @@ fn every_parameter_is_described_and_limited() {
         );
         assert!(
             parameter["ConstraintDescription"].is_string(),
-            "{name} says not what it takes"
+            "{name} does not limit its values"
         );
         let limited = parameter.get("AllowedPattern").is_some()
             || parameter.get("AllowedValues").is_some()
@@ -359,7 +359,7 @@ fn every_output_is_described_and_none_is_missing() {
     }
 }
 
-/// SAM CLI takes the list in place of the name, and `sam deploy` ends with a `TypeError`.
+/// SAM CLI would use the list instead of the name, and `sam deploy` would end with a `TypeError`.
 #[test]
 fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
     let template = load();
@@ -370,7 +370,7 @@ fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
 }
 
 #[test]
-fn no_private_address_may_be_reached_unless_the_deployer_says_so() {
+fn no_private_address_is_allowed_by_default() {
     let template = load();
     assert_eq!(
         template["Parameters"]["DevelopmentAllowedCidrs"]["Default"],
@@ -383,7 +383,7 @@ fn no_private_address_may_be_reached_unless_the_deployer_says_so() {
 }
 
 #[test]
-fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
+fn the_visibility_timeout_is_six_times_the_functions_timeout() {
     let template = load();
     let rows = template["Mappings"]["RequestTimeouts"].as_object().unwrap();
     for (request_timeout, row) in rows {
@@ -416,7 +416,7 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run() {
 }
 
 #[test]
-fn the_delivery_concurrency_is_the_number_that_was_chosen() {
+fn the_delivery_concurrency_is_the_parameters_value() {
     let template = load();
     let rows = template["Mappings"]["DeliveryConcurrencies"]
         .as_object()
@@ -451,7 +451,7 @@ fn the_rule_retries_for_a_day_and_then_keeps_the_event() {
                         && referenced(&statement["Condition"]["ArnEquals"]["aws:SourceArn"])
                             == Some(id)
                 }),
-                "{id} may not send to {queue}"
+                "{id} cannot send to {queue}"
             );
         }
     }
@@ -470,7 +470,7 @@ fn every_queue_is_encrypted_and_keeps_its_messages_for_fourteen_days() {
 }
 
 #[test]
-fn every_queue_that_is_worked_on_has_a_dead_letter_queue() {
+fn every_queue_with_a_consumer_has_a_dead_letter_queue() {
     let template = load();
     let worked_on = queue_events(&template);
     assert!(!worked_on.is_empty());
@@ -488,7 +488,7 @@ fn every_queue_that_is_worked_on_has_a_dead_letter_queue() {
 }
 
 #[test]
-fn a_batch_fails_message_by_message() {
+fn every_batch_reports_failures_per_message() {
     for (function, event) in queue_events(&load()) {
         assert_eq!(
             event["FunctionResponseTypes"],
@@ -617,13 +617,13 @@ fn every_function_gets_the_environment_that_it_reads() {
 #[test]
 fn the_table_outlives_the_stack_and_can_be_restored() {
     let table = &load()["Resources"]["Table"];
-    // A first deployment that fails leaves none behind, each time that it is tried.
+    // A first deployment that fails does not leave a table behind each time.
     assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(table["UpdateReplacePolicy"], "Retain");
     let properties = &table["Properties"];
     assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST");
-    // Without it the table is encrypted with a key that AWS owns. With `SSEEnabled: true` KMS
-    // bills the account's own.
+    // Without it the table is encrypted with a key that AWS owns. With `SSEEnabled: true` the
+    // account's own KMS key is used, which costs money.
     assert_eq!(properties.get("SSESpecification"), None);
     assert_eq!(
         properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
@@ -660,10 +660,10 @@ fn a_table_is_adopted_only_with_the_key_and_the_installation_of_its_secrets() {
     assert_eq!(needed, expected.iter().collect::<Vec<_>>());
 }
 
-/// Their values stand in the roles' policies: one that named more than one table, key or
-/// installation would widen them.
+/// The parameters are used in the roles' policies, so a value with more than one table, key or
+/// installation would widen the permissions.
 #[test]
-fn what_is_adopted_names_one_table_one_key_and_one_installation() {
+fn the_adoption_parameters_name_one_table_one_key_and_one_installation() {
     let template = load();
     let arn = "arn:aws:kms:eu-west-1:123456789012:key/";
     let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -697,10 +697,10 @@ fn what_is_adopted_names_one_table_one_key_and_one_installation() {
     }
 }
 
-/// The same rights on another table: an adopted one, its key and its installation take the
-/// place of the stack's own, and nothing else changes.
+/// A stack that adopts a table has the same permissions: the adopted table, key and installation
+/// replace the stack's own, and nothing else changes.
 #[test]
-fn a_stack_that_adopts_differs_in_what_it_adopts_only() {
+fn a_stack_that_adopts_a_table_differs_only_in_table_key_and_installation() {
     let template = load();
     let own = [
         json!({"Ref": "Table"}),
@@ -725,7 +725,7 @@ fn a_stack_that_adopts_differs_in_what_it_adopts_only() {
     };
     let (created, adopting) = (variant(true, &own), variant(false, &adopted));
     assert_eq!(created, adopting);
-    // Nothing is left that names what the variant has not.
+    // No reference to the other variant is left.
     let text = created.to_string();
     assert!(text.contains(ADOPTABLE[0]) && text.contains(ADOPTABLE[1]));
     for name in [
@@ -739,11 +739,11 @@ fn a_stack_that_adopts_differs_in_what_it_adopts_only() {
     }
 }
 
-/// What stands for the table, the key and the installation once a variant is chosen.
+/// The placeholders for the table, the key and the installation after a variant is chosen.
 const ADOPTABLE: [&str; 3] = ["<table>", "<key>", "<installation>"];
 
-/// Takes the branch of each condition on what is adopted, and puts a mark in place of what
-/// that branch names.
+/// Replaces each condition on adoption by one of its branches, and the resource that this branch
+/// names by a placeholder.
 fn choose(value: &mut Value, owns: bool, named: &[Value; 3]) {
     let conditions = ["CreateTable", "CreateSigningKey", "OwnInstallation"];
     if let Some(branches) = value.get("Fn::If").and_then(Value::as_array)
@@ -767,7 +767,7 @@ fn choose(value: &mut Value, owns: bool, named: &[Value; 3]) {
 }
 
 #[test]
-fn secrets_open_for_their_purpose_and_their_installation_only() {
+fn secrets_are_decrypted_for_their_purpose_and_installation_only() {
     let template = load();
     let mut holders = Vec::new();
     for (place, statement) in role_statements(&template) {
@@ -795,15 +795,15 @@ fn secrets_open_for_their_purpose_and_their_installation_only() {
 }
 
 #[test]
-fn one_sweep_ends_before_the_next_begins_and_none_is_repeated() {
+fn sweeps_neither_overlap_nor_repeat() {
     let template = load();
     let sweep = &template["Resources"]["RequeueDueDeliveriesFunction"]["Properties"];
     let schedule = &sweep["Events"]["EveryMinute"]["Properties"];
     assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
     assert!(sweep["Timeout"].as_u64().unwrap() < 60);
-    // Without a name SAM gives every stack's schedule the same, and a second cannot be made.
+    // Without a name SAM gives every stack's schedule the same name, so a second stack would fail.
     assert!(schedule["Name"].to_string().contains("AWS::StackId"));
-    // Neither the schedule nor Lambda's queue of asynchronous events brings one again.
+    // Neither the schedule nor Lambda's asynchronous queue repeats a sweep.
     assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
     assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
     let age = &sweep["EventInvokeConfig"]["MaximumEventAgeInSeconds"];
@@ -811,7 +811,7 @@ fn one_sweep_ends_before_the_next_begins_and_none_is_repeated() {
 }
 
 #[test]
-fn a_chain_of_retries_is_not_taken_for_a_loop() {
+fn lambda_does_not_treat_a_chain_of_retries_as_a_loop() {
     let deliver = &load()["Resources"]["DeliverWebhookFunction"]["Properties"];
     assert_eq!(deliver["RecursiveLoop"], "Allow");
 }
@@ -846,7 +846,7 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
     let [due, rest @ ..] = &indexes[..] else {
         panic!("no index")
     };
-    // Its partition and sort key are attributes of deliveries that have failed only.
+    // The partition key and the sort key are attributes that only failed deliveries have.
     let sparse = [
         "dueShard",
         "sweepAt",
@@ -856,7 +856,8 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
         "expiresAt",
     ];
     assert_eq!(due, &index("due", &sparse));
-    // `owedTo` is one, too. Nothing else in here ever changes: an update writes no entry.
+    // `undeliveredTo` is sparse too. The other attributes never change, so an update writes no
+    // index entry.
     let messages = ["customerId", "receivedAt", "eventType", "time", "expiresAt"];
     let expected = [
         index("deliveries", &["sk", "createdAt", "eventType"]),
@@ -867,7 +868,7 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
 }
 
 #[test]
-fn the_queue_keeps_a_wait_for_as_long_as_it_can() {
+fn the_queue_holds_waits_up_to_its_longest_delay() {
     let template = load();
     let longest = &template["Parameters"]["LongestQueueDelaySeconds"];
     assert_eq!(
@@ -879,13 +880,13 @@ fn the_queue_keeps_a_wait_for_as_long_as_it_can() {
 #[test]
 fn the_key_outlives_the_stack_and_rotates() {
     let key = &load()["Resources"]["SigningKey"];
-    // A key costs a dollar a month, also one that a failed first deployment leaves behind.
+    // A key costs a dollar a month, also if a failed first deployment leaves it behind.
     assert_eq!(key["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(key["UpdateReplacePolicy"], "Retain");
     assert_eq!(key["Properties"]["EnableKeyRotation"], true);
 }
 
-/// A right that a key's policy does not give, IAM cannot give either.
+/// IAM cannot grant a permission that the key's policy does not grant.
 #[test]
 fn the_keys_policy_allows_every_command_that_the_docs_name() {
     let template = load();
@@ -907,7 +908,7 @@ fn the_keys_policy_allows_every_command_that_the_docs_name() {
 }
 
 #[test]
-fn every_log_group_has_one_writer_and_an_end() {
+fn every_log_group_has_one_writer_and_a_retention() {
     let template = load();
     let mut writers: Vec<&str> = resources_of(&template, "AWS::Serverless::Function")
         .into_iter()
@@ -917,7 +918,7 @@ fn every_log_group_has_one_writer_and_an_end() {
         })
         .collect();
     for (_, workflow) in resources_of(&template, "AWS::Serverless::StateMachine") {
-        // A Standard workflow keeps the history of each execution itself.
+        // Step Functions itself keeps the history of a Standard execution.
         if workflow["Properties"]["Type"] == "STANDARD" {
             continue;
         }
@@ -946,7 +947,7 @@ fn the_workflow_logs_its_failures_without_the_event() {
 }
 
 #[test]
-fn the_api_answers_signed_requests_only() {
+fn the_api_accepts_signed_requests_only() {
     let template = load();
     let api = json!({"Ref": "ApiFunction"});
     let auth: Vec<_> = resources_of(&template, "AWS::Lambda::Url")
@@ -955,11 +956,11 @@ fn the_api_answers_signed_requests_only() {
         .map(|(id, url)| (id, &url["Properties"]["AuthType"]))
         .collect();
     assert_eq!(auth, [("ApiFunctionUrl", &json!("AWS_IAM"))]);
-    // Nobody is let in but by a policy of their own.
+    // Callers are allowed only by their own policies.
     for (id, permission) in resources_of(&template, "AWS::Lambda::Permission") {
         assert_ne!(permission["Properties"]["FunctionName"], api, "{id}");
     }
-    // One that is a part of its function cannot be left out where a Region has none.
+    // A URL that is part of its function cannot be left out in a Region without Function URLs.
     for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
         assert!(
             function["Properties"].get("FunctionUrlConfig").is_none(),
@@ -968,9 +969,9 @@ fn the_api_answers_signed_requests_only() {
     }
 }
 
-/// `sam build` takes the default, and `sam deploy` what it is told: there must be no other.
+/// `sam build` uses the default and `sam deploy` uses the parameter, so only one value may exist.
 #[test]
-fn no_other_architecture_can_be_deployed_than_is_built() {
+fn only_the_built_architecture_can_be_deployed() {
     let template = load();
     let parameter = &template["Parameters"]["Architecture"];
     assert_eq!(parameter["AllowedValues"], json!([parameter["Default"]]));
@@ -986,10 +987,10 @@ fn no_other_architecture_can_be_deployed_than_is_built() {
     }
 }
 
-/// The Lambda concurrency that a new account may have.
+/// The smallest Lambda concurrency of a new account.
 const SMALLEST_ACCOUNT: u64 = 10;
 
-/// What the workflow, the sweep and the API need of it: one event at a time.
+/// The concurrency that the workflow, the sweep and the API need for one event at a time.
 const OTHERS: u64 = 3;
 
 #[test]
@@ -1001,10 +1002,10 @@ fn the_defaults_leave_a_new_account_room_for_the_workflow() {
     assert!(delivery + OTHERS <= SMALLEST_ACCOUNT, "{delivery}");
 }
 
-/// `sam deploy` freezes what samconfig.toml says. What it does not say comes from the template,
-/// and changes with it.
+/// `sam deploy` fixes the parameters that samconfig.toml sets. All others come from the template
+/// and change with it.
 #[test]
-fn samconfig_keeps_no_parameter_for_aws() {
+fn samconfig_sets_no_parameter_for_aws() {
     let samconfig = std::fs::read_to_string(template::root().join("samconfig.toml")).unwrap();
     let (default, _) = samconfig.split_once("[local.").unwrap();
     let mut set = default.lines().filter(|line| !line.starts_with('#'));
@@ -1014,8 +1015,8 @@ fn samconfig_keeps_no_parameter_for_aws() {
 /// The longest name of a stack (CloudFormation, `CreateStack`).
 const LONGEST_STACK_NAME: usize = 128;
 
-/// The most characters of a name, by the type of its resource: the service's own limit.
-/// `true`: CloudFormation is known to shorten the name that it makes (`STACK-ID-RANDOM`).
+/// The longest allowed name of a resource, by type. `true` if CloudFormation is known to shorten
+/// the name that it generates (`STACK-ID-RANDOM`).
 const NAMES: &[(&str, &str, usize, bool)] = &[
     ("AWS::CloudWatch::Alarm", "AlarmName", 255, false),
     ("AWS::CloudWatch::Dashboard", "DashboardName", 255, false),
@@ -1032,7 +1033,7 @@ const NAMES: &[(&str, &str, usize, bool)] = &[
 ];
 
 #[test]
-fn every_name_fits_whatever_the_length_of_the_stacks() {
+fn every_name_fits_with_the_longest_stack_name() {
     let template = load();
     let mut named: Vec<(String, &str, Option<&Value>)> = Vec::new();
     for (id, resource) in template["Resources"].as_object().unwrap() {
@@ -1040,7 +1041,7 @@ fn every_name_fits_whatever_the_length_of_the_stacks() {
         let property = NAMES.iter().find(|name| name.0 == kind).map(|name| name.1);
         let name = property.and_then(|property| resource["Properties"].get(property));
         named.push((id.clone(), kind, name));
-        // SAM makes a resource of each schedule.
+        // SAM creates a resource for each schedule.
         for (event, schedule) in resource["Properties"]["Events"]
             .as_object()
             .into_iter()
@@ -1081,7 +1082,7 @@ fn every_name_fits_whatever_the_length_of_the_stacks() {
     }
 }
 
-/// The length of a name, with the longest of everything that it is made of.
+/// The longest possible length of a name, with the longest value of each of its parts.
 fn longest(name: &Value) -> usize {
     match name {
         Value::String(text) => text.len(),
@@ -1121,10 +1122,11 @@ fn longest_of(variable: &str, parts: &Value) -> usize {
     }
 }
 
-/// Lambda takes empty values. Should it ever drop one, the function sees none, so these are
-/// read by what takes absent and empty alike (a test of `Environment` holds it to that).
+/// Lambda accepts empty values. If it ever dropped one, the variable would be absent. So such
+/// variables are read by functions that treat absent and empty alike (a test of `Environment`
+/// checks that).
 #[test]
-fn a_variable_that_may_be_empty_is_read_as_one() {
+fn a_variable_that_may_be_empty_is_read_as_optional() {
     let template = load();
     let mut empty = BTreeSet::new();
     for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
@@ -1133,7 +1135,7 @@ fn a_variable_that_may_be_empty_is_read_as_one() {
             let parameter = value["Ref"].as_str().unwrap_or_default();
             let parameter = &template["Parameters"][parameter];
             let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
-            // How the patterns here let nothing through: all of it is optional.
+            // A pattern that accepts an empty value is optional as a whole.
             if parameter["Default"] == "" || pattern.ends_with(")?$") {
                 empty.insert((id, name.as_str()));
             }
@@ -1153,7 +1155,7 @@ fn a_variable_that_may_be_empty_is_read_as_one() {
         for folder in ["functions", "crates/lambda/src"] {
             for text in sources(&template::root().join(folder)) {
                 for (before, _) in text.match_indices(&quoted).map(|(at, _)| text.split_at(at)) {
-                    // A variable that must be there is read by `text` or `parse`.
+                    // `text` and `parse` read a variable that must not be empty.
                     let strict = [".text(", ".parse("];
                     assert!(!strict.iter().any(|call| before.ends_with(call)), "{name}");
                 }
@@ -1176,8 +1178,8 @@ fn sources(folder: &std::path::Path) -> Vec<String> {
     found
 }
 
-/// What the self test adds: nothing of it is there by default, and its one public function
-/// reaches its own table only.
+/// The self test adds nothing by default, and its one public function can access its own table
+/// only.
 #[test]
 fn the_self_test_is_off_by_default_and_reaches_its_own_table_only() {
     let template = load();
@@ -1216,8 +1218,8 @@ fn the_self_test_is_off_by_default_and_reaches_its_own_table_only() {
     }
 }
 
-/// A URL without authentication is open to anybody only with both permissions (Lambda developer
-/// guide, "Control access to Lambda function URLs"; since October 2025).
+/// A public URL without authentication needs both permissions (Lambda developer guide, "Control
+/// access to Lambda function URLs"; since October 2025).
 #[test]
 fn the_receiver_of_the_self_test_is_public_bounded_and_invoked_by_its_url_only() {
     let template = load();
@@ -1280,7 +1282,7 @@ fn queue_events(template: &Value) -> Vec<(&str, &Value)> {
         .collect()
 }
 
-/// Every statement of a role's policies, with its place.
+/// Every statement of a role's policies, with its location.
 fn role_statements(template: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (id, role) in resources_of(template, "AWS::IAM::Role") {
@@ -1292,7 +1294,7 @@ fn role_statements(template: &Value) -> Vec<(String, Value)> {
     found
 }
 
-/// Every statement of a policy that belongs to a resource, with its place.
+/// Every statement of a policy of a resource, with its location.
 fn resource_statements(template: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (id, resource) in template["Resources"].as_object().unwrap() {
@@ -1321,7 +1323,7 @@ fn collect(id: &str, document: &Value, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// The actions of a statement, which are written as one text or as a list.
+/// The actions of a statement, which may be one text or a list.
 fn actions(statement: &Value) -> Vec<&str> {
     match &statement["Action"] {
         Value::String(action) => vec![action],
@@ -1333,8 +1335,8 @@ fn actions(statement: &Value) -> Vec<&str> {
     }
 }
 
-/// The logical id that a `!Ref` or `!GetAtt` names. What may be adopted goes by the id of the
-/// resource whose place it takes; an index by its table's.
+/// The logical id that a `!Ref` or `!GetAtt` names. An adopted resource has the id of the resource
+/// that it replaces, and an index has its table's id.
 fn referenced(value: &Value) -> Option<&str> {
     if *value == signing_key_arn() {
         return Some("SigningKey");
@@ -1357,7 +1359,7 @@ fn table_name() -> Value {
     json!({"Fn::If": ["CreateTable", {"Ref": "Table"}, {"Ref": "ExistingTableName"}]})
 }
 
-/// The table's ARN, with what follows it for an index.
+/// The table's ARN with a suffix, for an index.
 fn arn_of_table(suffix: &str) -> Value {
     let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
     json!({"Fn::Sub": [format!("{arn}{suffix}"), {"Name": table_name()}]})
@@ -1372,7 +1374,7 @@ fn signing_key_arn() -> Value {
     ]})
 }
 
-/// What the secrets are bound to: the id of the stack, or an adopted one.
+/// The installation id to which the secrets are bound: the id of the stack, or an adopted one.
 fn installation_id() -> Value {
     let own = json!({"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]});
     json!({"Fn::If": ["OwnInstallation", own, {"Ref": "InstallationId"}]})

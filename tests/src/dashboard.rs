@@ -20,10 +20,10 @@ const COLOURS: [&str; 8] = [
     "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f",
 ];
 
-/// The body of the dashboard as it stands in the template: what `${…}` names is not put in.
+/// The body of the dashboard as written in the template, without substitution of `${…}`.
 ///
 /// # Errors
-/// When the template has no dashboard, or its body is no JSON.
+/// If the template has no dashboard, or its body is not JSON.
 pub fn load() -> Result<Value> {
     let template = template::load()?;
     let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0];
@@ -49,7 +49,7 @@ pub fn draw(body: &Value) -> String {
     svg
 }
 
-/// A place on the picture, in pixels.
+/// A rectangle in the picture, in pixels.
 #[derive(Clone, Copy)]
 struct Frame {
     x: u64,
@@ -93,7 +93,7 @@ fn draw_widget(svg: &mut String, widget: &Value) {
     }
 }
 
-/// From one alarm to the next below it.
+/// The distance between one alarm and the next one below it.
 const ALARM_HEIGHT: u64 = 14;
 
 fn alarms(svg: &mut String, frame: Frame, properties: &Value) {
@@ -186,7 +186,7 @@ fn chart(svg: &mut String, frame: Frame, properties: &Value) {
     }
 }
 
-/// An invented value in percent of the chart's height, the same each time.
+/// An invented value in percent of the chart's height. It is the same each time.
 fn height_at(series: u64, step: u64) -> u64 {
     let base = 80_u64.saturating_sub(series * 11).max(6);
     let wobble = (step * 37 + series * 53 + (step * step * 11) % 29) % 13;

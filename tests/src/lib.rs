@@ -1,4 +1,4 @@
-//! What the tests of the whole system share.
+//! Code that the tests of the whole system share.
 
 pub mod dashboard;
 pub mod template;

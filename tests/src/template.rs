@@ -1,4 +1,4 @@
-//! `template.yaml` as JSON, for tests that look into it.
+//! `template.yaml` as JSON, for tests that read it.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub fn root() -> PathBuf {
 /// `{"Fn::GetAtt": "Table.Arn"}`.
 ///
 /// # Errors
-/// When the file is missing, or is not a single YAML document of plain values.
+/// If the file is missing, or is not a single YAML document of plain values.
 pub fn load() -> anyhow::Result<Value> {
     let path = root().join("template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
@@ -49,12 +49,12 @@ fn to_json(node: &Yaml) -> anyhow::Result<Value> {
             for (key, value) in entries {
                 let key = key
                     .as_str()
-                    .with_context(|| format!("key {key:?} is no text"))?;
+                    .with_context(|| format!("key {key:?} is not text"))?;
                 object.insert(key.to_owned(), to_json(value)?);
             }
             Value::Object(object)
         }
-        Yaml::Alias(_) | Yaml::BadValue => bail!("{node:?} is no plain value"),
+        Yaml::Alias(_) | Yaml::BadValue => bail!("{node:?} is not a plain value"),
     })
 }
 
