@@ -1,7 +1,7 @@
-//! What every implementation of a port must do: the same suite for the
-//! in-memory backend and for the real adapters.
+//! Contract tests: every implementation of a port must pass the same suite, the in-memory backend
+//! and the real adapters alike.
 //!
-//! Each suite works on customers and messages of its own, named by `salt`.
+//! Each suite uses its own customers and messages, named by `salt`.
 
 mod at_once;
 mod expiry;
@@ -34,7 +34,7 @@ use crate::samples;
 const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
 const SWEEP: Timestamp = Timestamp::from_millis(1_700_000_009_000);
 
-/// A customer's subscriptions are listed in the order of their ids, and no one else's.
+/// A customer's subscriptions are listed in the order of their ids, and no other customer's are.
 pub async fn subscription_pages(
     store: &(impl SubscriptionStore + SubscriptionDirectory),
     salt: &str,
@@ -69,7 +69,7 @@ pub async fn subscription_pages(
     assert!(!rest.has_more);
 }
 
-/// Deliveries change only as pending ones with the expected number of attempts.
+/// A delivery changes only while it is pending and has the expected number of attempts.
 ///
 /// `put` records a message and a delivery, as the workflow does.
 pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
@@ -117,12 +117,20 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     assert_eq!(ended.attempts.len(), 2);
     let third = samples::failed_attempt(3);
     let late = store.record(&id, &third, &retry).await.expect("answers");
-    assert_eq!(late, WriteOutcome::Conflict, "a terminal state is the end");
+    assert_eq!(
+        late,
+        WriteOutcome::Conflict,
+        "a terminal state never changes"
+    );
     let late = store
         .settle(&id, 2, DeliveryStatus::Held)
         .await
         .expect("answers");
-    assert_eq!(late, WriteOutcome::Conflict, "a terminal state is the end");
+    assert_eq!(
+        late,
+        WriteOutcome::Conflict,
+        "a terminal state never changes"
+    );
 
     let other = samples::delivery(&message, samples::subscription_id(2));
     put(message.clone(), other.clone()).await;
@@ -165,7 +173,7 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
     );
 }
 
-/// A delivery that has ended or is held becomes pending again once, and is due.
+/// A delivery that has ended or is held can be reopened once: it becomes pending again, and is due.
 ///
 /// `put` records a message and a delivery, as the workflow does.
 pub async fn reopening<S: DeliveryStore + DueIndex>(
@@ -204,12 +212,12 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
             store.reopen(&reopening).await.expect("answers")
         };
         let stale = reopen(&other).await;
-        assert_eq!(stale, WriteOutcome::Conflict, "the status is another");
+        assert_eq!(stale, WriteOutcome::Conflict, "the status has changed");
         assert_eq!(reopen(&read).await, WriteOutcome::Written);
         assert_eq!(
             reopen(&read).await,
             WriteOutcome::Conflict,
-            "of two at once one counts"
+            "only one of two concurrent resends is written"
         );
         let reopening = read.reopen(&message, next).expect("was not pending");
         assert_eq!(load(id).await, reopening.reopened());
@@ -227,11 +235,11 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
     assert_eq!(recorded.await.expect("answers"), WriteOutcome::Written);
     let (ended, attempts) = (load(id).await, 1);
     let counted = (ended.earlier_attempts, ended.attempts_made());
-    assert_eq!(counted, (attempts, 2), "what was made before stays counted");
+    assert_eq!(counted, (attempts, 2), "earlier attempts stay counted");
     assert_eq!(due_of(store, &message, SWEEP).await, [held]);
 }
 
-/// A call is recorded once, and nobody is owed a test that failed.
+/// A call is recorded once, and a failed test is not listed as undelivered.
 pub async fn calls<S: CallStore + DeliveryStore + DeliveryDirectory>(store: &S, salt: &str) {
     let message = Message {
         is_test: true,
@@ -318,7 +326,7 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     let postponed = store.postpone(&first, later).await.expect("answers");
     assert_eq!(postponed, WriteOutcome::Written);
     let conflict = store.postpone(&first, later).await.expect("answers");
-    assert_eq!(conflict, WriteOutcome::Conflict, "the entry has moved");
+    assert_eq!(conflict, WriteOutcome::Conflict, "the entry has changed");
     assert_eq!(due(SWEEP).await, sorted([&early, &third]));
 
     let second = samples::failed_attempt(2);
@@ -327,9 +335,13 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     assert_eq!(ended.await.expect("answers"), WriteOutcome::Written);
     let held = store.settle(&third.task.delivery, 1, DeliveryStatus::Held);
     assert_eq!(held.await.expect("answers"), WriteOutcome::Written);
-    assert_eq!(due(SWEEP).await, [], "what is not pending is not in it");
+    assert_eq!(
+        due(SWEEP).await,
+        [],
+        "only pending deliveries are in the index"
+    );
     let gone = store.postpone(&early, later).await.expect("answers");
-    assert_eq!(gone, WriteOutcome::Conflict, "it does not come back");
+    assert_eq!(gone, WriteOutcome::Conflict, "it is not added again");
     let moved = Due {
         sweep_at: later,
         ..first
@@ -342,7 +354,7 @@ fn sorted<const N: usize>(mut entries: [&Due; N]) -> Vec<Due> {
     entries.map(Due::clone).into()
 }
 
-/// The entries of one message's deliveries, read one at a time.
+/// The entries of one message's deliveries, read with pages of one.
 async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> Vec<Due> {
     let mut found = Vec::new();
     for shard in Shard::all() {
@@ -366,7 +378,7 @@ async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> V
     found
 }
 
-/// The first data key stays.
+/// The first data key is kept.
 pub async fn data_keys(store: &impl DataKeyStore) {
     let key = WrappedDataKey(vec![1, 2, 3]);
     let inserted = store.insert(&key).await.expect("answers");

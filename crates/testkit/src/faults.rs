@@ -1,19 +1,19 @@
-//! Faults at the boundary between two effects.
+//! Faults between two effects.
 
 use std::collections::VecDeque;
 
-/// What happens at one call of a port.
+/// The outcome of one call of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: the call goes through.
+    /// No fault: the call succeeds.
     None,
-    /// The call fails, and had no effect.
+    /// The call fails without an effect.
     Before,
-    /// The call takes effect, and its answer is lost: as after a crash.
+    /// The call takes effect, and its answer is lost, as after a crash.
     After,
 }
 
-/// The faults to come, one for each call.
+/// The next faults, one for each call.
 #[derive(Debug, Default)]
 pub(crate) struct Script(VecDeque<Fault>);
 
@@ -22,7 +22,7 @@ impl Script {
         self.0.extend(faults);
     }
 
-    /// Gives whether some were left.
+    /// Returns true if any faults were left.
     pub(crate) fn clear(&mut self) -> bool {
         !std::mem::take(&mut self.0).is_empty()
     }
@@ -32,7 +32,7 @@ impl Script {
     }
 }
 
-/// The error of a planted fault.
+/// The error of an injected fault.
 #[derive(Debug, thiserror::Error)]
 #[error("planted fault")]
 pub(crate) struct Planted;

@@ -38,7 +38,7 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::faults::{Fault, Planted, Script};
 use crate::samples;
 
-/// Every port in one. Clones share what they hold.
+/// Implements every port. Clones share one state.
 #[derive(Clone, Default)]
 pub struct InMemoryBackend(Arc<Mutex<State>>);
 
@@ -47,16 +47,16 @@ struct State {
     now: Option<Timestamp>,
     skew_ms: i64,
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
-    /// What cannot be read of a subscription.
+    /// The fields of a subscription that cannot be read.
     broken: BTreeMap<(CustomerId, SubscriptionId), Vec<FieldError>>,
     usage: BTreeMap<CustomerId, Usage>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, StoredMessage>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
-    /// How long each effect takes.
+    /// The duration of each effect.
     latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
-    /// Those that cannot be read.
+    /// The deliveries that cannot be read.
     broken_deliveries: BTreeSet<DeliveryId>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, Due>,
@@ -74,7 +74,7 @@ struct State {
     before_recovery_write: Option<Meanwhile>,
 }
 
-/// A message as the table has it.
+/// A message as it is stored.
 #[derive(Clone)]
 struct StoredMessage {
     message: Message,
@@ -82,21 +82,21 @@ struct StoredMessage {
     expires_at: Timestamp,
 }
 
-/// For how long a message is kept that was recorded without a delivery.
+/// The retention of a message that was recorded without a delivery.
 const RETENTION: Duration = Duration::from_hours(24);
 
-/// What happens while something else is under grant.
+/// A callback that runs during another operation.
 type Meanwhile = Arc<dyn Fn(&InMemoryBackend) + Send + Sync>;
 
-/// Who makes the attempts that are asked for at once.
+/// Makes the attempts that are to be made at once.
 type Deliverer = Arc<dyn Fn(&InMemoryBackend, &DeliveryTask) + Send + Sync>;
 
 /// A message in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
-    /// Not received before this time.
+    /// It cannot be received before this time.
     pub visible_at: Timestamp,
-    /// What it asks for.
+    /// The delivery task.
     pub task: DeliveryTask,
 }
 
@@ -107,7 +107,7 @@ impl InMemoryBackend {
             .expect("no test panics while it holds the backend")
     }
 
-    /// Runs one effect under the next fault of the script.
+    /// Runs one effect with the next fault of the script.
     fn effect<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, Planted> {
         let mut state = self.state();
         if !state.latency.is_zero() {
@@ -131,7 +131,7 @@ impl InMemoryBackend {
             })
     }
 
-    /// Stores a subscription as it is, over one with its id.
+    /// Stores a subscription as it is. It replaces a subscription with the same id.
     pub fn store_subscription(&self, subscription: &Subscription) {
         let key = (subscription.customer_id.clone(), subscription.id);
         let mut state = self.state();
@@ -142,7 +142,7 @@ impl InMemoryBackend {
         *usage = *usage + Usage::of(subscription) - before;
     }
 
-    /// Lets a field of a subscription be unreadable.
+    /// Makes a field of a subscription unreadable.
     pub fn break_subscription(&self, customer: &CustomerId, id: SubscriptionId, field: &str) {
         let problem = FieldError::new(field, "is not one");
         let mut state = self.state();
@@ -150,7 +150,7 @@ impl InMemoryBackend {
         problems.push(problem);
     }
 
-    /// Lets a delivery be unreadable.
+    /// Makes a delivery unreadable.
     pub fn break_delivery(&self, id: DeliveryId) {
         self.state().broken_deliveries.insert(id);
     }
@@ -164,7 +164,7 @@ impl InMemoryBackend {
         }
     }
 
-    /// What is counted of a customer.
+    /// The counted usage of a customer.
     pub fn usage(&self, customer: &CustomerId) -> Usage {
         self.state()
             .usage
@@ -173,22 +173,22 @@ impl InMemoryBackend {
             .unwrap_or_default()
     }
 
-    /// Plants faults for the calls to come.
+    /// Adds faults for the next calls.
     pub fn plant(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().faults.extend(faults);
     }
 
-    /// Forgets the faults that did not strike; gives whether there were any.
+    /// Removes the remaining faults. Returns true if there were any.
     pub fn clear_faults(&self) -> bool {
         self.state().faults.clear()
     }
 
-    /// What the endpoint answers next; when nothing is left it answers 200.
+    /// Adds the next answers of the endpoint. Without any it answers 200.
     pub fn answer(&self, responses: impl IntoIterator<Item = WebhookResponse>) {
         self.state().responses.extend(responses);
     }
 
-    /// Lets every effect take this long.
+    /// Sets the duration of every effect.
     pub fn set_latency(&self, latency: Duration) {
         self.state().latency = latency;
     }
@@ -198,35 +198,36 @@ impl InMemoryBackend {
         self.state().now = Some(now);
     }
 
-    /// Lets the clock of whoever asks go ahead of the time, or behind it.
+    /// Makes the callers' clock run ahead of the real time, or behind it.
     pub fn set_skew_ms(&self, skew_ms: i64) {
         self.state().skew_ms = skew_ms;
     }
 
-    /// The time itself, by which the queue goes.
+    /// The real time, which the queue follows.
     pub fn time(&self) -> Timestamp {
         self.state().now.unwrap_or(samples::NOW)
     }
 
-    /// Records a message and a delivery, as the workflow does; or one with its past.
+    /// Records a message and a delivery, as the workflow does. The delivery may have earlier
+    /// attempts.
     pub fn record_call(&self, message: Message, delivery: Delivery) {
         let mut state = self.state();
         state.record_message(message, delivery.created_at, delivery.expires_at);
         state.record_delivery(delivery);
     }
 
-    /// Records a message, as the workflow does for an event that no subscription wants.
+    /// Records a message, as the workflow does for an event that matches no subscription.
     pub fn record_message(&self, message: Message, stored_at: Timestamp) {
         let expires_at = stored_at + RETENTION;
         self.state().record_message(message, stored_at, expires_at);
     }
 
-    /// Lets this make the attempts that are asked for at once.
+    /// Sets the function that makes the attempts which are to be made at once.
     pub fn deliver_with(&self, deliverer: impl Fn(&Self, &DeliveryTask) + Send + Sync + 'static) {
         self.state().deliverer = Some(Arc::new(deliverer));
     }
 
-    /// A delivery as the table has it.
+    /// A delivery as it is stored.
     pub fn delivery(&self, id: &DeliveryId) -> Option<Delivery> {
         self.state().deliveries.get(id).cloned()
     }
@@ -236,27 +237,27 @@ impl InMemoryBackend {
         self.state().deliveries.values().cloned().collect()
     }
 
-    /// Lets this happen while each request is under grant.
+    /// Sets a callback that runs during each request.
     pub fn during_requests(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().meanwhile = Some(Arc::new(meanwhile));
     }
 
-    /// Lets this happen once, before the next delivery is reopened.
+    /// Sets a callback that runs once, before the next delivery is reopened.
     pub fn before_reopening(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_reopening = Some(Arc::new(meanwhile));
     }
 
-    /// Lets this happen once, before the next progress of a recovery is written.
+    /// Sets a callback that runs once, before the next progress of a recovery is written.
     pub fn before_recovery_write(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_recovery_write = Some(Arc::new(meanwhile));
     }
 
-    /// Takes the message that is visible first, and moves the clock there.
+    /// Receives the message that becomes visible first, and sets the clock to that time.
     pub fn receive(&self) -> Option<Queued> {
         self.receive_before(Timestamp::from_millis(i64::MAX))
     }
 
-    /// The same, if it is visible before this time.
+    /// Like [`Self::receive`], but only if the message becomes visible before this time.
     pub fn receive_before(&self, end: Timestamp) -> Option<Queued> {
         let mut state = self.state();
         let visible = (0..state.queue.len()).filter(|&i| state.queue[i].visible_at < end);
@@ -267,7 +268,7 @@ impl InMemoryBackend {
         Some(message)
     }
 
-    /// Takes any of the messages that are visible now: a queue keeps no order.
+    /// Receives any one of the messages that are visible now, because a queue guarantees no order.
     pub fn receive_any(&self, pick: usize) -> Option<Queued> {
         let mut state = self.state();
         let now = state.now.unwrap_or(samples::NOW);
@@ -278,7 +279,7 @@ impl InMemoryBackend {
         Some(state.queue.swap_remove(picked))
     }
 
-    /// Lets the queue refuse each task of the next batch.
+    /// Makes the queue refuse each task of the next batch.
     pub fn refuse_batch(&self) {
         self.state().refuses_batch = true;
     }
@@ -288,12 +289,12 @@ impl InMemoryBackend {
         self.state().queue.clear();
     }
 
-    /// When the sweep next has something to do.
+    /// The earliest time at which the sweep has work.
     pub fn next_sweep_at(&self) -> Option<Timestamp> {
         self.state().due.values().map(|due| due.sweep_at).min()
     }
 
-    /// Puts a message back, as the queue does after its visibility timeout.
+    /// Returns a message to the queue, as happens after its visibility timeout.
     pub fn put_back(&self, message: Queued, visibility_timeout: Duration) {
         let visible_at = self.time() + visibility_timeout;
         self.state().queue.push(Queued {
@@ -307,12 +308,12 @@ impl InMemoryBackend {
         self.state().queue.clone()
     }
 
-    /// The requests that the endpoint saw, and when.
+    /// The requests that the endpoint received, with their times.
     pub fn requests(&self) -> Vec<(Timestamp, WebhookRequest)> {
         self.state().requests.clone()
     }
 
-    /// How often the key service was asked.
+    /// The number of calls to the key service.
     pub fn key_service_calls(&self) -> u32 {
         self.state().key_service_calls
     }
@@ -327,7 +328,7 @@ impl Clock for InMemoryBackend {
 }
 
 impl WebhookSender for InMemoryBackend {
-    /// Never struck by a fault itself: the fault of the next call is the crash after it.
+    /// No fault applies to the call itself: a fault of the next call stands for a crash after it.
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
         let meanwhile = {
             let mut state = self.state();
@@ -373,7 +374,10 @@ impl DeliveryQueue for InMemoryBackend {
             let now = state.now.unwrap_or(samples::NOW);
             for outgoing in tasks {
                 if let Some(delivery) = state.deliveries.get(&outgoing.task.delivery) {
-                    assert_eq!(outgoing.customer, &delivery.customer_id, "whose task it is");
+                    assert_eq!(
+                        outgoing.customer, &delivery.customer_id,
+                        "the customer of the task"
+                    );
                 }
                 state.queue.push(Queued {
                     visible_at: now + whole_seconds(outgoing.delay),
@@ -386,7 +390,7 @@ impl DeliveryQueue for InMemoryBackend {
     }
 }
 
-/// The queue counts whole seconds, rounded up, and no more than 900.
+/// The queue delays by whole seconds, rounded up, and by at most 900.
 fn whole_seconds(delay: Duration) -> Duration {
     assert!(delay <= MAX_QUEUE_DELAY, "the queue refuses {delay:?}");
     Duration::from_secs(u64::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX))
@@ -407,7 +411,7 @@ impl DeliveryStore for InMemoryBackend {
             (Some(delivery), Some(message)) => Ok(Some((delivery, message))),
             (Some(_), None) => Err(StoreError::Corrupt {
                 key: id.to_string(),
-                problem: "there without its message".to_owned(),
+                problem: "stored without its message".to_owned(),
             }),
         }
     }
@@ -483,7 +487,7 @@ impl State {
         delivery.filter(|delivery| delivery.expires_at > now)
     }
 
-    /// Refuses to read a delivery that cannot be read.
+    /// Returns an error for a delivery that was made unreadable.
     fn check_delivery(&self, id: &DeliveryId) -> Result<(), StoreError> {
         if !self.broken_deliveries.contains(id) {
             return Ok(());
@@ -620,7 +624,7 @@ impl CallStore for InMemoryBackend {
     }
 }
 
-/// Makes the attempt within the backend, when there is a deliverer; see [`InMemoryBackend::deliver_with`].
+/// Makes the attempt in the backend if a deliverer is set; see [`InMemoryBackend::deliver_with`].
 impl DeliverNow for InMemoryBackend {
     async fn deliver_now(&self, task: &DeliveryTask) {
         let deliverer = self.state().deliverer.clone();
@@ -910,7 +914,7 @@ impl DataKeyStore for InMemoryBackend {
     }
 }
 
-/// Wraps a key by turning its bits over: enough to see that it was wrapped.
+/// Wraps a key by inverting its bits, so that tests can see that it was wrapped.
 impl KeyService for InMemoryBackend {
     async fn generate(&self) -> Result<(DataKey, WrappedDataKey), KeyServiceError> {
         self.key_service(|calls| {

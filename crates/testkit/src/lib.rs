@@ -1,10 +1,10 @@
-//! In-memory ports for tests: one [`InMemoryBackend`] plays every role at once.
+//! In-memory ports for tests: one [`InMemoryBackend`] implements every port.
 //!
-//! A test tells the backend what the endpoint answers and where things break, lets
-//! a use case run, and looks at what the backend holds afterwards. Its [`contract`]
-//! suites hold this backend and the real adapters against the same promises.
+//! A test sets the endpoint's answers and the faults of the backend, runs a use case, and then
+//! inspects the state of the backend. The [`contract`] suites check this backend and the real
+//! adapters for the same behaviour.
 //!
-//! A dev-dependency only; nothing here is meant to be fast or durable.
+//! It is a dev-dependency only, and is neither fast nor durable.
 
 pub mod contract;
 pub mod samples;

@@ -25,7 +25,7 @@ use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
-/// When tests begin.
+/// The time at which tests begin.
 pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A customer id.
@@ -38,7 +38,7 @@ pub fn subscription_id(number: u128) -> SubscriptionId {
     format!("sub_{number:032x}").parse().expect("32 digits")
 }
 
-/// Reads events with the pointers that are the template's defaults.
+/// Reads events with the default pointers of the template.
 pub fn event_reader() -> EventReader {
     let pointer = |text: &str| -> JsonPointer { text.parse().expect("a JSON pointer") };
     EventReader {
@@ -54,12 +54,12 @@ pub fn url(text: &str) -> EndpointUrl {
     EndpointUrl::parse(text, &DevelopmentNetworks::none()).expect("tests name valid URLs")
 }
 
-/// What a stack allows a customer by default.
+/// The default quota of a customer.
 pub const QUOTA: Quota = Quota {
     subscriptions: 1_000,
 };
 
-/// An active subscription to everything, with a secret that is not sealed.
+/// An active subscription to all events, whose secret is not encrypted.
 pub fn subscription(customer_id: &str, number: u128) -> Subscription {
     let everything = EventTypePattern::try_from("*".to_owned()).expect("a pattern");
     Subscription {
@@ -89,7 +89,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
     }
 }
 
-/// Secrets of both kinds that are not sealed: the subscription migrates to ed25519.
+/// Unencrypted secrets of both kinds, as while a subscription migrates to ed25519.
 pub fn migrating_secrets() -> SealedSecrets {
     let before = subscription("any", 1).secrets;
     let next = SealedSecret {
@@ -134,7 +134,8 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
     }
 }
 
-/// Two recoveries of the customer, the older first: one has begun, the other has come far.
+/// Two recoveries of the customer, the older first: one has just begun, the other has sent many
+/// deliveries.
 pub fn recoveries(customer_id: &str) -> [Recovery; 2] {
     let id = |number: u8| {
         let id = format!("rec_{number:032x}");
@@ -214,7 +215,7 @@ pub fn response(status: u16) -> WebhookResponse {
     }
 }
 
-/// The least and the greatest key that a subscription of the customer can have.
+/// The lowest and the highest key that a subscription of the customer can have.
 pub(crate) fn all_subscriptions_of(
     customer: &CustomerId,
 ) -> ((CustomerId, SubscriptionId), (CustomerId, SubscriptionId)) {

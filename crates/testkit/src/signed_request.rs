@@ -1,4 +1,4 @@
-//! What a receiver does with a request, written apart from what signs it.
+//! Verifies a request as a receiver does. It shares no code with the signing.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ring::hmac;
@@ -18,8 +18,8 @@ pub struct SignedRequest<'a> {
 }
 
 impl SignedRequest<'_> {
-    /// Whether a receiver that holds this key, `whsec_…` or `whpk_…`, takes the
-    /// request for ours (Standard Webhooks 1.0.0).
+    /// Returns true if a receiver with this key, `whsec_…` or `whpk_…`, accepts the request as ours
+    /// (Standard Webhooks 1.0.0).
     pub fn verifies_with(&self, key: &str) -> bool {
         let content = [self.id, ".", self.timestamp, "."].concat();
         let content = [content.as_bytes(), self.body].concat();

@@ -1,4 +1,4 @@
-//! Reads that are asked for at the same time.
+//! Concurrent reads.
 
 use futures_util::future::join_all;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
@@ -7,8 +7,8 @@ use webhooks_domain::ports::{DeliveryStore, SubscriptionStore, WriteOutcome};
 
 use crate::samples;
 
-/// Everybody who reads gets their own, however many read the same, and what one has written
-/// the others see when they read after it.
+/// Every caller gets its own answer, however many read the same item, and a read that begins after
+/// a write sees that write.
 pub async fn reads_at_once<S: DeliveryStore + SubscriptionStore>(
     store: &S,
     salt: &str,

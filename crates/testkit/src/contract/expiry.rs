@@ -1,4 +1,5 @@
-//! What has expired is absent, though it may still be there: DynamoDB deletes it days late.
+//! Expired items count as absent, although they may still be stored: DynamoDB deletes them days
+//! later.
 
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use webhooks_domain::timestamp::Timestamp;
 use super::{DUE, SWEEP, due_of};
 use crate::samples;
 
-/// Messages, deliveries and their entries in every list.
+/// Expiry of messages and deliveries, and of their entries in every list.
 ///
-/// `put` records a message and a delivery that expires with it, as the workflow does. The
-/// store's clock stands at [`samples::NOW`].
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
+/// `put` records a message and a delivery that expires with it, as the workflow does. The store's
+/// clock must show [`samples::NOW`].
+#[expect(clippy::too_many_lines, reason = "one story, in order")]
 pub async fn expired_deliveries<S>(store: &S, salt: &str, put: impl AsyncFn(Message, Delivery))
 where
     S: DeliveryStore
@@ -97,7 +98,7 @@ where
         }
     }
 
-    // What is due and expires is not due any more.
+    // An expired delivery is no longer due.
     let message = samples::message(salt, "was due");
     let next = NextAttempt {
         due_at: DUE,
@@ -110,14 +111,14 @@ where
     assert_eq!(
         inserted,
         InsertOutcome::Inserted,
-        "the one before is absent"
+        "the expired delivery counts as absent"
     );
     assert_eq!(due_of(store, &message, SWEEP).await, []);
     let entry = Due::of(&gone, &next);
     let postponed = store.postpone(&entry, SWEEP + second).await;
     assert_eq!(postponed.expect("answers"), WriteOutcome::Conflict);
 
-    // The same event again is a new message, and nothing of the old one is mixed with it.
+    // The same event becomes a new message, and nothing of the expired one is mixed with it.
     let other = until(
         samples::delivery(&message, samples::subscription_id(0xe4)),
         samples::NOW,
@@ -143,11 +144,11 @@ where
     assert_eq!(
         due_of(store, &message, SWEEP).await,
         [],
-        "it was not tried yet"
+        "the new delivery has no attempt yet"
     );
 }
 
-/// Recoveries. The store's clock stands at [`samples::NOW`].
+/// Expiry of recoveries. The store's clock must show [`samples::NOW`].
 pub async fn expired_recoveries(store: &impl RecoveryStore, salt: &str) {
     let [recovery, _] = samples::recoveries(&format!("{salt}-expired"));
     let expired = Recovery {

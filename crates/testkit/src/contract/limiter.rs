@@ -1,4 +1,4 @@
-//! The limiter in front of an endpoint that takes only so much.
+//! The limiter of an endpoint.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn seconds(seconds: u32) -> Timestamp {
     samples::NOW + SECOND * seconds
 }
 
-/// Asks at the limiter of one subscription.
+/// Asks the limiter of one subscription.
 struct Asking<'a, L> {
     store: &'a L,
     of: LimitsInForce,
@@ -39,21 +39,21 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
     async fn admit(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
         let until = now + 5 * SECOND;
         let request = self.of.admission(random, has_waited, now, until);
-        let entered = self.store.admit(&self.subscription, &request);
-        entered.await.expect("answers")
+        let decision = self.store.admit(&self.subscription, &request);
+        decision.await.expect("answers")
     }
 
     async fn lease(&self, random: u32, now: Timestamp) -> Lease {
         match self.admit(random, false, now).await {
             LimiterDecision::Admitted(Some(slot)) => slot,
-            other => panic!("a slot, not {other:?}"),
+            other => panic!("expected a lease, got {other:?}"),
         }
     }
 
     async fn refused(&self, random: u32, has_waited: bool, now: Timestamp) -> EndpointLimiter {
         match self.admit(random, has_waited, now).await {
             LimiterDecision::Refused(limiter) => limiter,
-            entered @ LimiterDecision::Admitted(_) => panic!("no entry, not {entered:?}"),
+            decision @ LimiterDecision::Admitted(_) => panic!("admitted: {decision:?}"),
         }
     }
 
@@ -69,7 +69,7 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
     }
 }
 
-/// What goes is within the limits, and who comes later waits behind who waits already.
+/// Admissions stay within the limits, and a new delivery waits behind the backlog.
 pub async fn limiters(store: &impl LimiterStore) {
     rate(store).await;
     concurrency(store).await;
@@ -79,40 +79,43 @@ pub async fn limiters(store: &impl LimiterStore) {
 async fn rate(store: &impl LimiterStore) {
     let asking = Asking::new(store, 71, Some(2), None);
     for number in 0..4 {
-        let entered = asking.admit(number, false, seconds(0)).await;
+        let decision = asking.admit(number, false, seconds(0)).await;
         assert_eq!(
-            entered,
+            decision,
             LimiterDecision::Admitted(None),
-            "what two seconds have saved"
+            "the burst of two seconds"
         );
     }
     let limiter = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(limiter.next_reservation_at, None, "nobody waits");
+    assert_eq!(limiter.next_reservation_at, None, "no delivery waits");
     assert_eq!(asking.reservation(&limiter, seconds(0)).await, seconds(1));
     let second = seconds(1) + 2 * SECOND / 5;
-    let turn = asking.reservation(&limiter, seconds(0)).await;
-    assert_eq!(turn, second, "whatever was thought of it");
+    let reserved_at = asking.reservation(&limiter, seconds(0)).await;
+    assert_eq!(
+        reserved_at, second,
+        "the second reservation is after the first, although the caller's copy is stale"
+    );
     let limiter = asking.refused(5, false, seconds(2)).await;
     assert_eq!(
         limiter.next_reservation_at,
         Some((second + 2 * SECOND / 5).into()),
-        "two wait"
+        "two deliveries wait"
     );
     assert_eq!(asking.reservation(&limiter, seconds(2)).await, seconds(3));
     for number in 6..10 {
-        let entered = asking.admit(number, true, seconds(2)).await;
+        let decision = asking.admit(number, true, seconds(2)).await;
         assert_eq!(
-            entered,
+            decision,
             LimiterDecision::Admitted(None),
-            "those who have waited go first"
+            "deliveries that have waited are admitted first"
         );
     }
     asking.refused(10, true, seconds(2)).await;
-    let entered = asking.admit(11, false, seconds(9)).await;
+    let decision = asking.admit(11, false, seconds(9)).await;
     assert_eq!(
-        entered,
+        decision,
         LimiterDecision::Admitted(None),
-        "the limiter is over"
+        "the backlog is over"
     );
 
     let version = LimitsInForce {
@@ -127,16 +130,20 @@ async fn rate(store: &impl LimiterStore) {
         of: version,
         ..asking
     };
-    let entered = other.admit(13, false, seconds(9)).await;
+    let decision = other.admit(13, false, seconds(9)).await;
     assert_eq!(
-        entered,
+        decision,
         LimiterDecision::Admitted(None),
-        "those of a version before"
+        "a backlog of an earlier version does not count"
     );
-    let turn = other
+    let reserved_at = other
         .reservation(&EndpointLimiter::default(), seconds(9))
         .await;
-    assert_eq!(turn, seconds(10), "a limiter of its own");
+    assert_eq!(
+        reserved_at,
+        seconds(10),
+        "the new version has its own backlog"
+    );
 }
 
 async fn concurrency(store: &impl LimiterStore) {
@@ -145,19 +152,22 @@ async fn concurrency(store: &impl LimiterStore) {
     let second = asking.lease(2, seconds(0)).await;
     assert_ne!(first.slot, second.slot);
     let limiter = asking.refused(4, false, seconds(0)).await;
-    assert_eq!(limiter.leases.len(), 2, "both are taken");
+    assert_eq!(limiter.leases.len(), 2, "both slots are leased");
     asking.release(first, 3 * SECOND).await;
     let third = asking.lease(3, seconds(1)).await;
-    assert_eq!(third.slot, first.slot, "it was left");
-    // The same once more, after its answer was lost.
+    assert_eq!(third.slot, first.slot, "the released slot is leased again");
+    // The request is repeated, because its response was lost.
     assert_eq!(asking.lease(3, seconds(1)).await, third);
     asking.release(first, SECOND).await;
     let limiter = asking.refused(5, true, seconds(1)).await;
-    assert!(limiter.holds(third), "it is another's by now");
+    assert!(
+        limiter.holds(third),
+        "a late release does not end the new lease of the slot"
+    );
     assert_eq!(limiter.last_held, Some(3 * SECOND));
     let later = seconds(5) + SECOND / 2;
     let over = asking.lease(6, later).await;
-    assert_eq!(over.slot, second.slot, "its time is over");
+    assert_eq!(over.slot, second.slot, "the lease has expired");
 }
 
 async fn both(store: &impl LimiterStore) {
@@ -166,17 +176,21 @@ async fn both(store: &impl LimiterStore) {
         asking.lease(number, seconds(0)).await;
     }
     let limiter = asking.refused(2, false, seconds(0)).await;
-    assert_eq!(limiter.leases.len(), 2, "there is a slot, and no turn");
+    assert_eq!(
+        limiter.leases.len(),
+        2,
+        "a slot is free, but the rate is used up"
+    );
     asking.lease(3, seconds(1)).await;
     let limiter = asking.refused(4, true, seconds(3)).await;
     assert_eq!(
         limiter.leases.len(),
         3,
-        "it would be its turn, and there is no slot"
+        "the rate allows it, but no slot is free"
     );
-    let entered = asking.admit(4, true, seconds(7)).await;
+    let decision = asking.admit(4, true, seconds(7)).await;
     assert!(
-        matches!(entered, LimiterDecision::Admitted(Some(_))),
-        "{entered:?}"
+        matches!(decision, LimiterDecision::Admitted(Some(_))),
+        "{decision:?}"
     );
 }

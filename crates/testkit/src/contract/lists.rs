@@ -16,7 +16,7 @@ use crate::samples;
 
 const GIVEN_UP: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
-/// Lists hold what was written, each entry once, page by page, from either end.
+/// Lists return what was written: each entry once, page by page, in either order.
 pub async fn lists<S: DeliveryStore + DeliveryDirectory + MessageDirectory>(
     store: &S,
     salt: &str,
@@ -24,7 +24,7 @@ pub async fn lists<S: DeliveryStore + DeliveryDirectory + MessageDirectory>(
 ) {
     let subscription = samples::subscription_id(9_001);
     let mut ids = Vec::new();
-    // Two at the same moment, twice.
+    // Twice two messages with the same time.
     for (number, seconds) in [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4)] {
         let message = samples::message(salt, &format!("list-{number}"));
         let delivery = |subscription| Delivery {
@@ -96,7 +96,7 @@ async fn ranges(
     assert_eq!(
         page.expect("answers").entries.len(),
         2,
-        "until is not included"
+        "`until` is exclusive"
     );
     let backwards = Window {
         since: between.until,
@@ -122,7 +122,10 @@ async fn ranges(
     ] {
         let page = store.deliveries_of(subscription, &outside(order, at)).await;
         let count = page.expect("answers").entries.len();
-        assert_eq!(count, listed, "{order:?} after {at}, outside the times");
+        assert_eq!(
+            count, listed,
+            "{order:?} after {at}, outside the time range"
+        );
     }
 
     let page = store.messages_of(customer, &between).await;
@@ -146,7 +149,8 @@ async fn ranges(
     }
 }
 
-/// What failed, for now or for good, and what is held. Not what was never tried.
+/// Lists deliveries that have failed, finally or so far, and held ones, but none without an
+/// attempt.
 async fn undelivered(
     store: &(impl DeliveryStore + DeliveryDirectory),
     subscription: &SubscriptionId,

@@ -1,4 +1,4 @@
-//! Recoveries, and what they read and add.
+//! Recoveries, and the deliveries that they read and add.
 
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::due::{Due, NextAttempt};
@@ -32,7 +32,11 @@ pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
     };
     for _ in 0..2 {
         let written = store.replace_recovery(&next).await.expect("answers");
-        assert_eq!(written, WriteOutcome::Written, "the same again is the same");
+        assert_eq!(
+            written,
+            WriteOutcome::Written,
+            "repeating a write is idempotent"
+        );
     }
     let other = Recovery {
         status: RecoveryStatus::Stopping,
@@ -65,8 +69,8 @@ pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
     assert_eq!(page(Some(&newer), 9).await, (vec![next], false));
 }
 
-/// A message and its delivery are read as far as they are there, and a delivery that is
-/// missing is added once, and is due.
+/// Reads a message and its delivery, as far as they exist. A missing delivery is added once, and is
+/// due.
 ///
 /// `put` records a message and a delivery, as the workflow does.
 pub async fn recovery_sources<S: RecoverySource + DeliveryStore + DueIndex>(

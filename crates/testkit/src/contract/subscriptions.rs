@@ -1,4 +1,4 @@
-//! Subscriptions, the records of their idempotency keys, and what a customer has.
+//! Subscriptions, the records of their idempotency keys, and a customer's usage.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn replace(
     store.replace(&replacement).await.expect("answers")
 }
 
-/// Subscriptions are inserted once, read back whole, and changed by version.
+/// Subscriptions are inserted once, read completely, and changed by version.
 pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
     let first = samples::subscription(salt, 1);
     let customer = first.customer_id.clone();
@@ -60,7 +60,7 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
     for _ in 0..2 {
         let written = replace(store, &first, &second, HealthFate::Kept).await;
         let expected = ReplacementOutcome::Written;
-        assert_eq!(written, expected, "the same again is the same");
+        assert_eq!(written, expected, "repeating a write is idempotent");
     }
     let other = Subscription {
         status: SubscriptionStatus::Active,
@@ -105,10 +105,11 @@ pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch)
     assert_eq!(replaced, ReplacementOutcome::Conflict, "{gone}");
 }
 
-/// An idempotency key creates one subscription for as long as its record counts, and what a
-/// customer has is bounded.
+/// An idempotency key creates one subscription until its record expires, and a customer's usage is
+/// limited.
 ///
-/// The store's clock stands at [`samples::NOW`].
+///
+/// The store's clock must show [`samples::NOW`].
 pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let salt = &format!("{salt}-creations");
     let customer = samples::customer(salt);
@@ -144,12 +145,15 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(created, CreationOutcome::Created);
     let refused = create(&record(2, samples::NOW + second), 2, None).await;
     assert_eq!(refused, CreationOutcome::KeyInUse(in_force.clone()));
-    assert!(!there(2).await, "both or neither");
+    assert!(
+        !there(2).await,
+        "record and subscription are written together or not at all"
+    );
     let other = Some(samples::subscription_id(9));
     let refused = create(&record(2, samples::NOW), 2, other).await;
     assert_eq!(refused, CreationOutcome::KeyInUse(in_force));
 
-    // One that names a deleted subscription counts no more, nor does one that has expired.
+    // A record that names a deleted subscription does not count, nor does an expired one.
     let deleted = Some(samples::subscription_id(1));
     let created = create(&record(2, samples::NOW), 2, deleted).await;
     assert_eq!(created, CreationOutcome::Created);
@@ -169,7 +173,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let inserted = store.insert(&Creation::of(&fourth, full)).await;
     assert_eq!(inserted.expect("answers"), CreationOutcome::Created);
 
-    // A count is corrected only while it is as it was read.
+    // The usage is corrected only if it has not changed since it was read.
     let beyond = Usage {
         bytes: Quota::MAX_BYTES,
         ..all
@@ -197,11 +201,15 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         ..fourth.clone()
     };
     let written = replace(store, &fourth, &paused, HealthFate::Kept).await;
-    assert_eq!(written, ReplacementOutcome::Written, "it is no larger");
+    assert_eq!(
+        written,
+        ReplacementOutcome::Written,
+        "the subscription does not grow"
+    );
 }
 
-/// The health of an endpoint is kept beside what people change of its subscription: neither
-/// overwrites the other, until it is to start anew.
+/// The health of an endpoint is stored beside the user's settings of its subscription. Neither
+/// write overwrites the other, except that a new URL resets the health.
 pub async fn health(
     store: &(impl SubscriptionStore + SubscriptionSwitch + HealthStore),
     salt: &str,
@@ -220,19 +228,27 @@ pub async fn health(
         ..Health::default()
     };
     let gone = change(&read, &failing).await;
-    assert_eq!(gone, WriteOutcome::Conflict, "it does not come into being");
+    assert_eq!(
+        gone,
+        WriteOutcome::Conflict,
+        "a health change creates no subscription"
+    );
     assert_eq!(stored().await, None);
     insert(store, &read).await;
 
     assert_eq!(change(&read, &failing).await, WriteOutcome::Written);
     let stale = change(&read, &Health::default()).await;
-    assert_eq!(stale, WriteOutcome::Conflict, "it is not as it was read");
+    assert_eq!(
+        stale,
+        WriteOutcome::Conflict,
+        "the health has changed since it was read"
+    );
     let now = stored().await.expect("is there");
     let expected = Subscription {
         health: failing,
         ..read.clone()
     };
-    assert_eq!(now, expected, "nothing else has changed");
+    assert_eq!(now, expected, "only the health changes");
     let worse = Health {
         failing_since: Some(DUE),
         circuit: Some(OpenCircuit {
@@ -243,7 +259,7 @@ pub async fn health(
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 
-    // What somebody has read before, and writes now.
+    // A user writes a change of an older copy.
     let paused = Subscription {
         status: SubscriptionStatus::Paused,
         version: read.version + 1,
@@ -252,7 +268,7 @@ pub async fn health(
     for _ in 0..2 {
         let written = replace(store, &read, &paused, HealthFate::Kept).await;
         let expected = ReplacementOutcome::Written;
-        assert_eq!(written, expected, "the same again is the same");
+        assert_eq!(written, expected, "repeating a write is idempotent");
     }
     let now = stored().await.expect("is there");
     assert_eq!((now.status, now.health), (paused.status, worse));
@@ -266,7 +282,7 @@ pub async fn health(
         ..now.clone()
     };
     let stale = disable(&before).await;
-    assert_eq!(stale, WriteOutcome::Conflict, "its health is another");
+    assert_eq!(stale, WriteOutcome::Conflict, "its health has changed");
     assert_eq!(
         change(&now, &Health::default()).await,
         WriteOutcome::Written
@@ -284,10 +300,10 @@ pub async fn health(
     let written = replace(store, &disabled, &enabled, HealthFate::Kept).await;
     assert_eq!(written, ReplacementOutcome::Written);
     let now = stored().await.expect("is there");
-    assert_eq!(now, enabled, "nothing says why any more");
+    assert_eq!(now, enabled, "the reason is removed");
 
-    // Another URL starts anew, whatever is stored by then, and nothing that was seen of the
-    // old one is written to it.
+    // A new URL resets the health, whatever was stored. A later observation of the old URL is not
+    // written.
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
     let moved = Subscription {
         url: samples::url("https://example.com/moved"),
@@ -298,5 +314,9 @@ pub async fn health(
     assert_eq!(written, ReplacementOutcome::Written);
     assert_eq!(stored().await, Some(moved));
     let old = change(&now, &failing).await;
-    assert_eq!(old, WriteOutcome::Conflict, "it is of another URL");
+    assert_eq!(
+        old,
+        WriteOutcome::Conflict,
+        "the observation belongs to the old URL"
+    );
 }

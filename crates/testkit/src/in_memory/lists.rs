@@ -1,4 +1,4 @@
-//! Lists, in memory.
+//! In-memory lists.
 
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
@@ -9,7 +9,7 @@ use webhooks_domain::ports::{
 
 use super::{InMemoryBackend, State};
 
-/// The part of a list that the window asks for.
+/// The part of a list that a window selects.
 fn page<T>(mut entries: Vec<T>, place: impl Fn(&T) -> Place, window: &Window) -> EntryPage<T> {
     let key = |place: Place| (place.at, place.message);
     entries.retain(|entry| {
@@ -40,7 +40,7 @@ fn entry(delivery: &Delivery) -> DeliveryEntry {
 }
 
 impl State {
-    /// A delivery, as far as it can be read.
+    /// A delivery, or its id if it cannot be read.
     fn readable(&self, delivery: &Delivery) -> Readable<Delivery, DeliveryId> {
         if self.broken_deliveries.contains(&delivery.id) {
             return Err(Broken {

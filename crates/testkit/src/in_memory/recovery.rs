@@ -1,4 +1,4 @@
-//! Recoveries, and what they go through.
+//! In-memory recoveries.
 
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::due::{Due, NextAttempt};
@@ -12,7 +12,7 @@ use webhooks_domain::recovery::Recovery;
 use super::{InMemoryBackend, State};
 
 impl InMemoryBackend {
-    /// A recovery as the table has it.
+    /// A recovery as it is stored.
     pub fn stored_recovery(&self, key: &RecoveryKey) -> Option<Recovery> {
         self.state().recoveries.get(key).cloned()
     }
