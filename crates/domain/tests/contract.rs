@@ -1,4 +1,4 @@
-//! The in-memory backend keeps the promises of the ports.
+//! The in-memory backend passes the contract suites of the ports.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use webhooks_testkit::{InMemoryBackend, contract};
 
 #[test]
-fn the_world_keeps_the_promises_of_the_ports() {
+fn the_in_memory_backend_passes_the_contract_suites() {
     let backend = InMemoryBackend::default();
     contract::subscriptions(&backend, "acme")
         .now_or_never()

@@ -1,4 +1,4 @@
-//! Duplicates: one that says something else than its message leaves a trace, and no other.
+//! Duplicates: only a duplicate whose content differs from its message leaves a trace.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,8 +34,8 @@ fn compare(backend: &InMemoryBackend, event: &str) -> Result<Option<Conflict>, L
     }
 }
 
-/// A backend that has the message of an event.
-fn world_with(event: &str) -> (InMemoryBackend, Message) {
+/// A backend with the message of an event.
+fn backend_with(event: &str) -> (InMemoryBackend, Message) {
     let backend = InMemoryBackend::default();
     backend.set_now(samples::NOW);
     let Answer::Page(page) = answer(&backend, event).unwrap() else {
@@ -46,8 +46,9 @@ fn world_with(event: &str) -> (InMemoryBackend, Message) {
 }
 
 #[test]
-fn a_duplicate_that_says_something_else_is_a_conflict_and_names_both_events() {
-    let (backend, message) = world_with(&event("e-1", "order.created", r#","total":1,"to":["a"]"#));
+fn a_duplicate_with_other_content_is_a_conflict_and_names_both_events() {
+    let (backend, message) =
+        backend_with(&event("e-1", "order.created", r#","total":1,"to":["a"]"#));
     let origin = |id: &str| Origin {
         id: id.to_owned(),
         source: "shop".to_owned(),
@@ -71,8 +72,8 @@ fn a_duplicate_that_says_something_else_is_a_conflict_and_names_both_events() {
 }
 
 #[test]
-fn a_duplicate_that_says_the_same_is_no_conflict() {
-    let (backend, _) = world_with(&event("e-1", "order.created", r#","total":1.50,"to":"ü""#));
+fn a_duplicate_with_the_same_content_is_not_a_conflict() {
+    let (backend, _) = backend_with(&event("e-1", "order.created", r#","total":1.50,"to":"ü""#));
     for members in [
         r#","total":1.50,"to":"ü""#,
         r#", "to" : "\u00fc" , "total" : 15e-1"#,
@@ -80,7 +81,7 @@ fn a_duplicate_that_says_the_same_is_no_conflict() {
         let found = compare(&backend, &event("e-2", "order.created", members)).unwrap();
         assert_eq!(found, None, "{members}");
     }
-    // The archive's replay adds a field, and EventBridge sets the time.
+    // A replay from the archive adds a field, and EventBridge sets the time.
     let replayed = event("e-1", "order.created", r#","total":1.50,"to":"ü""#)
         .replace("T09:30", "T10:30")
         .replacen('{', r#"{"replay-name":"again","#, 1);
@@ -88,8 +89,8 @@ fn a_duplicate_that_says_the_same_is_no_conflict() {
 }
 
 #[test]
-fn what_is_gone_or_cannot_be_read_is_no_conflict() {
-    let (backend, message) = world_with(&event("e-1", "order.created", ""));
+fn an_absent_or_unreadable_message_is_not_a_conflict() {
+    let (backend, message) = backend_with(&event("e-1", "order.created", ""));
     let other = event("e-2", "order.created", r#","total":2"#);
     let error_type = |backend: &InMemoryBackend| compare(backend, &other).unwrap_err().error_type();
 
@@ -103,10 +104,10 @@ fn what_is_gone_or_cannot_be_read_is_no_conflict() {
     };
     broken.record_message(unreadable, samples::NOW);
     assert_eq!(error_type(&broken), "CorruptItem");
-    // Not there: it has expired, and its duplicate came just before.
+    // The message is absent, because it expired just after its duplicate came.
     assert_eq!(compare(&InMemoryBackend::default(), &other).unwrap(), None);
 
-    // Whoever makes such an input up gets no further than with an event.
+    // An input that somebody forged can do no more than an event can.
     for (payload, error) in [
         ("bm90IGd6aXA=", "InvalidInput"),
         ("{}", "DetailNotAnObject"),
@@ -118,7 +119,7 @@ fn what_is_gone_or_cannot_be_read_is_no_conflict() {
 
 #[test]
 fn an_origin_is_short_whatever_the_event_holds() {
-    let (backend, _) = world_with(&event("e-1", "order.created", ""));
+    let (backend, _) = backend_with(&event("e-1", "order.created", ""));
     let long = event(&"x".repeat(10_000), "order.created", r#","total":2"#);
     let conflict = compare(&backend, &long).unwrap().unwrap();
     assert_eq!(conflict.dropped.id.len(), 256);

@@ -1,4 +1,4 @@
-//! Lists: every entry that is wanted, each once, the newest first, whatever the pages.
+//! Lists: every matching entry once, newest first, with any page size.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,7 @@ use webhooks_testkit::{InMemoryBackend, samples};
 const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 const CANCELLED: DeliveryStatus = DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted);
 
-/// How a delivery came to stand where it does.
+/// The past of a delivery, which determines its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     NeverTried,
@@ -60,9 +60,9 @@ impl Fate {
     }
 }
 
-/// A delivery as it was made, beside what the lists say of it.
+/// A delivery as it was created, and the status that lists must show.
 #[derive(Debug, Clone)]
-struct Made {
+struct Created {
     id: DeliveryId,
     customer: &'static str,
     event_type: &'static str,
@@ -70,17 +70,17 @@ struct Made {
     fate: Fate,
 }
 
-/// What a test asks to be made: a message of this customer and type, at this second, with one
-/// delivery for each fate.
-type Wish = (bool, bool, u64, Vec<Fate>);
+/// Describes a message to create: its customer, its type, its second, and one delivery for each
+/// fate.
+type Spec = (bool, bool, u64, Vec<Fate>);
 
 fn second(second: u64) -> Timestamp {
     samples::NOW + Duration::from_secs(second)
 }
 
-fn make(backend: &InMemoryBackend, wishes: &[Wish]) -> Vec<Made> {
-    let mut made = Vec::new();
-    for (number, (is_acme, is_order, at, fates)) in wishes.iter().enumerate() {
+fn make(backend: &InMemoryBackend, specs: &[Spec]) -> Vec<Created> {
+    let mut created = Vec::new();
+    for (number, (is_acme, is_order, at, fates)) in specs.iter().enumerate() {
         let customer = if *is_acme { "acme" } else { "bolt" };
         let event_type = if *is_order {
             "order.created"
@@ -99,8 +99,8 @@ fn make(backend: &InMemoryBackend, wishes: &[Wish]) -> Vec<Made> {
                 ..samples::delivery(&message, samples::subscription_id(number))
             };
             let id = delivery.id;
-            meet(backend, message.clone(), delivery, fate);
-            made.push(Made {
+            apply(backend, message.clone(), delivery, fate);
+            created.push(Created {
                 id,
                 customer,
                 event_type,
@@ -109,10 +109,10 @@ fn make(backend: &InMemoryBackend, wishes: &[Wish]) -> Vec<Made> {
             });
         }
     }
-    made
+    created
 }
 
-fn meet(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: Fate) {
+fn apply(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: Fate) {
     let id = delivery.id;
     let status = match fate {
         Fate::Held => DeliveryStatus::Held,
@@ -139,12 +139,12 @@ fn meet(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: F
     }
 }
 
-/// All of them, of which each can be read.
+/// The deliveries of a list in which all are readable.
 fn whole(listed: Vec<ListedDelivery>) -> Vec<Delivery> {
     listed.into_iter().map(Result::unwrap).collect()
 }
 
-/// Reads all pages, and holds what is true of each.
+/// Reads all pages, and asserts the rules that hold for each of them.
 fn all_pages<T, P: Copy>(limit: u32, page: impl Fn(PageOf<P>) -> Listed<T, P>) -> Vec<T> {
     let mut found = Vec::new();
     let mut asked = PageOf {
@@ -175,7 +175,7 @@ fn lists(backend: &InMemoryBackend) -> Lists<InMemoryBackend> {
     }
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn spec() -> impl Strategy<Value = Spec> {
     let fates = prop::collection::vec(prop::sample::select(&Fate::ALL[..]), 0..4);
     (prop::bool::weighted(0.8), any::<bool>(), 0_u64..6, fates)
 }
@@ -189,13 +189,13 @@ fn filter() -> impl Strategy<Value = DeliveryFilter> {
     })
 }
 
-/// Some range of the seconds in which messages are made, perhaps open at an end.
+/// A range of the seconds in which messages are created, possibly open at either end.
 fn times() -> impl Strategy<Value = (Option<Timestamp>, Option<Timestamp>)> {
     let end = || prop::option::of((0_u64..7).prop_map(second));
     (end(), end())
 }
 
-/// The newest message first, and within it the subscriptions in the order of their ids.
+/// Sort key: newest message first, and within a message the order of the subscriptions' ids.
 fn by_message(delivery: &Delivery) -> impl PartialOrd + use<> {
     let message = (delivery.created_at, delivery.id.message);
     (Reverse(message), delivery.id.subscription)
@@ -205,24 +205,24 @@ fn is_within(at: Timestamp, (since, until): (Option<Timestamp>, Option<Timestamp
     since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
 }
 
-fn is_wanted(made: &Made, filter: &DeliveryFilter) -> bool {
+fn is_match(created: &Created, filter: &DeliveryFilter) -> bool {
     filter
         .status
-        .is_none_or(|status| status == made.fate.status())
-        && (filter.event_type.is_none() || made.event_type == "order.created")
+        .is_none_or(|status| status == created.fate.status())
+        && (filter.event_type.is_none() || created.event_type == "order.created")
 }
 
 proptest! {
     #[test]
-    fn a_subscriptions_deliveries_are_listed_each_once_and_the_newest_first(
-        wishes in prop::collection::vec(wish(), 0..40),
+    fn a_subscriptions_deliveries_are_listed_once_each_and_newest_first(
+        specs in prop::collection::vec(spec(), 0..40),
         filter in filter(),
         times in times(),
         limit in 1_u32..8,
         undelivered in any::<bool>(),
     ) {
         let backend = InMemoryBackend::default();
-        let made = make(&backend, &wishes);
+        let created = make(&backend, &specs);
         let subscription = samples::subscription_id(1);
         let which = if undelivered { Which::Undelivered } else { Which::All };
         let listed = all_pages(limit, |page| {
@@ -233,12 +233,12 @@ proptest! {
         });
         let listed = whole(listed);
         prop_assert!(listed.is_sorted_by_key(|delivery| Reverse(delivery.created_at)));
-        let expected: BTreeSet<_> = made
+        let expected: BTreeSet<_> = created
             .iter()
-            .filter(|made| made.id.subscription == subscription)
-            .filter(|made| !undelivered || made.fate.is_undelivered())
-            .filter(|made| is_wanted(made, &filter) && is_within(made.at, times))
-            .map(|made| made.id)
+            .filter(|created| created.id.subscription == subscription)
+            .filter(|created| !undelivered || created.fate.is_undelivered())
+            .filter(|created| is_match(created, &filter) && is_within(created.at, times))
+            .map(|created| created.id)
             .collect();
         let ids: BTreeSet<_> = listed.iter().map(|delivery| delivery.id).collect();
         prop_assert_eq!(ids.len(), listed.len(), "each once");
@@ -246,14 +246,14 @@ proptest! {
     }
 
     #[test]
-    fn a_customers_deliveries_are_listed_each_once_by_message_and_the_newest_first(
-        wishes in prop::collection::vec(wish(), 0..40),
+    fn a_customers_deliveries_are_listed_once_each_by_message_and_newest_first(
+        specs in prop::collection::vec(spec(), 0..40),
         filter in filter(),
         times in times(),
         limit in 1_u32..8,
     ) {
         let backend = InMemoryBackend::default();
-        let made = make(&backend, &wishes);
+        let created = make(&backend, &specs);
         let customer = samples::customer("acme");
         let listed = all_pages(limit, |page| {
             let page = PageOf { since: times.0, until: times.1, ..page };
@@ -263,11 +263,11 @@ proptest! {
         });
         let listed = whole(listed);
         prop_assert!(listed.is_sorted_by_key(by_message));
-        let expected: BTreeSet<_> = made
+        let expected: BTreeSet<_> = created
             .iter()
-            .filter(|made| made.customer == "acme")
-            .filter(|made| is_wanted(made, &filter) && is_within(made.at, times))
-            .map(|made| made.id)
+            .filter(|created| created.customer == "acme")
+            .filter(|created| is_match(created, &filter) && is_within(created.at, times))
+            .map(|created| created.id)
             .collect();
         let ids: BTreeSet<_> = listed.iter().map(|delivery| delivery.id).collect();
         prop_assert_eq!(ids.len(), listed.len(), "each once");
@@ -275,14 +275,14 @@ proptest! {
     }
 
     #[test]
-    fn a_customers_messages_are_listed_each_once_and_the_newest_first(
-        wishes in prop::collection::vec(wish(), 0..40),
+    fn a_customers_messages_are_listed_once_each_and_newest_first(
+        specs in prop::collection::vec(spec(), 0..40),
         orders_only in any::<bool>(),
         times in times(),
         limit in 1_u32..8,
     ) {
         let backend = InMemoryBackend::default();
-        make(&backend, &wishes);
+        make(&backend, &specs);
         let customer = samples::customer("acme");
         let wanted = orders_only.then(|| pattern("order.*"));
         let listed = all_pages(limit, |page| {
@@ -292,7 +292,7 @@ proptest! {
             listed.unwrap().unwrap()
         });
         prop_assert!(listed.is_sorted_by_key(|message| Reverse(message.received_at)));
-        let expected = wishes.iter().filter(|(is_acme, is_order, at, _)| {
+        let expected = specs.iter().filter(|(is_acme, is_order, at, _)| {
             *is_acme && (*is_order || !orders_only) && is_within(second(*at), times)
         });
         let ids: BTreeSet<_> = listed.iter().map(|message| message.id).collect();
@@ -301,14 +301,14 @@ proptest! {
     }
 }
 
-/// So many messages, all of one customer and type, with one delivery that nobody tried.
-fn many(count: u64) -> Vec<Wish> {
-    let wish = |number| (true, true, number, vec![Fate::NeverTried]);
-    (0..count).map(wish).collect()
+/// This many messages of one customer and type, each with one delivery without an attempt.
+fn many(count: u64) -> Vec<Spec> {
+    let spec = |number| (true, true, number, vec![Fate::NeverTried]);
+    (0..count).map(spec).collect()
 }
 
 #[test]
-fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
+fn a_filter_that_matches_nothing_ends_the_page_early_but_not_the_list() {
     let backend = InMemoryBackend::default();
     make(&backend, &many(u64::from(MAX_LOOKED_AT) + 1));
     let none = DeliveryFilter {
@@ -331,7 +331,11 @@ fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
     let first = listed(None);
     assert_eq!(first.found, []);
     let next = first.next.unwrap();
-    assert_eq!(next.at, second(1), "1,000 were looked at, one is left");
+    assert_eq!(
+        next.at,
+        second(1),
+        "1,000 entries were read, and one is left"
+    );
     assert_eq!(listed(Some(next)).next, None);
 
     let customer = samples::customer("acme");
@@ -349,14 +353,14 @@ fn a_filter_that_keeps_nothing_ends_the_page_early_and_not_the_list() {
     assert_eq!(
         next.message.at,
         second(501),
-        "a message and its delivery are two"
+        "a message and its delivery count as two"
     );
 }
 
 #[test]
-fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
+fn a_cursor_with_another_customers_message_shows_nothing_of_it() {
     let backend = InMemoryBackend::default();
-    let made = make(
+    let created = make(
         &backend,
         &[
             (false, true, 3, vec![Fate::NeverTried; 3]),
@@ -366,7 +370,7 @@ fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
     let forged = CustomerPlace {
         message: Place {
             at: second(3),
-            message: made[0].id.message,
+            message: created[0].id.message,
         },
         delivery_to: Some(samples::subscription_id(1)),
     };
@@ -385,14 +389,14 @@ fn a_place_that_names_another_customers_message_shows_nothing_of_it() {
         .iter()
         .map(|delivery| delivery.id)
         .collect();
-    assert_eq!(ids, [made[3].id], "its own, and only these");
+    assert_eq!(ids, [created[3].id], "only the customer's own");
     assert_eq!(listed.next, None);
 }
 
 #[test]
-fn a_delivery_that_cannot_be_read_is_named_in_its_place_and_hides_no_other() {
+fn an_unreadable_delivery_is_listed_by_its_id_and_hides_no_other() {
     let backend = InMemoryBackend::default();
-    let made = make(
+    let created = make(
         &backend,
         &[
             (true, true, 1, vec![Fate::Failed]),
@@ -401,8 +405,8 @@ fn a_delivery_that_cannot_be_read_is_named_in_its_place_and_hides_no_other() {
             (false, true, 4, vec![Fate::Failed]),
         ],
     );
-    backend.break_delivery(made[1].id);
-    backend.break_delivery(made[3].id);
+    backend.break_delivery(created[1].id);
+    backend.break_delivery(created[3].id);
     let named = |listed: Vec<ListedDelivery>| -> Vec<(DeliveryId, bool)> {
         let listed = listed.into_iter();
         let named = listed.map(|listed| match listed {
@@ -423,7 +427,7 @@ fn a_delivery_that_cannot_be_read_is_named_in_its_place_and_hides_no_other() {
                 let listed = lists.deliveries(&subscription, which, &filter, &page);
                 listed.now_or_never().unwrap().unwrap()
             });
-            let expected = [3, 2, 1, 0].map(|n| (made[n].id, n % 2 == 0));
+            let expected = [3, 2, 1, 0].map(|n| (created[n].id, n % 2 == 0));
             assert_eq!(named(listed), expected);
         }
         let listed = all_pages(1, |page| {
@@ -431,7 +435,7 @@ fn a_delivery_that_cannot_be_read_is_named_in_its_place_and_hides_no_other() {
             let listed = lists.customer_deliveries(&customer, &filter, &page);
             listed.now_or_never().unwrap().unwrap()
         });
-        let expected = [2, 1, 0].map(|n| (made[n].id, n % 2 == 0));
-        assert_eq!(named(listed), expected, "its own, and only these");
+        let expected = [2, 1, 0].map(|n| (created[n].id, n % 2 == 0));
+        assert_eq!(named(listed), expected, "only the customer's own");
     }
 }

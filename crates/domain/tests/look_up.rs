@@ -1,4 +1,4 @@
-//! The look-up: every subscription that wants the event, each once, page by page.
+//! The look-up: every matching subscription once, page by page.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,12 +29,12 @@ fn run(backend: &InMemoryBackend, input: &str) -> Result<Page, LookUpError> {
     look_up(backend).run(input).now_or_never().unwrap()
 }
 
-/// What the workflow passes back for the next page.
+/// The input of the next page, as the workflow builds it.
 fn next_input(page: &Page) -> String {
     serde_json::json!({ "payload": page.message.payload, "cursor": page.cursor }).to_string()
 }
 
-fn wants(subscription: Subscription, pattern: &str) -> Subscription {
+fn with_event_type(subscription: Subscription, pattern: &str) -> Subscription {
     let pattern = EventTypePattern::try_from(pattern.to_owned()).unwrap();
     let event_types = EventTypePatterns::try_from(vec![pattern]).unwrap();
     Subscription {
@@ -44,17 +44,20 @@ fn wants(subscription: Subscription, pattern: &str) -> Subscription {
 }
 
 #[test]
-fn only_what_wants_the_event_is_found() {
+fn only_matching_subscriptions_are_found() {
     let backend = InMemoryBackend::default();
     insert(
         &backend,
-        &wants(samples::subscription("acme", 1), "order.*"),
+        &with_event_type(samples::subscription("acme", 1), "order.*"),
     );
     insert(
         &backend,
-        &wants(samples::subscription("acme", 2), "invoice.*"),
+        &with_event_type(samples::subscription("acme", 2), "invoice.*"),
     );
-    insert(&backend, &wants(samples::subscription("bolt", 3), "*"));
+    insert(
+        &backend,
+        &with_event_type(samples::subscription("bolt", 3), "*"),
+    );
     let filter = |pattern: &str| Some(Filter::parse(pattern).unwrap());
     let base = samples::subscription("acme", 4);
     insert(
@@ -103,7 +106,7 @@ fn only_what_wants_the_event_is_found() {
 }
 
 #[test]
-fn a_message_is_recorded_when_its_customer_has_any_subscription() {
+fn a_message_is_recorded_if_its_customer_has_any_subscription() {
     let backend = InMemoryBackend::default();
     insert(&backend, &samples::subscription("bolt", 1));
     let stranger = run(&backend, EVENT).unwrap();
@@ -113,7 +116,7 @@ fn a_message_is_recorded_when_its_customer_has_any_subscription() {
         status: SubscriptionStatus::Paused,
         ..samples::subscription("acme", 2)
     };
-    insert(&backend, &wants(paused, "invoice.*"));
+    insert(&backend, &with_event_type(paused, "invoice.*"));
     let unwanted = run(&backend, EVENT).unwrap();
     assert!(unwanted.record && unwanted.subscriptions.is_empty());
     assert_eq!(unwanted.cursor, None);
@@ -123,16 +126,16 @@ fn a_message_is_recorded_when_its_customer_has_any_subscription() {
         ..unwanted
     };
     let later = run(&backend, &next_input(&after_all)).unwrap();
-    assert!(!later.record, "an earlier page has recorded it");
+    assert!(!later.record, "an earlier page has recorded the message");
 
     insert(&backend, &samples::subscription("acme", 3));
     assert!(run(&backend, EVENT).unwrap().record);
     let later = run(&backend, &next_input(&after_all)).unwrap();
-    assert!(later.record, "there is a call to record");
+    assert!(later.record, "a call must be recorded");
 }
 
 #[test]
-fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
+fn a_failing_table_and_a_bad_event_have_their_own_error_names() {
     let backend = InMemoryBackend::default();
     backend.plant([Fault::Before]);
     assert_eq!(
@@ -153,7 +156,7 @@ fn a_failing_table_and_a_bad_event_have_names_of_their_own() {
 }
 
 #[test]
-fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
+fn a_forged_next_page_can_name_only_the_message_of_its_event() {
     let backend = InMemoryBackend::default();
     for number in 0..150 {
         insert(&backend, &samples::subscription("acme", number));
@@ -165,7 +168,7 @@ fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
     };
     let error_type = |input: &str| run(&backend, input).unwrap_err().error_type();
 
-    // What it may hold is an event, and its message is the one that the event makes.
+    // It can only contain an event, and its message is always made from that event.
     let later = run(&backend, &next(&page.message.payload)).unwrap();
     assert_eq!(later.message, page.message);
     assert_eq!(page.subscriptions.len() + later.subscriptions.len(), 150);
@@ -173,7 +176,7 @@ fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
     let others = run(&backend, &next(&Payload::new(&other))).unwrap();
     assert_eq!(others.message.id, run(&backend, &other).unwrap().message.id);
 
-    // Anything else is refused by the rules for events.
+    // Any other input is refused by the rules for events.
     let bad = EVENT.replace("customerId", "customer");
     assert_eq!(error_type(&next(&Payload::new(&bad))), "MissingCustomerId");
     for text in ["bm90IGd6aXA=", "not base64"] {
@@ -187,11 +190,11 @@ fn a_next_page_that_somebody_makes_up_names_no_message_but_its_events() {
 }
 
 #[test]
-fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
+fn a_page_ends_when_its_filters_reach_their_cost_and_the_next_page_continues() {
     let backend = InMemoryBackend::default();
     let values = vec!["1"; 100_000].join(",");
     let event = EVENT.replace(r#""total""#, &format!(r#""values":[{values}],"total""#));
-    // Half of them look at each value: about 200,000 steps.
+    // Half of the filters look at each value: about 200,000 steps.
     for number in 0..150 {
         let filter = Filter::parse(&format!(r#"{{"values":[{}]}}"#, number % 2)).unwrap();
         let base = samples::subscription("acme", number);
@@ -217,17 +220,18 @@ fn a_page_ends_when_its_filters_have_cost_enough_and_the_next_goes_on() {
     assert_eq!(pages, 2);
 }
 
-/// The sum over all subscriptions of a customer is bounded: a filter is given up long before its
-/// page is too long, and its subscription is sent the event.
+/// The total cost of a customer's subscriptions is bounded. A filter is abandoned long before its
+/// page takes too long, and then its subscription gets the event.
 #[test]
-fn an_event_costs_no_more_than_a_filter_s_bound_for_each_subscription() {
+fn an_event_costs_at_most_the_filter_limit_for_each_subscription() {
     const SUBSCRIPTIONS: u128 = 12;
     let backend = InMemoryBackend::default();
     let values = vec![r#""zz""#; 50_000].join(",");
     let event = EVENT.replace(r#""total""#, &format!(r#""values":[{values}],"total""#));
     let prefixes: Vec<String> = (0..250).map(|n| format!(r#""{n}""#)).collect();
     let prefixes = prefixes.join(",");
-    // Without a bound, 25,000,000 steps each: 12 pages. This way ten of them fill a page.
+    // Without a bound each filter would take 25,000,000 steps: 12 pages. With it, ten of them fill
+    // a page.
     let pattern = format!(r#"{{"values":[{{"anything-but":{{"prefix":[{prefixes},"zz"]}}}}]}}"#);
     for number in 0..SUBSCRIPTIONS {
         let base = samples::subscription("acme", number);
@@ -259,7 +263,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn every_page_together_finds_each_wanting_subscription_once(
+    fn all_pages_together_find_each_matching_subscription_once(
         wanting in proptest::collection::btree_set(0..2_000_u128, 0..450),
         others in proptest::collection::btree_set(2_000..4_000_u128, 0..450),
     ) {
@@ -268,7 +272,7 @@ proptest! {
             insert(&backend, &samples::subscription("acme", number));
         }
         for &number in &others {
-            insert(&backend, &wants(samples::subscription("acme", number), "other"));
+            insert(&backend, &with_event_type(samples::subscription("acme", number), "other"));
         }
         let mut found = Vec::new();
         let mut input = EVENT.to_owned();
@@ -286,16 +290,16 @@ proptest! {
     }
 }
 
-/// What is wrong with one subscription hides no other, and its own delivery is recorded.
+/// An unreadable subscription hides no other, and its own delivery is recorded.
 #[test]
-fn a_subscription_that_cannot_be_read_stops_no_other() {
+fn an_unreadable_subscription_stops_no_other() {
     let backend = InMemoryBackend::default();
     let customer = samples::customer("acme");
     for number in 1..=4 {
         let wanted = if number == 3 { "invoice.*" } else { "order.*" };
         insert(
             &backend,
-            &wants(samples::subscription("acme", number), wanted),
+            &with_event_type(samples::subscription("acme", number), wanted),
         );
     }
     let id = samples::subscription_id;
@@ -306,11 +310,11 @@ fn a_subscription_that_cannot_be_read_stops_no_other() {
         page.subscriptions.iter().map(|found| found.id).collect()
     };
     assert_eq!(found(&backend), [id(1), id(2), id(4)]);
-    // What it wants cannot be told: its delivery is recorded, and fails.
+    // Its event types cannot be read, so its delivery is recorded, and fails.
     backend.break_subscription(&customer, id(3), "eventTypes");
     assert_eq!(found(&backend), [id(1), id(2), id(3), id(4)]);
 
-    // A filter that was stored under other rules.
+    // A filter that was stored under older rules.
     let filter = Filter::from_stored("{".to_owned());
     insert(
         &backend,

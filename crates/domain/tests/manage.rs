@@ -69,7 +69,7 @@ const BODY: &str = r#"{"url":"https://example.com/hook","eventTypes":["order.*"]
 const PAUSE: &str = r#"{"status":"paused"}"#;
 
 #[test]
-fn what_is_created_can_be_read_and_its_secret_opens() {
+fn a_created_subscription_can_be_read_and_its_secret_decrypted() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, secret) = create(&manage, BODY).unwrap();
@@ -89,7 +89,7 @@ fn what_is_created_can_be_read_and_its_secret_opens() {
     assert!(matches!(strangers, Err(ManageError::NotFound { .. })));
 }
 
-/// Another reader of the same body may take the first.
+/// Another reader of the same body might use the first value.
 #[test]
 fn a_field_that_is_named_twice_is_refused() {
     let parse = |body: &str| {
@@ -104,7 +104,7 @@ fn a_field_that_is_named_twice_is_refused() {
 }
 
 #[test]
-fn what_is_required_is_named() {
+fn a_missing_field_is_named() {
     let manage = manage(&InMemoryBackend::default());
     for (body, field) in [
         (r#"{"eventTypes":["*"]}"#, "url"),
@@ -118,7 +118,7 @@ fn what_is_required_is_named() {
 }
 
 #[test]
-fn a_change_leaves_what_it_does_not_name() {
+fn a_change_keeps_the_fields_that_it_does_not_name() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -144,7 +144,7 @@ fn a_change_leaves_what_it_does_not_name() {
 }
 
 #[test]
-fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
+fn a_timeout_above_the_stacks_is_refused_with_its_name_and_limit() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let with = |timeout: &str| BODY.replacen('{', &format!(r#"{{"timeoutSeconds":{timeout},"#), 1);
@@ -169,14 +169,14 @@ fn a_timeout_beyond_the_stacks_is_refused_by_its_name_and_bound() {
     let paused = update(r#"{"status":"paused"}"#).unwrap();
     assert_eq!(
         paused.timeout, created.timeout,
-        "it stays, and the stack's counts"
+        "the stored value stays, and the stack's limit applies"
     );
     assert_eq!(update(r#"{"timeoutSeconds":null}"#).unwrap().timeout, None);
 }
 
-/// A policy was accepted while the stack kept deliveries for longer.
+/// The policy was accepted while the stack had a longer retention.
 #[test]
-fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
+fn a_stored_retry_policy_that_is_now_too_long_blocks_no_other_change() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let policy = r#"{"retryPolicy":{"schedule":[0,604800,604800,604800]},"#;
@@ -200,7 +200,7 @@ fn a_retry_policy_that_is_too_long_today_stops_no_other_change() {
     );
 }
 
-/// A subscription of which something was seen: its endpoint fails.
+/// A subscription whose stored health says that its endpoint fails.
 fn failing(backend: &InMemoryBackend, manage: &TestManage) -> Subscription {
     let (created, _) = create(manage, BODY).unwrap();
     let health = Health {
@@ -235,7 +235,7 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
-fn to_enable_what_is_active_forgets_what_was_seen_too() {
+fn enabling_an_active_subscription_resets_its_health_too() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let failing = failing(&backend, &manage);
@@ -251,7 +251,7 @@ fn to_enable_what_is_active_forgets_what_was_seen_too() {
 }
 
 #[test]
-fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
+fn enabling_a_subscription_resets_its_health() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -290,7 +290,7 @@ fn what_is_enabled_is_told_nothing_of_what_was_seen_before() {
 }
 
 #[test]
-fn of_two_changes_at_once_one_is_told() {
+fn one_of_two_concurrent_changes_gets_a_conflict() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -315,7 +315,7 @@ fn of_two_changes_at_once_one_is_told() {
 }
 
 #[test]
-fn what_is_deleted_is_gone() {
+fn a_deleted_subscription_is_gone() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -339,7 +339,7 @@ fn what_is_deleted_is_gone() {
 }
 
 #[test]
-fn the_same_request_again_gives_what_the_first_has_created() {
+fn a_repeated_creation_returns_the_first_subscription() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let first = create_once(&manage, "k1", BODY).unwrap();
@@ -365,7 +365,7 @@ fn the_same_request_again_gives_what_the_first_has_created() {
 
 /// Creates with an idempotency key, deletes, and creates with the same key again.
 #[test]
-fn what_is_created_again_after_a_deletion_is_another_subscription() {
+fn a_subscription_recreated_after_its_deletion_is_a_new_one() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let customer = samples::customer("acme");
@@ -379,7 +379,7 @@ fn what_is_created_again_after_a_deletion_is_another_subscription() {
     assert_eq!(again.subscription, second.subscription);
     let deleted = manage.delete(&customer, &second.subscription.id, &Precondition::None);
     deleted.now_or_never().unwrap().unwrap();
-    // Nothing is left that another body could contradict.
+    // No record is left that could conflict with another body.
     let other = r#"{"url":"https://example.com/","eventTypes":["*"]}"#;
     let third = create_once(&manage, "k1", other).unwrap();
     assert!(third.is_new);
@@ -388,7 +388,7 @@ fn what_is_created_again_after_a_deletion_is_another_subscription() {
 }
 
 #[test]
-fn a_key_counts_until_its_record_expires() {
+fn an_idempotency_key_is_valid_until_its_record_expires() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let first = create_once(&manage, "k1", BODY).unwrap();
@@ -403,7 +403,7 @@ fn a_key_counts_until_its_record_expires() {
 }
 
 #[test]
-fn what_changes_nothing_is_not_written() {
+fn a_change_without_effect_is_not_written() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let secret = r#""secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#;
@@ -437,7 +437,7 @@ fn what_changes_nothing_is_not_written() {
 }
 
 #[test]
-fn an_endpoint_with_another_url_or_other_headers_starts_anew() {
+fn a_new_url_or_new_headers_reset_the_health() {
     for (body, starts_anew) in [
         (r#"{"url":"https://example.com/corrected"}"#, true),
         (r#"{"headers":{"x-api-key":"corrected"}}"#, true),
@@ -461,9 +461,9 @@ fn an_endpoint_with_another_url_or_other_headers_starts_anew() {
     }
 }
 
-/// An attempt at the old URL, which was under way, says nothing of the new one.
+/// The attempt at the old URL was in flight, so its result says nothing about the new URL.
 #[test]
-fn what_was_seen_at_the_old_url_is_not_written_to_the_new_one() {
+fn an_observation_of_the_old_url_is_not_written_to_the_new_one() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -480,7 +480,7 @@ fn what_was_seen_at_the_old_url_is_not_written_to_the_new_one() {
 }
 
 #[test]
-fn no_more_subscriptions_than_the_stack_allows() {
+fn a_customer_cannot_have_more_subscriptions_than_the_stack_allows() {
     let backend = InMemoryBackend::default();
     let manage = TestManage {
         quota: Quota { subscriptions: 2 },
@@ -501,7 +501,7 @@ fn no_more_subscriptions_than_the_stack_allows() {
     deleted.now_or_never().unwrap().unwrap();
     create(&manage, BODY).unwrap();
 
-    // A count that is wrong is corrected where it would refuse.
+    // A wrong count is corrected before it causes a refusal.
     let counted = backend.usage(&customer);
     let drifted = backend.correct_usage(&customer, counted, counted + counted);
     drifted.now_or_never().unwrap().unwrap();
@@ -514,7 +514,7 @@ fn no_more_subscriptions_than_the_stack_allows() {
 }
 
 #[test]
-fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
+fn the_bytes_of_a_customers_subscriptions_are_limited_each_and_in_total() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let pair = |n: usize| format!(r#""name-{n:02}":"{}""#, "\u{10348}".repeat(256));
@@ -537,7 +537,8 @@ fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
     let usage = backend.usage(&customer);
     assert!(usage.subscriptions > 64, "{usage:?}");
 
-    // A change that makes one larger is refused, too, and one that makes it smaller is not.
+    // A change that makes a subscription larger is refused too, but one that makes it smaller is
+    // accepted.
     let page = manage.list(&customer, None, 10).now_or_never().unwrap();
     let subscriptions = page.unwrap().subscriptions;
     let update = |n: usize, body: &str| {
@@ -561,16 +562,16 @@ fn a_customers_subscriptions_are_bounded_in_bytes_each_and_together() {
 }
 
 #[test]
-fn a_creation_whose_answer_was_lost_is_found_again_with_its_secret() {
+fn a_creation_whose_answer_was_lost_can_be_repeated_and_returns_its_secret() {
     for fault in [Fault::Before, Fault::After] {
         let backend = InMemoryBackend::default();
         let manage = manage(&backend);
-        // The data key is there; the next effect is the write of the subscription.
+        // The data key exists, so the next effect is the write of the subscription.
         create(&manage, BODY).unwrap();
         backend.plant([fault]);
         let lost = create_once(&manage, "k1", BODY).unwrap_err();
         assert!(matches!(lost, ManageError::Store(_)), "{lost}");
-        assert!(!backend.clear_faults(), "it struck");
+        assert!(!backend.clear_faults(), "the fault happened");
         let again = create_once(&manage, "k1", BODY).unwrap();
         let customer = samples::customer("acme");
         let secrets = manage.secrets(&customer, &again.subscription.id);
@@ -582,7 +583,7 @@ fn a_creation_whose_answer_was_lost_is_found_again_with_its_secret() {
 }
 
 #[test]
-fn the_secrets_that_sign_are_shown_with_their_ends() {
+fn the_signing_secrets_are_shown_with_their_expiry() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, first) = create(&manage, BODY).unwrap();
@@ -606,7 +607,7 @@ fn the_secrets_that_sign_are_shown_with_their_ends() {
 }
 
 #[test]
-fn a_change_is_made_to_the_version_that_it_names_only() {
+fn a_change_applies_only_to_the_version_that_it_names() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
@@ -639,7 +640,7 @@ fn a_change_is_made_to_the_version_that_it_names_only() {
 }
 
 #[test]
-fn what_cannot_be_read_is_listed_as_broken_and_can_be_repaired_or_deleted() {
+fn an_unreadable_subscription_is_listed_as_broken_and_can_be_repaired_or_deleted() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);
     let customer = samples::customer("acme");

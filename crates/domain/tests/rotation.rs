@@ -21,7 +21,7 @@ const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const V1A: &str =
     "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
 
-/// One subscription and whoever manages it.
+/// One subscription, and the use case that manages it.
 struct Stage {
     backend: InMemoryBackend,
     manage: Manage<
@@ -122,11 +122,15 @@ fn a_subscription_migrates_to_the_other_kind() {
     assert_eq!(stage.opened(), [key.expose().as_str(), V1]);
     let imported = r#"{"secret":"SECRET","overlapSeconds":0}"#.replace("SECRET", V1A);
     stage.rotate(&imported).unwrap();
-    assert_eq!(stage.opened(), [V1A, V1], "0 ends the current one only");
+    assert_eq!(
+        stage.opened(),
+        [V1A, V1],
+        "an overlap of 0 ends only the current secret"
+    );
 }
 
 #[test]
-fn a_secret_that_signs_is_not_imported_again() {
+fn a_signing_secret_cannot_be_imported_again() {
     let stage = stage(V1);
     stage.rotate("{}").unwrap();
     let import = format!(r#"{{"secret":"{V1}"}}"#);
@@ -135,11 +139,15 @@ fn a_secret_that_signs_is_not_imported_again() {
         .backend
         .set_now(samples::NOW + Duration::from_hours(24));
     stage.rotate(&import).unwrap();
-    assert_eq!(stage.opened()[0], V1, "what has expired may come back");
+    assert_eq!(
+        stage.opened()[0],
+        V1,
+        "an expired secret may be imported again"
+    );
 }
 
 #[test]
-fn a_sixth_secret_at_once_is_refused() {
+fn a_sixth_concurrent_secret_is_refused() {
     let stage = stage(V1);
     for _ in 0..4 {
         stage.rotate("{}").unwrap();
@@ -152,7 +160,7 @@ fn a_sixth_secret_at_once_is_refused() {
 }
 
 #[test]
-fn a_patched_secret_is_the_only_one() {
+fn a_patched_secret_replaces_all_others() {
     let stage = stage(V1);
     stage.rotate("{}").unwrap();
     let (customer, id) = (&stage.created.customer_id, &stage.created.id);
@@ -166,17 +174,17 @@ fn a_patched_secret_is_the_only_one() {
 }
 
 #[test]
-fn a_rotation_whose_answer_is_lost_leaves_the_secret_before_signing() {
+fn a_rotation_whose_answer_is_lost_keeps_the_old_secret_signing() {
     let stage = stage(V1);
     // Read and write; the data key is in memory.
     stage.backend.plant([Fault::None, Fault::After]);
     assert!(matches!(stage.rotate("{}"), Err(ManageError::Store(_))));
     assert_eq!(stage.opened()[1], V1);
     stage.rotate("{}").unwrap();
-    assert_eq!(stage.opened()[2], V1, "rotating again does no harm");
+    assert_eq!(stage.opened()[2], V1, "a repeated rotation does no harm");
 }
 
-/// What a receiver holds, and until when it verifies.
+/// The key of a receiver, and the time until which it must verify.
 struct Held {
     key: String,
     ends: Option<Timestamp>,
@@ -227,7 +235,7 @@ proptest! {
     }
 }
 
-/// Signs a request at this time, and holds the answer of each receiver against the end of its key.
+/// Signs a request at this time, and checks that each receiver verifies it until its key ends.
 fn verify(stage: &Stage, receivers: &[Held], at: Timestamp) -> Result<(), TestCaseError> {
     let (id, body) = (
         MessageId::from_event_id(&stage.created.customer_id, "e"),

@@ -1,4 +1,4 @@
-//! The vault: what is sealed opens where it belongs, and KMS is asked rarely.
+//! The vault: a sealed secret can be opened only in its own context, and KMS is called rarely.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ fn seal(vault: &TestVault, secret: &Secret) -> SealedSecret {
 }
 
 #[test]
-fn a_sealed_secret_opens_only_where_it_belongs() {
+fn a_sealed_secret_opens_only_in_its_own_context() {
     let vault = vault(&InMemoryBackend::default());
     let open = |sealed: &SealedSecret, customer: &str, subscription: u128| {
         let id = samples::subscription_id(subscription);
@@ -78,7 +78,7 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     }
 }
 
-/// The same 32 bytes could be either: only the seal says what they are.
+/// The same 32 bytes could be a secret of either kind: only the seal says which.
 #[test]
 fn a_sealed_secret_opens_as_its_own_kind_only() {
     let vault = vault(&InMemoryBackend::default());
@@ -112,7 +112,7 @@ fn a_sealed_secret_does_not_show_the_secret() {
     assert!(!sealed.sealed.windows(8).any(|part| part == [7; 8]));
 }
 
-/// A subscription with as many secrets as can sign, of both kinds in turn.
+/// A subscription with as many signing secrets as possible, alternating between both kinds.
 fn subscription(vault: &TestVault, number: u128) -> Subscription {
     let base = samples::subscription("acme", number);
     let seal = |version: u32| {
@@ -129,7 +129,7 @@ fn subscription(vault: &TestVault, number: u128) -> Subscription {
 }
 
 #[test]
-fn the_key_service_is_asked_once_in_five_minutes_for_any_number_of_secrets() {
+fn the_key_service_is_called_once_in_five_minutes_for_any_number_of_secrets() {
     let backend = InMemoryBackend::default();
     let sealing = vault(&backend);
     let subscriptions: Vec<_> = (0..100).map(|n| subscription(&sealing, n)).collect();
@@ -188,12 +188,12 @@ fn an_expired_secret_is_not_opened() {
 }
 
 #[test]
-fn two_that_make_the_first_data_key_at_once_agree_on_one() {
+fn two_concurrent_creators_of_the_first_data_key_agree_on_one() {
     let backend = InMemoryBackend::default();
     let secret = generate(SecretKind::V1);
     let (first, second) = (vault(&backend), vault(&backend));
     let sealed = seal(&first, &secret);
-    // The second has not seen the first's key when it starts: the insert decides.
+    // When the second one starts, it cannot see the first one's key, so the insert decides.
     let also_sealed = seal(&second, &secret);
     let (customer, id) = (samples::customer("acme"), samples::subscription_id(1));
     for sealed in [sealed, also_sealed] {
@@ -221,7 +221,7 @@ fn a_failed_key_service_fails_the_call_and_not_the_next() {
 }
 
 #[test]
-fn without_a_data_key_nothing_opens_and_none_is_made() {
+fn without_a_data_key_nothing_opens_and_no_key_is_created() {
     let backend = InMemoryBackend::default();
     let sealed = SealedSecret {
         version: 1,

@@ -1,4 +1,4 @@
-//! What each kind of event does to a delivery.
+//! The effect of each kind of event on a delivery.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
 
 #[test]
-fn a_request_is_signed_for_what_it_carries() {
+fn a_signature_covers_the_request_that_carries_it() {
     let stage = stage(schedule(&[0]));
     stage.drain();
     let (at, request) = stage.backend.requests().remove(0);
@@ -43,7 +43,7 @@ fn a_request_is_signed_for_what_it_carries() {
 }
 
 #[test]
-fn a_body_has_the_format_that_its_delivery_was_prepared_with() {
+fn a_body_has_the_payload_format_of_its_delivery() {
     let stage = stage(schedule(&[0, 5]));
     stage.backend.answer([samples::response(500)]);
     stage.run_first();
@@ -176,7 +176,8 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
     stage
         .backend
         .answer((0..100).map(|_| samples::response(500)));
-    // The first task is there twice, and what comes due during a request runs beside it.
+    // The first task is queued twice, and a task that becomes due during a request runs
+    // concurrently.
     let again = DeliveryTask::first(stage.ids[0]);
     stage.queue(&again, Duration::from_secs(1));
     let beside = deliver(&stage.backend, policy);
@@ -192,12 +193,12 @@ fn two_runs_that_overlap_do_not_fork_the_retries() {
     assert_eq!(
         stage.backend.requests().len(),
         7,
-        "one more for the one duplicate"
+        "one duplicate costs one more request"
     );
 }
 
 #[test]
-fn a_table_that_takes_no_records_multiplies_nothing() {
+fn a_table_that_rejects_records_multiplies_no_tasks() {
     let stage = stage(schedule(&[0, 5, 5]));
     stage
         .backend
@@ -229,13 +230,13 @@ fn a_table_that_takes_no_records_multiplies_nothing() {
 }
 
 #[test]
-fn a_task_that_comes_before_its_predecessors_record_is_not_used_up() {
+fn a_task_that_arrives_before_the_record_of_its_predecessor_is_not_lost() {
     let stage = stage(schedule(&[0, 0, 5]));
     stage
         .backend
         .answer((0..10).map(|_| samples::response(500)));
-    // A run has made attempt 1 and sent the next task; its record takes its time. It lands
-    // while the request of the run that got that task is under way.
+    // A run has made attempt 1 and queued the next task, but its record is slow. The record is
+    // written while the run of the next task makes its request.
     stage.backend.purge_queue();
     let id = stage.ids[0];
     let second = DeliveryTask::new(id, 2, Some(samples::NOW));
@@ -258,7 +259,7 @@ fn a_task_that_comes_before_its_predecessors_record_is_not_used_up() {
 }
 
 #[test]
-fn a_subscriptions_own_retry_policy_counts() {
+fn a_subscriptions_own_retry_policy_applies() {
     let stage = stage(schedule(&[0, 5, 5]));
     let current = stage.subscription_of(stage.ids[0]).unwrap();
     let own = Subscription {
@@ -289,7 +290,7 @@ fn no_attempt_begins_after_the_deadline() {
 }
 
 #[test]
-fn no_attempt_begins_that_the_function_could_not_finish() {
+fn no_attempt_begins_without_enough_time_to_finish() {
     let stage = stage(schedule(&[0]));
     let deliver = deliver(&stage.backend, schedule(&[0]));
     let task = DeliveryTask::first(stage.ids[0]);
@@ -301,20 +302,24 @@ fn no_attempt_begins_that_the_function_could_not_finish() {
 }
 
 #[test]
-fn a_task_that_was_lost_is_sent_again_by_the_sweep() {
+fn the_sweep_sends_a_lost_task_again() {
     for delay in [5, 3_600] {
         let stage = stage(schedule(&[0, delay]));
         stage.backend.answer([samples::response(500)]);
         stage.run_first();
         let due_at = stage.delivery().next_attempt_at.unwrap();
-        // The sweep sends the task of the long wait; then the queue loses everything.
+        // The sweep queues the task after the long wait. Then the queue loses all messages.
         stage.backend.set_now(due_at - Duration::from_secs(1));
         stage.sweep();
         stage.backend.purge_queue();
         stage
             .backend
             .set_now(due_at + OVERDUE_AFTER - Duration::from_mins(1));
-        assert_eq!(stage.sweep().queued, 0, "it may still be on its way");
+        assert_eq!(
+            stage.sweep().queued,
+            0,
+            "the task may still be in the queue"
+        );
         let late = Duration::from_secs(7);
         stage.backend.set_now(due_at + OVERDUE_AFTER + late);
         let report = stage.sweep();
@@ -391,7 +396,7 @@ fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
         .backend
         .set_now(stage.backend.time() + Duration::from_hours(2));
     let report = stage.sweep_until(stage.backend.time());
-    assert!(report.unfinished, "no time was left");
+    assert!(report.unfinished, "the sweep ran out of time");
     assert_eq!(report.queued, 0);
     let report = stage.sweep();
     assert_eq!((report.queued, report.unfinished), (2_500, false));
@@ -399,7 +404,7 @@ fn a_backlog_larger_than_one_sweep_is_left_to_the_next() {
 }
 
 #[test]
-fn what_the_queue_refuses_is_left_to_the_next_sweep() {
+fn a_task_that_the_queue_refuses_is_left_to_the_next_sweep() {
     let stage = stage(schedule(&[0, 3_600]));
     stage.backend.answer([samples::response(500)]);
     stage.run_first();
@@ -412,18 +417,21 @@ fn what_the_queue_refuses_is_left_to_the_next_sweep() {
 }
 
 #[test]
-fn a_sweep_reads_no_page_more_than_there_are_and_counts_what_is_overdue() {
+fn a_sweep_reads_no_extra_page_and_counts_overdue_tasks() {
     let stage = stage(schedule(&[0, 3_600]));
     stage.backend.answer([samples::response(500)]);
     stage.run_first();
     let sweep = |at| {
         stage.backend.set_now(at);
-        // A page of each shard, the task, its entry; and then a fault.
+        // A page of each shard, the task, its entry, and then a fault.
         let calls = usize::from(Shard::COUNT) + 2;
         let faults = std::iter::repeat_n(Fault::None, calls);
         stage.backend.plant(faults.chain([Fault::Before]));
         let report = stage.sweep();
-        assert!(stage.backend.clear_faults(), "one call too many");
+        assert!(
+            stage.backend.clear_faults(),
+            "the sweep made one call too many"
+        );
         (report.queued, report.overdue)
     };
     let due_at = stage.delivery().next_attempt_at.unwrap();
@@ -432,7 +440,7 @@ fn a_sweep_reads_no_page_more_than_there_are_and_counts_what_is_overdue() {
 }
 
 proptest! {
-    /// Without a fault, every attempt is made when the policy says.
+    /// Without a fault every attempt is made at the time that the policy sets.
     #[test]
     fn attempts_are_never_early_and_never_later_than_jitter(
         delays in proptest::collection::vec(1..200_000_u32, 1..8),
@@ -447,16 +455,16 @@ proptest! {
             let gap = pair[1].at.since(pair[0].at);
             let delay = Duration::from_secs(delay.into());
             prop_assert!(gap >= delay, "{gap:?} instead of {delay:?}");
-            // The queue counts whole seconds.
+            // The queue delays by whole seconds.
             let bound = delay.mul_f64(1.1) + Duration::from_secs(1);
             prop_assert!(gap <= bound, "{gap:?} instead of {delay:?}");
         }
     }
 }
 
-/// That is the subscription's own failure: recorded, told, and no reason to try again.
+/// The failure belongs to the subscription: it is recorded and published, and not retried.
 #[test]
-fn a_delivery_to_a_subscription_that_cannot_be_read_fails_and_is_told() {
+fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
     let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
     let breaks: [fn(&Stage, DeliveryId); 3] = [
         |stage, id| {

@@ -1,4 +1,4 @@
-//! Endpoints that take only so much, and those that are slow.
+//! Endpoints with limits, and slow endpoints.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::stage::{Stage, header, now, schedule, stage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A stage whose deliveries are all of one subscription with these limits. Nothing is queued.
+/// A stage whose deliveries all belong to one subscription with these limits. Nothing is queued.
 fn limited(limits: Limits) -> Stage {
     let stage = stage(schedule(&[0, 60]));
     stage.backend.purge_queue();
@@ -42,7 +42,7 @@ fn in_flight(most: u64) -> Limits {
     }
 }
 
-/// So many deliveries more, each of them queued.
+/// Adds this many deliveries, and queues each of them.
 fn queue_more(stage: &Stage, count: usize) -> Vec<DeliveryId> {
     let more = (0..count).map(|n| stage.another_delivery(&format!("more {n}")));
     let more: Vec<_> = more.collect();
@@ -52,7 +52,7 @@ fn queue_more(stage: &Stage, count: usize) -> Vec<DeliveryId> {
     more
 }
 
-/// What is in the queue, which is one task.
+/// The only task in the queue.
 fn only_task(stage: &Stage) -> DeliveryTask {
     let [queued] = stage.backend.queue()[..] else {
         panic!("one task, {:?}", stage.backend.queue())
@@ -73,35 +73,35 @@ fn in_force(stage: &Stage) -> LimitsInForce {
     }
 }
 
-/// Somebody else's request takes a slot for a minute.
-fn take_slot(stage: &Stage) -> Lease {
+/// Leases a slot for a minute, as another request would.
+fn take_lease(stage: &Stage) -> Lease {
     let time = stage.backend.time();
     let id = stage.ids[0].subscription;
     let request = in_force(stage).admission(7, true, time, time + Duration::from_mins(1));
     match now(stage.backend.admit(&id, &request)).unwrap() {
         LimiterDecision::Admitted(Some(slot)) => slot,
-        other => panic!("a slot, not {other:?}"),
+        other => panic!("expected a lease, got {other:?}"),
     }
 }
 
-fn leave(stage: &Stage, lease: Lease) {
+fn release(stage: &Stage, lease: Lease) {
     let id = stage.ids[0].subscription;
     now(stage.backend.release(&id, lease, SECOND)).unwrap();
 }
 
-/// So many turns are taken by others. Gives the last.
-fn stand_in_line(stage: &Stage, count: usize) -> Timestamp {
+/// Reserves this many times for other deliveries. Returns the last.
+fn add_reservations(stage: &Stage, count: usize) -> Timestamp {
     let id = stage.ids[0].subscription;
     let limits = in_force(stage);
-    let turns = (0..count).map(|_| {
-        let turn = limits.reservation(&EndpointLimiter::default(), stage.backend.time());
-        now(stage.backend.reserve(&id, &turn)).unwrap()
+    let reservations = (0..count).map(|_| {
+        let request = limits.reservation(&EndpointLimiter::default(), stage.backend.time());
+        now(stage.backend.reserve(&id, &request)).unwrap()
     });
-    turns.last().unwrap()
+    reservations.last().unwrap()
 }
 
 #[test]
-fn what_is_too_much_in_a_second_waits_in_the_order_in_which_it_came() {
+fn deliveries_over_the_rate_wait_in_the_order_of_arrival() {
     let stage = limited(at_rate(3));
     queue_more(&stage, 20);
     // A queue keeps no order: they come in this one.
@@ -120,14 +120,14 @@ fn what_is_too_much_in_a_second_waits_in_the_order_in_which_it_came() {
     for (n, (first, _)) in requests.iter().enumerate() {
         let within = |at| first.since(at) < SECOND;
         let in_a_second = requests[..=n].iter().filter(|(at, _)| within(*at)).count();
-        // A second's worth at once after a rest, and those whose turn it is by then.
+        // The burst of a second after a pause, and the deliveries whose reserved time has come.
         assert!(in_a_second <= 6, "{in_a_second} in a second");
     }
     let sent: Vec<_> = requests
         .iter()
         .map(|(_, request)| header(request, "webhook-id"))
         .collect();
-    // Those whose turns are in the same second come in any order.
+    // Deliveries with reservations in the same second are sent in any order.
     for (n, id) in ids.iter().enumerate() {
         let place = sent.iter().position(|sent| *sent == id.message.to_string());
         let place = place.unwrap();
@@ -157,9 +157,9 @@ fn a_subscription_without_limits_writes_nothing_for_them() {
 }
 
 #[test]
-fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
+fn a_delivery_without_a_free_slot_waits_until_one_is_released() {
     let stage = limited(in_flight(1));
-    let slot = take_slot(&stage);
+    let slot = take_lease(&stage);
     let report = stage.run_first();
     assert_eq!(report, throttled());
     let waiting = only_task(&stage);
@@ -171,56 +171,56 @@ fn what_finds_every_slot_taken_waits_and_is_sent_when_one_is_left() {
     assert_eq!(stage.handle(message).unwrap(), throttled(), "still");
     assert_eq!(only_task(&stage).attempt, 1);
 
-    leave(&stage, slot);
+    release(&stage, slot);
     stage.drain();
     let delivery = stage.delivery();
     assert_eq!(delivery.status, DeliveryStatus::Succeeded);
     assert_eq!(delivery.attempts.len(), 1);
-    // It has left its own, too.
-    take_slot(&stage);
+    // Its own lease is released too.
+    take_lease(&stage);
 }
 
 #[test]
-fn those_that_wait_for_a_slot_come_back_one_after_another() {
+fn deliveries_that_wait_for_a_slot_return_one_after_another() {
     let stage = limited(in_flight(2));
     let ids = queue_more(&stage, 6);
-    take_slot(&stage);
+    take_lease(&stage);
     stage.backend.set_now(stage.backend.time() + SECOND);
-    take_slot(&stage);
+    take_lease(&stage);
     let time = stage.backend.time();
     for _ in &ids {
         let message = stage.backend.receive_before(time + SECOND).unwrap();
         assert_eq!(stage.handle(message).unwrap(), throttled());
     }
-    let turns = stage.backend.queue().into_iter().map(|queued| {
+    let reservations = stage.backend.queue().into_iter().map(|queued| {
         let Some(Deferral::Limiter(reservation)) = queued.task.deferral else {
             panic!("{queued:?}")
         };
         reservation.not_before.since(time).as_millis()
     });
     assert_eq!(
-        turns.collect::<Vec<_>>(),
+        reservations.collect::<Vec<_>>(),
         [1_000, 1_125, 1_250, 1_375, 1_500, 1_625]
     );
 }
 
 #[test]
-fn however_many_wait_for_a_slot_no_more_ask_for_it_than_could_go() {
+fn the_number_of_waiting_deliveries_does_not_raise_the_rate_of_requests_for_a_slot() {
     let stage = limited(in_flight(1));
     queue_more(&stage, 100);
-    take_slot(&stage);
+    take_lease(&stage);
     let end = stage.backend.time() + SECOND * 59;
     let mut asked = 0;
     while let Some(message) = stage.backend.receive_before(end) {
         assert_eq!(stage.handle(message).unwrap(), throttled());
         asked += 1;
     }
-    // Each of them once, and then four in the second for which a slot is held.
+    // Each task once, and then four for each second that a lease lasts.
     assert!((100..=340).contains(&asked), "{asked}");
 }
 
 #[test]
-fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
+fn deliveries_that_return_late_stay_within_the_limit() {
     let stage = limited(at_rate(2));
     queue_more(&stage, 100);
     while let Some(message) = stage
@@ -229,7 +229,7 @@ fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
     {
         stage.handle(message).unwrap();
     }
-    // Nobody takes anything from the queue for a while.
+    // For a while nothing reads the queue.
     stage
         .backend
         .set_now(stage.backend.time() + Duration::from_mins(10));
@@ -237,24 +237,24 @@ fn what_comes_late_from_its_line_is_within_the_limit_all_the_same() {
     while let Some(message) = stage.backend.receive_before(now + SECOND / 2) {
         stage.handle(message).unwrap();
     }
-    assert_eq!(stage.backend.requests().len(), sent + 4, "what was saved");
+    assert_eq!(stage.backend.requests().len(), sent + 4, "the saved burst");
     stage.drain();
     assert_eq!(stage.backend.requests().len(), 100);
 }
 
 #[test]
-fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_crash() {
+fn a_lease_is_released_if_the_record_fails_and_expires_after_a_crash() {
     let stage = limited(in_flight(1));
     stage.queue_first(stage.ids[0]);
-    // Load, subscription, slot, data key, unwrap: the record fails.
+    // Load, subscription, lease, data key, unwrap: the record fails.
     let none = |count| std::iter::repeat_n(Fault::None, count);
     stage.backend.plant(none(5).chain([Fault::Before]));
     let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
-    let slot = take_slot(&stage);
-    leave(&stage, slot);
+    let slot = take_lease(&stage);
+    release(&stage, slot);
 
-    // The key is known by now. Neither the record nor the leaving happens.
+    // The data key is cached by now. Neither the record nor the release happens.
     stage
         .backend
         .plant(none(3).chain([Fault::Before, Fault::Before]));
@@ -267,7 +267,7 @@ fn a_slot_is_left_when_the_attempt_cannot_be_recorded_and_free_again_after_a_cra
 }
 
 #[test]
-fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
+fn a_new_delivery_does_not_wait_behind_reservations_of_a_lower_limit() {
     let stage = limited(at_rate(1));
     let ids: Vec<_> = (0..100)
         .map(|n| stage.another_delivery(&format!("waits {n}")))
@@ -295,9 +295,9 @@ fn a_raised_limit_makes_nobody_wait_for_those_who_wait_already() {
 }
 
 #[test]
-fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
+fn a_waiting_delivery_is_held_when_its_subscription_is_paused() {
     let stage = limited(in_flight(1));
-    take_slot(&stage);
+    take_lease(&stage);
     assert_eq!(stage.run_first(), throttled());
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     stage.drain();
@@ -306,7 +306,7 @@ fn what_waits_in_line_is_held_when_its_subscription_is_paused() {
 }
 
 #[test]
-fn an_overdue_task_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long() {
+fn an_overdue_task_joins_a_short_backlog_and_is_left_to_the_sweep_if_it_is_long() {
     let stage = limited(at_rate(1));
     stage.queue_first(stage.ids[0]);
     stage.backend.answer([samples::response(500)]);
@@ -315,23 +315,23 @@ fn an_overdue_task_joins_a_short_line_and_is_left_to_the_sweep_where_it_is_long(
     let due_at = stage.delivery().next_attempt_at;
     stage.backend.set_now(due_at.unwrap() + OVERDUE_AFTER);
     let swept = DeliveryTask::new(stage.ids[0], 2, due_at);
-    stand_in_line(&stage, 10);
+    add_reservations(&stage, 10);
     assert_eq!(stage.run(&swept).unwrap(), throttled());
     stage.backend.purge_queue();
-    stand_in_line(&stage, 5_000);
+    add_reservations(&stage, 5_000);
     let left = Report::Discarded(DiscardReason::LeftToSweep);
-    let before = stand_in_line(&stage, 1);
+    let before = add_reservations(&stage, 1);
     assert_eq!(stage.run(&swept).unwrap(), left);
     assert_eq!(
-        stand_in_line(&stage, 1),
+        add_reservations(&stage, 1),
         before + SECOND * 4 / 5,
-        "it took no turn"
+        "the discarded task made no reservation"
     );
     assert!(stage.backend.queue().is_empty());
-    // One that was in the limiter before goes on waiting, as long as the queue can at a time.
-    let turn = stage.backend.time() + Duration::from_mins(20);
+    // A task that was deferred by the limiter before keeps waiting, for as long as one queue delay.
+    let reserved_at = stage.backend.time() + Duration::from_mins(20);
     let waiting = swept.deferred_by(Deferral::Limiter(Reservation {
-        not_before: turn,
+        not_before: reserved_at,
         version: in_force(&stage).version,
     }));
     assert_eq!(stage.run(&waiting).unwrap(), throttled());
@@ -355,7 +355,7 @@ fn queue(stage: &Stage) -> QueueKind {
 }
 
 #[test]
-fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
+fn a_hanging_endpoint_is_served_by_the_slow_queue_until_it_is_quick_again() {
     let stage = limited(Limits::default());
     stage.backend.answer([timed_out(), timed_out()]);
     stage.queue_first(stage.ids[0]);
@@ -363,7 +363,7 @@ fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
     assert_eq!(
         queue(&stage),
         QueueKind::Slow,
-        "two attempts of one delivery"
+        "two slow attempts of one delivery"
     );
 
     let id = stage.another_delivery("slow");
@@ -376,19 +376,23 @@ fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
     assert_eq!(
         stage.backend.requests().len(),
         2,
-        "no request on the fast queue"
+        "a task of the fast queue makes no request"
     );
     stage.backend.answer([samples::response(500)]);
     let message = stage.backend.receive().unwrap();
     stage.handle(message).unwrap();
-    assert_eq!(only_task(&stage).queue, QueueKind::Slow, "so is its retry");
+    assert_eq!(
+        only_task(&stage).queue,
+        QueueKind::Slow,
+        "its retry is in the slow queue too"
+    );
     stage.drain();
     assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Succeeded);
 
     queue_more(&stage, 5);
     stage.drain();
     assert_eq!(queue(&stage), QueueKind::Fast);
-    // What is on the slow queue still is sent there, and not sent back.
+    // A task that is still in the slow queue is processed there, and not moved back.
     let late = stage.another_delivery("late");
     let report = stage
         .run(&DeliveryTask::first(late).on(QueueKind::Slow))
@@ -397,7 +401,7 @@ fn an_endpoint_that_hangs_is_served_on_its_own_queue_until_it_is_quick_again() {
 }
 
 #[test]
-fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_queue() {
+fn a_probe_of_a_hanging_endpoint_is_made_by_the_slow_queue() {
     let stage = limited(Limits::default());
     let time = stage.backend.time();
     stage.change(stage.ids[0], |subscription| {
@@ -411,7 +415,7 @@ fn a_probe_of_an_endpoint_that_hangs_is_made_on_the_slow_queue() {
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
 }
 
-/// What waits under a limit asks again under the one that is in force by then.
+/// A waiting delivery asks again, under the limit that is in force by then.
 #[test]
 fn a_raised_limit_applies_to_waiting_deliveries() {
     let stage = limited(at_rate(1));

@@ -1,10 +1,10 @@
-//! The delivery protocol: case by case, and broken at random.
+//! The delivery protocol: case by case, and with random faults.
 
 #![allow(clippy::unwrap_used)]
 
-mod breaking;
 mod cases;
-mod faring;
+mod circuit_breaker;
+mod health;
 mod limits;
 mod random;
 mod recovering;

@@ -1,11 +1,12 @@
-//! DESIGN's invariants, under whatever can happen in whatever order.
+//! The invariants of the delivery protocol, with random events in random order.
 //!
-//! A plan of steps is drawn: messages are received in any order, some twice; every call
-//! of a port may fail before or after its effect, which ends the run as a crash does;
-//! clocks are wrong; circuits open; endpoints are slow, and take only so much; sweeps come when they like, and die; the queue is purged;
-//! subscriptions are paused, enabled and deleted; deliveries are sent again. Then everything is left in peace until nothing is
-//! left to do, and the invariants must hold. A failure prints its shrunk plan, and the seed
-//! in `proptest-regressions`, which the next run tries first.
+//! Each run draws a plan of steps. Messages are received in any order, some of them twice. Every
+//! call of a port may fail before or after its effect, which ends the run as a crash does. Clocks
+//! are wrong, circuit breakers open, and endpoints are slow or limited. Sweeps run at any time, and
+//! crash. The queue is purged. Subscriptions are paused, enabled and deleted, and deliveries are
+//! resent. Then all faults stop until no work is left, and the invariants must hold. A failure
+//! prints its shrunk plan, and stores its seed in `proptest-regressions`; the next run tries that
+//! first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -23,13 +24,13 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 use crate::stage::{Stage, VISIBILITY_TIMEOUT, header, schedule, stage_with, verifies_with};
 
-/// How wrong a clock can be.
+/// The largest error of a clock.
 const MAX_SKEW: Duration = Duration::from_secs(2);
 const PAYLOAD: &str = r#"{"order":1}"#;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A message that is visible is handled; with `copy`, the queue hands it over again.
+    /// A visible message is processed. If `copy` is set, the queue delivers it again.
     Receive {
         pick: usize,
         copy: bool,
@@ -44,7 +45,7 @@ enum Step {
     Pause(usize),
     Enable(usize),
     Delete(usize),
-    /// Somebody asks to send this delivery again.
+    /// This delivery is resent.
     Resend {
         pick: usize,
         skew_ms: i64,
@@ -101,21 +102,21 @@ fn statuses() -> impl Strategy<Value = Vec<u16>> {
 
 fn policies() -> impl Strategy<Value = RetryPolicy> {
     let delay = prop_oneof![1 => Just(0_u32), 6 => 1..900_u32, 2 => 900..5_000_u32];
-    // Without jitter a plan takes the same course each time, and can be replayed.
+    // Without jitter a plan always runs in the same way and can be replayed.
     proptest::collection::vec(delay, 0..6).prop_map(|delays| {
         let policy = schedule(&[vec![0], delays].concat());
         policy.with_jitter(0.0).unwrap()
     })
 }
 
-/// No circuit, or one that opens soon.
+/// No circuit breaker, or one that opens soon.
 fn circuits() -> impl Strategy<Value = Option<CircuitPolicy>> {
     let circuit = (1..4_u32, 1..900_u32)
         .prop_map(|(minimum, cooldown)| CircuitPolicy::new(50, minimum, cooldown).unwrap());
     proptest::option::of(circuit)
 }
 
-/// No limits, or some that are soon reached; and whether the endpoint is slow.
+/// No limits, or low ones; and `true` if the endpoint is slow.
 fn limits() -> impl Strategy<Value = (Limits, bool)> {
     let rate = (1..3_u64).prop_map(|rate| RateLimit::try_from(rate).unwrap());
     let in_flight = (1..3_u64).prop_map(|most| MaxInFlight::try_from(most).unwrap());
@@ -129,19 +130,19 @@ fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
     proptest::collection::vec(deadline, 1..4)
 }
 
-/// A stage under a plan, and what it has come to.
+/// A stage with a plan, and the results of the run.
 struct Run {
     stage: Stage,
     policy: RetryPolicy,
     crashes: usize,
-    /// Those with a deadline of their own.
+    /// The deliveries with an event's deadline.
     expiring: BTreeSet<DeliveryId>,
     paused: BTreeSet<DeliveryId>,
     deleted: BTreeSet<DeliveryId>,
-    /// After how many attempts each was sent again.
+    /// The numbers of attempts after which each delivery was resent.
     rounds: BTreeMap<DeliveryId, BTreeSet<u32>>,
-    /// What went wrong while a request was under way.
-    wrong: Arc<Mutex<Vec<String>>>,
+    /// The violations that were seen during a request.
+    violations: Arc<Mutex<Vec<String>>>,
 }
 
 impl Run {
@@ -173,8 +174,8 @@ impl Run {
             .collect();
         let responses = statuses.iter().map(|&status| samples::response(status));
         stage.backend.answer(responses);
-        let wrong = Arc::new(Mutex::new(Vec::new()));
-        let (ids, seen) = (stage.ids.clone(), Arc::clone(&wrong));
+        let violations = Arc::new(Mutex::new(Vec::new()));
+        let (ids, seen) = (stage.ids.clone(), Arc::clone(&violations));
         stage.backend.during_requests(move |backend| {
             seen.lock()
                 .unwrap()
@@ -188,11 +189,11 @@ impl Run {
             paused: BTreeSet::new(),
             deleted: BTreeSet::new(),
             rounds: BTreeMap::new(),
-            wrong,
+            violations,
         }
     }
 
-    fn take(&mut self, step: &Step) {
+    fn run_step(&mut self, step: &Step) {
         let backend = &self.stage.backend;
         let id = |pick: usize| self.stage.ids[pick % self.stage.ids.len()];
         match step {
@@ -247,7 +248,7 @@ impl Run {
                 let id = id(*pick);
                 backend.plant(faults.iter().copied());
                 backend.set_skew_ms(*skew_ms);
-                // It may have taken effect all the same.
+                // A failed resend may have had its effect.
                 let _ = self.stage.resend(id);
                 backend.set_skew_ms(0);
                 backend.clear_faults();
@@ -262,15 +263,18 @@ impl Run {
         }
     }
 
-    /// Invariant 6, for what could get into a log.
+    /// Invariant 6, for texts that could be logged.
     fn check_text(&self, text: &str) {
         let secret = self.stage.secret.expose();
         if text.contains(PAYLOAD) || text.contains(&secret) {
-            self.wrong.lock().unwrap().push(format!("told: {text}"));
+            self.violations
+                .lock()
+                .unwrap()
+                .push(format!("told: {text}"));
         }
     }
 
-    /// Leaves the backend in peace until nothing is left to do.
+    /// Lets the backend work without faults until no work is left.
     fn settle(&self) {
         self.stage.drain();
         // A delivery without an attempt is in no index: after a purge an operator queues it.
@@ -284,8 +288,8 @@ impl Run {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
-        let wrong = self.wrong.lock().unwrap();
-        prop_assert!(wrong.is_empty(), "{wrong:?}");
+        let violations = self.violations.lock().unwrap();
+        prop_assert!(violations.is_empty(), "{violations:?}");
         let mut attempts = 0;
         for &id in &self.stage.ids {
             self.check_status(id)?;
@@ -294,7 +298,7 @@ impl Run {
             attempts += self.stage.delivery_of(id).attempts.len();
         }
         let requests = self.stage.backend.requests().len();
-        // Invariant 4: a copy of a message is handled later here, so it costs no request.
+        // Invariant 4: here a copy of a message is processed later, so it causes no request.
         prop_assert!(requests >= attempts, "an attempt without a request");
         prop_assert!(
             requests <= attempts + self.crashes,
@@ -309,7 +313,7 @@ impl Run {
         let delivery = self.stage.delivery_of(id);
         let last = delivery.attempts.last().and_then(|attempt| attempt.status);
         let right = match delivery.status {
-            // No test is sent here.
+            // This test sends no test messages.
             DeliveryStatus::Pending
             | DeliveryStatus::Failed(
                 FailureReason::TestFailed | FailureReason::SubscriptionUnreadable,
@@ -335,7 +339,7 @@ impl Run {
         Ok(())
     }
 
-    /// Invariants 4 and 5: contiguous, and never early.
+    /// Invariants 4 and 5: attempts are contiguous and never early.
     fn check_attempts(&self, id: DeliveryId) -> Result<(), TestCaseError> {
         let attempts = self.stage.delivery_of(id).attempts;
         for (number, attempt) in (1..).zip(&attempts) {
@@ -354,14 +358,14 @@ impl Run {
         Ok(())
     }
 
-    /// Which attempt this is since the delivery was last sent again before it.
+    /// The number of the attempt, counted from the last resend before it.
     fn number_in_round(&self, id: DeliveryId, number: u32) -> u32 {
         let rounds = self.rounds.get(&id);
         let earlier = rounds.and_then(|rounds| rounds.range(..number).next_back());
         number - earlier.unwrap_or(&0)
     }
 
-    /// Invariant 3: the same id and body each time, and a signature of its own time.
+    /// Invariant 3: the same id and body each time, and a signature for the time of the attempt.
     fn check_requests(&self, id: DeliveryId) -> Result<(), TestCaseError> {
         let message = id.message.to_string();
         let requests = self.stage.backend.requests();
@@ -390,13 +394,15 @@ fn is_unrecorded(report: &Report) -> bool {
     )
 }
 
-/// Invariant 2, seen by the endpoint: what is requested is recorded, and has not ended.
+/// Invariant 2, checked at the endpoint: each request has a recorded delivery that has not ended.
 fn wrong_with_request(backend: &InMemoryBackend, ids: &[DeliveryId]) -> Option<String> {
     let (at, request) = backend.requests().pop()?;
     let message = header(&request, "webhook-id");
     let id = ids.iter().find(|id| id.message.to_string() == message);
     let Some(delivery) = id.and_then(|id| backend.delivery(id)) else {
-        return Some(format!("a request for {message}, which is not recorded"));
+        return Some(format!(
+            "a request for {message}, which has no recorded delivery"
+        ));
     };
     (delivery.status != DeliveryStatus::Pending)
         .then(|| format!("a request at {at} for {delivery:?}"))
@@ -406,7 +412,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn no_order_of_events_loses_forks_or_hurries_a_delivery(
+    fn no_order_of_events_loses_a_delivery_or_forks_it_or_makes_it_early(
         policy in policies(),
         circuit in circuits(),
         limits in limits(),
@@ -416,7 +422,7 @@ proptest! {
     ) {
         let mut run = Run::new(policy, circuit, limits, &deadlines, &statuses);
         for step in &steps {
-            run.take(step);
+            run.run_step(step);
         }
         run.settle();
         run.check()?;

@@ -1,4 +1,4 @@
-//! Recoveries: much is sent again, at the pace of the endpoint.
+//! Recoveries: many deliveries are resent, at the rate that the endpoint can take.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 use crate::stage::{Stage, header, now, schedule, stage};
 
 const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
-/// What a function has for a page.
+/// The time that the function has for a page.
 const PAGE: Duration = Duration::from_secs(50);
 
-/// A stage with many deliveries to one subscription, and the recovery of them.
+/// A stage with many deliveries to one subscription, and the use cases of recoveries.
 struct Outage {
     stage: Stage,
     ids: Vec<DeliveryId>,
@@ -33,7 +33,7 @@ struct Outage {
     started_at: Timestamp,
 }
 
-/// Deliveries with these statuses, a second between two; twelve hours later.
+/// Deliveries with these statuses, created a second apart, twelve hours ago.
 fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
     let stage = stage(schedule(&[0]));
     stage.drain();
@@ -82,7 +82,7 @@ fn failed(count: usize) -> Outage {
     outage(std::iter::repeat_n(FAILED, count))
 }
 
-/// Everything of the day, so many a second.
+/// A request for the whole day, at this rate.
 fn request(kind: RecoveryKind, per_second: u32) -> RecoveryRequest {
     RecoveryRequest {
         kind,
@@ -113,14 +113,13 @@ impl Outage {
         now(self.recoveries.count(&customer, &to, request, at_most)).unwrap()
     }
 
-    /// Runs a page as the workflow does: again when it failed.
+    /// Runs a page as the workflow does, with retries.
     fn page(&self, key: &RecoveryKey) -> Report {
         let run = || now(self.pages.run(key, self.stage.backend.time() + PAGE));
         run().or_else(|_| run()).or_else(|_| run()).unwrap()
     }
 
-    /// Runs the workflow to its end, and the deliveries beside it. Gives how many pages
-    /// there were.
+    /// Runs the workflow to its end, and the deliveries beside it. Returns the number of pages.
     fn run(&self, key: &RecoveryKey) -> usize {
         for pages in 1..1_000 {
             let turn = self.page(key).turn;
@@ -132,7 +131,7 @@ impl Outage {
         panic!("the recovery does not end");
     }
 
-    /// Time passes; what comes due is sent.
+    /// Lets time pass, and sends the deliveries that become due.
     fn wait(&self, duration: Duration) {
         let end = self.stage.backend.time() + duration;
         while let Some(message) = self.stage.backend.receive_before(end) {
@@ -145,7 +144,7 @@ impl Outage {
         now(self.recoveries.show(key)).unwrap()
     }
 
-    /// How often each of the missed messages was requested.
+    /// The number of requests for each of the missed messages.
     fn requests(&self) -> BTreeMap<String, usize> {
         let mut requests = BTreeMap::new();
         for (at, request) in self.stage.backend.requests() {
@@ -169,7 +168,7 @@ fn counts(recovery: &Recovery) -> (u64, u64, u64) {
 }
 
 #[test]
-fn what_failed_or_was_held_is_sent_again_once_and_nothing_else() {
+fn a_recovery_resends_failed_and_held_deliveries_once_and_no_others() {
     let outage = outage([
         FAILED,
         DeliveryStatus::Held,
@@ -192,7 +191,7 @@ fn what_failed_or_was_held_is_sent_again_once_and_nothing_else() {
 }
 
 #[test]
-fn only_the_statuses_that_were_asked_for_are_sent() {
+fn a_recovery_resends_only_the_requested_statuses() {
     let outage = outage([FAILED, DeliveryStatus::Held]);
     let held = UndeliveredStatuses::Only(UndeliveredStatus::Held);
     let only_held = request(RecoveryKind::Recover(held), 10);
@@ -205,7 +204,7 @@ fn only_the_statuses_that_were_asked_for_are_sent() {
 }
 
 #[test]
-fn only_what_was_created_in_the_range_is_sent() {
+fn a_recovery_resends_only_deliveries_created_in_the_range() {
     let outage = failed(4);
     let mut some = recover(10);
     some.range.since = samples::NOW + Duration::from_secs(1);
@@ -218,7 +217,7 @@ fn only_what_was_created_in_the_range_is_sent() {
 }
 
 #[test]
-fn what_has_expired_is_left_out() {
+fn a_recovery_skips_expired_deliveries() {
     let outage = failed(1);
     let deadline = samples::NOW + Duration::from_hours(1);
     let message = Message {
@@ -236,11 +235,11 @@ fn what_has_expired_is_left_out() {
 }
 
 #[test]
-fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time() {
+fn ten_thousand_deliveries_are_resent_at_the_requested_rate_by_pages_that_end_in_time() {
     const COUNT: usize = 10_000;
     const PER_SECOND: u32 = 100;
     let outage = failed(COUNT);
-    // One call after the other: slower than any table.
+    // Sequential calls with this latency are slower than any table.
     outage.stage.backend.set_latency(Duration::from_millis(5));
     let recovery = outage.start(&recover(PER_SECOND)).unwrap();
     let key = recovery.key();
@@ -253,7 +252,7 @@ fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time()
             took <= PAGE + Duration::from_secs(2),
             "page {pages}: {took:?}"
         );
-        // What the queue holds is what the endpoint will see.
+        // The tasks in the queue are the requests that the endpoint will receive.
         due.extend(
             outage
                 .stage
@@ -282,7 +281,7 @@ fn ten_thousand_are_sent_at_the_pace_of_the_endpoint_by_pages_that_end_in_time()
 }
 
 #[test]
-fn a_page_hands_out_what_the_endpoint_takes_in_half_a_minute() {
+fn a_page_hands_out_the_deliveries_of_half_a_minute() {
     let outage = failed(100);
     let recovery = outage.start(&recover(2)).unwrap();
     let report = outage.page(&recovery.key());
@@ -290,13 +289,13 @@ fn a_page_hands_out_what_the_endpoint_takes_in_half_a_minute() {
     assert_eq!(
         outage.run(&recovery.key()),
         2,
-        "the first of them is too early"
+        "the first delivery is too early"
     );
     assert_eq!(counts(&outage.recovery(&recovery.key())), (100, 100, 0));
 }
 
 #[test]
-fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
+fn a_page_killed_at_any_call_is_retried_and_sends_nothing_twice() {
     // The recovery, the subscription, the list; read, reopen, queue; and the progress.
     const COUNT: usize = 3;
     const CALLS: usize = 3 + COUNT + COUNT + 1 + 1;
@@ -306,7 +305,7 @@ fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
         let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
         outage.stage.backend.plant(faults);
         outage.run(&recovery.key());
-        assert!(!outage.stage.backend.clear_faults(), "the fault has struck");
+        assert!(!outage.stage.backend.clear_faults(), "the fault happened");
         outage.stage.drain();
         let place = format!("{fault:?} at {call}");
         let requests = outage.requests();
@@ -319,10 +318,10 @@ fn a_page_that_is_killed_anywhere_is_run_again_and_sends_nothing_twice() {
 }
 
 #[test]
-fn what_a_killed_page_left_without_a_task_is_swept_minutes_later() {
+fn the_sweep_finds_a_delivery_that_a_killed_page_left_without_a_task() {
     let outage = failed(1);
     let recovery = outage.start(&recover(10)).unwrap();
-    // Recovery, subscription, list, read; the write has its effect, and then it is over.
+    // Recovery, subscription, list, read; the write takes effect, and then the run crashes.
     let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::After]);
     outage.stage.backend.plant(faults);
     outage.run(&recovery.key());
@@ -335,7 +334,7 @@ fn what_a_killed_page_left_without_a_task_is_swept_minutes_later() {
 }
 
 #[test]
-fn a_stop_is_seen_before_the_next_page_and_what_was_handed_out_is_still_sent() {
+fn a_stop_takes_effect_before_the_next_page_and_tasks_handed_out_are_still_sent() {
     let outage = failed(100);
     let recovery = outage.start(&recover(1)).unwrap();
     let key = recovery.key();
@@ -380,7 +379,7 @@ fn a_stop_within_a_page_ends_it_and_loses_no_progress() {
 }
 
 #[test]
-fn of_two_runs_of_a_page_at_once_one_goes_on() {
+fn only_one_of_two_concurrent_runs_of_a_page_continues() {
     let outage = failed(60);
     let recovery = outage.start(&recover(100)).unwrap();
     let key = recovery.key();
@@ -399,7 +398,7 @@ fn of_two_runs_of_a_page_at_once_one_goes_on() {
     });
     assert!(
         outage.page(&key).turn.more,
-        "the other one has not said all"
+        "the other run has not reported everything"
     );
     outage.run(&key);
     outage.stage.drain();
@@ -410,7 +409,7 @@ fn of_two_runs_of_a_page_at_once_one_goes_on() {
 }
 
 #[test]
-fn nothing_is_sent_to_a_subscription_that_was_paused_or_deleted_meanwhile() {
+fn a_recovery_sends_nothing_to_a_subscription_paused_or_deleted_meanwhile() {
     for status in [Some(SubscriptionStatus::Paused), None] {
         let outage = failed(100);
         let recovery = outage.start(&recover(1)).unwrap();
@@ -436,7 +435,7 @@ fn nothing_is_sent_to_a_subscription_that_was_paused_or_deleted_meanwhile() {
 }
 
 #[test]
-fn a_recovery_whose_workflow_dies_has_failed_and_stays_so() {
+fn a_recovery_whose_workflow_dies_stays_failed() {
     let outage = failed(100);
     let recovery = outage.start(&recover(1)).unwrap();
     let key = recovery.key();
@@ -449,14 +448,14 @@ fn a_recovery_whose_workflow_dies_has_failed_and_stays_so() {
     assert_eq!(outage.recovery(&key).status, RecoveryStatus::Failed);
     let stopped = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(stopped.status, RecoveryStatus::Failed);
-    // A page that comes after all does not make it alive.
+    // A page that still runs afterwards does not revive it.
     assert!(!outage.page(&key).turn.more);
     let stored = outage.stage.backend.stored_recovery(&key).unwrap();
     assert_eq!(stored.status, RecoveryStatus::Failed);
 }
 
 #[test]
-fn a_recovery_whose_workflow_does_not_start_has_failed() {
+fn a_recovery_whose_workflow_does_not_start_fails() {
     let outage = failed(1);
     // The subscription, the recovery; and the workflow.
     outage
@@ -470,13 +469,13 @@ fn a_recovery_whose_workflow_does_not_start_has_failed() {
         .recoveries
         .list(&samples::customer("acme"), &to, None, 10));
     let [Ok(found)] = &page.unwrap().recoveries[..] else {
-        panic!("one recovery was asked for")
+        panic!("one recovery was requested")
     };
     assert_eq!(found.status, RecoveryStatus::Failed);
 }
 
 #[test]
-fn a_delivery_that_cannot_be_read_is_left_out_and_all_others_are_sent() {
+fn a_recovery_skips_an_unreadable_delivery_and_resends_all_others() {
     let outage = failed(3);
     outage.stage.backend.break_delivery(outage.ids[1]);
     let count = outage.count(&recover(1), PAGE);
@@ -490,7 +489,7 @@ fn a_delivery_that_cannot_be_read_is_left_out_and_all_others_are_sent() {
 }
 
 #[test]
-fn a_subscription_that_cannot_be_read_is_told_and_ends_its_recoveries() {
+fn an_unreadable_subscription_is_reported_and_ends_its_recoveries() {
     let outage = failed(1);
     let key = outage.start(&recover(1)).unwrap().key();
     let backend = &outage.stage.backend;
@@ -523,7 +522,7 @@ fn a_recovery_that_is_too_long_for_one_workflow_stops() {
 }
 
 #[test]
-fn a_count_is_what_a_recovery_sends_as_far_as_time_allows() {
+fn a_dry_run_counts_what_a_recovery_would_send_within_its_time() {
     let statuses = (0..200).map(|n| match n % 4 {
         0 => DeliveryStatus::Succeeded,
         1 => DeliveryStatus::Held,
@@ -548,8 +547,8 @@ fn a_count_is_what_a_recovery_sends_as_far_as_time_allows() {
     assert_eq!((none.count, none.complete), (0, false));
 }
 
-/// Changes what the subscription wants.
-fn want(outage: &Outage, event_type: &str) {
+/// Changes the event types of the subscription.
+fn subscribe_to(outage: &Outage, event_type: &str) {
     let current = outage.stage.subscription_of(outage.stage.ids[0]).unwrap();
     let pattern = EventTypePattern::try_from(event_type.to_owned()).unwrap();
     let changed = Subscription {
@@ -561,7 +560,7 @@ fn want(outage: &Outage, event_type: &str) {
 }
 
 #[test]
-fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
+fn a_replay_sends_messages_that_match_now_and_were_never_delivered() {
     let outage = failed(2);
     let backend = &outage.stage.backend;
     let stored_at = samples::NOW + Duration::from_hours(1);
@@ -583,7 +582,7 @@ fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
     }
     let strange = samples::message("bolt", "of another customer");
     backend.record_message(strange, stored_at);
-    want(&outage, "order.*");
+    subscribe_to(&outage, "order.*");
     let replay = request(RecoveryKind::Replay, 10);
     let whole = outage.count(&replay, Duration::from_secs(5));
     assert_eq!((whole.count, whole.complete), (6, true));
@@ -598,10 +597,10 @@ fn a_replay_sends_what_the_subscription_wants_now_and_never_had() {
     assert_eq!(
         outage.status(0),
         FAILED,
-        "that it had, and it is not asked for"
+        "a replay does not resend what was delivered"
     );
     let ended = outage.recovery(&recovery.key());
-    // Two that it had, the first delivery of the stage, and three invoices.
+    // Two that were delivered, the first delivery of the stage, and three invoices.
     assert_eq!(counts(&ended), (12, 6, 6));
 
     let again = outage.start(&replay).unwrap();
@@ -625,7 +624,7 @@ fn a_killed_page_of_a_replay_loses_nothing_and_sends_nothing_twice() {
         let faults = std::iter::repeat_n(Fault::None, call).chain([fault]);
         outage.stage.backend.plant(faults);
         outage.run(&recovery.key());
-        assert!(!outage.stage.backend.clear_faults(), "the fault has struck");
+        assert!(!outage.stage.backend.clear_faults(), "the fault happened");
         outage.stage.drain();
         let requests = outage.requests();
         let place = format!("{fault:?} at {call}");

@@ -1,4 +1,4 @@
-//! A delivery that somebody asks to send again.
+//! Resends of single deliveries.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::stage::{Stage, now, schedule, stage, stage_with};
 
 const EXHAUSTED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
-/// A stage whose delivery has failed with each of its attempts.
+/// A stage whose delivery has failed after all its attempts.
 fn failed(delays: &[u32]) -> Stage {
     let stage = stage(schedule(delays));
     stage
@@ -26,8 +26,8 @@ fn failed(delays: &[u32]) -> Stage {
     stage
 }
 
-/// A stage whose delivery is held after a failed attempt, with the task of its next one
-/// still in the queue; the subscription is active again.
+/// A stage whose delivery is held after a failed attempt, with the task of its next attempt still
+/// in the queue. The subscription is active again.
 fn held() -> (Stage, DeliveryTask) {
     let stage = stage(schedule(&[0, 5, 5]));
     stage.backend.answer([samples::response(500)]);
@@ -43,7 +43,7 @@ fn held() -> (Stage, DeliveryTask) {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_sent_again_and_the_refusal_names_it() {
+fn an_unreadable_delivery_is_not_resent_and_the_refusal_names_the_field() {
     let stage = failed(&[0]);
     let id = stage.ids[0];
     let customer = samples::customer("acme");
@@ -60,7 +60,7 @@ fn what_cannot_be_read_is_not_sent_again_and_the_refusal_names_it() {
 }
 
 #[test]
-fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
+fn a_failed_delivery_is_resent_at_once_with_the_same_id_and_body() {
     let stage = failed(&[0, 5]);
     let asked_at = stage.backend.time() + Duration::from_hours(1);
     stage.backend.set_now(asked_at);
@@ -81,7 +81,7 @@ fn what_has_failed_is_sent_again_at_once_with_the_same_id_and_body() {
 }
 
 #[test]
-fn what_has_succeeded_is_sent_again_once_for_each_time_it_is_asked() {
+fn a_succeeded_delivery_is_resent_once_for_each_request() {
     let stage = stage(schedule(&[0, 5]));
     for asked in 1..4 {
         stage.drain();
@@ -92,7 +92,7 @@ fn what_has_succeeded_is_sent_again_once_for_each_time_it_is_asked() {
 }
 
 #[test]
-fn an_endpoint_that_is_dead_still_ends_the_new_round_by_the_policy() {
+fn a_resend_to_a_dead_endpoint_ends_by_the_retry_policy() {
     let delays = [0, 5, 5];
     let stage = failed(&delays);
     for round in 2..4 {
@@ -107,7 +107,7 @@ fn an_endpoint_that_is_dead_still_ends_the_new_round_by_the_policy() {
 }
 
 #[test]
-fn what_was_held_is_sent_once_its_subscription_is_active() {
+fn a_held_delivery_can_be_resent_when_its_subscription_is_active() {
     let (stage, _) = held();
     let id = stage.ids[0];
     stage.set_status(id, Some(SubscriptionStatus::Paused));
@@ -120,7 +120,7 @@ fn what_was_held_is_sent_once_its_subscription_is_active() {
 }
 
 #[test]
-fn what_is_paused_again_before_its_attempt_is_held_again() {
+fn a_resend_is_held_if_its_subscription_is_paused_before_the_attempt() {
     let (stage, _) = held();
     let id = stage.ids[0];
     stage.resend(id).unwrap();
@@ -131,7 +131,7 @@ fn what_is_paused_again_before_its_attempt_is_held_again() {
 }
 
 #[test]
-fn nothing_is_sent_again_to_a_subscription_that_was_deleted() {
+fn nothing_is_resent_to_a_deleted_subscription() {
     let stage = failed(&[0]);
     stage.set_status(stage.ids[0], None);
     let refused = stage.resend(stage.ids[0]);
@@ -140,7 +140,7 @@ fn nothing_is_sent_again_to_a_subscription_that_was_deleted() {
 }
 
 #[test]
-fn a_subscription_deleted_after_the_asking_cancels() {
+fn a_subscription_deleted_after_the_resend_cancels_it() {
     let stage = failed(&[0]);
     stage.resend(stage.ids[0]).unwrap();
     stage.set_status(stage.ids[0], None);
@@ -151,7 +151,7 @@ fn a_subscription_deleted_after_the_asking_cancels() {
 }
 
 #[test]
-fn what_has_expired_is_not_sent_again() {
+fn an_expired_delivery_is_not_resent() {
     let deadline = samples::NOW + Duration::from_mins(1);
     let stage = stage_with(schedule(&[0]), &[Some(deadline)]);
     stage.backend.answer([samples::response(500)]);
@@ -163,7 +163,7 @@ fn what_has_expired_is_not_sent_again() {
 }
 
 #[test]
-fn a_task_of_the_round_before_makes_no_attempt() {
+fn a_task_from_before_the_resend_makes_no_attempt() {
     let (stage, old) = held();
     stage.resend(stage.ids[0]).unwrap();
     for stray in [old, DeliveryTask::first(stage.ids[0])] {
@@ -180,14 +180,14 @@ fn a_task_of_the_round_before_makes_no_attempt() {
 }
 
 #[test]
-fn two_who_ask_at_once_make_one_round() {
+fn two_concurrent_resends_make_one_round_of_attempts() {
     let stage = failed(&[0, 5]);
     let id = stage.ids[0];
     stage
         .backend
         .answer([samples::response(500), samples::response(500)]);
     stage.backend.before_reopening(move |backend| {
-        // The clocks of two copies of a function are never quite the same.
+        // The clocks of two execution environments always differ a little.
         backend.set_skew_ms(1);
         let other = Resend {
             table: backend.clone(),
@@ -212,7 +212,7 @@ fn two_who_ask_at_once_make_one_round() {
 }
 
 #[test]
-fn a_write_that_the_client_repeats_is_no_conflict() {
+fn a_write_that_the_client_repeats_is_not_a_conflict() {
     let stage = failed(&[0]);
     let id = stage.ids[0];
     stage.backend.before_reopening(move |backend| {
@@ -231,8 +231,8 @@ fn a_write_that_the_client_repeats_is_no_conflict() {
 }
 
 #[test]
-fn a_crash_while_it_is_sent_again_loses_nothing() {
-    // Load, subscription, reopen, queue, and the entry's way to the sweep.
+fn a_crash_during_a_resend_loses_nothing() {
+    // Load, subscription, reopen, queue, and the entry that the sweep reads.
     const BOUNDARIES: usize = 5;
     let delivered = |faults: Vec<Fault>| -> (Delivery, Duration) {
         let stage = failed(&[0, 5]);
@@ -247,7 +247,7 @@ fn a_crash_while_it_is_sent_again_loses_nothing() {
     for boundary in 0..BOUNDARIES {
         for fault in [Fault::Before, Fault::After] {
             let mut faults = vec![Fault::None; boundary];
-            // The last call is only made when the one before it failed.
+            // The last call is made only if the call before it has failed.
             if boundary == BOUNDARIES - 1 {
                 faults[boundary - 1] = Fault::Before;
             }
@@ -264,7 +264,7 @@ fn a_crash_while_it_is_sent_again_loses_nothing() {
             }
         }
     }
-    // A queue that takes nothing delays it by a sweep only.
+    // A queue that accepts nothing delays it by one sweep only.
     let (_, late) = delivered(vec![Fault::None, Fault::None, Fault::None, Fault::Before]);
     assert!(late <= Duration::from_mins(1), "{late:?}");
 }

@@ -1,5 +1,5 @@
-//! A stage for the delivery protocol: a backend with deliveries that are queued, and the
-//! functions that act in it.
+//! A stage for the delivery protocol: a backend with queued deliveries, and the use cases that work
+//! on it.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ type TestDeliver = Deliver<
 pub(crate) struct Stage {
     pub(crate) backend: InMemoryBackend,
     pub(crate) secret: Secret,
-    /// Each of another message to another subscription.
+    /// Each delivery has its own message and its own subscription.
     pub(crate) ids: Vec<DeliveryId>,
     pub(crate) deliver: TestDeliver,
     sweep: Sweep<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
@@ -146,7 +146,7 @@ impl Stage {
         now(DeliveryQueue::send(&self.backend, &customer, task, delay)).unwrap();
     }
 
-    /// Lets a delivery's circuit be open until then.
+    /// Keeps the circuit breaker of a delivery's subscription open until this time.
     pub(crate) fn reopen_circuit(&self, id: DeliveryId, until: Timestamp) {
         let current = self.subscription_of(id).unwrap();
         let circuit = OpenCircuit {
@@ -169,7 +169,7 @@ impl Stage {
         self.backend.store_subscription(&changed);
     }
 
-    /// One more delivery of the first one's subscription. It is not queued.
+    /// Adds a delivery of the first one's subscription. It is not queued.
     pub(crate) fn another_delivery(&self, event: &str) -> DeliveryId {
         let message = samples::message("acme", event);
         let mut delivery = samples::delivery(&message, self.ids[0].subscription);
@@ -188,13 +188,13 @@ impl Stage {
         now(self.deliver.run(task, NEVER))
     }
 
-    /// Handles a message as the function does: what fails goes back to the queue.
+    /// Processes a message as the function does: after an error it returns to the queue.
     pub(crate) fn handle(&self, message: Queued) -> Result<Report, DeliverError> {
         self.run(&message.task)
             .inspect_err(|_| self.backend.put_back(message, VISIBILITY_TIMEOUT))
     }
 
-    /// Asks to send a delivery again.
+    /// Resends a delivery.
     pub(crate) fn resend(&self, id: DeliveryId) -> Result<Delivery, ResendError> {
         now(self.resend.run(&id))
     }
@@ -207,21 +207,21 @@ impl Stage {
         now(self.sweep.run(end))
     }
 
-    /// Runs what is in the queue until it is empty.
+    /// Processes the queue until it is empty.
     pub(crate) fn drain_queue(&self) {
         while let Some(message) = self.backend.receive() {
             self.handle(message).unwrap();
         }
     }
 
-    /// Runs what is in the queue, and the sweep when it is time for it, until nothing is
-    /// left to do. Gives what came of it, failures of ours left out.
+    /// Processes the queue, and runs the sweep when it is due, until no work is left. Returns the
+    /// reports, without our own failures.
     pub(crate) fn drain(&self) -> Vec<Report> {
         let mut reports = Vec::new();
         for _ in 0..100_000 {
             let next_sweep = self.backend.next_sweep_at().map(next_minute);
             if let Some(message) = self.backend.receive_before(next_sweep.unwrap_or(NEVER)) {
-                // What fails is in the queue again.
+                // After an error the message is in the queue again.
                 reports.extend(self.handle(message));
             } else if let Some(next_sweep) = next_sweep {
                 self.backend.set_now(self.backend.time().max(next_sweep));
@@ -230,7 +230,7 @@ impl Stage {
                 return reports;
             }
         }
-        panic!("there is always something left to do");
+        panic!("the work never ends");
     }
 
     pub(crate) fn delivery(&self) -> Delivery {
@@ -275,7 +275,7 @@ impl Stage {
     }
 }
 
-/// The schedule's minute in which, or after which, this is swept.
+/// The start of the next minute of the schedule, or this time if it is one.
 fn next_minute(time: Timestamp) -> Timestamp {
     let minute = 60_000;
     Timestamp::from_millis((time.as_millis() + minute - 1) / minute * minute)

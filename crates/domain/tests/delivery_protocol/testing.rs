@@ -1,4 +1,4 @@
-//! Sending a test.
+//! Sending test messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 use crate::stage::{NEVER, Stage, deliver, header, now, schedule, stage, verifies_with};
 
-/// A stage whose one delivery is over, and whoever sends tests there.
+/// A stage whose one delivery has ended, and the use case that sends test messages.
 fn stage_of_tests() -> (
     Stage,
     SendTest<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
@@ -20,7 +20,7 @@ fn stage_of_tests() -> (
     let stage = stage(schedule(&[0, 60]));
     stage.drain();
     let deliver = Arc::new(deliver(&stage.backend, schedule(&[0, 60])));
-    // What fails is nothing to whoever has asked: the table says what came of it.
+    // The sender of a test ignores a failed invocation: the table has the result.
     stage
         .backend
         .deliver_with(move |_, task| drop(now(deliver.run(task, NEVER))));
@@ -48,7 +48,7 @@ impl Stage {
 }
 
 #[test]
-fn a_test_is_attempted_at_once_and_signed_as_any_other() {
+fn a_test_is_attempted_at_once_and_signed_like_any_delivery() {
     let (stage, tests) = stage_of_tests();
     let before = stage.backend.requests().len();
     let tested = stage.send_test(&tests).unwrap();
@@ -64,12 +64,12 @@ fn a_test_is_attempted_at_once_and_signed_as_any_other() {
     assert_eq!(
         stage.backend.requests().len(),
         before + 1,
-        "the task in the queue finds it done"
+        "the task in the queue finds the attempt recorded"
     );
 }
 
 #[test]
-fn a_test_that_fails_is_not_retried_and_owed_to_nobody() {
+fn a_failed_test_is_not_retried_and_not_listed_as_undelivered() {
     for status in [500, 410, 429] {
         let (stage, tests) = stage_of_tests();
         stage.backend.answer([samples::response(status)]);
@@ -80,18 +80,22 @@ fn a_test_that_fails_is_not_retried_and_owed_to_nobody() {
         stage.drain();
         assert_eq!(stage.backend.requests().len(), requests, "{status}");
         let status = stage.subscription_of(stage.ids[0]).unwrap().status;
-        assert_eq!(status, SubscriptionStatus::Active, "a test changes nothing");
+        assert_eq!(
+            status,
+            SubscriptionStatus::Active,
+            "a test changes no subscription"
+        );
     }
 }
 
 #[test]
-fn a_test_is_sent_to_a_paused_subscription_but_to_no_deleted_one() {
+fn a_test_is_sent_to_a_paused_subscription_but_not_to_a_deleted_one() {
     let (stage, tests) = stage_of_tests();
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     let tested = stage.send_test(&tests).unwrap();
     assert_eq!(tested.status, DeliveryStatus::Succeeded);
 
-    // Deleted while the queue has the only task.
+    // The subscription is deleted while the queue has the only task.
     stage.backend.deliver_with(|_, _| ());
     let pending = stage.send_test(&tests).unwrap();
     assert_eq!(pending.status, DeliveryStatus::Pending);
@@ -115,7 +119,7 @@ fn a_test_of_another_customers_subscription_is_refused() {
 }
 
 #[test]
-fn a_test_whose_sending_breaks_off_anywhere_ends_all_the_same() {
+fn a_test_interrupted_at_any_call_still_ends() {
     for boundary in 0..20 {
         for fault in [Fault::Before, Fault::After] {
             let (stage, tests) = stage_of_tests();
@@ -136,7 +140,7 @@ fn a_test_whose_sending_breaks_off_anywhere_ends_all_the_same() {
             let requests = stage.backend.requests().len() - before;
             assert!(
                 requests <= 2,
-                "one more than recorded for one crash: {requests}"
+                "at most one request more than recorded for one crash: {requests}"
             );
             assert!(struck || sent.is_ok());
         }

@@ -1,4 +1,4 @@
-//! How an endpoint fares, and what that means for what is sent to it.
+//! Endpoint health, and its effect on the subscription and its deliveries.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionSt
 use webhooks_testkit::{Fault, samples};
 
 const DAY: Duration = Duration::from_hours(24);
-/// An endpoint that fails is tried for this long.
+/// The time after which a failing endpoint is disabled.
 const BOUND: Duration = Duration::from_hours(5 * 24);
 
-/// A stage that disables what fails for too long. Its delivery is not queued.
+/// A stage that disables endpoints which fail for too long. Its delivery is not queued.
 fn stage() -> Stage {
     let mut stage = stage_with(schedule(&[0, 60]), &[None]);
     stage.deliver.health_monitor.policy.disable_after = Some(BOUND);
@@ -30,7 +30,7 @@ fn health(stage: &Stage) -> Health {
     subscription(stage, stage.ids[0]).health
 }
 
-/// What the attempts of a run have changed.
+/// The health changes that the attempts of a run have made.
 fn changes(reports: &[Report]) -> Vec<HealthChange> {
     let changes = reports.iter().filter_map(|report| match report {
         Report::Attempted { changes, .. } => Some(changes.clone()),
@@ -39,7 +39,7 @@ fn changes(reports: &[Report]) -> Vec<HealthChange> {
     changes.flatten().collect()
 }
 
-/// Another delivery of the first one's subscription, which fails as often as it is tried.
+/// Adds a delivery of the first one's subscription, and lets each of its attempts fail.
 fn fail_another(stage: &Stage, event: &str) -> (DeliveryId, Vec<Report>) {
     let id = stage.another_delivery(event);
     stage.backend.answer([500, 500].map(samples::response));
@@ -48,20 +48,24 @@ fn fail_another(stage: &Stage, event: &str) -> (DeliveryId, Vec<Report>) {
 }
 
 #[test]
-fn an_endpoint_fails_from_the_first_retry_that_does_until_something_succeeds() {
+fn an_endpoint_is_failing_from_the_first_failed_retry_until_a_success() {
     let stage = stage();
     stage.backend.answer([samples::response(500)]);
     stage.run_first();
-    assert_eq!(health(&stage), Health::default(), "a first failure is none");
+    assert_eq!(
+        health(&stage),
+        Health::default(),
+        "a single failed attempt changes nothing"
+    );
     stage.backend.answer([samples::response(500)]);
     assert_eq!(changes(&stage.drain()), [HealthChange::Failing]);
     let since = stage.delivery().attempts[1].at;
     assert_eq!(health(&stage).failing_since, Some(since));
     let version = subscription(&stage, stage.ids[0]).version;
-    assert_eq!(version, 1, "no change that an editor needs to know of");
+    assert_eq!(version, 1, "health is not part of the version");
 
     let (_, reports) = fail_another(&stage, "second");
-    assert_eq!(changes(&reports), [], "it is written once");
+    assert_eq!(changes(&reports), [], "the health is written once");
     assert_eq!(health(&stage).failing_since, Some(since));
 
     stage.queue_first(stage.another_delivery("third"));
@@ -70,7 +74,7 @@ fn an_endpoint_fails_from_the_first_retry_that_does_until_something_succeeds() {
 }
 
 #[test]
-fn what_fails_for_longer_than_the_bound_is_disabled_and_what_is_owed_is_held() {
+fn an_endpoint_that_fails_for_too_long_is_disabled_and_its_deliveries_are_held() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();
@@ -90,7 +94,7 @@ fn what_fails_for_longer_than_the_bound_is_disabled_and_what_is_owed_is_held() {
 }
 
 #[test]
-fn one_success_begins_the_time_anew() {
+fn one_success_restarts_the_time() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();
@@ -108,13 +112,13 @@ fn without_a_bound_nothing_is_disabled() {
     stage.deliver.health_monitor.policy = HealthPolicy::NONE;
     fail_another(&stage, "begins to fail");
     stage.backend.set_now(stage.backend.time() + 100 * DAY);
-    // The sample's own deliveries have expired by then.
+    // By then the sample's first deliveries have expired.
     let (id, _) = fail_another(&stage, "fails still");
     assert_eq!(subscription(&stage, id).status, SubscriptionStatus::Active);
 }
 
 #[test]
-fn a_change_by_a_person_meanwhile_counts_for_more_than_what_was_seen() {
+fn a_concurrent_change_by_a_user_overrides_the_observed_health() {
     let stage = stage();
     fail_another(&stage, "begins to fail");
     let since = health(&stage).failing_since.unwrap();

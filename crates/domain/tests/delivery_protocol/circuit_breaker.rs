@@ -1,4 +1,4 @@
-//! The circuit of a subscription, in the delivery protocol.
+//! The circuit breaker of a subscription in the delivery protocol.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use webhooks_testkit::{Fault, samples};
 const COOLDOWN: Duration = Duration::from_secs(30);
 const MINIMUM: usize = 5;
 
-/// A stage whose deliveries are all of one subscription, queued, and whose circuit opens
-/// when five attempts have failed.
+/// A stage with queued deliveries of one subscription. Its circuit breaker opens after five failed
+/// attempts.
 fn stage(deliveries: usize) -> (Stage, Vec<DeliveryId>) {
-    // So many attempts that none of these tests comes to the last.
+    // With so many attempts no test reaches the last one.
     let delays = [vec![0], vec![60; 30]].concat();
     let mut stage = stage_with(schedule(&delays), &[None]);
     stage.deliver.health_monitor.policy.circuit = Some(CircuitPolicy::new(80, 5, 30).unwrap());
@@ -33,7 +33,7 @@ fn circuit(stage: &Stage) -> Option<OpenCircuit> {
     stage.subscription_of(stage.ids[0]).unwrap().health.circuit
 }
 
-/// A stage whose circuit has just opened, with this many deliveries that were not tried.
+/// A stage whose circuit breaker has just opened, with this many deliveries that have no attempt.
 fn opened(untried: usize) -> (Stage, Vec<DeliveryId>) {
     let (stage, ids) = stage(MINIMUM + untried);
     stage.backend.answer([500; MINIMUM].map(samples::response));
@@ -48,7 +48,7 @@ fn opened(untried: usize) -> (Stage, Vec<DeliveryId>) {
 }
 
 #[test]
-fn a_circuit_opens_parks_what_comes_without_an_attempt_and_closes_with_a_probe() {
+fn a_circuit_breaker_opens_then_defers_without_attempts_and_closes_after_a_probe() {
     let (stage, untried) = opened(10);
     let open = circuit(&stage).unwrap();
     assert_eq!(open.until, stage.backend.time() + COOLDOWN);
@@ -72,12 +72,12 @@ fn a_circuit_opens_parks_what_comes_without_an_attempt_and_closes_with_a_probe()
     for id in untried {
         let delivery = stage.delivery_of(id);
         assert_eq!(delivery.status, DeliveryStatus::Succeeded);
-        assert_eq!(delivery.attempts.len(), 1, "parking costs no attempt");
+        assert_eq!(delivery.attempts.len(), 1, "a deferral uses up no attempt");
     }
 }
 
 #[test]
-fn one_attempt_probes_and_the_others_wait_for_what_comes_of_it() {
+fn only_one_attempt_probes_while_the_others_wait_for_its_outcome() {
     let (mut stage, untried) = opened(2);
     stage.backend.purge_queue();
     let open = circuit(&stage).unwrap();
@@ -100,18 +100,18 @@ fn one_attempt_probes_and_the_others_wait_for_what_comes_of_it() {
 }
 
 #[test]
-fn a_probe_that_is_lost_in_a_crash_is_made_good_by_the_next() {
+fn a_probe_lost_in_a_crash_is_followed_by_another() {
     let (stage, untried) = opened(2);
     let open = circuit(&stage).unwrap();
     stage.backend.set_now(open.until);
-    // Load, subscription, claim: the fourth call opens the secrets or records.
+    // Load, subscription, claim: the fourth call decrypts the secrets or records.
     let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
     stage.backend.plant(faults);
     let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     assert!(
         circuit(&stage).unwrap().until > open.until,
-        "it was claimed"
+        "the probe was claimed"
     );
     stage.drain();
     assert_eq!(circuit(&stage), None);
@@ -124,16 +124,16 @@ fn a_probe_that_is_lost_in_a_crash_is_made_good_by_the_next() {
 }
 
 #[test]
-fn what_was_parked_comes_back_at_a_bounded_rate() {
+fn deferred_tasks_return_at_a_bounded_rate() {
     let (stage, untried) = opened(100);
     stage.drain();
     let mut by_second = BTreeMap::<i64, usize>::new();
     for (at, _) in &stage.backend.requests()[MINIMUM..] {
         *by_second.entry(at.as_secs()).or_default() += 1;
     }
-    // The five that failed before are among them, once they are swept.
+    // They include the five that failed before, after the sweep has queued them.
     assert_eq!(by_second.values().sum::<usize>(), untried.len() + MINIMUM);
-    // The queue counts whole seconds.
+    // The queue delays by whole seconds.
     assert!(
         by_second.values().all(|&count| count <= 11),
         "{by_second:?}"
@@ -141,7 +141,7 @@ fn what_was_parked_comes_back_at_a_bounded_rate() {
 }
 
 #[test]
-fn the_sweep_multiplies_nothing_while_a_circuit_is_open() {
+fn the_sweep_multiplies_no_tasks_while_a_circuit_breaker_is_open() {
     const DELIVERIES: usize = 60;
     let (mut stage, ids) = stage(DELIVERIES);
     stage
@@ -152,7 +152,7 @@ fn the_sweep_multiplies_nothing_while_a_circuit_is_open() {
         stage.run(&DeliveryTask::first(id)).unwrap();
     }
     stage.deliver.health_monitor.policy.circuit = circuit;
-    // The queue hands out what it has, and in each hour the sweep finds all of them overdue.
+    // The queue hands out its messages, and the sweep finds all of them overdue every hour.
     let minute = Duration::from_mins(1);
     let mut most = 0;
     for _ in 0..12 * 60 {
@@ -168,13 +168,13 @@ fn the_sweep_multiplies_nothing_while_a_circuit_is_open() {
         most <= 2 * DELIVERIES,
         "{most} tasks for {DELIVERIES} deliveries"
     );
-    // Each quarter of an hour one probe, once the circuit has been open for so long.
+    // After the longest cooldown is reached, there is one probe every 15 minutes.
     let probes = stage.backend.requests().len() - DELIVERIES - MINIMUM;
     assert!((40..70).contains(&probes), "{probes}");
 }
 
 #[test]
-fn an_overdue_task_is_left_to_the_sweep_and_a_parked_one_goes_on() {
+fn an_overdue_task_is_left_to_the_sweep_and_a_deferred_one_stays_deferred() {
     let (stage, _) = opened(0);
     let id = stage.ids[0];
     let due_at = stage.delivery().next_attempt_at;
@@ -185,15 +185,15 @@ fn an_overdue_task_is_left_to_the_sweep_and_a_parked_one_goes_on() {
     let report = stage.run(&swept).unwrap();
     assert_eq!(report, Report::Discarded(DiscardReason::LeftToSweep));
     assert!(stage.backend.queue().is_empty());
-    let parked = DeliveryTask {
+    let deferred = DeliveryTask {
         deferral: Some(Deferral::CircuitBreaker),
         ..swept
     };
-    let report = stage.run(&parked).unwrap();
+    let report = stage.run(&deferred).unwrap();
     assert_eq!(report, Report::Deferred(DeferReason::CircuitBreakerOpen));
     let [queued] = stage.backend.queue()[..] else {
         panic!("one task, {:?}", stage.backend.queue())
     };
-    assert_eq!(queued.task, parked);
+    assert_eq!(queued.task, deferred);
     stage.queue(&swept, Duration::ZERO);
 }
