@@ -59,7 +59,7 @@ async fn a_failed_delivery_is_found_and_recovered_with_the_same_id() -> Result<(
     requests[2].verify(text(&created, "secret")?)?;
     test.settled(&message).await?;
     let (_, owed) = webhooks_text(&["undelivered", customer, subscription]).await?;
-    assert_eq!(owed, "  nothing is owed\n");
+    assert_eq!(owed, "  no undelivered webhooks\n");
     let (_, recoveries) = webhooks_text(&["recoveries", "list", customer, subscription]).await?;
     assert!(recoveries.contains(text(&recovery, "id")?), "{recoveries}");
     Ok(())

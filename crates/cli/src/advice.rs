@@ -1,16 +1,16 @@
-//! Errors of the client, with what to do next: the one place.
+//! Adds advice to the client's errors. No other module does.
 
 use anyhow::anyhow;
 use webhooks_client::{Error, Problem};
 
-/// The start of every type of problem of the API.
+/// The prefix of the API's problem types.
 const PROBLEM: &str = "urn:webhooks:problem:";
 
-/// An error with what to do next, if there is something to say.
+/// Adds advice on the next step to an error, if there is any.
 pub(crate) fn advise(error: Error) -> anyhow::Error {
     let advice = advice(&error);
     let text = match &error {
-        // Its message has its causes.
+        // The message already contains its causes.
         Error::Service { .. } => error.to_string(),
         _ => format!("{:#}", anyhow::Error::new(error)),
     };
@@ -28,7 +28,7 @@ fn advice(error: &Error) -> Option<String> {
              lambda:InvokeFunction on it (docs/api.md, Access)"
         }
         Error::NoAnswer { .. } => {
-            "is the stack there? A local one: `cargo xtask local status`; one in AWS: look at `--region`"
+            "check that the stack exists: `cargo xtask local status` for a local one, `--region` for one in AWS"
         }
         Error::Read { .. } | Error::Parse { .. } => {
             "`cargo xtask local up` starts a local stack and writes its file"
@@ -41,10 +41,10 @@ fn advice(error: &Error) -> Option<String> {
              Without a URL); its log says how it failed"
         }
         Error::Service { .. } => {
-            "may these credentials do that (docs/operations.md), and is the stack there?"
+            "check that these credentials have the permission (docs/operations.md), and that the stack exists"
         }
-        Error::MissingOutput(_) => "deploy the version that this command is from",
-        Error::Credentials(_) => "log in, or choose a profile that has some with `--profile`",
+        Error::MissingOutput(_) => "deploy the version that belongs to this command",
+        Error::Credentials(_) => "log in, or choose a profile with credentials by `--profile`",
         _ => return None,
     };
     Some(text.to_owned())
@@ -55,41 +55,41 @@ fn advice_on(problem: &Problem) -> Option<String> {
     let kind = problem.kind.as_deref().unwrap_or_default();
     let text = match kind.strip_prefix(PROBLEM)? {
         "not-found" | "method-not-allowed" if detail.contains("path") => {
-            "this stack is older than this command: deploy the version that the command is from"
+            "this stack is older than this command: deploy the version that belongs to the command"
         }
         "not-found" if detail.contains("subscription") => {
-            "`webhooks subscriptions list CUSTOMER` shows those of a customer"
+            "`webhooks subscriptions list CUSTOMER` shows a customer's subscriptions"
         }
         "not-found" if detail.contains("message") => {
-            "an event takes about a second to become a message, and becomes none when its customer \
-             has no subscription. `webhooks messages list CUSTOMER` shows what there is, \
-             `webhooks dlq list` what could not be processed"
+            "an event becomes a message within about a second, and only if its customer has a \
+             subscription. `webhooks messages list CUSTOMER` shows the messages, \
+             `webhooks dlq list` the events that could not be processed"
         }
         "not-found" if detail.contains("delivery") => {
-            "`webhooks deliveries list CUSTOMER` shows those of a customer"
+            "`webhooks deliveries list CUSTOMER` shows a customer's deliveries"
         }
         "not-found" if detail.contains("recovery") => {
-            "`webhooks recoveries list CUSTOMER SUBSCRIPTION` shows those of a subscription"
+            "`webhooks recoveries list CUSTOMER SUBSCRIPTION` shows a subscription's recoveries"
         }
         "subscription-not-active" => {
             "`webhooks subscriptions enable CUSTOMER SUBSCRIPTION` makes it active"
         }
         "precondition-failed" => {
-            "somebody else has changed it: `webhooks subscriptions show` has its version now"
+            "somebody else has changed it: `webhooks subscriptions show` shows its current version"
         }
         "idempotency-key-reused" => {
-            "take another key for another subscription, or repeat the first command as it was"
+            "use another key for another subscription, or repeat the first command unchanged"
         }
         "subscription-broken" => "`webhooks subscriptions update` with the named fields repairs it",
         "delivery-broken" | "recovery-broken" | "item-broken" => {
-            "it is mended in the table: docs/operations.md, \"An item cannot be read\""
+            "repair it in the table: docs/operations.md, \"An item cannot be read\""
         }
         "unavailable" => "try again in a moment",
-        "unreadable" => "somebody has to look at the log of the API's function",
+        "unreadable" => "read the log of the API's function",
         "invalid-field" => match problem.field.as_deref() {
-            Some("cursor") => "a cursor goes with the list and the filters that it came from",
+            Some("cursor") => "use a cursor only with the list and the filters that returned it",
             Some("deliveryId") if detail.contains("`msg_") => {
-                "that is a message: `webhooks messages show` has its deliveries"
+                "that is a message: `webhooks messages show` shows its deliveries"
             }
             Some("eventType" | "eventTypes") => "such as `order.created` or `order.*`",
             _ => return None,
@@ -117,7 +117,7 @@ mod tests {
     fn an_error_says_what_is_wrong_and_then_what_to_do() {
         let error = advise(problem("not-found", "there is no message `msg_1`", None));
         let text = format!("{error:#}");
-        assert!(text.starts_with("404 Title: there is no message `msg_1`\n  an event takes"));
+        assert!(text.starts_with("404 Title: there is no message `msg_1`\n  an event becomes"));
         assert!(text.contains("dlq list"), "{text}");
     }
 

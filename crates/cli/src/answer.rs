@@ -1,4 +1,4 @@
-//! What the API answers: read, and kept as it came for `--json`.
+//! Reads the API's answers, and keeps their JSON unchanged for `--json`.
 
 use std::future::Future;
 
@@ -15,14 +15,14 @@ use crate::advice::advise;
 use crate::broken;
 use crate::print::{Printer, progress};
 
-/// The most that the API gives in one page.
+/// The API's largest page.
 const PAGE: u32 = 100;
 
 /// One answer of the API.
 pub(crate) struct Answer<T> {
-    /// As read.
+    /// The value that was read.
     pub(crate) value: T,
-    /// As it came.
+    /// The JSON, unchanged.
     pub(crate) json: Bytes,
 }
 
@@ -31,7 +31,8 @@ pub(crate) async fn send<T: DeserializeOwned>(call: Call<'_, T>) -> Result<Answe
     read(call.answer()).await
 }
 
-/// Sends a request for one thing and prints it, or what can be read of it.
+/// Sends a request for one item and prints it. An unreadable item is printed as far as it can
+/// be read.
 pub(crate) async fn show<T: DeserializeOwned>(
     call: Call<'_, T>,
     printer: &mut Printer<'_>,
@@ -63,49 +64,49 @@ pub(crate) async fn read<T: DeserializeOwned>(
     Ok(Answer { value, json })
 }
 
-/// How much of a list to show.
+/// Options that limit a list.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Paging {
-    /// Show at most so many.
+    /// Show at most this many.
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Show all, however many there are.
+    /// Show all.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Begin where an earlier list with the same filters ended: its `nextCursor`.
+    /// Start at the `nextCursor` of an earlier list with the same filters.
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 }
 
-/// The pages of a list, put together.
+/// The combined pages of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listed<T> {
-    /// As they came.
+    /// The rows as JSON, unchanged.
     data: Vec<Box<RawValue>>,
-    /// Where the list goes on.
+    /// The cursor of the next page.
     next_cursor: Option<String>,
-    /// Those of which not everything can be read.
+    /// The rows that can be read only in part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     broken: Vec<Broken>,
-    /// As read.
+    /// The rows as values.
     #[serde(skip)]
     pub(crate) rows: Vec<T>,
 }
 
 impl<T> Listed<T> {
-    /// Whether there is more than was asked for.
+    /// Returns true if there are more rows than were requested.
     pub(crate) fn has_more(&self) -> bool {
         self.next_cursor.is_some()
     }
 
-    /// Whether there is nothing at all.
+    /// Returns true if there are no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.broken.is_empty()
     }
 
-    /// The table of what can be read, if there is any, with what comes below it: what cannot be
-    /// read, and whether the list goes on.
+    /// Returns the table of readable rows, followed by the unreadable rows and a note if there
+    /// are more rows.
     pub(crate) fn text<const COLUMNS: usize>(
         &self,
         nothing: &str,
@@ -120,7 +121,7 @@ impl<T> Listed<T> {
         text.push_str(&broken::table(&self.broken, style));
         if self.has_more() {
             let shown = self.rows.len() + self.broken.len();
-            let more = format!("\n  the first {shown}; `--limit N` or `--all` shows more\n");
+            let more = format!("\n  only the first {shown}; `--limit N` or `--all` shows more\n");
             text.push_str(&more);
         }
         text
@@ -128,8 +129,8 @@ impl<T> Listed<T> {
 }
 
 impl Paging {
-    /// Asks for one page after the other until there is enough. A page may be empty and
-    /// yet not the last one: what a filter leaves out counts for the API.
+    /// Requests pages until there are enough rows. A page may be empty without being the last,
+    /// because the API counts rows that a filter removes.
     pub(crate) async fn collect<'a, T: DeserializeOwned>(
         &self,
         page: impl Fn() -> Call<'a, Page<T>>,

@@ -1,4 +1,4 @@
-//! Asking a person before something that cannot be undone.
+//! Asks for confirmation before an action that cannot be undone.
 
 use std::io::{IsTerminal, stderr, stdin};
 
@@ -9,25 +9,25 @@ use webhooks_terminal::clean;
 
 use crate::usage;
 
-/// Answers the question beforehand.
+/// The option that gives the answer in advance.
 #[derive(Args, Debug)]
 pub(crate) struct Yes {
-    /// Do it without asking.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 impl Yes {
-    /// Whether to do it. Asks on a terminal.
+    /// Returns true if the action is confirmed. Asks on a terminal.
     ///
     /// # Errors
-    /// A [`clap::Error`] where nobody can be asked.
+    /// A [`clap::Error`] if there is no terminal to ask on.
     pub(crate) fn confirmed(&self, question: &str) -> Result<bool> {
         if self.yes {
             return Ok(true);
         }
         if !stdin().is_terminal() || !stderr().is_terminal() {
-            let text = "nobody is there to be asked: give `--yes`";
+            let text = "cannot ask without a terminal: give `--yes`";
             return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
         }
         eprint!("{} [y/N] ", clean(question));

@@ -1,4 +1,4 @@
-//! What is stored in a form that cannot be read: as far as it can be read, and what to do.
+//! Shows stored items that cannot be read: their readable parts, and how to repair them.
 
 use webhooks_client::Broken;
 use webhooks_terminal::{Cell, Style, Table, Tone};
@@ -6,10 +6,10 @@ use webhooks_terminal::{Cell, Style, Table, Tone};
 use crate::print::{Facts, task};
 use crate::words;
 
-/// What a subscription's id begins with.
+/// The prefix of a subscription's id.
 const SUBSCRIPTION: &str = "sub_";
 
-/// One in full.
+/// Shows one item in full.
 pub(crate) fn text(broken: &Broken, style: Style) -> String {
     let mut facts = Facts::default();
     facts.add("id", broken.id.as_str());
@@ -24,7 +24,8 @@ pub(crate) fn text(broken: &Broken, style: Style) -> String {
     facts.text(style) + &task(advice(&broken.id))
 }
 
-/// A table of those of a list, under a heading of its own; nothing when there is none.
+/// Returns a table of a list's unreadable items, under its own heading; empty if there are
+/// none.
 pub(crate) fn table(broken: &[Broken], style: Style) -> String {
     let Some(first) = broken.first() else {
         return String::new();
@@ -41,7 +42,7 @@ fn advice(id: &str) -> &'static str {
     if id.starts_with(SUBSCRIPTION) {
         "`webhooks subscriptions update` with the named fields repairs it, `delete` removes it."
     } else {
-        "It is mended in the table: docs/operations.md, \"An item cannot be read\"."
+        "Repair it in the table: docs/operations.md, \"An item cannot be read\"."
     }
 }
 

@@ -1,4 +1,4 @@
-//! `webhooks deliveries`: what was owed to whom, and what became of it.
+//! `webhooks deliveries`: a customer's deliveries and their results.
 
 pub(crate) mod list;
 pub(crate) mod show;
@@ -11,28 +11,29 @@ use crate::Outcome;
 use crate::answer::{self, send};
 use crate::print::Printer;
 
-/// What to do with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List a customer's deliveries, or a subscription's, the newest first.
+    /// List the deliveries of a customer or a subscription, newest first.
     #[command(after_help = "\
 Examples:
   webhooks deliveries list cust_1001
   webhooks deliveries list cust_1001 --subscription sub_… --status failed --since 2h
   webhooks --json deliveries list cust_1001 --since 2026-11-24 --all | jq -r '.data[].id'")]
     List(list::List),
-    /// Show a delivery: each attempt and why it failed, what the endpoint answered, and the body.
+    /// Show a delivery: its attempts with the reasons of failures, the endpoint's answer, and
+    /// the body.
     #[command(after_help = "\
 Example:
   webhooks deliveries show dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4
   webhooks deliveries show cust_1001 dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")]
     Show(Named),
-    /// Send a delivery again, now, with the same webhook-id and body.
+    /// Send a delivery again now, with the same webhook-id and body.
     #[command(after_help = "\
 Example:
   webhooks deliveries resend dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4
 
-Many at once: `webhooks recover`.")]
+`webhooks recover` sends many deliveries at once.")]
     Resend(Named),
 }
 
@@ -40,10 +41,10 @@ Many at once: `webhooks recover`.")]
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Named {
-    /// Whose delivery it has to be. Without, it may be anybody's.
+    /// The customer to whom the delivery must belong. Without it, any customer.
     #[arg(value_name = "CUSTOMER")]
     customer: Option<String>,
-    /// The delivery, `dlv_…`.
+    /// The delivery's id, `dlv_…`.
     #[arg(value_name = "DELIVERY")]
     delivery: String,
 }
@@ -68,7 +69,7 @@ impl Command {
                 };
                 printer.answer(&send(call).await?, show::text)?;
                 printer.note(
-                    "\n  It is being sent. `webhooks deliveries show` has the attempt in a moment.",
+                    "\n  It is being sent. `webhooks deliveries show` shows the attempt in a moment.",
                 )?;
                 Ok(Outcome::Complete)
             }

@@ -1,4 +1,4 @@
-//! `webhooks dlq`: the three queues of what could not be processed.
+//! `webhooks dlq`: the three queues of events and tasks that could not be processed.
 
 mod drop;
 mod list;
@@ -13,38 +13,39 @@ use crate::Outcome;
 use crate::print::Printer;
 use crate::queue::Queue;
 
-/// What to do with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show how much waits in each queue, since when, and why.
+    /// Show the number of messages in each queue, the age of the oldest, and the errors.
     #[command(after_help = "Example:\n  webhooks --stack webhooks dlq list")]
     List,
-    /// Move messages to where they were going. A message that cannot be moved stays.
+    /// Move messages to their original destination. A message that cannot be moved stays.
     #[command(after_help = "\
 Examples:
   webhooks dlq redrive all --dry-run
   webhooks dlq redrive events --max 1
 
-A message is deleted only after it was moved, and what is moved twice is delivered once:
-it is safe to stop this at any time, and to run it again.")]
+A message is deleted only after it was moved, and a message that is moved twice is delivered
+once. So you may stop the command at any time and run it again.")]
     Redrive(redrive::Options),
-    /// Delete messages for good.
+    /// Delete messages permanently.
     #[command(after_help = "\
 Example:
   webhooks dlq drop rule --yes
 
-What is dropped from `deliveries` is still pending in the table, and `webhooks requeue`
-finds it. An event that is dropped from `events` or `rule` is in the archive only.")]
+If you drop a task from `deliveries`, its delivery stays pending in the table, and `webhooks
+requeue` finds it. An event that you drop from `events` or `rule` remains only in the
+archive.")]
     Drop(Drop),
 }
 
 /// Options of `dlq drop`.
 #[derive(Args, Debug)]
 pub(crate) struct Drop {
-    /// Which queue.
+    /// The queue.
     #[arg(value_enum)]
     queues: Choice,
-    /// Yes, delete them.
+    /// Confirm the deletion.
     #[arg(long, required = true)]
     yes: bool,
 }
@@ -53,7 +54,7 @@ pub(crate) struct Drop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Kind {
-    /// Tasks that `deliver-webhook` gave back too often.
+    /// Tasks that `deliver-webhook` returned to the queue too often.
     Deliveries,
     /// Events whose workflow failed.
     Events,
@@ -61,7 +62,7 @@ enum Kind {
     Rule,
 }
 
-/// One of the queues, or all.
+/// One of the queues, or all of them.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Choice {
     /// Attempts that the delivery function could not make.

@@ -1,11 +1,12 @@
-//! `webhooks doctor`: tells whether a deployed stack works, and if not, why and what to do.
+//! `webhooks doctor`: checks that a deployed stack works, and explains each failure and its
+//! fix.
 //!
-//! A module for each group of checks. Each reads its part of the stack into a description and
-//! judges that: [`context::Described`] holds the one, functions from it to a [`report::Outcome`] are the other.
-//! A check that cannot be made, because a call is refused or nothing answers, is that check's
-//! own outcome and never the end of the run.
+//! Each group of checks has a module. It first reads its part of the stack as
+//! [`context::Described`] values; separate functions then judge these and return a
+//! [`report::Outcome`]. If a check cannot be made, because a call is refused or unanswered,
+//! that is the outcome of this check. The run continues.
 //!
-//! Without options nothing is changed and nothing is sent.
+//! Without options, the command changes nothing and sends nothing.
 
 mod api;
 mod aws;
@@ -45,34 +46,35 @@ Examples:
 
 Without options it only reads. Each check that fails is followed by the reason and the fix
 (docs/doctor.md). The report of `--report` has no secrets and can be attached to an issue.
-The exit code is 1 when a check has failed, 0 otherwise.";
+The exit code is 1 if a check has failed, otherwise 0.";
 
 /// Options of `doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Also put events on the bus and follow them through the stack, as a customer of its own.
+    /// Also put events on the bus for a test customer, and follow them through the stack.
     #[arg(long)]
     send: bool,
-    /// With `--send`, also make an event fail, which fires the alarm of the failed-events queue.
+    /// With `--send`, also make an event fail, which triggers the alarm of the failed-events
+    /// queue.
     #[arg(long, requires = "send")]
     failed_events: bool,
-    /// With `--send`, where the webhooks arrive [default: at this command on a laptop, at the
+    /// With `--send`, the receiver of the webhooks [default: this command on a laptop, the
     /// stack's receiver on AWS].
     #[arg(long, requires = "send", value_enum, value_name = "WHOSE")]
     receiver: Option<send::Via>,
-    /// Also try every state of the workflows by `TestState` of Step Functions.
+    /// Also test every state of the workflows with `TestState` of Step Functions.
     #[arg(long)]
     test_states: bool,
-    /// Also write the report to this file, without secrets.
+    /// Also write the report to this file. It contains no secrets.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
 
 impl Options {
-    /// Makes the checks and prints the report.
+    /// Runs the checks and prints the report.
     ///
     /// # Errors
-    /// A [`clap::Error`] for wrong usage. A stack that is not found is a failed check.
+    /// A [`clap::Error`] for wrong usage. If the stack is not found, that is a failed check.
     pub(crate) async fn run(
         &self,
         place: &Place,
@@ -111,7 +113,7 @@ impl Options {
     }
 }
 
-/// All groups at once, in the order in which an event meets what they look at.
+/// Runs all groups at once. The order of the results follows an event through the stack.
 async fn read_only(context: &Context) -> Vec<Check> {
     let groups: Vec<LocalBoxFuture<'_, Vec<Check>>> = vec![
         Box::pin(stack::checks(context)),

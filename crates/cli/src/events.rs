@@ -11,7 +11,7 @@ use webhooks_client::Stack;
 use crate::Outcome;
 use crate::print::Printer;
 
-/// What to do with an event.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put events on the bus, as a producer does.
@@ -22,19 +22,19 @@ Examples:
   echo '{\"source\": \"com.example.shop\", \"detail-type\": \"order.created\",
         \"detail\": {\"customerId\": \"cust_1001\"}}' | webhooks events put -
 
-FILE has a whole event, an entry of PutEvents, or an array of either. Of these, source,
-type and detail are used: the bus gives each event a new id and time, and it is the
-stack's own bus, whatever an entry says.")]
+FILE contains a whole event, an entry of PutEvents, or an array of either. Only source, type
+and detail are used. The bus gives each event a new id and time. Events always go to the
+stack's own bus, even if an entry names another one.")]
     Put(put::Put),
-    /// Start the workflow with a whole event, as EventBridge would, and wait for its end.
+    /// Start the workflow with a whole event, as EventBridge would, and wait until it ends.
     #[command(after_help = "\
 Examples:
   webhooks events start events/order-created.json
   webhooks events start events/order-created.json --no-wait
 
-Starting twice with one event makes one message: its id follows from the event's id. The
-exit code is 1 when the workflow fails. On AWS an Express workflow does not tell its end:
-then its message is looked for.")]
+Starting twice with one event creates one message, because its id follows from the event's
+id. The exit code is 1 if the workflow fails. On AWS, an Express workflow does not report its
+end, so the command looks for the message instead.")]
     Start(start::Start),
 }
 

@@ -1,4 +1,4 @@
-//! What is given on the command line by way of a file, a variable or as text.
+//! Reads values that the command line gives as a file, a variable or text.
 
 use std::env;
 use std::fmt;
@@ -21,7 +21,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))
 }
 
-/// Reads JSON, or `@` and the name of a file that holds it.
+/// Reads JSON from the text, or from a file that is named after `@`.
 pub(crate) fn json(text: &str) -> Result<Value, String> {
     let from_file;
     let json = match text.strip_prefix('@') {
@@ -43,17 +43,17 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A secret, given as it is or as `env:NAME`. It is never shown.
+/// A secret, given directly or as `env:NAME`. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(String);
 
 impl SecretText {
-    /// The secret itself.
+    /// Returns the secret itself.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The secrets of a variable, separated by white space, if it is set.
+    /// Returns the secrets in a variable, separated by white space, if it is set.
     pub(crate) fn of_variable(name: &str) -> Vec<Self> {
         let text = env::var(name).unwrap_or_default();
         text.split_whitespace()
@@ -109,7 +109,7 @@ mod tests {
         assert!(!format!("{secret:?}").contains("abc"));
         let error = "env:WEBHOOKS_NO_SUCH".parse::<SecretText>().unwrap_err();
         assert!(error.contains("WEBHOOKS_NO_SUCH"), "{error}");
-        // Any variable that is there for certain.
+        // A variable that always exists.
         let path: SecretText = "env:PATH".parse().unwrap();
         assert_eq!(path.expose(), env::var("PATH").unwrap().trim());
     }

@@ -1,16 +1,17 @@
-//! The `webhooks` command line: what support staff and operators do to a deployed stack.
+//! The `webhooks` command line, for support staff and operators of a deployed stack.
 //!
-//! It works with the caller's own credentials, on the stack's outputs. Results go to
-//! standard output as tables or JSON, progress, questions and errors to standard error.
+//! It uses the caller's own credentials and the stack's outputs. Results go to standard output
+//! as tables or JSON. Progress, questions and errors go to standard error.
 //!
-//! A module for each group of commands. Most ask the API, by `answer`, and print what it
-//! says in the words of `words`; with `--json`, its JSON as it came. `dlq` and `requeue` look
-//! behind the API, at queues and the table, and `doctor` at everything that is deployed. All find the stack in `place` and print through
-//! `print`; errors say what to do next by `advice`.
+//! Each group of commands has a module. Most commands call the API with `answer` and describe
+//! the result with `words`; with `--json` they print the API's JSON unchanged. `dlq` and
+//! `requeue` use the queues and the table directly, and `doctor` reads all deployed resources.
+//! All commands find the stack with `place` and print with `print`; `advice` adds the next step
+//! to errors.
 //!
-//! A command that is interrupted may be repeated: what it moves, queues or sends again is not
-//! lost in between, and what is sent twice has the same id. Only `dlq drop` and
-//! `subscriptions delete` lose, and are meant to.
+//! An interrupted command may be repeated: nothing that it moves, queues or resends is lost,
+//! and a webhook that is sent twice has the same id. Only `dlq drop` and `subscriptions delete`
+//! delete data, on purpose.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -63,17 +64,17 @@ Examples:
   webhooks --stack webhooks --profile prod --region eu-west-1 deliveries list cust_1001 --since 2h
   webhooks --stack-file target/local/stack.json tail cust_1001
 
-WEBHOOKS_STACK names the stack, or its file, when no option does.
+If no option names the stack, WEBHOOKS_STACK is used: its name or its file.
 
-Exit codes: 0 all done, 1 something was not (the output says what), 2 wrong usage.";
+Exit codes: 0 all done, 1 something was not done (the output says what), 2 wrong usage.";
 
-/// Manages subscriptions, answers what became of a webhook, and sends it again.
+/// Manages subscriptions, shows the result of each webhook, and sends it again.
 #[derive(Debug, Parser)]
 #[command(name = "webhooks", version, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     place: Place,
-    /// Print JSON instead of tables: the API's own, where it is asked.
+    /// Print JSON instead of tables. Results of the API are printed unchanged.
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
     #[command(subcommand)]
@@ -88,22 +89,23 @@ enum Command {
     /// Events: put them on the bus, or start the workflow with one.
     #[command(subcommand)]
     Events(events::Command),
-    /// What was owed to whom, and what became of it: list, show, resend.
+    /// Deliveries and their results: list, show, resend.
     #[command(subcommand)]
     Deliveries(deliveries::Command),
-    /// The stack's copies of events: list, show.
+    /// Messages, the stored copies of events: list, show.
     #[command(subcommand)]
     Messages(messages::Command),
-    /// What a subscription is owed still: held, failed, or pending after a failure.
+    /// Show a subscription's undelivered webhooks: held, failed, or pending after a failure.
     #[command(after_help = "\
 Examples:
   webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
   webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --status failed --since 7days")]
     Undelivered(deliveries::list::Undelivered),
-    /// Send again what failed or was held.
+    /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
-    /// Send messages that a subscription never had: it is new, or its filter has changed.
+    /// Send messages that a subscription never had, because it is new or its filter has
+    /// changed.
     #[command(after_help = recover::REPLAY_HELP)]
     Replay(recover::Replay),
     /// Recoveries and replays: list, show, stop.
@@ -112,18 +114,18 @@ Examples:
     /// Show attempts as they are made.
     #[command(after_help = tail::HELP)]
     Tail(tail::Tail),
-    /// Receive webhooks on this machine: verify, show, pass on, misbehave.
+    /// Receive webhooks on this machine: verify, show, forward, or fail on purpose.
     #[command(after_help = listen::HELP)]
     Listen(listen::Listen),
-    /// Say whether a request's signature is valid, and if not, why not.
+    /// Check a request's signature, and explain why it is invalid.
     #[command(after_help = verify::HELP)]
     Verify(verify::Verify),
-    /// The queues of what could not be processed: list, redrive, drop.
+    /// The queues of tasks and events that could not be processed: list, redrive, drop.
     #[command(subcommand)]
     Dlq(dlq::Command),
-    /// Queue again what is pending beyond its time, after a queue lost its messages.
+    /// Queue overdue pending deliveries again, after a queue lost its messages.
     Requeue(requeue::Options),
-    /// Check a deployed stack: does all of it work, and if not, why not?
+    /// Check that a deployed stack works, and explain what does not.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Options),
     /// Print the completions of a shell.
@@ -135,12 +137,12 @@ Examples:
     },
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything was done.
+    /// All work was done.
     Complete,
-    /// Something was not done, and the result says what. It may be tried again.
+    /// Some work was not done, and the output names it. The command may be repeated.
     Incomplete,
 }
 
@@ -148,10 +150,10 @@ impl Cli {
     /// Runs the command and prints its result.
     ///
     /// # Errors
-    /// A [`clap::Error`] for wrong usage that only shows now, such as no stack at all.
+    /// A [`clap::Error`] for wrong usage that is detected only here, such as a missing stack.
     pub async fn run(&self, out: &mut dyn Write, style: Style) -> Result<Outcome> {
         if let Command::Completions { shell } = &self.command {
-            // It panics where it cannot write.
+            // The generator panics if it cannot write, so it writes to memory.
             let mut completions = Vec::new();
             clap_complete::generate(*shell, &mut Self::command(), "webhooks", &mut completions);
             out.write_all(&completions)?;
@@ -161,7 +163,7 @@ impl Cli {
         match &self.command {
             Command::Listen(listen) => return listen.run(&mut printer).await,
             Command::Verify(verify) => return verify.run(&mut printer),
-            // A stack that is not found is its first finding.
+            // A missing stack is the first failed check of `doctor`.
             Command::Doctor(doctor) => {
                 return Box::pin(doctor.run(&self.place, &mut printer)).await;
             }
@@ -195,7 +197,7 @@ impl Cli {
     }
 }
 
-/// Wrong usage that clap cannot know of.
+/// Returns an error for wrong usage that clap cannot detect.
 fn usage(kind: ErrorKind, text: &str) -> clap::Error {
     Cli::command().error(kind, text)
 }

@@ -1,4 +1,4 @@
-//! `webhooks listen`: a receiver on this machine, to see what comes and to misbehave.
+//! `webhooks listen`: a receiver on this machine that shows requests and can fail on purpose.
 
 mod forward;
 mod server;
@@ -30,12 +30,12 @@ Examples:
   webhooks listen --port 3030 --secret env:WEBHOOK_SECRET
   webhooks listen --secret whsec_… --forward http://localhost:3000/webhooks
   webhooks listen --status 503                 # always fails
-  webhooks listen --fail-first 2 --delay 500ms # fails twice, then takes all, slowly
+  webhooks listen --fail-first 2 --delay 500ms # fails twice, then accepts all, slowly
 
-A local stack reaches it at http://127.0.0.1:PORT/, any path. A stack in AWS does not: it
-sends to public https addresses only. More than one --secret: while one is rotated.";
+A local stack reaches it at http://127.0.0.1:PORT/ with any path. A stack in AWS cannot reach
+it, because it sends only to public https addresses. Give --secret twice during a rotation.";
 
-/// How many requests may wait to be printed.
+/// The number of requests that may wait to be printed.
 const BACKLOG: usize = 100;
 
 /// Options of `listen`.
@@ -46,32 +46,32 @@ pub(crate) struct Listen {
     port: u16,
     #[command(flatten)]
     secrets: Secrets,
-    /// Pass each request on to this http URL, and answer as it does.
+    /// Forward each request to this http URL, and return its answer.
     #[arg(long, value_name = "URL")]
     forward: Option<Target>,
-    /// Answer with this status [default: 200; with --fail-first the status of those, 500].
+    /// Answer with this status [default: 200; with --fail-first, the failures' status, 500].
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Option<StatusCode>,
-    /// Answer that much later.
+    /// Delay each answer by this time.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     delay: Duration,
-    /// Fail the first N requests, then behave.
+    /// Fail the first N requests.
     #[arg(long, value_name = "N")]
     fail_first: Option<u64>,
-    /// End after so many requests.
+    /// End after this many requests.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
 }
 
 fn status(text: &str) -> Result<StatusCode, String> {
     let status = text.parse().ok();
-    // Those below 200 are not answers.
+    // A status below 200 is no final answer.
     status
         .filter(|status: &StatusCode| (200..600).contains(&status.as_u16()))
         .ok_or_else(|| "must be 200 to 599".to_owned())
 }
 
-/// A request, and what it was answered.
+/// A request and its answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Heard {
@@ -80,11 +80,11 @@ struct Heard {
     path: String,
     headers: Vec<(String, String)>,
     body: String,
-    /// Absent without a secret.
+    /// Absent if there is no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
     answered: u16,
-    /// Why the forwarded request came to nothing.
+    /// The reason why a request could not be forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     forward_error: Option<String>,
 }
@@ -96,16 +96,16 @@ impl Listen {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await;
         let listener = listener.with_context(|| {
             format!(
-                "cannot listen on port {}: take another with `--port`",
+                "cannot listen on port {}: choose another one with `--port`",
                 self.port
             )
         })?;
         let url = format!("http://{}/", listener.local_addr()?);
-        tell(format_args!("listening on {url}, Ctrl-C ends it"));
+        tell(format_args!("listening on {url}; press Ctrl-C to end"));
         if keys.is_empty() {
             tell(format_args!(
-                "signatures are not checked: give `--secret`, or set WEBHOOK_SECRET\n\
-                 subscribe it: webhooks subscriptions create CUSTOMER --url {url} --event-type '*'"
+                "signatures are not checked without `--secret` or WEBHOOK_SECRET\n\
+                 to subscribe it: webhooks subscriptions create CUSTOMER --url {url} --event-type '*'"
             ));
         } else {
             tell(format_args!(
@@ -124,7 +124,7 @@ impl Listen {
                 break;
             }
         }
-        // What is being answered still is answered.
+        // Requests in progress still get their answers.
         tokio::time::sleep(self.delay + server::LAST_ANSWER).await;
         serving.abort();
         Ok(Outcome::Complete)
@@ -158,7 +158,7 @@ impl Heard {
             .map(|header| header.1.as_str())
     }
 
-    /// The event type, where the body has one.
+    /// Returns the event type, if the body has one.
     fn event_type(&self) -> Option<String> {
         #[derive(serde::Deserialize)]
         struct Typed {
@@ -206,7 +206,7 @@ impl Report for Heard {
     }
 }
 
-/// Now, for a request that is here.
+/// Returns the arrival time of a request.
 fn arrived() -> Timestamp {
     crate::clock::now()
 }

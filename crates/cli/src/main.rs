@@ -1,4 +1,4 @@
-//! The program `webhooks`. What it does is in the library.
+//! The program `webhooks`. The library contains its commands.
 
 use std::io::{self, stdout};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::FAILURE,
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(usage) => usage.exit(),
-            // Whoever reads has seen enough, such as `head`.
+            // The reader of the output, such as `head`, has closed the pipe.
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{}", clean_lines(&format!("error: {error:#}")));

@@ -1,4 +1,4 @@
-//! `webhooks messages`: the stack's copies of events.
+//! `webhooks messages`: the stored copies of events.
 
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
@@ -18,13 +18,14 @@ use crate::print::{Facts, Printer, Report, progress, task};
 use crate::when::short;
 use crate::words;
 
-/// How long a message is waited for.
+/// The longest wait for a message.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long one that is there has to show its first delivery: it is written just before them.
+/// The longest wait for the first delivery of an existing message, which is written just before
+/// its deliveries.
 const FIRST_DELIVERY: Duration = Duration::from_secs(10);
 
-/// What to do with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List a customer's messages, the newest first.
@@ -33,21 +34,21 @@ Examples:
   webhooks messages list cust_1001 --since 2h
   webhooks messages list cust_1001 --event-type order.created --limit 10")]
     List(List),
-    /// Show a message, and what became of it for each subscription.
+    /// Show a message and its deliveries.
     #[command(after_help = "\
 Examples:
   webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
   webhooks messages show msg_9d621ecde980c9e89ef2b0fa0f4cc7e6 --wait
   webhooks messages show cust_1001 msg_9d621ecde980c9e89ef2b0fa0f4cc7e6
 
-A receiver has the id as the header `webhook-id`; `webhooks events put` prints it.")]
+Receivers get the id in the header `webhook-id`; `webhooks events put` prints it.")]
     Show(Named),
 }
 
 /// Options of `messages list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// Whose messages.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     customer: String,
     #[command(flatten)]
@@ -60,14 +61,14 @@ pub(crate) struct List {
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Named {
-    /// Whose message it has to be. Without, it may be anybody's.
+    /// The customer to whom the message must belong. Without it, any customer.
     #[arg(value_name = "CUSTOMER")]
     customer: Option<String>,
-    /// The message, `msg_…`.
+    /// The message's id, `msg_…`.
     #[arg(value_name = "MESSAGE")]
     message: String,
-    /// Wait until it is there and no attempt follows, for a minute at most. The exit code is 1
-    /// when that has not come, or no subscription wants it.
+    /// Wait up to a minute until the message exists and no further attempt follows. The exit
+    /// code is 1 if this does not happen, or if no subscription matches the message.
     #[arg(long)]
     wait: bool,
 }
@@ -109,7 +110,7 @@ impl Named {
         }
     }
 
-    /// Waits until no attempt follows. Whether that has come.
+    /// Waits until no attempt follows. Returns true if that happened and there is a delivery.
     async fn settled(&self, api: &Api) -> Result<bool> {
         let first_seen = OnceCell::new();
         let has_settled = |message: &Message| {
@@ -150,7 +151,7 @@ impl Report for Listed<MessageSummary> {
     }
 }
 
-/// A message and its deliveries.
+/// Shows a message and its deliveries.
 pub(crate) fn text(message: &Message, style: Style) -> String {
     let mut facts = Facts::default();
     facts.add("message", message.id.as_str());
@@ -161,10 +162,10 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     let facts = facts.text(style);
     if message.deliveries.is_empty() && message.broken.is_empty() {
         let replay = task(format_args!(
-            "`webhooks replay {} SUBSCRIPTION --since 1h` sends it to one that wants it since.",
+            "`webhooks replay {} SUBSCRIPTION --since 1h` sends it to a subscription that matches by now.",
             message.customer_id
         ));
-        return format!("{facts}\n  no subscription wants it\n{replay}");
+        return format!("{facts}\n  no subscription matches it\n{replay}");
     }
     let now = now();
     let mut table = Table::new(["STATUS", "ATTEMPTS", "LAST", "DELIVERY"]);
@@ -177,7 +178,7 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
         ]);
     }
     let more = match message.next_cursor {
-        Some(_) => "\n  and more: `webhooks deliveries list` has them all\n",
+        Some(_) => "\n  and more: `webhooks deliveries list` shows them all\n",
         None => "",
     };
     let broken = broken::table(&message.broken, style);

@@ -1,4 +1,4 @@
-//! Finding the stack: the one place.
+//! Finds the stack. All commands use this module.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,20 +14,20 @@ use webhooks_client::{Stack, sdk_loader};
 
 use crate::advice::advise;
 
-/// Names a stack, or the file of one, when no option does.
+/// The variable that names a stack or its file if no option does.
 const VARIABLE: &str = "WEBHOOKS_STACK";
 
-/// Which stack.
+/// The options that select the stack.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Stack")]
 pub(crate) struct Place {
     /// The name of a stack in AWS [env: `WEBHOOKS_STACK`]. Credentials and region are the usual ones.
     #[arg(long, global = true, value_name = "NAME")]
     stack: Option<String>,
-    /// The file of a stack, as `cargo xtask local up` writes it [env: `WEBHOOKS_STACK`].
+    /// The stack's file, as written by `cargo xtask local up` [env: `WEBHOOKS_STACK`].
     #[arg(long, global = true, value_name = "FILE")]
     stack_file: Option<PathBuf>,
-    /// The profile that has the credentials for `--stack` [env: `AWS_PROFILE`].
+    /// The profile with the credentials for `--stack` [env: `AWS_PROFILE`].
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
     /// The region of `--stack` [env: `AWS_REGION`].
@@ -35,7 +35,7 @@ pub(crate) struct Place {
     region: Option<String>,
 }
 
-/// Where the stack's outputs are.
+/// The source of the stack's outputs.
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     /// In CloudFormation, under this name.
@@ -48,8 +48,8 @@ impl Place {
     /// Finds the stack.
     ///
     /// # Errors
-    /// A [`clap::Error`] when no stack is named, or more than one. Each error says what
-    /// to do next.
+    /// A [`clap::Error`] if no stack is named, or more than one. Each error names the next
+    /// step.
     pub(crate) async fn find(&self) -> Result<Stack> {
         match self.source(env::var_os(VARIABLE))? {
             Source::Name(name) => self.describe(&name).await,
@@ -57,13 +57,13 @@ impl Place {
         }
     }
 
-    // Not left to clap: it holds options against each other only where all of them
-    // stand on the same side of the subcommand.
+    // clap cannot check this: it detects conflicts only between options on the same side of the
+    // subcommand.
     fn source(&self, variable: Option<OsString>) -> Result<Source, clap::Error> {
         let usage = |kind, text: &str| Err(crate::usage(kind, text));
         let source = match (&self.stack, &self.stack_file) {
             (Some(_), Some(_)) => {
-                let text = "`--stack` and `--stack-file` name two stacks: give one of them";
+                let text = "`--stack` and `--stack-file` name two stacks: give only one of them";
                 return usage(ErrorKind::ArgumentConflict, text);
             }
             (Some(name), None) => return Ok(Source::Name(name.clone())),
@@ -78,20 +78,21 @@ impl Place {
         };
         let Some(path) = source else {
             let text = format!(
-                "which stack? Give `--stack NAME` for one in AWS, `--stack-file \
+                "no stack given: use `--stack NAME` for one in AWS, `--stack-file \
                  target/local/stack.json` for the one of `cargo xtask local up`, or set {VARIABLE} \
                  to such a name or file"
             );
             return usage(ErrorKind::MissingRequiredArgument, &text);
         };
         if self.profile.is_some() || self.region.is_some() {
-            let text = "`--profile` and `--region` go with `--stack`: a stack file has its own";
+            let text =
+                "use `--profile` and `--region` only with `--stack`: a stack file has its own";
             return usage(ErrorKind::ArgumentConflict, text);
         }
         Ok(Source::File(path))
     }
 
-    /// Asks CloudFormation for the outputs of the stack with this name.
+    /// Reads the outputs of the stack with this name from CloudFormation.
     async fn describe(&self, name: &str) -> Result<Stack> {
         let mut loader = sdk_loader();
         if let Some(profile) = &self.profile {
@@ -109,7 +110,7 @@ impl Place {
             .provide_credentials()
             .await
             .context(
-                "no AWS credentials: log in, or choose a profile that has some with `--profile`",
+                "no AWS credentials: log in, or choose a profile with credentials by `--profile`",
             )?;
         let output = Client::new(&sdk)
             .describe_stacks()
@@ -117,15 +118,15 @@ impl Place {
             .send()
             .await
             .map_err(|error| match (error.code(), error.message()) {
-                // CloudFormation has no error of its own for it.
+                // CloudFormation has no specific error code for a missing stack.
                 (Some("ValidationError"), Some(message)) => anyhow!(
-                    "stack `{name}` in {region}: {message}: look at `--region` and `--profile`"
+                    "stack `{name}` in {region}: {message}: check `--region` and `--profile`"
                 ),
                 _ => anyhow!(
                     "stack `{name}` in {region}: {}",
                     DisplayErrorContext(&error)
                 )
-                .context("the stack's outputs are read with cloudformation:DescribeStacks"),
+                .context("cannot read the stack's outputs with cloudformation:DescribeStacks"),
             })?;
         let outputs = output.stacks.into_iter().flatten();
         let outputs = outputs.flat_map(|stack| stack.outputs.unwrap_or_default());
@@ -134,7 +135,8 @@ impl Place {
     }
 }
 
-/// Whether CloudFormation takes it for the name of a stack. No file `….json` is one.
+/// Returns true if CloudFormation accepts the text as the name of a stack. A file name that
+/// ends in `.json` is not accepted.
 fn is_stack_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text
@@ -170,7 +172,7 @@ mod tests {
         for file in ["stack.json", "target/local/stack.json", "./stack", "/stack"] {
             assert_eq!(source(file), Source::File(file.into()), "{file}");
         }
-        // A name goes with a region, whoever gave it.
+        // A name needs a region, from any source.
         let elsewhere = Place {
             region: Some("eu-west-1".to_owned()),
             ..place(None, None)

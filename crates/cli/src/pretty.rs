@@ -1,13 +1,14 @@
-//! JSON with line breaks, its values exactly as they came.
+//! Formats JSON with line breaks, without changing its values.
 
 use serde_json::value::RawValue;
 use webhooks_terminal::clean;
 
-/// How deep the layout shows nesting. What is deeper is not indented further, so that the
-/// layout of a body that is nothing but brackets stays in proportion to the body.
+/// The deepest nesting that is indented. Deeper levels get no further indentation, so that the
+/// output of a body that consists of brackets stays in proportion to the body.
 const MAX_INDENTED: usize = 40;
 
-/// The lines of a text, each after a margin. JSON is laid out, anything else is as it is.
+/// Returns the lines of a text, each after a margin. JSON is formatted; other text is
+/// unchanged.
 pub(crate) fn indented(text: &[u8], margin: &str) -> String {
     let text = String::from_utf8_lossy(text);
     let laid_out = match serde_json::from_str::<&RawValue>(&text) {
@@ -21,7 +22,7 @@ pub(crate) fn indented(text: &[u8], margin: &str) -> String {
     lines
 }
 
-/// Valid JSON with a line for each member. Only white space changes.
+/// Formats valid JSON with a line for each member. Only white space changes.
 fn laid_out(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
@@ -70,7 +71,7 @@ fn laid_out(json: &str) -> String {
     out
 }
 
-/// Valid JSON without white space between its values; `None` when it is no JSON.
+/// Returns valid JSON without white space between its values; `None` if it is not JSON.
 pub(crate) fn compact(json: &[u8]) -> Option<String> {
     let json: &RawValue = serde_json::from_slice(json).ok()?;
     let mut out = String::with_capacity(json.get().len());

@@ -1,4 +1,4 @@
-//! Results, as tables for people or as JSON for scripts: the one place.
+//! Prints results as tables for people or as JSON for scripts. All commands use this module.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,12 +11,12 @@ use webhooks_terminal::{Cell, Style, Table, Tone, clean, clean_lines, clean_styl
 
 use crate::answer::Answer;
 
-/// The most characters of a foreign text that a table shows.
+/// The longest foreign text in a table, in characters.
 const TEXT_CHARACTERS: usize = 100;
 
-/// What a command found or did.
+/// The result of a command.
 pub(crate) trait Report: Serialize {
-    /// Tables for people.
+    /// Returns tables for people.
     fn text(&self, style: Style) -> String;
 }
 
@@ -32,12 +32,12 @@ impl<'a> Printer<'a> {
         Self { out, style, json }
     }
 
-    /// Whether JSON is asked for.
+    /// Returns true if JSON is requested.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Prints an answer of the API: its JSON as it came, or a text.
+    /// Prints an answer of the API: its unchanged JSON, or a text.
     pub(crate) fn answer<T>(
         &mut self,
         answer: &Answer<T>,
@@ -50,7 +50,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints a text for people, and nothing where JSON is asked for.
+    /// Prints a text for people; prints nothing if JSON is requested.
     pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -58,8 +58,7 @@ impl<'a> Printer<'a> {
         writeln!(self.out, "{}", clean_lines(text))
     }
 
-    /// Prints one thing of many that come one after the other: JSON on a line of its own,
-    /// or a text.
+    /// Prints one of several results that follow each other: JSON on its own line, or a text.
     pub(crate) fn next(&mut self, report: &impl Report) -> io::Result<()> {
         if self.json {
             self.json(&serde_json::to_string(report)?)?;
@@ -69,7 +68,7 @@ impl<'a> Printer<'a> {
         self.out.flush()
     }
 
-    /// Prints a report in the form that was asked for.
+    /// Prints a report in the requested form.
     pub(crate) fn print(&mut self, report: &impl Report) -> io::Result<()> {
         if self.json {
             self.json(&serde_json::to_string_pretty(report)?)
@@ -78,19 +77,20 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// The only way of JSON to the output: it may end on a terminal, and holds foreign texts.
+    /// All JSON output passes through here: the output may be a terminal, and the JSON contains
+    /// foreign text.
     fn json(&mut self, json: &str) -> io::Result<()> {
         writeln!(self.out, "{}", escape_json(json))
     }
 
-    /// The only way of text to the output. What is foreign in it was cleaned where its line
-    /// was made; nothing that was forgotten there moves a terminal.
+    /// All text output passes through here. Foreign text is already cleaned where its line is
+    /// built; this second cleaning protects the terminal if that was forgotten.
     fn text(&mut self, text: &str) -> io::Result<()> {
         write!(self.out, "{}", clean_styled(text, self.style))
     }
 }
 
-/// Names and values, a line for each value that is there.
+/// Names and values, with one line for each value that is present.
 #[derive(Default)]
 pub(crate) struct Facts(Vec<(&'static str, Cell)>);
 
@@ -100,7 +100,7 @@ impl Facts {
         self.0.push((name, value.into()));
     }
 
-    /// Adds a value that may be absent.
+    /// Adds a value that may be missing.
     pub(crate) fn maybe(&mut self, name: &'static str, value: Option<impl Into<Cell>>) {
         if let Some(value) = value {
             self.add(name, value);
@@ -117,22 +117,22 @@ impl Facts {
     }
 }
 
-/// A last line for people, below a result: what may be done next.
+/// Formats the last line below a result, which names a possible next step.
 pub(crate) fn task(text: impl Display) -> String {
     format!("\n  {}\n", clean(&text.to_string()))
 }
 
-/// A line above a part of a result.
+/// Formats a heading above a part of a result.
 pub(crate) fn heading(text: &str, style: Style) -> String {
     format!("\n  {}\n", style.paint(Tone::Faint, text))
 }
 
-/// Tells people something on standard error. It may hold foreign text.
+/// Prints a message for people on standard error. It may contain foreign text.
 pub(crate) fn tell(text: impl Display) {
     eprintln!("{}", clean_lines(&text.to_string()));
 }
 
-/// A line on standard error that shows that work goes on, on a terminal only.
+/// Shows the progress in a line on standard error, on a terminal only.
 pub(crate) fn progress() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
         .expect("the template is a constant");
@@ -141,23 +141,23 @@ pub(crate) fn progress() -> ProgressBar {
     progress
 }
 
-/// Why something was not done, and how often.
+/// The reasons for which work was not done, with counts.
 #[derive(Debug, Default, Serialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub(crate) struct Reasons(BTreeMap<String, u64>);
 
 impl Reasons {
-    /// Counts one.
+    /// Counts one occurrence of a reason.
     pub(crate) fn add(&mut self, reason: String) {
         *self.0.entry(reason).or_default() += 1;
     }
 
-    /// How many there are of all reasons.
+    /// Returns the total count.
     pub(crate) fn count(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// A table under a heading of its own; nothing when there is no reason.
+    /// Returns a table under its own heading; empty if there is no reason.
     pub(crate) fn text(&self, style: Style) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -171,7 +171,7 @@ impl Reasons {
     }
 }
 
-/// The start of a foreign text, on one line.
+/// Returns the start of a foreign text, on one line.
 pub(crate) fn one_line(text: &str) -> String {
     let start: String = text.chars().take(TEXT_CHARACTERS).collect();
     clean(&start)
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(printed(false), "the value is 7\nand more\n");
     }
 
-    /// What moves a terminal or hides in it.
+    /// Characters that control or hide text in a terminal.
     const HARMFUL: &str = "\u{1b}]0;x\u{7}\r\u{9b}2J\u{7f}\u{202e}\u{2028}\u{200b}\u{e0041}";
 
     #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! One queue of the stack, as its operator sees it.
+//! Reads and changes one queue of the stack.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use aws_sdk_sqs::types::{
 };
 use webhooks_client::Stack;
 
-/// The most messages that one request takes or gives (an SQS limit).
+/// The largest number of messages in one request (an SQS limit).
 pub(crate) const BATCH: usize = 10;
 
-/// How long an empty answer is waited for: only a request that waits asks all servers.
+/// The wait of a receive. Only a request that waits asks all servers of the queue.
 const WAIT_SECONDS: i32 = 1;
 
 /// A queue.
@@ -22,17 +22,17 @@ pub(crate) struct Queue {
     url: String,
 }
 
-/// How many messages a queue has, about.
+/// The approximate numbers of messages in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Those that can be received.
+    /// Messages that can be received.
     pub(crate) waiting: u64,
-    /// Those that somebody has received and not deleted.
+    /// Messages that a consumer has received and not deleted.
     pub(crate) in_flight: u64,
 }
 
 impl Queue {
-    /// The queue whose URL is this output of the stack.
+    /// Creates the queue whose URL is this output of the stack.
     pub(crate) fn new(stack: &Stack, output: &str) -> Result<Self> {
         Ok(Self {
             client: Client::new(stack.sdk_config()),
@@ -40,7 +40,7 @@ impl Queue {
         })
     }
 
-    /// How many messages it has, about.
+    /// Returns the approximate numbers of messages.
     pub(crate) async fn counts(&self) -> Result<Counts> {
         use QueueAttributeName::{
             ApproximateNumberOfMessages as Waiting,
@@ -64,7 +64,8 @@ impl Queue {
         })
     }
 
-    /// Receives up to [`BATCH`] messages and hides them for a time. None when it is empty.
+    /// Receives up to [`BATCH`] messages and hides them for a time. Returns none if the queue
+    /// is empty.
     pub(crate) async fn receive(&self, limit: usize, hidden_for: Duration) -> Result<Vec<Message>> {
         let limit = i32::try_from(limit.min(BATCH)).unwrap_or(1);
         let hidden = i32::try_from(hidden_for.as_secs()).unwrap_or(i32::MAX);
@@ -84,7 +85,7 @@ impl Queue {
         Ok(output.messages.unwrap_or_default())
     }
 
-    /// Shows up to [`BATCH`] received messages again.
+    /// Makes up to [`BATCH`] received messages visible again.
     pub(crate) async fn release(&self, messages: &[Message]) -> Result<()> {
         let entries = messages.iter().enumerate().map(|(index, message)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -94,7 +95,7 @@ impl Queue {
                 .build()
                 .expect("it has an id and a receipt")
         });
-        // One that was refused shows itself when its time is over.
+        // A message that was refused becomes visible when its timeout ends.
         self.client
             .change_message_visibility_batch()
             .queue_url(&self.url)
@@ -105,7 +106,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes up to [`BATCH`] received messages. Returns how many it did not.
+    /// Deletes up to [`BATCH`] received messages. Returns the number of failures.
     pub(crate) async fn delete(&self, messages: &[&Message]) -> Result<usize> {
         let entries = messages.iter().enumerate().map(|(index, message)| {
             DeleteMessageBatchRequestEntry::builder()
@@ -125,7 +126,7 @@ impl Queue {
         Ok(output.failed.len())
     }
 
-    /// Deletes all messages. It takes AWS up to a minute.
+    /// Deletes all messages. AWS needs up to a minute for this.
     pub(crate) async fn purge(&self) -> Result<()> {
         self.client
             .purge_queue()

@@ -1,4 +1,4 @@
-//! `webhooks recover` and `webhooks replay`: many deliveries sent again.
+//! `webhooks recover` and `webhooks replay`: send many deliveries again.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -13,7 +13,7 @@ use crate::subscriptions::Named;
 use crate::when::{moment, span};
 use crate::{Outcome, clock};
 
-/// What the API takes when it is not told.
+/// The API's default.
 const DEFAULT_PER_SECOND: u32 = 10;
 
 pub(crate) const RECOVER_HELP: &str = "\
@@ -22,25 +22,25 @@ Examples:
   webhooks recover cust_1001 sub_… --since 2026-11-23T14:00:00Z --until 2026-11-23T16:00:00Z
   webhooks recover cust_1001 sub_… --since 7days --status held --per-second 50 --yes
 
-Sends what failed or was held, created between --since and --until, with the webhook-id
-and body that it had. Interrupted with Ctrl-C it goes on by itself: `webhooks recoveries`
-shows and stops it.";
+Sends the failed and held deliveries that were created between --since and --until, with
+their original webhook-id and body. The recovery continues after Ctrl-C; `webhooks
+recoveries` shows and stops it.";
 
 pub(crate) const REPLAY_HELP: &str = "\
 Examples:
   webhooks replay cust_1001 sub_… --since 7days --dry-run
   webhooks replay cust_1001 sub_… --since 2026-11-01 --per-second 50 --yes
 
-Sends the messages since then that match the subscription as it is now, and that it never
-had: because it is new, or its filter or event types have changed. Interrupted with Ctrl-C
-it goes on by itself: `webhooks recoveries` shows and stops it.";
+Sends the messages since this time that match the subscription now and were never sent to
+it, because it is new, or its filter or event types have changed. The replay continues
+after Ctrl-C; `webhooks recoveries` shows and stops it.";
 
 /// Options of `recover`.
 #[derive(Args, Debug)]
 pub(crate) struct Recover {
     #[command(flatten)]
     span: Span,
-    /// Those of this status only; without it, both. Repeatable, or with commas.
+    /// Only deliveries with this status; without it, both. Repeatable, or separated by commas.
     #[arg(
         long = "status",
         value_name = "STATUS",
@@ -50,7 +50,7 @@ pub(crate) struct Recover {
     statuses: Vec<Status>,
 }
 
-/// What can be sent again.
+/// The statuses that can be recovered.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Status {
     Failed,
@@ -73,18 +73,18 @@ pub(crate) struct Replay {
     span: Span,
 }
 
-/// What both have.
+/// Options that both commands have.
 #[derive(Args, Debug)]
 struct Span {
     #[command(flatten)]
     named: Named,
-    /// From then on: an age such as `2h`, a day or an RFC 3339 time.
+    /// Only deliveries at or after this time: an age such as `2h`, a day or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: String,
-    /// Before then: an age, a day or an RFC 3339 time [default: now].
+    /// Only deliveries before this time: an age, a day or an RFC 3339 time [default: now].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<String>,
-    /// How many to send each second [default: 10].
+    /// The number of webhooks to send per second [default: 10].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     per_second: Option<u32>,
     /// Only count them.
@@ -98,7 +98,7 @@ struct Span {
 }
 
 impl Recover {
-    /// Counts, asks, starts and follows.
+    /// Counts, asks for confirmation, starts the recovery and follows it.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let statuses = self
             .statuses
@@ -113,7 +113,7 @@ impl Recover {
 }
 
 impl Replay {
-    /// Counts, asks, starts and follows.
+    /// Counts, asks for confirmation, starts the replay and follows it.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         self.span
             .run(RecoveryKind::Replay, None, api, printer)
@@ -135,7 +135,7 @@ impl Span {
         } = &self.named;
         let request = RecoveryRequest {
             since: self.since.clone(),
-            // What is counted is what is sent.
+            // The end is fixed now, so that the counted deliveries are the ones that are sent.
             until: Some(
                 self.until
                     .clone()
@@ -152,7 +152,8 @@ impl Span {
             return Ok(Outcome::Complete);
         }
         printer.note(count_text(kind, counted.value, per_second).trim_end())?;
-        // With none, starting one is harmless, and scripts get the same form of answer.
+        // If the count is 0, starting a recovery is harmless, and scripts get the same form of
+        // answer.
         if counted.value.count > 0 || !counted.value.complete {
             let question = format!("Send them to {subscription}?");
             if !self.yes.confirmed(&question)? {
@@ -177,7 +178,7 @@ impl Span {
     }
 }
 
-/// How many there are, and how long they take.
+/// Describes the count and the expected duration.
 fn count_text(kind: RecoveryKind, count: RecoveryCount, per_second: u32) -> String {
     let what = match (kind, count.count) {
         (RecoveryKind::Recover, 1) => "delivery to send again",

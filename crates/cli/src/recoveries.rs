@@ -1,4 +1,4 @@
-//! `webhooks recoveries`: jobs that send many deliveries.
+//! `webhooks recoveries`: recoveries and replays, which send many deliveries.
 
 use std::time::Duration;
 
@@ -15,29 +15,29 @@ use crate::print::{Facts, Printer, Report, tell};
 use crate::subscriptions::Named;
 use crate::when::short;
 
-/// Between two looks at one that runs.
+/// The time between two checks of a running recovery.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What to do with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List a subscription's recoveries and replays, the newest first.
+    /// List a subscription's recoveries and replays, newest first.
     #[command(after_help = "\
 Example:
   webhooks recoveries list cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4")]
     List(List),
-    /// Show how far one is.
+    /// Show the progress of a recovery or replay.
     #[command(after_help = "\
 Example:
   webhooks recoveries show cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 rec_…")]
     Show(One),
-    /// Stop one. What it has queued is sent all the same.
+    /// Stop a recovery or replay. Deliveries that are already queued are still sent.
     #[command(after_help = "\
 Example:
   webhooks recoveries stop cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 rec_…
 
-It stops within half a minute. Start it again with `webhooks recover`: what was sent and
-arrived is not sent twice.")]
+It stops within half a minute. `webhooks recover` starts another one, which does not send
+successful deliveries again.")]
     Stop(One),
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct List {
 pub(crate) struct One {
     #[command(flatten)]
     named: Named,
-    /// The recovery, `rec_…`.
+    /// The recovery's id, `rec_…`.
     #[arg(value_name = "RECOVERY")]
     recovery: String,
 }
@@ -81,7 +81,7 @@ impl Command {
     }
 }
 
-/// Looks at a recovery until it ends or somebody presses Ctrl-C, and prints what came of it.
+/// Follows a recovery until it ends or the user presses Ctrl-C, and prints its result.
 pub(crate) async fn follow(
     named: &Named,
     id: &str,
@@ -101,7 +101,7 @@ pub(crate) async fn follow(
             _ = tokio::signal::ctrl_c() => return Ok(left(named, id, &progress)),
         };
         let recovery = &answer.value;
-        // Not all may have been counted.
+        // The count may be incomplete.
         progress.set_length(counted.count.max(recovery.queued));
         progress.set_position(recovery.queued);
         progress.set_message(format!(
@@ -113,7 +113,7 @@ pub(crate) async fn follow(
             let succeeded = recovery.status == RecoveryStatus::Succeeded;
             printer.answer(&answer, text)?;
             printer.note(&format!(
-                "\n  `webhooks undelivered {customer} {subscription}` shows what is owed still."
+                "\n  `webhooks undelivered {customer} {subscription}` shows the undelivered webhooks."
             ))?;
             return Ok(if succeeded {
                 Outcome::Complete
@@ -128,7 +128,7 @@ pub(crate) async fn follow(
     }
 }
 
-/// Leaves a recovery to itself.
+/// Prints how to show or stop a recovery that continues.
 fn left(named: &Named, id: &str, progress: &ProgressBar) -> Outcome {
     progress.finish_and_clear();
     let Named {
@@ -136,7 +136,7 @@ fn left(named: &Named, id: &str, progress: &ProgressBar) -> Outcome {
         subscription,
     } = named;
     tell(format_args!(
-        "it goes on by itself.\n\
+        "it continues in the background.\n\
          show: webhooks recoveries show {customer} {subscription} {id}\n\
          stop: webhooks recoveries stop {customer} {subscription} {id}"
     ));
@@ -157,7 +157,7 @@ fn tone(status: RecoveryStatus) -> Tone {
     }
 }
 
-/// A recovery in full.
+/// Shows a recovery in full.
 pub(crate) fn text(recovery: &Recovery, style: Style) -> String {
     let mut facts = Facts::default();
     facts.add("recovery", recovery.id.as_str());

@@ -1,4 +1,4 @@
-//! `webhooks requeue`: after a queue lost its messages.
+//! `webhooks requeue`: queues deliveries again after a queue lost its messages.
 
 use std::cell::RefCell;
 use std::num::NonZeroU32;
@@ -21,10 +21,10 @@ use crate::Outcome;
 use crate::clock::now;
 use crate::print::{Printer, Reasons, Report, progress};
 
-/// How many pages of the table are read at once.
+/// The number of table segments that are read in parallel.
 const SEGMENTS: i32 = 4;
 
-/// The waits before a task that the queue refused is sent again.
+/// The waits before a task is sent again that the queue refused.
 const PATIENCE: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
@@ -39,23 +39,23 @@ Examples:
   webhooks requeue --dry-run
   webhooks requeue --older-than 2h --read-rate 200
 
-Reads the whole table: half a read unit for each 4 KB, at the rate of `--read-rate`.
-A task that is not needed is dropped by the delivery function, so that this is safe to
-stop and to run again. Choose `--older-than` above the age of the oldest message in the
-delivery queue: what merely waits there needs no second task.")]
+Reads the whole table, for half a read unit per 4 KB and at the rate of `--read-rate`. You
+may stop the command and run it again, because the delivery function drops unneeded tasks.
+Set `--older-than` above the age of the oldest message in the delivery queue: a delivery
+whose task still waits there needs no second one.")]
 pub(crate) struct Options {
-    /// Only deliveries whose attempt was due longer ago than this.
+    /// Only deliveries whose attempt is overdue by more than this time.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
     older_than: Duration,
     /// Only count them.
     #[arg(long)]
     dry_run: bool,
-    /// Read units that may be used each second.
+    /// The read units that may be used per second.
     #[arg(long, value_name = "UNITS", default_value = "1000")]
     read_rate: NonZeroU32,
 }
 
-/// What was read, found and queued so far.
+/// The counts so far.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Requeued {
@@ -108,7 +108,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Reads a segment to its end and queues what it finds.
+    /// Reads a segment completely and queues its overdue deliveries.
     async fn segment(&self, index: i32) -> Result<()> {
         let segment = Segment {
             index,
@@ -136,7 +136,7 @@ impl Run<'_> {
         }
     }
 
-    /// Adds a page to the sums. Returns the tasks for its deliveries.
+    /// Adds a page to the counts. Returns the tasks for its deliveries.
     fn count<'a>(&self, page: &'a OverduePage) -> Vec<Outgoing<'a>> {
         let mut requeued = self.requeued.borrow_mut();
         requeued.items_read += page.items_read;
@@ -155,7 +155,7 @@ impl Run<'_> {
         tasks
     }
 
-    /// Sends one batch, and what the queue refused of it again.
+    /// Sends one batch, and sends the tasks again that the queue refused.
     async fn send(&self, tasks: &[Outgoing<'_>]) -> Result<()> {
         let mut tasks = tasks.to_vec();
         let mut waits = PATIENCE.iter();
@@ -178,7 +178,7 @@ impl Run<'_> {
     }
 }
 
-/// The task that counts for a delivery's next attempt.
+/// Returns the task for a delivery's next attempt.
 fn outgoing(delivery: &Delivery) -> Outgoing<'_> {
     Outgoing {
         customer: &delivery.customer_id,
@@ -191,7 +191,7 @@ fn outgoing(delivery: &Delivery) -> Outgoing<'_> {
     }
 }
 
-/// How long reading so much must take.
+/// Returns the time that reading this many units must take.
 fn rest(read_units: f64, rate: NonZeroU32) -> Duration {
     Duration::try_from_secs_f64(read_units / f64::from(rate.get())).unwrap_or_default()
 }

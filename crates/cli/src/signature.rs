@@ -1,7 +1,7 @@
-//! Whether a request is signed as Standard Webhooks say, and if not, why not.
+//! Checks a request's Standard Webhooks signature, and explains why it is invalid.
 //!
-//! The verdict on `v1` is that of the official library: it computes the signature that
-//! should be there. It knows no `v1a`; that is ed25519 over the same content.
+//! The official library decides about `v1`: it computes the expected signature. It does not
+//! support `v1a`, which is ed25519 over the same content.
 
 mod key;
 
@@ -16,10 +16,11 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::pretty;
 use crate::when::span;
 
-/// How far a timestamp may be from now, as in the official libraries.
+/// The largest difference between a timestamp and the present time, as in the official
+/// libraries.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
-/// A request, as far as it is signed.
+/// The signed parts of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
     /// `webhook-id`
@@ -28,32 +29,32 @@ pub(crate) struct Signed<'a> {
     pub(crate) timestamp: Option<&'a str>,
     /// `webhook-signature`
     pub(crate) signatures: Option<&'a str>,
-    /// Byte for byte.
+    /// The raw bytes.
     pub(crate) body: &'a [u8],
 }
 
-/// What came of looking at a request.
+/// The result of checking a request.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
-    /// Whether a receiver takes it.
+    /// True if a receiver accepts the request.
     pub(crate) valid: bool,
-    /// The kind of signature that is right, also when the time is not.
+    /// The version of the valid signature, even if the timestamp is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signed_with: Option<&'static str>,
-    /// How old the timestamp is.
+    /// The age of the timestamp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) age_seconds: Option<i64>,
-    /// Why it is not valid.
+    /// The reasons why it is invalid.
     pub(crate) reasons: Vec<Reason>,
 }
 
 /// One reason.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Reason {
-    /// A fixed name.
+    /// A fixed code.
     pub(crate) code: &'static str,
-    /// In words.
+    /// A text for people.
     pub(crate) text: String,
 }
 
@@ -63,12 +64,12 @@ fn reason(code: &'static str, text: impl Into<String>) -> Reason {
 }
 
 impl Signed<'_> {
-    /// Looks at a request with all secrets that may have signed it.
+    /// Checks a request with all secrets that may have signed it.
     pub(crate) fn check(&self, keys: &[Key], now: Timestamp) -> Verdict {
         let mut reasons = Vec::new();
         let id = self.id.unwrap_or_default();
         if id.is_empty() {
-            reasons.push(reason("idMissing", "there is no webhook-id"));
+            reasons.push(reason("idMissing", "the webhook-id is missing"));
         }
         let time = self.time(now).map_err(|reason| reasons.push(reason)).ok();
         let entries = self
@@ -97,34 +98,40 @@ impl Signed<'_> {
         }
     }
 
-    /// The timestamp in seconds.
+    /// Returns the timestamp in seconds.
     fn time(&self, now: Timestamp) -> Result<i64, Reason> {
         let text = self.timestamp.unwrap_or_default();
         if text.is_empty() {
-            return Err(reason("timestampMissing", "there is no webhook-timestamp"));
+            return Err(reason(
+                "timestampMissing",
+                "the webhook-timestamp is missing",
+            ));
         }
         let bad = |what| reason("timestampMalformed", format!("the timestamp {what}"));
         match text.parse::<i64>() {
-            // Thirty thousand years from now.
+            // Thirty thousand years in the future.
             Ok(number) if number / 1_000 > now.as_secs() / 10 && number > 100_000_000_000 => Err(
                 bad("is in milliseconds: it must be whole seconds since 1970"),
             ),
             Ok(seconds) => Ok(seconds),
-            Err(_) => Err(bad("is no number: it must be whole seconds since 1970")),
+            Err(_) => Err(bad("is not a number: it must be whole seconds since 1970")),
         }
     }
 
-    /// The signatures of a kind that one of the keys can verify.
+    /// Returns the signatures of a version that one of the keys can verify.
     fn entries(&self, keys: &[Key]) -> Result<Vec<Entry>, Reason> {
         let text = self.signatures.unwrap_or_default();
         if text.trim().is_empty() {
-            return Err(reason("signatureMissing", "there is no webhook-signature"));
+            return Err(reason(
+                "signatureMissing",
+                "the webhook-signature is missing",
+            ));
         }
         let (mut entries, mut kinds, mut problem) = (Vec::new(), Vec::new(), None);
         for part in text.split_whitespace() {
             let Some((kind, signature)) = part.split_once(',') else {
                 problem = Some(
-                    "a signature has no version in front: it must be `v1,` and base64".to_owned(),
+                    "a signature has no version prefix: it must be `v1,` and base64".to_owned(),
                 );
                 continue;
             };
@@ -159,11 +166,11 @@ impl Signed<'_> {
     }
 }
 
-/// None of the signatures is of a kind that a key can verify.
+/// Explains that no signature has a version that a key can verify.
 fn wrong_kind(kinds: &[&str], keys: &[Key]) -> Reason {
     let has = kinds.join(", ");
     let Some(known) = kinds.iter().find(|kind| matches!(**kind, "v1" | "v1a")) else {
-        let text = format!("the signature is of version `{has}`: known are `v1` and `v1a`");
+        let text = format!("the signature has version `{has}`: only `v1` and `v1a` are known");
         return reason("versionUnknown", text);
     };
     let (have, need) = match *known {
@@ -173,7 +180,7 @@ fn wrong_kind(kinds: &[&str], keys: &[Key]) -> Reason {
     debug_assert!(keys.iter().all(|key| key.kind() != *known));
     reason(
         "wrongKind",
-        format!("it is signed with {has}, and the secret is {have}: verify with {need}"),
+        format!("it is signed with {has}, but the secret is {have}: verify with {need}"),
     )
 }
 
@@ -184,11 +191,11 @@ fn out_of_time(age_seconds: i64) -> Option<Reason> {
     }
     let (distance, most) = (span(distance), span(TOLERANCE));
     Some(if age_seconds > 0 {
-        let text = format!("the timestamp is {distance} old: receivers take at most {most}");
+        let text = format!("the timestamp is {distance} old: receivers accept at most {most}");
         reason("timestampTooOld", text)
     } else {
         let text = format!(
-            "the timestamp is {distance} ahead: receivers take at most {most}. Is the clock right?"
+            "the timestamp is {distance} ahead: receivers accept at most {most}. Check the clock."
         );
         reason("timestampAhead", text)
     })
@@ -200,7 +207,7 @@ struct Entry {
     bytes: Vec<u8>,
 }
 
-/// What is signed.
+/// The signed content.
 #[derive(Clone, Copy)]
 struct Content<'a> {
     id: &'a str,
@@ -217,7 +224,7 @@ impl Content<'_> {
         keys.iter().find(signs).map(Key::kind)
     }
 
-    /// Why no signature is right, as far as it can be found out.
+    /// Finds the most likely reason why no signature is valid.
     fn mismatch(&self, keys: &[Key], entries: &[Entry]) -> Reason {
         let is_right = |content: Content<'_>| content.signed_with(keys, entries).is_some();
         for (how, body) in changed_bodies(self.body) {
@@ -242,29 +249,32 @@ impl Content<'_> {
         if std::str::from_utf8(self.body).is_err() {
             return reason(
                 "bodyNotText",
-                "the body is not UTF-8, as every body of ours is",
+                "the body is not UTF-8, unlike every body that a stack sends",
             );
         }
         let secrets = match keys.len() {
-            1 => "the secret is another one".to_owned(),
-            count => format!("all {count} secrets are others"),
+            1 => "the secret is the wrong one".to_owned(),
+            count => format!("all {count} secrets are wrong"),
         };
         reason(
             "signatureWrong",
             format!(
-                "no signature is right: either {secrets} (another subscription's, or rotated since), or \
-                 id, timestamp or body are not those that were signed. The body must be the raw bytes; \
-                 here it has {}",
+                "no signature is valid: either {secrets} (another subscription's, or rotated since), or \
+                 id, timestamp or body differ from the signed ones. The body must be the raw bytes; \
+                 this one has {}",
                 self.body.len()
             ),
         )
     }
 }
 
-/// What the body may have been before something on the way changed it.
+/// Returns the bodies from which something on the way could have made this one.
 fn changed_bodies(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut bodies = vec![
-        ("the line feed at its end is gone", [body, b"\n"].concat()),
+        (
+            "the line feed at its end is missing",
+            [body, b"\n"].concat(),
+        ),
         ("there is white space around it", body.trim_ascii().to_vec()),
     ];
     if let Some(rest) = body.strip_suffix(b"\n") {
@@ -280,7 +290,7 @@ fn changed_bodies(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     }
     if let Some(compact) = pretty::compact(body) {
         bodies.push((
-            "its JSON was written anew, with other white space",
+            "its JSON was formatted anew, with other white space",
             compact.into_bytes(),
         ));
     }

@@ -15,10 +15,10 @@ use crate::Outcome;
 use crate::print::{Facts, Printer};
 use crate::words;
 
-/// What to do with them.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Subscribe an endpoint of a customer. The secret is shown.
+    /// Subscribe an endpoint of a customer, and show its secret.
     #[command(after_help = change::CREATE_HELP)]
     Create(change::Create),
     /// List a customer's subscriptions.
@@ -32,32 +32,32 @@ Examples:
 Example:
   webhooks subscriptions show cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4")]
     Show(Named),
-    /// Change a subscription: only what is given.
+    /// Change the given fields of a subscription.
     #[command(after_help = change::UPDATE_HELP)]
     Update(change::Update),
-    /// Delete a subscription for good. What is still owed to it is cancelled.
+    /// Delete a subscription permanently. Its pending deliveries are cancelled.
     #[command(after_help = "\
 Examples:
   webhooks subscriptions delete cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
   webhooks subscriptions delete cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --yes --if-version 3")]
     Delete(change::Delete),
-    /// Make a subscription active again that is paused or disabled.
+    /// Make a paused or disabled subscription active again.
     #[command(after_help = "\
 Example:
   webhooks subscriptions enable cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
 
-What was held meanwhile is not sent of itself: `webhooks recover` sends it.")]
+Deliveries that were held meanwhile are not sent automatically: run `webhooks recover`.")]
     Enable(change::Enable),
-    /// Give a subscription a new secret; the old one signs beside it for a while.
+    /// Give a subscription a new secret. The old one also signs for a while.
     #[command(after_help = secrets::ROTATE_HELP)]
     Rotate(secrets::Rotate),
-    /// Show the secrets that sign now. Who has seen them is logged.
+    /// Show the secrets that sign now. Each use is logged with the caller.
     #[command(after_help = "\
 Examples:
   webhooks subscriptions secret cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
   export WEBHOOK_SECRET=$(webhooks --json subscriptions secret cust_1001 sub_… | jq -r '.secrets[0].secret')")]
     Secret(Named),
-    /// Send an example event now, once, and show what the endpoint answers.
+    /// Send one example event now, and show the endpoint's answer.
     #[command(after_help = test::HELP)]
     Test(test::Test),
 }
@@ -65,18 +65,18 @@ Examples:
 /// One subscription.
 #[derive(Args, Debug)]
 pub(crate) struct Named {
-    /// Whose subscription it is.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     pub(crate) customer: String,
-    /// The subscription, `sub_…`.
+    /// The subscription's id, `sub_…`.
     #[arg(value_name = "SUBSCRIPTION")]
     pub(crate) subscription: String,
 }
 
-/// A guard against changing what somebody else has changed.
+/// An option that prevents overwriting somebody else's change.
 #[derive(Args, Debug)]
 struct IfVersion {
-    /// Only if this is still its version, as `subscriptions show` says.
+    /// Only if this is still its version, as shown by `subscriptions show`.
     #[arg(long, value_name = "N")]
     if_version: Option<u64>,
 }
@@ -107,7 +107,7 @@ impl Command {
     }
 }
 
-/// A subscription in full.
+/// Shows a subscription in full.
 fn text(subscription: &Subscription, style: Style) -> String {
     let tone = words::subscription_tone(subscription.status);
     let mut facts = Facts::default();

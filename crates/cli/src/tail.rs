@@ -1,4 +1,4 @@
-//! `webhooks tail`: attempts as they are made.
+//! `webhooks tail`: shows attempts as they are made.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,38 +24,38 @@ Examples:
   webhooks tail cust_1001 --subscription sub_… --interval 5s
   webhooks --json tail cust_1001 | jq 'select(.attempt.outcome != \"succeeded\")'
 
-It asks the API again and again for the deliveries made within --window, the newest 500 of
-them: a retry of an older one is not seen. Each time costs about a read unit for each of
-them, so with 500 of them every 2 s about $0.11 an hour, and next to nothing with a few.";
+It polls the API for the newest 500 deliveries created within --window, so retries of older
+deliveries are not shown. Each poll costs about one read unit for each delivery: about $0.11
+an hour for 500 deliveries every 2 s, and almost nothing for a few.";
 
-/// The most pages that are read each time.
+/// The largest number of pages that one poll reads.
 const MAX_PAGES: u32 = 5;
 
-/// The most that the API gives in one page.
+/// The API's largest page.
 const PAGE: u32 = 100;
 
-/// The shortest time between two looks.
+/// The shortest time between two polls.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many times in a row the API may fail to answer.
+/// The number of consecutive failures of the API that are tolerated.
 const PATIENCE: u32 = 5;
 
 /// Options of `tail`.
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
-    /// Whose deliveries.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     customer: String,
-    /// Those of one subscription only, `sub_…`.
+    /// Only deliveries of this subscription, `sub_…`.
     #[arg(long, value_name = "SUBSCRIPTION")]
     subscription: Option<String>,
-    /// Between two looks, 1s at least.
+    /// The time between two polls, at least 1s.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     interval: Duration,
-    /// How old a delivery may be whose attempts are seen.
+    /// The largest age of a delivery whose attempts are shown.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
     window: Duration,
-    /// End after so many attempts.
+    /// End after this many attempts.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Tail {
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if interval < MIN_INTERVAL {
-        return Err("must be 1s or more: each look costs read units".to_owned());
+        return Err("must be 1s or more: each poll costs read units".to_owned());
     }
     Ok(interval)
 }
@@ -72,11 +72,11 @@ impl Tail {
     /// Prints attempts until it is interrupted.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         tell(format_args!(
-            "looking every {} at deliveries of the last {}; Ctrl-C ends it",
+            "polling every {} for deliveries of the last {}; press Ctrl-C to end",
             humantime::format_duration(self.interval),
             humantime::format_duration(self.window)
         ));
-        let mut watch = HealthTracker::new(now());
+        let mut watch = SeenAttempts::new(now());
         let (mut shown, mut failures) = (0_u64, 0_u32);
         loop {
             let since = now() - self.window;
@@ -91,10 +91,10 @@ impl Tail {
                         }
                     }
                 }
-                // What was shown once says that it works: a pause of the API is waited out.
+                // After the first success, interruptions of the API are tolerated.
                 Err(error) if watch.is_running && failures < PATIENCE => {
                     failures += 1;
-                    tell(format_args!("no answer, trying again: {error:#}"));
+                    tell(format_args!("no answer, retrying: {error:#}"));
                 }
                 Err(error) => return Err(error),
             }
@@ -102,7 +102,7 @@ impl Tail {
         }
     }
 
-    /// The deliveries made since then, at most so many as some pages hold.
+    /// Returns the deliveries created since this time, limited to the newest pages.
     async fn look(&self, api: &Api, since: Timestamp) -> Result<Vec<Delivery>> {
         let filter = ListFilter {
             since: Some(since.to_string()),
@@ -126,8 +126,8 @@ impl Tail {
     }
 }
 
-/// What was seen so far.
-struct HealthTracker {
+/// The attempts that were already shown.
+struct SeenAttempts {
     started_at: Timestamp,
     is_running: bool,
     seen: HashMap<String, Seen>,
@@ -138,10 +138,10 @@ struct Seen {
     attempts: u32,
 }
 
-/// An attempt that was not seen before, with its delivery as it is after it.
+/// An attempt that was not shown before, with its delivery's state after it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct News {
+struct NewAttempt {
     delivery_id: String,
     message_id: String,
     subscription_id: String,
@@ -153,7 +153,7 @@ struct News {
     attempt: Attempt,
 }
 
-impl HealthTracker {
+impl SeenAttempts {
     fn new(started_at: Timestamp) -> Self {
         Self {
             started_at,
@@ -162,9 +162,9 @@ impl HealthTracker {
         }
     }
 
-    /// The attempts that were made since the last look, in order of time. What was made
-    /// before the first one is not told, and what was created before `since` is forgotten.
-    fn news(&mut self, deliveries: &[Delivery], since: Timestamp) -> Vec<News> {
+    /// Returns the attempts made since the last poll, in order of time. Attempts from before the
+    /// start are not shown, and deliveries created before `since` are forgotten.
+    fn news(&mut self, deliveries: &[Delivery], since: Timestamp) -> Vec<NewAttempt> {
         self.is_running = true;
         let mut news = Vec::new();
         for delivery in deliveries {
@@ -176,13 +176,13 @@ impl HealthTracker {
             for attempt in delivery.attempts.iter().filter(is_new) {
                 let is_last =
                     delivery.attempts.last().map(|last| last.number) == Some(attempt.number);
-                news.push(News {
+                news.push(NewAttempt {
                     delivery_id: delivery.id.clone(),
                     message_id: delivery.message_id.clone(),
                     subscription_id: delivery.subscription_id.clone(),
                     customer_id: delivery.customer_id.clone(),
                     event_type: delivery.event_type.clone(),
-                    // Before its last attempt it was waiting for the next one.
+                    // Earlier attempts left the delivery pending.
                     status: if is_last {
                         delivery.status
                     } else {
@@ -205,7 +205,7 @@ impl HealthTracker {
     }
 }
 
-impl Report for News {
+impl Report for NewAttempt {
     fn text(&self, style: Style) -> String {
         let attempt = &self.attempt;
         let follows = match (self.status, &self.next_attempt_at) {
@@ -232,7 +232,8 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
-    /// A delivery made a second after the start, with attempts a second after each other.
+    /// Builds a delivery that was created a second after the start, with attempts at intervals
+    /// of a second.
     fn delivery(id: &str, attempts: u32) -> Delivery {
         let after = |seconds| (START + Duration::from_secs(seconds)).to_string();
         let attempts: Vec<_> = (1..=attempts)
@@ -248,38 +249,39 @@ mod tests {
         .unwrap()
     }
 
-    fn told(news: &[News]) -> Vec<(&str, u32)> {
-        let told = news.iter();
-        told.map(|news| (news.delivery_id.as_str(), news.attempt.number))
+    fn shown(news: &[NewAttempt]) -> Vec<(&str, u32)> {
+        let shown = news.iter();
+        shown
+            .map(|news| (news.delivery_id.as_str(), news.attempt.number))
             .collect()
     }
 
     #[test]
-    fn each_attempt_is_told_once_and_in_order_of_time() {
-        let mut watch = HealthTracker::new(START);
+    fn each_attempt_is_shown_once_and_in_order_of_time() {
+        let mut watch = SeenAttempts::new(START);
         let first = watch.news(&[delivery("b", 2), delivery("a", 1)], START);
-        assert_eq!(told(&first), [("b", 1), ("a", 1), ("b", 2)]);
+        assert_eq!(shown(&first), [("b", 1), ("a", 1), ("b", 2)]);
         assert!(
             watch
                 .news(&[delivery("b", 2), delivery("a", 1)], START)
                 .is_empty()
         );
         let later = watch.news(&[delivery("b", 2), delivery("a", 3)], START);
-        assert_eq!(told(&later), [("a", 2), ("a", 3)]);
+        assert_eq!(shown(&later), [("a", 2), ("a", 3)]);
         assert_eq!(later[0].status, DeliveryStatus::Pending);
         assert_eq!(later[1].status, DeliveryStatus::Failed);
     }
 
     #[test]
-    fn what_was_made_before_the_start_is_not_told() {
-        let mut watch = HealthTracker::new(START + Duration::from_secs(2));
+    fn attempts_before_the_start_are_not_shown() {
+        let mut watch = SeenAttempts::new(START + Duration::from_secs(2));
         let news = watch.news(&[delivery("a", 3)], START);
-        assert_eq!(told(&news), [("a", 2), ("a", 3)]);
+        assert_eq!(shown(&news), [("a", 2), ("a", 3)]);
     }
 
     #[test]
-    fn what_has_left_the_window_is_forgotten() {
-        let mut watch = HealthTracker::new(START);
+    fn deliveries_outside_the_window_are_forgotten() {
+        let mut watch = SeenAttempts::new(START);
         watch.news(&[delivery("a", 1)], START);
         assert_eq!(watch.seen.len(), 1);
         watch.news(&[], START + Duration::from_mins(1));
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_happened_and_what_follows() {
-        let mut watch = HealthTracker::new(START);
+        let mut watch = SeenAttempts::new(START);
         let news = watch.news(&[delivery("dlv_1", 1)], START);
         assert_eq!(
             news[0].text(Style::Plain),
@@ -311,7 +313,7 @@ mod tests {
         foreign.event_type = format!("order{harmful}forged");
         foreign.attempts[0].error = Some(format!("no{harmful}"));
         foreign.attempts[0].outcome = webhooks_client::AttemptOutcome::Unreachable;
-        let news = HealthTracker::new(START).news(&[foreign], START);
+        let news = SeenAttempts::new(START).news(&[foreign], START);
         let text = news[0].text(Style::Plain);
         assert_eq!(text.lines().count(), 1, "{text:?}");
         let text = text.trim_end();

@@ -1,4 +1,4 @@
-//! `webhooks verify`: whether a request that somebody has is ours, and if not, why not.
+//! `webhooks verify`: checks that a request comes from this stack, and explains why not.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::signature::{Key, Signed, Verdict};
 use crate::when::span;
 use crate::{Outcome, usage};
 
-/// Where secrets are when no option gives one.
+/// The variable with the secrets, used if no option gives one.
 pub(crate) const VARIABLE: &str = "WEBHOOK_SECRET";
 
 pub(crate) const HELP: &str = "\
@@ -24,8 +24,8 @@ Examples:
   curl … | webhooks verify --secret whpk_… --id msg_… --timestamp 1795000000 --signature 'v1a,…' --body -
 
 The values are those of the headers webhook-id, webhook-timestamp and webhook-signature.
-The body must be the raw one, byte for byte. Nothing is asked of a stack. The exit code is
-0 when a receiver takes the request, 1 when not.";
+The body must be the raw bytes. The command calls no stack. The exit code is 0 if a receiver
+accepts the request, otherwise 1.";
 
 /// Options of `verify`.
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Verify {
     /// The header webhook-timestamp.
     #[arg(long)]
     timestamp: Option<String>,
-    /// The header webhook-signature, with all that it holds.
+    /// The header webhook-signature, with its full value.
     #[arg(long, allow_hyphen_values = true)]
     signature: Option<String>,
     /// The file with the body; `-` is standard input.
@@ -46,17 +46,17 @@ pub(crate) struct Verify {
     body: PathBuf,
 }
 
-/// What to verify with.
+/// The options for secrets.
 #[derive(Args, Debug)]
 pub(crate) struct Secrets {
-    /// The secret, whsec_…, or the public key, whpk_…; env:NAME for that of a variable.
+    /// The secret, whsec_…, or the public key, whpk_…; env:NAME reads it from a variable.
     /// Repeatable [env: `WEBHOOK_SECRET`].
     #[arg(long = "secret", value_name = "whsec_…|whpk_…|env:NAME")]
     secrets: Vec<SecretText>,
 }
 
 impl Secrets {
-    /// The keys of the options, or else of the variable.
+    /// Returns the keys from the options, or else from the variable.
     pub(crate) fn keys(&self) -> Result<Vec<Key>> {
         let of_variable;
         let secrets = if self.secrets.is_empty() {
@@ -74,7 +74,7 @@ impl Verify {
     pub(crate) fn run(&self, printer: &mut Printer<'_>) -> Result<Outcome> {
         let keys = self.secrets.keys()?;
         if keys.is_empty() {
-            let text = format!("which secret? Give `--secret`, or set {VARIABLE}");
+            let text = format!("no secret: give `--secret`, or set {VARIABLE}");
             return Err(usage(ErrorKind::MissingRequiredArgument, &text).into());
         }
         let body = read(&self.body)?;
@@ -95,7 +95,7 @@ impl Verify {
 }
 
 impl Verdict {
-    /// In one line.
+    /// Returns the verdict in one line.
     pub(crate) fn line(&self, style: Style) -> String {
         if !self.valid {
             let reasons: Vec<_> = self
@@ -122,7 +122,7 @@ impl Report for Verdict {
             let reason = style.paint(Tone::Plain, &reason.text);
             text.extend(["  - ", &reason, "\n"]);
         }
-        let right = |kind| format!("  The {kind} signature itself is right.\n");
+        let right = |kind| format!("  The {kind} signature itself is valid.\n");
         text.extend(self.signed_with.map(right));
         text
     }
@@ -152,7 +152,7 @@ mod tests {
         };
         assert_eq!(
             old.text(Style::Plain),
-            "  NOT VALID\n  - it is old\n  The v1a signature itself is right.\n"
+            "  NOT VALID\n  - it is old\n  The v1a signature itself is valid.\n"
         );
         assert_eq!(old.line(Style::Plain), "NOT VALID: it is old");
     }

@@ -1,4 +1,4 @@
-//! Times as people give and read them.
+//! Times in forms for people.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::clock::now;
 
-/// Reads `2h`, `2026-11-24` or an RFC 3339 time. An age counts from now.
+/// Reads `2h`, `2026-11-24` or an RFC 3339 time. An age is relative to now.
 pub(crate) fn moment(text: &str) -> Result<String, String> {
     moment_at(text, now())
 }
@@ -25,7 +25,7 @@ fn moment_at(text: &str, now: Timestamp) -> Result<String, String> {
     Ok((now - age).to_string())
 }
 
-/// A time of the API without its milliseconds, as lists have it.
+/// Returns a time of the API without milliseconds, for lists.
 pub(crate) fn short(time: &str) -> String {
     match time.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
@@ -33,16 +33,16 @@ pub(crate) fn short(time: &str) -> String {
     }
 }
 
-/// How far a time is from another, in words: `5m 3s`.
+/// Formats a duration: `5m 3s`.
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = Duration::from_secs(duration.as_secs());
     let text = humantime::format_duration(seconds).to_string();
-    // Two units are as much as anybody reads.
+    // Two units are precise enough.
     let units: Vec<_> = text.split(' ').take(2).collect();
     units.join(" ")
 }
 
-/// When something will be, as seen from now: `in 5m`, `now`.
+/// Formats the time until a moment: `in 5m`, `now`.
 pub(crate) fn until(time: &str, now: Timestamp) -> String {
     match Timestamp::parse_rfc3339(time).map(|time| time.since(now)) {
         Some(left) if left >= Duration::from_secs(1) => format!("in {}", span(left)),

@@ -1,4 +1,4 @@
-//! What became of a delivery, in words.
+//! Describes deliveries and attempts in words.
 
 use http::StatusCode;
 use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, SubscriptionStatus};
@@ -34,7 +34,7 @@ pub(crate) fn attempt_tone(attempt: &Attempt) -> Tone {
     }
 }
 
-/// An attempt in a few words: `answered 503`, `timed out`.
+/// Describes an attempt in a few words: `answered 503`, `timed out`.
 pub(crate) fn brief(attempt: &Attempt) -> String {
     match (attempt.outcome, attempt.status) {
         (AttemptOutcome::Succeeded | AttemptOutcome::HttpError, Some(status)) => {
@@ -44,7 +44,7 @@ pub(crate) fn brief(attempt: &Attempt) -> String {
     }
 }
 
-/// What an attempt came to, and what that means.
+/// Describes the outcome of an attempt and its meaning.
 pub(crate) fn outcome(attempt: &Attempt) -> String {
     let error = attempt.error.as_deref();
     match attempt.outcome {
@@ -81,13 +81,17 @@ fn canonical(status: u16) -> Option<&'static str> {
     StatusCode::from_u16(status).ok()?.canonical_reason()
 }
 
-/// What a status says about the endpoint.
+/// Explains the meaning of a status.
 fn meaning(status: u16) -> Option<&'static str> {
     Some(match status {
-        300..400 => "redirects are not followed; the subscription's url must be the last one",
-        400 | 422 => "the endpoint does not take this body",
-        401 | 403 => "the endpoint refuses: its signature check, or a header that it wants",
-        404 | 405 => "nothing takes a POST there; look at the subscription's url",
+        300..400 => {
+            "redirects are not followed; the subscription's url must be the redirect's target"
+        }
+        400 | 422 => "the endpoint does not accept this body",
+        401 | 403 => {
+            "the endpoint refuses the request: its signature check failed, or it requires a header"
+        }
+        404 | 405 => "nothing accepts a POST there; check the subscription's url",
         410 => "the endpoint is gone, and the subscription was disabled",
         413 => "the body is too large for the endpoint",
         429 => "too many requests for the endpoint",
@@ -96,7 +100,7 @@ fn meaning(status: u16) -> Option<&'static str> {
     })
 }
 
-/// Where a delivery stands, and why.
+/// Describes the state of a delivery and its reason.
 pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
     let last = delivery.attempts.last();
     let tried = match delivery.attempts.len() {
@@ -118,7 +122,7 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
             (None, Some(_)) => format!("{tried} so far{last_brief}"),
         },
         (DeliveryStatus::Held, _) => {
-            "the subscription is paused or disabled; nothing is sent until somebody asks".to_owned()
+            "the subscription is paused or disabled; nothing is sent until a recovery".to_owned()
         }
         (DeliveryStatus::Succeeded, _) => match last {
             Some(last) => format!("{} at attempt {}", brief(last), last.number),
@@ -131,7 +135,7 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
             format!("given up after {tried}: the next one would have come too late{last_brief}")
         }
         (DeliveryStatus::Failed, Some("endpointGone")) => {
-            "given up: the endpoint answered 410, it is gone".to_owned()
+            "given up: the endpoint answered 410 (gone)".to_owned()
         }
         (DeliveryStatus::Cancelled, Some("subscriptionDeleted")) => {
             "the subscription was deleted".to_owned()
@@ -141,7 +145,8 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
     }
 }
 
-/// A delivery's state for a row of a table: how the last attempt ended, and what follows.
+/// Describes a delivery's state in a row of a table: the end of the last attempt, and the next
+/// step.
 pub(crate) fn short_state(delivery: &Delivery, now: Timestamp) -> String {
     let last = delivery.attempts.last().map(brief);
     match (delivery.status, last) {
@@ -203,7 +208,7 @@ mod tests {
             ),
             (
                 json!({"outcome": "httpError", "status": 308}),
-                "answered 308 Permanent Redirect: redirects are not followed; the subscription's url must be the last one",
+                "answered 308 Permanent Redirect: redirects are not followed; the subscription's url must be the redirect's target",
             ),
             (
                 json!({"outcome": "httpError", "status": 299}),
@@ -242,7 +247,7 @@ mod tests {
             ),
             (
                 json!({"status": "failed", "reason": "endpointGone", "attempts": failed}),
-                "given up: the endpoint answered 410, it is gone",
+                "given up: the endpoint answered 410 (gone)",
             ),
             (
                 json!({"status": "cancelled", "reason": "subscriptionDeleted"}),

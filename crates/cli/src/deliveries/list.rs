@@ -16,13 +16,13 @@ use crate::words;
 /// Options of `deliveries list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// Whose deliveries.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     customer: String,
-    /// Those of one subscription only, `sub_…`.
+    /// Only deliveries of this subscription, `sub_…`.
     #[arg(long, value_name = "SUBSCRIPTION")]
     subscription: Option<String>,
-    /// Those of one status only.
+    /// Only deliveries with this status.
     #[arg(long, value_enum)]
     status: Option<Status>,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(crate) struct List {
 pub(crate) struct Undelivered {
     #[command(flatten)]
     named: Named,
-    /// Those of one status only.
+    /// Only deliveries with this status.
     #[arg(long, value_enum)]
     status: Option<Status>,
     #[command(flatten)]
@@ -45,21 +45,21 @@ pub(crate) struct Undelivered {
     paging: Paging,
 }
 
-/// Which entries of a list to show.
+/// Options that select entries of a list.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Filter {
-    /// Those of one event type only, such as `order.created`.
+    /// Only entries with this event type, such as `order.created`.
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
-    /// From then on: an age such as `2h`, a day or an RFC 3339 time.
+    /// Only entries at or after this time: an age such as `2h`, a day or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<String>,
-    /// Before then: an age, a day or an RFC 3339 time.
+    /// Only entries before this time: an age, a day or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<String>,
 }
 
-/// A status, as an option: what each means is in docs/how-it-works.md.
+/// A status, as an option. docs/how-it-works.md explains each.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Status {
     Pending,
@@ -82,7 +82,7 @@ impl From<Status> for DeliveryStatus {
 }
 
 impl Filter {
-    /// The same for the client.
+    /// Converts the options to a filter of the client.
     pub(crate) fn with_status(&self, status: Option<Status>) -> ListFilter {
         ListFilter {
             status: status.map(DeliveryStatus::from),
@@ -118,13 +118,13 @@ impl Undelivered {
             .collect(|| api.undelivered(customer, subscription, &filter));
         let listed = listed.await?;
         if listed.is_empty() && !printer.is_json() {
-            printer.note("  nothing is owed")?;
+            printer.note("  no undelivered webhooks")?;
             return Ok(Outcome::Complete);
         }
         printer.print(&listed)?;
         if !listed.rows.is_empty() {
             printer.note(&format!(
-                "\n  `webhooks recover {customer} {subscription} --since TIME` sends what failed or is held again."
+                "\n  `webhooks recover {customer} {subscription} --since TIME` sends the failed and held deliveries again."
             ))?;
         }
         Ok(Outcome::Complete)

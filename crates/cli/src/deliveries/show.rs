@@ -1,4 +1,4 @@
-//! A delivery in full.
+//! Shows a delivery in full.
 
 use webhooks_client::{Attempt, Delivery, DeliveryStatus};
 use webhooks_terminal::{Cell, Style, Table};
@@ -8,7 +8,7 @@ use crate::pretty;
 use crate::print::{Facts, heading, one_line, task};
 use crate::words;
 
-/// All that is known of it.
+/// Returns all details of a delivery.
 pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
     let tone = words::tone(delivery.status);
     let mut facts = Facts::default();
@@ -72,7 +72,7 @@ fn attempts(attempts: &[Attempt], style: Style) -> String {
     table.text(style)
 }
 
-/// What the endpoint answered to one attempt, as far as it is kept.
+/// Returns the stored part of the endpoint's answer to one attempt.
 fn answer(attempt: &Attempt, style: Style) -> String {
     let mut facts = Facts::default();
     if !attempt.addresses.is_empty() {

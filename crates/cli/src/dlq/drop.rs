@@ -17,7 +17,7 @@ struct Dropped(Vec<DroppedQueue>);
 #[serde(rename_all = "camelCase")]
 struct DroppedQueue {
     queue: Kind,
-    /// About how many there were.
+    /// The approximate number of messages.
     dropped: u64,
 }
 

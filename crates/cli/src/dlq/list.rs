@@ -16,10 +16,10 @@ use crate::clock::now;
 use crate::print::{Printer, Report, one_line};
 use crate::queue::{BATCH, Queue};
 
-/// The most messages of a queue that are looked at.
+/// The largest number of messages examined in a queue.
 const PEEKED: usize = 100;
 
-/// How long a message that is looked at may stay hidden if this program dies.
+/// The time after which an examined message becomes visible again if this program dies.
 const HIDDEN_FOR: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
@@ -30,16 +30,16 @@ struct Listing(Vec<ListedQueue>);
 #[serde(rename_all = "camelCase")]
 struct ListedQueue {
     queue: Kind,
-    /// About how many can be received.
+    /// The approximate number of messages that can be received.
     waiting: u64,
-    /// About how many are hidden, because somebody works on them.
+    /// The approximate number of messages that are hidden while a consumer processes them.
     in_flight: u64,
-    /// How many of them were looked at for what follows.
+    /// The number of messages that were examined for the following fields.
     peeked: usize,
-    /// How long the oldest of those has been there.
+    /// The age of the oldest examined message.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_age_seconds: Option<u64>,
-    /// The most frequent first.
+    /// The errors, most frequent first.
     errors: Vec<ListedError>,
 }
 
@@ -48,7 +48,7 @@ struct ListedQueue {
 struct ListedError {
     name: String,
     count: u64,
-    /// The cause that one of them gave.
+    /// The cause from one of the messages.
     cause: String,
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn run(stack: &Stack, printer: &mut Printer<'_>) -> Result<Outc
     Ok(Outcome::Complete)
 }
 
-/// Receives messages of so many that wait, and gives them back.
+/// Receives up to `waiting` messages and makes them visible again.
 async fn peek(queue: &Queue, waiting: u64) -> Result<Vec<Message>> {
     let limit = usize::try_from(waiting).unwrap_or(PEEKED).min(PEEKED);
     let mut peeked = Vec::with_capacity(limit);
@@ -98,14 +98,14 @@ fn sent_at(message: &Message) -> Option<Timestamp> {
 }
 
 impl Kind {
-    /// The name and the cause of the error that brought a message here. A task has
-    /// none: that is in the log of `deliver-webhook`.
+    /// Returns the name and cause of the error that sent a message to this queue. A task has
+    /// none: it is in the log of `deliver-webhook`.
     fn error(self, message: &Message) -> Option<(&str, &str)> {
         let (name, cause) = match self {
             Self::Deliveries => return None,
-            // As the workflow's `SendToFailedEvents` writes them.
+            // The format of the workflow's `SendToFailedEvents`.
             Self::Events => ("error", "cause"),
-            // As EventBridge writes them.
+            // The format of EventBridge.
             Self::Rule => ("ERROR_CODE", "ERROR_MESSAGE"),
         };
         let attribute = |name| message.message_attributes()?.get(name)?.string_value();
@@ -116,7 +116,7 @@ impl Kind {
     }
 }
 
-/// Equal names counted together, the most frequent first.
+/// Counts errors by name, most frequent first.
 fn errors<'a>(errors: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<ListedError> {
     let mut by_name = BTreeMap::new();
     for (name, cause) in errors {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn each_queue_names_its_errors_in_its_own_way() {
+    fn each_queue_has_its_own_format_for_errors() {
         let failed = message(&[("error", "MissingCustomerId"), ("cause", "no customer")]);
         let refused = message(&[("ERROR_CODE", "THROTTLED"), ("ERROR_MESSAGE", "slow down")]);
         assert_eq!(

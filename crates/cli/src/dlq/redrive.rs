@@ -1,8 +1,8 @@
-//! `webhooks dlq redrive`: move first, delete then.
+//! `webhooks dlq redrive`: moves each message before it deletes it.
 //!
-//! A crash in between moves one message twice, and that is harmless: a task is only a
-//! task, and an event names its message and deliveries by itself. SQS's own
-//! `StartMessageMoveTask` could do it for the tasks alone, and not on the emulator.
+//! A crash in between moves one message twice, which is harmless: a task contains no data, and
+//! the ids of a message and its deliveries follow from the event. SQS's own
+//! `StartMessageMoveTask` could move only the tasks, and the emulator does not support it.
 
 use std::time::Duration;
 
@@ -20,20 +20,20 @@ use crate::Outcome;
 use crate::print::{Printer, Reasons, Report, progress};
 use crate::queue::{BATCH, Queue};
 
-/// How long a message is hidden while it is moved. One that cannot be moved comes back
-/// after that: not in this run, but soon.
+/// The time for which a message is hidden while it is moved. A message that cannot be moved
+/// becomes visible again after it, too late for this run.
 const HIDDEN_FOR: Duration = Duration::from_mins(1);
 
 /// Options of `dlq redrive`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Which queue.
+    /// The queue.
     #[arg(value_enum)]
     queues: Choice,
-    /// Move at most so many messages of each queue.
+    /// Move at most this many messages of each queue.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
-    /// Only say how many there are to move.
+    /// Only count the messages.
     #[arg(long)]
     dry_run: bool,
 }
@@ -46,20 +46,20 @@ struct Redriven(Vec<RedrivenQueue>);
 #[serde(rename_all = "camelCase")]
 struct RedrivenQueue {
     queue: Kind,
-    /// About how many there were to move when it began.
+    /// The approximate number of messages at the start.
     to_move: u64,
     moved: u64,
     not_moved: Reasons,
 }
 
 impl Options {
-    /// Moves what it finds, one queue after the other.
+    /// Moves the messages of one queue after the other.
     pub(super) async fn run(&self, stack: &Stack, printer: &mut Printer<'_>) -> Result<Outcome> {
         let mut redriven = Redriven(Vec::new());
         for &kind in self.queues.kinds() {
             let queue = kind.queue(stack)?;
-            // What fails again comes back as a new message: the count at the start
-            // ends the run all the same.
+            // A message that fails again returns as a new message, so the count at the start is
+            // the limit of this run.
             let waiting = queue.counts().await?.waiting;
             let mut row = RedrivenQueue {
                 queue: kind,
@@ -68,7 +68,7 @@ impl Options {
                 not_moved: Reasons::default(),
             };
             if !self.dry_run {
-                row.redrive(&queue, &kind.road(stack)?).await?;
+                row.redrive(&queue, &kind.destination(stack)?).await?;
             }
             redriven.0.push(row);
         }
@@ -83,7 +83,7 @@ impl Options {
 }
 
 impl RedrivenQueue {
-    async fn redrive(&mut self, queue: &Queue, road: &Road<'_>) -> Result<()> {
+    async fn redrive(&mut self, queue: &Queue, destination: &Destination<'_>) -> Result<()> {
         let progress = progress();
         let mut left = self.to_move;
         while left > 0 {
@@ -94,7 +94,10 @@ impl RedrivenQueue {
             }
             left = left.saturating_sub(messages.len() as u64);
             let mut moved = Vec::with_capacity(messages.len());
-            for (message, result) in messages.iter().zip(road.take(&messages).await) {
+            for (message, result) in messages
+                .iter()
+                .zip(destination.move_messages(&messages).await)
+            {
                 match result {
                     Ok(()) => moved.push(message),
                     Err(reason) => self.not_moved.add(reason),
@@ -102,7 +105,7 @@ impl RedrivenQueue {
             }
             if !moved.is_empty() {
                 for _ in 0..queue.delete(&moved).await? {
-                    self.not_moved.add("moved, but not deleted".to_owned());
+                    self.not_moved.add("moved but not deleted".to_owned());
                 }
             }
             self.moved += moved.len() as u64;
@@ -114,29 +117,30 @@ impl RedrivenQueue {
     }
 }
 
-/// The way that the messages of a queue were going.
-enum Road<'a> {
-    /// Tasks, to the delivery queue.
+/// The destination of a queue's messages.
+enum Destination<'a> {
+    /// The delivery queue, for tasks.
     Delivery(SqsQueue),
-    /// Events, into the workflow.
+    /// The workflow, for events.
     Workflow(&'a Stack),
 }
 
 impl Kind {
-    fn road(self, stack: &Stack) -> Result<Road<'_>> {
+    fn destination(self, stack: &Stack) -> Result<Destination<'_>> {
         Ok(match self {
-            Self::Deliveries => Road::Delivery(SqsQueue::new(
+            Self::Deliveries => Destination::Delivery(SqsQueue::new(
                 aws_sdk_sqs::Client::new(stack.sdk_config()),
                 stack.output("DeliveryQueueUrl")?.to_owned(),
             )),
-            Self::Events | Self::Rule => Road::Workflow(stack),
+            Self::Events | Self::Rule => Destination::Workflow(stack),
         })
     }
 }
 
-impl Road<'_> {
-    /// Moves up to [`BATCH`] messages. Returns for each, in order, why it was not moved.
-    async fn take(&self, messages: &[Message]) -> Vec<Result<(), String>> {
+impl Destination<'_> {
+    /// Moves up to [`BATCH`] messages. Returns the result for each, in order; an error is the
+    /// reason why the message was not moved.
+    async fn move_messages(&self, messages: &[Message]) -> Vec<Result<(), String>> {
         match self {
             Self::Delivery(queue) => send_tasks(queue, messages).await,
             Self::Workflow(stack) => {
@@ -146,7 +150,7 @@ impl Road<'_> {
     }
 }
 
-/// A task that is not understood stays where it is.
+/// Sends tasks to the queue. A task that cannot be read stays in its queue.
 async fn send_tasks(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), String>> {
     let body = |message: &Message| decode(message.body().unwrap_or_default());
     let tasks: Vec<_> = messages.iter().map(body).collect();
@@ -173,14 +177,14 @@ async fn send_tasks(queue: &SqsQueue, messages: &[Message]) -> Vec<Result<(), St
     results.collect()
 }
 
-/// The message group, if the message has one.
+/// Returns the message group, if the message has one.
 fn group(message: &Message) -> Option<&str> {
     let group = MessageSystemAttributeName::MessageGroupId;
     message.attributes()?.get(&group).map(String::as_str)
 }
 
-/// Starts the workflow as the message's event would have, under a name that is the
-/// message's own: a Standard workflow does not start twice for one message.
+/// Starts the workflow as the rule would have done, under a name derived from the message: a
+/// Standard workflow does not start twice for one message.
 async fn start(stack: &Stack, message: &Message) -> Result<(), String> {
     let id = message.message_id().unwrap_or_default();
     let event = message.body().unwrap_or_default();
@@ -190,7 +194,7 @@ async fn start(stack: &Stack, message: &Message) -> Result<(), String> {
         .map_err(reason)
 }
 
-/// An error with its causes, on one line.
+/// Formats an error and its causes on one line.
 fn reason(error: impl Into<anyhow::Error>) -> String {
     format!("{:#}", error.into())
 }

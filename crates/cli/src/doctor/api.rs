@@ -1,4 +1,4 @@
-//! The API: its Function URL, and whether it answers these credentials.
+//! Checks the API: its Function URL, and its answer to these credentials.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::report::{Check, Group, Outcome, judge};
 
 const GROUP: Group = Group("api");
 
-/// A customer that nobody has.
+/// A customer that does not exist.
 const CUSTOMER: &str = "webhooks-doctor";
 
 /// `GetFunctionUrlConfig`.
@@ -72,7 +72,7 @@ async fn function_url(context: &Context) -> Described<FunctionUrl> {
     context.get(&LAMBDA, "GetFunctionUrlConfig", &path).await
 }
 
-/// The function's own policy; none is the usual case.
+/// Reads the function's resource policy. Most functions have none.
 async fn policy(context: &Context) -> Described<Value> {
     let name = context.output("ApiFunctionName")?;
     let path = format!("/2015-03-31/functions/{name}/policy");
@@ -90,7 +90,7 @@ async fn policy(context: &Context) -> Described<Value> {
     }
 }
 
-/// The status of the answer to a signed request that changes nothing.
+/// Returns the status of the answer to a signed request that changes nothing.
 async fn answer(context: &Context) -> Described<StatusCode> {
     context.output("ApiUrl")?;
     let no_answer = |error: String| {
@@ -118,7 +118,7 @@ fn judge_address(actual: &str, output: &str) -> Outcome {
         return Outcome::passed(actual);
     }
     Outcome::failed(
-        format!("{actual}, where the stack's output says {output}: somebody has made it again"),
+        format!("{actual}, but the stack's output is {output}: somebody has recreated it"),
         "tell its callers the new address, or restore it as docs/doctor.md, Drift, says",
     )
 }
@@ -128,7 +128,7 @@ fn judge_authentication(kind: &str) -> Outcome {
         return Outcome::passed(kind);
     }
     Outcome::failed(
-        format!("{kind}: anybody may read and change every customer's subscriptions"),
+        format!("{kind}: anybody can read and change every customer's subscriptions"),
         "now: `aws lambda update-function-url-config --auth-type AWS_IAM --function-name NAME`",
     )
 }

@@ -1,8 +1,8 @@
-//! AWS's JSON interfaces, as far as the checks read them.
+//! A client for AWS's JSON interfaces, limited to what the checks read.
 //!
-//! Not the SDK's crates: those of Lambda, CloudWatch and its logs are among its largest, and
-//! bring event streams, compression and CBOR into the build of everything that uses the SDK.
-//! The checks read some twenty answers, a few fields of each.
+//! The SDK's crates for Lambda, CloudWatch and its logs are among its largest. They would add
+//! event streams, compression and CBOR to every build that uses the SDK, while the checks read
+//! a few fields of some twenty answers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::context::{CALL_DEADLINE, Context, Described, causes, no_answer, refused};
 use super::report::Outcome;
 
-/// The waits before a call is repeated that was throttled or met a failure of AWS.
+/// The waits before a call is repeated after throttling or a server error.
 const PATIENCE: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -31,7 +31,7 @@ pub(crate) struct Service {
     signing_name: &'static str,
     /// Its name in IAM's actions.
     action: &'static str,
-    /// The prefix of the header that names the operation; none of REST.
+    /// The prefix of the header that names the operation; empty for REST.
     target: &'static str,
     version: &'static str,
 }
@@ -63,7 +63,7 @@ pub(crate) const SCHEDULER: Service = Service::json("scheduler", "", "1.1");
 pub(crate) const SQS: Service = Service::json("sqs", "AmazonSQS", "1.0");
 pub(crate) const STATES: Service = Service::json("states", "AWSStepFunctions", "1.0");
 
-/// How services say that they refuse.
+/// The error body of a service.
 #[derive(Default, Deserialize)]
 struct Refusal {
     #[serde(rename = "__type", alias = "code", alias = "Code")]
@@ -73,7 +73,7 @@ struct Refusal {
 }
 
 impl Context {
-    /// Calls an operation of a service whose requests are JSON.
+    /// Calls an operation of a service with JSON requests.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         service: &Service,
@@ -90,7 +90,7 @@ impl Context {
         self.answer(service, operation, request).await
     }
 
-    /// Reads what a path of a REST service gives.
+    /// Reads a path of a REST service.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         service: &Service,
@@ -150,7 +150,8 @@ impl Context {
     }
 }
 
-/// The code and the message of an answer that is no success. Without a code, the status is it.
+/// Returns the code and message of an error answer. If there is no code, the status takes its
+/// place.
 fn refusal(response: &Response<Bytes>) -> Refusal {
     let mut refusal: Refusal = serde_json::from_slice(response.body()).unwrap_or_default();
     let header = response.headers().get("x-amzn-errortype");

@@ -1,4 +1,5 @@
-//! What all groups of checks share: the stack, its resources, and the one way to ask AWS.
+//! Data and functions that all groups of checks share: the stack, its resources, and calls to
+//! AWS.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,13 +16,13 @@ use webhooks_client::Stack;
 use super::report::{Check, Group, Outcome};
 use crate::print;
 
-/// How long one call may take, the SDK's own retries included.
+/// The time limit of one call, including the SDK's retries.
 pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What cannot be read or described is an outcome: that of all checks that depend on it.
+/// A description, or the outcome of all checks that depend on it.
 pub(crate) type Described<T> = Result<T, Outcome>;
 
-/// What all groups of checks share. AWS clients are made from `stack.sdk_config()`.
+/// Shared by all groups of checks. AWS clients are created from `stack.sdk_config()`.
 pub(crate) struct Context {
     pub(crate) stack: Stack,
     pub(crate) progress: Progress,
@@ -29,7 +30,7 @@ pub(crate) struct Context {
     resources: Described<BTreeMap<String, Resource>>,
 }
 
-/// The stack as CloudFormation describes it.
+/// The stack as described by CloudFormation.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) status: StackStatus,
@@ -47,7 +48,7 @@ pub(crate) struct Resource {
 }
 
 impl Context {
-    /// Lists the stack's resources. The checks tell how that went.
+    /// Lists the stack's resources. Also returns the checks of this step.
     pub(crate) async fn new(stack: Stack) -> (Self, Vec<Check>) {
         let mut context = Self {
             stack,
@@ -100,7 +101,7 @@ impl Context {
     fn name(&self) -> Described<&str> {
         self.stack.name().ok_or_else(|| {
             Outcome::failed(
-                "the stack file names no stack",
+                "the stack file contains no stack name",
                 "write it again: `cargo xtask local up`",
             )
         })
@@ -124,50 +125,50 @@ impl Context {
         })
     }
 
-    /// The stack's status and parameters.
+    /// Returns the stack's status and parameters.
     pub(crate) fn description(&self) -> Described<&Description> {
         self.description.as_ref().map_err(Clone::clone)
     }
 
-    /// The value of a parameter of the template, where it is known.
+    /// Returns the value of a template parameter, if it is known.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let parameters = &self.description.as_ref().ok()?.parameters;
         parameters.get(name).map(String::as_str)
     }
 
-    /// All resources by their logical ids.
+    /// Returns all resources by logical id.
     pub(crate) fn resources(&self) -> Described<&BTreeMap<String, Resource>> {
         self.resources.as_ref().map_err(Clone::clone)
     }
 
-    /// The physical id of a resource of the template.
+    /// Returns the physical id of a resource in the template.
     pub(crate) fn resource(&self, logical_id: &str) -> Described<&str> {
         match self.resources()?.get(logical_id) {
             Some(resource) => Ok(&resource.physical_id),
             None => Err(Outcome::failed(
                 format!("the stack has no resource {logical_id}"),
-                "deploy the version of the template that this command is from",
+                "deploy the template of this command's version",
             )),
         }
     }
 
-    /// An output of the template.
+    /// Returns an output of the template.
     pub(crate) fn output(&self, name: &str) -> Described<&str> {
         self.stack.output(name).map_err(|_| {
             Outcome::failed(
                 format!("the stack has no output {name}"),
-                "deploy the version of the template that this command is from",
+                "deploy the template of this command's version",
             )
         })
     }
 
-    /// Whether this is a local emulator, not AWS.
+    /// Returns true for a local emulator, false for AWS.
     pub(crate) fn is_local(&self) -> bool {
         self.stack.endpoint().is_some()
     }
 
-    /// Calls AWS, within a deadline. The operation is named as IAM names its action, such as
-    /// `lambda:GetFunction`. What goes wrong is the outcome of the check that asked.
+    /// Calls AWS with a time limit. `operation` is the IAM action, such as
+    /// `lambda:GetFunction`. A failure becomes the outcome of the check.
     pub(crate) async fn ask<T, E>(
         &self,
         operation: &str,
@@ -193,7 +194,7 @@ impl Context {
     }
 }
 
-/// The outcome when a call was refused.
+/// Returns the outcome of a refused call.
 pub(super) fn refused(
     operation: &str,
     code: &str,
@@ -243,15 +244,15 @@ pub(super) fn no_answer(operation: &str) -> Outcome {
     )
 }
 
-/// An error and its causes, on one line.
+/// Formats an error and its causes on one line.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     let causes: Vec<_> = causes.map(ToString::to_string).collect();
     causes.join(": ")
 }
 
-/// Tells on standard error what is checked now: in one changing line on a terminal, in a line
-/// each elsewhere.
+/// Shows the current check on standard error: as one changing line on a terminal, otherwise as
+/// a line for each.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
@@ -259,7 +260,7 @@ impl Progress {
         Self(print::progress())
     }
 
-    /// Says what is done now.
+    /// Shows the current check.
     pub(crate) fn say(&self, text: &str) {
         if self.0.is_hidden() {
             print::tell(format_args!("doctor: {text}"));

@@ -1,4 +1,4 @@
-//! The functions: whether each can start, and is given what it needs.
+//! Checks that each function can start and has the configuration that it needs.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const GROUP: Group = Group("functions");
 struct Function {
     name: &'static str,
     logical_id: &'static str,
-    /// The variables without which it does not start.
+    /// The environment variables without which it does not start.
     variables: &'static [&'static str],
 }
 
@@ -176,25 +176,27 @@ async fn describe(context: &Context, logical_id: &str) -> Described<Description>
     context.get(&LAMBDA, "GetFunction", &path).await
 }
 
-/// The configuration of a function of the template.
+/// Reads the configuration of a function in the template.
 pub(super) async fn configuration(context: &Context, logical_id: &str) -> Described<Configuration> {
     let description = describe(context, logical_id).await?;
     Ok(description.configuration)
 }
 
-/// The processor of the program that is deployed.
+/// Reads the processor architecture of the deployed program.
 async fn program(context: &Context, description: &Description) -> Described<Machine> {
     let location = description.code.as_ref();
     let location = location.and_then(|code| code.location.as_deref());
     let Some(location) = location else {
-        return Err(Outcome::skipped("Lambda gives no address of the program"));
+        return Err(Outcome::skipped(
+            "Lambda returned no address of the program",
+        ));
     };
     let http = context.stack.signed_http();
     let start = http.start_of(location, START_BYTES);
     let start = tokio::time::timeout(super::context::CALL_DEADLINE, start).await;
     let Ok(Ok(start)) = start else {
         return Err(Outcome::skipped(
-            "the program could not be downloaded from where Lambda keeps it",
+            "the program could not be downloaded from Lambda's storage",
         ));
     };
     program::machine(&start).map_err(|unknown| match unknown {
@@ -202,7 +204,7 @@ async fn program(context: &Context, description: &Description) -> Described<Mach
             Outcome::skipped("the local program is a script, which has no ELF header")
         }
         Unknown::NotElf => Outcome::failed(
-            "`bootstrap` in the function's archive is no ELF program",
+            "`bootstrap` in the function's archive is not an ELF program",
             "build with `cargo xtask build`, and deploy again",
         ),
         Unknown::NoBootstrap => Outcome::skipped(format!(
@@ -229,9 +231,11 @@ fn judge_state(configuration: &Configuration) -> Outcome {
     let reason = configuration.state_reason.as_deref().unwrap_or_default();
     match configuration.state.as_deref() {
         Some("Active") => Outcome::passed("Active"),
-        Some("Inactive") => Outcome::passed("Inactive: unused for weeks, its next call wakes it"),
+        Some("Inactive") => {
+            Outcome::passed("Inactive: unused for weeks; its next call activates it")
+        }
         Some("Pending") => Outcome::failed(
-            "Pending: Lambda still creates it",
+            "Pending: Lambda is still creating it",
             "wait a minute, and run this again",
         ),
         state => Outcome::failed(
@@ -246,7 +250,7 @@ fn judge_update(configuration: &Configuration) -> Outcome {
     match configuration.last_update_status.as_deref() {
         Some("Successful") => Outcome::passed("Successful"),
         Some("InProgress") => Outcome::failed(
-            "InProgress: Lambda still changes it",
+            "InProgress: Lambda is still changing it",
             "wait a minute, and run this again",
         ),
         status => Outcome::failed(
@@ -255,19 +259,19 @@ fn judge_update(configuration: &Configuration) -> Outcome {
                 status.unwrap_or("no status"),
                 reason.unwrap_or_default()
             ),
-            "the version before it still runs: mend what the reason names, and deploy again",
+            "the previous version still runs: fix the reported cause, and deploy again",
         ),
     }
 }
 
 fn judge_architecture(configured: &[String], program: Machine) -> Outcome {
-    // Without one, a function is x86_64.
+    // A function without this field is x86_64.
     let configured = configured.first().map_or("x86_64", String::as_str);
     if Machine::of_architecture(configured) == Some(program) {
-        return Outcome::passed(format!("{configured}, as its program"));
+        return Outcome::passed(format!("{configured}, the same as its program"));
     }
     Outcome::failed(
-        format!("the function is {configured} and its program {program}: it cannot start"),
+        format!("the function is {configured}, but its program is {program}: it cannot start"),
         format!(
             "build the programs for {configured} and deploy them: `cargo xtask build \
              --architecture {configured}`, `sam deploy`"
@@ -299,7 +303,7 @@ fn judge_variables(configuration: &Configuration, needed: &[&str], is_local: boo
 
 fn judge_reserve(reserved: Option<u32>) -> Outcome {
     match reserved {
-        None => Outcome::passed("none: it shares the account's"),
+        None => Outcome::passed("none: it uses the account's unreserved concurrency"),
         Some(0) => Outcome::failed(
             "0: every call of the function is throttled",
             "somebody has stopped it: `aws lambda delete-function-concurrency \
@@ -315,7 +319,7 @@ fn judge_recursion(recursion: &Recursion) -> Outcome {
     }
     Outcome::failed(
         format!(
-            "{}: Lambda takes many short retries for a loop by mistake, and ends them",
+            "{}: Lambda mistakes many short retries for a loop, and stops them",
             recursion.recursive_loop
         ),
         "`aws lambda put-function-recursion-config --recursive-loop Allow --function-name NAME`",

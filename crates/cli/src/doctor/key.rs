@@ -1,4 +1,4 @@
-//! The KMS key of the signing secrets, and its policy.
+//! Checks the KMS key that encrypts signing secrets, and its policy.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use super::report::{Check, Group, Outcome, judge};
 
 const GROUP: Group = Group("key");
 
-/// What the functions ask of the key.
+/// The actions that the functions need.
 const NEEDED: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
 
-/// What the operator's runbook asks of it.
+/// The action that the operator's runbook needs.
 const OPERATOR: [&str; 1] = ["kms:RotateKeyOnDemand"];
 
 /// `DescribeKey`.
@@ -116,7 +116,7 @@ fn judge_needed(policy: &str) -> Outcome {
     }
     Outcome::failed(
         format!(
-            "it does not let this account's IAM policies allow {}: no secret can be opened",
+            "it does not let this account's IAM policies allow {}: no secret can be decrypted",
             missing.join(", ")
         ),
         FIX,
@@ -133,14 +133,14 @@ fn judge_operator(policy: &str) -> Outcome {
     }
     Outcome::warned(
         format!(
-            "it refuses {}, whatever IAM policies say: nobody can rotate the key on demand",
+            "it denies {} regardless of IAM policies: nobody can rotate the key on demand",
             missing.join(", ")
         ),
-        "add it to the key's policy, as the template of a newer version does",
+        "add it to the key's policy, as in the template of a newer version",
     )
 }
 
-/// The actions that the policy leaves to nobody.
+/// Returns the actions that the policy allows to no one.
 fn missing(policy: &str, actions: &[&'static str]) -> Result<Vec<&'static str>, Outcome> {
     let policy: Value = serde_json::from_str(policy).map_err(|_| {
         Outcome::failed(
@@ -155,7 +155,7 @@ fn missing(policy: &str, actions: &[&'static str]) -> Result<Vec<&'static str>, 
     let says = |effect: &str, action: &str| {
         statements
             .iter()
-            .any(|one| one["Effect"] == effect && speaks_of(one, action))
+            .any(|one| one["Effect"] == effect && applies_to(one, action))
     };
     let missing = actions.iter().copied();
     Ok(missing
@@ -163,11 +163,12 @@ fn missing(policy: &str, actions: &[&'static str]) -> Result<Vec<&'static str>, 
         .collect())
 }
 
-/// Whether a statement holds for an action without a condition that we cannot judge.
+/// Returns true if a statement applies to an action, without a condition that we cannot
+/// evaluate.
 ///
-/// A condition on the encryption context is one that the functions fulfil. An Allow under any
-/// other condition does not count, and neither does a Deny.
-fn speaks_of(statement: &Value, action: &str) -> bool {
+/// The functions satisfy conditions on the encryption context. An Allow or Deny under any other
+/// condition is ignored.
+fn applies_to(statement: &Value, action: &str) -> bool {
     let principals = match &statement["Principal"] {
         Value::Object(principals) => principals.get("AWS").cloned().unwrap_or_default(),
         principal => principal.clone(),
@@ -195,7 +196,7 @@ fn texts(value: &Value) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// IAM's patterns of actions, of which case says nothing, and of which `*` is at the end.
+/// Matches an IAM action pattern. Case is ignored, and `*` may only be at the end.
 fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     match pattern.strip_suffix('*') {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_without_rotation_on_demand_is_told() {
+    fn a_policy_without_rotation_on_demand_is_reported() {
         let old = policy(&json!([allow(&json!(NEEDED))]));
         assert!(is_warned(&judge_operator(&old)));
         let new = policy(&json!([allow(&json!(OPERATOR))]));

@@ -1,24 +1,24 @@
-//! The processor that a function's program is built for, from the start of its archive.
+//! Reads a function's processor architecture from the start of its archive.
 
 use std::fmt;
 use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 
-/// How much of the archive is read: its first entry is the program.
+/// The number of bytes of the archive to read. Its first entry is the program.
 pub(crate) const START_BYTES: usize = 64 * 1024;
 
-/// The processor of a program.
+/// The processor for which a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     Arm64,
     X86_64,
-    /// Any other, by its number in the ELF header.
+    /// Any other processor, by its number in the ELF header.
     Other(u16),
 }
 
 impl Machine {
-    /// As Lambda names it.
+    /// Parses Lambda's name of an architecture.
     pub(crate) fn of_architecture(name: &str) -> Option<Self> {
         match name {
             "arm64" => Some(Self::Arm64),
@@ -27,7 +27,7 @@ impl Machine {
         }
     }
 
-    /// From the header of an ELF file (System V ABI, `e_ident` and `e_machine`).
+    /// Reads the header of an ELF file (System V ABI, `e_ident` and `e_machine`).
     fn of_elf(program: &[u8]) -> Option<Self> {
         let machine = program
             .starts_with(b"\x7fELF")
@@ -45,23 +45,23 @@ impl fmt::Display for Machine {
         match self {
             Self::Arm64 => f.write_str("arm64"),
             Self::X86_64 => f.write_str("x86_64"),
-            Self::Other(number) => write!(f, "the processor {number} of ELF"),
+            Self::Other(number) => write!(f, "the processor with ELF number {number}"),
         }
     }
 }
 
-/// Why the processor cannot be told.
+/// The reason why the processor cannot be determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// There is no `bootstrap` in what was read.
+    /// The bytes that were read contain no `bootstrap`.
     NoBootstrap,
-    /// `bootstrap` is no ELF program: a script, for example.
+    /// `bootstrap` is not an ELF program. It may be a script.
     NotElf,
 }
 
 /// Reads the processor of `bootstrap` from the start of a ZIP archive (APPNOTE.TXT, 4.3.7).
 ///
-/// The `zip` crate wants the whole archive, which the check does not download.
+/// The `zip` crate needs the whole archive, which the check does not download.
 pub(crate) fn machine(archive: &[u8]) -> Result<Machine, Unknown> {
     const HEADER: usize = 30;
     let mut rest = archive;
@@ -97,7 +97,7 @@ pub(crate) fn machine(archive: &[u8]) -> Result<Machine, Unknown> {
                     .read_to_end(&mut start),
                 _ => return Err(Unknown::NotElf),
             };
-            // What was inflated before an error counts: the archive ends early.
+            // The archive is truncated, so we use the bytes inflated before the error.
             let _ = read;
             return Machine::of_elf(&start).ok_or(Unknown::NotElf);
         }
@@ -118,13 +118,13 @@ mod tests {
         let mut program = b"\x7fELF\x02\x01\x01".to_vec();
         program.resize(18, 0);
         program.extend(machine.to_le_bytes());
-        // What no compression makes much shorter.
+        // Bytes that hardly compress.
         let noise = (0..4096_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]);
         program.extend(noise);
         program
     }
 
-    /// An entry, deflated or stored.
+    /// Builds an archive entry, deflated or stored.
     fn entry(name: &str, content: &[u8], deflated: bool) -> Vec<u8> {
         let mut packed = content.to_vec();
         if deflated {
@@ -150,7 +150,7 @@ mod tests {
         for deflated in [false, true] {
             let arm = entry("bootstrap", &elf(0xb7), deflated);
             assert_eq!(machine(&arm), Ok(Machine::Arm64));
-            // The archive goes on beyond what was read.
+            // The archive is longer than the part that is read.
             assert_eq!(machine(&arm[..arm.len() / 2]), Ok(Machine::Arm64));
             let intel = [
                 entry("README", b"x", deflated),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_told_apart_from_what_is_not_there() {
+    fn an_invalid_program_is_distinguished_from_a_missing_one() {
         let script = entry("bootstrap", b"#!/bin/sh\n", true);
         assert_eq!(machine(&script), Err(Unknown::NotElf));
         for nothing in [

@@ -1,4 +1,4 @@
-//! The queues, and the event source mappings that empty them.
+//! Checks the queues and the event source mappings that read them.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,22 @@ use super::report::{Check, Group, Judgment, Outcome, judge};
 
 const GROUP: Group = Group("queues");
 
-/// Of every queue of the template, in seconds: 14 days.
+/// The retention of every queue in the template, in seconds: 14 days.
 const RETENTION: u64 = 1_209_600;
 
-/// Of both delivery queues. Fewer would take our own short failures for lost messages.
+/// The maximum number of receives of both delivery queues. With fewer, a short failure of our
+/// own would send tasks to the dead-letter queue.
 const MAX_RECEIVES: u64 = 10;
 
 const BATCH_SIZE: u64 = 10;
 
-/// The delivery queues with the parameters of their mappings.
+/// The delivery queues, with the parameters of their mappings.
 const DELIVERY: [(&str, &str); 2] = [
     ("DeliveryQueue", "MaximumDeliveryConcurrency"),
     ("SlowDeliveryQueue", "MaximumSlowDeliveryConcurrency"),
 ];
 
-/// The dead-letter queues with their names in `webhooks dlq`.
+/// The dead-letter queues, with their names in `webhooks dlq`.
 const DEAD_LETTER: [(&str, &str); 3] = [
     ("DeliveryDeadLetterQueue", "deliveries"),
     ("FailedEventsQueue", "events"),
@@ -157,7 +158,7 @@ fn mapping_of(mappings: &Mappings, queue_arn: &str) -> Described<Mapping> {
     let found = mappings.find(|mapping| mapping.event_source_arn.as_deref() == Some(queue_arn));
     found.cloned().ok_or_else(|| {
         Outcome::failed(
-            "nothing takes messages from the queue: deliver-webhook has no mapping for it",
+            "nothing reads the queue: deliver-webhook has no event source mapping for it",
             "somebody has deleted it: restore it as docs/doctor.md, Drift, says",
         )
     })
@@ -168,30 +169,32 @@ fn judge_redrive(queue: &Queue, dead_letter_arn: &str) -> Outcome {
                        docs/doctor.md, Drift";
     let Some(policy) = queue.document("RedrivePolicy") else {
         return Outcome::failed(
-            "none: a message that cannot be processed comes back for 14 days, and is then lost",
+            "none: a message that cannot be processed is retried for 14 days, and is then lost",
             FIX,
         );
     };
     if policy["deadLetterTargetArn"] != dead_letter_arn {
         return Outcome::failed(
-            format!("it leads to {}", policy["deadLetterTargetArn"]),
+            format!("the dead-letter queue is {}", policy["deadLetterTargetArn"]),
             FIX,
         );
     }
-    // A number or its text.
+    // It may be a number or a string.
     let receives = policy["maxReceiveCount"].to_string();
     match receives.trim_matches('"').parse::<u64>() {
         Ok(receives) if receives >= MAX_RECEIVES => {
             Outcome::passed(format!("after {receives} receives"))
         }
         _ => Outcome::failed(
-            format!("after {receives} receives: a short outage of ours would fill the queue"),
+            format!(
+                "after {receives} receives: a short outage of our own would fill the dead-letter queue"
+            ),
             FIX,
         ),
     }
 }
 
-/// AWS asks for six times the timeout of the function that polls the queue.
+/// AWS recommends six times the timeout of the function that polls the queue.
 fn judge_visibility(queue: &Queue, function_timeout: u64) -> Outcome {
     let least = 6 * function_timeout;
     match queue.number("VisibilityTimeout") {
@@ -225,14 +228,11 @@ fn judge_enabled(mapping: &Mapping) -> Outcome {
     match mapping.state.as_deref() {
         Some("Enabled") => Outcome::passed("Enabled"),
         Some(state @ ("Enabling" | "Updating" | "Creating")) => Outcome::failed(
-            format!("{state}: Lambda does not take messages yet"),
+            format!("{state}: Lambda does not read the queue yet"),
             "wait a minute, and run this again",
         ),
         state => Outcome::failed(
-            format!(
-                "{}: nothing takes messages from the queue",
-                state.unwrap_or("no state")
-            ),
+            format!("{}: nothing reads the queue", state.unwrap_or("no state")),
             format!(
                 "`aws lambda update-event-source-mapping --enabled --uuid {}`",
                 mapping.id
@@ -247,7 +247,7 @@ fn judge_responses(mapping: &Mapping) -> Outcome {
         return Outcome::passed("ReportBatchItemFailures");
     }
     Outcome::failed(
-        "without ReportBatchItemFailures, a message that the function hands back is lost",
+        "without ReportBatchItemFailures, a message that the function returns as failed is lost",
         format!(
             "`aws lambda update-event-source-mapping --function-response-types \
              ReportBatchItemFailures --uuid {}`",
@@ -261,7 +261,7 @@ fn judge_batch(mapping: &Mapping) -> Outcome {
         Some(BATCH_SIZE) => Outcome::passed(format!("{BATCH_SIZE}")),
         size => Outcome::warned(
             format!(
-                "{} messages, not {BATCH_SIZE}: the function's time and cost are reckoned for that",
+                "{} messages instead of {BATCH_SIZE}, for which the function's timeout and cost are calculated",
                 size.unwrap_or_default()
             ),
             format!(
@@ -282,7 +282,7 @@ fn judge_concurrency(mapping: &Mapping, expected: Option<u64>) -> Outcome {
         }
         (actual, expected) => Outcome::failed(
             format!(
-                "{}, where the stack's parameter says {}",
+                "{}, but the stack's parameter is {}",
                 actual.map_or("no bound".to_owned(), |actual| format!("at most {actual}")),
                 expected.map_or("one".to_owned(), |expected| expected.to_string())
             ),
@@ -304,7 +304,7 @@ fn judge_empty(queue: &Queue, name: &str) -> Outcome {
         return Outcome::passed("empty");
     }
     Outcome::warned(
-        format!("about {messages} messages wait for somebody"),
+        format!("about {messages} messages wait for an operator"),
         format!("`webhooks dlq list` shows why; then `webhooks dlq redrive {name} --max 1`"),
     )
 }
@@ -323,7 +323,7 @@ fn judge_rule_policy(queue: &Queue) -> Outcome {
         return Outcome::passed("EventBridge may send to it");
     }
     Outcome::failed(
-        "EventBridge may not send to it: an event for which the workflow cannot start is lost",
+        "EventBridge cannot send to it: if the workflow cannot start for an event, the event is lost",
         "somebody has changed the queue's policy: restore it as docs/doctor.md, Drift, says",
     )
 }
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_dead_letters_are_told_with_their_command() {
+    fn waiting_dead_letters_are_reported_with_their_command() {
         let full = queue(&json!({"ApproximateNumberOfMessages": "3"}));
         let Outcome::Warned { reason, fix } = judge_empty(&full, "events") else {
             panic!("it passed");

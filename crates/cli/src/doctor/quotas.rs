@@ -1,4 +1,4 @@
-//! The account's limits that bind first.
+//! Checks the account's limits that are reached first.
 
 use serde::Deserialize;
 
@@ -8,7 +8,8 @@ use super::report::{Check, Group, Outcome, judge};
 
 const GROUP: Group = Group("quotas");
 
-/// Executions for the other functions of the stack: the workflow's, the sweep, the API.
+/// The concurrent executions of the stack's other functions: the workflow's, the sweep and the
+/// API.
 const OTHERS: u64 = 20;
 
 /// `GetAccountSettings`.
@@ -75,7 +76,7 @@ fn judge_concurrency(unreserved: u64, pollers: Option<u64>) -> Outcome {
     if unreserved >= pollers {
         return Outcome::warned(
             format!(
-                "{unreserved}, of which deliveries may use {pollers}: little is left for the \
+                "{unreserved}, of which deliveries may use {pollers}: little remains for the \
                  workflow's functions"
             ),
             fix,
@@ -90,7 +91,7 @@ fn judge_concurrency(unreserved: u64, pollers: Option<u64>) -> Outcome {
     )
 }
 
-/// Defaults of `StartExecution` (AWS, Step Functions service quotas).
+/// The defaults of `StartExecution` (AWS, Step Functions service quotas).
 fn judge_starts(workflow_type: &str) -> Outcome {
     if workflow_type == "STANDARD" {
         return Outcome::warned(

@@ -8,7 +8,7 @@ use webhooks_terminal::{Cell, Style, Table, Tone};
 use super::context::{Context, Described};
 use crate::print;
 
-/// One question about the stack, answered.
+/// One check of the stack, with its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
     /// Such as `functions`.
@@ -19,20 +19,20 @@ pub(crate) struct Check {
     pub(crate) outcome: Outcome,
 }
 
-/// The answer of a check.
+/// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "camelCase")]
 pub(crate) enum Outcome {
-    /// As it should be.
+    /// The check found no problem.
     Passed {
-        /// What was seen.
+        /// The value that the check saw.
         detail: String,
     },
-    /// It works today, and somebody should look at it.
+    /// It works today, but the operator should look at it.
     Warned { reason: String, fix: String },
-    /// It does not work, or it could not be told.
+    /// It does not work, or the check could not be made.
     Failed { reason: String, fix: String },
-    /// Not looked at.
+    /// The check was not made.
     Skipped { reason: String },
 }
 
@@ -63,11 +63,12 @@ impl Outcome {
         }
     }
 
-    /// Skipped where a local emulator does not deploy what the template says of it.
+    /// Skips the check if a local emulator does not deploy the resource as the template defines
+    /// it.
     pub(crate) fn unless_local(self, is_local: bool) -> Self {
         match self {
             Self::Failed { reason, .. } | Self::Warned { reason, .. } if is_local => {
-                Self::skipped(format!("the local emulator does not deploy it ({reason})"))
+                Self::skipped(format!("not deployed by the local emulator ({reason})"))
             }
             other => other,
         }
@@ -83,12 +84,12 @@ impl Outcome {
     }
 }
 
-/// A group of checks, by its name.
+/// The name of a group of checks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group(pub(crate) &'static str);
 
 impl Group {
-    /// A check of this group.
+    /// Creates a check of this group.
     pub(crate) fn check(self, name: impl Into<String>, outcome: Outcome) -> Check {
         Check {
             group: self.0,
@@ -98,11 +99,11 @@ impl Group {
     }
 }
 
-/// One judgment of what was described, with its name.
+/// A function that judges a description, with the name of its check.
 pub(crate) type Judgment<'a, T> = (&'a str, &'a dyn Fn(&T) -> Outcome);
 
-/// The checks of one thing, by names and judgments. Where it could not be described, that is
-/// the outcome of each.
+/// Returns the checks of one resource, by names and judgments. If the resource could not be
+/// described, all of them have that outcome.
 pub(crate) fn judge<T>(
     group: Group,
     subject: &str,
@@ -119,15 +120,15 @@ pub(crate) fn judge<T>(
         .collect()
 }
 
-/// All checks of a run. Its JSON is a contract: fields are added, never renamed.
+/// All checks of a run. Its JSON format is a contract: fields may be added but never renamed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     version: &'static str,
-    /// `None` when it was not found.
+    /// `None` if it was not found.
     stack: Option<String>,
     region: Option<String>,
-    /// A local emulator, not AWS.
+    /// True for a local emulator, false for AWS.
     local: bool,
     at: String,
     passed: usize,
@@ -147,11 +148,11 @@ impl Report {
         }
     }
 
-    /// The report when there is no stack to look at.
+    /// Returns the report for a stack that was not found.
     pub(crate) fn of_missing_stack(at: Timestamp, error: &anyhow::Error) -> Self {
         let outcome = Outcome::failed(
             format!("{error:#}"),
-            "name a stack that is deployed, with credentials that may describe it",
+            "name a deployed stack, with credentials that can describe it",
         );
         Self::of(at, vec![Group("stack").check("found", outcome)])
     }
@@ -175,12 +176,12 @@ impl Report {
         }
     }
 
-    /// Whether a check has failed.
+    /// Returns true if a check has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed > 0
     }
 
-    /// The report as a text to attach to an issue, without secrets.
+    /// Returns the report as text without secrets, to be attached to an issue.
     pub(crate) fn to_attach(&self) -> String {
         let unknown = || "not found".to_owned();
         let heading = format!(
@@ -246,8 +247,8 @@ impl print::Report for Report {
     }
 }
 
-/// A text in which account ids are shortened, and from which access keys, signing secrets,
-/// tokens and the queries of URLs are taken away.
+/// Shortens account ids, and removes access keys, signing secrets, tokens and the queries of
+/// URLs.
 fn without_secrets(text: &str) -> String {
     let regex = |pattern| Regex::new(pattern).expect("the pattern is a constant");
     let account = regex(r"\b(\d{4})\d{8}\b");
@@ -262,12 +263,12 @@ fn without_secrets(text: &str) -> String {
     let text = query.replace_all(&text, "$1?…");
     let user = regex(r"(?i)\b(https?://)[^\s/@`'\x22]+@");
     let text = user.replace_all(&text, "$1…@");
-    // What is as long as a secret access key or a session token, and no id or ARN.
+    // A text of the length of a secret access key or session token that is no id or ARN.
     let token = regex(r"[A-Za-z0-9+/=]{40,}");
     token.replace_all(&text, "…").into_owned()
 }
 
-/// What the tests of judgments ask of an outcome.
+/// Helpers for tests of judgments.
 #[cfg(test)]
 pub(crate) mod fixtures {
     use super::Outcome;
@@ -324,7 +325,7 @@ mod tests {
     #[test]
     fn what_an_emulator_does_not_deploy_is_skipped_there_only() {
         let off = Outcome::failed("off", "on");
-        let skipped = Outcome::skipped("the local emulator does not deploy it (off)");
+        let skipped = Outcome::skipped("not deployed by the local emulator (off)");
         assert_eq!(off.clone().unless_local(true), skipped);
         assert_eq!(off.clone().unless_local(false), off);
         let passed = Outcome::passed("on");

@@ -1,11 +1,11 @@
-//! `doctor --send`: events that go through the whole stack.
+//! `doctor --send`: sends events through the whole stack.
 //!
-//! A run has a customer of its own, and a receiver: the stack's `echo-receiver`, or one of this
-//! command where the stack is on the same machine. Its steps run side by side; each has a
-//! deadline, and so has the run. Whatever happens, the subscriptions that it made are deleted at
-//! its end; those of a run that was killed are deleted by the next one.
+//! A run uses its own customer, and a receiver: the stack's `echo-receiver`, or one in this
+//! command if the stack is on the same machine. Its steps run concurrently. Each step has a
+//! deadline, and so has the run. At its end, the run always deletes the subscriptions that it
+//! created. If a run was killed, the next one deletes its subscriptions.
 //!
-//! [`judge`] tells what the webhooks that arrived prove; nothing else decides anything.
+//! [`judge`] decides which facts the received webhooks prove. No other module judges them.
 
 mod cleanup;
 mod cost;
@@ -30,21 +30,21 @@ use super::report::{Check, Group, Outcome};
 
 const GROUP: Group = Group("send");
 
-/// The longest that a run takes. Its receiver answers for no longer.
+/// The time limit of a run. Its receiver stops answering then.
 const RUN: Duration = Duration::from_mins(10);
 
-/// The longest that all steps together take; the rest is for what follows them.
+/// The time limit of all steps together. The rest is for the cleanup.
 const STEPS: Duration = Duration::from_mins(9);
 
-/// The longest that one step takes.
+/// The time limit of one step.
 const STEP: Duration = Duration::from_mins(5);
 
-/// Where the webhooks of a run arrive.
+/// The receiver of a run's webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Via {
-    /// At a receiver of this command: the stack is on this machine.
+    /// A receiver in this command, for a stack on this machine.
     Own,
-    /// At the stack's own receiver, which is there while its parameter `SelfTest` is `Enabled`.
+    /// The stack's own receiver, which exists while its parameter `SelfTest` is `Enabled`.
     Stack,
 }
 
@@ -78,14 +78,14 @@ pub(crate) async fn checks(context: &Context, failed_events: bool, via: Option<V
     Box::pin(run.go(failed_events)).await
 }
 
-/// There is nobody to send to.
+/// The outcome if there is no receiver.
 fn without_receiver(context: &Context) -> Outcome {
     let name = context.stack.name().unwrap_or("webhooks");
     Outcome::failed(
-        "the stack has no receiver for the self test: its parameter SelfTest is Disabled",
+        "the stack has no receiver for the self test, because its parameter SelfTest is Disabled",
         format!(
             "`sam deploy --stack-name {name} --parameter-overrides SelfTest=Enabled` adds it, with \
-             the parameters that the stack has already; afterwards deploy with SelfTest=Disabled, \
+             the stack's present parameters; afterwards deploy with SelfTest=Disabled, \
              which removes it"
         ),
     )
@@ -143,10 +143,10 @@ impl Run<'_> {
             let step = failed_events::failed_event(stage);
             steps.push(Box::pin(self.step("failed events", step)));
         } else {
-            let reason = "asked for by `--failed-events`, since it fires FailedEventsAlarm";
+            let reason = "only with `--failed-events`, since it triggers FailedEventsAlarm";
             self.note("failed events", Err(Outcome::skipped(reason)));
         }
-        // The long wait does next to nothing meanwhile, so latency is measured beside it.
+        // The long wait uses almost no capacity, so latency is measured at the same time.
         let others = async {
             join_all(steps).await;
             self.step("latency", basics::latency(stage)).await;
@@ -155,7 +155,7 @@ impl Run<'_> {
         self.tally().await;
     }
 
-    /// Makes a step within its deadline.
+    /// Runs a step with its time limit.
     async fn step(&self, name: &'static str, step: impl Future<Output = Checked>) {
         let made = timeout(STEP, step).await.unwrap_or_else(|_| {
             let minutes = STEP.as_secs() / 60;
@@ -169,7 +169,8 @@ impl Run<'_> {
         }
     }
 
-    /// How often each message arrived, beside what is recorded of it; and what all of it cost.
+    /// Compares the number of arrivals of each message with its recorded attempts, and adds the
+    /// cost.
     async fn tally(&self) {
         let stage = &self.stage;
         let mut used = stage.ledger.used();
@@ -221,7 +222,7 @@ impl Run<'_> {
     }
 }
 
-/// Returns when somebody asks this program to end.
+/// Returns when the user or the system asks this program to end.
 async fn interrupted() {
     #[cfg(unix)]
     if let Ok(mut terminated) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
@@ -231,7 +232,7 @@ async fn interrupted() {
         }
         return;
     }
-    // Where signals cannot be heard, the default ends the program, and the next run cleans up.
+    // If signals cannot be handled, a signal ends the program, and the next run cleans up.
     if signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -1,4 +1,4 @@
-//! Credentials, Region, the stack's status and outputs.
+//! Checks the credentials, the Region, and the stack's status and outputs.
 
 use aws_sdk_cloudformation::types::StackStatus;
 
@@ -7,7 +7,7 @@ use super::report::{Check, Group, Outcome};
 
 const GROUP: Group = Group("stack");
 
-/// All outputs of the template that this command reads.
+/// All outputs that this command reads.
 const OUTPUTS: [&str; 15] = [
     "ApiFunctionName",
     "ApiUrl",
@@ -62,15 +62,15 @@ fn judge_status(status: &StackStatus) -> Outcome {
         StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete => {
             Outcome::warned(
                 format!(
-                    "{}: the last deployment failed, and the stack is as before it",
+                    "{}: the last deployment failed, and the stack is unchanged",
                     status.as_str()
                 ),
                 "read the stack's events in CloudFormation, and deploy again",
             )
         }
         StackStatus::CreateInProgress | StackStatus::UpdateInProgress => Outcome::failed(
-            format!("{}: a deployment runs", status.as_str()),
-            "wait for its end, and run this again",
+            format!("{}: a deployment is running", status.as_str()),
+            "wait until it ends, and run this again",
         ),
         other => Outcome::failed(
             other.as_str(),
@@ -87,7 +87,7 @@ fn judge_outputs(has: impl Fn(&str) -> bool) -> Outcome {
     }
     Outcome::failed(
         format!("missing: {}", missing.join(", ")),
-        "deploy the version of the template that this command is from",
+        "deploy the template of this command's version",
     )
 }
 

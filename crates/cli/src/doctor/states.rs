@@ -1,8 +1,9 @@
-//! `doctor --test-states`: every state of both workflows through `TestState` of Step Functions,
-//! which evaluates a state by AWS's own interpreter, with a mocked result, free of charge.
+//! `doctor --test-states`: tests every state of both workflows with `TestState` of Step
+//! Functions, which evaluates a state with AWS's own interpreter and a mocked result, free of
+//! charge.
 //!
-//! The definition is the deployed one. The cases are in `statemachine/cases`, and a test holds
-//! that each state has some.
+//! The deployed definition is tested. The cases are in `statemachine/cases`, and a test checks
+//! that each state has at least one.
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::test_state::TestStateOutput;
@@ -18,7 +19,7 @@ use super::report::{Check, Group, Outcome};
 
 const GROUP: Group = Group("states");
 
-/// Below the account's rate of such calls.
+/// Below the account's rate limit for such calls.
 const AT_ONCE: usize = 4;
 
 const WORKFLOWS: [(&str, &str, &str); 2] = [
@@ -34,7 +35,7 @@ const WORKFLOWS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// What a state is given, and what must come of it.
+/// The input of a state, and its expected result.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -45,9 +46,9 @@ struct Case {
     #[serde(default)]
     variables: Map<String, Value>,
     context: Option<Map<String, Value>>,
-    /// What the task answers, or
+    /// The task's result, if it succeeds.
     result: Option<Value>,
-    /// how it fails, after so many retries.
+    /// The task's error, if it fails after `retries` retries.
     error: Option<String>,
     #[serde(default)]
     retries: i32,
@@ -82,7 +83,7 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     checks
 }
 
-/// The definition as it is deployed.
+/// Reads the deployed definition.
 async fn definition(context: &Context, client: &Client, output: &str) -> Described<Value> {
     let arn = context.output(output)?;
     let describe = client
@@ -92,7 +93,7 @@ async fn definition(context: &Context, client: &Client, output: &str) -> Describ
     let described = context.ask("states:DescribeStateMachine", describe).await?;
     serde_json::from_str(&described.definition).map_err(|error| {
         Outcome::failed(
-            format!("the deployed definition is no JSON: {error}"),
+            format!("the deployed definition is not JSON: {error}"),
             "deploy the template's own version again",
         )
     })
@@ -103,7 +104,7 @@ async fn outcome(context: &Context, client: &Client, definition: &Value, case: &
     let Some(machine) = machine_of(definition, &case.state) else {
         return Outcome::failed(
             format!("the deployed definition has no state {}", case.state),
-            "deploy the version of the template that this command is from",
+            "deploy the template of this command's version",
         );
     };
     if let Some(reason) = not_offered(&machine["States"][&case.state], case, is_local) {
@@ -126,11 +127,11 @@ async fn outcome(context: &Context, client: &Client, definition: &Value, case: &
     if let Some(context) = case.context(is_local) {
         call = call.context(Value::from(context).to_string());
     }
-    // AWS has a host of its own for this call, and an emulator has not.
+    // AWS has a separate host for this call. An emulator has not.
     let call = call.customize().mutate_request(move |request| {
         if is_local {
             let uri = request.uri().replacen("://sync-", "://", 1);
-            // It was a URI before.
+            // It was a valid URI before.
             let _ = request.set_uri(uri);
         }
     });
@@ -140,7 +141,8 @@ async fn outcome(context: &Context, client: &Client, definition: &Value, case: &
     }
 }
 
-/// The machine that holds a state: the definition, or the processor of its Map.
+/// Returns the state machine that contains a state: the definition, or the processor of its
+/// Map.
 fn machine_of(definition: &Value, state: &str) -> Option<Value> {
     let language = &definition["QueryLanguage"];
     let states = definition["States"].as_object()?;
@@ -154,22 +156,22 @@ fn machine_of(definition: &Value, state: &str) -> Option<Value> {
     Some(machine)
 }
 
-/// Why a case cannot be tried.
+/// Returns the reason why a case cannot be tested.
 fn not_offered(state: &Value, case: &Case, is_local: bool) -> Option<&'static str> {
     let kind = state["Type"].as_str().unwrap_or_default();
     let is_mocked = case.result.is_some() || case.error.is_some();
     if is_local {
-        // MiniStack 1.5.33, its own TestState.
+        // Limits of `TestState` in MiniStack 1.5.33.
         return match (kind, &case.error) {
-            ("Map", _) => Some("the local emulator tests no Map"),
+            ("Map", _) => Some("the local emulator does not test a Map"),
             ("Task", Some(_)) if state["Catch"].is_array() && case.status == "RETRIABLE" => {
-                Some("the local emulator looks at Catch before Retry")
+                Some("the local emulator applies Catch before Retry")
             }
             _ => None,
         };
     }
     (case.context.is_some() && !is_mocked).then_some(
-        "TestState takes a context with a mock only, and a mock for no state of this type",
+        "TestState accepts a context only with a mock, and no mock for a state of this type",
     )
 }
 
@@ -184,7 +186,7 @@ impl Case {
         Some(mock.error_output(error.build()).build())
     }
 
-    /// The context object. The emulator has the variables in it.
+    /// Returns the context object. For the emulator, it contains the variables.
     fn context(&self, is_local: bool) -> Option<Map<String, Value>> {
         let mut context = self.context.clone();
         if is_local && !self.variables.is_empty() {
@@ -217,7 +219,7 @@ fn judge(case: &Case, answer: &TestStateOutput, is_local: bool) -> Outcome {
         .and_then(|text| serde_json::from_str(text).ok());
     let output: Value = output.unwrap_or_default();
     match &case.output {
-        // The emulator leaves out a state's own Output.
+        // The emulator does not apply a state's own Output.
         Some(expected) if !is_local && output != *expected => Outcome::failed(
             format!("the output is {output} instead of {expected}"),
             "attach the report to an issue",
@@ -270,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A case for each state that a Choice or a Catch can lead to.
+    /// Checks that each target of a Choice or a Catch has a case.
     #[test]
     fn every_way_out_of_a_choice_and_of_a_catch_has_a_case() {
         for (definition, cases) in cases() {

@@ -1,4 +1,4 @@
-//! The table: its state, its safety, and the form of what is in it.
+//! Checks the table: its state, its protection, and the format of its items.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const GROUP: Group = Group("table");
 
 const INDEXES: [&str; 4] = ["due", "deliveries", "undelivered", "messages"];
 
-/// How many items a look at stored payloads reads: at most 1 MB, 128 read units.
+/// The number of items read to sample stored payloads: at most 1 MB, 128 read units.
 const SAMPLE: u32 = 200;
 
 /// `DescribeTable`.
@@ -116,7 +116,7 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     checks
 }
 
-/// An answer as what is read of it.
+/// Deserializes an answer.
 fn read<T: serde::de::DeserializeOwned>(answer: Described<Value>) -> Described<T> {
     serde_json::from_value(answer?).map_err(|error| {
         Outcome::failed(
@@ -138,10 +138,10 @@ async fn sample(context: &Context) -> Described<Sample> {
 fn judge_state(table: &Table) -> Outcome {
     match table.table_status.as_str() {
         "ACTIVE" => Outcome::passed("ACTIVE"),
-        "UPDATING" => Outcome::passed("UPDATING: it can be used meanwhile"),
+        "UPDATING" => Outcome::passed("UPDATING: it is usable meanwhile"),
         state => Outcome::failed(
             format!("{state}: nothing can be accepted or sent"),
-            "the table's page in the console says since when and why; restore it as \
+            "the table's page in the console shows the cause; restore it as \
              docs/operations.md says",
         ),
     }
@@ -151,7 +151,7 @@ fn judge_indexes(table: &Table) -> Outcome {
     let status = |name: &str| {
         let mut indexes = table.global_secondary_indexes.iter();
         let index = indexes.find(|index| index.index_name == name);
-        // The status is left out where an index needs none.
+        // An index without a status is active.
         index.map(|index| index.index_status.as_deref().unwrap_or("ACTIVE"))
     };
     let wrong: Vec<_> = INDEXES
@@ -173,7 +173,7 @@ fn judge_protection(is_protected: bool) -> Outcome {
     if is_protected {
         Outcome::passed("on")
     } else {
-        Outcome::passed("off; the template keeps the table when the stack is deleted")
+        Outcome::passed("off; the template keeps the table if the stack is deleted")
     }
 }
 
@@ -189,7 +189,7 @@ fn judge_lifetime(lifetime: &TimeToLiveDescription) -> Outcome {
         ),
         (status, _) => Outcome::failed(
             format!(
-                "{}: nothing is ever deleted, and storage grows for good",
+                "{}: expired items are never deleted, and storage grows without limit",
                 status.unwrap_or("no status")
             ),
             FIX,
@@ -203,7 +203,7 @@ fn judge_backups(backups: &Value) -> Outcome {
         return Outcome::passed("on");
     }
     Outcome::failed(
-        "off: what is deleted by mistake cannot be restored",
+        "off: items deleted by mistake cannot be restored",
         "`aws dynamodb update-continuous-backups --point-in-time-recovery-specification \
          PointInTimeRecoveryEnabled=true --table-name TABLE`",
     )
@@ -224,7 +224,7 @@ fn judge_payloads(items: &[Value]) -> Outcome {
                 bad.len(),
                 bad.len() + good.len()
             ),
-            "look at who writes them: a workflow of another version, or by hand; send those \
+            "find out who writes them: a workflow of another version, or a person; send those \
              events again",
         );
     }

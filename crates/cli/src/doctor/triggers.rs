@@ -1,4 +1,4 @@
-//! The event rule and the schedule: what starts the workflow, and what starts the sweep.
+//! Checks the event rule that starts the workflow, and the schedule that starts the sweep.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -130,7 +130,7 @@ async fn rule<T: serde::de::DeserializeOwned>(
     operation: &str,
     member: &str,
 ) -> Described<T> {
-    // Of a rule on a bus of its own, `BUS|RULE`.
+    // The id of a rule on a custom bus is `BUS|RULE`.
     let id = context.resource("EventRule")?;
     let name = id.rsplit('|').next().unwrap_or(id);
     let bus = context.output("EventBusName")?;
@@ -138,7 +138,7 @@ async fn rule<T: serde::de::DeserializeOwned>(
     context.call(&EVENTS, operation, &input).await
 }
 
-/// The target that starts the delivery workflow.
+/// Returns the rule's target that starts the delivery workflow.
 async fn rule_target(context: &Context) -> Described<Target> {
     let targets: Targets = rule(context, "ListTargetsByRule", "Rule").await?;
     let workflow = context.output("StateMachineArn")?;
@@ -165,10 +165,11 @@ async fn schedule(context: &Context) -> Described<Schedule> {
     let Some(schedule) = schedules.next() else {
         return Err(Outcome::failed(
             "the stack has no schedule",
-            "deploy the version of the template that this command is from",
+            "deploy the template of this command's version",
         ));
     };
-    // `GROUP|NAME` in some versions of CloudFormation's documentation, else the name.
+    // The id is `GROUP|NAME` in some versions of CloudFormation's documentation, otherwise the
+    // name.
     let name = schedule
         .physical_id
         .rsplit(['|', '/'])
@@ -201,14 +202,14 @@ fn judge_role(role: Option<&str>) -> Outcome {
     match role {
         Some(role) if !role.is_empty() => Outcome::passed(role.rsplit('/').next().unwrap_or(role)),
         _ => Outcome::failed(
-            "none: it may not start its target",
+            "none: it has no permission to start its target",
             "somebody has changed it: restore it as docs/doctor.md, Drift, says",
         ),
     }
 }
 
 fn judge_retries(target: &Target) -> Outcome {
-    // EventBridge's own defaults are a day and 185 attempts.
+    // EventBridge's own defaults are 24 hours and 185 attempts.
     let policy = target.retry_policy.as_ref();
     let age = policy.and_then(|policy| policy.maximum_event_age_in_seconds);
     let attempts = policy.and_then(|policy| policy.maximum_retry_attempts);
@@ -217,7 +218,7 @@ fn judge_retries(target: &Target) -> Outcome {
         return Outcome::passed(format!("{attempts} within {age} s"));
     }
     Outcome::failed(
-        format!("{attempts} within {age} s: an outage of Step Functions loses events sooner"),
+        format!("{attempts} within {age} s: in a longer outage of Step Functions, events are lost"),
         "somebody has changed the target: restore it as docs/doctor.md, Drift, says",
     )
 }
@@ -228,7 +229,7 @@ fn judge_dead_letters(target: &Target, queue_arn: &str) -> Outcome {
         Some(arn) if arn == queue_arn => Outcome::passed("RuleDeadLetterQueue"),
         other => Outcome::failed(
             format!(
-                "{}: an event for which the workflow cannot start is lost",
+                "{}: if the workflow cannot start for an event, the event is lost",
                 other.unwrap_or("none")
             ),
             "somebody has changed the target: restore it as docs/doctor.md, Drift, says",
@@ -249,7 +250,9 @@ fn judge_schedule(schedule: &Schedule) -> Outcome {
             "restore the schedule as docs/doctor.md, Drift, says",
         ),
         Some(state) => Outcome::failed(
-            format!("{state}: no wait of more than 15 minutes ends, and nothing lost is found"),
+            format!(
+                "{state}: waits of more than 15 minutes do not end, and lost tasks are not found"
+            ),
             "enable it in the console (EventBridge, Schedules), or `aws scheduler \
              update-schedule --state ENABLED` with its other values",
         ),

@@ -1,4 +1,4 @@
-//! Log groups and alarms.
+//! Checks log groups and alarms.
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -76,19 +76,19 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
             &[("state", &|alarm| judge_alarm(alarm, id))],
         ));
     }
-    let told = described.map(|alarms| alarms.metric_alarms);
+    let alarms = described.map(|alarms| alarms.metric_alarms);
     if !context.is_local() {
         checks.extend(judge(
             GROUP,
             "Alarms",
-            &told,
-            &[("somebody is told", &|alarms| judge_told(alarms))],
+            &alarms,
+            &[("alarms notify somebody", &|alarms| judge_actions(alarms))],
         ));
     }
     checks
 }
 
-/// Logical and physical ids of all resources of a kind.
+/// Returns the logical and physical ids of all resources of a type.
 fn ids(context: &Context, kind: &str) -> Described<Vec<(String, String)>> {
     let resources = context.resources()?.iter();
     let of_kind = resources.filter(|(_, resource)| resource.kind == kind);
@@ -105,7 +105,7 @@ async fn log_group(context: &Context, name: &str) -> Described<LogGroup> {
         .find(|group| group.log_group_name == name)
         .ok_or_else(|| {
             Outcome::failed(
-                "somebody has deleted it, and the function may not make it again: its log is lost",
+                "somebody has deleted it, and the function cannot create it again: its log is lost",
                 "`aws logs create-log-group --log-group-name NAME`, or docs/doctor.md, Drift",
             )
         })
@@ -113,7 +113,7 @@ async fn log_group(context: &Context, name: &str) -> Described<LogGroup> {
 
 async fn describe(context: &Context, alarms: &[(String, String)]) -> Described<Alarms> {
     let mut all = Vec::new();
-    // The most names that a request takes.
+    // The largest number of names in one request.
     for names in alarms.chunks(100) {
         let names: Vec<_> = names.iter().map(|(_, name)| name).collect();
         let input = json!({"AlarmNames": names, "MaxRecords": 100});
@@ -140,7 +140,7 @@ fn judge_retention(group: &LogGroup) -> Outcome {
     match group.retention_in_days {
         Some(days) => Outcome::passed(format!("{days} days")),
         None => Outcome::failed(
-            "its lines are kept, and paid for, for ever",
+            "its lines are stored for ever, and cost money",
             format!(
                 "`aws logs put-retention-policy --retention-in-days 30 --log-group-name {}`",
                 group.log_group_name
@@ -157,7 +157,7 @@ fn judge_alarm(alarm: &Alarm, id: &str) -> Outcome {
             format!("docs/operations.md, {id}, has the steps"),
         ),
         (state, false) => Outcome::warned(
-            format!("{state}, and its actions are disabled: it tells nobody"),
+            format!("{state}, and its actions are disabled: it notifies nobody"),
             format!(
                 "`aws cloudwatch enable-alarm-actions --alarm-names {}`",
                 alarm.alarm_name
@@ -167,13 +167,13 @@ fn judge_alarm(alarm: &Alarm, id: &str) -> Outcome {
     }
 }
 
-fn judge_told(alarms: &[Alarm]) -> Outcome {
+fn judge_actions(alarms: &[Alarm]) -> Outcome {
     let mute = alarms.iter().filter(|alarm| alarm.alarm_actions.is_empty());
     match mute.count() {
         0 => Outcome::passed("every alarm has an action"),
         mute => Outcome::warned(
-            format!("{mute} alarms tell nobody: they show in CloudWatch only"),
-            "deploy with AlarmTopicArn, an SNS topic to which who is on call is subscribed",
+            format!("{mute} alarms notify nobody: they are visible only in CloudWatch"),
+            "deploy with AlarmTopicArn: an SNS topic with the person on call as a subscriber",
         ),
     }
 }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_in_alarm_is_red_and_a_mute_one_is_told() {
+    fn an_alarm_in_alarm_is_red_and_a_mute_one_is_reported() {
         assert!(is_passed(&judge_alarm(&alarm(json!({})), "A")));
         let fires = alarm(json!({"StateValue": "ALARM", "StateReason": "full"}));
         let Outcome::Failed { reason, fix } = judge_alarm(&fires, "FailedEventsAlarm") else {
@@ -221,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn alarms_without_actions_are_told() {
-        assert!(is_passed(&judge_told(&[alarm(json!({}))])));
-        assert!(is_warned(&judge_told(&[alarm(
+    fn alarms_without_actions_are_reported() {
+        assert!(is_passed(&judge_actions(&[alarm(json!({}))])));
+        assert!(is_warned(&judge_actions(&[alarm(
             json!({"AlarmActions": []})
         )])));
     }

@@ -1,4 +1,4 @@
-//! The state machines.
+//! Checks the state machines.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -66,7 +66,7 @@ fn judge_state(machine: &StateMachine) -> Outcome {
     match machine.status.as_deref() {
         Some("ACTIVE") | None => Outcome::passed("ACTIVE"),
         Some(state) => Outcome::failed(
-            format!("{state}: it starts nothing any more"),
+            format!("{state}: it starts no executions any more"),
             "somebody has deleted it: restore it as docs/doctor.md, Drift, says",
         ),
     }
@@ -78,7 +78,7 @@ fn judge_type(machine: &StateMachine, expected: Option<&str>) -> Outcome {
     }
     Outcome::failed(
         format!(
-            "{}, where the template says {}",
+            "{}, but the template has {}",
             machine.kind,
             expected.unwrap_or_default()
         ),
@@ -93,12 +93,12 @@ fn judge_logging(machine: &StateMachine) -> Outcome {
         return Outcome::failed(
             "its log holds customers' payloads (includeExecutionData)",
             "`aws stepfunctions update-state-machine` without includeExecutionData, and delete \
-             what its log group holds",
+             the contents of its log group",
         );
     }
     match level {
         Some("OFF") | None => Outcome::warned(
-            "it logs nothing: an Express execution that fails leaves no trace",
+            "it logs nothing: a failed Express execution leaves no trace",
             "restore its logging (level ERROR) as docs/doctor.md, Drift, says",
         ),
         Some(level) => Outcome::passed(format!("{level}, without payloads")),

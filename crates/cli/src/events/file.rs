@@ -1,4 +1,4 @@
-//! Events as files have them, and the messages that follow from them.
+//! Reads events from files, and computes the messages that they become.
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,17 @@ use webhooks_client::{Event, Stack};
 use webhooks_domain::event::EventReader;
 use webhooks_domain::message::Message;
 
-/// An entry of `PutEvents`, as the `aws` command takes it.
+/// An entry of `PutEvents`, in the format of the `aws` command.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry {
     source: String,
     detail_type: String,
-    /// JSON in a string.
+    /// JSON as a string.
     detail: String,
 }
 
-/// The events of a file: whole ones, or entries of `PutEvents`, one or an array.
+/// Reads the events of a file: whole events or entries of `PutEvents`, one or an array.
 pub(super) fn events(json: &[u8]) -> Result<Vec<Event>> {
     let json: &RawValue = serde_json::from_slice(json).context("not JSON")?;
     let many = if json.get().starts_with('[') {
@@ -26,7 +26,7 @@ pub(super) fn events(json: &[u8]) -> Result<Vec<Event>> {
         vec![json]
     };
     if many.is_empty() {
-        bail!("no event in it");
+        bail!("it contains no event");
     }
     let events = many.iter().enumerate().map(|(index, json)| {
         event(json.get()).with_context(|| format!("event {} of {}", index + 1, many.len()))
@@ -48,12 +48,13 @@ fn event(json: &str) -> Result<Event> {
     serde_json::from_str(json).context(FORMS)
 }
 
-/// Where the stack finds what it needs in an event.
+/// Returns a reader with the stack's pointers into an event.
 pub(crate) fn reader(stack: &Stack) -> Result<EventReader> {
-    // A stack that does not say is older than these outputs; nearly all have the defaults.
+    // A stack without these outputs is of an older version; nearly all such stacks use the
+    // defaults.
     let pointer = |output, default: &str| stack.output(output).unwrap_or(default).parse();
     Ok(EventReader {
-        // Operational events are the system's to put.
+        // Only the system puts operational events.
         operator: None,
         customer_id: pointer("CustomerIdPointer", "/detail/customerId")?,
         idempotency_key: pointer("IdempotencyKeyPointer", "/detail/idempotencyKey")?,
@@ -62,7 +63,7 @@ pub(crate) fn reader(stack: &Stack) -> Result<EventReader> {
     })
 }
 
-/// An event with the id that the bus gave it, as far as its message's id follows from it.
+/// The parts of an event that determine its message's id.
 #[derive(Serialize)]
 struct Whole<'a> {
     id: &'a str,
@@ -71,20 +72,20 @@ struct Whole<'a> {
     time: &'static str,
 }
 
-/// The message that an event becomes once the bus has given it an id. `Err` with the
-/// reason when it becomes none.
+/// Returns the message that an event becomes once the bus has given it an id. `Err` has the
+/// reason why it becomes none.
 pub(crate) fn message(reader: &EventReader, id: &str, event: &Event) -> Result<Message, String> {
     let whole = Whole {
         id,
         event,
-        // The bus has its own; no id depends on it.
+        // The bus sets its own time, and no id depends on it.
         time: "2026-01-01T00:00:00Z",
     };
     let whole = serde_json::to_string(&whole).map_err(|error| error.to_string())?;
     whole_message(reader, &whole)
 }
 
-/// The message that a whole event becomes.
+/// Returns the message that a whole event becomes.
 pub(crate) fn whole_message(reader: &EventReader, event: &str) -> Result<Message, String> {
     let read = reader.read(event);
     read.map_err(|error| format!("{:#}", anyhow::Error::new(error)))

@@ -33,10 +33,10 @@ struct PutEvent {
     event_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
-    /// The message that it becomes, if somebody is subscribed.
+    /// The message that it becomes if the customer has a matching subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<MessageId>,
-    /// Why it becomes none.
+    /// The reason why it becomes no message.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
@@ -87,7 +87,7 @@ impl Report for PutEvents {
         }
         let mut text = table.text(style);
         if let Some(id) = self.0.iter().find_map(|row| row.message_id) {
-            let shows = format!("`webhooks messages show {id} --wait` shows what becomes of it.");
+            let shows = format!("`webhooks messages show {id} --wait` shows its deliveries.");
             text.push_str(&task(shows));
         }
         text
@@ -126,7 +126,7 @@ mod tests {
                  \x20 order.created  -         e      none: no customer\n\
                  \x20 order.created  acme      e      {id}\n\
                  \n\
-                 \x20 `webhooks messages show {id} --wait` shows what becomes of it.\n"
+                 \x20 `webhooks messages show {id} --wait` shows its deliveries.\n"
             )
         );
     }

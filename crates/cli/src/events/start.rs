@@ -17,13 +17,13 @@ use crate::advice::advise;
 use crate::print::{Facts, Printer, Report, one_line, progress, task};
 use crate::{Outcome, input, messages};
 
-/// Between two looks at an execution.
+/// The time between two checks of an execution.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long an execution is waited for: an Express workflow may run no longer.
+/// The longest wait for an execution: an Express workflow cannot run longer.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// How long to look for the message of a workflow that does not tell its end.
+/// The longest wait for the message of a workflow that does not report its end.
 const MESSAGE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Options of `events start`.
@@ -36,21 +36,21 @@ pub(crate) struct Start {
     no_wait: bool,
 }
 
-/// What became of an execution.
+/// The result of an execution.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Started {
     execution_arn: String,
-    /// As AWS says it, in lower case; `unknown` where it does not say.
+    /// AWS's status in lower case; `unknown` if AWS does not report it.
     status: String,
-    /// What was wrong with the execution, or with its event.
+    /// The error of the execution, or of its event.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<MessageId>,
-    /// The message as the API shows it, when there is one.
+    /// The message from the API, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
 }
@@ -61,7 +61,7 @@ impl Start {
         let name = || format!("`{}`", self.file.display());
         let event: &RawValue = serde_json::from_slice(&json).with_context(name)?;
         let reader = file::reader(stack)?;
-        // What is wrong with an event is the workflow's to say: that is what is tried here.
+        // The workflow validates the event, since that is what this command tests.
         let message_id = file::whole_message(&reader, event.get())
             .ok()
             .map(|message| message.id);
@@ -98,11 +98,11 @@ impl Started {
                     let running = execution.status == ExecutionStatus::Running;
                     self.take(execution);
                     if !running || Instant::now() > deadline {
-                        // It is written before the workflow ends.
+                        // The workflow writes the message before it ends.
                         break Duration::ZERO;
                     }
                 }
-                // An Express workflow on AWS: only its message tells.
+                // An Express workflow on AWS has no status; only its message shows the result.
                 Err(Error::Service { .. }) => {
                     "unknown".clone_into(&mut self.status);
                     break MESSAGE_PATIENCE;
@@ -146,7 +146,7 @@ impl Report for Started {
             "running" => (Tone::Waiting, "running"),
             "unknown" => (
                 Tone::Waiting,
-                "started; an Express workflow does not tell its end",
+                "started; an Express workflow does not report its end",
             ),
             other => (Tone::Bad, other),
         };
@@ -158,18 +158,18 @@ impl Report for Started {
         let rest = match (&self.message, self.message_id) {
             (Some(message), _) => format!("\n{}", messages::text(message, style)),
             (None, _) if self.status == "succeeded" && self.error.is_some() => task(
-                "The event is in the failed-events queue: `webhooks dlq list`. Change it, and start it again.",
+                "The event is in the failed-events queue: `webhooks dlq list`. Correct it, and start it again.",
             ),
             (None, _) if self.error.is_some() => {
-                task("The event was not kept: it is in the archive of the bus, if it came by it.")
+                task("The event was not kept. If it came from the bus, it is in the archive.")
             }
             (None, Some(id)) if self.status == "running" => task(format!(
-                "`webhooks messages show {id} --wait` shows what becomes of it."
+                "`webhooks messages show {id} --wait` shows its deliveries."
             )),
             (None, Some(id)) => task(format!(
                 "There is no message {id}: its customer has no subscription."
             )),
-            (None, None) => task("No message follows from this event."),
+            (None, None) => task("This event becomes no message."),
         };
         facts.text(style) + &rest
     }

@@ -1,4 +1,4 @@
-//! Passing a request on to another local endpoint.
+//! Forwards a request to another local endpoint.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long the other may take: longer than any stack waits.
+/// The time limit of the other endpoint: longer than any stack waits.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// The most bytes of its answer that are read.
+/// The largest answer that is read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// An http URL.
@@ -37,7 +37,7 @@ impl FromStr for Target {
             .map_err(|_| "must be a URL such as http://localhost:3000/".to_owned())?;
         if uri.scheme_str() != Some("http") {
             return Err(
-                "must begin with http://: it is for an endpoint on this machine".to_owned(),
+                "must begin with http://, since the endpoint is on this machine".to_owned(),
             );
         }
         let host = uri.host().unwrap_or_default();
@@ -52,7 +52,7 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// Sends the same method, headers and body, and returns the answer.
+    /// Sends a request with the same method, headers and body, and returns the answer.
     pub(super) async fn send(&self, parts: &Parts, body: Bytes) -> Result<Response<Full<Bytes>>> {
         let exchange = timeout(PATIENCE, self.exchange(parts, body)).await;
         exchange.with_context(|| format!("{} took more than {PATIENCE:?}", self.authority))?
@@ -68,15 +68,15 @@ impl Target {
         *request.uri_mut() = self.path.parse()?;
         let headers = request.headers_mut();
         *headers = parts.headers.clone();
-        // Those of the one connection are not those of the other.
+        // These headers belong to one connection only.
         for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
             headers.remove(name);
         }
         headers.insert(HOST, HeaderValue::from_str(&self.authority)?);
         let (mut parts, body) = sender.send_request(request).await?.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
-        let body =
-            body.map_err(|error| anyhow::anyhow!("{}: its answer: {error}", self.authority))?;
+        let body = body
+            .map_err(|error| anyhow::anyhow!("{}: error in its answer: {error}", self.authority))?;
         driving.abort();
         for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
             parts.headers.remove(name);

@@ -1,4 +1,4 @@
-//! The endpoint itself.
+//! The endpoint of `listen`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,27 +21,27 @@ use super::forward::Target;
 use super::{Heard, arrived};
 use crate::signature::{Key, Signed};
 
-/// The most bytes of a body that are read.
+/// The largest body that is read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long the last answer may take to leave.
+/// The time for the last answer to be sent.
 pub(super) const LAST_ANSWER: Duration = Duration::from_millis(50);
 
-/// How the endpoint answers.
+/// The answers of the endpoint.
 pub(super) struct Behaviour {
-    /// So many requests fail first,
+    /// The number of requests that fail first.
     pub(super) fail_first: u64,
-    /// with this status.
+    /// The status of these failures.
     pub(super) failing: StatusCode,
-    /// What the others are answered, unless they are passed on.
+    /// The status of the other answers, unless requests are forwarded.
     pub(super) then: StatusCode,
-    /// How much later.
+    /// The delay of each answer.
     pub(super) delay: Duration,
-    /// Where they are passed on to.
+    /// The destination of forwarded requests.
     pub(super) forward: Option<Target>,
 }
 
-/// What every request needs.
+/// The state that all requests share.
 pub(super) struct Endpoint {
     behaviour: Behaviour,
     keys: Vec<Key>,
@@ -97,13 +97,13 @@ impl Endpoint {
             answered: response.status().as_u16(),
             forward_error,
         };
-        // Nobody prints any more once the end is near.
+        // The receiving side is gone when the command is about to end.
         let _ = self.heard.send(heard).await;
         sleep(self.behaviour.delay).await;
         Ok(response)
     }
 
-    /// The answer, and why a request could not be passed on.
+    /// Returns the answer, and the reason if the request could not be forwarded.
     async fn answer(&self, parts: &Parts, body: &Bytes) -> (Response<Full<Bytes>>, Option<String>) {
         let Behaviour {
             fail_first,
@@ -150,7 +150,7 @@ async fn serve_one(stream: TcpStream, endpoint: Arc<Endpoint>) {
         let endpoint = Arc::clone(&endpoint);
         async move { endpoint.handle(request).await }
     });
-    // A sender that goes away ends its connection: nothing is left to do.
+    // A sender that goes away ends its connection, so nothing is left to do.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

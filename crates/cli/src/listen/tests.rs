@@ -1,4 +1,4 @@
-//! Requests to an endpoint that listens, as a stack makes them.
+//! Sends requests to a listening endpoint as a stack does.
 
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -27,7 +27,7 @@ fn options(line: &[&str]) -> Listen {
         .listen
 }
 
-/// Serves an endpoint. Returns its address and what it hears.
+/// Starts an endpoint. Returns its address and the channel of its requests.
 async fn listening(line: &[&str], keys: &[&str]) -> (String, mpsc::Receiver<Heard>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -40,7 +40,7 @@ async fn listening(line: &[&str], keys: &[&str]) -> (String, mpsc::Receiver<Hear
     (address, next)
 }
 
-/// A signed request.
+/// Sends a signed request.
 async fn post(address: &str, path: &str) -> (u16, String) {
     let id = MessageId::from_event_id(&"acme".parse().unwrap(), "e");
     let secrets: [Secret; 1] = [SECRET.parse().unwrap()];
@@ -85,12 +85,12 @@ async fn a_request_is_verified_answered_and_shown() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_said_and_no_secret_checks_nothing() {
+async fn a_wrong_secret_is_reported_and_without_a_secret_nothing_is_checked() {
     let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     let (address, mut heard) = listening(&[], &[other]).await;
     post(&address, "/").await;
     let text = heard.recv().await.unwrap().text(Style::Plain);
-    assert!(text.contains("NOT VALID: no signature is right"), "{text}");
+    assert!(text.contains("NOT VALID: no signature is valid"), "{text}");
     let (address, mut heard) = listening(&[], &[]).await;
     post(&address, "/").await;
     assert!(heard.recv().await.unwrap().verdict.is_none());

@@ -1,4 +1,4 @@
-//! What a receiver verifies with.
+//! The keys with which a receiver verifies.
 
 use anyhow::{Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -12,7 +12,7 @@ use crate::input::SecretText;
 pub(crate) enum Key {
     /// `whsec_…`
     V1(Webhook),
-    /// `whpk_…`, also of `whsk_…`.
+    /// `whpk_…`, given or derived from `whsk_…`.
     V1a(PublicKey),
 }
 
@@ -20,7 +20,7 @@ impl Key {
     /// Reads `whsec_…`, `whpk_…` or `whsk_…`.
     ///
     /// # Errors
-    /// What is wrong with it, without showing it.
+    /// Explains what is wrong without showing the secret.
     pub(crate) fn parse(secret: &SecretText) -> Result<Self> {
         let text = secret.expose().trim();
         if let Some(base64) = text.strip_prefix("whpk_") {
@@ -44,7 +44,7 @@ impl Key {
         }
     }
 
-    /// The version of its signatures.
+    /// Returns the version of its signatures.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::V1(_) => "v1",
@@ -52,10 +52,11 @@ impl Key {
         }
     }
 
-    /// Whether a signature of its kind is its own over this content.
+    /// Returns true if a signature is valid for this content and key.
     pub(super) fn signs(&self, id: &str, seconds: i64, body: &[u8], signature: &[u8]) -> bool {
         match self {
-            // The bytes that are compared are nobody's secret: this answers no request.
+            // A comparison in constant time is not needed: nobody can try signatures against
+            // this program.
             Self::V1(webhook) => webhook.sign(id, seconds, body).is_ok_and(|expected| {
                 expected == format!("v1,{}", BASE64_STANDARD.encode(signature))
             }),

@@ -1,4 +1,4 @@
-//! Each fault is planted in a good request, and its reason is the one that is told.
+//! Each fault is planted in a valid request and must give its own reason.
 
 use ring::rand::SystemRandom;
 use webhooks_domain::ids::MessageId;
@@ -13,7 +13,7 @@ const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const BODY: &str = "{\"type\":\"order.created\",\"data\":{\"n\":1.50}}";
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
-/// A request as the stack makes it.
+/// A request as made by the stack.
 struct Request {
     id: String,
     timestamp: String,
@@ -51,7 +51,7 @@ impl Request {
         signed.check(&keys, NOW)
     }
 
-    /// The codes of why it is not valid.
+    /// Returns the codes of the reasons why it is invalid.
     fn codes(&self, keys: &[&str]) -> Vec<&'static str> {
         let verdict = self.verdict(keys);
         assert_eq!(verdict.valid, verdict.reasons.is_empty());
@@ -100,7 +100,7 @@ fn another_secret_is_not_right() {
     assert!(
         verdict.reasons[0]
             .text
-            .contains("the secret is another one"),
+            .contains("the secret is the wrong one"),
         "{verdict:?}"
     );
     assert_eq!(verdict.signed_with, None);
@@ -113,14 +113,14 @@ fn a_body_that_something_changed_says_how() {
     for (sent, received, how) in [
         (BODY, format!("{BODY}\n"), "a line feed at its end"),
         (BODY, format!("{BODY}\r\n"), "a line feed at its end"),
-        ("{}\n", "{}".to_owned(), "line feed at its end is gone"),
+        ("{}\n", "{}".to_owned(), "line feed at its end is missing"),
         (BODY, format!("  {BODY} "), "white space around"),
         (BODY, format!("\u{feff}{BODY}"), "byte order mark"),
         ("{\n}", "{\r\n}".to_owned(), "CRLF"),
         (
             BODY,
             "{ \"type\": \"order.created\",\n \"data\": {\"n\": 1.50}}".to_owned(),
-            "written anew",
+            "formatted anew",
         ),
     ] {
         for secret in [V1, V1A] {
@@ -148,7 +148,7 @@ fn a_time_out_of_bounds_says_by_how_much_and_that_the_rest_is_right() {
         verdict.reasons,
         [reason(
             "timestampTooOld",
-            "the timestamp is 2h 3m old: receivers take at most 5m"
+            "the timestamp is 2h 3m old: receivers accept at most 5m"
         )]
     );
     assert_eq!(verdict.signed_with, Some("v1"));
@@ -226,7 +226,7 @@ fn a_signature_of_the_other_kind_says_which_key_to_take() {
 }
 
 #[test]
-fn what_is_no_secret_says_what_one_is_and_does_not_show_it() {
+fn an_invalid_secret_is_explained_and_not_shown() {
     for (text, problem) in [
         ("hunter2", "must begin with"),
         ("whsec_hunter2", "must be `whsec_` (v1)"),

@@ -24,7 +24,7 @@ Examples:
   webhooks subscriptions create cust_1001 --url http://127.0.0.1:3030/ --event-type '*' \\
     --secret env:WEBHOOK_SECRET --idempotency-key my-first
 
-Give the secret to the customer: receivers verify with it.";
+Give the secret to the customer, whose receiver verifies signatures with it.";
 
 pub(super) const UPDATE_HELP: &str = "\
 Examples:
@@ -33,27 +33,27 @@ Examples:
   webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
   webhooks subscriptions update cust_1001 sub_… --status paused
 
-A changed filter takes no notice of the past: `webhooks replay` sends what it missed.";
+A changed filter applies to new events only: `webhooks replay` sends earlier ones.";
 
 /// Options of `subscriptions create`.
 #[derive(Args, Debug)]
 pub(crate) struct Create {
-    /// Whose subscription it is.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     customer: String,
-    /// Where to send.
+    /// The endpoint's URL.
     #[arg(long)]
     url: String,
-    /// What to send: `order.created`, `order.*` or `*`. Repeatable.
+    /// The event types to send: `order.created`, `order.*` or `*`. Repeatable.
     #[arg(long = "event-type", value_name = "TYPE", required = true)]
     event_types: Vec<String>,
-    /// A secret that exists already, or env:NAME for that of a variable. Else a new one.
+    /// An existing secret, or env:NAME to read it from a variable [default: a new secret].
     #[arg(long, value_name = "whsec_…|env:NAME")]
     secret: Option<SecretText>,
-    /// Begin paused.
+    /// Create it paused.
     #[arg(long)]
     paused: bool,
-    /// Makes it safe to run this again: the same key creates one subscription only.
+    /// Makes it safe to repeat this command: one key creates only one subscription.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -65,19 +65,19 @@ pub(crate) struct Create {
 pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
-    /// Where to send.
+    /// The endpoint's URL.
     #[arg(long)]
     url: Option<String>,
-    /// What to send, in place of all that was before. Repeatable.
+    /// The event types to send, replacing all previous ones. Repeatable.
     #[arg(long = "event-type", value_name = "TYPE")]
     event_types: Vec<String>,
-    /// Whether to send.
+    /// The new status.
     #[arg(long, value_parser = ["active", "paused"])]
     status: Option<String>,
-    /// Take a field away, by its name in the API: filter, headers, retryPolicy, … Repeatable.
+    /// Remove a field, by its name in the API: filter, headers, retryPolicy, … Repeatable.
     #[arg(long, value_name = "FIELD")]
     remove: Vec<String>,
-    /// Take a header away. Repeatable.
+    /// Remove a header. Repeatable.
     #[arg(long = "remove-header", value_name = "NAME")]
     remove_headers: Vec<String>,
     #[command(flatten)]
@@ -142,7 +142,7 @@ impl Create {
         facts.maybe("public key", created.public_key.as_deref());
         let (customer, id) = (&subscription.customer_id, &subscription.id);
         format!(
-            "{shown}\n{}\n  Give it to the customer. `webhooks subscriptions test {customer} {id}` tries the endpoint.\n",
+            "{shown}\n{}\n  Give the secret to the customer. `webhooks subscriptions test {customer} {id}` tries the endpoint.\n",
             facts.text(style)
         )
     }
@@ -152,7 +152,7 @@ impl Update {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let patch = self.changes();
         if patch.as_object().is_some_and(serde_json::Map::is_empty) {
-            let text = "nothing to change: give a field, such as `--url`";
+            let text = "nothing to change: give at least one field, such as `--url`";
             return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
         }
         let Named {
@@ -165,7 +165,7 @@ impl Update {
         Ok(Outcome::Complete)
     }
 
-    /// The merge patch.
+    /// Returns the merge patch.
     fn changes(&self) -> Value {
         let mut changes = Value::Object(self.fields.to_json());
         let mut set = |name: &str, value| changes[name] = value;
@@ -223,7 +223,7 @@ impl Enable {
         let enabled = send(self.if_version.guard(call)).await?;
         printer.answer(&enabled, text)?;
         printer.note(&format!(
-            "\n  What was held meanwhile is sent by `webhooks recover {customer} {subscription} --since 3days`."
+            "\n  `webhooks recover {customer} {subscription} --since 3days` sends the deliveries that were held meanwhile."
         ))?;
         Ok(Outcome::Complete)
     }
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_of_an_option_is_refused_by_its_name() {
+    fn an_invalid_value_is_refused_with_the_name_of_its_option() {
         for (option, value) in [
             ("--filter", "{"),
             ("--header", "x-a"),

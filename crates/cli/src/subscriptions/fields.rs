@@ -1,33 +1,33 @@
-//! The fields of a subscription as options.
+//! The fields of a subscription, as options.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::input::{json as json_or_file, pair};
 
-/// What can be set when a subscription is made and when it is changed.
+/// The fields that can be set on creation and on change.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Fields")]
 pub(super) struct Fields {
-    /// Only events that match this EventBridge pattern over their detail: JSON, or @FILE.
+    /// Only events whose detail matches this EventBridge pattern: JSON, or @FILE.
     #[arg(long, value_name = "JSON|@FILE", value_parser = json_or_file)]
     filter: Option<Value>,
-    /// A header that each request carries. Repeatable.
+    /// A header of each request. Repeatable.
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = pair)]
     headers: Vec<(String, String)>,
-    /// What a body holds: the type, time and detail; the detail alone; the whole event.
+    /// The content of a body: type, time and detail; the detail alone; or the whole event.
     #[arg(long, value_name = "FORMAT", value_parser = ["standard", "detail", "event"])]
     payload_format: Option<String>,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     #[arg(long, value_name = "SECONDS")]
     timeout_seconds: Option<u32>,
-    /// The most webhooks a second that the endpoint takes.
+    /// The largest number of webhooks per second.
     #[arg(long, value_name = "COUNT")]
     rate_limit_per_second: Option<u32>,
-    /// The most requests at once that the endpoint takes.
+    /// The largest number of concurrent requests.
     #[arg(long, value_name = "COUNT")]
     max_in_flight: Option<u32>,
-    /// Seconds before each attempt, such as `0,60,3600`: the first is 0.
+    /// The seconds before each attempt, such as `0,60,3600`. The first is 0.
     #[arg(
         long,
         value_name = "SECONDS,…",
@@ -35,13 +35,13 @@ pub(super) struct Fields {
         conflicts_with = "retry_policy"
     )]
     retry_schedule: Vec<u32>,
-    /// How deliveries are retried (docs/api.md): JSON, or @FILE.
+    /// The retry policy (docs/api.md): JSON, or @FILE.
     #[arg(long, value_name = "JSON|@FILE", value_parser = json_or_file)]
     retry_policy: Option<Value>,
-    /// A text for people.
+    /// A description for people.
     #[arg(long)]
     description: Option<String>,
-    /// A name and value of your own. Repeatable.
+    /// A name and a value for your own use. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
     /// Any other field of the API, such as `timeoutSeconds=5`: a JSON value, or a text. Repeatable.
@@ -50,7 +50,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// The fields that were given, by their names in the API.
+    /// Returns the given fields by their names in the API.
     pub(super) fn to_json(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Option<Value>| {

@@ -14,7 +14,7 @@ use crate::words;
 /// Options of `subscriptions list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// Whose subscriptions.
+    /// The customer.
     #[arg(value_name = "CUSTOMER")]
     customer: String,
     #[command(flatten)]
@@ -29,7 +29,7 @@ impl List {
     }
 }
 
-/// Shows one.
+/// Shows one subscription.
 pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
     let call = api.subscription(&named.customer, &named.subscription);
     answer::show(call, printer, text).await?;

@@ -21,21 +21,22 @@ Examples:
   webhooks subscriptions rotate cust_1001 sub_… --kind v1a         # to ed25519
   webhooks subscriptions rotate cust_1001 sub_… --secret env:NEW_SECRET
 
-A receiver that has either secret verifies every request until the overlap ends. A secret
-that has leaked is to end at once: `--overlap 0s`.";
+Until the overlap ends, a receiver can verify every request with either secret. If a secret
+has leaked, end it at once with `--overlap 0s`.";
 
 /// Options of `subscriptions rotate`.
 #[derive(Args, Debug)]
 pub(crate) struct Rotate {
     #[command(flatten)]
     named: Named,
-    /// How long the old secret signs beside the new one, at most 7days [default: a day].
+    /// The time for which the old secret also signs, at most 7days [default: a day].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     overlap: Option<Duration>,
-    /// How the new one signs: HMAC-SHA256 (v1) or ed25519 (v1a) [default: as the old one].
+    /// The version of the new secret's signatures: HMAC-SHA256 (v1) or ed25519 (v1a) [default:
+    /// as the old one].
     #[arg(long, value_parser = ["v1", "v1a"])]
     kind: Option<String>,
-    /// A secret that exists already, or env:NAME for that of a variable. Else a new one.
+    /// An existing secret, or env:NAME to read it from a variable [default: a new secret].
     #[arg(long, value_name = "whsec_…|env:NAME")]
     secret: Option<SecretText>,
     #[command(flatten)]
@@ -75,16 +76,16 @@ impl Rotate {
         }
         facts.maybe("public key", rotated.public_key.as_deref());
         let overlap = match self.overlap {
-            None => "for a day".to_owned(),
-            Some(Duration::ZERO) => "no more".to_owned(),
-            Some(overlap) => format!("for {}", humantime::format_duration(overlap)),
+            None => "also signs for a day".to_owned(),
+            Some(Duration::ZERO) => "no longer signs".to_owned(),
+            Some(overlap) => format!("also signs for {}", humantime::format_duration(overlap)),
         };
-        facts.add("old secret", format!("signs beside it {overlap}"));
+        facts.add("old secret", overlap);
         facts.text(style)
     }
 }
 
-/// Shows the secrets that sign.
+/// Shows the secrets that sign now.
 pub(super) async fn show(named: &Named, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
     let call = api.secrets(&named.customer, &named.subscription);
     printer.answer(&send(call).await?, secrets_text)?;
@@ -140,12 +141,12 @@ mod tests {
         };
         assert_eq!(
             rotate(None, None).text(&rotated, Style::Plain),
-            "  new secret  whsec_x\n  old secret  signs beside it for a day\n"
+            "  new secret  whsec_x\n  old secret  also signs for a day\n"
         );
         let own = rotate(Some(Duration::ZERO), Some("whsec_x"));
         assert_eq!(
             own.text(&rotated, Style::Plain),
-            "  old secret  signs beside it no more\n"
+            "  old secret  no longer signs\n"
         );
     }
 }

@@ -15,8 +15,8 @@ Examples:
   webhooks subscriptions test cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
   webhooks subscriptions test cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --event-type order.created
 
-The attempt is made at once and never again, also while the subscription is paused. The
-exit code is 1 when the endpoint did not answer 200 to 299.";
+The attempt is made at once and is not retried. It is also made while the subscription is
+paused. The exit code is 1 if the endpoint did not answer 200 to 299.";
 
 /// Options of `subscriptions test`.
 #[derive(Args, Debug)]

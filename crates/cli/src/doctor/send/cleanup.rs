@@ -1,4 +1,4 @@
-//! What a run leaves: nothing. And what a run left that was killed.
+//! Deletes the subscriptions of this run, and those of earlier runs that were killed.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use super::stage::{CUSTOMER, ENDS, RUN, refused};
 use crate::clock::now;
 use crate::doctor::context::Described;
 
-/// How often the subscriptions are listed: one may be created while others are deleted, by a
-/// request that was under way when the run was interrupted.
+/// The number of times that the subscriptions are listed. A request that was in progress at the
+/// interruption may create one while others are deleted.
 const ROUNDS: usize = 3;
 
-/// Between two rounds.
+/// The wait between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whose a subscription of the self test's customer is.
+/// The run to which a subscription of the self test's customer belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     /// This run.
     Ours,
-    /// A run that must have ended, or nobody who says so.
+    /// A run that must have ended by now, or an unknown one.
     Nobody,
-    /// Another run, which may go on.
+    /// Another run, which may still be active.
     Another,
 }
 
@@ -43,7 +43,7 @@ fn owner(subscription: &Subscription, run: &str, now: Timestamp) -> Owner {
     }
 }
 
-/// All subscriptions of the self test's customer.
+/// Lists all subscriptions of the self test's customer.
 async fn list(api: &Api) -> Result<Vec<Subscription>, Error> {
     let mut all = Vec::new();
     let mut cursor = None;
@@ -59,7 +59,7 @@ async fn list(api: &Api) -> Result<Vec<Subscription>, Error> {
     }
 }
 
-/// Deletes those of an owner. Returns how many.
+/// Deletes the subscriptions of an owner and returns their number.
 async fn delete(api: &Api, run: &str, of: Owner) -> Described<usize> {
     let listed = list(api).await;
     let listed = listed.map_err(|error| refused("listing subscriptions", error))?;
@@ -70,7 +70,7 @@ async fn delete(api: &Api, run: &str, of: Owner) -> Described<usize> {
         }
         match api.delete_subscription(CUSTOMER, &subscription.id).await {
             Ok(()) => deleted += 1,
-            // Somebody else was quicker.
+            // Another run has already deleted it.
             Err(Error::Problem(problem)) if problem.status == 404 => {}
             Err(error) => return Err(refused("deleting a subscription", error)),
         }
@@ -78,16 +78,16 @@ async fn delete(api: &Api, run: &str, of: Owner) -> Described<usize> {
     Ok(deleted)
 }
 
-/// Deletes what earlier runs have left that were killed.
+/// Deletes the subscriptions that killed runs left behind.
 pub(super) async fn of_earlier_runs(api: &Api, run: &str) -> Judgement {
     let deleted = delete(api, run, Owner::Nobody).await?;
     Ok(match deleted {
         0 => "nothing".to_owned(),
-        many => format!("{many} subscriptions of a run that was killed, deleted"),
+        many => format!("{many} subscriptions of a killed run, deleted"),
     })
 }
 
-/// Deletes what this run has made, and looks that nothing is left.
+/// Deletes this run's subscriptions, and checks that none are left.
 pub(super) async fn of_this_run(api: &Api, run: &str) -> Judgement {
     let mut deleted = 0;
     for round in 0..ROUNDS {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_no_run_can_need_any_more_is_anybodys_to_delete() {
+    fn only_subscriptions_of_ended_runs_are_deleted_by_others() {
         let now = Timestamp::parse_rfc3339("2026-01-01T00:10:00Z").unwrap();
         let of = |metadata| owner(&subscription(&metadata), "one", now);
         let (past, future) = ("2026-01-01T00:09:59Z", "2026-01-01T00:10:01Z");

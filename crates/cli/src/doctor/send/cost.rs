@@ -1,18 +1,18 @@
-//! What a run costs, by its own count and the list prices of us-east-1.
+//! The cost of a run, from its own counts and the list prices of us-east-1.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Deserialize;
 
-/// The prices by which the README's table of costs is made.
+/// The prices behind the README's cost table.
 const PRICES: &str = include_str!("../../../../bench/prices/us-east-1.json");
 
-/// EventBridge and SQS bill each 64 KB, DynamoDB each write of a kilobyte.
+/// EventBridge and SQS bill units of 64 KB, DynamoDB bills writes in units of 1 KB.
 const EVENT_UNIT_BYTES: u64 = 64 * 1_024;
 const WRITE_UNIT_BYTES: u64 = 1_024;
 
-/// What the steps count while they go on.
+/// The counts that the steps collect.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     events: AtomicU64,
@@ -22,7 +22,7 @@ pub(super) struct Ledger {
     api_calls: AtomicU64,
 }
 
-/// What the whole run used.
+/// The usage of the whole run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
     events: u64,
@@ -30,11 +30,11 @@ pub(super) struct Used {
     executions: u64,
     message_units: u64,
     api_calls: u64,
-    /// Deliveries that the run has caused.
+    /// The number of deliveries that the run caused.
     pub(super) deliveries: u64,
-    /// Attempts that were made for them.
+    /// The number of attempts of these deliveries.
     pub(super) attempts: u64,
-    /// Requests that the stack's receiver has served.
+    /// The number of requests that the stack's receiver served.
     pub(super) received: u64,
 }
 
@@ -43,7 +43,7 @@ impl Ledger {
         self.api_calls.fetch_add(1, Relaxed);
     }
 
-    /// An event that was put on the bus, with a detail of so many bytes.
+    /// Counts an event that was put on the bus, with the size of its detail.
     pub(super) fn event(&self, bytes: usize) {
         let bytes = bytes as u64;
         self.events.fetch_add(1, Relaxed);
@@ -52,7 +52,7 @@ impl Ledger {
         self.execution(bytes);
     }
 
-    /// An execution that was started by hand, with an input of so many bytes.
+    /// Counts an execution that was started directly, with the size of its input.
     pub(super) fn start(&self, bytes: usize) {
         self.execution(bytes as u64);
     }
@@ -76,7 +76,8 @@ impl Ledger {
 }
 
 impl Used {
-    /// In dollars, about. What one of each uses is docs/how-it-works.md's count.
+    /// Returns the approximate cost in dollars. docs/how-it-works.md counts the usage of each
+    /// item.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     fn dollars(&self, prices: &Prices) -> f64 {
         let [executions, attempts, api_calls, received] = [
@@ -91,19 +92,19 @@ impl Used {
         let lines = [
             ("eventIn", self.event_units as f64),
             ("expressStart", executions),
-            // 64 MB for a fifth of a second.
+            // 64 MB for 0.2 s.
             ("expressGigabyteSecond", executions * 0.0125),
             (
                 "lambdaRequest",
                 2.0 * executions + attempts + api_calls + received,
             ),
-            // 128 MB for 0.1 s of each, and 256 MB for the time of a receiver.
+            // 128 MB for 0.1 s of each, and 256 MB for the duration of a receiver's request.
             (
                 "lambdaGigabyteSecond",
                 0.0125 * (2.0 * executions + api_calls + received) + 0.1 * attempts,
             ),
-            // A message, its delivery, an update for each attempt; the receiver's two for each
-            // request, of which one is as large as the body.
+            // A message, its delivery, and an update for each attempt. The receiver writes
+            // twice for each request; one of these writes is as large as the body.
             (
                 "tableWriteUnit",
                 message_units + deliveries + 2.0 * attempts + received + message_units,
@@ -124,7 +125,7 @@ impl Used {
             .sum()
     }
 
-    /// A line for the report.
+    /// Returns a line for the report.
     pub(super) fn line(&self) -> String {
         let prices = Prices::committed();
         let cents = self.dollars(&prices) * 100.0;
@@ -154,7 +155,7 @@ impl Prices {
 
     fn dollars(&self, meter: &str, amount: f64) -> f64 {
         let price = self.prices.get(meter);
-        // A test holds that each meter has a price.
+        // A test checks that each meter has a price.
         price.map_or(f64::NAN, |price| amount * price.dollars / price.per)
     }
 }

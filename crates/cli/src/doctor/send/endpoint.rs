@@ -1,4 +1,4 @@
-//! Where the webhooks of a run arrive: the stack's own receiver, or one of this command.
+//! The receiver of a run's webhooks: the stack's own one, or one in this command.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ use webhooks_self_test::{Recorded, Run, RunId, Script, SelfTestTable, Step};
 use super::judge::Arrival;
 use crate::clock::now;
 
-/// Between two looks at what has arrived.
+/// The time between two checks for new arrivals.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The step that measures the receiver's clock.
@@ -30,21 +30,22 @@ pub(super) struct Endpoint {
 }
 
 enum Place {
-    /// On the loopback address of this machine: for a stack on the same machine.
+    /// On this machine's loopback address, for a stack on the same machine.
     Own(Receiver),
     /// The function `echo-receiver`.
     Stack {
         table: SelfTestTable,
         base: Url,
-        /// How far its clock is ahead of this machine's, in milliseconds.
+        /// The difference between its clock and this machine's, in milliseconds; positive if
+        /// its clock is ahead.
         ahead_ms: i64,
-        /// What is known already, by step.
+        /// The arrivals that were already read, by step.
         known: Mutex<BTreeMap<Step, Vec<Arrival>>>,
     },
 }
 
 impl Endpoint {
-    /// A receiver of this command, which answers by the script.
+    /// Starts a receiver in this command, which answers as the script says.
     pub(super) async fn own(run: RunId, script: &Script) -> Result<Self> {
         let receiver = Receiver::start()
             .await
@@ -69,7 +70,7 @@ impl Endpoint {
         })
     }
 
-    /// The stack's receiver, in which the run is registered, and which was reached once.
+    /// Registers the run with the stack's receiver, and checks that it can be reached.
     pub(super) async fn of_stack(stack: &Stack, run: RunId, registered: Run) -> Result<Self> {
         let client = aws_sdk_dynamodb::Client::new(stack.sdk_config());
         let table = SelfTestTable::new(client, stack.output("SelfTestTableName")?);
@@ -95,7 +96,7 @@ impl Endpoint {
         })
     }
 
-    /// Where the webhooks of a step are to be sent.
+    /// Returns the URL for the webhooks of a step.
     pub(super) fn url(&self, step: &Step) -> String {
         let path = path(&self.run, step);
         match &self.place {
@@ -104,7 +105,7 @@ impl Endpoint {
         }
     }
 
-    /// A word on it, for the report.
+    /// Returns its name for the report.
     pub(super) fn name(&self) -> &'static str {
         match self.place {
             Place::Own(_) => "a receiver of this command",
@@ -112,7 +113,8 @@ impl Endpoint {
         }
     }
 
-    /// How many requests the stack's receiver has served; none of this command's cost anything.
+    /// Returns the number of requests that the stack's receiver served. A receiver in this
+    /// command costs nothing.
     pub(super) async fn billed_requests(&self) -> u64 {
         let Place::Stack { table, .. } = &self.place else {
             return 0;
@@ -121,7 +123,7 @@ impl Endpoint {
         counts.into_values().map(u64::from).sum()
     }
 
-    /// What a step has received so far, in order.
+    /// Returns the arrivals of a step so far, in order.
     pub(super) async fn arrivals(&self, step: &Step) -> Result<Vec<Arrival>> {
         match &self.place {
             Place::Own(receiver) => {
@@ -143,13 +145,14 @@ impl Endpoint {
                     let known = known.lock().unwrap_or_else(PoisonError::into_inner);
                     known.get(step).cloned().unwrap_or_default()
                 };
-                // The count costs a read unit, the requests their size.
+                // Reading the count costs one read unit; reading requests costs their size.
                 let counts = table.counts(&self.run).await?;
                 let count = counts.get(step.as_str()).copied().unwrap_or_default();
                 let seen = u32::try_from(arrivals.len()).unwrap_or(u32::MAX);
                 if count > seen {
                     for request in table.requests(&self.run, step, seen).await? {
-                        // One that is counted and not recorded yet is looked for again.
+                        // A request may be counted before it is recorded. It is read the next
+                        // time.
                         if usize::try_from(request.number).ok() != Some(arrivals.len() + 1) {
                             break;
                         }
@@ -163,7 +166,8 @@ impl Endpoint {
         }
     }
 
-    /// Waits until a step has received so many, or the time is up, and returns what it has.
+    /// Waits until a step has received `count` webhooks or the time is up. Returns its
+    /// arrivals.
     pub(super) async fn wait(
         &self,
         step: &Step,
@@ -185,10 +189,10 @@ fn path(run: &RunId, step: &Step) -> String {
     format!("/{}/{}", run.as_str(), step.as_str())
 }
 
-/// The URL of the function as the stack reaches it. The emulator's URLs have AWS's host names,
-/// which lead nowhere: there it is a path of the emulator's own address.
+/// Returns the function's URL as the stack reaches it. The emulator's URLs have AWS's host
+/// names, which do not resolve; there, a path of the emulator's address is used.
 fn base(url: &str, emulator: Option<&Url>) -> Result<Url> {
-    let url = Url::parse(url).context("output EchoReceiverUrl is no URL")?;
+    let url = Url::parse(url).context("output EchoReceiverUrl is not a URL")?;
     let Some(emulator) = emulator else {
         return Ok(url);
     };
@@ -211,8 +215,8 @@ fn arrival(request: Recorded, ahead_ms: i64) -> Result<Arrival> {
     })
 }
 
-/// Sends to the receiver itself, which tells whether it can be reached, and the time by its
-/// clock. Exact to half of the time that the request takes.
+/// Sends a request to the receiver itself. This shows that it can be reached, and the time of
+/// its clock, with an error of at most half the request's duration.
 async fn clock_difference(
     stack: &Stack,
     table: &SelfTestTable,
@@ -227,7 +231,7 @@ async fn clock_difference(
     );
     let http = stack.signed_http().unsigned();
     let mut differences = Vec::new();
-    // The first one starts the function.
+    // The first request starts the function.
     for _ in 0..3 {
         let before = now();
         let request = Request::post(&url).body(Bytes::new())?;
@@ -236,7 +240,9 @@ async fn clock_difference(
         match answer.status().as_u16() {
             200 => differences.push((took, before)),
             403 => {
-                bail!("the receiver's URL refuses everybody: one of its two permissions is missing")
+                bail!(
+                    "the receiver's URL refuses all callers: one of its two permissions is missing"
+                )
             }
             status => bail!("the receiver's URL answers {status}"),
         }
@@ -244,7 +250,7 @@ async fn clock_difference(
     let recorded = table.requests(run, clock, 0).await?;
     ensure!(
         recorded.len() >= differences.len(),
-        "the receiver records nothing"
+        "the receiver has recorded nothing"
     );
     let both = differences.iter().zip(&recorded);
     let quickest = both.min_by_key(|((took, _), _)| *took);
@@ -286,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_of_this_command_answers_by_the_script() {
+    async fn a_receiver_in_this_command_answers_by_the_script() {
         let run: RunId = "ab".repeat(32).parse().unwrap();
         let step: Step = "a".parse().unwrap();
         let slow = webhooks_self_test::Answer {

@@ -1,4 +1,4 @@
-//! What the webhooks that arrived prove, and what they do not. Nothing here calls anybody.
+//! Judges what the received webhooks prove. This module does no I/O.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::doctor::context::Described;
 use crate::doctor::report::Outcome;
 
-/// What was seen, or what is wrong.
+/// The observation, or the problem.
 pub(super) type Judgement = Described<String>;
 
 pub(super) fn fault<T>(reason: impl Into<String>, fix: impl Into<String>) -> Described<T> {
     Err(Outcome::failed(reason, fix))
 }
 
-/// A webhook as the receiver got it.
+/// A webhook as received.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// When, by the clock of this machine.
+    /// The time of arrival, by this machine's clock.
     pub(super) at: Timestamp,
 }
 
@@ -44,7 +44,7 @@ impl Arrival {
     }
 }
 
-/// The signature verifies with each of the secrets, by the official library.
+/// Checks that the signature verifies with each of the secrets, by the official library.
 pub(super) fn signed(arrival: &Arrival, secrets: &[&str]) -> Judgement {
     for (index, secret) in secrets.iter().enumerate() {
         let verified = standardwebhooks::Webhook::new(secret)
@@ -65,20 +65,21 @@ pub(super) fn signed(arrival: &Arrival, secrets: &[&str]) -> Judgement {
     Ok("verified with the official library".to_owned())
 }
 
-/// Exactly one webhook came.
+/// Checks that exactly one webhook arrived.
 pub(super) fn once(arrivals: &[Arrival]) -> Judgement {
     match arrivals.len() {
         1 => Ok("arrived once".to_owned()),
         0 => fault("no webhook arrived", REPORT),
         many => fault(
-            format!("one message arrived {many} times, though it was answered 200"),
-            "once in a long while that is what at-least-once means: run it again. If it happens \
+            format!("one message arrived {many} times, although the receiver answered 200"),
+            "delivery is at-least-once, so a rare duplicate is normal: run it again. If it happens \
              again, attach the report to an issue",
         ),
     }
 }
 
-/// All arrivals are attempts of one delivery: one id and one body, each its own signature.
+/// Checks that all arrivals are attempts of one delivery: the same id and body, each with its
+/// own signature.
 pub(super) fn one_message(arrivals: &[Arrival], id: &str) -> Judgement {
     let Some(first) = arrivals.first() else {
         return fault("no webhook arrived", REPORT);
@@ -99,15 +100,15 @@ pub(super) fn one_message(arrivals: &[Arrival], id: &str) -> Judgement {
         let signature = arrival.header(standardwebhooks::HEADER_WEBHOOK_SIGNATURE);
         signatures.insert((stamp.to_owned(), signature.to_owned()));
     }
-    // Two attempts within a second would have the same timestamp; the self test makes none.
+    // Two attempts within a second would have the same timestamp, but the self test makes none.
     if signatures.len() < arrivals.len() {
         return fault("two attempts have the same signature", REPORT);
     }
     Ok(format!("{} attempts, one id, one body", arrivals.len()))
 }
 
-/// No attempt came before its time. Times are the receiver's: what was sent later than another
-/// may arrive a little sooner after it.
+/// Checks that no attempt came before its time. Times are measured at the receiver, so the
+/// intervals may differ slightly from the intervals of sending.
 pub(super) fn not_too_early(at: &[Timestamp], waits: &[Duration]) -> Judgement {
     const TOLERANCE: Duration = Duration::from_millis(500);
     let gaps: Vec<Duration> = at.windows(2).map(|two| two[1].since(two[0])).collect();
@@ -115,7 +116,7 @@ pub(super) fn not_too_early(at: &[Timestamp], waits: &[Duration]) -> Judgement {
         if *gap + TOLERANCE < *wait {
             return fault(
                 format!(
-                    "attempt {} came {} after the one before, and was due after {}",
+                    "attempt {} came {} after the previous one, and was due after {}",
                     index + 2,
                     seconds(*gap),
                     seconds(*wait)
@@ -137,7 +138,8 @@ pub(super) fn not_too_early(at: &[Timestamp], waits: &[Duration]) -> Judgement {
     ))
 }
 
-/// In any n seconds at most `rate × (n + 2)` came, and one more for the way to the receiver.
+/// Checks that at most `rate × (n + 2)` webhooks arrived in any n seconds, and one more for the
+/// varying transfer time.
 pub(super) fn within_rate(at: &[Timestamp], rate: u64) -> Judgement {
     let mut at = at.to_vec();
     at.sort_unstable();
@@ -161,20 +163,20 @@ pub(super) fn within_rate(at: &[Timestamp], rate: u64) -> Judgement {
     Ok(format!("{} webhooks in {}", at.len(), seconds(span)))
 }
 
-/// The member of a detail that holds numbers, which are judged apart.
+/// The member of a detail that contains numbers, which are judged separately.
 pub(super) const NUMBERS_MEMBER: &str = "numbers";
 
-/// The body is the one that the API shows, byte for byte, and holds the event or the detail that
-/// was sent. AWS's services may write JSON anew.
+/// Checks that the body equals the one that the API shows, byte for byte, and contains the
+/// event or detail that was sent. AWS's services may format JSON differently.
 pub(super) fn body(arrival: &Arrival, shown: &str, sent: &Value) -> Judgement {
     if arrival.body != shown.as_bytes() {
         return fault(
             format!(
-                "the payload was altered on its way: {} bytes arrived, and the API shows {}",
+                "the payload was altered in transit: {} bytes arrived, and the API shows {}",
                 arrival.body.len(),
                 shown.len()
             ),
-            "the signature covers what was sent: something between the stack and the receiver \
+            "the signature covers the sent body: something between the stack and the receiver \
              changes bodies, such as a proxy",
         );
     }
@@ -205,7 +207,7 @@ fn without_numbers(json: &Value) -> Value {
     json
 }
 
-/// The details of webhooks in all formats are the same text.
+/// Checks that the webhooks of all formats contain the same text of the detail.
 pub(super) fn same_detail(bodies: &[(&str, &Arrival)]) -> Judgement {
     let mut first: Option<(&str, String)> = None;
     for &(format, arrival) in bodies {
@@ -233,7 +235,7 @@ pub(super) fn same_detail(bodies: &[(&str, &Arrival)]) -> Judgement {
     ))
 }
 
-/// The text of the detail in a body.
+/// Returns the text of the detail in a body.
 pub(super) fn raw_detail(format: &str, body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let name = match format {
@@ -245,7 +247,7 @@ pub(super) fn raw_detail(format: &str, body: &[u8]) -> Option<String> {
     Some(members.get(name)?.get().to_owned())
 }
 
-/// Each number has the value that it had, though perhaps another form.
+/// Checks that each number has its original value. Its format may differ.
 pub(super) fn numbers(sent: &[(&str, &str)], received: &str) -> Judgement {
     let members: std::collections::BTreeMap<String, &RawValue> =
         serde_json::from_str(received).unwrap_or_default();
@@ -259,15 +261,16 @@ pub(super) fn numbers(sent: &[(&str, &str)], received: &str) -> Judgement {
     if changed.is_empty() {
         return Ok(format!("{} numbers, each with its value", sent.len()));
     }
-    // Not a fault of this stack: AWS says of no service what it does to such numbers.
+    // This is no fault of the stack: AWS documents no service's treatment of such numbers.
     Err(Outcome::warned(
         changed.join("; "),
-        "EventBridge or Step Functions has read them as floating point: producers must send such \
+        "EventBridge or Step Functions has parsed them as floating point: producers must send such \
          numbers as strings (docs/producers.md, Numbers)",
     ))
 }
 
-/// A number without its form: digits without zeros at either end, times ten to the exponent.
+/// A number independent of its format: digits without zeros at either end, times ten to the
+/// exponent.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
@@ -298,19 +301,19 @@ impl Decimal {
     }
 }
 
-/// Why a webhook did not arrive, as far as the API knows of its delivery.
+/// Explains why a webhook did not arrive, as far as the API's delivery shows it.
 pub(super) fn missing(expected: usize, came: usize, delivery: Option<&Delivery>) -> Outcome {
     let (reason, fix) = match delivery {
         None => (
             "the event became no message".to_owned(),
-            "is the rule enabled, and may it start the workflow? `webhooks doctor` checks both; \
+            "check that the rule is enabled and can start the workflow, with `webhooks doctor`; \
              `webhooks dlq list` shows events that could not be processed",
         ),
         Some(delivery) => match delivery.attempts.last() {
             None => (
                 format!("its delivery is {}, without an attempt", delivery.status),
-                "is the delivery queue read? `webhooks doctor` checks its event source mappings, \
-                 and `webhooks dlq list` shows what went back to the queue too often",
+                "check with `webhooks doctor` that the event source mappings read the delivery queue; \
+                 `webhooks dlq list` shows tasks that failed too often",
             ),
             Some(attempt) => {
                 let outcome = attempt.status.map_or_else(
@@ -352,26 +355,26 @@ pub(super) fn missing(expected: usize, came: usize, delivery: Option<&Delivery>)
     )
 }
 
-/// The part of a delivery's arrivals that its record explains.
+/// Checks that the recorded attempts explain all arrivals of a delivery.
 pub(super) fn recorded(arrivals: usize, attempts: usize) -> Judgement {
     if arrivals > attempts {
         return fault(
             format!("{arrivals} requests arrived, and {attempts} attempts are recorded"),
-            "an attempt that was not recorded was made again, which a crash explains, or a queue \
-             that hands a message out twice. If each run has one, attach the report to an issue",
+            "an attempt that was not recorded was repeated. The cause may be a crash, or a queue \
+             that delivers a message twice. If it happens in each run, attach the report to an issue",
         );
     }
     Ok(format!("{arrivals} of {attempts}"))
 }
 
-/// The value below which so many percent of the values are, the largest for 100.
+/// Returns the value at this percentile; at 100, the largest value.
 pub(super) fn percentile(values: &mut [Duration], percent: usize) -> Option<Duration> {
     values.sort_unstable();
     let index = (values.len() * percent).div_ceil(100).max(1) - 1;
     values.get(index).copied()
 }
 
-/// A duration as the report has it: `1.5 s`.
+/// Formats a duration for the report: `1.5 s`.
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
@@ -407,7 +410,7 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    /// A webhook that was signed with a secret so many seconds ago.
+    /// Builds a webhook that was signed `age` seconds ago with a secret.
     fn arrival(secret: &str, body: &str, age: i64) -> Arrival {
         let time = crate::clock::now().as_secs() - age;
         let webhook = standardwebhooks::Webhook::new(secret).unwrap();
@@ -444,7 +447,7 @@ mod tests {
         let whole = arrival(SECRET, body_text, 0);
         assert!(body(&whole, body_text, &sent).is_ok());
         let altered = arrival(SECRET, r#"{"type":"t","data":{"n":2}}"#, 0);
-        assert!(reason(body(&altered, body_text, &sent)).contains("altered on its way"));
+        assert!(reason(body(&altered, body_text, &sent)).contains("altered in transit"));
         let other = reason(body(&whole, body_text, &json!({"n": 2})));
         assert!(other.contains("does not hold what was put"));
         let mut changed = whole;
@@ -480,7 +483,7 @@ mod tests {
         let early = reason(not_too_early(&at(&[0.0, 2.1, 3.2]), &due));
         assert_eq!(
             early,
-            "attempt 3 came 1.1 s after the one before, and was due after 4.0 s"
+            "attempt 3 came 1.1 s after the previous one, and was due after 4.0 s"
         );
         let missing = reason(not_too_early(&at(&[0.0, 2.1]), &due));
         assert_eq!(missing, "2 of 3 attempts came");
@@ -532,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_gets_nothing_is_told_why() {
+    fn a_receiver_that_gets_nothing_learns_why() {
         let (none, _) = failed(missing(1, 0, None));
         assert!(none.ends_with("the event became no message"));
         let mut delivery: Delivery = serde_json::from_value(json!({
@@ -554,14 +557,14 @@ mod tests {
                 "outcome": outcome, "status": status,
             });
             delivery.attempts = vec![serde_json::from_value(attempt).unwrap()];
-            let (reason, told) = failed(missing(2, 1, Some(&delivery)));
-            assert!(told.contains(fix), "{told}");
+            let (reason, fix_text) = failed(missing(2, 1, Some(&delivery)));
+            assert!(fix_text.contains(fix), "{fix_text}");
             assert!(reason.starts_with("1 of 2 webhooks arrived"), "{reason}");
         }
     }
 
     #[test]
-    fn what_arrives_more_often_than_it_is_recorded_is_named() {
+    fn more_arrivals_than_recorded_attempts_are_reported() {
         assert!(recorded(2, 2).is_ok() && recorded(0, 1).is_ok());
         assert!(reason(recorded(3, 2)).contains("2 attempts are recorded"));
     }

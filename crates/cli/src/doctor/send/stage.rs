@@ -1,4 +1,4 @@
-//! What the steps of a run work with: the stack, a receiver, and a customer of their own.
+//! The environment of a run's steps: the stack, a receiver, and a test customer.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -25,18 +25,18 @@ use crate::doctor::context::Described;
 use crate::doctor::report::Outcome;
 use crate::events;
 
-/// The customer of every run, on every stack. What is left of a run that was killed is found
-/// under it by the next one.
+/// The customer of every run on every stack. So a run finds the subscriptions of an earlier run
+/// that was killed.
 pub(super) const CUSTOMER: &str = "webhooks-doctor-self-test";
 
-/// The names in a subscription's metadata that say whose it is, and until when.
+/// The names in a subscription's metadata that identify its run and the end of that run.
 pub(super) const RUN: &str = "doctorRun";
 pub(super) const ENDS: &str = "doctorRunEnds";
 
-/// How long a first webhook may take, cold starts included.
+/// The time limit for a first webhook, including cold starts.
 pub(super) const ARRIVAL: Duration = Duration::from_mins(1);
 
-/// Between two looks at a delivery.
+/// The time between two checks of a delivery.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A run of the self test.
@@ -46,20 +46,20 @@ pub(super) struct Stage<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) ledger: Ledger,
     pub(super) began_at: Timestamp,
-    /// Enough of the run's id to tell it from others.
+    /// The part of the run's id that distinguishes it from other runs.
     pub(super) name: String,
     ends_at: Timestamp,
     source: String,
-    /// Where an event has its customer and its idempotency key, below `/detail`.
+    /// The paths of the customer and the idempotency key in an event, below `/detail`.
     customer_at: Vec<String>,
     key_at: Vec<String>,
     reader: EventReader,
-    /// Every delivery that a step has caused.
+    /// All deliveries that the steps caused.
     caused: Mutex<Vec<(Step, DeliveryId)>>,
 }
 
 impl<'a> Stage<'a> {
-    /// Registers a run that lasts so long.
+    /// Registers a run with this duration.
     pub(super) async fn open(
         stack: &'a Stack,
         via: Via,
@@ -92,12 +92,12 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// The event type of a step: no subscription of another run or customer has it.
+    /// Returns the event type of a step. No subscription of another run or customer has it.
     pub(super) fn event_type(&self, step: &str) -> String {
         format!("doctor.{}.{step}", self.name)
     }
 
-    /// Subscribes the receiver to a step's events. The fields come on top.
+    /// Subscribes the receiver to a step's events, with additional fields.
     pub(super) async fn subscribe(
         &self,
         step: &str,
@@ -107,7 +107,7 @@ impl<'a> Stage<'a> {
         let mut subscription = json!({
             "url": self.endpoint.url(&step_of(step)),
             "eventTypes": [self.event_type(event_type)],
-            "description": "Of `webhooks doctor --send`, which deletes it.",
+            "description": "Created by `webhooks doctor --send`, which deletes it.",
             "metadata": {RUN: self.name, ENDS: self.ends_at.to_string()},
         });
         if let (Value::Object(all), Value::Object(fields)) = (&mut subscription, fields) {
@@ -118,7 +118,7 @@ impl<'a> Stage<'a> {
         created.map_err(|error| refused("creating a subscription", error))
     }
 
-    /// The detail of an event of this run's customer.
+    /// Builds the detail of an event of this run's customer.
     pub(super) fn detail(&self, mut detail: Map<String, Value>) -> Value {
         detail.insert(RUN.to_owned(), json!(self.name));
         let mut detail = Value::Object(detail);
@@ -126,7 +126,8 @@ impl<'a> Stage<'a> {
         detail
     }
 
-    /// Names the event, so that it is one message however often it is put.
+    /// Adds the idempotency key, so that the event becomes one message even if it is put
+    /// several times.
     pub(super) fn with_key(&self, mut detail: Value, key: &str) -> Value {
         set(
             &mut detail,
@@ -136,7 +137,7 @@ impl<'a> Stage<'a> {
         detail
     }
 
-    /// Puts an event on the bus. Returns the message that it becomes.
+    /// Puts an event on the bus. Returns the id of its message.
     pub(super) async fn put(&self, event_type: &str, detail: &str) -> Described<MessageId> {
         let event = self.event(event_type, detail)?;
         let id = self.put_event(&event).await?;
@@ -145,7 +146,7 @@ impl<'a> Stage<'a> {
             .map_err(|reason| not_an_event(&reason))
     }
 
-    /// An event with this text as its detail.
+    /// Builds an event with this text as its detail.
     pub(super) fn event(&self, event_type: &str, detail: &str) -> Described<Event> {
         let detail = RawValue::from_string(detail.to_owned());
         Ok(Event {
@@ -155,16 +156,16 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Puts an event on the bus. Returns the id that the bus gave it.
+    /// Puts an event on the bus. Returns the event id from the bus.
     pub(super) async fn put_event(&self, event: &Event) -> Described<String> {
         self.ledger.event(event.detail.get().len());
         let ids = self.stack.put_events(std::slice::from_ref(event)).await;
         let mut ids = ids.map_err(|error| refused("PutEvents", error))?;
         ids.pop()
-            .ok_or_else(|| not_an_event("PutEvents took no entry"))
+            .ok_or_else(|| not_an_event("PutEvents accepted no entry"))
     }
 
-    /// Starts the workflow with an event as EventBridge would give it.
+    /// Starts the workflow with an event in the form in which EventBridge would pass it.
     pub(super) async fn start(&self, event_type: &str, detail: &str) -> Described<Started> {
         let event = self.event(event_type, detail)?;
         let envelope = format!(
@@ -187,7 +188,8 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// The delivery of a message to a subscription, remembered as one that a step caused.
+    /// Returns the id of a message's delivery to a subscription, and records that a step caused
+    /// it.
     pub(super) fn delivery_id(
         &self,
         step: &str,
@@ -206,13 +208,13 @@ impl<'a> Stage<'a> {
         Ok(id)
     }
 
-    /// Every delivery that a step has caused.
+    /// Returns all deliveries that the steps caused.
     pub(super) fn caused(&self) -> Vec<(Step, DeliveryId)> {
         let caused = self.caused.lock().unwrap_or_else(PoisonError::into_inner);
         caused.clone()
     }
 
-    /// Waits until a step has received so many webhooks.
+    /// Waits until a step has received `count` webhooks.
     pub(super) async fn arrivals(
         &self,
         step: &str,
@@ -229,13 +231,13 @@ impl<'a> Stage<'a> {
         Err(missing(count, arrivals.len(), delivery.as_ref()))
     }
 
-    /// What a step has received so far.
+    /// Returns the arrivals of a step so far.
     pub(super) async fn arrived(&self, step: &str) -> Described<Vec<Arrival>> {
         let arrivals = self.endpoint.arrivals(&step_of(step)).await;
         arrivals.map_err(receiver_failed)
     }
 
-    /// A delivery as the API shows it; `None` when it knows none.
+    /// Returns a delivery from the API; `None` if the API does not find it.
     pub(super) async fn delivery(&self, id: &DeliveryId) -> Described<Option<Delivery>> {
         self.ledger.api_call();
         match self.api.delivery(&id.to_string()).await {
@@ -245,7 +247,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Waits until a delivery is as wanted.
+    /// Waits until a delivery satisfies a condition.
     pub(super) async fn delivery_when(
         &self,
         id: &DeliveryId,
@@ -266,23 +268,23 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// What the workflow was started with.
+/// The input of a started workflow.
 pub(super) struct Started {
     pub(super) envelope: String,
     pub(super) message: MessageId,
 }
 
-/// The name of a step, which is a constant of this module's siblings.
+/// Parses the name of a step, which is a constant in the sibling modules.
 pub(super) fn step_of(name: &str) -> Step {
     name.parse().expect("names of steps are constants")
 }
 
-/// A call of AWS or of the API was refused.
+/// Returns the outcome of a refused call to AWS or the API.
 pub(super) fn refused(what: &str, error: webhooks_client::Error) -> Outcome {
     let text = format!("{:#}", advise(error));
     let (reason, fix) = text.split_once("\n  ").unwrap_or((
         &text,
-        "may these credentials do that? docs/doctor.md lists what a run needs",
+        "check the permissions of these credentials: docs/doctor.md lists what a run needs",
     ));
     Outcome::failed(format!("{what}: {reason}"), fix)
 }
@@ -303,10 +305,10 @@ fn not_an_event(reason: &str) -> Outcome {
     )
 }
 
-/// The names of the members on the way to a place below `/detail`.
+/// Returns the names of the members on the path to a place below `/detail`.
 ///
 /// # Errors
-/// When the place is elsewhere: a producer cannot set it.
+/// If the place is elsewhere: a producer cannot set it.
 fn below_detail(pointer: &str) -> Result<Vec<String>> {
     let names = pointer.strip_prefix("/detail/").with_context(|| {
         format!("`{pointer}` is not below /detail: the self test cannot put such an event")
@@ -315,7 +317,7 @@ fn below_detail(pointer: &str) -> Result<Vec<String>> {
     Ok(names.split('/').map(name).collect())
 }
 
-/// Sets a member of an object, and makes the objects on the way to it.
+/// Sets a member of an object, and creates the objects on the path to it.
 fn set(within: &mut Value, names: &[String], value: Value) {
     let place = names.iter().fold(within, |object, name| {
         if !object.is_object() {

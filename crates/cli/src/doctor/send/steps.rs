@@ -1,4 +1,4 @@
-//! The steps of a run. Each has subscriptions and events of its own, so they run side by side.
+//! The steps of a run. Each has its own subscriptions and events, so they run concurrently.
 
 pub(super) mod again;
 pub(super) mod basics;
@@ -12,12 +12,12 @@ use super::judge::Judgement;
 use super::stage::step_of;
 use crate::doctor::context::Described;
 
-/// The checks that a step makes, by their names. An error is that of its first check.
+/// The checks of a step, by name. An error is the outcome of its first check.
 pub(super) type Checked = Described<Vec<(&'static str, Judgement)>>;
 
 const UNAVAILABLE: Answer = Answer::status(503);
 
-/// The seconds of the one answer that asks for patience.
+/// The `Retry-After` of the one answer that has this header, in seconds.
 pub(super) const RETRY_AFTER_SECONDS: u32 = 8;
 
 const PATIENCE: Answer = Answer {
@@ -25,10 +25,10 @@ const PATIENCE: Answer = Answer {
     retry_after_seconds: Some(RETRY_AFTER_SECONDS),
 };
 
-/// Every step with its answers.
+/// All steps, with the answers of their endpoints.
 ///
-/// At most nine of a whole run may fail: `AttemptFailuresAlarm` looks at periods with twenty
-/// attempts or more, and fires where half of them fail. So the run alone never fires it.
+/// At most nine attempts of a whole run may fail: `AttemptFailuresAlarm` counts periods with
+/// twenty attempts or more and triggers if half of them fail. So a run alone never triggers it.
 const STEPS: [(&str, &[Answer]); 17] = [
     (basics::PUT, &[]),
     (basics::START_STANDARD, &[]),
@@ -49,7 +49,7 @@ const STEPS: [(&str, &[Answer]); 17] = [
     (subscriptions::ROTATION, &[]),
 ];
 
-/// How every step is answered.
+/// Returns the answers of all steps.
 pub(super) fn script() -> Script {
     STEPS
         .into_iter()
@@ -67,7 +67,7 @@ mod tests {
         let script = script();
         let failing = script.steps().flat_map(|(_, answers)| answers);
         assert!(failing.filter(|answer| answer.status >= 400).count() <= 9);
-        // The last answer is repeated: it must not go on failing, but where it ends the delivery.
+        // The last answer is repeated, so it must not be a failure unless it ends the delivery.
         for (step, answers) in script.steps() {
             let last = answers.last().map_or(200, |answer| answer.status);
             assert!(matches!(last, 200 | 410), "{step:?}");

@@ -1,4 +1,4 @@
-//! What is sent again: pause and recover, replay, resend.
+//! Steps that send again: pause and recover, replay, resend.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ pub(super) const RECOVER: &str = "recover";
 pub(super) const REPLAY: &str = "replay";
 pub(super) const RESEND: &str = "resend";
 
-/// How long a recovery may take: its first page, and what the indexes lag behind.
+/// The time limit of a recovery, which includes its first page and the delay of the indexes.
 const RECOVERY: Duration = Duration::from_mins(2);
 
-/// A delivery that fails, one that is held while the subscription is paused, and both recovered.
+/// Recovers a failed delivery and one that was held while the subscription was paused.
 pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
     let fields = json!({"retryPolicy": {"schedule": [0], "jitter": 0}});
     let created = stage.subscribe(RECOVER, RECOVER, fields).await?;
@@ -44,7 +44,7 @@ pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
     let pause: Judgement = match stage.arrived(RECOVER).await?.len() {
         1 => Ok("the delivery was held".to_owned()),
         _ => fault(
-            "a paused subscription was sent to",
+            "a webhook was sent to a paused subscription",
             "attach the report to an issue",
         ),
     };
@@ -62,9 +62,9 @@ pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
     Ok(vec![("recover", Ok(both)), ("pause and resume", pause)])
 }
 
-/// An event that nobody was subscribed to, for a subscription that is made afterwards.
+/// Replays an event to a subscription that is created afterwards.
 pub(in crate::doctor::send) async fn replay(stage: &Stage<'_>) -> Checked {
-    // Another subscription of the customer: of one that has none, no message is recorded.
+    // The customer has another subscription, because no message is recorded without one.
     stage.subscribe(REPLAY, "nothing", json!({})).await?;
     let detail = stage.detail(Map::new()).to_string();
     let message = stage.put(REPLAY, &detail).await?;
@@ -91,7 +91,8 @@ pub(in crate::doctor::send) async fn replay(stage: &Stage<'_>) -> Checked {
     Ok(vec![("replay", judged)])
 }
 
-/// Starts recoveries until so many webhooks have arrived: the index that one reads lags behind.
+/// Starts recoveries until `count` webhooks have arrived, because the index that a recovery
+/// reads is delayed.
 async fn recovered(
     stage: &Stage<'_>,
     step: &str,
@@ -140,7 +141,7 @@ async fn recovered(
     }
 }
 
-/// A delivery that has succeeded is sent again: the same message, signed anew.
+/// Resends a successful delivery: the same message with a new signature.
 pub(in crate::doctor::send) async fn resend(stage: &Stage<'_>) -> Checked {
     let created = stage.subscribe(RESEND, RESEND, json!({})).await?;
     let detail = stage.detail(Map::new()).to_string();
@@ -150,7 +151,7 @@ pub(in crate::doctor::send) async fn resend(stage: &Stage<'_>) -> Checked {
     let has_arrived =
         |delivery: &webhooks_client::Delivery| delivery.status == DeliveryStatus::Succeeded;
     stage.delivery_when(&id, ARRIVAL, has_arrived).await?;
-    // Signatures have a timestamp in whole seconds.
+    // A signature's timestamp has whole seconds.
     sleep(Duration::from_millis(1_100)).await;
     stage.ledger.api_call();
     let again = stage.api.resend_delivery(&id.to_string()).await;

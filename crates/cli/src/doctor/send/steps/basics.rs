@@ -1,4 +1,4 @@
-//! Events in, webhooks out: both doors, payloads, duplicates, latency.
+//! Steps from event to webhook: both entry points, payloads, duplicates, latency.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) const LARGE: &str = "large";
 pub(super) const LARGEST: &str = "largest";
 pub(super) const LATENCY: &str = "latency";
 
-/// Numbers that floating point changes, in forms that are written anew.
+/// Numbers that floating point changes, or whose format changes when JSON is written again.
 const NUMBERS: [(&str, &str); 6] = [
     ("beyondDouble", "9007199254740993"),
     ("beyondLong", "12345678901234567890"),
@@ -41,21 +41,21 @@ const NUMBERS: [(&str, &str); 6] = [
     ("zero", "0"),
 ];
 
-/// One that the local emulator is known to round, so it is asked of AWS only.
+/// The local emulator rounds this one, so only AWS is tested with it.
 const LONG_FRACTION: (&str, &str) = ("longFraction", "3.141592653589793238462643383279");
 
-/// What the envelope of EventBridge takes at most, and the members of the detail beside the
+/// The largest size of EventBridge's envelope plus the members of the detail other than the
 /// filler.
 const AROUND_FILLER_BYTES: usize = 1_000;
 
 /// Long enough for a duplicate to pass through the workflow and the queue.
 const DUPLICATE_WAIT: Duration = Duration::from_secs(20);
 
-/// Webhooks whose latency is measured, after some that warm the functions up.
+/// The number of webhooks whose latency is measured, after some that warm up the functions.
 const WARM: usize = 20;
 const WARM_UP: usize = 2;
 
-/// One event by `PutEvents`: how the webhook looks, and what it holds.
+/// Puts one event with `PutEvents`, and checks the webhook's headers and body.
 pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
     let created = stage.subscribe(PUT, PUT, json!({})).await?;
     let numbers_sent = numbers_sent(stage);
@@ -87,7 +87,7 @@ pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
     ])
 }
 
-/// One event by `StartExecution`, to a subscription of each payload format.
+/// Starts the workflow with one event for a subscription of each payload format.
 pub(in crate::doctor::send) async fn start_execution(stage: &Stage<'_>) -> Checked {
     let formats = [
         ("standard", START_STANDARD),
@@ -116,11 +116,11 @@ pub(in crate::doctor::send) async fn start_execution(stage: &Stage<'_>) -> Check
     let whole = all[2].1;
     let is_whole = whole.body == started.envelope.as_bytes();
     let whole: Judgement = if is_whole {
-        Ok("as it was sent, byte for byte".to_owned())
+        Ok("identical, byte for byte".to_owned())
     } else {
         let sent: Value = serde_json::from_str(&started.envelope).unwrap_or_default();
         body(whole, &String::from_utf8_lossy(&whole.body), &sent)
-            .map(|_| "as it was sent, written anew by Step Functions".to_owned())
+            .map(|_| "the same value, formatted anew by Step Functions".to_owned())
     };
     Ok(vec![
         ("StartExecution", Ok("arrived".to_owned())),
@@ -133,7 +133,7 @@ pub(in crate::doctor::send) async fn start_execution(stage: &Stage<'_>) -> Check
     ])
 }
 
-/// An event that is put twice with one idempotency key arrives once.
+/// Puts an event twice with one idempotency key, and checks that it arrives once.
 pub(in crate::doctor::send) async fn duplicate(stage: &Stage<'_>) -> Checked {
     let created = stage.subscribe(DUPLICATE, DUPLICATE, json!({})).await?;
     let detail = stage.with_key(stage.detail(Map::new()), DUPLICATE);
@@ -141,25 +141,26 @@ pub(in crate::doctor::send) async fn duplicate(stage: &Stage<'_>) -> Checked {
     let message = stage.put(DUPLICATE, &detail).await?;
     let id = stage.delivery_id(DUPLICATE, message, &created)?;
     stage.arrivals(DUPLICATE, 1, ARRIVAL, &id).await?;
-    // A duplicate that comes before the first attempt is recorded may make a second request.
+    // The second event waits until the first attempt is recorded; an earlier duplicate might
+    // cause a second request.
     let is_over = |delivery: &Delivery| delivery.status == DeliveryStatus::Succeeded;
     stage.delivery_when(&id, ARRIVAL, is_over).await?;
     let again = stage.put(DUPLICATE, &detail).await?;
-    // Nothing tells when a duplicate was dropped.
+    // Nothing shows when a duplicate was dropped.
     sleep(DUPLICATE_WAIT).await;
     let arrivals = stage.arrived(DUPLICATE).await?;
     let same = if message == again {
         once(&arrivals)
     } else {
         Err(Outcome::failed(
-            "one idempotency key makes two messages",
-            "is IdempotencyKeyPointer what the producers think it is?",
+            "one idempotency key created two messages",
+            "check that IdempotencyKeyPointer is the place where producers put the key",
         ))
     };
     Ok(vec![("duplicate event", same)])
 }
 
-/// Payloads of 200 KB, and of the largest size that is carried whatever it holds.
+/// Sends payloads of 200 KB, and of the largest size that is always accepted.
 pub(in crate::doctor::send) async fn large(stage: &Stage<'_>) -> Checked {
     let sizes = [
         ("payload of 200 KB", LARGE, 200_000),
@@ -185,7 +186,8 @@ pub(in crate::doctor::send) async fn large(stage: &Stage<'_>) -> Checked {
     try_join_all(sent).await
 }
 
-/// From `PutEvents` to the request, one event after the other, with warm functions.
+/// Measures the time from `PutEvents` to the request, one event after the other, with warm
+/// functions.
 pub(in crate::doctor::send) async fn latency(stage: &Stage<'_>) -> Checked {
     let created = stage.subscribe(LATENCY, LATENCY, json!({})).await?;
     let mut took = Vec::new();
@@ -218,7 +220,7 @@ fn numbers_sent(stage: &Stage<'_>) -> Vec<(&'static str, &'static str)> {
     numbers
 }
 
-/// The text of a detail with one more member, whose numbers no float has been near.
+/// Inserts numbers as text into a detail, so that they never pass through a float.
 fn with_numbers(detail: &Value, numbers: &[(&str, &str)]) -> String {
     let members: Vec<_> = numbers
         .iter()
@@ -236,7 +238,7 @@ fn judge_numbers(sent: &[(&str, &str)], format: &str, received: &[u8]) -> Judgem
     numbers(sent, received)
 }
 
-/// Characters that do not compress to less than their entropy, three quarters.
+/// Returns characters that compress to no less than their entropy, three quarters.
 fn filler(bytes: usize) -> Described<String> {
     let mut random = vec![0; bytes / 4 * 3];
     let filled = SystemRandom::new().fill(&mut random);

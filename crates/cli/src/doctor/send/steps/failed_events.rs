@@ -1,5 +1,5 @@
-//! An event that cannot become a webhook: it must be kept with its reason. This fires
-//! `FailedEventsAlarm`, so it is asked for.
+//! Checks that an event that cannot become a webhook is kept with its reason. This triggers
+//! `FailedEventsAlarm`, so it runs only on request.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::queue::{BATCH, Queue};
 
 const STEP: &str = "failed-event";
 
-/// How long a message that is looked at may stay hidden if this program dies.
+/// The time after which a received message becomes visible again if this program dies.
 const HIDDEN_FOR: Duration = Duration::from_secs(10);
 
 /// The error of an event without a customer.
 const ERROR: &str = webhooks_domain::errors::MISSING_CUSTOMER_ID;
 
-/// Puts an event that names no customer, finds it in the failed-events queue, and drops it.
+/// Puts an event without a customer, finds it in the failed-events queue, and deletes it.
 pub(in crate::doctor::send) async fn failed_event(stage: &Stage<'_>) -> Checked {
     let unreachable = |error: anyhow::Error| {
         Outcome::failed(
@@ -55,7 +55,7 @@ pub(in crate::doctor::send) async fn failed_event(stage: &Stage<'_>) -> Checked 
     }
     let Some(found) = found else {
         return fault(
-            "the event did not come to the failed-events queue within a minute",
+            "the event did not arrive in the failed-events queue within a minute",
             "`webhooks dlq list` shows all three queues; the alarm WorkflowFailures fires when an \
              event was not kept",
         );
@@ -64,11 +64,11 @@ pub(in crate::doctor::send) async fn failed_event(stage: &Stage<'_>) -> Checked 
     let left = queue.delete(&[&found]).await.map_err(unreachable)?;
     let judged = if left > 0 {
         fault(
-            "the event cannot be dropped again",
+            "the event cannot be deleted from the queue",
             "`webhooks dlq list` shows it",
         )
     } else if error == ERROR {
-        Ok(format!("kept as {ERROR}, and dropped again"))
+        Ok(format!("kept as {ERROR}, and deleted afterwards"))
     } else {
         fault(
             format!("the event was kept as `{error}` instead of `{ERROR}`"),

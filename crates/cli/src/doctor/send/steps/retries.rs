@@ -1,4 +1,5 @@
-//! Endpoints that fail: retries and their times, `Retry-After`, 410, a wait of the sweep's.
+//! Steps with failing endpoints: retries and their times, `Retry-After`, 410, and a wait that
+//! the sweep ends.
 
 use std::time::Duration;
 
@@ -20,17 +21,18 @@ pub(super) const PATIENCE: &str = "retry-after";
 pub(super) const GONE: &str = "gone";
 pub(super) const LONG_WAIT: &str = "long-wait";
 
-/// Short waits are the queue's; the next sweep, a cold start and a queue that is read late come
-/// on top.
+/// The tolerance for a wait that the queue performs. It covers the next sweep, a cold start and
+/// a delayed read of the queue.
 const SWEEP: Duration = Duration::from_secs(75);
 
-/// Longer than the queue keeps a message by so much: the sweep hands it over that soon.
+/// The time by which the long wait exceeds the queue's longest delay. The sweep queues the task
+/// after this time.
 const BEYOND_QUEUE: Duration = Duration::from_secs(10);
 
-/// How long the hand-over may take: its time, and two sweeps.
+/// The time limit for the sweep to queue the task: its due time plus two sweeps.
 const HAND_OVER: Duration = Duration::from_secs(150);
 
-/// One event to an endpoint that retries by this schedule.
+/// Delivers one event to an endpoint with this retry schedule.
 async fn deliver(
     stage: &Stage<'_>,
     step: &str,
@@ -48,7 +50,7 @@ fn times(arrivals: &[Arrival]) -> Vec<Timestamp> {
     arrivals.iter().map(|arrival| arrival.at).collect()
 }
 
-/// Two failures and a success, each attempt in its time.
+/// Checks that two failures are followed by a success, each attempt at its time.
 pub(in crate::doctor::send) async fn retry(stage: &Stage<'_>) -> Checked {
     let waits = [2, 4];
     let (created, id) = deliver(stage, RETRY, json!([0, waits[0], waits[1]])).await?;
@@ -76,7 +78,7 @@ pub(in crate::doctor::send) async fn retry(stage: &Stage<'_>) -> Checked {
     ])
 }
 
-/// `Retry-After` puts off an attempt that would have come sooner.
+/// Checks that `Retry-After` delays an attempt that was due sooner.
 pub(in crate::doctor::send) async fn retry_after(stage: &Stage<'_>) -> Checked {
     let (_, id) = deliver(stage, PATIENCE, json!([0, 1])).await?;
     let arrivals = stage.arrivals(PATIENCE, 2, ARRIVAL + SWEEP, &id).await?;
@@ -87,7 +89,7 @@ pub(in crate::doctor::send) async fn retry_after(stage: &Stage<'_>) -> Checked {
     )])
 }
 
-/// 410 ends the delivery and disables the subscription.
+/// Checks that 410 ends the delivery and disables the subscription.
 pub(in crate::doctor::send) async fn gone(stage: &Stage<'_>) -> Checked {
     let (created, id) = deliver(stage, GONE, json!([0, 1])).await?;
     stage.arrivals(GONE, 1, ARRIVAL, &id).await?;
@@ -97,7 +99,7 @@ pub(in crate::doctor::send) async fn gone(stage: &Stage<'_>) -> Checked {
         let reason = format!("the delivery is {}: {:?}", ended.status, ended.reason);
         return fault(reason, "attach the report to an issue");
     }
-    // Written after the delivery.
+    // The subscription is written after the delivery.
     let deadline = Instant::now() + ARRIVAL;
     let judged = loop {
         stage.ledger.api_call();
@@ -117,8 +119,8 @@ pub(in crate::doctor::send) async fn gone(stage: &Stage<'_>) -> Checked {
     Ok(vec![("410", judged)])
 }
 
-/// A wait that is longer than the queue's, until the sweep hands it over to the queue. Where
-/// that is short, as on a local stack, until the attempt.
+/// Checks a wait that is longer than the queue's longest delay, until the sweep queues its
+/// task. If the queue's delay is short, as on a local stack, it waits for the attempt.
 pub(in crate::doctor::send) async fn long_wait(stage: &Stage<'_>) -> Checked {
     let longest = stage.stack.output("LongestQueueDelaySeconds").ok();
     let longest = longest.and_then(|text| text.parse().ok()).unwrap_or(900);
@@ -146,12 +148,13 @@ pub(in crate::doctor::send) async fn long_wait(stage: &Stage<'_>) -> Checked {
     let store = DynamoStore::new(client, name.to_owned());
     let deadline = Instant::now() + HAND_OVER;
     let handed_over = loop {
-        // Before the hand-over the sweep looks at it before it is due, afterwards long after.
+        // Until the sweep queues the task, the item's sweep time is before the attempt's due
+        // time; afterwards it is long after it.
         match store.sweep_at(&id).await {
             Ok(Some(sweep_at)) if sweep_at < due_at => {}
             Ok(_) => {
                 break Ok(format!(
-                    "a wait of {} s, handed over by the sweep",
+                    "a wait of {} s, queued by the sweep",
                     wait.as_secs()
                 ));
             }
@@ -163,8 +166,8 @@ pub(in crate::doctor::send) async fn long_wait(stage: &Stage<'_>) -> Checked {
         }
         if Instant::now() >= deadline {
             break fault(
-                "the sweep has not handed it over in two minutes",
-                "does the schedule start RequeueDueDeliveries? `webhooks doctor` checks it, and \
+                "the sweep has not queued it within two minutes",
+                "check with `webhooks doctor` that the schedule starts RequeueDueDeliveries; \
                  SweepStoppedAlarm watches it",
             );
         }

@@ -1,4 +1,4 @@
-//! What a subscription decides: its secrets and its limits.
+//! Steps for settings of a subscription: its secrets and its limits.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use crate::doctor::send::stage::{ARRIVAL, CUSTOMER, Stage, refused};
 pub(super) const ROTATION: &str = "rotation";
 pub(super) const LIMIT: &str = "limit";
 
-/// Webhooks a second, and how many are put at once.
+/// The limit in webhooks per second.
 const RATE: u64 = 1;
+/// The number of events put at once.
 const BURST: usize = 6;
 
-/// After a rotation both secrets sign for as long as was asked for.
+/// Checks that both secrets sign for the requested time after a rotation.
 pub(in crate::doctor::send) async fn rotation(stage: &Stage<'_>) -> Checked {
     let created = stage.subscribe(ROTATION, ROTATION, json!({})).await?;
     stage.ledger.api_call();
@@ -31,7 +32,7 @@ pub(in crate::doctor::send) async fn rotation(stage: &Stage<'_>) -> Checked {
     let arrivals = stage.arrivals(ROTATION, 1, ARRIVAL, &id).await?;
     let judged = if rotated.secret == created.secret {
         fault(
-            "a rotation gave the old secret",
+            "the rotation returned the old secret",
             "attach the report to an issue",
         )
     } else {
@@ -41,7 +42,7 @@ pub(in crate::doctor::send) async fn rotation(stage: &Stage<'_>) -> Checked {
     Ok(vec![("rotation with overlap", judged)])
 }
 
-/// No more come in a second than the subscription says, and all of them come.
+/// Checks that all webhooks arrive, and no more per second than the subscription permits.
 pub(in crate::doctor::send) async fn limit(stage: &Stage<'_>) -> Checked {
     let fields = json!({"rateLimitPerSecond": RATE});
     let created = stage.subscribe(LIMIT, LIMIT, fields).await?;
