@@ -1,4 +1,4 @@
-//! A certificate authority of one run, and server configurations with its certificates.
+//! The certificate authority of one run, and server configurations with its certificates.
 
 use std::{
     fs,
@@ -13,10 +13,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
-/// A root and one authority below it, as public ones are. All keys are P-256.
+/// A root and one intermediate authority, as public authorities have. All keys are P-256.
 pub(crate) struct Authority {
     intermediate: CertifiedIssuer<'static, KeyPair>,
-    /// The root's certificate as PEM, for the programs that are measured.
+    /// The file with the root's certificate as PEM, for the measured programs.
     pub(crate) file: PathBuf,
 }
 
@@ -28,7 +28,7 @@ fn params(name: &str) -> CertificateParams {
 }
 
 impl Authority {
-    /// Makes the authority and writes its root's certificate into a folder.
+    /// Creates the authority and writes its root's certificate into a folder.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let root = CertifiedIssuer::self_signed(params("bench root"), KeyPair::generate()?)?;
         let intermediate =
@@ -38,7 +38,7 @@ impl Authority {
         Ok(Self { intermediate, file })
     }
 
-    /// A file of so many authorities that nothing is trusted by, as large as a system's.
+    /// Writes a file of as many unused authorities as a system has.
     pub(crate) fn many(&self, authorities: usize) -> Result<PathBuf> {
         let mut text = String::new();
         for _ in 0..authorities {
@@ -52,8 +52,8 @@ impl Authority {
         Ok(file)
     }
 
-    /// A server's configuration for a name or an address. It resumes sessions, as rustls does
-    /// by default.
+    /// Returns a server's configuration for a name or an address. It resumes sessions, which is
+    /// rustls' default.
     pub(crate) fn server(&self, name: &str) -> Result<ServerConfig> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new([name.to_owned()])?;

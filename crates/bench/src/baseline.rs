@@ -1,20 +1,20 @@
-//! The counts that were recorded last, and what they were made by.
+//! The recorded counts, and the tools that produced them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// The counts of a run, with whatever decides them besides the code.
+/// The counts of a run, with everything but the code that influences them.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Baseline {
     /// The day, as `2026-11-24`.
     pub(crate) date: String,
-    /// The compiler's version, and what it compiled for.
+    /// The compiler's version and target.
     pub(crate) rustc: String,
     /// The profile of Cargo.toml.
     pub(crate) profile: String,
-    /// By the part that counts them, and by name. Less is better.
+    /// The counts by part and name. Less is better.
     pub(crate) counts: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
@@ -25,7 +25,7 @@ impl Baseline {
         serde_json::from_str(&text).with_context(|| format!("reading `{}`", path.display()))
     }
 
-    /// Writes it, with as many digits as another run gives again.
+    /// Writes the baseline, rounded to the digits that repeat in another run.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let mut rounded = self.clone();
         for count in rounded.counts.values_mut().flat_map(BTreeMap::values_mut) {

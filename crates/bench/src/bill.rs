@@ -1,4 +1,4 @@
-//! The part `bill`: what a real run uses of AWS, multiplied by a price list.
+//! The part `bill`: the AWS usage of a real run, multiplied by a price list.
 
 mod case;
 mod hosted;
@@ -27,13 +27,13 @@ use crate::{
     stats::Measured,
 };
 
-/// The most that a million deliveries may cost.
+/// The largest permitted cost of a million deliveries.
 const TARGET: f64 = 6.0;
 
-/// What the part needs besides a stack.
+/// Options of this part besides the stack.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// The port that the functions take for the emulator's.
+    /// The port that the functions use as the emulator's.
     #[arg(long)]
     proxy_port: u16,
     /// The prices, as JSON.
@@ -98,7 +98,7 @@ fn explain(part: &mut Part, prices: &PriceList) {
     );
 }
 
-/// Dollars, line by line.
+/// The cost in dollars, line by line.
 fn lines(ending: Ending, cases: &[&(Case, Usage)], prices: &PriceList) -> Table {
     let title = format!("Dollars per million deliveries, {}", ending.text());
     let mut table = with_cases(&title, cases);
@@ -115,7 +115,7 @@ fn lines(ending: Ending, cases: &[&(Case, Usage)], prices: &PriceList) -> Table 
     table
 }
 
-/// What the lines are made of.
+/// The quantities behind the lines.
 fn quantities(ending: Ending, cases: &[&(Case, Usage)]) -> Table {
     let title = format!("What one delivery uses, {}", ending.text());
     let mut table = with_cases(&title, cases);
@@ -134,7 +134,7 @@ fn with_cases(title: &str, cases: &[&(Case, Usage)]) -> Table {
     Table::new(title, &columns.collect::<Vec<_>>())
 }
 
-/// The same deliveries with a Standard workflow.
+/// The cost of the same deliveries with a Standard workflow.
 fn beside(cases: &[(Case, Usage)], prices: &PriceList) -> Table {
     let mut table = Table::new(
         "Beside the same design with a Standard workflow, dollars per million deliveries",
@@ -152,7 +152,7 @@ fn beside(cases: &[(Case, Usage)], prices: &PriceList) -> Table {
     table
 }
 
-/// The target, which the first case has, and what is counted of each.
+/// Adds the target, which applies to the first case, and the counts of all cases.
 fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
     let (case, usage) = &measured[0];
     let dollars = Measured::of(&[usage.total(prices)]);

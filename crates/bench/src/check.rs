@@ -1,4 +1,4 @@
-//! Judges what repeats: the counts of this run beside the recorded ones.
+//! Compares the counts of this run, which are repeatable, with the recorded ones.
 
 mod chapter;
 mod judge;
@@ -18,7 +18,7 @@ use self::{
 };
 use crate::{baseline::Baseline, machine, readme::fill, report::Part};
 
-/// Options of the judgement.
+/// Options of `check`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The recorded counts.
@@ -36,12 +36,12 @@ pub(crate) struct Options {
     /// Write the baseline and the docs' section from this run.
     #[arg(long, requires = "docs")]
     record: bool,
-    /// The page whose section is written.
+    /// The page that contains the section.
     #[arg(long, value_name = "FILE")]
     docs: Option<PathBuf>,
 }
 
-/// Judges the parts in the folder of results, or records them.
+/// Judges or records the parts in the folder of results.
 pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     let mut now = Baseline {
         date: machine::today()?,

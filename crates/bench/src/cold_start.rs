@@ -11,10 +11,10 @@ use crate::{
     stats::{Measured, millis, quantile, ratios},
 };
 
-/// Starts of each program.
+/// The number of starts of each program.
 const ROUNDS: usize = 41;
 
-/// A program that is started.
+/// A program to be started.
 struct Contender {
     name: String,
     program: PathBuf,
@@ -81,10 +81,10 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     Ok(part)
 }
 
-/// Our functions, the floor, and Node.js.
+/// Returns our functions, the minimum, and Node.js.
 fn contenders(programs: &Programs, setup: &Setup) -> Result<Vec<Contender>> {
     let mut variables = setup.surroundings.variables.clone();
-    // As on Lambda: the system's authorities are read.
+    // As on Lambda, the system's certificate authorities are read.
     variables.remove("SSL_CERT_FILE");
     let contender = |name: &str, program: PathBuf, arguments: &[String]| Contender {
         name: name.to_owned(),
@@ -126,7 +126,7 @@ impl Contender {
         Ok(())
     }
 
-    /// The size of the program, or of the script.
+    /// Returns the size of the program or script.
     fn mebibytes(&self) -> Result<f64> {
         let script = self.arguments.first().map(PathBuf::from);
         let file = script.unwrap_or_else(|| self.program.clone());

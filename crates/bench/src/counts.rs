@@ -1,8 +1,8 @@
-//! The part `counts`: what a start, a delivery and an event take, counted rather than timed.
+//! The part `counts`: counts the work of a start, a delivery and an event instead of timing it.
 //!
-//! A program is run twice with the same beginning, once for longer. What the longer run takes
-//! beyond the shorter one belongs to what it does beyond it: the start, and whatever happens
-//! once, cancel out. The servers keep in step with the program.
+//! A program runs twice with the same beginning, once for longer. The difference between the
+//! two runs is the work of the additional steps, so the start and all one-time work cancel out.
+//! The servers run in lockstep with the program.
 
 mod case;
 mod run;
@@ -24,10 +24,11 @@ use crate::{
     setup::Setup,
 };
 
-/// As many authorities as a system has, about: a function reads them when it starts.
+/// The approximate number of certificate authorities of a system. A function reads them when it
+/// starts.
 const AUTHORITIES: usize = 140;
 
-/// Where the programs are that are counted.
+/// The places of the measured programs.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// The folder of the functions.
@@ -39,7 +40,7 @@ pub(crate) struct Options {
     /// The folder of `deliver-webhook` with the features `bench` and `system-allocator`.
     #[arg(long, value_name = "FOLDER")]
     system_allocator: PathBuf,
-    /// A folder for what the run needs, and for what the tools write.
+    /// A folder for the run's files and the tools' output.
     #[arg(long, value_name = "FOLDER")]
     work: PathBuf,
 }
@@ -71,7 +72,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
 }
 
 impl Bench<'_> {
-    /// A function that starts, and does nothing.
+    /// Returns the case of a function that starts and does nothing.
     fn start(&self, name: &str) -> Result<Case> {
         let authorities = self.setup.authority.many(AUTHORITIES)?;
         let surroundings = self
@@ -81,7 +82,7 @@ impl Bench<'_> {
         Ok(Case::new(&format!("start/{name}"), name, surroundings))
     }
 
-    /// Everything else, with what it needs in the stub's table.
+    /// Returns all other cases, with the items that they need in the stub's table.
     async fn cases(&self) -> Result<Vec<Case>> {
         let mut cases = vec![self.sweep()];
         eprintln!("counts: creating subscriptions");
@@ -101,7 +102,7 @@ impl Bench<'_> {
     }
 }
 
-/// The programs in a folder.
+/// Returns the names of the programs in a folder.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {

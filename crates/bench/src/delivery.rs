@@ -1,4 +1,5 @@
-//! The part `delivery`: CPU, time and memory of a delivery, beside a bare client and Node.js.
+//! The part `delivery`: CPU, time and memory of a delivery, compared with a bare client and
+//! Node.js.
 
 use std::{
     fs,
@@ -22,25 +23,25 @@ use crate::{
     workload::{CUSTOMER, Subscriber, Workflow, batch, event},
 };
 
-/// Messages in a batch, as the template sets it.
+/// The number of messages in a batch, as in the template.
 const BATCH: usize = 10;
 
-/// Distinct deliveries of each scenario; they are delivered again and again.
+/// The number of distinct deliveries of each scenario. They are delivered repeatedly.
 const DELIVERIES: usize = 100;
 
-/// How long a request may take where some are never answered.
+/// The request timeout where some requests are never answered.
 const SHORT_TIMEOUT_SECONDS: u64 = 2;
 
-/// What kind of endpoint is delivered to, and how often.
+/// A kind of endpoint, and the number of deliveries to it.
 struct Scenario {
     name: &'static str,
     behaviour: Behaviour,
     rounds: usize,
-    /// Batches in a round, of ours.
+    /// The number of our batches in a round.
     batches: usize,
-    /// Batches in a round, of Node.js: it is slower, and comes to its end all the same.
+    /// The number of Node.js batches in a round. It is slower, so there are fewer.
     node_batches: usize,
-    /// Batches before the first round.
+    /// The number of batches before the first round.
     warm_up: usize,
 }
 
@@ -95,7 +96,7 @@ struct Round {
     batch_millis: f64,
 }
 
-/// All rounds of one program, and what else is known of it.
+/// All rounds of one program, with its other figures.
 struct Contender {
     rounds: Vec<Round>,
     peak_mebibytes: f64,
@@ -202,7 +203,7 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     Ok(part)
 }
 
-/// What is compared with the targets.
+/// Adds the figures that have targets.
 fn targets(part: &mut Part, scenario: &Scenario, ours: &Contender, bare: &Contender) {
     let per_delivery = Measured::of(&ours.cpu());
     let name = |what: &str| format!("{}/{what}", scenario.name);
@@ -313,8 +314,8 @@ async fn compare(
     Ok(all)
 }
 
-/// Subscribes the receiver and records deliveries to it. Gives the queue messages' bodies, and
-/// the secret that the requests are signed with.
+/// Subscribes the receiver and records deliveries to it. Returns the bodies of the queue
+/// messages, and the secret that signs the requests.
 pub(crate) async fn prepare(
     setup: &Setup,
     name: &str,
@@ -336,7 +337,8 @@ pub(crate) async fn prepare(
     Ok((bodies, created.secret))
 }
 
-/// The official library accepts what is sent: else the comparison were with something else.
+/// Checks with the official library that the request is valid; otherwise the comparison is
+/// meaningless.
 fn verify(sample: &Sample, secret: &str) -> Result<()> {
     standardwebhooks::Webhook::new(secret)?
         .verify(&sample.body, &sample.headers)
@@ -360,7 +362,7 @@ fn check_handshakes(scenario: &Scenario, before: (u64, u64), after: (u64, u64)) 
     Ok(())
 }
 
-/// Full batches of these queue messages.
+/// Groups these queue messages into full batches.
 fn batches(bodies: &[String]) -> impl Iterator<Item = String> {
     let batches = bodies.chunks(BATCH);
     batches.map(|bodies| batch(bodies.iter().map(String::as_str)))
@@ -441,7 +443,8 @@ impl Contender {
         self.deliveries += (batches * BATCH) as u64;
     }
 
-    /// Each delivery was recorded once, as the receiver's behaviour has it.
+    /// Checks that each delivery was recorded once, with the result of the receiver's
+    /// behaviour.
     fn check(&self, scenario: &Scenario) -> Result<()> {
         let recorded = &self.counts.recorded;
         let count = |status: &str| recorded.get(status).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A table with many subscriptions: copies of a real one, written directly.
+//! Fills a table with many subscriptions: copies of a real one, written directly.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +8,26 @@ use tokio::task::JoinSet;
 
 use crate::stack::{Aws, Deployment, Service};
 
-/// Items of one call (a limit of `BatchWriteItem`).
+/// The number of items in one call (a limit of `BatchWriteItem`).
 const BATCH: usize = 25;
 
-/// Calls at once.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 4;
 
-/// Whose the copies are.
+/// The customer of the copies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Owner<'a> {
-    /// A customer of its own for each.
+    /// Each copy has its own customer.
     Others,
-    /// One customer has them all.
+    /// All copies belong to one customer.
     One(&'a str),
 }
 
-/// What is copied, and how many copies there are.
+/// The copied item, and the number of copies.
 pub(crate) struct Filler {
     aws: Aws,
     table: String,
-    /// The item as JSON, with these two names in it.
+    /// The item as JSON. It contains the next two ids.
     item: String,
     customer: String,
     subscription: String,
@@ -35,15 +35,15 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    /// Copies are made of this subscription. It wants no event that is ever put, and neither
-    /// do they.
+    /// Creates the subscription to copy. It matches no event of the benchmark, and neither do
+    /// the copies.
     pub(crate) async fn start(deployment: &Deployment) -> Result<Self> {
         let customer = "fill";
         let model = json!({"url": "https://example.com/webhooks", "eventTypes": ["never.put"]});
         let created = deployment.api.create_subscription(customer, &model).await?;
         let subscription = created.subscription.id;
         let table = deployment.stack.output("TableName")?.to_owned();
-        // The table's own words, which no other part knows: a copy needs them all the same.
+        // The table's key attributes, which the rest of the benchmark does not use.
         let key = json!({
             "pk": {"S": format!("CUSTOMER#{customer}")},
             "sk": {"S": format!("SUBSCRIPTION#{subscription}")},
@@ -67,7 +67,7 @@ impl Filler {
         })
     }
 
-    /// Writes copies, as many as can be written in the time. Gives how many.
+    /// Writes as many copies as the time permits, and returns their number.
     pub(crate) async fn write(
         &mut self,
         copies: usize,
@@ -129,7 +129,7 @@ impl Filler {
     }
 }
 
-/// Another id of the same form: its last digits are a number.
+/// Returns another id of the same form, whose last digits are a number.
 fn numbered(id: &str, number: usize) -> String {
     let digits = format!("{number:012x}");
     format!("{}{digits}", &id[..id.len().saturating_sub(digits.len())])

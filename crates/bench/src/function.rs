@@ -17,20 +17,20 @@ use crate::{
     stub_aws::TABLE,
 };
 
-/// The queue that tasks are sent to.
+/// The queue for tasks.
 pub(crate) const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/bench";
 
-/// Where the programs are, and what they find around them.
+/// The programs and their environment.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     /// The folder of the functions' programs.
     pub(crate) programs: PathBuf,
-    /// What all of them find in their environment.
+    /// The environment variables of all functions.
     pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Surroundings {
-    /// The environment of every function: what template.yaml gives to any of them.
+    /// Returns the environment for every function: all variables that template.yaml defines.
     pub(crate) fn new(programs: PathBuf, aws_endpoint: &str) -> Self {
         let variables = [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -38,7 +38,7 @@ impl Surroundings {
                 "AWS_SECRET_ACCESS_KEY",
                 "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             ),
-            // As long as those that Lambda has.
+            // As long as on Lambda.
             ("AWS_SESSION_TOKEN", SESSION_TOKEN),
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -88,7 +88,7 @@ impl Surroundings {
         }
     }
 
-    /// The same with one more variable, or another value of one.
+    /// Returns the environment with one variable added or changed.
     pub(crate) fn with(&self, name: &str, value: impl std::fmt::Display) -> Self {
         let mut variables = self.variables.clone();
         variables.insert(name.to_owned(), value.to_string());
@@ -98,7 +98,7 @@ impl Surroundings {
         }
     }
 
-    /// The program of a function.
+    /// Returns the path of a function's program.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
@@ -115,7 +115,7 @@ pub(crate) struct Function {
     /// Its program.
     pub(crate) process: Process,
     api: RuntimeApi,
-    /// From its start to its first poll.
+    /// The time from its start to its first poll.
     pub(crate) start_took: Duration,
 }
 
@@ -126,7 +126,7 @@ impl Function {
         Self::start_program(&program, &[], &surroundings.variables).await
     }
 
-    /// Starts any program that speaks to the Runtime API.
+    /// Starts any program that uses the Runtime API.
     pub(crate) async fn start_program(
         program: &Path,
         arguments: &[&str],
@@ -135,7 +135,7 @@ impl Function {
         Self::start_in_step(&Lockstep::default(), program, arguments, variables).await
     }
 
-    /// The same, with a stub of the Runtime API that keeps in step with other servers.
+    /// Starts a program whose stub of the Runtime API is in lockstep with other servers.
     pub(crate) async fn start_in_step(
         lockstep: &Lockstep,
         program: &Path,
@@ -159,7 +159,7 @@ impl Function {
         })
     }
 
-    /// Has it handle one event.
+    /// Invokes it with one event.
     pub(crate) async fn invoke(&mut self, payload: impl Into<Bytes>) -> Result<Answer> {
         tokio::select! {
             answer = self.api.invoke(payload) => {
@@ -170,7 +170,7 @@ impl Function {
     }
 }
 
-/// Comes back with an error when the program ends.
+/// Returns an error when the program ends.
 async fn ended(process: &mut Process) -> anyhow::Error {
     loop {
         if let Some(status) = process.ended() {
@@ -180,7 +180,7 @@ async fn ended(process: &mut Process) -> anyhow::Error {
     }
 }
 
-/// The JSON of an answer, which must not say that items failed.
+/// Checks that the answer reports no failed items.
 pub(crate) fn expect_no_failures(answer: &Answer) -> Result<()> {
     let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
     match body["batchItemFailures"].as_array() {

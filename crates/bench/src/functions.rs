@@ -13,7 +13,7 @@ use crate::{
 
 const EVENT_TYPE: &str = "order.created";
 
-/// One customer: how many subscriptions, and which want the event.
+/// One customer: the number of its subscriptions, and which of them match the event.
 pub(crate) struct Customer {
     id: &'static str,
     pub(crate) subscriptions: usize,
@@ -22,13 +22,14 @@ pub(crate) struct Customer {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wants {
-    /// The first by its event type; the others name another type.
+    /// The first one matches by its event type; the others name another type.
     OneByType,
-    /// The first by its filter; the others have a filter that refuses.
+    /// The first one matches by its filter; the filters of the others do not match.
     OneByFilter,
-    /// All.
+    /// All of them match.
     All,
-    /// The first by its filter; together they take about the 1 MB that a customer may have.
+    /// The first one matches by its filter. Together they use about the permitted 1 MB per
+    /// customer.
     OneOfMegabyte,
 }
 
@@ -80,20 +81,20 @@ pub(crate) const CUSTOMERS: [Customer; 9] = [
     },
 ];
 
-/// Makes each of a thousand subscriptions as large as a thousandth of what a customer may have.
+/// The length that makes a thousand subscriptions use the permitted size.
 const MEGABYTE_DESCRIPTION: usize = 300;
 
-/// Rounds, in each of which every customer gets its events.
+/// The number of rounds. Each round has events for every customer.
 const ROUNDS: usize = 9;
 
 impl Customer {
-    /// Events in a round: the more there is to do, the fewer.
+    /// Returns the number of events in a round: fewer if an event takes longer.
     fn events(&self) -> usize {
         (600 / self.subscriptions).clamp(4, 100)
     }
 
-    /// Whether its events are counted: with one subscription, and with a page of them that all
-    /// have a filter, or all match.
+    /// Returns true if its events are counted: with one subscription, and with a page of
+    /// subscriptions that all have a filter or all match.
     pub(crate) fn is_counted(&self) -> bool {
         matches!(self.id, "one" | "hundred-filters" | "hundred-all")
     }
@@ -119,10 +120,10 @@ impl Customer {
     }
 }
 
-/// What the rounds gave for one customer.
+/// The measurements of one customer.
 struct Row {
     customer: &'static Customer,
-    /// CPU of a whole event, every page.
+    /// The CPU time of a whole event, all pages included.
     look_up: Vec<f64>,
     prepare: Vec<f64>,
     pages: usize,
@@ -185,7 +186,7 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     Ok(part)
 }
 
-/// Creates the subscriptions of every customer.
+/// Creates the subscriptions of all customers.
 pub(crate) async fn subscribe(setup: &Setup) -> Result<()> {
     let mut subscriber = Subscriber::start(&setup.surroundings).await?;
     for customer in &CUSTOMERS {
@@ -215,8 +216,7 @@ pub(crate) async fn subscribe(setup: &Setup) -> Result<()> {
     Ok(())
 }
 
-/// Looks up every page of an event. Gives what the function is invoked with for each, and each
-/// page.
+/// Looks up all pages of an event. Returns the function's inputs and the pages.
 pub(crate) async fn pages(
     look_up: &mut Function,
     customer: &Customer,
@@ -232,7 +232,7 @@ pub(crate) async fn pages(
         if page["cursor"].is_null() {
             return Ok((inputs, pages));
         }
-        // As the definition passes it on.
+        // In the form in which the state machine passes it on.
         input =
             json!({"payload": page["message"]["payload"].take(), "cursor": page["cursor"].take()});
     }
@@ -249,7 +249,7 @@ impl Row {
         }
     }
 
-    /// CPU of one event in both functions, in microseconds.
+    /// Measures the CPU time of one event in both functions, in microseconds.
     async fn run(
         &mut self,
         look_up: &mut Function,

@@ -1,4 +1,4 @@
-//! The part `isolation`: what endpoints that hang cost the healthy ones, and the bill.
+//! The part `isolation`: the effect of hanging endpoints on healthy ones and on the bill.
 
 mod level;
 
@@ -10,7 +10,7 @@ use crate::{
     stack::{Deployed, Deployment},
 };
 
-/// What the part needs besides a stack.
+/// Options of this part besides the stack.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The stack's request timeout, in seconds.

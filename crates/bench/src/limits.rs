@@ -1,6 +1,6 @@
-//! What limits each figure that has a target, where that is known.
+//! Explains the limit of each figure that has a target, if it is known.
 
-/// Parts of names, and what is left of the figures that have them.
+/// Parts of names, and the limits of the figures with such names.
 const LIMITS: [(&str, &str); 5] = [
     (
         "bill/",
@@ -21,7 +21,7 @@ const LIMITS: [(&str, &str); 5] = [
     ),
 ];
 
-/// A sentence on what is left of the figure with this name. Empty where nobody has looked.
+/// Returns a sentence about the limit of the figure with this name. Empty if it is unknown.
 pub(crate) fn limit_of(name: &str) -> &'static str {
     let known = LIMITS.iter().find(|(part, _)| name.contains(part));
     known.map_or("", |(_, limit)| limit)

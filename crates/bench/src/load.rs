@@ -1,4 +1,4 @@
-//! Customers with endpoints, events for them, and how long each took to its first request.
+//! Customers with endpoints, events for them, and the time of each event to its first request.
 
 use std::{
     collections::HashMap,
@@ -19,21 +19,21 @@ use crate::{stats::millis, workload};
 /// The type of every event.
 const EVENT_TYPE: &str = "order.created";
 
-/// What a case sends to: customers, each with so many endpoints.
+/// Customers, each with the same number of endpoints.
 pub(crate) struct Crowd {
-    /// All endpoints, one path each.
+    /// The receiver of all endpoints, one path each.
     pub(crate) receiver: Receiver,
     customers: Vec<String>,
-    /// With their customers.
+    /// The subscriptions, each with its customer.
     subscription_ids: Vec<(usize, String)>,
     endpoints_each: usize,
     next_event: usize,
-    /// When each event was put, by its number.
+    /// The time at which each event was put, by its number.
     put_at: HashMap<usize, SystemTime>,
 }
 
 impl Crowd {
-    /// Subscribes the endpoints. They answer at once, until they are told otherwise.
+    /// Subscribes the endpoints. They answer immediately unless scripted otherwise.
     pub(crate) async fn subscribe(
         api: &Api,
         name: &str,
@@ -64,8 +64,8 @@ impl Crowd {
         })
     }
 
-    /// Deletes the subscriptions of the customers at these places, so that nothing is sent to
-    /// them any more.
+    /// Deletes the subscriptions of the customers in this range, so that nothing more is sent
+    /// to them.
     pub(crate) async fn unsubscribe(&self, api: &Api, customers: Range<usize>) -> Result<()> {
         for (place, id) in &self.subscription_ids {
             if customers.contains(place) {
@@ -75,7 +75,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Sets the answers of the endpoints of these customers, by their places.
+    /// Sets the answers of the endpoints of the customers in this range.
     pub(crate) fn script(&self, customers: Range<usize>, answers: &[Answer]) {
         for customer in &self.customers[customers] {
             for endpoint in 0..self.endpoints_each {
@@ -85,17 +85,17 @@ impl Crowd {
         }
     }
 
-    /// How many customers there are.
+    /// Returns the number of customers.
     pub(crate) fn customers(&self) -> usize {
         self.customers.len()
     }
 
-    /// How many deliveries so many events are.
+    /// Returns the number of deliveries of this many events.
     pub(crate) fn deliveries(&self, events: usize) -> usize {
         events * self.endpoints_each
     }
 
-    /// The next event, for the customer whose turn it is.
+    /// Returns the next event. Customers take turns.
     fn next(&mut self) -> Result<(usize, Event)> {
         let number = self.next_event;
         self.next_event += 1;
@@ -104,7 +104,7 @@ impl Crowd {
         Ok((number, serde_json::from_str(&event)?))
     }
 
-    /// Puts so many events at once.
+    /// Puts this many events at once.
     pub(crate) async fn put_burst(&mut self, stack: &Stack, events: usize) -> Result<()> {
         let (numbers, events) = (0..events)
             .map(|_| self.next())
@@ -116,8 +116,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Puts events at an even rate, each in a call of its own, whether or not the ones before
-    /// have been taken. Gives their numbers.
+    /// Puts events at an even rate, each in its own call, without waiting for earlier calls.
+    /// Returns their numbers.
     pub(crate) async fn put_evenly(
         &mut self,
         stack: &Stack,
@@ -141,7 +141,7 @@ impl Crowd {
         Ok(first..self.next_event)
     }
 
-    /// Waits until so many requests have come since the crowd was subscribed.
+    /// Waits until this many requests have arrived since the crowd was subscribed.
     pub(crate) async fn received(&self, requests: usize, within: Duration) -> Result<()> {
         let last = self
             .receiver
@@ -152,9 +152,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Milliseconds from the put of each of these events to the first request at each of its
-    /// endpoints, where its customer is at one of these places. An endpoint that got no request
-    /// has no time.
+    /// Returns the milliseconds from the put of each of these events to the first request at
+    /// each of its endpoints, for the customers in this range. An endpoint without a request
+    /// has no value.
     pub(crate) fn latencies(
         &self,
         events: &Range<usize>,
@@ -178,7 +178,8 @@ impl Crowd {
         took.collect()
     }
 
-    /// Puts so many events at once. Gives the seconds until all of their requests have come.
+    /// Puts this many events at once. Returns the seconds until all of their requests have
+    /// arrived.
     pub(crate) async fn time_burst(
         &mut self,
         stack: &Stack,
@@ -198,7 +199,7 @@ fn path(customer: &str, endpoint: usize) -> String {
     format!("/{customer}/{endpoint}")
 }
 
-/// The number of an event, as its body has it.
+/// Returns the number of an event from its body.
 fn number_of(body: &[u8]) -> Result<usize> {
     let body: serde_json::Value = serde_json::from_slice(body)?;
     let number = body["data"]["total"].as_u64();
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_tells_its_event() {
+    fn a_request_identifies_its_event() {
         let event = workload::event("a-7", EVENT_TYPE, 42);
         let body = json!({"data": event["detail"]}).to_string();
         assert_eq!(number_of(body.as_bytes()).unwrap(), 42);

@@ -1,9 +1,8 @@
-//! Lets the servers of a run answer one at a time, each only while the program that is counted
-//! sleeps.
+//! Lets the servers of a run answer one at a time, and only while the counted program sleeps.
 //!
-//! A program that waits for several answers does its work in the order in which they come, and
-//! wakes once or several times for them: how often depends on the machine. In lockstep it finds
-//! one answer whenever it wakes, always in the same order, so that two runs do the same work.
+//! A program that waits for several answers processes them in order of arrival, and the number
+//! of its wake-ups depends on the machine. In lockstep, each wake-up finds one answer, always
+//! in the same order, so that two runs do the same work.
 
 use std::{
     collections::BTreeMap,
@@ -28,29 +27,30 @@ use tokio::{
     time::sleep,
 };
 
-/// Looks at the program in between.
+/// The interval between two checks of the program.
 const TICK: Duration = Duration::from_millis(1);
 
-/// So many looks in a row find a program that waits for the servers. On a runtime with one
-/// thread, the servers have read whatever it wrote by then.
+/// The number of consecutive checks that must find the program waiting for the servers. On a
+/// runtime with one thread, the servers have then read everything that it wrote.
 const STILL_TICKS: usize = 3;
 
-/// The place of an answer: the server's number, and the connection's.
+/// The position of an answer in the order: the server's number, then the connection's.
 type Place = (u64, u64);
 
-/// What the servers of a run share. They answer at once until a program is followed.
+/// The state that the servers of a run share. They answer immediately until a program is
+/// followed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lockstep(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     servers: AtomicU64,
-    /// The servers that wait for their turn, while a program is followed.
+    /// The servers that wait to answer, while a program is followed.
     waiting: Mutex<Option<BTreeMap<Place, oneshot::Sender<()>>>>,
 }
 
 impl Lockstep {
-    /// One more server.
+    /// Adds a server.
     pub(crate) fn server(&self) -> Server {
         Server {
             lockstep: self.clone(),
@@ -68,7 +68,7 @@ impl Lockstep {
             while still(pid).await.is_ok() {
                 lockstep.step();
             }
-            // It has ended: nobody waits for it.
+            // The program has ended, so no server waits for it.
             *lockstep.waiting() = None;
         });
         Followed {
@@ -85,20 +85,20 @@ impl Lockstep {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn to wait for; `None` when nobody is followed.
-    fn turn(&self, place: Place) -> Option<oneshot::Receiver<()>> {
+    /// Returns the signal to wait for; `None` if no program is followed.
+    fn permission(&self, place: Place) -> Option<oneshot::Receiver<()>> {
         let mut waiting = self.waiting();
         let waiting = waiting.as_mut()?;
-        let (sender, turn) = oneshot::channel();
+        let (sender, permission) = oneshot::channel();
         waiting.insert(place, sender);
-        Some(turn)
+        Some(permission)
     }
 
-    /// Lets the first of those that wait answer.
+    /// Lets the first waiting server answer.
     fn step(&self) {
         let mut waiting = self.waiting();
         while let Some((_, sender)) = waiting.as_mut().and_then(BTreeMap::pop_first) {
-            // A connection that was closed does not answer any more.
+            // A closed connection no longer answers.
             if sender.send(()).is_ok() {
                 return;
             }
@@ -110,7 +110,7 @@ impl Lockstep {
     }
 }
 
-/// A program that the servers keep in step with, until the value is dropped.
+/// A program with which the servers run in lockstep, until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Followed {
     lockstep: Lockstep,
@@ -137,7 +137,7 @@ impl Drop for Followed {
     }
 }
 
-/// Waits until a program sleeps, and goes on to sleep.
+/// Waits until a program sleeps and stays asleep.
 pub(crate) async fn still(pid: u32) -> Result<()> {
     let mut last = None;
     let mut ticks = 0;
@@ -154,13 +154,14 @@ pub(crate) async fn still(pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// How often the threads of a program have gone to sleep, when all of them sleep now.
+/// Returns the number of times that the threads of a program have gone to sleep, if all of them
+/// sleep now.
 fn sleeps(pid: u32) -> Result<Option<u64>> {
     let threads = format!("/proc/{pid}/task");
     let mut total = 0;
     let mut alive = 0;
     for thread in fs::read_dir(&threads).with_context(|| format!("reading `{threads}`"))? {
-        // A thread may end in between.
+        // A thread may end during the loop.
         let Ok(status) = fs::read_to_string(thread?.path().join("status")) else {
             return Ok(None);
         };
@@ -184,7 +185,7 @@ fn state_and_switches(status: &str) -> Option<(char, u64)> {
     Some((value("State")?.chars().next()?, switches.parse().ok()?))
 }
 
-/// Bytes that went over a server's connections, as TCP carries them.
+/// The bytes on a server's connections, as carried by TCP.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
     received: AtomicU64,
@@ -192,7 +193,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// In both directions.
+    /// Returns the bytes in both directions.
     pub(crate) fn bytes(&self) -> u64 {
         self.received.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed)
     }
@@ -208,29 +209,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The bytes that its connections carry.
+    /// Returns the counter of its connections' bytes.
     pub(crate) fn wire(&self) -> Arc<Wire> {
         Arc::clone(&self.wire)
     }
 
-    /// A connection that was accepted.
+    /// Wraps an accepted connection.
     pub(crate) fn connection(&self, stream: TcpStream) -> Connection {
-        // Small answers are to leave at once.
+        // Small answers must be sent immediately.
         let _ = stream.set_nodelay(true);
         Connection {
             stream,
             lockstep: self.lockstep.clone(),
             place: self.next_place(),
-            turn: None,
+            permission: None,
             wire: self.wire(),
         }
     }
 
-    /// Waits for the turn of an answer that needs no connection.
-    pub(crate) async fn turn(&self) {
-        if let Some(turn) = self.lockstep.turn(self.next_place()) {
-            // Without a sender nobody is followed any more.
-            let _ = turn.await;
+    /// Waits for permission to answer without a connection.
+    pub(crate) async fn permission(&self) {
+        if let Some(permission) = self.lockstep.permission(self.next_place()) {
+            // If the sender is gone, no program is followed any more.
+            let _ = permission.await;
         }
     }
 
@@ -240,25 +241,25 @@ impl Server {
     }
 }
 
-/// A connection whose every write waits for its turn.
+/// A connection whose every write waits for permission.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     lockstep: Lockstep,
     place: Place,
-    turn: Option<oneshot::Receiver<()>>,
+    permission: Option<oneshot::Receiver<()>>,
     wire: Arc<Wire>,
 }
 
 impl Connection {
-    fn poll_turn(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
-        if self.turn.is_none() {
-            self.turn = self.lockstep.turn(self.place);
+    fn poll_permission(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
+        if self.permission.is_none() {
+            self.permission = self.lockstep.permission(self.place);
         }
-        if let Some(turn) = &mut self.turn {
-            // Without a sender nobody is followed any more.
-            let _ = ready!(Pin::new(turn).poll(context));
-            self.turn = None;
+        if let Some(permission) = &mut self.permission {
+            // If the sender is gone, no program is followed any more.
+            let _ = ready!(Pin::new(permission).poll(context));
+            self.permission = None;
         }
         Poll::Ready(())
     }
@@ -293,7 +294,7 @@ impl AsyncWrite for Connection {
         context: &mut TaskContext<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context));
+        ready!(self.poll_permission(context));
         let written = Pin::new(&mut self.stream).poll_write(context, buffer);
         self.sent(written)
     }
@@ -303,7 +304,7 @@ impl AsyncWrite for Connection {
         context: &mut TaskContext<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context));
+        ready!(self.poll_permission(context));
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
         self.sent(written)
     }
@@ -320,7 +321,7 @@ impl AsyncWrite for Connection {
         mut self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(context));
+        ready!(self.poll_permission(context));
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -1,17 +1,17 @@
-//! The machine and the day, for those who read the figures later.
+//! Describes the machine and the date, for readers of the figures.
 
 use std::fs;
 
 use anyhow::Result;
 use time::{OffsetDateTime, macros::format_description};
 
-/// The day in UTC.
+/// Returns the date in UTC.
 pub(crate) fn today() -> Result<String> {
     let format = format_description!("[year]-[month]-[day]");
     Ok(OffsetDateTime::now_utc().format(format)?)
 }
 
-/// Processor, number of cores, memory and kernel.
+/// Returns the processor, number of cores, memory and kernel.
 pub(crate) fn describe() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let processors = read("/proc/cpuinfo");

@@ -1,13 +1,15 @@
 //! The measurements behind `cargo xtask bench`.
 //!
 //! - `cold-start`, `delivery` and `functions` time the released programs on this machine, each
-//!   under a stub of the Lambda Runtime API and stubs of DynamoDB, SQS and KMS.
-//! - `counts` counts what programs do under the same stubs, which keep in step with them.
-//! - `path`, `bill` and `isolation` put events into a stack on the emulator: the template, and
+//! - `cold-start`, `delivery` and `functions` time the released programs on this machine, under
+//!   stubs of the Lambda Runtime API, DynamoDB, SQS and KMS.
+//! - `counts` counts the work of programs under the same stubs, which run in lockstep with
+//!   them.
+//! - `path`, `bill` and `isolation` put events into a stack on the emulator: the template, with
 //!   the released functions.
 //!
-//! A part keeps what it measured as JSON in a folder of results. `report` makes the docs of the
-//! parts, and `check` judges what they have counted.
+//! Each part stores its results as JSON in a folder. `report` generates the documentation from
+//! them, and `check` judges the counts.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -52,14 +54,14 @@ use tokio::runtime::Builder;
 
 use crate::{report::Part, setup::Programs, stack::Deployed};
 
-/// Measures one part, or reports on all of them.
+/// Measures one part, or reports on all parts.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     /// The folder of results.
     #[arg(long, value_name = "FOLDER")]
     results: PathBuf,
-    /// Few runs, to try a part out.
+    /// Make few runs, to try a part.
     #[arg(long)]
     quick: bool,
     #[command(subcommand)]
@@ -68,41 +70,41 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// From exec to the first poll.
+    /// Measure the time from exec to the first poll.
     ColdStart(Programs),
-    /// CPU, time and memory of a delivery.
+    /// Measure CPU, time and memory of a delivery.
     Delivery(Programs),
-    /// CPU of the functions of the workflow.
+    /// Measure the CPU time of the workflow's functions.
     Functions(Programs),
-    /// From the put of an event to the request.
+    /// Measure the time from the put of an event to the request.
     Path(Deployed),
-    /// What a million deliveries cost.
+    /// Compute the cost of a million deliveries.
     Bill {
         #[command(flatten)]
         deployed: Deployed,
         #[command(flatten)]
         options: bill::Options,
     },
-    /// What endpoints that hang cost the others.
+    /// Measure the effect of hanging endpoints on the others.
     Isolation {
         #[command(flatten)]
         deployed: Deployed,
         #[command(flatten)]
         options: isolation::Options,
     },
-    /// What a start, a delivery and an event take, counted.
+    /// Count the work of a start, a delivery and an event.
     Counts(counts::Options),
-    /// The targets, and the docs.
+    /// Show the targets, or write the documentation.
     Report(summary::Options),
-    /// The counts beside the recorded ones.
+    /// Compare the counts with the recorded ones.
     Check(check::Options),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut runtime = match arguments.command {
-        // On one thread the servers have read all that there is before they look again whether
-        // the program sleeps.
+        // With one thread, the servers have read everything before they check again that the
+        // program sleeps.
         Command::Counts(_) => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };

@@ -1,4 +1,4 @@
-//! A name server that leads every name to this machine.
+//! A name server that resolves every name to this machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -12,7 +12,7 @@ const ADDRESS: [u8; 4] = [0, 1, 0, 1];
 
 /// The server. It ends when the value is dropped.
 pub(crate) struct NameServer {
-    /// Where it answers, over UDP.
+    /// Its UDP address.
     pub(crate) address: SocketAddr,
     answering: AbortHandle,
 }
@@ -24,7 +24,7 @@ impl Drop for NameServer {
 }
 
 impl NameServer {
-    /// Answers on a free port of the loopback address.
+    /// Starts on a free port of the loopback address.
     pub(crate) async fn start(lockstep: &Lockstep) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -35,7 +35,7 @@ impl NameServer {
             let mut question = [0; 512];
             while let Ok((length, peer)) = socket.recv_from(&mut question).await {
                 if let Some(answer) = answer(&question[..length]) {
-                    server.turn().await;
+                    server.permission().await;
                     let _ = socket.send_to(&answer, peer).await;
                 }
             }
@@ -47,17 +47,18 @@ impl NameServer {
     }
 }
 
-/// The answer to a question (RFC 1035, 4.1): 127.0.0.1 for type A, nothing for any other.
+/// Returns the answer to a question (RFC 1035, 4.1): 127.0.0.1 for type A, no address for other
+/// types.
 fn answer(message: &[u8]) -> Option<Vec<u8>> {
     let name_length = message.get(12..)?.iter().position(|byte| *byte == 0)? + 1;
     let question = message.get(12..12 + name_length + 4)?;
     let is_address = question.ends_with(&ADDRESS);
     let mut answer = message.get(..2)?.to_vec();
-    // A response, recursion desired and available; one question.
+    // A response with recursion desired and available, and one question.
     answer.extend([0x81, 0x80, 0, 1, 0, u8::from(is_address), 0, 0, 0, 0]);
     answer.extend(question);
     if is_address {
-        // The name of the question, for a minute, four bytes.
+        // A pointer to the question's name, a time to live of a minute, and four bytes of data.
         answer.extend([0xc0, 12]);
         answer.extend(ADDRESS);
         answer.extend([0, 0, 0, 60, 0, 4]);

@@ -1,5 +1,5 @@
-//! The part `path`: from `PutEvents` to the request, through everything that the template
-//! deploys, on the emulator.
+//! The part `path`: the time from `PutEvents` to the request, through the whole deployed
+//! template on the emulator.
 
 mod plan;
 mod shown;
@@ -19,10 +19,10 @@ use crate::{
     stack::{Deployed, Deployment},
 };
 
-/// What may be spent on filling the table. What is not written by then is not there.
+/// The time limit for filling the table. Items that are not written by then are left out.
 const FILL: Duration = Duration::from_secs(75);
 
-/// Customers that take turns, so that no endpoint gets many events.
+/// The number of customers. They take turns, so that no endpoint receives many events.
 const CUSTOMERS: usize = 10;
 
 /// Runs the part.
@@ -54,7 +54,7 @@ fn explain(part: &mut Part) {
     );
 }
 
-/// A warm-up, and then rounds of each in turn.
+/// Warms up, and then runs the rounds of all crowds alternately.
 async fn rounds(deployment: &Deployment, all: &mut [Shown], rounds: usize) -> Result<()> {
     for round in 0..=rounds {
         eprintln!("path: round {round} of {rounds}");

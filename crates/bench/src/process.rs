@@ -1,4 +1,4 @@
-//! A program that is measured: its environment, its output counted, its CPU time and memory.
+//! A measured program: its environment, output, CPU time and memory.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,10 +17,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tokio::time::{sleep, timeout};
 
-/// Lines of output that are kept for an error.
+/// The number of output lines kept for an error.
 const KEPT_LINES: usize = 20;
 
-/// How long a program may take to end once it is asked to.
+/// The time limit for a program to end after it is asked to.
 const TIME_TO_END: Duration = Duration::from_secs(30);
 
 /// A running program. It is killed when the value is dropped.
@@ -33,7 +33,7 @@ pub(crate) struct Process {
 #[derive(Default)]
 struct Output {
     bytes: AtomicU64,
-    /// The same, but each number counts as one digit.
+    /// The number of bytes if each number counts as one digit.
     bytes_without_numbers: AtomicU64,
     last_lines: Mutex<VecDeque<String>>,
 }
@@ -58,7 +58,7 @@ impl Output {
 }
 
 impl Process {
-    /// Starts a program with these variables and no others.
+    /// Starts a program with these environment variables and no others.
     pub(crate) fn start(
         program: &Path,
         arguments: &[&str],
@@ -90,17 +90,17 @@ impl Process {
         })
     }
 
-    /// What it may be told. `None` once it was taken.
+    /// Takes its standard input. `None` if it was already taken.
     pub(crate) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Its number.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The number of the one process that it has started.
+    /// Returns the id of its only child process.
     pub(crate) fn child(&self) -> Result<u32> {
         let id = self.id();
         let path = format!("/proc/{id}/task/{id}/children");
@@ -109,10 +109,10 @@ impl Process {
         child.with_context(|| format!("children of process {id}: `{children}`"))
     }
 
-    /// Asks a process to end, this one or the one that it has started, and waits until this one
-    /// has ended and all of its output is read.
+    /// Asks this process or its child to end, and waits until this process has ended and all of
+    /// its output is read.
     pub(crate) async fn end(&mut self, id: u32) -> Result<()> {
-        // The shell's own `kill`: not every small system has one as a program.
+        // The shell's built-in `kill`, because some small systems have no such program.
         let kill = ["-c", "kill -s TERM \"$1\"", "sh", &id.to_string()];
         let asked = Command::new("sh").args(kill).status();
         let asked = asked.context("asking a process to end")?;
@@ -125,29 +125,29 @@ impl Process {
         let ended = timeout(TIME_TO_END, ended).await;
         ended.with_context(|| format!("process {id} does not end"))?;
         for reader in self.readers.drain(..) {
-            // One that has panicked has read nothing more.
+            // A reader that panicked has read nothing more.
             let _ = reader.join();
         }
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Bytes that it has printed.
+    /// Returns the number of bytes that it has printed.
     pub(crate) fn printed_bytes(&self) -> u64 {
         self.output.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that it has printed, each number as one digit: so how long something took does not
-    /// count.
+    /// Returns the number of bytes that it has printed, with each number as one digit, so that
+    /// printed durations do not matter.
     pub(crate) fn printed_bytes_without_numbers(&self) -> u64 {
         self.output.bytes_without_numbers.load(Ordering::Relaxed)
     }
 
-    /// The last lines that it printed, for an error's text.
+    /// Returns the last lines that it printed, for an error message.
     pub(crate) fn last_lines(&self) -> String {
         let lines = self
             .output
@@ -157,15 +157,16 @@ impl Process {
         lines.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
-    /// The CPU time of all its threads, user and system.
+    /// Returns the CPU time of all its threads, user and system.
     ///
-    /// The scheduler's own count, in nanoseconds. A thread that has ended is not in it.
+    /// This is the scheduler's own count, in nanoseconds. It does not include threads that have
+    /// ended.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
         let pid = self.child.id();
         let threads = format!("/proc/{pid}/task");
         let mut total = 0;
         for thread in fs::read_dir(&threads).with_context(|| format!("reading `{threads}`"))? {
-            // A thread may end in between.
+            // A thread may end during the loop.
             let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
                 continue;
             };
@@ -174,7 +175,7 @@ impl Process {
                 .parse::<u64>()
                 .with_context(|| format!("schedstat of process {pid}: `{text}`"))?;
         }
-        // One that has just begun has had no time yet.
+        // A process that has just begun may have no time yet.
         let has_ended = total == 0 && has_ended(pid);
         ensure!(
             !has_ended,
@@ -184,17 +185,17 @@ impl Process {
         Ok(Duration::from_nanos(total))
     }
 
-    /// The CPU time since it was `before`.
+    /// Returns the CPU time since `before`.
     pub(crate) fn cpu_time_since(&self, before: Duration) -> Result<Duration> {
         Ok(self.cpu_time()?.saturating_sub(before))
     }
 
-    /// Its resident memory now, in bytes.
+    /// Returns its present resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.status("VmRSS")
     }
 
-    /// The most that its resident memory has been, in bytes.
+    /// Returns the peak of its resident memory, in bytes.
     pub(crate) fn peak_resident_bytes(&self) -> Result<u64> {
         self.status("VmHWM")
     }
@@ -216,7 +217,7 @@ impl Drop for Process {
     }
 }
 
-/// The length of a text, each number in it as one digit.
+/// Returns the length of a text, with each number as one digit.
 fn len_without_numbers(text: &[u8]) -> u64 {
     let digits = text.iter().map(u8::is_ascii_digit);
     let before = std::iter::once(false).chain(digits.clone());
@@ -233,10 +234,10 @@ fn kibibytes(status: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// Whether a process of ours waits for nothing but to be asked how it ended (`man 5 proc`).
+/// Returns true if a child process is a zombie (`man 5 proc`).
 fn has_ended(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name may hold anything, parentheses too.
+    // The name may contain any character, including parentheses.
     let state = stat.rsplit(") ").next().unwrap_or_default();
     stat.is_empty() || state.starts_with(['Z', 'X'])
 }
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_burns_and_prints_is_counted() {
+    fn the_cpu_time_and_output_of_a_program_are_counted() {
         let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo 1234567; read x";
         let mut variables = BTreeMap::new();
         variables.insert("LANG".to_owned(), "C".to_owned());

@@ -1,4 +1,4 @@
-//! The lines of the README that come from the measurements.
+//! The lines of the README that contain measurements.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::report::{Part, cell};
 
-/// Writes the lines on cost and speed anew, from these parts.
+/// Writes the README's lines on cost and speed from these parts.
 pub(crate) fn record(path: &Path, parts: &[Part]) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
     let text = fill(&text, "costs", &costs(parts)?)?;
@@ -14,14 +14,14 @@ pub(crate) fn record(path: &Path, parts: &[Part]) -> Result<()> {
     fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
 }
 
-/// The first table of the bill.
+/// Returns the first table of the bill.
 fn costs(parts: &[Part]) -> Result<String> {
     let bill = parts.iter().find(|part| part.name == "bill");
     let table = bill.and_then(|part| part.tables.first());
     Ok(table.context("no bill")?.markdown())
 }
 
-/// Every figure that has a target.
+/// Returns every figure that has a target.
 fn speed(parts: &[Part]) -> String {
     let mut text = String::from("| what | is | target |\n| --- | ---: | ---: |\n");
     for target in parts.iter().flat_map(|part| &part.targets) {
@@ -30,7 +30,7 @@ fn speed(parts: &[Part]) -> String {
         } else {
             ""
         };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             text,
             "| {} | {} | {}{missed} |",
@@ -42,7 +42,7 @@ fn speed(parts: &[Part]) -> String {
     text
 }
 
-/// Replaces what stands between the marks of a section.
+/// Replaces the text between the marks of a section.
 pub(crate) fn fill(text: &str, section: &str, generated: &str) -> Result<String> {
     let (start, end) = (
         format!("<!-- bench: {section} -->\n"),

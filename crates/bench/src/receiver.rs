@@ -1,4 +1,4 @@
-//! Endpoints over TLS that behave as they are told, and count what they see.
+//! TLS endpoints with a configured behaviour, which count their requests.
 
 use std::{
     net::Ipv4Addr,
@@ -24,30 +24,30 @@ use crate::{
     lockstep::{Connection, Lockstep, Wire},
 };
 
-/// The name of every receiver; the name server of a run leads it to this machine.
+/// The name of every receiver. The run's name server resolves it to this machine.
 pub(crate) const NAME: &str = "receiver.example.com";
 
-/// How a receiver treats a request.
+/// A receiver's treatment of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// It answers at once and keeps the connection.
+    /// It answers immediately and keeps the connection.
     Prompt,
-    /// It answers at once and closes the connection; it knows no session again.
+    /// It answers immediately and closes the connection. Sessions cannot be resumed.
     NewConnection,
-    /// It answers at once and closes the connection; a session may be resumed.
+    /// It answers immediately and closes the connection. Sessions may be resumed.
     ResumedConnection,
-    /// It answers at once that it failed, and keeps the connection.
+    /// It answers immediately with a failure and keeps the connection.
     Fails,
-    /// It answers after so long.
+    /// It answers after this time.
     Slow(Duration),
-    /// It never answers one request in so many.
+    /// It never answers one in `one_in` requests.
     Hangs {
-        /// So many.
+        /// The interval between such requests.
         one_in: u64,
     },
 }
 
-/// A request as it came, of which one is kept.
+/// A received request. The receiver keeps the first one.
 #[derive(Clone)]
 pub(crate) struct Sample {
     /// Its headers.
@@ -59,7 +59,7 @@ pub(crate) struct Sample {
 /// An endpoint. It closes when the value is dropped.
 pub(crate) struct Receiver {
     port: u16,
-    /// What its connections carry.
+    /// The counter of its connections' bytes.
     pub(crate) wire: Arc<Wire>,
     state: Arc<State>,
     accepting: AbortHandle,
@@ -120,17 +120,18 @@ impl Receiver {
         })
     }
 
-    /// Where it is, by name.
+    /// Returns its URL, with a host name.
     pub(crate) fn url(&self) -> String {
         format!("https://{NAME}:{}/webhooks", self.port)
     }
 
-    /// Requests that it has read.
+    /// Returns the number of requests that it has read.
     pub(crate) fn requests(&self) -> u64 {
         self.state.requests.load(Ordering::Relaxed)
     }
 
-    /// Connections so far: those with a full handshake, and those with a resumed session.
+    /// Returns the numbers of connections so far with a full handshake and with a resumed
+    /// session.
     pub(crate) fn handshakes(&self) -> (u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (
@@ -139,7 +140,7 @@ impl Receiver {
         )
     }
 
-    /// The first request that it has read.
+    /// Returns the first request that it has read.
     pub(crate) fn sample(&self) -> Result<Sample> {
         self.state.sample.get().cloned().context("no request came")
     }

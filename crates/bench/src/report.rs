@@ -1,4 +1,4 @@
-//! What a part has measured, as data: kept as JSON, shown as tables.
+//! The results of a part: stored as JSON, shown as tables.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,67 +10,67 @@ use crate::stats::Measured;
 /// One part's results.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Part {
-    /// As `--only` names it.
+    /// Its name in `--only`.
     pub(crate) name: String,
     /// Its heading.
     pub(crate) title: String,
     /// The day, as `2026-11-24`.
     pub(crate) date: String,
-    /// What it ran on.
+    /// The machine on which it ran.
     pub(crate) machine: String,
-    /// Whether the runs were few, to try the part out.
+    /// True if only a few runs were made, to try the part.
     pub(crate) quick: bool,
-    /// What was compared, and how: a paragraph each.
+    /// A description of the comparison, in paragraphs.
     pub(crate) how: Vec<String>,
-    /// What is shown.
+    /// The tables.
     pub(crate) tables: Vec<Table>,
-    /// What has a target.
+    /// The figures that have targets.
     pub(crate) targets: Vec<Target>,
-    /// What another run counts again, by name: `delivery/kept connection/instructions`. Less is
-    /// better.
+    /// The counts that repeat in another run, by name: `delivery/kept connection/instructions`.
+    /// Less is better.
     pub(crate) counts: BTreeMap<String, f64>,
-    /// What this machine cannot count.
+    /// The counts that this machine cannot make.
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// What is not counted, though another machine could.
+/// A count that was skipped, although another machine could make it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Skipped {
-    /// As the names of its counts end.
+    /// The end of the names of its counts.
     pub(crate) what: String,
-    /// What is missing.
+    /// The missing requirement.
     pub(crate) why: String,
 }
 
 /// A table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Table {
-    /// What stands above it.
+    /// Its title.
     pub(crate) title: String,
-    /// The heads of the columns. The first column is text, the others are figures.
+    /// The column headings. The first column is text, the others are figures.
     pub(crate) columns: Vec<String>,
-    /// As many cells as there are columns.
+    /// The rows, with one cell for each column.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// A figure with a target.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Target {
-    /// The same in every run: `delivery/kept connection/CPU`.
+    /// The name, which is the same in every run: `delivery/kept connection/CPU`.
     pub(crate) name: String,
-    /// What it was in the median, and how far the runs lie apart.
+    /// The median, and the spread of the runs.
     pub(crate) measured: Measured,
-    /// Of what.
+    /// Its unit.
     pub(crate) unit: Unit,
-    /// What it is to be at most.
+    /// The upper limit.
     pub(crate) at_most: f64,
 }
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Unit {
-    /// One measured thing to another: the same on a faster machine, or nearly.
+    /// The ratio of two measurements. It changes little on a faster machine.
     Ratio,
     /// Microseconds.
     Micros,
@@ -80,12 +80,12 @@ pub(crate) enum Unit {
     Mebibytes,
     /// Dollars for a million deliveries.
     Dollars,
-    /// So many.
+    /// A plain number.
     Count,
 }
 
 impl Unit {
-    /// A figure with its unit.
+    /// Formats a figure with its unit.
     pub(crate) fn text(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{} ×", digits(value)),
@@ -98,7 +98,8 @@ impl Unit {
     }
 }
 
-/// Counts as tables: one for what their names begin with, and a column for what they end with.
+/// Arranges counts as tables: one table for each prefix of the names, one column for each
+/// suffix.
 pub(crate) fn count_tables(counts: &BTreeMap<String, f64>) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for (name, count) in counts {
@@ -120,7 +121,7 @@ pub(crate) fn count_tables(counts: &BTreeMap<String, f64>) -> Vec<Table> {
     tables
 }
 
-/// A count, its thousands apart: with decimals where it is a few.
+/// Formats a count with thousands separators, or with decimals if it is small.
 pub(crate) fn exact(count: f64) -> String {
     let text = if count.abs() < 1_000.0 {
         format!("{count:.3}")
@@ -139,7 +140,7 @@ pub(crate) fn exact(count: f64) -> String {
     apart + decimals
 }
 
-/// Three digits that count.
+/// Formats three significant digits.
 fn digits(value: f64) -> String {
     let decimals = match value.abs() {
         at_least if at_least >= 99.95 => 0,
@@ -150,20 +151,20 @@ fn digits(value: f64) -> String {
 }
 
 impl Target {
-    /// Whether the figure is beyond it.
+    /// Returns true if the figure exceeds the limit.
     pub(crate) fn is_missed(&self) -> bool {
         self.measured.median > self.at_most
     }
 }
 
-/// The median and the spread, as a cell.
+/// Formats the median and the spread as a cell.
 pub(crate) fn cell(measured: Measured, unit: Unit) -> String {
     let percent = measured.relative_spread() * 100.0;
     format!("{} ±{percent:.0} %", unit.text(measured.median))
 }
 
 impl Part {
-    /// An empty part, of today and this machine.
+    /// Creates an empty part for today and this machine.
     pub(crate) fn new(name: &str, title: &str, quick: bool) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
@@ -179,12 +180,12 @@ impl Part {
         })
     }
 
-    /// Adds a paragraph on what was compared, and how.
+    /// Adds a paragraph on the comparison.
     pub(crate) fn how(&mut self, paragraph: impl Into<String>) {
         self.how.push(paragraph.into());
     }
 
-    /// Adds a figure that is to be at most so much.
+    /// Adds a figure with an upper limit.
     pub(crate) fn target(&mut self, name: &str, measured: Measured, unit: Unit, at_most: f64) {
         self.targets.push(Target {
             name: format!("{}/{name}", self.name),
@@ -206,7 +207,7 @@ impl Part {
         fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))
     }
 
-    /// Reads a part from the folder of results; `None` when it was not measured yet.
+    /// Reads a part from the folder of results; `None` if it was not measured yet.
     pub(crate) fn load(folder: &Path, name: &str) -> Result<Option<Self>> {
         let path = folder.join(format!("{name}.json"));
         if !path.exists() {
@@ -221,7 +222,7 @@ impl Part {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub(crate) fn new(title: &str, columns: &[&str]) -> Self {
         Self {
             title: title.to_owned(),
@@ -235,7 +236,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The cell of a row and a column, by what stands at their beginnings.
+    /// Returns the cell of a row and a column, which are found by their first texts.
     fn cell(&mut self, row: &str, column: &str) -> &mut String {
         let at = |place: Option<usize>, end: usize| place.unwrap_or(end);
         let columns = self.columns.len();
@@ -255,7 +256,7 @@ impl Table {
         &mut cells[column_at]
     }
 
-    /// For a terminal: columns below each other.
+    /// Formats the table for a terminal, with aligned columns.
     pub(crate) fn plain(&self) -> String {
         let all = || std::iter::once(&self.columns).chain(&self.rows);
         let width = |column: usize| {
@@ -275,7 +276,7 @@ impl Table {
         format!("{}\n{lines}\n", self.title)
     }
 
-    /// For the docs.
+    /// Formats the table for the documentation.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
         let mut text = format!("**{}**\n\n", self.title);

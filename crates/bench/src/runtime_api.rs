@@ -1,4 +1,5 @@
-//! A stub of the Lambda Runtime API: hands invocations to one program, and takes its answers.
+//! A stub of the Lambda Runtime API: passes invocations to one program and receives its
+//! answers.
 
 use std::{
     collections::HashMap,
@@ -25,13 +26,13 @@ use tokio::{
 
 use crate::lockstep::{Connection, Lockstep};
 
-/// How long an invocation may take. No part waits for anything longer.
+/// The time limit of an invocation. No part needs longer.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What a function of 128 MB or more may take for one invocation, as it is told.
+/// The timeout that the function is told for each invocation.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// One invocation on its way.
+/// One invocation in progress.
 struct Invocation {
     payload: Bytes,
     answer: oneshot::Sender<Result<Bytes, String>>,
@@ -41,13 +42,13 @@ struct Invocation {
 pub(crate) struct Answer {
     /// What the function returned.
     pub(crate) body: Bytes,
-    /// From the payload's last byte to the answer's.
+    /// The time from the last byte of the payload to the last byte of the answer.
     pub(crate) duration: Duration,
 }
 
-/// The API of one function's environment. It ends when the value is dropped.
+/// The API of one execution environment. It ends when the value is dropped.
 pub(crate) struct RuntimeApi {
-    /// Host and port, as `AWS_LAMBDA_RUNTIME_API` has it.
+    /// The host and port, for `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) address: String,
     invocations: mpsc::Sender<Invocation>,
     first_poll: watch::Receiver<Option<Instant>>,
@@ -96,7 +97,7 @@ impl RuntimeApi {
         })
     }
 
-    /// When the function asked for its first invocation.
+    /// Returns the time at which the function requested its first invocation.
     pub(crate) async fn first_poll(&mut self) -> Result<Instant> {
         let polled = timeout(LIMIT, self.first_poll.wait_for(Option::is_some))
             .await
@@ -104,7 +105,7 @@ impl RuntimeApi {
         Ok(polled.unwrap_or_else(Instant::now))
     }
 
-    /// Has the function handle one event.
+    /// Invokes the function with one event.
     pub(crate) async fn invoke(&self, payload: impl Into<Bytes>) -> Result<Answer> {
         let (answer, answered) = oneshot::channel();
         let payload = payload.into();
@@ -132,7 +133,7 @@ async fn serve(stream: Connection, state: Arc<State>) {
         let state = Arc::clone(&state);
         async move { state.handle(request).await }
     });
-    // A function that is killed ends its connection: nothing is left to do.
+    // A killed function ends its connection, so nothing is left to do.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -199,7 +200,7 @@ impl State {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(id);
         if let Some(answer) = answer {
-            // Nobody waits for an invocation that took too long.
+            // The caller gave up because the invocation took too long.
             let _ = answer.send(result);
         }
     }

@@ -1,4 +1,4 @@
-//! What every part without an emulator starts from.
+//! The setup of every part that needs no emulator.
 
 use std::path::{Path, PathBuf};
 
@@ -9,47 +9,47 @@ use crate::{
     stub_aws::StubAws,
 };
 
-/// Where the programs are that are measured.
+/// The places of the measured programs.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Programs {
-    /// The folder of the functions, as they are released.
+    /// The folder of the released functions.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) functions: PathBuf,
     /// The folder of `deliver-webhook` with the feature `bench`.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) measured: PathBuf,
-    /// The folder of the peers written in Rust.
+    /// The folder of the programs for comparison written in Rust.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) peers: PathBuf,
-    /// Node.js.
+    /// The path of Node.js.
     #[arg(long, value_name = "FILE")]
     pub(crate) node: PathBuf,
-    /// The folder of the peers written in JavaScript.
+    /// The folder of the programs for comparison written in JavaScript.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) scripts: PathBuf,
-    /// A folder for what the run needs.
+    /// A folder for the run's files.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) work: PathBuf,
 }
 
-/// Stubs of AWS and DNS, and what the functions find in their environment.
+/// Stubs of AWS and DNS, and the functions' environment.
 pub(crate) struct Setup {
     pub(crate) authority: Authority,
     pub(crate) names: NameServer,
     pub(crate) aws: StubAws,
-    /// Of the functions as they are released. They trust the stub of AWS by a variable that
-    /// the AWS clients take the system's authorities from.
+    /// The environment of the released functions. They trust the stub of AWS because a variable
+    /// names the file from which the AWS clients read the system's authorities.
     pub(crate) surroundings: Surroundings,
 }
 
 impl Setup {
-    /// Servers that answer at once, for these programs.
+    /// Starts servers that answer immediately, for these programs.
     pub(crate) async fn start(programs: &Programs) -> Result<Self> {
         Self::start_in_step(&Lockstep::default(), &programs.functions, &programs.work).await
     }
 
-    /// Servers that keep in step, for the functions in one folder. What the run needs is written
-    /// into the other one.
+    /// Starts servers in lockstep, for the functions in one folder. The run's files are written
+    /// into the other folder.
     pub(crate) async fn start_in_step(
         lockstep: &Lockstep,
         functions: &Path,
@@ -68,8 +68,9 @@ impl Setup {
         })
     }
 
-    /// Of a `deliver-webhook` with the feature `bench`, in this folder: it trusts receivers with
-    /// certificates of this run's authority, and resolves names by this run's name server.
+    /// Returns the environment for a `deliver-webhook` with the feature `bench` in this folder.
+    /// It trusts receivers with certificates of this run's authority, and uses this run's name
+    /// server.
     pub(crate) fn measured(&self, folder: &Path) -> Surroundings {
         Surroundings {
             programs: folder.to_owned(),
@@ -79,7 +80,7 @@ impl Setup {
         .with("BENCH_NAME_SERVER", self.names.address)
     }
 
-    /// Of a function in JavaScript.
+    /// Returns the environment for a function in JavaScript.
     pub(crate) fn node(&self) -> Surroundings {
         self.surroundings
             .with("NODE_EXTRA_CA_CERTS", self.authority.file.display())

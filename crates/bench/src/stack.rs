@@ -1,4 +1,4 @@
-//! A stack on the emulator: what the parts that run on one start from.
+//! A stack on the emulator, for the parts that need one.
 
 mod aws;
 mod functions;
@@ -17,23 +17,23 @@ pub(crate) use self::{
     invocations::Invocations,
 };
 
-/// Where the stack is.
+/// The option that names the stack.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Deployed {
-    /// The stack's description, as `cargo xtask bench` writes it.
+    /// The stack's description, as written by `cargo xtask bench`.
     #[arg(long, value_name = "FILE")]
     stack: PathBuf,
 }
 
-/// A stack, and the ways into it.
+/// A stack with its clients.
 pub(crate) struct Deployment {
-    /// Where events are put.
+    /// The stack, for putting events.
     pub(crate) stack: Stack,
-    /// Where subscriptions are made.
+    /// The client of the API, for subscriptions.
     pub(crate) api: Api,
-    /// What only the emulator's root may ask.
+    /// The client for calls that only the emulator's root may make.
     pub(crate) aws: Aws,
-    /// The functions that an event passes.
+    /// The functions through which an event passes.
     pub(crate) functions: Vec<Function>,
 }
 
@@ -49,7 +49,7 @@ impl Deployment {
         })
     }
 
-    /// The functions with one role.
+    /// Returns the functions with one role.
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Function> {
         self.functions
             .iter()

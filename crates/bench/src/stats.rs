@@ -1,20 +1,20 @@
-//! Medians, and how far runs lie apart.
+//! Medians, and the spread of runs.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What several runs gave: the median, and half the distance between the quartiles.
+/// The result of several runs: the median, and half the distance between the quartiles.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Measured {
-    /// The middle of all runs.
+    /// The median of all runs.
     pub(crate) median: f64,
-    /// Half of all runs lie about this near to it.
+    /// Half of the interquartile range.
     pub(crate) spread: f64,
 }
 
 impl Measured {
-    /// Of these runs; at least one.
+    /// Computes it from these runs; at least one is needed.
     pub(crate) fn of(runs: &[f64]) -> Self {
         let mut runs = runs.to_vec();
         runs.sort_by(f64::total_cmp);
@@ -24,7 +24,7 @@ impl Measured {
         }
     }
 
-    /// The spread as a part of the median.
+    /// Returns the spread as a share of the median.
     pub(crate) fn relative_spread(self) -> f64 {
         if self.median == 0.0 {
             0.0
@@ -34,7 +34,7 @@ impl Measured {
     }
 }
 
-/// The value below which this part of the sorted values lies, between neighbours by proportion.
+/// Returns a quantile of the sorted values, with linear interpolation.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -51,18 +51,18 @@ pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     }
 }
 
-/// Pairs of runs that were made one after the other, as ratios.
+/// Returns the ratios of pairs of runs that were made one after the other.
 pub(crate) fn ratios(runs: &[f64], to: &[f64]) -> Measured {
     let pairs: Vec<f64> = runs.iter().zip(to).map(|(run, to)| run / to).collect();
     Measured::of(&pairs)
 }
 
-/// Microseconds.
+/// Converts to microseconds.
 pub(crate) fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// Milliseconds.
+/// Converts to milliseconds.
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn ratios_are_of_neighbouring_runs() {
-        // A machine that is half as fast in the second round changes no ratio.
+        // The ratios stay the same if the machine is half as fast in the second round.
         let ratios = ratios(&[10.0, 20.0], &[5.0, 10.0]);
         assert_eq!((ratios.median, ratios.spread), (2.0, 0.0));
     }

@@ -1,9 +1,10 @@
-//! Stubs of DynamoDB, SQS and KMS in one endpoint, which answer at once and count their calls.
+//! Stubs of DynamoDB, SQS and KMS in one endpoint, which answer immediately and count their
+//! calls.
 //!
-//! The table is in memory and by key. What is in it the real functions have made: `api` puts
-//! its subscriptions and data key here, and the items of `prepare-calls` are put as the
-//! workflow would. Conditions are not looked at, and an update changes nothing: a delivery
-//! stays as it was prepared, so that it can be delivered again and again.
+//! The table is in memory. The real functions created its items: `api` writes its subscriptions
+//! and data key, and the items of `prepare-calls` are put as the workflow would put them. The
+//! stub ignores conditions, and an update changes nothing: a delivery stays as it was prepared,
+//! so that it can be delivered repeatedly.
 
 use std::{
     collections::BTreeMap,
@@ -27,19 +28,19 @@ use crate::{
     lockstep::{Connection, Lockstep, Wire},
 };
 
-/// The only table that there is.
+/// The only table.
 pub(crate) const TABLE: &str = "bench";
 
-/// The most that one query gives back (DynamoDB's bound).
+/// The largest answer to one query (DynamoDB's limit).
 const MAX_QUERY_BYTES: usize = 1_048_576;
 
 type Key = (String, String);
 
 /// The endpoint. It ends when the value is dropped.
 pub(crate) struct StubAws {
-    /// `https://…`, as `AWS_ENDPOINT_URL` has it.
+    /// `https://…`, for `AWS_ENDPOINT_URL`.
     pub(crate) endpoint: String,
-    /// What its connections carry.
+    /// The counter of its connections' bytes.
     pub(crate) wire: Arc<Wire>,
     state: Arc<State>,
     accepting: AbortHandle,
@@ -51,17 +52,17 @@ struct State {
     counts: Mutex<Counts>,
 }
 
-/// What was asked for.
+/// The counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    /// Calls, by operation.
+    /// The number of calls, by operation.
     pub(crate) calls: BTreeMap<String, u64>,
-    /// Deliveries that were recorded, by status.
+    /// The number of recorded deliveries, by status.
     pub(crate) recorded: BTreeMap<String, u64>,
 }
 
 impl Counts {
-    /// All calls together.
+    /// Returns the number of all calls.
     pub(crate) fn total(&self) -> u64 {
         self.calls.values().sum()
     }
@@ -104,7 +105,7 @@ impl StubAws {
         self.state.put(item)
     }
 
-    /// Forgets all counts and gives what they were.
+    /// Resets all counts and returns their values.
     pub(crate) fn take_counts(&self) -> Counts {
         std::mem::take(&mut self.state.counts())
     }
@@ -173,7 +174,8 @@ impl State {
                 Ok(json!({}))
             }
             "Query" => self.query(call),
-            // What a client would check, MD5 of the body, the clients here are told not to.
+            // Clients normally check the MD5 of the body, but these clients are configured not
+            // to.
             "SendMessage" => Ok(json!({"MessageId": "5fea7756-0ea4-451a-a703-a558b933e274"})),
             "PutEvents" => Ok(json!({"FailedEntryCount": 0, "Entries": []})),
             "SendMessageBatch" => Ok(json!({"Successful": [], "Failed": []})),
@@ -191,7 +193,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts what is to be put. As everywhere, updates change nothing.
+    /// Performs the puts of a transaction. Updates change nothing here, too.
     fn transact(&self, writes: &Value) -> Result<Value> {
         for write in writes.as_array().context("no writes")? {
             if let Some(put) = write.get("Put") {
@@ -212,7 +214,7 @@ impl State {
         Ok(json!({"Responses": {TABLE: found}, "UnprocessedKeys": {}}))
     }
 
-    /// A query of one partition, by the beginning of the sort key. An index is empty.
+    /// Queries one partition by the prefix of the sort key. An index is empty.
     fn query(&self, call: &Value) -> Result<Value> {
         if call.get("IndexName").is_some() {
             return Ok(json!({"Items": [], "Count": 0, "ScannedCount": 0}));

@@ -1,4 +1,4 @@
-//! What all parts come to: the targets and the docs.
+//! The summary of all parts: the targets and the documentation.
 
 use std::{
     fmt::Write,
@@ -16,7 +16,7 @@ use crate::{
     report::{Part, Table, cell},
 };
 
-/// The parts, in the order in which they are shown.
+/// The parts, in the order of presentation.
 const PARTS: [&str; 6] = [
     "cold-start",
     "delivery",
@@ -26,24 +26,24 @@ const PARTS: [&str; 6] = [
     "bill",
 ];
 
-/// What to do with the results.
+/// Options of `report`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The recorded counts.
     #[arg(long, value_name = "FILE")]
     baseline: PathBuf,
-    /// Write the docs from these results.
+    /// Write the documentation from these results.
     #[arg(long, requires_all = ["docs", "readme"])]
     record: bool,
     /// The page to write.
     #[arg(long, value_name = "FILE")]
     docs: Option<PathBuf>,
-    /// The README, whose lines on cost and speed are written anew.
+    /// The README, whose lines on cost and speed are replaced.
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
 }
 
-/// Prints the summary; writes the docs when that is asked for.
+/// Prints the summary. Also writes the documentation if requested.
 pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     let mut parts = Vec::new();
     for name in PARTS {
@@ -64,7 +64,7 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Each target, the figure, and what limits it.
+/// Returns each target with its figure and its limit.
 fn targets(parts: &[Part]) -> Table {
     let mut table = Table::new("Targets", &["what", "at most", "is", "", "what limits it"]);
     for target in parts.iter().flat_map(|part| &part.targets) {
@@ -84,7 +84,7 @@ fn targets(parts: &[Part]) -> Table {
     table
 }
 
-/// What stands on the page before anything that is timed.
+/// Returns the beginning of the page, before any timed figure.
 fn beginning(baseline: &Baseline) -> String {
     format!(
         "{}\n{}\n{}",
@@ -94,10 +94,10 @@ fn beginning(baseline: &Baseline) -> String {
     )
 }
 
-/// The page of the docs.
+/// Returns the page of the documentation.
 fn page(parts: &[Part], baseline: &Baseline) -> String {
     let mut page = beginning(baseline);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(page, "{}", targets(parts).markdown());
     for part in parts {
         let _ = writeln!(

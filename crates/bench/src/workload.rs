@@ -1,8 +1,8 @@
-//! Subscriptions, messages and deliveries, made by the real functions.
+//! Subscriptions, messages and deliveries, created by the real functions.
 //!
-//! `api` creates the subscriptions and `look-up-subscriptions` and `prepare-calls` make what
-//! the workflow would write. So nothing here knows the form of an item, and whatever the
-//! functions agree on is what is measured.
+//! `api` creates the subscriptions, and `look-up-subscriptions` and `prepare-calls` create the
+//! items that the workflow would write. So the benchmark does not depend on the form of an
+//! item.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::{
     stub_aws::StubAws,
 };
 
-/// The customer of everything that is delivered.
+/// The customer of all deliveries.
 pub(crate) const CUSTOMER: &str = "cust_1001";
 
 /// Creates subscriptions with the real API.
@@ -49,7 +49,7 @@ impl Subscriber {
     }
 }
 
-/// What a Function URL gives to a function.
+/// Builds the event that a Function URL passes to a function.
 fn function_url_event(path: &str, body: &Value) -> Value {
     json!({
         "version": "2.0",
@@ -87,7 +87,8 @@ fn function_url_event(path: &str, body: &Value) -> Value {
     })
 }
 
-/// An event with about 1 KB of detail, as EventBridge gives it to the workflow.
+/// Builds an event with about 1 KB of detail, in the form in which EventBridge passes it to the
+/// workflow.
 pub(crate) fn event(customer: &str, event_type: &str, number: usize) -> Value {
     let lines = (0..11).map(|n| {
         json!({
@@ -110,7 +111,7 @@ pub(crate) fn event(customer: &str, event_type: &str, number: usize) -> Value {
     })
 }
 
-/// Makes deliveries as the workflow does, with its two functions.
+/// Creates deliveries as the workflow does, with its two functions.
 pub(crate) struct Workflow {
     look_up: Function,
     prepare: Function,
@@ -124,13 +125,14 @@ impl Workflow {
         })
     }
 
-    /// The first page of an event's subscriptions.
+    /// Looks up the first page of an event's subscriptions.
     pub(crate) async fn look_up(&mut self, event: &Value) -> Result<Value> {
         let page = self.look_up.invoke(event.to_string()).await?;
         Ok(serde_json::from_slice(&page.body)?)
     }
 
-    /// Records the deliveries of an event in the stub's table. Gives the queue messages' bodies.
+    /// Records the deliveries of an event in the stub's table. Returns the bodies of the queue
+    /// messages.
     pub(crate) async fn record(&mut self, aws: &StubAws, event: &Value) -> Result<Vec<String>> {
         let page = self.look_up(event).await?;
         let calls = self.prepare.invoke(page.to_string()).await?;
@@ -146,7 +148,7 @@ impl Workflow {
     }
 }
 
-/// A batch as SQS's event source gives it to a function.
+/// Builds a batch as SQS passes it to a function.
 pub(crate) fn batch<'a>(bodies: impl IntoIterator<Item = &'a str>) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! One case: so many subscriptions of an event, and how its deliveries end.
+//! One case: the number of subscriptions of an event, and the result of its deliveries.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,20 +20,20 @@ use crate::{
     workload,
 };
 
-/// How long a receiver takes.
+/// The response time of a receiver.
 const RECEIVER: Duration = Duration::from_millis(200);
 
-/// Longer than all requests of a case take, waits for retries included.
+/// Longer than all requests of a case take, including waits for retries.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The wait before each further attempt, which the stack is deployed with, and the most that
-/// jitter adds. The queue gathers the messages of an attempt meanwhile.
+/// The wait before each further attempt, as deployed with the stack, plus the largest jitter.
+/// Meanwhile the queue collects the messages of an attempt.
 const RETRY_WAIT: Duration = Duration::from_millis(5_600);
 
-/// Between the last write of a function and its report in the log.
+/// The time between the last write of a function and its report in the log.
 const UNTIL_REPORTED: Duration = Duration::from_millis(500);
 
-/// How deliveries end.
+/// The result of the deliveries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ending {
     AtOnce,
@@ -56,7 +56,7 @@ impl Ending {
     }
 }
 
-/// How full the batches of the queue are.
+/// The fill of the queue's batches.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Batches {
     Full,
@@ -70,8 +70,8 @@ pub(super) struct Case {
     pub(super) ending: Ending,
     pub(super) batches: Batches,
     customers: usize,
-    /// Of all customers. Few for each endpoint: a circuit opens after ten attempts at the
-    /// earliest.
+    /// The number of events of all customers. It is small for each endpoint, because a circuit
+    /// breaker opens after ten attempts at the earliest.
     events: usize,
 }
 
@@ -85,7 +85,7 @@ const fn case(fan_out: usize, ending: Ending, batches: Batches, customers: usize
     }
 }
 
-/// All cases. The first is what hosted services are compared with.
+/// All cases. The first one is compared with hosted services.
 pub(super) const CASES: [Case; 7] = [
     case(1, Ending::AtOnce, Batches::Full, 15),
     case(1, Ending::AtOnce, Batches::OfOne, 10),
@@ -97,12 +97,12 @@ pub(super) const CASES: [Case; 7] = [
 ];
 
 impl Case {
-    /// The same in every run.
+    /// Returns its name, which is the same in every run.
     pub(super) fn name(&self) -> String {
         format!("{}, {}", self.column(), self.ending.text())
     }
 
-    /// Without the ending.
+    /// Returns its name without the ending.
     pub(super) fn column(&self) -> String {
         let batches = match self.batches {
             Batches::Full => "",
@@ -111,7 +111,7 @@ impl Case {
         format!("fan-out {}{batches}", self.fan_out)
     }
 
-    /// Runs it, after a warm-up of the functions.
+    /// Warms up the functions, and then runs the case.
     pub(super) async fn measure(
         mut self,
         deployment: &Deployment,
@@ -126,7 +126,7 @@ impl Case {
         let mut crowd =
             Crowd::subscribe(&deployment.api, &name, self.customers, self.fan_out).await?;
         crowd.script(0..self.customers, &[Answer::ok().after(RECEIVER)]);
-        // One for each customer, so that every copy of a function is warm.
+        // One event for each customer, so that every execution environment is warm.
         crowd
             .time_burst(&deployment.stack, self.customers, PATIENCE)
             .await?;
@@ -144,7 +144,7 @@ impl Case {
     }
 }
 
-/// A case that is run.
+/// A case in progress.
 struct Run<'a> {
     case: Case,
     deployment: &'a Deployment,
@@ -200,7 +200,7 @@ impl Run<'_> {
         self.crowd.deliveries(self.case.events)
     }
 
-    /// Puts one event, and waits until its execution has ended: so no execution waits for
+    /// Puts one event and waits until its execution has ended, so that no execution waits for
     /// another one.
     async fn put(&mut self, so_far: usize) -> Result<()> {
         self.crowd.put_burst(&self.deployment.stack, 1).await?;
@@ -208,7 +208,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until so many attempts are recorded.
+    /// Waits until `attempts` attempts are recorded.
     async fn recorded(&self, attempts: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -221,7 +221,7 @@ impl Run<'_> {
         }
     }
 
-    /// What the run has used, by delivery.
+    /// Returns the usage per delivery.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     async fn usage(self) -> Result<Usage> {
         let counted = self.tap.take();
@@ -272,7 +272,8 @@ impl Run<'_> {
         ))
     }
 
-    /// As many attempts as the case asks for: else something else was counted.
+    /// Checks the number of recorded attempts: another number means that something else was
+    /// measured.
     fn check(&self, counted: &Counted) -> Result<()> {
         let attempts = self.deliveries() * self.case.ending.attempts();
         let recorded = counted.attempts;

@@ -1,4 +1,4 @@
-//! List prices of services that do this for you.
+//! List prices of hosted webhook services.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ struct Hosted {
     date: String,
 }
 
-/// Each service beside what these deliveries cost here. A service is in it when its price list
-/// has a figure per message, and a dated copy of it was found.
+/// Compares the cost here with hosted services. A service is included if its price list has a
+/// price per message and a dated copy of the list was found.
 pub(super) fn table(ours: &Usage, prices: &PriceList) -> Result<Table> {
     let hosted: Vec<Hosted> = serde_json::from_str(include_str!("../../prices/hosted.json"))?;
     let ours = ours.total(prices);

@@ -1,10 +1,10 @@
-//! What AWS counts.
+//! The quantities that AWS bills.
 
 use serde::Deserialize;
 
 use super::case::Ending;
 
-/// A thing that has a price.
+/// A billed quantity.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Meter {
@@ -26,7 +26,7 @@ pub(super) enum Meter {
 }
 
 impl Meter {
-    /// Every meter, in the order in which an event passes them.
+    /// All meters, in the order in which an event causes them.
     pub(super) const ALL: [Self; 15] = [
         Self::EventIn,
         Self::ArchivedGigabyte,
@@ -45,13 +45,13 @@ impl Meter {
         Self::Trace,
     ];
 
-    /// Those that are billed when the workflow is an Express one, as it is by default.
+    /// Returns the meters that are billed with an Express workflow, the default.
     pub(super) fn billed() -> impl Iterator<Item = Self> {
         let all = Self::ALL.into_iter();
         all.filter(|meter| *meter != Self::StandardTransition)
     }
 
-    /// What stands at the beginning of its line.
+    /// Returns the label of its line.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::EventIn => "EventBridge, events in",
@@ -72,9 +72,9 @@ impl Meter {
         }
     }
 
-    /// Whether the same run uses the same amount again. Times do not; a log has times in it, and
-    /// what is counted by rule says nothing about the code. That reads repeat where attempts
-    /// fail was not shown: two runs were up to 3 % apart.
+    /// Returns true if another run of the same code uses the same amount. Times differ, logs
+    /// contain times, and quantities computed by rule do not depend on the code. Reads also
+    /// differ where attempts fail: two runs were up to 3 % apart.
     pub(super) fn repeats(self, ending: Ending) -> bool {
         match self {
             Self::EventIn
@@ -88,7 +88,7 @@ impl Meter {
         }
     }
 
-    /// So much of it, in words.
+    /// Formats an amount.
     pub(super) fn quantity(self, amount: f64) -> String {
         match self {
             Self::ArchivedGigabyte | Self::LoggedGigabyte => format!("{:.0} bytes", amount * 1e9),

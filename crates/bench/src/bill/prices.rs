@@ -1,4 +1,4 @@
-//! A price list: a region's prices on a day, and where they are from.
+//! A price list: a region's prices on a day, with their sources.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -17,19 +17,19 @@ pub(super) struct PriceList {
     prices: BTreeMap<Meter, Price>,
 }
 
-/// So many dollars for so much.
+/// A price in dollars for a quantity.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Price {
     dollars: f64,
     per: f64,
-    /// Where AWS shows it.
+    /// The AWS page with the price.
     #[expect(dead_code, reason = "for those who read the file")]
     page: String,
 }
 
 impl PriceList {
-    /// Reads a file.
+    /// Reads a price list from a file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
@@ -46,14 +46,14 @@ impl PriceList {
         Ok(list)
     }
 
-    /// What so much costs, in dollars.
+    /// Returns the cost of an amount in dollars.
     pub(super) fn dollars(&self, meter: Meter, amount: f64) -> f64 {
-        // Every meter has a price: the list was not read otherwise.
+        // Reading the list fails if a meter has no price.
         let price = self.prices.get(&meter);
         price.map_or(f64::NAN, |price| amount * price.dollars / price.per)
     }
 
-    /// The list that the repository has.
+    /// Returns the committed price list.
     #[cfg(test)]
     pub(super) fn committed() -> Self {
         Self::parse(include_str!("../../prices/us-east-1.json")).unwrap()
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_of_so_many() {
+    fn a_price_is_for_a_quantity() {
         let list = PriceList::committed();
         let dollars = |meter, amount| list.dollars(meter, amount);
         assert!((dollars(Meter::KeyRequest, 10_000.0) - 0.03).abs() < 1e-12);

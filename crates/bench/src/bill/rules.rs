@@ -1,43 +1,44 @@
-//! What the proxy cannot see, counted by rule.
+//! Quantities that the proxy cannot see, computed by rule.
 
-/// What EventBridge and SQS bill as one: a payload of at most this size.
+/// The largest payload that EventBridge and SQS bill as one.
 const CHUNK_BYTES: usize = 65_536;
 
-/// Requests of Lambda's poller for a batch: one that receives it, one that deletes it.
+/// The requests of Lambda's poller for a batch: one receives it, one deletes it.
 pub(super) const POLLER_REQUESTS: u64 = 2;
 
-/// States of the Map for each delivery, which the emulator's history leaves out: one that
-/// records it, one that chooses, one that queues it.
+/// The states of the Map for each delivery, which the emulator's history leaves out: one
+/// records the delivery, one chooses, one queues its task.
 pub(super) const MAP_TRANSITIONS: usize = 3;
 
-/// Express workflows are billed by the started 100 ms, with 64 MB at least.
+/// Express workflows are billed per started 100 ms, with at least 64 MB.
 const EXPRESS_STEP_SECONDS: f64 = 0.1;
 const EXPRESS_GIGABYTES: f64 = 64.0 / 1_024.0;
 
-/// Copies of the function that a month of a million deliveries keeps busy, and how often each
-/// asks for the data key.
+/// The execution environments that a million deliveries a month keep busy.
 const COPIES: f64 = 2.0;
+/// The number of times a month that each of them requests the data key.
 const KEY_REQUESTS_A_MONTH: f64 = 12.0 * 730.0;
 
-/// The share of events that X-Ray samples by its default rule, beyond the first in a second.
+/// The share of events that X-Ray samples by its default rule, beyond the first one in each
+/// second.
 pub(super) const TRACED: f64 = 0.05;
 
-/// How many a payload is billed as.
+/// Returns the number of units that a payload is billed as.
 pub(super) fn chunks(bytes: usize) -> usize {
     bytes.div_ceil(CHUNK_BYTES).max(1)
 }
 
-/// What an execution of so many seconds is billed as, in GB-seconds.
+/// Returns the GB-seconds that an execution of this duration is billed as.
 pub(super) fn express_gigabyte_seconds(seconds: f64) -> f64 {
     (seconds / EXPRESS_STEP_SECONDS).ceil() * EXPRESS_STEP_SECONDS * EXPRESS_GIGABYTES
 }
 
-/// Requests to KMS for a delivery, when there are a million in a month.
+/// Returns the KMS requests per delivery, at a million deliveries a month.
 pub(super) fn key_requests() -> f64 {
     COPIES * KEY_REQUESTS_A_MONTH / 1e6
 }
 
-/// The rules in words, for the report.
+/// Returns a description of the rules for the report.
 pub(super) fn text() -> String {
     format!(
         "By rule: one event of EventBridge for each 64 KB, and the archive by the event's size. An \

@@ -1,4 +1,4 @@
-//! Counts what the functions ask of AWS, in units that are billed, on its way to the emulator.
+//! Counts the functions' AWS calls in billed units, on their way to the emulator.
 
 mod key;
 mod table;
@@ -19,30 +19,30 @@ use self::{key::Key, table::Table};
 use super::rules;
 use crate::stack::Deployment;
 
-/// The index that only the sweep reads. It does so every minute, whatever is delivered.
+/// The index that only the sweep reads, every minute, independent of deliveries.
 const SWEPT_INDEX: &str = "due";
 
-/// What was counted.
+/// The counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counted {
-    /// By operation.
+    /// The number of calls by operation.
     pub(super) calls: BTreeMap<String, u64>,
-    /// Attempts that were recorded.
+    /// The number of attempts that were recorded.
     pub(super) attempts: usize,
-    /// Those of the functions, and of the items that the workflow wrote.
+    /// The write units of the functions, and of the items that the workflow wrote.
     pub(super) writes: WriteUnits,
     pub(super) read_units: f64,
-    /// Requests to SQS.
+    /// The number of requests to SQS.
     pub(super) queue_requests: usize,
-    /// Events on the bus.
+    /// The number of events on the bus.
     pub(super) events: usize,
-    /// Operations that are not billed here. The API has some, no delivery may.
+    /// Operations that are not billed here. The API may use some, a delivery must not.
     pub(super) unknown: BTreeSet<String>,
-    /// Items that were there before any function wrote them.
+    /// Items that existed before any function wrote them.
     seen: BTreeSet<Key>,
 }
 
-/// Stands between the functions and the emulator, and counts.
+/// An interceptor between the functions and the emulator that counts.
 pub(super) struct Tap {
     table: Table,
     counted: Mutex<Counted>,
@@ -56,22 +56,22 @@ impl Tap {
         })
     }
 
-    /// What was counted since the last time.
+    /// Returns the counts since the last call.
     pub(super) fn take(&self) -> Counted {
         std::mem::take(&mut *self.counted())
     }
 
-    /// How many attempts were recorded since then.
+    /// Returns the number of attempts recorded since the last call.
     pub(super) fn attempts(&self) -> usize {
         self.counted().attempts
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
-        // Counts are true whatever a panic leaves undone.
+        // The counts are consistent even if a thread panicked.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forwards a write, and counts it by the item before and after it.
+    /// Forwards a write, and counts it by the item before and after.
     async fn write(
         &self,
         call: &Request<Bytes>,
@@ -116,10 +116,10 @@ impl Interceptor for Tap {
 }
 
 impl Counted {
-    /// Counts a call that writes nothing to the table.
+    /// Counts a call that does not write to the table.
     fn read(&mut self, operation: &str, body: &Value, found: &Value, table: &Table) -> Result<()> {
         match operation {
-            // The data key is counted by rule, as the requests to KMS are.
+            // Reads of the data key are computed by rule, like the requests to KMS.
             "GetItem" if Key::of(&body["Key"]).is_some_and(|key| key.is_data_key()) => {}
             "GetItem" => {
                 let bytes = item(&found["Item"])?.map_or(0, |item| item_bytes(&item));
@@ -130,7 +130,7 @@ impl Counted {
                 for (name, asked) in asked {
                     let found = found["Responses"][name].as_array();
                     let found = found.map_or(&[][..], Vec::as_slice);
-                    // What is not there is read all the same.
+                    // A read of a missing item is billed, too.
                     let keys = asked["Keys"].as_array().map_or(0, Vec::len);
                     for _ in found.len()..keys {
                         self.read_units += read_units(0, asked);
@@ -169,8 +169,8 @@ impl Counted {
         Ok(())
     }
 
-    /// A message or a delivery that a function finds was written by the workflow, as it is
-    /// when it is found first.
+    /// Counts a message or delivery that a function finds as written by the workflow, in the
+    /// form in which it is first seen.
     fn written_by_workflow(&mut self, key: Key, item: &Item, table: &Table) {
         if key.is_of_message() && self.seen.insert(key) {
             self.writes += write_units(None, Some(item), &table.indexes);
@@ -178,7 +178,7 @@ impl Counted {
     }
 }
 
-/// At least one, as each read is billed.
+/// Returns the read units, at least one, as AWS bills them.
 #[expect(clippy::cast_precision_loss, reason = "far less than 2^53")]
 fn read_units(bytes: usize, asked: &Value) -> f64 {
     let units = bytes.div_ceil(READ_UNIT_BYTES).max(1) as f64;
@@ -189,7 +189,7 @@ fn read_units(bytes: usize, asked: &Value) -> f64 {
     }
 }
 
-/// An item as DynamoDB's protocol has it.
+/// Parses an item in DynamoDB's JSON.
 fn item(json: &Value) -> Result<Option<Item>> {
     let json = json.is_object().then(|| json.clone());
     Ok(json.map(serde_json::from_value).transpose()?)
@@ -219,7 +219,7 @@ mod tests {
         }
         let nothing = read("GetItem", &json!({"Key": key}), &json!({}));
         assert!((nothing.read_units - 0.5).abs() < 1e-9);
-        // A query rounds up the sum, not each item.
+        // A query rounds up the total, not each item.
         let small = json!({"pk": {"S": "CUSTOMER#1"}, "text": {"S": "x".repeat(100)}});
         let body = json!({"ConsistentRead": true});
         let counted = read("Query", &body, &json!({"Items": [small, small, small]}));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_nobody_thought_of_is_named() {
+    fn an_unknown_call_is_named() {
         let counted = read("Scan", &Value::Null, &Value::Null);
         assert!(counted.unknown.contains("Scan"));
     }

@@ -1,15 +1,15 @@
-//! What one delivery uses, and what a million of them cost.
+//! The usage of one delivery, and the cost of a million.
 
 use std::collections::BTreeMap;
 
 use super::{meter::Meter, prices::PriceList};
 
-/// What one delivery uses.
+/// The usage of one delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Usage(BTreeMap<Meter, f64>);
 
 impl Usage {
-    /// What a whole run used, shared among its deliveries.
+    /// Divides the usage of a whole run by its deliveries.
     pub(super) fn of_run(deliveries: f64, used: impl IntoIterator<Item = (Meter, f64)>) -> Self {
         let each = used.into_iter();
         Self(
@@ -18,25 +18,25 @@ impl Usage {
         )
     }
 
-    /// So much of this.
+    /// Returns the usage of one meter.
     pub(super) fn of(&self, meter: Meter) -> f64 {
         self.0.get(&meter).copied().unwrap_or_default()
     }
 
-    /// What a million deliveries cost on one meter.
+    /// Returns the cost of a million deliveries on one meter.
     pub(super) fn dollars(&self, meter: Meter, prices: &PriceList) -> f64 {
         prices.dollars(meter, self.of(meter) * 1e6)
     }
 
-    /// What a million deliveries cost.
+    /// Returns the cost of a million deliveries.
     pub(super) fn total(&self, prices: &PriceList) -> f64 {
         Meter::billed()
             .map(|meter| self.dollars(meter, prices))
             .sum()
     }
 
-    /// What they would cost with a Standard workflow, which is billed by its transitions, and
-    /// neither by its starts nor by its time.
+    /// Returns the cost with a Standard workflow, which is billed by its transitions, not by
+    /// its starts and its time.
     pub(super) fn total_as_standard(&self, prices: &PriceList) -> f64 {
         let express = [Meter::ExpressStart, Meter::ExpressGigabyteSecond];
         let lines = express.iter().map(|meter| self.dollars(*meter, prices));
@@ -48,7 +48,7 @@ impl Usage {
 mod tests {
     use super::*;
 
-    /// A delivery at fan-out 1, as docs/how-it-works.md counts it, in a run of ten.
+    /// Ten deliveries at fan-out 1, with the counts of docs/how-it-works.md.
     fn run_of_ten() -> Usage {
         Usage::of_run(
             10.0,

@@ -1,5 +1,4 @@
-//! The executions of the workflow: whether they have ended, how long they took, and through
-//! how many states they went.
+//! The executions of the workflow: their ends, durations and numbers of states.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,21 +9,21 @@ use tokio::time::{Instant, sleep};
 
 use crate::stack::{Aws, Deployment, Service};
 
-/// The emulator waits so long before it begins an execution.
+/// The emulator's wait before it begins an execution.
 pub(super) const EMULATOR_WAITS: Duration = Duration::from_millis(150);
 
 /// Longer than any execution takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One execution that has succeeded.
+/// One successful execution.
 #[derive(Clone, Debug)]
 pub(super) struct Execution {
     arn: String,
-    /// Without the emulator's wait.
+    /// The duration without the emulator's wait.
     pub(super) seconds: f64,
 }
 
-/// Waits until so many executions have succeeded that were started since a moment.
+/// Waits until this many executions have succeeded that were started since a moment.
 pub(super) async fn succeeded(
     deployment: &Deployment,
     since: SystemTime,
@@ -43,7 +42,7 @@ pub(super) async fn succeeded(
         let mut found = Vec::new();
         for execution in list {
             let (started, stopped) = (seconds(&execution["startDate"])?, &execution["stopDate"]);
-            // What was put a moment ago is not listed with a moment's exactness.
+            // The emulator rounds the start time, so a millisecond is tolerated.
             if started + 0.001 >= since {
                 let took = seconds(stopped)? - started - EMULATOR_WAITS.as_secs_f64();
                 found.push(Execution {
@@ -67,7 +66,7 @@ pub(super) async fn succeeded(
     }
 }
 
-/// How many states an execution entered, those of its Map left out.
+/// Returns the number of states that an execution entered, without those of its Map.
 pub(super) async fn transitions(aws: &Aws, execution: &Execution) -> Result<usize> {
     let mut entered = 0;
     let mut query = json!({
@@ -92,7 +91,7 @@ pub(super) async fn transitions(aws: &Aws, execution: &Execution) -> Result<usiz
     }
 }
 
-/// A time as the protocol has it, a number, or as text.
+/// Parses a time, which is a number or a text.
 fn seconds(time: &Value) -> Result<f64> {
     if let Some(seconds) = time.as_f64() {
         return Ok(seconds);

@@ -1,9 +1,9 @@
-//! The floor of a delivery: hyper and rustls send the same bytes with the same kind of
-//! signature, ten at once, and nothing is read, decided or recorded.
+//! The minimum of a delivery: hyper and rustls send the same bytes with the same kind of
+//! signature, ten at once, and read, decide and record nothing.
 //!
 //! `bench-bare-client URL ADDRESS AUTHORITY.pem SECRET HEADERS.json BODY`, where HEADERS is
-//! `[["name", "value"], …]`. For each number on a line of standard input it makes so many
-//! requests, and prints `done`.
+//! `[["name", "value"], …]`. For each number on a line of standard input, it makes that many
+//! requests and prints `done`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -40,10 +40,10 @@ use tokio_rustls::TlsConnector;
 type Connection = SendRequest<Full<Bytes>>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// As many as are in a batch.
+/// The number of concurrent requests, as in a batch.
 const AT_ONCE: usize = 10;
 
-/// How long a request may take; then its connection is dropped.
+/// The time limit of a request. After it, the connection is dropped.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Client {
@@ -108,7 +108,7 @@ impl Client {
         })
     }
 
-    /// Sends one request after the other, over one connection as long as it lasts.
+    /// Sends requests one after the other, over one connection while it stays open.
     async fn send(
         &self,
         mut connection: Option<Connection>,
@@ -123,7 +123,7 @@ impl Client {
         Ok(connection)
     }
 
-    /// Sends one request; gives the connection back when it lasts.
+    /// Sends one request, and returns the connection if it is still open.
     async fn exchange(&self, connection: Option<Connection>) -> Result<Option<Connection>> {
         let mut sender = match connection {
             Some(sender) if !sender.is_closed() => sender,

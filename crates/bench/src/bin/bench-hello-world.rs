@@ -1,4 +1,4 @@
-//! The floor of a cold start: a function of `lambda_runtime` that does nothing.
+//! The minimum of a cold start: a function of `lambda_runtime` that does nothing.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;

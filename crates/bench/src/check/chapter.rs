@@ -1,11 +1,11 @@
-//! The chapter of the docs about the counts.
+//! The chapter of the documentation about the counts.
 
 use crate::{baseline::Baseline, report::count_tables};
 
-/// The section of the docs that is written from the baseline.
+/// The section of the documentation that is generated from the baseline.
 pub(super) const SECTION: &str = "counts";
 
-/// Every count, for the docs.
+/// Returns all counts, for the documentation.
 pub(super) fn section(baseline: &Baseline) -> String {
     let mut text = format!(
         "{}, {}, profile `{}`.\n",
@@ -19,7 +19,7 @@ pub(super) fn section(baseline: &Baseline) -> String {
     text
 }
 
-/// The chapter of the docs, with what was recorded.
+/// Returns the chapter of the documentation with the recorded counts.
 pub(crate) fn chapter(baseline: &Baseline) -> String {
     let explained = include_str!("chapter.md");
     format!(

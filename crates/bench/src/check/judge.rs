@@ -1,4 +1,4 @@
-//! Decides which counts are worse than the recorded ones.
+//! Finds counts that are worse than the recorded ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::{
     report::{Skipped, Table, exact},
 };
 
-/// How much more a count may be than it was. What is within it may be the tools' or the
-/// machine's.
+/// The share by which a count may grow. A smaller change may come from the tools or the
+/// machine.
 const TOLERANCE: f64 = 0.02;
 
-/// One count, now and then.
+/// One count, now and in the baseline.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Judged {
     name: String,
@@ -26,9 +26,9 @@ enum Verdict {
     Same,
     Worse,
     Better,
-    /// It is not in the baseline.
+    /// The count is not in the baseline.
     New,
-    /// It is in the baseline only.
+    /// The count is only in the baseline.
     Missing,
 }
 
@@ -73,7 +73,7 @@ impl Judged {
     }
 }
 
-/// Every count of the parts that were run, except for what this machine cannot count.
+/// Judges every count of the parts that were run, except those that this machine cannot count.
 pub(super) fn judge(baseline: &Baseline, now: &Baseline, skipped: &[Skipped]) -> Vec<Judged> {
     let mut judged = Vec::new();
     for (part, now) in &now.counts {
@@ -94,7 +94,7 @@ pub(super) fn judge(baseline: &Baseline, now: &Baseline, skipped: &[Skipped]) ->
     judged
 }
 
-/// A table of the counts that changed, and the number of those that did not.
+/// Returns a table of the counts that changed, and the number of the others.
 pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> String {
     let percent = TOLERANCE * 100.0;
     let title = format!(
@@ -138,7 +138,7 @@ pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> 
     text
 }
 
-/// An error when a count is worse or missing, with the names of all that are.
+/// Returns an error with the names of all counts that are worse or missing.
 pub(super) fn refuse(judged: &[Judged]) -> Result<()> {
     let failed: Vec<_> = judged.iter().filter(|judged| judged.fails()).collect();
     let names: Vec<_> = failed.iter().map(|judged| judged.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The cases: the work that a program does while it is counted.
+//! The cases: the work of a program while it is counted.
 
 use anyhow::Result;
 use serde_json::json;
@@ -12,37 +12,37 @@ use crate::{
     workload,
 };
 
-/// Steps of the shorter run: by then connections are open, keys are known and buffers have
-/// grown.
+/// The number of steps of the shorter run. After them, connections are open, keys are known and
+/// buffers have grown.
 const FIRST_STEPS: usize = 4;
 
-/// Deliveries in a batch. Under a tool, more of them would wait for each other for so long that
-/// their endpoint would be taken for a slow one, and that would be written.
+/// The number of deliveries in a batch. With more of them, a tool would slow them down so much
+/// that the endpoint is considered slow, which causes a write.
 const BATCH: usize = 2;
 
-/// One thing that a function does again and again.
+/// Work that a function repeats.
 pub(super) struct Case {
-    /// As its figures are named.
+    /// Its name in the figures.
     pub(super) name: String,
-    /// Its program.
+    /// The name of its program.
     pub(super) function: String,
     pub(super) surroundings: Surroundings,
-    /// The same with the system's allocator.
+    /// The same programs with the system's allocator.
     pub(super) system_allocator: Surroundings,
-    /// The inputs of its invocations in each step.
+    /// The inputs of the invocations in each step.
     pub(super) steps: Vec<Vec<String>>,
-    /// The unit of the counts: the number of units in a step.
+    /// The number of counted units in a step.
     pub(super) each: usize,
-    /// Steps of the shorter run. `None` where all of the one run is counted.
+    /// The number of steps of the shorter run. `None` if one run is counted as a whole.
     pub(super) short: Option<usize>,
-    /// Steps of the longer run.
+    /// The number of steps of the longer run.
     pub(super) long: usize,
-    /// Where it delivers to.
+    /// The receiver of its deliveries.
     pub(super) receiver: Option<Receiver>,
 }
 
 impl Case {
-    /// Without a step.
+    /// Creates a case without steps.
     pub(super) fn new(name: &str, function: &str, surroundings: Surroundings) -> Self {
         Self {
             name: name.to_owned(),
@@ -57,8 +57,9 @@ impl Case {
         }
     }
 
-    /// Whether two runs were seen to differ in this by more than is tolerated: `prepare-calls`
-    /// reads a large page in as many pieces as come, and calls nothing in AWS.
+    /// Returns true if two runs differed in this count by more than the tolerance:
+    /// `prepare-calls` reads a large page in a varying number of pieces, and makes no AWS
+    /// calls.
     pub(super) fn differs(&self, what: &str) -> bool {
         let varies = ["system calls", "bytes allocated", "bytes to and from AWS"];
         self.function == "prepare-calls"
@@ -66,13 +67,13 @@ impl Case {
             && varies.contains(&what)
     }
 
-    /// Whether DHAT would not see what it allocates: it has an allocator of its own.
+    /// Returns true if DHAT cannot see its allocations, because it has its own allocator.
     pub(super) fn hides_allocations(&self) -> bool {
         self.function == "deliver-webhook"
             && self.surroundings.programs == self.system_allocator.programs
     }
 
-    /// The number of units that the longer run does beyond the short one.
+    /// Returns the number of units by which the longer run exceeds the shorter one.
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     pub(super) fn counted(&self) -> f64 {
         self.short
@@ -81,7 +82,7 @@ impl Case {
 }
 
 impl Bench<'_> {
-    /// Small batches to an endpoint.
+    /// Returns the case of small batches for an endpoint.
     pub(super) async fn delivery(&self, name: &str, behaviour: Behaviour) -> Result<Case> {
         let authority = &self.setup.authority;
         let receiver = Receiver::start(authority, behaviour, &self.lockstep).await?;
@@ -89,11 +90,12 @@ impl Bench<'_> {
         let surroundings = |folder| {
             let found = self.setup.measured(folder);
             found
-                // A program that is slowed down makes no endpoint slow.
+                // Under a tool the program is slow, but that must not make an endpoint slow.
                 .with("REQUEST_TIMEOUT_SECONDS", 60)
-                // Nothing that is written stays: a circuit would open again with every batch.
+                // The stub does not keep writes, so a circuit breaker would open again with
+                // every batch.
                 .with("CIRCUIT_FAILURE_PERCENT", 0)
-                // Or memory is given back after some time.
+                // Otherwise memory is returned to the system after some time.
                 .with("MIMALLOC_PURGE_DELAY", -1)
         };
         let measured = surroundings(&self.options.measured);
@@ -110,7 +112,8 @@ impl Bench<'_> {
         })
     }
 
-    /// Events of a customer, every page of them, in both functions of the workflow.
+    /// Returns the cases of a customer's events, with all pages, in both functions of the
+    /// workflow.
     pub(super) async fn event(&self, customer: &Customer) -> Result<[Case; 2]> {
         let events = match customer.subscriptions {
             ..100 => 20,
@@ -141,7 +144,7 @@ impl Bench<'_> {
         ])
     }
 
-    /// Sweeps that find nothing, as most do.
+    /// Returns the case of sweeps that find nothing, as most sweeps do.
     pub(super) fn sweep(&self) -> Case {
         let surroundings = self.setup.surroundings.clone();
         Case {

@@ -1,4 +1,4 @@
-//! Runs a program under the tools that count, and makes figures of what they say.
+//! Runs a program under the counting tools, and reads their figures.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -10,8 +10,8 @@ use crate::{
     setup::Setup,
 };
 
-/// How often a run is tried until it takes the same way as the run without a tool: on a machine
-/// with too much to do, a call to AWS may time out.
+/// The number of tries until a run does the same work as the run without a tool: on a busy
+/// machine, an AWS call may time out.
 const TRIES: usize = 3;
 
 /// The setup that all runs share.
@@ -22,7 +22,7 @@ pub(super) struct Bench<'a> {
     pub(super) tools: Vec<Tool>,
 }
 
-/// The counts that are taken from outside of a program.
+/// The counts that are measured outside of a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Traffic {
     aws_calls: u64,
@@ -32,7 +32,7 @@ struct Traffic {
 }
 
 impl Bench<'_> {
-    /// Counts a case, and adds its figures.
+    /// Counts a case and adds its figures.
     pub(super) async fn count(&self, part: &mut Part, case: &Case) -> Result<()> {
         let long = self.traffic(case, case.long).await?;
         let short = match case.short {
@@ -78,12 +78,12 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The counts of a run without a tool.
+    /// Returns the counts of a run without a tool.
     async fn traffic(&self, case: &Case, steps: usize) -> Result<Traffic> {
         self.run(None, case, steps).await
     }
 
-    /// What a tool counts of a run that does as much as the run without a tool did.
+    /// Returns a tool's figures of a run that does the same work as the run without a tool.
     async fn counted(
         &self,
         tool: Tool,
@@ -112,14 +112,14 @@ impl Bench<'_> {
         )
     }
 
-    /// Where a tool writes its counts: kept, for whoever wants to know more.
+    /// Returns the file for a tool's output. It is kept for inspection.
     fn file(&self, tool: Tool, case: &Case, steps: usize) -> std::path::PathBuf {
         let name = case.name.replace(['/', ' ', ','], "-");
         let tool = tool.name();
         self.options.work.join(format!("{name}.{steps}.{tool}"))
     }
 
-    /// Runs a program for so many steps.
+    /// Runs a program for this many steps.
     async fn run(&self, tool: Option<Tool>, case: &Case, steps: usize) -> Result<Traffic> {
         let surroundings = match tool {
             Some(Tool::Dhat) => &case.system_allocator,

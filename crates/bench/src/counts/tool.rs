@@ -1,4 +1,4 @@
-//! The programs that count what another program does.
+//! The tools that count the work of another program.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{process::Process, report::Skipped};
 
-/// The tool that a program runs under.
+/// A tool under which a program runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Tool {
     Callgrind,
@@ -21,7 +21,8 @@ pub(super) enum Tool {
 impl Tool {
     const ALL: [Self; 3] = [Self::Callgrind, Self::Dhat, Self::Strace];
 
-    /// Those that work on this machine, and what is not counted for want of the others.
+    /// Returns the tools that work on this machine, and the counts that are skipped without the
+    /// others.
     pub(super) fn available() -> (Vec<Self>, Vec<Skipped>) {
         let mut available = Vec::new();
         let mut skipped = Vec::new();
@@ -37,7 +38,7 @@ impl Tool {
         (available, skipped)
     }
 
-    /// Why it cannot be used here. `None` when it can.
+    /// Returns the reason why it cannot be used here; `None` if it can.
     fn why_not(self) -> Option<String> {
         let name = self.program();
         let Some(program) = self.path() else {
@@ -57,7 +58,7 @@ impl Tool {
         }
     }
 
-    /// As valgrind and its users call it.
+    /// Returns its usual name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Callgrind => "callgrind",
@@ -73,14 +74,14 @@ impl Tool {
         }
     }
 
-    /// The programs start with no environment, so it is looked for here.
+    /// Finds the tool here, because the programs start with an empty environment.
     pub(super) fn path(self) -> Option<PathBuf> {
         let folders = std::env::var_os("PATH")?;
         let mut files = std::env::split_paths(&folders).map(|folder| folder.join(self.program()));
         files.find(|file| file.is_file())
     }
 
-    /// The figures that it gives.
+    /// Returns the names of its figures.
     pub(super) fn counts(self) -> &'static [&'static str] {
         match self {
             Self::Callgrind => &["instructions"],
@@ -89,7 +90,7 @@ impl Tool {
         }
     }
 
-    /// What stands before the program that is counted. The counts are written to the file.
+    /// Returns the arguments before the counted program. The counts are written to the file.
     pub(super) fn arguments(self, file: &Path) -> Vec<String> {
         let file = file.display();
         let arguments: &[String] = match self {
@@ -115,16 +116,16 @@ impl Tool {
         arguments.to_vec()
     }
 
-    /// The process that is counted, of a process that was started with these arguments.
+    /// Returns the counted process, given the process that was started with these arguments.
     pub(super) fn counted(self, process: &Process) -> Result<u32> {
         match self {
-            // Valgrind becomes the program that it counts.
+            // Valgrind runs the counted program in its own process.
             Self::Callgrind | Self::Dhat => Ok(process.id()),
             Self::Strace => process.child(),
         }
     }
 
-    /// Its figures, as [`Tool::counts`] names them, from what it has written.
+    /// Reads its figures from its output, in the order of [`Tool::counts`].
     pub(super) fn read(self, file: &Path) -> Result<Vec<f64>> {
         let text =
             fs::read_to_string(file).with_context(|| format!("reading `{}`", file.display()))?;

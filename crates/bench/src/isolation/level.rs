@@ -1,4 +1,4 @@
-//! One level: so many endpoints hang.
+//! One level: a number of hanging endpoints.
 
 use std::{
     ops::Range,
@@ -15,26 +15,26 @@ use crate::{
     stats::{Measured, quantile},
 };
 
-/// Customers, each with one endpoint.
+/// The number of customers, each with one endpoint.
 pub(super) const CUSTOMERS: usize = 100;
 
-/// Copies of the delivery function, as the stack is deployed.
+/// The concurrency of the delivery function in the deployed stack.
 pub(super) const COPIES: usize = 50;
 
-/// Parts of a run, for the spread.
+/// The number of parts of a run, for the spread.
 const FIFTHS: usize = 5;
 
-/// Between the end of a run's last request and its report in the log.
+/// The time between the end of a run's last request and its report in the log.
 const UNTIL_REPORTED: Duration = Duration::from_secs(2);
 
-/// When an attempt has timed out the next one begins, by the default schedule; the third is due
-/// when the run is over.
+/// The time after which an attempt that timed out is repeated, by the default schedule. The
+/// third attempt is due after the run.
 const REPEATED_AFTER: Duration = Duration::from_secs(6);
 
 /// Longer than a healthy endpoint waits for its last request.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What is put.
+/// The events of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) events: usize,
@@ -42,7 +42,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Well below what the emulator takes.
+    /// Well below the emulator's capacity.
     pub(super) const FULL: Self = Self {
         events: 480,
         per_second: 15.0,
@@ -53,38 +53,38 @@ impl Load {
         per_second: 15.0,
     };
 
-    /// How long it lasts.
+    /// Returns its duration.
     pub(super) fn seconds(&self) -> f64 {
         float(self.events) / self.per_second
     }
 }
 
-/// So many of the endpoints hang.
+/// The number of hanging endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level {
     hanging: usize,
 }
 
-/// All levels. The first is what the others are compared with.
+/// All levels. The others are compared with the first.
 pub(super) const LEVELS: [Level; 3] = [
     Level { hanging: 0 },
     Level { hanging: 1 },
     Level { hanging: 10 },
 ];
 
-/// What a level has shown.
+/// The figures of a level.
 pub(super) struct Shown {
-    /// From the put to the first request, at healthy endpoints, in milliseconds.
+    /// The time from the put to the first request at healthy endpoints, in milliseconds.
     pub(super) p50: Measured,
     pub(super) p99: Measured,
-    /// Billed milliseconds.
+    /// The billed milliseconds.
     pub(super) billed_by_delivery: f64,
     pub(super) billed_by_healthy_delivery: f64,
     pub(super) invocations: u64,
 }
 
 impl Level {
-    /// As a share of all endpoints.
+    /// Formats it as a share of all endpoints.
     pub(super) fn text(self) -> String {
         format!("{} %", self.hanging * 100 / CUSTOMERS)
     }
@@ -97,7 +97,7 @@ impl Level {
     ) -> Result<Shown> {
         let name = format!("hang-{}", self.hanging);
         let mut crowd = Crowd::subscribe(&deployment.api, &name, CUSTOMERS, 1).await?;
-        // Every customer once, so that the functions are warm and connections open.
+        // One event for each customer, so that the functions are warm and connections are open.
         crowd
             .time_burst(&deployment.stack, CUSTOMERS, PATIENCE)
             .await?;
@@ -130,13 +130,13 @@ impl Level {
         })
     }
 
-    /// How many of these events are for healthy endpoints.
+    /// Returns the number of these events that are for healthy endpoints.
     fn healthy(self, events: &Range<usize>) -> usize {
         let is_healthy = |number: &usize| number % CUSTOMERS >= self.hanging;
         events.clone().filter(is_healthy).count()
     }
 
-    /// Waits until every healthy endpoint has its requests.
+    /// Waits until every healthy endpoint has received its requests.
     async fn healthy_received(self, crowd: &Crowd, events: &Range<usize>) -> Result<()> {
         let expected = self.healthy(events);
         let deadline = Instant::now() + PATIENCE;
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_customers_of_each_turn_hang() {
+    fn the_first_customers_of_each_cycle_hang() {
         let level = Level { hanging: 10 };
         assert_eq!(level.text(), "10 %");
         assert_eq!(level.healthy(&(100..300)), 180);

@@ -1,22 +1,22 @@
-//! How many of what, and how fast.
+//! The sizes and rates of the measurements.
 
-/// Rounds that count.
+/// The number of rounds that count.
 pub(super) const ROUNDS: usize = 3;
 
-/// How events are put, in each round.
+/// The events of each round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    /// Events put at once; none is no burst.
+    /// The number of events put at once; 0 means no burst.
     pub(super) burst: usize,
-    /// Events put one by one.
+    /// The number of events put one by one.
     pub(super) evenly: usize,
-    /// So many of them in a second.
+    /// The rate of these events, per second.
     pub(super) per_second: f64,
 }
 
 impl Plan {
-    /// Events one by one, and no burst. Slow: the emulator takes half a second to read a
-    /// thousand subscriptions.
+    /// Events one by one, and no burst. The rate is low, because the emulator takes half a
+    /// second to read a thousand subscriptions.
     pub(super) const STEADY: Self = Self {
         burst: 0,
         evenly: 4,
@@ -24,7 +24,7 @@ impl Plan {
     };
 }
 
-/// Subscriptions of an event, and how its events are put: far below what the emulator takes.
+/// The numbers of subscriptions of an event, with rates far below the emulator's capacity.
 pub(super) const FAN_OUTS: [(usize, Plan); 3] = [
     (
         1,
@@ -52,8 +52,8 @@ pub(super) const FAN_OUTS: [(usize, Plan); 3] = [
     ),
 ];
 
-/// Subscriptions of the event's customer, of which one wants it.
+/// The numbers of subscriptions of the event's customer, of which one matches.
 pub(super) const OWN: [usize; 3] = [1, 100, 1_000];
 
-/// Subscriptions of other customers.
+/// The numbers of subscriptions of other customers.
 pub(super) const OTHERS: [usize; 3] = [10, 1_000, 100_000];

@@ -1,4 +1,4 @@
-//! What one crowd of customers has shown, round after round.
+//! The figures of one crowd of customers over all rounds.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::{
 /// Longer than any burst takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A crowd, what it is asked to do, and a value for each round.
+/// A crowd, its plan, and a value for each round.
 pub(super) struct Shown {
-    /// How many of what is varied.
+    /// The varied number.
     pub(super) size: usize,
     crowd: Crowd,
     plan: Plan,
     /// All latencies, in milliseconds.
     latencies: Vec<f64>,
     median_millis: Vec<f64>,
-    /// Of the burst, by its events.
+    /// The duration of the burst, divided by its events.
     event_seconds: Vec<f64>,
 }
 
@@ -40,7 +40,7 @@ impl Shown {
         }
     }
 
-    /// A burst, and then events at an even rate.
+    /// Puts a burst, and then events at an even rate.
     pub(super) async fn round(&mut self, deployment: &Deployment) -> Result<()> {
         let (stack, crowd, plan) = (&deployment.stack, &mut self.crowd, self.plan);
         if plan.burst > 0 {
@@ -59,14 +59,14 @@ impl Shown {
         Ok(())
     }
 
-    /// The rounds so far were a warm-up.
+    /// Discards the rounds so far, which were a warm-up.
     pub(super) fn forget(&mut self) {
         self.latencies.clear();
         self.median_millis.clear();
         self.event_seconds.clear();
     }
 
-    /// The median latency beside another crowd's.
+    /// Returns the median latency relative to another crowd's.
     fn latency_to(&self, base: &Self) -> Measured {
         ratios(&self.median_millis, &base.median_millis)
     }
@@ -77,7 +77,7 @@ impl Shown {
         seconds.map(|seconds| seconds / deliveries).collect()
     }
 
-    /// The row of a table, beside the row that it is compared with.
+    /// Returns the row of a table, compared with the base row.
     pub(super) fn row(&self, base: &Self) -> Vec<String> {
         let mut sorted = self.latencies.clone();
         sorted.sort_by(f64::total_cmp);
@@ -100,7 +100,7 @@ impl Shown {
     }
 }
 
-/// A table of such rows.
+/// Returns a table for such rows.
 pub(super) fn table(title: &str, size: &str) -> Table {
     Table::new(
         title,

@@ -1,4 +1,4 @@
-//! The emulator's services, asked for what the client of a stack has no words for.
+//! Calls the emulator's services beyond what the stack's client supports.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The name that requests are signed for, and the header's prefix.
+    /// Returns the name for signing requests, and the header's prefix.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::DynamoDb => ("dynamodb", "DynamoDB_20120810"),
@@ -40,7 +40,7 @@ impl Aws {
         }
     }
 
-    /// Calls an operation of a service that speaks JSON.
+    /// Calls an operation of a JSON service.
     pub(crate) async fn call(
         &self,
         service: Service,
@@ -57,7 +57,7 @@ impl Aws {
             .with_context(|| operation.to_owned())
     }
 
-    /// Asks Lambda, whose operations are paths.
+    /// Calls Lambda, whose operations are paths.
     pub(crate) async fn lambda(&self, method: Method, path: &str, body: &str) -> Result<Value> {
         let request = Request::builder()
             .method(method)

@@ -1,4 +1,4 @@
-//! The functions that an event passes, as they are deployed.
+//! The deployed functions through which an event passes.
 
 use anyhow::{Context, Result, ensure};
 use http::Method;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Aws;
 
-/// What a function does for an event. More than one may do the same.
+/// The role of a function for an event. Several functions may have the same role.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Role {
     LookUp,
@@ -17,8 +17,8 @@ pub(crate) enum Role {
 impl Role {
     const ALL: [Self; 3] = [Self::LookUp, Self::Prepare, Self::Deliver];
 
-    /// What the names of its resources in the template begin with. `CloudFormation` makes it
-    /// a part of the functions' names.
+    /// Returns the prefix of its resources' names in the template. `CloudFormation` includes it
+    /// in the functions' names.
     fn resource(self) -> &'static str {
         match self {
             Self::LookUp => "LookUpSubscriptions",
@@ -52,7 +52,7 @@ struct LoggingConfig {
 }
 
 impl Function {
-    /// Every function that an event passes.
+    /// Finds every function through which an event passes.
     pub(crate) async fn all(aws: &Aws) -> Result<Vec<Self>> {
         let path = "/2015-03-31/functions/";
         let list = aws.lambda(Method::GET, path, "").await?;

@@ -1,4 +1,4 @@
-//! The way from the delivery queue to the function, closed and opened.
+//! Opens and closes the event source mappings from the delivery queues.
 
 use anyhow::{Context, Result, ensure};
 use http::Method;
@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::{Deployment, Role};
 
-/// The event source mappings of the functions that deliver.
+/// The event source mappings of the delivery functions.
 ///
-/// While they are closed messages gather in the queues, so that batches are full once they
-/// are opened. As soon as a gate is closed no batch is taken; one that runs comes to its end.
+/// While they are closed, messages collect in the queues, so that batches are full when they
+/// open. After closing, no new batch is read; a batch in progress is completed.
 pub(crate) struct Gate<'a> {
     deployment: &'a Deployment,
     mappings: Vec<String>,

@@ -1,4 +1,4 @@
-//! What functions were invoked for, and what they wrote, as their logs tell.
+//! Reads the functions' invocations and output from their logs.
 
 use std::{
     ops::AddAssign,
@@ -10,22 +10,22 @@ use serde_json::json;
 
 use super::{Aws, Deployment, Function, Role, Service};
 
-/// The most lines that the emulator gives at once; it has no second page.
+/// The most lines that the emulator returns at once. It has no second page.
 const MAX_LINES: usize = 10_000;
 
-/// Lines of Lambda's own. The template's `SystemLogLevel` leaves them out on AWS; the emulator
-/// writes them all the same.
+/// Lambda's own lines. The template's `SystemLogLevel` suppresses them on AWS, but the emulator
+/// writes them.
 const OF_LAMBDA: [&str; 3] = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "];
 
-/// Invocations of functions, added up.
+/// The totals of several invocations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Invocations {
     pub(crate) count: u64,
-    /// Each rounded up to a whole millisecond, as it is billed.
+    /// The billed time. Each invocation is rounded up to a whole millisecond.
     pub(crate) billed_millis: u64,
-    /// Billed time by memory.
+    /// The billed time multiplied by the memory.
     pub(crate) gibibyte_seconds: f64,
-    /// What the functions themselves wrote.
+    /// The bytes that the functions themselves wrote.
     pub(crate) log_bytes: u64,
 }
 
@@ -39,7 +39,7 @@ impl AddAssign for Invocations {
 }
 
 impl Deployment {
-    /// The invocations of the functions with a role that have ended since a moment.
+    /// Returns the invocations since a moment of the functions with a role, if they have ended.
     pub(crate) async fn invocations(&self, role: Role, since: SystemTime) -> Result<Invocations> {
         let mut all = Invocations::default();
         for function in self.with_role(role) {
@@ -82,7 +82,7 @@ impl Invocations {
     }
 }
 
-/// The emulator rounds down where Lambda rounds up.
+/// Reads the billed time. The emulator rounds down where Lambda rounds up.
 fn billed_millis(report: &str) -> Option<u64> {
     let (_, rest) = report.split_once("\tBilled Duration: ")?;
     let (millis, _) = rest.split_once(" ms")?;

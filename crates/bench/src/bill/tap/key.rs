@@ -12,7 +12,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of a whole item or of a call, as the protocol has it.
+    /// Returns the key of an item or of a call in DynamoDB's JSON.
     pub(super) fn of(item: &Value) -> Option<Self> {
         let part = |name: &str| item[name]["S"].as_str().map(str::to_owned);
         Some(Self {
@@ -21,7 +21,7 @@ impl Key {
         })
     }
 
-    /// The key of an item.
+    /// Returns the key of an item.
     pub(super) fn of_item(item: &Item) -> Option<Self> {
         let part = |name: &str| match item.get(name) {
             Some(AttributeValue::S(text)) => Some(text.clone()),
@@ -33,7 +33,7 @@ impl Key {
         })
     }
 
-    /// The key of the one item that a call writes.
+    /// Returns the key of the one item that a call writes.
     pub(super) fn written(operation: &str, body: &Value) -> Option<Self> {
         match operation {
             "PutItem" => Self::of(&body["Item"]),
@@ -42,17 +42,17 @@ impl Key {
         }
     }
 
-    /// As the protocol has it.
+    /// Returns the key in DynamoDB's JSON.
     pub(super) fn json(&self) -> Value {
         json!({"pk": {"S": self.partition}, "sk": {"S": self.sort}})
     }
 
-    /// Whether it is the key of the stack's data key.
+    /// Returns true for the key of the stack's data key.
     pub(super) fn is_data_key(&self) -> bool {
         self.partition == "DATA_KEY"
     }
 
-    /// Whether it is the key of a message, or of a delivery of one.
+    /// Returns true for the key of a message or of one of its deliveries.
     pub(super) fn is_of_message(&self) -> bool {
         self.partition.starts_with("MESSAGE#")
     }

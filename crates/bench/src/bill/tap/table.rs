@@ -1,4 +1,4 @@
-//! The stack's table: its indexes, and what is in it.
+//! The stack's table: its indexes and its items.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use webhooks_units::{Index, Item, Projection};
 use super::{item, key::Key};
 use crate::stack::{Aws, Deployment, Service};
 
-/// The table, asked past the proxy.
+/// The table, read without the proxy.
 pub(super) struct Table {
     access: Option<(Aws, String)>,
     pub(super) indexes: Vec<Index>,
@@ -33,7 +33,7 @@ impl Table {
         })
     }
 
-    /// An item as it is now.
+    /// Reads the present state of an item.
     pub(super) async fn item(&self, key: &Key) -> Result<Option<Item>> {
         let (aws, name) = self.access.as_ref().context("no table")?;
         let query = json!({"TableName": name, "Key": key.json(), "ConsistentRead": true});
