@@ -1,7 +1,7 @@
-//! From a raw `EventBridge` event to a [`Message`], or to what is wrong with it.
+//! Turns a raw `EventBridge` event into a [`Message`], or says what is wrong with it.
 //!
-//! Nothing here turns a number into a float: values are handled as the raw
-//! JSON text that the producer put.
+//! No number is converted into a float: values are handled as the raw JSON text that the producer
+//! put.
 
 use std::str::FromStr;
 
@@ -16,48 +16,48 @@ use crate::message::{Message, Payload};
 use crate::operational::SOURCE;
 use crate::timestamp::Timestamp;
 
-/// The greatest size of a whole event, in bytes of JSON: what Step Functions takes.
+/// The largest event, in bytes of JSON: the limit of Step Functions.
 pub const MAX_EVENT_BYTES: usize = 262_144;
 
-/// The greatest size of an event as the workflow carries it: see [`Payload::carried_len`].
+/// The largest event in the form in which the workflow carries it: see [`Payload::carried_len`].
 ///
-/// Step Functions carries 262,144 bytes between states; what the workflow adds to an
-/// event needs the rest (see [`crate::look_up::calls_per_page`]).
+/// Step Functions carries 262,144 bytes between states. The workflow needs the rest for what it
+/// adds to an event (see [`crate::look_up::calls_per_page`]).
 pub const MAX_CARRIED_BYTES: usize = 245_760;
 
 /// What is wrong with an event.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// Nothing at the place of the customer id.
+    /// There is no value at the pointer of the customer id.
     #[error("event has no customer id at `{pointer}`")]
     MissingCustomerId {
-        /// Where the stack looks for it.
+        /// The pointer.
         pointer: String,
     },
-    /// What stands at the place of the customer id is none.
+    /// The value at the pointer is not a customer id.
     #[error("event's customer id at `{pointer}` must be a string or a whole number")]
     CustomerIdType {
-        /// Where the stack looks for it.
+        /// The pointer.
         pointer: String,
     },
-    /// The customer id is out of bounds.
+    /// The customer id breaks a limit.
     #[error("event's customer id at `{pointer}` is not valid")]
     CustomerId {
-        /// Where the stack looks for it.
+        /// The pointer.
         pointer: String,
-        /// The bound that it breaks.
+        /// The limit that it breaks.
         source: IdError,
     },
     /// No `detail-type`, or an empty one.
     #[error("event has no `detail-type`")]
     MissingEventType,
-    /// The `detail-type` is out of bounds.
+    /// The `detail-type` breaks a limit.
     #[error("event's `detail-type` is not valid")]
     EventType(#[from] EventTypeError),
     /// No `detail`, or one that is not an object.
     #[error("event's `detail` must be a JSON object")]
     DetailNotAnObject,
-    /// Another field is missing or of the wrong form.
+    /// Another field is missing or has the wrong form.
     #[error("event's `{field}`: {problem}")]
     Field {
         /// The field.
@@ -68,9 +68,9 @@ pub enum EventError {
     /// Not a JSON object at all.
     #[error("input is not a JSON object with an event's fields, see line {line}, column {column}")]
     NotAnEvent {
-        /// Where reading it stopped. The reader's own words would repeat the input.
+        /// The position of the error. The parser's own message would repeat the input.
         line: usize,
-        /// Where reading it stopped.
+        /// The position of the error.
         column: usize,
     },
     /// Larger than the workflow can carry.
@@ -79,10 +79,10 @@ pub enum EventError {
         /// Its size.
         size_bytes: usize,
     },
-    /// Larger than the workflow can carry, though it was compressed where that helps.
+    /// Larger than the workflow can carry, even if compressed.
     #[error("event compresses badly, to {size_bytes} bytes of text, more than {MAX_CARRIED_BYTES}")]
     TooLargeCompressed {
-        /// The size of its payload as the workflow carries it.
+        /// The size of its payload in the form in which the workflow carries it.
         size_bytes: usize,
     },
 }
@@ -111,7 +111,7 @@ pub struct JsonPointer {
     segments: Vec<String>,
 }
 
-/// A text that is not a JSON pointer to something inside the event.
+/// The text is not a JSON pointer to a value inside the event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("JSON pointer `{text}`: must start with `/`, as in `/detail/customerId`")]
 pub struct JsonPointerError {
@@ -134,7 +134,7 @@ impl FromStr for JsonPointer {
 }
 
 impl JsonPointer {
-    /// The raw text of the value it points at.
+    /// The raw text of the value at the pointer.
     fn resolve<'a>(&self, json: &'a str) -> Option<&'a str> {
         self.segments.iter().try_fold(json, |json, segment| {
             if let Ok(object) = serde_json::from_str::<Members>(json) {
@@ -148,16 +148,16 @@ impl JsonPointer {
     }
 }
 
-/// Reads events by the stack's own pointers.
+/// Reads events with the pointers of the stack.
 #[derive(Debug, Clone)]
 pub struct EventReader {
-    /// Whose the operational events are; `None` where they become no webhooks.
+    /// The customer that gets the operational events. If `None`, they are not sent as webhooks.
     pub operator: Option<CustomerId>,
-    /// Where the customer id is.
+    /// The pointer to the customer id.
     pub customer_id: JsonPointer,
-    /// Where a producer may put an idempotency key.
+    /// The pointer to the producer's optional idempotency key.
     pub idempotency_key: JsonPointer,
-    /// Where a producer may put a deadline.
+    /// The pointer to the producer's optional deadline.
     pub deadline: JsonPointer,
 }
 
@@ -165,15 +165,15 @@ impl EventReader {
     /// Makes the message of an event.
     ///
     /// # Errors
-    /// What is wrong with the event, with the field's name and the bound.
+    /// If the event is not valid, with the field's name and the limit.
     pub fn read(&self, event: &str) -> Result<Message, EventError> {
         if event.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge {
                 size_bytes: event.len(),
             });
         }
-        // First the grammar of all of it: names are read as bytes, and there `serde_json` takes
-        // control characters that JSON forbids.
+        // First checks the grammar of the whole event. Names are read as bytes, and there
+        // `serde_json` accepts control characters that JSON forbids.
         let envelope: Members = serde_json::from_str::<IgnoredAny>(event)
             .and_then(|_| serde_json::from_str(event))
             .map_err(|error| EventError::NotAnEvent {
@@ -277,8 +277,8 @@ impl EventReader {
     }
 }
 
-/// To which source an idempotency key belongs. Only an input of a workflow that somebody started
-/// by hand can be without one.
+/// The source to which an idempotency key belongs. Only a workflow input that somebody wrote by
+/// hand can have none.
 fn key_owner(envelope: &Members) -> Result<String, EventError> {
     envelope
         .get("source")
@@ -298,7 +298,7 @@ fn name(of: &str, raw: Option<&str>) -> Result<String, EventError> {
         .ok_or_else(|| field(of, raw.map_or(problem, |raw| not_text(raw, problem))))
 }
 
-/// What is wrong with what is no [`string`]: half of a surrogate pair, or what is given.
+/// The problem with a value that is not a [`string`]: an unpaired surrogate, or else `otherwise`.
 fn not_text<'a>(raw: &str, otherwise: &'a str) -> &'a str {
     if raw.starts_with('"') && string(raw).is_none() {
         "must be text, and has half of a surrogate pair, such as \\ud83d alone"
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_payload_is_the_event_as_it_came() {
+    fn the_payload_is_the_unchanged_event() {
         let detail = r#"{"customerId":"acme","big":12345678901234567890,"d":0.10,"e":1E-7,"a":[],"u":"ü\u00fc\ud83d\ude00","n":null}"#;
         let event = event(detail);
         let message = reader().read(&event).unwrap();
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operational_event_is_the_operators_whomever_it_speaks_of() {
+    fn every_operational_event_belongs_to_the_operator() {
         let own =
             event(r#"{"customerId":"acme"}"#).replace(r#""source":"s""#, r#""source":"webhooks""#);
         let with_operator = EventReader {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_has_an_error_of_its_own() {
+    fn each_missing_field_has_its_own_error() {
         let good = event(r#"{"customerId":"acme"}"#);
         assert!(reader().read(&good).is_ok());
         assert_eq!(error_type(&event("{}")), "MissingCustomerId");
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_stands_for_the_event_id() {
+    fn an_idempotency_key_replaces_the_event_id() {
         let with_key = event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
         let id = |event: &str| reader().read(event).unwrap().id;
         assert_eq!(id(&with_key), id(&with_key.replace("e-1", "e-2")));
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn no_source_uses_up_the_idempotency_keys_of_another() {
+    fn the_idempotency_keys_of_two_sources_are_independent() {
         let of = |source: &str, key: &str| {
             let detail = format!(r#"{{"customerId":"acme","idempotencyKey":"{key}"}}"#);
             let event = event(&detail).replace(r#""source":"s","#, source);
@@ -440,7 +440,7 @@ mod tests {
         let id = of(r#""source":"s","#, "k").unwrap();
         assert_eq!(of(r#""source":"s","#, "k").unwrap(), id);
         assert_ne!(of(r#""source":"t","#, "k").unwrap(), id);
-        // Started by hand, without a source.
+        // An execution that was started by hand, without a source.
         assert_ne!(of("", "k").unwrap(), id);
         for (source, key) in [(r#""source":"s\u0000k","#, "k"), (r#""source":7,"#, "k")] {
             assert!(of(source, key).is_err(), "{source}");
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_compresses_badly_is_too_large_earlier() {
+    fn an_event_that_compresses_badly_has_a_lower_size_limit() {
         let mut state = 1_u64;
         let noise: String = std::iter::repeat_with(|| {
             state = state
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_beyond_the_bound_is_too_large() {
+    fn an_event_above_the_limit_is_too_large() {
         let event = event(&format!(
             r#"{{"customerId":"acme","text":"{}"}}"#,
             "x".repeat(MAX_EVENT_BYTES)
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_surrogate_pair_is_carried_and_hides_nothing() {
+    fn an_unpaired_surrogate_is_carried_and_hides_no_field() {
         let detail =
             r#"{"\ud83d":1,"customerId":"acme","x":{"\ude00":"\ud83d"},"idempotencyKey":"k"}"#;
         let event = event(detail).replace(r#"{"version""#, r#"{"\udfff":"\ud800","version""#);
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_raw_control_character_is_no_json() {
+    fn a_name_with_a_raw_control_character_is_not_json() {
         for name in ["reso\nrces", "\u{1}", "a\t"] {
             let event = format!(r#"{{"{name}":[],"detail-type":"a","detail":{{}}}}"#);
             let error = reader().read(&event).unwrap_err();
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where_half_of_a_surrogate_pair_is() {
+    fn an_error_names_the_field_of_an_unpaired_surrogate() {
         let good = event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
         for (what, place) in [
             ("acme", "/detail/customerId"),

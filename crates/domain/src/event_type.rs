@@ -1,4 +1,4 @@
-//! Event types, and the patterns with which a subscription names them.
+//! Event types, and the patterns of a subscription that match them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,48 +6,48 @@ use std::str::FromStr;
 
 /// An event's `detail-type`, such as `order.created`.
 ///
-/// 1 to 128 characters (EventBridge's bound for `detail-type`), none of them a
-/// control character.
+/// It has 1 to 128 characters (EventBridge's limit for `detail-type`), none of them a control
+/// character.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventType(String);
 
-/// A text that is no event type, or no pattern for one.
+/// The text is not an event type, or not a pattern for one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventTypeError {
-    /// The length is out of bounds.
+    /// The length is not allowed.
     #[error("event type: must be 1 to {max} characters, is {len}", max = EventType::MAX_CHARS)]
     Length {
         /// The length that was given, in characters.
         len: usize,
     },
-    /// There is a control character in it.
+    /// The text has a control character.
     #[error("event type: must not contain control characters")]
     ControlCharacter,
-    /// A `*` stands where it has no meaning.
+    /// A `*` is at a place where it is not allowed.
     #[error("event type `{text}`: `*` may stand alone or after the last `.`, as in `order.*`")]
     Wildcard {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// The number of patterns is out of bounds.
+    /// The number of patterns is not allowed.
     #[error("eventTypes: must be 1 to {max} entries, is {len}", max = EventTypePatterns::MAX_COUNT)]
     Count {
-        /// The number that was given.
+        /// The number.
         len: usize,
     },
 }
 
 impl EventType {
-    /// The greatest length, in characters.
+    /// The largest length, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// The type of a test that is given none: `webhook.test`.
+    /// The default type of a test: `webhook.test`.
     pub fn of_a_test() -> Self {
         Self("webhook.test".to_owned())
     }
 
-    /// A type as it was stored: the bounds of that time were applied when it was.
+    /// A stored type. It was checked when it was stored, and is not checked again.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -99,15 +99,15 @@ fn check_text(text: &str) -> Result<(), EventTypeError> {
     Ok(())
 }
 
-/// What a subscription names: an exact type, a prefix (`order.*`), or all (`*`).
+/// A pattern of a subscription: an exact type, a prefix (`order.*`), or all types (`*`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventTypePattern(String);
 
 impl EventTypePattern {
-    /// Whether the pattern names the type.
+    /// Returns true if the pattern matches the type.
     ///
-    /// `order.*` names every type that starts with `order.`, not `order` itself.
+    /// `order.*` matches every type that starts with `order.`, but not `order` itself.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
             Some(prefix) => event_type.0.starts_with(prefix) && event_type.0.len() > prefix.len(),
@@ -144,17 +144,17 @@ impl From<EventTypePattern> for String {
 pub struct EventTypePatterns(Vec<EventTypePattern>);
 
 impl EventTypePatterns {
-    /// The greatest number of patterns.
+    /// The largest number of patterns.
     pub const MAX_COUNT: usize = 50;
 
-    /// Patterns as they were stored: the bounds of that time were applied when they were.
-    /// `None` when there is none.
+    /// Stored patterns. They were checked when they were stored, and are not checked again. `None`
+    /// if the list is empty.
     pub fn from_stored(patterns: Vec<String>) -> Option<Self> {
         let patterns: Vec<_> = patterns.into_iter().map(EventTypePattern).collect();
         (!patterns.is_empty()).then_some(Self(patterns))
     }
 
-    /// Whether any of the patterns names the type.
+    /// Returns true if any of the patterns matches the type.
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.0.iter().any(|pattern| pattern.matches(event_type))
     }
@@ -168,7 +168,7 @@ impl EventTypePatterns {
 impl TryFrom<Vec<EventTypePattern>> for EventTypePatterns {
     type Error = EventTypeError;
 
-    /// In the same order; a pattern that is there twice counts once.
+    /// Keeps the order, and removes repeated patterns.
     fn try_from(mut patterns: Vec<EventTypePattern>) -> Result<Self, EventTypeError> {
         let len = patterns.len();
         if !(1..=Self::MAX_COUNT).contains(&len) {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_there_twice_counts_once() {
+    fn a_repeated_pattern_counts_once() {
         let patterns = |texts: &[&str]| {
             let patterns = texts
                 .iter()
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_pattern_names_what_stands_below_it_only() {
+    fn a_prefix_pattern_matches_only_types_below_it() {
         assert!(matches("order.*", "order.created"));
         assert!(matches("order.*", "order.item.added"));
         assert!(!matches("order.*", "order"));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_pattern_names_itself_and_a_star_names_all() {
+    fn an_exact_pattern_matches_itself_and_a_star_matches_all() {
         assert!(matches("order.created", "order.created"));
         assert!(!matches("order.created", "order.created.v2"));
         assert!(matches("*", "Order Created"));

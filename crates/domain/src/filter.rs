@@ -1,56 +1,57 @@
 //! A subscription's filter over the payload, in EventBridge pattern syntax.
 //!
-//! The payload is read once into a [`Document`], and each filter is held against it as a
-//! tree: an object must have all the fields that the pattern names, of an array any element
-//! will do, and a value is compared with the values that the pattern gives for its field.
+//! The payload is parsed once into a [`Document`], and each filter is then evaluated on it as a
+//! tree. An object must have all the fields that the pattern names, one matching element of an
+//! array is enough, and a value is compared with the values that the pattern lists for its field.
 //!
-//! # Where it follows EventBridge
+//! # Same as EventBridge
 //! "Guide" is EventBridge's user guide, "Event Ruler" its open matcher
 //! (`github.com/aws/event-ruler`).
 //!
-//! | | as |
+//! | behaviour | source |
 //! |---|---|
 //! | Fields of objects in an array must be in the same element | Event Ruler, README, "JSON Array Matching", and `ACMachineTest` |
-//! | Arrays in arrays are one array; an empty one has no values | the same; `correctness-cases.json`, "empty prim array" |
-//! | `exists` looks at values: an object or an empty array is none, `null` is one | README, "Exists matching": "only works on the leaf nodes" |
+//! | Nested arrays count as one array; an empty one has no values | the same; `correctness-cases.json`, "empty prim array" |
+//! | `exists` needs a scalar value: an object or an empty array does not count, `null` does | README, "Exists matching": "only works on the leaf nodes" |
 //! | `exists: false` within an array: no element may have the field, unless a field before it (by its path, in UTF-16) chose the element; then that element must not have it | `NameState.getNameTransitions`, `GenericMachine.addPatternRule` (which sorts the fields) |
-//! | `anything-but` wants a value of any kind that is not among those named; of an array any element | `ByteMachine`; `correctness-cases.json`, "anything-but in array" |
+//! | `anything-but` matches a value of any kind that is not among those named; of an array any element | `ByteMachine`; `correctness-cases.json`, "anything-but in array" |
 //! | Numbers are equal by value: `1.0` is `1` | `ComparableNumber` |
-//! | Texts, names and `prefix` are compared with regard to case; `equals-ignore-case` takes the lower and the upper case of each letter, so `ß` is `SS` too | `EqualsIgnoreCaseParser` |
-//! | A `wildcard`'s gap may be empty, and two in a row are refused | `WildcardParser` |
-//! | `cidr` takes IPv4 and IPv6, with at most 31 and 127 bits | `CIDR` |
-//! | `$or` needs two objects or more, combines in at most 1,000 ways, and has no field named as an operator | `JsonRuleCompiler`, `Constants`; Guide, "Or matching" |
+//! | Texts, names and `prefix` are case-sensitive; `equals-ignore-case` accepts the lower and the upper case of each letter, so `ß` also matches `SS` | `EqualsIgnoreCaseParser` |
+//! | A `*` of a `wildcard` may match nothing, and two in a row are refused | `WildcardParser` |
+//! | `cidr` accepts IPv4 and IPv6, with at most 31 and 127 bits | `CIDR` |
+//! | `$or` needs two objects or more, combines in at most 1,000 ways, and has no field named like an operator | `JsonRuleCompiler`, `Constants`; Guide, "Or matching" |
 //!
-//! # Where it does not
-//! - Numbers are compared as decimals of any length, so `1e400` is greater than 100. Event
-//!   Ruler compares doubles, and what is none as text.
-//! - A text that is an address equals the same text only. Event Ruler takes `::1` for
+//! # Different from EventBridge
+//! - Numbers are compared as decimals of any length, so `1e400` is greater than 100. Event Ruler
+//!   compares doubles, and compares other numbers as text.
+//! - A text that is an address equals only the same text. For Event Ruler `::1` equals
 //!   `0:0:0:0:0:0:0:1`.
-//! - An IPv4 address is in no block of IPv6, and a number in none. Event Ruler takes both for
+//! - An IPv4 address is in no IPv6 block, and a number is in no block. For Event Ruler both are in
 //!   `::/0`.
-//! - A letter beyond the basic plane equals itself under `equals-ignore-case`.
-//! - A field that is named twice is refused (Event Ruler: the last counts). Of a payload's
-//!   member that is there twice the last counts, as for receivers (Event Ruler: any).
-//! - A dot in a name is refused (Event Ruler: a step down).
+//! - A letter beyond the basic plane equals only itself with `equals-ignore-case`.
+//! - A field that is named twice is refused (Event Ruler uses the last). If a payload names a
+//!   member twice, the last counts, as for receivers (Event Ruler accepts any of them).
+//! - A dot in a name is refused (for Event Ruler it is a step down).
 //!
-//! Half of a surrogate pair in a payload (`"\ud83d"`) makes a text, or a name, that nothing
-//! equals. All else is as if it were not there.
+//! An unpaired surrogate in a payload (`"\ud83d"`) makes a text or a name that equals nothing. It
+//! does not affect the other values.
 //!
 //! # The bound
-//! A payload of `B` bytes has `N` values, fewer than `B`. Reading it takes at most 12 bytes of
-//! memory for each byte of it, whatever its depth, and a time of `B log B` (names are sorted).
-//! Then holding one filter against it takes at most `4 W (N + 1) + W B / 32` steps, and no
-//! memory beyond the parsed pattern's. `W` is the pattern's weight: the comparisons that it may
-//! make with one value, at most 256. A step is a look-up of a member, a visit of a value or a
-//! comparison; a search for a wildcard through 32 bytes is one, too. Filters that could take
-//! more are refused when they are made: beyond 2,048 bytes, 16 deep, 64 fields, 1,000
-//! combinations or a weight of 256. (Alternatives of `$or` count once, as they are written;
-//! beside `exists: false`, or a field that is both in `$or` and beside it, each combination
-//! counts.) The steps are counted: [`Answer::steps`].
+//! A payload of `B` bytes has `N` values, fewer than `B`. Parsing it takes at most 12 bytes of
+//! memory for each byte, at any depth, and time in the order of `B log B` (names are sorted). Then
+//! one filter takes at most `4 W (N + 1) + W B / 32` steps, and no memory beyond the parsed
+//! pattern. `W` is the pattern's weight: the comparisons that it may make with one value, at most
+//! 256. A step is a look-up of a member, a visit of a value or a comparison; 32 bytes of a
+//! wildcard's search are also one step. Filters that could take more are refused when they are
+//! created: beyond 2,048 bytes, a depth of 16, 64 fields, 1,000 combinations or a weight of 256.
+//! (Each alternative of `$or` counts once, as it is written. Each combination counts if there is an
+//! `exists: false`, or a field that is both in `$or` and beside it.) The steps are counted:
+//! [`Answer::steps`].
 //!
-//! That is still much for a payload of a hundred thousand values. So a filter that takes more
-//! than [`Filter::MAX_STEPS`] with one payload is given up, and the payload counts as wanted. What
-//! all filters of a customer take together with one event is at most that for each subscription.
+//! That is still much for a payload with a hundred thousand values. So a filter that takes more
+//! than [`Filter::MAX_STEPS`] steps with one payload is abandoned, and the payload counts as
+//! matched. So the filters of a customer together take at most that much for each subscription and
+//! event.
 
 #[cfg(test)]
 mod bombs;
@@ -73,12 +74,12 @@ pub use self::trial::try_filter;
 
 /// An EventBridge event pattern over the payload (the event's `detail`).
 ///
-/// `{"total": [{"numeric": [">", 100]}]}` wants payloads whose `total` is
-/// greater than 100. At most 2,048 bytes (EventBridge's bound for a pattern).
+/// `{"total": [{"numeric": [">", 100]}]}` matches payloads whose `total` is greater than 100. A
+/// pattern has at most 2,048 bytes (EventBridge's limit).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(String);
 
-/// A text that is no filter.
+/// The text is not a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Too long.
@@ -90,7 +91,7 @@ pub enum FilterError {
     /// Not a pattern.
     #[error("{0}")]
     Pattern(String),
-    /// What it is held against is no JSON.
+    /// The payload is not JSON.
     #[error("the payload is not JSON")]
     Payload,
 }
@@ -106,29 +107,29 @@ impl FilterError {
     }
 }
 
-/// What a filter says of a payload.
+/// The result of a filter on a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether the payload is wanted.
+    /// True if the payload matches.
     pub is_wanted: bool,
-    /// What finding out cost, in [steps](crate::filter#the-bound).
+    /// The cost of the evaluation, in [steps](crate::filter#the-bound).
     pub steps: u64,
-    /// Whether finding out would cost more than [`Filter::MAX_STEPS`]. Then the payload is
-    /// wanted: a filter that is too expensive for it loses nothing.
+    /// True if the evaluation was abandoned, because it would cost more than [`Filter::MAX_STEPS`].
+    /// Then the payload counts as matched, so that an expensive filter loses no webhook.
     pub is_given_up: bool,
 }
 
 impl Filter {
-    /// The greatest length of a pattern, in bytes.
+    /// The largest length of a pattern, in bytes.
     pub const MAX_BYTES: usize = 2_048;
-    /// The most steps that it may take with one payload. What comes on top is the comparison
-    /// that was under way: at most a search through one text.
+    /// The largest number of steps with one payload. The comparison in progress is completed, so
+    /// there can be a few more: at most one search through one text.
     pub const MAX_STEPS: u64 = 1_000_000;
 
     /// Parses and checks a pattern.
     ///
     /// # Errors
-    /// When it is no pattern, or one that would not be evaluated as `EventBridge` does.
+    /// If it is not a pattern, or would be evaluated differently from `EventBridge`.
     pub fn parse(pattern: &str) -> Result<Self, FilterError> {
         if pattern.len() > Self::MAX_BYTES {
             return Err(FilterError::Length { len: pattern.len() });
@@ -137,7 +138,7 @@ impl Filter {
         Ok(Self(pattern.to_owned()))
     }
 
-    /// From the text that [`as_str`](Self::as_str) gave: checked when it was stored.
+    /// A stored pattern, from [`as_str`](Self::as_str). It was checked when it was stored.
     pub fn from_stored(pattern: String) -> Self {
         Self(pattern)
     }
@@ -147,20 +148,20 @@ impl Filter {
         &self.0
     }
 
-    /// Whether the payload, a JSON object, is wanted.
+    /// Returns true if the payload, a JSON object, matches.
     ///
     /// # Errors
-    /// When the pattern or the payload cannot be read. Both were by then, so that is a fault
-    /// of ours.
+    /// If the pattern or the payload cannot be read. Both were checked before, so this is our own
+    /// fault.
     pub fn matches(&self, payload: &str) -> Result<bool, FilterError> {
         self.answer(&Document::new(payload))
             .map(|answer| answer.is_wanted)
     }
 
-    /// The same of a payload that is read once for many filters.
+    /// Like [`matches`](Self::matches), but the payload is parsed once for many filters.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`matches`](Self::matches).
     pub fn answer(&self, payload: &Document) -> Result<Answer, FilterError> {
         let pattern = Pattern::parse(&self.0)?;
         let tree = payload.tree().ok_or(FilterError::Payload)?;
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_wants_what_eventbridge_would() {
+    fn a_filter_matches_as_eventbridge_does() {
         let payload =
             r#"{"total":120.5,"currency":"EUR","tags":["a","b"],"buyer":{"country":"DE"}}"#;
         assert!(matches(r#"{"currency":["EUR","USD"]}"#, payload));
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn an_invalid_pattern_is_refused() {
         for bad in [
             "",
             "7",
@@ -256,13 +257,13 @@ mod tests {
         };
         assert!(Filter::parse(&wide(64)).is_ok());
         assert!(Filter::parse(&wide(65)).is_err());
-        // No product of kinds and fields is made, so they may mix.
+        // Kinds of values and fields do not multiply, so they may be mixed.
         let mixed = wide(10).replace("[1]", r#"[{"prefix":"x"},{"suffix":"x"}]"#);
         assert!(Filter::parse(&mixed).is_ok());
     }
 
     #[test]
-    fn what_is_evaluated_otherwise_than_by_eventbridge_is_refused_by_its_path() {
+    fn a_pattern_that_eventbridge_evaluates_differently_is_refused_with_its_path() {
         for (pattern, path) in [
             (r#"{"a":{"b":[{"regexp":"x"}]}}"#, "`a.b`"),
             (r#"{"a":[{"shellstyle":"x*"}]}"#, "`a`"),
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_number_is_said() {
+    fn the_problem_with_a_number_is_named() {
         let problem = |pattern: &str| Filter::parse(pattern).unwrap_err().to_string();
         for fine in ["1e300", "9007199254740993", "1e15", "0.1234567890123456789"] {
             assert!(
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_what_is_beside_them_are_of_one_element() {
+    fn alternatives_and_fields_beside_them_must_match_in_one_element() {
         for (pattern, payload, wanted) in [
             (r#"{"$or":[{"a":[1]},{"b":[2]}]}"#, r#"{"b":2}"#, true),
             (r#"{"$or":[{"a":[1]},{"b":[2]}]}"#, r#"{"b":1}"#, false),
@@ -335,7 +336,7 @@ mod tests {
                 r#"{"x":[{"c":3,"b":2},{"a":1}]}"#,
                 true,
             ),
-            // Named beside `$or` and in it: one and the same array.
+            // A field named both beside `$or` and in it refers to one array.
             (
                 r#"{"x":{"c":[3]},"$or":[{"x":{"a":[1]}},{"b":[2]}]}"#,
                 r#"{"x":[{"c":3},{"a":1}]}"#,
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_must_be_absent_is_so_in_every_element_or_in_the_one_chosen_before() {
+    fn an_absent_field_is_absent_in_every_element_or_in_the_element_chosen_before() {
         // Each answer is Event Ruler's.
         for (pattern, payload, wanted) in [
             (
@@ -406,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_any_kind_are_something_else() {
+    fn anything_but_matches_values_of_every_other_kind() {
         for (pattern, payload, wanted) in [
             (r#"{"a":[{"anything-but":"x"}]}"#, r#"{"a":5}"#, true),
             (r#"{"a":[{"anything-but":"x"}]}"#, r#"{"a":null}"#, true),
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_surrogate_pair_hides_nothing_else() {
+    fn an_unpaired_surrogate_hides_no_other_value() {
         let payload = r#"{"tags":{"\ud83d":1,"vip":true,"odd":"a\ud83d"}}"#;
         for (pattern, wanted) in [
             (r#"{"tags":{"vip":[true]}}"#, true),
@@ -488,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_matcher_alone_gets_wrong_is_right() {
+    fn cases_that_simple_matchers_get_wrong_are_right() {
         let below = r#"{"a":[{"numeric":["<",5]}]}"#;
         for (pattern, payload, wanted) in [
             (below, r#"{"a":4.9}"#, true),
@@ -497,10 +498,10 @@ mod tests {
             (below, r#"{"a":null}"#, false),
             (r#"{"a":[{"numeric":[">",0,"<",5]}]}"#, r#"{"a":0}"#, false),
             (r#"{"a":[{"numeric":[">=",0]}]}"#, r#"{"a":-0.0}"#, true),
-            // An object among the values of an array is not beside it.
+            // A value of an array and an object in the same array are different elements.
             (r#"{"a":["x"]}"#, r#"{"a":[{"a":"x"}]}"#, false),
             (r#"{"a":[1],"b":[2]}"#, r#"{"a":[[],{"a":1,"b":2}]}"#, false),
-            // Both of one element, not each of another.
+            // Both fields must be in one element.
             (
                 r#"{"a":{"b":[1],"c":[2]}}"#,
                 r#"{"a":[{"b":1},{"c":2}]}"#,
@@ -526,13 +527,13 @@ mod tests {
                 r#"{"a":{"c":1},"b":"x"}"#,
                 true,
             ),
-            // -0 is 0.
+            // -0 equals 0.
             (r#"{"a":[0]}"#, r#"{"a":-0}"#, true),
             (r#"{"a":[-0.0]}"#, r#"{"a":0}"#, true),
             (r#"{"a":[{"numeric":["=",0]}]}"#, r#"{"a":-0.0}"#, true),
             (r#"{"a":[{"anything-but":[-0,1]}]}"#, r#"{"a":0}"#, false),
             (r#"{"a":[{"anything-but":0}]}"#, r#"{"a":-0e1}"#, false),
-            // The quotes around a text are not of it.
+            // The quotes around a text are not part of it.
             (r#"{"a":[{"prefix":"x\""}]}"#, r#"{"a":"x"}"#, false),
             (r#"{"a":[{"prefix":"x\""}]}"#, r#"{"a":"x\"y"}"#, true),
             (r#"{"a":[{"suffix":"\"x"}]}"#, r#"{"a":"x"}"#, false),
@@ -555,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_seen_however_deep_it_nests() {
+    fn a_payload_is_evaluated_at_any_depth() {
         let brackets = format!(r#"{{"a":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert!(matches(r#"{"a":[1]}"#, &brackets));
         assert!(matches(r#"{"b":[{"exists":false}]}"#, &brackets));
@@ -570,7 +571,7 @@ mod tests {
     fn number() -> impl Strategy<Value = f64> {
         let small = -20..20_i32;
         prop_oneof![small.prop_map(|n| f64::from(n) / 4.0), -1e9..1e9_f64].prop_map(|number| {
-            // As a person writes it: at most 15 digits.
+            // As people write numbers: at most 15 digits.
             format!("{number:.3}").parse().unwrap()
         })
     }
@@ -594,7 +595,7 @@ mod tests {
         }
 
         #[test]
-        fn a_range_holds_what_both_its_ends_hold(ends in (number(), number()), value in number()) {
+        fn a_range_contains_the_numbers_that_satisfy_both_ends(ends in (number(), number()), value in number()) {
             let (least, greatest) = (ends.0.min(ends.1), ends.0.max(ends.1));
             prop_assume!(least < greatest);
             let pattern = format!(r#"{{"a":[{{"numeric":[">",{least:?},"<=",{greatest:?}]}}]}}"#);

@@ -1,4 +1,4 @@
-//! When the next attempt is made.
+//! Decides when the next attempt is made.
 
 mod json;
 
@@ -10,11 +10,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::timestamp::Timestamp;
 
-/// How often a delivery is attempted, and how long it waits in between.
+/// The number of attempts of a delivery, and the delays between them.
 ///
-/// Its JSON form has the words of Step Functions' own retry:
+/// Its JSON form uses the names of Step Functions' own retry:
 /// `{"maxAttempts","intervalSeconds","backoffRate","maxDelaySeconds","jitter"?}`, or
-/// `{"schedule","jitter"?}` with the seconds before each attempt.
+/// `{"schedule","jitter"?}` with the delay before each attempt in seconds.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "json::RetryPolicyFields", into = "json::RetryPolicyFields")]
 pub struct RetryPolicy {
@@ -22,15 +22,15 @@ pub struct RetryPolicy {
     jitter: f64,
 }
 
-/// No NaN is within its bounds.
+/// No value within the limits is NaN.
 impl Eq for RetryPolicy {}
 
-/// The least waits, in whole seconds.
+/// The delays without jitter, in whole seconds.
 #[derive(Debug, Clone, PartialEq)]
 enum Waits {
-    /// The wait before each attempt, the first included.
+    /// The delay before each attempt, including the first.
     Schedule(Vec<u32>),
-    /// Exponential backoff with a bound.
+    /// Exponential backoff with a longest delay.
     Backoff {
         max_attempts: u32,
         interval_seconds: u32,
@@ -39,16 +39,16 @@ enum Waits {
     },
 }
 
-/// A retry policy that breaks a bound.
+/// A retry policy that breaks a limit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RetryPolicyError {
-    /// The schedule's length.
+    /// The length of the schedule.
     #[error("schedule: must have 1 to {max} entries, has {len}", max = RetryPolicy::MAX_ATTEMPTS)]
     ScheduleLength {
         /// The length that was given.
         len: usize,
     },
-    /// The schedule's first entry.
+    /// The first entry of the schedule.
     #[error("schedule: the first delay must be 0, is {first} s")]
     ScheduleStart {
         /// The first delay that was given.
@@ -60,27 +60,27 @@ pub enum RetryPolicyError {
         /// The field's name.
         field: &'static str,
     },
-    /// Fields of both forms.
+    /// The fields of both forms are present.
     #[error("schedule: must stand alone, without maxAttempts and the other fields of a backoff")]
     BothForms,
-    /// A number out of its range.
+    /// A number is out of its range.
     #[error("{field}: must be {min} to {max}, is {value}")]
     Range {
         /// The number's name.
         field: &'static str,
-        /// The least value.
+        /// The smallest value.
         min: f64,
-        /// The greatest value.
+        /// The largest value.
         max: f64,
         /// The value that was given.
         value: f64,
     },
 }
 
-/// What share of the greatest jitter lengthens a delay: 0 to 1.
+/// A random share, 0 to 1, of the policy's largest jitter. It lengthens a delay.
 ///
-/// It spreads deliveries that failed together, and tells apart the tasks of two runs
-/// that overlapped.
+/// It spreads deliveries that failed together, and gives the tasks of two overlapping runs
+/// different due times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter(f64);
 
@@ -99,15 +99,15 @@ impl Jitter {
 }
 
 impl RetryPolicy {
-    /// The greatest number of attempts.
+    /// The largest number of attempts.
     pub const MAX_ATTEMPTS: u32 = 50;
-    /// The greatest delay: 7 days.
+    /// The longest delay: 7 days.
     pub const MAX_DELAY_SECONDS: u32 = 604_800;
-    /// The greatest factor from one delay to the next.
+    /// The largest factor from one delay to the next.
     pub const MAX_BACKOFF_RATE: f64 = 10.0;
-    /// What share of a delay jitter may add, where a policy does not say.
+    /// The default share of a delay that jitter may add.
     pub const DEFAULT_JITTER: f64 = 0.1;
-    /// The longest that a receiver's `Retry-After` can ask for.
+    /// The longest delay that a receiver can request by `Retry-After`.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
     /// An explicit schedule, in seconds; the first delay is 0.
@@ -129,7 +129,7 @@ impl RetryPolicy {
         Ok(Self::new(Waits::Schedule(delays)))
     }
 
-    /// Exponential backoff with a bound.
+    /// Exponential backoff with a longest delay.
     pub fn backoff(
         max_attempts: u32,
         interval_seconds: u32,
@@ -161,14 +161,14 @@ impl RetryPolicy {
         }
     }
 
-    /// The same with another share of each delay, 0 to 1, that jitter may add.
+    /// Sets the share of each delay, 0 to 1, that jitter may add.
     pub fn with_jitter(self, jitter: f64) -> Result<Self, RetryPolicyError> {
         check_range("jitter", 0.0, 1.0, jitter)?;
         Ok(Self { jitter, ..self })
     }
 
-    /// The least delay before the attempt with this number, counted from 1;
-    /// `None` when there is no such attempt.
+    /// The delay without jitter before the attempt with this number, counted from 1. `None` if
+    /// there is no such attempt.
     pub fn delay_before(&self, attempt: u32) -> Option<Duration> {
         let seconds = match &self.waits {
             Waits::Schedule(delays) => {
@@ -193,7 +193,7 @@ impl RetryPolicy {
         Some(Duration::from_secs_f64(seconds))
     }
 
-    /// About as many bytes as it takes where it is stored, and no fewer.
+    /// An upper estimate of its stored size, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
         match &self.waits {
             Waits::Schedule(delays) => 64 + 8 * delays.len(),
@@ -201,8 +201,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The longest that a delivery can be pending, unless a receiver asks for more by
-    /// `Retry-After`.
+    /// The longest time that a delivery can be pending, not counting `Retry-After`.
     pub fn longest_run(&self) -> Duration {
         (2..)
             .map_while(|attempt| self.delay_before(attempt))
@@ -210,10 +209,10 @@ impl RetryPolicy {
             .sum()
     }
 
-    /// When the attempt with this number is due, if there is one.
+    /// The time at which the attempt with this number is due, if there is one.
     ///
-    /// The delay before it, then jitter, and then what the receiver asked for by
-    /// `Retry-After`, which may delay the attempt and never bring it forward.
+    /// The delay includes jitter. The receiver's `Retry-After` may then delay the attempt further,
+    /// but never bring it forward.
     pub fn due_at(
         &self,
         attempt: u32,
@@ -376,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_random_share_is_within_its_bounds_and_not_always_the_same() {
+    fn a_random_jitter_is_within_its_bounds_and_varies() {
         let random = SystemRandom::new();
         let shares: Vec<f64> = (0..100).map(|_| Jitter::random(&random).0).collect();
         assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));

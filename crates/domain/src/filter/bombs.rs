@@ -1,4 +1,4 @@
-//! Filters and payloads that are made to be expensive, and what they may cost at most.
+//! Filters and payloads that are built to be expensive, and the limits of their cost.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::pattern::Pattern;
 use super::text::BYTES_PER_STEP;
 use super::{Answer, Filter};
 
-/// The bound that the module states.
+/// The bound that the module's documentation states.
 fn bound(pattern: &str, payload: &str) -> u64 {
     let weight = u64::try_from(Pattern::parse(pattern).unwrap().weight()).unwrap();
     let document = Document::new(payload);
@@ -16,7 +16,7 @@ fn bound(pattern: &str, payload: &str) -> u64 {
     4 * weight * (values + 1) + weight * bytes / BYTES_PER_STEP
 }
 
-/// What a filter says, held against the bound.
+/// Evaluates a filter, and asserts that its cost is within the bound.
 fn answer(pattern: &str, payload: &str) -> Answer {
     let filter = Filter::parse(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
     let answer = filter.answer(&Document::new(payload)).unwrap();
@@ -33,7 +33,7 @@ fn array(element: &str, count: usize) -> String {
     format!("[{}]", vec![element; count].join(","))
 }
 
-/// As many of them as a filter can name.
+/// As many parts as fit into a filter.
 fn many(of: impl Fn(usize) -> String, separator: &str) -> String {
     let mut all = String::new();
     for number in 0.. {
@@ -48,13 +48,13 @@ fn many(of: impl Fn(usize) -> String, separator: &str) -> String {
 }
 
 #[test]
-fn arrays_are_not_multiplied() {
+fn the_cost_does_not_multiply_the_sizes_of_arrays() {
     let pattern = r#"{"a":["x"],"b":["x"],"c":["x"],"d":["y"]}"#;
     let x = array(r#""x""#, 2_400);
     let payload = format!(r#"{{"a":{x},"b":{x},"c":{x},"d":"z"}}"#);
     let cost = answer(pattern, &payload);
     assert!(!cost.is_wanted && cost.steps < 50, "{cost:?}");
-    // The last of five arrays of 2,400 is looked through once.
+    // The last of five arrays of 2,400 elements is searched once.
     let payload = format!(r#"{{"a":{x},"b":{x},"c":{x},"d":{x},"e":{x}}}"#);
     let cost = answer(
         r#"{"a":["x"],"b":["x"],"c":["x"],"d":["x"],"e":["y"]}"#,
@@ -64,7 +64,7 @@ fn arrays_are_not_multiplied() {
 }
 
 #[test]
-fn kinds_of_values_are_not_multiplied() {
+fn the_cost_does_not_multiply_kinds_of_values() {
     let affixes = |n: usize| format!(r#""f{n}":[{{"prefix":"x"}},{{"suffix":"y"}}]"#);
     let fields: Vec<_> = (0..6).map(affixes).collect();
     let pattern = format!(r#"{{"ip":[{{"cidr":"1.0.0.0/1"}}],{}}}"#, fields.join(","));
@@ -73,7 +73,7 @@ fn kinds_of_values_are_not_multiplied() {
 }
 
 #[test]
-fn a_wildcard_is_searched_for_once_from_the_left() {
+fn a_wildcard_is_searched_once_from_the_left() {
     let gaps = format!(r#"{{"a":[{{"wildcard":"{}"}}]}}"#, "*a".repeat(900));
     for payload in [
         format!(r#"{{"a":"{}b"}}"#, "a".repeat(240_000)),
@@ -94,7 +94,7 @@ fn a_wildcard_is_searched_for_once_from_the_left() {
 }
 
 #[test]
-fn absent_fields_are_looked_for_once_in_each_element() {
+fn absent_fields_are_searched_once_in_each_element() {
     let leaves: Vec<_> = (0..60)
         .map(|n| format!(r#""f{n}":[{{"exists":false}}]"#))
         .collect();
@@ -111,19 +111,19 @@ fn absent_fields_are_looked_for_once_in_each_element() {
     let elements = format!(r#"{{"a":{}}}"#, array(r#"{"a":[{"a":[{"a":1}]}]}"#, 8_000));
     let cost = answer(&deep(4, &leaves.join(",")), &elements);
     assert!(cost.steps < 50 * 8_000, "{cost:?}");
-    // Arrays in each element of an array, each with its own field that must be absent.
+    // Nested arrays, each with a field that must be absent.
     let nested = r#"{"a":{"a":[1],"b":{"a":[1],"b":{"a":[2],"b":[{"exists":false}]}}}}"#;
     let elements = array(r#"{"a":1,"b":[{"a":1,"b":[{"a":3},{"b":1}]}]}"#, 5_000);
     answer(nested, &format!(r#"{{"a":{elements}}}"#));
 }
 
 #[test]
-fn alternatives_are_added_and_not_multiplied() {
-    // A field has one name in all of them, so each is held against one array.
+fn the_costs_of_alternatives_add_up_and_do_not_multiply() {
+    // All alternatives have the same field, so each is compared with one array.
     let alternatives: Vec<_> = (0..60).map(|n| format!(r#"{{"a":["x{n}"]}}"#)).collect();
     let pattern = format!(r#"{{"$or":[{}]}}"#, alternatives.join(","));
     answer(&pattern, &format!(r#"{{"a":{}}}"#, array("1", 120_000)));
-    // Nine times two, side by side: 512 combinations.
+    // Nine `$or` with two alternatives each, side by side: 512 combinations.
     let nested = (0..9).fold(r#""z":[1]"#.to_owned(), |inner, n| {
         format!(r#""f{n}":{{"$or":[{{"a":[1]}},{{"b":[1]}}]}},{inner}"#)
     });
@@ -131,12 +131,12 @@ fn alternatives_are_added_and_not_multiplied() {
     let ten = (0..10).map(|n| format!(r#""f{n}":{{"$or":[{{"a":[1]}},{{"b":[1]}}]}}"#));
     let refused = Filter::parse(&format!("{{{}}}", ten.collect::<Vec<_>>().join(",")));
     assert!(refused.unwrap_err().to_string().contains("1000 ways"));
-    // Each in the one before.
+    // Each `$or` is nested in the one before.
     let deep = (0..15).fold(r#"{"a":[1]}"#.to_owned(), |inner, _| {
         format!(r#"{{"$or":[{inner},{{"b":[1]}}]}}"#)
     });
     answer(&deep, &format!(r#"{{"a":{}}}"#, array("2", 100_000)));
-    // Beside a field that may be absent each combination counts.
+    // Beside a field that may be absent, each combination counts.
     let absent = |count: usize| {
         let fields = (0..count).map(|n| format!(r#""f{n}":[1,{{"exists":false}}]"#));
         format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
@@ -149,7 +149,7 @@ fn alternatives_are_added_and_not_multiplied() {
 }
 
 #[test]
-fn a_list_costs_a_step_and_an_operator_each_time_one() {
+fn a_list_costs_one_step_and_each_operator_costs_one() {
     let numbers = array("1", 120_000);
     let texts = array(r#""aab""#, 40_000);
     for (value, weight) in [
@@ -195,7 +195,7 @@ fn a_list_costs_a_step_and_an_operator_each_time_one() {
 }
 
 #[test]
-fn letters_that_grow_cost_no_more() {
+fn letters_with_a_longer_upper_case_cost_no_more() {
     let pattern = format!(
         r#"{{"a":[{{"equals-ignore-case":"{}"}}]}}"#,
         "ΐ".repeat(900)
@@ -288,10 +288,10 @@ proptest! {
     }
 }
 
-/// The most expensive filters with the most values that an event can hold: each is given up, so
-/// that all of a customer's together have a bound.
+/// The most expensive filters, with the largest number of values that an event can hold. Each is
+/// abandoned, so the total for a customer is bounded.
 #[test]
-fn what_costs_too_much_is_given_up_and_counts_as_wanted() {
+fn a_filter_that_costs_too_much_is_abandoned_and_counts_as_matched() {
     let texts = many(|n| format!("\"{n}\""), ",");
     let (texts, _) = texts[..1_000].rsplit_once(',').unwrap();
     let but_prefixes = format!(r#"{{"a":[{{"anything-but":{{"prefix":[{texts},"zz"]}}}}]}}"#);
@@ -315,7 +315,7 @@ fn what_costs_too_much_is_given_up_and_counts_as_wanted() {
             format!(r#"{{"a":{objects}}}"#),
             false,
         ),
-        // One value, and each comparison is a search through all of it.
+        // A single value, but each comparison searches through all of it.
         (
             format!(r#"{{"a":[{{"anything-but":{{"wildcard":[{but_gaps}]}}}}]}}"#),
             format!(r#"{{"a":"{long}"}}"#),
@@ -325,7 +325,7 @@ fn what_costs_too_much_is_given_up_and_counts_as_wanted() {
         assert!(payload.len() <= 262_144, "{}", payload.len());
         let filter = Filter::parse(&pattern).unwrap();
         let answer = filter.answer(&Document::new(&payload)).unwrap();
-        // A little more at most: the search that was under way.
+        // Slightly more is possible: the search in progress is completed.
         let most = Filter::MAX_STEPS + 262_144 / BYTES_PER_STEP + 10;
         assert!(answer.steps <= most, "{} steps: {pattern}", answer.steps);
         assert_eq!(answer.is_given_up, is_given_up, "{pattern}");
@@ -333,7 +333,7 @@ fn what_costs_too_much_is_given_up_and_counts_as_wanted() {
     }
 }
 
-/// Only so that the bound speaks of what is read.
+/// Checks that the `N` of the bound counts the values that are read.
 #[test]
 fn a_document_counts_its_values() {
     let document = Document::new(r#"{"a":[1,[2,{"b":3}]],"c":{}}"#);

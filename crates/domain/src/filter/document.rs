@@ -1,16 +1,14 @@
-//! A payload, read once for all filters that are held against it, and JSON texts that are
-//! compared by what they say.
+//! A payload that is parsed once for all filters, and the comparison of JSON texts by their values.
 //!
-//! The reader keeps its own stack, so it takes JSON that nests however deep, and a text
-//! with half of a surrogate pair (`"\ud83d"`), which the grammar of JSON allows: such a
-//! text is a text like any other, and no text of a filter equals it. `serde_json` takes
-//! neither.
+//! The parser keeps its own stack, so it accepts JSON of any depth. It also accepts a text with an
+//! unpaired surrogate (`"\ud83d"`), which the grammar of JSON allows: no text of a filter equals
+//! it. `serde_json` accepts neither.
 
 use std::cell::OnceCell;
 
 use super::number::Decimal;
 
-/// A JSON text, which is read when the first filter asks for it.
+/// A JSON text that is parsed when the first filter needs it.
 #[derive(Debug)]
 pub struct Document<'a> {
     json: &'a str,
@@ -18,7 +16,7 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Of JSON text.
+    /// A document of this JSON text.
     pub fn new(json: &'a str) -> Self {
         Self {
             json,
@@ -26,17 +24,17 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What it says; `None` when it is no JSON.
+    /// The parsed values, or `None` if the text is not JSON.
     pub(super) fn tree(&self) -> Option<&Tree<'a>> {
         self.tree.get_or_init(|| Tree::read(self.json)).as_ref()
     }
 }
 
-/// Whether two JSON texts say the same: whatever the order of an object's members, the
-/// spelling of a number (`1.0` is `1`) and the escapes of a text. Of a member that is there
-/// twice the last counts. What is no JSON is compared as text.
+/// Returns true if two JSON texts have equal values. The order of an object's members, the spelling
+/// of a number (`1.0` equals `1`) and the escapes of a text do not count. If an object has a member
+/// twice, the last counts. Text that is not JSON is compared as text.
 ///
-/// Takes the time and the memory of reading both.
+/// It takes the time and the memory to parse both.
 pub(crate) fn says_the_same(one: &str, other: &str) -> bool {
     let read = |json| Reader::new(json, NestedArrays::Kept).read();
     one == other
@@ -46,12 +44,12 @@ pub(crate) fn says_the_same(one: &str, other: &str) -> bool {
         }
 }
 
-/// The values of a payload, each in one place.
+/// The values of a payload, stored in flat lists.
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
     json: &'a str,
-    /// The texts that have escapes, without them: UTF-8, with half of a surrogate pair as
-    /// three bytes that UTF-8 does not have ("WTF-8").
+    /// The texts with escapes, after unescaping: UTF-8, with an unpaired surrogate as three bytes
+    /// that are not valid UTF-8 ("WTF-8").
     unescaped: Vec<u8>,
     items: Vec<Value>,
     members: Vec<Member>,
@@ -64,26 +62,26 @@ pub(super) enum Value {
     Null,
     Boolean(bool),
     Number(Span),
-    /// A text as it is written, without its quotes.
+    /// A text without escapes, without its quotes.
     Text(Span),
-    /// A text among those that have escapes.
+    /// A text in the list of unescaped texts.
     Unescaped(Span),
-    /// Its members by name; of several with one name, the last.
+    /// Its members, sorted by name. If a name occurs twice, the last member counts.
     Object(Span),
-    /// Its elements. [`NestedArrays`] says what stands in place of an array among them.
+    /// Its elements. [`NestedArrays`] says how an array among them is stored.
     Array(Span),
 }
 
-/// What becomes of an array that is an element of another.
+/// The treatment of an array that is an element of another array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NestedArrays {
-    /// Its elements are elements of the outer array, as filters see them.
+    /// Its elements become elements of the outer array, as filters see them.
     Joined,
-    /// It is an element.
+    /// It remains one element.
     Kept,
 }
 
-/// A value that has no others in it.
+/// A value that contains no other values.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scalar<'t> {
     Null,
@@ -92,7 +90,7 @@ pub(super) enum Scalar<'t> {
     Text(&'t [u8]),
 }
 
-/// By value: a number may be written in many ways.
+/// Compares by value: one number can be written in many ways.
 impl PartialEq for Scalar<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -105,7 +103,7 @@ impl PartialEq for Scalar<'_> {
     }
 }
 
-/// A part of one of the lists of a tree. An event has fewer than 2^32 bytes.
+/// A range of one of the lists of a tree. An event has fewer than 2^32 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     start: u32,
@@ -139,7 +137,7 @@ impl<'a> Tree<'a> {
         Reader::new(json, NestedArrays::Joined).read()
     }
 
-    /// Compares by a list of what is left to compare: JSON may nest however deep.
+    /// Compares with an explicit list of open comparisons, because JSON may be nested to any depth.
     fn says_the_same(&self, other: &Tree<'_>) -> bool {
         let mut left = vec![(self.root, other.root)];
         while let Some((mine, theirs)) = left.pop() {
@@ -178,12 +176,12 @@ impl<'a> Tree<'a> {
         self.root
     }
 
-    /// The elements of an array, those of arrays in it included.
+    /// The elements of an array, including those of the arrays in it.
     pub(super) fn items(&self, array: Span) -> &[Value] {
         array.of(&self.items)
     }
 
-    /// The member of an object that has the name.
+    /// The member of an object with this name.
     pub(super) fn member(&self, object: Span, name: &[u8]) -> Option<Value> {
         let members = object.of(&self.members);
         let found = members.binary_search_by(|member| self.text(member.name).cmp(name));
@@ -210,13 +208,13 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// How many values there are below the root.
+    /// The number of values below the root.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.items.len() + self.members.len()
     }
 
-    /// How many bytes it takes beside the JSON text.
+    /// The number of bytes that it takes in addition to the JSON text.
     #[cfg(test)]
     fn size(&self) -> usize {
         self.unescaped.capacity()
@@ -225,18 +223,19 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// An object or an array that is not at its end yet.
+/// An object or an array whose end has not been read yet.
 enum Open {
-    /// The object's first member among those that wait for their object's end.
+    /// The index of the object's first member in the list of members of open objects.
     Object(usize),
-    /// The array's first element likewise, and how many arrays of its own are open.
+    /// The index of the array's first element in the list of elements of open arrays, and the
+    /// number of open arrays joined into it.
     Array(usize, usize),
 }
 
-/// What ended.
+/// The value that has just ended.
 enum Closed {
     Value(Value),
-    /// Its elements are those of the array that it is in.
+    /// An array whose elements were added to the outer array.
     ArrayInArray,
 }
 
@@ -254,9 +253,9 @@ struct Reader<'a> {
     nested_arrays: NestedArrays,
     at: usize,
     open: Vec<Open>,
-    /// Of all objects that are open.
+    /// The members of all open objects.
     members: Vec<Member>,
-    /// Of all arrays that are open.
+    /// The elements of all open arrays.
     items: Vec<Value>,
 }
 
@@ -314,7 +313,8 @@ impl<'a> Reader<'a> {
                 b'-' | b'0'..=b'9' => Some(self.number()?),
                 _ => return None,
             };
-            // The value goes where it belongs, and so does what ends with it.
+            // Stores the value in the object or array that holds it, and closes those that end with
+            // it.
             loop {
                 if let Some(value) = value.take() {
                     match self.open.last() {
@@ -343,7 +343,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.at += 1;
@@ -377,7 +377,7 @@ impl<'a> Reader<'a> {
             Open::Object(first) => {
                 let first = *first;
                 let tree = &self.tree;
-                // Stable, so that of one name the last comes last.
+                // The sort is stable, so of several members with one name the last stays last.
                 self.members[first..]
                     .sort_by(|one, other| tree.text(one.name).cmp(tree.text(other.name)));
                 let start = tree.members.len();
@@ -400,7 +400,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The name of a member, behind its first quote.
+    /// Reads the name of a member, after its first quote.
     fn name(&mut self) -> Option<()> {
         let name = self.text()?;
         self.members.push(Member {
@@ -427,7 +427,7 @@ impl<'a> Reader<'a> {
         Some(Value::Number(Span::new(start, self.at)?))
     }
 
-    /// A text, behind its first quote.
+    /// Reads a text, after its first quote.
     fn text(&mut self) -> Option<Value> {
         let bytes = self.tree.json.as_bytes();
         let start = self.at;
@@ -459,7 +459,7 @@ impl<'a> Reader<'a> {
         )?))
     }
 
-    /// An escape, behind its backslash.
+    /// Reads an escape, after its backslash.
     fn escape(&mut self) -> Option<()> {
         let byte = *self.tree.json.as_bytes().get(self.at)?;
         self.at += 1;
@@ -490,7 +490,7 @@ impl<'a> Reader<'a> {
         u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
     }
 
-    /// The character that a first half makes with the escape that follows.
+    /// The character of a high surrogate and the escape that follows it.
     fn second_half(&mut self, first: u16) -> Option<u32> {
         let rest = self.tree.json.as_bytes().get(self.at..)?;
         if !(0xd800..0xdc00).contains(&first) || !rest.starts_with(b"\\u") {
@@ -507,7 +507,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes a code point as UTF-8 does, half of a surrogate pair included.
+/// Appends a code point in UTF-8, or an unpaired surrogate in the same scheme.
 fn push_code(to: &mut Vec<u8>, code: u32) {
     if let Some(letter) = char::from_u32(code) {
         to.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
@@ -522,7 +522,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What is read, as JSON without white space.
+    /// The parsed value, as JSON without white space.
     fn read(json: &str) -> Option<String> {
         let tree = Tree::read(json)?;
         Some(written(&tree, tree.root()))
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_and_arrays_of_arrays_are_one() {
+    fn values_are_parsed_and_nested_arrays_are_joined() {
         for (json, seen) in [
             (" { } ", "{}"),
             (r#"{"b":1,"a":[]}"#, r#"{"a":[],"b":1}"#),
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_say_the_same_whatever_their_order_numbers_and_escapes() {
+    fn order_and_notation_of_numbers_and_escapes_do_not_affect_equality() {
         let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100_000), "]".repeat(100_000));
         for (one, other, is_same) in [
             (
@@ -614,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_surrogate_pair_is_a_text_of_its_own() {
+    fn an_unpaired_surrogate_is_a_text_that_differs_from_all_others() {
         let tree = Tree::read(
             r#"["\ud83d","\ude00\ud83d\ude00","\ud83d\u0041","\ud83dx","\ud83d\ud83d"]"#,
         )
@@ -640,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_read() {
+    fn text_that_is_not_json_is_refused() {
         for bad in [
             "",
             "{",
@@ -680,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_takes_memory_by_its_length_and_whatever_its_depth() {
+    fn the_memory_of_a_payload_depends_on_its_length_and_not_on_its_depth() {
         let nested = |open: &str, close: &str, count: usize| {
             format!("{}1{}", open.repeat(count), close.repeat(count))
         };
@@ -694,7 +694,7 @@ mod tests {
             format!(r#"["{}"]"#, r"\u0041".repeat(40_000)),
         ] {
             let tree = Tree::read(&json).unwrap();
-            // The greatest is a one-digit element of two bytes; a list that grows may be half empty.
+            // The worst case is a one-digit element of two bytes; a growing list may be half empty.
             assert!(
                 tree.size() <= 12 * json.len() + 64,
                 "{} of {}",
@@ -706,8 +706,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_serde_json_reads_is_read_alike(json in "[\\[\\]{}:,\"a0-2.eE \\\\u+-]{0,24}") {
-            // The parser that reads an event first; what it refuses never comes here.
+        fn json_that_serde_json_accepts_is_parsed_alike(json in "[\\[\\]{}:,\"a0-2.eE \\\\u+-]{0,24}") {
+            // `serde_json` parses each event first, so text that it refuses never gets here.
             if let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) {
                 let tree = Tree::read(&json);
                 prop_assert!(tree.is_some(), "{}", json);
@@ -718,7 +718,7 @@ mod tests {
         }
 
         #[test]
-        fn every_text_is_read_as_serde_json_does(text in any::<String>()) {
+        fn every_text_is_parsed_as_by_serde_json(text in any::<String>()) {
             let json = serde_json::to_string(&text).unwrap();
             let tree = Tree::read(&json).unwrap();
             prop_assert_eq!(tree.text(tree.root()), text.as_bytes());

@@ -1,22 +1,22 @@
-//! A pattern held against a payload.
+//! The evaluation of a pattern on a payload.
 //!
-//! Each value of the payload has one path, and each part of the pattern is held against the
-//! values at its own path: against each of them once, and once more for a field that must
-//! have no value in any element of an array. Nothing is copied.
+//! Each value of the payload has one path, and each part of the pattern is compared with the values
+//! at its own path: with each of them once, and once more for a field that must have no value in
+//! any element of an array. Nothing is copied.
 
 use super::Filter;
 use super::document::{Span, Tree, Value};
 use super::pattern::{Node, Object, Pattern};
 
-/// Whether so many steps are more than a filter may take.
+/// Returns true if a filter may not take this many steps.
 pub(super) fn is_over(steps: u64) -> bool {
     steps > Filter::MAX_STEPS
 }
 
-/// Holds patterns against one payload, and counts what that costs.
+/// Evaluates patterns on one payload, and counts the cost.
 pub(super) struct Evaluation<'t, 'a> {
     tree: &'t Tree<'a>,
-    /// One for each part of a pattern that is held against a value, and for each comparison.
+    /// One step for each part of a pattern that is compared with a value, and for each comparison.
     pub(super) steps: u64,
 }
 
@@ -25,7 +25,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
         Self { tree, steps: 0 }
     }
 
-    /// Whether the payload is wanted.
+    /// Returns true if the payload matches.
     pub(super) fn wants(&mut self, Pattern(objects): &Pattern) -> bool {
         let Value::Object(root) = self.tree.root() else {
             return false;
@@ -35,14 +35,14 @@ impl<'t, 'a> Evaluation<'t, 'a> {
             .any(|object| self.is_over() || self.object(object, root, 0))
     }
 
-    /// Whether it has cost as much as it may. From then on nothing more is looked at: each loop
-    /// ends, and what is found does not count.
+    /// Returns true if the cost has reached the limit. From then on nothing more is evaluated: each
+    /// loop ends, and the result does not count.
     pub(super) fn is_over(&self) -> bool {
         is_over(self.steps)
     }
 
-    /// Whether an object has all that is asked for. Fields before `seen` that must have no
-    /// value have none in any element of an array further up.
+    /// Returns true if an object satisfies all conditions. The absent fields before `seen` were
+    /// already found to be absent in every element of an outer array.
     fn object(&mut self, object: &Object, value: Span, seen: usize) -> bool {
         self.steps += 1;
         object.fields.iter().all(|(name, node)| {
@@ -77,9 +77,9 @@ impl<'t, 'a> Evaluation<'t, 'a> {
             (Node::Absent(place), value) => *place < seen || !self.is_there(value),
             (Node::Object(object), Some(Value::Object(value))) => self.object(object, value, seen),
             (Node::Object(object), Some(Value::Array(items))) => {
-                // Fields that must have no value, and that stand before all that must have
-                // one, are looked for in every element; those behind, in the same element
-                // as the value (Event Ruler, `NameState.getNameTransitions`).
+                // Absent fields that come before all present ones must be absent in every element.
+                // Those that come after one must be absent in the same element as that value (Event
+                // Ruler, `NameState.getNameTransitions`).
                 let first = object.first_present.unwrap_or(usize::MAX);
                 let items = self.tree.items(items);
                 if object.has_absent && seen < first {
@@ -103,8 +103,8 @@ impl<'t, 'a> Evaluation<'t, 'a> {
         }
     }
 
-    /// Whether there is a value: an object or an empty array is none ("only works on the leaf
-    /// nodes", Event Ruler, "Exists matching").
+    /// Returns true if there is a value. An object or an empty array does not count ("only works on
+    /// the leaf nodes", Event Ruler, "Exists matching").
     fn is_there(&mut self, value: Option<Value>) -> bool {
         match value {
             None | Some(Value::Object(_)) => false,
@@ -116,8 +116,7 @@ impl<'t, 'a> Evaluation<'t, 'a> {
         }
     }
 
-    /// Whether any of the fields that must have no value, from one place up to another, has
-    /// one below a value.
+    /// Returns true if any absent field whose place is in `from..to` has a value below this value.
     fn has_one_of(&mut self, object: &Object, value: Value, from: usize, to: usize) -> bool {
         self.steps += 1;
         match value {

@@ -1,4 +1,4 @@
-//! The values that a filter gives for one field, and whether a payload's value is among them.
+//! The values that a filter lists for one field, and the comparison of a payload's value with them.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,10 +7,10 @@ use super::evaluate::is_over;
 use super::number::Decimal;
 use super::text::TextMatcher;
 
-/// The values that a field may have: any of these.
+/// The values that a field may have. One of them must match.
 #[derive(Debug, Default)]
 pub(super) struct Leaf {
-    /// Whether the field need only be there.
+    /// True if any value is enough (`exists: true`).
     pub(super) anything: bool,
     pub(super) null: bool,
     pub(super) booleans: Vec<bool>,
@@ -19,22 +19,22 @@ pub(super) struct Leaf {
     pub(super) others: Vec<Alternative>,
 }
 
-/// A value that is asked for by an operator.
+/// An operator that a value may satisfy.
 #[derive(Debug)]
 pub(super) enum Alternative {
     Text(TextMatcher),
     Range(Range),
     Addresses(Addresses),
-    /// `anything-but` of texts.
+    /// `anything-but` with texts.
     NotTexts(Texts),
-    /// `anything-but` of numbers.
+    /// `anything-but` with numbers.
     NotNumbers(Numbers),
-    /// `anything-but` around operators.
+    /// `anything-but` with operators.
     Not(Vec<TextMatcher>),
 }
 
 impl Leaf {
-    /// How many comparisons with one value it may take.
+    /// The largest number of comparisons with one value.
     pub(super) fn weight(&self) -> usize {
         let others = self.others.iter().map(|alternative| match alternative {
             Alternative::Not(matchers) => matchers.len(),
@@ -43,7 +43,7 @@ impl Leaf {
         1 + others.sum::<usize>()
     }
 
-    /// Whether a value is one of them. A step for each that is compared.
+    /// Returns true if one of them matches a value. Each comparison adds a step.
     pub(super) fn matches(&self, value: Scalar, steps: &mut u64) -> bool {
         *steps += 1;
         let is_equal = match value {
@@ -75,14 +75,14 @@ impl Alternative {
                 *steps += 1;
                 is_over(*steps) || matcher.matches(text, steps)
             }),
-            // "Anything" is of any kind (Event Ruler, `ByteMachine`: a value matches unless it
-            // is proved not to).
+            // `anything-but` matches a value of any other kind (Event Ruler, `ByteMachine`: a value
+            // matches unless it is proved not to).
             (Self::NotTexts(_) | Self::NotNumbers(_) | Self::Not(_), _) => true,
         }
     }
 }
 
-/// Texts, in order.
+/// Sorted texts.
 #[derive(Debug, Default)]
 pub(super) struct Texts(Vec<String>);
 
@@ -99,7 +99,7 @@ impl Texts {
     }
 }
 
-/// Numbers, in order.
+/// Sorted numbers.
 #[derive(Debug, Default)]
 pub(super) struct Numbers(Vec<String>);
 
@@ -117,18 +117,18 @@ impl Numbers {
     }
 }
 
-/// The numbers between two, or on one side of one.
+/// The numbers between two bounds, or on one side of one bound.
 #[derive(Debug, Default)]
 pub(super) struct Range {
     pub(super) from: Option<Bound>,
     pub(super) to: Option<Bound>,
 }
 
-/// An end of a range.
+/// A bound of a range.
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) number: String,
-    /// Whether it is in the range itself.
+    /// True if the bound itself is in the range.
     pub(super) is_in: bool,
 }
 
@@ -149,7 +149,7 @@ impl Range {
     }
 }
 
-/// The addresses that begin with the same bits.
+/// The addresses with the same leading bits.
 #[derive(Debug)]
 pub(super) struct Addresses {
     base: IpAddr,
@@ -160,8 +160,8 @@ pub(super) struct Addresses {
 const MAX_ADDRESS_LEN: usize = 45;
 
 impl Addresses {
-    /// Parses `10.0.0.0/8` and its like. Event Ruler (`CIDR`) takes at most 31 bits of an
-    /// IPv4 address and 127 of an IPv6 address, and any address of the block before them.
+    /// Parses a CIDR such as `10.0.0.0/8`. Event Ruler (`CIDR`) accepts at most 31 bits of an IPv4
+    /// address and 127 of an IPv6 address, and any address of the block as its base.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (base, bits) = text.split_once('/')?;
         let base = address(base)?;
@@ -188,7 +188,8 @@ impl Addresses {
     }
 }
 
-/// An address. One of IPv4 in the form of IPv6 is the one of IPv4, as Java reads it.
+/// Parses an address. An IPv4 address in the form of an IPv6 address becomes the IPv4 address, as
+/// in Java.
 fn address(text: &str) -> Option<IpAddr> {
     let address: IpAddr = text.parse().ok()?;
     match address {

@@ -1,16 +1,17 @@
-//! An object's members as they are written.
+//! The members of an object, as they are written.
 
 use std::borrow::Cow;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of a JSON object, in order; a name may be there twice.
+/// The members of a JSON object, in order. A name may occur twice.
 #[derive(Default)]
 pub(crate) struct Members<'a>(pub(crate) Vec<(Name, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// The value that has the name: of several the last, as most readers of JSON have it.
+    /// The value with this name. If the name occurs twice, the last value counts, as for most JSON
+    /// parsers.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let named = self
             .0
@@ -20,17 +21,17 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A member's name. It may have half of a surrogate pair, which no string can hold.
+/// The name of a member. It may have an unpaired surrogate, which no string can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(Vec<u8>);
 
 impl Name {
-    /// The name, if it can be read.
+    /// The name, if it is valid UTF-8.
     pub(crate) fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// The name, to be shown.
+    /// The name for display.
     pub(crate) fn to_string_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
     }
@@ -50,7 +51,7 @@ impl<'de> Deserialize<'de> for Name {
                 Ok(Name(bytes.to_vec()))
             }
         }
-        // As bytes, and `serde_json` reads half of a surrogate pair too.
+        // Names are read as bytes, because `serde_json` then accepts unpaired surrogates.
         deserializer.deserialize_bytes(NameVisitor)
     }
 }

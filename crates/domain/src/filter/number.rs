@@ -1,24 +1,23 @@
-//! Numbers of JSON, compared by value: whatever their length, and without turning one into
-//! a float.
+//! JSON numbers of any length, compared by value and without floats.
 
 use std::cmp::Ordering;
 
-/// A number as it is written, taken apart: ± 0.`digits` × 10^`magnitude`.
+/// A number in parts: ± 0.`digits` × 10^`magnitude`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimal<'a> {
     is_negative: bool,
-    /// The digits before and after the point, without zeros that do not count.
+    /// The digits before and after the point, without leading and trailing zeros.
     digits: (&'a [u8], &'a [u8]),
-    /// `None` for zero. What is beyond an `i64` is at its end.
+    /// `None` for zero. Values beyond an `i64` are saturated.
     magnitude: Option<i64>,
 }
 
-/// The greatest exponent, up or down, that a filter may write. A payload's number has fewer
-/// digits than what is left to the end of an `i64`, so comparing with it is exact.
+/// The largest absolute exponent in a filter. The number of digits of a payload's number is smaller
+/// than the remaining range of an `i64`, so the comparison is exact.
 pub(super) const MAX_EXPONENT: i64 = 1_000_000;
 
 impl<'a> Decimal<'a> {
-    /// From a number as JSON has it.
+    /// Parses a JSON number.
     pub(super) fn new(json: &'a str) -> Self {
         let (is_negative, rest) = match json.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -101,13 +100,13 @@ impl PartialEq for Decimal<'_> {
 
 impl Eq for Decimal<'_> {}
 
-/// Whether its exponent is within [`MAX_EXPONENT`].
+/// Returns true if the exponent of a number is within [`MAX_EXPONENT`].
 pub(super) fn has_a_moderate_exponent(json: &str) -> bool {
     json.split_once(['e', 'E'])
         .is_none_or(|(_, exponent)| (-MAX_EXPONENT..=MAX_EXPONENT).contains(&saturating(exponent)))
 }
 
-/// An exponent, at most half of what an `i64` holds.
+/// An exponent, saturated at half the range of an `i64`.
 fn saturating(exponent: &str) -> i64 {
     const LIMIT: i64 = i64::MAX / 2;
     match exponent.parse::<i64>() {
@@ -143,7 +142,7 @@ mod tests {
         let beyond = format!("1e{}", "9".repeat(200));
         let near_zero = format!("1e-{}", "9".repeat(200));
         let below = format!("-1e{}", "9".repeat(200));
-        // Each line is less than the next.
+        // The numbers of each line are equal, and less than those of the next line.
         let lines: [&[&str]; 18] = [
             &[&below],
             &["-1e401"],
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exponent_is_moderate_or_not() {
+    fn the_limit_of_exponents_is_checked() {
         for moderate in ["1", "1.5", "1e1000000", "1E+308", "1e-1000000"] {
             assert!(has_a_moderate_exponent(moderate), "{moderate}");
         }

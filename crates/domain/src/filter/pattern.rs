@@ -1,4 +1,4 @@
-//! A pattern as a tree: what is asked of an object, field by field.
+//! A pattern as a tree of conditions on an object, field by field.
 
 use std::fmt::Display;
 use std::rc::Rc;
@@ -7,35 +7,37 @@ use super::FilterError;
 use super::leaf::Leaf;
 use super::syntax::{self, Alternatives, Fields};
 
-/// The most comparisons that one value of a payload may take part in.
+/// The largest number of comparisons with one value of a payload.
 pub(super) const MAX_WEIGHT: usize = 256;
-/// The most ways in which the alternatives of all `$or` combine (`EventBridge`'s bound).
+/// The largest number of combinations of all `$or` (`EventBridge`'s limit).
 const MAX_COMBINATIONS: usize = 1_000;
 
-/// A checked pattern: any of these is wanted.
+/// A checked pattern. One of these objects must match.
 #[derive(Debug)]
 pub(super) struct Pattern(pub(super) Vec<Object>);
 
-/// What is asked of an object: all of it.
+/// The conditions on an object. All of them must be satisfied.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     pub(super) fields: Vec<(String, Node)>,
-    /// Of each of them, one.
+    /// Of each of these lists, one object must match.
     pub(super) any_of: Vec<Vec<Object>>,
-    /// The first field below it that must have a value, as [`Node::Absent`] counts them.
+    /// The place of the first field below it that must have a value, counted as for
+    /// [`Node::Absent`].
     pub(super) first_present: Option<usize>,
-    /// Whether a field below it must have none.
+    /// True if a field below it must have no value.
     pub(super) has_absent: bool,
 }
 
-/// What is asked of a field.
+/// The condition on a field.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// A value.
+    /// It must have one of these values.
     Leaf(Rc<Leaf>),
-    /// No value. Where the field stands among all fields that the pattern names, by path.
+    /// It must have no value. The number is the field's place among all fields of the pattern, by
+    /// path.
     Absent(usize),
-    /// Fields below it.
+    /// Conditions on fields below it.
     Object(Object),
 }
 
@@ -63,7 +65,7 @@ impl Pattern {
 
 #[cfg(test)]
 impl Pattern {
-    /// How many comparisons one value may take part in, at most.
+    /// The largest number of comparisons with one value.
     pub(super) fn weight(&self) -> usize {
         self.0.iter().map(weight).sum()
     }
@@ -79,7 +81,7 @@ fn check_weight(weight: usize) -> Result<(), FilterError> {
     Ok(())
 }
 
-/// In how many ways the alternatives combine.
+/// The number of combinations of the alternatives.
 fn combinations(fields: &Fields) -> usize {
     let below = fields.fields.iter().map(|(_, field)| match field {
         syntax::Field::Object(fields) => combinations(fields),
@@ -92,7 +94,7 @@ fn combinations(fields: &Fields) -> usize {
     below.chain(of_alternatives).fold(1, usize::saturating_mul)
 }
 
-/// How many comparisons one value of a payload may take part in, at most.
+/// The largest number of comparisons with one value of a payload.
 fn weight(object: &Object) -> usize {
     let fields = object.fields.iter().map(|(_, node)| match node {
         Node::Leaf(leaf) => leaf.weight(),
@@ -103,8 +105,8 @@ fn weight(object: &Object) -> usize {
     fields.chain(alternatives).sum()
 }
 
-/// The tree of a pattern in which no field must be absent and no array can be entered twice:
-/// an alternative is held against the object at hand.
+/// The tree of a pattern without absent fields and without fields that an `$or` shares with its
+/// object. Each alternative is then compared with the object at hand.
 fn as_written(fields: Fields) -> Object {
     let named = fields.fields.into_iter().map(|(name, field)| {
         let node = match field {
@@ -125,11 +127,11 @@ fn as_written(fields: Fields) -> Object {
     }
 }
 
-/// What one field must have, in one combination of alternatives.
+/// The condition on one field, in one combination of alternatives.
 #[derive(Debug, Clone)]
 struct Condition {
     path: Rc<[String]>,
-    /// `None` when it must have no value.
+    /// `None` if the field must have no value.
     leaf: Option<Rc<Leaf>>,
 }
 
@@ -138,13 +140,13 @@ impl Condition {
         self.leaf.as_ref().map_or(1, |leaf| leaf.weight())
     }
 
-    /// As Event Ruler orders the fields of a rule: by their paths, in UTF-16.
+    /// The sort key by which Event Ruler orders the fields of a rule: the path, in UTF-16.
     fn place(&self) -> Vec<u16> {
         self.path.join(".").encode_utf16().collect()
     }
 }
 
-/// Each combination of alternatives, as Event Ruler compiles a rule (`JsonRuleCompiler`).
+/// Every combination of alternatives, as Event Ruler compiles a rule (`JsonRuleCompiler`).
 fn written_out(fields: &Fields, path: &[String]) -> Result<Vec<Vec<Condition>>, FilterError> {
     let mut branches = vec![Vec::new()];
     for (name, field) in &fields.fields {
@@ -184,7 +186,7 @@ fn combined(
     let weight = |branches: &[Vec<Condition>]| -> usize {
         branches.iter().flatten().map(Condition::weight).sum()
     };
-    // Each of the one beside each of the other.
+    // Each branch is combined with each part.
     check_weight(weight(branches) * parts.len() + weight(parts) * branches.len())?;
     let each = branches.iter().flat_map(|branch| {
         let each = parts.iter();

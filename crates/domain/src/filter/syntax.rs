@@ -1,4 +1,4 @@
-//! What a filter may say, and what is said of one that says anything else.
+//! The syntax of filters, and the error messages for other text.
 
 use std::fmt::Display;
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use super::members::Members;
 use super::number::{Decimal, MAX_EXPONENT, has_a_moderate_exponent};
 use super::text::{TextMatcher, Wildcard, WildcardError};
 
-/// How deep a pattern may nest.
+/// The largest depth of a pattern.
 const MAX_DEPTH: usize = 16;
-/// How many fields a pattern may name.
+/// The largest number of fields in a pattern.
 const MAX_FIELDS: usize = 64;
 
-/// Names that are no fields within `$or` (Event Ruler,
+/// Names that cannot be fields within `$or` (Event Ruler,
 /// `RESERVED_FIELD_NAMES_IN_OR_RELATIONSHIP`).
 const RESERVED: [&str; 24] = [
     "exactly",
@@ -52,17 +52,17 @@ pub(super) struct Fields {
     pub(super) any_of: Option<Alternatives>,
 }
 
-/// What is written beside `$or`.
+/// The objects of an `$or`.
 #[derive(Debug)]
 pub(super) struct Alternatives(pub(super) Vec<Fields>);
 
-/// What is written beside a field's name.
+/// The value of a field in a pattern.
 #[derive(Debug)]
 pub(super) enum Field {
     Leaf {
-        /// The values; `None` when `{"exists": false}` stands alone.
+        /// The values; `None` if `{"exists": false}` is the only one.
         leaf: Option<Rc<Leaf>>,
-        /// Whether it may have none.
+        /// True if the field may also have no value.
         or_absent: bool,
     },
     Object(Fields),
@@ -80,12 +80,12 @@ impl Fields {
             || alternatives.any(|fields| fields.any(of_field, of_fields))
     }
 
-    /// Whether there is an `$or`.
+    /// Returns true if there is an `$or`.
     pub(super) fn has_alternatives(&self) -> bool {
         self.any(&|_| false, &|fields| fields.any_of.is_some())
     }
 
-    /// Whether a field may, or must, have no value.
+    /// Returns true if a field may or must have no value.
     pub(super) fn has_absent(&self) -> bool {
         let is_absent = |field: &Field| {
             matches!(
@@ -99,7 +99,7 @@ impl Fields {
         self.any(&is_absent, &|_| false)
     }
 
-    /// Whether an object names a field both beside an `$or` and in it.
+    /// Returns true if an object names a field both beside an `$or` and in it.
     pub(super) fn shares_a_field(&self) -> bool {
         self.any(&|_| false, &|fields| {
             let Some(Alternatives(alternatives)) = &fields.any_of else {
@@ -113,7 +113,7 @@ impl Fields {
         })
     }
 
-    /// Whether an object that these are held against has such a name for them.
+    /// Returns true if these fields, or alternatives on the same object, include such a name.
     fn has_name(&self, is_it: &impl Fn(&str) -> bool) -> bool {
         let mut alternatives = self.any_of.iter().flat_map(|Alternatives(fields)| fields);
         self.fields.iter().any(|(name, _)| is_it(name))
@@ -129,11 +129,11 @@ pub(super) fn read(json: &str) -> Result<Fields, FilterError> {
 /// Walks a pattern.
 #[derive(Default)]
 struct Reader {
-    /// Where it is.
+    /// The path of the current field.
     path: Vec<String>,
-    /// How many of these are `$or`.
+    /// The number of `$or` in the path.
     alternatives: usize,
-    /// How many fields it has seen.
+    /// The number of fields so far.
     fields: usize,
 }
 
@@ -152,7 +152,9 @@ impl Reader {
         let (mut fields, mut any_of) = (Vec::new(), None);
         for (index, (member, value)) in members.iter().enumerate() {
             self.path.push(member.to_string_lossy().into_owned());
-            let name = member.as_str().ok_or_else(|| self.error(HALF))?;
+            let name = member
+                .as_str()
+                .ok_or_else(|| self.error(UNPAIRED_SURROGATE))?;
             if members[..index].iter().any(|(before, _)| before == member) {
                 return Err(self.error("is named twice"));
             }
@@ -171,7 +173,7 @@ impl Reader {
     }
 
     fn check_name(&self, name: &str) -> Result<(), FilterError> {
-        // EventBridge takes a dot as a step down.
+        // For EventBridge a dot is a step down.
         if name.contains('.') {
             return Err(self.error("must have no dot in its name: write an object in an object"));
         }
@@ -184,7 +186,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The objects beside `$or`.
+    /// Reads the objects of an `$or`.
     fn alternatives(&mut self, json: &str) -> Result<Alternatives, FilterError> {
         let problem = "must be an array of at least two objects of fields";
         let objects: Vec<&RawValue> =
@@ -209,7 +211,7 @@ impl Reader {
         }
     }
 
-    /// The values that a field may have.
+    /// Reads the values that a field may have.
     fn values(&mut self, json: &str) -> Result<Field, FilterError> {
         self.fields += 1;
         if self.fields > MAX_FIELDS {
@@ -245,7 +247,7 @@ impl Reader {
         })
     }
 
-    /// `{"prefix": …}` and its like.
+    /// Reads an operator such as `{"prefix": …}`.
     fn operator(&self, json: &str) -> Result<Operator, FilterError> {
         let problem = "an object in an array must have exactly one operator";
         let (name, operand) = self.only_member(json, problem)?;
@@ -314,8 +316,8 @@ impl Reader {
         })
     }
 
-    /// One string or number, several of one kind, or an operator on strings around one or
-    /// several.
+    /// Reads the operand of `anything-but`: one string or number, several of one kind, or an
+    /// operator on one or several strings.
     fn anything_but(&self, json: &str) -> Result<Alternative, FilterError> {
         let problem = "`anything-but` must be strings or numbers, or one of prefix, suffix, \
                        equals-ignore-case and wildcard";
@@ -357,7 +359,7 @@ impl Reader {
         Err(self.error(problem))
     }
 
-    /// `["<", 5]` and its like.
+    /// Reads the operand of `numeric`, such as `["<", 5]`.
     fn numeric(&self, json: &str) -> Result<Alternative, FilterError> {
         let parts = self.array(json, "`numeric` must be an array")?;
         let parts: Vec<&str> = parts.iter().map(|part| part.get()).collect();
@@ -403,7 +405,7 @@ impl Reader {
         Ok(Alternative::Range(range))
     }
 
-    /// A number, as it is written.
+    /// A number as it is written.
     fn number(&self, json: &str) -> Result<String, FilterError> {
         if !json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
             return Err(self.error("`numeric` must have a number after =, <, <=, > or >="));
@@ -419,7 +421,7 @@ impl Reader {
     fn text(&self, what: &str, json: &str) -> Result<String, FilterError> {
         serde_json::from_str(json).map_err(|_| {
             if json.starts_with('"') {
-                self.error(HALF)
+                self.error(UNPAIRED_SURROGATE)
             } else {
                 self.error(format!("`{what}` must be a string"))
             }
@@ -430,7 +432,7 @@ impl Reader {
         serde_json::from_str(json).map_err(|_| self.error(problem))
     }
 
-    /// The values of an array that has some, or one value.
+    /// The values of a non-empty array, or one value.
     fn one_or_more<'a>(
         &self,
         json: &'a str,
@@ -460,10 +462,11 @@ impl Reader {
     }
 }
 
-/// What is said of text that is JSON, and that no string can hold.
-const HALF: &str = "must be text, and has half of a surrogate pair, such as \\ud83d alone";
+/// The message for a JSON text that a string cannot hold.
+const UNPAIRED_SURROGATE: &str =
+    "must be text, and has half of a surrogate pair, such as \\ud83d alone";
 
-/// What stands for values in an object.
+/// An object in the array of values.
 enum Operator {
     Exists(bool),
     Alternative(Alternative),

@@ -1,27 +1,27 @@
-//! What a filter may ask of one text. Each question is answered in a time that grows with
-//! the length of the text and of the pattern, not with their product.
+//! The operators on texts. Each takes time in proportion to the length of the text and of the
+//! pattern, and not to their product.
 
 use memchr::memmem::Finder;
 
-/// A question about a text.
+/// A condition on a text.
 #[derive(Debug)]
 pub(super) enum TextMatcher {
-    /// How it begins.
+    /// `prefix`.
     Prefix(String),
-    /// How it ends.
+    /// `suffix`.
     Suffix(String),
-    /// `prefix` around `equals-ignore-case`.
+    /// `prefix` with `equals-ignore-case`.
     PrefixIgnoringCase(String),
-    /// `suffix` around `equals-ignore-case`.
+    /// `suffix` with `equals-ignore-case`.
     SuffixIgnoringCase(String),
-    /// What it is, in any case.
+    /// `equals-ignore-case`.
     IgnoringCase(String),
-    /// What it is, with gaps.
+    /// `wildcard`.
     Wildcard(Wildcard),
 }
 
 impl TextMatcher {
-    /// Whether a text is such a one. Adds what that costs beyond one step.
+    /// Returns true if a text satisfies the condition. Adds the cost beyond one step.
     pub(super) fn matches(&self, text: &[u8], steps: &mut u64) -> bool {
         match self {
             Self::Prefix(prefix) => text.starts_with(prefix.as_bytes()),
@@ -43,34 +43,34 @@ impl TextMatcher {
     }
 }
 
-/// How many bytes a search through a text passes in the time of one step.
+/// The number of bytes that a search passes in the time of one step.
 pub(super) const BYTES_PER_STEP: u64 = 32;
 
-/// A text with gaps: what stands between its `*`, in order.
+/// A wildcard pattern: the parts between its `*`, in order.
 #[derive(Debug)]
 pub(super) enum Wildcard {
-    /// Without a gap.
+    /// A pattern without `*`.
     Whole(String),
-    /// With one or more.
+    /// A pattern with one or more `*`.
     Gaps {
         first: String,
-        /// What is looked for between the first and the last, each from the left.
+        /// The parts between the first and the last, each searched from the left.
         between: Vec<Finder<'static>>,
         last: String,
     },
 }
 
-/// A text that is no wildcard.
+/// The text is not a valid wildcard.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WildcardError {
     /// `**`
     ConsecutiveGaps,
-    /// A backslash before anything but `*` and `\`.
+    /// A backslash that is not before `*` or `\`.
     Escape,
 }
 
 impl Wildcard {
-    /// Parses a text in which `*` is a gap, `\*` an asterisk and `\\` a backslash.
+    /// Parses a text in which `*` is a wildcard, `\*` an asterisk and `\\` a backslash.
     pub(super) fn parse(text: &str) -> Result<Self, WildcardError> {
         let mut parts = vec![String::new()];
         let mut letters = text.chars();
@@ -111,7 +111,7 @@ impl Wildcard {
                 let middle = text
                     .strip_prefix(first.as_bytes())
                     .and_then(|rest| rest.strip_suffix(last.as_bytes()));
-                // The earliest place of a part leaves the most for those after it.
+                // The leftmost occurrence of a part leaves the longest rest for the next parts.
                 let rest = middle.and_then(|middle| {
                     between.iter().try_fold(middle, |rest, part| {
                         let found = part.find(rest)?;
@@ -124,11 +124,12 @@ impl Wildcard {
     }
 }
 
-/// What is left of a text without the letters, each in any case.
+/// Removes the letters, in either case, from a text, and returns the rest.
 ///
-/// `EventBridge` takes the lower and the upper case of each letter (Event Ruler,
-/// `EqualsIgnoreCaseParser`), whatever their length: for `ß` it takes `ß` and `SS`, not `ss`.
-/// No form of a letter begins or ends with another form of it, so there is one way only.
+/// `EventBridge` accepts the lower and the upper case of each letter (Event Ruler,
+/// `EqualsIgnoreCaseParser`), even of another length: for `ß` it accepts `ß` and `SS`, but not
+/// `ss`. No form of a letter is a prefix or a suffix of another form of it, so at most one form can
+/// be removed.
 fn strip_ignoring_case<'t>(
     mut letters: impl Iterator<Item = char>,
     text: &'t [u8],
@@ -147,7 +148,7 @@ fn strip_last_letter<'t>(text: &'t [u8], form: &[u8]) -> Option<&'t [u8]> {
     text.strip_suffix(form)
 }
 
-/// A letter as it is, its lower case and its upper case.
+/// A letter, its lower case and its upper case.
 fn forms(letter: char) -> impl Iterator<Item = Form> {
     let as_it_is = Form::of(std::iter::once(letter));
     let cases = (!letter.is_ascii() || letter.is_ascii_alphabetic()).then(|| {
@@ -159,7 +160,7 @@ fn forms(letter: char) -> impl Iterator<Item = Form> {
     std::iter::once(as_it_is).chain(cases.into_iter().flatten())
 }
 
-/// A letter in a case: at most three characters.
+/// One form of a letter: at most three characters.
 struct Form {
     bytes: [u8; 12],
     len: usize,
@@ -195,7 +196,7 @@ mod tests {
         TextMatcher::IgnoringCase(pattern.to_owned()).matches(text.as_bytes(), &mut 0)
     }
 
-    /// A wildcard by its definition, letter by letter.
+    /// Matches a wildcard by its definition, letter by letter.
     fn by_definition(pattern: &[Option<char>], text: &[char]) -> bool {
         match (pattern, text) {
             ([], text) => text.is_empty(),
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_may_be_empty_and_an_asterisk_may_be_meant() {
+    fn a_wildcard_may_match_nothing_and_an_asterisk_can_be_escaped() {
         for (pattern, text, wanted) in [
             ("", "", true),
             ("", "a", false),
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_itself_or_in_its_lower_or_upper_case() {
+    fn a_letter_equals_itself_and_its_lower_and_upper_case() {
         for (pattern, text, wanted) in [
             ("Abc", "aBC", true),
             ("Abc", "abcd", false),
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn no_form_of_a_letter_begins_or_ends_with_another_form_of_it() {
+    fn no_form_of_a_letter_is_a_prefix_or_suffix_of_another() {
         for letter in '\0'..=char::MAX {
             let forms: Vec<Form> = forms(letter).collect();
             for one in &forms {
@@ -292,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wildcard_is_what_it_is_by_definition(
+        fn a_wildcard_matches_by_its_definition(
             pattern in "[ab\\\\*é]{0,10}",
             text in "[abé]{0,12}",
         ) {

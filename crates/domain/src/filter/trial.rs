@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 
 use crate::manage::{Field, FieldError, fields};
 
-/// Whether the `filter` of a JSON body wants its `event`: the value that a subscription would
-/// be given, and a whole event as it comes from the bus, of which only `detail` counts.
+/// Returns true if the `filter` of a JSON body matches its `event`. The filter has the form of a
+/// subscription's field; the event is a whole event from the bus, of which only `detail` is used.
 ///
 /// # Errors
-/// The first field that is unknown, missing or not valid.
+/// Names the first field that is unknown, missing or not valid.
 pub fn try_filter(body: &[u8]) -> Result<bool, FieldError> {
     let (mut filter, mut detail) = (None, None);
     for (name, value) in &fields(body)? {
@@ -52,12 +52,12 @@ mod tests {
     fn a_filter_is_tried_on_the_detail_of_a_real_event() {
         assert!(tried(r#"{"customerId":["cust_1001"]}"#));
         assert!(!tried(r#"{"customerId":["cust_1002"]}"#));
-        // What a rule would say of the whole event finds nothing below its detail.
+        // A pattern for the whole event, as in a rule, matches nothing in its detail.
         assert!(!tried(r#"{"detail-type":["order.created"]}"#));
     }
 
     #[test]
-    fn what_is_not_valid_is_named() {
+    fn the_field_that_is_not_valid_is_named() {
         for (body, field) in [
             ("", "body"),
             ("[]", "body"),

@@ -1,14 +1,14 @@
-//! Which addresses may be dialled: those that are globally routable.
+//! The addresses that may be dialled: only globally routable ones.
 //!
-//! From IANA's special-purpose address registries, read strictly
+//! The policy follows IANA's special-purpose address registries, read strictly
 //! (<https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>), and its address space
-//! registries: all IPv6 unicast that IANA has given out lies in `2000::/3`.
+//! registries: all IPv6 unicast that IANA has allocated is in `2000::/3`.
 //!
-//! Where this is stricter than the registries, it is because no endpoint can live there:
-//! `192.0.0.0/24` and `2001::/23` are refused whole, although they hold a few reachable anycast
-//! addresses (the nearest port-control or TURN server, which is our own network's), and so are
-//! the tunnels 6to4 and Teredo, whose addresses carry an IPv4 address inside.
+//! Where the policy is stricter than the registries, no endpoint can exist. `192.0.0.0/24` and
+//! `2001::/23` are refused as a whole, although they hold a few reachable anycast addresses: those
+//! are servers of our own network, the nearest port-control or TURN server. The tunnels 6to4 and
+//! Teredo are refused too, because their addresses carry an IPv4 address inside.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::DevelopmentNetworks;
 
-/// Says which addresses may be dialled.
+/// Decides which addresses may be dialled.
 #[derive(Clone, Debug, Default)]
 pub struct AddressPolicy {
     development: DevelopmentNetworks,
@@ -36,7 +36,7 @@ impl AddressPolicy {
     /// Permits or refuses one address.
     ///
     /// # Errors
-    /// When the address is neither globally routable nor in a development network.
+    /// If the address is neither globally routable nor in a development network.
     pub fn check(&self, address: IpAddr) -> Result<(), BlockedAddress> {
         if self.development.contains(address) {
             return Ok(());
@@ -63,7 +63,7 @@ impl BlockedAddress {
         self.address
     }
 
-    /// What the address is instead, such as `loopback, RFC 1122`.
+    /// The kind of the address, such as `loopback, RFC 1122`.
     pub const fn reason(&self) -> &'static str {
         self.reason
     }
@@ -108,7 +108,7 @@ const BLOCKED_GLOBAL_UNICAST_V6: &[(Ipv6Net, &str)] = &[
     (v6([0x3fff, 0, 0], 20), "documentation, RFC 9637"),
 ];
 
-/// Names for what lies outside `2000::/3`, for the message only: all of it is refused.
+/// Names of networks outside `2000::/3`, for the message only: all such addresses are refused.
 const NAMED_V6: &[(Ipv6Net, &str)] = &[
     (
         Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128),
@@ -137,8 +137,8 @@ const NAMED_V6: &[(Ipv6Net, &str)] = &[
 
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0], 3);
 
-/// The well-known NAT64 prefix (RFC 6052). A network with IPv6 only, a VPC subnet with DNS64
-/// among them, reaches every IPv4 endpoint through it.
+/// The well-known NAT64 prefix (RFC 6052). A network with IPv6 only, such as a VPC subnet with
+/// DNS64, reaches every IPv4 endpoint through it.
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0], 96);
 
 fn why_not_global_v4(address: Ipv4Addr) -> Option<&'static str> {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_hold() {
+    fn the_test_vectors_pass() {
         let vectors = include_str!("../../tests-data/addresses.tsv");
         for line in vectors.lines().skip(1) {
             let (verdict, address) = line.split_once('\t').unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_that_hides_an_ipv4_address_is_refused() {
+    fn an_ipv6_address_with_an_embedded_ipv4_address_is_refused() {
         for (form, what) in [
             ("::ffff:", "mapped"),
             ("::", "compatible"),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn nat64_is_as_good_as_the_address_inside() {
+    fn a_nat64_address_is_treated_as_the_ipv4_address_inside() {
         assert!(is_permitted("64:ff9b::1.1.1.1"));
         assert!(!is_permitted("64:ff9b::169.254.169.254"));
         assert!(!is_permitted("64:ff9b::10.0.0.1"));
@@ -295,16 +295,17 @@ mod tests {
     }
 
     proptest! {
-        /// The standard library's own predicates, which share nothing with the tables.
+        /// Compares with the predicates of the standard library, which share nothing with the
+        /// tables.
         #[test]
-        fn what_the_standard_library_calls_special_is_refused(bits: u32, bits_v6: u128) {
+        fn an_address_that_the_standard_library_calls_special_is_refused(bits: u32, bits_v6: u128) {
             let v4 = Ipv4Addr::from(bits);
             let special = v4.is_private() || v4.is_loopback() || v4.is_link_local()
                 || v4.is_broadcast() || v4.is_documentation() || v4.is_multicast()
                 || v4.is_unspecified();
             prop_assert!(!special || why_not_global_v4(v4).is_some(), "{}", v4);
 
-            // Half of all random addresses in 2000::/3, the others anywhere.
+            // Half of the random addresses are in 2000::/3, and the others anywhere.
             for bits in [bits_v6, bits_v6 >> 3 | 1 << 125] {
                 let v6 = Ipv6Addr::from(bits);
                 let special = v6.is_loopback() || v6.is_unspecified() || v6.is_multicast()
@@ -317,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn no_ipv6_form_permits_what_ipv4_refuses(bits: u32) {
+        fn no_ipv6_form_of_a_refused_ipv4_address_is_permitted(bits: u32) {
             let v4 = Ipv4Addr::from(bits);
             let [a, b, c, d] = v4.octets().map(u16::from);
             let (high, low) = (a << 8 | b, c << 8 | d);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Headers that may be added to a request: checked, names in lower case, in the order of names.
+/// Checked headers that are added to each request. Names are in lower case and sorted.
 ///
 /// Values may be secrets: `Debug` and every error show names only.
 ///
@@ -25,22 +25,22 @@ use serde::{Deserialize, Serialize};
 pub struct CustomHeaders(BTreeMap<String, String>);
 
 impl CustomHeaders {
-    /// The most headers of one subscription.
+    /// The largest number of headers of one subscription.
     pub const MAX_COUNT: usize = 20;
     /// The longest name.
     pub const MAX_NAME_BYTES: usize = 64;
     /// The longest value.
     pub const MAX_VALUE_BYTES: usize = 2_048;
-    /// The longest that all names and values may be together. The subscription is read for
-    /// each delivery, and `DynamoDB` counts reads in units of 4 KB.
+    /// The largest total length of all names and values. Each delivery reads the subscription, and
+    /// `DynamoDB` counts reads in units of 4 KB.
     pub const MAX_TOTAL_BYTES: usize = 4_096;
 
-    /// Checks headers and puts their names into lower case.
+    /// Checks headers and converts their names to lower case.
     ///
     /// # Errors
-    /// When a bound is passed, a name is not a token (RFC 9110, 5.6.2) or is one that the sender
-    /// sets or that frames the request, two names differ in case only, or a value holds anything
-    /// but printable ASCII and inner spaces.
+    /// If a limit is exceeded; if a name is not a token (RFC 9110, 5.6.2), is set by the sender, or
+    /// frames the request; if two names differ only in case; or if a value has other characters
+    /// than printable ASCII and inner spaces.
     pub fn new(headers: BTreeMap<String, String>) -> Result<Self, CustomHeadersError> {
         if headers.len() > Self::MAX_COUNT {
             return Err(CustomHeadersError::TooMany {
@@ -64,8 +64,8 @@ impl CustomHeaders {
         Ok(Self(checked))
     }
 
-    /// Headers that were checked when they were stored. What today's rules refuse is left
-    /// out: a stricter rule must not stop the subscription.
+    /// Stored headers, which were checked when they were stored. Headers that the current rules
+    /// forbid are left out, because a stricter rule must not stop the subscription.
     pub fn from_stored(headers: BTreeMap<String, String>) -> Self {
         let permitted =
             |name: &str, value: &str| check_name(name).is_ok() && check_value(name, value).is_ok();
@@ -77,17 +77,17 @@ impl CustomHeaders {
         )
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no headers.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Names in lower case with their values, in the order of names.
+    /// The names in lower case with their values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
@@ -116,16 +116,16 @@ impl fmt::Debug for CustomHeaders {
     }
 }
 
-/// Why custom headers are refused. No message shows a value.
+/// The reason why custom headers are refused. No message shows a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CustomHeadersError {
     /// More than [`CustomHeaders::MAX_COUNT`].
     #[error("{count} headers: must be at most {}", CustomHeaders::MAX_COUNT)]
     TooMany {
-        /// How many were given.
+        /// The number of headers.
         count: usize,
     },
-    /// All together over [`CustomHeaders::MAX_TOTAL_BYTES`].
+    /// Larger in total than [`CustomHeaders::MAX_TOTAL_BYTES`].
     #[error(
         "headers of {size_bytes} bytes: must be at most {} bytes together",
         CustomHeaders::MAX_TOTAL_BYTES
@@ -141,7 +141,7 @@ pub enum CustomHeadersError {
         CustomHeaders::MAX_NAME_BYTES
     )]
     Name {
-        /// The name as given.
+        /// The name as it was given.
         name: String,
     },
     /// A name that the sender sets itself, or that frames the request.
@@ -152,13 +152,13 @@ pub enum CustomHeadersError {
         /// The name, or the prefix with a `*`, that forbids it.
         rule: &'static str,
     },
-    /// Two names that differ in case only.
+    /// Two names that differ only in case.
     #[error("header `{name}`: must be given once, whatever its case")]
     Duplicate {
         /// The name in lower case.
         name: String,
     },
-    /// A value over [`CustomHeaders::MAX_VALUE_BYTES`].
+    /// A value longer than [`CustomHeaders::MAX_VALUE_BYTES`].
     #[error(
         "header `{name}`: value of {size_bytes} bytes must be at most {} bytes",
         CustomHeaders::MAX_VALUE_BYTES
@@ -169,7 +169,7 @@ pub enum CustomHeadersError {
         /// The value's length.
         size_bytes: usize,
     },
-    /// A value with a control character, a character beyond ASCII, or a space at an end.
+    /// A value with a control character, a non-ASCII character, or a space at either end.
     #[error("header `{name}`: value must be printable ASCII without a space at either end")]
     Value {
         /// The name in lower case.
@@ -212,7 +212,7 @@ fn check_value(name: &str, value: &str) -> Result<(), CustomHeadersError> {
     Ok(())
 }
 
-/// A refused name as a message may show it: escaped and cut.
+/// A refused name in a form that is safe in a message: escaped and cut.
 fn shown(name: &str) -> String {
     const MAX_CHARS: usize = 64;
     let escaped: String = name
@@ -227,9 +227,9 @@ fn shown(name: &str) -> String {
     }
 }
 
-/// Names, and prefixes with a `*`, that a customer may not set: what the sender sets, what is
-/// signed, what frames the message or steers the connection (RFC 9110, 7.6.1 and 10.1.1), and
-/// what AWS services trust.
+/// Names, and prefixes with a `*`, that a customer must not set: headers that the sender sets or
+/// signs, that frame the message or control the connection (RFC 9110, 7.6.1 and 10.1.1), or that
+/// AWS services trust.
 const FORBIDDEN: &[&str] = &[
     "accept-encoding",
     "connection",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_todays_rules_refuse_is_left_out_of_what_was_stored() {
+    fn stored_headers_that_the_current_rules_forbid_are_left_out() {
         let stored = [("x-a", "1"), ("x-amzn-oidc-data", "2"), ("x-b", "3\n")];
         let stored = stored.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let headers = CustomHeaders::from_stored(BTreeMap::from(stored));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sender_controls_cannot_be_set() {
+    fn headers_that_the_sender_controls_cannot_be_set() {
         for name in [
             "host",
             "Host",
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_the_header_and_the_bound_and_never_a_value() {
+    fn messages_name_the_header_and_the_limit_but_never_a_value() {
         for (name, value, message) in [
             (
                 "X-Amz-Date",
@@ -444,7 +444,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_cannot_break_out_of_its_line(
+        fn an_accepted_header_stays_on_one_line(
             pairs in prop::collection::btree_map(".{0,8}", ".{0,8}", 0..4),
         ) {
             if let Ok(headers) = CustomHeaders::new(pairs.clone()) {

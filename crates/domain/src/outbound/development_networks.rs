@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Networks that may be reached over `http` too, and named by address.
+/// Networks that may also be reached over `http`, and by address.
 ///
-/// Empty in every deployed stack: the template's default is empty, and a test holds it so.
+/// It is empty by default in the template, and a test checks that.
 ///
 /// ```
 /// # use webhooks_domain::outbound::DevelopmentNetworks;
@@ -21,19 +21,19 @@ pub struct DevelopmentNetworks {
 }
 
 impl DevelopmentNetworks {
-    /// No exception at all: what a deployed stack uses.
+    /// No exception, as in a deployed stack.
     pub const fn none() -> Self {
         Self {
             networks: Vec::new(),
         }
     }
 
-    /// Whether there is no exception.
+    /// Returns true if there is no exception.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty()
     }
 
-    /// Whether `address` lies in one of the networks.
+    /// Returns true if `address` is in one of the networks.
     ///
     /// An IPv4-mapped IPv6 address counts as the IPv4 address that it reaches.
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -47,10 +47,10 @@ impl DevelopmentNetworks {
 impl FromStr for DevelopmentNetworks {
     type Err = DevelopmentNetworksError;
 
-    /// Reads a comma list of CIDRs; blank text is the empty list.
+    /// Parses a comma-separated list of CIDRs. Blank text is the empty list.
     ///
     /// # Errors
-    /// When an item is not a CIDR, an empty item between commas included.
+    /// If an item is not a CIDR, or is empty.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.trim().is_empty() {
             return Ok(Self::none());
@@ -68,8 +68,8 @@ impl FromStr for DevelopmentNetworks {
     }
 }
 
-/// Reads the address by the standard library, which refuses `010.0.0.0`: some would read it as
-/// octal. `ipnet` does not.
+/// Parses the address with the standard library, which refuses `010.0.0.0` because some parsers
+/// read it as octal. `ipnet` does not refuse it.
 fn parse_network(item: &str) -> Option<IpNet> {
     let (address, prefix) = item.split_once('/')?;
     IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
@@ -117,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_inside_when_the_address_it_reaches_is() {
+    fn a_mapped_address_is_inside_if_its_ipv4_address_is() {
         assert!(networks("127.0.0.0/8").contains(address("::ffff:127.0.0.1")));
         assert!(!networks("::/0").contains(address("::ffff:127.0.0.1")));
     }
 
     #[test]
-    fn what_is_not_a_cidr_is_refused_by_name() {
+    fn an_item_that_is_not_a_cidr_is_refused_by_name() {
         for text in [
             "127.0.0.1",
             "127.0.0.0/33",

@@ -1,12 +1,12 @@
-//! Which URLs a subscription may name, and their one canonical form.
+//! The URLs that a subscription may have, and their canonical form.
 //!
-//! The text is parsed by the WHATWG URL parser, whose leniency is the danger: it strips tabs and
-//! new lines, turns `\` into `/`, and reads `0x7f.1`, `2130706433` and full-width digits as
-//! `127.0.0.1`. So the raw text is checked for what the parser would hide, and everything else
-//! is checked on the canonical form, which is what is stored and dialled.
+//! The WHATWG URL parser reads the text, and its leniency is dangerous: it strips tabs and new
+//! lines, turns `\` into `/`, and reads `0x7f.1`, `2130706433` and full-width digits as
+//! `127.0.0.1`. So the raw text is checked for everything that the parser would hide. All other
+//! rules are checked on the canonical form, which is the form that is stored and dialled.
 //!
-//! This policy keeps out what can be seen to be wrong. A name that passes may still lead
-//! anywhere: [`AddressPolicy`](super::AddressPolicy) decides when it has been resolved.
+//! This policy refuses URLs that are visibly wrong. A name that passes may still resolve to any
+//! address: [`AddressPolicy`](super::AddressPolicy) decides after the resolution.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,9 +17,9 @@ use super::DevelopmentNetworks;
 
 /// A URL that may be dialled, in canonical form.
 ///
-/// There is no `Display`: [`as_str`](Self::as_str) is the whole URL, for storage and for the
-/// request, and [`origin`](Self::origin) is for logs and messages, since path and query may hold
-/// a customer's secrets. `Debug` shows the origin.
+/// There is no `Display`. [`as_str`](Self::as_str) is the whole URL, for storage and for the
+/// request. [`origin`](Self::origin) is for logs and messages, because path and query may hold a
+/// customer's secrets. `Debug` shows the origin.
 ///
 /// ```
 /// # use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl};
@@ -31,7 +31,7 @@ use super::DevelopmentNetworks;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(Url);
 
-/// Where an [`EndpointUrl`] leads.
+/// The host of an [`EndpointUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointHost<'a> {
     /// A name in ASCII (punycode), lower case, without the dot of an absolute name.
@@ -41,15 +41,15 @@ pub enum EndpointHost<'a> {
 }
 
 impl EndpointUrl {
-    /// The longest URL, as given and in canonical form.
+    /// The longest URL, both as given and in canonical form.
     pub const MAX_BYTES: usize = 2_048;
 
     /// Parses and checks a URL.
     ///
     /// # Errors
-    /// When the text is not an absolute `https` URL with a public-looking name, or breaks one of
-    /// the rules that [`EndpointUrlError`] lists. An address, and then also `http`, is accepted
-    /// only inside `development`.
+    /// If the text is not an absolute `https` URL with a public-looking name, or breaks one of the
+    /// rules that [`EndpointUrlError`] lists. An address, and then also `http`, is accepted only
+    /// inside `development`.
     pub fn parse(text: &str, development: &DevelopmentNetworks) -> Result<Self, EndpointUrlError> {
         check_length(text)?;
         check_characters(text)?;
@@ -91,11 +91,11 @@ impl EndpointUrl {
         Ok(Self(url))
     }
 
-    /// From the text that [`as_str`](Self::as_str) gave, as it was stored.
+    /// A stored URL, from [`as_str`](Self::as_str).
     ///
-    /// The URL policy of that time was applied when it was stored, and a rule that has become
-    /// stricter does not apply here; the address policy is applied at every attempt. `None` when
-    /// the text is no URL with a host.
+    /// It was checked by the URL policy when it was stored, and a stricter rule since then does not
+    /// apply; the address policy applies to every attempt. `None` if the text is not a URL with a
+    /// host.
     pub fn from_stored(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         (matches!(url.scheme(), "https" | "http") && url.has_host()).then_some(Self(url))
@@ -111,7 +111,7 @@ impl EndpointUrl {
         &self.0
     }
 
-    /// Scheme, host and port: what may be logged.
+    /// Scheme, host and port, which may be logged.
     pub fn origin(&self) -> String {
         shown_origin(&self.0)
     }
@@ -126,7 +126,7 @@ impl EndpointUrl {
         }
     }
 
-    /// Whether the exchange is encrypted: always, outside development networks.
+    /// Returns true if the connection is encrypted. Outside development networks it always is.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
@@ -138,10 +138,10 @@ impl fmt::Debug for EndpointUrl {
     }
 }
 
-/// Why a URL is refused. No message shows a path, a query or user info.
+/// The reason why a URL is refused. No message shows a path, a query or user info.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointUrlError {
-    /// Over [`EndpointUrl::MAX_BYTES`], as given or in canonical form.
+    /// Longer than [`EndpointUrl::MAX_BYTES`], as given or in canonical form.
     #[error(
         "url of {size_bytes} bytes: must be at most {} bytes",
         EndpointUrl::MAX_BYTES
@@ -150,7 +150,7 @@ pub enum EndpointUrlError {
         /// The length that was found.
         size_bytes: usize,
     },
-    /// White space, a control character or a backslash, which parsers strip or reinterpret.
+    /// White space, a control character or a backslash: parsers strip or reinterpret them.
     #[error(
         "url: character U+{:04X} at byte {position} must be percent-encoded",
         u32::from(*character)
@@ -158,7 +158,7 @@ pub enum EndpointUrlError {
     Character {
         /// The character.
         character: char,
-        /// Its place in the text, from 0.
+        /// Its byte position in the text, from 0.
         position: usize,
     },
     /// Not of the form `https://…`.
@@ -167,7 +167,7 @@ pub enum EndpointUrlError {
     /// The URL parser refuses it.
     #[error("url: {0}")]
     Malformed(url::ParseError),
-    /// Another scheme than `https`.
+    /// A scheme other than `https`.
     #[error("url `{scheme}://…`: scheme must be https")]
     Scheme {
         /// The scheme, in lower case.
@@ -176,7 +176,7 @@ pub enum EndpointUrlError {
     /// A user name or a password, even an empty one.
     #[error("url: user name and password are not allowed before the host")]
     UserInfo,
-    /// A fragment, even an empty one: it is never sent.
+    /// A fragment, even an empty one. It would never be sent.
     #[error("url: a fragment (`#`) is not allowed")]
     Fragment,
     /// A port that belongs to another protocol.
@@ -185,14 +185,14 @@ pub enum EndpointUrlError {
         /// The port.
         port: u16,
     },
-    /// An address in place of a name.
+    /// An address instead of a name.
     #[error("url host `{address}`: must be a name, not an IP address")]
     Address {
         /// The address that the host means.
         address: IpAddr,
     },
-    /// Not a host name that resolvers and TLS take: an empty or overlong label, one that begins or
-    /// ends with a hyphen, or a character that names do not have.
+    /// Not a host name that resolvers and TLS accept: an empty or overlong label, a label that
+    /// begins or ends with a hyphen, or a character that names do not have.
     #[error(
         "url host `{name}`: must be labels of 1 to 63 letters, digits, `-` and `_`, none beginning or ending with `-`, at most 253 bytes"
     )]
@@ -200,7 +200,7 @@ pub enum EndpointUrlError {
         /// The host in canonical form.
         name: String,
     },
-    /// A name without a dot means a host of our own network.
+    /// A name without a dot, which is a host of our own network.
     #[error("url host `{name}`: must have at least two labels")]
     SingleLabel {
         /// The host in canonical form.
@@ -211,7 +211,7 @@ pub enum EndpointUrlError {
     InternalName {
         /// The host in canonical form.
         name: String,
-        /// The domain that it is under.
+        /// The internal domain.
         domain: &'static str,
     },
 }
@@ -240,10 +240,9 @@ fn check_characters(text: &str) -> Result<(), EndpointUrlError> {
     }
 }
 
-/// Whether the scheme is `https` (and not `http`), and what stands between it and the path as it
-/// was written.
+/// Returns true for `https` (and false for `http`), and the authority as it was written.
 ///
-/// The parser would also accept `https:example.com` and `https:////example.com`.
+/// The parser alone would also accept `https:example.com` and `https:////example.com`.
 fn split_scheme(text: &str) -> Result<(bool, &str), EndpointUrlError> {
     let (scheme, rest) = text
         .split_once("://")
@@ -263,10 +262,10 @@ fn split_scheme(text: &str) -> Result<(bool, &str), EndpointUrlError> {
     Ok((is_https, rest.split(['/', '?', '#']).next().unwrap_or(rest)))
 }
 
-/// Checks a name that has lost the dot of an absolute name.
+/// Checks a name without the final dot of an absolute name.
 ///
-/// The rules are those of RFC 1123, 2.1, with the underscore that resolvers, certificates and
-/// rustls take as well; rustls takes no hyphen at either end of a label.
+/// The rules are those of RFC 1123, 2.1, plus the underscore, which resolvers, certificates and
+/// rustls accept too. rustls accepts no hyphen at either end of a label.
 fn check_name(name: &str) -> Result<(), EndpointUrlError> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -312,10 +311,10 @@ fn shown_origin(url: &Url) -> String {
 
 /// Top-level domains that never lead to a public endpoint.
 ///
-/// IANA's special-use names (<https://www.iana.org/assignments/special-use-domain-names>) but
-/// for the harmless `example`; `internal` (ICANN 2024); the private names of RFC 6762 appendix G;
-/// `mail` with `corp` and `home`, which ICANN never delegates (2018); `localdomain` from
-/// common `hosts` files. `home.arpa` is under `arpa`, which is infrastructure throughout.
+/// IANA's special-use names (<https://www.iana.org/assignments/special-use-domain-names>) except
+/// the harmless `example`; `internal` (ICANN 2024); the private names of RFC 6762 appendix G;
+/// `mail`, `corp` and `home`, which ICANN never delegates (2018); and `localdomain` from common
+/// `hosts` files. `home.arpa` is under `arpa`, which is used for infrastructure only.
 const INTERNAL_DOMAINS: &[&str] = &[
     "alt",
     "arpa",
@@ -334,8 +333,8 @@ const INTERNAL_DOMAINS: &[&str] = &[
     "test",
 ];
 
-/// The bad ports of the Fetch standard: other protocols' ports, whose servers could be made to
-/// read a request as their own commands (<https://fetch.spec.whatwg.org/#port-blocking>).
+/// The bad ports of the Fetch standard. Servers of other protocols on these ports might read a
+/// request as their own commands (<https://fetch.spec.whatwg.org/#port-blocking>).
 const BAD_PORTS: &[u16] = &[
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
     102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
@@ -371,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_hold() {
+    fn the_test_vectors_pass() {
         let vectors = include_str!("../../tests-data/url-policy.tsv");
         for line in vectors.lines().skip(1) {
             let mut fields = line.split('\t');
@@ -392,7 +391,7 @@ mod tests {
         }
     }
 
-    /// The vectors' words for the reasons.
+    /// The reason in the words of the test vectors.
     fn class(error: &EndpointUrlError) -> &'static str {
         match error {
             EndpointUrlError::NotAbsolute | EndpointUrlError::Malformed(_) => "parse",
@@ -429,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_url_is_read_back_whatever_the_policy_is_now() {
+    fn a_stored_url_is_read_under_any_current_policy() {
         for text in ["https://example.com/h?x=1", "http://127.0.0.1:8080/"] {
             let url = EndpointUrl::from_stored(text).unwrap();
             assert_eq!(url.as_str(), text);
@@ -460,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_parser_would_strip_or_reinterpret_is_refused() {
+    fn characters_that_the_parser_would_strip_or_reinterpret_are_refused() {
         for text in [
             " https://example.com/",
             "https://example.com/ ",
@@ -688,7 +687,7 @@ mod tests {
     }
 
     #[test]
-    fn a_development_network_permits_its_literals_over_http_too_and_nothing_else() {
+    fn a_development_network_permits_only_its_own_literals_also_over_http() {
         let networks = "127.0.0.0/8, fd00::/8".parse().unwrap();
         let parse = |text: &str| EndpointUrl::parse(text, &networks);
         for text in [
@@ -733,7 +732,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_the_bound_and_hide_what_may_be_secret() {
+    fn messages_name_the_limit_and_hide_possible_secrets() {
         for (text, message) in [
             (
                 "http://h.example.com:81/p4th?s3cret",
@@ -777,7 +776,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_canonical_and_obeys_the_rules(
+        fn an_accepted_url_is_canonical_and_obeys_the_rules(
             text in "(https://)?[a-zA-Z0-9.:%@\\[\\]#?/\\\\ \t_üß。ｌ１-]{0,40}",
         ) {
             if let Ok(url) = parse(&text) {
@@ -803,7 +802,7 @@ mod tests {
         }
 
         #[test]
-        fn an_ipv4_address_is_refused_however_it_is_written(bits: u32) {
+        fn an_ipv4_address_is_refused_in_every_notation(bits: u32) {
             let [a, b, c, d] = bits.to_be_bytes();
             let low = bits & 0x00ff_ffff;
             for host in [

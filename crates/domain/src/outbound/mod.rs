@@ -1,15 +1,15 @@
 //! Outbound safety: customers choose the URLs, so every URL is hostile.
 //!
-//! - [`EndpointUrl`] says which URLs a subscription may name.
-//! - [`AddressPolicy`] says which addresses may be dialled, whatever name led there.
+//! - [`EndpointUrl`] decides which URLs a subscription may have.
+//! - [`AddressPolicy`] decides which addresses may be dialled, for every name.
 //! - [`DevelopmentNetworks`] is the one exception to both, and is empty by default.
-//! - [`CustomHeaders`] says which headers a customer may add to a request.
-//! - [`ResponseHeaders`] says what is kept of an answer's headers.
-//! - [`RequestTimeout`] says how long an endpoint may take.
-//! - [`WebhookSender`] is the port that makes the request; a failed attempt is data,
-//!   an [`AttemptOutcome`], and never an `Err`.
+//! - [`CustomHeaders`] decides which headers a customer may add to a request.
+//! - [`ResponseHeaders`] decides which headers of a response are kept.
+//! - [`RequestTimeout`] limits the time of a request.
+//! - [`WebhookSender`] is the port that makes the request. A failed attempt is data, an
+//!   [`AttemptOutcome`], and never an `Err`.
 //!
-//! Everything here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
+//! All code here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
 
 mod address_policy;
 mod custom_headers;

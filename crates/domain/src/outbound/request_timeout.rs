@@ -1,4 +1,4 @@
-//! How long a subscription's endpoint may take.
+//! The request timeout of a subscription.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::whole_number::WholeNumber;
 
-/// The longest that one request may take, name lookup and body included: 1 to 30 seconds.
+/// The time limit of one request, including name resolution and body: 1 to 30 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "WholeNumber<u64>", into = "u64")]
 pub struct RequestTimeout(u8);
 
-/// A number of seconds that is out of bounds.
+/// The number of seconds is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestTimeoutError {
-    /// Out of bounds.
+    /// Out of range.
     #[error("must be 1 to {max} seconds, is {seconds}", max = RequestTimeout::MAX_SECONDS)]
     Range {
-        /// What was given.
+        /// The number of seconds.
         seconds: u64,
     },
-    /// No whole number.
+    /// Not a whole number.
     #[error(transparent)]
     Number(#[from] ParseIntError),
 }
 
 impl RequestTimeout {
-    /// The longest.
+    /// The longest timeout, in seconds.
     pub const MAX_SECONDS: u8 = 30;
 
-    /// In seconds.
+    /// The timeout in seconds.
     pub fn as_secs(self) -> u64 {
         self.0.into()
     }

@@ -1,23 +1,24 @@
-//! What is kept of a response's headers, and how its text is made safe to store and to show.
+//! The headers of a response that are kept, and the conversion of a response's text into a form
+//! that is safe to store and to show.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The few headers of a response that say why it came to be. All others are dropped: cookies
-/// and tokens of the endpoint are none of our business.
+/// The few headers of a response that help to explain it. All others are dropped: we do not keep
+/// the endpoint's cookies and tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResponseHeaders(BTreeMap<String, String>);
 
 impl ResponseHeaders {
-    /// The names that are kept, in lower case. None of them carries a secret.
+    /// The names of the kept headers, in lower case. None of them carries a secret.
     pub const KEPT: [&str; 4] = ["content-type", "retry-after", "server", "x-request-id"];
 
-    /// The longest value that is kept; the rest is cut off.
+    /// The longest value. The rest is cut off.
     pub const MAX_VALUE_BYTES: usize = 64;
 
-    /// Takes what is kept from a response: `value_of` gives the bytes of a header by its name.
+    /// Keeps the headers of a response. `value_of` returns the bytes of a header by its name.
     pub fn keep<'a>(value_of: impl Fn(&str) -> Option<&'a [u8]>) -> Self {
         let kept = Self::KEPT.into_iter().filter_map(|name| {
             let value = legible(value_of(name)?, Self::MAX_VALUE_BYTES);
@@ -26,12 +27,12 @@ impl ResponseHeaders {
         Self(kept.collect())
     }
 
-    /// Whether there is none.
+    /// Returns true if no header is kept.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names in lower case with their values, in the order of names.
+    /// The names in lower case with their values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
@@ -39,7 +40,7 @@ impl ResponseHeaders {
     }
 }
 
-/// Whole characters of UTF-8, `max_bytes` at most: what is not UTF-8 becomes `U+FFFD`, and
+/// At most `max_bytes` of UTF-8, in whole characters. Bytes that are not UTF-8 become `U+FFFD`, and
 /// control characters become spaces.
 pub fn legible(bytes: &[u8], max_bytes: usize) -> String {
     let mut text = String::new();

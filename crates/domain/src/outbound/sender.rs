@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EndpointUrl, RequestTimeout, ResponseHeaders};
 
-/// How an attempt ended. Only [`Succeeded`](Self::Succeeded) ends the delivery well.
+/// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AttemptOutcome {
@@ -16,9 +16,9 @@ pub enum AttemptOutcome {
     Succeeded,
     /// The endpoint answered with another status, redirects included.
     HttpError,
-    /// No status line and headers within the deadline.
+    /// There were no status line and headers within the deadline.
     TimedOut,
-    /// No answer: name resolution, connection, TLS or protocol failed.
+    /// There was no answer, because name resolution, connection, TLS or protocol failed.
     Unreachable,
     /// The address policy refused an address; nothing was sent.
     Blocked,
@@ -43,19 +43,20 @@ impl fmt::Display for AttemptOutcome {
     }
 }
 
-/// One POST, ready to be sent: the body is sent byte for byte.
+/// One POST, ready to be sent. The body is sent byte for byte.
 ///
-/// `Debug` shows sizes and header names only: values may be secrets, the body is the payload.
+/// `Debug` shows only sizes and header names, because values may be secrets and the body is the
+/// payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookRequest {
-    /// Where to.
+    /// The URL.
     pub url: EndpointUrl,
     /// Headers in order: content type, signature, custom ones. The sender adds only what
     /// HTTP needs (`host`, `content-length`) and `accept`.
     pub headers: Vec<(String, String)>,
     /// The body that was signed.
     pub body: Vec<u8>,
-    /// How long the exchange may take, when that is less than the sender's own limit.
+    /// The time limit of this exchange, if it is shorter than the sender's own.
     pub timeout: Option<RequestTimeout>,
 }
 
@@ -72,44 +73,43 @@ impl fmt::Debug for WebhookRequest {
     }
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookResponse {
-    /// How the attempt ended.
+    /// The outcome of the attempt.
     pub outcome: AttemptOutcome,
-    /// The HTTP status, when there was a response.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// What failed, in a few words such as `connect: connection refused`: the phase, then
-    /// the cause. Never a part of the URL's query, a header's value or the body.
+    /// The failure in a few words such as `connect: connection refused`: the phase, then the cause.
+    /// It never contains a query, a header's value or the body.
     pub error: Option<String>,
-    /// The address that answered. Without an answer, all that a new connection was tried to:
-    /// none when nothing was dialled, or when a kept connection broke in an answer.
+    /// The address that answered. Without an answer, all addresses to which a new connection was
+    /// tried: none if nothing was dialled, or if a kept connection broke during an answer.
     pub addresses: Vec<IpAddr>,
-    /// What is kept of the response's headers.
+    /// The kept headers of the response.
     pub headers: ResponseHeaders,
-    /// The beginning of the response body, without control characters: as many bytes of UTF-8
-    /// as there is [room](Self::room_for_excerpt) for.
+    /// The beginning of the response body, without control characters: as many bytes of UTF-8 as
+    /// [fit](Self::room_for_excerpt).
     pub excerpt: Option<String>,
-    /// The `Retry-After` header as it came, when it is at most
+    /// The unchanged `Retry-After` header, if it has at most
     /// [`MAX_RETRY_AFTER_BYTES`](Self::MAX_RETRY_AFTER_BYTES) of visible ASCII and spaces.
     pub retry_after: Option<String>,
-    /// From the start of name resolution to the end of the response's head, or to the failure,
-    /// in milliseconds. The body is not in it: it decides nothing, and an endpoint that never
-    /// ends it is not slow.
+    /// The time from the start of name resolution to the end of the response's head, or to the
+    /// failure, in milliseconds. The body does not count: it decides nothing, and an endpoint that
+    /// never ends its body is not slow.
     pub duration_ms: u32,
 }
 
 impl WebhookResponse {
-    /// The most that is kept of where a response came from and what it said: addresses,
-    /// headers and excerpt together. It is recorded with the attempt, and every later update
-    /// of the delivery pays for it again.
+    /// The largest total size of addresses, headers and excerpt. They are recorded with the
+    /// attempt, and every later update of the delivery pays for them again.
     pub const MAX_DETAIL_BYTES: usize = 512;
 
-    /// The longest `Retry-After` that is passed on; an HTTP date takes 29 bytes.
+    /// The longest `Retry-After` that is returned; an HTTP date takes 29 bytes.
     pub const MAX_RETRY_AFTER_BYTES: usize = 64;
 
-    /// The bytes that addresses and headers leave to the excerpt. Each entry counts one byte
-    /// more than its text, as the table does.
+    /// The bytes that addresses and headers leave for the excerpt. Each entry counts one byte more
+    /// than its text, as in the table.
     pub fn room_for_excerpt(addresses: &[IpAddr], headers: &ResponseHeaders) -> usize {
         let addresses = addresses.iter().map(|address| address.to_string().len());
         let headers = headers.iter().map(|(name, value)| name.len() + value.len());
@@ -120,11 +120,11 @@ impl WebhookResponse {
 
 /// Sends webhooks.
 ///
-/// Each call makes at most one HTTP request and follows nothing; except that a request on a kept
-/// connection that fails before a byte of an answer came is made once more, on a fresh one: that
-/// failure says nothing of the endpoint. It always returns within the
-/// sender's deadline, and never fails: what goes wrong is the attempt's outcome. A call that is
-/// cancelled (its future dropped) may have reached the endpoint.
+/// Each call makes at most one HTTP request, and follows no redirect. There is one exception: a
+/// request on a kept connection that fails before the first byte of an answer is repeated once on a
+/// new connection, because that failure says nothing about the endpoint. A call always returns
+/// within the sender's deadline, and never fails: every failure is the attempt's outcome. A
+/// cancelled call (its future was dropped) may have reached the endpoint.
 pub trait WebhookSender {
     /// Makes the request and waits for the response, at most until the deadline.
     fn send(&self, request: WebhookRequest) -> impl Future<Output = WebhookResponse> + Send;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_in_a_log_shows_no_value_and_no_payload() {
+    fn the_debug_form_of_a_request_shows_no_value_and_no_payload() {
         let url = "https://example.com/hook?token=s3cret";
         let request = WebhookRequest {
             url: EndpointUrl::parse(url, &DevelopmentNetworks::none()).unwrap(),

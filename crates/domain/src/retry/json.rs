@@ -3,7 +3,7 @@
 use crate::retry::{RetryPolicy, RetryPolicyError, Waits};
 use crate::whole_number::WholeNumber;
 
-/// A retry policy as JSON has it.
+/// The JSON fields of a retry policy.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RetryPolicyFields {
@@ -22,7 +22,7 @@ pub struct RetryPolicyFields {
 }
 
 impl RetryPolicyFields {
-    /// The same with each number that is beyond a bound of today as that bound.
+    /// Replaces each number beyond a current limit by that limit.
     fn within_bounds(self) -> Self {
         let within = |least, most| {
             move |WholeNumber(given): WholeNumber<u32>| WholeNumber(given.clamp(least, most))
@@ -52,10 +52,10 @@ impl RetryPolicyFields {
 }
 
 impl RetryPolicy {
-    /// A policy as it was stored. A number beyond a bound of today counts as the bound.
+    /// A stored policy. A number beyond a current limit counts as the limit.
     ///
     /// # Errors
-    /// When it has neither form.
+    /// If it has neither form.
     pub fn from_stored(fields: RetryPolicyFields) -> Result<Self, RetryPolicyError> {
         fields.within_bounds().try_into()
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_policy_is_read_though_a_bound_has_become_tighter() {
+    fn a_stored_policy_is_read_even_if_a_limit_has_become_stricter() {
         let stored = |json: &str| {
             let fields = serde_json::from_str(json).map_err(|error| error.to_string())?;
             RetryPolicy::from_stored(fields).map_err(|error| error.to_string())

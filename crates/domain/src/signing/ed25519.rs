@@ -1,4 +1,4 @@
-//! The secret of kind `v1a`: an ed25519 key, of which the receiver holds the public half.
+//! Secrets of kind `v1a`: an ed25519 key, whose public half the receiver has.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _, Signature};
 
 use super::SecretError;
 
-/// An ed25519 key that signs.
+/// An ed25519 key for signing.
 pub struct Ed25519Key {
     seed: [u8; Self::SEED_BYTES],
     pair: Ed25519KeyPair,
@@ -29,7 +29,7 @@ impl Ed25519Key {
         Self { seed, pair }
     }
 
-    /// From the seed followed by the public half.
+    /// A key from the seed followed by the public half.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
         if bytes.len() != Self::BYTES {
             return Err(SecretError::KeyLength { len: bytes.len() });
@@ -38,7 +38,7 @@ impl Ed25519Key {
         Self::from_halves(seed, public_key)
     }
 
-    /// From a seed and the public half that must belong to it.
+    /// A key from its seed and its public half, which must belong together.
     pub(super) fn from_halves(seed: &[u8], public_key: &[u8]) -> Result<Self, SecretError> {
         let pair = Ed25519KeyPair::from_seed_and_public_key(seed, public_key)
             .map_err(|_| SecretError::Halves)?;
@@ -60,7 +60,7 @@ impl Ed25519Key {
     }
 }
 
-/// The public half of an ed25519 key, `whpk_` and base64: receivers verify with it.
+/// The public half of an ed25519 key, `whpk_` and base64. Receivers verify with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey([u8; Self::BYTES]);
 

@@ -1,9 +1,8 @@
 //! Signing secrets, and the signature of a request (Standard Webhooks 1.0.0).
 //!
-//! A [`Secret`] is of one of two kinds: `v1` signs with HMAC-SHA256, and the
-//! receiver holds the same secret; `v1a` signs with ed25519, and the receiver
-//! holds its [`PublicKey`]. A subscription has [`SealedSecrets`]: a current one,
-//! and old ones that sign until they expire.
+//! A [`Secret`] has one of two kinds. `v1` signs with HMAC-SHA256, and the receiver has the same
+//! secret. `v1a` signs with ed25519, and the receiver has the [`PublicKey`]. A subscription has
+//! [`SealedSecrets`]: a current one, and old ones that sign until they expire.
 
 mod ed25519;
 mod sealed;

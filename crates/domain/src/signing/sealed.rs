@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{PublicKey, SecretKind};
 use crate::timestamp::Timestamp;
 
-/// A secret as the table keeps it.
+/// A secret as it is stored in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// Counts the secrets of one subscription, from 1.
+    /// The number of the secret within its subscription, from 1.
     pub version: u32,
     /// The public half of an ed25519 key. A symmetric secret has none.
     pub public_key: Option<PublicKey>,
@@ -17,7 +17,7 @@ pub struct SealedSecret {
 }
 
 impl SealedSecret {
-    /// How it signs.
+    /// The kind of its signatures.
     pub fn kind(&self) -> SecretKind {
         match self.public_key {
             None => SecretKind::V1,
@@ -26,24 +26,24 @@ impl SealedSecret {
     }
 }
 
-/// The secrets of a subscription: one is current, and old ones sign until they expire.
+/// The secrets of a subscription. One is current, and old ones sign until they expire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecrets {
     current: SealedSecret,
-    /// The latest first.
+    /// The old secrets, newest first.
     old: Vec<(SealedSecret, Timestamp)>,
 }
 
-/// More secrets would sign at once than [`SealedSecrets::MAX_SIGNING`].
+/// There would be more signing secrets than [`SealedSecrets::MAX_SIGNING`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 0 while {max} secrets sign, the most at once", max = SealedSecrets::MAX_SIGNING)]
 pub struct TooManySecrets;
 
 impl SealedSecrets {
-    /// The most secrets that sign at once: each lengthens every request by a signature.
+    /// The largest number of signing secrets. Each adds a signature to every request.
     pub const MAX_SIGNING: usize = 5;
 
-    /// This secret and no other.
+    /// Only this secret.
     pub fn only(current: SealedSecret) -> Self {
         Self {
             current,
@@ -51,7 +51,7 @@ impl SealedSecrets {
         }
     }
 
-    /// From [`iter`](Self::iter), as the table keeps it.
+    /// The stored secrets, in the order of [`iter`](Self::iter).
     pub fn from_stored(
         secrets: impl IntoIterator<Item = (SealedSecret, Option<Timestamp>)>,
     ) -> Option<Self> {
@@ -65,7 +65,7 @@ impl SealedSecrets {
         Some(Self { current, old })
     }
 
-    /// The current secret, which does not expire, and then the old ones, the latest first.
+    /// The current secret, which does not expire, and then the old ones, newest first.
     pub fn iter(&self) -> impl Iterator<Item = (&SealedSecret, Option<Timestamp>)> {
         let old = self.old.iter();
         std::iter::once((&self.current, None))
@@ -77,20 +77,20 @@ impl SealedSecrets {
         &self.current
     }
 
-    /// Those that sign at this time, the current one first.
+    /// The secrets that sign at this time, the current one first.
     pub fn signing_at(&self, at: Timestamp) -> impl Iterator<Item = &SealedSecret> {
         self.iter()
             .filter(move |(_, expires_at)| expires_at.is_none_or(|expires_at| at < expires_at))
             .map(|(secret, _)| secret)
     }
 
-    /// The version for a secret to come.
+    /// The version of the next secret.
     pub fn next_version(&self) -> u32 {
         self.current.version + 1
     }
 
-    /// Makes `next` the current secret. The one before signs for the overlap still;
-    /// what has expired is dropped.
+    /// Makes `next` the current secret. The previous one still signs during the overlap, and
+    /// expired ones are dropped.
     pub fn rotate(
         self,
         next: SealedSecret,
@@ -108,16 +108,17 @@ impl SealedSecrets {
     }
 }
 
-/// How long a secret signs after another took its place: at most 7 days, by default one.
+/// The time for which a secret still signs after it was replaced: at most 7 days, and one day by
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap(Duration);
 
 impl Overlap {
-    /// The longest, in seconds.
+    /// The longest overlap, in seconds.
     pub const MAX_SECS: u64 = 604_800;
 
-    /// From whole seconds, at most [`MAX_SECS`](Self::MAX_SECS). With 0 the old
-    /// secret ends at once.
+    /// An overlap of whole seconds, at most [`MAX_SECS`](Self::MAX_SECS). With 0 the old secret
+    /// ends at once.
     pub fn from_secs(secs: u64) -> Option<Self> {
         (secs <= Self::MAX_SECS).then_some(Self(Duration::from_secs(secs)))
     }
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_secret_signs_until_its_overlap_ends_and_not_then() {
+    fn an_old_secret_signs_until_just_before_its_overlap_ends() {
         let secrets = rotate(&SealedSecrets::only(sealed(1)), 60, START);
         let end = START + Duration::from_mins(1);
         let just_before = START + Duration::from_millis(59_999);
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sixth_secret_signs_when_another_ends() {
+    fn a_sixth_secret_is_accepted_after_another_has_expired() {
         let mut secrets = SealedSecrets::only(sealed(1));
         for _ in 0..4 {
             secrets = rotate(&secrets, 3_600, START);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_table_cannot_hold_is_refused() {
+    fn stored_secrets_that_cannot_exist_are_refused() {
         let (current, old) = ((sealed(2), None), (sealed(1), Some(START)));
         for bad in [
             vec![],
@@ -221,15 +222,15 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that keeps every secret for ever and asks who signs.
+        /// Compares with a model that keeps every secret and filters by time.
         #[test]
-        fn at_any_time_those_sign_whom_the_overlaps_allow(
+        fn exactly_the_secrets_whose_overlap_lasts_sign(
             rotations in rotations(),
             probes in proptest::collection::vec(0..1_000_000_u64, 20),
         ) {
             let mut now = START;
             let mut secrets = SealedSecrets::only(sealed(1));
-            // When each ends, by version from 1; the current one has no end.
+            // The expiry of each secret, by version from 1. The current one does not expire.
             let mut ends: Vec<Option<Timestamp>> = vec![None];
             let signing = |ends: &[Option<Timestamp>], at: Timestamp| -> Vec<u32> {
                 let versions = 1..=u32::try_from(ends.len()).unwrap();

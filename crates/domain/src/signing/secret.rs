@@ -1,4 +1,4 @@
-//! A secret that signs, of either kind.
+//! A signing secret of either kind.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::{Ed25519Key, PublicKey, SymmetricSecret};
 
 /// A secret of a subscription.
 ///
-/// Its text leaves only by [`expose`](Self::expose); `Debug` hides it.
+/// Its text is available only by [`expose`](Self::expose); `Debug` hides it.
 pub enum Secret {
     /// `whsec_` and base64 of 24 to 64 bytes.
     V1(SymmetricSecret),
@@ -20,7 +20,7 @@ pub enum Secret {
     V1a(Ed25519Key),
 }
 
-/// How a secret signs: the version of its signatures.
+/// The version of a secret's signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretKind {
     /// HMAC-SHA256.
@@ -29,46 +29,46 @@ pub enum SecretKind {
     V1a,
 }
 
-/// A text that is no secret. It never repeats what was given.
+/// The text is not a secret. The message never repeats the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Neither `whsec_` nor `whsk_`, or not followed by base64.
     #[error("must be `whsec_` (v1) or `whsk_` (v1a) followed by base64")]
     Form,
-    /// A space, a line feed or the like: often copied along.
+    /// White space, which is often copied by mistake.
     #[error("must not contain white space")]
     WhiteSpace,
-    /// `v1,` before the secret: some systems show it so.
+    /// `v1,` before the secret, as some systems show it.
     #[error("must begin with `whsec_` or `whsk_`: leave out `{version},` before it")]
     Version {
-        /// What stands before the comma.
+        /// The text before the comma.
         version: &'static str,
     },
-    /// `-` or `_` in place of `+` and `/`.
+    /// `-` or `_` instead of `+` and `/`.
     #[error("must be in the standard alphabet of base64, with + and / in place of - and _")]
     UrlSafe,
-    /// The length of a symmetric secret is out of bounds.
+    /// The length of a symmetric secret is not allowed.
     #[error(
         "must hold {min} to {max} bytes after `whsec_`, holds {len}",
         min = SymmetricSecret::MIN_BYTES,
         max = SymmetricSecret::MAX_BYTES
     )]
     Length {
-        /// The length that was given, in bytes after base64.
+        /// The number of bytes after decoding.
         len: usize,
     },
-    /// An ed25519 key has another length than a seed and a public key together.
+    /// An ed25519 key does not have the length of a seed and a public key together.
     #[error("must hold {bytes} bytes after `whsk_`, holds {len}", bytes = Ed25519Key::BYTES)]
     KeyLength {
-        /// The length that was given, in bytes after base64.
+        /// The number of bytes after decoding.
         len: usize,
     },
-    /// The halves of an ed25519 key are not of one key.
+    /// The two halves of an ed25519 key do not belong together.
     #[error("must end with the public key that belongs to its seed")]
     Halves,
 }
 
-/// Base64 with or without its padding, as the libraries of Standard Webhooks take it.
+/// Base64 with or without padding, as the libraries of Standard Webhooks accept it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -86,7 +86,7 @@ impl Secret {
         }
     }
 
-    /// From what was sealed, and the public key that was kept beside it.
+    /// A secret from its decrypted private part and its stored public key.
     pub(crate) fn from_parts(
         private: &[u8],
         public_key: Option<&PublicKey>,
@@ -99,7 +99,7 @@ impl Secret {
         }
     }
 
-    /// The part to seal: all of a symmetric secret, the seed of an ed25519 key.
+    /// The part to encrypt: all of a symmetric secret, or the seed of an ed25519 key.
     pub(crate) fn private(&self) -> &[u8] {
         match self {
             Self::V1(secret) => secret.as_bytes(),
@@ -107,7 +107,7 @@ impl Secret {
         }
     }
 
-    /// The public half, when there is one.
+    /// The public half, if there is one.
     pub fn public_key(&self) -> Option<PublicKey> {
         match self {
             Self::V1(_) => None,
@@ -115,7 +115,7 @@ impl Secret {
         }
     }
 
-    /// How it signs.
+    /// The kind of its signatures.
     pub fn kind(&self) -> SecretKind {
         match self {
             Self::V1(_) => SecretKind::V1,
@@ -123,7 +123,7 @@ impl Secret {
         }
     }
 
-    /// The text to show to the customer, once: `whsec_…` or `whsk_…`.
+    /// The text that is shown to the customer once: `whsec_…` or `whsk_…`.
     pub fn expose(&self) -> String {
         match self {
             Self::V1(secret) => {
@@ -149,7 +149,7 @@ impl Secret {
 }
 
 impl SecretKind {
-    /// The word for it: `v1`, `v1a`.
+    /// The name of the kind: `v1` or `v1a`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_may_be_left_out() {
+    fn base64_padding_is_optional() {
         for len in [25, 26, 32] {
             let padded = text("whsec_", &vec![7; len]);
             let bare = padded.trim_end_matches('=');
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_often_copied_along_is_named() {
+    fn text_that_is_often_copied_by_mistake_is_named() {
         let good = text("whsec_", &[0xfb; 24]);
         assert_eq!(error(&format!("{good}\n")), SecretError::WhiteSpace);
         assert_eq!(error(&format!(" {good}")), SecretError::WhiteSpace);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_and_not_repeated() {
+    fn text_that_is_not_a_secret_is_refused_and_not_repeated() {
         let public_key = V1A.parse::<Secret>().unwrap().public_key().unwrap();
         for bad in [
             "whsec_*hunter2",
@@ -314,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_symmetric_secret_survives_its_text(bytes in proptest::collection::vec(any::<u8>(), 24..=64)) {
+        fn a_symmetric_secret_equals_its_parsed_text(bytes in proptest::collection::vec(any::<u8>(), 24..=64)) {
             let secret: Secret = text("whsec_", &bytes).parse().unwrap();
             prop_assert_eq!(secret.private(), &bytes);
             prop_assert_eq!(secret.expose().parse::<Secret>().unwrap(), secret);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ed25519_key_survives_its_text() {
+    fn an_ed25519_key_equals_its_parsed_text() {
         for _ in 0..100 {
             let secret = Secret::generate(SecretKind::V1a, &SystemRandom::new());
             assert_eq!(secret.expose().parse::<Secret>().unwrap(), secret);

@@ -4,14 +4,14 @@ use crate::ids::MessageId;
 use crate::signing::Secret;
 use crate::timestamp::Timestamp;
 
-/// The value of `webhook-signature`: an entry of each secret, separated by one space.
+/// The value of `webhook-signature`: one signature for each secret, separated by spaces.
 pub fn signature_header(secrets: &[Secret], id: &MessageId, at: Timestamp, body: &[u8]) -> String {
     let content = signed_content(&id.to_string(), at.as_secs(), body);
     let entries: Vec<_> = secrets.iter().map(|secret| secret.sign(&content)).collect();
     entries.join(" ")
 }
 
-/// What is signed: `{id}.{timestamp}.{body}`, the timestamp in whole seconds.
+/// The signed content: `{id}.{timestamp}.{body}`, with the timestamp in whole seconds.
 fn signed_content(id: &str, timestamp_secs: i64, body: &[u8]) -> Vec<u8> {
     [format!("{id}.{timestamp_secs}.").as_bytes(), body].concat()
 }
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_the_standard_webhooks_libraries() {
+    fn signatures_equal_those_of_the_standard_webhooks_libraries() {
         let vectors: Vectors =
             serde_json::from_str(include_str!("../../vectors/standard-webhooks.json")).unwrap();
         assert!(!vectors.v1.is_empty() && !vectors.v1a.is_empty());
@@ -56,7 +56,7 @@ mod tests {
         }
     }
 
-    /// A secret made of this number: those of even ones are symmetric.
+    /// A secret made from this number, symmetric if it is even.
     fn secret(number: u8) -> Secret {
         let seed = [number; 32];
         if number.is_multiple_of(2) {
@@ -67,7 +67,7 @@ mod tests {
         Secret::from_parts(&seed, Some(&PublicKey::from_bytes(public_key))).unwrap()
     }
 
-    /// What the receiver holds: the secret itself, or the public half.
+    /// The receiver's key: the secret itself, or the public half.
     fn verification_key(secret: &Secret) -> String {
         let public_key = secret.public_key();
         public_key.map_or_else(|| secret.expose(), |key| key.to_string())
@@ -77,7 +77,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn the_receiver_of_each_secret_verifies_and_nobody_else(
+        fn only_the_receivers_of_the_secrets_verify_a_signature(
             numbers in proptest::sample::subsequence((0..20).collect::<Vec<u8>>(), 1..=5),
             body in proptest::collection::vec(any::<u8>(), 1..200),
             at_millis in 0..2_000_000_000_000_i64,

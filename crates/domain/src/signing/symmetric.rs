@@ -1,19 +1,19 @@
-//! The secret of kind `v1`, which both sides hold.
+//! Secrets of kind `v1`, which the sender and the receiver share.
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::SecretError;
 
-/// 24 to 64 bytes that both sides hold.
+/// 24 to 64 bytes that the sender and the receiver share.
 #[derive(PartialEq, Eq)]
 pub struct SymmetricSecret(Vec<u8>);
 
 impl SymmetricSecret {
     const GENERATED_BYTES: usize = 32;
-    /// The least length, in bytes (Standard Webhooks 1.0.0).
+    /// The smallest length, in bytes (Standard Webhooks 1.0.0).
     pub const MIN_BYTES: usize = 24;
-    /// The greatest length, in bytes (Standard Webhooks 1.0.0).
+    /// The largest length, in bytes (Standard Webhooks 1.0.0).
     pub const MAX_BYTES: usize = 64;
 
     /// A new secret of 32 bytes, from the system's random source.
