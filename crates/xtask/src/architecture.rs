@@ -1,4 +1,4 @@
-//! The processor that functions are built for, and deployed to.
+//! The processor architecture for which functions are built and deployed.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
-/// A processor architecture, by the name that Lambda has for it.
+/// A processor architecture, with Lambda's name for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Architecture {
-    /// AWS Graviton. It costs less.
+    /// AWS Graviton. It is cheaper.
     #[value(name = "arm64")]
     Arm64,
     /// Intel and AMD.
@@ -19,10 +19,10 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
-    /// Every architecture that functions can be built for.
+    /// All architectures for which functions can be built.
     pub(crate) const ALL: [Self; 2] = [Self::Arm64, Self::X86_64];
 
-    /// The value of the template's parameter `Architecture`.
+    /// Returns the value of the template's parameter `Architecture`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",
@@ -30,7 +30,7 @@ impl Architecture {
         }
     }
 
-    /// What Rust calls the processor.
+    /// Returns Rust's name of the processor.
     pub(crate) fn processor(self) -> &'static str {
         match self {
             Self::Arm64 => "aarch64",
@@ -38,7 +38,7 @@ impl Architecture {
         }
     }
 
-    /// `e_machine` of the ELF header of its programs (System V ABI, Processor supplements).
+    /// Returns `e_machine` of its programs' ELF header (System V ABI, processor supplements).
     fn machine(self) -> u16 {
         match self {
             Self::Arm64 => 0xB7,
@@ -46,16 +46,16 @@ impl Architecture {
         }
     }
 
-    /// The architecture that a program was built for, by its ELF header.
+    /// Reads the architecture of a program from its ELF header.
     pub(crate) fn of_program(program: &Path) -> Result<Self> {
         let mut header = [0; 20];
         File::open(program)
             .and_then(|mut file| file.read_exact(&mut header))
             .with_context(|| format!("reading the ELF header of `{}`", program.display()))?;
-        // The magic number, and the classes 64-bit and little-endian.
+        // The magic number, and the fields for 64-bit and little-endian.
         ensure!(
             header.starts_with(b"\x7fELF\x02\x01"),
-            "`{}` is no 64-bit ELF program",
+            "`{}` is not a 64-bit ELF program",
             program.display()
         );
         let machine = u16::from_le_bytes([header[18], header[19]]);
@@ -66,9 +66,9 @@ impl Architecture {
     }
 }
 
-/// The template with a parameter `Architecture` that takes one value only. A deployment that
-/// asks for another, or keeps another from before, is refused instead of starting programs
-/// that cannot run.
+/// Restricts the template's parameter `Architecture` to one value. A deployment with another
+/// value, given or kept from before, is then refused instead of starting programs that cannot
+/// run.
 pub(crate) fn fixed_in(template: &str, architecture: Architecture) -> Result<String> {
     let name = architecture.name();
     let parameter = format!(

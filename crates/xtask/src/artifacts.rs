@@ -1,5 +1,5 @@
-//! What is deployed locally: the functions built for this machine, and a copy of
-//! the template that points at them.
+//! The artifacts of a local deployment: the functions built for this machine, and a copy of the
+//! template that refers to them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,34 +17,36 @@ use crate::{process, template};
 #[derive(Debug)]
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
-/// Which programs are built.
+/// A set of programs with their build options.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Variant {
-    /// Those that are deployed.
+    /// The programs that are deployed.
     Deployed,
-    /// Those of a chaos run: the delivery function crashes where it is told to.
+    /// The programs of a chaos run: the delivery function has failpoints at which it can crash.
     WithFailpoints,
-    /// The functions alone, optimised as for AWS, for this machine.
+    /// Only the functions, for this machine, with the optimisation for AWS.
     Released,
-    /// The delivery function, optimised, which trusts receivers of a measurement.
+    /// The optimised delivery function with support for measurements: it trusts the benchmark's
+    /// receivers.
     Measured,
-    /// What measures, and the peers that are measured beside the functions, optimised.
+    /// The benchmark program and the programs for comparison, optimised.
     Peers,
-    /// The functions, optimised as far as that is quick, to be counted.
+    /// The functions for counting, optimised as far as the build stays quick.
     Counted,
-    /// The delivery function, built likewise, which trusts receivers of a measurement.
+    /// The delivery function built the same way, which trusts the benchmark's receivers.
     CountedDelivery,
-    /// The same with the system's allocator, whose calls can be counted.
+    /// The same delivery function with the system's allocator, so that allocations can be
+    /// counted.
     CountedAllocations,
-    /// What counts. It is not counted itself, so it need not be optimised.
+    /// The program that counts. It is not counted itself, so it is not optimised.
     Counter,
 }
 
-/// The profile of the programs that are counted.
+/// The Cargo profile of the counted programs.
 pub(crate) const COUNTED_PROFILE: &str = "counted";
 
 impl Variant {
-    /// What `cargo build` is told.
+    /// Returns the arguments of `cargo build`.
     fn arguments(self) -> &'static str {
         match self {
             Self::Deployed => {
@@ -54,14 +56,14 @@ impl Variant {
                 "--workspace --bins --exclude xtask --exclude webhooks-cli --exclude webhooks-bench \
                  --features deliver-webhook/failpoints"
             }
-            // Without a package: those that are built by default, as `sam build` builds them.
+            // No package is named, so the default members are built, as with `sam build`.
             Self::Released => "--release --bins",
             Self::Measured => {
                 "--profile measured --package deliver-webhook --features deliver-webhook/bench"
             }
             Self::Peers => "--release --package webhooks-bench --bins",
-            // All three choose the same packages: so they share what they depend on, and every
-            // function is patient.
+            // All three choose the same packages, so they share their dependencies, and every
+            // function has the feature `patient`.
             Self::Counted => "--profile counted --bins --features deliver-webhook/patient",
             Self::CountedDelivery => {
                 "--profile counted --bin deliver-webhook \
@@ -77,8 +79,8 @@ impl Variant {
 }
 
 impl Programs {
-    /// Builds every program that a stack, the demo or a chaos run needs. The variants have
-    /// the same files: what is built is to be copied before the other one is.
+    /// Builds all programs for a stack, the demo or a chaos run. The variants share their
+    /// output files, so copy the programs before you build another variant.
     pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<Self> {
         let mut command = workspace.cargo();
         command
@@ -96,7 +98,7 @@ impl Programs {
         Ok(Self(executables(&String::from_utf8_lossy(&output.stdout))))
     }
 
-    /// The file of one program.
+    /// Returns the path of a program.
     pub(crate) fn path(&self, name: &str) -> Result<&Path> {
         match self.0.get(name) {
             Some(path) => Ok(path),
@@ -104,12 +106,12 @@ impl Programs {
         }
     }
 
-    /// Takes another program in place of the one that was built under this name.
+    /// Uses another program instead of the built one with this name.
     pub(crate) fn replace(&mut self, name: &str, program: PathBuf) {
         self.0.insert(name.to_owned(), program);
     }
 
-    /// Copies every program into a folder, under its name.
+    /// Copies all programs into a folder, with their names.
     pub(crate) fn copy_all(&self, folder: &Path) -> Result<()> {
         for (name, executable) in &self.0 {
             copy_executable(executable, &folder.join(name))?;
@@ -117,7 +119,7 @@ impl Programs {
         Ok(())
     }
 
-    /// Writes what `sam deploy` needs into `folder`, and returns the template's path.
+    /// Writes the files for `sam deploy` into `folder`, and returns the template's path.
     pub(crate) fn write_artifacts(&self, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
         let source = workspace.root().join("template.yaml");
         let text = fs::read_to_string(&source)
@@ -126,8 +128,8 @@ impl Programs {
         let mut built_for = None;
         for package in template::function_packages(&text)? {
             let executable = self.path(&package)?;
-            // A file that is no ELF program, such as a script around an emulated one, does not
-            // name an architecture.
+            // A file that is not an ELF program, such as a script that runs an emulated one,
+            // has no architecture.
             built_for = built_for.or(Architecture::of_program(executable).ok());
             copy_executable(executable, &functions.join(&package).join("bootstrap"))?;
         }
@@ -145,8 +147,8 @@ impl Programs {
     }
 }
 
-/// Copies a program without its debug information, unless an up-to-date copy is
-/// there: what is not in it is not zipped, uploaded and unpacked either.
+/// Copies a program without its debug information, which makes zipping and uploading faster.
+/// Does nothing if an up-to-date copy exists.
 fn copy_executable(from: &Path, to: &Path) -> Result<()> {
     let built = fs::metadata(from).and_then(|file| file.modified());
     let built = built.with_context(|| format!("reading `{}`", from.display()))?;
@@ -159,15 +161,15 @@ fn copy_executable(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
     }
-    // Under another name until it is complete: an interrupted copy must not look new.
+    // The copy is renamed when it is complete: an interrupted copy must not look up to date.
     let partial = to.with_extension("partial");
     fs::copy(from, &partial).with_context(|| format!("copying `{}`", from.display()))?;
-    // Not every machine has `strip`, and everything works without it.
+    // `strip` is missing on some machines, and is not necessary.
     let _ = process::output(Command::new("strip").arg("-S").arg(&partial));
     fs::rename(&partial, to).with_context(|| format!("writing `{}`", to.display()))
 }
 
-/// The programs in the messages of `cargo build --message-format json`.
+/// Reads the programs from the messages of `cargo build --message-format json`.
 fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     #[derive(Deserialize)]
     struct Artifact {
@@ -180,7 +182,7 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     }
     messages
         .lines()
-        // Messages of other kinds have no target.
+        // Other kinds of messages have no target.
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter_map(|artifact| Some((artifact.target.name, artifact.executable?)))
         .collect()
@@ -191,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_programs_are_taken_from_cargos_messages() {
+    fn only_programs_are_read_from_cargos_messages() {
         let messages = concat!(
             r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"webhooks_domain"},"executable":null}"#,
             "\n",

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds what is measured, measures it part by part, and reports.
+//! `cargo xtask bench`: builds the measured programs, runs the parts of the benchmarks, and
+//! reports.
 
 mod check;
 mod on_stack;
@@ -18,26 +19,27 @@ use crate::progress::{heading, note, print_result, step};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
-/// The program that measures.
+/// The program that runs the measurements.
 const BENCH: &str = "webhooks-bench";
 
 /// Options of `bench`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Judge what repeats: fail when a count is more than 2 % above the recorded one.
+    /// Judge the repeatable counts: fail if one is more than 2 % above the recorded one.
     #[arg(long, conflicts_with = "quick")]
     check: bool,
-    /// Only this part; repeatable [default: all that are timed, or all that are judged].
+    /// Only this part; repeatable [default: all timed parts, or with `--check` all counted
+    /// ones].
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Few runs, to see that the parts work; nothing to quote.
+    /// Make few runs, to see that the parts work. Do not quote their figures.
     #[arg(long)]
     quick: bool,
-    /// Write docs/benchmarks.md and the README's lines from what was measured; with `--check` the
-    /// recorded counts, and their section of docs/benchmarks.md.
+    /// Write docs/benchmarks.md and the README's lines from the measurements; with `--check`,
+    /// write the recorded counts and their section of docs/benchmarks.md.
     #[arg(long, conflicts_with = "quick")]
     record: bool,
-    /// Prices for the bill.
+    /// The file with the prices for the bill.
     #[arg(
         long,
         value_name = "FILE",
@@ -49,17 +51,17 @@ pub(crate) struct Options {
 /// A part of the benchmarks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Part {
-    /// From exec to the first poll of the Runtime API, for each function.
+    /// The time from exec to the first poll of the Runtime API, for each function.
     ColdStart,
-    /// CPU, time and memory of a delivery, beside a bare client and Node.js.
+    /// CPU, time and memory of a delivery, compared with a bare client and Node.js.
     Delivery,
-    /// CPU of an event in the functions of the workflow.
+    /// The CPU time of an event in the workflow's functions.
     Functions,
-    /// From the put of an event to the request, on the emulator.
+    /// The time from the put of an event to the request, on the emulator.
     Path,
-    /// What endpoints that hang cost the others, on the emulator.
+    /// The effect of hanging endpoints on the others, on the emulator.
     Isolation,
-    /// Dollars per million deliveries, from what a run on the emulator uses.
+    /// The cost in dollars of a million deliveries, from the usage of a run on the emulator.
     Bill,
     /// Instructions, system calls, allocations, calls and bytes, for `--check`.
     Counts,
@@ -78,7 +80,7 @@ impl Part {
         }
     }
 
-    /// Whether the part is run where nothing else is asked for.
+    /// Returns true if the part runs by default.
     fn is_default(self, options: &Options) -> bool {
         if options.check {
             self.is_judged()
@@ -87,12 +89,12 @@ impl Part {
         }
     }
 
-    /// Whether it counts what repeats.
+    /// Returns true if its counts are repeatable.
     fn is_judged(self) -> bool {
         matches!(self, Self::Bill | Self::Counts)
     }
 
-    /// The stack that the part runs on. `None` when it needs stubs only.
+    /// Returns the stack for the part. `None` if it needs only stubs.
     fn stack(self, options: &Options) -> Result<Option<OnStack>> {
         match self {
             Self::ColdStart | Self::Delivery | Self::Functions | Self::Counts => Ok(None),
@@ -103,14 +105,14 @@ impl Part {
     }
 }
 
-/// What is measured, in the folders that the program of the measurements is told.
+/// The folders for the benchmark program.
 struct Bench {
     folder: PathBuf,
     program: PathBuf,
     released: Programs,
 }
 
-/// Builds, measures the chosen parts, and reports on all that were measured.
+/// Builds, measures the chosen parts, and reports on all parts measured so far.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let is_chosen = |part: &Part| match options.only.as_slice() {
         [] => part.is_default(options),
@@ -155,14 +157,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What stands beside the functions where they run under stubs.
+/// The programs that the parts with stubs need besides the functions.
 struct Peers {
     node: PathBuf,
 }
 
 impl Bench {
-    /// Builds the functions and what measures them. All of it is kept: only what changed is
-    /// built again.
+    /// Builds the functions and the benchmark program. The build output is kept, so that only
+    /// changes are built again.
     fn prepare(workspace: &Workspace) -> Result<Self> {
         let folder = workspace.root().join("target/bench");
         for name in ["functions", "measured", "peers", "work", "results"] {
@@ -170,7 +172,7 @@ impl Bench {
             fs::create_dir_all(&folder)
                 .with_context(|| format!("making `{}`", folder.display()))?;
         }
-        heading("building what is measured; optimised, the first time takes many minutes");
+        heading("building the measured programs; the first optimised build takes many minutes");
         let released = Programs::build(workspace, Variant::Released)?;
         released.copy_all(&folder.join("functions"))?;
         let peers = Programs::build(workspace, Variant::Peers)?;
@@ -182,7 +184,7 @@ impl Bench {
         })
     }
 
-    /// Builds what only the parts without an emulator need.
+    /// Builds the programs that only the parts without an emulator need.
     fn peers(&self, workspace: &Workspace) -> Result<Peers> {
         let measured = Programs::build(workspace, Variant::Measured)?;
         measured.copy_all(&self.folder.join("measured"))?;
@@ -218,7 +220,7 @@ impl Bench {
 }
 
 impl Peers {
-    /// Runs a part under stubs.
+    /// Runs a part with stubs.
     fn run(&self, folder: &Path, command: &mut Command) -> Result<()> {
         for name in ["functions", "measured", "peers", "work"] {
             command.arg(format!("--{name}")).arg(folder.join(name));
@@ -229,20 +231,20 @@ impl Peers {
     }
 }
 
-/// The recorded counts.
+/// Returns the file of the recorded counts.
 fn baseline(workspace: &Workspace) -> PathBuf {
     workspace.root().join("crates/bench/baseline.json")
 }
 
-/// The page that is written from what was measured.
+/// Returns the page that is written from the measurements.
 fn docs(workspace: &Workspace) -> PathBuf {
     workspace.root().join("docs/benchmarks.md")
 }
 
-/// Installs Node.js, and bundles the peers that are written for it.
+/// Installs Node.js, and bundles the scripts for comparison.
 fn node(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let tools = Tools::install_shown(workspace, ToolSet::Bench)?;
-    // The wheel's own `node` is a Python script that starts this one.
+    // The wheel's own `node` is a Python script that starts this program.
     let mut command = tools.command("python");
     command.args([
         "-c",
@@ -275,12 +277,12 @@ fn bundle(tools: &Tools, source: &Path, folder: &Path) -> Result<()> {
     ] {
         let mut npm = tools.command("npm");
         npm.args(arguments).current_dir(folder).env("PATH", &path);
-        process::run_logged(&mut npm, &log).context("npm; this needs the network, once")?;
+        process::run_logged(&mut npm, &log).context("npm; this needs network access once")?;
     }
     Ok(())
 }
 
-/// Whether any file of a folder is newer than what was made of it.
+/// Returns true if a file in a folder is newer than the output made from it.
 fn is_newer(source: &Path, made: &Path) -> Result<bool> {
     let Ok(made) = fs::metadata(made).and_then(|folder| folder.modified()) else {
         return Ok(true);

@@ -1,5 +1,5 @@
-//! `cargo xtask deploy-beside`: a second stack in the emulator of one that runs, so that an
-//! end-to-end test can see what two stacks have to do with each other.
+//! `cargo xtask deploy-beside`: deploys a second stack into the emulator of a running stack, so
+//! that an end-to-end test can see how two stacks interact.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::workspace::Workspace;
 /// Options of `deploy-beside`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The folder of the stack that runs.
+    /// The folder of the running stack.
     #[arg(long)]
     folder: PathBuf,
-    /// The name of the second stack, and of the file in the folder that describes it.
+    /// The name of the second stack, and of its description file in the folder.
     #[arg(long)]
     stack_name: String,
     /// A parameter of template.yaml; overrides samconfig.toml. Repeatable.
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     parameters: Vec<Parameter>,
 }
 
-/// Deploys the template of the stack that runs once more.
+/// Deploys the running stack's template under another name.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let tools = Tools::install(workspace, ToolSet::Local)?;
     let stack = Stack::beside(workspace, &options.folder, &options.stack_name);

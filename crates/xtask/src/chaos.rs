@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: a stack whose calls fail and whose functions crash.
+//! `cargo xtask chaos`: runs a stack with failing calls and crashing functions.
 
 use std::fs;
 
@@ -12,14 +12,14 @@ use crate::stack::Stack;
 use crate::workspace::Workspace;
 use crate::{emulator, failpoints, prepare, process};
 
-/// The folder of a stack that goes with the run.
+/// The folder of the run's stack.
 const STACK: &str = "chaos";
 
-/// Seconds before each attempt: short, so that many attempts fit into a run.
+/// Seconds before each attempt. They are short, so that many attempts fit into a run.
 const RETRY_SCHEDULE: &str = "0,2,3,3,4";
 
-/// The shortest there is: a crashed run's tasks are back after six times this and
-/// five seconds.
+/// The shortest permitted timeout: a crashed invocation's tasks become visible again after six
+/// times this, plus five seconds.
 const REQUEST_TIMEOUT_SECONDS: &str = "1";
 
 /// Options of `chaos`.
@@ -28,19 +28,19 @@ pub(crate) struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, each with a customer of its own.
+    /// The number of seeds, each with its own customer.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Events of each seed.
+    /// The number of events of each seed.
     #[arg(long, default_value_t = 100)]
     events: usize,
-    /// Subscriptions of each seed's customer.
+    /// The number of subscriptions of each seed's customer.
     #[arg(long, default_value_t = 5)]
     subscriptions: usize,
 }
 
 impl Options {
-    /// What `cargo xtask test` runs.
+    /// Returns the options for `cargo xtask test`.
     pub(crate) fn of_the_test() -> Self {
         Self {
             seed: 1,
@@ -51,8 +51,8 @@ impl Options {
     }
 }
 
-/// Brings up a stack with failpoints behind a proxy, plays all seeds on it, and takes
-/// it down.
+/// Starts a stack with failpoints behind a proxy, runs all seeds on it, and takes the stack
+/// down.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let (tools, programs) = prepare::tools_and_programs(workspace, Variant::WithFailpoints)?;
     ensure!(
@@ -63,21 +63,21 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let stack = Stack::new(workspace, STACK);
     let folder = stack.folder().join("failpoints");
     if folder.exists() {
-        fs::remove_dir_all(&folder).context("removing what an earlier run left")?;
+        fs::remove_dir_all(&folder).context("removing the files of an earlier run")?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("making `{}`", folder.display()))?;
     let stack = stack
         .with_function_variable("AWS_ENDPOINT_URL", emulator::endpoint(proxy_port))
         .with_function_variable(failpoints::FOLDER_VARIABLE, &folder);
-    // What an interrupted run may have left.
+    // Removes the stack of an interrupted run.
     stack.down()?;
     let parameters = [
         Parameter::new("RequestTimeoutSeconds", REQUEST_TIMEOUT_SECONDS),
         Parameter::new("RetrySchedule", RETRY_SCHEDULE),
-        // A dead endpoint's deliveries would wait longer than anybody watches. What an open
-        // circuit does to the protocol is drawn at random in the domain's own tests.
+        // An open circuit breaker would delay deliveries to a dead endpoint too long for this
+        // run. The domain's own tests check its effect on the protocol with random inputs.
         Parameter::new("CircuitFailurePercent", "0"),
-        // Endpoints that do not answer hold a whole batch for a second.
+        // An endpoint that does not answer blocks a whole batch for a second.
         Parameter::new("MaximumDeliveryConcurrency", "10"),
         Parameter::new("MaximumSlowDeliveryConcurrency", "5"),
     ];

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: every check that needs no running stack.
+//! `cargo xtask check`: runs all checks that need no running stack.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Only this check; repeatable [default: all].
     #[arg(long, value_enum)]
     only: Vec<Check>,
-    /// Fail when the list of known vulnerabilities cannot be had.
+    /// Fail if the list of known vulnerabilities is unavailable.
     #[arg(long)]
     advisories: bool,
 }
@@ -37,27 +37,28 @@ pub(crate) struct Options {
 enum Check {
     /// The code is formatted.
     Fmt,
-    /// Clippy has nothing to say.
+    /// Clippy reports nothing.
     Clippy,
     /// The documentation builds without warnings.
     Docs,
-    /// Licences, sources, and who may depend on whom (deny.toml).
+    /// Licences, sources, and permitted dependencies (deny.toml).
     Deny,
-    /// No dependency is known to be vulnerable. The list is on GitHub.
+    /// No dependency has a known vulnerability. The list is on GitHub.
     Advisories,
     /// No dependency is unused.
     Machete,
     /// `sam validate --lint` accepts the template.
     Template,
-    /// The template that SAM makes of it fits the resource schemas of every Region.
+    /// The template, as translated by SAM, fits the resource schemas of every Region.
     Regions,
-    /// Checkov finds nothing insecure in the template but what it gives a reason for.
+    /// Checkov finds nothing insecure in the template, except findings that it suppresses with
+    /// a reason.
     Security,
-    /// The expressions of the state machine parse.
+    /// The expressions of the state machines parse.
     StateMachine,
-    /// The gate's table of AWS's service models is what the pinned botocore has.
+    /// The gate's table of AWS's service models equals the pinned botocore's.
     ServiceModels,
-    /// What linters miss: the template tests of the package webhooks-tests.
+    /// The template tests of the package webhooks-tests pass; they find what linters miss.
     Rules,
 }
 
@@ -68,7 +69,7 @@ impl Check {
     }
 }
 
-/// Runs the chosen checks, all of them even when one fails.
+/// Runs the chosen checks. A failure does not stop the others.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let chosen: Vec<Check> = Check::value_variants()
         .iter()
@@ -92,7 +93,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .map(|name| format!(" --only {name}"))
             .collect();
         bail!(
-            "{} failed; again with `cargo xtask check{}`",
+            "{} failed; run again with `cargo xtask check{}`",
             failed.join(", "),
             again.concat()
         );
@@ -100,7 +101,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Installs what is missing, one line each, so that no check is slow without a word.
+/// Installs missing tools, with one line for each, so that no check is silently slow.
 fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
     for (check, tool) in [
         (Check::Deny, CARGO_DENY),
@@ -134,7 +135,7 @@ fn install_tools(workspace: &Workspace, chosen: &[Check]) -> Result<()> {
 fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()> {
     match check {
         Check::Fmt => {
-            // Cargo's own list of members misses none.
+            // `cargo fmt --all` formats all members of the workspace.
             quiet(workspace.cargo().args(["fmt", "--all", "--check"]))
                 .context("`cargo fmt --all` formats the code")
         }
@@ -198,7 +199,7 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
     }
 }
 
-/// Checks the whole graph, and then the domain's own part of it.
+/// Checks the whole dependency graph, and then the domain's part of it.
 fn deny(workspace: &Workspace) -> Result<()> {
     let program = CARGO_DENY.install(workspace)?;
     let mut command = workspace.command(&program);
@@ -224,13 +225,13 @@ fn deny(workspace: &Workspace) -> Result<()> {
             .arg(workspace.xtask_file("deny-domain.toml"))
             .args(["check", "bans"]),
     )
-    .context("webhooks-domain depends on something that it must not reach")
+    .context("webhooks-domain has a dependency that it must not have")
 }
 
-/// Checks against the list of known vulnerabilities: today's, or the last one that was had.
+/// Checks against the list of known vulnerabilities: today's, or the last one that was fetched.
 ///
-/// Without any list there is nothing to check against. That is said, and fails only when it
-/// was asked for: a machine without the network could otherwise check nothing at all.
+/// If there is no list, the check is skipped with a note. It fails only if the advisories were
+/// requested: otherwise a machine without network access could run no checks.
 fn advisories(workspace: &Workspace, options: &Options) -> Result<()> {
     let program = CARGO_DENY.install(workspace)?;
     let fetched = workspace
@@ -248,23 +249,23 @@ fn advisories(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let output = check.output().context("starting the check")?;
     if output.status.success() {
-        note("the advisories are those of an earlier day: today's could not be fetched");
+        note("using the advisories of an earlier day, because today's could not be fetched");
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // What it says when there never was a list.
+    // The error text if no list was ever fetched.
     let has_list = !text.contains("FETCH_HEAD");
     if has_list || options.advisories {
         eprint!("{}{text}", String::from_utf8_lossy(&output.stdout));
         bail!(
-            "a dependency has an advisory, or there is no list: it comes from github.com/rustsec/advisory-db"
+            "a dependency has an advisory, or the list from github.com/rustsec/advisory-db is missing"
         );
     }
-    note("NOT CHECKED: the list of known vulnerabilities needs github.com once");
+    note("NOT CHECKED: the list of known vulnerabilities must be fetched from github.com once");
     Ok(())
 }
 
-/// Lints both forms of the template, each translated as AWS does it.
+/// Lints both variants of the template, each translated as AWS does it.
 fn regions(workspace: &Workspace) -> Result<()> {
     let template = workspace.root().join("template.yaml");
     let text = std::fs::read_to_string(&template).context("reading template.yaml")?;
@@ -313,7 +314,7 @@ fn rules(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// Runs a check that is silent when it finds nothing.
+/// Runs a check that is silent if it finds nothing.
 fn quiet(command: &mut Command) -> Result<()> {
     let output = command.output().context("starting the check")?;
     if !output.status.success() {
@@ -327,7 +328,7 @@ fn quiet(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The state machine definitions, relative to the checkout.
+/// Returns the state machine definitions, relative to the checkout.
 fn definitions(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let folder = workspace.root().join("statemachine");
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The fuzzer of the API's contract: requests made up from its document, the same ones every
-//! time, and its answers held against it.
+//! Runs the fuzzer of the API's contract. It generates requests from the API's document, the
+//! same ones in every run, and checks the answers against the document.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use crate::stack::Stack;
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
-/// Asks a deployed stack. All webhooks go to a closed port of this machine.
+/// Fuzzes a deployed stack. All webhooks go to a closed port of this machine.
 pub(crate) fn run(workspace: &Workspace, stack: &Stack) -> Result<()> {
     if !Tools::are_installed(workspace, ToolSet::Contract)? {
         step("install Schemathesis", || {

@@ -6,7 +6,7 @@ use crate::process;
 use crate::progress::note;
 use crate::workspace::Workspace;
 
-/// Where the picture is, in the checkout.
+/// The path of the picture in the checkout.
 const PICTURE: &str = "docs/dashboard.svg";
 
 /// Draws the dashboard anew.

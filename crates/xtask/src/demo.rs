@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from nothing to a picture of what happened.
+//! `cargo xtask demo`: shows the system at work and prints a summary.
 
 use std::time::Instant;
 
@@ -12,22 +12,22 @@ use crate::stack::Stack;
 use crate::workspace::Workspace;
 use crate::{local, prepare, process};
 
-/// The folder of a stack that goes with the demo.
+/// The folder of the demo's stack.
 const STACK: &str = "demo";
 
-/// Seconds before each attempt: a receiver that fails twice recovers while one watches.
+/// Seconds before each attempt: a receiver that fails twice recovers while the user watches.
 const RETRY_SCHEDULE: &str = "0,1,2,4,8";
 
 /// Options of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Leave the stack running, as `cargo xtask local up` does.
+    /// Keep the stack running, as `cargo xtask local up` does.
     #[arg(long)]
     keep: bool,
 }
 
-/// Brings up a stack of its own, plays the scenario on it, and takes it down.
-/// A stack that is to be kept is the one that `cargo xtask local` looks after.
+/// Starts a stack, runs the scenario on it, and takes the stack down. With `--keep`, it uses
+/// the stack of `cargo xtask local`.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let started = Instant::now();
     let stack = if options.keep {
@@ -37,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     ensure!(
         stack.emulator().is_none(),
-        "the stack in {} still runs: take it down with `cargo xtask local down`, or leave out `--keep`",
+        "the stack in {} still runs: take it down with `cargo xtask local down`, or omit `--keep`",
         stack.folder().display()
     );
     let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     } else {
         step("take the stack down", || stack.down())?;
         if played.is_err() {
-            note("`cargo xtask demo --keep` leaves the stack to look at");
+            note("`cargo xtask demo --keep` keeps the stack running");
         }
     }
     print_result("demo", started.elapsed(), played.is_ok());

@@ -1,4 +1,4 @@
-//! The local AWS: one `MiniStack` process for each stack, and the gate in front of it.
+//! The local AWS: one `MiniStack` process for each stack, and the gate before it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,36 +16,36 @@ use crate::process::{self, ProcessId};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-/// The region that the emulator plays.
+/// The region that the emulator simulates.
 pub(crate) const REGION: &str = "us-east-1";
-/// The emulator's root account: it takes the key that it was started with as root's.
+/// The access key of the emulator's root account, given to it at its start.
 pub(crate) const ACCESS_KEY_ID: &str = "test";
-/// The secret that belongs to [`ACCESS_KEY_ID`].
+/// The secret of [`ACCESS_KEY_ID`].
 pub(crate) const SECRET_ACCESS_KEY: &str = "test";
 
-/// The port that is tried first, the one that such emulators are known by.
+/// The first choice of port, which is usual for such emulators.
 const USUAL_PORT: u16 = 4566;
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// A started emulator; the record of it is kept in the stack's folder.
+/// A started emulator. Its record is kept in the stack's folder.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Emulator {
     process: ProcessId,
-    /// Where clients find it: the gate's port, if there is one.
+    /// The port for clients: the gate's, if there is one.
     port: u16,
-    /// Its own port.
+    /// The emulator's own port.
     own_port: u16,
 }
 
-/// What stands between an emulator and its clients, and refuses what AWS would refuse.
+/// The program between an emulator and its clients that refuses what AWS would refuse.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     /// The program.
     pub(crate) program: PathBuf,
-    /// The file of what it refused.
+    /// The file of the refusals.
     pub(crate) refusals: PathBuf,
-    /// Whether an operation that it does not know passes.
+    /// True if operations that it does not know are forwarded.
     pub(crate) lets_unknown_pass: bool,
 }
 
@@ -68,18 +68,18 @@ impl Gate {
 }
 
 impl Emulator {
-    /// The emulator that was started for this folder and still runs.
+    /// Returns the running emulator that was started for this folder.
     pub(crate) fn running(folder: &Path) -> Option<Self> {
         let text = fs::read_to_string(folder.join("emulator.json")).ok()?;
         let emulator: Self = serde_json::from_str(&text).ok()?;
         emulator.process.is_running().then_some(emulator)
     }
 
-    /// Starts an emulator with an empty state and waits until it serves. It ends
-    /// with this program, unless [`Emulator::keep`] is called.
+    /// Starts an emulator with an empty state and waits until it is ready. It ends with this
+    /// program, unless [`Emulator::keep`] is called.
     ///
-    /// Its functions find the given variables in their environment. With the tools of
-    /// the second interpreter, that one runs the state machines.
+    /// Its functions receive the given environment variables. With the tools of the second
+    /// interpreter, that one runs the state machines.
     pub(crate) fn start(
         workspace: &Workspace,
         tools: &Tools,
@@ -92,7 +92,7 @@ impl Emulator {
         let own_port = if gate.is_some() { free_port()? } else { port };
         let temporary = folder.join("tmp");
         if temporary.exists() {
-            fs::remove_dir_all(&temporary).context("removing what an earlier emulator left")?;
+            fs::remove_dir_all(&temporary).context("removing the files of an earlier emulator")?;
         }
         fs::create_dir_all(&temporary)
             .with_context(|| format!("making `{}`", temporary.display()))?;
@@ -103,7 +103,7 @@ impl Emulator {
         let log_path = folder.join("emulator.log");
         let log = process::create(&log_path)?;
         let mut command = second_interpreter.unwrap_or(tools).command("python");
-        // The functions inherit this environment: nothing of the user's belongs in it.
+        // The functions inherit this environment, so it must not contain the user's variables.
         command.env_clear();
         for name in ["HOME", "PATH", "LANG"] {
             if let Some(value) = std::env::var_os(name) {
@@ -123,24 +123,24 @@ impl Emulator {
             .env("GATEWAY_PORT", own_port.to_string())
             .env("LAMBDA_EXECUTOR", "local")
             .env("MINISTACK_REGION", REGION)
-            // Its other listeners, on fixed ports, which two stacks cannot share.
+            // Its other listeners use fixed ports, which two stacks cannot share.
             .env("IOT_MTLS_ENABLED", "0")
             .env("SFTP_ENABLED", "0")
             .env("STATE_DIR", temporary.join("state"))
             .env("S3_DATA_DIR", temporary.join("s3"))
             .env("TMPDIR", &temporary)
-            // The functions inherit these; the emulator itself needs none of them.
+            // These are for the functions; the emulator itself needs none of them.
             .envs(function_environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // A group of its own: it and its functions are ended together.
+            // It has its own process group, so that it is ended together with its functions.
             .process_group(0)
             .spawn()
             .context("starting the emulator")?;
         let pid = child.id();
         let process = ProcessId::of(pid);
-        // Someone has to take note of its end, or it stays in the process table.
+        // Waits for its end; otherwise it would remain in the process table.
         std::thread::spawn(move || {
             let mut child = child;
             child.wait()
@@ -181,13 +181,13 @@ impl Emulator {
         Ok(())
     }
 
-    /// Lets the emulator outlive this program.
+    /// Keeps the emulator running after this program.
     pub(crate) fn keep(folder: &Path) -> Result<()> {
         process::create(&folder.join("keep"))?;
         Ok(())
     }
 
-    /// Ends the emulator and the functions that it runs, and forgets its state.
+    /// Ends the emulator and its functions, and removes its state.
     pub(crate) fn stop(&self, folder: &Path) -> Result<()> {
         self.process.end_group(STOP_LIMIT)?;
         for file in ["emulator.json", "keep"] {
@@ -208,28 +208,28 @@ impl Emulator {
         self.port
     }
 
-    /// The address that AWS clients talk to.
+    /// Returns the address for AWS clients.
     pub(crate) fn endpoint(&self) -> String {
         endpoint(self.port)
     }
 
-    /// The address behind the gate.
+    /// Returns the address behind the gate.
     pub(crate) fn own_endpoint(&self) -> String {
         endpoint(self.own_port)
     }
 
-    /// Whether the emulator answers.
+    /// Returns true if the emulator answers.
     pub(crate) fn is_ready(&self) -> bool {
         is_ready(self.port)
     }
 }
 
-/// The port to serve on: the one asked for, or else the usual one, or else any free one.
+/// Returns the requested port, or else the usual one, or else a free one.
 pub(crate) fn choose_port(wanted: Option<u16>) -> Result<u16> {
     if let Some(port) = wanted {
         ensure!(
             is_free(port),
-            "port {port} is in use: choose another, or leave out `--port`"
+            "port {port} is in use: choose another, or omit `--port`"
         );
         return Ok(port);
     }
@@ -240,7 +240,7 @@ pub(crate) fn choose_port(wanted: Option<u16>) -> Result<u16> {
     }
 }
 
-/// A port that nothing listens on.
+/// Returns a port that no process listens on.
 pub(crate) fn free_port() -> Result<u16> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
@@ -254,7 +254,7 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// The address of a port, as AWS clients take it.
+/// Returns the address of a port for AWS clients.
 pub(crate) fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
@@ -267,7 +267,7 @@ fn did_not_start(log: &Path) -> String {
     )
 }
 
-/// Asks the emulator whether it is ready; anything but a yes is a no.
+/// Asks the emulator if it is ready. Every other answer means no.
 fn is_ready(port: u16) -> bool {
     let ask = || -> std::io::Result<String> {
         let limit = Duration::from_secs(2);

@@ -1,22 +1,22 @@
-//! Telling a program for tests or measurements from one that may be deployed.
+//! Recognises programs for tests or measurements, which must not be deployed.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The variable that functions with failpoints read; its name is in no other program.
+/// The variable that functions with failpoints read. Its name is in no other program.
 pub(crate) const FOLDER_VARIABLE: &str = "FAILPOINTS_FOLDER";
 
-/// The variable that a function of a measurement reads: the authority that it trusts.
+/// The variable with the additional certificate authority, read by functions for measurements.
 pub(crate) const AUTHORITY_VARIABLE: &str = "BENCH_AUTHORITY_FILE";
 
-/// Whether a program was built with failpoints.
+/// Returns true if a program was built with failpoints.
 pub(crate) fn are_in(program: &Path) -> Result<bool> {
     reads(program, FOLDER_VARIABLE)
 }
 
-/// Whether a program was built for a measurement.
+/// Returns true if a program was built for a measurement.
 pub(crate) fn trusts_an_authority(program: &Path) -> Result<bool> {
     reads(program, AUTHORITY_VARIABLE)
 }
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_with_failpoints_is_known_by_the_variable_that_it_reads() {
+    fn a_program_with_failpoints_is_recognised_by_its_variable() {
         let program = std::env::temp_dir().join(format!("xtask-program-{}", std::process::id()));
         fs::write(&program, b"\0\x01FAILPOINTS_FOLDER\xff").unwrap();
         let with = are_in(&program).unwrap();

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the fuzz targets for long, their inputs chosen by the code that they reach.
+//! `cargo xtask fuzz`: runs the fuzz targets for a longer time, guided by code coverage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const CARGO_BOLERO: CargoTool = CargoTool {
     name: "cargo-bolero",
     version: "0.13.5",
 };
-/// The package of the targets.
+/// The package of the fuzz targets.
 const PACKAGE: &str = "webhooks-fuzz";
 
 /// Options of `fuzz`.
@@ -24,19 +24,19 @@ pub(crate) struct Options {
     /// Only this target; repeatable [default: all].
     #[arg(long, value_name = "TARGET")]
     only: Vec<String>,
-    /// For how long each target runs.
+    /// The duration for each target, in seconds.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 }
 
-/// What libFuzzer says at the end of a run.
+/// The statistics that libFuzzer prints at the end of a run.
 #[derive(Debug, Eq, PartialEq)]
 struct Statistics {
     runs: String,
     runs_per_second: String,
 }
 
-/// Runs the chosen targets, all of them even when one fails.
+/// Runs the chosen targets. A failure does not stop the others.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let tests = chosen(targets(workspace)?, &options.only)?;
     CARGO_BOLERO.install(workspace)?;
@@ -59,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     ensure!(
         failed.is_empty(),
-        "{} failed; the input is in crates/fuzz and is the first one of each run from now on: \
+        "{} failed; the input is in crates/fuzz and is now the first one of each run: \
          `cargo test --package {PACKAGE} {}`",
         failed.join(", "),
         failed[0]
@@ -67,9 +67,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs one target under libFuzzer; its inputs so far are kept below `target`.
+/// Runs one target under libFuzzer. Its inputs so far are kept below `target`.
 ///
-/// Without a sanitizer: those need a nightly compiler, and there is no unsafe code here.
+/// No sanitizer is used: sanitizers need a nightly compiler, and there is no unsafe code here.
 fn bolero(workspace: &Workspace, test: &str, seconds: u32) -> Result<()> {
     let name = target_name(test);
     let mut command = workspace.command(CARGO_BOLERO.install(workspace)?);
@@ -82,7 +82,7 @@ fn bolero(workspace: &Workspace, test: &str, seconds: u32) -> Result<()> {
         ])
         .arg(format!("--corpus-dir=target/fuzz/corpus/{name}"))
         .args([&format!("-T={seconds}s"), test])
-        // The end of the log is for the input that failed.
+        // The end of the log must show the input that failed.
         .env("RUST_BACKTRACE", "0");
     process::run_logged(&mut command, &log(workspace, name))
 }
@@ -91,7 +91,7 @@ fn log(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.root().join(format!("target/fuzz/{name}.log"))
 }
 
-/// The tests that are fuzz targets, such as `url::laws_hold`.
+/// Returns the tests that are fuzz targets, such as `url::laws_hold`.
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     let mut command = workspace.cargo();
     command.args(["test", "--quiet", "--package", PACKAGE, "--", "--list"]);
@@ -100,7 +100,7 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(tests)
 }
 
-/// The names in what a test program prints for `--list`.
+/// Reads the names in a test program's output for `--list`.
 fn listed(text: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| line.strip_suffix(": test"))
@@ -108,12 +108,12 @@ fn listed(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The module of a target's test, by which it is known.
+/// Returns the target's name, which is the module of its test.
 fn target_name(test: &str) -> &str {
     test.split("::").next().unwrap_or(test)
 }
 
-/// The tests of the targets with these names; all of them when there is no name.
+/// Returns the tests of the targets with these names; all of them if there is no name.
 fn chosen(mut tests: Vec<String>, only: &[String]) -> Result<Vec<String>> {
     let names: Vec<&str> = tests.iter().map(|test| target_name(test)).collect();
     for name in only {
@@ -142,7 +142,7 @@ fn row_of(name: &str, runs: &str, runs_per_second: &str, result: &str) -> String
     format!("{name:<16} {runs:>12} {runs_per_second:>8}  {result}")
 }
 
-/// Reads the last lines of a run; a dash where they say nothing.
+/// Reads the last lines of a run. A missing value becomes a dash.
 fn statistics(log: &str) -> Statistics {
     let value = |name: &str| {
         log.lines()

@@ -1,4 +1,4 @@
-//! A stub of the Lambda Runtime API for one invocation, which plays empty AWS services too.
+//! A stub of the Lambda Runtime API for one invocation. It also simulates empty AWS services.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// How long a function may take to start and answer, under an emulated processor too.
+/// The time limit for a function to start and answer, also with an emulated processor.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks at whether the program still runs.
+/// The time between two checks that the program still runs.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What a function said of an event.
+/// A function's answer to an event.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Whether it said that the invocation failed.
+    /// True if the function reported an error.
     pub(crate) is_error: bool,
     pub(crate) body: Value,
 }
@@ -31,7 +31,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// Starts a function, has it handle one event, and ends it.
+/// Starts a function, invokes it with one event, and ends it.
 pub(crate) fn invoke(
     mut command: Command,
     variables: &[(&str, &str)],
@@ -40,10 +40,10 @@ pub(crate) fn invoke(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("opening the stub")?;
     let address = listener.local_addr().context("opening the stub")?;
     let (answers, answered) = mpsc::channel();
-    // Handed out once: the second poll waits for ever.
+    // The event is given out once; the second poll gets no answer.
     let event = Arc::new(Mutex::new(Some(event.to_string())));
     thread::spawn(move || {
-        // Ends with this program: nothing connects after the function's end.
+        // The thread ends with this program: nothing connects after the function's end.
         for stream in listener.incoming().flatten() {
             let (answers, event) = (answers.clone(), Arc::clone(&event));
             thread::spawn(move || serve(&stream, &event, &answers));
@@ -84,14 +84,14 @@ fn stop(child: &mut Child) -> Result<()> {
     child.wait().context("ending the function").map(drop)
 }
 
-/// What a function printed before its end.
+/// Returns the output of a function that has ended or was killed.
 fn printed(child: Child) -> Result<String> {
     let output = child.wait_with_output().context("reading its output")?;
     let both = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&both).trim_end().to_owned())
 }
 
-/// Answers the requests of one connection, until it closes or there is nothing to say.
+/// Answers the requests of one connection until it closes or a request gets no answer.
 fn serve(
     stream: &TcpStream,
     event: &Mutex<Option<String>>,
@@ -125,7 +125,7 @@ fn serve(
                     body,
                 })?;
             }
-            // DynamoDB, of an empty table.
+            // DynamoDB, with an empty table.
             _ => write(
                 stream,
                 "200 OK",
@@ -147,7 +147,7 @@ fn write(mut stream: &TcpStream, status: &str, headers: &str, body: &str) -> Res
     Ok(())
 }
 
-/// The next request of a connection. `None` at its end.
+/// Reads the next request of a connection. `None` at its end.
 fn read(reader: &mut impl BufRead) -> Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -155,7 +155,7 @@ fn read(reader: &mut impl BufRead) -> Result<Option<Request>> {
     }
     let mut words = line.split_whitespace();
     let (Some(method), Some(path)) = (words.next(), words.next()) else {
-        bail!("`{}` is no request", line.trim());
+        bail!("`{}` is not a request", line.trim());
     };
     let (method, path) = (method.to_owned(), path.to_owned());
     let (mut length, mut is_chunked) = (0, false);

@@ -1,4 +1,4 @@
-//! `cargo xtask local`: a stack that stays.
+//! `cargo xtask local`: a stack that keeps running.
 
 use std::io::{self, Write};
 
@@ -16,16 +16,16 @@ use crate::workspace::Workspace;
 /// The folder of this stack below `target`.
 pub(crate) const STACK: &str = "local";
 
-/// What to do with the local stack.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the stack, or deploy what changed to the one that runs.
+    /// Start the stack, or deploy changes to the running one.
     Up(Up),
-    /// Say whether the stack runs, and where.
+    /// Show if the stack runs, and its address.
     Status,
-    /// Show what the functions logged.
+    /// Show the functions' logs.
     Logs(Logs),
-    /// Take the stack down; its data is lost, its logs stay in target/local.
+    /// Take the stack down. Its data is lost; its logs stay in target/local.
     Down,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Logs {
     emulator: bool,
 }
 
-/// Runs one of the commands.
+/// Runs a subcommand.
 pub(crate) fn run(workspace: &Workspace, command: &Command) -> Result<()> {
     let stack = Stack::new(workspace, STACK).for_people();
     match command {

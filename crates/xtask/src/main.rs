@@ -1,15 +1,15 @@
 //! The developer's commands, run as `cargo xtask COMMAND`.
 //!
 //! - `demo` shows the system at work; `local` keeps a stack running.
-//! - `test` and `check` are what CI runs; `build` makes what is deployed to AWS, and `package`
-//!   an archive of it.
-//! - `chaos` is a longer form of one test; `fuzz` and `mutants` look for longer for what
-//!   the tests miss.
-//! - `bench` measures what the system costs, in time and in money.
+//! - `test` and `check` are the commands of CI; `build` makes the artifacts for AWS, and
+//!   `package` an archive of them.
+//! - `chaos` is a longer form of one test; `fuzz` and `mutants` search longer for gaps in the
+//!   tests.
+//! - `bench` measures the system's cost in time and money.
 //!
-//! A local stack is the same template that AWS gets, deployed by SAM CLI to
-//! `MiniStack`. Everything that is installed or started stays below `target/`, and
-//! only processes that were started here are ever ended.
+//! A local stack is the same template as on AWS, deployed by SAM CLI to `MiniStack`. Everything
+//! that is installed or started stays below `target/`, and these commands end only processes
+//! that they started.
 
 #![expect(
     clippy::disallowed_methods,
@@ -68,26 +68,27 @@ enum Command {
     Test(test::Options),
     /// Deliver events while calls fail and functions crash, and judge the history.
     Chaos(chaos::Options),
-    /// Run every check: format, lints, docs, dependencies, template, state machine.
+    /// Run all checks: format, lints, docs, dependencies, template, state machine.
     Check(check::Options),
-    /// Run the fuzz targets for longer than `test` does, led by coverage; needs a C++ compiler.
+    /// Run the fuzz targets longer than `test` does, guided by coverage. Needs a C++ compiler.
     Fuzz(fuzz::Options),
-    /// Put faults into the modules that decide, and see the tests catch them.
+    /// Insert faults into the modules that decide, and check that tests fail.
     Mutants(mutants::Options),
     /// Draw the dashboard of template.yaml into docs/dashboard.svg.
     Dashboard,
-    /// Measure starts, deliveries and the bill, beside peers and the last figures.
+    /// Measure starts, deliveries and the bill, and compare them with other programs and
+    /// earlier figures.
     Bench(bench::Options),
-    /// Pin the Python tools and all that they need, with hashes.
+    /// Pin the Python tools and their dependencies, with hashes.
     Pin(pin::Options),
-    /// Build the functions for AWS, all at once, and the template with `sam build`.
+    /// Build all functions for AWS, and the template with `sam build`.
     Build(sam_build::Options),
-    /// Put what a team without Rust needs into one archive.
+    /// Create an archive with everything that a team without Rust needs.
     Package(package::Options),
-    /// Deploy another stack to the emulator of one that runs; for the end-to-end tests.
+    /// Deploy another stack to the emulator of a running one; for the end-to-end tests.
     #[command(hide = true)]
     DeployBeside(beside::Options),
-    /// Write the built template once more, for Regions without Function URLs.
+    /// Write a variant of the built template, for Regions without Function URLs.
     WithoutFunctionUrls(variant::Options),
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask mutants`: small faults put into the modules that decide, each to be caught by
-//! their tests. How they run is in `.cargo/mutants.toml`.
+//! `cargo xtask mutants`: inserts small faults into the modules that decide; tests must detect
+//! each. `.cargo/mutants.toml` has the settings.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -24,16 +24,16 @@ pub(crate) struct Options {
 /// Modules of the domain that are mutated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Module {
-    /// Where requests may go, and with which headers.
+    /// The permitted destinations and headers of requests.
     Policy,
     /// Secrets and signatures.
     Signing,
-    /// What follows an attempt, and when.
+    /// The consequence of an attempt, and its time.
     Retry,
 }
 
 impl Module {
-    /// Globs over its files.
+    /// Returns globs for its files.
     const fn files(self) -> &'static [&'static str] {
         match self {
             Self::Policy => &["crates/domain/src/outbound/*.rs"],
@@ -55,7 +55,7 @@ impl Module {
     }
 }
 
-/// Prints each fault that no test catches; fails when there is one.
+/// Prints each fault that no test detects; fails if there is one.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut command = workspace.command(CARGO_MUTANTS.install(workspace)?);
     command.args(["mutants", "--jobs=1", "--package=webhooks-domain"]);

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: what a team without Rust needs, in one archive.
+//! `cargo xtask package`: creates one archive with everything that a team without Rust needs.
 //!
 //! The same sources give the same archive: entries are sorted, and their times, owners and
 //! modes are fixed.
@@ -18,26 +18,26 @@ use crate::tools::{CargoTool, ToolSet, Tools};
 use crate::workspace::Workspace;
 use crate::{process, template};
 
-/// Lists what a program was built from, in the format `CycloneDX`.
+/// The tool that lists the dependencies of a program in the format `CycloneDX`.
 const CYCLONEDX: CargoTool = CargoTool {
     name: "cargo-cyclonedx",
     version: "0.5.9",
 };
 
-/// The oldest C library that the command line runs with, that of Rust itself: every Linux
-/// since 2014.
+/// The oldest C library that the command line supports. It is also Rust's minimum, and every
+/// Linux since 2014 has it.
 const OLDEST_GLIBC: &str = "2.17";
 
-/// The package and the program of the command line.
+/// The package and the program name of the command line.
 const COMMAND: (&str, &str) = ("webhooks-cli", "webhooks");
 
 /// Options of `package`.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// The processor of the functions.
+    /// The processor architecture of the functions.
     #[arg(long, value_enum, default_value = "arm64")]
     architecture: Architecture,
-    /// Unpack the archive in an empty folder, and deploy it from there to an emulator.
+    /// Unpack the archive into an empty folder, and deploy it from there to an emulator.
     #[arg(long)]
     verify: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<()> {
         copy(&program, &folder.join(file))?;
     }
     let cyclonedx = CYCLONEDX.install(workspace)?;
-    step("list what the programs were built from", || {
+    step("list the dependencies of the programs", || {
         write_sboms(workspace, &cyclonedx, &build, &folder.join("sbom"))
     })?;
     let archive = folder.with_file_name(format!("{name}.tar.gz"));
@@ -74,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<()> {
     Ok(())
 }
 
-/// The template, what it names, and how it is deployed.
+/// Copies the template, the files that it names, and the deployment settings.
 fn copy_deployment(workspace: &Workspace, build: &Build, folder: &Path) -> Result<()> {
     for (function, program) in sam_build::programs(&build.folder)? {
         copy(&program, &folder.join(function).join("bootstrap"))?;
@@ -126,9 +126,10 @@ fn build_command(
     Ok(built)
 }
 
-/// Writes what each function and the command line were built from.
+/// Writes lists of the dependencies of each function and of the command line.
 ///
-/// The tool writes a file beside the manifest of every package: those are taken away again.
+/// The tool writes a file next to the manifest of every package. These files are removed
+/// afterwards.
 fn write_sboms(
     workspace: &Workspace,
     cyclonedx: &Path,
@@ -140,14 +141,14 @@ fn write_sboms(
     command
         .args(["cyclonedx", "--format", "json", "--spec-version", "1.5"])
         .args(["--no-build-deps", "--target", &target])
-        // Without it the files hold the time of their making.
+        // Otherwise the files would contain the time of their creation.
         .env("SOURCE_DATE_EPOCH", "0");
     process::output(&mut command)?;
     let mut shipped: Vec<String> = vec![COMMAND.0.to_owned()];
     for function in sam_build::programs(&build.folder)?.keys() {
         shipped.push(template::package_name(function)?);
     }
-    // A file names the packages of the workspace by where they are.
+    // A file contains the paths of the workspace's packages.
     let here = workspace.root().display().to_string();
     for package in workspace.packages()? {
         let written = package.folder().join(format!("{}.cdx.json", package.name));
@@ -165,7 +166,7 @@ fn write_sboms(
     Ok(())
 }
 
-/// Deploys the archive from an empty folder to an emulator, by `sam deploy` alone.
+/// Deploys the archive from an empty folder to an emulator, with nothing but `sam deploy`.
 fn verify(
     workspace: &Workspace,
     archive: &Path,
@@ -204,7 +205,7 @@ fn verify(
     tried
 }
 
-/// Runs the archive's command line on the deployed stack, where this machine can.
+/// Runs the archive's command line on the deployed stack, if this machine can run it.
 fn try_command(unpacked: &Path, emulator: &Emulator, architecture: Architecture) -> Result<()> {
     let processor = std::env::consts::ARCH;
     let program = unpacked.join(format!("bin/webhooks-linux-{processor}"));
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_depends_on_its_files_alone() {
+    fn an_archive_depends_only_on_its_files() {
         let base = std::env::temp_dir().join(format!("xtask-archive-{}", std::process::id()));
         let script = Workspace::find().unwrap().xtask_file("python/archive.py");
         let files = [

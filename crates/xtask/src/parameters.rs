@@ -1,4 +1,4 @@
-//! The parameters that a local stack is deployed with.
+//! The template parameters of a local stack.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result, ensure};
 use serde::Deserialize;
 
-/// One `Name=Value` of the command line.
+/// One `Name=Value` from the command line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Parameter {
     name: String,
@@ -39,10 +39,11 @@ impl FromStr for Parameter {
     }
 }
 
-/// The arguments for `sam deploy --parameter-overrides`: those of the `local`
-/// environment of `samconfig.toml`, and over them the ones given here.
+/// Returns the arguments for `sam deploy --parameter-overrides`: the parameters of the `local`
+/// environment in `samconfig.toml`, overridden by the given ones.
 ///
-/// Given on the command line, SAM would forget its file's parameters altogether.
+/// We pass all of them, because SAM ignores its file's parameters if any are given on the
+/// command line.
 pub(crate) fn overrides(samconfig: &Path, given: &[Parameter]) -> Result<Vec<String>> {
     let text = fs::read_to_string(samconfig)
         .with_context(|| format!("reading `{}`", samconfig.display()))?;
@@ -76,7 +77,7 @@ fn configured(samconfig: &str) -> Result<Vec<Parameter>> {
         #[serde(default)]
         parameter_overrides: Overrides,
     }
-    /// SAM takes both forms.
+    /// SAM accepts both forms.
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Overrides {
@@ -96,7 +97,7 @@ fn configured(samconfig: &str) -> Result<Vec<Parameter>> {
     }
 }
 
-/// In quotes, as SAM reads a value that may hold spaces or be empty.
+/// Quotes a value as SAM needs it if the value contains spaces or is empty.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,8 +1,9 @@
-//! Pins the Python tools, and what they need, with hashes.
+//! Pins the Python tools and their dependencies, with hashes.
 //!
-//! For each set, `requirements/SET.in` names what we want, and `requirements/SET.txt` every
-//! package that it brings along, for all Pythons and platforms, with the hashes of its files.
-//! Only the second is installed from, and pip refuses a file that is not in it.
+//! For each set of tools, `requirements/SET.in` names the tools that we want, and
+//! `requirements/SET.txt` all packages that they need, for all Python versions and platforms,
+//! with the hashes of their files. Installations use only the second file, and pip refuses a
+//! package file that is not in it.
 
 use anyhow::Result;
 
@@ -14,7 +15,7 @@ use crate::workspace::Workspace;
 /// The options of `cargo xtask pin`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Take the newest version of everything that the `.in` files leave open.
+    /// Use the newest version of everything that the `.in` files do not fix.
     #[arg(long)]
     upgrade: bool,
 }

@@ -1,4 +1,4 @@
-//! What every local stack needs first: the tools, and the programs.
+//! Prepares every local stack: installs the tools and builds the programs.
 
 use std::thread;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::progress::{heading, note, print_result};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
-/// Installs the tools while cargo builds; only the build speaks while both run.
+/// Installs the tools while cargo builds. Only the build prints its progress.
 pub(crate) fn tools_and_programs(
     workspace: &Workspace,
     variant: Variant,

@@ -1,4 +1,4 @@
-//! Running other programs, and ending them.
+//! Runs and ends other programs.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// How many lines of a log an error shows.
+/// The number of log lines that an error shows.
 const SHOWN_LINES: usize = 30;
 
-/// Runs a command that talks to the terminal itself.
+/// Runs a command that uses the terminal itself.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = describe(command);
     let status = command
@@ -24,7 +24,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command quietly: its output goes to `log`, and the error shows the end of it.
+/// Runs a command with its output in `log`. An error shows the end of the log.
 pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     let name = describe(command);
     let file = create(log)?;
@@ -44,7 +44,7 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and returns what it printed.
+/// Runs a command and returns its output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = describe(command);
     let Output {
@@ -64,7 +64,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(stdout).with_context(|| format!("reading what `{name}` printed"))
 }
 
-/// A new, empty file; its folder is made if needed.
+/// Creates a new, empty file, and its folder if needed.
 pub(crate) fn create(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
@@ -72,7 +72,7 @@ pub(crate) fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| format!("creating `{}`", path.display()))
 }
 
-/// The end of a log, to show in an error.
+/// Returns the end of a log, for an error.
 pub(crate) fn last_lines(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -80,7 +80,7 @@ pub(crate) fn last_lines(log: &Path) -> String {
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
 
-/// A command's program and first arguments, enough to recognise it in an error.
+/// Returns a command's program and first arguments, to identify it in an error.
 pub(crate) fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()
@@ -92,8 +92,8 @@ pub(crate) fn describe(command: &Command) -> String {
         .join(" ")
 }
 
-/// A process that outlives this program, told from a later one with the same number
-/// by the time at which it started.
+/// A process that outlives this program. Its start time distinguishes it from a later process
+/// with the same id.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProcessId {
@@ -102,7 +102,7 @@ pub(crate) struct ProcessId {
 }
 
 impl ProcessId {
-    /// Names a running process; `None` when there is none with this number.
+    /// Identifies a running process; `None` if there is none with this id.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         start_of(pid).map(|started| Self { pid, started })
     }
@@ -111,8 +111,8 @@ impl ProcessId {
         start_of(self.pid).as_deref() == Some(&self.started)
     }
 
-    /// Ends the process and everything in the process group that it leads:
-    /// politely first, and by force after `patience`.
+    /// Ends the process and its whole process group: first by a request, and by force after
+    /// `patience`.
     pub(crate) fn end_group(&self, patience: Duration) -> Result<()> {
         if !self.is_running() {
             return Ok(());
@@ -126,13 +126,13 @@ impl ProcessId {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        // What the leader started may need longer than the leader itself.
+        // Members of the group may need longer than their leader.
         let _ = self.signal_group("KILL");
         Ok(())
     }
 
     fn signal_group(&self, signal: &str) -> Result<()> {
-        // The shell's own `kill`: not every small system has one as a program.
+        // The shell's built-in `kill`, because some small systems have no such program.
         let mut command = Command::new("sh");
         command.args([
             "-c",
@@ -146,7 +146,7 @@ impl ProcessId {
     }
 }
 
-/// When a process started, in the words of the system; only good for comparing.
+/// Returns the start time of a process in the system's format, for comparison only.
 fn start_of(pid: u32) -> Option<String> {
     if Path::new("/proc/self/stat").exists() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -163,10 +163,10 @@ fn start_of(pid: u32) -> Option<String> {
         .filter(|text| !text.is_empty())
 }
 
-/// The start time in a line of `/proc/PID/stat`; `None` for a process that has
-/// ended and only waits for its parent.
+/// Reads the start time from a line of `/proc/PID/stat`; `None` for a process that has ended
+/// and waits for its parent.
 fn start_in_stat(stat: &str) -> Option<String> {
-    // The second field is the program's name in parentheses and may hold anything.
+    // The second field is the program's name in parentheses, which may contain any character.
     let (_, after_name) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     // Fields 3 (state) and 22 (start time) of proc(5).
@@ -203,7 +203,7 @@ mod tests {
             ..me
         };
         assert!(!earlier.is_running());
-        // And it is not ended: this test would end with it.
+        // It is not ended: otherwise this test would end, too.
         earlier.end_group(Duration::ZERO).unwrap();
     }
 

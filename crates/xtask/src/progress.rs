@@ -1,4 +1,4 @@
-//! What the user sees while work is done: one line for each step.
+//! Shows the progress of work: one line for each step.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// How often a step that takes long is mentioned where no line can be redrawn.
+/// The interval at which a long step is mentioned if the line cannot be redrawn.
 const REMINDER: Duration = Duration::from_secs(20);
 
-/// Runs one step and prints how it went and how long it took. While it runs, a
-/// terminal shows the time; a log gets a line now and then.
+/// Runs one step and prints its result and duration. While it runs, a terminal shows the time,
+/// and a log gets a line at intervals.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let ticker = Ticker::start(name);
     let started = Instant::now();
@@ -21,17 +21,17 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     result
 }
 
-/// Announces work that prints for itself.
+/// Announces work that prints its own output.
 pub(crate) fn heading(text: &str) {
     eprintln!("{} {text}", paint(Colour::Bold, "==>"));
 }
 
-/// One remark.
+/// Prints one remark.
 pub(crate) fn note(text: &str) {
     eprintln!("    {text}");
 }
 
-/// Prints the line of a step that was timed elsewhere.
+/// Prints the line of a step that was timed by the caller.
 pub(crate) fn print_result(name: &str, elapsed: Duration, succeeded: bool) {
     let word = if succeeded {
         paint(Colour::Green, "ok    ")
@@ -76,13 +76,13 @@ fn paint(colour: Colour, text: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Colours only on a terminal, and not where <https://no-color.org> says no.
+/// Returns true on a terminal, unless <https://no-color.org> disables colours.
 fn is_colourful() -> bool {
     std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Shows that a step still runs.
+/// Shows that a step is still running.
 struct Ticker {
     stop: Sender<()>,
     thread: JoinHandle<()>,
@@ -118,7 +118,7 @@ impl Ticker {
 
     fn stop(self) {
         drop(self.stop);
-        // It only prints; a panic there has been shown already.
+        // It only prints, and a panic in it was already shown.
         let _ = self.thread.join();
     }
 }

@@ -1,4 +1,4 @@
-//! What the gate in front of an emulator refused, as AWS would have.
+//! The calls that the gate before an emulator refused, as AWS would have.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,24 +8,24 @@ use std::path::Path;
 use anyhow::{Context, Error, Result};
 use serde::Deserialize;
 
-/// One refusal; a line of the gate's file.
+/// One refusal, which is a line of the gate's file.
 #[derive(Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 struct Refusal {
     operation: String,
     member: String,
     reason: String,
-    /// The row of the gate's table.
+    /// The rule in the gate's table.
     rule: String,
-    /// AWS's page that says so.
+    /// The page of AWS's documentation that states it.
     source: String,
 }
 
-/// All refusals, and how often each came.
+/// All refusals, with their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(BTreeMap<Refusal, usize>);
 
 impl Refusals {
-    /// Reads the gate's file. Without one, there was no gate, which refuses nothing.
+    /// Reads the gate's file. A missing file means that there was no gate and no refusal.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Ok(Self::default());
@@ -41,7 +41,7 @@ impl Refusals {
         Ok(Self(refusals))
     }
 
-    /// The result of a run, which fails if anything was refused.
+    /// Returns the result of a run; it fails if any call was refused.
     pub(crate) fn judge(&self, result: Result<()>) -> Result<()> {
         match (self.text(), result) {
             (None, result) => result,
@@ -50,7 +50,7 @@ impl Refusals {
         }
     }
 
-    /// What was refused, for people. `None` when nothing was.
+    /// Describes the refusals for people. `None` if there are none.
     pub(crate) fn text(&self) -> Option<String> {
         if self.0.is_empty() {
             return None;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_in_which_nothing_was_refused_is_what_it_was() {
+    fn a_run_without_refusals_keeps_its_result() {
         let refusals = Refusals::read(Path::new("not there")).unwrap();
         assert!(refusals.judge(Ok(())).is_ok());
         let error = refusals.judge(Err(anyhow!("a test failed"))).unwrap_err();

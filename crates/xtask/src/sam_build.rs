@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the functions as they are deployed to AWS.
+//! `cargo xtask build`: builds the functions for AWS.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,16 +13,16 @@ use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 use crate::{failpoints, process, verify};
 
-/// The oldest SAM CLI that builds Rust without a consent to beta features.
+/// The oldest SAM CLI that builds Rust without opting in to beta features.
 const OLDEST_SAM: (u32, u32) = (1, 156);
 
-/// The folder of what was built, below the checkout. It is where `sam deploy` looks first.
+/// The output folder in the checkout, where `sam deploy` looks first.
 const BUILT: &str = ".aws-sam/build";
 
 /// Options of `build`.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// The processor of the functions.
+    /// The processor architecture of the functions.
     #[arg(long, value_enum, default_value = "arm64")]
     architecture: Architecture,
     /// Run the built programs: each against a stub of Lambda, then all of them end to end.
@@ -31,7 +31,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Those of a build for this processor.
+    /// Returns the options for a build for this architecture.
     pub(crate) fn of(architecture: Architecture) -> Self {
         Self {
             architecture,
@@ -40,15 +40,15 @@ impl Options {
     }
 }
 
-/// What was built.
+/// The output of a build.
 #[derive(Debug)]
 pub(crate) struct Build {
     pub(crate) architecture: Architecture,
-    /// The folder of the template and of a folder for each function.
+    /// The folder of the template. It has a subfolder for each function.
     pub(crate) folder: PathBuf,
 }
 
-/// Builds the functions, prints what came out, and runs it if that is asked for.
+/// Builds the functions, prints their sizes, and runs them if requested.
 pub(crate) fn run(workspace: &Workspace, options: Options) -> Result<()> {
     let build = build(workspace, options)?;
     println!("{}", sizes(&build.folder)?);
@@ -66,11 +66,11 @@ pub(crate) fn build(workspace: &Workspace, options: Options) -> Result<Build> {
     let cargo_lambda = Tools::install_shown(workspace, ToolSet::Build)?;
     let architecture = options.architecture;
     heading(&format!(
-        "cargo lambda build for {}; optimised for AWS, the first time takes many minutes",
+        "cargo lambda build for {}; the first optimised build takes many minutes",
         architecture.name()
     ));
-    // All functions in one run: they are linked side by side, and `sam build` finds them
-    // built. It would build one after the other.
+    // All functions are built in one run, so that they are linked in parallel and `sam build`
+    // finds them already built. `sam build` alone would build them one after the other.
     let mut compile = cargo_lambda.cross_build(workspace)?;
     compile.arg("--release");
     if architecture == Architecture::Arm64 {
@@ -101,7 +101,7 @@ pub(crate) fn build(workspace: &Workspace, options: Options) -> Result<Build> {
     })
 }
 
-/// Refuses a SAM CLI that cannot build Rust, by what `sam --version` prints.
+/// Refuses a SAM CLI that cannot build Rust, by the output of `sam --version`.
 fn refuse_old_sam(printed: &str) -> Result<()> {
     let version = printed.trim().rsplit(' ').next().unwrap_or_default();
     let mut numbers = version.split('.').map(str::parse);
@@ -117,13 +117,13 @@ fn refuse_old_sam(printed: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a program for another processor than the one that it will be deployed to.
+/// Refuses a program for another architecture than that of the deployment.
 fn refuse_other_architectures(folder: &Path, architecture: Architecture) -> Result<()> {
     for (function, program) in programs(folder)? {
         let built_for = Architecture::of_program(&program)?;
         ensure!(
             built_for == architecture,
-            "{function} is built for {}, but is to be deployed for {}",
+            "{function} is built for {}, but must be deployed for {}",
             built_for.name(),
             architecture.name()
         );
@@ -135,17 +135,17 @@ fn refuse_what_is_not_for_aws(folder: &Path) -> Result<()> {
     for (function, program) in programs(folder)? {
         ensure!(
             !failpoints::are_in(&program)?,
-            "{function} has failpoints: it was built for a chaos run, and is not for AWS"
+            "{function} has failpoints: it was built for a chaos run and must not be deployed"
         );
         ensure!(
             !failpoints::trusts_an_authority(&program)?,
-            "{function} trusts an authority of a measurement, and is not for AWS"
+            "{function} trusts a certificate authority of the benchmark and must not be deployed"
         );
     }
     Ok(())
 }
 
-/// The built functions and their programs, by name.
+/// Returns the built functions' programs by name.
 pub(crate) fn programs(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let mut programs = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| format!("reading `{}`", folder.display()))? {
@@ -158,7 +158,7 @@ pub(crate) fn programs(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(programs)
 }
 
-/// A table of the built functions and the sizes of their programs.
+/// Returns a table of the built functions with the sizes of their programs.
 fn sizes(folder: &Path) -> Result<String> {
     let rows = programs(folder)?
         .into_iter()
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sam_that_asks_for_a_consent_is_refused() {
+    fn a_sam_that_needs_beta_features_is_refused() {
         refuse_old_sam("SAM CLI, version 1.156.0\n").unwrap();
         refuse_old_sam("SAM CLI, version 2.0.1\n").unwrap();
         for printed in [
@@ -237,11 +237,11 @@ mod tests {
         };
         assert_eq!(
             refused(Architecture::Arm64),
-            "ApiFunction is built for x86_64, but is to be deployed for arm64"
+            "ApiFunction is built for x86_64, but must be deployed for arm64"
         );
         assert_eq!(
             refused(Architecture::X86_64),
-            "PrepareCallsFunction is built for arm64, but is to be deployed for x86_64"
+            "PrepareCallsFunction is built for arm64, but must be deployed for x86_64"
         );
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -250,7 +250,10 @@ mod tests {
     fn a_function_for_tests_or_measurements_is_refused_by_name() {
         for (variable, refusal) in [
             (failpoints::FOLDER_VARIABLE, "has failpoints"),
-            (failpoints::AUTHORITY_VARIABLE, "trusts an authority"),
+            (
+                failpoints::AUTHORITY_VARIABLE,
+                "trusts a certificate authority",
+            ),
         ] {
             let folder = std::env::temp_dir().join(format!("xtask-refused-{}", std::process::id()));
             for (name, program) in [

@@ -18,18 +18,19 @@ use crate::refusals::Refusals;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-/// The name that the stack has in the emulator.
+/// The stack's name in the emulator.
 const STACK_NAME: &str = "webhooks";
 
-/// The program that stands in front of the emulator.
+/// The program of the gate before the emulator.
 const GATE: &str = "webhooks-gate";
 
-/// How strict the gate in front of the emulator is.
+/// The strictness of the gate before the emulator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Strictness {
-    /// It refuses what AWS would refuse, and what it does not know.
+    /// It refuses calls that AWS would refuse, and operations that it does not know.
     Strict,
-    /// What it does not know passes: people use more of AWS than the product does.
+    /// It forwards operations that it does not know, because people use more of AWS than the
+    /// product does.
     ForPeople,
     /// There is no gate.
     None,
@@ -40,14 +41,14 @@ enum Strictness {
 pub(crate) struct Stack {
     workspace: Workspace,
     folder: PathBuf,
-    /// The name that it has in the emulator.
+    /// Its name in the emulator.
     name: String,
     function_environment: Vec<(&'static str, OsString)>,
     second_interpreter: Option<Tools>,
     strictness: Strictness,
 }
 
-/// What clients need in order to use a stack; the contents of `stack.json`.
+/// The data that clients need to use a stack; the contents of `stack.json`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Description {
@@ -62,7 +63,7 @@ pub(crate) struct Description {
 }
 
 impl Stack {
-    /// The stack of that name, running or not.
+    /// Returns the stack with this name, running or not.
     pub(crate) fn new(workspace: &Workspace, name: &str) -> Self {
         Self {
             workspace: workspace.clone(),
@@ -74,7 +75,8 @@ impl Stack {
         }
     }
 
-    /// The stack of another name in the emulator of a stack that runs, by that one's folder.
+    /// Returns a stack with another name in the emulator of a running stack, whose folder is
+    /// given.
     pub(crate) fn beside(workspace: &Workspace, folder: &Path, name: &str) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -83,7 +85,7 @@ impl Stack {
         }
     }
 
-    /// The same stack, whose gate lets pass what it does not know.
+    /// Returns the stack with a gate that forwards operations that it does not know.
     #[must_use]
     pub(crate) fn for_people(self) -> Self {
         Self {
@@ -92,7 +94,7 @@ impl Stack {
         }
     }
 
-    /// The same stack without a gate, for measurements.
+    /// Returns the stack without a gate, for measurements.
     #[must_use]
     pub(crate) fn without_gate(self) -> Self {
         Self {
@@ -101,15 +103,15 @@ impl Stack {
         }
     }
 
-    /// The same stack, whose state machines are run by the second interpreter.
+    /// Returns the stack with the second interpreter of state machines.
     #[must_use]
     pub(crate) fn with_second_interpreter(mut self, tools: Tools) -> Self {
         self.second_interpreter = Some(tools);
         self
     }
 
-    /// The same stack, whose functions find one more variable in their environment,
-    /// or another value of one that the emulator sets.
+    /// Returns the stack with one more environment variable for its functions, or another value
+    /// of one that the emulator sets.
     #[must_use]
     pub(crate) fn with_function_variable(
         mut self,
@@ -120,17 +122,17 @@ impl Stack {
         self
     }
 
-    /// The stack's emulator, when it runs.
+    /// Returns the stack's emulator, if it runs.
     pub(crate) fn emulator(&self) -> Option<Emulator> {
         Emulator::running(&self.folder)
     }
 
-    /// The folder of the stack's files.
+    /// Returns the folder of the stack's files.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file that describes the deployed stack.
+    /// Returns the file that describes the deployed stack.
     pub(crate) fn description_file(&self) -> PathBuf {
         let name = if self.name == STACK_NAME {
             "stack"
@@ -148,29 +150,29 @@ impl Stack {
         serde_json::from_str(&text).with_context(|| format!("reading `{}`", path.display()))
     }
 
-    /// The file of what the gate refused.
+    /// Returns the file of the gate's refusals.
     pub(crate) fn refusals_file(&self) -> PathBuf {
         self.folder.join("refusals.jsonl")
     }
 
-    /// What the gate refused since the stack was started.
+    /// Reads the gate's refusals since the stack was started.
     pub(crate) fn refusals(&self) -> Result<Refusals> {
         Refusals::read(&self.refusals_file())
     }
 
-    /// What came of a run on the stack: it failed if AWS would have refused anything, too.
+    /// Returns the result of a run on the stack; it also fails if AWS would have refused any
+    /// call.
     pub(crate) fn judge(&self, result: Result<()>) -> Result<()> {
         self.refusals()?.judge(result)
     }
 
-    /// What the emulator and its gate printed.
+    /// Returns the log of the emulator and its gate.
     pub(crate) fn emulator_log(&self) -> PathBuf {
         self.folder.join("emulator.log")
     }
 
-    /// Starts the emulator unless it runs, and deploys the template to it. Nothing
-    /// is left running when that fails, or when this program ends, unless
-    /// [`Stack::keep`] is called.
+    /// Starts the emulator unless it runs, and deploys the template to it. If that fails, or
+    /// when this program ends, everything is stopped, unless [`Stack::keep`] is called.
     pub(crate) fn up(
         &self,
         tools: &Tools,
@@ -182,7 +184,7 @@ impl Stack {
         if let Some(emulator) = self.emulator() {
             ensure!(
                 port.is_none_or(|port| port == emulator.port()),
-                "the stack already runs on port {}: take it down first to move it",
+                "the stack already runs on port {}: take it down first to change the port",
                 emulator.port()
             );
             return self.deploy(tools, &emulator, &template, parameters);
@@ -208,7 +210,7 @@ impl Stack {
         deployed
     }
 
-    /// Deploys the template of the stack that runs in the same emulator under this one's name.
+    /// Deploys the running stack's template under this stack's name in the same emulator.
     pub(crate) fn deploy_beside(&self, tools: &Tools, parameters: &[Parameter]) -> Result<()> {
         let Some(emulator) = self.emulator() else {
             bail!("no stack runs in `{}`", self.folder.display());
@@ -217,7 +219,7 @@ impl Stack {
         self.deploy(tools, &emulator, &template, parameters)
     }
 
-    /// The gate, which has refused nothing yet.
+    /// Returns the gate, with an empty file of refusals.
     fn gate(&self, programs: &Programs) -> Result<Option<Gate>> {
         if self.strictness == Strictness::None {
             return Ok(None);
@@ -231,13 +233,12 @@ impl Stack {
         }))
     }
 
-    /// Lets the stack outlive this program.
+    /// Keeps the stack running after this program.
     pub(crate) fn keep(&self) -> Result<()> {
         Emulator::keep(&self.folder)
     }
 
-    /// Ends the emulator and forgets everything in it but its logs. Returns whether
-    /// there was one.
+    /// Ends the emulator and removes everything but its logs. Returns true if it was running.
     pub(crate) fn down(&self) -> Result<bool> {
         match self.emulator() {
             Some(emulator) => self.stop(&emulator).map(|()| true),
@@ -319,7 +320,7 @@ impl Stack {
         fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))
     }
 
-    /// Shows the functions' logs from the emulator, and keeps showing them if asked to.
+    /// Shows the functions' logs from the emulator, and continues to show them if requested.
     pub(crate) fn show_function_logs(&self, tools: &Tools, follow: bool) -> Result<()> {
         let Some(emulator) = self.emulator() else {
             bail!("no local stack runs; start one with `cargo xtask local up`");
@@ -333,15 +334,15 @@ impl Stack {
     }
 }
 
-/// SAM CLI as the emulator's root.
+/// Returns a SAM CLI command with the credentials of the emulator's root.
 pub(crate) fn sam(tools: &Tools, emulator: &Emulator) -> Command {
     let mut command = as_root(tools.command("sam"), emulator);
-    // Seconds between looks at the progress; SAM's own default is 5.
+    // The seconds between two checks of the progress; SAM's default is 5.
     command.env("SAM_CLI_POLL_DELAY", "0.2");
     command
 }
 
-/// The command, as the emulator's root.
+/// Adds the credentials of the emulator's root to a command.
 pub(crate) fn as_root(mut command: Command, emulator: &Emulator) -> Command {
     command
         .env("AWS_ENDPOINT_URL", emulator.endpoint())
@@ -352,7 +353,7 @@ pub(crate) fn as_root(mut command: Command, emulator: &Emulator) -> Command {
     command
 }
 
-/// Prints where a running stack is.
+/// Prints the addresses of a running stack.
 pub(crate) fn print_description(description: &Description) {
     let width = description
         .outputs

@@ -1,15 +1,15 @@
-//! The copy of `template.yaml` that is deployed locally: the same text, in which
-//! the functions' code and the state machine's definition are absolute paths.
-//! That is what `sam build` does to a template, without building for AWS.
+//! Creates the copy of `template.yaml` that is deployed locally: the same text with absolute
+//! paths to the functions' code and the state machine's definition. `sam build` does the same,
+//! but also builds for AWS.
 
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 
-/// The template's place for a function's code, before it is built.
+/// The code path of a function in the template before the build.
 const UNBUILT: &str = "CodeUri: .";
 
-/// The names of the functions that the template builds from this workspace, as packages.
+/// Returns the names of the packages of the functions in the template.
 pub(crate) fn function_packages(template: &str) -> Result<Vec<String>> {
     let mut packages = Vec::new();
     for line in lines(template) {
@@ -20,10 +20,10 @@ pub(crate) fn function_packages(template: &str) -> Result<Vec<String>> {
     Ok(packages)
 }
 
-/// The security rules that the template says do not hold for it, with its reasons.
+/// Returns the security rules that the template suppresses with a reason.
 ///
 /// # Errors
-/// When one has no reason.
+/// If a suppressed rule has no reason.
 pub(crate) fn suppressed_rules(template: &str) -> Result<Vec<&str>> {
     let block = template
         .lines()
@@ -38,8 +38,8 @@ pub(crate) fn suppressed_rules(template: &str) -> Result<Vec<&str>> {
         .collect()
 }
 
-/// The template with each `CodeUri: .` as the folder of that function's package
-/// under `functions`, and each relative `DefinitionUri` as a path below `root`.
+/// Replaces each `CodeUri: .` of the template by the folder of that function's package under
+/// `functions`, and each relative `DefinitionUri` by a path below `root`.
 pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path) -> Result<String> {
     let mut rewritten = String::with_capacity(template.len() + 1024);
     for line in lines(template) {
@@ -53,7 +53,7 @@ pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path)
                 .map(|definition| ("DefinitionUri", root.join(definition)))
         };
         match path {
-            // A JSON string is a YAML string, whatever the path holds.
+            // A JSON string is a valid YAML string for any path.
             Some((key, path)) => {
                 let path = serde_json::to_string(&path)?;
                 rewritten.extend([indent, key, ": ", &path]);
@@ -65,8 +65,9 @@ pub(crate) fn with_absolute_paths(template: &str, functions: &Path, root: &Path)
     Ok(rewritten)
 }
 
-/// A built template with each definition of a state machine at its path below the template,
-/// and those paths. `sam build` leaves them where the sources are.
+/// Changes the paths of state machine definitions in a built template, so that they are below
+/// the template. Returns the template and these paths. `sam build` leaves the paths of the
+/// sources.
 pub(crate) fn with_definitions_beside(built: &str) -> Result<(String, Vec<String>)> {
     let mut rewritten = String::with_capacity(built.len());
     let mut definitions = Vec::new();
@@ -78,7 +79,7 @@ pub(crate) fn with_definitions_beside(built: &str) -> Result<(String, Vec<String
         let path = path.trim().trim_start_matches("../");
         ensure!(
             !path.starts_with('/') && !path.contains(['"', '\'']),
-            "the built template: `{}` is no path in the checkout",
+            "the built template: `{}` is not a path in the checkout",
             line.trim()
         );
         rewritten.extend([indent, "DefinitionUri: ", path, "\n"]);
@@ -93,7 +94,7 @@ pub(crate) fn with_definitions_beside(built: &str) -> Result<(String, Vec<String
 
 struct Line<'a> {
     text: &'a str,
-    /// The resource (or parameter, output, ...) that the line belongs to.
+    /// The resource, parameter or output to which the line belongs.
     logical_id: &'a str,
 }
 
@@ -110,7 +111,8 @@ fn lines(template: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// `LookUpSubscriptionsFunction` is built from the package `look-up-subscriptions`.
+/// Returns the package of a function: `LookUpSubscriptionsFunction` has
+/// `look-up-subscriptions`.
 pub(crate) fn package_name(logical_id: &str) -> Result<String> {
     let Some(name) = logical_id
         .strip_suffix("Function")

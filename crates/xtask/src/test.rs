@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that needs no stack first, then the end-to-end
-//! tests against stacks of their own.
+//! `cargo xtask test`: first all tests that need no stack, then the end-to-end tests, each part
+//! on its own stack.
 
 mod flaky;
 
@@ -18,9 +18,9 @@ use crate::tools::{ToolSet, Tools};
 use crate::workspace::{Package, Workspace};
 use crate::{chaos, contract, failpoints, prepare, process};
 
-/// The package of the tests that look at the whole system.
+/// The package of the system tests.
 pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
-/// Its target that needs a deployed stack.
+/// Its test target that needs a deployed stack.
 const END_TO_END: &str = "end_to_end";
 
 /// Options of `test`.
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Only this part; repeatable [default: all].
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Only the tests whose names contain this.
+    /// Only tests whose names contain this text.
     #[arg(long)]
     filter: Option<String>,
     /// Arguments for the test programs, such as `--nocapture`.
@@ -46,11 +46,12 @@ enum Part {
     Express,
     /// End to end, with a Standard workflow.
     Standard,
-    /// End to end, with the second interpreter of state machines: what begins with an event.
+    /// End to end, with the second interpreter of state machines: the tests that start with an
+    /// event.
     Interpreter,
-    /// End to end, on a stack that is broken on purpose: what `webhooks doctor` says of it.
+    /// End to end, on a stack that is broken on purpose: the findings of `webhooks doctor`.
     Doctor,
-    /// Requests made up from the API's document, and its answers held against it.
+    /// Requests generated from the API's document, and the check of their answers.
     Contract,
     /// End to end, while calls fail and functions crash.
     Chaos,
@@ -61,7 +62,7 @@ impl Options {
         self.only.is_empty() || self.only.contains(&part)
     }
 
-    /// What follows `cargo test TARGETS`.
+    /// Returns the arguments after `cargo test TARGETS`.
     fn trailing(&self) -> Vec<&str> {
         let mut trailing: Vec<&str> = self.filter.iter().map(String::as_str).collect();
         trailing.push("--");
@@ -70,7 +71,7 @@ impl Options {
     }
 }
 
-/// Runs the chosen parts; stops at the first that fails.
+/// Runs the chosen parts and stops at the first failure.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.includes(Part::Unit) {
         heading("unit, property, contract and template tests");
@@ -79,7 +80,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             &targets_without_stack(&workspace.packages()?),
             options,
         )?;
-        // Cargo runs the examples in the documentation on their own only.
+        // Cargo runs documentation examples only separately.
         cargo_test(workspace, &["--doc".to_owned()], options)?;
     }
     let chosen: Vec<_> = EndToEnd::ALL
@@ -89,14 +90,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if !chosen.is_empty() {
         end_to_end(workspace, options, &chosen)?;
     }
-    // The others have no tests that a filter could choose.
+    // The other parts have no tests that a filter could choose.
     if options.filter.is_some() {
         return Ok(());
     }
     if options.includes(Part::Contract) {
         heading("the API's contract");
         let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
-        // Schemathesis begins with a probe of its own, which is no request to AWS.
+        // Schemathesis starts with its own probe, which is not an AWS request.
         let stack = Stack::new(workspace, "test/contract").for_people();
         on_stack(&stack, &tools, &programs, "EXPRESS", |stack| {
             contract::run(workspace, stack)
@@ -109,22 +110,23 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// One run of the end-to-end tests, on a stack of its own.
+/// One run of the end-to-end tests on its own stack.
 #[derive(Debug)]
 struct EndToEnd {
     part: Part,
     workflow_type: &'static str,
-    /// The name by which the tests know the interpreter that runs the state machines.
+    /// The tests' name of the interpreter that runs the state machines.
     interpreter: &'static str,
-    /// Which tests. They mostly wait, and share one stack: more at once than there are cores.
+    /// Filters of the tests; empty means all. Tests mostly wait, so more of them run at once
+    /// than there are cores.
     tests: &'static [&'static str],
     /// Arguments for the test program.
     arguments: &'static [&'static str],
     at_once: &'static str,
 }
 
-/// The tests that break their stack, or empty queues that all tests share, so that no others run
-/// beside them.
+/// The tests that break their stack, or empty queues that all tests share. No other tests run
+/// at the same time.
 const BREAKING: [&str; 2] = ["doctor::", "self_test::a_run_"];
 
 /// The interpreter of moto, which calls the emulator through an SDK.
@@ -148,7 +150,7 @@ impl EndToEnd {
             arguments: &[],
             at_once: "12",
         },
-        // In the emulator's process it takes turns with the emulator itself: not many at once.
+        // This interpreter shares the emulator's process, so only a few tests run at once.
         Self {
             part: Part::Interpreter,
             workflow_type: "STANDARD",
@@ -166,7 +168,8 @@ impl EndToEnd {
                 "workflow::",
                 "workflow_rights::",
             ],
-            // Some tests are ignored elsewhere: the other interpreter needs no rights.
+            // These include tests that only run here, because this interpreter ignores
+            // permissions.
             arguments: &["--include-ignored"],
             at_once: "4",
         },
@@ -180,7 +183,7 @@ impl EndToEnd {
         },
     ];
 
-    /// What programs that are built for AWS are tried with.
+    /// The tests for programs that are built for AWS.
     const VERIFIED: Self = Self {
         part: Part::Express,
         workflow_type: "EXPRESS",
@@ -190,7 +193,7 @@ impl EndToEnd {
         at_once: "8",
     };
 
-    /// What follows `cargo test TARGETS`. A filter of the user's takes the place of our own.
+    /// Returns the arguments after `cargo test TARGETS`. The user's filter replaces ours.
     fn trailing<'a>(&'a self, options: &'a Options) -> Vec<&'a str> {
         let mut trailing = options.trailing();
         if options.filter.is_none() {
@@ -228,8 +231,8 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[&EndToEnd]) ->
     Ok(())
 }
 
-/// Runs the end-to-end tests of a delivery on a stack of that name, whose functions are these
-/// programs, by the names of their packages.
+/// Runs the end-to-end tests of a delivery on a stack with this name, with the given function
+/// programs, by package name.
 pub(crate) fn on_functions(
     workspace: &Workspace,
     name: &str,
@@ -257,7 +260,7 @@ fn compile_end_to_end(workspace: &Workspace) -> Result<()> {
     process::run(compile.args(["test", "--workspace", "--test", END_TO_END, "--no-run"]))
 }
 
-/// Brings up a stack for the tests, runs them, and takes it down.
+/// Starts a stack for the tests, runs them, and takes the stack down.
 fn on_stack(
     stack: &Stack,
     tools: &Tools,
@@ -265,7 +268,7 @@ fn on_stack(
     workflow_type: &str,
     tests: impl FnOnce(&Stack) -> Result<()>,
 ) -> Result<()> {
-    // What an interrupted run may have left.
+    // Removes the stack of an interrupted run.
     stack.down()?;
     let port = crate::emulator::free_port()?;
     stack.up(tools, programs, Some(port), &parameters(workflow_type))?;
@@ -281,7 +284,7 @@ fn test_stack(
     options: &Options,
 ) -> Result<()> {
     let description = stack.description_file();
-    // A test that needs a second stack deploys it by this program.
+    // A test that needs a second stack deploys it with this program.
     let xtask = std::env::current_exe()?;
     let tests = |at_once: &str, trailing: &[&str]| -> Command {
         let mut command = workspace.cargo();
@@ -302,7 +305,7 @@ fn test_stack(
 fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
     let mut command = workspace.cargo();
     command
-        // The fuzz targets try the same inputs each time here; `fuzz` looks for new ones.
+        // The fuzz targets use the same inputs in each run here; `fuzz` searches for new ones.
         .env("BOLERO_RANDOM_SEED", "1")
         .args(["test", "--workspace"])
         .args(targets)
@@ -310,12 +313,12 @@ fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> R
     process::run(&mut command)
 }
 
-/// Short waits, so that a test can see several attempts and a timeout.
+/// Short waits, so that a test can observe several attempts and a timeout.
 fn parameters(workflow_type: &str) -> Vec<Parameter> {
     vec![
         Parameter::new("RequestTimeoutSeconds", "3"),
         Parameter::new("RetrySchedule", "0,1,1,2,2"),
-        // So that a wait for the sweep is not one of a quarter of an hour.
+        // Otherwise a wait that the sweep ends would take at least 15 minutes.
         Parameter::new("LongestQueueDelaySeconds", "5"),
         Parameter::new("WorkflowType", workflow_type),
         Parameter::new("OperatorCustomerId", "operator"),
@@ -323,7 +326,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
     ]
 }
 
-/// Cargo's arguments for every test target but the one that needs a stack.
+/// Returns cargo's arguments for all test targets except the one that needs a stack.
 pub(crate) fn targets_without_stack(packages: &[Package]) -> Vec<String> {
     let mut arguments = vec!["--lib".to_owned(), "--bins".to_owned()];
     for package in packages {
@@ -332,7 +335,7 @@ pub(crate) fn targets_without_stack(packages: &[Package]) -> Vec<String> {
     arguments
 }
 
-/// Cargo's arguments for the test targets of one package that need no stack.
+/// Returns cargo's arguments for the test targets of one package that need no stack.
 pub(crate) fn test_targets(package: &Package) -> impl Iterator<Item = String> {
     package
         .targets
@@ -375,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ignored_elsewhere_runs_with_the_second_interpreter() {
+    fn ignored_tests_run_with_the_second_interpreter() {
         for filter in [None, Some("rights".to_owned())] {
             let options = Options {
                 only: Vec::new(),

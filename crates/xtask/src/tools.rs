@@ -11,27 +11,27 @@ use crate::process;
 use crate::progress::step;
 use crate::workspace::Workspace;
 
-/// The oldest Python that MiniStack runs on.
+/// The oldest Python version that MiniStack supports.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
-/// A set of Python tools with a virtual environment of its own.
+/// A set of Python tools with its own virtual environment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ToolSet {
-    /// The emulator, and SAM CLI to deploy to it.
+    /// The emulator, and SAM CLI for deployments to it.
     Local,
-    /// What `sam build` needs besides SAM CLI.
+    /// The tools that `sam build` needs besides SAM CLI.
     Build,
     /// The linter of the translated template, with the schemas of all Regions.
     Lint,
     /// The linter of the template's security.
     Security,
-    /// Node.js, for the peers of the benchmarks.
+    /// Node.js, for the benchmarks' programs for comparison.
     Bench,
     /// The fuzzer of the API's contract.
     Contract,
     /// The emulator with a second interpreter of state machines.
     Interpreter,
-    /// What pins all of these.
+    /// The tool that pins all of these.
     Pin,
 }
 
@@ -48,7 +48,7 @@ impl ToolSet {
         Self::Pin,
     ];
 
-    /// The oldest Python that all tools of the set run on.
+    /// Returns the oldest Python version that all tools of the set support.
     pub(crate) fn oldest_python(self) -> &'static str {
         match self {
             Self::Contract => "3.11",
@@ -79,15 +79,15 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Whether the set is as its requirement file wants it.
+    /// Returns true if the set is installed as in its requirements file.
     pub(crate) fn are_installed(workspace: &Workspace, set: ToolSet) -> Result<bool> {
         let venv = workspace.tools_dir().join(set.name());
         let stamp = fs::read_to_string(venv.join("stamp")).unwrap_or_default();
-        // The link to the interpreter dangles when that Python was removed.
+        // The link to the interpreter is broken if that Python was removed.
         Ok(stamp == expected_stamp(workspace, set)? && venv.join("bin/python").exists())
     }
 
-    /// Installs the set unless that was done already.
+    /// Installs the set unless it is already installed.
     pub(crate) fn install(workspace: &Workspace, set: ToolSet) -> Result<Self> {
         let folder = workspace.tools_dir();
         fs::create_dir_all(&folder)?;
@@ -104,24 +104,25 @@ impl Tools {
             let log = folder.join(format!("{}.log", set.name()));
             process::run_logged(Command::new(&python).args(["-m", "venv"]).arg(&venv), &log)
                 .context("making a virtual environment; on Debian and Ubuntu, `apt install python3-venv` brings what it needs")?;
-            // Modules are compiled when they are first used: most never are.
+            // Modules are compiled at their first use, since most are never used.
             process::run_logged(
                 Command::new(venv.join("bin/python"))
                     .args(["-m", "pip", "install", "--no-input", "--no-compile"])
-                    // The list is whole, so nothing else is looked for. A source archive
-                    // would bring build tools that no hash covers.
+                    // The list is complete, so dependencies are not resolved. Source archives
+                    // are excluded, because they need build tools that no hash covers.
                     .args(["--require-hashes", "--no-deps", "--only-binary", ":all:"])
                     .args(["--disable-pip-version-check", "--requirement"])
                     .arg(requirements(workspace, set)),
                 &log,
             )
-            .context("installing the tools; this needs the network, once")?;
+            .context("installing the tools; this needs network access once")?;
             fs::write(venv.join("stamp"), expected_stamp(workspace, set)?)?;
         }
         let sam_home = folder.join("sam");
         if !sam_home.exists() {
             fs::create_dir_all(&sam_home)?;
-            // The version is pinned: never look for a newer one (this is the year 2100).
+            // The version is pinned, so checks for a newer one are disabled (this date is in
+            // the year 2100).
             fs::write(
                 sam_home.join("metadata.json"),
                 r#"{"lastVersionCheck": 4102444800}"#,
@@ -134,7 +135,7 @@ impl Tools {
         })
     }
 
-    /// The same, as a step of its own when there is something to install.
+    /// Installs the set, and shows that as a step if there is anything to install.
     pub(crate) fn install_shown(workspace: &Workspace, set: ToolSet) -> Result<Self> {
         if Self::are_installed(workspace, set)? {
             return Self::install(workspace, set);
@@ -144,22 +145,22 @@ impl Tools {
         })
     }
 
-    /// The search path of programs with those of this set first.
+    /// Returns the search path for programs, starting with those of this set.
     pub(crate) fn path(&self) -> Result<OsString> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
         std::env::join_paths(folders).context("extending PATH with the tools")
     }
 
-    /// `cargo lambda build`, which finds its zig in the first Python of the search path.
+    /// Returns `cargo lambda build`, which uses the zig of the first Python in the search path.
     pub(crate) fn cross_build(&self, workspace: &Workspace) -> Result<Command> {
         let mut command = workspace.cargo();
         command.args(["lambda", "build"]).env("PATH", self.path()?);
         Ok(command)
     }
 
-    /// A command that runs one of the tools, cut off from the user's AWS accounts
-    /// and Python settings.
+    /// Returns a command that runs one of the tools, isolated from the user's AWS accounts and
+    /// Python settings.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.current_dir(&self.root);
@@ -182,22 +183,22 @@ impl Tools {
     }
 }
 
-/// The file that names what is wanted of a set.
+/// Returns the file that names the wanted tools of a set.
 pub(crate) fn requested(workspace: &Workspace, set: ToolSet) -> PathBuf {
     workspace
         .xtask_file("requirements")
         .join(format!("{}.in", set.name()))
 }
 
-/// The file that pins what is wanted, and what that needs.
+/// Returns the file that pins the tools and their dependencies.
 pub(crate) fn requirements(workspace: &Workspace, set: ToolSet) -> PathBuf {
     workspace
         .xtask_file("requirements")
         .join(format!("{}.txt", set.name()))
 }
 
-/// What the stamp of an up-to-date environment says: the requirements, and where
-/// it was made, because the scripts in it hold that path.
+/// Returns the stamp of an up-to-date environment: its requirements and its path, which the
+/// scripts in it contain.
 fn expected_stamp(workspace: &Workspace, set: ToolSet) -> Result<String> {
     let path = requirements(workspace, set);
     let text =
@@ -205,7 +206,7 @@ fn expected_stamp(workspace: &Workspace, set: ToolSet) -> Result<String> {
     Ok(format!("{}\n{text}", workspace.root().display()))
 }
 
-/// The Python that makes the virtual environments: `$PYTHON`, or else `python3`.
+/// Finds the Python for the virtual environments: `$PYTHON`, or else `python3`.
 fn find_python() -> Result<PathBuf> {
     let python = PathBuf::from(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()));
     let mut command = Command::new(&python);
@@ -252,7 +253,7 @@ pub(crate) struct CargoTool {
 }
 
 impl CargoTool {
-    /// Builds the tool unless that was done already, and returns its program.
+    /// Builds the tool unless it is already built, and returns its program.
     pub(crate) fn install(self, workspace: &Workspace) -> Result<PathBuf> {
         let program = self.folder(workspace).join("bin").join(self.name);
         if !program.exists() {
@@ -264,7 +265,8 @@ impl CargoTool {
     }
 
     fn build(self, workspace: &Workspace) -> Result<()> {
-        // Unoptimised: these tools run for a second and take minutes to optimise.
+        // The build is not optimised: these tools run for a second and would take minutes to
+        // optimise.
         let mut command = workspace.cargo();
         command
             .args([
@@ -281,7 +283,7 @@ impl CargoTool {
             &mut command,
             &workspace.tools_dir().join(format!("{}.log", self.name)),
         )
-        .with_context(|| format!("installing {}; this needs the network, once", self.name))
+        .with_context(|| format!("installing {}; this needs network access once", self.name))
     }
 
     fn folder(self, workspace: &Workspace) -> PathBuf {
@@ -304,7 +306,7 @@ mod tests {
         assert_eq!(parse_version("three"), None);
     }
 
-    /// The packages of a requirements file, each with what follows it.
+    /// Returns the packages of a requirements file, each with its version and hashes.
     fn packages(file: &Path) -> Vec<String> {
         let text = fs::read_to_string(file).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -321,7 +323,7 @@ mod tests {
                 assert!(package.contains("=="), "{package}");
                 assert!(package.contains("--hash=sha256:"), "{package}");
             }
-            // What is asked for is what is installed: `cargo xtask pin` was not forgotten.
+            // Checks that `cargo xtask pin` was run after the last change of the wanted tools.
             for wanted in packages(&requested(&workspace, set)) {
                 assert!(wanted.contains("=="), "{wanted}");
                 let found = |package: &String| package.starts_with(&format!("{wanted} "));

@@ -1,8 +1,8 @@
 //! `cargo xtask without-function-urls`: the template for Regions without Function URLs.
 //!
-//! A condition would not do: a change set may refuse a resource of a type that its Region does
-//! not have, whatever the resource's condition says. So the resource has to be gone. The API is
-//! then invoked directly, which the client does by itself where the output `ApiUrl` is missing.
+//! A condition is not enough: a change set may refuse a resource type that its Region lacks,
+//! even if the resource's condition is false. So the resource must be removed. The API is then
+//! invoked directly, which the client does automatically if the output `ApiUrl` is missing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::workspace::Workspace;
 
-/// What only Function URLs have. A resource with any of these goes.
+/// Texts that only Function URLs contain. A resource with any of these is removed.
 const MARKS: [&str; 3] = [
     "Type: AWS::Lambda::Url",
     "FunctionUrlAuthType:",
@@ -23,12 +23,12 @@ const MARKS: [&str; 3] = [
 /// Options of `without-function-urls`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The template, as `cargo xtask build` leaves it.
+    /// The template, as written by `cargo xtask build`.
     #[arg(default_value = ".aws-sam/build/template.yaml")]
     template: PathBuf,
 }
 
-/// Writes the template without its Function URLs beside it.
+/// Writes the template without its Function URLs to a file next to it.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let path = workspace.root().join(&options.template);
     let template =
@@ -41,13 +41,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The template without the resources of Function URLs and the outputs that name them.
+/// Removes the resources of Function URLs, and the outputs that refer to them.
 ///
-/// Takes what is written by hand and what `sam build` makes of it: logical ids are indented by
-/// two, what belongs to them by more.
+/// Accepts both the hand-written template and the output of `sam build`: logical ids are
+/// indented by two spaces, their contents by more.
 ///
 /// # Errors
-/// When there is no such resource, or something that stays depends on one.
+/// If there is no such resource, or if a remaining resource depends on one.
 pub(crate) fn without_function_urls(template: &str) -> Result<String> {
     let blocks = blocks(template);
     let gone: BTreeSet<&str> = blocks
@@ -77,7 +77,7 @@ pub(crate) fn without_function_urls(template: &str) -> Result<String> {
                 .lines
                 .iter()
                 .any(|line| line.contains("FunctionUrlConfig:")),
-            "`{}` has a FunctionUrlConfig: make it a resource of its own, which can be left out",
+            "`{}` has a FunctionUrlConfig: use a separate resource for it, which can be removed",
             block.id.unwrap_or(block.section)
         );
         for line in &block.lines {
@@ -88,7 +88,7 @@ pub(crate) fn without_function_urls(template: &str) -> Result<String> {
     Ok(without)
 }
 
-/// A logical id with what belongs to it and the comment before it, or what is between such.
+/// A logical id with its contents and the comment before it, or the text between such blocks.
 struct Block<'a> {
     section: &'a str,
     id: Option<&'a str>,
@@ -101,7 +101,7 @@ impl Block<'_> {
         self.lines.iter().any(is_mark)
     }
 
-    /// The first of the ids that this block names outside comments.
+    /// Returns the first of the ids that this block refers to outside of comments.
     fn names<'b>(&self, ids: &BTreeSet<&'b str>) -> Option<&'b str> {
         let lines = self.lines.iter();
         let code = lines.filter(|line| !line.trim_start().starts_with('#'));
@@ -113,7 +113,7 @@ impl Block<'_> {
 fn blocks(template: &str) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
     let mut section = "";
-    // Comments and empty lines belong to what follows them.
+    // Comments and empty lines belong to the block after them.
     let mut waiting: Vec<&str> = Vec::new();
     for line in template.lines() {
         let indent = line.len() - line.trim_start().len();
@@ -154,7 +154,7 @@ fn blocks(template: &str) -> Vec<Block<'_>> {
 mod tests {
     use super::*;
 
-    /// The lines of the template in this checkout that are left out.
+    /// Returns the lines of the template in this checkout that are removed.
     fn left_out(template: &str) -> Vec<String> {
         let without = without_function_urls(template).unwrap();
         let mut kept = without.lines().peekable();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sam_build_writes_is_understood_too() {
+    fn the_output_of_sam_build_is_accepted_too() {
         let built = "\
 Resources:
   ApiFunction:
@@ -238,7 +238,7 @@ Outputs:
             ),
             (
                 "  Api:\n    Properties:\n      FunctionUrlConfig:\n",
-                "`Api` has a FunctionUrlConfig: make it a resource of its own, which can be left out",
+                "`Api` has a FunctionUrlConfig: use a separate resource for it, which can be removed",
             ),
         ] {
             let error = without_function_urls(&format!("Resources:\n{url}{rest}")).unwrap_err();

@@ -1,8 +1,8 @@
-//! `cargo xtask build --verify`: runs the built programs before they ship.
+//! `cargo xtask build --verify`: runs the built programs before they are shipped.
 //!
-//! First each by itself against a stub of Lambda, then all of them end to end. Programs for
-//! another processor run under QEMU's user mode; without it they are not run, and the command
-//! says so.
+//! Each program runs against a stub of Lambda, and then all of them run end to end. Programs
+//! for another architecture run under QEMU's user mode. If QEMU is missing they are not run,
+//! and the command says so.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,10 +20,10 @@ use crate::sam_build::{Build, programs};
 use crate::workspace::Workspace;
 use crate::{template, test};
 
-/// How a program for some processor runs on this machine.
+/// The way in which programs of an architecture run on this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Runner {
-    /// As it is.
+    /// Directly.
     Native,
     /// Under QEMU, with the C library in this folder.
     Qemu {
@@ -33,7 +33,7 @@ enum Runner {
 }
 
 impl Runner {
-    /// The one for this processor. `None`: there is none.
+    /// Finds the runner for an architecture. `None` if there is none.
     fn find(architecture: Architecture) -> Option<Self> {
         let processor = architecture.processor();
         if cfg!(target_os = "linux") && processor == std::env::consts::ARCH {
@@ -49,7 +49,7 @@ impl Runner {
             .then_some(Self::Qemu { program, libraries })
     }
 
-    /// A command that runs the program.
+    /// Returns a command that runs the program.
     fn command(&self, program: &Path) -> Command {
         match self {
             Self::Native => Command::new(program),
@@ -64,7 +64,7 @@ impl Runner {
         }
     }
 
-    /// One file that runs the program, as the emulator needs it.
+    /// Returns one file that runs the program, since the emulator needs a single file.
     fn one_file(&self, program: &Path, script: &Path) -> Result<PathBuf> {
         if *self == Self::Native {
             return Ok(program.to_owned());
@@ -83,7 +83,7 @@ impl Runner {
     }
 }
 
-/// Runs what was built.
+/// Runs the built programs.
 pub(crate) fn run(workspace: &Workspace, build: &Build) -> Result<()> {
     let architecture = build.architecture;
     let Some(runner) = Runner::find(architecture) else {
@@ -119,7 +119,7 @@ pub(crate) fn run(workspace: &Workspace, build: &Build) -> Result<()> {
     test::on_functions(workspace, &name, functions)
 }
 
-/// What a function finds in its environment. The stub plays every service.
+/// Returns a function's environment variables. The stub simulates every service.
 fn variables() -> Vec<(&'static str, &'static str)> {
     let queue = "https://sqs.us-east-1.amazonaws.com/123456789012/queue";
     vec![
@@ -163,7 +163,7 @@ fn variables() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// An event that a function answers by itself, or after the table has said that it is empty.
+/// Returns an event that a function can answer alone or with an empty table.
 fn event(package: &str) -> Value {
     match package {
         "api" => {
@@ -200,8 +200,8 @@ fn event(package: &str) -> Value {
     }
 }
 
-/// Holds a function to what its event asks for. One that is given no event of its kind says
-/// so by an error of its own: a program that cannot run on this processor says nothing.
+/// Checks a function's answer to its event. A function that receives an unsuitable event must
+/// return its own error; a program that cannot run on this processor returns nothing.
 fn expect(package: &str, answer: &Answer) -> Result<()> {
     let is_right = match package {
         "api" => answer.body["statusCode"] == 200,

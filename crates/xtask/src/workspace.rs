@@ -1,4 +1,4 @@
-//! Where things are: the checkout, its packages, and the folders of the local stacks.
+//! The paths of the checkout, its packages, and the folders of the local stacks.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Workspace {
     root: PathBuf,
 }
 
-/// A package of the workspace, as `cargo metadata` tells of it.
+/// A package of the workspace, from `cargo metadata`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -30,7 +30,7 @@ impl Package {
     }
 }
 
-/// One thing that cargo builds from a package.
+/// A build target of a package.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
@@ -43,7 +43,7 @@ struct Metadata {
 }
 
 impl Workspace {
-    /// Finds the checkout from the place of this package in it.
+    /// Finds the checkout by the path of this package.
     pub(crate) fn find() -> Result<Self> {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = package
@@ -64,38 +64,40 @@ impl Workspace {
         &self.root
     }
 
-    /// A file of this package that is not Rust: a script, a requirement file.
+    /// Returns a file of this package that is not Rust, such as a script or a requirements
+    /// file.
     pub(crate) fn xtask_file(&self, name: &str) -> PathBuf {
         self.root.join("crates/xtask").join(name)
     }
 
-    /// Where the tools are installed, shared by every command.
+    /// Returns the folder of the installed tools, which all commands share.
     pub(crate) fn tools_dir(&self) -> PathBuf {
         self.root.join("target/tools")
     }
 
-    /// The folder of a local stack: `local`, or one of the tests' own.
+    /// Returns the folder of a local stack: `local`, or one of the tests' stacks.
     pub(crate) fn stack_dir(&self, name: &str) -> PathBuf {
         self.root.join("target").join(name)
     }
 
-    /// A command that runs in the checkout.
+    /// Returns a command that runs in the checkout.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
         command
     }
 
-    /// The cargo that runs this program. It does not find what its own run of this program
-    /// set: a build script that looks at it would run again, and all that depends on it,
-    /// whenever one changes between `cargo` and `cargo xtask`.
+    /// Returns the cargo that runs this program, without the variables that it set for this
+    /// run. A build script that reads such a variable would run again, with everything that
+    /// depends on it, whenever the variable changes between `cargo` and `cargo xtask`.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         Self::forget_own_run(&mut command);
         command
     }
 
-    /// Takes out of a command's environment what cargo set for its run of this program.
+    /// Removes the variables that cargo set for its run of this program from a command's
+    /// environment.
     pub(crate) fn forget_own_run(command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -108,7 +110,7 @@ impl Workspace {
         }
     }
 
-    /// The packages of the workspace.
+    /// Reads the packages of the workspace.
     pub(crate) fn packages(&self) -> Result<Vec<Package>> {
         let mut command = self.cargo();
         command.args(["metadata", "--format-version", "1", "--no-deps"]);

@@ -1,4 +1,5 @@
-//! `cargo xtask bench --check`: counts what repeats, and judges it by the recorded counts.
+//! `cargo xtask bench --check`: makes the repeatable counts, and compares them with the
+//! recorded ones.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::progress::{heading, print_result};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
 
-/// Folders below the one of the check, for programs of each kind and what a run needs.
+/// The subfolders for programs of each kind, and for a run's files.
 const FOLDERS: [&str; 5] = [
     "functions",
     "measured",
@@ -23,12 +24,12 @@ const FOLDERS: [&str; 5] = [
     "results",
 ];
 
-/// Builds what is counted, counts it part by part, and judges or records the counts.
+/// Builds the counted programs, counts part by part, and judges or records the counts.
 pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> Result<()> {
     for part in parts {
         ensure!(
             part.is_judged(),
-            "nothing in `{}` repeats exactly enough for `--check`",
+            "no count of `{}` is repeatable enough for `--check`",
             part.name()
         );
     }
@@ -42,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
         let folder = folder.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making `{}`", folder.display()))?;
     }
-    heading("building what is counted; optimised, the first time takes many minutes");
+    heading("building the counted programs; the first optimised build takes many minutes");
     let functions = Programs::build(workspace, Variant::Counted)?;
     functions.copy_all(&folder.join("functions"))?;
     let counter = Programs::build(workspace, Variant::Counter)?;
@@ -84,7 +85,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options, parts: &[Part]) -> R
     judged
 }
 
-/// Counts programs under stubs. Two of the delivery function's are built for this alone.
+/// Counts programs with stubs. Two builds of the delivery function are only for this purpose.
 fn on_stubs(workspace: &Workspace, folder: &Path, command: &mut Command) -> Result<()> {
     for (variant, name) in [
         (Variant::CountedDelivery, "measured"),
@@ -98,11 +99,11 @@ fn on_stubs(workspace: &Workspace, folder: &Path, command: &mut Command) -> Resu
     process::run(command)
 }
 
-/// The compiler's version, and what it compiles for.
+/// Returns the compiler's version and target.
 fn rustc(workspace: &Workspace) -> Result<String> {
     let mut command = workspace.command("rustc");
     command.args(["--version", "--verbose"]);
-    describe(&process::output(&mut command)?).context("rustc does not tell its version")
+    describe(&process::output(&mut command)?).context("rustc does not report its version")
 }
 
 fn describe(verbose: &str) -> Option<String> {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compiler_is_named_with_what_it_compiles_for() {
+    fn the_compiler_is_named_with_its_target() {
         let verbose = "rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\n\
             host: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
         assert_eq!(

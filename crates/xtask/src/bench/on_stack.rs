@@ -1,4 +1,4 @@
-//! The parts that run on a stack: how it is deployed for each, and what the part is told.
+//! The parts that run on a stack: the deployment and the arguments of each part.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::workspace::Workspace;
 /// The folder of the stack.
 const STACK: &str = "bench/stack";
 
-/// What a part needs of its stack. What it does not name is as in samconfig.toml.
+/// A part's settings of its stack. All other settings are those of samconfig.toml.
 pub(crate) struct OnStack {
     parameters: Vec<Parameter>,
-    /// Stands before the emulator, as the part is told.
+    /// The port of the part's proxy before the emulator.
     proxy_port: Option<u16>,
     arguments: Vec<OsString>,
 }
 
 impl OnStack {
-    /// For `path`: as for a laptop.
+    /// For `path`: the settings for a laptop.
     pub(crate) fn path() -> Self {
         Self {
             parameters: Vec::new(),
@@ -36,8 +36,8 @@ impl OnStack {
         }
     }
 
-    /// For `isolation`: the template's defaults where they decide, with a shorter timeout, so
-    /// that a run of less than a minute sees several of them.
+    /// For `isolation`: the template's defaults for everything that matters, with a shorter
+    /// timeout, so that several timeouts fit into a run of less than a minute.
     pub(crate) fn isolation() -> Self {
         const TIMEOUT_SECONDS: &str = "5";
         Self {
@@ -56,7 +56,8 @@ impl OnStack {
         }
     }
 
-    /// For `bill`: behind a proxy that counts, and with waits that the queue keeps.
+    /// For `bill`: calls go through a counting proxy, and all waits are short enough for the
+    /// queue.
     pub(crate) fn bill(prices: &Path) -> Result<Self> {
         let proxy_port = emulator::free_port()?;
         Ok(Self {
@@ -71,7 +72,7 @@ impl OnStack {
         })
     }
 
-    /// Brings up the stack, runs the part on it, and takes it down.
+    /// Starts the stack, runs the part on it, and takes the stack down.
     pub(crate) fn run(
         &self,
         workspace: &Workspace,
@@ -83,7 +84,7 @@ impl OnStack {
         if let Some(port) = self.proxy_port {
             stack = stack.with_function_variable("AWS_ENDPOINT_URL", emulator::endpoint(port));
         }
-        // What an interrupted run may have left.
+        // Removes the stack of an interrupted run.
         stack.down()?;
         let port = emulator::free_port()?;
         stack.up(tools, programs, Some(port), &self.parameters)?;

@@ -1,9 +1,9 @@
-//! End-to-end tests that fail beside others and pass alone.
+//! Repeats end-to-end tests that fail among others but pass alone.
 //!
-//! The emulator is one process, and twelve tests share it and two cores: a test can wait longer
-//! than its bound for a reason that is not the product's. Such a test runs once more, alone. If it
-//! passes, the run passes, and ends with its name: it is a fault to look at, not one that stops
-//! everybody. The output of the failure stays above.
+//! The emulator is one process, and twelve tests share it on two cores. So a test may exceed
+//! its time limit although the product is correct. Such a test runs once more, alone. If it
+//! then passes, the run passes and ends with the test's name: somebody should look at it, but
+//! it stops nobody. The output of the first failure stays above.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -13,12 +13,12 @@ use anyhow::{Context, Result, bail};
 use crate::process::describe;
 use crate::progress::{heading, note};
 
-/// The most tests that run once more. More failures than that are no accident.
+/// The largest number of tests that are repeated. More failures are no coincidence.
 const MAX_REPEATED: usize = 3;
 
-/// Runs a test program, and the few tests that failed once more, each alone.
+/// Runs a test program, and repeats the few tests that failed, each alone.
 ///
-/// `alone` makes the command that runs one test by its exact name.
+/// `alone` returns the command that runs one test by its exact name.
 pub(super) fn run(command: &mut Command, alone: impl Fn(&str) -> Command) -> Result<()> {
     run_to(&mut io::stdout(), command, alone)
 }
@@ -52,11 +52,11 @@ fn run_to(
 
 enum Run {
     Passed,
-    /// The tests that the program lists as failed.
+    /// The tests that failed, from the program's list.
     Failed(Vec<String>),
 }
 
-/// Runs a test program whose output is shown as it comes.
+/// Runs a test program and shows its output immediately.
 fn run_shown(shown: &mut impl Write, command: &mut Command) -> Result<Run> {
     let name = describe(command);
     let mut child = command
@@ -81,7 +81,7 @@ fn run_shown(shown: &mut impl Write, command: &mut Command) -> Result<Run> {
     })
 }
 
-/// The names in the last list of failures that a test program prints.
+/// Reads the names in the last list of failures of a test program.
 fn failures(lines: &[String]) -> Vec<String> {
     let Some(start) = lines.iter().rposition(|line| line == "failures:") else {
         return Vec::new();
@@ -103,7 +103,7 @@ mod tests {
         command
     }
 
-    /// As the test harness prints them: the output of each test first, then the names.
+    /// The format of the test harness: first the output of each test, then the names.
     const TWO_FAILED: &str = "printf 'failures:\\n\\n---- a::b stdout ----\\n    failures:\\n\\n\
         failures:\\n    a::b\\n    c::d\\n\\ntest result: FAILED.\\n'; exit 101";
 
