@@ -1,11 +1,11 @@
-//! Operational events onto the stack's event bus.
+//! Publishes operational events on the stack's event bus.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use webhooks_domain::operational::{OperationalEvent, SOURCE};
 use webhooks_domain::ports::{OperationalEventPublisher, PublishError};
 
-/// The bus.
+/// The event bus.
 #[derive(Debug, Clone)]
 pub struct EventBus {
     client: Client,
@@ -13,7 +13,7 @@ pub struct EventBus {
 }
 
 impl EventBus {
-    /// The bus with this name.
+    /// Returns the bus with this name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }

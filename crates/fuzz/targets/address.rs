@@ -1,4 +1,4 @@
-//! The addresses that a name leads to, which whoever runs its DNS server writes.
+//! The addresses that a name resolves to. The operator of its DNS server chooses them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,7 +29,7 @@ const TOKENS: &[&str] = &[
 
 #[test]
 fn laws_hold() {
-    // Any address, but often one that the networks or the tables name.
+    // Any address, but often one near the networks and tables in question.
     let high_bits = (0..=128_u32, produce::<u128>(), 0..SPECIAL.len());
     check!()
         .with_generator((near(NETWORKS, TOKENS), high_bits))
@@ -58,7 +58,7 @@ fn laws_hold() {
         });
 }
 
-/// Where the interesting addresses begin, as IPv6; IPv4 is the last 32 bits.
+/// The starts of the interesting networks, as IPv6; IPv4 is the last 32 bits.
 const SPECIAL: [u128; 14] = [
     0,
     1,
@@ -76,8 +76,8 @@ const SPECIAL: [u128; 14] = [
     0xfe80 << 112,
 ];
 
-/// An IPv6 address that carries an IPv4 address permits no more than that does; NAT64, by which
-/// a network with IPv6 only reaches it, permits the same.
+/// Checks that an IPv6 address that contains an IPv4 address permits no more than the IPv4
+/// address. NAT64, through which an IPv6-only network reaches it, permits exactly the same.
 fn no_form_hides_an_address(policy: &AddressPolicy, v4: Ipv4Addr) {
     let bits = u128::from(u32::from(v4));
     let is_permitted = |bits: u128| policy.check(Ipv6Addr::from(bits).into()).is_ok();
@@ -98,7 +98,8 @@ fn no_form_hides_an_address(policy: &AddressPolicy, v4: Ipv4Addr) {
     }
 }
 
-/// What the standard library calls special; it shares nothing with the tables.
+/// Returns true for addresses that the standard library calls special. It shares no data with
+/// the tables.
 fn is_special(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -121,7 +122,7 @@ fn is_special(address: IpAddr) -> bool {
     }
 }
 
-/// Whether one of the networks holds the address, by arithmetic.
+/// Returns true if one of the networks contains the address, computed arithmetically.
 fn is_inside(networks: &str, address: IpAddr) -> bool {
     let bits = |address| match address {
         IpAddr::V4(v4) => (32, u128::from(u32::from(v4))),

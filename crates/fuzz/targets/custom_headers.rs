@@ -1,4 +1,4 @@
-//! The headers of a subscription, which a customer writes.
+//! The headers of a subscription, chosen by a customer.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const TOKENS: &[&str] = &[
     "\r\n", "\n", "\0", ":", " ", "\t", "-", "_", "İ", "K", "é", "\u{7f}", "x-",
 ];
 
-/// The headers that no customer may set, in the words of the design.
+/// The headers that no customer may set, from the design.
 const FORBIDDEN: [&str; 5] = [
     "host",
     "connection",
@@ -37,7 +37,8 @@ const FORBIDDEN_PREFIXES: [&str; 4] = ["content-", "webhook-", "proxy-", "x-amz-
 
 const MARK: &str = "s3cret";
 
-/// Plain headers up to the bound and one more, and a few that need not be; a mark in each value.
+/// Plain headers up to the limit and one more, and a few special ones, with a mark in each
+/// value.
 struct Headers {
     names: Near,
     values: Near,

@@ -1,4 +1,4 @@
-//! An event on the bus, which a producer writes.
+//! An event on the bus, written by a producer.
 
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ fn laws_hold() {
         idempotency_key: "/detail/idempotencyKey".parse().unwrap(),
         deadline: "/detail/webhookDeadline".parse().unwrap(),
     };
-    // Space after it, up to near the bound, now and then.
+    // Sometimes white space after the event, up to about the limit.
     let space = (0..8_u8, 0..64_usize);
     check!()
         .with_generator((near(EVENTS, TOKENS), space))
@@ -79,7 +79,8 @@ fn laws_hold() {
         });
 }
 
-/// The message says what the event said, value by value and byte by byte, in bounded size.
+/// Checks that the message equals the event, value by value and byte by byte, within the size
+/// limit.
 fn is_the_event(message: &Message, event: &str) {
     let fields: HashMap<String, &RawValue> = serde_json::from_str(event).unwrap();
     let text = |name: &str| serde_json::from_str::<String>(fields[name].get()).unwrap();

@@ -1,4 +1,4 @@
-//! The event types that a subscription names, held against the type that a producer gave.
+//! The event types of a subscription, compared with the type of an event.
 
 use bolero::check;
 use webhooks_domain::event_type::{EventType, EventTypePattern};

@@ -1,4 +1,4 @@
-//! The filter of a subscription, which a customer writes, held against a producer's payload.
+//! A subscription's filter, written by a customer, applied to a producer's payload.
 
 use bolero::check;
 use serde_json::value::RawValue;
@@ -60,7 +60,7 @@ fn laws_hold() {
             };
             assert!(pattern.len() <= Filter::MAX_BYTES && is_object(pattern));
             if is_object(payload) {
-                // So there is an answer, and it is always the same one.
+                // There is always an answer, and it is always the same.
                 let answer = filter.matches(payload).unwrap();
                 let stored = Filter::from_stored(filter.as_str().to_owned());
                 assert_eq!(stored.matches(payload), Ok(answer));
@@ -68,7 +68,7 @@ fn laws_hold() {
         });
 }
 
-/// Whether the text is a JSON object, by what is asked of an event's `detail`.
+/// Returns true if the text is a JSON object, as required for an event's `detail`.
 fn is_object(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok_and(|value| value.get().starts_with('{'))
 }

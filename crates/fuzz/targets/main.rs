@@ -1,12 +1,12 @@
-//! Fuzz targets: one for each text that a stranger may write.
+//! Fuzz targets: one for each text that an outsider may write.
 //!
-//! A target holds laws against inputs near to real ones. As a part of `cargo xtask test` the
-//! inputs are random with a fixed seed, for a second each; `cargo xtask fuzz` lets libFuzzer choose them by the
-//! code that they reach, for as long as one likes.
+//! A target checks properties with inputs that resemble real ones. In `cargo xtask test`, the
+//! inputs are random with a fixed seed, and each target runs for a second. In `cargo xtask
+//! fuzz`, libFuzzer chooses the inputs by the code that they reach, for any length of time.
 //!
-//! A failure prints the shrunken input and, in the random run, `BOLERO_RANDOM_SEED=…`: with that
-//! in the environment the target begins with the same input. What libFuzzer finds stays in
-//! `__fuzz__/TARGET/crashes`, and both runs begin with that.
+//! A failure prints the shrunken input and, in the random run, `BOLERO_RANDOM_SEED=…`: with
+//! this environment variable, the target starts with the same input. libFuzzer stores its
+//! findings in `__fuzz__/TARGET/crashes`, and both kinds of run start with them.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,4 +1,5 @@
-//! Inputs near to real ones: noise alone would never get past the first check of a parser.
+//! Generates inputs that resemble real ones, since pure noise would fail a parser's first
+//! check.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ pub(crate) struct Near {
     tokens: &'static [&'static str],
 }
 
-/// Texts near to `seeds`, with `tokens` put in now and then.
+/// Generates texts that resemble `seeds`, with `tokens` inserted at times.
 pub(crate) fn near(
     seeds: impl IntoIterator<Item = impl Into<String>>,
     tokens: &'static [&'static str],
@@ -63,7 +64,7 @@ fn any_of<'a, T>(driver: &mut impl Driver, items: &'a [T]) -> Option<&'a T> {
     items.get((0..items.len()).generate(driver)?)
 }
 
-/// A short range within `0..len`; a third of them are empty.
+/// Generates a short range within `0..len`; a third of them are empty.
 fn range(driver: &mut impl Driver, len: usize) -> Option<Range<usize>> {
     let start = (0..=len).generate(driver)?;
     let end = start + any_of(driver, &[0, 0, 1, 1, 4, 12])?;

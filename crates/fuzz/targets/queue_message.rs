@@ -1,4 +1,4 @@
-//! A message of the delivery queue, which another version of this system may have written.
+//! A message in the delivery queue, which another version of this system may have written.
 
 use std::collections::HashMap;
 

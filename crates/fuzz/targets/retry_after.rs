@@ -1,4 +1,4 @@
-//! `Retry-After`, which a receiver writes.
+//! The header `Retry-After`, written by a receiver.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The URL of a subscription, which a customer writes.
+//! The URL of a subscription, written by a customer.
 
 use std::net::IpAddr;
 
@@ -74,7 +74,7 @@ fn laws_hold() {
     });
 }
 
-/// The rules, read from the text of the canonical form alone.
+/// Checks the rules on the text of the canonical form only.
 fn is_public(given: &str, canonical: &str) {
     assert!(given.len() <= 2_048 && canonical.len() <= 2_048);
     assert!(canonical.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -102,7 +102,8 @@ fn is_public(given: &str, canonical: &str) {
     assert!(name.parse::<IpAddr>().is_err());
 }
 
-/// The canonical form means the same when it is read again, by the policy and from the table.
+/// Checks that the canonical form has the same meaning when the policy or the table reads it
+/// again.
 fn is_canonical(url: &EndpointUrl, development: &DevelopmentNetworks) {
     assert_eq!(
         EndpointUrl::parse(url.as_str(), development).as_ref(),

@@ -1,9 +1,9 @@
-//! Data keys from AWS KMS, under the stack's key.
+//! Data keys from AWS KMS, encrypted under the stack's key.
 //!
-//! Every call names the same encryption context, so that a data key opens only
-//! for this purpose and this installation, and only for who may use the key so.
-//! The installation is not the table: secrets still open when the table was
-//! restored from a backup, under another name and in another stack.
+//! Every call has the same encryption context, so that a data key can be decrypted only for
+//! this purpose and installation, and only by principals with that permission. The context
+//! names the installation, not the table: secrets can still be decrypted after the table was
+//! restored from a backup, under another name or in another stack.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct KmsKeyService {
     usage: Arc<Usage>,
 }
 
-/// How often KMS was called, and how often in vain.
+/// The numbers of calls to KMS and of failed calls.
 #[derive(Debug, Default)]
 pub struct Usage {
     calls: AtomicU64,
@@ -32,17 +32,17 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The calls since this was last asked.
+    /// Returns the number of calls since the last call of this function.
     pub fn take_calls(&self) -> u64 {
         self.calls.swap(0, Ordering::Relaxed)
     }
 
-    /// Those that failed since this was last asked.
+    /// Returns the number of failed calls since the last call of this function.
     pub fn take_errors(&self) -> u64 {
         self.errors.swap(0, Ordering::Relaxed)
     }
 
-    /// Notes a call by its result.
+    /// Counts a call by its result.
     pub fn note<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         result.inspect_err(|_| {
@@ -52,7 +52,7 @@ impl Usage {
 }
 
 impl KmsKeyService {
-    /// The key with this ARN, for the secrets of the installation with this id.
+    /// Uses the key with this ARN for the secrets of the installation with this id.
     pub fn new(client: Client, key_arn: String, installation_id: &str) -> Self {
         let context = [
             ("purpose", "subscription-secrets"),
@@ -67,7 +67,7 @@ impl KmsKeyService {
         }
     }
 
-    /// What is counted of its calls.
+    /// Returns the counters of its calls.
     pub fn usage(&self) -> Arc<Usage> {
         Arc::clone(&self.usage)
     }

@@ -15,14 +15,13 @@ compile_error!(
     "a release build waits for AWS no longer than it should: build it without `patient`"
 );
 
-/// How much longer a call may take: a program that is counted by valgrind is about fifty times
-/// slower.
+/// The factor for timeouts: a program under valgrind is about fifty times slower.
 const PATIENCE: u32 = if cfg!(feature = "patient") { 50 } else { 1 };
 
-/// The configuration for every AWS client of a function.
+/// Returns the configuration for every AWS client of a function.
 ///
-/// Credentials come from the environment, where Lambda puts them: the other
-/// providers would only be asked in vain at a cold start. Every call is bounded.
+/// Credentials come from the environment, where Lambda sets them. Other providers would only
+/// slow down a cold start. Every call has a timeout.
 pub async fn aws_config() -> SdkConfig {
     let http = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -36,8 +35,8 @@ pub async fn aws_config() -> SdkConfig {
         .http_client(http)
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
-        // A call that stalls meets its timeout: to measure each body's throughput too would
-        // find nothing more.
+        // Stalled calls are ended by their timeouts, so measuring the throughput of each body
+        // is unnecessary.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .load()

@@ -6,7 +6,7 @@ use lambda_runtime::Context;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
 
-/// Tells the machine's time.
+/// Returns the machine's time.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 
@@ -20,7 +20,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// When Lambda ends the invocation, finished or not.
+/// Returns the time at which Lambda ends the invocation.
 pub fn end_of_invocation(context: &Context) -> Timestamp {
     Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
 }

@@ -12,31 +12,31 @@ const SCHEDULE: &str = "RETRY_SCHEDULE";
 const CIRCUIT: &str = "CIRCUIT_FAILURE_PERCENT";
 const DAY: Duration = Duration::from_hours(24);
 
-/// The environment of the process, as it was at start.
+/// The environment of the process at its start.
 #[derive(Debug)]
 pub struct Environment(HashMap<String, String>);
 
-/// A variable that is missing or malformed. The function must not start.
+/// A missing or malformed variable, with which the function must not start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    /// It is not set.
+    /// The variable is not set.
     #[error("environment variable {name} is not set")]
     Missing {
         /// Its name.
         name: &'static str,
     },
-    /// Its value does not parse.
+    /// The variable's value is invalid.
     #[error("environment variable {name}: {problem}")]
     Malformed {
         /// Its name.
         name: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    /// For tests: the process has another.
+    /// For tests, which cannot change the environment of their process.
     fn from(variables: [(&str, &str); N]) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Self(variables.into_iter().map(owned).collect())
@@ -53,7 +53,7 @@ impl Environment {
         Self(std::env::vars().collect())
     }
 
-    /// A variable's text.
+    /// Returns a variable's text.
     pub fn text(&self, name: &'static str) -> Result<String, EnvironmentError> {
         self.0
             .get(name)
@@ -61,7 +61,7 @@ impl Environment {
             .ok_or(EnvironmentError::Missing { name })
     }
 
-    /// A variable, parsed.
+    /// Parses a variable.
     pub fn parse<T: FromStr<Err: Display>>(
         &self,
         name: &'static str,
@@ -71,13 +71,13 @@ impl Environment {
             .map_err(|problem: T::Err| malformed(name, problem))
     }
 
-    /// A variable's text, empty when it is not set: the template sets some to nothing, and
-    /// whether a function then sees them empty or not at all is for Lambda to say.
+    /// Returns a variable's text, or an empty text if it is not set. The template sets some
+    /// variables to an empty text, and Lambda may pass these on empty or not at all.
     pub fn text_or_empty(&self, name: &'static str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// A variable, parsed; `None` when it is empty or not set, which says that there is none.
+    /// Parses a variable; `None` if it is empty or not set.
     pub fn parse_unless_empty<T: FromStr<Err: Display>>(
         &self,
         name: &'static str,
@@ -88,13 +88,14 @@ impl Environment {
         }
     }
 
-    /// How long the table keeps a message and its deliveries: `RETENTION_DAYS`.
+    /// Returns the time for which the table keeps a message and its deliveries:
+    /// `RETENTION_DAYS`.
     pub fn retention(&self) -> Result<Duration, EnvironmentError> {
         Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
     }
 
-    /// When a failing endpoint is acted upon: `DISABLE_AFTER_DAYS`, 0 for never, and the
-    /// three numbers of the circuit, the first of them 0 for never.
+    /// Returns the policy for failing endpoints: `DISABLE_AFTER_DAYS` (0 means never) and the
+    /// three numbers of the circuit breaker (0 for the first one disables it).
     pub fn health_policy(&self) -> Result<HealthPolicy, EnvironmentError> {
         let days: u32 = self.parse("DISABLE_AFTER_DAYS")?;
         Ok(HealthPolicy {
@@ -117,7 +118,7 @@ impl Environment {
         .map_err(|problem| malformed(CIRCUIT, problem))
     }
 
-    /// The stack's retry policy: `RETRY_SCHEDULE` when it is not empty, else the
+    /// Returns the stack's retry policy: `RETRY_SCHEDULE` unless it is empty, otherwise the
     /// four numbers of a backoff.
     pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
         let schedule = self.text_or_empty(SCHEDULE);
@@ -143,7 +144,7 @@ impl Environment {
     }
 }
 
-/// The variable that a policy's error speaks of.
+/// Returns the variable that a policy's error refers to.
 fn backoff_variable(error: &RetryPolicyError) -> &'static str {
     match error {
         RetryPolicyError::Range {

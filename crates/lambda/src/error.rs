@@ -1,10 +1,10 @@
-//! Errors that leave a function.
+//! Errors that a function returns to its caller.
 
 use lambda_runtime::Diagnostic;
 
 use crate::with_sources;
 
-/// An error with a name that the state machine knows.
+/// An error with a fixed name that the state machine handles.
 #[derive(Debug)]
 pub struct FunctionError {
     error_type: &'static str,
@@ -12,8 +12,8 @@ pub struct FunctionError {
 }
 
 impl FunctionError {
-    /// The error under one of the names in [`webhooks_domain::errors`], with the
-    /// text of its whole chain of sources.
+    /// Creates an error with one of the names in [`webhooks_domain::errors`]. Its text includes
+    /// the whole chain of sources.
     pub fn new(error_type: &'static str, error: &dyn std::error::Error) -> Self {
         Self {
             error_type,

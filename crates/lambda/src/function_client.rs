@@ -1,7 +1,7 @@
-//! Invoking another function of the stack.
+//! Invokes another function of the stack.
 //!
-//! One request is all that is needed of AWS Lambda's API. The SDK for it has eighty operations
-//! and takes a minute to compile; this takes what the other SDKs bring along.
+//! Only one request of AWS Lambda's API is needed. Its SDK has eighty operations and takes a
+//! minute to compile; this client uses crates that the other SDKs already need.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -21,31 +21,31 @@ use webhooks_domain::ports::Clock;
 
 use crate::SystemClock;
 
-/// Whatever a client of AWS fails with.
+/// Any error of an AWS client.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why nothing is known of what a function did.
+/// The reason why a function's result is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
     /// The configuration has no region or no credentials.
     #[error("aws configuration: no {0}")]
     Configuration(&'static str),
-    /// The credentials could not be had.
+    /// The credentials are unavailable.
     #[error("credentials")]
     Credentials(#[from] CredentialsError),
-    /// The request could not be made.
+    /// The request could not be built.
     #[error("request to lambda")]
     Request(#[source] Failure),
     /// The request could not be signed.
     #[error("signature")]
     Signing(#[from] SigningError),
-    /// There was no whole answer.
+    /// No complete answer arrived.
     #[error("no answer of lambda")]
     NoAnswer(#[source] Failure),
-    /// There was no answer in time.
+    /// No answer arrived in time.
     #[error("no answer of lambda within {0:?}")]
     TimedOut(Duration),
-    /// Lambda refused.
+    /// Lambda refused the request.
     #[error("lambda refused with status {0}")]
     Refused(u16),
     /// The function ended with an error.
@@ -63,11 +63,12 @@ pub struct FunctionClient {
 }
 
 impl FunctionClient {
-    /// A client for the function with this name. `endpoint` is Lambda's own, such as
-    /// `https://lambda.eu-central-1.amazonaws.com`; one in the configuration comes first.
+    /// Creates a client for the function with this name. `endpoint` is Lambda's own, such as
+    /// `https://lambda.eu-central-1.amazonaws.com`; an endpoint in the configuration has
+    /// precedence.
     ///
     /// # Errors
-    /// When the configuration has no region or no credentials.
+    /// If the configuration has no region or no credentials.
     pub fn new(
         aws: &SdkConfig,
         endpoint: &str,
@@ -85,10 +86,11 @@ impl FunctionClient {
         })
     }
 
-    /// Invokes the function once, and gives what it returned.
+    /// Invokes the function once and returns its result.
     pub async fn invoke(&self, payload: Vec<u8>) -> Result<Vec<u8>, InvokeError> {
         let request = self.signed(payload).await?;
-        // Made for each call: calls are rare, and a start should not wait for its certificates.
+        // Created for each call: calls are rare, and loading certificates would slow down each
+        // start.
         let connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
@@ -124,7 +126,7 @@ impl FunctionClient {
     }
 }
 
-/// What the function returned, when it did.
+/// Returns the function's result if it succeeded.
 async fn returned(answer: HttpResponse) -> Result<Vec<u8>, InvokeError> {
     let status = answer.status();
     if !status.is_success() {

@@ -1,7 +1,7 @@
-//! What every function shares: configuration from the environment, AWS clients,
-//! logging, metrics, traces, the clock, and errors with a fixed name.
+//! Code that all functions share: configuration from the environment, AWS clients, logging,
+//! metrics, traces, the clock, and errors with a fixed name.
 //!
-//! Nothing here knows what a function does.
+//! This crate contains nothing that is specific to one function.
 
 mod aws;
 mod clock;

@@ -1,4 +1,4 @@
-//! JSON logs on standard output, where Lambda takes them.
+//! JSON logs on standard output, from which Lambda reads them.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
@@ -8,7 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::{Environment, EnvironmentError};
 
-/// The crates whose events are ours: the functions and what they are made of.
+/// Our own crates: the functions and the crates that they consist of.
 const OURS: [&str; 8] = [
     "webhooks",
     "look_up_subscriptions",
@@ -20,14 +20,15 @@ const OURS: [&str; 8] = [
     "echo_receiver",
 ];
 
-/// Starts logging at the level that `LOG_LEVEL` names.
+/// Starts logging at the level in `LOG_LEVEL`.
 ///
-/// One JSON object a line, with the `timestamp` and `level` by which Lambda filters.
-/// The level is for our own crates only: what AWS clients log below a warning may hold
-/// requests whole. And what the name resolver logs is up to customers' name servers.
+/// Each line is a JSON object with the `timestamp` and `level` that Lambda uses for filtering.
+/// The level applies only to our own crates. Others log only warnings and errors, because lower
+/// levels of AWS clients may contain whole requests. The name resolver does not log at all,
+/// since customers' name servers influence its texts.
 ///
 /// # Errors
-/// When `LOG_LEVEL` is missing or no level.
+/// If `LOG_LEVEL` is missing or invalid.
 pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
     let level: LevelFilter = environment.parse("LOG_LEVEL")?;
     let ours = Targets::new()
@@ -40,12 +41,12 @@ pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-/// Writes one JSON object a line.
+/// Writes one JSON object per line.
 fn lines<S>() -> fmt::Layer<S, JsonFields, Format<Json>> {
     fmt::layer().json().with_target(false).flatten_event(true)
 }
 
-/// The text of an error with all its sources: `outer: inner: innermost`.
+/// Returns the text of an error with all its sources: `outer: inner: innermost`.
 pub fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -84,8 +85,8 @@ mod tests {
             .collect()
     }
 
-    /// Without both Lambda takes a line for INFO (Lambda developer guide, "Log-level
-    /// filtering"): lines of DEBUG would come unasked, and errors be hidden among the others.
+    /// Without both fields, Lambda treats a line as INFO (Lambda developer guide, "Log-level
+    /// filtering"): DEBUG lines would not be filtered out, and errors would not be recognised.
     #[test]
     fn a_line_has_the_level_and_the_time_by_which_lambda_filters() {
         let (reader, writer) = pipe().unwrap();

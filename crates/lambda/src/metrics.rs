@@ -1,9 +1,9 @@
-//! Metrics, in CloudWatch's embedded metric format: a line of the log that CloudWatch
-//! turns into metrics, one for each invocation.
+//! Metrics in CloudWatch's embedded metric format: one log line for each invocation, from which
+//! CloudWatch extracts metrics.
 //!
-//! There is one dimension, the function's name. It tells stacks apart, and it is bounded:
-//! no customer, subscription or URL is ever a dimension, because each value of one is a
-//! metric of its own, and billed as one.
+//! The only dimension is the function's name, which distinguishes stacks and has few values. A
+//! customer, subscription or URL is never a dimension, because each value of a dimension is
+//! billed as a separate metric.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,25 +18,25 @@ use crate::{Environment, EnvironmentError, SystemClock};
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Webhooks";
-/// The name of the one dimension, as CloudWatch's own Lambda metrics have it.
+/// The name of the only dimension, as in CloudWatch's own Lambda metrics.
 pub const DIMENSION: &str = "FunctionName";
 
-/// The most values of one metric in a line (a bound of the format).
+/// The most values of one metric in a line (a limit of the format).
 const MAX_VALUES: usize = 100;
 
-/// How the values of a metric are put together.
+/// The way in which the values of a metric are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// A number of things: added up over an invocation.
+    /// A number of occurrences, added up over an invocation.
     Count,
-    /// A time: every value is kept.
+    /// A duration. Every value is kept.
     Milliseconds,
-    /// 0 or 100 for each thing: every value is kept, so that the average is a rate.
+    /// 0 or 100 for each occurrence. Every value is kept, so that the average is a rate.
     Percent,
 }
 
 impl Unit {
-    /// Its name in CloudWatch.
+    /// Returns its name in CloudWatch.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "Count",
@@ -48,24 +48,24 @@ impl Unit {
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident: $unit:ident,)+) => {
-        /// The name of a metric. What is new is entered here, and nowhere else.
+        /// The name of a metric. New metrics are added only here.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Metric {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Metric {
-            /// Every metric.
+            /// All metrics.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// Its name in CloudWatch.
+            /// Returns its name in CloudWatch.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
                 }
             }
 
-            /// Its unit.
+            /// Returns its unit.
             pub const fn unit(self) -> Unit {
                 match self {
                     $(Self::$name => Unit::$unit,)+
@@ -76,17 +76,17 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Events that could be read, by `look-up-subscriptions`.
+    /// Valid events, counted by `look-up-subscriptions`.
     Accepted: Count,
-    /// Subscriptions that wanted an event, by `look-up-subscriptions`.
+    /// Subscriptions that match an event, counted by `look-up-subscriptions`.
     Matched: Count,
-    /// Duplicates whose payload is not that of the message that is there, by
+    /// Duplicates whose payload differs from that of the stored message, counted by
     /// `look-up-subscriptions`.
     ConflictingDuplicates: Count,
-    /// Subscriptions that are sent an event because their filter costs too much with it, by
-    /// `look-up-subscriptions`.
+    /// Events that are sent to a subscription without filtering because its filter costs too
+    /// much, counted by `look-up-subscriptions`.
     FiltersGivenUp: Count,
-    /// Deliveries that wait for their subscription to be active again.
+    /// Deliveries that are held until their subscription is active again.
     Held: Count,
     /// Tasks that were deferred because a circuit breaker is open.
     DeferredByCircuitBreaker: Count,
@@ -94,62 +94,62 @@ metrics! {
     DeferredByLimit: Count,
     /// Tasks that were moved to the slow queue.
     MovedToSlowQueue: Count,
-    /// Deliveries that an endpoint took.
+    /// Deliveries that an endpoint accepted.
     Delivered: Count,
-    /// Deliveries that were given up.
+    /// Deliveries that failed after their last attempt or for another final reason.
     Failed: Count,
-    /// Deliveries that are not owed any more.
+    /// Deliveries that were cancelled.
     Cancelled: Count,
-    /// Attempts after which there will be another.
+    /// Failed attempts that are followed by another one.
     Retried: Count,
     /// Attempts that ended with 200 to 299.
     AttemptsSucceeded: Count,
-    /// Attempts that ended with another status.
+    /// Attempts that ended with any other status.
     AttemptsHttpError: Count,
-    /// Attempts without an answer in time.
+    /// Attempts that got no answer in time.
     AttemptsTimedOut: Count,
-    /// Attempts without an answer at all.
+    /// Attempts that could not reach the endpoint.
     AttemptsUnreachable: Count,
     /// Attempts that the address policy refused.
     AttemptsBlocked: Count,
     /// 100 for an attempt that failed, 0 for one that succeeded.
     AttemptFailure: Percent,
-    /// How long receivers took.
+    /// The response time of receivers.
     ReceiverLatency: Milliseconds,
-    /// From the event to the first request.
+    /// The time from the event to the first request.
     FirstAttemptLatency: Milliseconds,
-    /// From the event to the answer that ended it well.
+    /// The time from the event to the successful answer.
     DeliveryLatency: Milliseconds,
-    /// How long after it was due an attempt began.
+    /// The time from an attempt's due time to its start.
     QueueLag: Milliseconds,
-    /// Queue messages that went back to the queue, because we failed.
+    /// Queue messages that were returned to the queue because of our own failures.
     HandedBack: Count,
-    /// Operational events that the bus did not take.
+    /// Operational events that could not be published.
     Unpublished: Count,
-    /// Calls of KMS.
+    /// Calls to KMS.
     KmsCalls: Count,
-    /// Calls of KMS that failed.
+    /// Failed calls to KMS.
     KmsErrors: Count,
-    /// Sweeps that were finished without a failure, by `requeue-due-deliveries`.
+    /// Sweeps that finished without a failure, counted by `requeue-due-deliveries`.
     Sweeps: Count,
     /// Tasks that a sweep sent.
     SweepQueued: Count,
-    /// Those of them whose attempt was overdue.
+    /// The tasks among these whose attempt was overdue.
     SweepOverdue: Count,
-    /// How late the latest of them was.
+    /// The largest delay of an attempt that a sweep found.
     SweepLag: Milliseconds,
     /// Requests to the API.
     ApiRequests: Count,
-    /// Those of them that were answered with 400 to 499.
+    /// Requests that were answered with 400 to 499.
     ApiClientErrors: Count,
-    /// Those of them that were answered with 500 to 599.
+    /// Requests that were answered with 500 to 599.
     ApiServerErrors: Count,
 }
 
-/// What is counted of an invocation.
+/// The metrics of an invocation.
 ///
-/// Shared by everything in the process: Lambda gives an execution environment one
-/// invocation at a time.
+/// The whole process shares them, because Lambda gives an execution environment one invocation
+/// at a time.
 #[derive(Debug)]
 pub struct Metrics {
     function: String,
@@ -157,7 +157,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics of the function with this name.
+    /// Creates the metrics of the function with this name.
     pub fn new(function: impl Into<String>) -> Self {
         Self {
             function: function.into(),
@@ -165,15 +165,15 @@ impl Metrics {
         }
     }
 
-    /// Metrics of the function that this process is.
+    /// Creates the metrics of the function that this process runs.
     ///
     /// # Errors
-    /// When the environment does not name it.
+    /// If the environment does not contain its name.
     pub fn of_this_function(environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self::new(environment.text("AWS_LAMBDA_FUNCTION_NAME")?))
     }
 
-    /// Adds to a count. Nothing is not counted: it would cost a line.
+    /// Adds to a count. Zero is not counted, because it would cause a line.
     pub fn count(&self, metric: Metric, number: u64) {
         debug_assert_eq!(metric.unit(), Unit::Count, "{metric:?}");
         if number > 0 {
@@ -183,7 +183,7 @@ impl Metrics {
         }
     }
 
-    /// Notes how long something took.
+    /// Records a duration.
     pub fn time(&self, metric: Metric, duration: Duration) {
         debug_assert_eq!(metric.unit(), Unit::Milliseconds, "{metric:?}");
         self.push(
@@ -192,7 +192,7 @@ impl Metrics {
         );
     }
 
-    /// Notes whether something is among those whose share is measured.
+    /// Records one occurrence for a rate.
     pub fn share(&self, metric: Metric, is_among: bool) {
         debug_assert_eq!(metric.unit(), Unit::Percent, "{metric:?}");
         self.push(metric, if is_among { 100 } else { 0 });
@@ -207,11 +207,11 @@ impl Metrics {
     }
 
     fn values(&self) -> std::sync::MutexGuard<'_, BTreeMap<Metric, Vec<u64>>> {
-        // What a panic leaves behind are whole numbers, and still true.
+        // The values are consistent even if a thread panicked.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The line of what was counted since the last one; none when nothing was.
+    /// Returns the line of all values since the last one; `None` if there are none.
     pub fn take(&self, now: Timestamp) -> Option<String> {
         let values = std::mem::take(&mut *self.values());
         if values.is_empty() {
@@ -242,7 +242,7 @@ impl Metrics {
     /// Writes the line to the log.
     pub fn write(&self) {
         if let Some(line) = self.take(SystemClock.now()) {
-            // There is nowhere to say that the log is gone.
+            // If the log is unavailable, the failure cannot be reported anywhere.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_is_no_line_and_what_was_taken_is_not_counted_again() {
+    fn nothing_counted_is_no_line_and_values_are_counted_once() {
         let metrics = Metrics::new("deliver");
         metrics.count(Metric::Delivered, 0);
         assert_eq!(metrics.take(NOW), None);
@@ -346,14 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_never_has_more_values_than_the_format_takes() {
+    fn a_line_never_has_more_values_than_the_format_permits() {
         let metrics = Metrics::new("deliver");
         for _ in 0..=MAX_VALUES {
             metrics.time(Metric::QueueLag, Duration::MAX);
         }
         let line = taken(&metrics);
         assert_eq!(line["QueueLag"].as_array().unwrap().len(), MAX_VALUES);
-        // The format takes 100 metrics in a directive.
+        // The format permits 100 metrics in a directive.
         assert!(Metric::ALL.len() <= 100);
     }
 }

@@ -1,8 +1,8 @@
-//! X-Ray: each attempt as a part of the trace that its event began.
+//! X-Ray: adds each attempt to the trace of its event.
 //!
-//! Lambda itself traces the invocation, which is one for a whole batch. An attempt belongs
-//! to the trace of its queue message: its subsegment is sent to the daemon that Lambda runs
-//! beside the function, one datagram each, and only for a trace that is sampled.
+//! Lambda itself traces the invocation, which handles a whole batch. An attempt belongs to the
+//! trace of its queue message. Its subsegment is sent as one datagram to the daemon that Lambda
+//! runs next to the function, and only if the trace is sampled.
 
 use std::net::{Ipv4Addr, UdpSocket};
 
@@ -12,8 +12,8 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::Environment;
 
-/// What the daemon wants before each document (X-Ray developer guide, "Sending segment
-/// documents to the X-Ray daemon").
+/// The header that the daemon requires before each document (X-Ray developer guide, "Sending
+/// segment documents to the X-Ray daemon").
 const HEADER: &str = r#"{"format": "json", "version": 1}"#;
 
 /// A trace header: `Root=1-…;Parent=…;Sampled=1`.
@@ -26,7 +26,7 @@ pub struct TraceHeader<'a> {
 }
 
 impl<'a> TraceHeader<'a> {
-    /// Reads a header; `None` when it names no trace.
+    /// Parses a header; `None` if it contains no trace.
     pub fn parse(text: &'a str) -> Option<Self> {
         let part = |name: &str| {
             let mut parts = text
@@ -34,7 +34,7 @@ impl<'a> TraceHeader<'a> {
                 .filter_map(|part| part.trim().split_once('='));
             parts.find_map(|(key, value)| (key == name).then_some(value))
         };
-        // An id is 35 characters; a longer one is none, and has no place in a log.
+        // An id has 35 characters. A longer one is invalid and must not be logged.
         let root = part("Root").filter(|root| root.len() <= 64)?;
         Some(Self {
             root,
@@ -44,15 +44,15 @@ impl<'a> TraceHeader<'a> {
     }
 }
 
-/// Where subsegments go.
+/// Sends subsegments.
 #[derive(Debug, Default)]
 pub struct Tracer {
     daemon: Option<(UdpSocket, String)>,
 }
 
 impl Tracer {
-    /// To the daemon that the environment names, `AWS_XRAY_DAEMON_ADDRESS`; to nowhere
-    /// without one.
+    /// Sends to the daemon that `AWS_XRAY_DAEMON_ADDRESS` names. Without this variable, it
+    /// sends nothing.
     pub fn new(environment: &Environment) -> Self {
         Self {
             daemon: environment
@@ -68,8 +68,8 @@ impl Tracer {
         Some((socket, address))
     }
 
-    /// Adds a subsegment to a trace, with annotations by which it is found. One that cannot
-    /// be sent is lost: nothing depends on it.
+    /// Adds a subsegment to a trace, with annotations for searching. A subsegment that cannot
+    /// be sent is lost, since nothing depends on it.
     pub fn add(
         &self,
         header: &TraceHeader<'_>,

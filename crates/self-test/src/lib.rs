@@ -1,12 +1,12 @@
-//! A run of the self test (`webhooks doctor --send`), as the command and the function
-//! `echo-receiver` know it.
+//! A run of the self test (`webhooks doctor --send`), as shared by the command and the function
+//! `echo-receiver`.
 //!
-//! The command registers a run: a [`Script`] of answers for each step, and an end. The function
-//! answers requests to `/{run}/{step}` by it and records them. Both sides use the self test's
-//! own [`SelfTestTable`], never the product's.
+//! The command registers a run, which is a [`Script`] of answers for each step and an end time.
+//! The function answers requests to `/{run}/{step}` as the script says, and records them. Both
+//! use the self test's own [`SelfTestTable`], never the product's table.
 //!
-//! A run's id is 256 random bits. Whoever does not know it can neither write to the table nor
-//! learn anything from it.
+//! A run's id is 256 random bits. Without the id, nobody can write to the table or learn
+//! anything from it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,13 +19,13 @@ pub use table::{SelfTestTable, TableError};
 
 use webhooks_domain::timestamp::Timestamp;
 
-/// What the function asks of the table.
+/// The operations of the table that the function needs.
 pub trait Runs {
-    /// A run, unless there is none or it has expired.
+    /// Returns a run, or `None` if it does not exist or has expired.
     fn run(&self, id: &RunId) -> impl Future<Output = Result<Option<Run>, TableError>> + Send;
 
-    /// Counts a request of so many bytes. Returns its number within its step, from 1; `None`
-    /// when the run has used up what it may keep.
+    /// Counts a request with this many bytes. Returns its number within its step, starting at
+    /// 1; `None` if the run has used up its quota.
     fn count(
         &self,
         id: &RunId,
@@ -33,7 +33,7 @@ pub trait Runs {
         bytes: usize,
     ) -> impl Future<Output = Result<Option<u32>, TableError>> + Send;
 
-    /// Keeps a request until some time after the end of its run.
+    /// Stores a request. It expires some time after the end of its run.
     fn record(
         &self,
         id: &RunId,

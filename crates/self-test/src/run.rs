@@ -1,4 +1,4 @@
-//! What a run is, without the table that holds it.
+//! The data of a run, independent of its table.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -9,23 +9,23 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use webhooks_domain::timestamp::Timestamp;
 
-/// The most bytes of one request that are kept, body and headers together.
+/// The largest part of one request that is stored, body and headers together.
 ///
 /// The largest event makes a body of 245,760 bytes; an item of DynamoDB holds 409,600. A write
 /// of this size costs 300 write units, 0.02 cents.
 pub const MAX_REQUEST_BYTES: usize = 300 * 1_024;
 
-/// The most requests that a run keeps.
+/// The largest number of requests that a run stores.
 pub const MAX_RUN_REQUESTS: u32 = 1_000;
 
-/// The most bytes that a run keeps: 4,096 write units, a quarter of a cent.
+/// The largest number of bytes that a run stores: 4,096 write units, a quarter of a cent.
 pub const MAX_RUN_BYTES: usize = 4 * 1_024 * 1_024;
 
 /// The id of a run: 32 random bytes as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RunId(String);
 
-/// A text that is no id of a run, or no name of a step.
+/// The text is neither a run's id nor a step's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("neither an id of a run nor a name of a step")]
 pub struct NameError;
@@ -33,10 +33,10 @@ pub struct NameError;
 impl RunId {
     const DIGITS: usize = 64;
 
-    /// A new id, which nobody can guess.
+    /// Creates a new id that nobody can guess.
     ///
     /// # Errors
-    /// When the system has no random numbers.
+    /// If the system provides no random numbers.
     pub fn random(random: &SystemRandom) -> Result<Self, Unspecified> {
         let mut bytes = [0; Self::DIGITS / 2];
         random.fill(&mut bytes)?;
@@ -47,18 +47,18 @@ impl RunId {
         })))
     }
 
-    /// The id as it stands in a path.
+    /// Returns the id in the form used in paths.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first digits: enough to tell runs apart, and not enough to send to one.
+    /// Returns the first digits. They distinguish runs, but do not suffice for sending to one.
     pub fn short(&self) -> &str {
         &self.0[..8]
     }
 }
 
-/// Only the beginning: whoever reads a log must not be able to send to the run.
+/// Shows only the beginning, so that a reader of a log cannot send to the run.
 impl fmt::Debug for RunId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RunId({}…)", self.short())
@@ -84,7 +84,7 @@ impl FromStr for RunId {
 pub struct Step(String);
 
 impl Step {
-    /// The name as it stands in a path.
+    /// Returns the name in the form used in paths.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -117,15 +117,15 @@ impl From<Step> for String {
     }
 }
 
-/// The run and the step of the path `/{run}/{step}`, and of no other.
+/// Parses a path of the form `/{run}/{step}`, and no other form.
 ///
-/// An encoded path is not decoded: nothing in such a path needs it.
+/// Encoded paths are not decoded, because ids and names need no encoding.
 pub fn parse_path(path: &str) -> Option<(RunId, Step)> {
     let (run, step) = path.strip_prefix('/')?.split_once('/')?;
     Some((run.parse().ok()?, step.parse().ok()?))
 }
 
-/// What a request is answered with. Its body is empty.
+/// The answer to a request. Its body is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
@@ -137,7 +137,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer with this status alone.
+    /// Returns an answer with this status and no header.
     pub const fn status(status: u16) -> Self {
         Self {
             status,
@@ -145,28 +145,28 @@ impl Answer {
         }
     }
 
-    /// 200.
+    /// Returns an answer with status 200.
     pub const fn ok() -> Self {
         Self::status(200)
     }
 }
 
-/// The answers of each step, in order. The last one is repeated; a step without any is
-/// answered 200.
+/// The answers of each step, in order. The last one is repeated. A step without answers gets
+/// 200.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Script(BTreeMap<Step, Vec<Answer>>);
 
 impl Script {
-    /// The same script with the answers of one more step.
+    /// Returns the script with the answers of one more step.
     #[must_use]
     pub fn with(mut self, step: Step, answers: Vec<Answer>) -> Self {
         self.0.insert(step, answers);
         self
     }
 
-    /// The answer to a request by its number within the step, from 1. `None` when the script
-    /// has no such step.
+    /// Returns the answer to a request by its number within the step, starting at 1. `None` if
+    /// the script does not contain the step.
     pub fn answer(&self, step: &Step, number: u32) -> Option<Answer> {
         let answers = self.0.get(step)?;
         let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -174,7 +174,7 @@ impl Script {
         Some(answer.cloned().unwrap_or(Answer::ok()))
     }
 
-    /// The steps with their answers.
+    /// Returns the steps with their answers.
     pub fn steps(&self) -> impl Iterator<Item = (&Step, &[Answer])> {
         self.0
             .iter()
@@ -182,27 +182,27 @@ impl Script {
     }
 }
 
-/// A run, as the command registers it.
+/// A registered run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// How it answers.
+    /// The answers.
     pub script: Script,
-    /// When it ends: nothing is answered or kept after that.
+    /// The end. Later requests are neither answered nor recorded.
     pub ends_at: Timestamp,
 }
 
-/// A request as it came.
+/// A recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Its step.
     pub step: Step,
     /// Its number within the step, from 1.
     pub number: u32,
-    /// The headers that matter to the self test, by their names in lower case.
+    /// The headers that the self test needs, by lower-case name.
     pub headers: BTreeMap<String, String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-    /// When it came, by the receiver's clock.
+    /// The arrival time, by the receiver's clock.
     pub received_at: Timestamp,
 }
 

@@ -21,7 +21,7 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::run::{MAX_RUN_BYTES, MAX_RUN_REQUESTS};
 use crate::{Recorded, Run, RunId, Runs, Step};
 
-/// For how long after its end a run can be looked at.
+/// The time for which a run can be read after its end.
 const KEPT_FOR: Duration = Duration::from_hours(1);
 
 const SCRIPT: &str = "script";
@@ -29,20 +29,20 @@ const USED: &str = "used";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The table did not do what it was asked, or holds what cannot be read.
+/// A call to the table failed, or an item cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// A call failed.
     #[error("self-test table: {operation}: {code}")]
     Call {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
         /// The code of the service's error.
         code: String,
         /// The SDK's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An item is not as this crate writes it.
+    /// An item does not have this crate's format.
     #[error("self-test table: {0} cannot be read")]
     Corrupt(&'static str),
 }
@@ -55,7 +55,7 @@ pub struct SelfTestTable {
 }
 
 impl SelfTestTable {
-    /// The table of that name.
+    /// Returns the table with this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self {
             client,
@@ -63,7 +63,7 @@ impl SelfTestTable {
         }
     }
 
-    /// Registers a run: from now on its paths are answered, until its end.
+    /// Registers a run. Its paths are answered from now on, until its end.
     pub async fn register(&self, id: &RunId, run: &Run) -> Result<(), TableError> {
         let mut script = item(id, SCRIPT, run.ends_at);
         let text = serde_json::to_string(&run.script).expect("a script has a JSON form");
@@ -72,14 +72,14 @@ impl SelfTestTable {
         let mut used = item(id, USED, run.ends_at);
         used.insert("requests".to_owned(), number(0));
         used.insert("bytes".to_owned(), number(0));
-        // The script last: a run that is there can be counted.
+        // The script is written last: when it exists, requests of the run can be counted.
         for item in [used, script] {
             self.put(item, "register").await?;
         }
         Ok(())
     }
 
-    /// How many requests each step has had so far.
+    /// Returns the number of requests of each step so far.
     pub async fn counts(&self, id: &RunId) -> Result<BTreeMap<String, u32>, TableError> {
         let used = self.get(id, USED).await?.unwrap_or_default();
         let counts = used.into_iter().filter_map(|(name, value)| {
@@ -89,7 +89,7 @@ impl SelfTestTable {
         Ok(counts.collect())
     }
 
-    /// The requests of one step, in order, without the first `known`.
+    /// Returns the requests of one step in order, without the first `known` ones.
     pub async fn requests(
         &self,
         id: &RunId,
@@ -233,7 +233,7 @@ impl Runs for SelfTestTable {
     }
 }
 
-/// Sorts by number within a step.
+/// Returns a key that sorts by number within a step.
 fn request_key(step: &Step, number: u32) -> String {
     format!("request#{}#{number:010}", step.as_str())
 }

@@ -1,18 +1,18 @@
-//! Foreign text, made harmless for a terminal.
+//! Makes foreign text harmless for a terminal.
 
 use std::fmt::Write;
 
 use crate::Style;
 
-/// A text without what moves a terminal or hides: controls (C0, C1, DEL), line and paragraph
-/// separators, and characters that are not seen (directions, joiners, tags, variation
-/// selectors). Each becomes a space.
+/// Replaces characters that control a terminal or are invisible by spaces: control characters
+/// (C0, C1, DEL), line and paragraph separators, and characters such as direction marks,
+/// joiners, tags and variation selectors.
 pub fn clean(text: &str) -> String {
     let visible = |letter| if is_harmful(letter) { ' ' } else { letter };
     text.chars().map(visible).collect()
 }
 
-/// Several lines, each [cleaned](clean).
+/// [Cleans](clean) several lines.
 pub fn clean_lines(text: &str) -> String {
     let visible = |letter| match letter {
         '\n' => letter,
@@ -22,7 +22,7 @@ pub fn clean_lines(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
-/// Several lines in a style, cleaned but for the colours of [`Style::paint`].
+/// Cleans several lines, but keeps the colours of [`Style::paint`].
 pub fn clean_styled(text: &str, style: Style) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -41,14 +41,14 @@ pub fn clean_styled(text: &str, style: Style) -> String {
     clean
 }
 
-/// Valid JSON whose strings hold no harmful character as it is: each becomes `\uXXXX`, which
-/// a parser reads as the same. Of the white space between values, line feeds and spaces stay.
+/// Replaces each harmful character in valid JSON by `\uXXXX`, which a parser reads as the same
+/// character. White space between values is reduced to line feeds and spaces.
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         match letter {
             '\n' => escaped.push(letter),
-            // No string of valid JSON holds them: they are white space.
+            // Strings of valid JSON cannot contain them, so they are white space.
             '\r' | '\t' => escaped.push(' '),
             harmful if is_harmful(harmful) => {
                 for unit in harmful.encode_utf16(&mut [0; 2]) {
@@ -61,7 +61,7 @@ pub fn escape_json(json: &str) -> String {
     escaped
 }
 
-/// Whether a character would move a terminal, or hide in it.
+/// Returns true if a character would control a terminal, or be invisible in it.
 pub fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(clean("Zoë 日本 😀 «x»"), "Zoë 日本 😀 «x»");
     }
 
-    /// One of each kind that is harmful.
+    /// One harmful character of each kind.
     const HARMFUL: &str = "\u{1b}\u{7}\u{0}\u{7f}\u{9b}\u{85}\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{feff}\u{e0041}";
 
     #[test]

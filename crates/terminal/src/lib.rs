@@ -1,6 +1,6 @@
 //! Text for people: aligned tables, and colours on a terminal only.
 //!
-//! What programs read is JSON, and not from here.
+//! Output for programs is JSON, which this crate does not produce.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -4,24 +4,24 @@ use std::{env, io::IsTerminal};
 
 use crate::clean;
 
-/// What a text means.
+/// The meaning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// As the terminal has it.
+    /// Ordinary text.
     Plain,
     /// A heading.
     Strong,
-    /// Of lesser importance.
+    /// Less important text.
     Faint,
-    /// As it should be.
+    /// A good result.
     Good,
-    /// Not there yet.
+    /// An unfinished state.
     Waiting,
-    /// Wrong.
+    /// A bad result.
     Bad,
 }
 
-/// Whether to colour.
+/// The use of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// With ANSI colours.
@@ -31,7 +31,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// Colours for a terminal, unless `NO_COLOR` is set (no-color.org).
+    /// Uses colours on a terminal, unless `NO_COLOR` is set (no-color.org).
     #[expect(
         clippy::disallowed_methods,
         reason = "the variable speaks to every program on a terminal, not to a function"
@@ -45,7 +45,8 @@ impl Style {
         }
     }
 
-    /// A text in the colour of its tone: [cleaned](crate::clean()), since it may be foreign.
+    /// Formats a text in the colour of its tone. The text is [cleaned](crate::clean()), since
+    /// it may be foreign.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         let text = clean(text);
         match (self, tone.code()) {
@@ -54,7 +55,7 @@ impl Style {
         }
     }
 
-    /// The control sequences that [`paint`](Self::paint) writes.
+    /// Returns the control sequences that [`paint`](Self::paint) writes.
     pub(crate) fn codes() -> impl Iterator<Item = String> {
         let tones = TONES.into_iter().filter_map(Tone::code);
         tones.chain([RESET]).map(sequence)
@@ -71,7 +72,7 @@ const TONES: [Tone; 5] = [
     Tone::Bad,
 ];
 
-/// Selects how what follows looks (ECMA-48, SGR).
+/// Returns the sequence that sets the appearance of the following text (ECMA-48, SGR).
 fn sequence(code: u8) -> String {
     format!("\x1b[{code}m")
 }

@@ -10,7 +10,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A text with a tone. It may be foreign: it is [painted](Style::paint).
+    /// Creates a cell with a tone. The text may be foreign, because it is
+    /// [painted](Style::paint).
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self {
             text: text.into(),
@@ -31,14 +32,14 @@ pub struct Table<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new(headings: [&str; COLUMNS]) -> Self {
         Self {
             rows: vec![headings.map(|heading| Cell::new(heading, Tone::Faint))],
         }
     }
 
-    /// A table without a heading.
+    /// Creates a table without a heading.
     pub fn untitled() -> Self {
         Self { rows: Vec::new() }
     }
@@ -48,7 +49,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(row);
     }
 
-    /// The table as lines, each ended with a line feed.
+    /// Formats the table as lines, each ended by a line feed.
     pub fn text(&self, style: Style) -> String {
         let width = |column: usize| {
             let lengths = self.rows.iter().map(|row| row[column].text.chars().count());

@@ -1,29 +1,29 @@
-//! A global secondary index: which items are in it, and what of them.
+//! Global secondary indexes: the items in them, and the projected attributes.
 
 use crate::{WRITE_UNIT_BYTES, size::Item, size::item_bytes};
 
-/// What an index keeps of an item besides the keys.
+/// The attributes of an item that an index stores besides the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Projection {
-    /// Everything.
+    /// All attributes.
     All,
-    /// These attributes, and those that the keys consist of.
+    /// These attributes, and the key attributes.
     Only(Vec<String>),
 }
 
 /// A global secondary index of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
-    /// The attributes of its own key. An item that lacks one is not in it.
+    /// The attributes of its own key. Items without one of them are not in the index.
     pub key: Vec<String>,
-    /// The attributes of the table's key, which every entry has.
+    /// The attributes of the table's key, which every entry contains.
     pub table_key: Vec<String>,
-    /// What else an entry has.
+    /// The other attributes of an entry.
     pub projection: Projection,
 }
 
 impl Index {
-    /// What the index holds of an item. `None` when the item is not in it.
+    /// Returns the entry of an item. `None` if the item is not in the index.
     fn entry(&self, item: &Item) -> Option<Item> {
         if !self.key.iter().all(|name| item.contains_key(name)) {
             return None;
@@ -39,8 +39,8 @@ impl Index {
         )
     }
 
-    /// The write units that it costs the index when an item becomes another one. Nothing when
-    /// its entry stays as it is; twice when the key changes, out and in.
+    /// Returns the index's write units for a change of an item: none if its entry stays the
+    /// same, and two writes (delete and put) if the entry's key changes.
     pub(crate) fn write_units(&self, before: Option<&Item>, after: Option<&Item>) -> usize {
         let entry = |item: Option<&Item>| item.and_then(|item| self.entry(item));
         let units = |entry: &Item| item_bytes(entry).div_ceil(WRITE_UNIT_BYTES);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_costs_when_it_comes_goes_moves_or_changes_and_else_nothing() {
+    fn an_entry_costs_only_when_it_is_added_removed_moved_or_changed() {
         let index = Index {
             key: vec!["due".to_owned()],
             table_key: vec!["pk".to_owned()],

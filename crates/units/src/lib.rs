@@ -1,4 +1,4 @@
-//! What DynamoDB bills for: the sizes of items, and the units of reads and writes.
+//! The quantities that DynamoDB bills: item sizes, and read and write units.
 //!
 //! The rules are those of the Developer Guide ("Item sizes and formats", "Read and write
 //! operations", "Global secondary indexes"), for tables on demand. For tests and measurements:
@@ -14,9 +14,8 @@ pub use index::{Index, Projection};
 pub use size::{Item, item_bytes};
 pub use write::{WriteUnits, write_units};
 
-/// What a write of at most this size costs: one write unit.
+/// The size of one write unit.
 pub const WRITE_UNIT_BYTES: usize = 1_024;
 
-/// What a consistent read of at most this size costs: one read unit. One that is not
-/// consistent costs half of it.
+/// The size of one read unit for a consistent read. An eventually consistent read costs half.
 pub const READ_UNIT_BYTES: usize = 4_096;

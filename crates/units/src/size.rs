@@ -1,4 +1,4 @@
-//! How large an item is, as DynamoDB counts it.
+//! The size of an item by DynamoDB's rules.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use serde_dynamo::AttributeValue;
 /// An item, by the names of its attributes.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The size that is billed: names in UTF-8, and values by their kind
-/// (Developer Guide, "Item sizes and formats"; numbers at their upper bound).
+/// Returns the billed size: names in UTF-8, and values by their type (Developer Guide, "Item
+/// sizes and formats"; numbers at their upper limit).
 pub fn item_bytes(item: &Item) -> usize {
     let sizes = item
         .iter()

@@ -1,4 +1,4 @@
-//! What a write costs.
+//! The cost of a write.
 
 use std::ops::AddAssign;
 
@@ -8,12 +8,12 @@ use crate::{
     size::{Item, item_bytes},
 };
 
-/// Write units, those of the table and those of its indexes.
+/// The write units of the table and of its indexes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteUnits {
-    /// Of the table.
+    /// The write units of the table.
     pub table: usize,
-    /// Of its global secondary indexes.
+    /// The write units of its global secondary indexes.
     pub indexes: usize,
 }
 
@@ -24,13 +24,13 @@ impl AddAssign for WriteUnits {
     }
 }
 
-/// What it costs when an item becomes another one, comes or goes: the larger of the two
-/// sizes, and what the indexes have to change.
+/// Returns the cost of changing, creating or deleting an item: that of the larger of the two
+/// sizes, plus the changes to the indexes.
 pub fn write_units(before: Option<&Item>, after: Option<&Item>, indexes: &[Index]) -> WriteUnits {
     let sizes = [before, after].into_iter().flatten().map(item_bytes);
     let units = indexes.iter().map(|index| index.write_units(before, after));
     WriteUnits {
-        // A write of nothing costs one, too.
+        // A write without an item costs one unit, too.
         table: sizes.max().unwrap_or(0).div_ceil(WRITE_UNIT_BYTES).max(1),
         indexes: units.sum(),
     }

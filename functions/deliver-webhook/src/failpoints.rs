@@ -1,11 +1,11 @@
-//! Crashes on purpose, at each boundary between two effects.
+//! Crashes on purpose between any two effects.
 //!
-//! Compiled into a test build only, by the feature `failpoints`. Such a build needs
-//! the variable `FAILPOINTS_FOLDER` and does not start without it. In that folder,
-//! `crashes` says how often to crash, as `SEED PER_MILLION`, and may change at any
-//! time; without the file nothing crashes. `journal` gets a line when a queue
-//! message's run begins and when it ends, and when the process crashes: a run
-//! without an end was cut off.
+//! Only test builds with the feature `failpoints` contain this module. Such a build needs the
+//! variable `FAILPOINTS_FOLDER` and does not start without it. In this folder, the file
+//! `crashes` contains the rate of crashes as `SEED PER_MILLION`. It may change at any time, and
+//! without it there are no crashes. The file `journal` gets a line when the handling of a queue
+//! message begins, when it ends, and when the process crashes. A beginning without an end was
+//! interrupted.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -23,10 +23,10 @@ use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
 use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
 
-/// The variable that names the folder. `cargo xtask build` knows a test build by it.
+/// The variable that names the folder. `cargo xtask build` recognises a test build by it.
 pub(crate) const FOLDER: &str = "FAILPOINTS_FOLDER";
 
-/// What decides about crashes, shared by all decorators.
+/// Decides about crashes. All decorators share it.
 #[derive(Debug)]
 pub(crate) struct Failpoints {
     folder: PathBuf,
@@ -49,7 +49,7 @@ impl Failpoints {
         }))
     }
 
-    /// The same use case, with the sender and the queue that crash.
+    /// Returns the use case with a sender and a queue that may crash.
     pub(crate) fn around<T, Q, W, V, C>(
         self: &Arc<Self>,
         deliver: Deliver<T, Q, W, V, C>,
@@ -75,7 +75,7 @@ impl Failpoints {
         }
     }
 
-    /// Runs the use case for a task, and notes that it began and that it ended.
+    /// Runs the use case for a task, and records its beginning and end in the journal.
     pub(crate) async fn run<T>(&self, task: &DeliveryTask, run: impl Future<Output = T>) -> T {
         self.note("begin", task.delivery);
         let result = run.await;
@@ -84,7 +84,7 @@ impl Failpoints {
         result
     }
 
-    /// Crashes, if it is this boundary's turn.
+    /// Crashes if this boundary is chosen.
     fn cross(&self, boundary: &str) {
         let Ok(text) = fs::read_to_string(self.folder.join("crashes")) else {
             return;
@@ -103,7 +103,7 @@ impl Failpoints {
     }
 
     fn note(&self, what: &str, whom: impl Display) {
-        // In one write, so that the lines of several processes do not mix.
+        // One write for each line, so that lines of several processes do not mix.
         let line = format!("{what} {whom}\n");
         (&self.journal)
             .write_all(line.as_bytes())
@@ -111,7 +111,7 @@ impl Failpoints {
     }
 }
 
-/// A port that crashes around its effects.
+/// A port that may crash before and after its effects.
 pub(crate) struct Failing<P> {
     port: P,
     failpoints: Arc<Failpoints>,

@@ -1,4 +1,4 @@
-//! The log lines of a queue message. A delivery that succeeds at once writes none.
+//! The log lines of a queue message. A delivery that succeeds immediately writes none.
 
 use tracing::{debug, error, info, warn};
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};

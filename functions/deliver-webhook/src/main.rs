@@ -1,4 +1,4 @@
-//! `DeliverWebhook`: makes the attempts that the delivery queue asks for.
+//! `DeliverWebhook`: makes the attempts of the tasks in the delivery queue.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("a release build must not crash on purpose: build it without `failpoints`");
@@ -40,16 +40,17 @@ use webhooks_sqs::{SqsQueue, batch, batch::Record, decode, in_trace};
 
 use crate::publish::Publisher;
 
-/// A delivery allocates some thousand small pieces, most of them in the AWS client: with the
-/// system's allocator it would take a sixth more of the processor.
+/// A delivery makes some thousand small allocations, most of them in the AWS client. With the
+/// system's allocator, it would use a sixth more CPU time.
 #[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What queueing the next attempt and recording this one may take, at most: see the bounds of
-/// AWS calls. What is cut off after that, of the endpoint's health and its line, is made good.
+/// The longest time for queueing the next attempt and recording this one (see the limits of AWS
+/// calls). If later writes of endpoint health and limiter state are interrupted, the next
+/// attempts make up for them.
 const TIME_TO_RECORD: Duration = Duration::from_secs(4);
-/// What the answer to Lambda needs.
+/// The time for the answer to Lambda.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
@@ -73,7 +74,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tracer: Tracer::new(&environment),
         events: Mutex::default(),
     };
-    // The messages of a batch are handled at once, so their reads are put together.
+    // The messages of a batch are handled concurrently, so a batch loader combines their reads.
     let table = DynamoStore::new(
         aws_sdk_dynamodb::Client::new(&aws),
         environment.text("TABLE_NAME")?,
@@ -124,14 +125,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async |event: LambdaEvent<batch::Batch>| {
         let end = end_of_invocation(&event.context);
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER);
-        // Two tasks for one attempt must not make it at the same time.
+        // Two tasks for one attempt must not be handled at the same time.
         let subject = |record: &Record| decode(&record.body).ok().map(|task| task.delivery);
         let response = batch::run(event.payload, time_left, subject, async |record| {
             let task = decode(&record.body)
                 .inspect_err(|error| log::not_understood(&record.message_id, error))?;
             let trace = record.trace_header().and_then(TraceHeader::parse);
-            // In a box of its own before anything is put around it: it is large, and would be
-            // copied each time.
+            // It is boxed first, because it is large and each wrapper would copy it.
             let run = Box::pin(deliver.run(&task, end));
             let run = in_trace(record.trace_header(), run);
             #[cfg(feature = "failpoints")]

@@ -1,4 +1,4 @@
-//! The metrics of a batch: one log line, however many webhooks it has.
+//! The metrics of a batch: one log line for any number of webhooks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use webhooks_domain::timestamp::Timestamp;
 use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};
 
-/// A queue message, sent at this time, was handled.
+/// Counts a handled queue message that was sent at this time.
 pub(crate) fn report(
     metrics: &Metrics,
     task: &DeliveryTask,
@@ -29,7 +29,7 @@ pub(crate) fn report(
             if !is_test {
                 lag(metrics, task, sent_at, attempt);
             }
-            // An attempt that is not recorded is repeated, and counts then.
+            // An attempt that is not recorded is repeated, and counted then.
             if *recorded == Recorded::Written {
                 match verdict {
                     Verdict::Ended(status) => ended(metrics, *status),
@@ -47,8 +47,8 @@ pub(crate) fn report(
     }
 }
 
-/// Counts how late an attempt began. A message without work is not late, however old it is. The
-/// slow queue is not counted: its endpoints wait for each other by design.
+/// Records the delay of an attempt. A message without work is never late. The slow queue is not
+/// counted, because its endpoints wait for each other by design.
 fn lag(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, attempt: &Attempt) {
     if task.queue == QueueKind::Slow {
         return;
@@ -93,7 +93,7 @@ fn ended(metrics: &Metrics, status: DeliveryStatus) {
     metrics.count(metric, 1);
 }
 
-/// The batch is done.
+/// Adds the counts of a completed batch.
 pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &Usage) {
     metrics.count(Metric::HandedBack, handed_back as u64);
     metrics.count(Metric::KmsCalls, keys.take_calls());
@@ -113,7 +113,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn metrics() -> Metrics {
-        // As long as CloudFormation makes it, of a stack with a long name.
+        // As long as CloudFormation makes it for a stack with a long name.
         Metrics::new(format!(
             "{}-DeliverWebhookFunction-AbCdEfGhIjKl",
             "s".repeat(28)
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(line["Failed"], 1);
         assert_eq!(line["AttemptsHttpError"], 1);
         assert_eq!(line["AttemptFailure"], serde_json::json!([100, 100, 0]));
-        // Only the first attempt of a delivery is a first one.
+        // Only a delivery's first attempt has this metric.
         assert_eq!(line["FirstAttemptLatency"], 2_000);
     }
 
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(metrics.take(NOW), None, "they are counted once");
     }
 
-    /// What is counted of attempts that begin now, as late.
+    /// Returns the recorded delays of attempts that begin now.
     fn lags(reports: &[(DeliveryTask, Duration, Report)]) -> Value {
         let metrics = metrics();
         for (task, sent_before, one) in reports {
@@ -274,8 +274,8 @@ mod tests {
             due_at: Some(NOW - seconds(before)),
             ..task()
         };
-        // The first of all, a retry that waited in the queue, one that the sweep found after
-        // an hour, one whose reservation was three seconds ago.
+        // A first attempt, a retry that waited in the queue, an attempt that the sweep found
+        // after an hour, and one whose reservation was three seconds ago.
         let limited = due(600).deferred_by(Deferral::Limiter(Reservation {
             not_before: NOW - seconds(3),
             version: 1,
@@ -309,7 +309,7 @@ mod tests {
             unreachable!()
         };
         *is_test = true;
-        // The queue asks again after a minute, and finds nothing to do.
+        // The queue delivers the task again after a minute, and nothing is left to do.
         let dropped = Report::Discarded(DiscardReason::NotPending);
         let settled = Report::Settled(DeliveryStatus::Held, summary());
         let lags = lags(&[
@@ -320,8 +320,8 @@ mod tests {
         assert_eq!(lags, Value::Null);
     }
 
-    /// CloudWatch bills what is logged, with 26 bytes for each line. At $0.50 for a
-    /// gigabyte these are $0.05 and $0.35 for a million deliveries.
+    /// CloudWatch bills the logged bytes, with 26 bytes more for each line. At $0.50 per
+    /// gigabyte, these are $0.05 and $0.35 for a million deliveries.
     #[test]
     fn a_delivery_in_a_full_batch_logs_100_bytes_and_one_alone_700() {
         let bytes = |deliveries: usize| {

@@ -21,7 +21,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Adds the event and the trace of a queue message.
+    /// Adds the operational event and the trace of a queue message.
     pub(crate) fn report(
         &self,
         task: &DeliveryTask,
@@ -44,8 +44,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes the batch's events in one call, within the time. An event that is lost is in the
-    /// table all the same.
+    /// Publishes the batch's events in one call, within the time limit. If an event is lost,
+    /// its change is still in the table.
     pub(crate) async fn publish(&self, metrics: &Metrics, time_left: Duration) {
         let events = std::mem::take(&mut *self.events());
         let count = events.len();

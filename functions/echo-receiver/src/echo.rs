@@ -1,4 +1,4 @@
-//! What a request is answered, and what of it is kept.
+//! Chooses the answer to a request, and stores the request.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use webhooks_self_test::{MAX_REQUEST_BYTES, Recorded, Runs, TableError, parse_pa
 
 use crate::url_event::{UrlAnswer, UrlEvent};
 
-/// The headers that the self test looks at. No other is kept: the rest is Lambda's own.
+/// The headers that the self test needs. Others are not stored, since they are Lambda's own.
 const KEPT_HEADERS: [&str; 5] = [
     "content-type",
     "user-agent",
@@ -16,14 +16,14 @@ const KEPT_HEADERS: [&str; 5] = [
     "webhook-signature",
 ];
 
-/// Answers requests by the scripts of runs.
+/// Answers requests by the scripts of their runs.
 pub(crate) struct Echo<R> {
     pub(crate) runs: R,
 }
 
 impl<R: Runs> Echo<R> {
-    /// Answers a request. One that is malformed or too large costs no call, one of a run that is
-    /// unknown or over costs a read, and neither a write.
+    /// Answers a request. A malformed or too large request causes no call. A request of an
+    /// unknown or ended run causes a read. Neither causes a write.
     pub(crate) async fn answer(
         &self,
         event: UrlEvent,
@@ -81,7 +81,7 @@ mod tests {
     const RUN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-    /// A table in memory that counts its calls.
+    /// An in-memory table that counts its calls.
     struct InMemory {
         run: Run,
         state: Mutex<State>,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_malformed_or_too_large_costs_no_call() {
+    async fn a_malformed_or_too_large_request_costs_no_call() {
         let echo = echo();
         let right = format!("/{RUN}/step");
         let mut get = post(&right, "");

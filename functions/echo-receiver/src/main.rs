@@ -1,7 +1,8 @@
 //! `EchoReceiver`: receives the webhooks of the self test, and answers them by its script.
 //!
-//! Anybody on the Internet can send to it. It does nothing for whoever does not know the id of a
-//! run (256 random bits), keeps a bounded number of bytes for whoever does, and holds no secret.
+//! Anybody on the Internet can send requests to it. Without the id of a run (256 random bits)
+//! they have no effect; with it, a limited number of bytes is stored. The function holds no
+//! secret.
 
 mod echo;
 mod url_event;

@@ -7,29 +7,29 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use webhooks_self_test::Answer;
 
-/// What is read of an event. Whoever invokes the function without its URL makes up the event:
-/// what is missing counts as empty.
+/// The fields that are read from an event. A direct invocation without the URL may omit fields;
+/// a missing field counts as empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UrlEvent {
     /// The path. AWS leaves it encoded.
     pub(crate) raw_path: String,
     pub(crate) raw_query_string: String,
-    /// By their names in lower case.
+    /// The headers by lower-case name.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) request_context: RequestContext,
     body: Option<String>,
     is_base64_encoded: bool,
 }
 
-/// Where the method is.
+/// The part of the event that contains the method.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct RequestContext {
     pub(crate) http: Http,
 }
 
-/// The method.
+/// The part that contains the method.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Http {
@@ -37,11 +37,11 @@ pub(crate) struct Http {
 }
 
 impl UrlEvent {
-    /// The body's bytes; `None` when it is no base64 though the event says so, or longer than
-    /// `most` bytes.
+    /// Returns the body's bytes; `None` if it is longer than `most` bytes, or is invalid base64
+    /// although the event declares it as base64.
     pub(crate) fn body(&self, most: usize) -> Option<Vec<u8>> {
         let text = self.body.as_deref().unwrap_or_default();
-        // Base64 has four characters for three bytes.
+        // Base64 encodes three bytes in four characters.
         if text.len() / 4 * 3 > most {
             return None;
         }
@@ -72,12 +72,13 @@ impl UrlAnswer {
         }
     }
 
-    /// Whatever is wrong with a request, or nothing but its run: who guesses learns nothing.
+    /// Returns the answer to every invalid request, so that a caller who guesses run ids learns
+    /// nothing.
     pub(crate) fn not_found() -> Self {
         Self::status(404)
     }
 
-    /// The table did not answer.
+    /// Returns the answer if the table is unavailable.
     pub(crate) fn unavailable() -> Self {
         Self::status(503)
     }

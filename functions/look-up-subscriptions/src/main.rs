@@ -1,5 +1,5 @@
-//! `LookUpSubscriptions`: validates an event and pages through the customer's
-//! subscriptions that want it. Compares a duplicate with the message that is there.
+//! `LookUpSubscriptions`: validates an event and pages through the customer's matching
+//! subscriptions. Compares a duplicate with the stored message.
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -39,7 +39,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-/// Leaves a trace of an event that is not delivered, because another has its message's id.
+/// Counts and logs an event that is not delivered because another event already has its message
+/// id.
 fn trace(metrics: &Metrics, comparison: &Comparison) {
     let Some(conflict) = &comparison.conflict else {
         return;
@@ -54,10 +55,10 @@ fn trace(metrics: &Metrics, comparison: &Comparison) {
     );
 }
 
-/// Counts an event with its last page, of which there is one.
+/// Counts an event with its last page, of which there is exactly one.
 ///
-/// What `prepare-calls` will make of the page is counted here too: a line of its own for
-/// each event would cost as much as this one.
+/// The results of `prepare-calls` for the page are also counted here, because a separate log
+/// line for each event would cost as much as this one.
 fn count(metrics: &Metrics, page: &Page) {
     let matched = page.subscriptions.len();
     let active = page

@@ -1,4 +1,4 @@
-//! A page of matched subscriptions, as items to put and messages to queue.
+//! Converts a page of matched subscriptions to items and queue messages.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_sqs::encode;
 
-/// What the workflow writes.
+/// The items and messages that the workflow writes.
 #[derive(Serialize)]
 pub(crate) struct Calls {
     /// The message's item, in DynamoDB's JSON.
@@ -71,7 +71,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    /// A page as full as it may be, every part of it as long as it may be.
+    /// Returns a page in which everything has its largest permitted size.
     fn full_page(payload: Payload) -> Page {
         let message = Message {
             id: format!("msg_{:032x}", u128::MAX).parse().unwrap(),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_output_fits_into_what_step_functions_carries() {
+    fn the_largest_output_is_within_the_limit_of_step_functions() {
         let compressed = Payload::from_text("H".repeat(MAX_CARRIED_BYTES));
         let plain = format!("{{{}", "\"".repeat(MAX_CARRIED_BYTES / 2));
         for payload in [Payload::new("{}"), compressed, Payload::from_text(plain)] {
@@ -118,15 +118,15 @@ mod tests {
     const DAY_MAX: Duration = Duration::from_hours(24 * 3_650);
 
     #[test]
-    fn a_call_is_no_larger_than_it_is_counted() {
+    fn a_call_is_no_larger_than_its_counted_size() {
         let calls = prepare_calls(&full_page(Payload::new("{}")), NOW, DAY_MAX);
         for call in &calls.calls {
             assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
         }
     }
 
-    /// The attributes of an item in DynamoDB's JSON that a state machine may not write, as
-    /// `name: type`: all but strings, numbers and booleans.
+    /// Returns the attributes of an item in DynamoDB's JSON that a state machine cannot write,
+    /// as `name: type`. It can write only strings, numbers and booleans.
     fn refused_attributes(item: &Value) -> Vec<String> {
         let attributes = item.as_object().unwrap().iter();
         attributes

@@ -1,4 +1,5 @@
-//! `PrepareCalls`: builds what the workflow writes, and writes nothing itself.
+//! `PrepareCalls`: builds the items and messages that the workflow writes. It writes nothing
+//! itself.
 
 mod calls;
 

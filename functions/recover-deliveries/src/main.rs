@@ -18,11 +18,11 @@ use webhooks_lambda::{
 };
 use webhooks_sqs::SqsQueue;
 
-/// What the last part that was begun may take.
+/// The longest time for the last part that is started.
 const TIME_FOR_A_PART: Duration = Duration::from_secs(15);
 
-/// What the workflow passes on: which recovery it runs. The definition builds the key of its
-/// item from these ids, so that an input with anything else is refused.
+/// The input from the workflow: the ids of its recovery. The definition builds the key of the
+/// recovery's item from these ids, so an input with any other field is refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {

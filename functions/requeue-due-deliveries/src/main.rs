@@ -1,4 +1,4 @@
-//! `RequeueDueDeliveries`: every minute, queues the deliveries whose long wait is over.
+//! `RequeueDueDeliveries`: every minute, queues the deliveries whose long wait has ended.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use webhooks_lambda::{
 };
 use webhooks_sqs::SqsQueue;
 
-/// What the last batch that was begun may take.
+/// The longest time for the last batch that is started.
 const TIME_FOR_A_BATCH: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
@@ -54,7 +54,7 @@ fn count(metrics: &Metrics, report: &SweepReport) {
     }
 }
 
-/// Logs what was done, and nothing when nothing was.
+/// Logs the result of a sweep. A sweep that did nothing logs nothing.
 fn answer(report: &SweepReport) -> Result<(), FunctionError> {
     if report.queued > 0 {
         info!(
