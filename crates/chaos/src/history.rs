@@ -185,7 +185,7 @@ impl Judgement {
 }
 
 /// An event and an endpoint that must receive it.
-type DeliverySummary<'a> = (&'a str, &'a str);
+type ExpectedDelivery<'a> = (&'a str, &'a str);
 
 impl History {
     /// Finds all violations.
@@ -195,23 +195,26 @@ impl History {
     pub(crate) fn judge(&self) -> Result<Judgement> {
         let mut judgement = Judgement::default();
         self.judge_endpoints(&mut judgement);
-        let requests = self.requests_by_what_is_owed(&mut judgement);
-        let mut deliveries: HashMap<DeliverySummary<'_>, &Delivery> = self
+        let requests = self.requests_by_delivery(&mut judgement);
+        let mut deliveries: HashMap<ExpectedDelivery<'_>, &Delivery> = self
             .deliveries
             .iter()
             .map(|delivery| {
-                let owed = (
+                let expected_delivery = (
                     delivery.message_id.as_str(),
                     delivery.subscription_id.as_str(),
                 );
-                (owed, delivery)
+                (expected_delivery, delivery)
             })
             .collect();
         for event in &self.events {
             for endpoint in &self.endpoints {
-                let owed = (event.message_id.as_str(), endpoint.subscription_id.as_str());
-                let requests = requests.get(&owed).map_or(&[][..], Vec::as_slice);
-                match (deliveries.remove(&owed), requests.len()) {
+                let expected_delivery =
+                    (event.message_id.as_str(), endpoint.subscription_id.as_str());
+                let requests = requests
+                    .get(&expected_delivery)
+                    .map_or(&[][..], Vec::as_slice);
+                match (deliveries.remove(&expected_delivery), requests.len()) {
                     (Some(delivery), _) => {
                         self.judge_delivery(delivery, endpoint, requests, &mut judgement)?;
                     }
@@ -252,17 +255,17 @@ impl History {
     }
 
     /// Assigns each request to an event and an endpoint, and checks it against both.
-    fn requests_by_what_is_owed(
+    fn requests_by_delivery(
         &self,
         judgement: &mut Judgement,
-    ) -> BTreeMap<DeliverySummary<'_>, Vec<&Request>> {
+    ) -> BTreeMap<ExpectedDelivery<'_>, Vec<&Request>> {
         let by_id: HashMap<&str, &PutEvent> = self
             .events
             .iter()
             .map(|event| (event.message_id.as_str(), event))
             .collect();
         let mut bodies: HashMap<&str, &[u8]> = HashMap::new();
-        let mut tied: BTreeMap<DeliverySummary<'_>, Vec<&Request>> = BTreeMap::new();
+        let mut by_delivery: BTreeMap<ExpectedDelivery<'_>, Vec<&Request>> = BTreeMap::new();
         for request in &self.requests {
             let id = request.webhook_id();
             let subject = format!("{id} {}", request.path);
@@ -305,10 +308,13 @@ impl History {
                     None => judgement.add(Kind::BadSignature, &subject, detail),
                 }
             }
-            let owed = (event.message_id.as_str(), endpoint.subscription_id.as_str());
-            tied.entry(owed).or_default().push(request);
+            let expected_delivery = (event.message_id.as_str(), endpoint.subscription_id.as_str());
+            by_delivery
+                .entry(expected_delivery)
+                .or_default()
+                .push(request);
         }
-        tied
+        by_delivery
     }
 
     /// Verifies a request as its receiver would have done on arrival. The official library

@@ -19,7 +19,7 @@ use crate::when::short;
 use crate::words;
 
 /// The longest wait for a message.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// The longest wait for the first delivery of an existing message, which is written just before
 /// its deliveries.
@@ -123,7 +123,7 @@ impl Named {
         };
         let progress = progress();
         progress.set_message("waiting for its deliveries");
-        let settled = api.message_by_when(|| self.call(api), PATIENCE, has_settled);
+        let settled = api.message_by_when(|| self.call(api), TIME_LIMIT, has_settled);
         let settled = settled.await;
         progress.finish_and_clear();
         match settled {

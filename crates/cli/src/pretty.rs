@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_shown_without_controls() {
+    fn other_text_is_shown_without_control_characters() {
         assert_eq!(indented(b"a\x1b[2J\nb", "> "), "> a [2J\n> b\n");
         assert_eq!(indented(b"", "> "), "");
     }

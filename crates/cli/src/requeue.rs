@@ -25,7 +25,7 @@ use crate::print::{Printer, Reasons, Report, progress};
 const SEGMENTS: i32 = 4;
 
 /// The waits before a task is sent again that the queue refused.
-const PATIENCE: [Duration; 4] = [
+const RETRY_WAITS: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
     Duration::from_secs(2),
@@ -158,7 +158,7 @@ impl Run<'_> {
     /// Sends one batch, and sends the tasks again that the queue refused.
     async fn send(&self, tasks: &[Outgoing<'_>]) -> Result<()> {
         let mut tasks = tasks.to_vec();
-        let mut waits = PATIENCE.iter();
+        let mut waits = RETRY_WAITS.iter();
         loop {
             let refused = self.queue.send_batch(&tasks).await?;
             self.requeued.borrow_mut().queued += (tasks.len() - refused.len()) as u64;
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_queued_is_shown_with_its_reason() {
+    fn deliveries_that_were_not_queued_are_shown_with_reasons() {
         let mut requeued = Requeued {
             items_read: 1_200,
             read_units: 36.25,

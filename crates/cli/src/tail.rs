@@ -38,7 +38,7 @@ const PAGE: u32 = 100;
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of consecutive failures of the API that are tolerated.
-const PATIENCE: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 
 /// Options of `tail`.
 #[derive(Args, Debug)]
@@ -92,7 +92,7 @@ impl Tail {
                     }
                 }
                 // After the first success, interruptions of the API are tolerated.
-                Err(error) if watch.is_running && failures < PATIENCE => {
+                Err(error) if watch.is_running && failures < MAX_FAILURES => {
                     failures += 1;
                     tell(format_args!("no answer, retrying: {error:#}"));
                 }

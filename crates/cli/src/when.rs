@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_is_due_now() {
+    fn an_overdue_time_is_now() {
         let later = (NOW + Duration::from_mins(5)).to_string();
         assert_eq!(until(&later, NOW), "in 5m");
         assert_eq!(

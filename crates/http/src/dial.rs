@@ -51,12 +51,12 @@ where
             connections.spawn(async move { (address, connection.await) });
         }
         let has_more = untried.len() > 0;
-        let patience = if has_more {
+        let wait = if has_more {
             NEXT_ADDRESS_AFTER
         } else {
             Duration::MAX
         };
-        match timeout(patience, connections.join_next()).await {
+        match timeout(wait, connections.join_next()).await {
             Ok(Some(Ok((address, Ok(connection))))) => return Ok((address, connection)),
             Ok(Some(Ok((address, Err(error))))) => failures.push((address, error)),
             Ok(None) if !has_more => return Err(failures),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_all_fail_each_failure_is_told() {
+    async fn each_failure_is_returned_if_all_fail() {
         let connect = |_| async { Err::<(), _>(io::ErrorKind::ConnectionRefused.into()) };
         let list = addresses(&["1.0.0.1", "::1"]);
         let failures = race(&list, connect, &mut Vec::new()).await.unwrap_err();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_none_is_left_out() {
+    fn families_alternate_and_no_address_is_left_out() {
         let ordered = |texts: &[&str]| {
             interleave_families(addresses(texts))
                 == addresses(&["::1", "1.0.0.1", "::2", "1.0.0.2", "1.0.0.3"])

@@ -16,7 +16,7 @@ compile_error!(
 );
 
 /// The factor for timeouts: a program under valgrind is about fifty times slower.
-const PATIENCE: u32 = if cfg!(feature = "patient") { 50 } else { 1 };
+const TIMEOUT_FACTOR: u32 = if cfg!(feature = "patient") { 50 } else { 1 };
 
 /// Returns the configuration for every AWS client of a function.
 ///
@@ -27,9 +27,9 @@ pub async fn aws_config() -> SdkConfig {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1) * PATIENCE)
-        .operation_attempt_timeout(Duration::from_millis(1_500) * PATIENCE)
-        .operation_timeout(Duration::from_secs(2) * PATIENCE)
+        .connect_timeout(Duration::from_secs(1) * TIMEOUT_FACTOR)
+        .operation_attempt_timeout(Duration::from_millis(1_500) * TIMEOUT_FACTOR)
+        .operation_timeout(Duration::from_secs(2) * TIMEOUT_FACTOR)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_malformed_is_named() {
+    fn a_missing_or_malformed_variable_is_named() {
         let environment = environment(&[("COUNT", "many")]);
         assert_eq!(
             environment.text("TABLE_NAME").unwrap_err().to_string(),

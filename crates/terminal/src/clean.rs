@@ -92,7 +92,7 @@ mod tests {
     use crate::Tone;
 
     #[test]
-    fn what_moves_a_terminal_or_hides_is_a_space() {
+    fn controlling_and_invisible_characters_become_spaces() {
         for harmful in [
             "\u{1b}",
             "\r",
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_painted_is_clean_in_every_style_and_tone() {
+    fn painted_text_is_clean_in_every_style_and_tone() {
         for style in [Style::Coloured, Style::Plain] {
             for tone in [Tone::Plain, Tone::Good] {
                 let painted = style.paint(tone, &format!("x{HARMFUL}\n\r\ty\u{1b}[31m"));

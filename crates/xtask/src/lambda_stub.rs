@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 /// The time limit for a function to start and answer, also with an emulated processor.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// The time between two checks that the program still runs.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -59,7 +59,7 @@ pub(crate) fn invoke(
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("starting `{}`", command.get_program().display()))?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     loop {
         match answered.recv_timeout(LOOK) {
             Ok(answer) => {
@@ -74,7 +74,7 @@ pub(crate) fn invoke(
         }
         if Instant::now() > deadline {
             stop(&mut child)?;
-            bail!("{}\nno answer within {PATIENCE:?}", printed(child)?);
+            bail!("{}\nno answer within {TIME_LIMIT:?}", printed(child)?);
         }
     }
 }
@@ -107,7 +107,7 @@ fn serve(
                     thread::park();
                     continue;
                 };
-                let deadline = std::time::SystemTime::now() + PATIENCE;
+                let deadline = std::time::SystemTime::now() + TIME_LIMIT;
                 let deadline = deadline.duration_since(std::time::UNIX_EPOCH)?.as_millis();
                 let headers = format!(
                     "Lambda-Runtime-Aws-Request-Id: 1\r\n\

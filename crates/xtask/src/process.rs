@@ -112,13 +112,13 @@ impl ProcessId {
     }
 
     /// Ends the process and its whole process group: first by a request, and by force after
-    /// `patience`.
-    pub(crate) fn end_group(&self, patience: Duration) -> Result<()> {
+    /// `time_limit`.
+    pub(crate) fn end_group(&self, time_limit: Duration) -> Result<()> {
         if !self.is_running() {
             return Ok(());
         }
         self.signal_group("TERM")?;
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + time_limit;
         while self.is_running() {
             if Instant::now() > deadline {
                 self.signal_group("KILL")?;

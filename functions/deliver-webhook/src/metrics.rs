@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_recorded_is_an_attempt_and_no_delivery() {
+    fn an_unrecorded_attempt_counts_as_an_attempt_only() {
         let Report::Attempted {
             attempt, verdict, ..
         } = delivered()
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_without_an_attempt_is_counted() {
+    fn deliveries_that_end_without_an_attempt_are_counted() {
         let line = line_of(&[Report::Settled(DeliveryStatus::Held, summary())]);
         assert_eq!(line["Held"], 1);
         let line = line_of(&[Report::Deferred(DeferReason::CircuitBreakerOpen)]);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_on_purpose_is_not_late() {
+    fn a_planned_wait_is_not_late() {
         let (slow, deferred) = (
             task().on(QueueKind::Slow),
             task().deferred_by(Deferral::CircuitBreaker),

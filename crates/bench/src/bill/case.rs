@@ -24,7 +24,7 @@ use crate::{
 const RECEIVER: Duration = Duration::from_millis(200);
 
 /// Longer than all requests of a case take, including waits for retries.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// The wait before each further attempt, as deployed with the stack, plus the largest jitter.
 /// Meanwhile the queue collects the messages of an attempt.
@@ -128,7 +128,7 @@ impl Case {
         crowd.script(0..self.customers, &[Answer::ok().after(RECEIVER)]);
         // One event for each customer, so that every execution environment is warm.
         crowd
-            .time_burst(&deployment.stack, self.customers, PATIENCE)
+            .time_burst(&deployment.stack, self.customers, TIME_LIMIT)
             .await?;
         sleep(UNTIL_REPORTED).await;
         let _ = tap.take();
@@ -210,7 +210,7 @@ impl Run<'_> {
 
     /// Waits until `attempts` attempts are recorded.
     async fn recorded(&self, attempts: usize) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         loop {
             let so_far = self.tap.attempts();
             if so_far >= attempts {

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_workflow_wrote_counts_once_and_when_it_is_found() {
+    fn an_item_of_the_workflow_counts_once_when_it_is_found() {
         let item = json!({"pk": {"S": "MESSAGE#1"}, "sk": {"S": "MESSAGE"}});
         let body = json!({"RequestItems": {"t": {"ConsistentRead": true}}});
         let found = json!({"Responses": {"t": [item, item]}});

@@ -13,7 +13,7 @@ use crate::stack::{Aws, Deployment, Service};
 pub(super) const EMULATOR_WAITS: Duration = Duration::from_millis(150);
 
 /// Longer than any execution takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// One successful execution.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(super) async fn succeeded(
     let state_machine = deployment.stack.output("StateMachineArn")?;
     let query = json!({"stateMachineArn": state_machine, "statusFilter": "SUCCEEDED"});
     let since = since.duration_since(UNIX_EPOCH)?.as_secs_f64();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     loop {
         let list = &deployment.aws;
         let list = list

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worse_fails_by_name_and_stands_in_the_table() {
+    fn a_worse_count_fails_by_name_and_is_in_the_table() {
         let names = ["delivery/new/instructions", "delivery/new/allocations"];
         let then = counts("counts", &[(names[0], 100_000.0), (names[1], 1_000.0)]);
         let now = counts("counts", &[(names[0], 102_100.0), (names[1], 1_019.0)]);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_on_either_side_is_named_and_fails_where_it_was_recorded() {
+    fn a_count_missing_on_either_side_is_named_and_fails_if_it_was_recorded() {
         let then = counts("counts", &[("a/b/gone", 1.0), ("a/b/same", 2.0)]);
         let now = counts("counts", &[("a/b/new", 1.0), ("a/b/same", 2.0)]);
         let judged = judge(&then, &now, &[]);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_far_better_passes_and_is_to_be_recorded() {
+    fn a_much_better_count_passes_and_should_be_recorded() {
         let then = counts("counts", &[("a/b/c", 100.0)]);
         let now = counts("counts", &[("a/b/c", 50.0)]);
         let judged = judge(&then, &now, &[]);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_is_neither_missing_nor_new() {
+    fn a_skipped_count_is_neither_missing_nor_new() {
         let then = counts(
             "counts",
             &[("a/b/instructions", 1.0), ("a/b/AWS calls", 2.0)],

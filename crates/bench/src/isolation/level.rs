@@ -32,7 +32,7 @@ const UNTIL_REPORTED: Duration = Duration::from_secs(2);
 const REPEATED_AFTER: Duration = Duration::from_secs(6);
 
 /// Longer than a healthy endpoint waits for its last request.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// The events of a run.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ impl Level {
         let mut crowd = Crowd::subscribe(&deployment.api, &name, CUSTOMERS, 1).await?;
         // One event for each customer, so that the functions are warm and connections are open.
         crowd
-            .time_burst(&deployment.stack, CUSTOMERS, PATIENCE)
+            .time_burst(&deployment.stack, CUSTOMERS, TIME_LIMIT)
             .await?;
         sleep(UNTIL_REPORTED).await;
         crowd.script(0..self.hanging, &[Answer::never()]);
@@ -139,7 +139,7 @@ impl Level {
     /// Waits until every healthy endpoint has received its requests.
     async fn healthy_received(self, crowd: &Crowd, events: &Range<usize>) -> Result<()> {
         let expected = self.healthy(events);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         loop {
             let came = crowd.latencies(events, self.hanging..CUSTOMERS)?.len();
             if came >= expected {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longer than any burst takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// A crowd, its plan, and a value for each round.
 pub(super) struct Shown {
@@ -44,14 +44,14 @@ impl Shown {
     pub(super) async fn round(&mut self, deployment: &Deployment) -> Result<()> {
         let (stack, crowd, plan) = (&deployment.stack, &mut self.crowd, self.plan);
         if plan.burst > 0 {
-            let seconds = crowd.time_burst(stack, plan.burst, PATIENCE).await?;
+            let seconds = crowd.time_burst(stack, plan.burst, TIME_LIMIT).await?;
             self.event_seconds.push(seconds / float(plan.burst));
         }
         let before = crowd.receiver.requests().len();
         let events = crowd.put_evenly(stack, plan.evenly, plan.per_second);
         let events = events.await?;
         let all = before + crowd.deliveries(plan.evenly);
-        crowd.received(all, PATIENCE).await?;
+        crowd.received(all, TIME_LIMIT).await?;
         let mut latencies = crowd.latencies(&events, 0..crowd.customers())?;
         latencies.sort_by(f64::total_cmp);
         self.median_millis.push(quantile(&latencies, 0.5));

@@ -218,7 +218,7 @@ fn a_good_history_has_no_violation() {
 }
 
 #[test]
-fn an_endpoint_that_is_subscribed_for_a_part_may_be_owed_nothing_and_lose_what_it_is_owed() {
+fn an_endpoint_subscribed_for_a_part_may_have_missing_and_cancelled_deliveries() {
     let mut history = good();
     replace_endpoint(&mut history, "/c");
     let cancelled = delivery(

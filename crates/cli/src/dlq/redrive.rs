@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_moved_is_shown_with_its_reason() {
+    fn messages_that_were_not_moved_are_shown_with_reasons() {
         let row = |queue, moved, reasons: &[&str]| {
             let mut not_moved = Reasons::default();
             for reason in reasons {

@@ -17,7 +17,7 @@ use super::context::{CALL_DEADLINE, Context, Described, causes, no_answer, refus
 use super::report::Outcome;
 
 /// The waits before a call is repeated after throttling or a server error.
-const PATIENCE: [Duration; 3] = [
+const RETRY_WAITS: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
     Duration::from_secs(3),
@@ -127,10 +127,10 @@ impl Context {
         let request = request.map_err(|error| unreadable(&error))?;
         let http = self.stack.signed_http();
         let sent = async {
-            let mut patience = PATIENCE.into_iter();
+            let mut waits = RETRY_WAITS.into_iter();
             loop {
                 let response = http.send(service.signing_name, request.clone()).await?;
-                match patience.next() {
+                match waits.next() {
                     Some(wait) if is_worth_a_retry(&response) => sleep(wait).await,
                     _ => return Ok::<_, webhooks_client::Error>(response),
                 }

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_emulator_does_not_deploy_is_skipped_there_only() {
+    fn missing_support_is_skipped_only_on_an_emulator() {
         let off = Outcome::failed("off", "on");
         let skipped = Outcome::skipped("not deployed by the local emulator (off)");
         assert_eq!(off.clone().unless_local(true), skipped);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_attached_holds_no_secret() {
+    fn the_attached_report_contains_no_secret() {
         let secrets = [
             "123456789012",
             "AKIAIOSFODNN7EXAMPLE",

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_put_shows_its_message_or_why_there_is_none() {
+    fn an_event_is_shown_with_its_message_or_the_reason_for_having_none() {
         let event = |customer: Option<&str>, problem: Option<&str>| {
             let customer_id: Option<CustomerId> = customer.map(|id| id.parse().unwrap());
             let message_id = customer_id

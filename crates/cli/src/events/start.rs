@@ -21,10 +21,10 @@ use crate::{Outcome, input, messages};
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest wait for an execution: an Express workflow cannot run longer.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// The longest wait for the message of a workflow that does not report its end.
-const MESSAGE_PATIENCE: Duration = Duration::from_secs(20);
+const MESSAGE_TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// Options of `events start`.
 #[derive(Args, Debug)]
@@ -91,8 +91,8 @@ impl Started {
     async fn wait(&mut self, stack: &Stack) -> Result<()> {
         let progress = progress();
         progress.set_message("the workflow runs");
-        let deadline = Instant::now() + PATIENCE;
-        let patience = loop {
+        let deadline = Instant::now() + TIME_LIMIT;
+        let time_limit = loop {
             match stack.execution(&self.execution_arn).await {
                 Ok(execution) => {
                     let running = execution.status == ExecutionStatus::Running;
@@ -105,7 +105,7 @@ impl Started {
                 // An Express workflow on AWS has no status; only its message shows the result.
                 Err(Error::Service { .. }) => {
                     "unknown".clone_into(&mut self.status);
-                    break MESSAGE_PATIENCE;
+                    break MESSAGE_TIME_LIMIT;
                 }
                 Err(error) => return Err(advise(error)),
             }
@@ -113,7 +113,9 @@ impl Started {
         };
         if let Some(id) = self.message_id {
             let api = stack.api()?;
-            let found = api.message_when(&id.to_string(), patience, |_| true).await;
+            let found = api
+                .message_when(&id.to_string(), time_limit, |_| true)
+                .await;
             self.message = match found {
                 Ok(message) => Some(message),
                 Err(Error::StillWaiting { .. }) => None,

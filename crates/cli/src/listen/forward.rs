@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The time limit of the other endpoint: longer than any stack waits.
-const PATIENCE: Duration = Duration::from_secs(35);
+const TIME_LIMIT: Duration = Duration::from_secs(35);
 
 /// The largest answer that is read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -54,8 +54,8 @@ impl FromStr for Target {
 impl Target {
     /// Sends a request with the same method, headers and body, and returns the answer.
     pub(super) async fn send(&self, parts: &Parts, body: Bytes) -> Result<Response<Full<Bytes>>> {
-        let exchange = timeout(PATIENCE, self.exchange(parts, body)).await;
-        exchange.with_context(|| format!("{} took more than {PATIENCE:?}", self.authority))?
+        let exchange = timeout(TIME_LIMIT, self.exchange(parts, body)).await;
+        exchange.with_context(|| format!("{} took more than {TIME_LIMIT:?}", self.authority))?
     }
 
     async fn exchange(&self, parts: &Parts, body: Bytes) -> Result<Response<Full<Bytes>>> {

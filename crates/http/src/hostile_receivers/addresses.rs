@@ -152,7 +152,7 @@ async fn a_dead_address_among_several_does_not_use_up_the_time() {
 }
 
 #[tokio::test]
-async fn addresses_that_are_all_dead_time_out_and_are_all_told() {
+async fn dead_addresses_time_out_and_are_all_recorded() {
     let receiver = Receiver::answering(OK);
     let _dead = BlackHole::at("127.0.0.2", receiver.port).await;
     let names = NameServer::answering(&["127.0.0.2"]);

@@ -25,7 +25,7 @@ async fn the_address_that_answered_is_recorded_on_a_kept_connection_too() {
 }
 
 #[tokio::test]
-async fn of_many_addresses_the_one_that_answered_is_told() {
+async fn the_address_that_answered_of_many_is_recorded() {
     let authority = Authority::new("trusted");
     let receiver = authority.receiver(&Leaf::default());
     // The first address has no listener.
@@ -36,7 +36,7 @@ async fn of_many_addresses_the_one_that_answered_is_told() {
 }
 
 #[tokio::test]
-async fn without_an_answer_all_that_were_dialled_are_told() {
+async fn without_an_answer_all_dialled_addresses_are_recorded() {
     let receiver = Receiver::answering(OK);
     let names = NameServer::answering(&["127.0.0.2", "127.0.0.3"]);
     let response = send_by_name(LONG, &names, &receiver, nobody()).await;

@@ -71,7 +71,7 @@ async fn each_reason_for_having_no_address_has_its_own_message() {
 }
 
 #[tokio::test]
-async fn what_the_url_policy_accepts_is_a_name_for_resolver_and_tls() {
+async fn hosts_accepted_by_the_url_policy_are_names_for_resolver_and_tls() {
     let longest = format!("{}com", "a.".repeat(125));
     let label = format!("{}.com", "a".repeat(63));
     for name in [
@@ -181,22 +181,22 @@ async fn the_slower_family_is_waited_for_and_can_refuse_the_name() {
 }
 
 /// A name that resolves to a receiver first, and to a private address later.
-struct Turning {
+struct TurnsPrivate {
     names: NameServer,
     receiver: Receiver,
     sender: HttpSender,
-    has_turned: Arc<AtomicBool>,
+    is_private: Arc<AtomicBool>,
 }
 
-impl Turning {
+impl TurnsPrivate {
     /// Makes one request. The answers of the name server live for this many seconds.
     async fn after_one_request(seconds: u32) -> Self {
         let authority = Authority::new("trusted");
         let receiver = authority.receiver(&Leaf::default());
-        let has_turned = Arc::new(AtomicBool::new(false));
-        let turned = Arc::clone(&has_turned);
+        let is_private = Arc::new(AtomicBool::new(false));
+        let private = Arc::clone(&is_private);
         let names = NameServer::start(move |question| {
-            let address = if turned.load(Ordering::SeqCst) {
+            let address = if private.load(Ordering::SeqCst) {
                 "169.254.169.254"
             } else {
                 "127.0.0.1"
@@ -204,15 +204,15 @@ impl Turning {
             Reply::addresses(question, &[address]).living(seconds)
         });
         let sender = sender_with(LONG, names.config(), authority.roots());
-        let turning = Self {
+        let name = Self {
             names,
             receiver,
             sender,
-            has_turned,
+            is_private,
         };
-        let first = turning.send().await;
+        let first = name.send().await;
         assert_eq!(first.outcome, AttemptOutcome::Succeeded, "{first:?}");
-        turning
+        name
     }
 
     async fn send(&self) -> WebhookResponse {
@@ -222,29 +222,29 @@ impl Turning {
 
 #[tokio::test]
 async fn a_name_that_turns_private_is_refused_when_it_is_dialled_again() {
-    let turning = Turning::after_one_request(0).await;
-    turning.has_turned.store(true, Ordering::SeqCst);
-    assert_blocked(&turning.send().await, "link local, RFC 3927");
-    assert_eq!(turning.receiver.connections(), 1);
+    let name = TurnsPrivate::after_one_request(0).await;
+    name.is_private.store(true, Ordering::SeqCst);
+    assert_blocked(&name.send().await, "link local, RFC 3927");
+    assert_eq!(name.receiver.connections(), 1);
 }
 
 #[tokio::test]
 async fn an_answer_that_lives_is_kept_and_is_the_one_that_was_checked() {
-    let turning = Turning::after_one_request(3_600).await;
-    turning.has_turned.store(true, Ordering::SeqCst);
-    let second = turning.send().await;
+    let name = TurnsPrivate::after_one_request(3_600).await;
+    name.is_private.store(true, Ordering::SeqCst);
+    let second = name.send().await;
     assert_eq!(second.outcome, AttemptOutcome::Succeeded, "{second:?}");
     assert_eq!(second.addresses, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
-    assert_eq!(turning.names.count(), 1);
+    assert_eq!(name.names.count(), 1);
 }
 
 #[tokio::test]
 async fn an_answer_is_kept_for_seconds_however_long_it_lives() {
-    let turning = Turning::after_one_request(3_600).await;
-    turning.has_turned.store(true, Ordering::SeqCst);
+    let name = TurnsPrivate::after_one_request(3_600).await;
+    name.is_private.store(true, Ordering::SeqCst);
     let until_asked_again = async {
         loop {
-            let response = turning.send().await;
+            let response = name.send().await;
             if response.outcome != AttemptOutcome::Succeeded {
                 return response;
             }

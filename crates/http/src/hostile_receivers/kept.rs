@@ -260,7 +260,7 @@ async fn a_kept_connection_over_tls_that_breaks_is_replaced_too() {
 }
 
 #[tokio::test]
-async fn what_fails_after_an_answer_does_not_undo_it() {
+async fn a_failure_after_an_answer_does_not_undo_it() {
     // An invalid record, and a fatal unencrypted alert, each in one write with the answer.
     for after in [
         &[0x17, 3, 3, 0, 5, 1, 2, 3, 4, 5][..],

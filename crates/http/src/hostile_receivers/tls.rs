@@ -198,7 +198,7 @@ async fn a_tls_handshake_that_hangs_times_out() {
 }
 
 #[tokio::test]
-async fn silence_after_a_tls_handshake_is_told_from_silence_in_it() {
+async fn silence_after_a_tls_handshake_has_its_own_message() {
     let authority = Authority::new("trusted");
     let receiver = authority.receiver(&Leaf {
         delay: RECEIVER_LIMIT,

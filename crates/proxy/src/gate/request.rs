@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_model_knows_is_refused() {
+    fn unknown_operations_are_refused() {
         let mut target = call(Method::POST, "/", "sqs", "{}");
         target
             .headers_mut()

@@ -78,7 +78,7 @@ fn send(change: &str, value: Value) -> Request<Bytes> {
 }
 
 #[tokio::test]
-async fn what_aws_takes_passes() {
+async fn calls_that_aws_accepts_pass() {
     let test = Fixture::new();
     for call in [
         send("DelaySeconds", json!(900)),

@@ -20,7 +20,7 @@ const UNAVAILABLE: Answer = Answer::status(503);
 /// The `Retry-After` of the one answer that has this header, in seconds.
 pub(super) const RETRY_AFTER_SECONDS: u32 = 8;
 
-const PATIENCE: Answer = Answer {
+const DELAYING_ANSWER: Answer = Answer {
     status: 429,
     retry_after_seconds: Some(RETRY_AFTER_SECONDS),
 };
@@ -39,7 +39,7 @@ const STEPS: [(&str, &[Answer]); 17] = [
     (basics::LARGEST, &[]),
     (basics::LATENCY, &[]),
     (retries::RETRY, &[UNAVAILABLE, UNAVAILABLE, Answer::ok()]),
-    (retries::PATIENCE, &[PATIENCE, Answer::ok()]),
+    (retries::RETRY_AFTER, &[DELAYING_ANSWER, Answer::ok()]),
     (retries::GONE, &[Answer::status(410)]),
     (retries::LONG_WAIT, &[UNAVAILABLE, Answer::ok()]),
     (again::RECOVER, &[Answer::status(500), Answer::ok()]),

@@ -17,7 +17,7 @@ use crate::doctor::send::judge::{Arrival, Judgement, fault, not_too_early, one_m
 use crate::doctor::send::stage::{ARRIVAL, CUSTOMER, Stage, refused};
 
 pub(super) const RETRY: &str = "retry";
-pub(super) const PATIENCE: &str = "retry-after";
+pub(super) const RETRY_AFTER: &str = "retry-after";
 pub(super) const GONE: &str = "gone";
 pub(super) const LONG_WAIT: &str = "long-wait";
 
@@ -80,8 +80,8 @@ pub(in crate::doctor::send) async fn retry(stage: &Stage<'_>) -> Checked {
 
 /// Checks that `Retry-After` delays an attempt that was due sooner.
 pub(in crate::doctor::send) async fn retry_after(stage: &Stage<'_>) -> Checked {
-    let (_, id) = deliver(stage, PATIENCE, json!([0, 1])).await?;
-    let arrivals = stage.arrivals(PATIENCE, 2, ARRIVAL + SWEEP, &id).await?;
+    let (_, id) = deliver(stage, RETRY_AFTER, json!([0, 1])).await?;
+    let arrivals = stage.arrivals(RETRY_AFTER, 2, ARRIVAL + SWEEP, &id).await?;
     let asked = Duration::from_secs(u64::from(RETRY_AFTER_SECONDS));
     Ok(vec![(
         "Retry-After",
