@@ -1,11 +1,11 @@
-//! Puts reads together: those that are asked for at the same time become one.
+//! A batch loader: concurrent reads become one call (as in DataLoader).
 //!
-//! The first to ask opens a window. It closes when whoever asked has let everything else run
-//! that could, so the messages of a batch, which run together, all get in; then its keys are
-//! read. Therefore:
-//! - A read begins after it was asked for: what was written before is seen.
-//! - Nobody leads. Whoever still waits drives the read on; one that is dropped or panics leaves
-//!   the others theirs, and when nobody waits any more the read is dropped too.
+//! The first caller opens a window. The window closes after every other task that could run has
+//! run. So all messages of a batch, which run concurrently, join it; then its keys are read.
+//! Therefore:
+//! - A read begins after it was requested, so it sees everything that was written before.
+//! - There is no leader. Any caller that still waits drives the read. If one is dropped or panics,
+//!   the others still get their answers. If no caller waits any more, the read is dropped too.
 
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
@@ -18,16 +18,16 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use crate::item::Key;
 
-/// The most keys that one read may have (DynamoDB `BatchGetItem`).
+/// The largest number of keys in one read (DynamoDB `BatchGetItem`).
 const MAX_KEYS: usize = 100;
 
-/// What a read gave, by key. What is not there is left out.
+/// The answers of a read, by key. Absent items are left out.
 pub(crate) type Answers<A> = HashMap<Key, A>;
 
-/// `None` when the read panicked.
+/// `None` if the read panicked.
 type Reading<A> = Shared<BoxFuture<'static, Option<Arc<Answers<A>>>>>;
 
-/// Gathers the keys that are asked for at the same time.
+/// Collects the keys of concurrent reads.
 #[derive(Debug)]
 pub(crate) struct BatchLoader<A> {
     open: Mutex<Option<Window<A>>>,
@@ -44,16 +44,16 @@ impl<A> Default for BatchLoader<A> {
 /// A read that has not begun.
 #[derive(Debug)]
 struct Window<A> {
-    /// `None` once it has begun.
+    /// `None` after it has begun.
     keys: Arc<Mutex<Option<HashSet<Key>>>>,
     reading: WeakShared<BoxFuture<'static, Option<Arc<Answers<A>>>>>,
 }
 
 impl<A: Send + Sync + 'static> BatchLoader<A> {
-    /// The answers for these keys, at most [`MAX_KEYS`], and perhaps for others. `read` is
-    /// called if nobody else's is.
+    /// The answers for these keys, at most [`MAX_KEYS`], and possibly for others. `read` is called
+    /// unless these keys join the read of another caller.
     ///
-    /// `None` when the read panicked.
+    /// `None` if the read panicked.
     pub(crate) async fn read<F>(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -86,7 +86,7 @@ impl<A: Send + Sync + 'static> BatchLoader<A> {
 }
 
 impl<A: Send + Sync + 'static> Window<A> {
-    /// `None` for the window of a read that nobody can join.
+    /// Begins a new read. `None` for the window of a read that no other caller can join.
     fn open<F>(
         keys: HashSet<Key>,
         read: impl FnOnce(HashSet<Key>) -> F + Send + 'static,
@@ -100,14 +100,15 @@ impl<A: Send + Sync + 'static> Window<A> {
             let keys = lock(&closing).take();
             Arc::new(read(keys.unwrap_or_default()).await)
         };
-        // A panic would reach whoever drives the read just then, and leave the others waiting.
+        // Otherwise a panic would reach the caller that drives the read, and leave the others
+        // waiting.
         let reading = AssertUnwindSafe(reading).catch_unwind().map(Result::ok);
         let reading = reading.boxed().shared();
         let window = reading.downgrade().map(|reading| Self { keys, reading });
         (window, reading)
     }
 
-    /// The read, with these keys too; `None` when it has begun, has no room, or was given up.
+    /// The read with these keys added. `None` if it has begun, is full, or was dropped.
     fn admit(&self, keys: &HashSet<Key>) -> Option<Reading<A>> {
         let reading = self.reading.upgrade()?;
         let mut open = lock(&self.keys);
@@ -124,7 +125,7 @@ fn lock(keys: &Mutex<Option<HashSet<Key>>>) -> std::sync::MutexGuard<'_, Option<
     keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Comes back after everything else that can run now has run.
+/// Returns after everything else that can run now has run.
 async fn others_first() {
     let mut is_back = false;
     poll_fn(|context| {
@@ -147,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers a key with its sort key, and keeps what each read was asked for.
+    /// Answers a key with its sort key, and records the number of keys of each read.
     #[derive(Default)]
     struct Table {
         loader: BatchLoader<String>,
@@ -160,9 +161,9 @@ mod tests {
             let read = move |keys: HashSet<Key>| async move {
                 reads.lock().unwrap().push(keys.len());
                 let has_bug = keys.contains(&key(BUG));
-                // As a call does, it is not answered at once.
+                // Like a real call, it does not answer at once.
                 others_first().await;
-                assert!(!has_bug, "as planted");
+                assert!(!has_bug, "planted fault");
                 keys.into_iter().map(|key| (key.clone(), key.sk)).collect()
             };
             self.loader.read(keys, read).await
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_for_at_once_is_one_read_and_each_key_is_in_it_once() {
+    async fn concurrent_requests_become_one_read_with_each_key_once() {
         let table = Table::default();
         let found = join_all([1, 2, 1, 3].map(|number| table.get_one(number))).await;
         assert_eq!(numbers(&found), ["1", "2", "1", "3"]);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_for_later_is_read_later() {
+    async fn a_later_request_is_read_later() {
         let table = Table::default();
         let twice = async |number| {
             table.get_one(number).await;
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_read_has_more_keys_than_the_table_takes() {
+    async fn no_read_has_more_keys_than_the_table_accepts() {
         let table = Table::default();
         let pairs = (0..75).map(|first| table.get([key(first), key(first + 1_000)]));
         let found = pairs.collect::<FuturesUnordered<_>>().collect::<Vec<_>>();
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_dropped_leaves_the_others_their_read() {
+    async fn a_dropped_caller_does_not_cancel_the_read_of_the_others() {
         let table = Table::default();
         let mut context = Context::from_waker(Waker::noop());
         let mut second = pin!(table.get_one(2));
@@ -231,14 +232,14 @@ mod tests {
             assert!(first.as_mut().poll(&mut context).is_pending());
             assert!(second.as_mut().poll(&mut context).is_pending());
             assert!(first.as_mut().poll(&mut context).is_pending());
-            assert_eq!(table.reads(), [2], "the first drives it");
+            assert_eq!(table.reads(), [2], "the first caller drives it");
         }
         assert_eq!(second.await.unwrap(), "2");
         assert_eq!(table.reads(), [2]);
     }
 
     #[tokio::test]
-    async fn nothing_is_read_for_those_who_are_all_gone() {
+    async fn nothing_is_read_if_all_callers_are_dropped() {
         let table = Table::default();
         let mut context = Context::from_waker(Waker::noop());
         assert!(pin!(table.get_one(1)).poll(&mut context).is_pending());
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_that_panics_leaves_nobody_waiting() {
+    async fn a_read_that_panics_leaves_no_caller_waiting() {
         let table = Table::default();
         let found = join_all([1, BUG, 2].map(|number| table.get_one(number))).await;
         assert_eq!(found, [None, None, None]);

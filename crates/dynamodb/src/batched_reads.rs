@@ -1,4 +1,4 @@
-//! Reads of deliveries and subscriptions, for those who handle a batch at once.
+//! Reads of deliveries and subscriptions that are combined while a batch is processed.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -21,24 +21,24 @@ use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, key_text, text, to_attributes, unavailable,
 };
 
-/// The reads that are put together.
+/// The batch loaders, one for each kind of read.
 #[derive(Debug, Default)]
 pub(crate) struct BatchLoaders {
     deliveries: BatchLoader<Read<Part>>,
     subscriptions: BatchLoader<Read<Subscription>>,
 }
 
-/// What a delivery is loaded from.
+/// The items from which a delivery is loaded.
 #[derive(Debug, Clone)]
 enum Part {
     Delivery(Delivery),
     Message(Message),
 }
 
-/// One item of a read.
+/// The result for one item of a read.
 type Read<T> = Result<T, ReadError>;
 
-/// An error that several may be told.
+/// An error that can be returned to several callers.
 #[derive(Debug, Clone)]
 enum ReadError {
     Unavailable {
@@ -73,17 +73,19 @@ impl From<ReadError> for StoreError {
 }
 
 impl DynamoStore {
-    /// The same stores, for those who handle several things at once: what is asked for at the
-    /// same time of deliveries, and of subscriptions, is one call of the table each.
+    /// The same stores with combined reads, for callers that process several things concurrently:
+    /// concurrent reads of deliveries become one call of the table, and so do those of
+    /// subscriptions.
     ///
-    /// Every read is as consistent as alone, and fails alone where its item is the reason.
+    /// Every read is as consistent as a single one. An error of one item is an error of its own
+    /// read only.
     #[must_use]
     pub fn batching_reads(mut self) -> Self {
         self.loaders = Some(Arc::default());
         self
     }
 
-    /// [`load`](webhooks_domain::ports::DeliveryStore::load), together with others.
+    /// [`load`](webhooks_domain::ports::DeliveryStore::load), combined with other reads.
     pub(crate) async fn load_batched(
         &self,
         loaders: &BatchLoaders,
@@ -105,7 +107,7 @@ impl DynamoStore {
         }
     }
 
-    /// [`get`](webhooks_domain::ports::SubscriptionStore::get), together with others.
+    /// [`get`](webhooks_domain::ports::SubscriptionStore::get), combined with other reads.
     pub(crate) async fn get_batched(
         &self,
         loaders: &BatchLoaders,
@@ -122,8 +124,8 @@ impl DynamoStore {
         Ok(answers.get(&key).cloned().transpose()?)
     }
 
-    /// Reads the items with these keys, consistently. An error of the call is the error of
-    /// each that was not read.
+    /// Reads the items with these keys, consistently. An error of the call is an error of each item
+    /// that was not read.
     async fn read_each<T>(
         &self,
         keys: HashSet<Key>,
@@ -162,8 +164,8 @@ fn read_part(item: AttributeMap) -> Result<Part, StoreError> {
     }
 }
 
-/// An item on which our code panics is as unreadable as one that it refuses, and no reason
-/// for the others of its read to fail.
+/// Parses one item. If our code panics on it, the item counts as unreadable, and the other items of
+/// the read are not affected.
 fn parse_alone<T>(
     item: AttributeMap,
     parse: fn(AttributeMap) -> Result<T, StoreError>,

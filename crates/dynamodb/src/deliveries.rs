@@ -47,7 +47,8 @@ impl DeliveryStore for DynamoStore {
         let appended = AttributeValue::L(vec![AttributeValue::M(to_attributes(
             &AttemptItem::from(attempt),
         ))]);
-        // The condition on what was made before says which of the two it is.
+        // The condition on the number of earlier attempts ensures that the right one of the two is
+        // used.
         let append = match made_before {
             0 => "attempts = :attempt",
             _ => "attempts = list_append(attempts, :attempt)",
@@ -126,11 +127,11 @@ impl CallStore for DynamoStore {
     }
 }
 
-/// Enters the `undelivered` index, or stays in it at no cost.
+/// Enters the `undelivered` index. An entry that is already there costs nothing.
 const OWE: &str = "owedTo = :owedTo";
 
-/// The condition that a delivery has `:made` attempts. One that has none has no list either, and
-/// then `:made` is not needed, which DynamoDB refuses unless another expression uses it.
+/// The condition that a delivery has `:made` attempts. A delivery without attempts has no list.
+/// Then `:made` is not used, and DynamoDB refuses it unless another expression uses it.
 fn has_made(attempts: u32) -> &'static str {
     match attempts {
         0 => "attribute_not_exists(attempts)",
@@ -143,7 +144,7 @@ fn owed_to(id: &DeliveryId) -> AttributeValue {
 }
 
 impl DynamoStore {
-    /// An update of a delivery that is pending and has this many attempts.
+    /// An update of a delivery, if it is pending and has this many attempts.
     fn update_pending(
         &self,
         id: &DeliveryId,

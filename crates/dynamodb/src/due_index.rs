@@ -1,7 +1,7 @@
-//! The sparse index `due`: which pending deliveries the sweeper has to look at, and when.
+//! The sparse index `due`: the pending deliveries that the sweep must check, with the times.
 //!
-//! A delivery enters it when its first attempt has failed, or when somebody asks to send it
-//! again, and leaves it when it ends or is held. Its attributes are this module's alone; nothing else reads them.
+//! A delivery enters it when its first attempt has failed, or when it is resent, and leaves it when
+//! it ends or is held. Only this module reads and writes its attributes.
 
 use std::collections::HashMap;
 
@@ -22,12 +22,12 @@ use crate::store::{
 
 const INDEX: &str = "due";
 
-/// What a delivery has only while it is in the index.
+/// The attributes that a delivery has only while it is in the index.
 pub(crate) const ATTRIBUTES: &str = "dueShard, sweepAt, nextAttempt";
-/// Sets them; [`enter`] gives the values.
+/// Sets them; [`enter`] provides the values.
 pub(crate) const ENTER: &str = "dueShard = :shard, sweepAt = :sweep, nextAttempt = :next";
 
-/// Lets an update put the delivery into the index, or move it there.
+/// Extends an update so that it puts the delivery into the index, or moves its entry.
 pub(crate) fn enter(
     update: UpdateItemFluentBuilder,
     id: &DeliveryId,
@@ -40,7 +40,7 @@ pub(crate) fn enter(
         .expression_attribute_values(":next", number(attempt))
 }
 
-/// What puts a new delivery into the index.
+/// The attributes that put a new delivery into the index.
 pub(crate) fn attributes(delivery: &Delivery, next: &NextAttempt) -> AttributeMap {
     let shard = number(Shard::of(&delivery.id).number());
     HashMap::from([
@@ -50,7 +50,7 @@ pub(crate) fn attributes(delivery: &Delivery, next: &NextAttempt) -> AttributeMa
     ])
 }
 
-/// An entry as the index projects it.
+/// An entry of the index, as projected.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -60,7 +60,8 @@ struct Entry {
     sweep_at: Timestamp,
     next_attempt: u32,
     next_attempt_at: Timestamp,
-    /// Without a readable one it could not be postponed, and would be swept again each minute.
+    /// Required, because without a readable one the entry could not be postponed, and would be
+    /// swept every minute.
     #[serde(rename = "expiresAt")]
     _expires_at: i64,
 }
@@ -82,9 +83,9 @@ impl TryFrom<Entry> for Due {
 }
 
 impl DynamoStore {
-    /// When the sweeper is to look at a delivery; `None` when the delivery is not in the index.
+    /// The time at which the sweep checks a delivery. `None` if the delivery is not in the index.
     ///
-    /// For the self test, which looks whether a long wait is handed over to the queue.
+    /// The self test uses it to see that a long wait is passed on to the queue.
     pub async fn sweep_at(&self, id: &DeliveryId) -> Result<Option<Timestamp>, StoreError> {
         let output = self
             .client

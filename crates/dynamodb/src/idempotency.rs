@@ -1,4 +1,4 @@
-//! The records of idempotency keys: which subscription each has created.
+//! The records of idempotency keys: each names the subscription that a request has created.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -25,8 +25,8 @@ struct RecordItem {
 }
 
 impl DynamoStore {
-    /// Puts a record where there is none that counts: it has expired, or what it names is
-    /// deleted.
+    /// Puts a record if there is no valid one. A record is invalid if it has expired, or the
+    /// subscription that it names is deleted.
     pub(crate) fn put_record(
         &self,
         record: &IdempotencyRecord,
@@ -53,7 +53,7 @@ impl DynamoStore {
     }
 }
 
-/// The record that an item holds.
+/// Reads the record from an item.
 pub(crate) fn record_of(
     customer: &CustomerId,
     key: &IdempotencyKey,

@@ -1,9 +1,9 @@
-//! Items of the table, to and from the domain's types.
+//! The items of the table, converted to and from the domain's types.
 //!
-//! New messages and deliveries are written by a state machine, which passes on what
-//! [`message_item`] and [`delivery_item`] give. Step Functions takes a binary attribute for
-//! text and encodes it once more, and says nothing of lists and maps: these items hold
-//! strings, numbers and booleans only. Items that the functions write may hold anything.
+//! A state machine writes new messages and deliveries. It passes on the items of [`message_item`]
+//! and [`delivery_item`]. Step Functions takes a binary attribute as text and encodes it again, and
+//! documents nothing about lists and maps. So these items have strings, numbers and booleans only.
+//! Items that the functions write may have any type.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,11 +26,11 @@ use webhooks_domain::signing::{PublicKey, SealedSecret};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
-/// The attribute that every new item must not find: a put with the condition
-/// `attribute_not_exists(pk)` never overwrites.
+/// The attribute that no existing item lacks: a put with the condition `attribute_not_exists(pk)`
+/// never overwrites.
 pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
-/// Whose delivery it is, while it is owed: the partition of the index `undelivered`.
+/// The subscription of an undelivered delivery. It is the partition key of the index `undelivered`.
 pub(crate) const OWED_TO: &str = "owedTo";
 
 const MESSAGE_PREFIX: &str = "MESSAGE#";
@@ -68,7 +68,7 @@ impl Key {
         }
     }
 
-    /// The delivery that a key names.
+    /// The delivery of a key.
     pub(crate) fn delivery_id(&self) -> Result<DeliveryId, String> {
         let message = self.pk.strip_prefix(MESSAGE_PREFIX);
         let subscription = self.sk.strip_prefix(DELIVERY_PREFIX);
@@ -81,7 +81,7 @@ impl Key {
         }
     }
 
-    /// The message that a key names.
+    /// The message of a key.
     pub(crate) fn message_id(&self) -> Result<MessageId, String> {
         let message = self.pk.strip_prefix(MESSAGE_PREFIX).map(str::parse);
         match (message, self.sk.as_str()) {
@@ -90,7 +90,7 @@ impl Key {
         }
     }
 
-    /// The recovery that a key names.
+    /// The recovery of a key.
     pub(crate) fn recovery_id(&self) -> Result<RecoveryId, String> {
         let id = self.sk.split_once('#').map(|(_, id)| id.parse());
         match id {
@@ -114,7 +114,7 @@ impl Key {
         }
     }
 
-    /// What a customer's subscriptions take together.
+    /// The usage of a customer: its subscriptions in total.
     pub(crate) fn usage(customer: &CustomerId) -> Self {
         Self {
             pk: customer_partition(customer),
@@ -122,7 +122,7 @@ impl Key {
         }
     }
 
-    /// What a request with this idempotency key has created.
+    /// The record of this idempotency key.
     pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self {
             pk: format!("IDEMPOTENCY#{customer}"),
@@ -142,8 +142,8 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
     format!("CUSTOMER#{customer}")
 }
 
-/// The recoveries of a customer have a partition of their own, so that the role of their
-/// workflow can write to it and to nothing else.
+/// The partition of a customer's recoveries. It is separate, so that the role of their workflow can
+/// write to it and to nothing else.
 pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
 }
@@ -152,8 +152,8 @@ pub(crate) fn message_partition(id: &MessageId) -> String {
     format!("{MESSAGE_PREFIX}{id}")
 }
 
-/// The key of a recovery's item, its partition first. The definition of its workflow builds it
-/// from the same ids.
+/// The key of a recovery's item: partition key and sort key. The definition of its workflow builds
+/// the same key from the same ids.
 pub fn recovery_key(key: &RecoveryKey) -> (String, String) {
     let Key { pk, sk } = Key::recovery(key);
     (pk, sk)
@@ -198,7 +198,7 @@ fn to_item(value: &impl Serialize) -> Item {
     serde_dynamo::to_item(value).expect("our items have string keys and no other obstacles")
 }
 
-/// Bytes that become DynamoDB's binary type.
+/// Bytes that are stored as DynamoDB's binary type.
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Serialize for Bytes {
@@ -229,7 +229,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// An event type as it was stored: a bound that has become tighter breaks nothing.
+/// A stored event type. A limit that has become stricter does not apply to it.
 pub(crate) fn stored_event_type<'de, D>(deserializer: D) -> Result<EventType, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -257,12 +257,12 @@ pub(crate) struct MessageItem {
 }
 
 impl MessageItem {
-    /// When the table may forget it.
+    /// The time at which it expires.
     pub(crate) fn expires_at(&self) -> Timestamp {
         Timestamp::from_millis(self.expires_at.saturating_mul(1_000))
     }
 
-    /// When it was stored.
+    /// The time at which it was stored.
     pub(crate) fn received_at(&self) -> Timestamp {
         self.received_at
     }
@@ -282,7 +282,7 @@ impl From<MessageItem> for Message {
     }
 }
 
-/// What is absent from an item when it is zero.
+/// Returns true for zero, which is not written.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
@@ -302,12 +302,12 @@ pub(crate) struct DeliveryItem {
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Absent while there are none: a workflow writes no list.
+    /// Absent if there are no attempts, because a workflow writes no list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<AttemptItem>,
     #[serde(default, skip_serializing_if = "is_zero")]
     earlier_attempts: u32,
-    /// Written with a held delivery; the updates of deliveries keep it.
+    /// Written with a held delivery. The updates of a delivery maintain it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owed_to: Option<SubscriptionId>,
     created_at: Timestamp,
@@ -337,7 +337,7 @@ impl TryFrom<DeliveryItem> for Delivery {
     }
 }
 
-/// An attempt. The names are short: every update of a delivery pays for all its attempts.
+/// An attempt. The names are short, because every update of a delivery pays for all its attempts.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AttemptItem {
     #[serde(rename = "n")]
@@ -396,7 +396,7 @@ impl From<AttemptItem> for Attempt {
     }
 }
 
-/// A subscription as it is written; [`crate::lenient`] reads it.
+/// A subscription for writing; [`crate::lenient`] reads it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionItem {
@@ -472,7 +472,7 @@ impl From<&Subscription> for SubscriptionItem {
     }
 }
 
-/// How an endpoint fares. A subscription whose endpoint is well has none, and pays nothing.
+/// The health of an endpoint. A healthy endpoint has none, which costs nothing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HealthItem {
@@ -511,7 +511,7 @@ impl From<HealthItem> for Health {
     }
 }
 
-/// A sealed secret. The names are short: every read of a subscription pays for them.
+/// A sealed secret. The names are short, because every read of a subscription pays for them.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SecretItem {
     #[serde(rename = "v")]
@@ -587,7 +587,7 @@ mod tests {
     use webhooks_testkit::samples;
 
     #[test]
-    fn a_subscription_is_read_back_with_all_that_it_may_have() {
+    fn a_subscription_with_every_field_is_read_back() {
         let metadata = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
         let subscription = Subscription {
             secrets: samples::migrating_secrets(),
@@ -613,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn no_item_is_larger_than_its_subscription_counts() {
+    fn no_item_is_larger_than_the_counted_size_of_its_subscription() {
         let text = |length| "x".repeat(length);
         let pairs = (0..20).map(|n| (format!("x-name-{n:02}"), text(100)));
         let pairs: BTreeMap<_, _> = pairs.collect();
@@ -675,7 +675,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prepare_calls_writes_is_read_back() {
+    fn items_of_prepare_calls_are_read_back() {
         let message = samples::message("acme", "event-1");
         let item: MessageItem =
             serde_dynamo::from_item(message_item(&message, samples::NOW, samples::NOW)).unwrap();

@@ -1,4 +1,4 @@
-//! Subscriptions of which not everything can be read.
+//! Reads subscriptions, even if they cannot be read completely.
 
 use serde::de::DeserializeOwned;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
@@ -19,11 +19,10 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::item::{HealthItem, Key, PARTITION_KEY, SORT_KEY, SUBSCRIPTION_PREFIX, SecretItem};
 use crate::store::{AttributeMap, corrupt, key_text, text};
 
-/// Reads a subscription, whole or in part: one attribute after the other, each of which is
-/// taken out of the item.
+/// Reads a subscription, as far as possible. It takes the attributes out of the item one by one.
 ///
 /// # Errors
-/// When it does not even say whose and which it is.
+/// If the item does not have a readable key.
 pub(crate) fn read(
     item: AttributeMap,
 ) -> Result<Result<Subscription, Box<BrokenSubscription>>, StoreError> {
@@ -102,7 +101,7 @@ pub(crate) fn read(
     })
 }
 
-/// Reads a subscription that is whole.
+/// Reads a subscription that must be readable completely.
 pub(crate) fn whole(item: AttributeMap) -> Result<Subscription, StoreError> {
     read(item)?.map_err(|broken| {
         let Key { pk, sk } = Key::subscription(&broken.readable.customer_id, &broken.readable.id);
@@ -110,7 +109,7 @@ pub(crate) fn whole(item: AttributeMap) -> Result<Subscription, StoreError> {
     })
 }
 
-/// The attributes that were not read yet, and what is wrong with those that were.
+/// The attributes that are not read yet, and the problems of the others.
 struct Fields {
     item: AttributeMap,
     problems: Vec<FieldError>,
@@ -146,8 +145,8 @@ impl Fields {
         }
     }
 
-    /// An attribute that nothing that is sent depends on: a stricter rule, or a fault in it,
-    /// stops nobody.
+    /// An attribute that does not affect deliveries. A stricter rule, or an error in it, does not
+    /// make the subscription unreadable.
     fn harmless<A: DeserializeOwned>(&mut self, name: &str) -> Option<A> {
         let value = self.item.remove(name)?;
         serde_dynamo::from_attribute_value(value).ok()
@@ -164,7 +163,7 @@ impl Fields {
     }
 }
 
-/// A limit as it was stored.
+/// A stored limit.
 fn limit<const MAX: u16>(stored: u64) -> Result<UpTo<MAX>, &'static str> {
     UpTo::from_stored(stored).ok_or("is 0")
 }
@@ -194,7 +193,7 @@ mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
     use webhooks_testkit::samples;
 
-    /// What nothing that is sent depends on.
+    /// The attributes that do not affect deliveries.
     const HARMLESS: [&str; 8] = [
         "description",
         "metadata",
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_of_a_subscription_is_read_and_the_rest_is_named() {
+    fn the_readable_fields_of_a_subscription_are_read_and_the_others_named() {
         let good = samples::subscription("acme", 7);
         for (name, value, field) in [
             ("url", string("not a url"), "url"),
@@ -266,20 +265,17 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_depends_on_breaks_nothing() {
+    fn an_unreadable_attribute_that_affects_no_delivery_breaks_nothing() {
         for name in HARMLESS {
             let item = item_with(name, Some(AttributeValue::Bool(true)));
             assert!(read(item).unwrap().is_ok(), "{name}");
         }
         let url = string("https://foo-.example.net/");
-        assert!(
-            read(item_with("url", url)).unwrap().is_ok(),
-            "a rule of later"
-        );
+        assert!(read(item_with("url", url)).unwrap().is_ok(), "a later rule");
     }
 
     #[test]
-    fn a_bound_that_has_become_tighter_breaks_nothing() {
+    fn a_limit_that_has_become_stricter_breaks_nothing() {
         let number = |n: &str| AttributeValue::N(n.to_owned());
         let long = AttributeValue::S("x".repeat(5_000));
         let pairs = (0..100).map(|n| (format!("name {n}\n"), long.clone()));

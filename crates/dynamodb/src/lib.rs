@@ -1,7 +1,7 @@
 //! The DynamoDB table: its keys, its items, and the stores built on them.
 //!
-//! One table holds everything. Every read of a function is by key; only an operator
-//! who looks for what was lost scans ([`DynamoStore::overdue_page`]).
+//! One table holds everything. Every read of a function is by key; only an operator who looks for
+//! lost deliveries uses a scan ([`DynamoStore::overdue_page`]).
 //!
 //! | item | pk | sk |
 //! |---|---|---|
@@ -14,15 +14,15 @@
 //!
 //! | index | partition | sorted by | entries |
 //! |---|---|---|---|
-//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were asked for again |
+//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent |
 //! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
-//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after something went wrong, by subscription |
+//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after a failed attempt, by subscription |
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
-//! Messages and deliveries are written by the workflow from the items that
-//! [`item`] builds, and expire by the attribute `expiresAt`.
+//! The workflow writes messages and deliveries from the items that [`item`] builds. They expire by
+//! the attribute `expiresAt`.
 //!
-//! This crate decides nothing: conditions hold what [`webhooks_domain`] decided.
+//! This crate makes no decisions: its conditions express what [`webhooks_domain`] has decided.
 
 pub mod item;
 

@@ -34,10 +34,10 @@ use crate::store::{AttributeMap, number, to_attributes, unavailable, write_outco
 const RESERVE: &str = "reserve a time";
 const ADMIT: &str = "admit a delivery";
 const SLOT_PREFIX: &str = "slot";
-/// How often a write is tried that conflicts with others.
+/// The number of tries of a write that conflicts with others.
 const MAX_TRIES: u32 = 5;
-/// How long a limiter is kept after its last write: longer than a task stays in any queue. All
-/// its times have passed by then, so an expired limiter equals a new one.
+/// The time for which a limiter is kept after its last write. It is longer than a task stays in any
+/// queue. By then all its times have passed, so an expired limiter equals a new one.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LimiterStore for DynamoStore {
@@ -61,7 +61,7 @@ impl LimiterStore for DynamoStore {
                 None => break,
             }
         }
-        // After conflicts at each try the limiter is so busy that it counts as full.
+        // If every try has a conflict, the limiter is so busy that it counts as full.
         Ok(LimiterDecision::Refused(limiter))
     }
 
@@ -229,7 +229,7 @@ impl DynamoStore {
     }
 }
 
-/// The item whose condition did not hold, empty when there is none; any other error stays one.
+/// The item whose condition was false, empty if there is none. Other errors are returned.
 fn refused(
     error: SdkError<UpdateItemError>,
     operation: &'static str,
@@ -242,7 +242,7 @@ fn refused(
     }
 }
 
-/// Reads a limiter from its item, or from a part of it.
+/// Reads a limiter from its item, or from some of its attributes.
 fn limiter(item: &AttributeMap) -> EndpointLimiter {
     let integer =
         |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
@@ -265,7 +265,7 @@ fn slot_name(number: u16) -> String {
     format!("{SLOT_PREFIX}{number}")
 }
 
-/// When a limiter that is written now expires, in seconds since 1970.
+/// The time at which a limiter that is written now expires, in seconds since 1970.
 fn expires(now: Nanos) -> AttributeValue {
     number((Timestamp::from(now) + KEPT).as_secs())
 }

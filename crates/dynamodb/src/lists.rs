@@ -1,8 +1,9 @@
-//! Lists, each by an index or by a key: deliveries of a subscription, messages of a
-//! customer, deliveries of a message.
+//! Lists, each by an index or by a key: deliveries of a subscription, messages of a customer,
+//! deliveries of a message.
 //!
-//! The entries of an index are small: of a delivery they hold what never changes, so that
-//! an attempt does not pay for them. The deliveries themselves are then read by their keys.
+//! The entries of an index are small. The entry of a delivery has only attributes that never
+//! change, so an attempt does not pay for it. The deliveries themselves are then read by their
+//! keys.
 
 use std::collections::HashMap;
 
@@ -27,7 +28,7 @@ use crate::store::{
     to_attributes, unavailable,
 };
 
-/// The most items that one `BatchGetItem` reads.
+/// The largest number of items in one `BatchGetItem`.
 const MAX_BATCH: usize = 100;
 
 /// An index whose partition is one list, sorted by time.
@@ -35,12 +36,12 @@ struct Index {
     name: &'static str,
     partition: &'static str,
     time: &'static str,
-    /// Whether its entries say when they expire. Where they do not, what they name is read by
-    /// its key, and then it shows.
+    /// True if its entries have an expiry. Otherwise the items that they name are read by key, and
+    /// those have it.
     has_expiry: bool,
 }
 
-/// All deliveries, by subscription: the table's keys turned round.
+/// All deliveries, by subscription: the table's keys in reverse.
 const DELIVERIES: Index = Index {
     name: "deliveries",
     partition: SORT_KEY,
@@ -48,7 +49,7 @@ const DELIVERIES: Index = Index {
     has_expiry: false,
 };
 
-/// The deliveries that are owed, by subscription. Sparse.
+/// The undelivered deliveries, by subscription. Sparse.
 const UNDELIVERED: Index = Index {
     name: "undelivered",
     partition: "owedTo",
@@ -75,7 +76,7 @@ struct UndeliveredEntry {
     created_at: Timestamp,
 }
 
-/// What an entry can do without.
+/// An optional part of an entry: `None` if it cannot be read.
 #[expect(clippy::unnecessary_wraps, reason = "serde's signature")]
 fn if_readable<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     Ok(String::deserialize(value).ok())
@@ -120,7 +121,7 @@ impl TryFrom<StoredEntry> for MessageEntry {
 }
 
 impl DynamoStore {
-    /// A page of one partition of an index. `key` gives the table's key of a place.
+    /// A page of one partition of an index. `key` converts a place into the table's key.
     async fn index_page<I, T>(
         &self,
         index: &Index,
@@ -134,7 +135,8 @@ impl DynamoStore {
         T: TryFrom<I, Error = String>,
     {
         let (first, last) = window.bounds();
-        // DynamoDB refuses a start outside the times, and times the wrong way round.
+        // DynamoDB refuses a start outside the time range, and a time range whose end is before its
+        // start.
         let start = match window.start() {
             Start::First => None,
             Start::Behind(place) => Some(place),
@@ -170,7 +172,7 @@ impl DynamoStore {
                 .filter_expression(NOT_EXPIRED)
                 .expression_attribute_values(NOW, self.now_secs());
         }
-        // One without a place in the list is not in it.
+        // An entry without a place in the list is left out.
         let read = |item| {
             let entry = into_domain::<I, T>(item);
             entry.inspect_err(left_out).ok()
@@ -181,7 +183,7 @@ impl DynamoStore {
         Ok(EntryPage { entries, has_more })
     }
 
-    /// Reads items by their keys, a hundred in a call, in any order.
+    /// Reads items by their keys, a hundred in each call, in any order.
     async fn batch_get(
         &self,
         keys: Vec<AttributeMap>,
@@ -294,7 +296,7 @@ impl MessageDirectory for DynamoStore {
         let limit = limit as usize;
         let mut entries = Vec::new();
         let mut start = after.map(|subscription| to_attributes(&delivery_key(*id, subscription)));
-        // One query reads 1 MB at most, however much is asked for.
+        // One query reads at most 1 MB, whatever the limit is.
         loop {
             let missing = limit.saturating_sub(entries.len());
             let output = self

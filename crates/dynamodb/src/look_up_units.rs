@@ -1,4 +1,4 @@
-//! What the look-up of an event reads for a customer that has all that it may have.
+//! The read units of the look-up of an event, for a customer at its quota.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -25,13 +25,13 @@ use crate::write_units::billed_bytes;
 
 const CUSTOMER: &str = "acme";
 const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-31T09:30:00Z","detail":{"customerId":"acme","total":7}}"#;
-/// The most that one query reads (DynamoDB `Query`).
+/// The largest number of bytes that one query reads (DynamoDB `Query`).
 const MAX_QUERY_BYTES: usize = 1_048_576;
 
 /// A customer's partition behind the client, in the order of its keys.
 #[derive(Debug, Clone)]
 struct Partition {
-    /// Each with the size that DynamoDB bills.
+    /// Each item with its billed size.
     items: Arc<Vec<(Value, usize)>>,
     /// The bytes that each query has read.
     queries: Arc<Mutex<Vec<usize>>>,
@@ -91,9 +91,9 @@ impl HttpConnector for Partition {
     }
 }
 
-/// As many subscriptions as a customer may have, of the size that all of them may have
-/// together, each with a filter that refuses the event.
-fn at_the_bound() -> Vec<Subscription> {
+/// As many subscriptions as a customer may have, with the largest total size, each with a filter
+/// that does not match the event.
+fn at_the_quota() -> Vec<Subscription> {
     let with_filter = |number: u128, padding: usize| {
         let refused = "x".repeat(padding);
         let filter = json!({"total": [{"numeric": [">", 1_000]}], "note": [refused]});
@@ -111,7 +111,7 @@ fn at_the_bound() -> Vec<Subscription> {
 
 #[tokio::test]
 async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
-    let subscriptions = at_the_bound();
+    let subscriptions = at_the_quota();
     let sizes = subscriptions.iter().map(Subscription::size_bytes);
     let counted: usize = sizes.sum();
     let most = usize::try_from(Quota::MAX_BYTES).unwrap();
@@ -139,7 +139,7 @@ async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
         queries.len(),
     );
     assert!(read <= counted, "{read}");
-    // All of the partition once, and what each query rounds up.
+    // The whole partition once, and the rounding of each query.
     assert!(queries.len() <= 6, "{queries:?}");
     assert!(units <= most / READ_UNIT_BYTES + queries.len(), "{units}");
 }

@@ -1,7 +1,7 @@
-//! Deliveries that are pending beyond their time.
+//! A scan for pending deliveries that are overdue.
 //!
-//! No index lists a delivery that had no attempt yet: then every one that succeeds at
-//! once would pay for it. After a queue was purged, an operator reads the whole table.
+//! A delivery without an attempt is in no index, because then every delivery that succeeds at once
+//! would pay for an entry. After a queue was purged, an operator reads the whole table.
 
 use std::time::Duration;
 
@@ -14,44 +14,45 @@ use crate::DynamoStore;
 use crate::item::DeliveryItem;
 use crate::store::{AttributeMap, into_domain, unavailable};
 
-/// Pending and due before `:before`. An attempt without a time of its own, the first,
-/// was due when the delivery was prepared. What has expired may lose its message at any
-/// moment, and is not owed any more.
+/// Pending and due before `:before`. The first attempt has no recorded due time, and was due when
+/// the delivery was prepared. An expired delivery is left out: it may lose its message at any
+/// moment, and is no longer sent.
 const OVERDUE: &str = "#status = :pending AND (NOT expiresAt <= :now) AND \
     (nextAttemptAt < :before OR (attribute_not_exists(nextAttemptAt) AND createdAt < :before))";
 
-/// A share of the table. Those with one `count` and each `index` below it are all of it.
+/// A part of the table. The segments with one `count` and each `index` below it make up the whole
+/// table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Which one, from 0.
+    /// Its index, from 0.
     pub index: i32,
-    /// How many there are, 1 to 1,000,000.
+    /// The number of segments, 1 to 1,000,000.
     pub count: i32,
 }
 
-/// Where a segment goes on.
+/// The position at which a segment continues.
 #[derive(Debug, Clone)]
 pub struct ScanCursor(AttributeMap);
 
-/// What was found in up to 1 MB of the table.
+/// The findings in up to 1 MB of the table.
 #[derive(Debug)]
 pub struct OverduePage {
-    /// The deliveries, or why one cannot be read.
+    /// The deliveries, or the errors of those that cannot be read.
     pub deliveries: Vec<Result<Delivery, StoreError>>,
-    /// How many items were looked at.
+    /// The number of items that were read.
     pub items_read: u64,
-    /// What the table charges for it.
+    /// The cost of the page in read units.
     pub read_units: f64,
-    /// Where the segment goes on; `None` at its end.
+    /// The position at which the segment continues. `None` at its end.
     pub next: Option<ScanCursor>,
 }
 
 impl DynamoStore {
-    /// The next page of a segment: deliveries that are pending although their attempt
-    /// was due longer than `grace` before `now`.
+    /// The next page of a segment: pending deliveries whose attempt was due longer than `grace`
+    /// before `now`.
     ///
-    /// The scan is eventually consistent, at half the price: what it finds are
-    /// candidates, and the delivery itself is read consistently before an attempt.
+    /// The scan is eventually consistent, at half the price. Its results are candidates, because
+    /// the delivery itself is read consistently before an attempt.
     pub async fn overdue_page(
         &self,
         segment: Segment,

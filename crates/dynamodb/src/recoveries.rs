@@ -1,4 +1,4 @@
-//! Recoveries, and what they read and add.
+//! Recoveries, and the messages and deliveries that they read and add.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -170,7 +170,7 @@ impl RecoveryStore for DynamoStore {
                     .as_service_error()
                     .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
-                // Or it was this very write, whose first answer was lost.
+                // Or this write was repeated, because its response was lost.
                 let stored = self.recovery(&recovery.key()).await?;
                 Ok(if stored.as_ref() == Some(recovery) {
                     WriteOutcome::Written

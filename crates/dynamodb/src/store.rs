@@ -1,4 +1,4 @@
-//! The client and the calls that every store shares.
+//! The client, and the calls that all stores share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,39 +20,39 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::batched_reads::BatchLoaders;
 use crate::item::{Key, PARTITION_KEY, SORT_KEY};
 
-/// How often a read that the table gives in parts is continued.
+/// The number of calls for a read that the table answers in parts.
 const MAX_READS: u32 = 4;
 
-/// What is waited at most before the first of them; then twice as long each time.
+/// The longest pause before the second call. It doubles each time.
 const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The condition of a put that overwrites nothing.
+/// The condition of a put that never overwrites.
 pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
-/// The same for what expires: `DynamoDB` deletes it days late, and until then it is absent.
-/// `:now` is in seconds.
+/// The same for items with an expiry: `DynamoDB` deletes them days later, and until then they count
+/// as absent. `:now` is in seconds.
 pub(crate) const ABSENT_OR_EXPIRED: &str = "(attribute_not_exists(pk) OR expiresAt <= :now)";
-/// The condition of an update of what expires.
+/// The condition of an update of an item with an expiry.
 pub(crate) const IN_FORCE: &str = "expiresAt > :now";
-/// The filter of a list of what expires. An item whose end cannot be read is there, and is told
-/// as broken; [`IN_FORCE`] would hide it.
+/// The filter of a list of items with an expiry. An item whose expiry cannot be read passes it, and
+/// is listed as broken; [`IN_FORCE`] would hide it.
 pub(crate) const NOT_EXPIRED: &str = "NOT expiresAt <= :now";
-/// The value that both name.
+/// The value that these conditions use.
 pub(crate) const NOW: &str = ":now";
 
 pub(crate) type AttributeMap = HashMap<String, AttributeValue>;
 
-/// Every store of the domain, on one table.
+/// All stores of the domain, on one table.
 #[derive(Debug, Clone)]
 pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) loaders: Option<Arc<BatchLoaders>>,
-    /// Where the clock stands, if it does.
+    /// A fixed time, instead of the clock.
     stands_at: Option<Timestamp>,
 }
 
 impl DynamoStore {
-    /// Stores on the table with this name.
+    /// The stores on the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self {
             client,
@@ -62,8 +62,8 @@ impl DynamoStore {
         }
     }
 
-    /// The same stores, for tests whose items are of a time of their own: by a clock that
-    /// stands there.
+    /// The same stores with a clock that always shows this time, for tests whose items have their
+    /// own time.
     #[must_use]
     pub fn standing_at(self, now: Timestamp) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl DynamoStore {
         }
     }
 
-    /// Now, by the clock that the client signs with.
+    /// The current time, by the clock with which the client signs.
     pub(crate) fn now(&self) -> Timestamp {
         if let Some(now) = self.stands_at {
             return now;
@@ -93,7 +93,7 @@ impl DynamoStore {
         item.map(from_attributes).transpose()
     }
 
-    /// The same, as it is stored.
+    /// Reads one item, consistently, without parsing it.
     pub(crate) async fn get_attributes(
         &self,
         key: Key,
@@ -111,19 +111,19 @@ impl DynamoStore {
         Ok(output.item.filter(|item| self.is_in_force(item)))
     }
 
-    /// The time, as the table counts the end of an item.
+    /// The current time in the form of an item's expiry.
     pub(crate) fn now_secs(&self) -> AttributeValue {
         number(self.now().as_secs())
     }
 
-    /// Whether an item has not expired. One that has is absent.
+    /// Returns true if an item has not expired. An expired item counts as absent.
     pub(crate) fn is_in_force(&self, item: &AttributeMap) -> bool {
         let expires_at = item.get("expiresAt").and_then(|end| end.as_n().ok());
         let expires_at = expires_at.and_then(|end| end.parse::<i64>().ok());
         expires_at.is_none_or(|end| end > self.now().as_secs())
     }
 
-    /// Reads items by their keys, at most 100, in any order. What is not there is left out.
+    /// Reads items by their keys, at most 100, in any order. Absent items are left out.
     pub(crate) async fn batch_get_whole(
         &self,
         keys: KeysAndAttributes,
@@ -133,10 +133,11 @@ impl DynamoStore {
         whole.map(|()| items)
     }
 
-    /// The same, with what was read before an error.
+    /// Like [`batch_get_whole`](Self::batch_get_whole), but also returns the items that were read
+    /// before an error.
     ///
-    /// A part that the table throttled, or that made the answer too large, is no error to the
-    /// client, so it is asked for again.
+    /// The client does not treat unprocessed keys as an error (because of throttling, or because
+    /// the answer was too large), so they are read again.
     pub(crate) async fn batch_get_parts(
         &self,
         keys: KeysAndAttributes,
@@ -165,15 +166,15 @@ impl DynamoStore {
         (items, Err(unavailable(operation, throttled)))
     }
 
-    /// Waits as the client does between its tries, for a part of the time at random: those
-    /// that were throttled together are not to come back together.
+    /// Waits a random part of `longest`, as the client does between its retries, so that callers
+    /// which were throttled together do not return together.
     pub(crate) async fn pause(&self, longest: Duration) {
         if let Some(sleep) = self.client.config().sleep_impl() {
             sleep.sleep(longest.mul_f64(fastrand::f64())).await;
         }
     }
 
-    /// Writes an item whose key is not there yet, or has expired.
+    /// Writes an item whose key is absent or has expired.
     pub(crate) async fn insert_item(
         &self,
         item: &impl Serialize,
@@ -182,7 +183,7 @@ impl DynamoStore {
         self.insert_attributes(to_attributes(item), operation).await
     }
 
-    /// The same, for one that was put together.
+    /// Like [`insert_item`](Self::insert_item), for an item in attribute form.
     pub(crate) async fn insert_attributes(
         &self,
         item: AttributeMap,
@@ -211,8 +212,8 @@ impl DynamoStore {
     }
 }
 
-/// The first page of a query in which `read` finds anything, and whether there is more. So one
-/// that consists of what is filtered or left out is not the end of a list.
+/// The first page of a query in which `read` finds anything, and `true` if there is more. So a page
+/// whose items are all filtered or left out does not end a list.
 pub(crate) async fn query_some<T>(
     query: QueryFluentBuilder,
     mut start: Option<AttributeMap>,
@@ -229,7 +230,7 @@ pub(crate) async fn query_some<T>(
     }
 }
 
-/// What came of a conditional update.
+/// The result of a conditional update.
 pub(crate) fn write_outcome<T>(
     result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>,
     operation: &'static str,
@@ -273,7 +274,7 @@ pub(crate) fn from_attributes<T: DeserializeOwned>(item: AttributeMap) -> Result
     serde_dynamo::from_item(item).map_err(|error| corrupt(&key, &error))
 }
 
-/// Reads an item into a type of the domain, which may refuse it.
+/// Reads an item into a domain type, which may refuse it.
 pub(crate) fn into_domain<I, T>(item: AttributeMap) -> Result<T, StoreError>
 where
     I: DeserializeOwned,
@@ -283,9 +284,9 @@ where
     T::try_from(from_attributes::<I>(item)?).map_err(|problem| corrupt(&key, &problem))
 }
 
-/// Reads an item as far as it can be read; `id` says which one its key names.
+/// Reads an item as far as possible; `id` reads the id in its key.
 ///
-/// One that names nothing is left out: nobody could ask for it.
+/// An item without a readable id is left out, because no request could name it.
 pub(crate) fn readable<S, T, I>(
     item: AttributeMap,
     id: impl FnOnce(&Key) -> Result<I, String>,
@@ -312,8 +313,8 @@ where
     }))
 }
 
-/// Tells of an item that no list shows and nobody can ask for. Whoever reads the log mends or
-/// deletes it in the table.
+/// Logs an item that no list shows and no request can name. An operator can repair or delete it in
+/// the table.
 pub(crate) fn left_out(error: &StoreError) {
     tracing::error!(%error, "an item of the table was left out");
 }
@@ -322,7 +323,7 @@ pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// The key of an item, for an error's text.
+/// The key of an item, for the text of an error.
 pub(crate) fn key_text(item: &AttributeMap) -> String {
     format!("{} {}", text(item, PARTITION_KEY), text(item, SORT_KEY))
 }

@@ -1,7 +1,7 @@
 //! Subscriptions: by key, and in pages by customer.
 //!
-//! What creates, changes or removes one is a transaction: it counts what the customer has, and
-//! a creation writes the record of its idempotency key.
+//! Creations, changes and deletions are transactions: they also update the customer's usage, and a
+//! creation writes the record of its idempotency key.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
@@ -31,7 +31,7 @@ use crate::store::{
 use crate::transaction::built;
 use crate::usage::usage;
 
-/// How often a replacement is tried while the health of the endpoint changes beside it.
+/// The number of tries of a replacement while the health of the endpoint changes concurrently.
 const MAX_REPLACEMENTS: u32 = 4;
 
 impl SubscriptionStore for DynamoStore {
@@ -107,7 +107,7 @@ impl SubscriptionStore for DynamoStore {
             HealthFate::Kept => read.health,
             HealthFate::Forgotten => Health::default(),
         };
-        // A put writes the health too, so one that is kept must be the one that is stored.
+        // A put also writes the health, so a health that is kept must equal the stored one.
         for _ in 0..MAX_REPLACEMENTS {
             let mut writes = vec![self.put_over(&written, read.version, replacement.health)];
             writes.extend(self.grow_usage(&read.customer_id, growth, replacement.quota));
@@ -121,7 +121,7 @@ impl SubscriptionStore for DynamoStore {
             let Some(stored) = self.get(&read.customer_id, &read.id).await? else {
                 return Ok(ReplacementOutcome::Conflict);
             };
-            // It was this very write, whose first answer was lost.
+            // This write was repeated, because its response was lost.
             let health = stored.health;
             if (Subscription {
                 health,
@@ -170,8 +170,8 @@ impl SubscriptionStore for DynamoStore {
     }
 }
 
-/// The condition that the stored version is this one. Of a broken subscription it may be
-/// unreadable, which is read as 0: then it only has to be there.
+/// The condition that the stored version is this one. The version of a broken subscription may be
+/// unreadable, and then counts as 0: in this case the subscription must only exist.
 fn version_is(version: u64) -> &'static str {
     match version {
         0 => "attribute_exists(pk)",
@@ -188,8 +188,8 @@ fn put_item(put: PutBuilder) -> TransactWriteItem {
 }
 
 impl DynamoStore {
-    /// Puts a subscription in the place of one with this version, and, where it is kept, the
-    /// same health.
+    /// Puts a subscription over one with this version and, if the health is kept, with the same
+    /// health.
     fn put_over(
         &self,
         subscription: &Subscription,
@@ -215,7 +215,8 @@ impl DynamoStore {
         put_item(put)
     }
 
-    /// An update of a subscription whose health is as it was read, under one more condition.
+    /// An update of a subscription whose health has not changed since it was read, with one more
+    /// condition.
     fn update_if_health_is(&self, read: &Subscription, condition: &str) -> UpdateItemFluentBuilder {
         let (health_as_read, health) = health_condition(&read.health);
         let update = self
@@ -234,10 +235,10 @@ impl DynamoStore {
     }
 }
 
-/// The value that [`health_condition`] names.
+/// The value that [`health_condition`] uses.
 const READ_HEALTH: &str = ":readHealth";
 
-/// The condition that the stored health is this one, and its value if it has one.
+/// The condition that the stored health is this one, with its value if there is one.
 fn health_condition(read: &Health) -> (String, Option<AttributeValue>) {
     match health_value(read) {
         None => ("attribute_not_exists(health)".to_owned(), None),
@@ -245,7 +246,7 @@ fn health_condition(read: &Health) -> (String, Option<AttributeValue>) {
     }
 }
 
-/// The health of an endpoint that is not well; one that is has none.
+/// The stored form of an endpoint's health. A healthy endpoint has none.
 fn health_value(health: &Health) -> Option<AttributeValue> {
     HealthItem::of(health).map(|item| AttributeValue::M(to_attributes(&item)))
 }
@@ -347,7 +348,7 @@ impl SubscriptionDirectory for DynamoStore {
     }
 }
 
-/// What is shown of an item that does not say which subscription it is.
+/// The entry for an item without a readable subscription id.
 fn unnamed_subscription(error: &StoreError) -> Option<Broken<String>> {
     let StoreError::Corrupt { key, problem } = error else {
         return None;

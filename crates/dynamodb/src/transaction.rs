@@ -1,4 +1,4 @@
-//! Writes that happen together or not at all.
+//! Transactions: writes that are applied all or not at all.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,20 +11,19 @@ use webhooks_domain::ports::StoreError;
 use crate::DynamoStore;
 use crate::store::{AttributeMap, unavailable};
 
-/// How often a transaction is tried that another one is in the way of.
+/// The number of tries of a transaction that conflicts with another one.
 const MAX_TRIES: u32 = 6;
-/// What is waited at most before the second try; then twice as long each time.
+/// The longest pause before the second try. It doubles each time.
 const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// The writes whose condition did not hold, by their place, each with its item as far as that
-/// was asked for.
+/// The writes whose condition was false, by their index, each with its item if that was requested.
 pub(crate) type Refusals = HashMap<usize, AttributeMap>;
 
 impl DynamoStore {
-    /// Writes all of these, or nothing. `None` when it is done.
+    /// Applies all writes, or none. Returns `None` if they were applied.
     ///
-    /// The client sends the same token again when an answer is lost, and `DynamoDB` does not
-    /// apply a token twice.
+    /// If a response is lost, the client repeats the call with the same token, and `DynamoDB`
+    /// applies a token only once.
     pub(crate) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -50,7 +49,8 @@ impl DynamoStore {
     }
 }
 
-/// Whose condition did not hold, and whether another transaction was in the way.
+/// The writes whose condition was false, and `true` if there was a conflict with another
+/// transaction.
 fn refusals(error: &SdkError<TransactWriteItemsError>) -> (Refusals, bool) {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
         error.as_service_error()
@@ -70,7 +70,7 @@ fn refusals(error: &SdkError<TransactWriteItemsError>) -> (Refusals, bool) {
     (refused, in_the_way)
 }
 
-/// A part of a transaction, which names its table and its key.
+/// A part of a transaction that has its table and its key.
 pub(crate) fn built<T>(part: Result<T, BuildError>) -> T {
-    part.expect("it names its table and what it is about")
+    part.expect("it has its table and its key")
 }

@@ -1,5 +1,4 @@
-//! What a customer's subscriptions take together: an item of its own, which every transaction
-//! that changes them updates.
+//! The usage of a customer: an item that every transaction on its subscriptions updates.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
@@ -16,7 +15,7 @@ const SUBSCRIPTIONS: &str = "subscriptions";
 const BYTES: &str = "bytes";
 
 impl DynamoStore {
-    /// Adds to what a customer has, if the quota has room. Nothing when nothing changes.
+    /// Adds to the usage of a customer, if the quota allows it. `None` if nothing changes.
     pub(crate) fn grow_usage(
         &self,
         customer: &CustomerId,
@@ -52,7 +51,7 @@ impl DynamoStore {
         Some(part(update))
     }
 
-    /// The same for what becomes less, which always has room.
+    /// Subtracts from the usage, which is always allowed.
     pub(crate) fn shrink_usage(
         &self,
         customer: &CustomerId,
@@ -74,7 +73,7 @@ impl DynamoStore {
         })
     }
 
-    /// Sets what a customer has, if it is still what was counted.
+    /// Sets the usage of a customer, if it has not changed since it was read.
     pub(crate) async fn set_usage(
         &self,
         customer: &CustomerId,
@@ -106,7 +105,7 @@ fn part(update: UpdateBuilder) -> TransactWriteItem {
         .build()
 }
 
-/// What an item counts. What is not there counts nothing.
+/// Reads the usage of an item. An absent attribute counts as zero.
 pub(crate) fn usage(item: &AttributeMap) -> Usage {
     let integer = |name: &str| {
         let number = item.get(name).and_then(|value| value.as_n().ok());

@@ -1,5 +1,5 @@
-//! What our writes cost: the sizes of items as DynamoDB bills them, and the write units
-//! of a delivery from its first write to its end.
+//! The cost of our writes: the billed sizes of items, and the write units of a delivery from its
+//! first write to its end.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,11 @@ use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
 
 use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 
-/// The entries that are written once: the message's in `messages`, the delivery's in
-/// `deliveries`. Nothing in them changes.
+/// The index entries that are written once and never change: the message's in `messages`, and the
+/// delivery's in `deliveries`.
 const LIST_ENTRIES: usize = 2;
 
-/// The size that DynamoDB bills.
+/// The billed size of an item.
 pub(crate) fn billed_bytes(item: Item) -> usize {
     item_bytes(&item.into())
 }
@@ -51,11 +51,12 @@ fn one_kilobyte_message() -> Message {
     reader.read(&event.to_string()).unwrap()
 }
 
-/// How much an endpoint says in each answer.
+/// The length of an endpoint's answers.
 #[derive(Clone, Copy)]
 enum Answers {
     Short,
-    /// As much as is kept: of an IPv6 address, long headers, and a body that is longer still.
+    /// The longest answer that is kept: an IPv6 address, long headers, and a body that is longer
+    /// still.
     Full,
 }
 
@@ -81,7 +82,7 @@ impl Answers {
     }
 }
 
-/// A delivery of a 1 KB event, and what its writes have cost so far, its message's included.
+/// A delivery of a 1 KB event, and the cost of its writes so far, including its message.
 struct Billed {
     delivery: Delivery,
     answers: Answers,
@@ -89,7 +90,7 @@ struct Billed {
 }
 
 impl Billed {
-    /// The message and the delivery are written.
+    /// Writes the message and the delivery.
     fn new(answers: Answers) -> Self {
         let message = one_kilobyte_message();
         let message_bytes = billed_bytes(message_item(&message, samples::NOW, samples::NOW));
@@ -102,17 +103,18 @@ impl Billed {
         new
     }
 
-    /// Whether the delivery is in the `due` index.
+    /// Returns true if the delivery is in the `due` index.
     fn is_due(&self) -> bool {
         self.delivery.next_attempt_at.is_some()
     }
 
-    /// Whether the delivery is in the index `undelivered`.
+    /// Returns true if the delivery is in the index `undelivered`.
     fn is_undelivered(&self) -> bool {
         !self.delivery.attempts.is_empty() && self.delivery.status.is_undelivered()
     }
 
-    /// The size of the delivery's item, with what it has only while it is in the index.
+    /// The size of the delivery's item, including the attributes that it has only while it is in
+    /// the index.
     fn bytes(&self) -> usize {
         let mut item = HashMap::from(delivery_item(&self.delivery));
         if self.is_undelivered() {
@@ -128,10 +130,10 @@ impl Billed {
         billed_bytes(item.into())
     }
 
-    /// An update costs the item's size before or after it, whichever is larger, and a unit
-    /// for each index entry that it takes out or puts in (Developer Guide, "Read and write
-    /// operations" and "Global secondary indexes"). Every update of a delivery that stays
-    /// in `due` moves its entry, which is both; in `undelivered` an entry stays as it is.
+    /// An update costs the larger of the item's sizes before and after it, and one unit for each
+    /// index entry that it removes or adds (Developer Guide, "Read and write operations" and
+    /// "Global secondary indexes"). Every update of a delivery that stays in `due` moves its entry,
+    /// which counts as both; in `undelivered` an entry stays unchanged.
     fn update(&mut self, change: impl FnOnce(&mut Delivery)) {
         let (was_due, was_undelivered) = (self.is_due(), self.is_undelivered());
         let bytes = self.bytes();
@@ -188,7 +190,7 @@ fn a_message_of_one_kilobyte_costs_one_write_unit() {
 }
 
 #[test]
-fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
+fn a_subscription_costs_one_write_unit_even_with_two_secrets() {
     let one = samples::subscription("cust_1001", 1);
     let two = Subscription {
         secrets: samples::migrating_secrets(),
@@ -203,7 +205,7 @@ fn a_subscription_costs_one_write_unit_with_two_secrets_too() {
 }
 
 #[test]
-fn a_delivery_that_fails_once_still_costs_one_write_unit_each_time() {
+fn a_delivery_that_fails_once_costs_one_write_unit_for_each_write() {
     let new = Billed::new(Answers::Full);
     let new_bytes = new.bytes();
     let failed = new.fail().bytes();
@@ -222,7 +224,7 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
     let write_units = |answers| {
         let new = || Billed::new(answers);
         let third = new().fail().fail().end(DeliveryStatus::Succeeded);
-        // The default schedule: after 5 s and 5 min seven long waits.
+        // The default schedule: after the waits of 5 s and 5 min there are seven long waits.
         let ten = (0..7).fold(new().fail().fail(), |billed, _| billed.fail().sweep());
         [
             new().end(DeliveryStatus::Succeeded).units,

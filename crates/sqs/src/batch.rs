@@ -1,4 +1,4 @@
-//! A batch of queue messages, as Lambda's SQS event source hands it over.
+//! A batch of queue messages, in the form of Lambda's SQS event source.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use webhooks_domain::timestamp::Timestamp;
 
-/// The event: only what we use of it.
+/// The event, with only the fields that we use.
 #[derive(Debug, Deserialize)]
 pub struct Batch {
     /// The messages.
@@ -26,14 +26,14 @@ pub struct Batch {
 pub struct Record {
     /// SQS's own id of the message.
     pub message_id: String,
-    /// Its text.
+    /// The text of the message.
     pub body: String,
-    /// What SQS says of it.
+    /// The attributes that SQS adds.
     #[serde(default)]
     pub attributes: Attributes,
 }
 
-/// What SQS says of a message: only what we use of it.
+/// The attributes that SQS adds, with only those that we use.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Attributes {
@@ -43,23 +43,23 @@ pub struct Attributes {
 }
 
 impl Record {
-    /// The X-Ray trace that it belongs to, as its header.
+    /// The header of the X-Ray trace to which it belongs.
     pub fn trace_header(&self) -> Option<&str> {
         self.attributes.trace_header.as_deref()
     }
 
-    /// When it was sent, the delay that was asked for not counted; `None` when SQS does not say.
+    /// The time at which it was sent, before its delay. `None` if SQS does not report it.
     pub fn sent_at(&self) -> Option<Timestamp> {
         let millis = self.attributes.sent_timestamp.as_ref()?.parse().ok()?;
         Some(Timestamp::from_millis(millis))
     }
 }
 
-/// Which messages go back to the queue (`ReportBatchItemFailures`).
+/// The messages that go back to the queue (`ReportBatchItemFailures`).
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
-    /// The messages that failed; the others are deleted from the queue.
+    /// The messages that failed. The others are deleted from the queue.
     pub batch_item_failures: Vec<BatchItemFailure>,
 }
 
@@ -71,11 +71,11 @@ pub struct BatchItemFailure {
     pub item_identifier: String,
 }
 
-/// Handles all messages at once; one that fails, panics, or is not finished after
-/// `time_left` goes back to the queue, and takes no other with it.
+/// Processes all messages concurrently. A message that fails, panics, or is not finished after
+/// `time_left` goes back to the queue. It does not affect the others.
 ///
-/// Messages with the same `subject` are handled one after another, so that the second sees
-/// what the first has done.
+/// Messages with the same `subject` are processed one after another, so that the second sees the
+/// effects of the first.
 pub async fn run<E, S: Eq + Hash>(
     batch: Batch,
     time_left: Duration,
@@ -115,7 +115,8 @@ async fn finishes<E>(
     end: Instant,
     handle: &impl AsyncFn(&Record) -> Result<(), E>,
 ) -> bool {
-    // What a panic leaves behind is the message's own: it is handled from the start again.
+    // A panic can only affect the message's own state, and the message is processed from the start
+    // again.
     let handled = AssertUnwindSafe(handle(record)).catch_unwind();
     match timeout_at(end, handled).await {
         Ok(Ok(result)) => result.is_ok(),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn copies_are_handled_one_after_another_and_others_at_once() {
+    async fn messages_with_one_subject_run_in_sequence_and_others_concurrently() {
         let running = Cell::new(0);
         let seen = RefCell::new(Vec::new());
         run(batch(&["a", "b", "a"]), ENOUGH, body, async |record| {

@@ -1,7 +1,7 @@
 //! The delivery queue: the message codec, sending, and the batch loop.
 //!
-//! A queue message is a task that there may be work, never a payload and never
-//! a secret. What is not understood is never acknowledged.
+//! A queue message says that there may be work. It never contains a payload or a secret. A message
+//! that this code does not understand is never acknowledged.
 
 pub mod batch;
 

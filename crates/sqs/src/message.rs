@@ -1,20 +1,20 @@
 //! The form of a queue message:
 //! `{"v":1,"deliveryId":"dlv_…","attempt":2,"dueAt":1700000000000}`.
 //!
-//! Times are in milliseconds since 1970. Optional fields are absent where they do not apply:
+//! Times are in milliseconds since 1970. Optional fields are absent if they do not apply:
 //!
 //! | field | present |
 //! |---|---|
 //! | `dueAt` | from the second attempt on |
 //! | `circuitBreakerOpen`: `true` | after the task was deferred by an open circuit breaker |
-//! | `notBefore`, `limitsVersion` | after the task was deferred by a limit: its reservation, and the version of the subscription that it belongs to |
+//! | `notBefore`, `limitsVersion` | after the task was deferred by a limit: its reservation, and the version of the subscription to which that belongs |
 //! | `queue`: `"slow"` | in the queue for slow endpoints |
 //!
 //! Code that does not know an optional field makes the attempt at once, and loses nothing.
 //!
-//! Version N of the code writes version N and reads N and N − 1: while a stack is upgraded,
-//! messages of the version before are in flight. What each version wrote is in
-//! `crates/sqs/messages`, and is never changed.
+//! Version N of the code writes version N and reads N and N − 1, because messages of the previous
+//! version are in flight while a stack is upgraded. The messages of each version are kept in
+//! `crates/sqs/messages`, and never change.
 
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::{Deferral, DeliveryTask, QueueKind};
@@ -31,10 +31,10 @@ pub enum DeliveryTaskError {
     /// Not JSON, or a field is missing or not valid.
     #[error("queue message cannot be read")]
     Malformed(#[from] serde_json::Error),
-    /// A version that this code does not know.
+    /// A version that this code does not support.
     #[error("queue message has version {v}, known is {VERSION}")]
     Version {
-        /// The version that was given.
+        /// The version of the message.
         v: u64,
     },
 }
@@ -82,10 +82,10 @@ pub fn encode(task: &DeliveryTask) -> String {
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
 }
 
-/// Reads a message's text.
+/// Parses a message's text.
 ///
 /// # Errors
-/// When it is not understood. Then it must stay in the queue.
+/// If this code does not understand it. Then the message must stay in the queue.
 pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
     let Versioned { v } = serde_json::from_str(text)?;
     if v != VERSION {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn a_malformed_message_is_refused() {
         for bad in [
             "",
             "{}",
@@ -152,10 +152,10 @@ mod tests {
         }
     }
 
-    /// What the versions from the one before this on wrote. A new version gets a file.
+    /// The messages of the current and the previous version. A new version gets a new file.
     const WRITTEN: &[(u64, &str)] = &[(1, include_str!("../messages/v1.txt"))];
 
-    /// The tasks that every file holds, one in each line.
+    /// The tasks in every file, one in each line.
     fn tasks() -> [DeliveryTask; 5] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
         let due_at = Timestamp::from_millis(1_700_000_000_000);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_and_the_one_before_it_wrote_is_read() {
+    fn messages_of_this_and_the_previous_version_are_read() {
         let versions: Vec<_> = WRITTEN.iter().map(|(version, _)| *version).collect();
         let before = VERSION.saturating_sub(1).max(1);
         assert_eq!(versions, (before..=VERSION).collect::<Vec<_>>());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_this_version_always_wrote() {
+    fn the_written_form_of_a_version_never_changes() {
         let written: String = tasks().iter().map(|task| encode(task) + "\n").collect();
         assert_eq!(WRITTEN.last().unwrap(), &(VERSION, written.as_str()));
     }

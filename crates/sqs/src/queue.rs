@@ -11,9 +11,9 @@ use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
 
 use crate::{encode, trace};
 
-/// The delivery queue. The message group is the customer: SQS's fair queues keep one busy
-/// customer from delaying the others. A subscription as the group would protect nobody, since
-/// a customer can have a thousand.
+/// The delivery queue. The message group is the customer: SQS's fair queues keep one busy customer
+/// from delaying the others. With the subscription as the group there would be no such protection,
+/// because a customer can have a thousand.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
@@ -22,8 +22,8 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue with this URL, and no slow queue: for those who know of no endpoint whether it
-    /// is slow. What they send finds its queue from there.
+    /// The queue with this URL, and no slow queue. This is for senders that do not know if an
+    /// endpoint is slow: the function that delivers moves their tasks to the slow queue.
     pub fn new(client: Client, url: String) -> Self {
         Self {
             client,
@@ -32,7 +32,7 @@ impl SqsQueue {
         }
     }
 
-    /// The same, with the queue for slow endpoints.
+    /// Adds the queue for slow endpoints.
     #[must_use]
     pub fn with_slow_queue(self, url: String) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl SqsQueue {
         }
     }
 
-    /// The queue of a queue, and the queue that it is.
+    /// The URL for a queue, and the queue that it belongs to.
     fn queue(&self, queue: QueueKind) -> (&str, QueueKind) {
         match (queue, &self.slow_url) {
             (QueueKind::Slow, Some(url)) => (url, QueueKind::Slow),
@@ -87,11 +87,11 @@ impl DeliveryQueue for SqsQueue {
 }
 
 impl SqsQueue {
-    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) tasks of dead
-    /// letters again, each with the message group that its dead letter has.
+    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) tasks from dead
+    /// letters again, each with the message group of its dead letter.
     ///
     /// # Errors
-    /// When the queue did not answer.
+    /// If the queue did not answer.
     pub async fn send_again(
         &self,
         tasks: &[(DeliveryTask, Option<&str>)],
@@ -130,12 +130,12 @@ impl SqsQueue {
     }
 }
 
-/// A task on the fast queue.
+/// An entry for a task, in the fast queue.
 fn entry(task: &DeliveryTask) -> SendMessageBatchRequestEntryBuilder {
     SendMessageBatchRequestEntry::builder().message_body(encode(&task.on(QueueKind::Fast)))
 }
 
-/// Rounded up: a message never comes before its time.
+/// Rounded up, so that a message never arrives too early.
 fn whole_seconds(delay: Duration) -> i32 {
     i32::try_from(delay.as_millis().div_ceil(1_000)).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The trace that a queue message belongs to, handed on with the messages that follow from it.
+//! The trace to which a queue message belongs. It is passed on to the messages that follow from it.
 
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 
@@ -9,12 +9,12 @@ tokio::task_local! {
     static HEADER: Option<String>;
 }
 
-/// Runs something whose messages belong to the trace with this header.
+/// Runs a future whose messages belong to the trace with this header.
 pub async fn in_trace<T>(header: Option<&str>, run: impl Future<Output = T>) -> T {
     HEADER.scope(header.map(str::to_owned), run).await
 }
 
-/// The attribute for a message that is sent now; none outside of a trace.
+/// The attribute for a message that is sent now. `None` outside a trace.
 pub(crate) fn attribute() -> Option<(
     MessageSystemAttributeNameForSends,
     MessageSystemAttributeValue,

@@ -22,18 +22,18 @@ use crate::item::{delivery_item, message_item};
 
 const TABLE: &str = "table";
 
-/// A table behind the client, that counts its calls and breaks as it is told.
+/// A table behind the client, which counts its calls and fails on request.
 #[derive(Debug, Clone, Default)]
 struct Table(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     items: HashMap<Key, Value>,
-    /// What each call asked for: how many keys.
+    /// The number of keys of each call.
     calls: Vec<usize>,
-    /// Calls that still fail.
+    /// The number of next calls that fail.
     failures: usize,
-    /// How often a key still stays unprocessed.
+    /// The number of calls that still leave a key unprocessed.
     withheld: HashMap<Key, usize>,
 }
 
@@ -113,7 +113,7 @@ fn key_of(item: &Value) -> Key {
     }
 }
 
-/// A table with one message, and deliveries of it for these subscriptions.
+/// A table with one message, and its deliveries to these subscriptions.
 fn deliveries<const N: usize>() -> (Table, Message, [Delivery; N]) {
     let table = Table::default();
     let message = samples::message("acme", "one");
@@ -139,7 +139,7 @@ async fn load(
 }
 
 #[tokio::test]
-async fn what_a_batch_reads_at_once_is_one_call_and_everybody_gets_their_own() {
+async fn the_concurrent_reads_of_a_batch_are_one_call_and_each_gets_its_own_item() {
     let (table, message, [first, second, absent]) = deliveries();
     let subscriptions = [1, 2].map(|number| samples::subscription("acme", number));
     for subscription in &subscriptions {
@@ -167,7 +167,7 @@ async fn what_a_batch_reads_at_once_is_one_call_and_everybody_gets_their_own() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_a_read_is_seen_though_another_read_runs() {
+async fn a_read_sees_earlier_writes_even_if_another_read_is_running() {
     let (table, message, [first, second]) = deliveries();
     let store = table.store();
     let after = async {
@@ -184,7 +184,7 @@ async fn what_was_written_before_a_read_is_seen_though_another_read_runs() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_call_is_everybodys_own_and_the_next_call_is_another() {
+async fn an_error_of_the_call_fails_all_its_reads_and_the_next_call_is_separate() {
     let (table, _, all) = deliveries::<3>();
     let store = table.store();
     table.state().failures = 1;
@@ -199,7 +199,7 @@ async fn an_error_of_the_call_is_everybodys_own_and_the_next_call_is_another() {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_hurts_nobody_else() {
+async fn an_unreadable_item_affects_no_other_read() {
     let (table, _, all) = deliveries::<3>();
     let broken = Key::delivery(&all[1].id);
     table.state().items.get_mut(&broken).unwrap()["status"] = json!({"S": "dancing"});
@@ -217,14 +217,14 @@ async fn a_delivery_without_its_message_is_corrupt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_table_left_is_asked_for_again_and_fails_alone_in_the_end() {
+async fn unprocessed_keys_are_read_again_and_finally_fail_alone() {
     let (table, _, all) = deliveries::<3>();
     let key = |number: usize| Key::delivery(&all[number].id);
     table.state().withheld = HashMap::from([(key(0), 1), (key(1), usize::MAX)]);
     let loaded = load(&table.store(), &all).await;
     assert!(matches!(&loaded[1], Err(StoreError::Unavailable { .. })));
     assert!(matches!(&loaded[0], Ok(Some(_))) && matches!(&loaded[2], Ok(Some(_))));
-    assert_eq!(table.take_calls(), [4, 2, 1, 1], "and no more");
+    assert_eq!(table.take_calls(), [4, 2, 1, 1], "there are no more calls");
 }
 
 #[test]
