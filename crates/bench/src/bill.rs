@@ -72,29 +72,30 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
 
 fn explain(part: &mut Part, prices: &PriceList) {
     part.how(format!(
-        "What a run on the emulator uses, by its deliveries, times a million, times a price. Prices of \
-         {} ({}): {}. `--prices FILE` takes another list.",
+        "The usage of a run on the emulator, divided by its deliveries, multiplied by a \
+         million and by the price. Prices of {} ({}): {}. `--prices FILE` uses another list.",
         prices.region, prices.date, prices.source
     ));
     part.how(
-        "Counted by a proxy between the functions and the emulator: calls, and units of DynamoDB by the \
-         sizes of the items that are read, and that are there before and after each write (the rules of \
-         the Developer Guide; every index by its definition in the stack). What the workflow writes are \
-         the items that the proxy sees first. Counted in the functions' logs: invocations, billed time, \
-         bytes. Counted in the workflow's history: its states, and its time.",
+        "A proxy between the functions and the emulator counts calls and units of DynamoDB. \
+         The units follow from the sizes of the items that are read, and of the items before \
+         and after each write, by the rules of the Developer Guide and the definitions of the \
+         indexes in the stack. An item that exists before a function writes it was written by \
+         the workflow. Invocations, billed time and bytes come from the functions' logs. The \
+         workflow's states and time come from its history.",
     );
     part.how(rules::text());
     part.how(
-        "Events have 1 KB of detail. Receivers answer in 200 ms and say little. Batches of ten: the \
-         queue gathers the messages before a batch is taken; batches of one: each event waits for the \
-         one before. Third attempt: two answers with status 500, then 200; the waits are in the queue, as \
-         the default schedule's first two are; two events for each endpoint, so what is written and \
-         told once when an endpoint begins to fail weighs more than it would with many. The functions \
-         are warm.",
+        "Events have 1 KB of detail. Receivers answer in 200 ms with small bodies. Batches of \
+         ten: the queue collects the messages before a batch is read. Batches of one: each \
+         event waits for the previous one. Third attempt: two answers with status 500, then \
+         200, with waits in the queue, as for the first two waits of the default schedule. \
+         Each endpoint receives two events, so the one-time writes and events at its first \
+         failure weigh more than they would with many events. The functions are warm.",
     );
     part.how(
-        "Not in it: what is paid by the month (the key, alarms, metrics, storage, idle polling, the \
-         sweep), data to the Internet, and free tiers; see the README.",
+        "Not included: monthly costs (the key, alarms, metrics, storage, idle polling, the \
+         sweep), data transfer to the Internet, and free tiers. See the README.",
     );
 }
 

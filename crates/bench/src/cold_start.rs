@@ -29,15 +29,15 @@ struct Contender {
 pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     let mut part = Part::new("cold-start", "Cold start", quick)?;
     part.how(
-        "From exec to the first poll of a stub of the Lambda Runtime API, with all clients made. Each \
-         program is started in turn, round after round, after one round that does not count. The \
-         programs and their certificates are in the page cache. AWS's own work before exec (the \
-         sandbox, the download) is not in it.",
+        "The time from exec to the first poll of a stub of the Lambda Runtime API, when all \
+         clients exist. Each round starts every program once; the first round does not count. \
+         The programs and their certificates are in the page cache. The time does not include \
+         AWS's own work before exec (the sandbox, the download).",
     );
     part.how(
-        "Floor: a function of `lambda_runtime` that does nothing. Node.js: a function that does \
-         nothing, with the DynamoDB, SQS and KMS clients loaded and made, bundled and minified. \
-         Memory is what is resident at the first poll.",
+        "Floor: a function of `lambda_runtime` that does nothing. Node.js: a function that \
+         only loads and creates the DynamoDB, SQS and KMS clients, bundled and minified. \
+         Memory is the resident memory at the first poll.",
     );
     let setup = Setup::start(programs).await?;
     let mut contenders = contenders(programs, &setup)?;

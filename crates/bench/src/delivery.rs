@@ -154,7 +154,7 @@ pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
         ],
     );
     let mut calls = Table::new(
-        "What one delivery asks of AWS, and prints",
+        "Calls to AWS and output of one delivery",
         &[
             "endpoint",
             "ours, AWS calls",
@@ -229,29 +229,30 @@ fn targets(part: &mut Part, scenario: &Scenario, ours: &Contender, bare: &Conten
 
 fn explain(part: &mut Part) {
     part.how(
-        "The real `deliver-webhook` program takes batches of ten from a stub of the Lambda Runtime \
-         API. Each is a delivery of an event with 1 KB of detail, and each event is another one. \
-         DynamoDB, SQS and KMS are stubs that answer at once, over TLS; what is in the table the real \
-         `api`, `look-up-subscriptions` and `prepare-calls` made. Receivers speak TLS on loopback and \
-         are reached by name: a new connection includes DNS (a stub), TCP, and the handshake with a \
-         chain of two P-256 certificates.",
+        "The real `deliver-webhook` program receives batches of ten from a stub of the Lambda \
+         Runtime API. Each message is the delivery of a different event with 1 KB of detail. \
+         DynamoDB, SQS and KMS are stubs that answer immediately, over TLS. The real `api`, \
+         `look-up-subscriptions` and `prepare-calls` created the items in the table. Receivers \
+         use TLS on loopback and are reached by name: a new connection includes DNS (a stub), \
+         TCP, and the handshake with a chain of two P-256 certificates.",
     );
     part.how(
         "The program has release optimisation and one feature that a release build refuses: it \
-         trusts the authority of these receivers and asks this run's name server.",
+         trusts the certificate authority of these receivers, and uses this run's name server.",
     );
     part.how(
-        "Bare client: hyper and rustls send the same bytes with the same kind of signature, ten at \
-         once. It reads nothing, decides nothing and records nothing: a floor, not a rival. Node.js: a \
-         function of our own that does the work of `deliver-webhook` as the AWS sample does, one \
-         message after the other with `https.request` and one SDK call for each thing; at its best, \
-         with kept connections, the data key asked for once, bundled and minified.",
+        "Bare client: hyper and rustls send the same bytes with the same kind of signature, \
+         ten at once. It reads, decides and records nothing, so it is a lower limit and not a \
+         competitor. Node.js: our own function that does the work of `deliver-webhook` in the \
+         manner of the AWS sample, one message after the other with `https.request` and a \
+         separate SDK call for each step. It is in its best form: it keeps connections, \
+         requests the data key once, and is bundled and minified.",
     );
     part.how(
-        "Rounds are interleaved: ours, bare, Node.js, ours, … after a warm-up of each. A ratio is \
-         taken within a round; shown are the median of the rounds and half the distance of the \
-         quartiles. CPU is the scheduler's count for the process, user and system. Where 1 % of the \
-         requests hang, a request may take 2 s in place of 15 s.",
+        "Rounds are interleaved: ours, bare, Node.js, ours, … after a warm-up of each. A ratio \
+         compares figures of the same round. The tables show the median of the rounds and half \
+         the distance of the quartiles. CPU is the scheduler's count for the process, user and \
+         system. Where 1 % of the requests hang, the request timeout is 2 s instead of 15 s.",
     );
 }
 

@@ -134,10 +134,10 @@ struct Row {
 pub(crate) async fn run(programs: &Programs, quick: bool) -> Result<Part> {
     let mut part = Part::new("functions", "The other functions", quick)?;
     part.how(
-        "CPU of `look-up-subscriptions` and `prepare-calls` for one event of 1 KB, every page of it, \
-         with a stub of DynamoDB that answers at once, over TLS. The subscriptions were created with \
-         the real `api`. A round takes every customer in turn; ratios are to the first line, within a \
-         round.",
+        "CPU time of `look-up-subscriptions` and `prepare-calls` for one event of 1 KB with \
+         all of its pages. A stub of DynamoDB answers immediately, over TLS. The real `api` \
+         created the subscriptions. Each round has events for every customer. Ratios compare \
+         with the first line within a round.",
     );
     let setup = Setup::start(programs).await?;
     eprintln!("functions: creating subscriptions");

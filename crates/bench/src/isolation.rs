@@ -68,22 +68,24 @@ fn row(level: Level, shown: &Shown, base: &Shown) -> Vec<String> {
 
 fn explain(part: &mut Part, load: &Load, options: &Options) {
     part.how(format!(
-        "The template with its defaults, but a request timeout of {} s in place of 15 and {} copies of the \
-         delivery function, on the emulator with the released functions. {} customers with one endpoint \
-         each take turns: {:.0} events a second for {:.0} s, whatever is slow. An endpoint that hangs takes a \
-         request and never answers. Each level has customers of its own, and begins when the one before \
-         has come to rest.",
+        "The template with its defaults, except a request timeout of {} s instead of 15 s and \
+         a concurrency of {} for the delivery function, on the emulator with the released \
+         functions. {} customers with one endpoint each receive events in turn: {:.0} events a \
+         second for {:.0} s, even if endpoints are slow. An endpoint that hangs accepts a \
+         request and never answers. Each level has its own customers, and starts when the \
+         previous one has finished.",
         options.request_timeout,
-        level::COPIES,
+        level::CONCURRENCY,
         level::CUSTOMERS,
         load.per_second,
         load.seconds(),
     ));
     part.how(
-        "The whole run counts: the first seconds, in which nobody knows yet which endpoints hang, are in \
-         it. p50 and p99 are taken for each fifth of the events, and the median of the fifths is shown. \
-         Billed time is the sum of what the emulator reports in the functions' logs (`Billed Duration`), \
-         of all invocations of the function, on both queues, until two attempts at every endpoint that hangs \
-         have timed out; it includes cold starts, as Lambda's does.",
+        "The whole run counts, including the first seconds, when it is not yet known which \
+         endpoints hang. p50 and p99 are computed for each fifth of the events, and the table \
+         shows the median of the fifths. Billed time is the sum of `Billed Duration` in the \
+         emulator's logs, over all invocations of the function for both queues, until two \
+         attempts to every hanging endpoint have timed out. It includes cold starts, as \
+         Lambda's does.",
     );
 }

@@ -4,16 +4,19 @@
 const LIMITS: [(&str, &str); 5] = [
     (
         "bill/",
-        "DynamoDB's writes, more than a third, two of five of them for the lists of the API; the event and the start of its workflow cost $2 by themselves",
+        "DynamoDB's writes are more than a third of it, and two of five writes are for the \
+         lists of the API. The event and the start of its workflow alone cost $2",
     ),
     ("batch of ten", "the receiver's own 200 ms"),
     (
         "kept connection/CPU to bare",
-        "the same: a delivery is one exchange with the endpoint and 1.2 with AWS, so that two bare exchanges would already be 2 x",
+        "the same. A delivery makes one exchange with the endpoint and 1.2 with AWS, so two \
+         bare exchanges would already be 2 x",
     ),
     (
         "kept connection/CPU",
-        "the SDK's way to `UpdateItem`, one call for each delivery, above all (its orchestration and signing, by a profile with callgrind); then the kernel",
+        "mostly the SDK's call of `UpdateItem`, once for each delivery (its orchestration and \
+         signing, by a profile with callgrind), then the kernel",
     ),
     (
         "cold-start/",

@@ -39,18 +39,20 @@ pub(crate) async fn run(deployed: &Deployed, quick: bool) -> Result<Part> {
 
 fn explain(part: &mut Part) {
     part.how(
-        "The template, with its defaults but for what a laptop needs (`samconfig.toml`: receivers on \
-         loopback over plain HTTP, no archive, 5 copies of the delivery function), deployed to the emulator with the released functions. Everything \
-         runs on this machine: the emulator (Python), the functions, the receivers, and what puts \
-         the events. So the figures show how the path grows, not how fast AWS is: the emulator \
-         alone waits 150 ms before each execution of the workflow.",
+        "The template with its defaults, except the settings for a laptop in `samconfig.toml` \
+         (receivers on loopback over plain HTTP, no archive, a concurrency of 5 for the \
+         delivery function), deployed to the emulator with the released functions. Everything \
+         runs on this machine: the emulator (Python), the functions, the receivers, and the \
+         producer of the events. So the figures show how the time grows, not how fast AWS is: \
+         the emulator alone waits 150 ms before each execution of the workflow.",
     );
     part.how(
-        "Latency is from just before `PutEvents` to the request's last byte at the receiver, of \
-         events at an even rate after a warm-up: the first line with one event in 200 ms, fewer with \
-         a larger fan-out. Events a second: a burst, from the put to the last request. Events have \
-         1 KB of detail. Rounds of the first two tables are interleaved; in the last one the \
-         table only grows.",
+        "Latency is the time from just before `PutEvents` to the request's last byte at the \
+         receiver. After a warm-up, events come at an even rate: one event in 200 ms for the \
+         first line, fewer with a larger fan-out. Events a second are measured with a burst, \
+         from the put to the last request. Events have 1 KB of detail. Rounds of the first two \
+         tables are interleaved. For the last table, the rounds follow the growing number of \
+         subscriptions.",
     );
 }
 
@@ -100,7 +102,7 @@ async fn own_subscriptions(part: &mut Part, deployment: &Deployment, count: usiz
         all.push(Shown::new(size, crowd, Plan::STEADY));
     }
     rounds(deployment, &mut all, count).await?;
-    let title = "Subscriptions of the event's customer, of which one wants it";
+    let title = "Subscriptions of the event's customer, of which one matches";
     let mut table = shown::table(title, "subscriptions");
     for shown in &all {
         table.row(shown.row(&all[0]));

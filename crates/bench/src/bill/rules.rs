@@ -15,7 +15,7 @@ const EXPRESS_STEP_SECONDS: f64 = 0.1;
 const EXPRESS_GIGABYTES: f64 = 64.0 / 1_024.0;
 
 /// The execution environments that a million deliveries a month keep busy.
-const COPIES: f64 = 2.0;
+const EXECUTION_ENVIRONMENTS: f64 = 2.0;
 /// The number of times a month that each of them requests the data key.
 const KEY_REQUESTS_A_MONTH: f64 = 12.0 * 730.0;
 
@@ -35,20 +35,22 @@ pub(super) fn express_gigabyte_seconds(seconds: f64) -> f64 {
 
 /// Returns the KMS requests per delivery, at a million deliveries a month.
 pub(super) fn key_requests() -> f64 {
-    COPIES * KEY_REQUESTS_A_MONTH / 1e6
+    EXECUTION_ENVIRONMENTS * KEY_REQUESTS_A_MONTH / 1e6
 }
 
 /// Returns a description of the rules for the report.
 pub(super) fn text() -> String {
     format!(
-        "By rule: one event of EventBridge for each 64 KB, and the archive by the event's size. An \
-         Express execution by the started 100 ms of the time that the emulator takes for it, less the \
-         {} ms that it waits first, at 64 MB; AWS's own time was never measured. One message sent by the \
-         workflow for each delivery, and {MAP_TRANSITIONS} states of its Map. {POLLER_REQUESTS} requests of Lambda's poller for each batch. The \
-         surcharge of fair queues on all requests: which ones it applies to was not checked. KMS and the \
-         data key: {COPIES} copies of the function that ask every 5 minutes all month. X-Ray: {:.0} % of \
-         the events. It also samples the first event in every second, so a million that are spread evenly \
-         over a month are nearly all traced, at $5.",
+        "Computed by rule: EventBridge counts one event for each 64 KB, and the archive counts \
+         the event's size. An Express execution is billed per started 100 ms at 64 MB, for the \
+         emulator's time without its initial wait of {} ms; AWS's own time was never measured. \
+         The workflow sends one message for each delivery and enters {MAP_TRANSITIONS} states \
+         of its Map. Lambda's poller makes {POLLER_REQUESTS} requests for each batch. The \
+         surcharge of fair queues is applied to all requests, because it was not checked which \
+         requests it applies to. For KMS and the data key, {EXECUTION_ENVIRONMENTS} execution environments \
+         make a request every 5 minutes all month. X-Ray samples {:.0} % of the events. It \
+         also samples the first event in every second, so if a million events are spread \
+         evenly over a month, nearly all of them are traced, at $5.",
         super::workflow::EMULATOR_WAITS.as_millis(),
         TRACED * 100.0,
     )

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const CUSTOMERS: usize = 100;
 
 /// The concurrency of the delivery function in the deployed stack.
-pub(super) const COPIES: usize = 50;
+pub(super) const CONCURRENCY: usize = 50;
 
 /// The number of parts of a run, for the spread.
 const FIFTHS: usize = 5;
