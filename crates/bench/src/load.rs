@@ -170,7 +170,7 @@ impl Crowd {
             }
         }
         let took = first.iter().map(|((number, _), received_at)| {
-            let put_at = self.put_at.get(number).context("nobody put this event")?;
+            let put_at = self.put_at.get(number).context("this event was not put")?;
             Ok(millis(
                 received_at.duration_since(*put_at).unwrap_or_default(),
             ))

@@ -145,7 +145,7 @@ impl State {
         let path = parts.uri.path().to_owned();
         let rest = path
             .strip_prefix("/2018-06-01/runtime/")
-            .with_context(|| format!("`{path}` is no path of the Runtime API"))?;
+            .with_context(|| format!("`{path}` is not a path of the Runtime API"))?;
         if parts.method == Method::GET && rest == "invocation/next" {
             return self.next().await;
         }
@@ -168,7 +168,7 @@ impl State {
             is_first
         });
         let invocation = self.invocations.lock().await.recv().await;
-        let Invocation { payload, answer } = invocation.context("nobody invokes any more")?;
+        let Invocation { payload, answer } = invocation.context("there are no more invocations")?;
         let id = format!(
             "00000000-0000-4000-8000-{:012}",
             self.next_id.fetch_add(1, Ordering::Relaxed)

@@ -236,7 +236,7 @@ impl History {
             }
         }
         for delivery in deliveries.into_values() {
-            let detail = "a delivery of an event that nobody put";
+            let detail = "a delivery of an event that was not put";
             judgement.add(Kind::Phantom, &delivery.id, detail);
         }
         Ok(judgement)
@@ -280,7 +280,7 @@ impl History {
                 judgement.add(
                     Kind::Phantom,
                     subject,
-                    "a request that nothing put explains",
+                    "a request that belongs to no event that was put",
                 );
                 continue;
             };

@@ -60,7 +60,8 @@ fn tried(call: &Request<Bytes>) -> Option<Try<'_>> {
 
 /// Returns the called service's failure of this kind.
 fn failure(call: &Request<Bytes>, kind: FailureKind) -> Result<Response<Bytes>> {
-    let failure = Failure::of_kind(call, kind).context("a service whose failures nobody knows")?;
+    let failure =
+        Failure::of_kind(call, kind).context("the failures of this service are unknown")?;
     Ok(failure.answer())
 }
 

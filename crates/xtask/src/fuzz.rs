@@ -40,7 +40,7 @@ struct Statistics {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let tests = chosen(targets(workspace)?, &options.only)?;
     CARGO_BOLERO.install(workspace)?;
-    note("the first target is built before it runs, which takes minutes and a C++ compiler");
+    note("the first target is built before it runs, which takes minutes and needs a C++ compiler");
     let mut failed = Vec::new();
     let mut table = Vec::new();
     for test in &tests {

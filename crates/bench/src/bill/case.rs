@@ -278,7 +278,7 @@ impl Run<'_> {
         let attempts = self.deliveries() * self.case.ending.attempts();
         let recorded = counted.attempts;
         let unknown = &counted.unknown;
-        ensure!(unknown.is_empty(), "nobody counts {unknown:?}");
+        ensure!(unknown.is_empty(), "uncounted operations: {unknown:?}");
         ensure!(
             recorded == attempts,
             "{recorded} attempts recorded, not {attempts}"

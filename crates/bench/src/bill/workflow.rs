@@ -97,7 +97,7 @@ fn seconds(time: &Value) -> Result<f64> {
         return Ok(seconds);
     }
     let Some(text) = time.as_str() else {
-        bail!("`{time}` is no time");
+        bail!("`{time}` is not a time");
     };
     let time = OffsetDateTime::parse(text, &Rfc3339).with_context(|| text.to_owned())?;
     Ok(Duration::try_from(time - OffsetDateTime::UNIX_EPOCH)?.as_secs_f64())

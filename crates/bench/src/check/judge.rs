@@ -133,7 +133,7 @@ pub(super) fn report(judged: &[Judged], baseline: &Baseline, now: &Baseline) -> 
     let is_to_record =
         |judged: &&&Judged| matches!(judged.verdict(), Verdict::Better | Verdict::New);
     if changed.iter().any(|judged| is_to_record(&judged)) {
-        text += "\nRecord what is better or new, so that it stays: `cargo xtask bench --check --record`.";
+        text += "\nRecord the better and new counts with `cargo xtask bench --check --record`.";
     }
     text
 }
@@ -235,7 +235,7 @@ mod tests {
         refuse(&judged).unwrap();
         let text = report(&judged, &then, &now);
         assert!(text.contains("-50.0 %  better"), "{text}");
-        assert!(text.contains("Record what is better"), "{text}");
+        assert!(text.contains("Record the better"), "{text}");
         let same = report(&judge(&then, &then, &[]), &then, &then);
         assert_eq!(
             same,

@@ -99,14 +99,14 @@ impl Bench<'_> {
                 }
                 Ok(traffic) => {
                     let (calls, wanted) = (traffic.aws_calls, expected.aws_calls);
-                    last = format!("{calls} calls to AWS in place of {wanted}");
+                    last = format!("{calls} calls to AWS instead of {wanted}");
                 }
                 Err(error) => last = format!("{error:#}"),
             }
             eprintln!("counts: {} under {}: {last}", case.name, tool.name());
         }
         bail!(
-            "{}: {TRIES} runs under {} went another way: {last}",
+            "{}: {TRIES} runs under {} did different work: {last}",
             case.name,
             tool.name()
         )

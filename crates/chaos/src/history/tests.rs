@@ -376,7 +376,7 @@ const PLANTS: &[(&str, Kind, Plant)] = &[
         },
     ),
     (
-        "a request to an endpoint that is owed nothing",
+        "a request to an endpoint without such a delivery",
         Kind::WrongRecipient,
         |history| {
             replace_endpoint(history, "/c");
@@ -407,7 +407,7 @@ const PLANTS: &[(&str, Kind, Plant)] = &[
         },
     ),
     (
-        "a success that takes all of its time",
+        "a success that used its full time",
         Kind::Misjudged,
         |history| {
             history.endpoints[0].conduct = Conduct::AcceptsAll;

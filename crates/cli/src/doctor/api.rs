@@ -119,7 +119,7 @@ fn judge_address(actual: &str, output: &str) -> Outcome {
     }
     Outcome::failed(
         format!("{actual}, but the stack's output is {output}: somebody has recreated it"),
-        "tell its callers the new address, or restore it as docs/doctor.md, Drift, says",
+        "tell its callers the new address, or restore it as described in docs/doctor.md, Drift",
     )
 }
 

@@ -227,7 +227,7 @@ pub(super) fn refused(
     } else if code.contains("Throttl") || code == "TooManyRequestsException" {
         "others use up the account's rate of such calls: run this again".to_owned()
     } else if code.contains("NotFound") || code.ends_with("NonExistentQueue") {
-        "somebody has deleted it: restore it as docs/doctor.md, Drift, says".to_owned()
+        "somebody has deleted it: restore it as described in docs/doctor.md, Drift".to_owned()
     } else {
         "read the reason; docs/doctor.md explains the check".to_owned()
     };

@@ -287,8 +287,8 @@ fn judge_variables(configuration: &Configuration, needed: &[&str], is_local: boo
     if !missing.is_empty() {
         return Outcome::failed(
             format!("missing or empty: {}", missing.join(", ")),
-            "somebody has changed the function's configuration: restore it as docs/doctor.md, \
-             Drift, says",
+            "somebody has changed the function's configuration: restore it as described in \
+             docs/doctor.md, Drift",
         );
     }
     let networks = value("DEVELOPMENT_ALLOWED_CIDRS").filter(|value| !value.is_empty());

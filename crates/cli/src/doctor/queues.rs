@@ -159,7 +159,7 @@ fn mapping_of(mappings: &Mappings, queue_arn: &str) -> Described<Mapping> {
     found.cloned().ok_or_else(|| {
         Outcome::failed(
             "nothing reads the queue: deliver-webhook has no event source mapping for it",
-            "somebody has deleted it: restore it as docs/doctor.md, Drift, says",
+            "somebody has deleted it: restore it as described in docs/doctor.md, Drift",
         )
     })
 }
@@ -324,7 +324,7 @@ fn judge_rule_policy(queue: &Queue) -> Outcome {
     }
     Outcome::failed(
         "EventBridge cannot send to it: if the workflow cannot start for an event, the event is lost",
-        "somebody has changed the queue's policy: restore it as docs/doctor.md, Drift, says",
+        "somebody has changed the queue's policy: restore it as described in docs/doctor.md, Drift",
     )
 }
 

@@ -148,7 +148,7 @@ async fn rule_target(context: &Context) -> Described<Target> {
         .ok_or_else(|| {
             Outcome::failed(
                 "the rule does not start the delivery workflow: no event becomes a webhook",
-                "somebody has removed its target: restore it as docs/doctor.md, Drift, says",
+                "somebody has removed its target: restore it as described in docs/doctor.md, Drift",
             )
         })
 }
@@ -193,8 +193,8 @@ fn judge_rule(state: &str) -> Outcome {
     }
     Outcome::failed(
         format!("{state}: no event becomes a webhook"),
-        "`aws events enable-rule --name RULE --event-bus-name BUS`; what was put meanwhile is in \
-         the bus's archive only",
+        "`aws events enable-rule --name RULE --event-bus-name BUS`; events that were put meanwhile are only in \
+         the bus's archive",
     )
 }
 
@@ -203,7 +203,7 @@ fn judge_role(role: Option<&str>) -> Outcome {
         Some(role) if !role.is_empty() => Outcome::passed(role.rsplit('/').next().unwrap_or(role)),
         _ => Outcome::failed(
             "none: it has no permission to start its target",
-            "somebody has changed it: restore it as docs/doctor.md, Drift, says",
+            "somebody has changed it: restore it as described in docs/doctor.md, Drift",
         ),
     }
 }
@@ -219,7 +219,7 @@ fn judge_retries(target: &Target) -> Outcome {
     }
     Outcome::failed(
         format!("{attempts} within {age} s: in a longer outage of Step Functions, events are lost"),
-        "somebody has changed the target: restore it as docs/doctor.md, Drift, says",
+        "somebody has changed the target: restore it as described in docs/doctor.md, Drift",
     )
 }
 
@@ -232,7 +232,7 @@ fn judge_dead_letters(target: &Target, queue_arn: &str) -> Outcome {
                 "{}: if the workflow cannot start for an event, the event is lost",
                 other.unwrap_or("none")
             ),
-            "somebody has changed the target: restore it as docs/doctor.md, Drift, says",
+            "somebody has changed the target: restore it as described in docs/doctor.md, Drift",
         ),
     }
 }
@@ -247,7 +247,7 @@ fn judge_schedule(schedule: &Schedule) -> Outcome {
                 "{}, not every minute: long waits end late",
                 schedule.schedule_expression
             ),
-            "restore the schedule as docs/doctor.md, Drift, says",
+            "restore the schedule as described in docs/doctor.md, Drift",
         ),
         Some(state) => Outcome::failed(
             format!(
@@ -265,7 +265,7 @@ fn judge_schedule_target(schedule: &Schedule, function_arn: &str) -> Outcome {
     }
     Outcome::failed(
         format!("{}, not requeue-due-deliveries", schedule.target.arn),
-        "restore the schedule as docs/doctor.md, Drift, says",
+        "restore the schedule as described in docs/doctor.md, Drift",
     )
 }
 

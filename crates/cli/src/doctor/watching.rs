@@ -131,7 +131,7 @@ fn find(alarms: &Alarms, name: &str) -> Described<Alarm> {
         .ok_or_else(|| {
             Outcome::failed(
                 "somebody has deleted it",
-                "restore it as docs/doctor.md, Drift, says",
+                "restore it as described in docs/doctor.md, Drift",
             )
         })
 }

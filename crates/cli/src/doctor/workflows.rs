@@ -67,7 +67,7 @@ fn judge_state(machine: &StateMachine) -> Outcome {
         Some("ACTIVE") | None => Outcome::passed("ACTIVE"),
         Some(state) => Outcome::failed(
             format!("{state}: it starts no executions any more"),
-            "somebody has deleted it: restore it as docs/doctor.md, Drift, says",
+            "somebody has deleted it: restore it as described in docs/doctor.md, Drift",
         ),
     }
 }

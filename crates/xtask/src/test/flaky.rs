@@ -44,7 +44,7 @@ fn run_to(
     }
     for test in failed {
         note(&format!(
-            "flaky: {test} failed beside others and passed alone"
+            "flaky: {test} failed among others and passed alone"
         ));
     }
     Ok(())

@@ -188,7 +188,7 @@ pub(super) fn body(arrival: &Arrival, shown: &str, sent: &Value) -> Judgement {
     {
         return fault(
             format!(
-                "the payload of {} bytes does not hold what was put",
+                "the payload of {} bytes does not contain the event that was put",
                 shown.len()
             ),
             REPORT,
@@ -449,7 +449,7 @@ mod tests {
         let altered = arrival(SECRET, r#"{"type":"t","data":{"n":2}}"#, 0);
         assert!(reason(body(&altered, body_text, &sent)).contains("altered in transit"));
         let other = reason(body(&whole, body_text, &json!({"n": 2})));
-        assert!(other.contains("does not hold what was put"));
+        assert!(other.contains("does not contain the event that was put"));
         let mut changed = whole;
         changed.body = Bytes::from_static(b"{}");
         assert!(signed(&changed, &[SECRET]).is_err());
