@@ -807,7 +807,7 @@ fn the_docs_for_producers_list_no_unknown_error() {
 
 #[test]
 fn every_error_name_of_ours_is_used_by_a_function() {
-    let file = template::root().join("crates/domain/src/errors.rs");
+    let file = template::root().join("crates/domain/src/model/errors.rs");
     let source = std::fs::read_to_string(file).unwrap();
     let constants = source.split("pub const ").skip(1);
     let names =

@@ -10,8 +10,9 @@ use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::message::Message;
+use webhooks_domain::paging::{Order, Window};
 use webhooks_domain::ports::{
-    DeliveryDirectory, DueIndex, MessageDirectory, Order, RecoverySource, RecoveryStore, Window,
+    DeliveryDirectory, DueIndex, MessageDirectory, RecoverySource, RecoveryStore,
 };
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_dynamodb::{DynamoStore, Segment};

@@ -11,8 +11,9 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use webhooks_client::Stack;
-use webhooks_domain::delivery::{Delivery, DeliveryTask};
-use webhooks_domain::ports::{DeliveryQueue, MAX_QUEUE_BATCH, Outgoing};
+use webhooks_domain::delivery::{Delivery, DeliveryTask, OutgoingTask};
+use webhooks_domain::ports::DeliveryQueue;
+use webhooks_domain::queue::MAX_QUEUE_BATCH;
 use webhooks_dynamodb::{DynamoStore, OverduePage, Segment};
 use webhooks_sqs::SqsQueue;
 use webhooks_terminal::{Style, Table};
@@ -137,7 +138,7 @@ impl Run<'_> {
     }
 
     /// Adds a page to the counts. Returns the tasks for its deliveries.
-    fn count<'a>(&self, page: &'a OverduePage) -> Vec<Outgoing<'a>> {
+    fn count<'a>(&self, page: &'a OverduePage) -> Vec<OutgoingTask<'a>> {
         let mut requeued = self.requeued.borrow_mut();
         requeued.items_read += page.items_read;
         requeued.read_units += page.read_units;
@@ -156,7 +157,7 @@ impl Run<'_> {
     }
 
     /// Sends one batch, and sends the tasks again that the queue refused.
-    async fn send(&self, tasks: &[Outgoing<'_>]) -> Result<()> {
+    async fn send(&self, tasks: &[OutgoingTask<'_>]) -> Result<()> {
         let mut tasks = tasks.to_vec();
         let mut waits = RETRY_WAITS.iter();
         loop {
@@ -179,8 +180,8 @@ impl Run<'_> {
 }
 
 /// Returns the task for a delivery's next attempt.
-fn outgoing(delivery: &Delivery) -> Outgoing<'_> {
-    Outgoing {
+fn outgoing(delivery: &Delivery) -> OutgoingTask<'_> {
+    OutgoingTask {
         customer: &delivery.customer_id,
         task: DeliveryTask::new(
             delivery.id,

@@ -20,7 +20,7 @@
 //! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
 //!    `succeeded`, `failed` or `cancelled`.
 //! 6. [`resend`] begins again with one that has ended or is held, when somebody asks for it;
-//!    [`recovery`] with many, at the pace of their endpoint.
+//!    [`recover`] with many, at the pace of their endpoint.
 //! 7. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
 //!    what was lost.
 //!
@@ -28,37 +28,26 @@
 //!
 //! It does no I/O and knows no AWS, no async runtime, no HTTP client, no
 //! environment and no clock: those come in through [`ports`].
+//!
+//! # Layers
+//!
+//! - `model`: the types, and pure decisions on them.
+//! - [`ports`]: the traits that adapters implement, in terms of the model.
+//! - `use_cases`: each one reads through ports, decides, and writes through ports.
+//!
+//! A module uses only modules before it, in the order that `tests/layers.rs` declares and checks.
 
-pub mod data_key;
-pub mod deliver;
-pub mod delivery;
-pub mod due;
-pub mod duplicate;
-pub mod errors;
-pub mod event;
-pub mod event_type;
-pub mod filter;
-pub mod health;
-pub mod ids;
-pub mod limits;
-pub mod lists;
-pub mod look_up;
-pub mod manage;
-pub mod message;
-pub mod metadata;
-pub mod operational;
-pub mod outbound;
-pub mod payload_format;
+mod model;
 pub mod ports;
-pub mod prepare;
-pub mod quota;
-pub mod recovery;
-pub mod resend;
-pub mod retry;
-pub mod send_test;
-pub mod signing;
-pub mod subscription;
-pub mod sweep;
-pub mod timestamp;
-pub mod vault;
-mod whole_number;
+mod use_cases;
+
+pub use model::{
+    broken, data_key, delivery, due, errors, event, event_type, fields, filter, health,
+    idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
+    prepare, queue, quota, recovery, retry, signing, subscription, timestamp,
+};
+pub(crate) use model::{members, whole_number};
+pub use use_cases::{
+    deliver, lists, look_up, manage, publish, read_subscription, recover, resend, send_test, sweep,
+    vault,
+};

@@ -1,8 +1,5 @@
-//! The roles that the outside plays for the decisions in here.
-//!
-//! The outbound HTTP client's role is [`crate::outbound::WebhookSender`].
+//! The roles that the outside plays for the use cases.
 
-mod broken;
 mod lists;
 mod recovery;
 mod subscriptions;
@@ -10,26 +7,23 @@ mod subscriptions;
 use std::future::Future;
 use std::time::Duration;
 
-pub use broken::{Broken, Readable};
-pub use lists::{
-    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, Start, Window,
-};
+pub use lists::{DeliveryDirectory, MessageDirectory};
 
 use crate::data_key::{DataKey, WrappedDataKey};
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict};
-use crate::due::{Due, Shard};
+use crate::delivery::{
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, OutgoingTask, RefusedTask,
+    Reopening, Verdict,
+};
+use crate::due::Shard;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::limits::{AdmissionRequest, Lease, LimiterDecision, ReservationRequest};
 use crate::message::Message;
 use crate::operational::OperationalEvent;
-use crate::subscription::{BrokenSubscription, Subscription};
+use crate::outbound::{WebhookRequest, WebhookResponse};
+use crate::subscription::SubscriptionPage;
 use crate::timestamp::Timestamp;
 
-pub use recovery::{
-    RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, RecoveryWorkflow, StoredMessage,
-    WorkflowError,
-};
+pub use recovery::{RecoverySource, RecoveryStore, RecoveryWorkflow, WorkflowError};
 pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
     SubscriptionStore, SubscriptionSwitch,
@@ -126,40 +120,6 @@ pub trait LimiterStore {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// A page of a customer's subscriptions, in the order of their ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubscriptionPage {
-    /// The subscriptions.
-    pub subscriptions: Vec<Subscription>,
-    /// Those of which not everything can be read. They do not hide the others.
-    pub broken: Vec<BrokenSubscription>,
-    /// Items that do not even say which subscription they are. Nobody can be sent to.
-    pub unnamed: Vec<Broken<String>>,
-    /// Whether there may be more after the last of them.
-    pub has_more: bool,
-}
-
-impl SubscriptionPage {
-    /// All of them, in the order of their ids.
-    pub fn in_order(
-        &self,
-    ) -> impl Iterator<Item = (SubscriptionId, Result<&Subscription, &BrokenSubscription>)> {
-        let whole = self.subscriptions.iter().map(|whole| (whole.id, Ok(whole)));
-        let broken = self
-            .broken
-            .iter()
-            .map(|broken| (broken.readable.id, Err(broken)));
-        let mut all: Vec<_> = whole.chain(broken).collect();
-        all.sort_by_key(|(id, _)| *id);
-        all.into_iter()
-    }
-
-    /// The last of them.
-    pub fn last_id(&self) -> Option<SubscriptionId> {
-        self.in_order().last().map(|(id, _)| id)
-    }
-}
-
 /// Lists the subscriptions of a customer.
 pub trait SubscriptionDirectory {
     /// At most `limit` subscriptions after the given id. A page may be short while `has_more` is
@@ -240,7 +200,7 @@ pub trait DeliverNow {
 #[derive(Debug)]
 pub struct DuePage {
     /// The entries.
-    pub due: Vec<Due>,
+    pub due: Vec<DueEntry>,
     /// Entries that cannot be read. They do not hide the others.
     pub unreadable: Vec<StoreError>,
     /// Whether there may be more after the last of them.
@@ -256,14 +216,14 @@ pub trait DueIndex {
         &self,
         shard: Shard,
         until: Timestamp,
-        after: Option<&Due>,
+        after: Option<&DueEntry>,
         limit: u32,
     ) -> impl Future<Output = Result<DuePage, StoreError>> + Send;
 
     /// Moves the entry to a later time, if it is still as it was read.
     fn postpone(
         &self,
-        due: &Due,
+        due: &DueEntry,
         sweep_at: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
@@ -281,39 +241,13 @@ pub trait DeliveryQueue {
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`] tasks in one call, on the fast queue. Returns
+    /// The same for up to [`MAX_QUEUE_BATCH`](crate::queue::MAX_QUEUE_BATCH) tasks in one call, on the fast queue. Returns
     /// those that the queue refused while it took the others.
     fn send_batch(
         &self,
-        tasks: &[Outgoing<'_>],
-    ) -> impl Future<Output = Result<Vec<Refused>, QueueError>> + Send;
+        tasks: &[OutgoingTask<'_>],
+    ) -> impl Future<Output = Result<Vec<RefusedTask>, QueueError>> + Send;
 }
-
-/// A task on its grant to the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outgoing<'a> {
-    /// Whose delivery it is for.
-    pub customer: &'a CustomerId,
-    /// The task.
-    pub task: DeliveryTask,
-    /// For how long the queue keeps it, at most [`MAX_QUEUE_DELAY`].
-    pub delay: Duration,
-}
-
-/// A task of a batch that the queue did not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Its index in the batch, from 0.
-    pub index: usize,
-    /// The queue's error code.
-    pub code: String,
-}
-
-/// The most tasks that the queue takes in one call (SQS `SendMessageBatch`).
-pub const MAX_QUEUE_BATCH: usize = 10;
-
-/// The longest delay that the queue can keep a task for (SQS: `DelaySeconds` ≤ 900).
-pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// Where the wrapped data key is kept.
 pub trait DataKeyStore {
@@ -352,6 +286,18 @@ pub trait OperationalEventPublisher {
 
 /// The most events that the bus takes in one call (EventBridge `PutEvents`).
 pub const MAX_PUBLISHED: usize = 10;
+
+/// Sends webhooks.
+///
+/// Each call makes at most one HTTP request, and follows no redirect. There is one exception: a
+/// request on a kept connection that fails before the first byte of an answer is repeated once on a
+/// new connection, because that failure says nothing about the endpoint. A call always returns
+/// within the sender's deadline, and never fails: every failure is the attempt's outcome. A
+/// cancelled call (its future was dropped) may have reached the endpoint.
+pub trait WebhookSender {
+    /// Makes the request and waits for the response, at most until the deadline.
+    fn send(&self, request: WebhookRequest) -> impl Future<Output = WebhookResponse> + Send;
+}
 
 /// Tells the time.
 pub trait Clock {

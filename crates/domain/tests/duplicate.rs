@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use futures_util::FutureExt;
-use webhooks_domain::duplicate::{Comparison, Conflict, Origin};
 use webhooks_domain::look_up::{Answer, LookUp, LookUpError};
+use webhooks_domain::look_up::{Comparison, Conflict, Origin};
 use webhooks_domain::message::{Message, Payload};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 

@@ -17,7 +17,8 @@ use webhooks_domain::lists::{
     StatusFilter, Which,
 };
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{DeliveryStore, Place};
+use webhooks_domain::paging::Place;
+use webhooks_domain::ports::DeliveryStore;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{InMemoryBackend, samples};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{IdempotencyRecord, Once, RequestDigest};
 use webhooks_domain::manage::{
-    Created, IdempotencyRecord, Manage, ManageError, Once, Precondition, RequestDigest, Rotation,
-    SubscriptionChange,
+    Created, Manage, ManageError, Precondition, Rotation, SubscriptionChange,
 };
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::payload_format::PayloadFormat;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde::Deserialize;
-use webhooks_domain::delivery::{Delivery, DeliveryTask};
-use webhooks_domain::due::{Due, NextAttempt, Shard};
+use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry};
+use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
@@ -66,7 +66,7 @@ struct Entry {
     _expires_at: i64,
 }
 
-impl TryFrom<Entry> for Due {
+impl TryFrom<Entry> for DueEntry {
     type Error = String;
 
     fn try_from(entry: Entry) -> Result<Self, String> {
@@ -109,7 +109,7 @@ impl DueIndex for DynamoStore {
         &self,
         shard: Shard,
         until: Timestamp,
-        after: Option<&Due>,
+        after: Option<&DueEntry>,
         limit: u32,
     ) -> Result<DuePage, StoreError> {
         let start = after.map(|due| {
@@ -130,7 +130,7 @@ impl DueIndex for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let mut unreadable = Vec::new();
-        let read = |item| match into_domain::<Entry, Due>(item) {
+        let read = |item| match into_domain::<Entry, DueEntry>(item) {
             Ok(due) => Some(due),
             Err(error) => {
                 unreadable.push(error);
@@ -147,7 +147,11 @@ impl DueIndex for DynamoStore {
         })
     }
 
-    async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
+    async fn postpone(
+        &self,
+        due: &DueEntry,
+        sweep_at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
         let result = self
             .client
             .update_item()

@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use serde::{Deserialize, Serialize};
+use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestDigest};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::manage::{IdempotencyKey, IdempotencyRecord, RequestDigest};
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::timestamp::Timestamp;
 

@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::health::Health;
 use webhooks_domain::limits::{Limits, UpTo};
-use webhooks_domain::manage::FieldError;
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
 use webhooks_domain::ports::StoreError;

@@ -9,14 +9,15 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::{Deserialize, Deserializer};
+use webhooks_domain::broken::Readable;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{
-    DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry, MessagePage,
-    Order, Place, Readable, Start, StoreError, Window,
+use webhooks_domain::paging::{
+    DeliveryEntry, EntryPage, MessageEntry, MessagePage, Order, Place, Start, Window,
 };
+use webhooks_domain::ports::{DeliveryDirectory, MessageDirectory, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
-use webhooks_domain::message::Message;
+use webhooks_domain::message::{Message, StoredMessage};
+use webhooks_domain::paging::Place;
 use webhooks_domain::ports::{
-    InsertOutcome, Place, RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, StoreError,
-    StoredMessage, WriteOutcome,
+    InsertOutcome, RecoverySource, RecoveryStore, StoreError, WriteOutcome,
 };
 use webhooks_domain::recovery::{
     Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,
     UndeliveredStatuses,
 };
+use webhooks_domain::recovery::{RecoveryKey, RecoveryPage};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;

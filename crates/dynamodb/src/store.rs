@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use webhooks_domain::ports::{Broken, InsertOutcome, Readable, StoreError, WriteOutcome};
+use webhooks_domain::broken::{Broken, Readable};
+use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::batched_reads::BatchLoaders;

@@ -8,16 +8,16 @@ use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use webhooks_domain::broken::Broken;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
-    Broken, Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
-    StoreError, SubscriptionDirectory, SubscriptionPage, SubscriptionStore, SubscriptionSwitch,
-    WriteOutcome,
+    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
+    StoreError, SubscriptionDirectory, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, Subscription, SubscriptionStatus,
+    BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 

@@ -21,8 +21,9 @@ use tokio_rustls::TlsConnector;
 use url::Position;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, ResponseHeaders, WebhookRequest,
-    WebhookResponse, WebhookSender,
+    WebhookResponse,
 };
+use webhooks_domain::ports::WebhookSender;
 
 use crate::connection::{Connection, NoResponse};
 use crate::dial;

@@ -17,9 +17,10 @@
 //! `crates/sqs/messages`, and never change.
 
 use serde::{Deserialize, Serialize};
-use webhooks_domain::delivery::{Deferral, DeliveryTask, QueueKind};
+use webhooks_domain::delivery::{Deferral, DeliveryTask};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::Reservation;
+use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
 
 /// The version that is written, and the only one that is read.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
-use webhooks_domain::delivery::{DeliveryTask, QueueKind};
+use webhooks_domain::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
+use webhooks_domain::ports::{DeliveryQueue, QueueError};
+use webhooks_domain::queue::QueueKind;
 
 use crate::{encode, trace};
 
@@ -76,7 +77,7 @@ impl DeliveryQueue for SqsQueue {
         Ok(())
     }
 
-    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, tasks: &[OutgoingTask<'_>]) -> Result<Vec<RefusedTask>, QueueError> {
         let entries = tasks.iter().map(|outgoing| {
             entry(&outgoing.task)
                 .message_group_id(outgoing.customer.as_str())
@@ -95,7 +96,7 @@ impl SqsQueue {
     pub async fn send_again(
         &self,
         tasks: &[(DeliveryTask, Option<&str>)],
-    ) -> Result<Vec<Refused>, QueueError> {
+    ) -> Result<Vec<RefusedTask>, QueueError> {
         let entries = tasks
             .iter()
             .map(|(task, group)| entry(task).set_message_group_id(group.map(str::to_owned)));
@@ -105,7 +106,7 @@ impl SqsQueue {
     async fn send_entries(
         &self,
         entries: impl Iterator<Item = SendMessageBatchRequestEntryBuilder>,
-    ) -> Result<Vec<Refused>, QueueError> {
+    ) -> Result<Vec<RefusedTask>, QueueError> {
         let entries = entries.enumerate().map(|(index, entry)| {
             entry
                 .id(index.to_string())
@@ -121,7 +122,7 @@ impl SqsQueue {
             .await
             .map_err(|error| QueueError(Box::new(error)))?;
         let refused = output.failed.into_iter().filter_map(|entry| {
-            Some(Refused {
+            Some(RefusedTask {
                 index: entry.id.parse().ok()?,
                 code: entry.code,
             })

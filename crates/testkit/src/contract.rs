@@ -19,13 +19,16 @@ pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 pub use subscriptions::{creations, health, subscriptions};
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask, FailureReason, Verdict};
-use webhooks_domain::due::{Due, NextAttempt, Shard};
+use webhooks_domain::delivery::{
+    Delivery, DeliveryStatus, DeliveryTask, DueEntry, FailureReason, Verdict,
+};
+use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
+use webhooks_domain::paging::{Order, Window};
 use webhooks_domain::ports::{
     CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome,
-    MessageDirectory, Order, SubscriptionDirectory, SubscriptionStore, Window, WriteOutcome,
+    MessageDirectory, SubscriptionDirectory, SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -223,7 +226,7 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
         assert_eq!(load(id).await, reopening.reopened());
         entries.push(reopening.due());
     }
-    let Ok([held, failed]) = <[Due; 2]>::try_from(entries) else {
+    let Ok([held, failed]) = <[DueEntry; 2]>::try_from(entries) else {
         unreachable!("two were put")
     };
     let due = due_of(store, &message, SWEEP).await;
@@ -305,13 +308,13 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
         let recorded = store.record(&id, &first, &Verdict::Retry(next)).await;
         assert_eq!(recorded.expect("answers"), WriteOutcome::Written);
         let task = DeliveryTask::new(id, 2, Some(DUE));
-        entries.push(Due {
+        entries.push(DueEntry {
             customer,
             task,
             sweep_at,
         });
     }
-    let Ok([first, early, third]) = <[Due; 3]>::try_from(entries) else {
+    let Ok([first, early, third]) = <[DueEntry; 3]>::try_from(entries) else {
         unreachable!("three were put")
     };
     let due = async |until| due_of(store, &message, until).await;
@@ -342,20 +345,20 @@ pub async fn due_index<S: DeliveryStore + DueIndex>(
     );
     let gone = store.postpone(&early, later).await.expect("answers");
     assert_eq!(gone, WriteOutcome::Conflict, "it is not added again");
-    let moved = Due {
+    let moved = DueEntry {
         sweep_at: later,
         ..first
     };
     assert_eq!(due(later).await, [moved]);
 }
 
-fn sorted<const N: usize>(mut entries: [&Due; N]) -> Vec<Due> {
+fn sorted<const N: usize>(mut entries: [&DueEntry; N]) -> Vec<DueEntry> {
     entries.sort_by_key(|due| due.task.delivery);
-    entries.map(Due::clone).into()
+    entries.map(DueEntry::clone).into()
 }
 
 /// The entries of one message's deliveries, read with pages of one.
-async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> Vec<Due> {
+async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> Vec<DueEntry> {
     let mut found = Vec::new();
     for shard in Shard::all() {
         let mut after = None;
@@ -374,7 +377,7 @@ async fn due_of(store: &impl DueIndex, message: &Message, until: Timestamp) -> V
             }
         }
     }
-    found.sort_by_key(|due: &Due| due.task.delivery);
+    found.sort_by_key(|due: &DueEntry| due.task.delivery);
     found
 }
 

@@ -10,28 +10,32 @@ use std::time::Duration;
 
 use webhooks_domain::data_key::{DataKey, WrappedDataKey};
 use webhooks_domain::delivery::{
-    Attempt, Delivery, DeliveryStatus, DeliveryTask, Reopening, Verdict,
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, OutgoingTask, RefusedTask,
+    Reopening, Verdict,
 };
-use webhooks_domain::due::{Due, Shard};
+use webhooks_domain::due::Shard;
+use webhooks_domain::fields::FieldError;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{
     AdmissionRequest, EndpointLimiter, Lease, LimiterDecision, ReservationRequest,
 };
-use webhooks_domain::manage::{FieldError, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::ports::{
     CallStore, Clock, Creation, CreationOutcome, DataKeyStore, DeliverNow, DeliveryQueue,
     DeliveryStore, DueIndex, DuePage, HealthFate, HealthStore, InsertOutcome, KeyService,
-    KeyServiceError, LimiterStore, MAX_QUEUE_DELAY, MessageStore, Outgoing, QueueError,
-    RecoveryKey, Refused, Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory,
-    SubscriptionPage, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    KeyServiceError, LimiterStore, MessageStore, QueueError, Replacement, ReplacementOutcome,
+    StoreError, SubscriptionDirectory, SubscriptionStore, SubscriptionSwitch, WebhookSender,
+    WriteOutcome,
 };
+use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::quota::Usage;
-use webhooks_domain::recovery::Recovery;
+use webhooks_domain::recovery::{Recovery, RecoveryKey};
 use webhooks_domain::subscription::{
-    BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionStatus,
+    BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
+    SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -59,7 +63,7 @@ struct State {
     /// The deliveries that cannot be read.
     broken_deliveries: BTreeSet<DeliveryId>,
     undelivered: BTreeSet<DeliveryId>,
-    due: BTreeMap<DeliveryId, Due>,
+    due: BTreeMap<DeliveryId, DueEntry>,
     limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
@@ -353,7 +357,7 @@ impl DeliveryQueue for InMemoryBackend {
         task: &DeliveryTask,
         delay: Duration,
     ) -> Result<(), QueueError> {
-        let outgoing = Outgoing {
+        let outgoing = OutgoingTask {
             customer,
             task: *task,
             delay,
@@ -362,10 +366,10 @@ impl DeliveryQueue for InMemoryBackend {
         Ok(())
     }
 
-    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, tasks: &[OutgoingTask<'_>]) -> Result<Vec<RefusedTask>, QueueError> {
         self.effect(|state| {
             if std::mem::take(&mut state.refuses_batch) {
-                let refused = |index| Refused {
+                let refused = |index| RefusedTask {
                     index,
                     code: "InternalError".to_owned(),
                 };
@@ -432,7 +436,7 @@ impl DeliveryStore for InMemoryBackend {
                         let task = DeliveryTask::new(*id, attempt.number + 1, Some(next.due_at));
                         let sweep_at = next.sweep_at;
                         let customer = delivery.customer_id.clone();
-                        let entry = Due {
+                        let entry = DueEntry {
                             customer,
                             task,
                             sweep_at,
@@ -544,7 +548,7 @@ impl State {
         &mut self,
         id: &DeliveryId,
         attempts: u32,
-        change: impl FnOnce(&mut Delivery, &mut BTreeMap<DeliveryId, Due>),
+        change: impl FnOnce(&mut Delivery, &mut BTreeMap<DeliveryId, DueEntry>),
     ) -> WriteOutcome {
         let now = self.now();
         let delivery = self.deliveries.get_mut(id).filter(|delivery| {
@@ -565,7 +569,7 @@ impl State {
     }
 }
 
-fn end(delivery: &mut Delivery, due: &mut BTreeMap<DeliveryId, Due>, status: DeliveryStatus) {
+fn end(delivery: &mut Delivery, due: &mut BTreeMap<DeliveryId, DueEntry>, status: DeliveryStatus) {
     delivery.status = status;
     due.remove(&delivery.id);
     if status != DeliveryStatus::Held {
@@ -578,12 +582,12 @@ impl DueIndex for InMemoryBackend {
         &self,
         shard: Shard,
         until: Timestamp,
-        after: Option<&Due>,
+        after: Option<&DueEntry>,
         limit: u32,
     ) -> Result<DuePage, StoreError> {
-        let place = |due: &Due| (due.sweep_at, due.task.delivery);
+        let place = |due: &DueEntry| (due.sweep_at, due.task.delivery);
         self.store(|state| {
-            let mut due: Vec<Due> = state
+            let mut due: Vec<DueEntry> = state
                 .due
                 .values()
                 .filter(|due| Shard::of(&due.task.delivery) == shard && due.sweep_at <= until)
@@ -602,7 +606,11 @@ impl DueIndex for InMemoryBackend {
         })
     }
 
-    async fn postpone(&self, due: &Due, sweep_at: Timestamp) -> Result<WriteOutcome, StoreError> {
+    async fn postpone(
+        &self,
+        due: &DueEntry,
+        sweep_at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
             let is_there = state.delivery(&due.task.delivery).is_some();
             match state.due.get_mut(&due.task.delivery) {

@@ -14,8 +14,8 @@ use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
     WebhookResponse,
 };
+use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::Place;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::{
     Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,

@@ -36,20 +36,20 @@ impl Module {
     /// Returns globs for its files.
     const fn files(self) -> &'static [&'static str] {
         match self {
-            Self::Policy => &["crates/domain/src/outbound/*.rs"],
+            Self::Policy => &["crates/domain/src/model/outbound/*.rs"],
             Self::Signing => &[
-                "crates/domain/src/signing/*.rs",
-                "crates/domain/src/vault.rs",
+                "crates/domain/src/model/signing/*.rs",
+                "crates/domain/src/use_cases/vault.rs",
             ],
             Self::Retry => &[
-                "crates/domain/src/delivery.rs",
-                "crates/domain/src/delivery/*.rs",
-                "crates/domain/src/deliver.rs",
-                "crates/domain/src/deliver/*.rs",
-                "crates/domain/src/due.rs",
-                "crates/domain/src/retry.rs",
-                "crates/domain/src/retry/*.rs",
-                "crates/domain/src/sweep.rs",
+                "crates/domain/src/model/delivery.rs",
+                "crates/domain/src/model/delivery/*.rs",
+                "crates/domain/src/use_cases/deliver.rs",
+                "crates/domain/src/use_cases/deliver/*.rs",
+                "crates/domain/src/model/due.rs",
+                "crates/domain/src/model/retry.rs",
+                "crates/domain/src/model/retry/*.rs",
+                "crates/domain/src/use_cases/sweep.rs",
             ],
         }
     }

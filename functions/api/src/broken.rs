@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use serde::Serialize;
+use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::ports::{Broken, Readable};
 
 /// A delivery, message or recovery of which not everything can be read.
 #[derive(Serialize)]

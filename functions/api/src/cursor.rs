@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use webhooks_domain::lists::CustomerPlace;
-use webhooks_domain::ports::Place;
+use webhooks_domain::paging::Place;
 use webhooks_domain::timestamp::Timestamp;
 
 /// The greatest length of any cursor. A longer text is not even decoded.

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use webhooks_domain::broken::Readable;
 use webhooks_domain::delivery::{Attempt, Delivery};
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{
-    DeliveryDirectory, DeliveryStore, MessageDirectory, Readable, StoreError,
-};
+use webhooks_domain::ports::{DeliveryDirectory, DeliveryStore, MessageDirectory, StoreError};
 
 use crate::Api;
 use crate::broken::{BrokenItemView, Shown, apart};

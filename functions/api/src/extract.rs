@@ -11,7 +11,8 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
-use webhooks_domain::manage::{IdempotencyKey, Precondition};
+use webhooks_domain::idempotency::IdempotencyKey;
+use webhooks_domain::manage::Precondition;
 
 use crate::problem::Problem;
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
 use webhooks_domain::ids::{CustomerId, MessageId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
 use webhooks_domain::manage::ManageError;
-use webhooks_domain::ports::{Broken, MessageEntry, Readable};
+use webhooks_domain::paging::MessageEntry;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;

@@ -33,7 +33,7 @@ use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
 use webhooks_domain::quota::Quota;
-use webhooks_domain::recovery::Recoveries;
+use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
 use webhooks_domain::vault::Vault;

@@ -6,9 +6,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
-use webhooks_domain::manage::{FieldError, ManageError};
+use webhooks_domain::fields::FieldError;
+use webhooks_domain::manage::ManageError;
 use webhooks_domain::ports::StoreError;
-use webhooks_domain::subscription::ReadError;
+use webhooks_domain::read_subscription::ReadError;
 use webhooks_domain::vault::VaultError;
 use webhooks_lambda::with_sources;
 

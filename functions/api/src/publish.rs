@@ -2,7 +2,8 @@
 
 use tracing::warn;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::operational::{About, Kind, OperationalEvent, publish};
+use webhooks_domain::operational::{About, Kind, OperationalEvent};
+use webhooks_domain::publish::publish;
 use webhooks_domain::subscription::Subscription;
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::with_sources;

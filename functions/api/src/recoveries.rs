@@ -9,12 +9,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::info;
+use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::manage::no_fields;
-use webhooks_domain::ports::{Broken, Clock, Readable, RecoveryKey};
+use webhooks_domain::ports::Clock;
+use webhooks_domain::recover::{Count, Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{
-    Count, Recoveries, RecoveriesError, Recovery, RecoveryKind, RecoveryRequest, Requested,
-    UndeliveredStatus,
+    Recovery, RecoveryKey, RecoveryKind, RecoveryRequest, Requested, UndeliveredStatus,
 };
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;

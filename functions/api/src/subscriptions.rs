@@ -9,17 +9,16 @@ use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use webhooks_domain::broken::Broken;
 use webhooks_domain::event_type::EventTypePatterns;
 use webhooks_domain::health::Health;
+use webhooks_domain::idempotency::{Once, RequestDigest};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::limits::{MaxInFlight, RateLimit};
-use webhooks_domain::manage::{
-    ActiveSecret, ManageError, Once, RequestDigest, Rotation, SubscriptionChange,
-};
+use webhooks_domain::manage::{ActiveSecret, ManageError, Rotation, SubscriptionChange};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::Broken;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, Secret};
 use webhooks_domain::subscription::{

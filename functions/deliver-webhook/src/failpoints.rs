@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use webhooks_domain::deliver::Deliver;
-use webhooks_domain::delivery::DeliveryTask;
+use webhooks_domain::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::outbound::{WebhookRequest, WebhookResponse, WebhookSender};
-use webhooks_domain::ports::{DeliveryQueue, Outgoing, QueueError, Refused};
+use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
+use webhooks_domain::ports::{DeliveryQueue, QueueError, WebhookSender};
 
 /// The variable that names the folder. `cargo xtask build` recognises a test build by it.
 pub(crate) const FOLDER: &str = "FAILPOINTS_FOLDER";
@@ -138,7 +138,7 @@ impl<P: DeliveryQueue + Sync> DeliveryQueue for Failing<P> {
         sent
     }
 
-    async fn send_batch(&self, tasks: &[Outgoing<'_>]) -> Result<Vec<Refused>, QueueError> {
+    async fn send_batch(&self, tasks: &[OutgoingTask<'_>]) -> Result<Vec<RefusedTask>, QueueError> {
         self.port.send_batch(tasks).await
     }
 }

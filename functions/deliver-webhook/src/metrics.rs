@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use webhooks_domain::deliver::{DeferReason, Recorded, Report};
-use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, QueueKind, Verdict};
+use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_kms::Usage;
 use webhooks_lambda::{Metric, Metrics};

@@ -8,7 +8,8 @@ use tracing::warn;
 use webhooks_domain::deliver::Report;
 use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::operational::{OperationalEvent, publish};
+use webhooks_domain::operational::OperationalEvent;
+use webhooks_domain::publish::publish;
 use webhooks_eventbridge::EventBus;
 use webhooks_lambda::{Metric, Metrics, TraceHeader, Tracer, with_sources};
 

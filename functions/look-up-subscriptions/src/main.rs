@@ -3,9 +3,8 @@
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
-use webhooks_domain::duplicate::Comparison;
 use webhooks_domain::event::EventReader;
-use webhooks_domain::look_up::{Answer, LookUp, Page};
+use webhooks_domain::look_up::{Answer, Comparison, LookUp, Page};
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{Environment, FunctionError, Metric, Metrics, aws_config, init_logging};

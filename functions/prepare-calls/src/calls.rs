@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask, QueueKind};
-use webhooks_domain::look_up::{MatchedSubscription, Page};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask};
+use webhooks_domain::look_up::Page;
+use webhooks_domain::prepare::MatchedSubscription;
 use webhooks_domain::prepare::prepare;
+use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_sqs::encode;

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use tracing::{error, info};
 use webhooks_domain::errors;
 use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
-use webhooks_domain::ports::{RecoveryKey, StoreError};
-use webhooks_domain::recovery::{RecoverDeliveries, RecoverError, Report};
+use webhooks_domain::ports::StoreError;
+use webhooks_domain::recover::{RecoverDeliveries, RecoverError, Report};
+use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::resend::Resend;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{

@@ -2,33 +2,12 @@
 
 use std::future::Future;
 
-use super::{InsertOutcome, Readable, StoreError, WriteOutcome};
+use super::{InsertOutcome, StoreError, WriteOutcome};
 use crate::delivery::Delivery;
 use crate::due::NextAttempt;
 use crate::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
-use crate::message::Message;
-use crate::recovery::Recovery;
-use crate::timestamp::Timestamp;
-
-/// What names a recovery.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RecoveryKey {
-    /// Whose it is.
-    pub customer: CustomerId,
-    /// To whom it sends.
-    pub subscription: SubscriptionId,
-    /// Which one.
-    pub id: RecoveryId,
-}
-
-/// A page of a subscription's recoveries, the newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveryPage {
-    /// The recoveries.
-    pub recoveries: Vec<Readable<Recovery, RecoveryId>>,
-    /// Whether there are more after the last of them.
-    pub has_more: bool,
-}
+use crate::message::StoredMessage;
+use crate::recovery::{Recovery, RecoveryKey, RecoveryPage};
 
 /// Where recoveries are kept.
 pub trait RecoveryStore {
@@ -60,15 +39,6 @@ pub trait RecoveryStore {
         before: Option<&RecoveryId>,
         limit: u32,
     ) -> impl Future<Output = Result<RecoveryPage, StoreError>> + Send;
-}
-
-/// A message, and when the table may forget it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// The message.
-    pub message: Message,
-    /// When the table may forget it.
-    pub expires_at: Timestamp,
 }
 
 /// What a recovery reads of what it finds in a list, and what it adds.

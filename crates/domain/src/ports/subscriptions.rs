@@ -4,8 +4,8 @@ use std::future::Future;
 
 use super::{StoreError, WriteOutcome};
 use crate::health::Health;
+use crate::idempotency::IdempotencyRecord;
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::manage::IdempotencyRecord;
 use crate::quota::{Quota, Usage};
 use crate::subscription::{BrokenSubscription, DisabledReason, Subscription};
 use crate::timestamp::Timestamp;

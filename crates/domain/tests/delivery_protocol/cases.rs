@@ -11,16 +11,17 @@ use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::deliver::{DeliverError, Recorded, Report};
 use webhooks_domain::delivery::{
-    CancelReason, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, QueueKind, Verdict,
+    CancelReason, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, Verdict,
 };
 use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::look_up::MatchedSubscription;
 use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{DeliveryStore, MAX_QUEUE_DELAY, WriteOutcome};
+use webhooks_domain::ports::{DeliveryStore, WriteOutcome};
+use webhooks_domain::prepare::MatchedSubscription;
 use webhooks_domain::prepare::prepare;
+use webhooks_domain::queue::{MAX_QUEUE_DELAY, QueueKind};
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};

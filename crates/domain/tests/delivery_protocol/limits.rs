@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::deliver::{DeferReason, Report};
-use webhooks_domain::delivery::{Deferral, DeliveryStatus, DeliveryTask, DiscardReason, QueueKind};
+use webhooks_domain::delivery::{Deferral, DeliveryStatus, DeliveryTask, DiscardReason};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{
@@ -12,6 +12,7 @@ use webhooks_domain::limits::{
 };
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::ports::LimiterStore;
+use webhooks_domain::queue::QueueKind;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, samples};

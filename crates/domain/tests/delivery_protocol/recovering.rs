@@ -8,10 +8,11 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{RecoveryKey, RecoveryStore};
+use webhooks_domain::ports::RecoveryStore;
+use webhooks_domain::recover::{Count, RecoverDeliveries, Recoveries, RecoveriesError, Report};
 use webhooks_domain::recovery::{
-    Count, Range, Rate, RecoverDeliveries, Recoveries, RecoveriesError, Recovery, RecoveryKind,
-    RecoveryRequest, RecoveryStatus, Report, Requested, UndeliveredStatus, UndeliveredStatuses,
+    Range, Rate, Recovery, RecoveryKey, RecoveryKind, RecoveryRequest, RecoveryStatus, Requested,
+    UndeliveredStatus, UndeliveredStatuses,
 };
 use webhooks_domain::resend::Resend;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
-use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, WebhookSender,
-};
+use webhooks_domain::outbound::{AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl};
+use webhooks_domain::ports::WebhookSender;
 
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::time::timeout;
-use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::{Receiver, read_request};
 use super::{LONG, SHORT, request, send, sender};

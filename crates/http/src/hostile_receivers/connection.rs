@@ -6,7 +6,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::{LOOPBACK, OK, Receiver, read_request};
 use super::{LONG, assert_failed, request, send, sender};

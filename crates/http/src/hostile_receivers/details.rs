@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
+use webhooks_domain::ports::WebhookSender;
 
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;

@@ -10,9 +10,8 @@ use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
-use webhooks_domain::outbound::{
-    AttemptOutcome, EndpointHost, EndpointUrl, WebhookResponse, WebhookSender,
-};
+use webhooks_domain::outbound::{AttemptOutcome, EndpointHost, EndpointUrl, WebhookResponse};
+use webhooks_domain::ports::WebhookSender;
 
 use super::authority::{Authority, Leaf};
 use super::name_server::{NameServer, Reply, alias};

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest, WebhookSender};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest};
+use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::{Receiver, hang, read_request};
 use super::{GRACE, LONG, SHORT, assert_failed, request, send, send_shortly, sender};

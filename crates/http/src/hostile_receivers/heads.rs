@@ -5,7 +5,8 @@
 //! `docs/receivers.md` lists the heads that we refuse. Tried with curl 7.88.1 and Node.js
 //! 20.20.2, each answer on its own connection, which the receiver then closes.
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::Receiver;
 use super::{LONG, assert_failed, request, send, sender};

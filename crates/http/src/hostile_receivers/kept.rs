@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::ServerConnection;
 use tokio::time::timeout;
-use webhooks_domain::outbound::{AttemptOutcome, WebhookSender};
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::ports::WebhookSender;
 
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;

@@ -30,8 +30,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use rustls::RootCertStore;
 use webhooks_domain::outbound::{
     AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, WebhookRequest,
-    WebhookResponse, WebhookSender,
+    WebhookResponse,
 };
+use webhooks_domain::ports::WebhookSender;
 
 use self::authority::Authority;
 use self::name_server::NameServer;

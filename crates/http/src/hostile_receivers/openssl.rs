@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::task::JoinSet;
-use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse, WebhookSender};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
+use webhooks_domain::ports::WebhookSender;
 
 use super::name_server::NameServer;
 use super::{request, sender_with};

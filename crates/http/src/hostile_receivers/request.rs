@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::mpsc;
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest, WebhookSender};
+use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest};
+use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::{OK, Receiver, read_request};
 use super::{LONG, assert_failed, request, sender};

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict};
-use webhooks_domain::due::{Due, NextAttempt};
+use webhooks_domain::delivery::{Delivery, DeliveryStatus, DueEntry, FailureReason, Verdict};
+use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
+use webhooks_domain::paging::{Order, Window};
 use webhooks_domain::ports::{
     CallStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory,
-    MessageStore, Order, RecoverySource, RecoveryStore, Window, WriteOutcome,
+    MessageStore, RecoverySource, RecoveryStore, WriteOutcome,
 };
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -114,7 +115,7 @@ where
         "the expired delivery counts as absent"
     );
     assert_eq!(due_of(store, &message, SWEEP).await, []);
-    let entry = Due::of(&gone, &next);
+    let entry = DueEntry::of(&gone, &next);
     let postponed = store.postpone(&entry, SWEEP + second).await;
     assert_eq!(postponed.expect("answers"), WriteOutcome::Conflict);
 

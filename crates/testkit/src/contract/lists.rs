@@ -6,10 +6,8 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason, Verdict
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{
-    DeliveryDirectory, DeliveryEntry, DeliveryStore, MessageDirectory, Order, Place, Window,
-    WriteOutcome,
-};
+use webhooks_domain::paging::{DeliveryEntry, Order, Place, Window};
+use webhooks_domain::ports::{DeliveryDirectory, DeliveryStore, MessageDirectory, WriteOutcome};
 
 use super::{DUE, SWEEP};
 use crate::samples;

@@ -1,7 +1,7 @@
 //! Recoveries, and the deliveries that they read and add.
 
-use webhooks_domain::delivery::Delivery;
-use webhooks_domain::due::{Due, NextAttempt};
+use webhooks_domain::delivery::{Delivery, DueEntry};
+use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     DeliveryStore, DueIndex, InsertOutcome, RecoverySource, RecoveryStore, WriteOutcome,
@@ -113,5 +113,5 @@ pub async fn recovery_sources<S: RecoverySource + DeliveryStore + DueIndex>(
     };
     assert_eq!(added, expected);
     let due = due_of(store, &message, SWEEP).await;
-    assert_eq!(due, [Due::of(&expected, &next)]);
+    assert_eq!(due, [DueEntry::of(&expected, &next)]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::health::{Health, OpenCircuit};
-use webhooks_domain::manage::{IdempotencyRecord, Once, RequestDigest};
+use webhooks_domain::idempotency::{IdempotencyRecord, Once, RequestDigest};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
     SubscriptionStore, SubscriptionSwitch, WriteOutcome,

@@ -1,11 +1,12 @@
 //! In-memory lists.
 
+use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::ports::{
-    Broken, DeliveryDirectory, DeliveryEntry, EntryPage, MessageDirectory, MessageEntry,
-    MessagePage, Order, Place, Readable, StoreError, Window,
+use webhooks_domain::paging::{
+    DeliveryEntry, EntryPage, MessageEntry, MessagePage, Order, Place, Window,
 };
+use webhooks_domain::ports::{DeliveryDirectory, MessageDirectory, StoreError};
 
 use super::{InMemoryBackend, State};
 

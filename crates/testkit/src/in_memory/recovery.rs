@@ -1,13 +1,15 @@
 //! In-memory recoveries.
 
-use webhooks_domain::delivery::Delivery;
-use webhooks_domain::due::{Due, NextAttempt};
+use webhooks_domain::delivery::{Delivery, DueEntry};
+use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
+use webhooks_domain::message::StoredMessage;
 use webhooks_domain::ports::{
-    InsertOutcome, RecoveryKey, RecoveryPage, RecoverySource, RecoveryStore, RecoveryWorkflow,
-    StoreError, StoredMessage, WorkflowError, WriteOutcome,
+    InsertOutcome, RecoverySource, RecoveryStore, RecoveryWorkflow, StoreError, WorkflowError,
+    WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
+use webhooks_domain::recovery::{RecoveryKey, RecoveryPage};
 
 use super::{InMemoryBackend, State};
 
@@ -118,7 +120,7 @@ impl RecoverySource for InMemoryBackend {
                 next_attempt_at: Some(next.due_at),
                 ..delivery.clone()
             };
-            state.due.insert(delivery.id, Due::of(&delivery, next));
+            state.due.insert(delivery.id, DueEntry::of(&delivery, next));
             state.deliveries.insert(delivery.id, delivery);
             InsertOutcome::Inserted
         })

@@ -1,0 +1,31 @@
+//! The types, and the decisions on them: pure functions, without any port.
+
+pub mod broken;
+pub mod data_key;
+pub mod delivery;
+pub mod due;
+pub mod errors;
+pub mod event;
+pub mod event_type;
+pub mod fields;
+pub mod filter;
+pub mod health;
+pub mod idempotency;
+pub mod ids;
+pub mod limits;
+pub(crate) mod members;
+pub mod message;
+pub mod metadata;
+pub mod operational;
+pub mod outbound;
+pub mod paging;
+pub mod payload_format;
+pub mod prepare;
+pub mod queue;
+pub mod quota;
+pub mod recovery;
+pub mod retry;
+pub mod signing;
+pub mod subscription;
+pub mod timestamp;
+pub(crate) mod whole_number;

@@ -1,0 +1,284 @@
+//! A delivery and its attempts: the state machine at the core.
+//!
+//! ```text
+//! pending ── attempt ──> succeeded | failed | pending (due later)
+//!    ├──── the subscription is gone ──> cancelled
+//!    ├──── the subscription is paused ──> held
+//!    └──── the deadline has passed ──> failed
+//!
+//! held | succeeded | failed ── somebody asks to send it again ──> pending
+//! ```
+
+mod due_entry;
+mod reopen;
+mod task;
+mod verdict;
+
+pub use due_entry::DueEntry;
+pub use reopen::{ReopenError, Reopening};
+pub use task::{Deferral, DeliveryTask, DiscardReason, OutgoingTask, RefusedTask, TaskDecision};
+pub use verdict::{Terms, Verdict};
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::due::OVERDUE_AFTER;
+use crate::event_type::EventType;
+use crate::ids::{CustomerId, DeliveryId};
+use crate::message::Message;
+use crate::outbound::{AttemptOutcome, ResponseHeaders};
+use crate::payload_format::PayloadFormat;
+use crate::timestamp::Timestamp;
+
+/// How long before its end a delivery is given up: longer than anybody waits in the queue.
+const TIME_TO_END: Duration = Duration::from_hours(1);
+
+/// One message owed to one subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id, which names the message and the subscription.
+    pub id: DeliveryId,
+    /// Whose message it is.
+    pub customer_id: CustomerId,
+    /// The message's type.
+    pub event_type: EventType,
+    /// What its body is made of, on every attempt.
+    pub payload_format: PayloadFormat,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// How many of them were made before somebody last asked to send it again.
+    /// The retry policy counts from there.
+    pub earlier_attempts: u32,
+    /// When it was prepared.
+    pub created_at: Timestamp,
+    /// When the next attempt is due, once there was one that failed, or somebody asked to
+    /// send it again.
+    pub next_attempt_at: Option<Timestamp>,
+    /// When the table may forget it.
+    pub expires_at: Timestamp,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// An attempt is due, now or later.
+    Pending,
+    /// Kept and not sent, because the subscription is paused or disabled.
+    Held,
+    /// The endpoint took it. Terminal.
+    Succeeded,
+    /// It was given up. Terminal.
+    Failed(FailureReason),
+    /// It is not owed any more. Terminal.
+    Cancelled(CancelReason),
+}
+
+/// Why a delivery was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The retry policy has no further attempt.
+    AttemptsExhausted,
+    /// The endpoint answered 410.
+    EndpointGone,
+    /// The deadline passed: the event's own, or the end of what the table keeps.
+    Expired,
+    /// It was a test, which is attempted once.
+    TestFailed,
+    /// Its subscription is stored in a form that cannot be read.
+    SubscriptionUnreadable,
+}
+
+/// Why a delivery is not owed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelReason {
+    /// Its subscription was deleted.
+    SubscriptionDeleted,
+}
+
+impl DeliveryStatus {
+    /// Whether it is owed still: nobody took it, and nobody took it back.
+    pub fn is_undelivered(self) -> bool {
+        match self {
+            Self::Failed(FailureReason::TestFailed) | Self::Succeeded | Self::Cancelled(_) => false,
+            Self::Pending | Self::Held | Self::Failed(_) => true,
+        }
+    }
+
+    /// The status word in the table and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Held => "held",
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+
+    /// The reason word beside it, where there is one.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Failed(FailureReason::AttemptsExhausted) => Some("attemptsExhausted"),
+            Self::Failed(FailureReason::EndpointGone) => Some("endpointGone"),
+            Self::Failed(FailureReason::Expired) => Some("expired"),
+            Self::Failed(FailureReason::TestFailed) => Some("testFailed"),
+            Self::Failed(FailureReason::SubscriptionUnreadable) => Some("subscriptionUnreadable"),
+            Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
+            Self::Pending | Self::Held | Self::Succeeded => None,
+        }
+    }
+
+    /// From the two words.
+    pub fn from_words(status: &str, reason: Option<&str>) -> Option<Self> {
+        [
+            Self::Pending,
+            Self::Held,
+            Self::Succeeded,
+            Self::Failed(FailureReason::AttemptsExhausted),
+            Self::Failed(FailureReason::EndpointGone),
+            Self::Failed(FailureReason::Expired),
+            Self::Failed(FailureReason::TestFailed),
+            Self::Failed(FailureReason::SubscriptionUnreadable),
+            Self::Cancelled(CancelReason::SubscriptionDeleted),
+        ]
+        .into_iter()
+        .find(|known| known.as_str() == status && known.reason() == reason)
+    }
+}
+
+/// One HTTP request made for a delivery, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u32,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// What went wrong below HTTP.
+    pub error: Option<String>,
+    /// The address that answered; without an answer, all that were dialled.
+    pub addresses: Vec<IpAddr>,
+    /// What is kept of the response's headers.
+    pub response_headers: ResponseHeaders,
+    /// The beginning of the response body.
+    pub response_excerpt: Option<String>,
+}
+
+impl Delivery {
+    /// The most attempts of a delivery in all, however often it is sent again.
+    pub const MAX_ATTEMPTS: u32 = 100;
+
+    /// How many attempts are recorded.
+    pub fn attempts_made(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the attempt that is not recorded yet.
+    pub fn next_attempt(&self) -> u32 {
+        self.attempts_made().saturating_add(1)
+    }
+
+    /// Whether its attempt is so late that the sweep sends tasks for it.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.overdue_for(now) >= OVERDUE_AFTER
+    }
+
+    /// How long ago its attempt was due; zero where none has failed or been asked for.
+    pub fn overdue_for(&self, now: Timestamp) -> Duration {
+        self.next_attempt_at
+            .map_or(Duration::ZERO, |due_at| now.since(due_at))
+    }
+
+    /// The last moment at which an attempt may begin: the event's own deadline, and at the
+    /// latest an hour before the delivery expires. Whoever waits for longer than that still
+    /// finds it, and ends it: what has expired is absent.
+    pub fn deadline(&self, message: &Message) -> Timestamp {
+        let latest = self.expires_at - TIME_TO_END;
+        let own = message.deadline;
+        own.map_or(latest, |deadline| deadline.min(latest))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::message::Payload;
+
+    pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    /// A pending delivery with this many failed attempts, the next of which is due.
+    pub(crate) fn delivery(attempts: u32) -> Delivery {
+        let attempt = |number| Attempt {
+            number,
+            at: NOW,
+            duration_ms: 1,
+            outcome: AttemptOutcome::HttpError,
+            status: Some(500),
+            error: None,
+            addresses: Vec::new(),
+            response_headers: ResponseHeaders::default(),
+            response_excerpt: None,
+        };
+        Delivery {
+            id: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),
+            customer_id: "acme".parse().unwrap(),
+            event_type: "order.created".parse().unwrap(),
+            payload_format: PayloadFormat::default(),
+            status: DeliveryStatus::Pending,
+            attempts: (1..=attempts).map(attempt).collect(),
+            earlier_attempts: 0,
+            created_at: NOW,
+            next_attempt_at: (attempts > 0).then_some(NOW),
+            expires_at: NOW + Duration::from_hours(24),
+        }
+    }
+
+    /// The message that the delivery is of.
+    pub(crate) fn message_of(delivery: &Delivery) -> Message {
+        Message {
+            is_test: false,
+            id: delivery.id.message,
+            customer_id: delivery.customer_id.clone(),
+            event_type: delivery.event_type.clone(),
+            time: "2026-01-31T09:30:00Z".into(),
+            deadline: None,
+            payload: Payload::new("{}"),
+        }
+    }
+
+    #[test]
+    fn the_deadline_is_the_events_and_no_later_than_what_the_table_keeps() {
+        let delivery = delivery(0);
+        let mut message = message_of(&delivery);
+        let latest = delivery.expires_at - TIME_TO_END;
+        assert_eq!(delivery.deadline(&message), latest);
+        message.deadline = Some(NOW);
+        assert_eq!(delivery.deadline(&message), NOW);
+        message.deadline = Some(latest + Duration::from_secs(1));
+        assert_eq!(delivery.deadline(&message), latest);
+    }
+
+    #[test]
+    fn status_words_are_read_back() {
+        for status in [
+            DeliveryStatus::Pending,
+            DeliveryStatus::Failed(FailureReason::EndpointGone),
+            DeliveryStatus::Failed(FailureReason::Expired),
+            DeliveryStatus::Failed(FailureReason::TestFailed),
+            DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable),
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+        ] {
+            let back = DeliveryStatus::from_words(status.as_str(), status.reason());
+            assert_eq!(back, Some(status));
+        }
+        assert_eq!(DeliveryStatus::from_words("failed", None), None);
+        assert_eq!(DeliveryStatus::from_words("lost", None), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! Sending a delivery again that has ended or is held.
+
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DueEntry};
+use crate::due::NextAttempt;
+use crate::message::Message;
+use crate::timestamp::Timestamp;
+
+/// Why a delivery is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReopenError {
+    /// An attempt is due already.
+    #[error("delivery: is pending already")]
+    Pending,
+    /// It has as many attempts as a delivery can have.
+    #[error("delivery: must have fewer than {max} attempts, has {made}", max = Delivery::MAX_ATTEMPTS)]
+    AttemptsExhausted {
+        /// How many it has.
+        made: u32,
+    },
+    /// The event's own deadline has passed, or the table is about to forget it.
+    #[error("delivery: no attempt may begin after {deadline}")]
+    Expired {
+        /// When the last attempt could have begun.
+        deadline: Timestamp,
+    },
+}
+
+/// A delivery that may be sent again, and when: what
+/// [`DeliveryStore::reopen`](crate::ports::DeliveryStore::reopen) writes.
+#[derive(Debug)]
+pub struct Reopening<'a> {
+    read: &'a Delivery,
+    next: NextAttempt,
+}
+
+impl Delivery {
+    /// Begins a new round with this attempt. The message is the delivery's own.
+    ///
+    /// # Errors
+    /// When it is pending, has too many attempts, or has expired by then.
+    pub fn reopen(
+        &self,
+        message: &Message,
+        next: NextAttempt,
+    ) -> Result<Reopening<'_>, ReopenError> {
+        let deadline = self.deadline(message);
+        let made = self.attempts_made();
+        if self.status == DeliveryStatus::Pending {
+            Err(ReopenError::Pending)
+        } else if made >= Self::MAX_ATTEMPTS {
+            Err(ReopenError::AttemptsExhausted { made })
+        } else if next.due_at > deadline {
+            Err(ReopenError::Expired { deadline })
+        } else {
+            Ok(Reopening { read: self, next })
+        }
+    }
+
+    /// The task for its next attempt, if it was sent again and no attempt was made since.
+    pub fn resend_task(&self) -> Option<DeliveryTask> {
+        let is_reopened = self.status == DeliveryStatus::Pending
+            && self.attempts_made() == self.earlier_attempts
+            && self.next_attempt_at.is_some();
+        is_reopened.then(|| DeliveryTask::new(self.id, self.next_attempt(), self.next_attempt_at))
+    }
+}
+
+impl Reopening<'_> {
+    /// The delivery as it was read.
+    pub fn read(&self) -> &Delivery {
+        self.read
+    }
+
+    /// When its next attempt is due.
+    pub fn next(&self) -> &NextAttempt {
+        &self.next
+    }
+
+    /// The delivery as it is to be.
+    pub fn reopened(&self) -> Delivery {
+        Delivery {
+            status: DeliveryStatus::Pending,
+            earlier_attempts: self.read.attempts_made(),
+            next_attempt_at: Some(self.next.due_at),
+            ..self.read.clone()
+        }
+    }
+
+    /// Its entry of the `due` index.
+    pub fn due(&self) -> DueEntry {
+        DueEntry::of(self.read, &self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::{NOW, delivery, message_of};
+    use crate::delivery::{CancelReason, FailureReason};
+    use crate::due::LongestQueueDelay;
+    use std::time::Duration;
+
+    fn ended(attempts: u32, status: DeliveryStatus) -> Delivery {
+        Delivery {
+            status,
+            next_attempt_at: None,
+            ..delivery(attempts)
+        }
+    }
+
+    fn reopen_at(delivery: &Delivery, due_at: Timestamp) -> Result<Delivery, ReopenError> {
+        let next = NextAttempt::plan(due_at, NOW, LongestQueueDelay::MAX);
+        let reopened = delivery.reopen(&message_of(delivery), next);
+        reopened.map(|reopening| reopening.reopened())
+    }
+
+    const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+
+    #[test]
+    fn what_has_ended_or_is_held_begins_again_after_its_attempts() {
+        for status in [
+            DeliveryStatus::Held,
+            DeliveryStatus::Succeeded,
+            FAILED,
+            DeliveryStatus::Failed(FailureReason::EndpointGone),
+            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
+        ] {
+            let again = reopen_at(&ended(3, status), NOW).unwrap();
+            assert_eq!(again.status, DeliveryStatus::Pending);
+            assert_eq!((again.earlier_attempts, again.next_attempt()), (3, 4));
+            assert_eq!(again.next_attempt_at, Some(NOW));
+        }
+    }
+
+    #[test]
+    fn what_is_pending_does_not_begin_again() {
+        assert_eq!(reopen_at(&delivery(1), NOW), Err(ReopenError::Pending));
+    }
+
+    #[test]
+    fn what_has_a_hundred_attempts_does_not_begin_again() {
+        assert!(reopen_at(&ended(99, FAILED), NOW).is_ok());
+        let made = 100;
+        let refused = reopen_at(&ended(made, FAILED), NOW);
+        assert_eq!(refused, Err(ReopenError::AttemptsExhausted { made }));
+    }
+
+    #[test]
+    fn nothing_begins_again_after_its_deadline() {
+        let delivery = ended(1, FAILED);
+        let deadline = delivery.expires_at - Duration::from_hours(1);
+        assert!(reopen_at(&delivery, deadline).is_ok());
+        let late = reopen_at(&delivery, deadline + Duration::from_millis(1));
+        assert_eq!(late, Err(ReopenError::Expired { deadline }));
+    }
+
+    #[test]
+    fn only_what_was_sent_again_and_not_attempted_since_has_a_resend_task() {
+        assert_eq!(delivery(0).resend_task(), None);
+        assert_eq!(delivery(2).resend_task(), None);
+        for attempts in [0, 2] {
+            let mut again = reopen_at(&ended(attempts, DeliveryStatus::Held), NOW).unwrap();
+            let task = again.resend_task().unwrap();
+            assert_eq!((task.attempt, task.due_at), (attempts + 1, Some(NOW)));
+            again.status = DeliveryStatus::Held;
+            assert_eq!(again.resend_task(), None);
+        }
+    }
+}

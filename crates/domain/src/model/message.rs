@@ -1,0 +1,339 @@
+//! A message: our stored copy of one event.
+
+use std::io::{Read, Write};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::value::RawValue;
+
+use crate::event_type::EventType;
+use crate::ids::{CustomerId, MessageId};
+use crate::members::Members;
+use crate::payload_format::PayloadFormat;
+use crate::timestamp::Timestamp;
+
+/// One event as we keep it.
+///
+/// Its JSON form is what the workflow carries: text only, so that no number of
+/// the producer's passes through anybody's floating point.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Derived from the event; the `webhook-id` of every request.
+    pub id: MessageId,
+    /// Whose event it is.
+    pub customer_id: CustomerId,
+    /// The event's `detail-type`.
+    pub event_type: EventType,
+    /// The event's `time`, as the event has it (RFC 3339).
+    pub time: String,
+    /// When it is of no use any more, if the event says so. No attempt begins later.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::timestamp::as_text"
+    )]
+    pub deadline: Option<Timestamp>,
+    /// Whether it is a [test](crate::send_test): of nothing that happened, for one
+    /// subscription, and attempted once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_test: bool,
+    /// The whole event, as it came.
+    pub payload: Payload,
+}
+
+impl Message {
+    /// The body that is sent and signed.
+    ///
+    /// The same bytes on every call, whatever the number of attempts. What the producer
+    /// put is copied, never parsed: no number changes.
+    ///
+    /// # Errors
+    /// When the stored payload cannot be read back.
+    pub fn body(&self, format: PayloadFormat) -> Result<Vec<u8>, PayloadError> {
+        let event = self.payload.read()?;
+        match format {
+            PayloadFormat::Standard => Ok(self.standard_body(detail(&event)?)),
+            PayloadFormat::Detail => Ok(detail(&event)?.as_bytes().to_vec()),
+            PayloadFormat::Event => Ok(event),
+        }
+    }
+
+    fn standard_body(&self, detail: &str) -> Vec<u8> {
+        let mut body = Vec::with_capacity(detail.len() + 128);
+        body.extend_from_slice(b"{\"type\":");
+        body.extend(json_text(self.event_type.as_str()));
+        body.extend_from_slice(b",\"timestamp\":");
+        body.extend(json_text(&self.time));
+        body.extend_from_slice(b",\"data\":");
+        body.extend_from_slice(detail.as_bytes());
+        body.push(b'}');
+        body
+    }
+}
+
+/// The raw text of an event's `detail`, in what [`Payload::read`] gave.
+///
+/// # Errors
+/// When that is no event.
+pub fn detail(event: &[u8]) -> Result<&str, PayloadError> {
+    serde_json::from_slice::<Members>(event)
+        .ok()
+        .and_then(|event| event.get("detail"))
+        .map(RawValue::get)
+        .ok_or(PayloadError::NotAnEvent)
+}
+
+fn json_text(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).expect("a string is always JSON")
+}
+
+/// JSON text, as the workflow carries it and the table stores it: one string, since a state
+/// machine cannot write binary attributes.
+///
+/// The string is the JSON text itself, or its gzip in base64, whichever is shorter inside a
+/// JSON string. Only the JSON text of an object is stored as it is, and base64 never begins
+/// with `{`: the first character says which of the two it is.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Payload(String);
+
+/// A stored payload that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// Neither the JSON text of an object nor base64.
+    #[error("payload: neither a JSON object nor base64")]
+    Base64(#[source] base64::DecodeError),
+    /// Not the gzip that we wrote.
+    #[error("payload: cannot be decompressed")]
+    Gzip(#[source] std::io::Error),
+    /// Larger than any event that we accept.
+    #[error("payload: more than {max} bytes", max = Payload::MAX_BYTES)]
+    TooLarge,
+    /// Not an event with a `detail`. The reader's own words would repeat it.
+    #[error("payload: not an event with a `detail`")]
+    NotAnEvent,
+}
+
+impl Payload {
+    /// The greatest size of what is read back: EventBridge's bound for an event.
+    pub const MAX_BYTES: usize = 1_048_576;
+
+    /// What a payload begins with that is stored as it is.
+    const PLAIN: char = '{';
+
+    /// Takes JSON text, and compresses it if that makes it shorter.
+    pub fn new(json: &str) -> Self {
+        let compressed = BASE64_STANDARD.encode(gzip(json));
+        // An escape only adds to a text: most texts need no counting.
+        let is_plain = json.starts_with(Self::PLAIN)
+            && json.len() < compressed.len()
+            && json_string_len(json) < compressed.len();
+        Self(if is_plain {
+            json.to_owned()
+        } else {
+            compressed
+        })
+    }
+
+    /// From the text that [`as_text`](Self::as_text) gave.
+    pub fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text to store.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// Its length inside a JSON string, in bytes: what the workflow carries.
+    pub fn carried_len(&self) -> usize {
+        if self.0.starts_with(Self::PLAIN) {
+            json_string_len(&self.0)
+        } else {
+            self.0.len()
+        }
+    }
+
+    /// The JSON bytes, as they were given.
+    pub fn read(&self) -> Result<Vec<u8>, PayloadError> {
+        let json = if self.0.starts_with(Self::PLAIN) {
+            self.0.clone().into_bytes()
+        } else {
+            let gzip = BASE64_STANDARD.decode(&self.0);
+            gunzip(&gzip.map_err(PayloadError::Base64)?)?
+        };
+        if json.len() > Self::MAX_BYTES {
+            return Err(PayloadError::TooLarge);
+        }
+        Ok(json)
+    }
+}
+
+/// Shows the size only: a payload never gets into a log.
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Payload({} bytes of text)", self.0.len())
+    }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder
+        .write_all(text.as_bytes())
+        .expect("writing to a vector does not fail");
+    encoder.finish().expect("writing to a vector does not fail")
+}
+
+/// What the gzip holds, or one byte more than [`Payload::MAX_BYTES`] of it.
+fn gunzip(gzip: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    // Its last four bytes are the length of what it holds.
+    let claimed = u32::from_le_bytes(gzip.last_chunk().copied().unwrap_or_default());
+    let claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
+    let mut text = Vec::with_capacity(claimed.min(Payload::MAX_BYTES) + 1);
+    GzDecoder::new(gzip)
+        .take(Payload::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(PayloadError::Gzip)?;
+    Ok(text)
+}
+
+/// The length of a text inside a JSON string, without the quotes around it.
+fn json_string_len(text: &str) -> usize {
+    let escaped = |byte| match byte {
+        b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
+        0..=0x1f => "\\u0000".len(),
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
+/// A message, and when the table may forget it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The message.
+    pub message: Message,
+    /// When the table may forget it.
+    pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(payload: &str) -> Message {
+        let customer_id: CustomerId = "acme".parse().unwrap();
+        Message {
+            id: MessageId::from_event_id(&customer_id, "e"),
+            customer_id,
+            event_type: "order \"created\"".parse().unwrap(),
+            time: "2026-01-31T09:30:00Z".into(),
+            deadline: Some(Timestamp::from_millis(1_800_000_000_000)),
+            is_test: true,
+            payload: Payload::new(payload),
+        }
+    }
+
+    /// Its members in no usual order, with spaces and numbers that no float holds.
+    const EVENT: &str =
+        r#"{ "detail" : {"n": 12345678901234567890,"d":0.10,"e":1E-7} ,"x":-0.0,"id":"e"}"#;
+
+    fn body(event: &str, format: PayloadFormat) -> String {
+        String::from_utf8(message(event).body(format).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_format_holds_its_part_of_the_event_byte_for_byte() {
+        assert_eq!(
+            body(EVENT, PayloadFormat::Standard),
+            r#"{"type":"order \"created\"","timestamp":"2026-01-31T09:30:00Z","data":{"n": 12345678901234567890,"d":0.10,"e":1E-7}}"#
+        );
+        assert_eq!(
+            body(EVENT, PayloadFormat::Detail),
+            r#"{"n": 12345678901234567890,"d":0.10,"e":1E-7}"#
+        );
+        assert_eq!(body(EVENT, PayloadFormat::Event), EVENT);
+    }
+
+    #[test]
+    fn a_payload_that_is_no_event_has_no_detail() {
+        for bad in ["", "7", "{}", "[]"] {
+            let body = message(bad).body(PayloadFormat::Detail);
+            assert!(matches!(body, Err(PayloadError::NotAnEvent)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_payload_that_unpacks_beyond_the_bound_is_refused() {
+        let bomb = Payload::new(&" ".repeat(Payload::MAX_BYTES + 1));
+        assert!(matches!(bomb.read(), Err(PayloadError::TooLarge)));
+        let bomb = Payload::from_text(format!("{{{}", " ".repeat(Payload::MAX_BYTES)));
+        assert!(matches!(bomb.read(), Err(PayloadError::TooLarge)));
+        let broken = |text: &str| Payload::from_text(text.to_owned()).read();
+        assert!(matches!(broken("bm90IGd6aXA="), Err(PayloadError::Gzip(_))));
+        assert!(matches!(broken(" {}"), Err(PayloadError::Base64(_))));
+    }
+
+    #[test]
+    fn what_does_not_compress_is_stored_as_it_is() {
+        let short = Payload::new(r#"{"n":7}"#);
+        assert_eq!(short.as_text(), r#"{"n":7}"#);
+        let long = Payload::new(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000)));
+        assert!(long.as_text().starts_with("H4sI"), "{}", long.as_text());
+        // Shorter than its gzip, but nothing would mark it as plain.
+        let array = Payload::new("[7]");
+        assert!(array.as_text().starts_with("H4sI"), "{}", array.as_text());
+        assert_eq!(array.read().unwrap(), b"[7]");
+        // Escaped it is longer than its gzip.
+        let quotes = format!("{{{}}}", r#""\u0000":"","#.repeat(8));
+        assert!(Payload::new(&quotes).as_text().starts_with("H4sI"));
+    }
+
+    #[test]
+    fn odd_content_is_read_back_byte_for_byte() {
+        for content in [
+            r"\ud83d",
+            r"\ude00\ud83d",
+            r"\u0000",
+            r"\uffff\ufffe",
+            "\u{ffff}\u{fffe}\u{fdd0}\u{10ffff}",
+            "\u{7f}\u{85}\u{2028}\u{feff}\u{202e}",
+            r"{% $states.input %}",
+        ] {
+            for copies in [1, 1_000] {
+                let event = format!(r#"{{"detail":{{"text":"{}"}}}}"#, content.repeat(copies));
+                let payload = Payload::new(&event);
+                assert_eq!(payload.as_text().starts_with('{'), copies == 1, "{content}");
+                assert_eq!(payload.read().unwrap(), event.as_bytes(), "{content}");
+                let detail = message(&event).body(PayloadFormat::Detail).unwrap();
+                assert_eq!(detail, &event.as_bytes()[10..event.len() - 1], "{content}");
+            }
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_payload() {
+        assert!(!format!("{:?}", message(r#"{"card":"4242"}"#)).contains("4242"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_payload_survives_the_workflow(text in "\\{?(?s:.){0,2000}") {
+            let message = message(&text);
+            let json = serde_json::to_string(&message).unwrap();
+            let back: Message = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&back, &message);
+            prop_assert_eq!(back.payload.read().unwrap(), text.as_bytes());
+        }
+
+        #[test]
+        fn the_carried_length_is_that_of_the_json_form(text in "\\{?(?s:.){0,500}") {
+            let payload = Payload::new(&text);
+            let json = serde_json::to_string(&payload).unwrap();
+            prop_assert_eq!(payload.carried_len() + 2, json.len());
+        }
+    }
+}

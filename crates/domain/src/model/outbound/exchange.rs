@@ -1,0 +1,159 @@
+//! One HTTP request for one attempt, and what comes of it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EndpointUrl, RequestTimeout, ResponseHeaders};
+
+/// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AttemptOutcome {
+    /// The endpoint answered with a status from 200 to 299.
+    Succeeded,
+    /// The endpoint answered with another status, redirects included.
+    HttpError,
+    /// There were no status line and headers within the deadline.
+    TimedOut,
+    /// There was no answer, because name resolution, connection, TLS or protocol failed.
+    Unreachable,
+    /// The address policy refused an address; nothing was sent.
+    Blocked,
+}
+
+impl AttemptOutcome {
+    /// The outcome's name in the table and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::HttpError => "httpError",
+            Self::TimedOut => "timedOut",
+            Self::Unreachable => "unreachable",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl fmt::Display for AttemptOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// One POST, ready to be sent. The body is sent byte for byte.
+///
+/// `Debug` shows only sizes and header names, because values may be secrets and the body is the
+/// payload.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookRequest {
+    /// The URL.
+    pub url: EndpointUrl,
+    /// Headers in order: content type, signature, custom ones. The sender adds only what
+    /// HTTP needs (`host`, `content-length`) and `accept`.
+    pub headers: Vec<(String, String)>,
+    /// The body that was signed.
+    pub body: Vec<u8>,
+    /// The time limit of this exchange, if it is shorter than the sender's own.
+    pub timeout: Option<RequestTimeout>,
+}
+
+impl fmt::Debug for WebhookRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        formatter
+            .debug_struct("WebhookRequest")
+            .field("url", &self.url)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+/// The result of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookResponse {
+    /// The outcome of the attempt.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, if there was a response.
+    pub status: Option<u16>,
+    /// The failure in a few words such as `connect: connection refused`: the phase, then the cause.
+    /// It never contains a query, a header's value or the body.
+    pub error: Option<String>,
+    /// The address that answered. Without an answer, all addresses to which a new connection was
+    /// tried: none if nothing was dialled, or if a kept connection broke during an answer.
+    pub addresses: Vec<IpAddr>,
+    /// The kept headers of the response.
+    pub headers: ResponseHeaders,
+    /// The beginning of the response body, without control characters: as many bytes of UTF-8 as
+    /// [fit](Self::room_for_excerpt).
+    pub excerpt: Option<String>,
+    /// The unchanged `Retry-After` header, if it has at most
+    /// [`MAX_RETRY_AFTER_BYTES`](Self::MAX_RETRY_AFTER_BYTES) of visible ASCII and spaces.
+    pub retry_after: Option<String>,
+    /// The time from the start of name resolution to the end of the response's head, or to the
+    /// failure, in milliseconds. The body does not count: it decides nothing, and an endpoint that
+    /// never ends its body is not slow.
+    pub duration_ms: u32,
+}
+
+impl WebhookResponse {
+    /// The largest total size of addresses, headers and excerpt. They are recorded with the
+    /// attempt, and every later update of the delivery pays for them again.
+    pub const MAX_DETAIL_BYTES: usize = 512;
+
+    /// The longest `Retry-After` that is returned; an HTTP date takes 29 bytes.
+    pub const MAX_RETRY_AFTER_BYTES: usize = 64;
+
+    /// The bytes that addresses and headers leave for the excerpt. Each entry counts one byte more
+    /// than its text, as in the table.
+    pub fn room_for_excerpt(addresses: &[IpAddr], headers: &ResponseHeaders) -> usize {
+        let addresses = addresses.iter().map(|address| address.to_string().len());
+        let headers = headers.iter().map(|(name, value)| name.len() + value.len());
+        let taken: usize = addresses.chain(headers).map(|bytes| bytes + 1).sum();
+        Self::MAX_DETAIL_BYTES.saturating_sub(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::DevelopmentNetworks;
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_one_name_in_text_and_in_json() {
+        for outcome in [
+            AttemptOutcome::Succeeded,
+            AttemptOutcome::HttpError,
+            AttemptOutcome::TimedOut,
+            AttemptOutcome::Unreachable,
+            AttemptOutcome::Blocked,
+        ] {
+            let json = serde_json::to_value(outcome).unwrap();
+            assert_eq!(json, outcome.as_str());
+            assert_eq!(json, outcome.to_string());
+            assert_eq!(
+                serde_json::from_value::<AttemptOutcome>(json).unwrap(),
+                outcome
+            );
+        }
+    }
+
+    #[test]
+    fn the_debug_form_of_a_request_shows_no_value_and_no_payload() {
+        let url = "https://example.com/hook?token=s3cret";
+        let request = WebhookRequest {
+            url: EndpointUrl::parse(url, &DevelopmentNetworks::none()).unwrap(),
+            headers: vec![("authorization".to_owned(), "Bearer s3cret".to_owned())],
+            body: b"s3cret".to_vec(),
+            timeout: None,
+        };
+        let text = format!("{request:?}");
+        assert!(text.contains("authorization"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}

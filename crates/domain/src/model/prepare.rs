@@ -1,0 +1,71 @@
+//! One delivery for each subscription that wants a message.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Delivery, DeliveryStatus};
+use crate::ids::{DeliveryId, SubscriptionId};
+use crate::message::Message;
+use crate::payload_format::PayloadFormat;
+use crate::queue::QueueKind;
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::timestamp::Timestamp;
+
+/// A subscription that wants the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MatchedSubscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whether its deliveries are sent or held.
+    pub status: SubscriptionStatus,
+    /// In which form it gets its events.
+    #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
+    pub payload_format: PayloadFormat,
+    /// On which queue they come.
+    #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
+    pub queue: QueueKind,
+}
+
+impl From<&Subscription> for MatchedSubscription {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            id: subscription.id,
+            status: subscription.status,
+            payload_format: subscription.payload_format,
+            queue: subscription.health.queue(),
+        }
+    }
+}
+
+/// The delivery of a message to a subscription: `pending`, or `held` when the
+/// subscription is paused or disabled.
+///
+/// The id follows from the two, so a duplicate execution prepares the same one.
+pub fn prepare(
+    message: &Message,
+    subscription: &MatchedSubscription,
+    now: Timestamp,
+    retention: Duration,
+) -> Delivery {
+    let status = match subscription.status {
+        SubscriptionStatus::Active => DeliveryStatus::Pending,
+        SubscriptionStatus::Paused | SubscriptionStatus::Disabled => DeliveryStatus::Held,
+    };
+    Delivery {
+        id: DeliveryId {
+            message: message.id,
+            subscription: subscription.id,
+        },
+        customer_id: message.customer_id.clone(),
+        event_type: message.event_type.clone(),
+        payload_format: subscription.payload_format,
+        status,
+        attempts: Vec::new(),
+        earlier_attempts: 0,
+        created_at: now,
+        next_attempt_at: None,
+        expires_at: now + retention,
+    }
+}

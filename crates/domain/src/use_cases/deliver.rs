@@ -1,0 +1,349 @@
+//! The delivery of one queue message: read, check, sign, send, schedule the next attempt, record.
+//!
+//! The order of the effects is the guarantee. The task for the next attempt is queued **before**
+//! this attempt is recorded: a crash in between repeats this attempt, and never loses the next.
+//! (A long wait is not queued; it is recorded with the attempt.) Every error here is a failure of
+//! ours. It costs no attempt, and the queue returns the message.
+
+mod admission;
+mod admit;
+mod health_monitor;
+mod report;
+
+use std::time::Duration;
+
+use ring::rand::SystemRandom;
+
+use crate::delivery::{
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, TaskDecision,
+    Terms, Verdict,
+};
+use crate::due::LongestQueueDelay;
+use crate::health::Observation;
+use crate::message::{Message, PayloadError};
+use crate::outbound::WebhookRequest;
+use crate::ports::{
+    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, LimiterStore,
+    QueueError, StoreError, SubscriptionStore, SubscriptionSwitch, WebhookSender, WriteOutcome,
+};
+use crate::retry::{Jitter, RetryPolicy};
+use crate::signing::{Secret, signature_header};
+use crate::subscription::Subscription;
+use crate::timestamp::Timestamp;
+use crate::vault::{Vault, VaultError};
+
+use admit::AdmissionOutcome;
+pub use health_monitor::HealthMonitor;
+pub use report::{DeferReason, DeliverySummary, Recorded, Report};
+
+/// Our `user-agent`.
+const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// The status of a delivery whose subscription cannot be read.
+const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
+
+/// A failure of ours. The message goes back to the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The subscription's secrets could not be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The stored payload cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The function would end before the attempt is recorded.
+    #[error("too little time is left for an attempt")]
+    OutOfTime,
+}
+
+/// The delivery of webhooks, with its ports.
+///
+/// `T` is the table, in five roles.
+pub struct Deliver<T, Q, W, V, C> {
+    /// Deliveries and subscriptions.
+    pub table: T,
+    /// Where the tasks for the next attempts go.
+    pub queue: Q,
+    /// Makes the request.
+    pub sender: W,
+    /// Opens the secrets.
+    pub vault: V,
+    /// Tells the time.
+    pub clock: C,
+    /// The stack's retry policy, for subscriptions without one of their own.
+    pub policy: RetryPolicy,
+    /// The longest wait that is left to the queue.
+    pub longest_queue_delay: LongestQueueDelay,
+    /// The longest time that an attempt can take until it is recorded.
+    pub time_for_attempt: Duration,
+    /// Tracks the endpoints' health.
+    pub health_monitor: HealthMonitor,
+    /// The source of jitter.
+    pub random: SystemRandom,
+}
+
+impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
+where
+    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore + LimiterStore,
+    Q: DeliveryQueue,
+    W: WebhookSender,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
+    /// Does the task of a queue message. Safe to repeat at any time.
+    ///
+    /// No attempt begins that could take longer than until `end`.
+    pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
+        loop {
+            if let Some(report) = self.step(task, end).await? {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// `None` when another run has changed the delivery meanwhile. The task is then judged again,
+    /// since it may be the only one for the next attempt.
+    async fn step(
+        &self,
+        task: &DeliveryTask,
+        end: Timestamp,
+    ) -> Result<Option<Report>, DeliverError> {
+        let id = &task.delivery;
+        let Some((delivery, message)) = self.table.load(id).await? else {
+            return Ok(Some(Report::Discarded(DiscardReason::NoDelivery)));
+        };
+        match delivery.decide(task, self.clock.now()) {
+            TaskDecision::Discard(reason) => Ok(Some(Report::Discarded(reason))),
+            TaskDecision::Wait(remaining) => {
+                self.queue
+                    .send(&delivery.customer_id, task, remaining)
+                    .await?;
+                Ok(Some(Report::Deferred(DeferReason::NotDue)))
+            }
+            TaskDecision::Attempt(number) => {
+                let subscription = self.table.get(&delivery.customer_id, &id.subscription);
+                let outcome = match subscription.await {
+                    Ok(Some(found)) if !found.has_readable_filter() => {
+                        self.settle(&delivery, UNREADABLE).await?
+                    }
+                    Ok(found) => self.admit(task, &delivery, &message, found).await?,
+                    // This is the subscription's own failure, and a retry does not help.
+                    Err(StoreError::Corrupt { .. }) => self.settle(&delivery, UNREADABLE).await?,
+                    Err(failure) => return Err(failure.into()),
+                };
+                let permit = match outcome {
+                    AdmissionOutcome::Proceed(permit) => permit,
+                    AdmissionOutcome::Done(report) => return Ok(Some(*report)),
+                    AdmissionOutcome::Conflict => return Ok(None),
+                };
+                let due = DueAttempt {
+                    delivery: &delivery,
+                    message: &message,
+                    subscription: &permit.subscription,
+                    number,
+                    is_probe: permit.is_probe,
+                };
+                let entered_at = self.clock.now();
+                let report = self.attempt(&due, end).await;
+                if let Some(lease) = permit.lease {
+                    let held = self.clock.now().since(entered_at);
+                    // A lease that cannot be released expires.
+                    let _ = self.table.release(&id.subscription, lease, held).await;
+                }
+                let report = match report {
+                    // A secret that was changed in the table, or sealed for another subscription.
+                    Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
+                        return Ok(match self.settle(&delivery, UNREADABLE).await? {
+                            AdmissionOutcome::Done(report) => Some(*report),
+                            AdmissionOutcome::Proceed(_) | AdmissionOutcome::Conflict => None,
+                        });
+                    }
+                    report => report?,
+                };
+                let conflicted = matches!(
+                    report,
+                    Report::Attempted {
+                        recorded: Recorded::Conflict,
+                        ..
+                    }
+                );
+                Ok((!conflicted).then_some(report))
+            }
+        }
+    }
+
+    async fn attempt(&self, due: &DueAttempt<'_>, end: Timestamp) -> Result<Report, DeliverError> {
+        let &DueAttempt {
+            delivery,
+            message,
+            subscription,
+            number,
+            ..
+        } = due;
+        let at = self.clock.now();
+        let secrets = self.vault.open_all(subscription, at).await?;
+        if self.clock.now() + self.time_for_attempt > end {
+            return Err(DeliverError::OutOfTime);
+        }
+        let response = self
+            .sender
+            .send(request(delivery, message, subscription, &secrets, at)?)
+            .await;
+
+        let now = self.clock.now();
+        let observation = Observation::of(&response, now);
+        let terms = Terms {
+            policy: subscription.retry_policy.as_ref().unwrap_or(&self.policy),
+            earlier_attempts: delivery.earlier_attempts,
+            deadline: delivery.deadline(message),
+            jitter: Jitter::random(&self.random),
+            longest_queue_delay: self.longest_queue_delay,
+        };
+        let verdict = if message.is_test {
+            Verdict::after_test(&response)
+        } else {
+            Verdict::after(number, &response, &terms, now)
+        };
+        let next_is_queued = self.queue_next(due, &verdict, now).await?;
+        let attempt = Attempt {
+            number,
+            at,
+            duration_ms: response.duration_ms,
+            outcome: response.outcome,
+            status: response.status,
+            error: response.error,
+            addresses: response.addresses,
+            response_headers: response.headers,
+            response_excerpt: response.excerpt,
+        };
+        let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {
+            Ok(WriteOutcome::Written) => Recorded::Written,
+            Ok(WriteOutcome::Conflict) => Recorded::Conflict,
+            Err(_) if next_is_queued => Recorded::LeftToNextTask,
+            Err(error) => return Err(error.into()),
+        };
+        // After the record: before it, a crash after a 410 would hold this delivery instead of
+        // ending it. An attempt that is not recorded is repeated, and counts then. A test does
+        // not count.
+        let changes = match recorded {
+            Recorded::Written if !message.is_test => {
+                self.health_monitor
+                    .after(&self.table, due, observation, &verdict)
+                    .await?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Report::Attempted {
+            attempt,
+            verdict,
+            recorded,
+            event_at: event_at(delivery, message),
+            is_test: message.is_test,
+            summary: delivery.into(),
+            changes,
+        })
+    }
+
+    /// Queues the task for the next attempt, if its wait is short enough for the queue.
+    async fn queue_next(
+        &self,
+        due: &DueAttempt<'_>,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Result<bool, QueueError> {
+        let Verdict::Retry(next) = verdict else {
+            return Ok(false);
+        };
+        let Some(delay) = next.queue_delay(now) else {
+            return Ok(false);
+        };
+        let task = DeliveryTask::new(due.delivery.id, due.number + 1, Some(next.due_at));
+        let task = task.on(due.subscription.health.queue());
+        self.queue
+            .send(&due.delivery.customer_id, &task, delay)
+            .await?;
+        Ok(true)
+    }
+}
+
+/// An attempt that is due and admitted.
+struct DueAttempt<'a> {
+    delivery: &'a Delivery,
+    message: &'a Message,
+    subscription: &'a Subscription,
+    number: u32,
+    /// Whether it is the probe of a half-open circuit breaker.
+    is_probe: bool,
+}
+
+/// The longest time that an event takes to arrive here: the rule retries for so long.
+const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
+
+/// When the event happened. `None` if that was long before its delivery was prepared: then it was
+/// replayed, or the producer gave another time, and a latency would mean nothing.
+fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(&message.time)
+        .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
+}
+
+/// The request of one attempt. Id and body are the same every time; timestamp and signatures are
+/// this attempt's own (Standard Webhooks 1.0.0).
+fn request(
+    delivery: &Delivery,
+    message: &Message,
+    subscription: &Subscription,
+    secrets: &[Secret],
+    at: Timestamp,
+) -> Result<WebhookRequest, PayloadError> {
+    let body = message.body(delivery.payload_format)?;
+    let mut headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("user-agent".to_owned(), USER_AGENT.to_owned()),
+        ("webhook-id".to_owned(), message.id.to_string()),
+        ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
+        (
+            "webhook-signature".to_owned(),
+            signature_header(secrets, &message.id, at, &body),
+        ),
+    ];
+    let custom = subscription.headers.iter();
+    headers.extend(custom.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(WebhookRequest {
+        url: subscription.url.clone(),
+        headers,
+        body,
+        timeout: subscription.timeout,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::{NOW, delivery};
+    use crate::message::Payload;
+
+    #[test]
+    fn no_time_is_measured_from_an_event_that_was_replayed() {
+        let delivery = delivery(0);
+        let at = |time: Timestamp| Message {
+            id: delivery.id.message,
+            customer_id: delivery.customer_id.clone(),
+            event_type: delivery.event_type.clone(),
+            time: time.to_string(),
+            deadline: None,
+            is_test: false,
+            payload: Payload::new("{}"),
+        };
+        let yesterday = NOW - LONGEST_ARRIVAL;
+        assert_eq!(event_at(&delivery, &at(yesterday)), Some(yesterday));
+        let before = yesterday - Duration::from_millis(1);
+        assert_eq!(event_at(&delivery, &at(before)), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! The decision whether a due attempt may be made now. A pure function of what was read.
+
+use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
+use crate::health::{CircuitState, Endpoint, OpenCircuit};
+use crate::message::Message;
+use crate::queue::QueueKind;
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::timestamp::Timestamp;
+
+/// The decision about an attempt that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It may be made.
+    Proceed(Box<Subscription>),
+    /// It may be made as the probe of this half-open circuit breaker, by whoever claims it first.
+    Probe(Box<Subscription>, OpenCircuit),
+    /// Its endpoint is slow: it belongs in the slow queue.
+    MoveToSlowQueue,
+    /// The circuit breaker of this endpoint is open until then.
+    Defer(Endpoint, Timestamp),
+    /// No attempt is made, and the delivery gets this status.
+    Settle(DeliveryStatus),
+}
+
+impl Admission {
+    /// Decides.
+    pub(super) fn of(
+        delivery: &Delivery,
+        message: &Message,
+        subscription: Option<Subscription>,
+        queue: QueueKind,
+        now: Timestamp,
+    ) -> Self {
+        let Some(subscription) = subscription.map(Box::new) else {
+            return Self::Settle(DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted));
+        };
+        if now > delivery.deadline(message) {
+            return Self::Settle(DeliveryStatus::Failed(FailureReason::Expired));
+        }
+        if message.is_test {
+            return Self::Proceed(subscription);
+        }
+        if subscription.status != SubscriptionStatus::Active {
+            return Self::Settle(DeliveryStatus::Held);
+        }
+        // Checked before the circuit breaker: a probe of a slow endpoint would delay others too.
+        if queue == QueueKind::Fast && subscription.health.queue() == QueueKind::Slow {
+            return Self::MoveToSlowQueue;
+        }
+        match subscription.health.circuit {
+            Some(circuit) => match circuit.state(now) {
+                CircuitState::Open(until) => Self::Defer(subscription.endpoint(), until),
+                CircuitState::HalfOpen => Self::Probe(subscription, circuit),
+            },
+            None => Self::Proceed(subscription),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The consequences of an attempt for its subscription: endpoint health, and disabling.
+
+use super::DueAttempt;
+use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
+use crate::health::{
+    HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, is_slow,
+};
+use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
+use crate::subscription::DisabledReason;
+
+/// Tracks endpoint health, and acts when it changes.
+#[derive(Debug)]
+pub struct HealthMonitor {
+    /// The thresholds.
+    pub policy: HealthPolicy,
+    /// The recent attempts of this execution environment.
+    pub tracker: HealthTracker,
+}
+
+impl HealthMonitor {
+    /// Observes a recorded attempt, and writes the changes of health.
+    ///
+    /// After a conflict nothing is written: another run or a user has changed the subscription or
+    /// its health since it was read, and that change stands.
+    pub(super) async fn after<T: HealthStore + SubscriptionSwitch>(
+        &self,
+        table: &T,
+        due: &DueAttempt<'_>,
+        observation: Observation,
+        verdict: &Verdict,
+    ) -> Result<Vec<HealthChange>, StoreError> {
+        let (subscription, now) = (due.subscription, observation.at);
+        let health = subscription
+            .health
+            .after(&self.observe(due, observation), &self.policy);
+        let gone = Verdict::Ended(DeliveryStatus::Failed(FailureReason::EndpointGone));
+        let reason = if *verdict == gone {
+            Some(DisabledReason::EndpointGone)
+        } else {
+            health
+                .has_failed_for_too_long(&self.policy, now)
+                .then_some(DisabledReason::Failing)
+        };
+        let (changes, written) = if let Some(reason) = reason {
+            let disabled = table.disable(subscription, reason, now).await?;
+            (vec![HealthChange::Disabled(reason)], disabled)
+        } else if health == subscription.health {
+            return Ok(Vec::new());
+        } else {
+            let written = table.change_health(subscription, &health).await?;
+            (health.changes_since(&subscription.health), written)
+        };
+        Ok(match written {
+            WriteOutcome::Written => changes,
+            WriteOutcome::Conflict => Vec::new(),
+        })
+    }
+
+    /// The attempt together with those before it.
+    fn observe(&self, due: &DueAttempt<'_>, observation: Observation) -> ObservedAttempt {
+        let circuit = self.policy.circuit.as_ref();
+        ObservedAttempt {
+            observation,
+            is_retry: due.number > 1,
+            follows_slow: due
+                .delivery
+                .attempts
+                .last()
+                // An attempt before the last change may have gone to another URL.
+                .filter(|last| last.at >= due.subscription.updated_at)
+                .is_some_and(|last| is_slow(last.outcome, last.duration_ms)),
+            is_probe: due.is_probe,
+            summary: self
+                .tracker
+                .add(due.subscription.endpoint(), observation, circuit),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The result of a queue message.
+
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, DiscardReason, Verdict};
+use crate::event_type::EventType;
+use crate::health::HealthChange;
+use crate::ids::CustomerId;
+use crate::timestamp::Timestamp;
+
+/// The result of a queue message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// An attempt was made.
+    Attempted {
+        /// The attempt.
+        attempt: Attempt,
+        /// The decision that follows from it.
+        verdict: Verdict,
+        /// Whether it was recorded.
+        recorded: Recorded,
+        /// When its event happened; `None` for a replayed event, whose latency means nothing.
+        event_at: Option<Timestamp>,
+        /// Whether it was a test, which nobody is summary.
+        is_test: bool,
+        /// The delivery that was attempted.
+        summary: DeliverySummary,
+        /// The changes of the endpoint's health.
+        changes: Vec<HealthChange>,
+    },
+    /// The delivery was set to this status without an attempt.
+    Settled(DeliveryStatus, DeliverySummary),
+    /// No attempt was made; the queue will return the task.
+    Deferred(DeferReason),
+    /// There was nothing to do.
+    Discarded(DiscardReason),
+}
+
+/// The parts of a delivery that logs, metrics and operational events need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliverySummary {
+    /// To whom it is summary.
+    pub customer_id: CustomerId,
+    /// The message's type.
+    pub event_type: EventType,
+    /// Whether it was resent.
+    pub was_resent: bool,
+}
+
+impl From<&Delivery> for DeliverySummary {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            customer_id: delivery.customer_id.clone(),
+            event_type: delivery.event_type.clone(),
+            was_resent: delivery.earlier_attempts > 0,
+        }
+    }
+}
+
+/// The reason why an attempt was deferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeferReason {
+    /// It is not due yet.
+    NotDue,
+    /// The circuit breaker of its endpoint is open.
+    CircuitBreakerOpen,
+    /// The limits of its subscription are reached.
+    OverLimit,
+    /// Its endpoint is slow, so the task moved to the slow queue.
+    SlowEndpoint,
+}
+
+/// Whether an attempt was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was written.
+    Written,
+    /// Another run recorded the same attempt first.
+    Conflict,
+    /// The table failed. The task for the next attempt is queued already and repeats this one, so
+    /// this task must not return too: two chains of retries would become four.
+    LeftToNextTask,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::delivery;
+
+    #[test]
+    fn a_delivery_with_earlier_attempts_was_resent() {
+        let again = |earlier_attempts| {
+            let delivery = Delivery {
+                earlier_attempts,
+                ..delivery(2)
+            };
+            DeliverySummary::from(&delivery).was_resent
+        };
+        assert_eq!([again(0), again(1), again(2)], [false, true, true]);
+    }
+}

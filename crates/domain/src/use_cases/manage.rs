@@ -1,0 +1,717 @@
+//! Managing subscriptions: create, read, change, rotate, list and delete.
+
+mod change;
+mod map_change;
+mod precondition;
+mod rotation;
+
+use std::time::Duration;
+
+use ring::rand::SystemRandom;
+
+pub use change::{SubscriptionChange, no_fields, test_event_type};
+pub use map_change::MapChange;
+pub use precondition::{MalformedPrecondition, Precondition};
+pub use rotation::{NewSecret, Rotation};
+
+use crate::fields::FieldError;
+use crate::health::Health;
+use crate::idempotency::{IdempotencyRecord, Once, RequestDigest};
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::outbound::{CustomHeaders, RequestTimeout};
+use crate::ports::{
+    Clock, Creation, CreationOutcome, DataKeyStore, HealthFate, HealthStore, KeyService,
+    Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionStore,
+    WriteOutcome,
+};
+use crate::quota::{Quota, Usage};
+use crate::read_subscription::{ReadError, read_subscription};
+use crate::retry::RetryPolicy;
+use crate::signing::{SealedSecrets, Secret, SecretKind};
+use crate::subscription::{BrokenSubscription, Subscription, SubscriptionPage, SubscriptionStatus};
+use crate::timestamp::Timestamp;
+use crate::vault::{Vault, VaultError};
+
+/// Why a subscription could not be managed.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// A field of the request is missing or not valid.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The customer has no such subscription.
+    #[error("customer `{customer}` has no subscription `{subscription}`")]
+    NotFound {
+        /// Whose it should be.
+        customer: CustomerId,
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// Somebody else changed it at the same time.
+    #[error("subscription `{subscription}` was changed at the same time: read it and try again")]
+    Conflict {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// It is not the version that the request is meant for.
+    #[error("subscription `{subscription}` has another version by now: read it and try again")]
+    PreconditionFailed {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// The idempotency key has created something else.
+    #[error("the key was used with another body, which created subscription `{subscription}`")]
+    KeyReused {
+        /// What it created.
+        subscription: SubscriptionId,
+    },
+    /// The customer has as many subscriptions as the stack allows.
+    #[error("customer `{customer}` has {max} subscriptions, the most that the stack allows")]
+    TooMany {
+        /// Whose they are.
+        customer: CustomerId,
+        /// The most.
+        max: u32,
+    },
+    /// The customer's subscriptions would be too large together.
+    #[error(
+        "the subscriptions of customer `{customer}` would take more than {max} bytes together",
+        max = Quota::MAX_BYTES
+    )]
+    TooLargeTogether {
+        /// Whose they are.
+        customer: CustomerId,
+    },
+    /// Not everything of it can be read.
+    #[error("{0}")]
+    Broken(Box<BrokenSubscription>),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret could not be sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<ReadError> for ManageError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Broken(broken) => Self::Broken(broken),
+            ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A subscription that a request created, now or when it was made before.
+#[derive(Debug)]
+pub struct Created {
+    /// The subscription, as it is now.
+    pub subscription: Subscription,
+    /// Its current secret.
+    pub secret: Secret,
+    /// Whether it is this request that has created it.
+    pub is_new: bool,
+}
+
+/// A subscription that a request was to change.
+#[derive(Debug)]
+pub struct Updated {
+    /// As it was before. Where nothing has changed it is the same, its version too.
+    pub before: Subscription,
+    /// As it is now.
+    pub subscription: Subscription,
+}
+
+impl Updated {
+    /// Whether it signs with another secret now.
+    pub fn has_new_secret(&self) -> bool {
+        self.subscription.secrets.current() != self.before.secrets.current()
+    }
+
+    /// Whether its deliveries are sent now, and were not before.
+    pub fn is_enabled(&self) -> bool {
+        let is_active = |of: &Subscription| of.status == SubscriptionStatus::Active;
+        is_active(&self.subscription) && !is_active(&self.before)
+    }
+}
+
+/// A secret that signs.
+#[derive(Debug)]
+pub struct ActiveSecret {
+    /// Counts the secrets of the subscription, from 1.
+    pub version: u32,
+    /// The secret.
+    pub secret: Secret,
+    /// Until when it signs; the current one has no end.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The management of subscriptions, with its surroundings.
+pub struct Manage<T, V, C> {
+    /// Where subscriptions are kept and listed.
+    pub table: T,
+    /// Who seals the secrets.
+    pub vault: V,
+    /// Who tells the time.
+    pub clock: C,
+    /// Where ids and secrets come from.
+    pub random: SystemRandom,
+    /// How long the table keeps a delivery.
+    pub retention: Duration,
+    /// How long the stack lets any endpoint take.
+    pub request_timeout: RequestTimeout,
+    /// What a customer may have.
+    pub quota: Quota,
+}
+
+/// Holds that a subscription is the version that is meant.
+fn check_version(of: &Subscription, precondition: &Precondition) -> Result<(), ManageError> {
+    if precondition.holds_for(of.version) {
+        Ok(())
+    } else {
+        Err(ManageError::PreconditionFailed {
+            subscription: of.id,
+        })
+    }
+}
+
+/// How often a write is tried that others get in the way of.
+const MAX_TRIES: u32 = 4;
+
+/// How many subscriptions are read at once to count them.
+const COUNTED_AT_ONCE: u32 = 200;
+
+impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
+where
+    T: SubscriptionStore + SubscriptionDirectory + HealthStore,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
+    /// Creates a subscription. Gives its secret too.
+    ///
+    /// With `once` the request can be sent again: it gives what the first one has created, for
+    /// as long as that is there and the key is kept. After that it creates another one.
+    pub async fn create(
+        &self,
+        customer: &CustomerId,
+        change: SubscriptionChange,
+        once: Option<&Once>,
+    ) -> Result<Created, ManageError> {
+        let (subscription, secret) = self.new_subscription(customer, change).await?;
+        let now = self.clock.now();
+        let record = once.map(|once| IdempotencyRecord::new(customer, once, subscription.id, now));
+        let mut creation = Creation {
+            record: record.as_ref(),
+            ..Creation::of(&subscription, self.quota)
+        };
+        for _ in 0..MAX_TRIES {
+            match self.table.insert(&creation).await? {
+                // An id is 128 random bits: what is there already is this very subscription,
+                // whose first write was answered too late and sent again.
+                CreationOutcome::Created | CreationOutcome::AlreadyThere => {
+                    return Ok(Created {
+                        subscription,
+                        secret,
+                        is_new: true,
+                    });
+                }
+                CreationOutcome::KeyInUse(found) => {
+                    let body = record.as_ref().map(|record| record.body);
+                    match self.created_before(&found, body).await? {
+                        Some(created) => return Ok(created),
+                        None => creation.deleted = Some(found.subscription),
+                    }
+                }
+                CreationOutcome::QuotaExceeded(counted) => {
+                    let growth = Usage::of(&subscription);
+                    self.make_sure(customer, counted, growth).await?;
+                }
+            }
+        }
+        Err(ManageError::Conflict {
+            subscription: subscription.id,
+        })
+    }
+
+    /// What a request for a new subscription describes.
+    async fn new_subscription(
+        &self,
+        customer: &CustomerId,
+        change: SubscriptionChange,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let id = SubscriptionId::random(&self.random);
+        let now = self.clock.now();
+        let limits = change.limits(Limits::default());
+        let url = change.url.ok_or(FieldError::required("url"))?;
+        let event_types = change
+            .event_types
+            .ok_or(FieldError::required("eventTypes"))?;
+        let secret = change
+            .secret
+            .unwrap_or_else(|| Secret::generate(SecretKind::V1, &self.random));
+        let sealed = self.vault.seal(&secret, customer, &id, 1).await?;
+        let subscription = Subscription {
+            id,
+            customer_id: customer.clone(),
+            url,
+            event_types,
+            filter: change.filter.flatten(),
+            payload_format: change.payload_format.unwrap_or_default(),
+            description: change.description.flatten(),
+            metadata: change.metadata.metadata(Metadata::default())?,
+            headers: change.headers.headers(CustomHeaders::default())?,
+            timeout: self.within_the_stacks(change.timeout.flatten())?,
+            limits,
+            retry_policy: self.bounded(change.retry_policy.flatten())?,
+            secrets: SealedSecrets::only(sealed),
+            status: change.status.unwrap_or(SubscriptionStatus::Active),
+            disabled: None,
+            health: Health::default(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        check_size(&subscription)?;
+        Ok((subscription, secret))
+    }
+
+    /// What the request with this record has created. `None` when that is deleted: then the
+    /// key is free again.
+    async fn created_before(
+        &self,
+        record: &IdempotencyRecord,
+        body: Option<RequestDigest>,
+    ) -> Result<Option<Created>, ManageError> {
+        let (customer, id) = (&record.customer_id, record.subscription);
+        let Some(subscription) = self.table.get(customer, &id).await? else {
+            return Ok(None);
+        };
+        if body != Some(record.body) {
+            return Err(ManageError::KeyReused { subscription: id });
+        }
+        let current = subscription.secrets.current();
+        let secret = self.vault.open(current, customer, &id).await?;
+        Ok(Some(Created {
+            subscription,
+            secret,
+            is_new: false,
+        }))
+    }
+
+    /// Counts what a customer has after its quota has refused a growth, and corrects the
+    /// table's count, should that be wrong. An error when the refusal was right.
+    async fn make_sure(
+        &self,
+        customer: &CustomerId,
+        counted: Usage,
+        growth: Usage,
+    ) -> Result<(), ManageError> {
+        let actual = self.count(customer).await?;
+        if actual != counted {
+            self.table.correct_usage(customer, counted, actual).await?;
+        }
+        let max = self.quota.subscriptions;
+        let after = actual + growth;
+        if self.quota.has_room(actual, growth) {
+            Ok(())
+        } else if growth.subscriptions > 0 && after.subscriptions > i64::from(max) {
+            let customer = customer.clone();
+            Err(ManageError::TooMany { customer, max })
+        } else {
+            let customer = customer.clone();
+            Err(ManageError::TooLargeTogether { customer })
+        }
+    }
+
+    async fn count(&self, customer: &CustomerId) -> Result<Usage, StoreError> {
+        let (mut usage, mut after) = (Usage::default(), None);
+        loop {
+            let page = self.table.page(customer, after.as_ref(), COUNTED_AT_ONCE);
+            let page = page.await?;
+            for (id, subscription) in page.in_order() {
+                let subscription = subscription.unwrap_or_else(|broken| &broken.readable);
+                usage = usage + Usage::of(subscription);
+                after = Some(id);
+            }
+            if !page.has_more {
+                return Ok(usage);
+            }
+        }
+    }
+
+    /// Reads a subscription. One of which not everything can be read is
+    /// [`ManageError::Broken`].
+    pub async fn show(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Subscription, ManageError> {
+        let found = read_subscription(&self.table, customer, id).await?;
+        found.ok_or_else(|| ManageError::NotFound {
+            customer: customer.clone(),
+            subscription: *id,
+        })
+    }
+
+    /// Reads a subscription to change it, if it is the version that is meant.
+    async fn show_for_change(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+    ) -> Result<Subscription, ManageError> {
+        let current = self.show(customer, id).await?;
+        check_version(&current, precondition)?;
+        Ok(current)
+    }
+
+    /// The secrets that sign now, the current one first, with the subscription.
+    pub async fn secrets(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<(Subscription, Vec<ActiveSecret>), ManageError> {
+        let subscription = self.show(customer, id).await?;
+        let now = self.clock.now();
+        let mut active = Vec::new();
+        for (sealed, expires_at) in subscription.secrets.iter() {
+            if expires_at.is_none_or(|end| now < end) {
+                active.push(ActiveSecret {
+                    version: sealed.version,
+                    secret: self.vault.open(sealed, customer, id).await?,
+                    expires_at,
+                });
+            }
+        }
+        Ok((subscription, active))
+    }
+
+    /// Changes the fields that the change names; the others stay. What changes nothing is not
+    /// written, and counts no version.
+    ///
+    /// A new secret signs from the next attempt on, and no other one any more. An endpoint
+    /// whose URL or headers are changed, or whose subscription is made active, starts anew.
+    pub async fn update(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+        change: SubscriptionChange,
+    ) -> Result<Updated, ManageError> {
+        let before = match self.show_for_change(customer, id, precondition).await {
+            Err(ManageError::Broken(broken)) => {
+                return self.repair(*broken, precondition, change).await;
+            }
+            shown => shown?,
+        };
+        let makes_active = change.status == Some(SubscriptionStatus::Active);
+        let mut changed = self.changed(&before, change).await?;
+        let starts_anew = makes_active || !changed.has_endpoint_of(&before);
+        if starts_anew {
+            changed.health = Health::default();
+        }
+        if changed == before {
+            return Ok(Updated {
+                subscription: before.clone(),
+                before,
+            });
+        }
+        if (Subscription {
+            health: before.health,
+            ..changed.clone()
+        }) == before
+        {
+            // Its health alone is no part of a version.
+            let forgotten = self.table.change_health(&before, &changed.health).await?;
+            return match forgotten {
+                WriteOutcome::Written => Ok(Updated {
+                    before,
+                    subscription: changed,
+                }),
+                WriteOutcome::Conflict => Err(conflict(*id, precondition)),
+            };
+        }
+        changed.updated_at = self.clock.now();
+        changed.version += 1;
+        let health = if starts_anew {
+            HealthFate::Forgotten
+        } else {
+            HealthFate::Kept
+        };
+        let subscription = self.replace(&before, changed, health, precondition).await?;
+        Ok(Updated {
+            before,
+            subscription,
+        })
+    }
+
+    /// Changes a subscription of which not everything can be read: the change must name that.
+    async fn repair(
+        &self,
+        broken: BrokenSubscription,
+        precondition: &Precondition,
+        change: SubscriptionChange,
+    ) -> Result<Updated, ManageError> {
+        check_version(&broken.readable, precondition)?;
+        let left = broken.problems.iter();
+        let left: Vec<_> = left
+            .filter(|problem| !change.names(&problem.field))
+            .collect();
+        if let Some(first) = left.first() {
+            let problems: Vec<_> = left.iter().map(ToString::to_string).collect();
+            let problem = format!(
+                "what is stored cannot be read, so give anew each of: {}",
+                problems.join("; ")
+            );
+            return Err(FieldError::new(&first.field, problem).into());
+        }
+        let before = broken.readable;
+        let mut changed = self.changed(&before, change).await?;
+        changed.health = Health::default();
+        changed.updated_at = self.clock.now();
+        changed.version += 1;
+        let fate = HealthFate::Forgotten;
+        let subscription = self.replace(&before, changed, fate, precondition).await?;
+        Ok(Updated {
+            before,
+            subscription,
+        })
+    }
+
+    /// The subscription with the fields of the change, and the version that it has.
+    async fn changed(
+        &self,
+        current: &Subscription,
+        change: SubscriptionChange,
+    ) -> Result<Subscription, ManageError> {
+        let status = change.status.unwrap_or(current.status);
+        let secrets = match &change.secret {
+            Some(secret) => self.only_secret(current, secret).await?,
+            None => current.secrets.clone(),
+        };
+        let limits = change.limits(current.limits);
+        let current = current.clone();
+        Ok(Subscription {
+            limits,
+            url: change.url.unwrap_or(current.url),
+            event_types: change.event_types.unwrap_or(current.event_types),
+            filter: change.filter.unwrap_or(current.filter),
+            payload_format: change.payload_format.unwrap_or(current.payload_format),
+            description: change.description.unwrap_or(current.description),
+            metadata: change.metadata.metadata(current.metadata)?,
+            headers: change.headers.headers(current.headers)?,
+            timeout: match change.timeout {
+                Some(timeout) => self.within_the_stacks(timeout)?,
+                // The stack's may be shorter today. Then the stack's counts, and a change of
+                // something else is still taken.
+                None => current.timeout,
+            },
+            retry_policy: match change.retry_policy {
+                Some(policy) => self.bounded(policy)?,
+                // So may the stack's memory: what would be forgotten ends as expired.
+                None => current.retry_policy,
+            },
+            secrets,
+            status,
+            disabled: current
+                .disabled
+                .filter(|_| status == SubscriptionStatus::Disabled),
+            ..current
+        })
+    }
+
+    /// The secrets of a subscription that signs with this one alone from now on.
+    async fn only_secret(
+        &self,
+        current: &Subscription,
+        secret: &Secret,
+    ) -> Result<SealedSecrets, ManageError> {
+        let (customer, id) = (&current.customer_id, &current.id);
+        let stored = &current.secrets;
+        if stored.iter().count() == 1 {
+            match self.vault.open(stored.current(), customer, id).await {
+                Ok(same) if same == *secret => return Ok(stored.clone()),
+                // One that cannot be opened is replaced.
+                Ok(_) | Err(VaultError::NotOurs { .. }) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        let version = stored.next_version();
+        let sealed = self.vault.seal(secret, customer, id, version).await?;
+        Ok(SealedSecrets::only(sealed))
+    }
+
+    /// Makes a new secret the current one; the one before signs for the overlap still.
+    /// Gives the new secret too.
+    pub async fn rotate(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+        rotation: Rotation,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let current = self.show_for_change(customer, id, precondition).await?;
+        let now = self.clock.now();
+        let secret = match rotation.new_secret {
+            NewSecret::GeneratedAsCurrent => {
+                Secret::generate(current.secrets.current().kind(), &self.random)
+            }
+            NewSecret::Generated(kind) => Secret::generate(kind, &self.random),
+            NewSecret::Imported(secret) => {
+                if self.vault.open_all(&current, now).await?.contains(&secret) {
+                    return Err(FieldError::new("secret", "must be new, signs already").into());
+                }
+                secret
+            }
+        };
+        let version = current.secrets.next_version();
+        let sealed = self.vault.seal(&secret, customer, id, version).await?;
+        let secrets = current
+            .secrets
+            .clone()
+            .rotate(sealed, rotation.overlap, now)
+            .map_err(|error| FieldError::new("overlapSeconds", error))?;
+        let rotated = Subscription {
+            secrets,
+            updated_at: now,
+            version: current.version + 1,
+            ..current.clone()
+        };
+        let rotated = self.replace(&current, rotated, HealthFate::Kept, precondition);
+        Ok((rotated.await?, secret))
+    }
+
+    async fn replace(
+        &self,
+        read: &Subscription,
+        changed: Subscription,
+        health: HealthFate,
+        precondition: &Precondition,
+    ) -> Result<Subscription, ManageError> {
+        let growth = Usage::of(&changed) - Usage::of(read);
+        if growth.bytes > 0 {
+            check_size(&changed)?;
+        }
+        let replacement = Replacement {
+            read,
+            changed: &changed,
+            health,
+            quota: self.quota,
+        };
+        for _ in 0..MAX_TRIES {
+            match self.table.replace(&replacement).await? {
+                ReplacementOutcome::Written => return Ok(changed),
+                ReplacementOutcome::Conflict => break,
+                ReplacementOutcome::QuotaExceeded(counted) => {
+                    self.make_sure(&read.customer_id, counted, growth).await?;
+                }
+            }
+        }
+        Err(conflict(changed.id, precondition))
+    }
+
+    /// Deletes a subscription. What is still owed to it is cancelled when it comes due.
+    pub async fn delete(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        precondition: &Precondition,
+    ) -> Result<(), ManageError> {
+        let mut current = match self.show_for_change(customer, id, precondition).await {
+            Err(ManageError::Broken(broken)) => {
+                check_version(&broken.readable, precondition)?;
+                broken.readable
+            }
+            shown => shown?,
+        };
+        for _ in 0..MAX_TRIES {
+            if self.table.remove(&current).await? == WriteOutcome::Written {
+                return Ok(());
+            }
+            // It has changed, or it is gone: perhaps by this very write, whose first answer
+            // was lost.
+            let stored = match read_subscription(&self.table, customer, id).await {
+                Err(ReadError::Broken(broken)) => Some(broken.readable),
+                stored => stored?,
+            };
+            match stored {
+                None => return Ok(()),
+                Some(changed) if precondition.holds_for(changed.version) => current = changed,
+                Some(_) => break,
+            }
+        }
+        Err(conflict(*id, precondition))
+    }
+
+    /// A policy whose deliveries end before the table forgets them.
+    fn bounded(&self, policy: Option<RetryPolicy>) -> Result<Option<RetryPolicy>, FieldError> {
+        match &policy {
+            Some(policy) if policy.longest_run() > self.retention => {
+                let days = |duration: Duration| duration.as_secs().div_ceil(86_400);
+                let problem = format!(
+                    "a delivery could be pending for {} days, and the stack keeps it for {}",
+                    days(policy.longest_run()),
+                    days(self.retention),
+                );
+                Err(FieldError::new("retryPolicy", problem))
+            }
+            _ => Ok(policy),
+        }
+    }
+
+    /// A timeout that the delivering function has time for.
+    fn within_the_stacks(
+        &self,
+        timeout: Option<RequestTimeout>,
+    ) -> Result<Option<RequestTimeout>, FieldError> {
+        match timeout {
+            Some(timeout) if timeout > self.request_timeout => {
+                let longest = self.request_timeout;
+                let problem = format!(
+                    "must be at most {longest}, the stack's RequestTimeoutSeconds, is {timeout}"
+                );
+                Err(FieldError::new("timeoutSeconds", problem))
+            }
+            _ => Ok(timeout),
+        }
+    }
+
+    /// Lists a page of the customer's subscriptions.
+    pub async fn list(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, ManageError> {
+        let mut page = self.table.page(customer, after, limit).await?;
+        let read = std::mem::take(&mut page.subscriptions).into_iter();
+        for subscription in read.map(Subscription::with_readable_filter) {
+            match subscription {
+                Ok(whole) => page.subscriptions.push(whole),
+                Err(broken) => page.broken.push(*broken),
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Every event of its customer reads it.
+fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
+    let (size, max) = (subscription.size_bytes(), Quota::MAX_SUBSCRIPTION_BYTES);
+    if size <= max {
+        return Ok(());
+    }
+    let problem =
+        format!("makes a subscription of {size} bytes, and must make one of at most {max}");
+    Err(FieldError::new("body", problem))
+}
+
+/// Somebody else was quicker: a failed precondition to whoever has named a version.
+fn conflict(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
+    match precondition {
+        Precondition::None => ManageError::Conflict { subscription },
+        Precondition::OneOf(_) => ManageError::PreconditionFailed { subscription },
+    }
+}

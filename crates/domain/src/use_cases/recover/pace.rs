@@ -1,0 +1,108 @@
+//! How fast a recovery sends.
+
+use std::time::Duration;
+
+use crate::recovery::Rate;
+use crate::timestamp::Timestamp;
+
+/// The times of the attempts that a page hands out: one after another at the rate, from
+/// now or from where the page before has stopped.
+#[derive(Debug)]
+pub(super) struct Pace {
+    next: Timestamp,
+    horizon: Timestamp,
+    interval: Duration,
+}
+
+impl Pace {
+    /// How far ahead a page hands out attempts.
+    pub(super) const AHEAD: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(rate: Rate, paced_until: Option<Timestamp>, now: Timestamp) -> Self {
+        Self {
+            next: paced_until.map_or(now, |until| until.max(now)),
+            horizon: now + Self::AHEAD,
+            interval: rate.interval(),
+        }
+    }
+
+    /// How many attempts there is room for.
+    pub(super) fn room(&self) -> u32 {
+        let left = self.horizon.since(self.next).as_millis();
+        u32::try_from(left.div_ceil(self.interval.as_millis())).unwrap_or(u32::MAX)
+    }
+
+    /// When the next attempt can be made.
+    pub(super) fn next(&self) -> Timestamp {
+        self.next
+    }
+
+    /// Gives that time away.
+    pub(super) fn take(&mut self) {
+        self.next = self.next + self.interval;
+    }
+
+    /// How long the workflow is to wait before the next page, in whole seconds.
+    pub(super) fn wait_seconds(&self, now: Timestamp) -> u64 {
+        let left = self.next.since(now).as_millis().div_ceil(1_000);
+        u64::try_from(left)
+            .unwrap_or(u64::MAX)
+            .clamp(1, Self::AHEAD.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn take_all(pace: &mut Pace) -> Vec<Timestamp> {
+        let mut taken = Vec::new();
+        while pace.room() > 0 {
+            taken.push(pace.next());
+            pace.take();
+        }
+        taken
+    }
+
+    proptest! {
+        /// However late or early pages come, no second sees more than the rate.
+        #[test]
+        fn no_second_sees_more_attempts_than_the_rate(
+            number in 1..=100_u32,
+            gaps in proptest::collection::vec(0..90_000_u64, 1..8),
+        ) {
+            let rate = Rate::per_second(number).unwrap();
+            let (mut now, mut until) = (NOW, None);
+            let mut due = Vec::new();
+            for gap in gaps {
+                now = now + Duration::from_millis(gap);
+                let mut pace = Pace::new(rate, until, now);
+                let page = take_all(&mut pace);
+                prop_assert!(page.len() <= 30 * number as usize);
+                prop_assert!(page.iter().all(|due| *due >= now && *due < now + Pace::AHEAD));
+                due.extend(page);
+                until = Some(pace.next());
+            }
+            for (index, first) in due.iter().enumerate() {
+                let second = *first + Duration::from_secs(1);
+                let seen = due[index..].iter().take_while(|due| **due < second).count();
+                prop_assert!(seen <= number as usize, "{seen} in a second");
+            }
+        }
+    }
+
+    #[test]
+    fn the_wait_is_until_what_was_handed_out_is_over() {
+        let rate = Rate::per_second(10).unwrap();
+        let mut pace = Pace::new(rate, None, NOW);
+        assert_eq!((pace.room(), pace.wait_seconds(NOW)), (300, 1));
+        take_all(&mut pace);
+        assert_eq!((pace.room(), pace.wait_seconds(NOW)), (0, 30));
+        assert_eq!(pace.wait_seconds(NOW + Duration::from_millis(12_500)), 18);
+        let behind = Pace::new(rate, Some(NOW + Duration::from_mins(5)), NOW);
+        assert_eq!((behind.room(), behind.wait_seconds(NOW)), (0, 30));
+    }
+}

@@ -1,0 +1,390 @@
+//! One page of a recovery.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::pace::Pace;
+use super::select::{Finding, SelectError, Selection};
+use crate::delivery::{Delivery, DueEntry, Reopening};
+use crate::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
+use crate::event_type::EventType;
+use crate::ids::DeliveryId;
+use crate::paging::{EntryPage, Order, Place, Window};
+use crate::ports::{
+    Clock, DeliveryDirectory, DeliveryQueue, DeliveryStore, DueIndex, InsertOutcome,
+    MessageDirectory, RecoverySource, RecoveryStore, StoreError, SubscriptionStore, WriteOutcome,
+};
+use crate::recovery::{Progress, Recovery, RecoveryKey, RecoveryKind, RecoveryStatus};
+use crate::resend::Resend;
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::timestamp::Timestamp;
+
+/// How many entries are handled at once. After each such part the progress is written, and
+/// a stop is seen.
+pub(super) const PART: u32 = 50;
+/// After an attempt that a killed page has asked for was due, the sweep looks whether it
+/// was made: the page may not have come to queue its task.
+const GRACE: Duration = Duration::from_mins(2);
+
+/// A failure of ours. The workflow runs the page again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry cannot be told.
+    #[error("{delivery}: cannot be told whether it is to be sent")]
+    Select {
+        /// Which one.
+        delivery: DeliveryId,
+        /// Why.
+        source: SelectError,
+    },
+}
+
+/// Whether the workflow is to run another page, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// Whether there may be more to do.
+    pub more: bool,
+    /// How long to wait before, in seconds: until what was handed out is over.
+    pub wait_seconds: u64,
+}
+
+impl Turn {
+    const DONE: Self = Self {
+        more: false,
+        wait_seconds: 0,
+    };
+}
+
+/// What a page has done.
+#[derive(Debug)]
+pub struct Report {
+    /// What follows.
+    pub turn: Turn,
+    /// Deliveries that it has asked attempts for.
+    pub queued: u64,
+    /// Entries that cannot be read, which it has left out; or its subscription, and then it
+    /// has ended.
+    pub unreadable: Vec<RecoverError>,
+}
+
+/// Runs the pages of recoveries, with its surroundings.
+#[derive(Debug)]
+pub struct RecoverDeliveries<T, Q, C> {
+    /// Who asks for attempts; its table and clock are used here, too.
+    pub resend: Resend<T, Q, C>,
+}
+
+impl<T, Q, C> RecoverDeliveries<T, Q, C>
+where
+    T: DeliveryStore
+        + SubscriptionStore
+        + DueIndex
+        + RecoveryStore
+        + RecoverySource
+        + DeliveryDirectory
+        + MessageDirectory,
+    Q: DeliveryQueue,
+    C: Clock,
+{
+    /// Does what there is to do now, and begins nothing after `end`. Safe to run again at
+    /// any time.
+    pub async fn run(&self, key: &RecoveryKey, end: Timestamp) -> Result<Report, RecoverError> {
+        let mut report = Report {
+            turn: Turn::DONE,
+            queued: 0,
+            unreadable: Vec::new(),
+        };
+        let now = self.resend.clock.now();
+        let Some(recovery) = self.resend.table.recovery(key).await? else {
+            return Ok(report);
+        };
+        let status = match recovery.status_at(now) {
+            RecoveryStatus::Running if recovery.progress.pages >= Recovery::MAX_PAGES => {
+                RecoveryStatus::Stopped
+            }
+            RecoveryStatus::Stopping => RecoveryStatus::Stopped,
+            status => status,
+        };
+        let subscription = self.resend.table.get(&key.customer, &key.subscription);
+        let subscription = match subscription.await {
+            // That is the subscription's own failure, and trying again does not help.
+            Err(unreadable @ StoreError::Corrupt { .. }) => {
+                report.unreadable.push(unreadable.into());
+                if recovery.status.is_live() {
+                    self.end(&recovery, RecoveryStatus::Failed).await?;
+                }
+                return Ok(report);
+            }
+            subscription => subscription?,
+        };
+        match subscription.filter(|found| found.status == SubscriptionStatus::Active) {
+            Some(subscription) if status == RecoveryStatus::Running => {
+                report.turn = self
+                    .parts(recovery, &subscription, end, &mut report)
+                    .await?;
+            }
+            // Nothing is sent to a subscription that is paused or deleted.
+            _ if status == RecoveryStatus::Running => {
+                self.end(&recovery, RecoveryStatus::Stopped).await?;
+            }
+            _ if recovery.status.is_live() => self.end(&recovery, status).await?,
+            _ => {}
+        }
+        Ok(report)
+    }
+
+    async fn end(&self, recovery: &Recovery, status: RecoveryStatus) -> Result<(), StoreError> {
+        let ended = recovery.with_status(status, self.resend.clock.now());
+        self.save(recovery, ended).await.map(drop)
+    }
+
+    async fn parts(
+        &self,
+        mut recovery: Recovery,
+        subscription: &Subscription,
+        end: Timestamp,
+        report: &mut Report,
+    ) -> Result<Turn, RecoverError> {
+        let clock = &self.resend.clock;
+        let mut progress = recovery.progress;
+        progress.pages += 1;
+        let mut pace = Pace::new(recovery.per_second, progress.paced_until, clock.now());
+        loop {
+            let room = pace.room().min(PART);
+            if room == 0 || clock.now() >= end {
+                return Ok(Turn {
+                    more: true,
+                    wait_seconds: pace.wait_seconds(clock.now()),
+                });
+            }
+            let list = find(&self.resend.table, &recovery, progress.place, room).await?;
+            let queued = self
+                .part(&recovery, subscription, &list.entries, &mut pace, report)
+                .await?;
+            progress.count(&list.entries, queued);
+            progress.paced_until = Some(pace.next());
+            let status = if list.has_more {
+                RecoveryStatus::Running
+            } else {
+                RecoveryStatus::Succeeded
+            };
+            let next = Recovery {
+                progress,
+                ..recovery.with_status(status, clock.now())
+            };
+            recovery = match self.save(&recovery, next).await? {
+                Some(saved) if saved.status == RecoveryStatus::Running => saved,
+                Some(_) => return Ok(Turn::DONE),
+                None => {
+                    return Ok(Turn {
+                        more: true,
+                        wait_seconds: Pace::AHEAD.as_secs(),
+                    });
+                }
+            };
+        }
+    }
+
+    /// Sends what there is to send among these entries. Gives how many that are.
+    async fn part(
+        &self,
+        recovery: &Recovery,
+        subscription: &Subscription,
+        found: &[Found],
+        pace: &mut Pace,
+        report: &mut Report,
+    ) -> Result<u64, RecoverError> {
+        let now = self.resend.clock.now();
+        let selection = Selection {
+            kind: recovery.kind,
+            subscription,
+        };
+        let table = &self.resend.table;
+        let (findings, unreadable) = look_at(table, selection, found, now).await?;
+        report.unreadable.extend(unreadable);
+        let (mut again, mut first, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for finding in &findings {
+            let next = NextAttempt::plan(pace.next(), now, LongestQueueDelay::MAX);
+            if finding.is_sent(&next) {
+                pace.take();
+            }
+            match finding {
+                Finding::Again(delivery, message) => {
+                    again.extend(delivery.reopen(message, next).ok());
+                }
+                Finding::First(delivery, _) if finding.is_sent(&next) => {
+                    first.push((delivery, next));
+                }
+                Finding::Asked(task) => asked.push(*task),
+                Finding::First(..) | Finding::Nothing => {}
+            }
+        }
+        let written = self.write(&again, &first).await;
+        let queued = (written.entries.len() + asked.len()) as u64;
+        // What was written has its task first, whatever went wrong with the others.
+        self.resend.ask_for_attempts(&written.entries).await?;
+        for task in asked {
+            let due_at = task.due_at.unwrap_or(now);
+            let entry = DueEntry {
+                customer: subscription.customer_id.clone(),
+                task,
+                sweep_at: due_at + OVERDUE_AFTER,
+            };
+            // A conflict means that its task has come meanwhile.
+            table.postpone(&entry, due_at.max(now) + GRACE).await?;
+        }
+        report.queued += queued;
+        match written.failure {
+            None => Ok(queued),
+            Some(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn write(&self, again: &[Reopening<'_>], first: &[(&Delivery, NextAttempt)]) -> Written {
+        let table = &self.resend.table;
+        let reopened = join_all(again.iter().map(|reopening| table.reopen(reopening))).await;
+        let inserted = first
+            .iter()
+            .map(|(delivery, next)| table.insert_due(delivery, next));
+        let inserted = join_all(inserted).await;
+        let mut written = Written::default();
+        for (reopening, outcome) in again.iter().zip(reopened) {
+            match outcome {
+                Ok(WriteOutcome::Written) => written.entries.push(reopening.due()),
+                Ok(WriteOutcome::Conflict) => {}
+                Err(failure) => written.failure = Some(failure),
+            }
+        }
+        for ((delivery, next), outcome) in first.iter().zip(inserted) {
+            match outcome {
+                Ok(InsertOutcome::Inserted) => written.entries.push(DueEntry::of(delivery, next)),
+                Ok(InsertOutcome::AlreadyThere) => {}
+                Err(failure) => written.failure = Some(failure),
+            }
+        }
+        written
+    }
+
+    /// Writes the next version. A stop that came between does not lose what was done.
+    /// `None` when another run of the page goes on instead.
+    async fn save(&self, read: &Recovery, next: Recovery) -> Result<Option<Recovery>, StoreError> {
+        let table = &self.resend.table;
+        if table.replace_recovery(&next).await? == WriteOutcome::Written {
+            return Ok(Some(next));
+        }
+        let stored = table.recovery(&read.key()).await?.filter(|stored| {
+            stored.status == RecoveryStatus::Stopping && stored.progress == read.progress
+        });
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let stopped = Recovery {
+            status: match next.status {
+                RecoveryStatus::Running => RecoveryStatus::Stopped,
+                ended => ended,
+            },
+            version: stored.version + 1,
+            ..next
+        };
+        let outcome = table.replace_recovery(&stopped).await?;
+        Ok((outcome == WriteOutcome::Written).then_some(stopped))
+    }
+}
+
+/// What a part has written.
+#[derive(Default)]
+struct Written {
+    entries: Vec<DueEntry>,
+    failure: Option<StoreError>,
+}
+
+impl Progress {
+    /// Counts a part: these entries, of which so many are sent.
+    fn count(&mut self, found: &[Found], queued: u64) {
+        let examined = found.len() as u64;
+        self.examined += examined;
+        self.queued += queued;
+        self.skipped += examined - queued;
+        self.place = found.last().map(Found::place).or(self.place);
+    }
+}
+
+/// An entry of the list that a recovery goes through.
+pub(super) struct Found {
+    place: Place,
+    event_type: Option<EventType>,
+}
+
+impl Found {
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+}
+
+/// The next entries of the list, the oldest first.
+pub(super) async fn find(
+    table: &(impl DeliveryDirectory + MessageDirectory),
+    recovery: &Recovery,
+    after: Option<Place>,
+    limit: u32,
+) -> Result<EntryPage<Found>, StoreError> {
+    let window = Window {
+        since: Some(recovery.range.since),
+        until: Some(recovery.range.until),
+        order: Order::OldestFirst,
+        after,
+        limit,
+    };
+    match recovery.kind {
+        RecoveryKind::Recover(_) => {
+            let page = table.undelivered_of(&recovery.subscription_id, &window);
+            Ok(page.await?.map(|entry| Found {
+                place: entry.place(),
+                event_type: entry.event_type,
+            }))
+        }
+        RecoveryKind::Replay => {
+            let page = table.messages_of(&recovery.customer_id, &window);
+            Ok(page.await?.map(|entry| Found {
+                place: entry.place(),
+                event_type: entry.event_type,
+            }))
+        }
+    }
+}
+
+/// What there is to send among these entries, and what cannot be read.
+pub(super) async fn look_at(
+    table: &impl RecoverySource,
+    selection: Selection<'_>,
+    found: &[Found],
+    now: Timestamp,
+) -> Result<(Vec<Finding>, Vec<RecoverError>), StoreError> {
+    let (mut findings, mut unreadable) = (Vec::new(), Vec::new());
+    let concerned = found
+        .iter()
+        .filter(|found| selection.concerns(found.event_type.as_ref()));
+    let read = concerned.map(async |found| {
+        let id = DeliveryId {
+            message: found.place.message,
+            subscription: selection.subscription.id,
+        };
+        (id, table.read(&id).await)
+    });
+    for (delivery, read) in join_all(read).await {
+        match read {
+            Ok((message, stored)) => match selection.find(message, stored, now) {
+                Ok(finding) => findings.push(finding),
+                Err(source) => unreadable.push(RecoverError::Select { delivery, source }),
+            },
+            Err(error @ StoreError::Corrupt { .. }) => unreadable.push(error.into()),
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+        }
+    }
+    Ok((findings, unreadable))
+}

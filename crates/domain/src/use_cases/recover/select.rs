@@ -1,0 +1,107 @@
+//! What a recovery finds at a place of its list.
+
+use std::time::Duration;
+
+use crate::delivery::{Delivery, DeliveryTask};
+use crate::due::NextAttempt;
+use crate::event_type::EventType;
+use crate::filter::{Document, FilterError};
+use crate::message::{Message, PayloadError, StoredMessage, detail};
+use crate::prepare::{MatchedSubscription, prepare};
+use crate::recovery::RecoveryKind;
+use crate::subscription::Subscription;
+use crate::timestamp::Timestamp;
+
+/// What a recovery finds at a place of its list.
+#[derive(Debug)]
+pub(super) enum Finding {
+    /// A delivery that is to be sent again.
+    Again(Delivery, Message),
+    /// A delivery that the subscription never had.
+    First(Delivery, Message),
+    /// It was asked for already, and no attempt was made since: by a page that was
+    /// killed, or by somebody else.
+    Asked(DeliveryTask),
+    /// There is nothing to send.
+    Nothing,
+}
+
+impl Finding {
+    /// Whether an attempt is asked for, which is due then.
+    pub(super) fn is_sent(&self, next: &NextAttempt) -> bool {
+        match self {
+            Self::Again(delivery, message) => delivery.reopen(message, *next).is_ok(),
+            Self::First(delivery, message) => next.due_at <= delivery.deadline(message),
+            Self::Asked(_) | Self::Nothing => false,
+        }
+    }
+}
+
+/// An entry that cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The subscription's filter cannot be evaluated.
+    #[error("filter of the subscription cannot be evaluated")]
+    Filter(#[from] FilterError),
+    /// The stored payload cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+}
+
+/// Which entries a recovery takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selection<'a> {
+    pub(super) kind: RecoveryKind,
+    pub(super) subscription: &'a Subscription,
+}
+
+impl Selection<'_> {
+    /// Whether an entry needs to be read. Of one whose type cannot be read, that tells why.
+    pub(super) fn concerns(&self, event_type: Option<&EventType>) -> bool {
+        match (self.kind, event_type) {
+            (RecoveryKind::Replay, Some(event_type)) => {
+                self.subscription.event_types.matches(event_type)
+            }
+            (RecoveryKind::Recover(_), _) | (RecoveryKind::Replay, None) => true,
+        }
+    }
+
+    /// What there is to send of a message and its delivery, as they were read.
+    pub(super) fn find(
+        &self,
+        stored: Option<StoredMessage>,
+        delivery: Option<Delivery>,
+        now: Timestamp,
+    ) -> Result<Finding, SelectError> {
+        let Some(stored) = stored else {
+            return Ok(Finding::Nothing);
+        };
+        match (delivery, self.kind) {
+            (Some(delivery), kind) => Ok(match (delivery.resend_task(), kind) {
+                (Some(task), _) => Finding::Asked(task),
+                (None, RecoveryKind::Recover(statuses)) if statuses.contain(delivery.status) => {
+                    Finding::Again(delivery, stored.message)
+                }
+                (None, _) => Finding::Nothing,
+            }),
+            (None, RecoveryKind::Recover(_)) => Ok(Finding::Nothing),
+            (None, RecoveryKind::Replay) => self.missing(stored, now),
+        }
+    }
+
+    fn missing(&self, stored: StoredMessage, now: Timestamp) -> Result<Finding, SelectError> {
+        let event = stored.message.payload.read()?;
+        let detail = Document::new(detail(&event)?);
+        let answer = self.subscription.wants(&stored.message, &detail)?;
+        if !answer.is_wanted {
+            return Ok(Finding::Nothing);
+        }
+        let to = MatchedSubscription::from(self.subscription);
+        let delivery = Delivery {
+            // No later than its message.
+            expires_at: stored.expires_at,
+            ..prepare(&stored.message, &to, now, Duration::ZERO)
+        };
+        Ok(Finding::First(delivery, stored.message))
+    }
+}
