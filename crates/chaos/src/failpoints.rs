@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The number of crashes in a million failpoints. A crash ends an execution environment with up
-/// to 10 deliveries in progress.
+/// The number of crashes in a million failpoints. A crash ends all execution environments of the
+/// function, each with up to 10 deliveries in progress.
 const CRASHES: u32 = 1_000;
 
 /// The directory named in `FAILPOINTS_FOLDER`.

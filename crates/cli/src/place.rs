@@ -21,7 +21,7 @@ const VARIABLE: &str = "WEBHOOKS_STACK";
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Stack")]
 pub(crate) struct Place {
-    /// The name of a stack in AWS [env: `WEBHOOKS_STACK`]. Credentials and region are the usual ones.
+    /// The name of a stack in AWS, with the usual credentials and region [env: `WEBHOOKS_STACK`].
     #[arg(long, global = true, value_name = "NAME")]
     stack: Option<String>,
     /// The stack's file, as written by `cargo xtask local up` [env: `WEBHOOKS_STACK`].

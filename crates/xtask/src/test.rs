@@ -168,8 +168,7 @@ impl EndToEnd {
                 "workflow::",
                 "workflow_rights::",
             ],
-            // These include tests that only run here, because this interpreter ignores
-            // permissions.
+            // Some tests are ignored elsewhere: the other interpreter needs no permissions.
             arguments: &["--include-ignored"],
             at_once: "4",
         },
