@@ -1,33 +1,33 @@
-//! The words and the decisions of the webhook provider.
+//! The types and the decisions of the webhook provider.
 //!
 //! # Cast of characters
 //!
 //! | word | meaning |
 //! |---|---|
 //! | event | what a producer puts on the bus |
-//! | customer | whose event it is ([`CustomerId`](ids::CustomerId)) |
+//! | customer | the producer's customer to whom an event belongs ([`CustomerId`](ids::CustomerId)) |
 //! | message | our stored copy of one event ([`Message`](message::Message)) |
-//! | subscription | a customer's endpoint and what it wants ([`Subscription`](subscription::Subscription)) |
-//! | delivery | one message owed to one subscription ([`Delivery`](delivery::Delivery)) |
+//! | subscription | a customer's endpoint, with its event types and filter ([`Subscription`](subscription::Subscription)) |
+//! | delivery | the delivery of one message to one subscription ([`Delivery`](delivery::Delivery)) |
 //! | attempt | one HTTP request made for a delivery ([`Attempt`](delivery::Attempt)) |
 //!
 //! # The life of a delivery
 //!
 //! 1. [`event`] turns a raw event into a message, or says what is wrong with it.
-//! 2. [`look_up`] pages through the customer's subscriptions that want it.
+//! 2. [`look_up`] finds the customer's subscriptions that match it, page by page.
 //! 3. [`prepare`] makes one [`Delivery`](delivery::Delivery) for each, `pending` or `held`.
 //! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
-//! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is
-//!    `succeeded`, `failed` or `cancelled`.
-//! 6. [`resend`] begins again with one that has ended or is held, when somebody asks for it;
-//!    [`recover`] with many, at the pace of their endpoint.
-//! 7. [`due`] says where it waits in between; [`sweep`] ends the long waits and finds
-//!    what was lost.
+//! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is `succeeded`, `failed`
+//!    or `cancelled`.
+//! 6. [`resend`] resends a delivery that has ended or is held, on request; [`recover`] resends
+//!    many, at a rate that the endpoint can take.
+//! 7. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
+//!    finds lost tasks.
 //!
 //! # What this crate is not
 //!
-//! It does no I/O and knows no AWS, no async runtime, no HTTP client, no
-//! environment and no clock: those come in through [`ports`].
+//! It does no I/O, and uses no AWS, async runtime, HTTP client, environment or clock. They are
+//! behind the [`ports`].
 //!
 //! # Layers
 //!

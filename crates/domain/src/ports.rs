@@ -1,4 +1,4 @@
-//! The roles that the outside plays for the use cases.
+//! The ports: the services that the use cases need from outside.
 
 mod lists;
 mod recovery;
@@ -29,23 +29,23 @@ pub use subscriptions::{
     SubscriptionStore, SubscriptionSwitch,
 };
 
-/// A failure of the table: ours, never the endpoint's.
+/// A failure of the table. It is our own failure, never the endpoint's.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The table did not answer, or refused for now; trying again may help.
+    /// The table did not answer, or refused temporarily. A retry may help.
     #[error("table did not {operation}")]
     Unavailable {
-        /// What was tried, such as `get subscription`.
+        /// The operation, such as `get subscription`.
         operation: &'static str,
-        /// What the client says.
+        /// The client's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An item is there, and cannot be read.
+    /// An item exists but cannot be read.
     #[error("item `{key}` cannot be read: {problem}")]
     Corrupt {
         /// The item's key.
         key: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
@@ -54,9 +54,9 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 #[error("key service did not {operation}")]
 pub struct KeyServiceError {
-    /// What was tried, such as `unwrap the data key`.
+    /// The operation, such as `unwrap the data key`.
     pub operation: &'static str,
-    /// What the client says.
+    /// The client's error.
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -75,7 +75,7 @@ pub struct PublishError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 pub enum InsertOutcome {
     /// It was written.
     Inserted,
-    /// There was one already; nothing was written.
+    /// It already exists; nothing was written.
     AlreadyThere,
 }
 
@@ -123,7 +123,7 @@ pub trait LimiterStore {
 /// Lists the subscriptions of a customer.
 pub trait SubscriptionDirectory {
     /// At most `limit` subscriptions after the given id. A page may be short while `has_more` is
-    /// true, and has one subscription at least. Consistent.
+    /// true, but then has at least one subscription. The read is consistent.
     fn page(
         &self,
         customer: &CustomerId,
@@ -132,21 +132,21 @@ pub trait SubscriptionDirectory {
     ) -> impl Future<Output = Result<SubscriptionPage, StoreError>> + Send;
 }
 
-/// Where deliveries and their messages are kept.
+/// Stores deliveries and their messages.
 ///
 /// The workflow writes them; see [`crate::prepare`].
 pub trait DeliveryStore {
     /// Reads a delivery and its message, consistently.
     ///
-    /// `None` when there is no such delivery. A delivery without its message is
+    /// `None` if there is no such delivery. A delivery without its message is
     /// [`StoreError::Corrupt`].
     fn load(
         &self,
         id: &DeliveryId,
     ) -> impl Future<Output = Result<Option<(Delivery, Message)>, StoreError>> + Send;
 
-    /// Records an attempt and what follows from it, if the delivery is pending and
-    /// has exactly the attempts before this one. A next attempt enters the `due` index.
+    /// Records an attempt and its verdict, if the delivery is pending and has exactly the attempts
+    /// before this one. A next attempt enters the `due` index.
     fn record(
         &self,
         id: &DeliveryId,
@@ -162,8 +162,8 @@ pub trait DeliveryStore {
         status: DeliveryStatus,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Makes a delivery pending again, if it still has the status and the attempts that
-    /// were read. It enters the `due` index.
+    /// Makes a delivery pending again, if it still has the status and the attempts that were read.
+    /// It enters the `due` index.
     fn reopen(
         &self,
         reopening: &Reopening<'_>,
@@ -172,7 +172,7 @@ pub trait DeliveryStore {
 
 /// Reads messages by their ids.
 pub trait MessageStore {
-    /// Reads one, consistently. One that has expired is absent.
+    /// Reads one, consistently. An expired message counts as absent.
     fn message(
         &self,
         id: &MessageId,
@@ -181,8 +181,8 @@ pub trait MessageStore {
 
 /// Records a delivery without the workflow, as a test or a replay does.
 pub trait CallStore {
-    /// Writes a new message and then its delivery, stored at the delivery's `created_at`.
-    /// What is there already stays: doing it again is no conflict.
+    /// Writes a new message and then its delivery, stored at the delivery's `created_at`. Existing
+    /// items stay, so repeating it is not a conflict.
     fn record_call(
         &self,
         message: &Message,
@@ -190,9 +190,9 @@ pub trait CallStore {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Makes an attempt at once, in the function that also serves the queue.
+/// Makes an attempt at once, through the function that also serves the queue.
 pub trait DeliverNow {
-    /// Returns after the attempt, or when it could not be made. The table shows which.
+    /// Returns after the attempt, or after it could not be made. The table shows which.
     fn deliver_now(&self, task: &DeliveryTask) -> impl Future<Output = ()> + Send;
 }
 
@@ -203,15 +203,15 @@ pub struct DuePage {
     pub due: Vec<DueEntry>,
     /// Entries that cannot be read. They do not hide the others.
     pub unreadable: Vec<StoreError>,
-    /// Whether there may be more after the last of them.
+    /// True if there may be more after the last of them.
     pub has_more: bool,
 }
 
-/// The sparse index of pending deliveries that the sweeper has to look at.
+/// The sparse index of pending deliveries that the sweep must check.
 pub trait DueIndex {
-    /// At most `limit` entries of the shard with `sweep_at` no later than `until`, those
-    /// after the given one. There is one at least while `has_more` is true, however many before
-    /// it cannot be read. Eventually consistent: an entry may be missing, or old.
+    /// At most `limit` entries of the shard, after the given one, with `sweep_at` no later than
+    /// `until`. There is at least one while `has_more` is true, even if many before it cannot be
+    /// read. Eventually consistent: an entry may be missing or old.
     fn due_page(
         &self,
         shard: Shard,
@@ -220,7 +220,7 @@ pub trait DueIndex {
         limit: u32,
     ) -> impl Future<Output = Result<DuePage, StoreError>> + Send;
 
-    /// Moves the entry to a later time, if it is still as it was read.
+    /// Moves the entry to a later time, if it has not changed since it was read.
     fn postpone(
         &self,
         due: &DueEntry,
@@ -228,7 +228,7 @@ pub trait DueIndex {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Takes delivery tasks. A task says only that there may be work; the table decides.
+/// Accepts delivery tasks. A task says only that there may be work; the table decides.
 ///
 /// The queue is fair among customers: a busy customer delays its own deliveries and not those of
 /// others.
@@ -241,27 +241,28 @@ pub trait DeliveryQueue {
         delay: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// The same for up to [`MAX_QUEUE_BATCH`](crate::queue::MAX_QUEUE_BATCH) tasks in one call, on the fast queue. Returns
-    /// those that the queue refused while it took the others.
+    /// Like [`send`](Self::send), for up to [`MAX_QUEUE_BATCH`](crate::queue::MAX_QUEUE_BATCH) tasks
+    /// in one call, in the fast queue. Returns the tasks that the queue refused while it accepted
+    /// the others.
     fn send_batch(
         &self,
         tasks: &[OutgoingTask<'_>],
     ) -> impl Future<Output = Result<Vec<RefusedTask>, QueueError>> + Send;
 }
 
-/// Where the wrapped data key is kept.
+/// Stores the wrapped data key.
 pub trait DataKeyStore {
     /// Reads it, consistently.
     fn get(&self) -> impl Future<Output = Result<Option<WrappedDataKey>, StoreError>> + Send;
 
-    /// Writes the first one; refuses when there is one.
+    /// Writes the first one. Refuses if there is one.
     fn insert(
         &self,
         key: &WrappedDataKey,
     ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
 }
 
-/// Makes and unwraps data keys.
+/// Creates and unwraps data keys.
 pub trait KeyService {
     /// A new data key, in plaintext and wrapped.
     fn generate(
@@ -284,7 +285,7 @@ pub trait OperationalEventPublisher {
     ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
-/// The most events that the bus takes in one call (EventBridge `PutEvents`).
+/// The largest number of events in one call of the bus (EventBridge `PutEvents`).
 pub const MAX_PUBLISHED: usize = 10;
 
 /// Sends webhooks.

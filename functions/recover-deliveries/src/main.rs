@@ -72,7 +72,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let report = Box::pin(recover.run(&key, end)).await;
         report
             .inspect(|report| log(&key, report))
-            .map(|report| report.turn)
+            .map(|report| report.next_step)
             .map_err(|error| FunctionError::new(error_type(&error), &error))
     }))
     .await
@@ -83,7 +83,7 @@ fn log(key: &RecoveryKey, report: &Report) {
         recovery.id = %key.id,
         subscription.id = %key.subscription,
         queued = report.queued,
-        more = report.turn.more,
+        more = report.next_step.more,
         "page of a recovery"
     );
     for failure in &report.unreadable {

@@ -1,20 +1,21 @@
-//! Stored items of which not everything can be read.
+//! Stored items that cannot be read completely.
 
 use crate::ids::CustomerId;
 
-/// An item that is stored, and of which not everything can be read. That is its own failure: it
-/// is named wherever it would be shown, and hides no other.
+/// A stored item that cannot be read completely. Lists show it by its id, and it hides no other
+/// item.
 ///
-/// Of subscriptions more is known: [`BrokenSubscription`](crate::subscription::BrokenSubscription).
+/// For subscriptions there is more detail:
+/// [`BrokenSubscription`](crate::subscription::BrokenSubscription).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken<I> {
-    /// Which one.
+    /// The id.
     pub id: I,
-    /// Whose it is, where that can be read.
+    /// The customer, if it can be read.
     pub customer_id: Option<CustomerId>,
-    /// What cannot be read.
+    /// The problem.
     pub problem: String,
 }
 
-/// An item, as far as it can be read.
+/// An item, or its id and the problem if it cannot be read.
 pub type Readable<T, I> = Result<T, Broken<I>>;

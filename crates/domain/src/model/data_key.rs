@@ -1,10 +1,10 @@
-//! The data key that seals every secret of the stack, in plaintext and wrapped.
+//! The data key that encrypts every secret of the stack, in plaintext and wrapped.
 
 /// The plaintext data key. It never leaves the process.
 pub struct DataKey([u8; 32]);
 
 impl DataKey {
-    /// From the 32 bytes that KMS gave.
+    /// A key of the 32 bytes that KMS returned.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -14,6 +14,6 @@ impl DataKey {
     }
 }
 
-/// The data key as the table keeps it: wrapped by KMS.
+/// The data key as it is stored in the table: wrapped by KMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedDataKey(pub Vec<u8>);

@@ -6,7 +6,7 @@
 //!    ├──── the subscription is paused ──> held
 //!    └──── the deadline has passed ──> failed
 //!
-//! held | succeeded | failed ── somebody asks to send it again ──> pending
+//! held | succeeded | failed ── resend ──> pending
 //! ```
 
 mod due_entry;
@@ -30,59 +30,57 @@ use crate::outbound::{AttemptOutcome, ResponseHeaders};
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
-/// How long before its end a delivery is given up: longer than anybody waits in the queue.
+/// A delivery is given up this long before it expires. This is longer than any delay of the queue.
 const TIME_TO_END: Duration = Duration::from_hours(1);
 
-/// One message owed to one subscription.
+/// The delivery of one message to one subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its id, which names the message and the subscription.
     pub id: DeliveryId,
-    /// Whose message it is.
+    /// The customer.
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
-    /// What its body is made of, on every attempt.
+    /// The format of its body, for every attempt.
     pub payload_format: PayloadFormat,
-    /// Where it stands.
+    /// The status.
     pub status: DeliveryStatus,
-    /// What was tried, in order.
+    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// How many of them were made before somebody last asked to send it again.
-    /// The retry policy counts from there.
+    /// The number of attempts before the last resend. The retry policy counts from there.
     pub earlier_attempts: u32,
-    /// When it was prepared.
+    /// The time at which it was prepared.
     pub created_at: Timestamp,
-    /// When the next attempt is due, once there was one that failed, or somebody asked to
-    /// send it again.
+    /// The time at which the next attempt is due. `None` before the first failed attempt or resend.
     pub next_attempt_at: Option<Timestamp>,
-    /// When the table may forget it.
+    /// The time at which it expires.
     pub expires_at: Timestamp,
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
     /// An attempt is due, now or later.
     Pending,
-    /// Kept and not sent, because the subscription is paused or disabled.
+    /// Not sent, because the subscription is paused or disabled.
     Held,
-    /// The endpoint took it. Terminal.
+    /// The endpoint accepted it. Terminal.
     Succeeded,
     /// It was given up. Terminal.
     Failed(FailureReason),
-    /// It is not owed any more. Terminal.
+    /// It is no longer needed. Terminal.
     Cancelled(CancelReason),
 }
 
-/// Why a delivery was given up.
+/// The reason why a delivery was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureReason {
     /// The retry policy has no further attempt.
     AttemptsExhausted,
     /// The endpoint answered 410.
     EndpointGone,
-    /// The deadline passed: the event's own, or the end of what the table keeps.
+    /// Its deadline passed: the event's own, or its expiry.
     Expired,
     /// It was a test, which is attempted once.
     TestFailed,
@@ -90,7 +88,7 @@ pub enum FailureReason {
     SubscriptionUnreadable,
 }
 
-/// Why a delivery is not owed any more.
+/// The reason why a delivery is no longer needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
     /// Its subscription was deleted.
@@ -98,7 +96,7 @@ pub enum CancelReason {
 }
 
 impl DeliveryStatus {
-    /// Whether it is owed still: nobody took it, and nobody took it back.
+    /// Returns true if it is undelivered: neither succeeded nor cancelled.
     pub fn is_undelivered(self) -> bool {
         match self {
             Self::Failed(FailureReason::TestFailed) | Self::Succeeded | Self::Cancelled(_) => false,
@@ -106,7 +104,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// The status word in the table and in the API.
+    /// The name of the status in the table and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -117,7 +115,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// The reason word beside it, where there is one.
+    /// The name of the reason, if there is one.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::Failed(FailureReason::AttemptsExhausted) => Some("attemptsExhausted"),
@@ -130,7 +128,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// From the two words.
+    /// The status with these two names.
     pub fn from_words(status: &str, reason: Option<&str>) -> Option<Self> {
         [
             Self::Pending,
@@ -148,57 +146,57 @@ impl DeliveryStatus {
     }
 }
 
-/// One HTTP request made for a delivery, and what came of it.
+/// One HTTP request made for a delivery, and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
-    /// When it began.
+    /// The time at which it began.
     pub at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: u32,
-    /// What came of it.
+    /// The outcome.
     pub outcome: AttemptOutcome,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// What went wrong below HTTP.
+    /// The failure below HTTP.
     pub error: Option<String>,
-    /// The address that answered; without an answer, all that were dialled.
+    /// The address that answered. Without an answer, all that were dialled.
     pub addresses: Vec<IpAddr>,
-    /// What is kept of the response's headers.
+    /// The kept headers of the response.
     pub response_headers: ResponseHeaders,
     /// The beginning of the response body.
     pub response_excerpt: Option<String>,
 }
 
 impl Delivery {
-    /// The most attempts of a delivery in all, however often it is sent again.
+    /// The largest number of attempts of a delivery, including those of all resends.
     pub const MAX_ATTEMPTS: u32 = 100;
 
-    /// How many attempts are recorded.
+    /// The number of recorded attempts.
     pub fn attempts_made(&self) -> u32 {
         u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
     }
 
-    /// The number of the attempt that is not recorded yet.
+    /// The number of the next attempt, which is not recorded yet.
     pub fn next_attempt(&self) -> u32 {
         self.attempts_made().saturating_add(1)
     }
 
-    /// Whether its attempt is so late that the sweep sends tasks for it.
+    /// Returns true if its attempt is so late that the sweep sends tasks for it.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.overdue_for(now) >= OVERDUE_AFTER
     }
 
-    /// How long ago its attempt was due; zero where none has failed or been asked for.
+    /// The time since its attempt was due. Zero if there was no failed attempt and no resend.
     pub fn overdue_for(&self, now: Timestamp) -> Duration {
         self.next_attempt_at
             .map_or(Duration::ZERO, |due_at| now.since(due_at))
     }
 
-    /// The last moment at which an attempt may begin: the event's own deadline, and at the
-    /// latest an hour before the delivery expires. Whoever waits for longer than that still
-    /// finds it, and ends it: what has expired is absent.
+    /// The last moment at which an attempt may begin: the event's own deadline, and at the latest
+    /// an hour before the delivery expires. So a task that waits even longer still finds the
+    /// delivery and ends it, before it expires and counts as absent.
     pub fn deadline(&self, message: &Message) -> Timestamp {
         let latest = self.expires_at - TIME_TO_END;
         let own = message.deadline;
@@ -213,7 +211,7 @@ pub(crate) mod tests {
 
     pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    /// A pending delivery with this many failed attempts, the next of which is due.
+    /// A pending delivery with this many failed attempts, whose next attempt is due.
     pub(crate) fn delivery(attempts: u32) -> Delivery {
         let attempt = |number| Attempt {
             number,
@@ -240,7 +238,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The message that the delivery is of.
+    /// The message of the delivery.
     pub(crate) fn message_of(delivery: &Delivery) -> Message {
         Message {
             is_test: false,
@@ -254,7 +252,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_deadline_is_the_events_and_no_later_than_what_the_table_keeps() {
+    fn the_deadline_is_the_events_or_an_hour_before_the_expiry() {
         let delivery = delivery(0);
         let mut message = message_of(&delivery);
         let latest = delivery.expires_at - TIME_TO_END;
@@ -266,7 +264,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn status_words_are_read_back() {
+    fn status_names_are_parsed() {
         for status in [
             DeliveryStatus::Pending,
             DeliveryStatus::Failed(FailureReason::EndpointGone),

@@ -1,10 +1,9 @@
-//! Where a delivery waits for its next attempt.
+//! The wait of a delivery for its next attempt.
 //!
-//! A short wait is the queue's: it hands the task back after a delay. A long one is the
-//! table's, in the sparse `due` index that the sweeper reads every minute. A delivery that
-//! has failed once, or that somebody asked to send again, stays in that index until it
-//! ends, so that the sweeper also finds it when its task was lost. One that succeeds at
-//! once is never in it.
+//! The queue handles a short wait: it returns the task after a delay. The table handles a long
+//! wait, in the sparse `due` index that the sweep reads every minute. A delivery that has failed
+//! once, or was resent, stays in that index until it ends, so the sweep also finds it if its task
+//! is lost. A delivery that succeeds at once is never in the index.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,13 +16,13 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongestQueueDelay(Duration);
 
-/// A text that is no such wait.
+/// The text is not such a wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}`: must be 1 to {max} whole seconds", max = MAX_QUEUE_DELAY.as_secs())]
 pub struct LongestQueueDelayError(String);
 
 impl LongestQueueDelay {
-    /// As long as the queue can.
+    /// The longest delay of the queue.
     pub const MAX: Self = Self(MAX_QUEUE_DELAY);
 }
 
@@ -39,19 +38,19 @@ impl FromStr for LongestQueueDelay {
     }
 }
 
-/// When the next attempt is due, and when the sweeper looks whether it was made.
+/// The next attempt: its due time, and the time at which the sweep checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextAttempt {
-    /// When it is due.
+    /// The time at which it is due.
     pub due_at: Timestamp,
-    /// When the sweeper sends its task, unless it was made before.
+    /// The time at which the sweep sends its task, unless the attempt was made before.
     pub sweep_at: Timestamp,
 }
 
-/// How long after its due time an attempt counts as lost.
+/// An attempt that is this late counts as lost.
 ///
-/// Longer than a task can go round in the queue before it is in the dead-letter queue:
-/// ten times the greatest visibility timeout, 38 minutes.
+/// This is longer than a task can circulate in the queue before it is moved to the dead-letter
+/// queue: ten times the largest visibility timeout, 38 minutes.
 pub const OVERDUE_AFTER: Duration = Duration::from_hours(1);
 
 impl NextAttempt {
@@ -65,14 +64,14 @@ impl NextAttempt {
         Self { due_at, sweep_at }
     }
 
-    /// For how long the queue keeps the task; `None` when the sweeper will send it.
+    /// The delay of the task in the queue. `None` if the sweep will send it.
     pub fn queue_delay(&self, now: Timestamp) -> Option<Duration> {
         (self.sweep_at > self.due_at).then(|| self.due_at.since(now))
     }
 }
 
-/// A part of the `due` index. It is cut so that many endpoints that fail at the same time
-/// do not meet DynamoDB's bound of 1,000 writes a second for one partition.
+/// A part of the `due` index. The index is divided so that many endpoints that fail at the same
+/// time do not exceed DynamoDB's limit of 1,000 writes a second for one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shard(u8);
 
@@ -85,7 +84,7 @@ impl Shard {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The shard of a delivery: always the same.
+    /// The shard of a delivery. It never changes.
     pub fn of(delivery: &DeliveryId) -> Self {
         Self(delivery.spread() % Self::COUNT)
     }
@@ -104,7 +103,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
-    fn a_wait_within_the_bound_is_the_queues_and_a_longer_one_the_sweepers() {
+    fn the_queue_keeps_short_waits_and_the_sweep_ends_long_ones() {
         let plan = |millis| {
             let due_at = NOW + Duration::from_millis(millis);
             NextAttempt::plan(due_at, NOW, LongestQueueDelay::MAX)
@@ -130,7 +129,7 @@ mod tests {
     fn the_shards_are_used_evenly() {
         let mut counts = [0_u32; Shard::COUNT as usize];
         for n in 0..8_000_u128 {
-            // Ids are digests: their bits are as good as random.
+            // Ids are digests, so their bits are like random bits.
             let random = n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
             let id = format!("dlv_{random:032x}_{:032x}", 7).parse().unwrap();
             counts[usize::from(Shard::of(&id).number())] += 1;
@@ -143,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_sweeper_never_has_to_wait_longer_than_the_queue_can(
+        fn the_sweep_never_needs_a_longer_delay_than_the_queue_allows(
             wait_ms in 0..100_000_000_u64,
             longest in 1..=900_u64,
         ) {

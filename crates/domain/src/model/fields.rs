@@ -1,4 +1,4 @@
-//! The fields of a JSON body, and what is wrong with one.
+//! The fields of a JSON body, and their errors.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,9 +12,9 @@ use crate::members::Members;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct FieldError {
-    /// The field's name; `body` for the whole.
+    /// The field's name, or `body` for the whole body.
     pub field: String,
-    /// What is wrong with it, and the bound.
+    /// The problem with it, and the limit.
     pub problem: String,
 }
 
@@ -27,7 +27,7 @@ impl FieldError {
         }
     }
 
-    /// The field must be there.
+    /// The error of a missing field.
     pub fn required(field: &str) -> Self {
         Self::new(field, "is required")
     }
@@ -81,7 +81,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Where reading the body stopped; the reader's own words would repeat the input.
+/// The position of a parse error. The parser's own message would repeat the input.
 fn not_an_object(error: &serde_json::Error) -> String {
     format!(
         "must be a JSON object, see line {}, column {}",
@@ -90,7 +90,8 @@ fn not_an_object(error: &serde_json::Error) -> String {
     )
 }
 
-/// The text of a JSON error without ` at line 1 column 9`: it counts within the field.
+/// The text of a JSON error without ` at line 1 column 9`, because the position counts within the
+/// field.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {

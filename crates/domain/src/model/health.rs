@@ -22,10 +22,10 @@ pub use window::{Observation, ResponseSpeed, Window, WindowSummary, is_slow};
 use crate::queue::QueueKind;
 use crate::timestamp::Timestamp;
 
-/// After this long one quick attempt is enough to make a slow endpoint a quick one.
+/// After this time one quick attempt is enough to make a slow endpoint quick again.
 const SLOW_FOR_A_WHILE: Duration = Duration::from_mins(10);
 
-/// The health of an endpoint, as the table keeps it.
+/// The health of an endpoint, as it is stored in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
     /// The time since which every attempt has failed. `None` if attempts succeed.
@@ -39,9 +39,10 @@ pub struct Health {
 /// The thresholds for failing endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthPolicy {
-    /// When the circuit breaker opens. `None` for never.
+    /// The thresholds of the circuit breaker. `None` if it never opens.
     pub circuit: Option<CircuitPolicy>,
-    /// How long an endpoint may fail before its subscription is disabled. `None` for ever.
+    /// The time for which an endpoint may fail before its subscription is disabled. `None` for
+    /// ever.
     pub disable_after: Option<Duration>,
 }
 
@@ -58,28 +59,28 @@ impl HealthPolicy {
 pub struct ObservedAttempt {
     /// The attempt itself.
     pub observation: Observation,
-    /// Whether it was a retry.
+    /// True if it was a retry.
     pub is_retry: bool,
-    /// Whether the attempt of the same delivery before it was slow.
+    /// True if the attempt of the same delivery before it was slow.
     pub follows_slow: bool,
-    /// Whether it was the probe of a half-open circuit breaker.
+    /// True if it was the probe of a half-open circuit breaker.
     pub is_probe: bool,
-    /// The recent attempts, this one included.
+    /// The recent attempts, including this one.
     pub summary: WindowSummary,
 }
 
-/// Why the system has stopped sending to an endpoint.
+/// The reason why the system stopped sending to an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DisabledReason {
     /// It answered 410.
     EndpointGone,
-    /// Everything has failed for longer than the stack allows.
+    /// All attempts have failed for longer than the stack allows.
     Failing,
 }
 
 impl DisabledReason {
-    /// The reason word in the table, in the API and in a log.
+    /// The name of the reason in the table, in the API and in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EndpointGone => "endpointGone",
@@ -176,7 +177,7 @@ impl Health {
         }
     }
 
-    /// Whether it has failed for so long that its subscription is to be disabled.
+    /// Returns true if it has failed for so long that its subscription must be disabled.
     pub fn has_failed_for_too_long(&self, policy: &HealthPolicy, now: Timestamp) -> bool {
         match (self.failing_since, policy.disable_after) {
             (Some(since), Some(bound)) => now.since(since) >= bound,
@@ -265,13 +266,17 @@ mod tests {
             failing_since: Some(NOW - DAY),
             ..well
         };
-        assert_eq!(after(earlier, retry), earlier, "it began when it began");
+        assert_eq!(
+            after(earlier, retry),
+            earlier,
+            "the start of the failing period stays"
+        );
         assert_eq!(after(failing, observed(false)), well);
         assert_eq!(well.changes_since(&failing), [HealthChange::Recovered]);
     }
 
     #[test]
-    fn a_subscription_is_disabled_after_so_long_and_never_when_the_stack_says_so() {
+    fn a_subscription_is_disabled_after_the_time_limit_or_never_without_one() {
         let failing = |days: u32| Health {
             failing_since: Some(NOW - days * DAY),
             ..Health::default()
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_closes_the_circuit_or_keeps_it_open_for_longer() {
+    fn a_probe_closes_the_circuit_breaker_or_keeps_it_open_for_longer() {
         let circuit = policy().circuit.unwrap().open(NOW);
         let open = Health {
             failing_since: Some(NOW),
@@ -345,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_while_one_quick_attempt_is_enough() {
+    fn one_quick_attempt_is_enough_after_ten_minutes() {
         let slow = |ago| Health {
             slow_since: Some(NOW - ago),
             ..Health::default()
@@ -364,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_slow_until_it_is_quick_and_not_until_it_is_neither() {
+    fn an_endpoint_stays_slow_until_it_is_quick() {
         let at_speed = |speed| ObservedAttempt {
             summary: WindowSummary {
                 speed,

@@ -1,4 +1,4 @@
-//! Identifiers: parsed once, valid ever after.
+//! Identifiers: they are checked when they are parsed, and valid from then on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,26 +8,26 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::timestamp::Timestamp;
 
-/// A text that is not the identifier it should be.
+/// The text is not a valid identifier of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// A `msg_`, `sub_` or `dlv_` id of the wrong form.
+    /// An id with the wrong form.
     #[error("id `{text}`: must be `{prefix}` and {form}")]
     Form {
-        /// What was given, cut to 80 characters.
+        /// The text, cut to 80 characters.
         text: String,
         /// The prefix that it must have.
         prefix: &'static str,
-        /// What must follow the prefix.
+        /// The form of the part after the prefix.
         form: &'static str,
     },
     /// A customer id with a wrong length.
     #[error("customer id: must be 1 to {max} bytes, is {len}", max = CustomerId::MAX_BYTES)]
     CustomerIdLength {
-        /// The length that was given, in bytes.
+        /// The length, in bytes.
         len: usize,
     },
-    /// A customer id that clients would take for a step in a path.
+    /// A customer id that clients would treat as a relative path segment.
     #[error("customer id: must not be `.` or `..`")]
     CustomerIdDots,
     /// A customer id with a character that is not allowed.
@@ -63,7 +63,7 @@ macro_rules! text_form {
     };
 }
 
-/// Implements `Display` and `FromStr` of an id that is its `PREFIX` and 32 digits.
+/// Implements `Display` and `FromStr` of an id that consists of its `PREFIX` and 32 digits.
 macro_rules! hex_form {
     ($id:ident) => {
         impl fmt::Display for $id {
@@ -87,15 +87,15 @@ macro_rules! hex_form {
     };
 }
 
-/// Whose event it is: the producer's own name for its customer.
+/// A customer: the producer's own id of its customer.
 ///
-/// 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, and neither `.` nor `..`, so that
-/// it can stand in a table key, and in a URL path once it is percent-encoded.
+/// It has 1 to 128 bytes of `A-Z a-z 0-9 . _ : @ + = | -`, and is neither `.` nor `..`. So it can
+/// be used in a table key, and in a URL path after percent-encoding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(String);
 
 impl CustomerId {
-    /// The greatest length, in bytes.
+    /// The largest length, in bytes.
     pub const MAX_BYTES: usize = 128;
 
     /// The id as text.
@@ -134,17 +134,17 @@ text_form!(CustomerId);
 
 /// A message's id: `msg_` and 32 hexadecimal digits.
 ///
-/// Derived from the event, so that the same event always has the same id.
+/// It is derived from the event, so that the same event always has the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(u128);
 
 impl MessageId {
     const PREFIX: &str = "msg_";
 
-    /// The id of the message that a producer named with an idempotency key.
+    /// The id of a message with an idempotency key of its producer.
     ///
-    /// A key belongs to the event's `source`. IAM can confine a producer to its source, and
-    /// it must not be able to use up the keys of another.
+    /// A key belongs to the event's `source`. IAM can limit a producer to its own source, and such
+    /// a producer must not be able to use up the keys of another.
     pub fn from_idempotency_key(customer: &CustomerId, source: &str, key: &str) -> Self {
         Self(derive(customer, "idempotency-key", &[source, key]))
     }
@@ -155,10 +155,10 @@ impl MessageId {
     }
 }
 
-/// The first 16 bytes of SHA-256 over these texts, each ended by a NUL.
+/// The first 16 bytes of SHA-256 over these texts, each followed by a NUL.
 ///
-/// The customer is a part of it: two customers may use one idempotency key. No text but the
-/// last may hold a NUL itself.
+/// The customer is included, because two customers may use the same idempotency key. Only the last
+/// text may contain a NUL.
 fn derive(customer: &CustomerId, kind: &str, names: &[&str]) -> u128 {
     let mut text = format!("{customer}\0{kind}\0");
     for name in names {
@@ -182,7 +182,7 @@ impl SubscriptionId {
 
     /// A new id, from the system's random source.
     ///
-    /// Ids are never used twice: a subscription that is created again is another one.
+    /// Ids are never reused: a subscription that is created again has another id.
     pub fn random(random: &SystemRandom) -> Self {
         let mut bytes = [0; 16];
         random
@@ -195,7 +195,7 @@ impl SubscriptionId {
 hex_form!(SubscriptionId);
 text_form!(SubscriptionId);
 
-/// A recovery's id: `rec_` and 32 hexadecimal digits, in the order of time.
+/// A recovery's id: `rec_` and 32 hexadecimal digits, which sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecoveryId(u128);
 
@@ -218,22 +218,22 @@ text_form!(RecoveryId);
 
 /// A delivery's id: `dlv_`, the message's digits, `_`, the subscription's digits.
 ///
-/// Derived from the two, so that a duplicate execution names the same delivery,
-/// and so that a person sees from it which message is owed to whom.
+/// It is derived from the two, so that a duplicate execution names the same delivery, and a person
+/// can read the message and the subscription from it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId {
-    /// The message that is owed.
+    /// The message.
     pub message: MessageId,
-    /// The subscription to which it is owed.
+    /// The subscription.
     pub subscription: SubscriptionId,
 }
 
 impl DeliveryId {
     const PREFIX: &str = "dlv_";
 
-    /// A byte that is spread evenly over deliveries, and always the same for one.
+    /// A byte that is distributed evenly over deliveries, and constant for each delivery.
     pub(crate) fn spread(&self) -> u8 {
-        // Both ids are random or digests, so any byte of them is as good as random.
+        // Both ids are random or digests, so any byte of them is like a random byte.
         let [byte, ..] = (self.message.0 ^ self.subscription.0).to_le_bytes();
         byte
     }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_one_source_is_another_message_than_the_same_key_of_another() {
+    fn the_same_key_of_two_sources_names_two_messages() {
         let id = |source, key| MessageId::from_idempotency_key(&customer("acme"), source, key);
         assert_ne!(id("shop", "k1"), id("billing", "k1"));
         assert_ne!(id("shop", "k1"), id("shopk", "1"));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn recoveries_are_in_the_order_of_time() {
+    fn recovery_ids_sort_by_time() {
         let random = SystemRandom::new();
         let at = |millis| RecoveryId::new(Timestamp::from_millis(millis), &random);
         let (early, late) = (at(1_700_000_000_000), at(1_700_000_000_001));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn customer_ids_outside_the_bounds_are_refused() {
+    fn invalid_customer_ids_are_refused() {
         for bad in [
             "",
             ".",

@@ -1,4 +1,5 @@
-//! The limits of an endpoint: at most so many webhooks a second, and so many at once.
+//! The limits of an endpoint: the number of webhooks a second, and the number of concurrent
+//! webhooks.
 //!
 //! An [`EndpointLimiter`] enforces both. All execution environments share it through the table.
 //! The rate follows GCRA, the generic cell rate algorithm: the limiter keeps the theoretical
@@ -32,13 +33,13 @@ const RECHECK_FRACTION: u32 = 8;
 #[serde(try_from = "WholeNumber<u64>", into = "u64")]
 pub struct UpTo<const MAX: u16>(u16);
 
-/// A number that is out of bounds.
+/// A number that is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {max}, is {given}")]
 pub struct OutOfBounds {
-    /// What was given.
+    /// The number.
     given: u64,
-    /// The most.
+    /// The largest allowed number.
     max: u16,
 }
 
@@ -55,8 +56,8 @@ impl<const MAX: u16> TryFrom<u64> for UpTo<MAX> {
 }
 
 impl<const MAX: u16> UpTo<MAX> {
-    /// From a number as it was stored. One beyond today's bound counts as the bound. `None`
-    /// for 0, which nothing has.
+    /// A stored number. A number beyond the current limit counts as the limit. `None` for 0, which
+    /// is never stored.
     pub fn from_stored(number: u64) -> Option<Self> {
         Self::try_from(number.min(MAX.into())).ok()
     }
@@ -76,37 +77,38 @@ impl<const MAX: u16> From<UpTo<MAX>> for u64 {
     }
 }
 
-/// The most webhooks that an endpoint takes in a second. The bound is 200: a delivery that has
-/// to wait writes about five times to the limiter's item, and DynamoDB takes 1,000 writes a second
-/// to one item.
+/// The number of webhooks a second that an endpoint accepts. The largest value is 200: a delivery
+/// that waits writes about five times to the limiter's item, and DynamoDB accepts 1,000 writes a
+/// second to one item.
 pub type RateLimit = UpTo<200>;
 
-/// The most webhooks that an endpoint takes at once. The bound is 50: the leases of so many fit
-/// into an item of one kilobyte, which is one write unit.
+/// The number of concurrent webhooks that an endpoint accepts. The largest value is 50: the leases
+/// of so many fit into an item of one kilobyte, which is one write unit.
 pub type MaxInFlight = UpTo<50>;
 
-/// The bounds of the lease duration from which reservations are spaced. A few attempts that are
-/// quick, or that hang, do not show how long the next ones take.
+/// Limits for the measured lease duration, from which the interval of reservations is computed. A
+/// few attempts that are quick, or that hang, do not show the duration of the next ones.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE: Duration = Duration::from_secs(2);
 
-/// How many deliveries ask for a lease while one is held. A delivery that asks too early is
-/// refused, and the slot stays unused until the next one asks.
+/// The number of deliveries that ask for a lease while one is held. If too few asked, a released
+/// slot would stay unused until the next one asks.
 const RESERVATIONS_PER_LEASE: u32 = 4;
 
-/// How much unused rate a subscription can save up. A delivery comes back up to a second late,
-/// because the queue counts in seconds; the capacity that this wastes goes to the next ones.
+/// The largest amount of unused rate that a subscription can save. A delivery returns up to a
+/// second late, because the queue counts in seconds, and the next ones use the capacity that this
+/// wastes.
 const BURST_ALLOWANCE: Duration = Duration::from_secs(2);
 
-/// How long after the last reservation its delivery may still arrive.
+/// The time after the last reservation within which its delivery may still arrive.
 const ARRIVAL_GRACE: Duration = SECOND;
 
 /// The limits of a subscription. A limit that is absent does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// How many a second.
+    /// The number of webhooks a second.
     pub rate: Option<RateLimit>,
-    /// How many at once.
+    /// The number of concurrent webhooks.
     pub in_flight: Option<MaxInFlight>,
 }
 
@@ -154,7 +156,7 @@ impl LimitsInForce {
 
     /// The request for a reservation, after this limiter has refused the delivery.
     pub fn reservation(self, limiter: &EndpointLimiter, now: Timestamp) -> ReservationRequest {
-        // The shortest delay that the queue can keep.
+        // The shortest delay of the queue.
         let earliest = Nanos::from(now + SECOND);
         ReservationRequest {
             of: self,
@@ -187,13 +189,13 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Whether the delivery still has to wait, under the limits in force.
+    /// Returns true if the delivery must still wait under the limits in force.
     pub fn is_ahead(self, of: LimitsInForce, now: Timestamp) -> bool {
         self.version == of.version && self.not_before > now
     }
 
-    /// How long the queue keeps the delivery: until the reservation, or until the next check
-    /// whether the limits have changed.
+    /// The delay of the delivery in the queue: until the reservation, or until the next check for
+    /// changed limits.
     pub fn queue_delay(self, now: Timestamp) -> Duration {
         let left = self.not_before.since(now);
         let recheck = (left / RECHECK_FRACTION).max(SHORTEST_RECHECK);
@@ -238,11 +240,12 @@ pub struct AdmissionRequest {
     pub of: LimitsInForce,
     /// The slot that is tried first. Concurrent requests start at different ones.
     pub first_slot: u16,
-    /// When its lease would expire.
+    /// The time at which its lease would expire.
     pub expires_at: Nanos,
     /// The present time.
     pub now: Nanos,
-    /// Whether the delivery had a reservation. One without waits behind those that have one.
+    /// True if the delivery had a reservation. A delivery without one waits behind those that have
+    /// one.
     pub has_waited: bool,
 }
 
@@ -253,9 +256,9 @@ pub struct ReservationRequest {
     pub of: LimitsInForce,
     /// The earliest time for a reservation.
     pub earliest: Nanos,
-    /// How long after it the next reservation is.
+    /// The interval until the next reservation.
     pub interval: Duration,
-    /// Whether there was a backlog when the limiter was last read.
+    /// True if there was a backlog when the limiter was last read.
     pub joins: bool,
 }
 
@@ -267,7 +270,7 @@ pub struct ReservationRequest {
 pub struct Lease {
     /// Its slot, from 0.
     pub slot: u16,
-    /// When it expires, if nobody releases it.
+    /// The time at which it expires, if it is not released before.
     pub expires_at: Nanos,
 }
 
@@ -276,7 +279,7 @@ pub struct Lease {
 pub enum LimiterDecision {
     /// The attempt may be made, with this lease if concurrency is limited.
     Admitted(Option<Lease>),
-    /// The delivery has to wait. The limiter is unchanged, and as it was read.
+    /// The delivery must wait. The limiter was not changed; this is its state.
     Refused(EndpointLimiter),
 }
 
@@ -287,11 +290,11 @@ pub struct EndpointLimiter {
     pub version: Option<u64>,
     /// The time of the next free reservation.
     pub next_reservation_at: Option<Nanos>,
-    /// When the next webhook may be sent at the limited rate (GCRA).
+    /// The time at which the next webhook may be sent at the limited rate (GCRA).
     pub theoretical_arrival_time: Option<Nanos>,
-    /// When the lease of each slot expires.
+    /// The time at which the lease of each slot expires.
     pub leases: BTreeMap<u16, Nanos>,
-    /// How long the last lease was held.
+    /// The duration of the last lease.
     pub last_held: Option<Duration>,
 }
 
@@ -344,8 +347,8 @@ impl AdmissionRequest {
         }
     }
 
-    /// If the next free reservation is no later than this, no delivery with a reservation is
-    /// still to come.
+    /// If the next free reservation is not later than this time, no delivery with a reservation is
+    /// still expected.
     pub fn backlog_drained_at(&self) -> Nanos {
         Nanos(self.now.0.saturating_sub(as_nanos(ARRIVAL_GRACE)))
     }
@@ -367,7 +370,7 @@ impl AdmissionRequest {
 
 impl EndpointLimiter {
     /// The next free reservation, if there is a backlog of this version. Deliveries with
-    /// reservations of another version come back all the same, and nobody waits for them.
+    /// reservations of another version still return, but no delivery waits for them.
     fn backlog_end(&self, of: LimitsInForce) -> Option<Nanos> {
         self.next_reservation_at
             .filter(|_| self.version == Some(of.version))
@@ -403,14 +406,14 @@ impl EndpointLimiter {
         })
     }
 
-    /// The lease that this very request has already: it was admitted, and the answer was lost.
+    /// The lease that this request already has, because it was admitted and its response was lost.
     pub fn lease_of(&self, request: &AdmissionRequest) -> Option<Lease> {
         let mut leases = self.leases.iter();
         let (slot, _) = leases.find(|(_, expires_at)| **expires_at == request.expires_at)?;
         Some(request.lease(*slot))
     }
 
-    /// Whether this lease still stands.
+    /// Returns true if this lease is still held.
     pub fn holds(&self, lease: Lease) -> bool {
         self.leases.get(&lease.slot) == Some(&lease.expires_at)
     }
@@ -430,7 +433,7 @@ impl EndpointLimiter {
         }
     }
 
-    /// Gives the next free reservation.
+    /// Reserves the next free time.
     pub fn reserve(&mut self, request: &ReservationRequest) -> Nanos {
         let end = self.backlog_end(request.of);
         let reserved = end.map_or(request.earliest, |end| end.max(request.earliest));
@@ -439,7 +442,7 @@ impl EndpointLimiter {
         reserved
     }
 
-    /// How long a delivery that comes now would wait for its reservation.
+    /// The time that a delivery which arrives now would wait for its reservation.
     pub fn wait(&self, of: LimitsInForce, now: Timestamp) -> Duration {
         self.backlog_end(of)
             .map_or(Duration::ZERO, |end| Timestamp::from(end).since(now))
@@ -478,16 +481,16 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_later_waits_behind_those_of_the_same_version_until_they_are_back() {
+    fn a_new_delivery_waits_behind_the_backlog_of_the_same_version() {
         let one = limits(Some(1), None);
         let two = LimitsInForce { version: 2, ..one };
         let mut limiter = EndpointLimiter::default();
-        let turn = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
-        assert_eq!(turn, Nanos::from(NOW + SECOND));
+        let reserved_at = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
+        assert_eq!(reserved_at, Nanos::from(NOW + SECOND));
         assert_eq!(
             limiter.grant(&asks(one, 1, false, NOW)),
             None,
-            "others wait"
+            "other deliveries wait"
         );
         assert!(limiter.grant(&asks(one, 1, true, NOW)).is_some());
         assert!(limiter.grant(&asks(two, 1, false, NOW)).is_some());
@@ -501,7 +504,7 @@ mod tests {
         assert_eq!(
             limiter.grant(&asks(one, 1, false, NOW + end)),
             None,
-            "on the grant"
+            "the last delivery may still arrive"
         );
         assert!(
             limiter
@@ -511,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_somewhat_closer_than_webhooks_can_go() {
+    fn reservations_are_closer_together_than_the_limit_allows() {
         let held = |millis| Some(Duration::from_millis(millis));
         let interval = |rate, most, held| {
             let limits = limits(rate, most).limits;
@@ -526,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_free_when_nobody_has_it_or_its_time_is_over() {
+    fn a_slot_is_free_without_a_lease_or_after_its_expiry() {
         let request = asks(limits(None, Some(3)), 1, false, NOW);
         assert_eq!(request.first_slot, 1);
         let now = request.now;
@@ -548,34 +551,34 @@ mod tests {
         }
     }
 
-    /// Who comes to an endpoint, and when: first a burst, and then so many a minute.
+    /// The deliveries to an endpoint: first a burst, and then this many a minute.
     struct Crowd {
         of: LimitsInForce,
         burst: usize,
         a_minute: u32,
-        /// How long a slot is held.
+        /// The duration of a lease.
         held: Duration,
-        /// Limits that are in force from a time on.
+        /// The limits that apply from a later time on.
         changed: Option<(Timestamp, LimitsInForce)>,
     }
 
-    /// What became of a crowd.
+    /// The results of a crowd.
     struct Fate {
-        /// How long each waited.
+        /// The waiting time of each delivery.
         waits: Vec<Duration>,
-        /// How often the limiter was asked.
+        /// The number of requests to the limiter.
         asked: usize,
-        /// How often a delivery came out of the queue.
+        /// The number of receipts from the queue.
         received: usize,
     }
 
     impl Crowd {
-        /// An hour of it, with a queue that counts in seconds and is late now and then.
+        /// Simulates an hour, with a queue that counts in seconds and is sometimes late.
         fn comes_for_an_hour(&self) -> Fate {
             let hour = Duration::from_hours(1);
             let mut random = 1_u64;
             let mut up_to = |millis: u64| {
-                // Knuth's MMIX: the same numbers in every run.
+                // Knuth's MMIX generator: the same numbers in every run.
                 random = random
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1);
@@ -648,9 +651,10 @@ mod tests {
         }
     }
 
-    /// A limiter that is served more slowly than it could be never ends, however few come.
+    /// If the limiter is used below its capacity, the backlog must drain, even if few deliveries
+    /// arrive.
     #[test]
-    fn a_line_ends_when_fewer_come_than_can_go() {
+    fn a_backlog_drains_if_deliveries_arrive_below_the_limit() {
         let second = Duration::from_secs(1);
         for (rate, most, a_minute, held) in [
             (Some(1), None, 48, second),
@@ -688,7 +692,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_by_the_limits_now_in_force() {
+    fn waiting_deliveries_follow_the_current_limits() {
         let in_force_at = Duration::from_secs(14);
         let changed = |rate, most| LimitsInForce {
             version: 2,
@@ -712,12 +716,12 @@ mod tests {
         assert!(last(slow, changed(None, None)) < soon);
         assert!(last(limits(None, Some(1)), changed(None, Some(50))) < soon);
         let (quick, slow) = (limits(Some(10), None), changed(Some(2), None));
-        // 140 go at 10 a second, and the others at 2.
+        // 140 deliveries are sent at 10 a second, and the others at 2.
         assert!(last(quick, slow) > Duration::from_secs(45));
     }
 
     #[test]
-    fn the_longer_the_wait_the_seldomer_it_is_looked_at() {
+    fn a_longer_wait_is_checked_less_often() {
         let mut received = Vec::new();
         for minutes in [1, 4, 15, 120, 24 * 60] {
             let (mut now, mut count) = (NOW, 0);
@@ -736,9 +740,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the turns say, and however late those come that have one.
+        /// The reservations and the lateness of their deliveries are random.
         #[test]
-        fn in_any_time_no_more_go_than_the_rate_allows_and_what_was_saved(
+        fn webhooks_never_exceed_the_rate_and_the_burst_allowance(
             rate in 1..=200_u64,
             arrivals in proptest::collection::vec((0..100_u64, any::<bool>()), 1..200),
         ) {
@@ -762,7 +766,7 @@ mod tests {
         }
 
         #[test]
-        fn no_more_are_under_way_than_there_are_slots(
+        fn concurrent_webhooks_never_exceed_the_slots(
             most in 1..=5_u64,
             deliveries in proptest::collection::vec((any::<u32>(), 0..600_u64, any::<bool>()), 1..100),
         ) {

@@ -14,44 +14,44 @@ use crate::members::Members;
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
-/// One event as we keep it.
+/// One event as we store it.
 ///
-/// Its JSON form is what the workflow carries: text only, so that no number of
-/// the producer's passes through anybody's floating point.
+/// Its JSON form is carried by the workflow. The payload is text, so that no number of the producer
+/// is converted into a float.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Derived from the event; the `webhook-id` of every request.
+    /// The id, derived from the event. It is the `webhook-id` of every request.
     pub id: MessageId,
-    /// Whose event it is.
+    /// The customer of the event.
     pub customer_id: CustomerId,
     /// The event's `detail-type`.
     pub event_type: EventType,
-    /// The event's `time`, as the event has it (RFC 3339).
+    /// The event's unchanged `time` (RFC 3339).
     pub time: String,
-    /// When it is of no use any more, if the event says so. No attempt begins later.
+    /// The event's deadline, if it has one. No attempt begins later.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::timestamp::as_text"
     )]
     pub deadline: Option<Timestamp>,
-    /// Whether it is a [test](crate::send_test): of nothing that happened, for one
-    /// subscription, and attempted once.
+    /// True if it is a [test](crate::send_test): nothing happened, it is for one subscription, and
+    /// it is attempted once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_test: bool,
-    /// The whole event, as it came.
+    /// The whole unchanged event.
     pub payload: Payload,
 }
 
 impl Message {
     /// The body that is sent and signed.
     ///
-    /// The same bytes on every call, whatever the number of attempts. What the producer
-    /// put is copied, never parsed: no number changes.
+    /// It has the same bytes for every attempt. The producer's text is copied and never parsed, so
+    /// no number changes.
     ///
     /// # Errors
-    /// When the stored payload cannot be read back.
+    /// If the stored payload cannot be read.
     pub fn body(&self, format: PayloadFormat) -> Result<Vec<u8>, PayloadError> {
         let event = self.payload.read()?;
         match format {
@@ -74,10 +74,10 @@ impl Message {
     }
 }
 
-/// The raw text of an event's `detail`, in what [`Payload::read`] gave.
+/// The raw text of an event's `detail`, from the output of [`Payload::read`].
 ///
 /// # Errors
-/// When that is no event.
+/// If the text is not an event.
 pub fn detail(event: &[u8]) -> Result<&str, PayloadError> {
     serde_json::from_slice::<Members>(event)
         .ok()
@@ -90,17 +90,17 @@ fn json_text(text: &str) -> Vec<u8> {
     serde_json::to_vec(text).expect("a string is always JSON")
 }
 
-/// JSON text, as the workflow carries it and the table stores it: one string, since a state
-/// machine cannot write binary attributes.
+/// JSON text in the form in which the workflow carries it and the table stores it. It is one
+/// string, because a state machine cannot write binary attributes.
 ///
-/// The string is the JSON text itself, or its gzip in base64, whichever is shorter inside a
-/// JSON string. Only the JSON text of an object is stored as it is, and base64 never begins
-/// with `{`: the first character says which of the two it is.
+/// The string is the JSON text itself, or its gzip in base64, whichever is shorter inside a JSON
+/// string. Only the JSON text of an object is stored unchanged, and base64 never begins with `{`.
+/// So the first character shows which of the two it is.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Payload(String);
 
-/// A stored payload that cannot be read back.
+/// The stored payload cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// Neither the JSON text of an object nor base64.
@@ -112,22 +112,22 @@ pub enum PayloadError {
     /// Larger than any event that we accept.
     #[error("payload: more than {max} bytes", max = Payload::MAX_BYTES)]
     TooLarge,
-    /// Not an event with a `detail`. The reader's own words would repeat it.
+    /// Not an event with a `detail`. The parser's own message would repeat the payload.
     #[error("payload: not an event with a `detail`")]
     NotAnEvent,
 }
 
 impl Payload {
-    /// The greatest size of what is read back: EventBridge's bound for an event.
+    /// The largest size after decompression: EventBridge's limit for an event.
     pub const MAX_BYTES: usize = 1_048_576;
 
-    /// What a payload begins with that is stored as it is.
+    /// The first character of a payload that is stored uncompressed.
     const PLAIN: char = '{';
 
-    /// Takes JSON text, and compresses it if that makes it shorter.
+    /// Converts JSON text, and compresses it if that makes it shorter.
     pub fn new(json: &str) -> Self {
         let compressed = BASE64_STANDARD.encode(gzip(json));
-        // An escape only adds to a text: most texts need no counting.
+        // Escapes only add to the length, so most texts need no counting.
         let is_plain = json.starts_with(Self::PLAIN)
             && json.len() < compressed.len()
             && json_string_len(json) < compressed.len();
@@ -138,7 +138,7 @@ impl Payload {
         })
     }
 
-    /// From the text that [`as_text`](Self::as_text) gave.
+    /// A stored payload, from [`as_text`](Self::as_text).
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
@@ -148,7 +148,7 @@ impl Payload {
         &self.0
     }
 
-    /// Its length inside a JSON string, in bytes: what the workflow carries.
+    /// Its length inside a JSON string, in bytes. This is the length that the workflow carries.
     pub fn carried_len(&self) -> usize {
         if self.0.starts_with(Self::PLAIN) {
             json_string_len(&self.0)
@@ -157,7 +157,7 @@ impl Payload {
         }
     }
 
-    /// The JSON bytes, as they were given.
+    /// The original JSON bytes.
     pub fn read(&self) -> Result<Vec<u8>, PayloadError> {
         let json = if self.0.starts_with(Self::PLAIN) {
             self.0.clone().into_bytes()
@@ -172,7 +172,7 @@ impl Payload {
     }
 }
 
-/// Shows the size only: a payload never gets into a log.
+/// Shows only the size, so that no payload gets into a log.
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Payload({} bytes of text)", self.0.len())
@@ -187,9 +187,9 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().expect("writing to a vector does not fail")
 }
 
-/// What the gzip holds, or one byte more than [`Payload::MAX_BYTES`] of it.
+/// The decompressed bytes, or the first [`Payload::MAX_BYTES`] and one more if there are more.
 fn gunzip(gzip: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    // Its last four bytes are the length of what it holds.
+    // The last four bytes of a gzip are the length of its content.
     let claimed = u32::from_le_bytes(gzip.last_chunk().copied().unwrap_or_default());
     let claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
     let mut text = Vec::with_capacity(claimed.min(Payload::MAX_BYTES) + 1);
@@ -200,7 +200,7 @@ fn gunzip(gzip: &[u8]) -> Result<Vec<u8>, PayloadError> {
     Ok(text)
 }
 
-/// The length of a text inside a JSON string, without the quotes around it.
+/// The length of a text inside a JSON string, without the surrounding quotes.
 fn json_string_len(text: &str) -> usize {
     let escaped = |byte| match byte {
         b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
@@ -210,12 +210,12 @@ fn json_string_len(text: &str) -> usize {
     text.bytes().map(escaped).sum()
 }
 
-/// A message, and when the table may forget it.
+/// A message and its expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
     /// The message.
     pub message: Message,
-    /// When the table may forget it.
+    /// The time at which it expires.
     pub expires_at: Timestamp,
 }
 
@@ -237,7 +237,8 @@ mod tests {
         }
     }
 
-    /// Its members in no usual order, with spaces and numbers that no float holds.
+    /// An event with members in an unusual order, with spaces and with numbers that no float can
+    /// hold.
     const EVENT: &str =
         r#"{ "detail" : {"n": 12345678901234567890,"d":0.10,"e":1E-7} ,"x":-0.0,"id":"e"}"#;
 
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_format_holds_its_part_of_the_event_byte_for_byte() {
+    fn each_format_copies_its_part_of_the_event_byte_for_byte() {
         assert_eq!(
             body(EVENT, PayloadFormat::Standard),
             r#"{"type":"order \"created\"","timestamp":"2026-01-31T09:30:00Z","data":{"n": 12345678901234567890,"d":0.10,"e":1E-7}}"#
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_no_event_has_no_detail() {
+    fn a_payload_that_is_not_an_event_has_no_detail() {
         for bad in ["", "7", "{}", "[]"] {
             let body = message(bad).body(PayloadFormat::Detail);
             assert!(matches!(body, Err(PayloadError::NotAnEvent)), "{bad}");
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_unpacks_beyond_the_bound_is_refused() {
+    fn a_payload_that_decompresses_beyond_the_limit_is_refused() {
         let bomb = Payload::new(&" ".repeat(Payload::MAX_BYTES + 1));
         assert!(matches!(bomb.read(), Err(PayloadError::TooLarge)));
         let bomb = Payload::from_text(format!("{{{}", " ".repeat(Payload::MAX_BYTES)));
@@ -278,16 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compress_is_stored_as_it_is() {
+    fn text_that_does_not_compress_is_stored_unchanged() {
         let short = Payload::new(r#"{"n":7}"#);
         assert_eq!(short.as_text(), r#"{"n":7}"#);
         let long = Payload::new(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000)));
         assert!(long.as_text().starts_with("H4sI"), "{}", long.as_text());
-        // Shorter than its gzip, but nothing would mark it as plain.
+        // Shorter than its gzip, but it does not begin with `{`.
         let array = Payload::new("[7]");
         assert!(array.as_text().starts_with("H4sI"), "{}", array.as_text());
         assert_eq!(array.read().unwrap(), b"[7]");
-        // Escaped it is longer than its gzip.
+        // With its escapes it is longer than its gzip.
         let quotes = format!("{{{}}}", r#""\u0000":"","#.repeat(8));
         assert!(Payload::new(&quotes).as_text().starts_with("H4sI"));
     }
@@ -321,7 +322,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_payload_survives_the_workflow(text in "\\{?(?s:.){0,2000}") {
+        fn a_payload_passes_the_workflow_unchanged(text in "\\{?(?s:.){0,2000}") {
             let message = message(&text);
             let json = serde_json::to_string(&message).unwrap();
             let back: Message = serde_json::from_str(&json).unwrap();
@@ -330,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn the_carried_length_is_that_of_the_json_form(text in "\\{?(?s:.){0,500}") {
+        fn the_carried_length_is_the_length_of_the_json_form(text in "\\{?(?s:.){0,500}") {
             let payload = Payload::new(&text);
             let json = serde_json::to_string(&payload).unwrap();
             prop_assert_eq!(payload.carried_len() + 2, json.len());

@@ -1,8 +1,8 @@
-//! What a subscription's owner notes beside it, name by name.
+//! Metadata: the notes of a subscription's owner, as pairs of name and value.
 
 use std::collections::BTreeMap;
 
-/// Names and values that we keep and show, and make nothing of: at most 20 pairs.
+/// At most 20 pairs that we store and show, but do not use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(
     try_from = "BTreeMap<String, String>",
@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 )]
 pub struct Metadata(BTreeMap<String, String>);
 
-/// Pairs that are no metadata.
+/// The pairs are not valid metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
-    /// Too many.
+    /// There are too many pairs.
     #[error("must be at most {max} pairs, is {len}", max = Metadata::MAX_PAIRS)]
     Pairs {
-        /// How many were given.
+        /// The number of pairs.
         len: usize,
     },
     /// A name is empty or too long.
     #[error("name `{name}`: must be 1 to {max} characters, is {len}", max = Metadata::MAX_NAME_CHARS)]
     NameLength {
-        /// Its beginning.
+        /// The beginning of the name.
         name: String,
-        /// The length that was given, in characters.
+        /// The length, in characters.
         len: usize,
     },
     /// A value is too long.
@@ -32,36 +32,36 @@ pub enum MetadataError {
     ValueLength {
         /// Its name.
         name: String,
-        /// The length that was given, in characters.
+        /// The length, in characters.
         len: usize,
     },
-    /// There is a control character in a name or its value.
+    /// A name or its value has a control character.
     #[error("`{name}`: must not contain control characters")]
     ControlCharacter {
-        /// The name, its control characters escaped.
+        /// The name, with escaped control characters.
         name: String,
     },
 }
 
 impl Metadata {
-    /// The most pairs.
+    /// The largest number of pairs.
     pub const MAX_PAIRS: usize = 20;
-    /// The greatest length of a name, in characters.
+    /// The largest length of a name, in characters.
     pub const MAX_NAME_CHARS: usize = 64;
-    /// The greatest length of a value, in characters.
+    /// The largest length of a value, in characters.
     pub const MAX_VALUE_CHARS: usize = 256;
 
-    /// Pairs as they were stored: the bounds of that time were applied when they were.
+    /// Stored pairs. They were checked when they were stored, and are not checked again.
     pub fn from_stored(pairs: BTreeMap<String, String>) -> Self {
         Self(pairs)
     }
 
-    /// Whether there is no pair.
+    /// Returns true if there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The pairs, in the order of their names.
+    /// The pairs, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_bounded_in_characters() {
+    fn metadata_is_limited_in_characters() {
         let (name, value) = ("ü".repeat(64), "ü".repeat(256));
         assert!(metadata(&[(&name, &value)]).is_ok());
         assert!(metadata(&[("plan", "")]).is_ok());

@@ -1,10 +1,10 @@
-//! Operational events: what becomes of deliveries and subscriptions, for those who run the
+//! Operational events: what happens to deliveries and subscriptions, for the operators of the
 //! system.
 //!
-//! They are put on the stack's own bus, after what they tell is recorded, and at best
-//! effort: one that is lost is still in the table. With an operator's customer id the stack
-//! takes them up again as that customer's events, and sends them as webhooks. **That cannot
-//! loop**: what happens to the operator's own deliveries and subscriptions is never told.
+//! They are published on the stack's own bus after the change is stored, best-effort: if one is
+//! lost, the table still shows the change. If the stack has an operator's customer id, it reads
+//! these events as that customer's events, and sends them as webhooks. **That cannot loop**:
+//! nothing is published about the operator's own deliveries and subscriptions.
 
 use serde::Serialize;
 
@@ -12,25 +12,25 @@ use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::outbound::AttemptOutcome;
 
-/// The `source` of every operational event. No producer's may be the same.
+/// The `source` of every operational event. No producer may use it.
 pub const SOURCE: &str = "webhooks";
 
-/// What happened.
+/// The kind of an operational event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A delivery was given up.
     DeliveryFailed,
-    /// A delivery that had been given up or held was sent again, and taken.
+    /// A delivery that had been given up or held was resent and succeeded.
     DeliveryRecovered,
-    /// An endpoint fails, and nothing has succeeded since.
+    /// An endpoint is failing: a retry has failed, and no attempt has succeeded since.
     SubscriptionFailing,
-    /// An endpoint that failed takes something again.
+    /// A failing endpoint accepts webhooks again.
     SubscriptionRecovered,
     /// The system holds a subscription's deliveries from now on.
     SubscriptionDisabled,
     /// A subscription's deliveries are sent again.
     SubscriptionEnabled,
-    /// A subscription signs with another secret.
+    /// A subscription signs with a new secret.
     SubscriptionSecretRotated,
 }
 
@@ -64,63 +64,63 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationalEvent {
-    /// What happened.
+    /// The kind.
     #[serde(skip)]
     pub kind: Kind,
-    /// To whom.
+    /// The customer.
     pub customer_id: CustomerId,
-    /// At which endpoint.
+    /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// The rest, by kind.
+    /// The other fields, which depend on the kind.
     #[serde(flatten)]
     pub about: About,
 }
 
-/// What an operational event says beside the subscription.
+/// The fields of an operational event besides customer and subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum About {
-    /// Of a delivery.
+    /// About a delivery.
     Delivery {
-        /// Which one.
+        /// The delivery.
         delivery_id: DeliveryId,
-        /// The message that it owes.
+        /// Its message.
         message_id: MessageId,
         /// The message's type.
         event_type: EventType,
-        /// Why it was given up.
+        /// The reason why it was given up.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
-        /// Its last attempt, if that ended it.
+        /// Its last attempt, if that ended the delivery.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_attempt: Option<LastAttempt>,
     },
-    /// Of a secret.
+    /// About a secret.
     Secret {
         /// The version that signs from now on.
         secret_version: u32,
         /// Its kind: `v1` or `v1a`.
         secret_kind: &'static str,
     },
-    /// Why the system did it.
+    /// The reason why the system did it.
     Reason {
-        /// In one word.
+        /// The reason in one word.
         reason: &'static str,
     },
-    /// Nothing.
+    /// No further fields.
     Nothing {},
 }
 
-/// What is told of an attempt: nothing that the endpoint said.
+/// The published part of an attempt. It contains nothing from the endpoint's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastAttempt {
     /// Counted from 1.
     pub number: u32,
-    /// When it began (RFC 3339).
+    /// The time at which it began (RFC 3339).
     pub at: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: AttemptOutcome,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }

@@ -1,4 +1,4 @@
-//! Pages of lists, and what they have of deliveries and messages.
+//! Pages of lists, and their entries for deliveries and messages.
 
 use crate::broken::Readable;
 use crate::delivery::Delivery;
@@ -7,34 +7,35 @@ use crate::ids::{DeliveryId, MessageId};
 use crate::message::Message;
 use crate::timestamp::Timestamp;
 
-/// Which part of a list is asked for.
+/// The part of a list that is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// The earliest time, itself included.
+    /// The inclusive start of the time range.
     pub since: Option<Timestamp>,
-    /// The end, itself not included.
+    /// The exclusive end of the time range.
     pub until: Option<Timestamp>,
-    /// Which end comes first.
+    /// The order of the entries.
     pub order: Order,
-    /// Where the page before ended. It need not be in the list any more, nor between the times.
+    /// The end of the previous page. It may no longer be in the list, and may be outside the time
+    /// range.
     pub after: Option<Place>,
-    /// How many entries at most, at least 1.
+    /// The largest number of entries, at least 1.
     pub limit: u32,
 }
 
-/// Where a window begins.
+/// The start of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// At its first entry.
     First,
-    /// Behind this place, which is between the times.
+    /// After this place, which is in the time range.
     Behind(Place),
-    /// Nowhere: nothing is left of it.
+    /// There is no start, because no entry can be left.
     Nowhere,
 }
 
 impl Window {
-    /// The earliest and the latest time of it, both included; they may be the wrong way round.
+    /// The earliest and the latest time, both inclusive. The first may be later than the second.
     pub fn bounds(&self) -> (Timestamp, Timestamp) {
         let first = Timestamp::from_millis(i64::MIN);
         let last = self
@@ -43,13 +44,13 @@ impl Window {
         (self.since.unwrap_or(first), Timestamp::from_millis(last))
     }
 
-    /// Whether a time is in it.
+    /// Returns true if a time is in the window.
     pub fn contains(&self, at: Timestamp) -> bool {
         let (first, last) = self.bounds();
         (first..=last).contains(&at)
     }
 
-    /// Where it begins.
+    /// The start of the window.
     pub fn start(&self) -> Start {
         let (first, last) = self.bounds();
         let is_behind = |place: Place| match self.order {
@@ -65,37 +66,37 @@ impl Window {
     }
 }
 
-/// Which end of a list comes first.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The latest first.
+    /// Newest first.
     NewestFirst,
-    /// The earliest first.
+    /// Oldest first.
     OldestFirst,
 }
 
-/// A place in a list: behind this entry. Whose list it is, is said beside it.
+/// A place in a list: after this entry. The list itself is given separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The entry's time.
     pub at: Timestamp,
-    /// The entry's message: a list has one entry of each.
+    /// The entry's message. A list has one entry for each message.
     pub message: MessageId,
 }
 
-/// A page of a list. It may be short while `has_more` is true, and then has one entry at least.
+/// A page of a list. It may be short while `has_more` is true, but then has at least one entry.
 ///
-/// An entry that names nothing that has an id is left out.
+/// An entry without a readable id is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryPage<T> {
     /// The entries.
     pub entries: Vec<T>,
-    /// Whether there may be more after the last of them.
+    /// True if there may be more after the last of them.
     pub has_more: bool,
 }
 
 impl<T> EntryPage<T> {
-    /// The same page of something else.
+    /// Converts the entries.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> EntryPage<U> {
         EntryPage {
             entries: self.entries.into_iter().map(change).collect(),
@@ -104,19 +105,19 @@ impl<T> EntryPage<T> {
     }
 }
 
-/// What an index knows of a delivery.
+/// The entry of a delivery in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryEntry {
     /// Its id.
     pub id: DeliveryId,
-    /// The message's type; `None` where it cannot be read.
+    /// The message's type. `None` if it cannot be read.
     pub event_type: Option<EventType>,
-    /// When it was prepared.
+    /// The time at which it was prepared.
     pub created_at: Timestamp,
 }
 
 impl DeliveryEntry {
-    /// Where it stands in a list.
+    /// Its place in a list.
     pub fn place(&self) -> Place {
         Place {
             at: self.created_at,
@@ -125,21 +126,21 @@ impl DeliveryEntry {
     }
 }
 
-/// What an index knows of a message.
+/// The entry of a message in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageEntry {
     /// Its id.
     pub id: MessageId,
-    /// Its type; `None` where it cannot be read.
+    /// Its type. `None` if it cannot be read.
     pub event_type: Option<EventType>,
-    /// The event's `time`, as the event has it; `None` where it cannot be read.
+    /// The event's unchanged `time`. `None` if it cannot be read.
     pub time: Option<String>,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub received_at: Timestamp,
 }
 
 impl MessageEntry {
-    /// Where it stands in a list.
+    /// Its place in a list.
     pub fn place(&self) -> Place {
         Place {
             at: self.received_at,
@@ -148,16 +149,16 @@ impl MessageEntry {
     }
 }
 
-/// A message with a page of what is owed of it, in the order of the subscriptions' ids.
+/// A message with a page of its deliveries, in the order of the subscriptions' ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessagePage {
     /// The message.
     pub message: Message,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub received_at: Timestamp,
     /// Its deliveries.
     pub deliveries: Vec<Readable<Delivery, DeliveryId>>,
-    /// Whether there are more after the last of them.
+    /// True if there are more after the last of them.
     pub has_more: bool,
 }
 
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_the_times_is_before_them_or_behind_them() {
+    fn a_place_outside_the_time_range_is_before_or_after_it() {
         let newest = |after| window(Order::NewestFirst, 10, 20, after).start();
         assert_eq!(newest(20), Start::First);
         assert_eq!(newest(19), Start::Behind(place(19)));
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_without_time_begins_nowhere() {
+    fn a_window_with_an_empty_time_range_has_no_start() {
         for (since, until) in [(20, 20), (20, 10), (i64::MAX, i64::MIN)] {
             let start = window(Order::OldestFirst, since, until, since).start();
             assert_eq!(start, Start::Nowhere, "{since} to {until}");

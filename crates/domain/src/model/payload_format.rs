@@ -1,10 +1,11 @@
-//! In which form a subscription gets its events.
+//! The payload formats of a subscription.
 
 use serde::{Deserialize, Serialize};
 
-/// What the body of a delivery's requests is made of.
+/// The content of the body of a delivery's requests.
 ///
-/// A delivery keeps the one it was prepared with: its body is the same on every attempt.
+/// A delivery keeps the format with which it was prepared, so its body is the same for every
+/// attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PayloadFormat {
@@ -18,7 +19,7 @@ pub enum PayloadFormat {
 }
 
 impl PayloadFormat {
-    /// Whether it is the default, which is not written out.
+    /// Returns true for the default, which is not written out.
     pub fn is_standard(&self) -> bool {
         *self == Self::Standard
     }

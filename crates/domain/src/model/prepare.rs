@@ -1,4 +1,4 @@
-//! One delivery for each subscription that wants a message.
+//! Makes one delivery for each subscription that matches a message.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::queue::QueueKind;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 
-/// A subscription that wants the message.
+/// A subscription that matches the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MatchedSubscription {
     /// Its id.
     pub id: SubscriptionId,
-    /// Whether its deliveries are sent or held.
+    /// The status, which decides if its deliveries are sent or held.
     pub status: SubscriptionStatus,
-    /// In which form it gets its events.
+    /// The format of its payloads.
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     pub payload_format: PayloadFormat,
-    /// On which queue they come.
+    /// The queue of its deliveries.
     #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
     pub queue: QueueKind,
 }
@@ -39,10 +39,10 @@ impl From<&Subscription> for MatchedSubscription {
     }
 }
 
-/// The delivery of a message to a subscription: `pending`, or `held` when the
-/// subscription is paused or disabled.
+/// The delivery of a message to a subscription: `pending`, or `held` if the subscription is paused
+/// or disabled.
 ///
-/// The id follows from the two, so a duplicate execution prepares the same one.
+/// The id is derived from the two, so a duplicate execution prepares the same delivery.
 pub fn prepare(
     message: &Message,
     subscription: &MatchedSubscription,

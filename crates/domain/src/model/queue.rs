@@ -1,11 +1,11 @@
-//! The delivery queues, and what they can do.
+//! The delivery queues and their limits.
 
 use std::time::Duration;
 
-/// The most tasks that the queue takes in one call (SQS `SendMessageBatch`).
+/// The largest number of tasks in one call of the queue (SQS `SendMessageBatch`).
 pub const MAX_QUEUE_BATCH: usize = 10;
 
-/// The longest delay that the queue can keep a task for (SQS: `DelaySeconds` ≤ 900).
+/// The longest delay of the queue (SQS: `DelaySeconds` ≤ 900).
 pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// The queue of a task (a bulkhead). Each queue has its own execution environments, so slow
@@ -21,7 +21,7 @@ pub enum QueueKind {
 }
 
 impl QueueKind {
-    /// Whether it is the fast queue, which is the default.
+    /// Returns true for the fast queue, which is the default.
     pub fn is_fast(&self) -> bool {
         *self == Self::Fast
     }

@@ -1,19 +1,20 @@
-//! How much a customer may store: every event of a customer reads all of its subscriptions.
+//! The quota of a customer. It is needed because every event reads all subscriptions of its
+//! customer.
 
 use crate::subscription::Subscription;
 
-/// What a customer's subscriptions take together. The table counts it with every write that
-/// changes it, in the same transaction.
+/// The usage of a customer: its subscriptions in total. The table updates it in the same
+/// transaction as every change of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// How many there are.
+    /// The number of subscriptions.
     pub subscriptions: i64,
-    /// Their sizes together, as [`Subscription::size_bytes`] counts them.
+    /// The sum of their sizes, as [`Subscription::size_bytes`] counts them.
     pub bytes: i64,
 }
 
 impl Usage {
-    /// What one subscription takes.
+    /// The usage of one subscription.
     pub fn of(subscription: &Subscription) -> Self {
         Self {
             subscriptions: 1,
@@ -44,20 +45,22 @@ impl std::ops::Sub for Usage {
     }
 }
 
-/// The most that a customer may have.
+/// The limit for a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// How many subscriptions.
+    /// The number of subscriptions.
     pub subscriptions: u32,
 }
 
 impl Quota {
     /// The largest subscription, in bytes.
     pub const MAX_SUBSCRIPTION_BYTES: usize = 16_384;
-    /// All subscriptions of a customer together, in bytes: 256 read units for an event.
+    /// The limit for all subscriptions of a customer together, in bytes: 256 read units for an
+    /// event.
     pub const MAX_BYTES: i64 = 1_048_576;
 
-    /// Whether there is room for a growth of what is stored. What does not grow always has.
+    /// Returns true if the quota has room for this growth. A change that does not grow is always
+    /// allowed.
     pub fn has_room(self, stored: Usage, growth: Usage) -> bool {
         let after = stored + growth;
         (growth.subscriptions <= 0 || after.subscriptions <= i64::from(self.subscriptions))
@@ -74,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_grow_always_has_room() {
+    fn a_change_that_does_not_grow_is_always_allowed() {
         let quota = Quota { subscriptions: 2 };
         let usage = |subscriptions, bytes| Usage {
             subscriptions,

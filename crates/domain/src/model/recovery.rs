@@ -1,4 +1,4 @@
-//! Recoveries: sending a subscription much of what it has missed, at a steady rate.
+//! Recoveries: many missed deliveries of a subscription are resent at a steady rate.
 //!
 //! [`crate::recover`] runs them.
 
@@ -16,66 +16,66 @@ use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
 use crate::paging::Place;
 use crate::timestamp::Timestamp;
 
-/// A recovery: what it is to do, and how far it has come.
+/// A recovery: its request and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// Its id.
     pub id: RecoveryId,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: CustomerId,
-    /// To whom it sends.
+    /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// What it goes through.
+    /// The list that it reads.
     pub kind: RecoveryKind,
-    /// Which part of that.
+    /// The time range of that list.
     pub range: Range,
-    /// How much it sends.
+    /// The rate at which it sends.
     pub per_second: Rate,
-    /// Where it stands, as its workflow has last said.
+    /// The status that its workflow last wrote.
     pub status: RecoveryStatus,
-    /// How far it has come.
+    /// The progress.
     pub progress: Progress,
-    /// When it was asked for.
+    /// The time of the request.
     pub started_at: Timestamp,
-    /// When its workflow was last heard of.
+    /// The time of the workflow's last write.
     pub updated_at: Timestamp,
-    /// When the table may forget it.
+    /// The time at which it expires.
     pub expires_at: Timestamp,
-    /// Counts its changes, so that a stop is not overwritten.
+    /// The number of its changes, so that a stop is not overwritten.
     pub version: u64,
 }
 
-/// What names a recovery.
+/// The key of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecoveryKey {
-    /// Whose it is.
+    /// The customer.
     pub customer: CustomerId,
-    /// To whom it sends.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// Which one.
+    /// The recovery's id.
     pub id: RecoveryId,
 }
 
-/// A page of a subscription's recoveries, the newest first.
+/// A page of a subscription's recoveries, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryPage {
     /// The recoveries.
     pub recoveries: Vec<Readable<Recovery, RecoveryId>>,
-    /// Whether there are more after the last of them.
+    /// True if there are more after the last of them.
     pub has_more: bool,
 }
 
-/// What a recovery goes through.
+/// The list that a recovery reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryKind {
-    /// Deliveries that the subscription is owed, with one of these statuses.
+    /// The subscription's undelivered deliveries with one of these statuses.
     Recover(UndeliveredStatuses),
-    /// The customer's messages: those that the subscription wants now and never had.
+    /// The customer's messages that match the subscription now and were never delivered to it.
     Replay,
 }
 
 impl RecoveryKind {
-    /// The word for it in the table and in the API.
+    /// Its name in the table and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recover(_) => "recover",
@@ -84,7 +84,7 @@ impl RecoveryKind {
     }
 }
 
-/// The status of a delivery that is owed and that nothing sends any more.
+/// The status of an undelivered delivery for which no attempt is planned.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -92,7 +92,7 @@ impl RecoveryKind {
 pub enum UndeliveredStatus {
     /// It was given up.
     Failed,
-    /// It was kept while the subscription was paused or disabled.
+    /// It is held, because the subscription was paused or disabled.
     Held,
 }
 
@@ -106,7 +106,7 @@ pub enum UndeliveredStatuses {
 }
 
 impl UndeliveredStatuses {
-    /// From a list that is neither empty nor names one twice.
+    /// Made from a list that is not empty and names no status twice.
     pub fn from_list(list: &[UndeliveredStatus]) -> Option<Self> {
         match *list {
             [only] => Some(Self::Only(only)),
@@ -123,7 +123,7 @@ impl UndeliveredStatuses {
         }
     }
 
-    /// Whether a delivery's status is one of them.
+    /// Returns true if a delivery's status is one of them.
     pub fn contain(self, status: DeliveryStatus) -> bool {
         let owed = match status {
             DeliveryStatus::Failed(_) => UndeliveredStatus::Failed,
@@ -136,12 +136,12 @@ impl UndeliveredStatuses {
     }
 }
 
-/// A range of time, without its end.
+/// A time range that excludes its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Its beginning, which belongs to it.
+    /// The inclusive start.
     pub since: Timestamp,
-    /// Its end, which does not.
+    /// The exclusive end.
     pub until: Timestamp,
 }
 
@@ -150,10 +150,10 @@ pub struct Range {
 pub struct Rate(u32);
 
 impl Rate {
-    /// The greatest rate.
+    /// The largest rate.
     pub const MAX: u32 = 100;
 
-    /// A rate within the bounds.
+    /// A rate, if the number is allowed.
     pub fn per_second(number: u32) -> Option<Self> {
         (1..=Self::MAX).contains(&number).then_some(Self(number))
     }
@@ -163,36 +163,36 @@ impl Rate {
         self.0
     }
 
-    /// The time from one attempt to the next, in whole milliseconds: never too short.
+    /// The interval between two attempts, in whole milliseconds, rounded up.
     pub(crate) fn interval(self) -> Duration {
         Duration::from_millis(u64::from(1_000_u32.div_ceil(self.0)))
     }
 }
 
-/// Ten a second: what a small receiver takes.
+/// Ten a second, which a small receiver can take.
 impl Default for Rate {
     fn default() -> Self {
         Self(10)
     }
 }
 
-/// Where a recovery stands.
+/// The status of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryStatus {
-    /// Its workflow goes on.
+    /// Its workflow is running.
     Running,
-    /// Somebody asked to stop it; its workflow has not seen it yet.
+    /// A stop was requested, but its workflow has not read that yet.
     Stopping,
-    /// It was stopped: by somebody, because its subscription is not active any more, or
-    /// because it is too long for one workflow.
+    /// It was stopped: by a request, because its subscription is no longer active, or because it is
+    /// too long for one workflow.
     Stopped,
-    /// It has gone through everything.
+    /// It has read the whole list.
     Succeeded,
-    /// Its workflow has failed, or was not heard of for too long.
+    /// Its workflow has failed, or has been silent for too long.
     Failed,
 }
 
-/// A text that is no status of a recovery.
+/// The text is not a status of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("status `{0}` of a recovery is not known")]
 pub struct UnknownStatus(String);
@@ -206,7 +206,7 @@ impl RecoveryStatus {
         Self::Failed,
     ];
 
-    /// The word for it in the table and in the API.
+    /// Its name in the table and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -217,7 +217,7 @@ impl RecoveryStatus {
         }
     }
 
-    /// Whether its workflow is to go on.
+    /// Returns true if its workflow should continue.
     pub(crate) fn is_live(self) -> bool {
         matches!(self, Self::Running | Self::Stopping)
     }
@@ -238,28 +238,28 @@ impl fmt::Display for RecoveryStatus {
     }
 }
 
-/// How far a recovery has come.
+/// The progress of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Entries that were looked at.
+    /// The number of entries that were read.
     pub examined: u64,
-    /// Those of them that are sent.
+    /// The number of those that are sent.
     pub queued: u64,
-    /// The others: there was nothing to send, or it cannot be sent.
+    /// The number of the others: there was nothing to send, or it could not be sent.
     pub skipped: u64,
-    /// The last entry that was looked at.
+    /// The last entry that was read.
     pub place: Option<Place>,
-    /// Until when attempts were handed out.
+    /// The time up to which attempts were handed out.
     pub paced_until: Option<Timestamp>,
-    /// How many pages were begun.
+    /// The number of pages that were begun.
     pub pages: u32,
 }
 
 impl Recovery {
-    /// For how long its workflow can be silent: longer than a page takes with all its
-    /// tries and the wait after it.
+    /// The longest silence of a running workflow. It is longer than a page with all its retries and
+    /// the wait after it.
     pub const SILENCE: Duration = Duration::from_mins(15);
-    /// The most pages: a workflow has at most 25,000 events, and a page makes 9 of them.
+    /// The largest number of pages: a workflow has at most 25,000 events, and a page has 9 of them.
     pub const MAX_PAGES: u32 = 2_500;
 
     /// Its key.
@@ -271,7 +271,7 @@ impl Recovery {
         }
     }
 
-    /// Where it stands now: one whose workflow has died has failed.
+    /// The status now. If its workflow has been silent for too long, it has failed.
     pub fn status_at(&self, now: Timestamp) -> RecoveryStatus {
         if self.status.is_live() && now.since(self.updated_at) > Self::SILENCE {
             RecoveryStatus::Failed
@@ -280,7 +280,7 @@ impl Recovery {
         }
     }
 
-    /// The same with another status, as its next version.
+    /// The next version, with another status.
     pub(crate) fn with_status(&self, status: RecoveryStatus, now: Timestamp) -> Self {
         Self {
             status,
@@ -297,7 +297,7 @@ mod tests {
     use crate::delivery::{CancelReason, FailureReason};
 
     #[test]
-    fn status_words_are_read_back() {
+    fn status_names_are_parsed() {
         for status in RecoveryStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_one_to_a_hundred_and_its_interval_never_too_short() {
+    fn a_rate_is_one_to_a_hundred_and_its_interval_is_rounded_up() {
         assert_eq!(Rate::per_second(0), None);
         assert_eq!(Rate::per_second(101), None);
         for number in 1..=100 {
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_failed_or_held() {
+    fn only_failed_and_held_deliveries_are_undelivered() {
         let failed = DeliveryStatus::Failed(FailureReason::EndpointGone);
         let list = |list: &[UndeliveredStatus]| UndeliveredStatuses::from_list(list);
         let (fail, hold) = (UndeliveredStatus::Failed, UndeliveredStatus::Held);

@@ -1,4 +1,4 @@
-//! A subscription: a customer's endpoint, what it wants, and how it is signed for.
+//! A subscription: a customer's endpoint, its event types and filter, and its secrets.
 
 mod broken;
 mod page;
@@ -20,20 +20,20 @@ use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
 use crate::timestamp::Timestamp;
 
-/// Whether a subscription's deliveries are sent.
+/// The status of a subscription, which decides if its deliveries are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SubscriptionStatus {
     /// They are sent.
     Active,
-    /// The customer or the operator asked to hold them.
+    /// The customer or the operator has paused them.
     Paused,
-    /// The system holds them: [`Disabled`] says why.
+    /// The system holds them: [`Disabled`] has the reason.
     Disabled,
 }
 
 impl SubscriptionStatus {
-    /// The status word in a log, as in the table and in the API.
+    /// The name of the status in logs, in the table and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -43,67 +43,67 @@ impl SubscriptionStatus {
     }
 }
 
-/// Why the system has stopped sending to an endpoint, and since when.
+/// The reason and the time at which the system stopped sending to an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {
-    /// Why.
+    /// The reason.
     pub reason: DisabledReason,
-    /// Since when.
+    /// The time.
     pub at: Timestamp,
 }
 
-/// A customer's endpoint and what it wants.
+/// A customer's endpoint and the events that it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: CustomerId,
-    /// Where its webhooks go.
+    /// The URL of its endpoint.
     pub url: EndpointUrl,
-    /// The event types that it wants.
+    /// The event types that match.
     pub event_types: EventTypePatterns,
-    /// Which payloads of these types it wants; all when there is none.
+    /// A condition on the payload. Without one all payloads match.
     pub filter: Option<Filter>,
-    /// In which form it gets its events.
+    /// The format of its payloads.
     pub payload_format: PayloadFormat,
     /// A note for people.
     pub description: Option<Description>,
-    /// What its owner notes beside it, for programs.
+    /// The owner's notes for programs.
     pub metadata: Metadata,
     /// Headers sent with each of its webhooks.
     pub headers: CustomHeaders,
-    /// How long its endpoint may take for a request, if not as long as the stack says.
+    /// The timeout of its requests, if it is not the stack's.
     pub timeout: Option<RequestTimeout>,
-    /// How much its endpoint takes.
+    /// The limits of its endpoint.
     pub limits: Limits,
-    /// How its deliveries are retried; as the stack says when there is none.
+    /// The retry policy, if it is not the stack's.
     pub retry_policy: Option<RetryPolicy>,
-    /// The secrets that sign, encrypted.
+    /// The signing secrets, encrypted.
     pub secrets: SealedSecrets,
-    /// Whether its deliveries are sent.
+    /// The status.
     pub status: SubscriptionStatus,
-    /// Why it is disabled, while it is.
+    /// The reason and time, while it is disabled.
     pub disabled: Option<Disabled>,
-    /// How its endpoint fares. Only the system writes it, and without counting a version.
+    /// The health of its endpoint. Only the system writes it, and without a new version.
     pub health: Health,
-    /// When it was created.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// Counts its changes, so that two editors do not overwrite each other.
+    /// The number of its changes, so that two editors do not overwrite each other.
     pub version: u64,
 }
 
-/// What a stored subscription takes beside its texts: names, numbers, ids and its health.
+/// The stored size of a subscription without its texts: names, numbers, ids and its health.
 const FIXED_BYTES: usize = 420;
-/// What a name and a value, or an entry of a list, takes beside its text.
+/// The stored size of a name and a value, or of a list entry, without its text.
 const ENTRY_BYTES: usize = 8;
-/// What a secret takes beside what is sealed: its numbers and its public key.
+/// The stored size of a secret without the encrypted part: its numbers and its public key.
 const SECRET_BYTES: usize = 64;
 
 impl Subscription {
-    /// About as many bytes as its stored item has, and no fewer.
+    /// An upper estimate of its stored size, in bytes.
     pub fn size_bytes(&self) -> usize {
         let pair = |(name, value): (&str, &str)| ENTRY_BYTES + name.len() + value.len();
         let filter = self.filter.as_ref();
@@ -134,17 +134,17 @@ impl Subscription {
         Endpoint::new(self.id, &self.url, &self.headers)
     }
 
-    /// Whether the other one sends to the same endpoint in the same way: to the same URL with
-    /// the same headers. Then what was seen of its endpoint counts for the other, too.
+    /// Returns true if both send to the same endpoint: the same URL with the same headers. Then the
+    /// observed health is valid for both.
     pub fn has_endpoint_of(&self, other: &Self) -> bool {
         self.url == other.url && self.headers == other.headers
     }
 
-    /// Whether it wants the message, whose event's `detail` is given. Nobody wants a test: it
-    /// is sent to one subscription, because somebody asked for it.
+    /// Matches the subscription with the message, whose event's `detail` is given. Test messages
+    /// match no subscription, so only the one under test receives them.
     ///
     /// # Errors
-    /// When its filter cannot be evaluated.
+    /// If its filter cannot be evaluated.
     pub fn wants(&self, message: &Message, detail: &Document) -> Result<Answer, FilterError> {
         let without_filter = |is_wanted| Answer {
             is_wanted,
@@ -161,8 +161,8 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// Whether its filter is one that can be evaluated. One that was stored under other rules
-    /// may not be.
+    /// Returns true if its filter can be evaluated. A filter that was stored under older rules may
+    /// not be.
     pub fn has_readable_filter(&self) -> bool {
         let filter = self.filter.as_ref();
         filter.is_none_or(|filter| filter.matches("{}").is_ok())
@@ -174,25 +174,25 @@ impl Subscription {
 #[serde(try_from = "String", into = "String")]
 pub struct Description(String);
 
-/// A text that is no description.
+/// The text is not a description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptionError {
     /// Too long.
     #[error("must be at most {max} characters, is {len}", max = Description::MAX_CHARS)]
     Length {
-        /// The length that was given, in characters.
+        /// The length, in characters.
         len: usize,
     },
-    /// There is a control character in it.
+    /// The text has a control character.
     #[error("must not contain control characters")]
     ControlCharacter,
 }
 
 impl Description {
-    /// The greatest length, in characters.
+    /// The largest length, in characters.
     pub const MAX_CHARS: usize = 512;
 
-    /// A text as it was stored: the bounds of that time were applied when it was.
+    /// A stored text. It was checked when it was stored, and is not checked again.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_is_bounded() {
+    fn a_description_is_limited() {
         assert!(Description::try_from("ü".repeat(512)).is_ok());
         assert!(Description::try_from("ü".repeat(513)).is_err());
         assert!(Description::try_from("a\nb".to_owned()).is_err());

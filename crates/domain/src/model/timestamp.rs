@@ -38,10 +38,10 @@ impl Timestamp {
             .map(Self)
     }
 
-    /// Reads a time of a request.
+    /// Parses a time of a request.
     ///
     /// # Errors
-    /// It is none by RFC 3339; a `+` that a query made a space is named.
+    /// If it is not an RFC 3339 time. A `+` that a query turned into a space is named.
     pub fn read(text: &str) -> Result<Self, TimeError> {
         Self::parse_rfc3339(text).ok_or_else(|| {
             let with_plus = text.replace(' ', "+");
@@ -53,19 +53,19 @@ impl Timestamp {
         })
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time since `earlier`. Zero if this is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-/// A text that is no time.
+/// The text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// It has another form.
     #[error("must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`")]
     Form,
-    /// It would be one with a `+` where it has a space.
+    /// It would be a time with a `+` instead of its space.
     #[error(
         "must be a time by RFC 3339, and has a space where a `+` belongs: in a query a bare `+` \
          is a space, so write `%2B`, or the time in UTC with `Z`"
@@ -73,7 +73,7 @@ pub enum TimeError {
     SpaceForPlus,
 }
 
-/// What a clock said; a time before 1970 becomes its beginning.
+/// A time of the system's clock. A time before 1970 becomes 1970.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         Self(0) + time.duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_before_1970_is_taken_for_1970() {
+    fn a_clock_before_1970_counts_as_1970() {
         let time = UNIX_EPOCH + Duration::from_micros(1_500_999);
         assert_eq!(Timestamp::from(time), Timestamp(1_500));
         let before = UNIX_EPOCH - Duration::from_secs(1);

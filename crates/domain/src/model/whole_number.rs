@@ -1,12 +1,12 @@
-//! Whole numbers of a request.
+//! Whole numbers in requests.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A whole number that is not negative, however it is written: JSON has one kind of number, and
-/// some languages write each as `1.0`.
+/// A non-negative whole number in any notation: JSON has only one kind of number, and some
+/// languages write each as `1.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub(crate) struct WholeNumber<T>(pub(crate) T);
@@ -45,7 +45,8 @@ impl<T: TryFrom<u64>> Visitor<'_> for Number<T> {
         if number < 0.0 {
             return Err(E::invalid_value(Unexpected::Float(number), &"0 or more"));
         }
-        // Digits alone, of minus zero too. One that is too large for them is for every bound.
+        // Uses the digits alone, also for minus zero. A number that is too large for `u64` exceeds
+        // every limit.
         let digits = format!("{:.0}", number.abs());
         self.visit_u64(digits.parse().unwrap_or(u64::MAX))
     }
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn a_whole_number_is_accepted_in_every_notation() {
         for (json, number) in [
             ("7", 7),
             ("7.0", 7),
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_by_what_is_wrong_with_it() {
+    fn a_value_that_is_not_a_whole_number_is_refused_with_the_problem() {
         for (json, words) in [
             ("1.5", "expected a whole number"),
             ("1e-9", "expected a whole number"),
@@ -105,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_point_makes_no_difference(number: u32) {
+        fn a_decimal_point_makes_no_difference(number: u32) {
             prop_assert_eq!(read(&number.to_string()), Ok(number));
             prop_assert_eq!(read(&format!("{number}.0")), Ok(number));
         }

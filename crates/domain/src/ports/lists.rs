@@ -1,4 +1,4 @@
-//! Lists: what is found by whose it is and when it came, and not by its id.
+//! The ports of lists: entries are found by owner and time, and not by id.
 
 use std::future::Future;
 
@@ -8,8 +8,8 @@ use crate::delivery::Delivery;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::paging::{DeliveryEntry, EntryPage, MessageEntry, MessagePage, Window};
 
-/// Lists the deliveries of a subscription. Eventually consistent: an entry may be missing
-/// for a moment after it was written.
+/// Lists the deliveries of a subscription. Eventually consistent: an entry may be missing for a
+/// moment after it was written.
 pub trait DeliveryDirectory {
     /// All of them, by the time at which they were prepared.
     fn deliveries_of(
@@ -18,26 +18,25 @@ pub trait DeliveryDirectory {
         window: &Window,
     ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
 
-    /// Those that are `held`, `failed`, or `pending` after something went wrong. One that
-    /// was never tried is not among them.
+    /// Those that are `held`, `failed`, or `pending` after a failed attempt. A delivery without an
+    /// attempt is not listed.
     fn undelivered_of(
         &self,
         subscription: &SubscriptionId,
         window: &Window,
     ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
 
-    /// Reads deliveries, in the order in which they are named. One that is not there any
-    /// more is left out.
+    /// Reads deliveries, in the order of the given ids. One that no longer exists is left out.
     fn read_deliveries(
         &self,
         ids: &[DeliveryId],
     ) -> impl Future<Output = Result<Vec<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
 }
 
-/// Reads messages and what is owed of them.
+/// Reads messages and their deliveries.
 pub trait MessageDirectory {
-    /// The message with at most `limit` of its deliveries, those to subscriptions
-    /// after the given one. Consistent.
+    /// The message with at most `limit` of its deliveries, to subscriptions after the given one.
+    /// The read is consistent.
     fn message_page(
         &self,
         id: &MessageId,
@@ -45,7 +44,7 @@ pub trait MessageDirectory {
         limit: u32,
     ) -> impl Future<Output = Result<Option<Readable<MessagePage, MessageId>>, StoreError>> + Send;
 
-    /// The same page of deliveries alone. Without one when there is no such message.
+    /// The same page of deliveries without the message. It is empty if there is no such message.
     fn deliveries_of_message(
         &self,
         id: &MessageId,

@@ -1,4 +1,4 @@
-//! The roles around a recovery.
+//! The ports of recoveries.
 
 use std::future::Future;
 
@@ -9,9 +9,9 @@ use crate::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
 use crate::message::StoredMessage;
 use crate::recovery::{Recovery, RecoveryKey, RecoveryPage};
 
-/// Where recoveries are kept.
+/// Stores recoveries.
 pub trait RecoveryStore {
-    /// Writes a new one; refuses when there is one with this key.
+    /// Writes a new one. Refuses if there is one with this key.
     fn insert_recovery(
         &self,
         recovery: &Recovery,
@@ -24,14 +24,14 @@ pub trait RecoveryStore {
     ) -> impl Future<Output = Result<Option<Recovery>, StoreError>> + Send;
 
     /// Replaces the recovery whose stored version is `recovery.version - 1`.
-    /// Writing the same again is no conflict.
+    /// Repeating the same write is not a conflict.
     fn replace_recovery(
         &self,
         recovery: &Recovery,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// At most `limit` of a subscription's recoveries, those older than the given one.
-    /// Consistent.
+    /// At most `limit` of a subscription's recoveries that are older than the given one. The read
+    /// is consistent.
     fn recoveries(
         &self,
         customer: &CustomerId,
@@ -41,17 +41,16 @@ pub trait RecoveryStore {
     ) -> impl Future<Output = Result<RecoveryPage, StoreError>> + Send;
 }
 
-/// What a recovery reads of what it finds in a list, and what it adds.
+/// Reads the messages and deliveries for a recovery, and adds deliveries.
 pub trait RecoverySource {
-    /// Reads a message and its delivery to a subscription, consistently, as far as they
-    /// are there.
+    /// Reads a message and its delivery to a subscription, consistently, as far as they exist.
     fn read(
         &self,
         id: &DeliveryId,
     ) -> impl Future<Output = Result<(Option<StoredMessage>, Option<Delivery>), StoreError>> + Send;
 
-    /// Writes a new delivery whose first attempt is due at a time; refuses when there is
-    /// one. It enters the `due` index.
+    /// Writes a new delivery whose first attempt is due at a given time. Refuses if there is one.
+    /// It enters the `due` index.
     fn insert_due(
         &self,
         delivery: &Delivery,
@@ -66,6 +65,6 @@ pub struct WorkflowError(#[source] pub Box<dyn std::error::Error + Send + Sync>)
 
 /// Runs a recovery page by page.
 pub trait RecoveryWorkflow {
-    /// Starts it; starting it again is no error.
+    /// Starts it. Starting it twice is not an error.
     fn start(&self, recovery: &Recovery) -> impl Future<Output = Result<(), WorkflowError>> + Send;
 }

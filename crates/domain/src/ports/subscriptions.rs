@@ -1,4 +1,4 @@
-//! The roles of whoever keeps subscriptions.
+//! The ports of subscriptions.
 
 use std::future::Future;
 
@@ -10,16 +10,16 @@ use crate::quota::{Quota, Usage};
 use crate::subscription::{BrokenSubscription, DisabledReason, Subscription};
 use crate::timestamp::Timestamp;
 
-/// What the creation of a subscription writes: all of it, or nothing.
+/// The data that the creation of a subscription writes, all or nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Creation<'a> {
     /// The subscription, with an id that was never used before.
     pub subscription: &'a Subscription,
-    /// The record of the request, if that has an idempotency key.
+    /// The record of the request, if it has an idempotency key.
     pub record: Option<&'a IdempotencyRecord>,
-    /// A subscription that was deleted: a record that names it counts no more.
+    /// A deleted subscription: a record that names it is no longer valid.
     pub deleted: Option<SubscriptionId>,
-    /// What its customer may have.
+    /// The customer's quota.
     pub quota: Quota,
 }
 
@@ -35,94 +35,93 @@ impl<'a> Creation<'a> {
     }
 }
 
-/// What came of a creation.
+/// The result of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreationOutcome {
     /// It was written.
     Created,
-    /// There is one with this id: this very write, whose first answer was lost.
+    /// There is one with this id: this write was repeated, because its response was lost.
     AlreadyThere,
-    /// The idempotency key has a record that counts.
+    /// The idempotency key has a valid record.
     KeyInUse(IdempotencyRecord),
-    /// The customer would have more than it may. This is what it has, as it was counted.
+    /// The customer would exceed its quota. This is the counted usage.
     QuotaExceeded(Usage),
 }
 
-/// What the change of a subscription writes: all of it, or nothing.
+/// The data that the change of a subscription writes, all or nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Replacement<'a> {
     /// The subscription as it is stored.
     pub read: &'a Subscription,
-    /// What takes its place, with the next version.
+    /// The subscription that replaces it, with the next version.
     pub changed: &'a Subscription,
-    /// What becomes of the stored health, whatever `changed` says of it.
+    /// The treatment of the stored health. The health in `changed` is ignored.
     pub health: HealthFate,
-    /// What its customer may have.
+    /// The customer's quota.
     pub quota: Quota,
 }
 
-/// What becomes of an endpoint's health when its subscription is changed.
+/// The treatment of an endpoint's health when its subscription is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthFate {
     /// It stays as it is stored at that moment.
     Kept,
-    /// The endpoint starts anew.
+    /// It is reset.
     Forgotten,
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplacementOutcome {
     /// It was written.
     Written,
-    /// Somebody else has written since; nothing was written.
+    /// Another write came first; nothing was written.
     Conflict,
-    /// The customer would have more than it may. This is what it has, as it was counted.
+    /// The customer would exceed its quota. This is the counted usage.
     QuotaExceeded(Usage),
 }
 
-/// Where subscriptions are kept, each by its customer and id.
+/// Stores subscriptions by customer and id.
 pub trait SubscriptionStore {
-    /// Writes a new subscription, the record of its request, and what the customer has by
-    /// then. Concurrent creations do not go beyond the quota together.
+    /// Writes a new subscription, the record of its request, and the customer's new usage.
+    /// Concurrent creations together do not exceed the quota.
     ///
-    /// A record that has expired is absent.
+    /// An expired record counts as absent.
     fn insert(
         &self,
         creation: &Creation<'_>,
     ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
 
-    /// Reads one, consistently: what was written before is seen. One of which not everything
-    /// can be read is [`StoreError::Corrupt`].
+    /// Reads one, consistently. One that cannot be read completely is [`StoreError::Corrupt`].
     fn get(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
-    /// Reads one of which not everything can be read, consistently. `None` when there is none,
-    /// or it is whole.
+    /// Reads one that cannot be read completely, consistently. `None` if there is none, or it can
+    /// be read.
     fn broken(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<BrokenSubscription>, StoreError>> + Send;
 
-    /// Replaces the subscription whose stored version is that of `read`. Writing the same
-    /// again is no conflict.
+    /// Replaces the subscription whose stored version is that of `read`. Repeating the same write
+    /// is not a conflict.
     fn replace(
         &self,
         replacement: &Replacement<'_>,
     ) -> impl Future<Output = Result<ReplacementOutcome, StoreError>> + Send;
 
-    /// Removes a subscription whose stored version is that which was read. One that is not
-    /// there has been conflict.
+    /// Removes a subscription whose stored version is the one that was read. If it does not exist,
+    /// the result is a conflict.
     fn remove(
         &self,
         read: &Subscription,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Corrects what is counted of a customer, if it is still what was counted.
+    /// Corrects the counted usage of a customer, if it has not changed since it was read.
     fn correct_usage(
         &self,
         customer: &CustomerId,
@@ -131,10 +130,10 @@ pub trait SubscriptionStore {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Turns a subscription off for the system.
+/// Disables a subscription on behalf of the system.
 pub trait SubscriptionSwitch {
-    /// Sets the stored status to `disabled`, if the subscription is still as it was read,
-    /// its health included.
+    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
+    /// since they were read.
     fn disable(
         &self,
         read: &Subscription,
@@ -143,10 +142,10 @@ pub trait SubscriptionSwitch {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Keeps the health of a subscription's endpoint.
+/// Stores the health of a subscription's endpoint.
 pub trait HealthStore {
-    /// Sets the stored health, if it is still as it was read, and of the same URL. Nothing
-    /// else of the subscription changes, its version neither.
+    /// Sets the stored health, if neither the health nor the URL has changed since they were read.
+    /// Nothing else of the subscription changes, not even its version.
     fn change_health(
         &self,
         read: &Subscription,

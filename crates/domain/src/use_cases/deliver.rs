@@ -2,8 +2,8 @@
 //!
 //! The order of the effects is the guarantee. The task for the next attempt is queued **before**
 //! this attempt is recorded: a crash in between repeats this attempt, and never loses the next.
-//! (A long wait is not queued; it is recorded with the attempt.) Every error here is a failure of
-//! ours. It costs no attempt, and the queue returns the message.
+//! (A long wait is not queued; it is recorded with the attempt.) Every error here is our own
+//! failure. It costs no attempt, and the queue returns the message.
 
 mod admission;
 mod admit;
@@ -42,7 +42,7 @@ const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
 
-/// A failure of ours. The message goes back to the queue.
+/// Our own failure. The message goes back to the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
     /// The table failed.
@@ -51,7 +51,7 @@ pub enum DeliverError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The subscription's secrets could not be opened.
+    /// The subscription's secrets could not be decrypted.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The stored payload cannot be read.
@@ -68,11 +68,11 @@ pub enum DeliverError {
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
-    /// Where the tasks for the next attempts go.
+    /// The queue for the tasks of next attempts.
     pub queue: Q,
     /// Makes the request.
     pub sender: W,
-    /// Opens the secrets.
+    /// Decrypts the secrets.
     pub vault: V,
     /// Tells the time.
     pub clock: C,
@@ -97,7 +97,7 @@ where
     K: KeyService,
     C: Clock,
 {
-    /// Does the task of a queue message. Safe to repeat at any time.
+    /// Processes the task of a queue message. It is safe to repeat at any time.
     ///
     /// No attempt begins that could take longer than until `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
@@ -108,8 +108,8 @@ where
         }
     }
 
-    /// `None` when another run has changed the delivery meanwhile. The task is then judged again,
-    /// since it may be the only one for the next attempt.
+    /// `None` if another run has changed the delivery concurrently. The task is then decided again,
+    /// because it may be the only one for the next attempt.
     async fn step(
         &self,
         task: &DeliveryTask,
@@ -158,7 +158,7 @@ where
                     let _ = self.table.release(&id.subscription, lease, held).await;
                 }
                 let report = match report {
-                    // A secret that was changed in the table, or sealed for another subscription.
+                    // The secret was changed in the table, or encrypted for another subscription.
                     Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
                         return Ok(match self.settle(&delivery, UNREADABLE).await? {
                             AdmissionOutcome::Done(report) => Some(*report),
@@ -229,9 +229,9 @@ where
             Err(_) if next_is_queued => Recorded::LeftToNextTask,
             Err(error) => return Err(error.into()),
         };
-        // After the record: before it, a crash after a 410 would hold this delivery instead of
-        // ending it. An attempt that is not recorded is repeated, and counts then. A test does
-        // not count.
+        // Done after the record. Otherwise a crash after a 410 would hold this delivery instead of
+        // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
+        // not observed.
         let changes = match recorded {
             Recorded::Written if !message.is_test => {
                 self.health_monitor
@@ -279,22 +279,22 @@ struct DueAttempt<'a> {
     message: &'a Message,
     subscription: &'a Subscription,
     number: u32,
-    /// Whether it is the probe of a half-open circuit breaker.
+    /// True if it is the probe of a half-open circuit breaker.
     is_probe: bool,
 }
 
-/// The longest time that an event takes to arrive here: the rule retries for so long.
+/// The longest time until an event arrives here: the rule retries for this long.
 const LONGEST_ARRIVAL: Duration = Duration::from_hours(24);
 
-/// When the event happened. `None` if that was long before its delivery was prepared: then it was
-/// replayed, or the producer gave another time, and a latency would mean nothing.
+/// The time of the event. `None` if it is long before the delivery was prepared: then the event was
+/// replayed, or the producer set another time, and a latency has no meaning.
 fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&message.time)
         .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
 }
 
-/// The request of one attempt. Id and body are the same every time; timestamp and signatures are
-/// this attempt's own (Standard Webhooks 1.0.0).
+/// The request of one attempt. The id and the body are the same for every attempt; the timestamp
+/// and the signatures are the attempt's own (Standard Webhooks 1.0.0).
 fn request(
     delivery: &Delivery,
     message: &Message,
@@ -330,7 +330,7 @@ mod tests {
     use crate::message::Payload;
 
     #[test]
-    fn no_time_is_measured_from_an_event_that_was_replayed() {
+    fn no_latency_is_measured_for_a_replayed_event() {
         let delivery = delivery(0);
         let at = |time: Timestamp| Message {
             id: delivery.id.message,

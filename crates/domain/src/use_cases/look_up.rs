@@ -1,4 +1,4 @@
-//! Which of the customer's subscriptions want an event, a page at a time.
+//! Finds the customer's subscriptions that match an event, page by page.
 
 mod duplicate;
 mod error;
@@ -18,24 +18,24 @@ use crate::ports::{MessageStore, SubscriptionDirectory};
 use crate::prepare::MatchedSubscription;
 use crate::subscription::Subscription;
 
-/// The most data that Step Functions carries between two states, in bytes.
+/// The largest data between two states of Step Functions, in bytes.
 const MAX_STATE_BYTES: usize = 262_144;
-/// What one call adds to the output of `prepare-calls`, in bytes, rounded up;
-/// `prepare-calls` holds its own output against it.
+/// The size that one call adds to the output of `prepare-calls`, in bytes, rounded up.
+/// `prepare-calls` checks its own output against it.
 pub const MAX_CALL_BYTES: usize = 1_536;
-/// What the message item and the frame around the calls take beside the payload.
+/// The size of the message item and the frame around the calls, without the payload.
 const FRAME_BYTES: usize = 2_048;
-/// The most calls in one page, however small the message.
+/// The largest number of calls in one page, even for a small message.
 const MAX_CALLS_PER_PAGE: usize = 100;
-/// How many steps the filters of one page may take before it ends. That is about a second on
-/// the smallest function; the last filter may take [its own bound](crate::filter::Filter::MAX_STEPS)
-/// beyond it. So one event takes as many pages as its customer's filters ask for, at most one for
-/// each ten subscriptions on account of their cost, and none takes longer than that.
+/// The number of filter steps after which a page ends. This is about a second on the smallest
+/// function; the last filter may take [its own limit](crate::filter::Filter::MAX_STEPS) beyond it.
+/// So the cost of filters adds at most one page for each ten subscriptions, and no page takes
+/// longer than that.
 const MAX_STEPS_PER_PAGE: u64 = 10_000_000;
-/// How many subscriptions one read of the table asks for.
+/// The number of subscriptions in one read of the table.
 const READ_LIMIT: u32 = 200;
 
-/// How many calls fit beside a message into what Step Functions carries.
+/// The number of calls that fit, beside a message, into the data limit of Step Functions.
 pub fn calls_per_page(message: &Message) -> usize {
     MAX_STATE_BYTES
         .saturating_sub(FRAME_BYTES + message.payload.carried_len())
@@ -43,28 +43,28 @@ pub fn calls_per_page(message: &Message) -> usize {
         .clamp(1, MAX_CALLS_PER_PAGE)
 }
 
-/// What `look-up-subscriptions` returns, and what `prepare-calls` takes.
+/// The output of `look-up-subscriptions`, which is the input of `prepare-calls`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     /// The message made from the event.
     pub message: Message,
-    /// Whether the workflow has something to write: calls, or the message alone. A message
-    /// that no subscription wants is kept, with the first page, when its customer has any
-    /// subscription: one that is made or changed later may be given it.
+    /// True if the workflow has something to write: calls, or the message alone. With the first
+    /// page the message is kept even if no subscription matches, provided that its customer has any
+    /// subscription. So a replay can find it for a subscription that is created or changed later.
     pub record: bool,
-    /// The subscriptions of this page that want it.
+    /// The matching subscriptions of this page.
     pub subscriptions: Vec<MatchedSubscription>,
-    /// Where the next page starts; `None` when this is the last.
+    /// The start of the next page. `None` on the last page.
     pub cursor: Option<SubscriptionId>,
-    /// Those among them whose filter [was given up](crate::filter#the-bound). For the log: the
-    /// workflow does not need it.
+    /// The subscriptions of this page whose filter [was abandoned](crate::filter#the-bound). This
+    /// is for the log; the workflow does not need it.
     #[serde(skip)]
     pub given_up: Vec<SubscriptionId>,
 }
 
-/// What the workflow passes back for the next page. The message is made of it anew: whoever
-/// starts the workflow by hand with such an input names no message of others.
+/// The input that the workflow passes back for the next page. The message is derived from it again,
+/// so an input that somebody made by hand cannot name another customer's message.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NextPage {
@@ -72,32 +72,32 @@ struct NextPage {
     cursor: SubscriptionId,
 }
 
-/// What `look-up-subscriptions` answers.
+/// The output of `look-up-subscriptions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// To an event, or to what the last page passed back.
+    /// For an event, or for the input of a next page.
     Page(Page),
-    /// To a [`Duplicate`].
+    /// For a [`Duplicate`].
     Comparison(Comparison),
 }
 
-/// The look-up, with its surroundings.
+/// The look-up, with its ports.
 #[derive(Debug)]
 pub struct LookUp<D> {
-    /// Where the subscriptions and messages are.
+    /// The subscriptions and messages.
     pub directory: D,
-    /// How events are read.
+    /// Reads the events.
     pub reader: EventReader,
 }
 
 impl<D: SubscriptionDirectory + MessageStore> LookUp<D> {
-    /// Takes whatever the workflow passes.
+    /// Answers any input of the workflow.
     ///
     /// # Errors
-    /// When the input is none that can be read, or the table fails.
+    /// If the input cannot be read, or the table fails.
     pub async fn answer(&self, input: &str) -> Result<Answer, LookUpError> {
-        // An event of EventBridge never is exactly a duplicate.
+        // An event of EventBridge never has exactly the fields of a duplicate.
         match serde_json::from_str::<Duplicate>(input) {
             Ok(duplicate) => {
                 let comparison = duplicate.compare(&self.reader, &self.directory).await?;
@@ -109,16 +109,16 @@ impl<D: SubscriptionDirectory + MessageStore> LookUp<D> {
 }
 
 impl<D: SubscriptionDirectory> LookUp<D> {
-    /// Takes a raw event, or what the last page passed back; gives the next page.
+    /// Takes a raw event, or the input for a next page. Returns the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
-        // An event of EventBridge never is exactly a payload and a cursor.
+        // An event of EventBridge never has exactly a payload and a cursor.
         let (event, mut after) = match serde_json::from_str::<NextPage>(input) {
             Ok(next) => (Cow::Owned(next.payload.read()?), Some(next.cursor)),
             Err(_) => (Cow::Borrowed(input.as_bytes()), None),
         };
         let text = str::from_utf8(&event).map_err(|_| PayloadError::NotAnEvent)?;
         let message = self.reader.read(text)?;
-        // Read once, by the first filter, for all of them.
+        // Parsed once, by the first filter, for all of them.
         let detail = Document::new(message::detail(&event)?);
         let wanted = calls_per_page(&message);
         let is_first = after.is_none();
@@ -142,7 +142,8 @@ impl<D: SubscriptionDirectory> LookUp<D> {
                     given_up.extend(answer.is_given_up.then_some(id));
                     Ok(answer.is_wanted)
                 };
-                // What is wrong with one is its own failure: its delivery is recorded, and fails.
+                // An unreadable subscription is its own failure: its delivery is recorded, and
+                // fails.
                 match subscription {
                     Ok(whole) if wants(whole).unwrap_or(true) => {
                         matched.push(MatchedSubscription::from(whole));

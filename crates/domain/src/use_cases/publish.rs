@@ -1,4 +1,4 @@
-//! Publishing of operational events, after what they report is recorded.
+//! Publishes operational events after the change is stored.
 
 use crate::deliver::{DeliverySummary, Recorded, Report};
 use crate::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
@@ -8,10 +8,10 @@ use crate::operational::{About, Kind, LastAttempt, OperationalEvent};
 use crate::ports::{MAX_PUBLISHED, OperationalEventPublisher, PublishError};
 
 impl OperationalEvent {
-    /// What is to be told of a queue message that was handled.
+    /// The event for a processed queue message, if there is one.
     pub fn of_report(delivery: &DeliveryId, report: &Report) -> Option<Self> {
         match report {
-            // What is not recorded has not come about.
+            // Only a recorded attempt has changed the delivery.
             Report::Attempted {
                 attempt,
                 verdict: Verdict::Ended(status),
@@ -24,7 +24,7 @@ impl OperationalEvent {
         }
     }
 
-    /// What is to be told of the subscription, after an attempt.
+    /// The events about the subscription after an attempt.
     pub fn of_changes(delivery: &DeliveryId, report: &Report) -> Vec<Self> {
         let Report::Attempted {
             changes, summary, ..
@@ -91,10 +91,10 @@ impl OperationalEvent {
     }
 }
 
-/// Tells events to whom they concern: all but the operator's own.
+/// Publishes events, except those about the operator's own deliveries and subscriptions.
 ///
 /// # Errors
-/// When they could not all be told. Nothing depends on them.
+/// If not all could be published. Nothing depends on them.
 pub async fn publish<A: OperationalEventPublisher>(
     publisher: &A,
     operator: Option<&CustomerId>,
@@ -120,9 +120,9 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<(usize, String)>>);
+    struct RecordingPublisher(Mutex<Vec<(usize, String)>>);
 
-    impl OperationalEventPublisher for Heard {
+    impl OperationalEventPublisher for RecordingPublisher {
         async fn publish(&self, events: &[OperationalEvent]) -> Result<(), PublishError> {
             let heard = events
                 .iter()
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    fn owed(was_resent: bool) -> DeliverySummary {
+    fn summary(was_resent: bool) -> DeliverySummary {
         DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
@@ -157,20 +157,20 @@ mod tests {
             recorded,
             event_at: None,
             is_test: false,
-            summary: owed(was_resent),
+            summary: summary(was_resent),
             changes: Vec::new(),
         }
     }
 
-    fn told(report: &Report) -> Option<OperationalEvent> {
+    fn published(report: &Report) -> Option<OperationalEvent> {
         OperationalEvent::of_report(&delivery(0).id, report)
     }
 
     const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
     #[test]
-    fn a_delivery_that_is_given_up_is_told_without_what_the_endpoint_said() {
-        let event = told(&attempted(FAILED, Recorded::Written, false)).unwrap();
+    fn a_failed_delivery_is_published_without_the_endpoints_answer() {
+        let event = published(&attempted(FAILED, Recorded::Written, false)).unwrap();
         assert_eq!(event.kind.as_str(), "delivery.failed");
         let detail = event.detail();
         assert!(
@@ -179,20 +179,23 @@ mod tests {
         );
         assert!(!detail.contains("what the endpoint said"), "{detail}");
         let expired = DeliveryStatus::Failed(FailureReason::Expired);
-        let settled = told(&Report::Settled(expired, owed(false))).unwrap();
+        let settled = published(&Report::Settled(expired, summary(false))).unwrap();
         assert_eq!(settled.kind, Kind::DeliveryFailed);
     }
 
     #[test]
-    fn a_success_is_told_only_of_a_delivery_that_was_sent_again() {
+    fn a_success_is_published_only_for_a_resent_delivery() {
         let succeeded = DeliveryStatus::Succeeded;
-        assert_eq!(told(&attempted(succeeded, Recorded::Written, false)), None);
-        let recovered = told(&attempted(succeeded, Recorded::Written, true)).unwrap();
+        assert_eq!(
+            published(&attempted(succeeded, Recorded::Written, false)),
+            None
+        );
+        let recovered = published(&attempted(succeeded, Recorded::Written, true)).unwrap();
         assert_eq!(recovered.kind, Kind::DeliveryRecovered);
     }
 
     #[test]
-    fn a_subscription_that_begins_to_fail_or_is_disabled_is_told_with_the_reason() {
+    fn a_failing_or_disabled_subscription_is_published_with_the_reason() {
         let mut report = attempted(FAILED, Recorded::Written, false);
         let Report::Attempted { changes, .. } = &mut report else {
             unreachable!()
@@ -203,8 +206,8 @@ mod tests {
             HealthChange::CircuitOpened,
             HealthChange::Disabled(DisabledReason::Failing),
         ];
-        let told = OperationalEvent::of_changes(&delivery(0).id, &report);
-        let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+        let published = OperationalEvent::of_changes(&delivery(0).id, &report);
+        let kinds: Vec<_> = published.iter().map(|event| event.kind.as_str()).collect();
         let [failing, recovered, disabled] = &kinds[..] else {
             panic!("{kinds:?}")
         };
@@ -213,24 +216,24 @@ mod tests {
             ("subscription.failing", "subscription.recovered")
         );
         assert_eq!(*disabled, "subscription.disabled");
-        let detail = told[2].detail();
+        let detail = published[2].detail();
         assert!(detail.contains(r#""reason":"failing""#), "{detail}");
     }
 
     #[test]
-    fn what_is_not_recorded_is_not_told() {
+    fn an_attempt_that_is_not_recorded_is_not_published() {
         let lost = attempted(FAILED, Recorded::LeftToNextTask, false);
-        assert_eq!(told(&lost), None);
+        assert_eq!(published(&lost), None);
     }
 
     #[test]
-    fn nothing_is_told_of_the_operators_own() {
-        let event = told(&attempted(FAILED, Recorded::Written, false)).unwrap();
+    fn nothing_is_published_about_the_operators_own_subscriptions() {
+        let event = published(&attempted(FAILED, Recorded::Written, false)).unwrap();
         let of = |customer: &str| OperationalEvent {
             customer_id: customer.parse().unwrap(),
             ..event.clone()
         };
-        let heard = Heard::default();
+        let heard = RecordingPublisher::default();
         let operator: CustomerId = "operator".parse().unwrap();
         let mut events = vec![of("operator"); 3];
         events.extend(vec![of("acme"); MAX_PUBLISHED + 1]);

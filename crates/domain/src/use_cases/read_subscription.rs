@@ -1,13 +1,13 @@
-//! Reading a subscription that has to be whole.
+//! Reads a subscription that must be readable completely.
 
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::ports::{StoreError, SubscriptionStore};
 use crate::subscription::{BrokenSubscription, Subscription};
 
-/// Why a subscription was not read.
+/// The reason why a subscription was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Not everything of it can be read.
+    /// It cannot be read completely.
     #[error("{0}")]
     Broken(Box<BrokenSubscription>),
     /// The table failed.
@@ -15,7 +15,7 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
-/// Reads a subscription, consistently. One that is broken is an error that says so.
+/// Reads a subscription, consistently. An unreadable one is an error with its problems.
 pub async fn read_subscription(
     table: &impl SubscriptionStore,
     customer: &CustomerId,

@@ -1,13 +1,13 @@
-//! Running recoveries: sending much again, at the pace of the endpoint.
+//! Runs recoveries: many deliveries are resent, at a rate that the endpoint can take.
 //!
-//! A recovery goes through a list, oldest first, a page at a time: `recover` through what
-//! a subscription is owed, `replay` through the customer's messages that the subscription
-//! never had. A page hands out the attempts that the endpoint takes in the next 30 seconds,
-//! each with a time of its own, and the workflow waits until they are over.
+//! A recovery reads a list page by page, oldest first: `recover` reads the undelivered deliveries
+//! of a subscription, `replay` the customer's messages that were never delivered to the
+//! subscription. A page hands out the attempts of the next 30 seconds, each with its own time, and
+//! the workflow waits until they are over.
 //!
-//! What a page has written counts, whether or not it came to write its progress: a delivery
-//! is made pending only as it was read, and a missing one is only put where there is none.
-//! So a page that was killed is run again, and sends nothing twice on purpose.
+//! A page may crash before it writes its progress. Its other writes are still valid: a delivery is
+//! made pending only if it has not changed since it was read, and a missing delivery is added only
+//! if there is none. So a page that was killed is run again, and sends nothing twice on purpose.
 
 mod count;
 mod pace;
@@ -16,5 +16,5 @@ mod run;
 mod select;
 
 pub use count::Count;
-pub use page::{RecoverDeliveries, RecoverError, Report, Turn};
+pub use page::{NextStep, RecoverDeliveries, RecoverError, Report};
 pub use run::{Recoveries, RecoveriesError};

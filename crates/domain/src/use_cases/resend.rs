@@ -1,9 +1,8 @@
-//! Sending a delivery again, because somebody asks for it.
+//! Resending a delivery on request.
 //!
-//! The delivery is made pending **before** its task is queued: a task that came first
-//! would find it ended and be dropped. The write puts it into the `due` index, so that
-//! the sweep finds what a crash in between, or a queue that takes nothing, left without a
-//! task.
+//! The delivery is made pending **before** its task is queued: a task that came first would find
+//! the delivery ended, and be discarded. The write also adds the delivery to the `due` index. So
+//! the sweep finds it if a crash, or a queue that refuses messages, leaves it without a task.
 
 use futures_util::future::try_join_all;
 
@@ -17,30 +16,30 @@ use crate::queue::MAX_QUEUE_BATCH;
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::SubscriptionStatus;
 
-/// Why a delivery was not sent again.
+/// The reason why a delivery was not resent.
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
     /// There is no such delivery, or it has expired.
     #[error("there is no delivery `{0}`")]
     NotFound(DeliveryId),
-    /// Nothing is sent to its subscription: it is paused, disabled or deleted.
+    /// Its subscription is paused, disabled or deleted, so nothing may be sent to it.
     #[error("subscription `{0}`: must be active")]
     NotActive(SubscriptionId),
-    /// Not everything of it, or of its message, can be read.
+    /// It, or its message, cannot be read completely.
     #[error("delivery `{delivery}` is stored in a form that cannot be read: {problem}")]
     Broken {
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryId,
-        /// What cannot be read.
+        /// The problem.
         problem: String,
     },
     /// Its subscription cannot be read.
     #[error(transparent)]
     Subscription(#[from] ReadError),
-    /// It cannot be, as it is.
+    /// Its status does not allow it.
     #[error(transparent)]
     Reopen(#[from] ReopenError),
-    /// Somebody else changed it at the same time.
+    /// There was a concurrent change.
     #[error("delivery `{0}` was changed at the same time: read it and try again")]
     Conflict(DeliveryId),
     /// The table failed.
@@ -48,14 +47,14 @@ pub enum ResendError {
     Store(#[from] StoreError),
 }
 
-/// Sends deliveries again, with its surroundings.
+/// Resends deliveries, with its ports.
 #[derive(Debug)]
 pub struct Resend<T, Q, C> {
     /// Deliveries, subscriptions and the `due` index.
     pub table: T,
-    /// Where attempts are asked for.
+    /// The queue for the tasks.
     pub queue: Q,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
 }
 
@@ -65,8 +64,8 @@ where
     Q: DeliveryQueue,
     C: Clock,
 {
-    /// Begins again with a delivery that has ended or is held; its next attempt is due
-    /// at once. Gives it as it is then.
+    /// Makes a delivery that has ended or is held pending again; its next attempt is due at once.
+    /// Returns the changed delivery.
     pub async fn run(&self, id: &DeliveryId) -> Result<Delivery, ResendError> {
         let now = self.clock.now();
         let next = NextAttempt::plan(now, now, LongestQueueDelay::MAX);
@@ -79,7 +78,7 @@ where
         }
         let mut reopened = reopening.reopened();
         if self.table.reopen(&reopening).await? == WriteOutcome::Conflict {
-            // Or it was this very write, whose first answer was lost.
+            // Or this write was repeated, because its response was lost.
             let (stored, _) = self.load(id).await?;
             if stored.resend_task() != Some(reopening.due().task) {
                 return Err(ResendError::Conflict(*id));
@@ -104,8 +103,8 @@ where
         }
     }
 
-    /// Queues the tasks of entries that the `due` index has. What the queue does not take
-    /// is left to the next sweep.
+    /// Queues the tasks of entries that are in the `due` index. Tasks that the queue refuses are
+    /// left to the next sweep.
     pub(crate) async fn ask_for_attempts(&self, entries: &[DueEntry]) -> Result<(), StoreError> {
         for batch in entries.chunks(MAX_QUEUE_BATCH) {
             let now = self.clock.now();

@@ -1,11 +1,12 @@
-//! Sending an example event to one subscription, now.
+//! Sends an example event to one subscription at once.
 //!
-//! A test is a [`Message`] that says so: it has one delivery with one attempt, it is sent to
-//! a paused subscription too, and nobody is owed it when it fails. All else is as for any
-//! other: it is recorded before it is requested, and the request is made by the same function.
+//! A test is a [`Message`] that is marked as one. It has one delivery with one attempt, it is also
+//! sent to a paused subscription, and it is not listed as undelivered if it fails. Otherwise it is
+//! like any other message: it is recorded before the request, and the same function makes the
+//! request.
 //!
-//! The task is queued **before** the delivery is recorded, for a while after the attempt that
-//! is asked for at once: whatever fails in between, the delivery does not stay pending.
+//! The task is queued **before** the delivery is recorded, with a delay that is longer than the
+//! attempt at once can take. So the delivery does not stay pending after any failure in between.
 
 use std::time::Duration;
 
@@ -24,19 +25,19 @@ use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// When the queue asks for an attempt that was asked for at once: later than that can last
-/// (38 s, the longest timeout of the function that delivers).
+/// The delay of the queued task. It is longer than the attempt at once can take (38 s, the longest
+/// timeout of the function that delivers).
 const ASK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Why a test was not sent.
+/// The reason why a test was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendTestError {
     /// The customer has no such subscription.
     #[error("customer `{customer}` has no subscription `{subscription}`")]
     NotFound {
-        /// Whose it should be.
+        /// The customer.
         customer: CustomerId,
-        /// Which one.
+        /// The subscription.
         subscription: SubscriptionId,
     },
     /// The subscription cannot be read.
@@ -50,20 +51,20 @@ pub enum SendTestError {
     Queue(#[from] QueueError),
 }
 
-/// Sends tests, with its surroundings.
+/// Sends tests, with its ports.
 #[derive(Debug)]
 pub struct SendTest<T, Q, D, C> {
     /// Subscriptions, messages and deliveries.
     pub table: T,
-    /// Where the attempt is asked for, should it not be made at once.
+    /// The queue for the task, in case the attempt cannot be made at once.
     pub queue: Q,
-    /// Who makes the attempt at once.
+    /// Makes the attempt at once.
     pub deliverer: D,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
-    /// Where the ids of events come from.
+    /// The source of event ids.
     pub random: SystemRandom,
-    /// How long the table keeps a delivery.
+    /// The retention of a delivery.
     pub retention: Duration,
 }
 
@@ -74,8 +75,9 @@ where
     D: DeliverNow,
     C: Clock,
 {
-    /// Sends an example event of this type. Gives the delivery after its attempt; it is still
-    /// pending when that could not be made at once, and is made within two minutes.
+    /// Sends an example event of this type. Returns the delivery after its attempt. If the attempt
+    /// could not be made at once, the delivery is still pending, and the attempt is made within two
+    /// minutes.
     pub async fn run(
         &self,
         customer: &CustomerId,
@@ -116,7 +118,7 @@ where
     }
 }
 
-/// A test message for this subscription, of an event in the form that `EventBridge` gives it.
+/// A test message for this subscription, from an event in the form that `EventBridge` uses.
 fn example(
     subscription: &Subscription,
     event_type: EventType,

@@ -1,10 +1,10 @@
-//! The minute's sweep: sends the tasks of deliveries whose long wait is over, and those
-//! that were lost.
+//! The sweep, which runs every minute: it sends the tasks of deliveries whose long wait is over,
+//! and tasks that were lost.
 //!
-//! A task is sent **before** its entry is postponed: a sweep that dies in between repeats
-//! tasks, and the guard of [`crate::deliver`] absorbs them. It also absorbs what two sweeps
-//! that overlap both send; so that they seldom do, one ends within its minute and leaves
-//! the rest to the next.
+//! A task is sent **before** its entry is postponed. If a sweep crashes in between, some tasks are
+//! sent twice, and the guard of [`crate::deliver`] absorbs them. The guard also absorbs tasks that
+//! two overlapping sweeps send. Overlaps are rare, because a sweep ends within its minute and
+//! leaves the rest to the next.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::ports::{Clock, DeliveryQueue, DueIndex, QueueError, StoreError};
 use crate::queue::MAX_QUEUE_BATCH;
 use crate::timestamp::Timestamp;
 
-/// How many entries of a shard are read at once.
+/// The number of entries of a shard in one read.
 const PAGE: u32 = 200;
 
-/// A failure of ours. The next sweep goes on where this one stopped.
+/// Our own failure. The next sweep continues where this one stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// The table failed.
@@ -30,35 +30,36 @@ pub enum SweepError {
     Queue(#[from] QueueError),
 }
 
-/// What a sweep has done.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct SweepReport {
-    /// Tasks that were sent.
+    /// The number of tasks that were sent.
     pub queued: u64,
-    /// Those of them whose attempt was overdue: an earlier task was lost, or is still waiting.
+    /// The number of those whose attempt was overdue, because an earlier task was lost or is still
+    /// waiting.
     pub overdue: u64,
-    /// How long the oldest entry that was found had waited for a sweep; `None` when there
-    /// was none.
+    /// The time that the oldest entry had waited for a sweep. `None` if there was no entry.
     pub lag: Option<Duration>,
-    /// Whether time ran out before everything was sent.
+    /// True if the time was over before everything was sent.
     pub unfinished: bool,
-    /// What went wrong; the rest was done.
+    /// The failures. Everything else was done.
     pub failures: Vec<SweepError>,
 }
 
-/// The sweep, with its surroundings.
+/// The sweep, with its ports.
 #[derive(Debug)]
 pub struct Sweep<T, Q, C> {
     /// The `due` index.
     pub table: T,
-    /// Where tasks go.
+    /// The queue for the tasks.
     pub queue: Q,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
 }
 
 impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
-    /// Sends what is due, and begins nothing after `end`. Safe to run again at any time.
+    /// Sends the tasks that are due, and begins no page after `end`. It is safe to repeat at any
+    /// time.
     pub async fn run(&self, end: Timestamp) -> SweepReport {
         let shards = join_all(Shard::all().map(|shard| self.sweep_shard(shard, end))).await;
         shards
@@ -109,7 +110,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
         let tasks: Vec<_> = batch.iter().map(|due| due.outgoing(now)).collect();
         let lag = batch.iter().map(|due| now.since(due.sweep_at)).max();
         report.lag = report.lag.max(lag);
-        // What is refused stays where it is, for the next sweep.
+        // Tasks that the queue refuses are left to the next sweep.
         let refused = self.queue.send_batch(&tasks).await?;
         let taken = |index| refused.iter().all(|refused| refused.index != index);
         let sent: Vec<_> = (0..)
@@ -122,7 +123,7 @@ impl<T: DueIndex, Q: DeliveryQueue, C: Clock> Sweep<T, Q, C> {
         let postponed = sent
             .into_iter()
             .map(|due| self.table.postpone(due, due.sweep_again_at(now)));
-        // A conflict means that an attempt was recorded since: its own entry counts.
+        // A conflict means that an attempt was recorded meanwhile, and has written its own entry.
         let results = join_all(postponed).await;
         let failures = results.into_iter().filter_map(Result::err);
         report.failures.extend(failures.map(SweepError::from));

@@ -1,9 +1,9 @@
 //! Secrets at rest: envelope encryption under the stack's KMS key.
 //!
-//! One data key, which KMS wraps, seals every subscription's secrets with
-//! AES-256-GCM. A sealed secret is bound to its customer, subscription, version
-//! and kind: it opens nowhere else. The data key is asked of KMS at most once per
-//! [`Vault::DATA_KEY_TTL`], however many subscriptions are served.
+//! One data key, which KMS wraps, encrypts every subscription's secrets with AES-256-GCM. A sealed
+//! secret is bound to its customer, subscription, version and kind, and cannot be opened with any
+//! other. KMS is called for the data key at most once per [`Vault::DATA_KEY_TTL`], regardless of
+//! the number of subscriptions.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ use crate::signing::{SealedSecret, Secret, SecretKind};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// Why a secret cannot be sealed or opened.
+/// The reason why a secret cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The table did not give or take the data key.
+    /// The table failed to read or write the data key.
     #[error("data key in the table")]
     Store(#[from] StoreError),
     /// KMS did not answer.
     #[error("data key in KMS")]
     Keys(#[from] KeyServiceError),
-    /// There is no data key, though there is something to open.
+    /// There is no data key, but there is a secret to open.
     #[error("no data key in the table, though a secret was sealed with one")]
     NoDataKey,
-    /// The secret was sealed for something else, or it was changed.
+    /// The secret was sealed for another context, or was changed.
     #[error("sealed secret of {subscription}, version {version}: cannot be opened")]
     NotOurs {
-        /// Whose secret it should be.
+        /// The subscription whose secret it should be.
         subscription: SubscriptionId,
-        /// Which one.
+        /// The version of the secret.
         version: u32,
     },
 }
@@ -55,10 +55,10 @@ struct CachedKey {
 }
 
 impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
-    /// How long a data key is used before KMS is asked again.
+    /// The time for which a data key is used before KMS is called again.
     pub const DATA_KEY_TTL: Duration = Duration::from_mins(5);
 
-    /// A vault with no data key yet.
+    /// A vault without a data key.
     pub fn new(store: S, keys: K, clock: C) -> Self {
         Self {
             store,
@@ -69,7 +69,7 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         }
     }
 
-    /// Seals a secret for one subscription. Makes the stack's data key when there is none.
+    /// Seals a secret for one subscription. Creates the stack's data key if there is none.
     pub async fn seal(
         &self,
         secret: &Secret,
@@ -139,7 +139,7 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         Secret::from_parts(plaintext, sealed.public_key.as_ref()).map_err(|_| not_ours())
     }
 
-    /// The data key, from memory while it is fresh. Waiting callers share one fetch.
+    /// The data key, from memory while it is fresh. Concurrent callers share one fetch.
     async fn cached(&self, if_absent: IfAbsent) -> Result<LessSafeKey, VaultError> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
@@ -183,7 +183,7 @@ enum IfAbsent {
     Refuse,
 }
 
-/// What a sealed secret is bound to. No part can hold a NUL.
+/// The context to which a sealed secret is bound. No part can contain a NUL.
 fn associated_data(
     customer: &CustomerId,
     subscription: &SubscriptionId,

@@ -123,11 +123,11 @@ impl Outage {
     /// Runs the workflow to its end, and the deliveries beside it. Returns the number of pages.
     fn run(&self, key: &RecoveryKey) -> usize {
         for pages in 1..1_000 {
-            let turn = self.page(key).turn;
-            if !turn.more {
+            let next_step = self.page(key).next_step;
+            if !next_step.more {
                 return pages;
             }
-            self.wait(Duration::from_secs(turn.wait_seconds));
+            self.wait(Duration::from_secs(next_step.wait_seconds));
         }
         panic!("the recovery does not end");
     }
@@ -247,7 +247,7 @@ fn ten_thousand_deliveries_are_resent_at_the_requested_rate_by_pages_that_end_in
     let mut due = Vec::new();
     for pages in 1.. {
         let begun = outage.stage.backend.time();
-        let turn = outage.page(&key).turn;
+        let next_step = outage.page(&key).next_step;
         let took = outage.stage.backend.time().since(begun);
         assert!(
             took <= PAGE + Duration::from_secs(2),
@@ -263,11 +263,11 @@ fn ten_thousand_deliveries_are_resent_at_the_requested_rate_by_pages_that_end_in
                 .map(|queued| queued.task),
         );
         outage.stage.backend.purge_queue();
-        if !turn.more {
+        if !next_step.more {
             break;
         }
-        assert!(turn.wait_seconds <= 30);
-        let next = outage.stage.backend.time() + Duration::from_secs(turn.wait_seconds);
+        assert!(next_step.wait_seconds <= 30);
+        let next = outage.stage.backend.time() + Duration::from_secs(next_step.wait_seconds);
         outage.stage.backend.set_now(next);
     }
     assert_eq!(counts(&outage.recovery(&key)), (10_000, 10_000, 0));
@@ -286,7 +286,7 @@ fn a_page_hands_out_the_deliveries_of_half_a_minute() {
     let outage = failed(100);
     let recovery = outage.start(&recover(2)).unwrap();
     let report = outage.page(&recovery.key());
-    assert_eq!((report.queued, report.turn.wait_seconds), (60, 30));
+    assert_eq!((report.queued, report.next_step.wait_seconds), (60, 30));
     assert_eq!(
         outage.run(&recovery.key()),
         2,
@@ -339,19 +339,19 @@ fn a_stop_takes_effect_before_the_next_page_and_tasks_handed_out_are_still_sent(
     let outage = failed(100);
     let recovery = outage.start(&recover(1)).unwrap();
     let key = recovery.key();
-    assert!(outage.page(&key).turn.more);
+    assert!(outage.page(&key).next_step.more);
     let stopping = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(stopping.status, RecoveryStatus::Stopping);
     let again = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(again, stopping);
-    assert!(!outage.page(&key).turn.more);
+    assert!(!outage.page(&key).next_step.more);
     let stopped = outage.recovery(&key);
     assert_eq!(stopped.status, RecoveryStatus::Stopped);
     assert_eq!(counts(&stopped), (30, 30, 0));
     outage.stage.drain();
     assert_eq!(outage.requests().len(), 30);
     assert_eq!(outage.status(30), FAILED);
-    assert!(!outage.page(&key).turn.more);
+    assert!(!outage.page(&key).next_step.more);
     let after = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(after.status, RecoveryStatus::Stopped);
 }
@@ -373,7 +373,7 @@ fn a_stop_within_a_page_ends_it_and_loses_no_progress() {
             now(backend.replace_recovery(&stopping)).unwrap();
         }
     });
-    assert!(!outage.page(&key).turn.more);
+    assert!(!outage.page(&key).next_step.more);
     let stopped = outage.recovery(&key);
     assert_eq!(stopped.status, RecoveryStatus::Stopped);
     assert_eq!(counts(&stopped), (50, 50, 0));
@@ -398,7 +398,7 @@ fn only_one_of_two_concurrent_runs_of_a_page_continues() {
         }
     });
     assert!(
-        outage.page(&key).turn.more,
+        outage.page(&key).next_step.more,
         "the other run has not reported everything"
     );
     outage.run(&key);
@@ -414,9 +414,9 @@ fn a_recovery_sends_nothing_to_a_subscription_paused_or_deleted_meanwhile() {
     for status in [Some(SubscriptionStatus::Paused), None] {
         let outage = failed(100);
         let recovery = outage.start(&recover(1)).unwrap();
-        assert!(outage.page(&recovery.key()).turn.more);
+        assert!(outage.page(&recovery.key()).next_step.more);
         outage.stage.set_status(outage.stage.ids[0], status);
-        assert!(!outage.page(&recovery.key()).turn.more);
+        assert!(!outage.page(&recovery.key()).next_step.more);
         let stored = outage.stage.backend.stored_recovery(&recovery.key());
         assert_eq!(stored.unwrap().status, RecoveryStatus::Stopped);
         outage.stage.drain();
@@ -440,7 +440,7 @@ fn a_recovery_whose_workflow_dies_stays_failed() {
     let outage = failed(100);
     let recovery = outage.start(&recover(1)).unwrap();
     let key = recovery.key();
-    assert!(outage.page(&key).turn.more);
+    assert!(outage.page(&key).next_step.more);
     let heard_of = outage.stage.backend.time();
     outage.stage.backend.set_now(heard_of + Recovery::SILENCE);
     assert_eq!(outage.recovery(&key).status, RecoveryStatus::Running);
@@ -450,7 +450,7 @@ fn a_recovery_whose_workflow_dies_stays_failed() {
     let stopped = now(outage.recoveries.stop(&key)).unwrap();
     assert_eq!(stopped.status, RecoveryStatus::Failed);
     // A page that still runs afterwards does not revive it.
-    assert!(!outage.page(&key).turn.more);
+    assert!(!outage.page(&key).next_step.more);
     let stored = outage.stage.backend.stored_recovery(&key).unwrap();
     assert_eq!(stored.status, RecoveryStatus::Failed);
 }
@@ -496,7 +496,7 @@ fn an_unreadable_subscription_is_reported_and_ends_its_recoveries() {
     let backend = &outage.stage.backend;
     backend.break_subscription(&key.customer, key.subscription, "url");
     let report = outage.page(&key);
-    assert!(!report.turn.more);
+    assert!(!report.next_step.more);
     assert_eq!(report.unreadable.len(), 1);
     let shown = now(outage.recoveries.show(&key)).unwrap();
     assert_eq!(shown.status, RecoveryStatus::Failed);
@@ -517,7 +517,7 @@ fn a_recovery_that_is_too_long_for_one_workflow_stops() {
     recovery.progress.pages = Recovery::MAX_PAGES;
     recovery.version += 1;
     now(outage.stage.backend.replace_recovery(&recovery)).unwrap();
-    assert!(!outage.page(&recovery.key()).turn.more);
+    assert!(!outage.page(&recovery.key()).next_step.more);
     let stopped = outage.recovery(&recovery.key());
     assert_eq!(stopped.status, RecoveryStatus::Stopped);
 }

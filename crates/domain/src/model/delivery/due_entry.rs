@@ -7,19 +7,19 @@ use crate::due::{NextAttempt, OVERDUE_AFTER};
 use crate::ids::CustomerId;
 use crate::timestamp::Timestamp;
 
-/// A delivery that the sweeper has to look at.
+/// A delivery that the sweep must check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueEntry {
-    /// Whose delivery it is.
+    /// The customer of the delivery.
     pub customer: CustomerId,
-    /// What to send for it.
+    /// The task to send.
     pub task: DeliveryTask,
-    /// Since when.
+    /// The time from which the sweep must check it.
     pub sweep_at: Timestamp,
 }
 
 impl DueEntry {
-    /// The entry of a delivery whose next attempt is planned so.
+    /// The entry of a delivery with this next attempt.
     pub fn of(delivery: &Delivery, next: &NextAttempt) -> Self {
         Self {
             customer: delivery.customer_id.clone(),
@@ -28,7 +28,7 @@ impl DueEntry {
         }
     }
 
-    /// Its task, to send now.
+    /// Its task, to be sent now.
     pub fn outgoing(&self, now: Timestamp) -> OutgoingTask<'_> {
         OutgoingTask {
             customer: &self.customer,
@@ -37,21 +37,21 @@ impl DueEntry {
         }
     }
 
-    /// How long the queue is to keep its task.
+    /// The delay of its task in the queue.
     pub fn queue_delay(&self, now: Timestamp) -> Duration {
         self.task
             .due_at
             .map_or(Duration::ZERO, |due_at| due_at.since(now))
     }
 
-    /// Whether its attempt should have been made long ago.
+    /// Returns true if its attempt is overdue.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.task
             .due_at
             .is_some_and(|due_at| now.since(due_at) >= OVERDUE_AFTER)
     }
 
-    /// When to look again, after its task was sent.
+    /// The time of the next check, after its task was sent.
     pub fn sweep_again_at(&self, now: Timestamp) -> Timestamp {
         now + self.queue_delay(now) + OVERDUE_AFTER
     }

@@ -1,32 +1,32 @@
-//! Sending a delivery again that has ended or is held.
+//! Resending a delivery that has ended or is held.
 
 use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DueEntry};
 use crate::due::NextAttempt;
 use crate::message::Message;
 use crate::timestamp::Timestamp;
 
-/// Why a delivery is not sent again.
+/// The reason why a delivery cannot be resent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReopenError {
-    /// An attempt is due already.
+    /// An attempt is already due.
     #[error("delivery: is pending already")]
     Pending,
-    /// It has as many attempts as a delivery can have.
+    /// It has the largest number of attempts that a delivery can have.
     #[error("delivery: must have fewer than {max} attempts, has {made}", max = Delivery::MAX_ATTEMPTS)]
     AttemptsExhausted {
-        /// How many it has.
+        /// The number of its attempts.
         made: u32,
     },
-    /// The event's own deadline has passed, or the table is about to forget it.
+    /// The event's own deadline has passed, or the delivery is about to expire.
     #[error("delivery: no attempt may begin after {deadline}")]
     Expired {
-        /// When the last attempt could have begun.
+        /// The last moment at which an attempt could have begun.
         deadline: Timestamp,
     },
 }
 
-/// A delivery that may be sent again, and when: what
-/// [`DeliveryStore::reopen`](crate::ports::DeliveryStore::reopen) writes.
+/// A delivery that may be resent, and its next attempt: the input of
+/// [`DeliveryStore::reopen`](crate::ports::DeliveryStore::reopen).
 #[derive(Debug)]
 pub struct Reopening<'a> {
     read: &'a Delivery,
@@ -34,10 +34,10 @@ pub struct Reopening<'a> {
 }
 
 impl Delivery {
-    /// Begins a new round with this attempt. The message is the delivery's own.
+    /// Starts a new round of attempts with this attempt. The message must be the delivery's own.
     ///
     /// # Errors
-    /// When it is pending, has too many attempts, or has expired by then.
+    /// If it is pending, has too many attempts, or has expired by then.
     pub fn reopen(
         &self,
         message: &Message,
@@ -56,7 +56,7 @@ impl Delivery {
         }
     }
 
-    /// The task for its next attempt, if it was sent again and no attempt was made since.
+    /// The task for its next attempt, if it was resent and there was no attempt since.
     pub fn resend_task(&self) -> Option<DeliveryTask> {
         let is_reopened = self.status == DeliveryStatus::Pending
             && self.attempts_made() == self.earlier_attempts
@@ -71,12 +71,12 @@ impl Reopening<'_> {
         self.read
     }
 
-    /// When its next attempt is due.
+    /// The next attempt.
     pub fn next(&self) -> &NextAttempt {
         &self.next
     }
 
-    /// The delivery as it is to be.
+    /// The delivery after the change.
     pub fn reopened(&self) -> Delivery {
         Delivery {
             status: DeliveryStatus::Pending,
@@ -117,7 +117,7 @@ mod tests {
     const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
     #[test]
-    fn what_has_ended_or_is_held_begins_again_after_its_attempts() {
+    fn a_reopened_delivery_continues_after_its_attempts() {
         for status in [
             DeliveryStatus::Held,
             DeliveryStatus::Succeeded,
@@ -133,12 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_does_not_begin_again() {
+    fn a_pending_delivery_is_not_reopened() {
         assert_eq!(reopen_at(&delivery(1), NOW), Err(ReopenError::Pending));
     }
 
     #[test]
-    fn what_has_a_hundred_attempts_does_not_begin_again() {
+    fn a_delivery_with_a_hundred_attempts_is_not_reopened() {
         assert!(reopen_at(&ended(99, FAILED), NOW).is_ok());
         let made = 100;
         let refused = reopen_at(&ended(made, FAILED), NOW);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_begins_again_after_its_deadline() {
+    fn no_delivery_is_reopened_after_its_deadline() {
         let delivery = ended(1, FAILED);
         let deadline = delivery.expires_at - Duration::from_hours(1);
         assert!(reopen_at(&delivery, deadline).is_ok());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_sent_again_and_not_attempted_since_has_a_resend_task() {
+    fn only_a_resent_delivery_without_a_new_attempt_has_a_resend_task() {
         assert_eq!(delivery(0).resend_task(), None);
         assert_eq!(delivery(2).resend_task(), None);
         for attempts in [0, 2] {

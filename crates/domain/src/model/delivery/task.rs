@@ -17,10 +17,10 @@ pub struct DeliveryTask {
     pub delivery: DeliveryId,
     /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When the attempt is due, as planned by the previous attempt or by a resend. `None` for the
-    /// first attempt.
+    /// The time at which the attempt is due, as planned by the previous attempt or by a resend.
+    /// `None` for the first attempt.
     pub due_at: Option<Timestamp>,
-    /// Why the attempt was deferred although it was due, if it was.
+    /// The reason why the attempt was deferred although it was due, if it was.
     pub deferral: Option<Deferral>,
     /// The queue that it goes through.
     pub queue: QueueKind,
@@ -38,15 +38,15 @@ pub enum Deferral {
 /// A task to put into the fast queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutgoingTask<'a> {
-    /// Whose delivery it is for.
+    /// The customer of the delivery.
     pub customer: &'a CustomerId,
     /// The task.
     pub task: DeliveryTask,
-    /// For how long the queue keeps it, at most [`MAX_QUEUE_DELAY`].
+    /// The delay in the queue, at most [`MAX_QUEUE_DELAY`].
     pub delay: Duration,
 }
 
-/// A task of a batch that the queue did not take.
+/// A task of a batch that the queue refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedTask {
     /// Its index in the batch, from 0.
@@ -83,13 +83,14 @@ impl DeliveryTask {
     /// The time from which the lateness of its attempt counts, for a queue message that was sent at
     /// `sent_at`.
     ///
-    /// This is the due time of the attempt, or its reservation. A task that the sweep or a redrive
-    /// sent more than [`OVERDUE_AFTER`] late counts from then: the attempt may have been deferred
-    /// meanwhile. `None` for a task that an open circuit breaker deferred: that has no planned end.
+    /// This is the due time of the attempt, or its reservation. If the sweep or a redrive sent the
+    /// task more than [`OVERDUE_AFTER`] late, the time counts from the sending, because the attempt
+    /// may have been deferred meanwhile. `None` for a task that an open circuit breaker deferred,
+    /// because that wait has no planned end.
     pub fn late_from(&self, sent_at: Option<Timestamp>) -> Option<Timestamp> {
         match (self.deferral, self.due_at) {
             (Some(Deferral::CircuitBreaker), _) => None,
-            (Some(Deferral::Limiter(turn)), _) => Some(turn.not_before),
+            (Some(Deferral::Limiter(reservation)), _) => Some(reservation.not_before),
             (None, Some(due_at)) => Some(sent_at.map_or(due_at, |sent_at| {
                 if sent_at.since(due_at) >= OVERDUE_AFTER {
                     sent_at
@@ -122,7 +123,7 @@ impl DeliveryTask {
 pub enum TaskDecision {
     /// Make the attempt with this number.
     Attempt(u32),
-    /// It is too early: send the task again with this delay, which the queue can keep.
+    /// It is too early. Send the task again with this delay, which the queue can keep.
     Wait(Duration),
     /// There is nothing to do.
     Discard(DiscardReason),
@@ -137,7 +138,7 @@ pub enum DiscardReason {
     NotPending,
     /// The attempt was made and recorded.
     AttemptRecorded,
-    /// Its due time is not the recorded one. Another task for this attempt is on its way.
+    /// Its due time is not the recorded one. There is another task for this attempt.
     Stray,
     /// It is far too early. The sweep sends another in time.
     NotDue,
@@ -148,11 +149,11 @@ pub enum DiscardReason {
 impl Delivery {
     /// Decides about a task now.
     ///
-    /// A task for a later attempt than the next one stands for the next one: the attempt between
-    /// them crashed before it was recorded. If several tasks target the next attempt, only the
-    /// one with the recorded due time is honoured. Otherwise two overlapping runs would start two
-    /// chains of retries. No attempt is lost, since a run sends its task before it records the due
-    /// time.
+    /// A task for a later attempt than the next one stands for the next one, because the attempt
+    /// between them crashed before it was recorded. If several tasks target the next attempt, only
+    /// the one with the recorded due time is honoured. Otherwise two overlapping runs would start
+    /// two chains of retries. No attempt is lost, because a run sends its task before it records
+    /// the due time.
     pub fn decide(&self, task: &DeliveryTask, now: Timestamp) -> TaskDecision {
         if self.status != DeliveryStatus::Pending {
             return TaskDecision::Discard(DiscardReason::NotPending);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_a_recorded_attempt_is_dropped() {
+    fn a_task_for_a_recorded_attempt_is_discarded() {
         assert_eq!(delivery(0).decide(&task(1), NOW), TaskDecision::Attempt(1));
         assert_eq!(
             delivery(1).decide(&task(1), NOW),
@@ -199,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn a_message_whose_predecessor_crashed_stands_for_it() {
+    fn a_task_whose_predecessor_crashed_replaces_it() {
         assert_eq!(delivery(1).decide(&task(3), NOW), TaskDecision::Attempt(2));
     }
 
     #[test]
-    fn of_two_tasks_for_one_attempt_only_the_one_with_the_recorded_due_time_counts() {
+    fn only_the_task_with_the_recorded_due_time_is_honoured() {
         let stray = DeliveryTask {
             due_at: Some(NOW + Duration::from_millis(1)),
             ..task(2)
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_comes_too_early_waits_as_long_as_the_queue_can() {
+    fn a_task_that_arrives_too_early_waits_up_to_the_longest_queue_delay() {
         let mut delivery = delivery(1);
         let due_at = NOW + MAX_QUEUE_DELAY;
         delivery.next_attempt_at = Some(due_at);

@@ -1,4 +1,4 @@
-//! What follows from an attempt.
+//! The decision that follows from an attempt.
 
 use crate::delivery::{Delivery, DeliveryStatus, FailureReason};
 use crate::due::{LongestQueueDelay, NextAttempt};
@@ -6,7 +6,7 @@ use crate::outbound::{AttemptOutcome, WebhookResponse};
 use crate::retry::{Jitter, RetryPolicy, parse_retry_after};
 use crate::timestamp::Timestamp;
 
-/// What follows from an attempt.
+/// The decision that follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The delivery has ended with this status.
@@ -15,24 +15,24 @@ pub enum Verdict {
     Retry(NextAttempt),
 }
 
-/// Under which terms a delivery is attempted again.
+/// The conditions under which a delivery is attempted again.
 #[derive(Debug)]
 pub struct Terms<'a> {
-    /// How often, and how long after each failure.
+    /// The number of attempts and the delays between them.
     pub policy: &'a RetryPolicy,
-    /// The attempts that the policy does not count, since somebody asked to send it again.
+    /// The number of attempts before the last resend, which the policy does not count.
     pub earlier_attempts: u32,
     /// The last moment at which an attempt may begin.
     pub deadline: Timestamp,
-    /// How much the next wait is lengthened.
+    /// The jitter of the next delay.
     pub jitter: Jitter,
-    /// Which waits are left to the queue.
+    /// The longest wait that is left to the queue.
     pub longest_queue_delay: LongestQueueDelay,
 }
 
 impl Verdict {
-    /// What follows from the response to a test: nothing more is tried, and a 410 is no
-    /// reason to disable a subscription that may be paused.
+    /// The verdict after a test. A test has no further attempt, and a 410 does not disable the
+    /// subscription, which may be paused.
     pub fn after_test(response: &WebhookResponse) -> Self {
         Self::Ended(match response.outcome {
             AttemptOutcome::Succeeded => DeliveryStatus::Succeeded,
@@ -40,7 +40,7 @@ impl Verdict {
         })
     }
 
-    /// What follows from the response to the attempt with this number.
+    /// The verdict after the attempt with this number.
     pub fn after(
         number: u32,
         response: &WebhookResponse,
@@ -136,11 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_without_an_answer_is_made_again_whatever_stopped_it() {
+    fn an_attempt_without_an_answer_is_retried_after_any_failure() {
         for outcome in [
             AttemptOutcome::TimedOut,
             AttemptOutcome::Unreachable,
-            // The name may lead somewhere else the next time.
+            // The name may resolve to another address the next time.
             AttemptOutcome::Blocked,
         ] {
             let response = WebhookResponse {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_counts_from_where_somebody_asked_to_send_again() {
+    fn the_policy_counts_from_the_last_resend() {
         let exhausted = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
         let again = |number| {
             let terms = Terms {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_has_a_last_attempt_however_often_it_is_sent_again() {
+    fn the_number_of_attempts_is_limited_over_all_resends() {
         let exhausted = Verdict::Ended(DeliveryStatus::Failed(FailureReason::AttemptsExhausted));
         let again = |number| {
             let terms = Terms {
@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_would_come_after_the_deadline_is_not_waited_for() {
+    fn a_delivery_expires_if_its_next_attempt_would_be_after_the_deadline() {
         let expired = Verdict::Ended(DeliveryStatus::Failed(FailureReason::Expired));
         let due_at = NOW + Duration::from_secs(5);
         assert_eq!(wait(decide_before(due_at, 500, 1)), Duration::from_secs(5));
         let before = due_at - Duration::from_millis(1);
         assert_eq!(decide_before(before, 500, 1), expired);
-        // What the receiver asks for counts too.
+        // The delay that the receiver asks for counts too.
         assert_eq!(decide_before(due_at, 503, 1), expired);
         let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
         assert_eq!(decide_before(NOW, 200, 1), succeeded);

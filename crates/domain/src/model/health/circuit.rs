@@ -68,7 +68,7 @@ pub struct CircuitPolicy {
     cooldown: Duration,
 }
 
-/// A circuit policy with a number out of its bounds.
+/// A circuit policy with a number out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: must be {min} to {max}, is {value}")]
 pub struct CircuitPolicyError {
@@ -83,7 +83,7 @@ impl CircuitPolicy {
     /// least `failure_percent` failed. Its first cooldown is `cooldown_seconds`.
     ///
     /// # Errors
-    /// When a number is out of its bounds.
+    /// If a number is out of range.
     pub fn new(
         failure_percent: u32,
         minimum_attempts: u32,
@@ -111,7 +111,7 @@ impl CircuitPolicy {
         })
     }
 
-    /// Whether this many failures among this many attempts open it.
+    /// Returns true if this many failures among this many attempts open it.
     pub fn opens_at(&self, failed: u32, attempts: u32) -> bool {
         attempts >= self.minimum_attempts && failed * 100 >= attempts * self.failure_percent
     }
@@ -132,7 +132,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
-    fn a_circuit_is_open_until_its_time_and_then_half_open() {
+    fn a_circuit_breaker_is_open_until_its_time_and_then_half_open() {
         let open = CircuitPolicy::new(50, 10, 30).unwrap().open(NOW);
         let end = NOW + Duration::from_secs(30);
         let at = |now| open.state(now);
@@ -142,11 +142,11 @@ mod tests {
         let claimed = open.claimed_until(lease);
         let at = |now| claimed.state(now);
         assert_eq!(at(end), CircuitState::Open(lease), "the probe is claimed");
-        assert_eq!(at(lease), CircuitState::HalfOpen, "and is not for ever");
+        assert_eq!(at(lease), CircuitState::HalfOpen, "the claim expires");
     }
 
     #[test]
-    fn each_probe_that_fails_doubles_the_time_up_to_what_the_queue_can_wait() {
+    fn each_failed_probe_doubles_the_cooldown_up_to_the_longest_queue_delay() {
         let mut circuit = CircuitPolicy::new(50, 10, 100).unwrap().open(NOW);
         let mut cooldowns = Vec::new();
         for _ in 0..5 {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_opens_at_its_rate_and_not_before_its_minimum() {
+    fn a_circuit_breaker_opens_at_its_rate_and_not_before_its_minimum() {
         let policy = CircuitPolicy::new(80, 10, 30).unwrap();
         assert!(!policy.opens_at(9, 9));
         assert!(policy.opens_at(8, 10));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_policy_is_bounded() {
+    fn a_circuit_policy_is_limited() {
         assert!(CircuitPolicy::new(100, Window::MAX_ATTEMPTS, 900).is_ok());
         for (percent, minimum, cooldown) in [
             (0, 10, 30),

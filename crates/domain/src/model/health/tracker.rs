@@ -21,7 +21,7 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     subscription: SubscriptionId,
-    /// Of its URL and headers.
+    /// The hash of its URL and headers.
     hash: u64,
 }
 
@@ -47,14 +47,14 @@ pub struct HealthTracker(Mutex<HashMap<Endpoint, EndpointHistory>>);
 #[derive(Debug, Default)]
 struct EndpointHistory {
     window: Window,
-    /// When the last deferred delivery is released.
+    /// The time at which the last deferred delivery is released.
     last_release: Option<Timestamp>,
-    /// When the history last changed.
+    /// The time at which the history last changed.
     noted_at: Option<Timestamp>,
 }
 
 impl HealthTracker {
-    /// The most endpoints that it remembers.
+    /// The largest number of endpoints that it remembers.
     pub const MAX_SUBSCRIPTIONS: usize = 1_000;
 
     /// Adds an attempt, and summarises the window.
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_subscriptions_are_remembered_than_fit_and_the_oldest_goes_first() {
+    fn the_oldest_history_is_removed_when_the_tracker_is_full() {
         let tracker = HealthTracker::default();
         let millis = |number: usize| Duration::from_millis(number as u64);
         for number in 0..=HealthTracker::MAX_SUBSCRIPTIONS {
@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(after(&releases), [0, 100, 200, 300, 400]);
         assert_eq!(tracker.release_at(id(2), open_until, NOW), open_until);
-        // A circuit that is open for longer begins a new row.
+        // A circuit breaker that stays open for longer starts a new sequence of release times.
         let longer = open_until + Duration::from_mins(1);
         releases = (0..2)
             .map(|_| tracker.release_at(id(1), longer, NOW))
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn no_delivery_is_deferred_for_longer_than_the_queue_can_wait() {
+    fn no_delivery_is_deferred_for_longer_than_the_longest_queue_delay() {
         let tracker = HealthTracker::default();
         let latest = NOW + OpenCircuit::LONGEST;
         let times: Vec<_> = (0..10_000)
@@ -209,7 +209,7 @@ mod tests {
             .collect();
         assert!(times.is_sorted());
         assert_eq!(times.last(), Some(&latest));
-        // A while later there is room again.
+        // After some time release times are free again.
         let later = NOW + Duration::from_secs(1);
         let next = tracker.release_at(id(1), NOW, later);
         assert_eq!(next, latest + RELEASE_INTERVAL);

@@ -21,11 +21,11 @@ const QUICK_IN_A_ROW: usize = 5;
 /// The part of an attempt that the window keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// When it ended.
+    /// The time at which it ended.
     pub at: Timestamp,
-    /// Whether it failed.
+    /// True if it failed.
     pub failed: bool,
-    /// Whether it took long.
+    /// True if it was slow.
     pub slow: bool,
 }
 
@@ -40,7 +40,7 @@ impl Observation {
     }
 }
 
-/// Whether an attempt with this outcome was slow.
+/// Returns true if an attempt with this outcome was slow.
 pub fn is_slow(outcome: AttemptOutcome, duration_ms: u32) -> bool {
     outcome == AttemptOutcome::TimedOut || Duration::from_millis(duration_ms.into()) >= SLOW
 }
@@ -57,22 +57,22 @@ pub enum ResponseSpeed {
 /// A summary of the attempts in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WindowSummary {
-    /// Whether the failure rate opens the circuit breaker.
+    /// True if the failure rate opens the circuit breaker.
     pub fails_at_rate: bool,
     /// The speed of the last attempts. `None` if it is mixed.
     pub speed: Option<ResponseSpeed>,
-    /// Whether none of them was slow.
+    /// True if none of them was slow.
     pub none_slow: bool,
 }
 
-/// The last attempts, bounded in number and age.
+/// The last attempts, limited in number and age.
 #[derive(Debug, Default)]
 pub struct Window(VecDeque<Observation>);
 
 impl Window {
-    /// The most attempts that it holds.
+    /// The largest number of attempts in the window.
     pub const MAX_ATTEMPTS: u32 = 20;
-    /// How long it holds one.
+    /// The largest age of an attempt in the window.
     pub const MAX_AGE: Duration = Duration::from_mins(2);
 
     /// Adds an attempt.
@@ -88,7 +88,7 @@ impl Window {
         self.0.push_back(observation);
     }
 
-    /// When its last attempt ended.
+    /// The time at which its last attempt ended.
     pub fn last_at(&self) -> Option<Timestamp> {
         self.0.back().map(|observation| observation.at)
     }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_counts_no_more() {
+    fn an_old_attempt_does_not_count() {
         let policy = CircuitPolicy::new(80, 3, 30).unwrap();
         let second = Duration::from_secs(1);
         let at_rate = |last| {

@@ -5,10 +5,10 @@ use crate::fields::{Field, FieldError, fields};
 use crate::timestamp::Timestamp;
 use crate::whole_number::WholeNumber;
 
-/// What a request asks for.
+/// The content of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoveryRequest {
-    /// What is to be gone through.
+    /// The list to read.
     pub kind: RecoveryKind,
     /// `since` and `until`
     pub range: Range,
@@ -18,12 +18,12 @@ pub struct RecoveryRequest {
     pub requested: Requested,
 }
 
-/// Whether the request is meant.
+/// The purpose of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
-    /// It is.
+    /// To run the recovery.
     Run,
-    /// Only how much there is to do.
+    /// Only to count what there is to do.
     Count,
 }
 
@@ -31,7 +31,7 @@ impl RecoveryRequest {
     /// Parses the JSON body of a `recover`.
     ///
     /// # Errors
-    /// The first field that is unknown or not valid.
+    /// Names the first field that is unknown or not valid.
     pub fn recover(body: &[u8], now: Timestamp) -> Result<Self, FieldError> {
         let known = "since, until, statuses, perSecond, dryRun";
         Self::parse(
@@ -45,13 +45,13 @@ impl RecoveryRequest {
     /// Parses the JSON body of a `replay`.
     ///
     /// # Errors
-    /// The first field that is unknown or not valid.
+    /// Names the first field that is unknown or not valid.
     pub fn replay(body: &[u8], now: Timestamp) -> Result<Self, FieldError> {
         let known = "since, until, perSecond, dryRun";
         Self::parse(body, RecoveryKind::Replay, known, now)
     }
 
-    /// What comes later than now is not waited for: it is not in the range.
+    /// Deliveries later than now are not in the range.
     fn parse(
         body: &[u8],
         mut kind: RecoveryKind,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_does_not_say_has_a_default() {
+    fn every_absent_field_has_a_default() {
         let request = recover(r#"{"since":"2023-11-14T00:00:00Z"}"#).unwrap();
         assert_eq!(
             request.kind,
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_to_come_is_not_waited_for() {
+    fn the_range_ends_now_at_the_latest() {
         let request = recover(r#"{"since":"2023-11-14T00:00:00Z","until":"2030-01-01T00:00:00Z"}"#);
         assert_eq!(request.unwrap().range.until, NOW);
     }

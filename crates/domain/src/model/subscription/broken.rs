@@ -1,4 +1,4 @@
-//! A stored subscription of which not everything can be read.
+//! A stored subscription that cannot be read completely.
 
 use std::fmt;
 
@@ -7,28 +7,28 @@ use crate::fields::FieldError;
 use crate::filter::FilterError;
 use crate::message::Message;
 
-/// A stored subscription of which not everything can be read. That is its own failure: nothing
-/// is sent to it, and what it is owed fails with words, while others are served. A change that
-/// names what cannot be read repairs it.
+/// A stored subscription that cannot be read completely. Nothing is sent to it, its deliveries fail
+/// with a reason, and other subscriptions are not affected. A change that sets the unreadable
+/// fields repairs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenSubscription {
-    /// What can be read. In place of the rest stands what a new subscription has; a version that
-    /// cannot be read is 0, which none has.
+    /// The readable part. Unreadable fields have the values of a new subscription; an unreadable
+    /// version is 0, which no subscription has.
     pub readable: Subscription,
-    /// What cannot be read, field by field: at least one.
+    /// The problem of each unreadable field: at least one.
     pub problems: Vec<FieldError>,
 }
 
 impl BrokenSubscription {
-    /// Whether this field can be read.
+    /// Returns true if this field can be read.
     pub fn can_read(&self, field: &str) -> bool {
         self.problems.iter().all(|problem| problem.field != field)
     }
 
-    /// Whether it wants the message, as far as that can be told. What cannot be told is yes: the
-    /// delivery is recorded, and fails, so that nothing is lost unseen.
+    /// Returns false only if it surely does not match the message. Otherwise the delivery is
+    /// recorded, and fails, so that nothing is lost unnoticed.
     ///
-    /// `wants` evaluates what can be read.
+    /// `wants` evaluates the readable part.
     pub fn may_want(
         &self,
         message: &Message,
@@ -43,7 +43,7 @@ impl BrokenSubscription {
             || wants(&self.readable).unwrap_or(true)
     }
 
-    /// The problems in words.
+    /// The problems as text.
     pub fn problem(&self) -> String {
         let problems: Vec<_> = self.problems.iter().map(FieldError::to_string).collect();
         problems.join("; ")
@@ -62,8 +62,8 @@ impl fmt::Display for BrokenSubscription {
 }
 
 impl Subscription {
-    /// The subscription, if its filter is one that can be evaluated. One that was stored under
-    /// other rules may not be, and nothing is sent to a subscription with it.
+    /// The subscription, if its filter can be evaluated. A filter that was stored under older rules
+    /// may not be, and then nothing is sent to the subscription.
     ///
     /// # Errors
     /// The subscription as a broken one.

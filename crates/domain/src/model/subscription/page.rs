@@ -9,11 +9,11 @@ use crate::ids::SubscriptionId;
 pub struct SubscriptionPage {
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
-    /// Those of which not everything can be read. They do not hide the others.
+    /// The unreadable ones. They do not hide the others.
     pub broken: Vec<BrokenSubscription>,
-    /// Items that do not even say which subscription they are. Nobody can be sent to.
+    /// Items without a readable subscription id. Nothing can be sent to them.
     pub unnamed: Vec<Broken<String>>,
-    /// Whether there may be more after the last of them.
+    /// True if there may be more after the last of them.
     pub has_more: bool,
 }
 

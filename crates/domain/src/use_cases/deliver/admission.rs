@@ -1,4 +1,4 @@
-//! The decision whether a due attempt may be made now. A pure function of what was read.
+//! Decides if a due attempt may be made now: a pure function of the data that was read.
 
 use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
 use crate::health::{CircuitState, Endpoint, OpenCircuit};
@@ -12,11 +12,12 @@ use crate::timestamp::Timestamp;
 pub(super) enum Admission {
     /// It may be made.
     Proceed(Box<Subscription>),
-    /// It may be made as the probe of this half-open circuit breaker, by whoever claims it first.
+    /// It may be made as the probe of this half-open circuit breaker, by the first run that claims
+    /// it.
     Probe(Box<Subscription>, OpenCircuit),
     /// Its endpoint is slow: it belongs in the slow queue.
     MoveToSlowQueue,
-    /// The circuit breaker of this endpoint is open until then.
+    /// The circuit breaker of this endpoint is open until this time.
     Defer(Endpoint, Timestamp),
     /// No attempt is made, and the delivery gets this status.
     Settle(DeliveryStatus),

@@ -21,9 +21,9 @@ use crate::timestamp::Timestamp;
 pub(super) enum AdmissionOutcome {
     /// The attempt is made now.
     Proceed(Box<Permit>),
-    /// No attempt is made now; this was done instead.
+    /// No attempt is made now. The report says what was done instead.
     Done(Box<Report>),
-    /// Another write came first, so that the task may mean something else by now.
+    /// Another write came first, so the task may have another meaning now.
     Conflict,
 }
 
@@ -44,14 +44,14 @@ impl AdmissionOutcome {
 /// The permission for one attempt.
 pub(super) struct Permit {
     pub(super) subscription: Subscription,
-    /// Whether it is the probe of a half-open circuit breaker.
+    /// True if it is the probe of a half-open circuit breaker.
     pub(super) is_probe: bool,
     /// The lease for it, if the subscription limits its concurrency.
     pub(super) lease: Option<Lease>,
 }
 
-/// The time between admission and attempt, in which the secrets are opened. A lease covers it
-/// too, so that it does not expire while the request is in flight.
+/// The time between admission and attempt, in which the secrets are decrypted. The lease covers
+/// this time too, so that it does not expire while the request is in flight.
 const TIME_BEFORE_ATTEMPT: Duration = Duration::from_secs(10);
 
 impl<T, Q, W, V, C> Deliver<T, Q, W, V, C>
@@ -130,7 +130,7 @@ where
             let report = Report::Discarded(DiscardReason::LeftToSweep);
             return Ok(AdmissionOutcome::done(report));
         }
-        // A reservation that comes later is kept.
+        // A later reservation is kept.
         let (deferred, release_at) = match task.reservation() {
             Some(reserved) if reserved.not_before > open_until => {
                 (*task, open_until.max(now + reserved.queue_delay(now)))
@@ -177,8 +177,8 @@ where
     /// Admits a delivery if the limits of its subscription allow it. Otherwise reserves a time and
     /// defers it until then. A subscription without limits costs no call here.
     ///
-    /// A task from the sweep is discarded where the backlog is as long as the attempt is overdue:
-    /// the task before it may be in that backlog. If both were kept, there would be one more every
+    /// A task from the sweep is discarded if the backlog is as long as the attempt is overdue: the
+    /// task before it may be in that backlog. If both were kept, there would be one more every
     /// hour.
     async fn pass_limiter(
         &self,
@@ -238,7 +238,7 @@ fn random_number(random: &SystemRandom) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// Whether the sweep has sent the task because its attempt is overdue.
+/// Returns true if the sweep has sent the task because its attempt is overdue.
 fn is_from_sweep(task: &DeliveryTask, delivery: &Delivery, now: Timestamp) -> bool {
     task.deferral.is_none() && delivery.is_overdue(now)
 }

@@ -1,4 +1,4 @@
-//! The consequences of an attempt for its subscription: endpoint health, and disabling.
+//! The effects of an attempt on its subscription: endpoint health, and disabling.
 
 use super::DueAttempt;
 use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
@@ -56,7 +56,7 @@ impl HealthMonitor {
         })
     }
 
-    /// The attempt together with those before it.
+    /// An observation of the attempt together with those before it.
     fn observe(&self, due: &DueAttempt<'_>, observation: Observation) -> ObservedAttempt {
         let circuit = self.policy.circuit.as_ref();
         ObservedAttempt {

@@ -15,11 +15,11 @@ pub enum Report {
         attempt: Attempt,
         /// The decision that follows from it.
         verdict: Verdict,
-        /// Whether it was recorded.
+        /// The result of recording it.
         recorded: Recorded,
-        /// When its event happened; `None` for a replayed event, whose latency means nothing.
+        /// The time of the event. `None` for a replayed event, whose latency has no meaning.
         event_at: Option<Timestamp>,
-        /// Whether it was a test, which nobody is summary.
+        /// True if it was a test.
         is_test: bool,
         /// The delivery that was attempted.
         summary: DeliverySummary,
@@ -37,11 +37,11 @@ pub enum Report {
 /// The parts of a delivery that logs, metrics and operational events need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverySummary {
-    /// To whom it is summary.
+    /// The customer of the delivery.
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
-    /// Whether it was resent.
+    /// True if the delivery was resent.
     pub was_resent: bool,
 }
 
@@ -68,7 +68,7 @@ pub enum DeferReason {
     SlowEndpoint,
 }
 
-/// Whether an attempt was recorded.
+/// The result of recording an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// It was written.

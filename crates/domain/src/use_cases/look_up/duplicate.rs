@@ -1,8 +1,8 @@
-//! Duplicates: events whose message was there already.
+//! Duplicates: events whose message already exists.
 //!
-//! An event that comes again says the same as its message, and nobody needs to hear of it. A
-//! producer that uses an idempotency key twice for different events loses the second one: the
-//! first one wins. That is a [`Conflict`], and leaves a trace.
+//! A repeated event usually has the same content as its message, and needs no report. But if a
+//! producer uses an idempotency key for two different events, the second event is lost, because the
+//! first one is kept. This is a [`Conflict`], and leaves a trace.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,8 +15,8 @@ use crate::members::Members;
 use crate::message::{self, Message, Payload, PayloadError};
 use crate::ports::{MessageStore, StoreError};
 
-/// What the workflow passes of an event whose message was there already. Its message is made
-/// anew: whoever starts the workflow by hand with such an input names no message of others.
+/// The part of a repeated event that the workflow passes on. The message is derived from it again,
+/// so an input that somebody made by hand cannot name another customer's message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Duplicate {
@@ -24,36 +24,36 @@ pub struct Duplicate {
     payload: Payload,
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comparison {
-    /// `None` when the two say the same, or the message is not there any more.
+    /// `None` if the contents are equal, or the message no longer exists.
     pub conflict: Option<Conflict>,
 }
 
-/// An event that has the id of a message and says something else. It is not delivered.
+/// An event with the id of a message but other content. It is not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// The message's id.
     pub message_id: MessageId,
-    /// The event that came later.
+    /// The later event.
     pub dropped: Origin,
-    /// The event that the message was made of.
+    /// The event from which the message was made.
     pub kept: Origin,
 }
 
-/// Where an event comes from.
+/// The origin of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// The event's id.
     pub id: String,
-    /// Its source.
+    /// The event's source.
     pub source: String,
 }
 
 impl Origin {
-    /// The most letters of each: what comes from EventBridge has fewer.
+    /// The largest length of each, in letters. Values from EventBridge are shorter.
     const MAX_LETTERS: usize = 256;
 
     fn of(event: &[u8]) -> Self {
@@ -71,11 +71,11 @@ impl Origin {
 }
 
 impl Duplicate {
-    /// Holds the event against the message that is there: its type and its detail, as values.
-    /// The rest of an event is EventBridge's, and may differ.
+    /// Compares the type and the detail of the event with the existing message, by value. Other
+    /// fields are set by EventBridge, and may differ.
     ///
     /// # Errors
-    /// When the event is none, or the message cannot be read.
+    /// If the event is not valid, or the message cannot be read.
     pub async fn compare(
         &self,
         reader: &EventReader,

@@ -5,10 +5,10 @@ use crate::event::EventError;
 use crate::message::PayloadError;
 use crate::ports::StoreError;
 
-/// Why the look-up failed.
+/// The reason why the look-up failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookUpError {
-    /// The event is not one that can be sent.
+    /// The event is not valid.
     #[error(transparent)]
     Event(#[from] EventError),
     /// The table failed.

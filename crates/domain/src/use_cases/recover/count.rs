@@ -1,4 +1,4 @@
-//! How much a recovery would send.
+//! Counts the deliveries that a recovery would send.
 
 use super::page::{Found, PART, find, look_at};
 use super::select::Selection;
@@ -8,16 +8,16 @@ use crate::recovery::Recovery;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// How much a recovery would send now.
+/// The number of deliveries that a recovery would send now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// Deliveries.
+    /// The number of deliveries.
     pub count: u64,
-    /// Whether that is all, or what could be counted in time.
+    /// True if this is the whole number. False if the time was over before.
     pub complete: bool,
 }
 
-/// Counts what a recovery would send, and begins nothing after `end`.
+/// Counts the deliveries that a recovery would send. No read begins after `end`.
 pub(super) async fn count(
     table: &(impl RecoverySource + DeliveryDirectory + MessageDirectory),
     clock: &impl Clock,

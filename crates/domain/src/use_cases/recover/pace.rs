@@ -1,12 +1,12 @@
-//! How fast a recovery sends.
+//! The rate at which a recovery sends.
 
 use std::time::Duration;
 
 use crate::recovery::Rate;
 use crate::timestamp::Timestamp;
 
-/// The times of the attempts that a page hands out: one after another at the rate, from
-/// now or from where the page before has stopped.
+/// The times of the attempts that a page hands out: one after another at the rate, from now or from
+/// the end of the previous page.
 #[derive(Debug)]
 pub(super) struct Pace {
     next: Timestamp,
@@ -15,7 +15,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How far ahead a page hands out attempts.
+    /// The time that a page hands out attempts in advance.
     pub(super) const AHEAD: Duration = Duration::from_secs(30);
 
     pub(super) fn new(rate: Rate, paced_until: Option<Timestamp>, now: Timestamp) -> Self {
@@ -26,23 +26,23 @@ impl Pace {
         }
     }
 
-    /// How many attempts there is room for.
+    /// The number of attempts that fit.
     pub(super) fn room(&self) -> u32 {
         let left = self.horizon.since(self.next).as_millis();
         u32::try_from(left.div_ceil(self.interval.as_millis())).unwrap_or(u32::MAX)
     }
 
-    /// When the next attempt can be made.
+    /// The time of the next attempt.
     pub(super) fn next(&self) -> Timestamp {
         self.next
     }
 
-    /// Gives that time away.
+    /// Uses this time for an attempt.
     pub(super) fn take(&mut self) {
         self.next = self.next + self.interval;
     }
 
-    /// How long the workflow is to wait before the next page, in whole seconds.
+    /// The time that the workflow must wait before the next page, in whole seconds.
     pub(super) fn wait_seconds(&self, now: Timestamp) -> u64 {
         let left = self.next.since(now).as_millis().div_ceil(1_000);
         u64::try_from(left)
@@ -68,9 +68,9 @@ mod tests {
     }
 
     proptest! {
-        /// However late or early pages come, no second sees more than the rate.
+        /// Pages may begin at any time.
         #[test]
-        fn no_second_sees_more_attempts_than_the_rate(
+        fn no_second_has_more_attempts_than_the_rate(
             number in 1..=100_u32,
             gaps in proptest::collection::vec(0..90_000_u64, 1..8),
         ) {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_until_what_was_handed_out_is_over() {
+    fn the_workflow_waits_until_the_attempts_handed_out_are_over() {
         let rate = Rate::per_second(10).unwrap();
         let mut pace = Pace::new(rate, None, NOW);
         assert_eq!((pace.room(), pace.wait_seconds(NOW)), (300, 1));

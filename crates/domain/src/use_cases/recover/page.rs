@@ -20,62 +20,62 @@ use crate::resend::Resend;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
 
-/// How many entries are handled at once. After each such part the progress is written, and
-/// a stop is seen.
+/// The number of entries that are processed together. After each such part the progress is written,
+/// and a stop takes effect.
 pub(super) const PART: u32 = 50;
-/// After an attempt that a killed page has asked for was due, the sweep looks whether it
-/// was made: the page may not have come to queue its task.
+/// If a page is killed, it may not have queued the tasks of its attempts. This long after such an
+/// attempt was due, the sweep checks it.
 const GRACE: Duration = Duration::from_mins(2);
 
-/// A failure of ours. The workflow runs the page again.
+/// Our own failure. The workflow runs the page again.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An entry cannot be told.
+    /// An entry cannot be evaluated.
     #[error("{delivery}: cannot be told whether it is to be sent")]
     Select {
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryId,
-        /// Why.
+        /// The reason.
         source: SelectError,
     },
 }
 
-/// Whether the workflow is to run another page, and when.
+/// Tells the workflow if and when to run another page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Turn {
-    /// Whether there may be more to do.
+pub struct NextStep {
+    /// True if there may be more to do.
     pub more: bool,
-    /// How long to wait before, in seconds: until what was handed out is over.
+    /// The wait before the next page, in seconds: until the attempts that were handed out are over.
     pub wait_seconds: u64,
 }
 
-impl Turn {
+impl NextStep {
     const DONE: Self = Self {
         more: false,
         wait_seconds: 0,
     };
 }
 
-/// What a page has done.
+/// The result of a page.
 #[derive(Debug)]
 pub struct Report {
-    /// What follows.
-    pub turn: Turn,
-    /// Deliveries that it has asked attempts for.
+    /// The next step of the workflow.
+    pub next_step: NextStep,
+    /// The number of deliveries for which it has queued attempts.
     pub queued: u64,
-    /// Entries that cannot be read, which it has left out; or its subscription, and then it
-    /// has ended.
+    /// The entries that cannot be read, and were skipped. If it is the subscription that cannot be
+    /// read, the recovery has ended.
     pub unreadable: Vec<RecoverError>,
 }
 
-/// Runs the pages of recoveries, with its surroundings.
+/// Runs the pages of recoveries, with its ports.
 #[derive(Debug)]
 pub struct RecoverDeliveries<T, Q, C> {
-    /// Who asks for attempts; its table and clock are used here, too.
+    /// Queues attempts. Its table and clock are used here too.
     pub resend: Resend<T, Q, C>,
 }
 
@@ -91,11 +91,10 @@ where
     Q: DeliveryQueue,
     C: Clock,
 {
-    /// Does what there is to do now, and begins nothing after `end`. Safe to run again at
-    /// any time.
+    /// Runs a page. No part begins after `end`. It is safe to repeat at any time.
     pub async fn run(&self, key: &RecoveryKey, end: Timestamp) -> Result<Report, RecoverError> {
         let mut report = Report {
-            turn: Turn::DONE,
+            next_step: NextStep::DONE,
             queued: 0,
             unreadable: Vec::new(),
         };
@@ -112,7 +111,7 @@ where
         };
         let subscription = self.resend.table.get(&key.customer, &key.subscription);
         let subscription = match subscription.await {
-            // That is the subscription's own failure, and trying again does not help.
+            // This is the subscription's own failure, and a retry does not help.
             Err(unreadable @ StoreError::Corrupt { .. }) => {
                 report.unreadable.push(unreadable.into());
                 if recovery.status.is_live() {
@@ -124,11 +123,11 @@ where
         };
         match subscription.filter(|found| found.status == SubscriptionStatus::Active) {
             Some(subscription) if status == RecoveryStatus::Running => {
-                report.turn = self
+                report.next_step = self
                     .parts(recovery, &subscription, end, &mut report)
                     .await?;
             }
-            // Nothing is sent to a subscription that is paused or deleted.
+            // Nothing is sent to a paused or deleted subscription.
             _ if status == RecoveryStatus::Running => {
                 self.end(&recovery, RecoveryStatus::Stopped).await?;
             }
@@ -149,7 +148,7 @@ where
         subscription: &Subscription,
         end: Timestamp,
         report: &mut Report,
-    ) -> Result<Turn, RecoverError> {
+    ) -> Result<NextStep, RecoverError> {
         let clock = &self.resend.clock;
         let mut progress = recovery.progress;
         progress.pages += 1;
@@ -157,7 +156,7 @@ where
         loop {
             let room = pace.room().min(PART);
             if room == 0 || clock.now() >= end {
-                return Ok(Turn {
+                return Ok(NextStep {
                     more: true,
                     wait_seconds: pace.wait_seconds(clock.now()),
                 });
@@ -179,9 +178,9 @@ where
             };
             recovery = match self.save(&recovery, next).await? {
                 Some(saved) if saved.status == RecoveryStatus::Running => saved,
-                Some(_) => return Ok(Turn::DONE),
+                Some(_) => return Ok(NextStep::DONE),
                 None => {
-                    return Ok(Turn {
+                    return Ok(NextStep {
                         more: true,
                         wait_seconds: Pace::AHEAD.as_secs(),
                     });
@@ -190,7 +189,7 @@ where
         }
     }
 
-    /// Sends what there is to send among these entries. Gives how many that are.
+    /// Sends the entries that must be sent. Returns their number.
     async fn part(
         &self,
         recovery: &Recovery,
@@ -226,7 +225,7 @@ where
         }
         let written = self.write(&again, &first).await;
         let queued = (written.entries.len() + asked.len()) as u64;
-        // What was written has its task first, whatever went wrong with the others.
+        // First queues the tasks of everything that was written, even if other writes failed.
         self.resend.ask_for_attempts(&written.entries).await?;
         for task in asked {
             let due_at = task.due_at.unwrap_or(now);
@@ -235,7 +234,7 @@ where
                 task,
                 sweep_at: due_at + OVERDUE_AFTER,
             };
-            // A conflict means that its task has come meanwhile.
+            // A conflict means that its task was processed meanwhile.
             table.postpone(&entry, due_at.max(now) + GRACE).await?;
         }
         report.queued += queued;
@@ -270,8 +269,8 @@ where
         written
     }
 
-    /// Writes the next version. A stop that came between does not lose what was done.
-    /// `None` when another run of the page goes on instead.
+    /// Writes the next version. A concurrent stop does not lose the progress. `None` if another run
+    /// of the page continues instead.
     async fn save(&self, read: &Recovery, next: Recovery) -> Result<Option<Recovery>, StoreError> {
         let table = &self.resend.table;
         if table.replace_recovery(&next).await? == WriteOutcome::Written {
@@ -296,7 +295,7 @@ where
     }
 }
 
-/// What a part has written.
+/// The writes of a part.
 #[derive(Default)]
 struct Written {
     entries: Vec<DueEntry>,
@@ -304,7 +303,7 @@ struct Written {
 }
 
 impl Progress {
-    /// Counts a part: these entries, of which so many are sent.
+    /// Counts a part: these entries, of which `queued` are sent.
     fn count(&mut self, found: &[Found], queued: u64) {
         let examined = found.len() as u64;
         self.examined += examined;
@@ -314,7 +313,7 @@ impl Progress {
     }
 }
 
-/// An entry of the list that a recovery goes through.
+/// An entry of the list that a recovery reads.
 pub(super) struct Found {
     place: Place,
     event_type: Option<EventType>,
@@ -326,7 +325,7 @@ impl Found {
     }
 }
 
-/// The next entries of the list, the oldest first.
+/// The next entries of the list, oldest first.
 pub(super) async fn find(
     table: &(impl DeliveryDirectory + MessageDirectory),
     recovery: &Recovery,
@@ -358,7 +357,7 @@ pub(super) async fn find(
     }
 }
 
-/// What there is to send among these entries, and what cannot be read.
+/// The findings for these entries, and those that cannot be read.
 pub(super) async fn look_at(
     table: &impl RecoverySource,
     selection: Selection<'_>,

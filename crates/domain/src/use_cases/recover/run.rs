@@ -1,4 +1,4 @@
-//! Asking for recoveries, and looking after them.
+//! Starting, showing, listing and stopping recoveries.
 
 use std::time::Duration;
 
@@ -17,38 +17,38 @@ use crate::recovery::{
 };
 use crate::subscription::{Subscription, SubscriptionStatus};
 
-/// How often a stop is tried while the pages write their progress.
+/// The number of attempts to stop while the pages write their progress.
 const MAX_STOPS: u32 = 5;
 
-/// Why a recovery could not be managed.
+/// The reason why a recovery could not be managed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveriesError {
     /// The customer has no such subscription.
     #[error("customer `{customer}` has no subscription `{subscription}`")]
     NoSubscription {
-        /// Whose it should be.
+        /// The customer.
         customer: CustomerId,
-        /// Which one.
+        /// The subscription.
         subscription: SubscriptionId,
     },
     /// The subscription has no such recovery, or it has expired.
     #[error("there is no recovery `{0}` of this subscription")]
     NotFound(RecoveryId),
-    /// Not everything of it can be read.
+    /// It cannot be read completely.
     #[error("recovery `{recovery}` is stored in a form that cannot be read: {problem}")]
     Broken {
-        /// Which one.
+        /// The recovery.
         recovery: RecoveryId,
-        /// What cannot be read.
+        /// The problem.
         problem: String,
     },
     /// Its subscription cannot be read.
     #[error(transparent)]
     Subscription(#[from] ReadError),
-    /// Nothing is sent to its subscription: it is paused or disabled.
+    /// Its subscription is paused or disabled, so nothing may be sent to it.
     #[error("subscription `{0}`: must be active")]
     NotActive(SubscriptionId),
-    /// It was changed too often at the same time.
+    /// There were too many concurrent changes.
     #[error("recovery `{0}` was changed at the same time: try again")]
     Conflict(RecoveryId),
     /// The table failed.
@@ -59,17 +59,17 @@ pub enum RecoveriesError {
     Workflow(#[from] WorkflowError),
 }
 
-/// The management of recoveries, with its surroundings.
+/// The management of recoveries, with its ports.
 pub struct Recoveries<T, W, C> {
-    /// Subscriptions, recoveries, and what they go through.
+    /// Subscriptions, recoveries, and the lists that recoveries read.
     pub table: T,
-    /// Who runs them.
+    /// Runs the recoveries.
     pub workflow: W,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
-    /// Where ids come from.
+    /// The source of ids.
     pub random: SystemRandom,
-    /// How long the table keeps a recovery.
+    /// The retention of a recovery.
     pub retention: Duration,
 }
 
@@ -79,7 +79,7 @@ where
     W: RecoveryWorkflow,
     C: Clock,
 {
-    /// Counts what a recovery would send now, for at most this long.
+    /// Counts the deliveries that a recovery would send now, for at most this long.
     pub async fn count(
         &self,
         customer: &CustomerId,
@@ -105,7 +105,7 @@ where
             return Err(RecoveriesError::NotActive(subscription.id));
         }
         let recovery = self.plan(&subscription, request);
-        // The id has 80 random bits: what is there already is this very recovery.
+        // The id has 80 random bits, so an existing one is this recovery.
         self.table.insert_recovery(&recovery).await?;
         if let Err(error) = self.workflow.start(&recovery).await {
             let failed = recovery.with_status(RecoveryStatus::Failed, self.clock.now());
@@ -133,7 +133,7 @@ where
         }
     }
 
-    /// Reads a recovery, with its status as it is now.
+    /// Reads a recovery, with its current status.
     pub async fn show(&self, key: &RecoveryKey) -> Result<Recovery, RecoveriesError> {
         self.must_exist(&key.customer, &key.subscription).await?;
         match self.table.recovery(key).await {
@@ -149,7 +149,7 @@ where
         }
     }
 
-    /// Lists a page of a subscription's recoveries, the newest first.
+    /// Lists a page of a subscription's recoveries, newest first.
     pub async fn list(
         &self,
         customer: &CustomerId,
@@ -171,15 +171,16 @@ where
         })
     }
 
-    /// Asks a recovery to stop. What it has handed out is still sent; one that has ended
-    /// stays as it is.
+    /// Requests a recovery to stop. Attempts that were handed out are still made. A recovery that
+    /// has ended does not change.
     pub async fn stop(&self, key: &RecoveryKey) -> Result<Recovery, RecoveriesError> {
         for _ in 0..MAX_STOPS {
             let recovery = self.show(key).await?;
             if recovery.status != RecoveryStatus::Running {
                 return Ok(recovery);
             }
-            // Not heard of yet: the stop must not make a dead workflow look alive.
+            // Keeps the time of the workflow's last write: a stop must not make a dead workflow
+            // look alive.
             let stopping = Recovery {
                 updated_at: recovery.updated_at,
                 ..recovery.with_status(RecoveryStatus::Stopping, self.clock.now())
@@ -198,7 +199,8 @@ where
         }
     }
 
-    /// Holds a subscription to be there. What is wrong with it hides no recovery.
+    /// Fails if the subscription does not exist. An unreadable subscription does not hide its
+    /// recoveries.
     async fn must_exist(
         &self,
         customer: &CustomerId,

@@ -1,4 +1,4 @@
-//! What a recovery finds at a place of its list.
+//! Decides what a recovery does with an entry of its list.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::recovery::RecoveryKind;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// What a recovery finds at a place of its list.
+/// The decision about an entry.
 #[derive(Debug)]
 pub(super) enum Finding {
-    /// A delivery that is to be sent again.
+    /// The delivery must be resent.
     Again(Delivery, Message),
-    /// A delivery that the subscription never had.
+    /// The message was never delivered to the subscription.
     First(Delivery, Message),
-    /// It was asked for already, and no attempt was made since: by a page that was
-    /// killed, or by somebody else.
+    /// It was already resent and has no attempt since: by a page that was killed, or by another
+    /// request.
     Asked(DeliveryTask),
     /// There is nothing to send.
     Nothing,
 }
 
 impl Finding {
-    /// Whether an attempt is asked for, which is due then.
+    /// Returns true if an attempt is queued, which is due at `next`.
     pub(super) fn is_sent(&self, next: &NextAttempt) -> bool {
         match self {
             Self::Again(delivery, message) => delivery.reopen(message, *next).is_ok(),
@@ -37,7 +37,7 @@ impl Finding {
     }
 }
 
-/// An entry that cannot be told.
+/// An entry that cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// The subscription's filter cannot be evaluated.
@@ -48,7 +48,7 @@ pub enum SelectError {
     Payload(#[from] PayloadError),
 }
 
-/// Which entries a recovery takes.
+/// Decides which entries a recovery sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Selection<'a> {
     pub(super) kind: RecoveryKind,
@@ -56,7 +56,8 @@ pub(super) struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Whether an entry needs to be read. Of one whose type cannot be read, that tells why.
+    /// Returns true if an entry must be read. If its type cannot be read, the reading gives the
+    /// reason.
     pub(super) fn concerns(&self, event_type: Option<&EventType>) -> bool {
         match (self.kind, event_type) {
             (RecoveryKind::Replay, Some(event_type)) => {
@@ -66,7 +67,7 @@ impl Selection<'_> {
         }
     }
 
-    /// What there is to send of a message and its delivery, as they were read.
+    /// The decision about a message and its delivery, as they were read.
     pub(super) fn find(
         &self,
         stored: Option<StoredMessage>,
@@ -98,7 +99,7 @@ impl Selection<'_> {
         }
         let to = MatchedSubscription::from(self.subscription);
         let delivery = Delivery {
-            // No later than its message.
+            // It expires together with its message.
             expires_at: stored.expires_at,
             ..prepare(&stored.message, &to, now, Duration::ZERO)
         };
