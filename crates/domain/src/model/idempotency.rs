@@ -1,4 +1,4 @@
-//! Creating a subscription once, however often the request is made.
+//! Idempotent creation: a request that is repeated creates one subscription.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,13 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
-/// A text that is no idempotency key.
+/// The text is not an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {max} printable ASCII characters", max = IdempotencyKey::MAX_BYTES)]
 pub struct IdempotencyKeyError;
 
 impl IdempotencyKey {
-    /// The greatest length.
+    /// The largest length.
     pub const MAX_BYTES: usize = 255;
 
     /// The key as text.
@@ -41,7 +41,8 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// Tells one request's body from another's: the first 16 bytes of its SHA-256.
+/// The digest of a request's body, which distinguishes it from another body: the first 16 bytes of
+/// its SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestDigest([u8; Self::BYTES]);
 
@@ -56,7 +57,7 @@ impl RequestDigest {
         Self(*first.expect("SHA-256 is 32 bytes"))
     }
 
-    /// From the bytes that [`as_bytes`](Self::as_bytes) gave.
+    /// A stored digest, from [`as_bytes`](Self::as_bytes).
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
@@ -74,33 +75,33 @@ impl fmt::Debug for RequestDigest {
     }
 }
 
-/// What makes a request the same request.
+/// The identity of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
     /// The client's name for it.
     pub key: IdempotencyKey,
-    /// What it asks for.
+    /// The digest of its body.
     pub body: RequestDigest,
 }
 
-/// Which subscription a request with an idempotency key has created. It is written with the
-/// subscription, and counts until it expires or the subscription is deleted.
+/// The record of an idempotency key: the subscription that its request has created. It is written
+/// with the subscription, and is valid until it expires or the subscription is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// Whose key it is.
+    /// The customer.
     pub customer_id: CustomerId,
     /// The key.
     pub key: IdempotencyKey,
-    /// What was asked for.
+    /// The digest of the request's body.
     pub body: RequestDigest,
-    /// What it has created.
+    /// The created subscription.
     pub subscription: SubscriptionId,
-    /// From when on it is absent.
+    /// The time at which it expires. Then it counts as absent.
     pub expires_at: Timestamp,
 }
 
 impl IdempotencyRecord {
-    /// For how long a request can be sent again.
+    /// The time for which a request can be repeated.
     pub const KEPT: Duration = Duration::from_hours(7 * 24);
 
     /// The record of a request that creates a subscription now.
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_bounded_and_printable() {
+    fn a_key_is_short_and_printable() {
         for good in ["k", "a b~!", &"x".repeat(255)] {
             assert!(good.parse::<IdempotencyKey>().is_ok(), "{good}");
         }

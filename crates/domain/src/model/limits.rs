@@ -464,7 +464,12 @@ mod tests {
         LimitsInForce { limits, version: 1 }
     }
 
-    fn asks(of: LimitsInForce, random: u32, has_waited: bool, now: Timestamp) -> AdmissionRequest {
+    fn admission_request(
+        of: LimitsInForce,
+        random: u32,
+        has_waited: bool,
+        now: Timestamp,
+    ) -> AdmissionRequest {
         of.admission(random, has_waited, now, now + SECOND)
     }
 
@@ -488,12 +493,20 @@ mod tests {
         let reserved_at = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
         assert_eq!(reserved_at, Nanos::from(NOW + SECOND));
         assert_eq!(
-            limiter.grant(&asks(one, 1, false, NOW)),
+            limiter.grant(&admission_request(one, 1, false, NOW)),
             None,
             "other deliveries wait"
         );
-        assert!(limiter.grant(&asks(one, 1, true, NOW)).is_some());
-        assert!(limiter.grant(&asks(two, 1, false, NOW)).is_some());
+        assert!(
+            limiter
+                .grant(&admission_request(one, 1, true, NOW))
+                .is_some()
+        );
+        assert!(
+            limiter
+                .grant(&admission_request(two, 1, false, NOW))
+                .is_some()
+        );
         let behind = limiter.reserve(&one.reservation(&limiter.clone(), NOW));
         assert_eq!(behind, Nanos::from(NOW + SECOND + SECOND * 4 / 5));
         let end = SECOND + 2 * (SECOND * 4 / 5);
@@ -502,13 +515,13 @@ mod tests {
             (end, Duration::ZERO)
         );
         assert_eq!(
-            limiter.grant(&asks(one, 1, false, NOW + end)),
+            limiter.grant(&admission_request(one, 1, false, NOW + end)),
             None,
             "the last delivery may still arrive"
         );
         assert!(
             limiter
-                .grant(&asks(one, 1, false, NOW + end + SECOND))
+                .grant(&admission_request(one, 1, false, NOW + end + SECOND))
                 .is_some()
         );
     }
@@ -530,7 +543,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_free_without_a_lease_or_after_its_expiry() {
-        let request = asks(limits(None, Some(3)), 1, false, NOW);
+        let request = admission_request(limits(None, Some(3)), 1, false, NOW);
         assert_eq!(request.first_slot, 1);
         let now = request.now;
         let later = Nanos(now.0 + 1);
@@ -552,29 +565,29 @@ mod tests {
     }
 
     /// The deliveries to an endpoint: first a burst, and then this many a minute.
-    struct Crowd {
+    struct Traffic {
         of: LimitsInForce,
         burst: usize,
-        a_minute: u32,
+        per_minute: u32,
         /// The duration of a lease.
         held: Duration,
         /// The limits that apply from a later time on.
         changed: Option<(Timestamp, LimitsInForce)>,
     }
 
-    /// The results of a crowd.
-    struct Fate {
+    /// The results of a simulation.
+    struct Outcome {
         /// The waiting time of each delivery.
         waits: Vec<Duration>,
         /// The number of requests to the limiter.
-        asked: usize,
+        requests: usize,
         /// The number of receipts from the queue.
         received: usize,
     }
 
-    impl Crowd {
+    impl Traffic {
         /// Simulates an hour, with a queue that counts in seconds and is sometimes late.
-        fn comes_for_an_hour(&self) -> Fate {
+        fn simulate_an_hour(&self) -> Outcome {
             let hour = Duration::from_hours(1);
             let mut random = 1_u64;
             let mut up_to = |millis: u64| {
@@ -584,31 +597,31 @@ mod tests {
                     .wrapping_add(1);
                 Duration::from_millis((random >> 33) % millis.max(1))
             };
-            let mean = 60_000 / u64::from(self.a_minute.max(1));
-            let mut coming: Vec<_> = (0..self.burst).map(|_| (NOW, NOW, None)).collect();
+            let mean = 60_000 / u64::from(self.per_minute.max(1));
+            let mut arrivals: Vec<_> = (0..self.burst).map(|_| (NOW, NOW, None)).collect();
             let mut at = NOW;
-            while self.a_minute > 0 && at.since(NOW) < hour {
+            while self.per_minute > 0 && at.since(NOW) < hour {
                 at = at + up_to(2 * mean);
-                coming.push((at, at, None));
+                arrivals.push((at, at, None));
             }
             let mut heap: std::collections::BinaryHeap<_> =
-                coming.into_iter().map(std::cmp::Reverse).collect();
-            let (mut limiter, mut left) =
+                arrivals.into_iter().map(std::cmp::Reverse).collect();
+            let (mut limiter, mut running) =
                 (EndpointLimiter::default(), Vec::<(Timestamp, Lease)>::new());
-            let mut fate = Fate {
+            let mut outcome = Outcome {
                 waits: Vec::new(),
-                asked: 0,
+                requests: 0,
                 received: 0,
             };
-            while let Some(std::cmp::Reverse((now, came, reserved))) = heap.pop() {
-                left.retain(|(end, lease)| {
+            while let Some(std::cmp::Reverse((now, arrived_at, reserved))) = heap.pop() {
+                running.retain(|(end, lease)| {
                     if *end <= now {
                         limiter.leases.remove(&lease.slot);
                         limiter.last_held = Some(self.held);
                     }
                     *end > now
                 });
-                fate.received += 1;
+                outcome.received += 1;
                 let of = match self.changed {
                     Some((at, changed)) if now >= at => changed,
                     _ => self.of,
@@ -620,15 +633,15 @@ mod tests {
                 });
                 let mut reservation = reserved.filter(|reserved| reserved.is_ahead(of, now));
                 if reservation.is_none() {
-                    fate.asked += 1;
-                    let number = u32::try_from(fate.asked).unwrap();
+                    outcome.requests += 1;
+                    let number = u32::try_from(outcome.requests).unwrap();
                     let until = now + Duration::from_secs(30);
                     if let Some(grant) =
                         limiter.grant(&of.admission(number, reserved.is_some(), now, until))
                     {
                         limiter.apply(grant);
-                        left.extend(grant.lease.map(|slot| (now + self.held, slot)));
-                        fate.waits.push(now.since(came));
+                        running.extend(grant.lease.map(|slot| (now + self.held, slot)));
+                        outcome.waits.push(now.since(arrived_at));
                         continue;
                     }
                     let not_before = limiter
@@ -645,9 +658,9 @@ mod tests {
                 let seconds = u64::try_from(wait.div_ceil(1_000)).unwrap();
                 let back = now + Duration::from_secs(seconds) + up_to(200);
                 let reserved = Some((reservation.not_before, reservation.version));
-                heap.push(std::cmp::Reverse((back, came, reserved)));
+                heap.push(std::cmp::Reverse((back, arrived_at, reserved)));
             }
-            fate
+            outcome
         }
     }
 
@@ -656,7 +669,7 @@ mod tests {
     #[test]
     fn a_backlog_drains_if_deliveries_arrive_below_the_limit() {
         let second = Duration::from_secs(1);
-        for (rate, most, a_minute, held) in [
+        for (rate, most, per_minute, held) in [
             (Some(1), None, 48, second),
             (Some(5), None, 240, second),
             (None, Some(1), 42, second),
@@ -664,29 +677,29 @@ mod tests {
             (None, Some(5), 210, second),
             (Some(2), Some(1), 42, second),
         ] {
-            let crowd = Crowd {
+            let traffic = Traffic {
                 of: limits(rate, most),
                 burst: 100,
-                a_minute,
+                per_minute,
                 held,
                 changed: None,
             };
-            let fate = crowd.comes_for_an_hour();
-            let last = &fate.waits[fate.waits.len() - 20..];
+            let outcome = traffic.simulate_an_hour();
+            let last = &outcome.waits[outcome.waits.len() - 20..];
             let longest = last.iter().max().unwrap();
             assert!(
                 *longest < Duration::from_mins(1),
                 "{rate:?} {most:?}: {longest:?}"
             );
-            let (asked, went) = (fate.asked, fate.waits.len());
+            let (requests, sent) = (outcome.requests, outcome.waits.len());
             assert!(
-                asked < 8 * went,
-                "{asked} asked, {went} went: {rate:?} {most:?}"
+                requests < 8 * sent,
+                "{requests} requests, {sent} sent: {rate:?} {most:?}"
             );
-            let received = fate.received;
+            let received = outcome.received;
             assert!(
-                received < 10 * went,
-                "{received} received, {went} went: {rate:?} {most:?}"
+                received < 10 * sent,
+                "{received} received, {sent} sent: {rate:?} {most:?}"
             );
         }
     }
@@ -699,16 +712,16 @@ mod tests {
             ..limits(rate, most)
         };
         let last = |before, after| {
-            let crowd = Crowd {
+            let traffic = Traffic {
                 of: before,
                 burst: 240,
-                a_minute: 0,
+                per_minute: 0,
                 held: Duration::from_secs(1),
                 changed: Some((NOW + in_force_at, after)),
             };
-            let fate = crowd.comes_for_an_hour();
-            assert_eq!(fate.waits.len(), 240);
-            *fate.waits.iter().max().unwrap()
+            let outcome = traffic.simulate_an_hour();
+            assert_eq!(outcome.waits.len(), 240);
+            *outcome.waits.iter().max().unwrap()
         };
         let soon = in_force_at + SHORTEST_RECHECK + Duration::from_secs(10);
         let (slow, quick) = (limits(Some(1), None), changed(Some(100), None));
@@ -740,23 +753,23 @@ mod tests {
     }
 
     proptest! {
-        /// The reservations and the lateness of their deliveries are random.
+        /// Deliveries arrive with and without a reservation, at random times.
         #[test]
         fn webhooks_never_exceed_the_rate_and_the_burst_allowance(
             rate in 1..=200_u64,
             arrivals in proptest::collection::vec((0..100_u64, any::<bool>()), 1..200),
         ) {
             let limits = limits(Some(rate), None);
-            let (mut now, mut limiter, mut went) = (NOW, EndpointLimiter::default(), Vec::new());
+            let (mut now, mut limiter, mut sent) = (NOW, EndpointLimiter::default(), Vec::new());
             for (gap, has_waited) in arrivals {
                 now = now + Duration::from_millis(gap);
-                if let Some(grant) = limiter.grant(&asks(limits, 1, has_waited, now)) {
+                if let Some(grant) = limiter.grant(&admission_request(limits, 1, has_waited, now)) {
                     limiter.apply(grant);
-                    went.push(now);
+                    sent.push(now);
                 }
             }
-            for (n, first) in went.iter().enumerate() {
-                for (m, last) in went.iter().enumerate().skip(n) {
+            for (n, first) in sent.iter().enumerate() {
+                for (m, last) in sent.iter().enumerate().skip(n) {
                     let millis = u64::try_from(last.since(*first).as_millis()).unwrap();
                     let count = (m - n + 1) as u64;
                     let allowed = (millis + 2_000) * rate / 1_000 + 1;
@@ -774,13 +787,13 @@ mod tests {
             let (mut now, mut limiter, mut ends) = (NOW, EndpointLimiter::default(), Vec::new());
             for (random, gap, has_waited) in deliveries {
                 now = now + Duration::from_millis(gap);
-                if let Some(grant) = limiter.grant(&asks(limits, random, has_waited, now)) {
+                if let Some(grant) = limiter.grant(&admission_request(limits, random, has_waited, now)) {
                     limiter.apply(grant);
                     prop_assert!(limiter.holds(grant.lease.unwrap()));
                     ends.push(now + SECOND);
                 }
-                let under_way = ends.iter().filter(|end| **end > now).count();
-                prop_assert!(under_way as u64 <= most);
+                let in_flight = ends.iter().filter(|end| **end > now).count();
+                prop_assert!(in_flight as u64 <= most);
             }
         }
     }

@@ -125,14 +125,14 @@ impl UndeliveredStatuses {
 
     /// Returns true if a delivery's status is one of them.
     pub fn contain(self, status: DeliveryStatus) -> bool {
-        let owed = match status {
+        let undelivered = match status {
             DeliveryStatus::Failed(_) => UndeliveredStatus::Failed,
             DeliveryStatus::Held => UndeliveredStatus::Held,
             DeliveryStatus::Pending | DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
                 return false;
             }
         };
-        self == Self::Both || self == Self::Only(owed)
+        self == Self::Both || self == Self::Only(undelivered)
     }
 }
 

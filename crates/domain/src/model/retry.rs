@@ -221,8 +221,8 @@ impl RetryPolicy {
         jitter: Jitter,
     ) -> Option<Timestamp> {
         let delay = self.delay_before(attempt)?;
-        let asked = retry_after.unwrap_or_default().min(Self::MAX_RETRY_AFTER);
-        Some(now + delay.max(asked) + delay.mul_f64(self.jitter * jitter.0))
+        let requested = retry_after.unwrap_or_default().min(Self::MAX_RETRY_AFTER);
+        Some(now + delay.max(requested) + delay.mul_f64(self.jitter * jitter.0))
     }
 }
 
@@ -330,9 +330,9 @@ mod tests {
     #[test]
     fn retry_after_never_brings_an_attempt_forward() {
         let policy = RetryPolicy::schedule(vec![0, 100]).unwrap();
-        let due = |asked: u64| {
+        let due = |requested: u64| {
             policy
-                .due_at(2, NOW, Some(Duration::from_secs(asked)), JITTER)
+                .due_at(2, NOW, Some(Duration::from_secs(requested)), JITTER)
                 .unwrap()
         };
         let without = policy.due_at(2, NOW, None, JITTER).unwrap();

@@ -1,8 +1,8 @@
-//! Lists for people: the newest first, filtered, page by page.
+//! Lists for the API: newest first, filtered, page by page.
 //!
-//! An index gives entries in the order of time; what an entry does not hold is read by key.
-//! A filter leaves out what was read already, so that each page looks at a bounded number of
-//! entries, and may be short, and even empty, while there is more.
+//! An index gives entries in the order of time. Fields that an entry does not have are read by key.
+//! A filter is applied to entries that were already read. So each page reads a bounded number of
+//! entries, and may be short, or even empty, while there are more.
 
 mod customer;
 mod filter;
@@ -20,34 +20,34 @@ use crate::paging::{EntryPage, MessageEntry, Order, Place, Window};
 use crate::ports::{DeliveryDirectory, MessageDirectory, StoreError};
 use crate::timestamp::Timestamp;
 
-/// How many entries are looked at for a page, at most.
+/// The largest number of entries that are read for a page.
 pub const MAX_LOOKED_AT: u32 = 1_000;
 
-/// How many entries are read at once, at most.
+/// The largest number of entries in one read.
 const MAX_READ: u32 = 100;
 
-/// The lists, with what they are read from.
+/// The lists, with their port.
 #[derive(Debug)]
 pub struct Lists<T> {
     /// The indexes and the table.
     pub table: T,
 }
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageOf<P> {
-    /// The earliest time, itself included.
+    /// The inclusive start of the time range.
     pub since: Option<Timestamp>,
-    /// The end, itself not included.
+    /// The exclusive end of the time range.
     pub until: Option<Timestamp>,
-    /// Where the page before ended.
+    /// The end of the previous page.
     pub after: Option<P>,
-    /// How many entries at most, at least 1.
+    /// The largest number of entries, at least 1.
     pub limit: u32,
 }
 
 impl<P> PageOf<P> {
-    /// What is asked of an index.
+    /// The request to an index.
     fn window(&self, after: Option<Place>, limit: u32) -> Window {
         Window {
             since: self.since,
@@ -62,25 +62,25 @@ impl<P> PageOf<P> {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T, P> {
-    /// What was found.
+    /// The entries of the page.
     pub found: Vec<T>,
-    /// Where the next page goes on; `None` when this is the last.
+    /// The start of the next page. `None` on the last page.
     pub next: Option<P>,
 }
 
-/// A delivery of a list. One that cannot be read is listed whatever status is asked for.
+/// A delivery in a list. An unreadable one is listed with every status filter.
 pub type ListedDelivery = Readable<Delivery, DeliveryId>;
 
-/// Which deliveries of a subscription are listed.
+/// Selects the deliveries of a subscription that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// All of them.
     All,
-    /// Those that are held, failed, or pending after something went wrong.
+    /// Those that are held, failed, or pending after a failed attempt.
     Undelivered,
 }
 
-/// A page while it is filled.
+/// A page while it is being filled.
 struct Filling<T> {
     found: Vec<T>,
     limit: u32,
@@ -96,7 +96,7 @@ impl<T> Filling<T> {
         }
     }
 
-    /// Looks at an entry; keeps what it came to.
+    /// Counts an entry that was read, and adds it if it is kept.
     fn look_at(&mut self, kept: Option<T>) {
         self.looked_at += 1;
         self.found.extend(kept);
@@ -111,8 +111,9 @@ impl<T> Filling<T> {
         self.missing() == 0 || self.looked_at >= MAX_LOOKED_AT
     }
 
-    /// How many entries to read next: as many as are missing. A filter that kept few of those
-    /// before will keep few of these, so then as many again as were looked at.
+    /// The number of entries to read next: as many as are missing. If the filter kept few of the
+    /// previous entries, it will probably keep few of the next ones, so then at least as many as
+    /// were read so far.
     fn read_next(&self) -> u32 {
         self.missing()
             .max(self.looked_at)
@@ -156,7 +157,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
                     return Ok(filling.end_at(after));
                 }
                 let delivery = read.remove(&entry.id);
-                // An index is late: what it says is owed may have been taken by now.
+                // An index lags behind: a delivery in it may have succeeded meanwhile.
                 let delivery = delivery.filter(|delivery| {
                     delivery.as_ref().ok().is_none_or(|delivery| {
                         let is_listed = which == Which::All || delivery.status.is_undelivered();
@@ -222,7 +223,7 @@ fn id_of(delivery: &ListedDelivery) -> DeliveryId {
     }
 }
 
-/// Without an entry there is no place to go on from.
+/// Returns true for the last page. Without an entry there is no place from which to continue.
 fn is_last<T>(page: &EntryPage<T>) -> bool {
     !page.has_more || page.entries.is_empty()
 }

@@ -34,7 +34,7 @@ use crate::subscription::{BrokenSubscription, Subscription, SubscriptionPage, Su
 use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
-/// Why a subscription could not be managed.
+/// The reason why a subscription could not be managed.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
     /// A field of the request is missing or not valid.
@@ -43,47 +43,47 @@ pub enum ManageError {
     /// The customer has no such subscription.
     #[error("customer `{customer}` has no subscription `{subscription}`")]
     NotFound {
-        /// Whose it should be.
+        /// The customer.
         customer: CustomerId,
-        /// Which one.
+        /// The subscription.
         subscription: SubscriptionId,
     },
-    /// Somebody else changed it at the same time.
+    /// There was a concurrent change.
     #[error("subscription `{subscription}` was changed at the same time: read it and try again")]
     Conflict {
-        /// Which one.
+        /// The subscription.
         subscription: SubscriptionId,
     },
-    /// It is not the version that the request is meant for.
+    /// It does not have the version that the request requires.
     #[error("subscription `{subscription}` has another version by now: read it and try again")]
     PreconditionFailed {
-        /// Which one.
+        /// The subscription.
         subscription: SubscriptionId,
     },
-    /// The idempotency key has created something else.
+    /// The idempotency key was used with another body.
     #[error("the key was used with another body, which created subscription `{subscription}`")]
     KeyReused {
-        /// What it created.
+        /// The subscription that it created.
         subscription: SubscriptionId,
     },
     /// The customer has as many subscriptions as the stack allows.
     #[error("customer `{customer}` has {max} subscriptions, the most that the stack allows")]
     TooMany {
-        /// Whose they are.
+        /// The customer.
         customer: CustomerId,
-        /// The most.
+        /// The quota.
         max: u32,
     },
-    /// The customer's subscriptions would be too large together.
+    /// The customer's subscriptions together would be too large.
     #[error(
         "the subscriptions of customer `{customer}` would take more than {max} bytes together",
         max = Quota::MAX_BYTES
     )]
     TooLargeTogether {
-        /// Whose they are.
+        /// The customer.
         customer: CustomerId,
     },
-    /// Not everything of it can be read.
+    /// It cannot be read completely.
     #[error("{0}")]
     Broken(Box<BrokenSubscription>),
     /// The table failed.
@@ -103,69 +103,70 @@ impl From<ReadError> for ManageError {
     }
 }
 
-/// A subscription that a request created, now or when it was made before.
+/// A subscription that a request has created, now or when it was first made.
 #[derive(Debug)]
 pub struct Created {
     /// The subscription, as it is now.
     pub subscription: Subscription,
     /// Its current secret.
     pub secret: Secret,
-    /// Whether it is this request that has created it.
+    /// True if this request has created it.
     pub is_new: bool,
 }
 
-/// A subscription that a request was to change.
+/// The result of a request that changes a subscription.
 #[derive(Debug)]
 pub struct Updated {
-    /// As it was before. Where nothing has changed it is the same, its version too.
+    /// The subscription before the change. If nothing has changed, both are equal and have the same
+    /// version.
     pub before: Subscription,
-    /// As it is now.
+    /// The subscription after the change.
     pub subscription: Subscription,
 }
 
 impl Updated {
-    /// Whether it signs with another secret now.
+    /// Returns true if it has a new signing secret.
     pub fn has_new_secret(&self) -> bool {
         self.subscription.secrets.current() != self.before.secrets.current()
     }
 
-    /// Whether its deliveries are sent now, and were not before.
+    /// Returns true if its deliveries are sent now, and were not before.
     pub fn is_enabled(&self) -> bool {
         let is_active = |of: &Subscription| of.status == SubscriptionStatus::Active;
         is_active(&self.subscription) && !is_active(&self.before)
     }
 }
 
-/// A secret that signs.
+/// A signing secret.
 #[derive(Debug)]
 pub struct ActiveSecret {
-    /// Counts the secrets of the subscription, from 1.
+    /// The number of the secret within its subscription, from 1.
     pub version: u32,
     /// The secret.
     pub secret: Secret,
-    /// Until when it signs; the current one has no end.
+    /// The time until which it signs. The current secret has none.
     pub expires_at: Option<Timestamp>,
 }
 
-/// The management of subscriptions, with its surroundings.
+/// The management of subscriptions, with its ports.
 pub struct Manage<T, V, C> {
-    /// Where subscriptions are kept and listed.
+    /// The subscriptions.
     pub table: T,
-    /// Who seals the secrets.
+    /// Encrypts and decrypts the secrets.
     pub vault: V,
-    /// Who tells the time.
+    /// Tells the time.
     pub clock: C,
-    /// Where ids and secrets come from.
+    /// The source of ids and secrets.
     pub random: SystemRandom,
-    /// How long the table keeps a delivery.
+    /// The retention of a delivery.
     pub retention: Duration,
-    /// How long the stack lets any endpoint take.
+    /// The stack's timeout for requests to endpoints.
     pub request_timeout: RequestTimeout,
-    /// What a customer may have.
+    /// The quota of a customer.
     pub quota: Quota,
 }
 
-/// Holds that a subscription is the version that is meant.
+/// Fails if a subscription does not have the required version.
 fn check_version(of: &Subscription, precondition: &Precondition) -> Result<(), ManageError> {
     if precondition.holds_for(of.version) {
         Ok(())
@@ -176,10 +177,10 @@ fn check_version(of: &Subscription, precondition: &Precondition) -> Result<(), M
     }
 }
 
-/// How often a write is tried that others get in the way of.
+/// The number of tries of a write that conflicts with others.
 const MAX_TRIES: u32 = 4;
 
-/// How many subscriptions are read at once to count them.
+/// The number of subscriptions in one read, when they are counted.
 const COUNTED_AT_ONCE: u32 = 200;
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
@@ -189,10 +190,11 @@ where
     K: KeyService,
     C: Clock,
 {
-    /// Creates a subscription. Gives its secret too.
+    /// Creates a subscription. Returns its secret too.
     ///
-    /// With `once` the request can be sent again: it gives what the first one has created, for
-    /// as long as that is there and the key is kept. After that it creates another one.
+    /// With `once` the request can be repeated: it returns the subscription that the first one has
+    /// created, as long as that exists and the key is kept. After that it creates another
+    /// subscription.
     pub async fn create(
         &self,
         customer: &CustomerId,
@@ -208,8 +210,8 @@ where
         };
         for _ in 0..MAX_TRIES {
             match self.table.insert(&creation).await? {
-                // An id is 128 random bits: what is there already is this very subscription,
-                // whose first write was answered too late and sent again.
+                // An id has 128 random bits. So an existing subscription with it is this one, and
+                // its write was repeated because the response was lost.
                 CreationOutcome::Created | CreationOutcome::AlreadyThere => {
                     return Ok(Created {
                         subscription,
@@ -235,7 +237,7 @@ where
         })
     }
 
-    /// What a request for a new subscription describes.
+    /// Builds the new subscription of a request.
     async fn new_subscription(
         &self,
         customer: &CustomerId,
@@ -277,8 +279,8 @@ where
         Ok((subscription, secret))
     }
 
-    /// What the request with this record has created. `None` when that is deleted: then the
-    /// key is free again.
+    /// The subscription that the request with this record has created. `None` if it is deleted:
+    /// then the key can be used again.
     async fn created_before(
         &self,
         record: &IdempotencyRecord,
@@ -300,8 +302,8 @@ where
         }))
     }
 
-    /// Counts what a customer has after its quota has refused a growth, and corrects the
-    /// table's count, should that be wrong. An error when the refusal was right.
+    /// Counts a customer's subscriptions after its quota has refused a change, and corrects the
+    /// usage in the table if it is wrong. Returns an error if the refusal was right.
     async fn make_sure(
         &self,
         customer: &CustomerId,
@@ -341,8 +343,7 @@ where
         }
     }
 
-    /// Reads a subscription. One of which not everything can be read is
-    /// [`ManageError::Broken`].
+    /// Reads a subscription. One that cannot be read completely is [`ManageError::Broken`].
     pub async fn show(
         &self,
         customer: &CustomerId,
@@ -355,7 +356,7 @@ where
         })
     }
 
-    /// Reads a subscription to change it, if it is the version that is meant.
+    /// Reads a subscription that is to be changed, if it has the required version.
     async fn show_for_change(
         &self,
         customer: &CustomerId,
@@ -367,7 +368,7 @@ where
         Ok(current)
     }
 
-    /// The secrets that sign now, the current one first, with the subscription.
+    /// The subscription with its signing secrets, the current one first.
     pub async fn secrets(
         &self,
         customer: &CustomerId,
@@ -388,11 +389,11 @@ where
         Ok((subscription, active))
     }
 
-    /// Changes the fields that the change names; the others stay. What changes nothing is not
-    /// written, and counts no version.
+    /// Changes the fields that the change names; the others stay. A change without effect is not
+    /// written, and makes no new version.
     ///
-    /// A new secret signs from the next attempt on, and no other one any more. An endpoint
-    /// whose URL or headers are changed, or whose subscription is made active, starts anew.
+    /// A new secret signs from the next attempt on, and replaces all others. If the URL or the
+    /// headers change, or the subscription is made active, the health of the endpoint is reset.
     pub async fn update(
         &self,
         customer: &CustomerId,
@@ -423,7 +424,7 @@ where
             ..changed.clone()
         }) == before
         {
-            // Its health alone is no part of a version.
+            // The health is not part of a version.
             let forgotten = self.table.change_health(&before, &changed.health).await?;
             return match forgotten {
                 WriteOutcome::Written => Ok(Updated {
@@ -447,7 +448,8 @@ where
         })
     }
 
-    /// Changes a subscription of which not everything can be read: the change must name that.
+    /// Changes a subscription that cannot be read completely. The change must set the unreadable
+    /// fields.
     async fn repair(
         &self,
         broken: BrokenSubscription,
@@ -480,7 +482,7 @@ where
         })
     }
 
-    /// The subscription with the fields of the change, and the version that it has.
+    /// The subscription with the fields of the change, and with its old version.
     async fn changed(
         &self,
         current: &Subscription,
@@ -504,13 +506,14 @@ where
             headers: change.headers.headers(current.headers)?,
             timeout: match change.timeout {
                 Some(timeout) => self.within_the_stacks(timeout)?,
-                // The stack's may be shorter today. Then the stack's counts, and a change of
-                // something else is still taken.
+                // The stack's timeout may have become shorter. Then the stack's applies, and a
+                // change of other fields is still accepted.
                 None => current.timeout,
             },
             retry_policy: match change.retry_policy {
                 Some(policy) => self.bounded(policy)?,
-                // So may the stack's memory: what would be forgotten ends as expired.
+                // The stack's retention may have become shorter too: then such deliveries end as
+                // expired.
                 None => current.retry_policy,
             },
             secrets,
@@ -522,7 +525,7 @@ where
         })
     }
 
-    /// The secrets of a subscription that signs with this one alone from now on.
+    /// The secrets of a subscription with this as its only secret from now on.
     async fn only_secret(
         &self,
         current: &Subscription,
@@ -533,7 +536,7 @@ where
         if stored.iter().count() == 1 {
             match self.vault.open(stored.current(), customer, id).await {
                 Ok(same) if same == *secret => return Ok(stored.clone()),
-                // One that cannot be opened is replaced.
+                // A secret that cannot be decrypted is replaced.
                 Ok(_) | Err(VaultError::NotOurs { .. }) => {}
                 Err(failure) => return Err(failure.into()),
             }
@@ -543,8 +546,8 @@ where
         Ok(SealedSecrets::only(sealed))
     }
 
-    /// Makes a new secret the current one; the one before signs for the overlap still.
-    /// Gives the new secret too.
+    /// Makes a new secret the current one. The previous one still signs during the overlap. Returns
+    /// the new secret too.
     pub async fn rotate(
         &self,
         customer: &CustomerId,
@@ -612,7 +615,7 @@ where
         Err(conflict(changed.id, precondition))
     }
 
-    /// Deletes a subscription. What is still owed to it is cancelled when it comes due.
+    /// Deletes a subscription. Its pending deliveries are cancelled when they become due.
     pub async fn delete(
         &self,
         customer: &CustomerId,
@@ -630,8 +633,8 @@ where
             if self.table.remove(&current).await? == WriteOutcome::Written {
                 return Ok(());
             }
-            // It has changed, or it is gone: perhaps by this very write, whose first answer
-            // was lost.
+            // It has changed, or it does not exist: possibly because this write was repeated after
+            // its response was lost.
             let stored = match read_subscription(&self.table, customer, id).await {
                 Err(ReadError::Broken(broken)) => Some(broken.readable),
                 stored => stored?,
@@ -645,7 +648,7 @@ where
         Err(conflict(*id, precondition))
     }
 
-    /// A policy whose deliveries end before the table forgets them.
+    /// Checks that all attempts of a policy are made before the delivery expires.
     fn bounded(&self, policy: Option<RetryPolicy>) -> Result<Option<RetryPolicy>, FieldError> {
         match &policy {
             Some(policy) if policy.longest_run() > self.retention => {
@@ -661,7 +664,7 @@ where
         }
     }
 
-    /// A timeout that the delivering function has time for.
+    /// Checks that the function which delivers has enough time for this timeout.
     fn within_the_stacks(
         &self,
         timeout: Option<RequestTimeout>,
@@ -697,7 +700,7 @@ where
     }
 }
 
-/// Every event of its customer reads it.
+/// Checks the size, because every event of the customer reads the subscription.
 fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
     let (size, max) = (subscription.size_bytes(), Quota::MAX_SUBSCRIPTION_BYTES);
     if size <= max {
@@ -708,7 +711,7 @@ fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
     Err(FieldError::new("body", problem))
 }
 
-/// Somebody else was quicker: a failed precondition to whoever has named a version.
+/// The error after a concurrent change: a failed precondition if the request named a version.
 fn conflict(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
     match precondition {
         Precondition::None => ManageError::Conflict { subscription },

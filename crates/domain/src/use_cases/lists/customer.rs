@@ -7,7 +7,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::{EntryPage, Place};
 use crate::ports::{DeliveryDirectory, MessageDirectory, StoreError};
 
-/// How many messages' deliveries are read at the same time, at most.
+/// The largest number of messages whose deliveries are read concurrently.
 const MAX_AT_ONCE: u32 = 16;
 
 /// A place in the list of a customer's deliveries.
@@ -15,11 +15,11 @@ const MAX_AT_ONCE: u32 = 16;
 pub struct CustomerPlace {
     /// The message, in the list of the customer's messages.
     pub message: Place,
-    /// Behind its delivery to this subscription; without one, behind all its deliveries.
+    /// After its delivery to this subscription; without one, after all its deliveries.
     pub delivery_to: Option<SubscriptionId>,
 }
 
-/// The page while it is filled, and how far it has got.
+/// The page while it is being filled, and the current place.
 struct Walk<'a> {
     filling: Filling<ListedDelivery>,
     at: Option<CustomerPlace>,
@@ -28,9 +28,9 @@ struct Walk<'a> {
 }
 
 impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
-    /// The deliveries of a customer: those of the message that was stored last come first, and
-    /// within a message they are in the order of the subscriptions' ids. The times are those at
-    /// which the messages were stored.
+    /// The deliveries of a customer, grouped by message. The message that was stored last comes
+    /// first, and within a message the order is that of the subscriptions' ids. The time range
+    /// applies to the times at which the messages were stored.
     pub async fn customer_deliveries(
         &self,
         customer: &CustomerId,
@@ -53,7 +53,8 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
             let rest = rest.await?;
             self.walk_message(&mut walk, message, rest).await?;
         }
-        // One first: it may fill the page. Then twice as many each time.
+        // Starts with one message, because that may fill the page. Then doubles the number each
+        // time.
         let mut at_once = 1;
         while !walk.filling.is_done() {
             let after = walk.at.map(|at| at.message);
@@ -95,7 +96,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
             .await
     }
 
-    /// Goes through the deliveries of a message, until they end or the page is done.
+    /// Reads the deliveries of a message, until they end or the page is full.
     async fn walk_message(
         &self,
         walk: &mut Walk<'_>,
@@ -124,7 +125,7 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
             let missing = walk.filling.read_next();
             page = self.rest_of(&message, after, missing).await?;
         }
-        // The message counts too: one without deliveries is looked at all the same.
+        // The message itself is counted too, even if it has no deliveries.
         walk.filling.look_at(None);
         walk.at = Some(CustomerPlace {
             message,
@@ -135,8 +136,8 @@ impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
 }
 
 impl Walk<'_> {
-    /// A place may name any message, also another customer's: nothing of that is shown, nor of
-    /// a delivery that does not say whose it is.
+    /// A cursor may name any message, even another customer's. Nothing of such a message is shown,
+    /// nor any delivery whose customer cannot be read.
     fn keep(&self, delivery: ListedDelivery) -> Option<ListedDelivery> {
         let is_wanted = match &delivery {
             Ok(delivery) => {

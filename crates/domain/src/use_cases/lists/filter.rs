@@ -1,16 +1,16 @@
-//! Which deliveries of a list are wanted.
+//! The filter of a list of deliveries.
 
 use std::str::FromStr;
 
 use crate::delivery::DeliveryStatus;
 use crate::event_type::{EventType, EventTypePattern};
 
-/// Which deliveries are wanted; without a word, all.
+/// Selects the deliveries of a list. Without any condition it selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Only those that stand here now.
+    /// The current status.
     pub status: Option<StatusFilter>,
-    /// Only those of these types.
+    /// The event types.
     pub event_type: Option<EventTypePattern>,
 }
 
@@ -20,7 +20,8 @@ impl DeliveryFilter {
         wanted.is_none_or(|wanted| wanted.matches(event_type))
     }
 
-    /// The same of a type that may be unreadable: what cannot be told is yes.
+    /// Like [`wants_type`](Self::wants_type), for a type that may be unreadable. An unreadable type
+    /// counts as a match.
     pub(super) fn may_want_type(&self, event_type: Option<&EventType>) -> bool {
         event_type.is_none_or(|event_type| self.wants_type(event_type))
     }
@@ -29,30 +30,30 @@ impl DeliveryFilter {
         self.status.is_none_or(|wanted| wanted.is(status))
     }
 
-    /// Whether the sparse index holds all that are wanted. What is pending may never have been
-    /// tried, and is then not in it.
+    /// Returns true if the sparse index has all selected deliveries. A pending delivery without an
+    /// attempt is not in it.
     pub(super) fn is_of_undelivered(&self) -> bool {
         matches!(self.status, Some(StatusFilter::Failed | StatusFilter::Held))
     }
 }
 
-/// Where a delivery stands, whatever the reason.
+/// The status of a delivery, without its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFilter {
     /// An attempt is due, now or later.
     Pending,
-    /// Kept and not sent.
+    /// Not sent, because the subscription is paused or disabled.
     Held,
-    /// The endpoint took it.
+    /// The endpoint accepted it.
     Succeeded,
     /// It was given up.
     Failed,
-    /// It is not owed any more.
+    /// It is no longer needed.
     Cancelled,
 }
 
 impl StatusFilter {
-    /// Whether the status is this one.
+    /// Returns true if this is the status.
     pub fn is(self, status: DeliveryStatus) -> bool {
         self == match status {
             DeliveryStatus::Pending => Self::Pending,
@@ -63,13 +64,13 @@ impl StatusFilter {
         }
     }
 
-    /// Whether a delivery that stands here can be owed.
+    /// Returns true if a delivery with this status can be undelivered.
     pub fn is_undelivered(self) -> bool {
         matches!(self, Self::Pending | Self::Held | Self::Failed)
     }
 }
 
-/// A text that is no status.
+/// The text is not a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be `pending`, `held`, `succeeded`, `failed` or `cancelled`")]
 pub struct StatusFilterError;
@@ -95,7 +96,7 @@ mod tests {
     use crate::delivery::{CancelReason, FailureReason};
 
     #[test]
-    fn a_status_is_asked_for_by_the_word_that_is_shown() {
+    fn a_status_filter_has_the_name_that_is_shown() {
         for status in [
             DeliveryStatus::Pending,
             DeliveryStatus::Held,

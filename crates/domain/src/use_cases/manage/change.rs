@@ -11,11 +11,11 @@ use crate::retry::RetryPolicy;
 use crate::signing::Secret;
 use crate::subscription::{Description, SubscriptionStatus};
 
-/// The names of all that a request may set.
+/// The names of all fields that a request may set.
 const FIELDS: &str = "url, eventTypes, filter, payloadFormat, description, metadata, headers, \
                       timeoutSeconds, rateLimitPerSecond, maxInFlight, retryPolicy, secret, status";
 
-/// What a request says of a subscription; `None` where it is silent.
+/// The fields of a request. `None` if the field is absent.
 ///
 /// The inner `None` of a nested option is JSON `null`: remove the field.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl SubscriptionChange {
     /// Parses a JSON body.
     ///
     /// # Errors
-    /// The first field that is unknown or not valid.
+    /// Names the first field that is unknown or not valid.
     pub fn parse(body: &[u8], development: &DevelopmentNetworks) -> Result<Self, FieldError> {
         let mut change = Self::default();
         for (name, value) in &fields(body)? {
@@ -79,7 +79,7 @@ impl SubscriptionChange {
         Ok(change)
     }
 
-    /// Whether it says anything of this field.
+    /// Returns true if the request has this field.
     pub(super) fn names(&self, field: &str) -> bool {
         let map = |change: &MapChange| *change != MapChange::default();
         match field {
@@ -96,12 +96,12 @@ impl SubscriptionChange {
             "retryPolicy" => self.retry_policy.is_some(),
             "secret" => self.secret.is_some(),
             "status" => self.status.is_some(),
-            // What nobody can set is written anew with any change.
+            // Fields that a request cannot set are written with every change.
             _ => true,
         }
     }
 
-    /// The limits after it, where these were before.
+    /// The limits after the change.
     pub(super) fn limits(&self, before: Limits) -> Limits {
         Limits {
             rate: self.rate_limit.unwrap_or(before.rate),
@@ -110,10 +110,10 @@ impl SubscriptionChange {
     }
 }
 
-/// A body that says nothing: none at all, or `{}`.
+/// Checks that a body has no fields: it must be empty or `{}`.
 ///
 /// # Errors
-/// The first of its fields, or that it is no object.
+/// Names the first field, or says that the body is not an object.
 pub fn no_fields(body: &[u8]) -> Result<(), FieldError> {
     if body.is_empty() {
         return Ok(());
@@ -124,10 +124,10 @@ pub fn no_fields(body: &[u8]) -> Result<(), FieldError> {
     }
 }
 
-/// The type of the event that a test is to have, of a body that may be absent.
+/// Reads the event type of a test from a body, which may be absent.
 ///
 /// # Errors
-/// The first field that is unknown or not valid.
+/// Names the first field that is unknown or not valid.
 pub fn test_event_type(body: &[u8]) -> Result<EventType, FieldError> {
     let mut event_type = None;
     if !body.is_empty() {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn null_removes_what_is_optional() {
+    fn null_removes_an_optional_field() {
         let change = parse(r#"{"filter":null,"description":null,"headers":null,"metadata":null,"timeoutSeconds":null}"#).unwrap();
         assert_eq!(change.filter, Some(None));
         assert_eq!(change.description, Some(None));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_says_nothing_is_empty_or_an_empty_object() {
+    fn a_body_without_fields_is_empty_or_an_empty_object() {
         assert_eq!(no_fields(b""), Ok(()));
         assert_eq!(no_fields(b" {} "), Ok(()));
         assert_eq!(no_fields(br#"{"at":1}"#).unwrap_err().field, "at");

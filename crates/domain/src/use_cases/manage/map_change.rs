@@ -1,4 +1,4 @@
-//! What a request says of a field that is a map.
+//! The change of a field that is a map.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::outbound::CustomHeaders;
 /// An RFC 7396 merge patch of a map. By default it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapChange {
-    /// `null`: none are left.
+    /// `null`: all entries are removed.
     RemoveAll,
-    /// These are set, or removed where the value is `null`; the others stay.
+    /// These entries are set, or removed if the value is `null`; the others stay.
     Merge(BTreeMap<String, Option<String>>),
 }
 
@@ -35,7 +35,8 @@ impl MapChange {
             .map_err(|error| FieldError::new("metadata", error))
     }
 
-    /// Two new names that are stored as one both stay, for the map's own check to refuse.
+    /// If two new names are stored as the same name, both are kept, so that the map's own check
+    /// refuses them.
     fn apply(
         self,
         mut map: BTreeMap<String, String>,

@@ -1,25 +1,25 @@
-//! Which version of a subscription a request is meant for.
+//! The version of a subscription that a request requires.
 
 use std::str::FromStr;
 
-/// What `If-Match` asks for (RFC 9110, 13.1.1). The entity tag of a subscription is its
-/// version in quotes.
+/// The content of `If-Match` (RFC 9110, 13.1.1). The entity tag of a subscription is its version in
+/// quotes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whatever is stored: there was no `If-Match`, or it was `*`.
+    /// Any version: there was no `If-Match`, or it was `*`.
     #[default]
     None,
-    /// One of these versions. Tags that no version of ours can have are left out.
+    /// One of these versions. Tags that cannot be a version are left out.
     OneOf(Vec<u64>),
 }
 
-/// A text that is no `If-Match`.
+/// The text is not a valid `If-Match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be `*`, or entity tags such as \"3\" in double quotes, separated by commas")]
 pub struct MalformedPrecondition;
 
 impl Precondition {
-    /// Whether a subscription with this version is meant.
+    /// Returns true if this version satisfies the precondition.
     pub fn holds_for(&self, version: u64) -> bool {
         match self {
             Self::None => true,
@@ -60,7 +60,7 @@ impl FromStr for Precondition {
     }
 }
 
-/// The version that a tag stands for, if it is written as we write it.
+/// The version of a tag, if it is written as we write it.
 fn version_of(tag: &str) -> Option<u64> {
     let version: u64 = tag.parse().ok()?;
     (version.to_string() == tag).then_some(version)
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_tags_means_each_of_its_versions() {
+    fn a_list_of_tags_accepts_each_of_its_versions() {
         for (text, versions) in [
             (r#""3""#, vec![3]),
             (r#" "3" , "12" "#, vec![3, 12]),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_refused() {
+    fn a_malformed_tag_is_refused() {
         for text in [
             "",
             "3",
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_precondition_without_a_version_of_ours_never_holds() {
+    fn a_precondition_without_a_valid_version_never_holds() {
         let parsed: Precondition = r#""abc""#.parse().unwrap();
         assert!(!parsed.holds_for(1));
         assert!(Precondition::None.holds_for(1));

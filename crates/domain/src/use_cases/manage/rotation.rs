@@ -4,7 +4,7 @@ use crate::fields::{Field, FieldError, fields};
 use crate::signing::{Overlap, Secret, SecretKind};
 use crate::whole_number::WholeNumber;
 
-/// What a request says of a rotation.
+/// The content of a request for a rotation.
 #[derive(Debug)]
 pub struct Rotation {
     /// `overlapSeconds`
@@ -13,14 +13,14 @@ pub struct Rotation {
     pub new_secret: NewSecret,
 }
 
-/// Where the new secret comes from.
+/// The source of the new secret.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NewSecret {
-    /// It is made, of the current one's kind.
+    /// It is generated, with the current secret's kind.
     GeneratedAsCurrent,
-    /// It is made, of this kind.
+    /// It is generated, with this kind.
     Generated(SecretKind),
-    /// It was given.
+    /// It is given in the request.
     Imported(Secret),
 }
 
@@ -28,7 +28,7 @@ impl Rotation {
     /// Parses a JSON body.
     ///
     /// # Errors
-    /// The first field that is unknown or not valid.
+    /// Names the first field that is unknown or not valid.
     pub fn parse(body: &[u8]) -> Result<Self, FieldError> {
         let (mut overlap, mut kind, mut secret) = (Overlap::default(), None, None);
         for (name, value) in &fields(body)? {
