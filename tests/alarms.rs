@@ -234,6 +234,40 @@ fn every_alarm_has_a_test_that_changes_its_metric() {
     }
 }
 
+/// Each costs $0.10 a month, and may wake a person.
+#[test]
+fn ten_alarms_are_essential_and_the_others_are_for_full_monitoring() {
+    let template = template::load().unwrap();
+    assert_eq!(template["Parameters"]["Monitoring"]["Default"], "Essential");
+    let by_condition = |condition: &str| -> BTreeSet<&str> {
+        let alarms = resources_of(&template, "AWS::CloudWatch::Alarm").into_iter();
+        alarms
+            .filter(|(_, alarm)| alarm["Condition"] == condition)
+            .map(|(id, _)| id)
+            .collect()
+    };
+    let essential = by_condition("MonitorsEssentials");
+    assert_eq!(essential.len(), 10, "{essential:#?}");
+    let all = alarms(&template).len();
+    assert_eq!(essential.len() + by_condition("MonitorsAll").len(), all);
+    // These three watch for events that were not processed.
+    for alarm in [
+        "RuleDeadLettersAlarm",
+        "FailedEventsAlarm",
+        "WorkflowTimeoutsAlarm",
+    ] {
+        assert!(essential.contains(alarm), "{alarm}");
+    }
+    let not_off = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "Monitoring"}, "Off"]}]});
+    assert_eq!(template["Conditions"]["MonitorsEssentials"], not_off);
+    let full = json!({"Fn::Equals": [{"Ref": "Monitoring"}, "Full"]});
+    assert_eq!(template["Conditions"]["MonitorsAll"], full);
+    assert_eq!(
+        template["Resources"]["Dashboard"]["Condition"],
+        "MonitorsAll"
+    );
+}
+
 #[test]
 fn the_dashboard_names_only_existing_resources_and_metrics() {
     let template = template::load().unwrap();

@@ -239,7 +239,7 @@ fn only_the_delivery_function_is_in_a_vpc_and_only_when_asked() {
 #[test]
 fn every_function_and_the_workflow_are_traced() {
     let template = load();
-    assert_eq!(template["Parameters"]["Tracing"]["Default"], "Active");
+    assert_eq!(template["Parameters"]["Tracing"]["Default"], "PassThrough");
     let mode = &template["Globals"]["Function"]["Tracing"];
     assert_eq!(*mode, json!({"Ref": "Tracing"}));
     let active = json!({"Fn::Equals": [{"Ref": "Tracing"}, "Active"]});
@@ -390,6 +390,8 @@ fn the_visibility_timeout_is_six_times_the_functions_timeout() {
         let function = row["FunctionTimeout"].as_u64().unwrap();
         let visibility = row["VisibilityTimeout"].as_u64().unwrap();
         assert!(visibility >= 6 * function, "{request_timeout}: {row}");
+        let batching = row["BatchingVisibilityTimeout"].as_u64().unwrap();
+        assert!(batching >= 6 * function + 10, "{request_timeout}: {row}");
         assert!(
             function > request_timeout.parse().unwrap(),
             "{request_timeout}: {row}"
@@ -411,7 +413,39 @@ fn the_visibility_timeout_is_six_times_the_functions_timeout() {
     );
     for queue in ["DeliveryQueue", "SlowDeliveryQueue"] {
         let visibility = &resources[queue]["Properties"]["VisibilityTimeout"];
-        assert_eq!(*visibility, find("VisibilityTimeout"), "{queue}");
+        let expected = json!({"Fn::If": [
+            "FillsBatches",
+            find("BatchingVisibilityTimeout"),
+            find("VisibilityTimeout"),
+        ]});
+        assert_eq!(*visibility, expected, "{queue}");
+    }
+}
+
+#[test]
+fn the_batching_window_is_the_number_that_was_chosen() {
+    let template = load();
+    let rows = template["Mappings"]["BatchingWindows"].as_object().unwrap();
+    for (chosen, row) in rows {
+        let seconds = chosen.parse::<u64>().unwrap();
+        assert_eq!(row["Seconds"], seconds);
+        // The visibility timeout is made for this much.
+        assert!(seconds <= 10);
+    }
+    assert_same_values(&template, "BatchingWindowSeconds", rows);
+    let function = &template["Resources"]["DeliverWebhookFunction"];
+    let events = function["Properties"]["Events"].as_object().unwrap();
+    for (name, event) in events {
+        let window = json!({"Fn::FindInMap": [
+            "BatchingWindows",
+            {"Ref": "BatchingWindowSeconds"},
+            "Seconds",
+        ]});
+        let properties = &event["Properties"];
+        assert_eq!(
+            properties["MaximumBatchingWindowInSeconds"], window,
+            "{name}"
+        );
     }
 }
 

@@ -322,6 +322,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         Parameter::new("WorkflowType", workflow_type),
         Parameter::new("OperatorCustomerId", "operator"),
         Parameter::new("SelfTest", "Enabled"),
+        Parameter::new("Monitoring", "Full"),
     ]
 }
 

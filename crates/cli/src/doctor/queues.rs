@@ -90,12 +90,14 @@ pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     let dead_letter = join_all(DEAD_LETTER.map(|(id, _)| queue(context, id))).await;
     let function = functions::configuration(context, "DeliverWebhookFunction").await;
     let timeout = function.map(|configuration| configuration.timeout);
+    let window = context.parameter("BatchingWindowSeconds");
+    let window = window.and_then(|p| p.parse().ok()).unwrap_or(0);
     let mappings = mappings(context).await;
     let mut checks = Vec::new();
     for ((id, parameter), queue) in DELIVERY.into_iter().zip(&delivery) {
         let dead = dead_letter[0].as_ref().map(Queue::arn).unwrap_or_default();
         let visibility = |queue: &Queue| match &timeout {
-            Ok(timeout) => judge_visibility(queue, *timeout),
+            Ok(timeout) => judge_visibility(queue, *timeout, window),
             Err(outcome) => outcome.clone(),
         };
         checks.extend(judge(
@@ -194,17 +196,18 @@ fn judge_redrive(queue: &Queue, dead_letter_arn: &str) -> Outcome {
     }
 }
 
-/// AWS recommends six times the timeout of the function that polls the queue.
-fn judge_visibility(queue: &Queue, function_timeout: u64) -> Outcome {
-    let least = 6 * function_timeout;
+/// AWS recommends six times the timeout of the function that polls the queue, plus its batching
+/// window (seconds).
+fn judge_visibility(queue: &Queue, function_timeout: u64, batching_window: u64) -> Outcome {
+    let least = 6 * function_timeout + batching_window;
     match queue.number("VisibilityTimeout") {
         Some(seconds) if seconds >= least => Outcome::passed(format!(
             "{seconds} s, for a function that may take {function_timeout} s"
         )),
         seconds => Outcome::failed(
             format!(
-                "{} s is less than six times the {function_timeout} s that the function may take: \
-                 attempts are made twice",
+                "{} s is less than the {least} s that AWS asks for (six times the function's \
+                 timeout, and the batching window): attempts may be made twice",
                 seconds.unwrap_or_default()
             ),
             format!("`aws sqs set-queue-attributes --attributes VisibilityTimeout={least}`"),
@@ -368,9 +371,11 @@ mod tests {
     #[test]
     fn a_visibility_timeout_below_six_function_timeouts_is_red() {
         let hidden = |seconds: &str| queue(&json!({"VisibilityTimeout": seconds}));
-        assert!(is_passed(&judge_visibility(&hidden("138"), 23)));
-        assert!(is_failed(&judge_visibility(&hidden("137"), 23)));
-        assert!(is_failed(&judge_visibility(&queue(&json!({})), 23)));
+        assert!(is_passed(&judge_visibility(&hidden("138"), 23, 0)));
+        assert!(is_failed(&judge_visibility(&hidden("137"), 23, 0)));
+        assert!(is_failed(&judge_visibility(&hidden("147"), 23, 10)));
+        assert!(is_passed(&judge_visibility(&hidden("148"), 23, 10)));
+        assert!(is_failed(&judge_visibility(&queue(&json!({})), 23, 0)));
     }
 
     #[test]

@@ -8,11 +8,10 @@ use super::report::{Check, Group, Outcome};
 const GROUP: Group = Group("stack");
 
 /// All outputs that this command reads.
-const OUTPUTS: [&str; 15] = [
+const OUTPUTS: [&str; 14] = [
     "ApiFunctionName",
     "ApiUrl",
     "CustomerIdPointer",
-    "DashboardName",
     "DeliveryDeadLetterQueueUrl",
     "DeliveryQueueUrl",
     "EventBusName",
