@@ -3,6 +3,7 @@
 mod case;
 mod hosted;
 mod meter;
+pub(crate) mod monthly;
 mod prices;
 mod rules;
 mod tap;
@@ -29,6 +30,8 @@ use crate::{
 
 /// The largest permitted cost of a million deliveries.
 const TARGET: f64 = 6.0;
+/// The most that a month without events may cost.
+const IDLE_TARGET: f64 = 3.0;
 
 /// Options of this part besides the stack.
 #[derive(clap::Args, Debug)]
@@ -65,6 +68,7 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
         part.tables.push(quantities(ending, &of_ending));
     }
     part.tables.push(beside(&measured, &prices));
+    part.tables.push(monthly::table(&prices)?);
     part.tables.push(hosted::table(&measured[0].1, &prices)?);
     figures(&mut part, &measured, &prices);
     Ok(part)
@@ -94,8 +98,8 @@ fn explain(part: &mut Part, prices: &PriceList) {
          failure weigh more than they would with many events. The functions are warm.",
     );
     part.how(
-        "Not included: monthly costs (the key, alarms, metrics, storage, idle polling, the \
-         sweep), data transfer to the Internet, and free tiers. See the README.",
+        "Not included: storage, data transfer to the Internet, traces (`Tracing=Active`), and free \
+         tiers. See the README.",
     );
 }
 
@@ -159,6 +163,13 @@ fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
     let dollars = Measured::of(&[usage.total(prices)]);
     let name = format!("{}/dollars per million", case.name());
     part.target(&name, dollars, Unit::Dollars, TARGET);
+    let idle = Measured::of(&[monthly::idle(prices)]);
+    part.target(
+        "bill/idle/dollars per month",
+        idle,
+        Unit::Dollars,
+        IDLE_TARGET,
+    );
     for (case, usage) in measured {
         let repeats = |meter: &Meter| meter.repeats(case.ending);
         for meter in Meter::ALL.into_iter().filter(repeats) {

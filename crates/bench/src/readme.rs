@@ -4,12 +4,14 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result};
 
+use crate::bill::monthly;
 use crate::report::{Part, cell};
 
 /// Writes the README's lines on cost and speed from these parts.
 pub(crate) fn record(path: &Path, parts: &[Part]) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
     let text = fill(&text, "costs", &costs(parts)?)?;
+    let text = fill(&text, "idle", &idle(parts)?)?;
     let text = fill(&text, "speed", &speed(parts))?;
     fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
 }
@@ -19,6 +21,13 @@ fn costs(parts: &[Part]) -> Result<String> {
     let bill = parts.iter().find(|part| part.name == "bill");
     let table = bill.and_then(|part| part.tables.first());
     Ok(table.context("no bill")?.markdown())
+}
+
+/// Returns the bill of a month without events.
+fn idle(parts: &[Part]) -> Result<String> {
+    let mut tables = parts.iter().flat_map(|part| &part.tables);
+    let table = tables.find(|table| table.title == monthly::TITLE);
+    Ok(table.context("no bill of a month")?.markdown())
 }
 
 /// Returns every figure that has a target.
@@ -71,7 +80,7 @@ mod tests {
     #[test]
     fn the_readme_has_the_marks() {
         let readme = include_str!("../../../README.md");
-        for section in ["costs", "speed"] {
+        for section in ["costs", "idle", "speed"] {
             fill(readme, section, "").unwrap();
         }
     }

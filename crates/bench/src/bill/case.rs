@@ -267,7 +267,6 @@ impl Run<'_> {
                 (Meter::FairQueueRequest, queue_requests),
                 (Meter::KeyRequest, key_requests),
                 (Meter::LoggedGigabyte, all.log_bytes as f64 / 1e9),
-                (Meter::Trace, events * rules::TRACED),
             ],
         ))
     }

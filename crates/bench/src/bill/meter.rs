@@ -22,12 +22,15 @@ pub(super) enum Meter {
     FairQueueRequest,
     KeyRequest,
     LoggedGigabyte,
-    Trace,
+    KeyMonth,
+    AlarmMonth,
+    DashboardMonth,
+    MetricMonth,
 }
 
 impl Meter {
-    /// All meters, in the order in which an event causes them.
-    pub(super) const ALL: [Self; 15] = [
+    /// The meters of a delivery, in the order in which an event causes them.
+    pub(super) const ALL: [Self; 14] = [
         Self::EventIn,
         Self::ArchivedGigabyte,
         Self::ExpressStart,
@@ -42,7 +45,14 @@ impl Meter {
         Self::FairQueueRequest,
         Self::KeyRequest,
         Self::LoggedGigabyte,
-        Self::Trace,
+    ];
+
+    /// The meters that run by the month, whatever is delivered.
+    pub(super) const MONTHLY: [Self; 4] = [
+        Self::KeyMonth,
+        Self::AlarmMonth,
+        Self::DashboardMonth,
+        Self::MetricMonth,
     ];
 
     /// Returns the meters that are billed with an Express workflow, the default.
@@ -68,7 +78,10 @@ impl Meter {
             Self::FairQueueRequest => "SQS, fair queue surcharge",
             Self::KeyRequest => "KMS, requests",
             Self::LoggedGigabyte => "CloudWatch, logs and metrics",
-            Self::Trace => "X-Ray, traces",
+            Self::KeyMonth => "KMS, the key",
+            Self::AlarmMonth => "CloudWatch, alarms",
+            Self::DashboardMonth => "CloudWatch, dashboard",
+            Self::MetricMonth => "CloudWatch, own metrics",
         }
     }
 

@@ -38,7 +38,7 @@ impl PriceList {
 
     fn parse(text: &str) -> Result<Self> {
         let list: Self = serde_json::from_str(text)?;
-        for meter in Meter::ALL {
+        for meter in Meter::ALL.into_iter().chain(Meter::MONTHLY) {
             let price = list.prices.get(&meter);
             let price = price.with_context(|| format!("no price of {meter:?}"))?;
             ensure!(price.per > 0.0, "{meter:?}: `per` must be more than 0");
@@ -75,8 +75,9 @@ mod tests {
 
     #[test]
     fn a_list_that_lacks_a_price_is_refused_by_its_name() {
-        let text = include_str!("../../prices/us-east-1.json").replace("\"trace\"", "\"eventIn\"");
+        let text =
+            include_str!("../../prices/us-east-1.json").replace("\"metricMonth\"", "\"eventIn\"");
         let error = PriceList::parse(&text).unwrap_err();
-        assert!(error.to_string().contains("Trace"), "{error}");
+        assert!(error.to_string().contains("MetricMonth"), "{error}");
     }
 }

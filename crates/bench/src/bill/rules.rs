@@ -19,10 +19,6 @@ const EXECUTION_ENVIRONMENTS: f64 = 2.0;
 /// The number of times a month that each of them requests the data key.
 const KEY_REQUESTS_A_MONTH: f64 = 12.0 * 730.0;
 
-/// The share of events that X-Ray samples by its default rule, beyond the first one in each
-/// second.
-pub(super) const TRACED: f64 = 0.05;
-
 /// Returns the number of units that a payload is billed as.
 pub(super) fn chunks(bytes: usize) -> usize {
     bytes.div_ceil(CHUNK_BYTES).max(1)
@@ -48,11 +44,8 @@ pub(super) fn text() -> String {
          of its Map. Lambda's poller makes {POLLER_REQUESTS} requests for each batch. The \
          surcharge of fair queues is applied to all requests, because it was not checked which \
          requests it applies to. For KMS and the data key, {EXECUTION_ENVIRONMENTS} execution environments \
-         make a request every 5 minutes all month. X-Ray samples {:.0} % of the events. It \
-         also samples the first event in every second, so if a million events are spread \
-         evenly over a month, nearly all of them are traced, at $5.",
+         make a request every 5 minutes all month.",
         super::workflow::EMULATOR_WAITS.as_millis(),
-        TRACED * 100.0,
     )
 }
 
