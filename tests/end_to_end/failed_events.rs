@@ -34,7 +34,7 @@ impl From<Message> for FailedEvent {
     }
 }
 
-/// All messages that any test has taken from the queue. Each test searches them for its own.
+/// All messages that the tests have received from the queue. Each test searches this list.
 static TAKEN: LazyLock<Mutex<Vec<FailedEvent>>> = LazyLock::new(Mutex::default);
 
 /// Waits for a failed event that satisfies `wanted`.

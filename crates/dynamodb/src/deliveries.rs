@@ -214,5 +214,5 @@ fn read_delivery_and_message(
 
 pub(crate) fn message_is_missing(id: &DeliveryId) -> StoreError {
     let place = message_partition(&id.message);
-    corrupt(&place, &format!("{id} is there without its message"))
+    corrupt(&place, &format!("{id} is stored without its message"))
 }

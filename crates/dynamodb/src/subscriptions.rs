@@ -357,6 +357,8 @@ fn unnamed_subscription(error: &StoreError) -> Option<Broken<String>> {
     Some(Broken {
         id: id.to_owned(),
         customer_id: None,
-        problem: format!("{problem}: only whoever may write to the table can mend or delete it"),
+        problem: format!(
+            "{problem}: only an operator with write access to the table can repair or delete it"
+        ),
     })
 }

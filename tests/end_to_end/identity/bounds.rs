@@ -10,7 +10,7 @@ use crate::fixture::Fixture;
 
 /// The limit for all subscriptions of a customer together.
 const MAX_BYTES: usize = 1_048_576;
-/// The least size of one of the subscriptions below.
+/// A lower bound for the size of each subscription below.
 const BYTES_OF_EACH: usize = 12_000;
 const CREATED_AT_ONCE: usize = 6;
 

@@ -202,7 +202,7 @@ impl EventReader {
         let customer_id = match &self.operator {
             _ if !is_operational => self.customer_id(event)?,
             Some(operator) => operator.clone(),
-            None => return Err(field("source", "is the system's own, and has no operator")),
+            None => return Err(field("source", "is reserved: the stack has no operator")),
         };
         let id = self.message_id(event, &envelope, &customer_id)?;
         let deadline = self.deadline(event)?;
@@ -301,7 +301,7 @@ fn name(of: &str, raw: Option<&str>) -> Result<String, EventError> {
 /// The problem with a value that is not a [`string`]: an unpaired surrogate, or else `otherwise`.
 fn not_text<'a>(raw: &str, otherwise: &'a str) -> &'a str {
     if raw.starts_with('"') && string(raw).is_none() {
-        "must be text, and has half of a surrogate pair, such as \\ud83d alone"
+        "must be text without an unpaired surrogate such as \\ud83d"
     } else {
         otherwise
     }

@@ -310,7 +310,7 @@ mod tests {
         }
         assert_eq!(
             problem(r#"{"a":[1e1000001]}"#),
-            "`a`: a number's exponent must be at most 1000000, up or down"
+            "`a`: a number's exponent must be at most 1000000, positive or negative"
         );
     }
 

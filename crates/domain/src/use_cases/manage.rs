@@ -464,7 +464,7 @@ where
         if let Some(first) = left.first() {
             let problems: Vec<_> = left.iter().map(ToString::to_string).collect();
             let problem = format!(
-                "what is stored cannot be read, so give anew each of: {}",
+                "the stored values cannot be read, so set each of: {}",
                 problems.join("; ")
             );
             return Err(FieldError::new(&first.field, problem).into());

@@ -411,7 +411,8 @@ impl Reader {
             return Err(self.error("`numeric` must have a number after =, <, <=, > or >="));
         }
         if !has_a_moderate_exponent(json) {
-            let problem = format!("a number's exponent must be at most {MAX_EXPONENT}, up or down");
+            let problem =
+                format!("a number's exponent must be at most {MAX_EXPONENT}, positive or negative");
             return Err(self.error(problem));
         }
         Ok(json.to_owned())
@@ -463,8 +464,7 @@ impl Reader {
 }
 
 /// The message for a JSON text that a string cannot hold.
-const UNPAIRED_SURROGATE: &str =
-    "must be text, and has half of a surrogate pair, such as \\ud83d alone";
+const UNPAIRED_SURROGATE: &str = "must be text without an unpaired surrogate such as \\ud83d";
 
 /// An object in the array of values.
 enum Operator {

@@ -153,7 +153,7 @@ pub enum CustomHeadersError {
         rule: &'static str,
     },
     /// Two names that differ only in case.
-    #[error("header `{name}`: must be given once, whatever its case")]
+    #[error("header `{name}`: must be given once, as case does not matter")]
     Duplicate {
         /// The name in lower case.
         name: String,
@@ -411,7 +411,7 @@ mod tests {
         let error = headers(&[("X-Key", "1"), ("x-key", "2")]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "header `x-key`: must be given once, whatever its case"
+            "header `x-key`: must be given once, as case does not matter"
         );
     }
 

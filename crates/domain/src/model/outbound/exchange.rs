@@ -1,4 +1,4 @@
-//! One HTTP request for one attempt, and what comes of it.
+//! The HTTP request of one attempt, and its result.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -36,7 +36,7 @@ pub struct SealedSecrets {
 
 /// There would be more signing secrets than [`SealedSecrets::MAX_SIGNING`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 0 while {max} secrets sign, the most at once", max = SealedSecrets::MAX_SIGNING)]
+#[error("must be 0 while {max} secrets sign, which is the maximum", max = SealedSecrets::MAX_SIGNING)]
 pub struct TooManySecrets;
 
 impl SealedSecrets {

@@ -34,7 +34,7 @@ pub enum RecoverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An entry cannot be evaluated.
-    #[error("{delivery}: cannot be told whether it is to be sent")]
+    #[error("{delivery}: cannot be evaluated")]
     Select {
         /// The delivery.
         delivery: DeliveryId,
