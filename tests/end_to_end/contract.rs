@@ -11,9 +11,7 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::{Order, Window};
-use webhooks_domain::ports::{
-    DeliveryDirectory, DueIndex, MessageDirectory, RecoverySource, RecoveryStore,
-};
+use webhooks_domain::ports::{Directory, DueIndex, RecoveryTable, ResendTable};
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_dynamodb::{DynamoStore, Segment};
 use webhooks_testkit::{contract, samples};

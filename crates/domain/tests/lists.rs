@@ -18,7 +18,7 @@ use webhooks_domain::lists::{
 };
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::Place;
-use webhooks_domain::ports::DeliveryStore;
+use webhooks_domain::ports::DeliveryTable;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{InMemoryBackend, samples};
 

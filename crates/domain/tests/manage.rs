@@ -14,8 +14,8 @@ use webhooks_domain::manage::{
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{
-    Clock, HealthFate, HealthStore, Replacement, ReplacementOutcome, SubscriptionStore,
-    SubscriptionSwitch, WriteOutcome,
+    Clock, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore, SubscriptionTable,
+    WriteOutcome,
 };
 use webhooks_domain::quota::Quota;
 use webhooks_domain::signing::Secret;

@@ -3,10 +3,11 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
+use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{DeliveryId, MessageId};
-use webhooks_domain::message::Message;
+use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::ports::{
-    CallStore, DeliveryStore, InsertOutcome, MessageStore, StoreError, WriteOutcome,
+    DeliveryReader, DeliveryTable, InsertOutcome, ResendTable, StoreError, WriteOutcome,
 };
 
 use crate::DynamoStore;
@@ -20,7 +21,7 @@ use crate::store::{
     to_attributes, unavailable, write_outcome,
 };
 
-impl DeliveryStore for DynamoStore {
+impl DeliveryReader for DynamoStore {
     /// One call reads both items.
     async fn load(&self, id: &DeliveryId) -> Result<Option<(Delivery, Message)>, StoreError> {
         const OPERATION: &str = "load delivery";
@@ -37,6 +38,40 @@ impl DeliveryStore for DynamoStore {
         read_delivery_and_message(id, items)
     }
 
+    async fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let item: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
+        Ok(item.map(Message::from))
+    }
+
+    /// One call reads both items.
+    async fn read(
+        &self,
+        id: &DeliveryId,
+    ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
+        const OPERATION: &str = "read message and delivery";
+        let keys = KeysAndAttributes::builder()
+            .consistent_read(true)
+            .keys(to_attributes(&Key::delivery(id)))
+            .keys(to_attributes(&Key::message(&id.message)))
+            .build()
+            .map_err(|error| unavailable(OPERATION, error))?;
+        let (mut message, mut delivery) = (None, None);
+        for item in self.batch_get_whole(keys, OPERATION).await? {
+            if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
+                delivery = Some(into_domain::<DeliveryItem, Delivery>(item)?);
+            } else {
+                let item: MessageItem = from_attributes(item)?;
+                message = Some(StoredMessage {
+                    expires_at: item.expires_at(),
+                    message: Message::from(item),
+                });
+            }
+        }
+        Ok((message, delivery))
+    }
+}
+
+impl DeliveryTable for DynamoStore {
     async fn record(
         &self,
         id: &DeliveryId,
@@ -75,7 +110,9 @@ impl DeliveryStore for DynamoStore {
         let update = self.update_pending(id, attempts, status, &[]);
         write_outcome(update.send().await, "settle delivery")
     }
+}
 
+impl ResendTable for DynamoStore {
     async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
         let read = reopening.read();
         let next = reopening.next();
@@ -105,17 +142,22 @@ impl DeliveryStore for DynamoStore {
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
     }
-}
 
-impl MessageStore for DynamoStore {
-    async fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
-        let item: Option<MessageItem> = self.get_item(Key::message(id), "get message").await?;
-        Ok(item.map(Message::from))
+    async fn insert_due(
+        &self,
+        delivery: &Delivery,
+        next: &NextAttempt,
+    ) -> Result<InsertOutcome, StoreError> {
+        let delivery = Delivery {
+            next_attempt_at: Some(next.due_at),
+            ..delivery.clone()
+        };
+        let mut item = AttributeMap::from(delivery_item(&delivery));
+        item.extend(due_index::attributes(&delivery, next));
+        self.insert_attributes(item, "insert due delivery").await
     }
-}
 
-impl CallStore for DynamoStore {
-    async fn record_call(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
+    async fn insert_test(&self, message: &Message, delivery: &Delivery) -> Result<(), StoreError> {
         let item = message_item(message, delivery.created_at, delivery.expires_at);
         let (InsertOutcome::Inserted | InsertOutcome::AlreadyThere) = self
             .insert_attributes(item.into(), "record message")

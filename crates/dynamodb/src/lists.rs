@@ -17,7 +17,7 @@ use webhooks_domain::message::Message;
 use webhooks_domain::paging::{
     DeliveryEntry, EntryPage, MessageEntry, MessagePage, Order, Place, Start, Window,
 };
-use webhooks_domain::ports::{DeliveryDirectory, MessageDirectory, StoreError};
+use webhooks_domain::ports::{Directory, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
@@ -204,7 +204,7 @@ impl DynamoStore {
     }
 }
 
-impl DeliveryDirectory for DynamoStore {
+impl Directory for DynamoStore {
     async fn deliveries_of(
         &self,
         subscription: &SubscriptionId,
@@ -252,20 +252,7 @@ impl DeliveryDirectory for DynamoStore {
             .collect();
         Ok(ids.iter().filter_map(|id| read.remove(id)).collect())
     }
-}
 
-fn readable_delivery(item: AttributeMap) -> Option<Readable<Delivery, DeliveryId>> {
-    readable::<DeliveryItem, _, _>(item, Key::delivery_id)
-}
-
-fn delivery_key(message: MessageId, subscription: &SubscriptionId) -> Key {
-    Key::delivery(&DeliveryId {
-        message,
-        subscription: *subscription,
-    })
-}
-
-impl MessageDirectory for DynamoStore {
     async fn message_page(
         &self,
         id: &MessageId,
@@ -342,4 +329,15 @@ impl MessageDirectory for DynamoStore {
         self.index_page::<StoredEntry, _>(&MESSAGES, partition, key, window, "list messages")
             .await
     }
+}
+
+fn readable_delivery(item: AttributeMap) -> Option<Readable<Delivery, DeliveryId>> {
+    readable::<DeliveryItem, _, _>(item, Key::delivery_id)
+}
+
+fn delivery_key(message: MessageId, subscription: &SubscriptionId) -> Key {
+    Key::delivery(&DeliveryId {
+        message,
+        subscription: *subscription,
+    })
 }

@@ -1,16 +1,11 @@
-//! Recoveries, and the messages and deliveries that they read and add.
+//! Recoveries.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use webhooks_domain::delivery::Delivery;
-use webhooks_domain::due::NextAttempt;
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
-use webhooks_domain::message::{Message, StoredMessage};
+use webhooks_domain::ids::{CustomerId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::paging::Place;
-use webhooks_domain::ports::{
-    InsertOutcome, RecoverySource, RecoveryStore, StoreError, WriteOutcome,
-};
+use webhooks_domain::ports::{InsertOutcome, RecoveryTable, StoreError, WriteOutcome};
 use webhooks_domain::recovery::{
     Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,
     UndeliveredStatuses,
@@ -19,14 +14,9 @@ use webhooks_domain::recovery::{RecoveryKey, RecoveryPage};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::due_index;
-use crate::item::{
-    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, delivery_item,
-    recovery_partition,
-};
+use crate::item::{Key, PARTITION_KEY, SORT_KEY, recovery_partition};
 use crate::store::{
-    AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, query_some,
-    readable, text, to_attributes, unavailable,
+    AttributeMap, IN_FORCE, NOW, corrupt, number, query_some, readable, to_attributes, unavailable,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -135,7 +125,7 @@ impl TryFrom<RecoveryItem> for Recovery {
     }
 }
 
-impl RecoveryStore for DynamoStore {
+impl RecoveryTable for DynamoStore {
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.insert_item(&RecoveryItem::from(recovery), "insert recovery")
             .await
@@ -226,52 +216,10 @@ impl RecoveryStore for DynamoStore {
     }
 }
 
-impl RecoverySource for DynamoStore {
-    /// One call reads both items.
-    async fn read(
-        &self,
-        id: &DeliveryId,
-    ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
-        const OPERATION: &str = "read message and delivery";
-        let keys = KeysAndAttributes::builder()
-            .consistent_read(true)
-            .keys(to_attributes(&Key::delivery(id)))
-            .keys(to_attributes(&Key::message(&id.message)))
-            .build()
-            .map_err(|error| unavailable(OPERATION, error))?;
-        let (mut message, mut delivery) = (None, None);
-        for item in self.batch_get_whole(keys, OPERATION).await? {
-            if text(&item, SORT_KEY).starts_with(DELIVERY_PREFIX) {
-                delivery = Some(into_domain::<DeliveryItem, Delivery>(item)?);
-            } else {
-                let item: MessageItem = from_attributes(item)?;
-                message = Some(StoredMessage {
-                    expires_at: item.expires_at(),
-                    message: Message::from(item),
-                });
-            }
-        }
-        Ok((message, delivery))
-    }
-
-    async fn insert_due(
-        &self,
-        delivery: &Delivery,
-        next: &NextAttempt,
-    ) -> Result<InsertOutcome, StoreError> {
-        let delivery = Delivery {
-            next_attempt_at: Some(next.due_at),
-            ..delivery.clone()
-        };
-        let mut item = AttributeMap::from(delivery_item(&delivery));
-        item.extend(due_index::attributes(&delivery, next));
-        self.insert_attributes(item, "insert due delivery").await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::into_domain;
     use webhooks_testkit::samples;
 
     #[test]

@@ -12,8 +12,8 @@ use webhooks_domain::broken::Broken;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
-    StoreError, SubscriptionDirectory, SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
+    SubscriptionStore, SubscriptionTable, WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{
@@ -33,6 +33,126 @@ use crate::usage::usage;
 
 /// The number of tries of a replacement while the health of the endpoint changes concurrently.
 const MAX_REPLACEMENTS: u32 = 4;
+
+impl SubscriptionTable for DynamoStore {
+    async fn get(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        if let Some(loaders) = &self.loaders {
+            return self.get_batched(loaders, customer, id).await;
+        }
+        let key = Key::subscription(customer, id);
+        let item = self.get_attributes(key, "get subscription").await?;
+        item.map(whole).transpose()
+    }
+
+    async fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<BrokenSubscription>, StoreError> {
+        let key = Key::subscription(customer, id);
+        let item = self.get_attributes(key, "get broken subscription").await?;
+        Ok(item
+            .map(read)
+            .transpose()?
+            .and_then(Result::err)
+            .map(|broken| *broken))
+    }
+
+    async fn page(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, StoreError> {
+        let start = after.map(|id| to_attributes(&Key::subscription(customer, id)));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :customer AND begins_with(sk, :prefix)")
+            .expression_attribute_values(
+                ":customer",
+                AttributeValue::S(customer_partition(customer)),
+            )
+            .expression_attribute_values(
+                ":prefix",
+                AttributeValue::S(SUBSCRIPTION_PREFIX.to_owned()),
+            )
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let mut unnamed = Vec::new();
+        let named = |item| {
+            let read = read(item).inspect_err(|error| {
+                left_out(error);
+                unnamed.extend(unnamed_subscription(error));
+            });
+            read.ok()
+        };
+        let (found, has_more) = query_some(query, start, named)
+            .await
+            .map_err(|error| unavailable("list subscriptions", error))?;
+        let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
+        for subscription in found {
+            match subscription {
+                Ok(whole) => subscriptions.push(whole),
+                Err(part) => broken.push(*part),
+            }
+        }
+        Ok(SubscriptionPage {
+            subscriptions,
+            broken,
+            unnamed,
+            has_more,
+        })
+    }
+
+    async fn change_health(
+        &self,
+        read: &Subscription,
+        health: &Health,
+    ) -> Result<WriteOutcome, StoreError> {
+        let update = self
+            .update_if_health_is(read, "#url = :url")
+            .expression_attribute_names("#url", "url")
+            .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()));
+        let update = match health_value(health) {
+            None => update.update_expression("REMOVE health"),
+            Some(value) => update
+                .update_expression("SET health = :health")
+                .expression_attribute_values(":health", value),
+        };
+        write_outcome(update.send().await, "change health of subscription")
+    }
+
+    async fn disable(
+        &self,
+        read: &Subscription,
+        reason: DisabledReason,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let disabled = serde_dynamo::to_attribute_value(SubscriptionStatus::Disabled)
+            .expect("a status is a string");
+        let result = self
+            .update_if_health_is(read, "version = :read")
+            .update_expression(
+                "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
+                 updatedAt = :now, version = :next",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":disabled", disabled)
+            .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":next", number(read.version + 1))
+            .expression_attribute_values(":read", number(read.version))
+            .send()
+            .await;
+        write_outcome(result, "disable subscription")
+    }
+}
 
 impl SubscriptionStore for DynamoStore {
     async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
@@ -66,33 +186,6 @@ impl SubscriptionStore for DynamoStore {
         }
         let counted = refusals.into_values().next().unwrap_or_default();
         Ok(CreationOutcome::QuotaExceeded(usage(&counted)))
-    }
-
-    async fn get(
-        &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
-    ) -> Result<Option<Subscription>, StoreError> {
-        if let Some(loaders) = &self.loaders {
-            return self.get_batched(loaders, customer, id).await;
-        }
-        let key = Key::subscription(customer, id);
-        let item = self.get_attributes(key, "get subscription").await?;
-        item.map(whole).transpose()
-    }
-
-    async fn broken(
-        &self,
-        customer: &CustomerId,
-        id: &SubscriptionId,
-    ) -> Result<Option<BrokenSubscription>, StoreError> {
-        let key = Key::subscription(customer, id);
-        let item = self.get_attributes(key, "get broken subscription").await?;
-        Ok(item
-            .map(read)
-            .transpose()?
-            .and_then(Result::err)
-            .map(|broken| *broken))
     }
 
     async fn replace(
@@ -249,103 +342,6 @@ fn health_condition(read: &Health) -> (String, Option<AttributeValue>) {
 /// The stored form of an endpoint's health. A healthy endpoint has none.
 fn health_value(health: &Health) -> Option<AttributeValue> {
     HealthItem::of(health).map(|item| AttributeValue::M(to_attributes(&item)))
-}
-
-impl SubscriptionSwitch for DynamoStore {
-    async fn disable(
-        &self,
-        read: &Subscription,
-        reason: DisabledReason,
-        now: Timestamp,
-    ) -> Result<WriteOutcome, StoreError> {
-        let disabled = serde_dynamo::to_attribute_value(SubscriptionStatus::Disabled)
-            .expect("a status is a string");
-        let result = self
-            .update_if_health_is(read, "version = :read")
-            .update_expression(
-                "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":disabled", disabled)
-            .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":next", number(read.version + 1))
-            .expression_attribute_values(":read", number(read.version))
-            .send()
-            .await;
-        write_outcome(result, "disable subscription")
-    }
-}
-
-impl HealthStore for DynamoStore {
-    async fn change_health(
-        &self,
-        read: &Subscription,
-        health: &Health,
-    ) -> Result<WriteOutcome, StoreError> {
-        let update = self
-            .update_if_health_is(read, "#url = :url")
-            .expression_attribute_names("#url", "url")
-            .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()));
-        let update = match health_value(health) {
-            None => update.update_expression("REMOVE health"),
-            Some(value) => update
-                .update_expression("SET health = :health")
-                .expression_attribute_values(":health", value),
-        };
-        write_outcome(update.send().await, "change health of subscription")
-    }
-}
-
-impl SubscriptionDirectory for DynamoStore {
-    async fn page(
-        &self,
-        customer: &CustomerId,
-        after: Option<&SubscriptionId>,
-        limit: u32,
-    ) -> Result<SubscriptionPage, StoreError> {
-        let start = after.map(|id| to_attributes(&Key::subscription(customer, id)));
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :customer AND begins_with(sk, :prefix)")
-            .expression_attribute_values(
-                ":customer",
-                AttributeValue::S(customer_partition(customer)),
-            )
-            .expression_attribute_values(
-                ":prefix",
-                AttributeValue::S(SUBSCRIPTION_PREFIX.to_owned()),
-            )
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let mut unnamed = Vec::new();
-        let named = |item| {
-            let read = read(item).inspect_err(|error| {
-                left_out(error);
-                unnamed.extend(unnamed_subscription(error));
-            });
-            read.ok()
-        };
-        let (found, has_more) = query_some(query, start, named)
-            .await
-            .map_err(|error| unavailable("list subscriptions", error))?;
-        let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
-        for subscription in found {
-            match subscription {
-                Ok(whole) => subscriptions.push(whole),
-                Err(part) => broken.push(*part),
-            }
-        }
-        Ok(SubscriptionPage {
-            subscriptions,
-            broken,
-            unnamed,
-            has_more,
-        })
-    }
 }
 
 /// The entry for an item without a readable subscription id.

@@ -27,8 +27,8 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::{Order, Window};
 use webhooks_domain::ports::{
-    CallStore, DataKeyStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome,
-    MessageDirectory, SubscriptionDirectory, SubscriptionStore, WriteOutcome,
+    DataKeyStore, DeliveryTable, Directory, DueIndex, InsertOutcome, ResendTable,
+    SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -38,10 +38,7 @@ const DUE: Timestamp = Timestamp::from_millis(1_700_000_005_000);
 const SWEEP: Timestamp = Timestamp::from_millis(1_700_000_009_000);
 
 /// A customer's subscriptions are listed in the order of their ids, and no other customer's are.
-pub async fn subscription_pages(
-    store: &(impl SubscriptionStore + SubscriptionDirectory),
-    salt: &str,
-) {
+pub async fn subscription_pages(store: &impl SubscriptionStore, salt: &str) {
     let customer = samples::customer(salt);
     let empty = store.page(&customer, None, 2).await.expect("answers");
     assert_eq!((empty.subscriptions.len(), empty.has_more), (0, false));
@@ -75,7 +72,7 @@ pub async fn subscription_pages(
 /// A delivery changes only while it is pending and has the expected number of attempts.
 ///
 /// `put` records a message and a delivery, as the workflow does.
-pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
+pub async fn deliveries<S: DeliveryTable + Directory>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),
@@ -179,7 +176,7 @@ pub async fn deliveries<S: DeliveryStore + MessageDirectory>(
 /// A delivery that has ended or is held can be reopened once: it becomes pending again, and is due.
 ///
 /// `put` records a message and a delivery, as the workflow does.
-pub async fn reopening<S: DeliveryStore + DueIndex>(
+pub async fn reopening<S: DeliveryTable + ResendTable>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),
@@ -243,7 +240,7 @@ pub async fn reopening<S: DeliveryStore + DueIndex>(
 }
 
 /// A call is recorded once, and a failed test is not listed as undelivered.
-pub async fn calls<S: CallStore + DeliveryStore + DeliveryDirectory>(store: &S, salt: &str) {
+pub async fn calls<S: DeliveryTable + ResendTable + Directory>(store: &S, salt: &str) {
     let message = Message {
         is_test: true,
         ..samples::message(salt, "call")
@@ -258,7 +255,7 @@ pub async fn calls<S: CallStore + DeliveryStore + DeliveryDirectory>(store: &S, 
     };
     let id = delivery.id;
     for _ in 0..2 {
-        let recorded = store.record_call(&message, &delivery).await;
+        let recorded = store.insert_test(&message, &delivery).await;
         recorded.expect("recording again is no conflict");
         let loaded = store.load(&id).await.expect("answers");
         assert_eq!(loaded, Some((delivery.clone(), message.clone())));
@@ -288,7 +285,7 @@ pub async fn calls<S: CallStore + DeliveryStore + DeliveryDirectory>(store: &S, 
 /// A delivery is in the `due` index from its first failed attempt to its end.
 ///
 /// `put` records a message and a delivery, as the workflow does.
-pub async fn due_index<S: DeliveryStore + DueIndex>(
+pub async fn due_index<S: DeliveryTable + DueIndex>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),

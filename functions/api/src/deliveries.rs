@@ -12,7 +12,7 @@ use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{DeliveryDirectory, DeliveryStore, MessageDirectory, StoreError};
+use webhooks_domain::ports::{DeliveryReader, Directory, StoreError};
 
 use crate::Api;
 use crate::broken::{BrokenItemView, Shown, apart};

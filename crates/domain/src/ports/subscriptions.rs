@@ -1,4 +1,4 @@
-//! The ports of subscriptions.
+//! The table's subscriptions.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::idempotency::IdempotencyRecord;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::quota::{Quota, Usage};
-use crate::subscription::{BrokenSubscription, DisabledReason, Subscription};
+use crate::subscription::{BrokenSubscription, DisabledReason, Subscription, SubscriptionPage};
 use crate::timestamp::Timestamp;
 
 /// The data that the creation of a subscription writes, all or nothing.
@@ -81,59 +81,43 @@ pub enum ReplacementOutcome {
     QuotaExceeded(Usage),
 }
 
-/// Stores subscriptions by customer and id.
-pub trait SubscriptionStore {
-    /// Writes a new subscription, the record of its request, and the customer's new usage.
-    /// Concurrent creations together do not exceed the quota.
-    ///
-    /// An expired record counts as absent.
-    fn insert(
-        &self,
-        creation: &Creation<'_>,
-    ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
-
-    /// Reads one, consistently. One that cannot be read completely is [`StoreError::Corrupt`].
+/// The table's subscriptions, as the system itself uses them: it reads them, and writes their
+/// health.
+pub trait SubscriptionTable {
+    /// Reads a subscription. One that cannot be read completely is [`StoreError::Corrupt`].
     fn get(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
-    /// Reads one that cannot be read completely, consistently. `None` if there is none, or it can
-    /// be read.
+    /// Reads a subscription that cannot be read completely. `None` if there is none, or nothing is
+    /// wrong with it.
     fn broken(
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<BrokenSubscription>, StoreError>> + Send;
 
-    /// Replaces the subscription whose stored version is that of `read`. Repeating the same write
-    /// is not a conflict.
-    fn replace(
-        &self,
-        replacement: &Replacement<'_>,
-    ) -> impl Future<Output = Result<ReplacementOutcome, StoreError>> + Send;
-
-    /// Removes a subscription whose stored version is the one that was read. If it does not exist,
-    /// the result is a conflict.
-    fn remove(
-        &self,
-        read: &Subscription,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-
-    /// Corrects the counted usage of a customer, if it has not changed since it was read.
-    fn correct_usage(
+    /// Lists at most `limit` subscriptions of a customer, after the given id. A page may be short
+    /// while `has_more` is true, and then has at least one subscription.
+    fn page(
         &self,
         customer: &CustomerId,
-        counted: Usage,
-        actual: Usage,
-    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
-}
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<SubscriptionPage, StoreError>> + Send;
 
-/// Disables a subscription on behalf of the system.
-pub trait SubscriptionSwitch {
-    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
-    /// since they were read.
+    /// Sets the stored health, if it is still as it was read, and of the same URL. Nothing else of
+    /// the subscription changes, not even its version. A repetition is a conflict.
+    fn change_health(
+        &self,
+        read: &Subscription,
+        health: &Health,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Sets the stored status to `disabled`, if the subscription and its health are still as they
+    /// were read. A repetition is a conflict.
     fn disable(
         &self,
         read: &Subscription,
@@ -142,13 +126,37 @@ pub trait SubscriptionSwitch {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// Stores the health of a subscription's endpoint.
-pub trait HealthStore {
-    /// Sets the stored health, if neither the health nor the URL has changed since they were read.
-    /// Nothing else of the subscription changes, not even its version.
-    fn change_health(
+/// The table as [`crate::manage`] uses it: subscriptions, their usage, and the records of
+/// idempotency keys.
+pub trait SubscriptionStore: SubscriptionTable {
+    /// Writes a new subscription, the record of its request, and the customer's usage. Concurrent
+    /// creations cannot exceed the quota together. An expired record is absent.
+    ///
+    /// A repetition returns [`CreationOutcome::AlreadyThere`], or the record.
+    fn insert(
+        &self,
+        creation: &Creation<'_>,
+    ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
+
+    /// Replaces the subscription whose stored version is that of `read`. A repetition is no
+    /// conflict.
+    fn replace(
+        &self,
+        replacement: &Replacement<'_>,
+    ) -> impl Future<Output = Result<ReplacementOutcome, StoreError>> + Send;
+
+    /// Removes a subscription that still has the version that was read. A repetition is a
+    /// conflict.
+    fn remove(
         &self,
         read: &Subscription,
-        health: &Health,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Corrects the counted usage of a customer, if it is still what was counted.
+    fn correct_usage(
+        &self,
+        customer: &CustomerId,
+        counted: Usage,
+        actual: Usage,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }

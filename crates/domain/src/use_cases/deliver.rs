@@ -23,8 +23,8 @@ use crate::health::Observation;
 use crate::message::{Message, PayloadError};
 use crate::outbound::WebhookRequest;
 use crate::ports::{
-    Clock, DataKeyStore, DeliveryQueue, DeliveryStore, HealthStore, KeyService, LimiterStore,
-    QueueError, StoreError, SubscriptionStore, SubscriptionSwitch, WebhookSender, WriteOutcome,
+    Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
+    WebhookSender, WriteOutcome,
 };
 use crate::retry::{Jitter, RetryPolicy};
 use crate::signing::{Secret, signature_header};
@@ -90,7 +90,7 @@ pub struct Deliver<T, Q, W, V, C> {
 
 impl<T, Q, W, S, K, C> Deliver<T, Q, W, Vault<S, K, C>, C>
 where
-    T: DeliveryStore + SubscriptionStore + SubscriptionSwitch + HealthStore + LimiterStore,
+    T: DeliveryTable,
     Q: DeliveryQueue,
     W: WebhookSender,
     S: DataKeyStore,

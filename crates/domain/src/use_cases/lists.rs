@@ -17,7 +17,7 @@ use crate::delivery::Delivery;
 use crate::event_type::EventTypePattern;
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::paging::{EntryPage, MessageEntry, Order, Place, Window};
-use crate::ports::{DeliveryDirectory, MessageDirectory, StoreError};
+use crate::ports::{Directory, StoreError};
 use crate::timestamp::Timestamp;
 
 /// The largest number of entries that are read for a page.
@@ -129,7 +129,7 @@ impl<T> Filling<T> {
     }
 }
 
-impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
+impl<T: Directory> Lists<T> {
     /// The deliveries of a subscription, by the time at which they were prepared.
     pub async fn deliveries(
         &self,

@@ -14,7 +14,7 @@ use crate::event::EventReader;
 use crate::filter::Document;
 use crate::ids::SubscriptionId;
 use crate::message::{self, Message, Payload, PayloadError};
-use crate::ports::{MessageStore, SubscriptionDirectory};
+use crate::ports::{DeliveryReader, SubscriptionTable};
 use crate::prepare::MatchedSubscription;
 use crate::subscription::Subscription;
 
@@ -91,7 +91,7 @@ pub struct LookUp<D> {
     pub reader: EventReader,
 }
 
-impl<D: SubscriptionDirectory + MessageStore> LookUp<D> {
+impl<D: SubscriptionTable + DeliveryReader> LookUp<D> {
     /// Answers any input of the workflow.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl<D: SubscriptionDirectory + MessageStore> LookUp<D> {
     }
 }
 
-impl<D: SubscriptionDirectory> LookUp<D> {
+impl<D: SubscriptionTable> LookUp<D> {
     /// Takes a raw event, or the input for a next page. Returns the next page.
     pub async fn run(&self, input: &str) -> Result<Page, LookUpError> {
         // An event of EventBridge never has exactly a payload and a cursor.

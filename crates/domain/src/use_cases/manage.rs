@@ -22,9 +22,8 @@ use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, RequestTimeout};
 use crate::ports::{
-    Clock, Creation, CreationOutcome, DataKeyStore, HealthFate, HealthStore, KeyService,
-    Replacement, ReplacementOutcome, StoreError, SubscriptionDirectory, SubscriptionStore,
-    WriteOutcome,
+    Clock, Creation, CreationOutcome, DataKeyStore, HealthFate, KeyService, Replacement,
+    ReplacementOutcome, StoreError, SubscriptionStore, WriteOutcome,
 };
 use crate::quota::{Quota, Usage};
 use crate::read_subscription::{ReadError, read_subscription};
@@ -185,7 +184,7 @@ const COUNTED_AT_ONCE: u32 = 200;
 
 impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
 where
-    T: SubscriptionStore + SubscriptionDirectory + HealthStore,
+    T: SubscriptionStore,
     S: DataKeyStore,
     K: KeyService,
     C: Clock,

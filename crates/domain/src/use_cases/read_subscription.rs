@@ -1,7 +1,7 @@
 //! Reads a subscription that must be readable completely.
 
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::ports::{StoreError, SubscriptionStore};
+use crate::ports::{StoreError, SubscriptionTable};
 use crate::subscription::{BrokenSubscription, Subscription};
 
 /// The reason why a subscription was not read.
@@ -17,7 +17,7 @@ pub enum ReadError {
 
 /// Reads a subscription, consistently. An unreadable one is an error with its problems.
 pub async fn read_subscription(
-    table: &impl SubscriptionStore,
+    table: &impl SubscriptionTable,
     customer: &CustomerId,
     id: &SubscriptionId,
 ) -> Result<Option<Subscription>, ReadError> {

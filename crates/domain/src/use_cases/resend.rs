@@ -9,9 +9,7 @@ use futures_util::future::try_join_all;
 use crate::delivery::{Delivery, DueEntry, ReopenError};
 use crate::due::{LongestQueueDelay, NextAttempt};
 use crate::ids::{DeliveryId, SubscriptionId};
-use crate::ports::{
-    Clock, DeliveryQueue, DeliveryStore, DueIndex, StoreError, SubscriptionStore, WriteOutcome,
-};
+use crate::ports::{Clock, DeliveryQueue, ResendTable, StoreError, WriteOutcome};
 use crate::queue::MAX_QUEUE_BATCH;
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::SubscriptionStatus;
@@ -60,7 +58,7 @@ pub struct Resend<T, Q, C> {
 
 impl<T, Q, C> Resend<T, Q, C>
 where
-    T: DeliveryStore + SubscriptionStore + DueIndex,
+    T: ResendTable,
     Q: DeliveryQueue,
     C: Clock,
 {

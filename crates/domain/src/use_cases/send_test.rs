@@ -17,10 +17,7 @@ use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask};
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload};
-use crate::ports::{
-    CallStore, Clock, DeliverNow, DeliveryQueue, DeliveryStore, QueueError, StoreError,
-    SubscriptionStore,
-};
+use crate::ports::{Clock, DeliverNow, DeliveryQueue, QueueError, ResendTable, StoreError};
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -70,7 +67,7 @@ pub struct SendTest<T, Q, D, C> {
 
 impl<T, Q, D, C> SendTest<T, Q, D, C>
 where
-    T: SubscriptionStore + DeliveryStore + CallStore,
+    T: ResendTable,
     Q: DeliveryQueue,
     D: DeliverNow,
     C: Clock,
@@ -111,7 +108,7 @@ where
         self.queue
             .send(&delivery.customer_id, &task, ASK_AGAIN_AFTER)
             .await?;
-        self.table.record_call(&message, &delivery).await?;
+        self.table.insert_test(&message, &delivery).await?;
         self.deliverer.deliver_now(&task).await;
         let (delivery, _) = self.table.load(&delivery.id).await?.ok_or_else(not_found)?;
         Ok(delivery)

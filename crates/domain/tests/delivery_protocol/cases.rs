@@ -18,7 +18,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::ports::{DeliveryStore, WriteOutcome};
+use webhooks_domain::ports::{DeliveryTable, WriteOutcome};
 use webhooks_domain::prepare::MatchedSubscription;
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::queue::{MAX_QUEUE_DELAY, QueueKind};

@@ -8,7 +8,7 @@ use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::RecoveryStore;
+use webhooks_domain::ports::RecoveryTable;
 use webhooks_domain::recover::{Count, RecoverDeliveries, Recoveries, RecoveriesError, Report};
 use webhooks_domain::recovery::{
     Range, Rate, Recovery, RecoveryKey, RecoveryKind, RecoveryRequest, RecoveryStatus, Requested,

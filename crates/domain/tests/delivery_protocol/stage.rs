@@ -12,7 +12,7 @@ use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
-use webhooks_domain::ports::{DeliveryQueue, HealthStore, SubscriptionStore, WriteOutcome};
+use webhooks_domain::ports::{DeliveryQueue, SubscriptionTable, WriteOutcome};
 use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
@@ -243,7 +243,7 @@ impl Stage {
 
     pub(crate) fn subscription_of(&self, id: DeliveryId) -> Option<Subscription> {
         let customer = samples::customer("acme");
-        now(SubscriptionStore::get(
+        now(SubscriptionTable::get(
             &self.backend,
             &customer,
             &id.subscription,

@@ -13,7 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_domain::ports::{DeliveryStore, SubscriptionStore};
+use webhooks_domain::ports::{DeliveryReader, StoreError, SubscriptionTable};
 use webhooks_testkit::samples;
 
 use super::*;

@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{DeliveryStore, SubscriptionStore, WriteOutcome};
+use webhooks_domain::ports::{DeliveryTable, SubscriptionStore, WriteOutcome};
 
 use crate::samples;
 
 /// Every caller gets its own answer, however many read the same item, and a read that begins after
 /// a write sees that write.
-pub async fn reads_at_once<S: DeliveryStore + SubscriptionStore>(
+pub async fn reads_at_once<S: DeliveryTable + SubscriptionStore>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),

@@ -8,8 +8,7 @@ use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::{Order, Window};
 use webhooks_domain::ports::{
-    CallStore, DeliveryDirectory, DeliveryStore, DueIndex, InsertOutcome, MessageDirectory,
-    MessageStore, RecoverySource, RecoveryStore, WriteOutcome,
+    DeliveryTable, Directory, InsertOutcome, RecoveryTable, ResendTable, WriteOutcome,
 };
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
 use webhooks_domain::timestamp::Timestamp;
@@ -24,13 +23,7 @@ use crate::samples;
 #[expect(clippy::too_many_lines, reason = "one story, in order")]
 pub async fn expired_deliveries<S>(store: &S, salt: &str, put: impl AsyncFn(Message, Delivery))
 where
-    S: DeliveryStore
-        + CallStore
-        + DeliveryDirectory
-        + MessageDirectory
-        + MessageStore
-        + RecoverySource
-        + DueIndex,
+    S: DeliveryTable + ResendTable + Directory,
 {
     let salt = &format!("{salt}-expired");
     let window = Window {
@@ -129,7 +122,7 @@ where
         time: "2026-07-01T00:00:00Z".to_owned(),
         ..message.clone()
     };
-    let recorded = store.record_call(&again, &delivery).await;
+    let recorded = store.insert_test(&again, &delivery).await;
     recorded.expect("answers");
     let loaded = store.load(&delivery.id).await.expect("answers");
     assert_eq!(loaded, Some((delivery.clone(), again)));
@@ -150,7 +143,7 @@ where
 }
 
 /// Expiry of recoveries. The store's clock must show [`samples::NOW`].
-pub async fn expired_recoveries(store: &impl RecoveryStore, salt: &str) {
+pub async fn expired_recoveries(store: &impl RecoveryTable, salt: &str) {
     let [recovery, _] = samples::recoveries(&format!("{salt}-expired"));
     let expired = Recovery {
         expires_at: samples::NOW,

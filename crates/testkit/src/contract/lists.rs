@@ -7,7 +7,7 @@ use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::{DeliveryEntry, Order, Place, Window};
-use webhooks_domain::ports::{DeliveryDirectory, DeliveryStore, MessageDirectory, WriteOutcome};
+use webhooks_domain::ports::{DeliveryTable, Directory, WriteOutcome};
 
 use super::{DUE, SWEEP};
 use crate::samples;
@@ -15,7 +15,7 @@ use crate::samples;
 const GIVEN_UP: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
 
 /// Lists return what was written: each entry once, page by page, in either order.
-pub async fn lists<S: DeliveryStore + DeliveryDirectory + MessageDirectory>(
+pub async fn lists<S: DeliveryTable + Directory>(
     store: &S,
     salt: &str,
     record: impl AsyncFn(Message, Delivery),
@@ -54,7 +54,7 @@ fn sorted(mut ids: Vec<DeliveryId>) -> Vec<DeliveryId> {
     ids
 }
 
-async fn pages(store: &impl DeliveryDirectory, subscription: &SubscriptionId, ids: &[DeliveryId]) {
+async fn pages(store: &impl Directory, subscription: &SubscriptionId, ids: &[DeliveryId]) {
     for order in [Order::OldestFirst, Order::NewestFirst] {
         let mut listed: Vec<DeliveryEntry> = Vec::new();
         loop {
@@ -79,7 +79,7 @@ async fn pages(store: &impl DeliveryDirectory, subscription: &SubscriptionId, id
 }
 
 async fn ranges(
-    store: &(impl DeliveryDirectory + MessageDirectory),
+    store: &impl Directory,
     subscription: &SubscriptionId,
     customer: &CustomerId,
     ids: &[DeliveryId],
@@ -150,7 +150,7 @@ async fn ranges(
 /// Lists deliveries that have failed, finally or so far, and held ones, but none without an
 /// attempt.
 async fn undelivered(
-    store: &(impl DeliveryStore + DeliveryDirectory),
+    store: &(impl DeliveryTable + Directory),
     subscription: &SubscriptionId,
     ids: &[DeliveryId],
 ) {

@@ -4,7 +4,7 @@ use webhooks_domain::delivery::{Delivery, DueEntry};
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    DeliveryStore, DueIndex, InsertOutcome, RecoverySource, RecoveryStore, WriteOutcome,
+    DeliveryTable, InsertOutcome, RecoveryTable, ResendTable, WriteOutcome,
 };
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
 
@@ -12,7 +12,7 @@ use super::{DUE, SWEEP, due_of};
 use crate::samples;
 
 /// Recoveries are inserted once, changed by version, and listed newest first.
-pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
+pub async fn recoveries(store: &impl RecoveryTable, salt: &str) {
     let [older, newer] = samples::recoveries(salt);
     let key = older.key();
     assert_eq!(store.recovery(&key).await.expect("answers"), None);
@@ -73,7 +73,7 @@ pub async fn recoveries(store: &impl RecoveryStore, salt: &str) {
 /// due.
 ///
 /// `put` records a message and a delivery, as the workflow does.
-pub async fn recovery_sources<S: RecoverySource + DeliveryStore + DueIndex>(
+pub async fn recovery_sources<S: DeliveryTable + ResendTable>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::idempotency::{IdempotencyRecord, Once, RequestDigest};
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, HealthFate, HealthStore, Replacement, ReplacementOutcome,
-    SubscriptionStore, SubscriptionSwitch, WriteOutcome,
+    Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
+    WriteOutcome,
 };
 use webhooks_domain::quota::{Quota, Usage};
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
@@ -38,7 +38,7 @@ async fn replace(
 }
 
 /// Subscriptions are inserted once, read completely, and changed by version.
-pub async fn subscriptions(store: &(impl SubscriptionStore + SubscriptionSwitch), salt: &str) {
+pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
     let first = samples::subscription(salt, 1);
     let customer = first.customer_id.clone();
     let stored = async || store.get(&customer, &first.id).await.expect("answers");
@@ -210,10 +210,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
 
 /// The health of an endpoint is stored beside the user's settings of its subscription. Neither
 /// write overwrites the other, except that a new URL resets the health.
-pub async fn health(
-    store: &(impl SubscriptionStore + SubscriptionSwitch + HealthStore),
-    salt: &str,
-) {
+pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let read = samples::subscription(&format!("{salt}-health"), 1);
     let change = async |read: &Subscription, health: &Health| {
         let changed = store.change_health(read, health).await;

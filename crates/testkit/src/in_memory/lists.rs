@@ -6,7 +6,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::paging::{
     DeliveryEntry, EntryPage, MessageEntry, MessagePage, Order, Place, Window,
 };
-use webhooks_domain::ports::{DeliveryDirectory, MessageDirectory, StoreError};
+use webhooks_domain::ports::{Directory, StoreError};
 
 use super::{InMemoryBackend, State};
 
@@ -54,7 +54,7 @@ impl State {
     }
 }
 
-impl DeliveryDirectory for InMemoryBackend {
+impl Directory for InMemoryBackend {
     async fn deliveries_of(
         &self,
         subscription: &SubscriptionId,
@@ -89,9 +89,7 @@ impl DeliveryDirectory for InMemoryBackend {
             found.map(|found| state.readable(found)).collect()
         })
     }
-}
 
-impl MessageDirectory for InMemoryBackend {
     async fn message_page(
         &self,
         id: &MessageId,

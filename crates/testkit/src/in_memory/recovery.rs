@@ -1,12 +1,8 @@
 //! In-memory recoveries.
 
-use webhooks_domain::delivery::{Delivery, DueEntry};
-use webhooks_domain::due::NextAttempt;
-use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
-use webhooks_domain::message::StoredMessage;
+use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{
-    InsertOutcome, RecoverySource, RecoveryStore, RecoveryWorkflow, StoreError, WorkflowError,
-    WriteOutcome,
+    InsertOutcome, RecoveryTable, RecoveryWorkflow, StoreError, WorkflowError, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::recovery::{RecoveryKey, RecoveryPage};
@@ -29,7 +25,7 @@ impl State {
     }
 }
 
-impl RecoveryStore for InMemoryBackend {
+impl RecoveryTable for InMemoryBackend {
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
             if state.recovery(&recovery.key()).is_some() {
@@ -87,42 +83,6 @@ impl RecoveryStore for InMemoryBackend {
                     .collect(),
                 has_more: older.next().is_some(),
             }
-        })
-    }
-}
-
-impl RecoverySource for InMemoryBackend {
-    async fn read(
-        &self,
-        id: &DeliveryId,
-    ) -> Result<(Option<StoredMessage>, Option<Delivery>), StoreError> {
-        self.store(|state| {
-            state.check_delivery(id)?;
-            let message = state.message(&id.message);
-            let message = message.map(|stored| StoredMessage {
-                message: stored.message.clone(),
-                expires_at: stored.expires_at,
-            });
-            Ok((message, state.delivery(id).cloned()))
-        })?
-    }
-
-    async fn insert_due(
-        &self,
-        delivery: &Delivery,
-        next: &NextAttempt,
-    ) -> Result<InsertOutcome, StoreError> {
-        self.store(|state| {
-            if state.delivery(&delivery.id).is_some() {
-                return InsertOutcome::AlreadyThere;
-            }
-            let delivery = Delivery {
-                next_attempt_at: Some(next.due_at),
-                ..delivery.clone()
-            };
-            state.due.insert(delivery.id, DueEntry::of(&delivery, next));
-            state.deliveries.insert(delivery.id, delivery);
-            InsertOutcome::Inserted
         })
     }
 }

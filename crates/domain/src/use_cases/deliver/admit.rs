@@ -12,7 +12,7 @@ use crate::delivery::{Deferral, Delivery, DeliveryStatus, DeliveryTask, DiscardR
 use crate::health::{Endpoint, Health, OpenCircuit};
 use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
-use crate::ports::{Clock, DeliveryQueue, DeliveryStore, HealthStore, LimiterStore, WriteOutcome};
+use crate::ports::{Clock, DeliveryQueue, DeliveryTable, WriteOutcome};
 use crate::queue::{MAX_QUEUE_DELAY, QueueKind};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -56,7 +56,7 @@ const TIME_BEFORE_ATTEMPT: Duration = Duration::from_secs(10);
 
 impl<T, Q, W, V, C> Deliver<T, Q, W, V, C>
 where
-    T: DeliveryStore + HealthStore + LimiterStore,
+    T: DeliveryTable,
     Q: DeliveryQueue,
     C: Clock,
 {

@@ -5,7 +5,7 @@ use crate::delivery::{DeliveryStatus, FailureReason, Verdict};
 use crate::health::{
     HealthChange, HealthPolicy, HealthTracker, Observation, ObservedAttempt, is_slow,
 };
-use crate::ports::{HealthStore, StoreError, SubscriptionSwitch, WriteOutcome};
+use crate::ports::{StoreError, SubscriptionTable, WriteOutcome};
 use crate::subscription::DisabledReason;
 
 /// Tracks endpoint health, and acts when it changes.
@@ -22,7 +22,7 @@ impl HealthMonitor {
     ///
     /// After a conflict nothing is written: another run or a user has changed the subscription or
     /// its health since it was read, and that change stands.
-    pub(super) async fn after<T: HealthStore + SubscriptionSwitch>(
+    pub(super) async fn after<T: SubscriptionTable>(
         &self,
         table: &T,
         due: &DueAttempt<'_>,

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use super::{DeliveryFilter, Filling, Listed, ListedDelivery, Lists, PageOf, id_of, is_last};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::{EntryPage, Place};
-use crate::ports::{DeliveryDirectory, MessageDirectory, StoreError};
+use crate::ports::{Directory, StoreError};
 
 /// The largest number of messages whose deliveries are read concurrently.
 const MAX_AT_ONCE: u32 = 16;
@@ -27,7 +27,7 @@ struct Walk<'a> {
     filter: &'a DeliveryFilter,
 }
 
-impl<T: DeliveryDirectory + MessageDirectory> Lists<T> {
+impl<T: Directory> Lists<T> {
     /// The deliveries of a customer, grouped by message. The message that was stored last comes
     /// first, and within a message the order is that of the subscriptions' ids. The time range
     /// applies to the times at which the messages were stored.

@@ -13,7 +13,7 @@ use crate::filter::says_the_same;
 use crate::ids::MessageId;
 use crate::members::Members;
 use crate::message::{self, Message, Payload, PayloadError};
-use crate::ports::{MessageStore, StoreError};
+use crate::ports::{DeliveryReader, StoreError};
 
 /// The part of a repeated event that the workflow passes on. The message is derived from it again,
 /// so an input that somebody made by hand cannot name another customer's message.
@@ -79,7 +79,7 @@ impl Duplicate {
     pub async fn compare(
         &self,
         reader: &EventReader,
-        messages: &impl MessageStore,
+        messages: &impl DeliveryReader,
     ) -> Result<Comparison, LookUpError> {
         let event = self.payload.read()?;
         let text = str::from_utf8(&event).map_err(|_| PayloadError::NotAnEvent)?;

@@ -3,7 +3,7 @@
 use super::page::{Found, PART, find, look_at};
 use super::select::Selection;
 use crate::due::{LongestQueueDelay, NextAttempt};
-use crate::ports::{Clock, DeliveryDirectory, MessageDirectory, RecoverySource, StoreError};
+use crate::ports::{Clock, DeliveryReader, Directory, StoreError};
 use crate::recovery::Recovery;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -19,7 +19,7 @@ pub struct Count {
 
 /// Counts the deliveries that a recovery would send. No read begins after `end`.
 pub(super) async fn count(
-    table: &(impl RecoverySource + DeliveryDirectory + MessageDirectory),
+    table: &(impl DeliveryReader + Directory),
     clock: &impl Clock,
     recovery: &Recovery,
     subscription: &Subscription,

@@ -12,8 +12,8 @@ use crate::event_type::EventType;
 use crate::ids::DeliveryId;
 use crate::paging::{EntryPage, Order, Place, Window};
 use crate::ports::{
-    Clock, DeliveryDirectory, DeliveryQueue, DeliveryStore, DueIndex, InsertOutcome,
-    MessageDirectory, RecoverySource, RecoveryStore, StoreError, SubscriptionStore, WriteOutcome,
+    Clock, DeliveryQueue, DeliveryReader, Directory, InsertOutcome, RecoveryTable, StoreError,
+    WriteOutcome,
 };
 use crate::recovery::{Progress, Recovery, RecoveryKey, RecoveryKind, RecoveryStatus};
 use crate::resend::Resend;
@@ -81,13 +81,7 @@ pub struct RecoverDeliveries<T, Q, C> {
 
 impl<T, Q, C> RecoverDeliveries<T, Q, C>
 where
-    T: DeliveryStore
-        + SubscriptionStore
-        + DueIndex
-        + RecoveryStore
-        + RecoverySource
-        + DeliveryDirectory
-        + MessageDirectory,
+    T: RecoveryTable,
     Q: DeliveryQueue,
     C: Clock,
 {
@@ -327,7 +321,7 @@ impl Found {
 
 /// The next entries of the list, oldest first.
 pub(super) async fn find(
-    table: &(impl DeliveryDirectory + MessageDirectory),
+    table: &impl Directory,
     recovery: &Recovery,
     after: Option<Place>,
     limit: u32,
@@ -359,7 +353,7 @@ pub(super) async fn find(
 
 /// The findings for these entries, and those that cannot be read.
 pub(super) async fn look_at(
-    table: &impl RecoverySource,
+    table: &impl DeliveryReader,
     selection: Selection<'_>,
     found: &[Found],
     now: Timestamp,

@@ -8,8 +8,7 @@ use super::Count;
 use super::count::count;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
 use crate::ports::{
-    Clock, DeliveryDirectory, MessageDirectory, RecoverySource, RecoveryStore, RecoveryWorkflow,
-    StoreError, SubscriptionStore, WorkflowError, WriteOutcome,
+    Clock, RecoveryTable, RecoveryWorkflow, StoreError, WorkflowError, WriteOutcome,
 };
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::recovery::{
@@ -75,7 +74,7 @@ pub struct Recoveries<T, W, C> {
 
 impl<T, W, C> Recoveries<T, W, C>
 where
-    T: SubscriptionStore + RecoveryStore + RecoverySource + DeliveryDirectory + MessageDirectory,
+    T: RecoveryTable,
     W: RecoveryWorkflow,
     C: Clock,
 {

@@ -1,4 +1,4 @@
-//! The ports of lists: entries are found by owner and time, and not by id.
+//! Lists of deliveries and messages, by owner and time.
 
 use std::future::Future;
 
@@ -8,35 +8,32 @@ use crate::delivery::Delivery;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::paging::{DeliveryEntry, EntryPage, MessageEntry, MessagePage, Window};
 
-/// Lists the deliveries of a subscription. Eventually consistent: an entry may be missing for a
-/// moment after it was written.
-pub trait DeliveryDirectory {
-    /// All of them, by the time at which they were prepared.
+/// Lists deliveries and messages.
+pub trait Directory {
+    /// Lists the deliveries of a subscription, by the time at which they were prepared. Eventually
+    /// consistent: an entry may be missing for a moment after it was written.
     fn deliveries_of(
         &self,
         subscription: &SubscriptionId,
         window: &Window,
     ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
 
-    /// Those that are `held`, `failed`, or `pending` after a failed attempt. A delivery without an
-    /// attempt is not listed.
+    /// Lists those of them that are `held`, `failed`, or `pending` after a failure. A delivery
+    /// that was never tried is not among them. Eventually consistent.
     fn undelivered_of(
         &self,
         subscription: &SubscriptionId,
         window: &Window,
     ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
 
-    /// Reads deliveries, in the order of the given ids. One that no longer exists is left out.
+    /// Reads deliveries, in the order of the ids. Absent ones are left out. Eventually consistent.
     fn read_deliveries(
         &self,
         ids: &[DeliveryId],
     ) -> impl Future<Output = Result<Vec<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
-}
 
-/// Reads messages and their deliveries.
-pub trait MessageDirectory {
-    /// The message with at most `limit` of its deliveries, to subscriptions after the given one.
-    /// The read is consistent.
+    /// Reads a message with at most `limit` of its deliveries, those to subscriptions after the
+    /// given one.
     fn message_page(
         &self,
         id: &MessageId,
@@ -44,7 +41,7 @@ pub trait MessageDirectory {
         limit: u32,
     ) -> impl Future<Output = Result<Option<Readable<MessagePage, MessageId>>, StoreError>> + Send;
 
-    /// The same page of deliveries without the message. It is empty if there is no such message.
+    /// Reads the same page of deliveries alone. It is empty if there is no such message.
     fn deliveries_of_message(
         &self,
         id: &MessageId,
@@ -52,7 +49,8 @@ pub trait MessageDirectory {
         limit: u32,
     ) -> impl Future<Output = Result<EntryPage<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
 
-    /// The customer's messages, by the time at which they were stored. Eventually consistent.
+    /// Lists the customer's messages, by the time at which they were stored. Eventually
+    /// consistent.
     fn messages_of(
         &self,
         customer: &CustomerId,

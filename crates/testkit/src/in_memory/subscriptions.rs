@@ -1,0 +1,225 @@
+//! In-memory subscriptions.
+
+use std::ops::Bound;
+
+use webhooks_domain::health::Health;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::ports::{
+    Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
+    SubscriptionStore, SubscriptionTable, WriteOutcome,
+};
+use webhooks_domain::quota::Usage;
+use webhooks_domain::subscription::{
+    BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
+    SubscriptionStatus,
+};
+use webhooks_domain::timestamp::Timestamp;
+
+use super::{InMemoryBackend, State};
+use crate::samples;
+
+impl SubscriptionTable for InMemoryBackend {
+    async fn get(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let key = (customer.clone(), *id);
+        let (found, problems) = self.store(|state| {
+            let problems = state.broken.get(&key).cloned();
+            (state.subscriptions.get(&key).cloned(), problems)
+        })?;
+        match problems {
+            None => Ok(found),
+            Some(problems) => Err(StoreError::Corrupt {
+                key: id.to_string(),
+                problem: format!("{problems:?}"),
+            }),
+        }
+    }
+
+    async fn broken(
+        &self,
+        customer: &CustomerId,
+        id: &SubscriptionId,
+    ) -> Result<Option<BrokenSubscription>, StoreError> {
+        let key = (customer.clone(), *id);
+        self.store(|state| {
+            Some(BrokenSubscription {
+                problems: state.broken.get(&key)?.clone(),
+                readable: state.subscriptions.get(&key)?.clone(),
+            })
+        })
+    }
+
+    async fn page(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, StoreError> {
+        let all = samples::all_subscriptions_of(customer);
+        let start = match after {
+            Some(id) => Bound::Excluded((customer.clone(), *id)),
+            None => Bound::Included(all.0),
+        };
+        self.store(|state| {
+            let mut range = state.subscriptions.range((start, Bound::Included(all.1)));
+            let (mut subscriptions, mut broken) = (Vec::new(), Vec::new());
+            for (key, found) in range.by_ref().take(limit as usize) {
+                match state.broken.get(key) {
+                    None => subscriptions.push(found.clone()),
+                    Some(problems) => broken.push(BrokenSubscription {
+                        readable: found.clone(),
+                        problems: problems.clone(),
+                    }),
+                }
+            }
+            SubscriptionPage {
+                subscriptions,
+                broken,
+                unnamed: Vec::new(),
+                has_more: range.next().is_some(),
+            }
+        })
+    }
+
+    async fn change_health(
+        &self,
+        read: &Subscription,
+        health: &Health,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored) if stored.health == read.health && stored.url == read.url => {
+                stored.health = *health;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
+
+    async fn disable(
+        &self,
+        read: &Subscription,
+        reason: DisabledReason,
+        now: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get_mut(&key) {
+            Some(stored) if stored.version == read.version && stored.health == read.health => {
+                stored.status = SubscriptionStatus::Disabled;
+                stored.disabled = Some(Disabled { reason, at: now });
+                stored.updated_at = now;
+                stored.version += 1;
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
+}
+
+impl SubscriptionStore for InMemoryBackend {
+    async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
+        self.store(|state| state.create(creation))
+    }
+
+    async fn replace(
+        &self,
+        replacement: &Replacement<'_>,
+    ) -> Result<ReplacementOutcome, StoreError> {
+        let &Replacement { read, changed, .. } = replacement;
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| {
+            let Some(stored) = state.subscriptions.get_mut(&key) else {
+                return ReplacementOutcome::Conflict;
+            };
+            let health = match replacement.health {
+                HealthFate::Kept => stored.health,
+                HealthFate::Forgotten => Health::default(),
+            };
+            let changed = Subscription {
+                health,
+                ..changed.clone()
+            };
+            if *stored == changed {
+                return ReplacementOutcome::Written;
+            }
+            if stored.version != read.version {
+                return ReplacementOutcome::Conflict;
+            }
+            let usage = state.usage.entry(key.0.clone()).or_default();
+            let growth = Usage::of(&changed) - Usage::of(read);
+            if !replacement.quota.has_room(*usage, growth) {
+                return ReplacementOutcome::QuotaExceeded(*usage);
+            }
+            *usage = *usage + growth;
+            *stored = changed;
+            state.broken.remove(&key);
+            ReplacementOutcome::Written
+        })
+    }
+
+    async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+        let key = (read.customer_id.clone(), read.id);
+        self.store(|state| match state.subscriptions.get(&key) {
+            Some(stored) if stored.version == read.version => {
+                state.subscriptions.remove(&key);
+                state.broken.remove(&key);
+                let usage = state.usage.entry(key.0).or_default();
+                *usage = *usage - Usage::of(read);
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
+
+    async fn correct_usage(
+        &self,
+        customer: &CustomerId,
+        counted: Usage,
+        actual: Usage,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| {
+            let usage = state.usage.entry(customer.clone()).or_default();
+            if *usage != counted {
+                return WriteOutcome::Conflict;
+            }
+            *usage = actual;
+            WriteOutcome::Written
+        })
+    }
+}
+
+impl State {
+    fn create(&mut self, creation: &Creation<'_>) -> CreationOutcome {
+        let subscription = creation.subscription;
+        let now = self.now.unwrap_or(samples::NOW);
+        let customer = subscription.customer_id.clone();
+        if let Some(record) = creation.record {
+            let key = (customer.clone(), record.key.clone());
+            if let Some(found) = self.idempotency.get(&key)
+                && found.expires_at > now
+                && Some(found.subscription) != creation.deleted
+            {
+                return CreationOutcome::KeyInUse(found.clone());
+            }
+        }
+        let key = (customer.clone(), subscription.id);
+        if self.subscriptions.contains_key(&key) {
+            return CreationOutcome::AlreadyThere;
+        }
+        let usage = self.usage.entry(customer.clone()).or_default();
+        let growth = Usage::of(subscription);
+        if !creation.quota.has_room(*usage, growth) {
+            return CreationOutcome::QuotaExceeded(*usage);
+        }
+        *usage = *usage + growth;
+        self.subscriptions.insert(key, subscription.clone());
+        if let Some(record) = creation.record {
+            let key = (customer, record.key.clone());
+            self.idempotency.insert(key, record.clone());
+        }
+        CreationOutcome::Created
+    }
+}
