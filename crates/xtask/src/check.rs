@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::progress::{note, print_error, print_result, step};
 use crate::tools::{CargoTool, ToolSet, Tools};
 use crate::workspace::Workspace;
-use crate::{process, template, test, variant};
+use crate::{pages, process, template, test, variant, words};
 
 const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
@@ -60,6 +60,10 @@ enum Check {
     ServiceModels,
     /// The template tests of the package webhooks-tests pass; they find what linters miss.
     Rules,
+    /// No name is left that was replaced (crates/xtask/words.txt).
+    Words,
+    /// The links, files, tests and headings that the docs name exist.
+    Pages,
 }
 
 impl Check {
@@ -196,6 +200,8 @@ fn run_one(workspace: &Workspace, check: Check, options: &Options) -> Result<()>
             quiet(&mut command)
         }
         Check::Rules => rules(workspace),
+        Check::Words => words::check(workspace),
+        Check::Pages => pages::check(workspace),
     }
 }
 

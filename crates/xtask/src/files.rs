@@ -1,0 +1,63 @@
+//! The text files of the checkout.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// A text file.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its path from the root of the checkout, with `/`.
+    pub(crate) path: String,
+    /// Its content.
+    pub(crate) text: String,
+}
+
+impl File {
+    /// Whether its name ends so.
+    pub(crate) fn is(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension() == Some(extension.as_ref())
+    }
+}
+
+/// The files with one of these extensions, sorted. Without hidden folders and what cargo builds.
+///
+/// # Errors
+/// A folder or a file that cannot be read.
+pub(crate) fn with_extensions(root: &Path, extensions: &[&str]) -> Result<Vec<File>> {
+    let mut paths = Vec::new();
+    collect(root, extensions, &mut paths)?;
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).with_context(|| at(&path))?;
+        let path = path.strip_prefix(root).unwrap_or(&path);
+        let path = path.to_string_lossy().replace('\\', "/");
+        Ok(File { path, text })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn collect(folder: &Path, extensions: &[&str], into: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| at(folder))? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type()?.is_dir() {
+            if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                collect(&path, extensions, into)?;
+            }
+        } else if path
+            .extension()
+            .is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+        {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn at(path: &Path) -> String {
+    format!("reading `{}`", path.display())
+}
