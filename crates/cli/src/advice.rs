@@ -82,7 +82,7 @@ fn advice_on(problem: &Problem) -> Option<String> {
         }
         "subscription-broken" => "`webhooks subscriptions update` with the named fields repairs it",
         "delivery-broken" | "recovery-broken" | "item-broken" => {
-            "repair it in the table: docs/operations.md, \"An item cannot be read\""
+            "repair it in the table: docs/runbooks.md, \"An item cannot be read\""
         }
         "unavailable" => "try again in a moment",
         "unreadable" => "read the log of the API's function",

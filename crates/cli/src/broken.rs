@@ -42,7 +42,7 @@ fn advice(id: &str) -> &'static str {
     if id.starts_with(SUBSCRIPTION) {
         "`webhooks subscriptions update` with the named fields repairs it, `delete` removes it."
     } else {
-        "Repair it in the table: docs/operations.md, \"An item cannot be read\"."
+        "Repair it in the table: docs/runbooks.md, \"An item cannot be read\"."
     }
 }
 

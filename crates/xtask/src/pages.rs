@@ -121,7 +121,7 @@ impl<'a> Known<'a> {
         if !is_exact || name.contains("NAME") {
             return None;
         }
-        if name.ends_with(".rs") {
+        if Path::new(name).extension() == Some("rs".as_ref()) {
             // A page may leave out the first folders.
             let is_there = self.paths.iter().any(|path| is_end_of(name, path));
             return (!is_there).then_some("there is no such file");
@@ -208,7 +208,9 @@ fn headings(text: &str) -> Vec<(String, String)> {
         }
         let text = heading.trim().replace('`', "");
         let kept = text.to_lowercase();
-        let kept = kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        let kept = kept
+            .chars()
+            .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
         headings.push((kept.collect::<String>().replace(' ', "-"), text));
     }
     headings

@@ -41,8 +41,8 @@ struct Token<'a> {
 /// Fails when a name is left that was replaced.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let path = workspace.xtask_file(LIST);
-    let list = std::fs::read_to_string(&path)
-        .with_context(|| format!("reading `{}`", path.display()))?;
+    let list =
+        std::fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
     let entries = parse(&list)?;
     let mut found = Vec::new();
     for file in files::with_extensions(workspace.root(), &EXTENSIONS)? {
@@ -113,7 +113,7 @@ fn is_named(name: &Name, token: &Token<'_>, words: &[String]) -> bool {
     }
 }
 
-/// The words of an identifier, in lower case: of `nextTurn_at` these are next, turn and at.
+/// The words of an identifier, in lower case: of `dueAt_ms` these are due, at and ms.
 fn words(identifier: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = '_';
@@ -213,7 +213,7 @@ mod tests {
     const ENTRIES: &str = "\
 # a comment
 \"lanex\" = queue
-turnx at = reservation
+turnx on = reservation
 Linex = EndpointLimiter; below crates/domain functions
 told = published
 ";
@@ -226,16 +226,16 @@ told = published
     #[test]
     fn a_planted_name_is_found_with_its_place_and_the_word_to_use() {
         assert_eq!(
-            found("crates/domain/a.rs", "struct A;\nlet nextTurnx_at = 1;\n"),
-            ["crates/domain/a.rs:2: `nextTurnx_at`: say reservation"]
+            found("crates/domain/a.rs", "struct A;\nlet nextTurnx_on = 1;\n"),
+            ["crates/domain/a.rs:2: `nextTurnx_on`: say reservation"]
         );
         assert_eq!(
             found("functions/a/b.rs", "struct Linex;"),
             ["functions/a/b.rs:1: `Linex`: say EndpointLimiter"]
         );
         assert_eq!(
-            found("template.yaml", "A: 1\n  # turnxAt\n"),
-            ["template.yaml:2: `turnxAt`: say reservation"]
+            found("template.yaml", "A: 1\n  # turnxOn\n"),
+            ["template.yaml:2: `turnxOn`: say reservation"]
         );
         assert_eq!(
             found("docs/a.md", "## The slow lanex"),
@@ -247,7 +247,7 @@ told = published
     fn a_word_of_a_sentence_is_no_name() {
         assert!(found("a.rs", "// it told us\nlet a = \"it told us\";").is_empty());
         assert_eq!(found("a.rs", "// it told us\nlet told = \"a\";").len(), 1);
-        assert_eq!(found("a.rs", "let a = \"told_at\";").len(), 1);
+        assert_eq!(found("a.rs", "let a = \"toldAt\";").len(), 1);
         assert!(found("tests/a.rs", "struct Linex;").is_empty());
         assert!(found("crates/domain/a.rs", "struct LinexReader;").is_empty());
     }

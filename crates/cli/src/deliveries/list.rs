@@ -59,7 +59,7 @@ pub(crate) struct Filter {
     until: Option<String>,
 }
 
-/// A status, as an option. docs/how-it-works.md explains each.
+/// A status, as an option. docs/delivery.md explains each.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Status {
     Pending,

@@ -142,7 +142,7 @@ fn judge_state(table: &Table) -> Outcome {
         state => Outcome::failed(
             format!("{state}: nothing can be accepted or sent"),
             "the table's page in the console shows the cause; restore it as \
-             docs/operations.md says",
+             docs/restore.md says",
         ),
     }
 }

@@ -154,7 +154,7 @@ fn judge_alarm(alarm: &Alarm, id: &str) -> Outcome {
     match (alarm.state_value.as_str(), alarm.actions_enabled) {
         ("ALARM", _) => Outcome::failed(
             format!("ALARM: {reason}"),
-            format!("docs/operations.md, {id}, has the steps"),
+            format!("docs/runbooks.md, {id}, has the steps"),
         ),
         (state, false) => Outcome::warned(
             format!("{state}, and its actions are disabled: it notifies nobody"),
