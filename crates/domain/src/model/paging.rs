@@ -30,7 +30,7 @@ pub enum Start {
     First,
     /// After this place, which is in the time range.
     Behind(Place),
-    /// There is no start, because no entry can be left.
+    /// There is no start, because no entry is left.
     Nowhere,
 }
 
