@@ -141,8 +141,8 @@ fn every_queue_has_an_alarm_for_its_messages_or_for_their_age() {
 fn every_function_has_an_alarm_for_its_errors_and_one_for_its_throttles() {
     let template = template::load().unwrap();
     for (function, resource) in resources_of(&template, "AWS::Serverless::Function") {
-        // Whoever runs the self test watches it, and requests from strangers to its receiver must
-        // not raise an alarm.
+        // The self test is watched by the person who runs it, and requests from strangers to its
+        // receiver must not raise an alarm.
         if resource["Condition"] == "RunsSelfTest" {
             continue;
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Every module, in its layer (a folder of `src`). A module may use those before it, and none
-/// after it.
+/// Every module, by layer (a folder of `src`). A module may use only modules that are listed before
+/// it.
 const LAYERS: [(&str, &[&str]); 3] = [
     // Types, and pure decisions on them.
     (
@@ -153,8 +153,8 @@ fn faults_of(path: &Path, tokens: TokenStream) -> Vec<String> {
     faults
 }
 
-/// The modules that are named after `crate::`, and what leads out of the module by `super::`, in a
-/// file this deep in it. Modules of tests are left out.
+/// The modules that a file names after `crate::`, and `super` for each `super::` that leads out of
+/// the module, if the file is `depth` levels deep in it. Test modules are ignored.
 fn modules_used(tokens: TokenStream, depth: usize) -> Vec<String> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |index: usize, text: &str| {

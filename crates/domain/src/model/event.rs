@@ -25,7 +25,7 @@ pub const MAX_EVENT_BYTES: usize = 262_144;
 /// adds to an event (see [`crate::look_up::calls_per_page`]).
 pub const MAX_CARRIED_BYTES: usize = 245_760;
 
-/// What is wrong with an event.
+/// The reason why an event is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// There is no value at the pointer of the customer id.
@@ -62,7 +62,7 @@ pub enum EventError {
     Field {
         /// The field.
         field: String,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: &'static str,
     },
     /// Not a JSON object at all.

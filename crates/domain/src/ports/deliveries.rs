@@ -1,4 +1,4 @@
-//! The table's deliveries, for the use cases that make attempts or ask for them.
+//! The table's deliveries, for the use cases that make attempts or request them.
 
 use std::future::Future;
 use std::time::Duration;
@@ -97,11 +97,11 @@ pub struct DuePage {
     pub due: Vec<DueEntry>,
     /// Entries that cannot be read. They do not hide the others.
     pub unreadable: Vec<StoreError>,
-    /// Whether there may be more after the last of them.
+    /// True if there may be more after the last of them.
     pub has_more: bool,
 }
 
-/// The sparse index of the pending deliveries that the sweep has to look at.
+/// The sparse index of the pending deliveries that the sweep must check.
 pub trait DueIndex {
     /// Reads at most `limit` entries of the shard with `sweep_at` no later than `until`, after the
     /// given one. While `has_more` is true there is at least one, even if entries before it cannot
@@ -114,7 +114,8 @@ pub trait DueIndex {
         limit: u32,
     ) -> impl Future<Output = Result<DuePage, StoreError>> + Send;
 
-    /// Moves the entry to a later time, if it is still as it was read. A repetition is a conflict.
+    /// Moves the entry to a later time, if it has not changed since it was read. A repetition is a
+    /// conflict.
     fn postpone(
         &self,
         due: &DueEntry,
@@ -122,8 +123,7 @@ pub trait DueIndex {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
-/// The table as the use cases need it that start deliveries without an event: resends, replays and
-/// tests.
+/// The table for the use cases that start deliveries without an event: resends, replays and tests.
 pub trait ResendTable: SubscriptionTable + DeliveryReader + DueIndex {
     /// Makes a delivery pending again, if it still has the status and the attempts that were read.
     /// It enters the `due` index. A repetition is a conflict.

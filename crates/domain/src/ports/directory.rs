@@ -18,8 +18,8 @@ pub trait Directory {
         window: &Window,
     ) -> impl Future<Output = Result<EntryPage<DeliveryEntry>, StoreError>> + Send;
 
-    /// Lists those of them that are `held`, `failed`, or `pending` after a failure. A delivery
-    /// that was never tried is not among them. Eventually consistent.
+    /// Lists those of them that are `held`, `failed`, or `pending` after a failed attempt. A
+    /// delivery without an attempt is not listed. Eventually consistent.
     fn undelivered_of(
         &self,
         subscription: &SubscriptionId,
@@ -32,8 +32,8 @@ pub trait Directory {
         ids: &[DeliveryId],
     ) -> impl Future<Output = Result<Vec<Readable<Delivery, DeliveryId>>, StoreError>> + Send;
 
-    /// Reads a message with at most `limit` of its deliveries, those to subscriptions after the
-    /// given one.
+    /// Reads a message with at most `limit` of its deliveries, to subscriptions after the given
+    /// one.
     fn message_page(
         &self,
         id: &MessageId,

@@ -1,9 +1,9 @@
 //! The failures of ports, and the outcomes of conditional writes.
 
-/// A failure of the table. It is ours, and never the endpoint's.
+/// A failure of the table. It is our own failure, never the endpoint's.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The table did not answer, or refused for now. A retry may help.
+    /// The table did not answer, or refused temporarily. A retry may help.
     #[error("table did not {operation}")]
     Unavailable {
         /// The operation, such as `get subscription`.
@@ -11,12 +11,12 @@ pub enum StoreError {
         /// The error of the client.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There is an item that cannot be read.
+    /// An item exists but cannot be read.
     #[error("item `{key}` cannot be read: {problem}")]
     Corrupt {
         /// The item's key.
         key: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
@@ -31,12 +31,12 @@ pub struct KeyServiceError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// The queue did not take a message.
+/// The queue did not accept a message.
 #[derive(Debug, thiserror::Error)]
 #[error("queue did not take the message")]
 pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// An operational event did not get to the bus.
+/// An operational event did not reach the bus.
 #[derive(Debug, thiserror::Error)]
 #[error("bus did not take the event")]
 pub struct PublishError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
@@ -51,7 +51,7 @@ pub struct WorkflowError(#[source] pub Box<dyn std::error::Error + Send + Sync>)
 pub enum InsertOutcome {
     /// It was written.
     Inserted,
-    /// There was one already, possibly from an earlier try of this write; nothing was written.
+    /// It already exists, possibly from an earlier try of this write; nothing was written.
     AlreadyThere,
 }
 

@@ -6,8 +6,8 @@ use super::{Directory, InsertOutcome, ResendTable, StoreError, WorkflowError, Wr
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
 use crate::recovery::{Recovery, RecoveryKey, RecoveryPage};
 
-/// The table as [`crate::recover`] uses it: the lists that recoveries go through, the deliveries
-/// that they resend, and the recoveries.
+/// The table as [`crate::recover`] uses it: the lists that recoveries read, the deliveries that
+/// they resend, and the recoveries.
 pub trait RecoveryTable: ResendTable + Directory {
     /// Writes a new recovery.
     fn insert_recovery(
@@ -21,14 +21,14 @@ pub trait RecoveryTable: ResendTable + Directory {
         key: &RecoveryKey,
     ) -> impl Future<Output = Result<Option<Recovery>, StoreError>> + Send;
 
-    /// Replaces the recovery whose stored version is `recovery.version - 1`. A repetition is no
+    /// Replaces the recovery whose stored version is `recovery.version - 1`. A repetition is not a
     /// conflict.
     fn replace_recovery(
         &self,
         recovery: &Recovery,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Lists at most `limit` of a subscription's recoveries, those older than the given one.
+    /// Lists at most `limit` of a subscription's recoveries that are older than the given one.
     fn recoveries(
         &self,
         customer: &CustomerId,

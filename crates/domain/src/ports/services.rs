@@ -11,7 +11,7 @@ use crate::operational::OperationalEvent;
 use crate::outbound::{WebhookRequest, WebhookResponse};
 use crate::timestamp::Timestamp;
 
-/// Takes delivery tasks. A task says only that there may be work; the table decides. So sending
+/// Accepts delivery tasks. A task says only that there may be work; the table decides. So sending
 /// one twice is harmless.
 ///
 /// The queues are fair: a busy customer delays its own deliveries and not those of others.
@@ -26,16 +26,16 @@ pub trait DeliveryQueue {
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// Sends up to [`MAX_QUEUE_BATCH`](crate::queue::MAX_QUEUE_BATCH) tasks in one call, to the
-    /// fast queue. Returns those that the queue refused while it took the others.
+    /// fast queue. Returns those that the queue refused while it accepted the others.
     fn send_batch(
         &self,
         tasks: &[OutgoingTask<'_>],
     ) -> impl Future<Output = Result<Vec<RefusedTask>, QueueError>> + Send;
 }
 
-/// Makes an attempt at once, in the function that also serves the queue.
+/// Makes an attempt at once, through the function that also serves the queue.
 pub trait DeliverNow {
-    /// Returns after the attempt, or when it could not be made. The table shows the result.
+    /// Returns after the attempt, or after it could not be made. The table shows the result.
     fn deliver_now(&self, task: &DeliveryTask) -> impl Future<Output = ()> + Send;
 }
 
@@ -51,7 +51,7 @@ pub trait DataKeyStore {
     ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
 }
 
-/// Makes and unwraps data keys.
+/// Creates and unwraps data keys.
 pub trait KeyService {
     /// A new data key, in plaintext and wrapped.
     fn generate(
@@ -74,7 +74,7 @@ pub trait OperationalEventPublisher {
     ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
-/// The most events that the bus takes in one call (EventBridge `PutEvents`).
+/// The largest number of events in one call of the bus (EventBridge `PutEvents`).
 pub const MAX_PUBLISHED: usize = 10;
 
 /// Sends webhooks.

@@ -91,8 +91,8 @@ pub trait SubscriptionTable {
         id: &SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
-    /// Reads a subscription that cannot be read completely. `None` if there is none, or nothing is
-    /// wrong with it.
+    /// Reads a subscription that cannot be read completely. `None` if there is none, or it can be
+    /// read.
     fn broken(
         &self,
         customer: &CustomerId,
@@ -100,7 +100,7 @@ pub trait SubscriptionTable {
     ) -> impl Future<Output = Result<Option<BrokenSubscription>, StoreError>> + Send;
 
     /// Lists at most `limit` subscriptions of a customer, after the given id. A page may be short
-    /// while `has_more` is true, and then has at least one subscription.
+    /// while `has_more` is true, but then has at least one subscription.
     fn page(
         &self,
         customer: &CustomerId,
@@ -108,16 +108,16 @@ pub trait SubscriptionTable {
         limit: u32,
     ) -> impl Future<Output = Result<SubscriptionPage, StoreError>> + Send;
 
-    /// Sets the stored health, if it is still as it was read, and of the same URL. Nothing else of
-    /// the subscription changes, not even its version. A repetition is a conflict.
+    /// Sets the stored health, if neither the health nor the URL has changed since they were read.
+    /// Nothing else of the subscription changes, not even its version. A repetition is a conflict.
     fn change_health(
         &self,
         read: &Subscription,
         health: &Health,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Sets the stored status to `disabled`, if the subscription and its health are still as they
-    /// were read. A repetition is a conflict.
+    /// Sets the stored status to `disabled`, if the subscription and its health have not changed
+    /// since they were read. A repetition is a conflict.
     fn disable(
         &self,
         read: &Subscription,
@@ -130,7 +130,7 @@ pub trait SubscriptionTable {
 /// idempotency keys.
 pub trait SubscriptionStore: SubscriptionTable {
     /// Writes a new subscription, the record of its request, and the customer's usage. Concurrent
-    /// creations cannot exceed the quota together. An expired record is absent.
+    /// creations together cannot exceed the quota. An expired record counts as absent.
     ///
     /// A repetition returns [`CreationOutcome::AlreadyThere`], or the record.
     fn insert(
@@ -138,7 +138,7 @@ pub trait SubscriptionStore: SubscriptionTable {
         creation: &Creation<'_>,
     ) -> impl Future<Output = Result<CreationOutcome, StoreError>> + Send;
 
-    /// Replaces the subscription whose stored version is that of `read`. A repetition is no
+    /// Replaces the subscription whose stored version is that of `read`. A repetition is not a
     /// conflict.
     fn replace(
         &self,
@@ -152,7 +152,7 @@ pub trait SubscriptionStore: SubscriptionTable {
         read: &Subscription,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Corrects the counted usage of a customer, if it is still what was counted.
+    /// Corrects the counted usage of a customer, if it has not changed since it was read.
     fn correct_usage(
         &self,
         customer: &CustomerId,

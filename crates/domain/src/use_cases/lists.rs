@@ -76,7 +76,7 @@ pub type ListedDelivery = Readable<Delivery, DeliveryId>;
 pub enum Which {
     /// All of them.
     All,
-    /// Those that are held, failed, or pending after a failed attempt.
+    /// Deliveries that are held, failed, or pending after a failed attempt.
     Undelivered,
 }
 
