@@ -890,7 +890,7 @@ fn a_delivery_that_succeeds_at_once_writes_one_index_entry_and_its_message_anoth
         "expiresAt",
     ];
     assert_eq!(due, &index("due", &sparse));
-    // `undeliveredTo` is sparse too. The other attributes never change, so an update writes no
+    // `owedTo` is sparse too. The other attributes never change, so an update writes no
     // index entry.
     let messages = ["customerId", "receivedAt", "eventType", "time", "expiresAt"];
     let expected = [

@@ -579,7 +579,7 @@ async fn fault(test: &Fixture, case: &Case) -> Option<String> {
 async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()> {
     let test = Fixture::new("bad-requests").await?;
     let stranger = test.another("bad-requests-stranger").await?;
-    let theirs = stranger.subscribe("/theirs").await?.subscription;
+    let foreign_subscription = stranger.subscribe("/theirs").await?.subscription;
     let created = test.subscribe("/ours").await?;
     let before = created.subscription.clone();
     test.put("order.created", json!({})).await?;
@@ -599,7 +599,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
     let nobody = "0".repeat(32);
     let foreign = BTreeMap::from([
         ("customerId", stranger.customer.clone()),
-        ("subscriptionId", theirs.id),
+        ("subscriptionId", foreign_subscription.id),
         ("messageId", format!("msg_{nobody}")),
         ("deliveryId", format!("dlv_{nobody}_{nobody}")),
         ("recoveryId", format!("rec_{nobody}")),

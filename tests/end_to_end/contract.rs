@@ -183,11 +183,14 @@ async fn unreadable_items_block_no_list(client: &Client, store: &DynamoStore) {
     }
     // An item whose expiry cannot be read has not expired: it exists, and it is broken.
     let endless = samples::message("endless", "1");
-    let its = samples::delivery(&endless, samples::subscription_id(0xe9d));
-    put(client, &endless, &its).await;
+    let endless_delivery = samples::delivery(&endless, samples::subscription_id(0xe9d));
+    put(client, &endless, &endless_delivery).await;
     for (pk, sk) in [
         ("MESSAGE", "MESSAGE".to_owned()),
-        ("MESSAGE", format!("DELIVERY#{}", its.id.subscription)),
+        (
+            "MESSAGE",
+            format!("DELIVERY#{}", endless_delivery.id.subscription),
+        ),
     ] {
         let update = client.update_item().table_name(TABLE);
         let update = update.key("pk", text(&format!("{pk}#{}", endless.id)));
@@ -204,13 +207,13 @@ async fn unreadable_items_block_no_list(client: &Client, store: &DynamoStore) {
         after: None,
         limit: 9,
     };
-    let whose = samples::customer("endless");
-    let listed = store.messages_of(&whose, &window);
+    let customer = samples::customer("endless");
+    let listed = store.messages_of(&customer, &window);
     assert_eq!(listed.await.unwrap().entries.len(), 1);
     let page = store.message_page(&endless.id, None, 9).await.unwrap();
     assert_eq!(page.unwrap().unwrap_err().id, endless.id);
-    let read = store.read_deliveries(&[its.id]).await.unwrap();
-    assert_eq!(read[0].as_ref().unwrap_err().id, its.id);
+    let read = store.read_deliveries(&[endless_delivery.id]).await.unwrap();
+    assert_eq!(read[0].as_ref().unwrap_err().id, endless_delivery.id);
 
     for order in [Order::OldestFirst, Order::NewestFirst] {
         let window = Window {

@@ -306,7 +306,7 @@ async fn body(stage: &Stage) -> Result<()> {
 async fn strangers(stage: &Stage) -> Result<()> {
     let api = &stage.test.api;
     let stranger = stage.test.another("stranger").await?;
-    let its = stranger.subscribe("/its").await?;
+    let stranger_subscription = stranger.subscribe("/its").await?;
     let filter = pages_of(2);
     for subscription in [&stage.good, &stage.bad, &stage.paused] {
         let id = &subscription.subscription.id;
@@ -317,7 +317,11 @@ async fn strangers(stage: &Stage) -> Result<()> {
         }
     }
     let cursor = stage.deliveries(&stage.bad, &filter).await?.next_cursor;
-    let listed = api.deliveries(&stranger.customer, &its.subscription.id, &filter);
+    let listed = api.deliveries(
+        &stranger.customer,
+        &stranger_subscription.subscription.id,
+        &filter,
+    );
     assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
     let cursor = stage.messages(&filter).await?.next_cursor;
     let listed = api.messages(&stranger.customer, &filter);

@@ -119,7 +119,7 @@ impl ResendTable for DynamoStore {
         let status = |status: DeliveryStatus| AttributeValue::S(status.as_str().to_owned());
         let sets = [
             "#status = :pending, earlierAttempts = :made, nextAttemptAt = :due",
-            OWE,
+            ENTER_UNDELIVERED,
             due_index::ENTER,
         ];
         let update = self
@@ -170,7 +170,7 @@ impl ResendTable for DynamoStore {
 }
 
 /// Enters the `undelivered` index. An entry that is already there costs nothing.
-const OWE: &str = "owedTo = :owedTo";
+const ENTER_UNDELIVERED: &str = "owedTo = :owedTo";
 
 /// The condition that a delivery has `:made` attempts. A delivery without attempts has no list.
 /// Then `:made` is not used, and DynamoDB refuses it unless another expression uses it.
@@ -223,7 +223,7 @@ impl DynamoStore {
             update = update.expression_attribute_values(":made", number(attempts));
         }
         if status.is_undelivered() {
-            sets.push(OWE);
+            sets.push(ENTER_UNDELIVERED);
             update = update.expression_attribute_values(":owedTo", owed_to(id));
         }
         if let Some(reason) = status.reason() {

@@ -209,7 +209,7 @@ async fn an_unreadable_delivery_hides_no_other_and_is_skipped_by_a_recovery() ->
     let message = shown(&test, &["messages", &broken.message_id]).await?;
     names(&message["broken"][0]);
     names(&shown(&test, &["deliveries", &broken.id]).await?);
-    let scoped = |whose| ["customers", whose, "deliveries", &broken.id];
+    let scoped = |customer_id| ["customers", customer_id, "deliveries", &broken.id];
     names(&shown(&test, &scoped(customer)).await?);
     let others = status(&test, Method::GET, &scoped("somebody")).await?;
     assert_eq!(others, StatusCode::NOT_FOUND);
@@ -271,7 +271,7 @@ async fn an_unreadable_message_hides_no_other() -> Result<()> {
         messages.push((message, delivery.id));
     }
     let number = || AttributeValue::N("7".to_owned());
-    let [(untyped, _), (unreadable, its), (good, _)] = &messages[..] else {
+    let [(untyped, _), (unreadable, its_delivery), (good, _)] = &messages[..] else {
         panic!("{messages:?}");
     };
     overwrite(&test, message_key(untyped), "eventType", number()).await?;
@@ -295,11 +295,11 @@ async fn an_unreadable_message_hides_no_other() -> Result<()> {
     let others = status(&test, Method::GET, &others).await?;
     assert_eq!(others, StatusCode::NOT_FOUND);
     // Its delivery can be read, except for the body.
-    let delivery = shown(&test, &["deliveries", its]).await?;
+    let delivery = shown(&test, &["deliveries", its_delivery]).await?;
     assert_eq!(delivery["status"], "succeeded", "{delivery:#}");
     assert!(delivery.get("body").is_none(), "{delivery:#}");
     let problem = delivery["bodyProblem"].as_str().unwrap_or_default();
     assert!(problem.contains(unreadable), "{delivery:#}");
-    refused(&test, &["deliveries", its, "resend"], its).await?;
+    refused(&test, &["deliveries", its_delivery, "resend"], its_delivery).await?;
     Ok(())
 }

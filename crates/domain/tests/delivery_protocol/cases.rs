@@ -495,9 +495,9 @@ fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
             "{report:?}"
         );
         assert_eq!(stage.delivery_of(id).status, unreadable);
-        let told = OperationalEvent::of_report(&id, &report).unwrap();
-        assert_eq!(told.kind, Kind::DeliveryFailed);
-        assert!(told.detail().contains("subscriptionUnreadable"));
+        let published = OperationalEvent::of_report(&id, &report).unwrap();
+        assert_eq!(published.kind, Kind::DeliveryFailed);
+        assert!(published.detail().contains("subscriptionUnreadable"));
         assert!(stage.backend.requests().is_empty());
     }
 }

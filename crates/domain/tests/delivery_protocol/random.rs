@@ -270,7 +270,7 @@ impl Run {
             self.violations
                 .lock()
                 .unwrap()
-                .push(format!("told: {text}"));
+                .push(format!("published: {text}"));
         }
     }
 
