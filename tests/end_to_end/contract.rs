@@ -207,8 +207,8 @@ async fn unreadable_items_block_no_list(client: &Client, store: &DynamoStore) {
         after: None,
         limit: 9,
     };
-    let customer = samples::customer("endless");
-    let listed = store.messages_of(&customer, &window);
+    let endless_customer = samples::customer("endless");
+    let listed = store.messages_of(&endless_customer, &window);
     assert_eq!(listed.await.unwrap().entries.len(), 1);
     let page = store.message_page(&endless.id, None, 9).await.unwrap();
     assert_eq!(page.unwrap().unwrap_err().id, endless.id);
