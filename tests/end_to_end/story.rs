@@ -39,12 +39,12 @@ async fn a_failed_delivery_is_found_and_recovered_with_the_same_id() -> Result<(
     let message = failed[0].webhook_id().to_owned();
     test.settled(&message).await?;
 
-    let (_, owed) = webhooks_text(&["undelivered", customer, subscription]).await?;
+    let (_, undelivered) = webhooks_text(&["undelivered", customer, subscription]).await?;
     assert!(
-        owed.contains("failed") && owed.contains("answered 503"),
-        "{owed}"
+        undelivered.contains("failed") && undelivered.contains("answered 503"),
+        "{undelivered}"
     );
-    assert!(owed.contains("`webhooks recover "), "{owed}");
+    assert!(undelivered.contains("`webhooks recover "), "{undelivered}");
     test.receiver.script("/a", [Answer::ok()]);
     let recover = ["recover", customer, subscription, "--since", "1h"];
     let (_, count) = webhooks(&[&recover[..], &["--dry-run"]].concat()).await?;
@@ -58,8 +58,8 @@ async fn a_failed_delivery_is_found_and_recovered_with_the_same_id() -> Result<(
     assert_eq!(requests[2].body, failed[0].body);
     requests[2].verify(text(&created, "secret")?)?;
     test.settled(&message).await?;
-    let (_, owed) = webhooks_text(&["undelivered", customer, subscription]).await?;
-    assert_eq!(owed, "  no undelivered webhooks\n");
+    let (_, undelivered) = webhooks_text(&["undelivered", customer, subscription]).await?;
+    assert_eq!(undelivered, "  no undelivered webhooks\n");
     let (_, recoveries) = webhooks_text(&["recoveries", "list", customer, subscription]).await?;
     assert!(recoveries.contains(text(&recovery, "id")?), "{recoveries}");
     Ok(())

@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Plays the scenario and prints its result. Returns whether all went as told.
+/// Plays the scenario and prints its result. Returns whether everything went as expected.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let stack = Stack::load(&arguments.stack).await?;
     let outcome = scenario::play(&stack).await?;
@@ -58,5 +58,5 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     } else {
         print!("\n{}", report.text(Style::of(&stdout())));
     }
-    Ok(report.as_told())
+    Ok(report.is_as_expected())
 }

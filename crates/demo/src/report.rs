@@ -57,9 +57,9 @@ impl Report {
         })
     }
 
-    /// Whether everything is as the scenario tells it: all delivered, all
-    /// signatures verified, nothing sent that nobody wanted.
-    pub(crate) fn as_told(&self) -> bool {
+    /// Returns true if the result is as the scenario expects: everything is delivered, every
+    /// signature is verified, and nothing else was sent.
+    pub(crate) fn is_as_expected(&self) -> bool {
         let delivered = self.deliveries.iter().all(|report| {
             report.delivery.status == DeliveryStatus::Succeeded
                 && report

@@ -11,6 +11,28 @@
 //! | delivery | the delivery of one message to one subscription ([`Delivery`](delivery::Delivery)) |
 //! | attempt | one HTTP request made for a delivery ([`Attempt`](delivery::Attempt)) |
 //!
+//! # Terms
+//!
+//! Each term of the code, with the established concept behind it.
+//!
+//! | term | concept |
+//! |---|---|
+//! | delivery task ([`DeliveryTask`](delivery::DeliveryTask)) | a message of an at-least-once queue, for an idempotent consumer |
+//! | next task before record ([`deliver`]) | ordering of effects, as in a transactional outbox: a crash repeats an effect and loses none |
+//! | verdict ([`Verdict`](delivery::Verdict)) | the transition of a state machine after an attempt |
+//! | admission, deferral ([`deliver`]) | admission control |
+//! | endpoint limiter ([`limits`]) | rate limiter by GCRA (generic cell rate algorithm) with a theoretical arrival time, and concurrency limiter by leases |
+//! | lease | lease with a fencing token |
+//! | reservation | a time slot in the backlog of a rate limiter |
+//! | circuit breaker, probe ([`health`]) | circuit breaker: closed, open, half-open |
+//! | window ([`health`]) | sliding window |
+//! | fast and slow queue ([`QueueKind`](queue::QueueKind)) | bulkhead |
+//! | `due` index, sweep ([`due`], [`sweep`]) | delayed queue in a table, with a poller |
+//! | conflict | optimistic concurrency control by conditional writes |
+//! | vault, data key ([`vault`]) | envelope encryption |
+//! | operational event ([`operational`]) | domain event, published best-effort |
+//! | held, resend, recovery, replay | a dead letter that an operator sends again |
+//!
 //! # The life of a delivery
 //!
 //! 1. [`event`] turns a raw event into a message, or says what is wrong with it.

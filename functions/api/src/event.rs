@@ -155,10 +155,10 @@ mod tests {
             ),
         ] {
             let published = event.to_string();
-            let told: String = published.chars().take(300).collect();
+            let shown: String = published.chars().take(300).collect();
             let (status, named) = answer(event).await;
-            assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
-            assert_eq!(named, field, "{told}");
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{shown}");
+            assert_eq!(named, field, "{shown}");
         }
         let context = json!({"http": {"method": "GET"}, "domainName": "a b"});
         let mut by_context = with("requestContext", context);

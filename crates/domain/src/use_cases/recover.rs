@@ -9,8 +9,8 @@
 //! made pending only if it has not changed since it was read, and a missing delivery is added only
 //! if there is none. So a page that was killed is run again, and sends nothing twice on purpose.
 
+mod attempt_times;
 mod count;
-mod pace;
 mod page;
 mod run;
 mod select;

@@ -59,8 +59,11 @@ where
         assert_eq!(page.expect("answers").is_some(), is_there);
         let alone = store.message(&message.id).await.expect("answers");
         assert_eq!(alone, is_there.then_some(message.clone()));
-        let owed = store.deliveries_of_message(&message.id, None, 10).await;
-        assert_eq!(owed.expect("answers").entries.len(), usize::from(is_there));
+        let deliveries = store.deliveries_of_message(&message.id, None, 10).await;
+        assert_eq!(
+            deliveries.expect("answers").entries.len(),
+            usize::from(is_there)
+        );
         let messages = store.messages_of(&customer, &window).await;
         let messages = messages.expect("answers").entries;
         let is_listed = messages.iter().any(|entry| entry.id == message.id);
@@ -131,10 +134,10 @@ where
     assert_eq!(page.deliveries, [Ok(delivery.clone())]);
     let rest = store.deliveries_of_message(&message.id, Some(&delivery.id.subscription), 1);
     assert_eq!(rest.await.expect("answers").entries, []);
-    let owed = store
+    let undelivered = store
         .undelivered_of(&delivery.id.subscription, &window)
         .await;
-    assert_eq!(owed.expect("answers").entries, []);
+    assert_eq!(undelivered.expect("answers").entries, []);
     assert_eq!(
         due_of(store, &message, SWEEP).await,
         [],

@@ -154,13 +154,13 @@ async fn undelivered(
     subscription: &SubscriptionId,
     ids: &[DeliveryId],
 ) {
-    let owed = async || {
+    let undelivered = async || {
         let window = window(Order::OldestFirst, None, 100);
         let page = store.undelivered_of(subscription, &window).await;
         let page = page.expect("answers");
         sorted(page.entries.iter().map(|entry| entry.id).collect())
     };
-    assert_eq!(owed().await, []);
+    assert_eq!(undelivered().await, []);
     let retry = Verdict::Retry(NextAttempt {
         due_at: DUE,
         sweep_at: SWEEP,
@@ -171,13 +171,13 @@ async fn undelivered(
     }
     let held = store.settle(&ids[3], 0, DeliveryStatus::Held).await;
     assert_eq!(held.expect("answers"), WriteOutcome::Written);
-    assert_eq!(owed().await, sorted(ids[..4].to_vec()));
+    assert_eq!(undelivered().await, sorted(ids[..4].to_vec()));
     for (id, status) in [(&ids[0], GIVEN_UP), (&ids[1], DeliveryStatus::Succeeded)] {
         let ended = Verdict::Ended(status);
         let ended = store.record(id, &samples::failed_attempt(2), &ended).await;
         assert_eq!(ended.expect("answers"), WriteOutcome::Written);
     }
-    assert_eq!(owed().await, sorted(vec![ids[0], ids[2], ids[3]]));
+    assert_eq!(undelivered().await, sorted(vec![ids[0], ids[2], ids[3]]));
 
     let unknown = DeliveryId {
         subscription: samples::subscription_id(9_003),

@@ -73,8 +73,8 @@ impl Directory for InMemoryBackend {
         window: &Window,
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
         self.store(|state| {
-            let owed = state.undelivered.iter();
-            let its = owed.filter(|id| id.subscription == *subscription);
+            let undelivered = state.undelivered.iter();
+            let its = undelivered.filter(|id| id.subscription == *subscription);
             let its = its.filter_map(|id| state.deliveries.get(id).map(entry));
             page(its.collect(), DeliveryEntry::place, window)
         })
@@ -116,17 +116,17 @@ impl Directory for InMemoryBackend {
     ) -> Result<EntryPage<Readable<Delivery, DeliveryId>>, StoreError> {
         self.store(|state| {
             let now = state.now();
-            let mut owed = state.deliveries.values().filter(|delivery| {
+            let mut matching = state.deliveries.values().filter(|delivery| {
                 let id_after = after.is_none_or(|after| delivery.id.subscription > *after);
                 delivery.id.message == *id && id_after && delivery.expires_at > now
             });
             EntryPage {
-                entries: owed
+                entries: matching
                     .by_ref()
                     .take(limit as usize)
                     .map(|found| state.readable(found))
                     .collect(),
-                has_more: owed.next().is_some(),
+                has_more: matching.next().is_some(),
             }
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::pace::Pace;
+use super::attempt_times::AttemptTimes;
 use super::select::{Finding, SelectError, Selection};
 use crate::delivery::{Delivery, DueEntry, Reopening};
 use crate::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
@@ -146,21 +146,21 @@ where
         let clock = &self.resend.clock;
         let mut progress = recovery.progress;
         progress.pages += 1;
-        let mut pace = Pace::new(recovery.per_second, progress.paced_until, clock.now());
+        let mut times = AttemptTimes::new(recovery.per_second, progress.paced_until, clock.now());
         loop {
-            let room = pace.room().min(PART);
+            let room = times.room().min(PART);
             if room == 0 || clock.now() >= end {
                 return Ok(NextStep {
                     more: true,
-                    wait_seconds: pace.wait_seconds(clock.now()),
+                    wait_seconds: times.wait_seconds(clock.now()),
                 });
             }
             let list = find(&self.resend.table, &recovery, progress.place, room).await?;
             let queued = self
-                .part(&recovery, subscription, &list.entries, &mut pace, report)
+                .part(&recovery, subscription, &list.entries, &mut times, report)
                 .await?;
             progress.count(&list.entries, queued);
-            progress.paced_until = Some(pace.next());
+            progress.paced_until = Some(times.next());
             let status = if list.has_more {
                 RecoveryStatus::Running
             } else {
@@ -176,7 +176,7 @@ where
                 None => {
                     return Ok(NextStep {
                         more: true,
-                        wait_seconds: Pace::AHEAD.as_secs(),
+                        wait_seconds: AttemptTimes::AHEAD.as_secs(),
                     });
                 }
             };
@@ -189,7 +189,7 @@ where
         recovery: &Recovery,
         subscription: &Subscription,
         found: &[Found],
-        pace: &mut Pace,
+        times: &mut AttemptTimes,
         report: &mut Report,
     ) -> Result<u64, RecoverError> {
         let now = self.resend.clock.now();
@@ -202,9 +202,9 @@ where
         report.unreadable.extend(unreadable);
         let (mut again, mut first, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for finding in &findings {
-            let next = NextAttempt::plan(pace.next(), now, LongestQueueDelay::MAX);
+            let next = NextAttempt::plan(times.next(), now, LongestQueueDelay::MAX);
             if finding.is_sent(&next) {
-                pace.take();
+                times.take();
             }
             match finding {
                 Finding::Again(delivery, message) => {

@@ -8,13 +8,13 @@ use crate::timestamp::Timestamp;
 /// The times of the attempts that a page hands out: one after another at the rate, from now or from
 /// the end of the previous page.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct AttemptTimes {
     next: Timestamp,
     horizon: Timestamp,
     interval: Duration,
 }
 
-impl Pace {
+impl AttemptTimes {
     /// The time that a page hands out attempts in advance.
     pub(super) const AHEAD: Duration = Duration::from_secs(30);
 
@@ -58,11 +58,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn take_all(pace: &mut Pace) -> Vec<Timestamp> {
+    fn take_all(times: &mut AttemptTimes) -> Vec<Timestamp> {
         let mut taken = Vec::new();
-        while pace.room() > 0 {
-            taken.push(pace.next());
-            pace.take();
+        while times.room() > 0 {
+            taken.push(times.next());
+            times.take();
         }
         taken
     }
@@ -79,12 +79,12 @@ mod tests {
             let mut due = Vec::new();
             for gap in gaps {
                 now = now + Duration::from_millis(gap);
-                let mut pace = Pace::new(rate, until, now);
-                let page = take_all(&mut pace);
+                let mut times = AttemptTimes::new(rate, until, now);
+                let page = take_all(&mut times);
                 prop_assert!(page.len() <= 30 * number as usize);
-                prop_assert!(page.iter().all(|due| *due >= now && *due < now + Pace::AHEAD));
+                prop_assert!(page.iter().all(|due| *due >= now && *due < now + AttemptTimes::AHEAD));
                 due.extend(page);
-                until = Some(pace.next());
+                until = Some(times.next());
             }
             for (index, first) in due.iter().enumerate() {
                 let second = *first + Duration::from_secs(1);
@@ -97,12 +97,12 @@ mod tests {
     #[test]
     fn the_workflow_waits_until_the_attempts_handed_out_are_over() {
         let rate = Rate::per_second(10).unwrap();
-        let mut pace = Pace::new(rate, None, NOW);
-        assert_eq!((pace.room(), pace.wait_seconds(NOW)), (300, 1));
-        take_all(&mut pace);
-        assert_eq!((pace.room(), pace.wait_seconds(NOW)), (0, 30));
-        assert_eq!(pace.wait_seconds(NOW + Duration::from_millis(12_500)), 18);
-        let behind = Pace::new(rate, Some(NOW + Duration::from_mins(5)), NOW);
+        let mut times = AttemptTimes::new(rate, None, NOW);
+        assert_eq!((times.room(), times.wait_seconds(NOW)), (300, 1));
+        take_all(&mut times);
+        assert_eq!((times.room(), times.wait_seconds(NOW)), (0, 30));
+        assert_eq!(times.wait_seconds(NOW + Duration::from_millis(12_500)), 18);
+        let behind = AttemptTimes::new(rate, Some(NOW + Duration::from_mins(5)), NOW);
         assert_eq!((behind.room(), behind.wait_seconds(NOW)), (0, 30));
     }
 }
