@@ -219,12 +219,12 @@ mod tests {
             (
                 "/_aws/CloudWatchMetrics/0/Metrics/0/Unit",
                 json!("Apples"),
-                "no unit",
+                "not a unit",
             ),
             (
                 "/_aws/CloudWatchMetrics/0/Metrics/0/Name",
                 json!("B"),
-                "there twice",
+                "repeated",
             ),
             (
                 "/_aws/CloudWatchMetrics/0/Metrics/1/StorageResolution",

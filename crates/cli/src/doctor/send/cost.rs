@@ -117,7 +117,6 @@ impl Used {
             ("queueRequest", 3.0 * attempts),
             ("fairQueueRequest", 3.0 * attempts),
             ("keyRequest", 10.0),
-            ("trace", executions),
         ];
         lines
             .iter()
