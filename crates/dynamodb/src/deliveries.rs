@@ -117,8 +117,9 @@ impl ResendTable for DynamoStore {
         let read = reopening.read();
         let next = reopening.next();
         let status = |status: DeliveryStatus| AttributeValue::S(status.as_str().to_owned());
+        let trigger = AttributeValue::S(read.trigger.after_resend().as_str().to_owned());
         let sets = [
-            "#status = :pending, earlierAttempts = :made, nextAttemptAt = :due",
+            "#status = :pending, #trigger = :trigger, earlierAttempts = :made, nextAttemptAt = :due",
             ENTER_UNDELIVERED,
             due_index::ENTER,
         ];
@@ -133,6 +134,8 @@ impl ResendTable for DynamoStore {
                 has_made(read.attempts_made())
             ))
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#trigger", "trigger")
+            .expression_attribute_values(":trigger", trigger)
             .expression_attribute_values(":read", status(read.status))
             .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":pending", status(DeliveryStatus::Pending))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger};
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::idempotency::IdempotencyKey;
@@ -186,6 +186,7 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         status: delivery.status.as_str().to_owned(),
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
+        trigger: delivery.trigger,
         earlier_attempts: delivery.earlier_attempts,
         owed_to: (delivery.status == DeliveryStatus::Held).then_some(delivery.id.subscription),
         created_at: delivery.created_at,
@@ -305,6 +306,8 @@ pub(crate) struct DeliveryItem {
     /// Absent if there are no attempts, because a workflow writes no list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<AttemptItem>,
+    #[serde(default, skip_serializing_if = "DeliveryTrigger::is_event")]
+    trigger: DeliveryTrigger,
     #[serde(default, skip_serializing_if = "is_zero")]
     earlier_attempts: u32,
     /// Written with a held delivery. The updates of a delivery maintain it.
@@ -329,6 +332,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             payload_format: item.payload_format,
             status,
             attempts: item.attempts.into_iter().map(Attempt::from).collect(),
+            trigger: item.trigger,
             earlier_attempts: item.earlier_attempts,
             created_at: item.created_at,
             next_attempt_at: item.next_attempt_at,

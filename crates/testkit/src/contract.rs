@@ -20,7 +20,7 @@ pub use recoveries::{recoveries, recovery_sources};
 pub use subscriptions::{creations, health, subscriptions};
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{
-    Delivery, DeliveryStatus, DeliveryTask, DueEntry, FailureReason, Verdict,
+    Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DueEntry, FailureReason, Verdict,
 };
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::DeliveryId;
@@ -234,6 +234,7 @@ pub async fn reopening<S: DeliveryTable + ResendTable>(
     let recorded = store.record(&id, &second, &Verdict::Ended(DeliveryStatus::Succeeded));
     assert_eq!(recorded.await.expect("answers"), WriteOutcome::Written);
     let (ended, attempts) = (load(id).await, 1);
+    assert_eq!(ended.trigger, DeliveryTrigger::Resend);
     let counted = (ended.earlier_attempts, ended.attempts_made());
     assert_eq!(counted, (attempts, 2), "earlier attempts stay counted");
     assert_eq!(due_of(store, &message, SWEEP).await, [held]);
@@ -245,7 +246,10 @@ pub async fn calls<S: DeliveryTable + ResendTable + Directory>(store: &S, salt: 
         is_test: true,
         ..samples::message(salt, "call")
     };
-    let delivery = samples::delivery(&message, samples::subscription_id(0xca11));
+    let delivery = Delivery {
+        trigger: DeliveryTrigger::Test,
+        ..samples::delivery(&message, samples::subscription_id(0xca11))
+    };
     let window = Window {
         since: None,
         until: None,
@@ -275,6 +279,8 @@ pub async fn calls<S: DeliveryTable + ResendTable + Directory>(store: &S, salt: 
     let reopening = ended.reopen(&message, next).expect("it has ended");
     let reopened = store.reopen(&reopening).await.expect("answers");
     assert_eq!(reopened, WriteOutcome::Written);
+    let (again, _) = store.load(&id).await.expect("answers").expect("is there");
+    assert_eq!(again.trigger, DeliveryTrigger::Test, "a test stays one");
     let second = samples::failed_attempt(2);
     let recorded = store.record(&id, &second, &failed).await.expect("answers");
     assert_eq!(recorded, WriteOutcome::Written);

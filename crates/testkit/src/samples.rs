@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger};
 use webhooks_domain::event::{EventReader, JsonPointer};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
@@ -127,6 +127,7 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
         payload_format: PayloadFormat::default(),
         status: DeliveryStatus::Pending,
         attempts: Vec::new(),
+        trigger: DeliveryTrigger::Event,
         earlier_attempts: 0,
         created_at: NOW,
         next_attempt_at: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::deliver::{DeferReason, Recorded, Report};
-use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, Verdict};
+use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, DeliveryTrigger, Verdict};
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
@@ -23,11 +23,11 @@ pub(crate) fn report(
             verdict,
             recorded,
             event_at,
-            is_test,
+            summary,
             ..
         } => {
             attempted(metrics, attempt, *event_at);
-            if !is_test {
+            if summary.trigger != DeliveryTrigger::Test {
                 lag(metrics, task, sent_at, attempt);
             }
             // An attempt that is not recorded is repeated, and counted then.
@@ -125,7 +125,7 @@ mod tests {
         DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
-            was_resent: false,
+            trigger: DeliveryTrigger::Event,
         }
     }
 
@@ -149,7 +149,6 @@ mod tests {
             verdict,
             recorded: Recorded::Written,
             event_at: Some(NOW - Duration::from_secs(2)),
-            is_test: false,
             summary: summary(),
             changes: Vec::new(),
         }
@@ -217,7 +216,6 @@ mod tests {
             verdict,
             recorded: Recorded::LeftToNextTask,
             event_at: None,
-            is_test: false,
             summary: summary(),
             changes: Vec::new(),
         }]);
@@ -306,10 +304,13 @@ mod tests {
     #[test]
     fn a_test_is_not_late_whether_the_queue_or_the_api_has_it_sent() {
         let mut test = delivered();
-        let Report::Attempted { is_test, .. } = &mut test else {
+        let Report::Attempted {
+            summary: tested, ..
+        } = &mut test
+        else {
             unreachable!()
         };
-        *is_test = true;
+        tested.trigger = DeliveryTrigger::Test;
         // The queue delivers the task again after a minute, and nothing is left to do.
         let dropped = Report::Discarded(DiscardReason::NotPending);
         let settled = Report::Settled(DeliveryStatus::Held, summary());

@@ -12,11 +12,13 @@
 mod due_entry;
 mod reopen;
 mod task;
+mod trigger;
 mod verdict;
 
 pub use due_entry::DueEntry;
 pub use reopen::{ReopenError, Reopening};
 pub use task::{Deferral, DeliveryTask, DiscardReason, OutgoingTask, RefusedTask, TaskDecision};
+pub use trigger::DeliveryTrigger;
 pub use verdict::{Terms, Verdict};
 
 use std::net::IpAddr;
@@ -44,6 +46,8 @@ pub struct Delivery {
     pub event_type: EventType,
     /// The format of its body, for every attempt.
     pub payload_format: PayloadFormat,
+    /// Why it exists, or is attempted again.
+    pub trigger: DeliveryTrigger,
     /// The status.
     pub status: DeliveryStatus,
     /// The attempts, in order.
@@ -229,6 +233,7 @@ pub(crate) mod tests {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
             payload_format: PayloadFormat::default(),
+            trigger: DeliveryTrigger::Event,
             status: DeliveryStatus::Pending,
             attempts: (1..=attempts).map(attempt).collect(),
             earlier_attempts: 0,

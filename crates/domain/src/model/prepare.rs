@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Delivery, DeliveryStatus};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTrigger};
 use crate::ids::{DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::payload_format::PayloadFormat;
@@ -61,6 +61,7 @@ pub fn prepare(
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
         payload_format: subscription.payload_format,
+        trigger: DeliveryTrigger::Event,
         status,
         attempts: Vec::new(),
         earlier_attempts: 0,

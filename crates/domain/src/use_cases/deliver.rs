@@ -15,8 +15,8 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, Delivery, DeliveryStatus, DeliveryTask, DiscardReason, FailureReason, TaskDecision,
-    Terms, Verdict,
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason, FailureReason,
+    TaskDecision, Terms, Verdict,
 };
 use crate::due::LongestQueueDelay;
 use crate::health::Observation;
@@ -206,7 +206,8 @@ where
             jitter: Jitter::random(&self.random),
             longest_queue_delay: self.longest_queue_delay,
         };
-        let verdict = if message.is_test {
+        let is_test = delivery.trigger == DeliveryTrigger::Test;
+        let verdict = if is_test {
             Verdict::after_test(&response)
         } else {
             Verdict::after(number, &response, &terms, now)
@@ -233,7 +234,7 @@ where
         // ending it. An attempt that is not recorded is repeated, and is observed then. A test is
         // not observed.
         let changes = match recorded {
-            Recorded::Written if !message.is_test => {
+            Recorded::Written if !is_test => {
                 self.health_monitor
                     .after(&self.table, due, observation, &verdict)
                     .await?
@@ -245,7 +246,6 @@ where
             verdict,
             recorded,
             event_at: event_at(delivery, message),
-            is_test: message.is_test,
             summary: delivery.into(),
             changes,
         })

@@ -1,7 +1,7 @@
 //! Publishes operational events after the change is stored.
 
 use crate::deliver::{DeliverySummary, Recorded, Report};
-use crate::delivery::{Attempt, DeliveryStatus, FailureReason, Verdict};
+use crate::delivery::{Attempt, DeliveryStatus, DeliveryTrigger, FailureReason, Verdict};
 use crate::health::HealthChange;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::operational::{About, Kind, LastAttempt, OperationalEvent};
@@ -68,7 +68,9 @@ impl OperationalEvent {
                 | FailureReason::Expired
                 | FailureReason::SubscriptionUnreadable,
             ) => Kind::DeliveryFailed,
-            DeliveryStatus::Succeeded if summary.was_resent => Kind::DeliveryRecovered,
+            DeliveryStatus::Succeeded if summary.trigger == DeliveryTrigger::Resend => {
+                Kind::DeliveryRecovered
+            }
             _ => return None,
         };
         Some(Self {
@@ -132,15 +134,15 @@ mod tests {
         }
     }
 
-    fn summary(was_resent: bool) -> DeliverySummary {
+    fn summary(trigger: DeliveryTrigger) -> DeliverySummary {
         DeliverySummary {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
-            was_resent,
+            trigger,
         }
     }
 
-    fn attempted(status: DeliveryStatus, recorded: Recorded, was_resent: bool) -> Report {
+    fn attempted(status: DeliveryStatus, recorded: Recorded, trigger: DeliveryTrigger) -> Report {
         Report::Attempted {
             attempt: Attempt {
                 number: 3,
@@ -156,8 +158,7 @@ mod tests {
             verdict: Verdict::Ended(status),
             recorded,
             event_at: None,
-            is_test: false,
-            summary: summary(was_resent),
+            summary: summary(trigger),
             changes: Vec::new(),
         }
     }
@@ -170,7 +171,12 @@ mod tests {
 
     #[test]
     fn a_failed_delivery_is_published_without_the_endpoints_answer() {
-        let event = published(&attempted(FAILED, Recorded::Written, false)).unwrap();
+        let event = published(&attempted(
+            FAILED,
+            Recorded::Written,
+            DeliveryTrigger::Event,
+        ))
+        .unwrap();
         assert_eq!(event.kind.as_str(), "delivery.failed");
         let detail = event.detail();
         assert!(
@@ -179,7 +185,8 @@ mod tests {
         );
         assert!(!detail.contains("what the endpoint said"), "{detail}");
         let expired = DeliveryStatus::Failed(FailureReason::Expired);
-        let settled = published(&Report::Settled(expired, summary(false))).unwrap();
+        let settled =
+            published(&Report::Settled(expired, summary(DeliveryTrigger::Event))).unwrap();
         assert_eq!(settled.kind, Kind::DeliveryFailed);
     }
 
@@ -187,16 +194,25 @@ mod tests {
     fn a_success_is_published_only_for_a_resent_delivery() {
         let succeeded = DeliveryStatus::Succeeded;
         assert_eq!(
-            published(&attempted(succeeded, Recorded::Written, false)),
+            published(&attempted(
+                succeeded,
+                Recorded::Written,
+                DeliveryTrigger::Event
+            )),
             None
         );
-        let recovered = published(&attempted(succeeded, Recorded::Written, true)).unwrap();
+        let recovered = published(&attempted(
+            succeeded,
+            Recorded::Written,
+            DeliveryTrigger::Resend,
+        ))
+        .unwrap();
         assert_eq!(recovered.kind, Kind::DeliveryRecovered);
     }
 
     #[test]
     fn a_failing_or_disabled_subscription_is_published_with_the_reason() {
-        let mut report = attempted(FAILED, Recorded::Written, false);
+        let mut report = attempted(FAILED, Recorded::Written, DeliveryTrigger::Event);
         let Report::Attempted { changes, .. } = &mut report else {
             unreachable!()
         };
@@ -222,13 +238,18 @@ mod tests {
 
     #[test]
     fn an_attempt_that_is_not_recorded_is_not_published() {
-        let lost = attempted(FAILED, Recorded::LeftToNextTask, false);
+        let lost = attempted(FAILED, Recorded::LeftToNextTask, DeliveryTrigger::Event);
         assert_eq!(published(&lost), None);
     }
 
     #[test]
     fn nothing_is_published_about_the_operators_own_subscriptions() {
-        let event = published(&attempted(FAILED, Recorded::Written, false)).unwrap();
+        let event = published(&attempted(
+            FAILED,
+            Recorded::Written,
+            DeliveryTrigger::Event,
+        ))
+        .unwrap();
         let of = |customer: &str| OperationalEvent {
             customer_id: customer.parse().unwrap(),
             ..event.clone()

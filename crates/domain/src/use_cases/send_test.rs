@@ -13,7 +13,7 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger};
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload};
@@ -97,6 +97,7 @@ where
             customer_id: message.customer_id.clone(),
             event_type: message.event_type.clone(),
             payload_format: found.payload_format,
+            trigger: DeliveryTrigger::Test,
             status: DeliveryStatus::Pending,
             attempts: Vec::new(),
             earlier_attempts: 0,

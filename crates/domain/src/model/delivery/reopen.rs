@@ -80,6 +80,7 @@ impl Reopening<'_> {
     pub fn reopened(&self) -> Delivery {
         Delivery {
             status: DeliveryStatus::Pending,
+            trigger: self.read.trigger.after_resend(),
             earlier_attempts: self.read.attempts_made(),
             next_attempt_at: Some(self.next.due_at),
             ..self.read.clone()
@@ -96,7 +97,7 @@ impl Reopening<'_> {
 mod tests {
     use super::*;
     use crate::delivery::tests::{NOW, delivery, message_of};
-    use crate::delivery::{CancelReason, FailureReason};
+    use crate::delivery::{CancelReason, DeliveryTrigger, FailureReason};
     use crate::due::LongestQueueDelay;
     use std::time::Duration;
 
@@ -128,6 +129,7 @@ mod tests {
             let again = reopen_at(&ended(3, status), NOW).unwrap();
             assert_eq!(again.status, DeliveryStatus::Pending);
             assert_eq!((again.earlier_attempts, again.next_attempt()), (3, 4));
+            assert_eq!(again.trigger, DeliveryTrigger::Resend);
             assert_eq!(again.next_attempt_at, Some(NOW));
         }
     }

@@ -1,6 +1,6 @@
 //! Decides if a due attempt may be made now: a pure function of the data that was read.
 
-use crate::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
+use crate::delivery::{CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason};
 use crate::health::{CircuitState, Endpoint, OpenCircuit};
 use crate::message::Message;
 use crate::queue::QueueKind;
@@ -38,7 +38,7 @@ impl Admission {
         if now > delivery.deadline(message) {
             return Self::Settle(DeliveryStatus::Failed(FailureReason::Expired));
         }
-        if message.is_test {
+        if delivery.trigger == DeliveryTrigger::Test {
             return Self::Proceed(subscription);
         }
         if subscription.status != SubscriptionStatus::Active {

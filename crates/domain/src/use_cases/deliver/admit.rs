@@ -8,7 +8,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::admission::Admission;
 use super::{DeferReason, Deliver, DeliverError, Report};
-use crate::delivery::{Deferral, Delivery, DeliveryStatus, DeliveryTask, DiscardReason};
+use crate::delivery::{
+    Deferral, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason,
+};
 use crate::health::{Endpoint, Health, OpenCircuit};
 use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
@@ -89,7 +91,7 @@ where
             Admission::Probe(subscription, circuit) => {
                 self.claim_probe(*subscription, circuit, now).await
             }
-            Admission::Proceed(subscription) if message.is_test => {
+            Admission::Proceed(subscription) if delivery.trigger == DeliveryTrigger::Test => {
                 Ok(AdmissionOutcome::proceed(*subscription, None))
             }
             Admission::Proceed(subscription) => {

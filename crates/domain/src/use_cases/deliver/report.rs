@@ -1,6 +1,6 @@
 //! The result of a queue message.
 
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, DiscardReason, Verdict};
+use crate::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, DiscardReason, Verdict};
 use crate::event_type::EventType;
 use crate::health::HealthChange;
 use crate::ids::CustomerId;
@@ -19,8 +19,6 @@ pub enum Report {
         recorded: Recorded,
         /// The time of the event. `None` for a replayed event, whose latency has no meaning.
         event_at: Option<Timestamp>,
-        /// True if it was a test.
-        is_test: bool,
         /// The delivery that was attempted.
         summary: DeliverySummary,
         /// The changes of the endpoint's health.
@@ -41,8 +39,8 @@ pub struct DeliverySummary {
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
-    /// True if the delivery was resent.
-    pub was_resent: bool,
+    /// Why it exists, or was attempted again.
+    pub trigger: DeliveryTrigger,
 }
 
 impl From<&Delivery> for DeliverySummary {
@@ -50,7 +48,7 @@ impl From<&Delivery> for DeliverySummary {
         Self {
             customer_id: delivery.customer_id.clone(),
             event_type: delivery.event_type.clone(),
-            was_resent: delivery.earlier_attempts > 0,
+            trigger: delivery.trigger,
         }
     }
 }
@@ -78,22 +76,4 @@ pub enum Recorded {
     /// The table failed. The task for the next attempt is queued already and repeats this one, so
     /// this task must not return too: two chains of retries would become four.
     LeftToNextTask,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::delivery::tests::delivery;
-
-    #[test]
-    fn a_delivery_with_earlier_attempts_was_resent() {
-        let again = |earlier_attempts| {
-            let delivery = Delivery {
-                earlier_attempts,
-                ..delivery(2)
-            };
-            DeliverySummary::from(&delivery).was_resent
-        };
-        assert_eq!([again(0), again(1), again(2)], [false, true, true]);
-    }
 }

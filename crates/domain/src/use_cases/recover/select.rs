@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::{Delivery, DeliveryTask};
+use crate::delivery::{Delivery, DeliveryTask, DeliveryTrigger};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
@@ -101,6 +101,7 @@ impl Selection<'_> {
         let delivery = Delivery {
             // It expires together with its message.
             expires_at: stored.expires_at,
+            trigger: DeliveryTrigger::Replay,
             ..prepare(&stored.message, &to, now, Duration::ZERO)
         };
         Ok(Finding::First(delivery, stored.message))
