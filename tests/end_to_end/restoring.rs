@@ -108,10 +108,13 @@ async fn a_table_cannot_be_adopted_without_its_key_and_installation_id() -> Resu
     let test = Fixture::new("restore-half").await?;
     let key = test.stack.output("SigningKeyArn")?;
     for (given, missing) in [
-        (vec![("ExistingTableName", "half")], "needs ExistingKeyArn"),
+        (
+            vec![("ExistingTableName", "half")],
+            "requires ExistingKeyArn",
+        ),
         (
             vec![("ExistingTableName", "half"), ("ExistingKeyArn", key)],
-            "needs InstallationId",
+            "requires InstallationId",
         ),
     ] {
         let (refused, _) = deploy("half", &given).await?;
