@@ -85,7 +85,7 @@ impl DynamoStore {
         self
     }
 
-    /// [`load`](webhooks_domain::ports::DeliveryStore::load), combined with other reads.
+    /// [`load`](webhooks_domain::ports::DeliveryReader::load), combined with other reads.
     pub(crate) async fn load_batched(
         &self,
         loaders: &BatchLoaders,
@@ -107,7 +107,7 @@ impl DynamoStore {
         }
     }
 
-    /// [`get`](webhooks_domain::ports::SubscriptionStore::get), combined with other reads.
+    /// [`get`](webhooks_domain::ports::SubscriptionTable::get), combined with other reads.
     pub(crate) async fn get_batched(
         &self,
         loaders: &BatchLoaders,

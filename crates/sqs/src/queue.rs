@@ -88,7 +88,7 @@ impl DeliveryQueue for SqsQueue {
 }
 
 impl SqsQueue {
-    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::ports::MAX_QUEUE_BATCH) tasks from dead
+    /// Sends up to [`MAX_QUEUE_BATCH`](webhooks_domain::queue::MAX_QUEUE_BATCH) tasks from dead
     /// letters again, each with the message group of its dead letter.
     ///
     /// # Errors

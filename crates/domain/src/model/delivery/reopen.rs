@@ -26,7 +26,7 @@ pub enum ReopenError {
 }
 
 /// A delivery that may be resent, and its next attempt: the input of
-/// [`DeliveryStore::reopen`](crate::ports::DeliveryStore::reopen).
+/// [`ResendTable::reopen`](crate::ports::ResendTable::reopen).
 #[derive(Debug)]
 pub struct Reopening<'a> {
     read: &'a Delivery,
