@@ -3,7 +3,7 @@
 // A failed `unwrap` or index shows more in a test than a handled one would.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use webhooks_tests::template;
@@ -565,87 +565,47 @@ fn a_function_has_the_name_of_its_package() {
 }
 
 #[test]
-fn every_function_gets_the_environment_that_it_reads() {
+fn every_function_gets_the_variables_that_it_reads_and_no_others() {
     let template = load();
-    assert_eq!(
-        template["Globals"]["Function"]["Environment"]["Variables"],
-        json!({"LOG_LEVEL": {"Ref": "LogLevel"}})
-    );
+    for (package, variables) in webhooks_lambda::functions() {
+        let id = format!("{}Function", pascal_case(package));
+        let set: BTreeSet<_> = environment(&template, &id).into_keys().collect();
+        let read = variables.iter().map(|variable| variable.name.to_owned());
+        // Lambda itself sets these.
+        let read: BTreeSet<_> = read.filter(|name| !name.starts_with("AWS_")).collect();
+        assert_eq!(set, read, "{id}");
+    }
+}
+
+#[test]
+fn a_variable_has_the_value_that_its_name_says() {
+    let template = load();
     let bus = json!({"Fn::If": [
         "CreateEventBus",
         {"Ref": "EventBus"},
         {"Ref": "EventBusName"},
     ]});
-    let expected = json!({
-        "LookUpSubscriptionsFunction": {
-            "TABLE_NAME": table_name(),
-            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
-            "CUSTOMER_ID_POINTER": {"Ref": "CustomerIdPointer"},
-            "IDEMPOTENCY_KEY_POINTER": {"Ref": "IdempotencyKeyPointer"},
-            "DEADLINE_POINTER": {"Ref": "DeadlinePointer"},
-        },
-        "PrepareCallsFunction": {
-            "RETENTION_DAYS": {"Ref": "RetentionDays"},
-        },
-        "DeliverWebhookFunction": {
-            "EVENT_BUS_NAME": bus,
-            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
-            "TABLE_NAME": table_name(),
-            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
-            "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
-            "SIGNING_KEY_ARN": signing_key_arn(),
-            "INSTALLATION_ID": installation_id(),
-            "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
-            "RETENTION_DAYS": {"Ref": "RetentionDays"},
-            "RETRY_SCHEDULE": {"Ref": "RetrySchedule"},
-            "RETRY_MAX_ATTEMPTS": {"Ref": "RetryMaxAttempts"},
-            "RETRY_INTERVAL_SECONDS": {"Ref": "RetryIntervalSeconds"},
-            "RETRY_BACKOFF_RATE": {"Ref": "RetryBackoffRate"},
-            "RETRY_MAX_DELAY_SECONDS": {"Ref": "RetryMaxDelaySeconds"},
-            "LONGEST_QUEUE_DELAY_SECONDS": {"Ref": "LongestQueueDelaySeconds"},
-            "DISABLE_AFTER_DAYS": {"Ref": "DisableAfterDays"},
-            "CIRCUIT_FAILURE_PERCENT": {"Ref": "CircuitFailurePercent"},
-            "CIRCUIT_MINIMUM_ATTEMPTS": {"Ref": "CircuitMinimumAttempts"},
-            "CIRCUIT_COOLDOWN_SECONDS": {"Ref": "CircuitCooldownSeconds"},
-            "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
-        },
-        "RequeueDueDeliveriesFunction": {
-            "TABLE_NAME": table_name(),
-            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
-        },
-        "RecoverDeliveriesFunction": {
-            "TABLE_NAME": table_name(),
-            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
-        },
-        "ApiFunction": {
-            "EVENT_BUS_NAME": bus,
-            "OPERATOR_CUSTOMER_ID": {"Ref": "OperatorCustomerId"},
-            "TABLE_NAME": table_name(),
-            "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
-            "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
-            "SIGNING_KEY_ARN": signing_key_arn(),
-            "INSTALLATION_ID": installation_id(),
-            "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
-            "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
-            "REQUEST_TIMEOUT_SECONDS": {"Ref": "RequestTimeoutSeconds"},
-            "RETENTION_DAYS": {"Ref": "RetentionDays"},
-            "DEVELOPMENT_ALLOWED_CIDRS": {"Ref": "DevelopmentAllowedCidrs"},
-            "MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER": {"Ref": "MaximumSubscriptionsPerCustomer"},
-        },
-        "EchoReceiverFunction": {
-            "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
-        },
+    let resources = json!({
+        "TABLE_NAME": table_name(),
+        "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
+        "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
+        "SIGNING_KEY_ARN": signing_key_arn(),
+        "INSTALLATION_ID": installation_id(),
+        "EVENT_BUS_NAME": bus,
+        "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
+        "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
+        "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
+        "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
     });
-    let actual: Map<String, Value> = resources_of(&template, "AWS::Serverless::Function")
-        .into_iter()
-        .map(|(id, function)| {
-            (
-                id.to_owned(),
-                function["Properties"]["Environment"]["Variables"].clone(),
-            )
-        })
-        .collect();
-    assert_eq!(Value::Object(actual), expected);
+    for (id, _) in resources_of(&template, "AWS::Serverless::Function") {
+        for (name, value) in environment(&template, id) {
+            // The others are parameters.
+            let parameter = pascal_case(&name.to_lowercase().replace('_', "-"));
+            let parameter = json!({"Ref": parameter});
+            let expected = resources.get(&name).unwrap_or(&parameter);
+            assert_eq!(value, *expected, "{id}: {name}");
+        }
+    }
 }
 
 #[test]
@@ -1156,60 +1116,32 @@ fn longest_of(variable: &str, parts: &Value) -> usize {
     }
 }
 
-/// Lambda accepts empty values. If it ever dropped one, the variable would be absent. So such
-/// variables are read by functions that treat absent and empty alike (a test of `Environment`
-/// checks that).
+/// Lambda takes empty values. If it ever drops one, the function must still start.
 #[test]
-fn a_variable_that_may_be_empty_is_read_as_optional() {
+fn a_function_starts_without_a_variable_that_may_be_empty() {
     let template = load();
     let mut empty = BTreeSet::new();
-    for (id, function) in resources_of(&template, "AWS::Serverless::Function") {
-        let variables = function["Properties"]["Environment"]["Variables"].as_object();
-        for (name, value) in variables.into_iter().flatten() {
+    for (package, variables) in webhooks_lambda::functions() {
+        let id = format!("{}Function", pascal_case(package));
+        let set = environment(&template, &id);
+        for variable in variables {
+            let value = set.get(variable.name).unwrap_or(&Value::Null);
             let parameter = value["Ref"].as_str().unwrap_or_default();
             let parameter = &template["Parameters"][parameter];
             let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
-            // A pattern that accepts an empty value is optional as a whole.
+            // A pattern of the template that allows an empty text ends so: all of it is optional.
             if parameter["Default"] == "" || pattern.ends_with(")?$") {
-                empty.insert((id, name.as_str()));
+                assert!(!variable.is_required, "{id}: {}", variable.name);
+                empty.insert(variable.name);
             }
         }
     }
     let expected = [
-        ("ApiFunction", "DEVELOPMENT_ALLOWED_CIDRS"),
-        ("ApiFunction", "OPERATOR_CUSTOMER_ID"),
-        ("DeliverWebhookFunction", "DEVELOPMENT_ALLOWED_CIDRS"),
-        ("DeliverWebhookFunction", "OPERATOR_CUSTOMER_ID"),
-        ("DeliverWebhookFunction", "RETRY_SCHEDULE"),
-        ("LookUpSubscriptionsFunction", "OPERATOR_CUSTOMER_ID"),
+        "DEVELOPMENT_ALLOWED_CIDRS",
+        "OPERATOR_CUSTOMER_ID",
+        "RETRY_SCHEDULE",
     ];
     assert_eq!(empty, expected.into());
-    for (_, name) in expected {
-        let quoted = format!("\"{name}\"");
-        for folder in ["functions", "crates/lambda/src"] {
-            for text in sources(&template::root().join(folder)) {
-                for (before, _) in text.match_indices(&quoted).map(|(at, _)| text.split_at(at)) {
-                    // `text` and `parse` read a variable that must not be empty.
-                    let strict = [".text(", ".parse("];
-                    assert!(!strict.iter().any(|call| before.ends_with(call)), "{name}");
-                }
-            }
-        }
-    }
-}
-
-/// The Rust sources below a folder.
-fn sources(folder: &std::path::Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(std::fs::read_to_string(path).unwrap());
-        }
-    }
-    found
 }
 
 /// The self test adds nothing by default, and its one public function can access its own table
@@ -1306,6 +1238,17 @@ fn resources_of<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)
 }
 
 /// The SQS events of the functions, with the function's logical id.
+/// The variables of a function, those of all functions included.
+fn environment(template: &Value, id: &str) -> BTreeMap<String, Value> {
+    let all = &template["Globals"]["Function"];
+    let own = &template["Resources"][id]["Properties"];
+    let variables = [all, own].map(|of| of["Environment"]["Variables"].as_object());
+    let variables = variables.into_iter().flatten().flatten();
+    variables
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 fn queue_events(template: &Value) -> Vec<(&str, &Value)> {
     resources_of(template, "AWS::Serverless::Function")
         .into_iter()

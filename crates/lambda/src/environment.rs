@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use webhooks_domain::event::EventReader;
 use webhooks_domain::health::{CircuitPolicy, HealthPolicy};
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 
@@ -12,14 +13,33 @@ const SCHEDULE: &str = "RETRY_SCHEDULE";
 const CIRCUIT: &str = "CIRCUIT_FAILURE_PERCENT";
 const DAY: Duration = Duration::from_hours(24);
 
-/// The environment of the process at its start.
-#[derive(Debug)]
+/// The environment of the process, as it was at start.
+#[derive(Debug, Default)]
 pub struct Environment(HashMap<String, String>);
 
-/// A missing or malformed variable, with which the function must not start.
+impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
+    /// For tests, which do not change the process's own environment.
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(variables: I) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self(variables.into_iter().map(owned).collect())
+    }
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads it"
+    )]
+    pub fn read() -> Self {
+        Self(std::env::vars().collect())
+    }
+}
+
+/// A variable that is missing or malformed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EnvironmentError {
-    /// The variable is not set.
+pub enum VariableError {
+    /// It is not set.
     #[error("environment variable {name} is not set")]
     Missing {
         /// Its name.
@@ -35,112 +55,164 @@ pub enum EnvironmentError {
     },
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    /// For tests, which cannot change the environment of their process.
-    fn from(variables: [(&str, &str); N]) -> Self {
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self(variables.into_iter().map(owned).collect())
-    }
+/// A variable that a function reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// The function does not start when this variable is missing or empty.
+    pub is_required: bool,
 }
 
-impl Environment {
-    /// Reads the environment of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads it"
-    )]
-    pub fn read() -> Self {
-        Self(std::env::vars().collect())
-    }
+/// Reads variables, and keeps a list of those that were read and of what is wrong with them.
+///
+/// Each method returns `None` when its variable is missing or malformed, so that a
+/// configuration can read all variables before it reports every problem at once.
+#[derive(Debug)]
+pub struct Variables<'a> {
+    environment: &'a Environment,
+    read: Vec<Variable>,
+    problems: Vec<VariableError>,
+}
 
-    /// Returns a variable's text.
-    pub fn text(&self, name: &'static str) -> Result<String, EnvironmentError> {
-        self.0
-            .get(name)
-            .cloned()
-            .ok_or(EnvironmentError::Missing { name })
-    }
-
-    /// Parses a variable.
-    pub fn parse<T: FromStr<Err: Display>>(
-        &self,
-        name: &'static str,
-    ) -> Result<T, EnvironmentError> {
-        self.text(name)?
-            .parse()
-            .map_err(|problem: T::Err| malformed(name, problem))
-    }
-
-    /// Returns a variable's text, or an empty text if it is not set. The template sets some
-    /// variables to an empty text, and Lambda may pass these on empty or not at all.
-    pub fn text_or_empty(&self, name: &'static str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// Parses a variable; `None` if it is empty or not set.
-    pub fn parse_unless_empty<T: FromStr<Err: Display>>(
-        &self,
-        name: &'static str,
-    ) -> Result<Option<T>, EnvironmentError> {
-        match self.text_or_empty(name) {
-            "" => Ok(None),
-            _ => self.parse(name).map(Some),
+impl<'a> Variables<'a> {
+    pub(crate) fn of(environment: &'a Environment) -> Self {
+        Self {
+            environment,
+            read: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
-    /// Returns the time for which the table keeps a message and its deliveries:
-    /// `RETENTION_DAYS`.
-    pub fn retention(&self) -> Result<Duration, EnvironmentError> {
-        Ok(DAY * self.parse::<u32>("RETENTION_DAYS")?)
+    /// The variables that were read, and the problems.
+    pub(crate) fn finish(self) -> (Vec<Variable>, Vec<VariableError>) {
+        (self.read, self.problems)
     }
 
-    /// Returns the policy for failing endpoints: `DISABLE_AFTER_DAYS` (0 means never) and the
-    /// three numbers of the circuit breaker (0 for the first one disables it).
-    pub fn health_policy(&self) -> Result<HealthPolicy, EnvironmentError> {
-        let days: u32 = self.parse("DISABLE_AFTER_DAYS")?;
-        Ok(HealthPolicy {
-            disable_after: (days > 0).then_some(DAY * days),
-            circuit: self.circuit_policy()?,
+    /// A variable that must be set, parsed.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+        self.read.push(Variable {
+            name,
+            is_required: true,
+        });
+        let Some(value) = self.environment.0.get(name) else {
+            self.problems.push(VariableError::Missing { name });
+            return None;
+        };
+        self.parsed(name, value.parse())
+    }
+
+    /// A variable, parsed, or `Some(None)` when it is empty or not set. The template sets some
+    /// variables to an empty text, and Lambda may drop those.
+    pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<Option<T>> {
+        self.read.push(Variable {
+            name,
+            is_required: false,
+        });
+        let value = self.environment.0.get(name);
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => self.parsed(name, value.parse()).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// A variable, parsed, or the type's default when it is empty or not set.
+    pub fn or_default<T>(&mut self, name: &'static str) -> Option<T>
+    where
+        T: FromStr<Err: Display> + Default,
+    {
+        Some(self.optional(name)?.unwrap_or_default())
+    }
+
+    /// A number of seconds.
+    pub fn seconds(&mut self, name: &'static str) -> Option<Duration> {
+        self.required(name).map(Duration::from_secs)
+    }
+
+    /// A number of days.
+    pub fn days(&mut self, name: &'static str) -> Option<Duration> {
+        Some(DAY * self.required::<u32>(name)?)
+    }
+
+    /// The places of customer, idempotency key and deadline in an event, and the customer of the
+    /// operational events.
+    pub fn event_reader(&mut self) -> Option<EventReader> {
+        let operator = self.optional("OPERATOR_CUSTOMER_ID");
+        let customer_id = self.required("CUSTOMER_ID_POINTER");
+        let idempotency_key = self.required("IDEMPOTENCY_KEY_POINTER");
+        let deadline = self.required("DEADLINE_POINTER");
+        Some(EventReader {
+            operator: operator?,
+            customer_id: customer_id?,
+            idempotency_key: idempotency_key?,
+            deadline: deadline?,
         })
     }
 
-    fn circuit_policy(&self) -> Result<Option<CircuitPolicy>, EnvironmentError> {
-        let failure_percent = self.parse(CIRCUIT)?;
-        if failure_percent == 0 {
-            return Ok(None);
+    /// The stack's policy for failing endpoints: the days until one is disabled, 0 for never, and
+    /// the three numbers of the circuit breaker, the first of them 0 for none.
+    pub fn health_policy(&mut self) -> Option<HealthPolicy> {
+        let disable_after = self.days("DISABLE_AFTER_DAYS");
+        let circuit = self.circuit_policy();
+        Some(HealthPolicy {
+            disable_after: Some(disable_after?).filter(|time| !time.is_zero()),
+            circuit: circuit?,
+        })
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says that the variables could be read"
+    )]
+    fn circuit_policy(&mut self) -> Option<Option<CircuitPolicy>> {
+        let failure_percent = self.required(CIRCUIT);
+        if failure_percent == Some(0) {
+            return Some(None);
         }
-        CircuitPolicy::new(
-            failure_percent,
-            self.parse("CIRCUIT_MINIMUM_ATTEMPTS")?,
-            self.parse("CIRCUIT_COOLDOWN_SECONDS")?,
-        )
-        .map(Some)
-        .map_err(|problem| malformed(CIRCUIT, problem))
+        let minimum_attempts = self.required("CIRCUIT_MINIMUM_ATTEMPTS");
+        let cooldown_seconds = self.required("CIRCUIT_COOLDOWN_SECONDS");
+        let policy = CircuitPolicy::new(failure_percent?, minimum_attempts?, cooldown_seconds?);
+        self.parsed(CIRCUIT, policy).map(Some)
     }
 
     /// Returns the stack's retry policy: `RETRY_SCHEDULE` unless it is empty, otherwise the
     /// four numbers of a backoff.
-    pub fn retry_policy(&self) -> Result<RetryPolicy, EnvironmentError> {
-        let schedule = self.text_or_empty(SCHEDULE);
-        if schedule.is_empty() {
+    pub fn retry_policy(&mut self) -> Option<RetryPolicy> {
+        let Some(schedule) = self.optional::<String>(SCHEDULE)? else {
             return self.backoff();
-        }
+        };
         let delays = schedule
             .split(',')
             .map(|delay| delay.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(|problem| malformed(SCHEDULE, problem))?;
-        RetryPolicy::schedule(delays).map_err(|problem| malformed(SCHEDULE, problem))
+            .collect::<Result<_, _>>();
+        let delays = self.parsed(SCHEDULE, delays)?;
+        self.parsed(SCHEDULE, RetryPolicy::schedule(delays))
     }
 
-    fn backoff(&self) -> Result<RetryPolicy, EnvironmentError> {
-        RetryPolicy::backoff(
-            self.parse("RETRY_MAX_ATTEMPTS")?,
-            self.parse("RETRY_INTERVAL_SECONDS")?,
-            self.parse("RETRY_BACKOFF_RATE")?,
-            self.parse("RETRY_MAX_DELAY_SECONDS")?,
-        )
-        .map_err(|problem| malformed(backoff_variable(&problem), problem))
+    fn backoff(&mut self) -> Option<RetryPolicy> {
+        let max_attempts = self.required("RETRY_MAX_ATTEMPTS");
+        let interval_seconds = self.required("RETRY_INTERVAL_SECONDS");
+        let backoff_rate = self.required("RETRY_BACKOFF_RATE");
+        let max_delay_seconds = self.required("RETRY_MAX_DELAY_SECONDS");
+        let policy = RetryPolicy::backoff(
+            max_attempts?,
+            interval_seconds?,
+            backoff_rate?,
+            max_delay_seconds?,
+        );
+        let name = policy.as_ref().err().map_or(SCHEDULE, backoff_variable);
+        self.parsed(name, policy)
+    }
+
+    /// The value, or a note of what is wrong with the variable.
+    fn parsed<T>(&mut self, name: &'static str, value: Result<T, impl Display>) -> Option<T> {
+        let malformed = |problem: &dyn Display| VariableError::Malformed {
+            name,
+            problem: problem.to_string(),
+        };
+        value
+            .map_err(|problem| self.problems.push(malformed(&problem)))
+            .ok()
     }
 }
 
@@ -163,58 +235,69 @@ fn backoff_variable(error: &RetryPolicyError) -> &'static str {
     }
 }
 
-fn malformed(name: &'static str, problem: impl Display) -> EnvironmentError {
-    EnvironmentError::Malformed {
-        name,
-        problem: problem.to_string(),
-    }
-}
-
 #[cfg(test)]
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of `Variables` is for one lifetime, and its caller is for every"
+)]
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Environment(variables.iter().map(owned).collect())
+    /// A value of an environment, or its problems as text.
+    fn read<T>(
+        variables: &[(&str, &str)],
+        read: impl Fn(&mut Variables<'_>) -> Option<T>,
+    ) -> Result<T, Vec<String>> {
+        let environment = variables.iter().copied().collect();
+        let mut variables = Variables::of(&environment);
+        let value = read(&mut variables);
+        let (_, problems) = variables.finish();
+        assert_eq!(value.is_some(), problems.is_empty());
+        value.ok_or_else(|| problems.iter().map(ToString::to_string).collect())
     }
 
     #[test]
-    fn a_missing_or_malformed_variable_is_named() {
-        let environment = environment(&[("COUNT", "many")]);
+    fn what_is_missing_or_malformed_is_named() {
+        let missing = read(&[], |variables| variables.required::<String>("TABLE_NAME"));
         assert_eq!(
-            environment.text("TABLE_NAME").unwrap_err().to_string(),
-            "environment variable TABLE_NAME is not set"
+            missing,
+            Err(vec![
+                "environment variable TABLE_NAME is not set".to_owned()
+            ])
         );
-        let error = environment.parse::<u32>("COUNT").unwrap_err().to_string();
-        assert!(error.starts_with("environment variable COUNT: "), "{error}");
+        let malformed = read(&[("COUNT", "many")], |variables| {
+            variables.required::<u32>("COUNT")
+        });
+        let problems = malformed.unwrap_err();
+        assert!(
+            problems[0].starts_with("environment variable COUNT: "),
+            "{problems:?}"
+        );
     }
 
     #[test]
     fn an_empty_variable_says_that_there_is_none_and_so_does_a_missing_one() {
-        let environment = environment(&[("OPERATOR", ""), ("COUNT", "3")]);
-        assert_eq!(environment.parse_unless_empty::<u32>("OPERATOR"), Ok(None));
-        assert_eq!(environment.parse_unless_empty::<u32>("COUNT"), Ok(Some(3)));
-        assert_eq!(environment.parse_unless_empty::<u32>("NOTHING"), Ok(None));
+        let set = [("OPERATOR", ""), ("COUNT", "3")];
+        let number = |name| read(&set, |variables| variables.optional::<u32>(name));
+        assert_eq!(number("OPERATOR"), Ok(None));
+        assert_eq!(number("COUNT"), Ok(Some(3)));
+        assert_eq!(number("NOTHING"), Ok(None));
     }
 
-    fn schedule(delays: &str, retention_days: &str) -> Result<RetryPolicy, EnvironmentError> {
-        environment(&[
-            ("RETRY_SCHEDULE", delays),
-            ("RETENTION_DAYS", retention_days),
-        ])
-        .retry_policy()
+    fn schedule(delays: &str) -> Result<RetryPolicy, Vec<String>> {
+        read(&[("RETRY_SCHEDULE", delays)], |variables| {
+            variables.retry_policy()
+        })
     }
 
     #[test]
     fn a_schedule_wins_over_the_backoff_numbers() {
-        let policy = schedule("0, 5,300", "14");
         assert_eq!(
-            policy,
-            RetryPolicy::schedule(vec![0, 5, 300]).map_err(|error| malformed(SCHEDULE, error))
+            schedule("0, 5,300"),
+            Ok(RetryPolicy::schedule(vec![0, 5, 300]).unwrap())
         );
         for bad in ["0,x", "5,0", "0,,1", "0,-1"] {
-            assert!(schedule(bad, "90").is_err(), "{bad}");
+            assert!(schedule(bad).is_err(), "{bad}");
         }
     }
 
@@ -222,7 +305,7 @@ mod tests {
     fn endpoints_are_disabled_after_some_days_or_never() {
         let days = |days| {
             let variables = [("DISABLE_AFTER_DAYS", days), (CIRCUIT, "0")];
-            environment(&variables).health_policy()
+            read(&variables, |variables| variables.health_policy())
         };
         assert_eq!(days("5").unwrap().disable_after, Some(5 * DAY));
         assert_eq!(days("0").unwrap().disable_after, None);
@@ -232,39 +315,36 @@ mod tests {
     #[test]
     fn a_circuit_opens_as_the_numbers_say_or_never() {
         let circuit = |percent, minimum| {
-            environment(&[
+            let variables = [
                 ("DISABLE_AFTER_DAYS", "5"),
                 (CIRCUIT, percent),
                 ("CIRCUIT_MINIMUM_ATTEMPTS", minimum),
                 ("CIRCUIT_COOLDOWN_SECONDS", "30"),
-            ])
-            .health_policy()
-            .map(|policy| policy.circuit)
+            ];
+            read(&variables, |variables| variables.health_policy()).map(|policy| policy.circuit)
         };
         let expected = CircuitPolicy::new(80, 10, 30).unwrap();
         assert_eq!(circuit("80", "10"), Ok(Some(expected)));
         assert_eq!(circuit("0", "10"), Ok(None));
-        let error = circuit("80", "21").unwrap_err().to_string();
-        assert!(error.contains("minimumAttempts"), "{error}");
+        let problems = circuit("80", "21").unwrap_err();
+        assert!(problems[0].contains("minimumAttempts"), "{problems:?}");
     }
 
     #[test]
     fn without_a_schedule_the_backoff_numbers_count() {
-        let numbers = |rate| {
-            environment(&[
-                ("RETENTION_DAYS", "14"),
-                ("RETRY_SCHEDULE", ""),
+        let policy = |rate, others: &[(&'static str, &'static str)]| {
+            let mut variables = vec![
                 ("RETRY_MAX_ATTEMPTS", "4"),
                 ("RETRY_INTERVAL_SECONDS", "10"),
                 ("RETRY_BACKOFF_RATE", rate),
                 ("RETRY_MAX_DELAY_SECONDS", "60"),
-            ])
+            ];
+            variables.extend(others);
+            read(&variables, |variables| variables.retry_policy())
         };
-        let mut unset = numbers("2.5");
-        assert!(unset.retry_policy().is_ok());
-        unset.0.remove("RETRY_SCHEDULE");
-        assert!(unset.retry_policy().is_ok());
-        let error = numbers("0.5").retry_policy().unwrap_err().to_string();
-        assert!(error.contains("RETRY_BACKOFF_RATE"), "{error}");
+        assert!(policy("2.5", &[("RETRY_SCHEDULE", "")]).is_ok());
+        assert!(policy("2.5", &[]).is_ok());
+        let problems = policy("0.5", &[]).unwrap_err();
+        assert!(problems[0].contains("RETRY_BACKOFF_RATE"), "{problems:?}");
     }
 }

@@ -1,10 +1,11 @@
 //! Code that all functions share: configuration from the environment, AWS clients, logging,
 //! metrics, traces, the clock, and errors with a fixed name.
 //!
-//! This crate contains nothing that is specific to one function.
+//! The only thing in this crate that is specific to one function is its [configuration](Config).
 
 mod aws;
 mod clock;
+mod config;
 mod environment;
 mod error;
 mod function_client;
@@ -15,9 +16,14 @@ mod trace;
 pub use aws::aws_config;
 pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
-pub use environment::{Environment, EnvironmentError};
+pub use config::{
+    ApiConfig, Config, ConfigError, DeliverWebhookConfig, EchoReceiverConfig,
+    LookUpSubscriptionsConfig, PrepareCallsConfig, RecoverDeliveriesConfig,
+    RequeueDueDeliveriesConfig, functions, start,
+};
+pub use environment::{Environment, Variable, VariableError, Variables};
 pub use error::FunctionError;
 pub use function_client::{FunctionClient, InvokeError};
-pub use logging::{init_logging, with_sources};
+pub use logging::with_sources;
 pub use metrics::{Metric, Metrics};
 pub use trace::{TraceHeader, Tracer};

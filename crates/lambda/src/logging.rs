@@ -6,8 +6,6 @@ use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::{Environment, EnvironmentError};
-
 /// Our own crates: the functions and the crates that they consist of.
 const OURS: [&str; 8] = [
     "webhooks",
@@ -20,17 +18,13 @@ const OURS: [&str; 8] = [
     "echo_receiver",
 ];
 
-/// Starts logging at the level in `LOG_LEVEL`.
+/// Starts logging at this level.
 ///
 /// Each line is a JSON object with the `timestamp` and `level` that Lambda uses for filtering.
 /// The level applies only to our own crates. Others log only warnings and errors, because lower
 /// levels of AWS clients may contain whole requests. The name resolver does not log at all,
 /// since customers' name servers influence its texts.
-///
-/// # Errors
-/// If `LOG_LEVEL` is missing or invalid.
-pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
-    let level: LevelFilter = environment.parse("LOG_LEVEL")?;
+pub(crate) fn init(level: LevelFilter) {
     let ours = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("hickory", LevelFilter::OFF)
@@ -38,7 +32,6 @@ pub fn init_logging(environment: &Environment) -> Result<(), EnvironmentError> {
     tracing_subscriber::registry()
         .with(lines().with_filter(ours))
         .init();
-    Ok(())
 }
 
 /// Writes one JSON object per line.

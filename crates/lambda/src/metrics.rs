@@ -14,7 +14,7 @@ use serde::Serialize;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::{Environment, EnvironmentError, SystemClock};
+use crate::SystemClock;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "Webhooks";
@@ -163,14 +163,6 @@ impl Metrics {
             function: function.into(),
             values: Mutex::default(),
         }
-    }
-
-    /// Creates the metrics of the function that this process runs.
-    ///
-    /// # Errors
-    /// If the environment does not contain its name.
-    pub fn of_this_function(environment: &Environment) -> Result<Self, EnvironmentError> {
-        Ok(Self::new(environment.text("AWS_LAMBDA_FUNCTION_NAME")?))
     }
 
     /// Adds to a count. Zero is not counted, because it would cause a line.

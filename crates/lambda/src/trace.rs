@@ -10,8 +10,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::Environment;
-
 /// The header that the daemon requires before each document (X-Ray developer guide, "Sending
 /// segment documents to the X-Ray daemon").
 const HEADER: &str = r#"{"format": "json", "version": 1}"#;
@@ -51,14 +49,10 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Sends to the daemon that `AWS_XRAY_DAEMON_ADDRESS` names. Without this variable, it
-    /// sends nothing.
-    pub fn new(environment: &Environment) -> Self {
+    /// Sends to the daemon at this address. Without one, nothing is sent.
+    pub fn new(daemon: Option<String>) -> Self {
         Self {
-            daemon: environment
-                .text("AWS_XRAY_DAEMON_ADDRESS")
-                .ok()
-                .and_then(Self::connect),
+            daemon: daemon.and_then(Self::connect),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A stub of the Lambda Runtime API for one invocation. It also simulates empty AWS services.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -34,7 +35,7 @@ struct Request {
 /// Starts a function, invokes it with one event, and ends it.
 pub(crate) fn invoke(
     mut command: Command,
-    variables: &[(&str, &str)],
+    variables: &BTreeMap<String, String>,
     event: &Value,
 ) -> Result<Answer> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("opening the stub")?;
@@ -51,7 +52,7 @@ pub(crate) fn invoke(
     });
     let mut child = command
         .env_clear()
-        .envs(variables.iter().copied())
+        .envs(variables)
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
         .env("AWS_ENDPOINT_URL", format!("http://{address}"))
         .stdin(Stdio::null())
@@ -220,7 +221,9 @@ mod tests {
     fn a_program_that_ends_without_an_answer_is_an_error_that_shows_what_it_printed() {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "echo cannot run >&2; exit 3"]);
-        let error = invoke(command, &[], &json!({})).unwrap_err().to_string();
+        let error = invoke(command, &BTreeMap::new(), &json!({}))
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("cannot run\nit ended"), "{error}");
     }
 }

@@ -1,41 +1,96 @@
-//! Creates the copy of `template.yaml` that is deployed locally: the same text with absolute
-//! paths to the functions' code and the state machine's definition. `sam build` does the same,
-//! but also builds for AWS.
+//! Reads `template.yaml`, and creates the copy that is deployed locally: the same text with
+//! absolute paths to the functions' code and the state machine's definition. `sam build` does
+//! the same, but also builds for AWS.
+//!
+//! A YAML parser reads the template. Changes are made line by line, because a parser would lose
+//! its comments and its layout.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 /// The code path of a function in the template before the build.
 const UNBUILT: &str = "CodeUri: .";
 
 /// Returns the names of the packages of the functions in the template.
 pub(crate) fn function_packages(template: &str) -> Result<Vec<String>> {
-    let mut packages = Vec::new();
-    for line in lines(template) {
-        if line.text.trim() == UNBUILT {
-            packages.push(package_name(line.logical_id)?);
-        }
-    }
-    Ok(packages)
+    let template = parse(template)?;
+    let resources = template.as_mapping_get("Resources");
+    let resources = resources.and_then(Yaml::as_mapping).into_iter().flatten();
+    let is_built = |resource: &Yaml<'_>| get(resource, "Properties.CodeUri").as_str() == Some(".");
+    resources
+        .filter(|(_, resource)| is_built(resource))
+        .map(|(id, _)| package_name(id.as_str().unwrap_or_default()))
+        .collect()
 }
 
 /// Returns the security rules that the template suppresses with a reason.
 ///
 /// # Errors
 /// If a suppressed rule has no reason.
-pub(crate) fn suppressed_rules(template: &str) -> Result<Vec<&str>> {
-    let block = template
-        .lines()
-        .skip_while(|line| *line != "  Checkov:")
-        .skip(1)
-        .take_while(|line| line.starts_with("    "));
-    block
-        .map(|line| match line.trim().split_once(": ") {
-            Some((rule, reason)) if reason.len() > 20 => Ok(rule),
-            _ => bail!("template.yaml: `{}` gives no reason", line.trim()),
+pub(crate) fn suppressed_rules(template: &str) -> Result<Vec<String>> {
+    let template = parse(template)?;
+    let rules = get(&template, "Metadata.Checkov").as_mapping();
+    let rules = rules.into_iter().flatten();
+    rules
+        .map(|(rule, reason)| {
+            let rule = rule.as_str().context("template.yaml: a rule has no name")?;
+            let reason = reason.as_str().unwrap_or_default();
+            ensure!(reason.len() > 20, "template.yaml: `{rule}` gives no reason");
+            Ok(rule.to_owned())
         })
         .collect()
+}
+
+/// Returns the environment variables of a function, each with the default of its parameter, or
+/// `None` if its value is not a parameter with a default.
+pub(crate) fn variables(
+    template: &str,
+    function: &str,
+) -> Result<BTreeMap<String, Option<String>>> {
+    let template = parse(template)?;
+    let of_function = format!("Resources.{function}.Properties.Environment.Variables");
+    let places = ["Globals.Function.Environment.Variables", &of_function];
+    let variables = places.map(|place| get(&template, place).as_mapping());
+    let variables = variables.into_iter().flatten().flatten();
+    variables
+        .map(|(name, value)| {
+            let name = name
+                .as_str()
+                .context("template.yaml: a variable has no name")?;
+            let default = match value {
+                Yaml::Tagged(tag, parameter) if tag.suffix == "Ref" => parameter.as_str(),
+                _ => None,
+            };
+            let default = default.map(|parameter| format!("Parameters.{parameter}.Default"));
+            let default = default.and_then(|path| text(get(&template, &path)));
+            Ok((name.to_owned(), default))
+        })
+        .collect()
+}
+
+fn parse(template: &str) -> Result<Yaml<'_>> {
+    let mut documents = Yaml::load_from_str(template).context("template.yaml")?;
+    documents.pop().context("template.yaml is empty")
+}
+
+/// Returns the value at a path of keys, or `BadValue` if there is none.
+fn get<'a>(node: &'a Yaml<'a>, path: &str) -> &'a Yaml<'a> {
+    path.split('.').fold(node, |node, key| {
+        node.as_mapping_get(key).unwrap_or(&Yaml::BadValue)
+    })
+}
+
+/// A scalar as text.
+fn text(node: &Yaml<'_>) -> Option<String> {
+    match node {
+        Yaml::Value(Scalar::String(text)) => Some(text.to_string()),
+        Yaml::Value(Scalar::Integer(number)) => Some(number.to_string()),
+        Yaml::Value(Scalar::FloatingPoint(number)) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Replaces each `CodeUri: .` of the template by the folder of that function's package under
@@ -160,6 +215,43 @@ Resources:
             assert!(suppressed_rules(&template(bad)).is_err(), "{bad}");
         }
         assert!(suppressed_rules("Parameters:\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_variable_has_the_default_of_its_parameter() {
+        let template = "\
+Parameters:
+  Seconds:
+    Default: 15
+  Name:
+    Default: \"\"
+Globals:
+  Function:
+    Environment:
+      Variables:
+        LEVEL: INFO
+Resources:
+  ApiFunction:
+    Properties:
+      Environment:
+        Variables:
+          SECONDS: !Ref Seconds
+          NAME: !Ref Name
+          TABLE: !Ref Table
+          KEY: !If [A, !Ref B, !Ref C]
+";
+        let expected = [
+            ("KEY", None),
+            ("LEVEL", None),
+            ("NAME", Some("")),
+            ("SECONDS", Some("15")),
+            ("TABLE", None),
+        ];
+        let found = variables(template, "ApiFunction").unwrap();
+        let found = found
+            .iter()
+            .map(|(name, default)| (&**name, default.as_deref()));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
     #[test]

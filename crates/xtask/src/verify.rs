@@ -107,10 +107,13 @@ pub(crate) fn run(workspace: &Workspace, build: &Build) -> Result<()> {
     let scripts = workspace.stack_dir(&name).join("scripts");
     fs::create_dir_all(&scripts).with_context(|| format!("making `{}`", scripts.display()))?;
     let mut functions = BTreeMap::new();
+    let template = fs::read_to_string(workspace.root().join("template.yaml"));
+    let template = template.context("reading template.yaml")?;
     for (function, program) in shipped {
         let package = template::package_name(&function)?;
+        let variables = variables(&template, &function)?;
         step(&format!("{package} polls, and handles its event"), || {
-            let answer = invoke(runner.command(&program), &variables(), &event(&package))?;
+            let answer = invoke(runner.command(&program), &variables, &event(&package))?;
             expect(&package, &answer)
         })?;
         let file = runner.one_file(&program, &scripts.join(&package))?;
@@ -119,10 +122,13 @@ pub(crate) fn run(workspace: &Workspace, build: &Build) -> Result<()> {
     test::on_functions(workspace, &name, functions)
 }
 
-/// Returns a function's environment variables. The stub simulates every service.
-fn variables() -> Vec<(&'static str, &'static str)> {
-    let queue = "https://sqs.us-east-1.amazonaws.com/123456789012/queue";
-    vec![
+/// The environment of a function: what the template sets, with the defaults of its parameters
+/// and a placeholder for everything else, and what Lambda sets. The stub plays every service.
+fn variables(template: &str, function: &str) -> Result<BTreeMap<String, String>> {
+    let placeholder = || "https://placeholder.invalid/1/name".to_owned();
+    let variables = template::variables(template, function)?.into_iter();
+    let variables = variables.map(|(name, default)| (name, default.unwrap_or_else(placeholder)));
+    let lambda = [
         ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_REGION", "us-east-1"),
@@ -130,37 +136,9 @@ fn variables() -> Vec<(&'static str, &'static str)> {
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("LOG_LEVEL", "INFO"),
-        ("TABLE_NAME", "table"),
-        ("INSTALLATION_ID", "installation"),
-        ("DELIVERY_QUEUE_URL", queue),
-        ("SLOW_DELIVERY_QUEUE_URL", queue),
-        (
-            "SIGNING_KEY_ARN",
-            "arn:aws:kms:us-east-1:123456789012:key/1",
-        ),
-        (
-            "RECOVERY_STATE_MACHINE_ARN",
-            "arn:aws:states:us-east-1:123456789012:stateMachine:recovery",
-        ),
-        ("LAMBDA_ENDPOINT", "https://lambda.us-east-1.amazonaws.com"),
-        ("DELIVER_WEBHOOK_FUNCTION_NAME", "deliver"),
-        ("EVENT_BUS_NAME", "bus"),
-        ("OPERATOR_CUSTOMER_ID", ""),
-        ("CUSTOMER_ID_POINTER", "/detail/customerId"),
-        ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
-        ("DEADLINE_POINTER", "/detail/webhookDeadline"),
-        ("REQUEST_TIMEOUT_SECONDS", "15"),
-        ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
-        ("RETENTION_DAYS", "90"),
-        ("RETRY_SCHEDULE", "0,5,300"),
-        ("LONGEST_QUEUE_DELAY_SECONDS", "900"),
-        ("DISABLE_AFTER_DAYS", "5"),
-        ("CIRCUIT_FAILURE_PERCENT", "80"),
-        ("CIRCUIT_MINIMUM_ATTEMPTS", "10"),
-        ("CIRCUIT_COOLDOWN_SECONDS", "30"),
-        ("DEVELOPMENT_ALLOWED_CIDRS", ""),
-    ]
+    ];
+    let lambda = lambda.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Ok(variables.chain(lambda).collect())
 }
 
 /// Returns an event that a function can answer alone or with an empty table.

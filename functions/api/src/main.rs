@@ -31,7 +31,7 @@ use lambda_http::{Adapter, LambdaEvent, Service, service_fn};
 use ring::rand::SystemRandom;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
-use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
+use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
@@ -41,8 +41,10 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_eventbridge::EventBus;
 use webhooks_kms::{KmsKeyService, Usage};
 use webhooks_lambda::{
-    Environment, FunctionClient, Metrics, SdkConfig, SystemClock, aws_config, init_logging,
+    ApiConfig, FunctionClient, Metrics, SdkConfig, SystemClock, aws_config, start,
 };
+#[cfg(test)]
+use webhooks_lambda::{Config, Environment};
 use webhooks_sqs::SqsQueue;
 
 use crate::metrics::Counters;
@@ -69,36 +71,25 @@ struct Api {
 
 impl Api {
     /// Gives the count of calls to the key service too.
-    fn new(
-        aws: &SdkConfig,
-        environment: &Environment,
-    ) -> Result<(Self, Arc<Usage>), lambda_http::Error> {
+    fn new(aws: &SdkConfig, config: ApiConfig) -> Result<(Self, Arc<Usage>), lambda_http::Error> {
         let keys = KmsKeyService::new(
             aws_sdk_kms::Client::new(aws),
-            environment.text("SIGNING_KEY_ARN")?,
-            &environment.text("INSTALLATION_ID")?,
+            config.signing_key_arn,
+            &config.installation_id,
         );
         let usage = keys.usage();
-        let queue = SqsQueue::new(
-            aws_sdk_sqs::Client::new(aws),
-            environment.text("DELIVERY_QUEUE_URL")?,
-        );
-        let retention = environment.retention()?;
-        let request_timeout: RequestTimeout = environment.parse("REQUEST_TIMEOUT_SECONDS")?;
-        let table = DynamoStore::new(
-            aws_sdk_dynamodb::Client::new(aws),
-            environment.text("TABLE_NAME")?,
-        );
+        let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), config.delivery_queue_url);
+        let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), config.table_name);
         let api = Self {
             manage: Manage {
                 table: table.clone(),
                 vault: Vault::new(table.clone(), keys, SystemClock),
                 clock: SystemClock,
                 random: SystemRandom::new(),
-                retention,
-                request_timeout,
+                retention: config.retention,
+                request_timeout: config.request_timeout,
                 quota: Quota {
-                    subscriptions: environment.parse("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER")?,
+                    subscriptions: config.maximum_subscriptions,
                 },
             },
             tests: SendTest {
@@ -106,13 +97,13 @@ impl Api {
                 queue: queue.clone(),
                 deliverer: DeliverFunction(FunctionClient::new(
                     aws,
-                    &environment.text("LAMBDA_ENDPOINT")?,
-                    &environment.text("DELIVER_WEBHOOK_FUNCTION_NAME")?,
-                    Duration::from_secs(request_timeout.as_secs()) + TIME_TO_DELIVER,
+                    &config.lambda_endpoint,
+                    &config.deliver_webhook_function_name,
+                    Duration::from_secs(config.request_timeout.as_secs()) + TIME_TO_DELIVER,
                 )?),
                 clock: SystemClock,
                 random: SystemRandom::new(),
-                retention,
+                retention: config.retention,
             },
             resend: Resend {
                 table: table.clone(),
@@ -120,11 +111,8 @@ impl Api {
                 clock: SystemClock,
             },
             publisher: Publisher {
-                bus: EventBus::new(
-                    aws_sdk_eventbridge::Client::new(aws),
-                    environment.text("EVENT_BUS_NAME")?,
-                ),
-                operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
+                bus: EventBus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus_name),
+                operator: config.operator,
             },
             lists: Lists {
                 table: table.clone(),
@@ -133,16 +121,14 @@ impl Api {
                 table: table.clone(),
                 workflow: SfnWorkflow::new(
                     aws_sdk_sfn::Client::new(aws),
-                    environment.text("RECOVERY_STATE_MACHINE_ARN")?,
+                    config.recovery_state_machine_arn,
                 ),
                 clock: SystemClock,
                 random: SystemRandom::new(),
-                retention: environment.retention()?,
+                retention: config.retention,
             },
             table,
-            development: environment
-                .parse_unless_empty("DEVELOPMENT_ALLOWED_CIDRS")?
-                .unwrap_or_default(),
+            development: config.development_networks,
         };
         Ok((api, usage))
     }
@@ -150,10 +136,9 @@ impl Api {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
-    let metrics = Metrics::of_this_function(&environment)?;
-    let (api, key_usage) = Api::new(&aws_config().await, &environment)?;
+    let config = start::<ApiConfig>()?;
+    let metrics = Metrics::new(&*config.function_name);
+    let (api, key_usage) = Api::new(&aws_config().await, config)?;
     let counters = Counters::new(metrics, key_usage);
     let with_layer =
         move |router: Router| router.layer(from_fn_with_state(counters.clone(), metrics::count));
@@ -259,25 +244,14 @@ fn router(api: Arc<Api>) -> Router {
 impl Api {
     /// An API whose table, keys and queue nobody answers for.
     async fn unconnected() -> Self {
-        let variables = [
-            ("TABLE_NAME", "none"),
-            ("SIGNING_KEY_ARN", "none"),
-            ("INSTALLATION_ID", "none"),
-            ("DELIVERY_QUEUE_URL", "none"),
-            ("RECOVERY_STATE_MACHINE_ARN", "none"),
-            ("EVENT_BUS_NAME", "none"),
-            ("OPERATOR_CUSTOMER_ID", ""),
-            ("RETENTION_DAYS", "90"),
-            ("LAMBDA_ENDPOINT", "https://lambda.invalid"),
-            ("DELIVER_WEBHOOK_FUNCTION_NAME", "none"),
-            ("REQUEST_TIMEOUT_SECONDS", "15"),
-            ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
-            ("DEVELOPMENT_ALLOWED_CIDRS", ""),
-        ];
-        let environment = Environment::from(variables);
+        // Every type of a variable takes this text, so that a new variable needs no change here.
+        let variables = ApiConfig::variables();
+        let required = variables.iter().filter(|variable| variable.is_required);
+        let environment: Environment = required.map(|variable| (variable.name, "9")).collect();
+        let config = ApiConfig::from_environment(&environment).unwrap();
         let region = aws_sdk_dynamodb::config::Region::from_static("eu-central-1");
         let aws = aws_config().await.to_builder().region(region).build();
-        let (api, _) = Self::new(&aws, &environment).unwrap();
+        let (api, _) = Self::new(&aws, config).unwrap();
         api
     }
 }

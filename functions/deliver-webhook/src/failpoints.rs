@@ -22,9 +22,22 @@ use webhooks_domain::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::ports::{DeliveryQueue, QueueError, WebhookSender};
+use webhooks_http::HttpSender;
+use webhooks_lambda::{Config, Environment};
+use webhooks_sqs::SqsQueue;
 
-/// The variable that names the folder. `cargo xtask build` recognises a test build by it.
-pub(crate) const FOLDER: &str = "FAILPOINTS_FOLDER";
+use crate::use_case;
+
+/// The delivery of webhooks, with the ports that crash.
+pub(crate) type DeliverWebhooks = use_case::DeliverWebhooks<Failing<SqsQueue>, Failing<HttpSender>>;
+
+webhooks_lambda::config! {
+    /// What a test adds to the configuration.
+    FailpointsConfig {
+        /// The folder. `cargo xtask build` recognizes a test build by this variable.
+        folder: PathBuf = required("FAILPOINTS_FOLDER"),
+    }
+}
 
 /// Decides about crashes. All decorators share it.
 #[derive(Debug)]
@@ -36,8 +49,8 @@ pub(crate) struct Failpoints {
 
 impl Failpoints {
     /// Opens the journal in the folder.
-    pub(crate) fn new(folder: String) -> std::io::Result<Arc<Self>> {
-        let folder = PathBuf::from(folder);
+    pub(crate) fn new() -> Result<Arc<Self>, lambda_runtime::Error> {
+        let FailpointsConfig { folder } = FailpointsConfig::from_environment(&Environment::read())?;
         let journal = File::options()
             .create(true)
             .append(true)

@@ -10,7 +10,7 @@ mod url_event;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use tracing::error;
 use webhooks_domain::ports::Clock;
-use webhooks_lambda::{Environment, SystemClock, aws_config, init_logging, with_sources};
+use webhooks_lambda::{EchoReceiverConfig, SystemClock, aws_config, start, with_sources};
 use webhooks_self_test::SelfTestTable;
 
 use crate::echo::Echo;
@@ -18,14 +18,10 @@ use crate::url_event::{UrlAnswer, UrlEvent};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
-    let aws = aws_config().await;
+    let config = start::<EchoReceiverConfig>()?;
+    let client = aws_sdk_dynamodb::Client::new(&aws_config().await);
     let echo = Echo {
-        runs: SelfTestTable::new(
-            aws_sdk_dynamodb::Client::new(&aws),
-            environment.text("SELF_TEST_TABLE_NAME")?,
-        ),
+        runs: SelfTestTable::new(client, config.self_test_table_name),
     };
     let echo = &echo;
     run(service_fn(async |event: LambdaEvent<UrlEvent>| {

@@ -3,26 +3,21 @@
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
-use webhooks_domain::event::EventReader;
 use webhooks_domain::look_up::{Answer, Comparison, LookUp, Page};
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::{Environment, FunctionError, Metric, Metrics, aws_config, init_logging};
+use webhooks_lambda::{
+    FunctionError, LookUpSubscriptionsConfig, Metric, Metrics, aws_config, start,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
-    let metrics = &Metrics::of_this_function(&environment)?;
+    let config = start::<LookUpSubscriptionsConfig>()?;
+    let metrics = &Metrics::new(config.function_name);
     let client = aws_sdk_dynamodb::Client::new(&aws_config().await);
     let look_up = LookUp {
-        directory: DynamoStore::new(client, environment.text("TABLE_NAME")?),
-        reader: EventReader {
-            operator: environment.parse_unless_empty("OPERATOR_CUSTOMER_ID")?,
-            customer_id: environment.parse("CUSTOMER_ID_POINTER")?,
-            idempotency_key: environment.parse("IDEMPOTENCY_KEY_POINTER")?,
-            deadline: environment.parse("DEADLINE_POINTER")?,
-        },
+        directory: DynamoStore::new(client, config.table_name),
+        reader: config.event_reader,
     };
     let look_up = &look_up;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {

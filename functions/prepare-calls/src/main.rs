@@ -7,18 +7,16 @@ use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 use webhooks_domain::errors::INVALID_INPUT;
 use webhooks_domain::ports::Clock;
-use webhooks_lambda::{Environment, FunctionError, SystemClock, init_logging};
+use webhooks_lambda::{FunctionError, PrepareCallsConfig, SystemClock, start};
 
 use crate::calls::prepare_calls;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
-    let retention = environment.retention()?;
+    let config = start::<PrepareCallsConfig>()?;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         serde_json::from_str(event.payload.get())
-            .map(|page| prepare_calls(&page, SystemClock.now(), retention))
+            .map(|page| prepare_calls(&page, SystemClock.now(), config.retention))
             .map_err(|error| FunctionError::new(INVALID_INPUT, &error))
     }))
     .await

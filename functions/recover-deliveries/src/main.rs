@@ -14,7 +14,7 @@ use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::resend::Resend;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    Environment, FunctionError, SystemClock, aws_config, end_of_invocation, init_logging,
+    FunctionError, RecoverDeliveriesConfig, SystemClock, aws_config, end_of_invocation, start,
     with_sources,
 };
 use webhooks_sqs::SqsQueue;
@@ -47,19 +47,12 @@ impl From<Input> for RecoveryKey {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
+    let config = start::<RecoverDeliveriesConfig>()?;
     let aws = aws_config().await;
     let recover = RecoverDeliveries {
         resend: Resend {
-            table: DynamoStore::new(
-                aws_sdk_dynamodb::Client::new(&aws),
-                environment.text("TABLE_NAME")?,
-            ),
-            queue: SqsQueue::new(
-                aws_sdk_sqs::Client::new(&aws),
-                environment.text("DELIVERY_QUEUE_URL")?,
-            ),
+            table: DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), config.table_name),
+            queue: SqsQueue::new(aws_sdk_sqs::Client::new(&aws), config.delivery_queue_url),
             clock: SystemClock,
         },
     };

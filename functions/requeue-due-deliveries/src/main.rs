@@ -9,8 +9,8 @@ use webhooks_domain::errors;
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    Environment, FunctionError, Metric, Metrics, SystemClock, aws_config, end_of_invocation,
-    init_logging, with_sources,
+    FunctionError, Metric, Metrics, RequeueDueDeliveriesConfig, SystemClock, aws_config,
+    end_of_invocation, start, with_sources,
 };
 use webhooks_sqs::SqsQueue;
 
@@ -19,19 +19,12 @@ const TIME_FOR_A_BATCH: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::read();
-    init_logging(&environment)?;
-    let metrics = &Metrics::of_this_function(&environment)?;
+    let config = start::<RequeueDueDeliveriesConfig>()?;
+    let metrics = &Metrics::new(config.function_name);
     let aws = aws_config().await;
     let sweep = Sweep {
-        table: DynamoStore::new(
-            aws_sdk_dynamodb::Client::new(&aws),
-            environment.text("TABLE_NAME")?,
-        ),
-        queue: SqsQueue::new(
-            aws_sdk_sqs::Client::new(&aws),
-            environment.text("DELIVERY_QUEUE_URL")?,
-        ),
+        table: DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), config.table_name),
+        queue: SqsQueue::new(aws_sdk_sqs::Client::new(&aws), config.delivery_queue_url),
         clock: SystemClock,
     };
     let sweep = &sweep;
