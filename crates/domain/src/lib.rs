@@ -19,6 +19,7 @@
 //! |---|---|
 //! | delivery task ([`DeliveryTask`](delivery::DeliveryTask)) | a message of an at-least-once queue, for an idempotent consumer |
 //! | next task before record ([`deliver`]) | ordering of effects, as in a transactional outbox: a crash repeats an effect and loses none |
+//! | trigger ([`DeliveryTrigger`](delivery::DeliveryTrigger)) | the cause of a delivery: event, resend, replay or test |
 //! | verdict ([`Verdict`](delivery::Verdict)) | the transition of a state machine after an attempt |
 //! | admission, deferral ([`deliver`]) | admission control |
 //! | endpoint limiter ([`limits`]) | rate limiter by GCRA (generic cell rate algorithm) with a theoretical arrival time, and concurrency limiter by leases |
