@@ -1,4 +1,4 @@
-//! A batch loader: concurrent reads become one call (as in DataLoader).
+//! A batch loader: concurrent reads become one call (as in `DataLoader`).
 //!
 //! The first caller opens a window. The window closes after every other task that could run has
 //! run. So all messages of a batch, which run concurrently, join it; then its keys are read.
