@@ -32,7 +32,10 @@ async fn every_subscription_gets_its_own_delivery() -> Result<()> {
         assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
         assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
         assert_eq!(delivery.message_id, message.id);
-        assert_eq!(test.api.delivery(&delivery.id).await?.id, delivery.id);
+        assert_eq!(
+            test.api.delivery(&delivery.id).await?.delivery.id,
+            delivery.id
+        );
     }
     for path in paths {
         assert_eq!(test.receiver.requests_to(path).len(), 1, "{message:#?}");

@@ -119,7 +119,7 @@ async fn a_queue_message_that_comes_twice_makes_no_second_request() -> Result<()
             .await?;
     }
     tasks_are_acknowledged(&test.stack, &before.id).await?;
-    let after = test.api.delivery(&before.id).await?;
+    let after = test.api.delivery(&before.id).await?.delivery;
     assert_eq!(after.attempts.len(), 1, "{after:#?}");
     assert_eq!(test.receiver.requests().len(), 1, "{after:#?}");
     Ok(())

@@ -7,7 +7,8 @@ use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use webhooks_client::{
-    Answer, Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageSummary, Page,
+    Answer, Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageEntry, Page,
+    PayloadFormat,
 };
 
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
@@ -87,7 +88,7 @@ impl Stage {
         api.deliveries_of_customer(&self.test.customer, filter)
     }
 
-    fn messages(&self, filter: &ListFilter) -> Call<'_, Page<MessageSummary>> {
+    fn messages(&self, filter: &ListFilter) -> Call<'_, Page<MessageEntry>> {
         self.test.api.messages(&self.test.customer, filter)
     }
 }
@@ -154,7 +155,9 @@ async fn pages(stage: &Stage) -> Result<()> {
     let good = all_pages(2, || stage.deliveries(&stage.good, &filter)).await?;
     each_once_and_newest_first(&good, ORDERS);
     assert_eq!(good[0].attempts.len(), 1, "attempts are shown");
-    assert_eq!(good[0].body, None, "bodies are not");
+    let page = stage.deliveries(&stage.good, &filter).answer().await?;
+    let page: serde_json::Value = page.read()?;
+    assert_eq!(page["data"][0].get("body"), None, "bodies are not");
     let bad = all_pages(3, || stage.deliveries(&stage.bad, &pages_of(3))).await?;
     each_once_and_newest_first(&bad, EVENTS);
 
@@ -191,7 +194,7 @@ async fn pages(stage: &Stage) -> Result<()> {
             (&listed.time, &listed.event_type),
             (&shown.time, &shown.event_type)
         );
-        assert_eq!(shown.received_at.as_ref(), Some(&listed.received_at));
+        assert_eq!(shown.received_at, listed.received_at);
         assert_eq!(listed.customer_id, stage.test.customer);
     }
     Ok(())
@@ -295,10 +298,10 @@ async fn body(stage: &Stage) -> Result<()> {
         .delivery_to(&stage.good.subscription.id)
         .context("none")?
         .id;
-    let delivery = stage.test.api.delivery(id).await?;
-    let body = delivery.body.context("no body")?;
+    let shown = stage.test.api.delivery(id).await?;
+    let body = shown.body.context("no body")?;
     assert_eq!(body.as_bytes(), &request.body[..]);
-    assert_eq!(delivery.payload_format.as_deref(), Some("standard"));
+    assert_eq!(shown.delivery.payload_format, PayloadFormat::Standard);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::{Answer, DeliveryReason, DeliveryStatus};
 
 use crate::fixture::Fixture;
 
@@ -49,7 +49,11 @@ async fn no_attempt_begins_after_the_events_deadline() -> Result<()> {
         .settled_delivery(request.webhook_id(), &created)
         .await?;
     assert_eq!(delivery.status, DeliveryStatus::Failed, "{delivery:#?}");
-    assert_eq!(delivery.reason.as_deref(), Some("expired"), "{delivery:#?}");
+    assert_eq!(
+        delivery.reason,
+        Some(DeliveryReason::Expired),
+        "{delivery:#?}"
+    );
     assert_eq!(delivery.attempts.len(), 1, "{delivery:#?}");
     let body: Value = serde_json::from_slice(&request.body)?;
     assert!(body["data"]["webhookDeadline"].is_string(), "{body}");

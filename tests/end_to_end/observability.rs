@@ -62,7 +62,7 @@ async fn the_operator_gets_operational_events_but_none_about_its_own_deliveries(
     assert_eq!(event["data"]["customerId"], test.customer, "{event}");
     assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
     let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;
-    let shown = test.api.delivery(delivery).await?;
+    let shown = test.api.delivery(delivery).await?.delivery;
     assert_eq!(shown.status, DeliveryStatus::Failed, "{shown:?}");
 
     // The operator's other endpoint fails on the same event. If this published an event, the first

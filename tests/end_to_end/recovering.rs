@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
     Answer, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recovery, RecoveryKind,
-    RecoveryRequest, RecoveryStatus,
+    RecoveryRequest, RecoveryStatus, UndeliveredStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::recovery_key;
@@ -217,7 +217,7 @@ async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
         .answer()
         .await?;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
-    let kind = refused.problem().and_then(|problem| problem.kind);
+    let kind = refused.problem().map(|problem| problem.kind);
     let not_active = "urn:webhooks:problem:subscription-not-active";
     assert_eq!(kind.as_deref(), Some(not_active));
 
@@ -225,7 +225,7 @@ async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
         .enable_subscription(&test.customer, subscription)
         .await?;
     let held = RecoveryRequest {
-        statuses: Some(vec![DeliveryStatus::Held]),
+        statuses: Some(vec![UndeliveredStatus::Held]),
         ..last_ten_minutes(10)
     };
     let recovery = start(&test, RecoveryKind::Recover, &created, &held).await?;

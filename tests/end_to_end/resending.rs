@@ -27,7 +27,7 @@ async fn resent(test: &Fixture, delivery: &str) -> Result<Delivery> {
 /// Asserts that an answer is a 409 of this kind.
 fn refused(answer: &Answered, kind: &str) {
     assert_eq!(answer.status, StatusCode::CONFLICT, "{}", answer.text());
-    let problem = answer.problem().and_then(|problem| problem.kind);
+    let problem = answer.problem().map(|problem| problem.kind);
     assert_eq!(problem, Some(format!("urn:webhooks:problem:{kind}")));
 }
 

@@ -127,8 +127,8 @@ async fn a_run_of_the_self_test_is_all_green_and_leaves_nothing() -> Result<()> 
     test.api.delete_subscription(CUSTOMER, &at_work).await?;
     // Any other subscription belongs to a run that goes on beside this test, and says so.
     for subscription in left.iter().filter(|one| one.id != at_work) {
-        let metadata = subscription.metadata.as_ref().context("no metadata")?;
-        let ends = Timestamp::parse_rfc3339(&metadata["doctorRunEnds"]).context("no end")?;
+        let ends = &subscription.metadata["doctorRunEnds"];
+        let ends = Timestamp::parse_rfc3339(ends).context("no end")?;
         assert!(ends > now(), "{subscription:#?}");
     }
     Ok(())

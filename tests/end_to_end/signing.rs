@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, Request, RotatedSecret};
+use webhooks_client::{
+    Answer, CreatedSubscription, DeliveryStatus, NewSecret, Request, SecretKind,
+};
 use webhooks_testkit::SignedRequest;
 
 use crate::fixture::Fixture;
@@ -31,7 +33,7 @@ async fn rotate(
     test: &Fixture,
     created: &CreatedSubscription,
     rotation: Value,
-) -> Result<RotatedSecret> {
+) -> Result<NewSecret> {
     let id = &created.subscription.id;
     Ok(test
         .api
@@ -198,8 +200,8 @@ async fn a_subscription_migrates_to_ed25519() -> Result<()> {
     assert!(!verifies_with(&request, WHPK));
     let id = &created.subscription.id;
     let shown = test.api.subscription(&test.customer, id).await?;
-    let kinds: Vec<_> = shown.secrets.iter().map(|s| s.kind.as_str()).collect();
-    assert_eq!(kinds, ["v1a", "v1"]);
+    let kinds: Vec<_> = shown.secrets.iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [SecretKind::V1a, SecretKind::V1]);
     assert_eq!(shown.secrets[0].public_key, Some(public_key));
     let private = rotated.secret.trim_start_matches("whsk_");
     assert!(!serde_json::to_string(&shown)?.contains(&private[..40]));

@@ -305,7 +305,7 @@ async fn a_listener_on_this_machine_verifies_and_misbehaves() -> Result<()> {
     assert_eq!(heard.matches(&message).count(), 2, "{heard}");
     assert!(heard.contains("        \"total\": 1\n"), "{heard}");
     let delivery = settled(&test, &message, DeliveryStatus::Succeeded).await?;
-    let attempts = test.api.delivery(&delivery).await?.attempts;
+    let attempts = test.api.delivery(&delivery).await?.delivery.attempts;
     assert!(Duration::from_millis(attempts[1].duration_ms) < Duration::from_secs(5));
     Ok(())
 }

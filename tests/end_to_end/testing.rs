@@ -3,7 +3,7 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{Answer, AttemptOutcome, DeliveryStatus};
+use webhooks_client::{Answer, AttemptOutcome, DeliveryReason, DeliveryStatus};
 
 use crate::fixture::Fixture;
 
@@ -21,7 +21,8 @@ async fn a_test_is_sent_at_once_signed_and_listed() -> Result<()> {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let tested = api
         .delivery(json_text(&answer.body, "id")?.as_str())
-        .await?;
+        .await?
+        .delivery;
     assert_eq!(tested.status, DeliveryStatus::Succeeded, "{tested:#?}");
     assert_eq!(tested.event_type, "webhook.test");
     assert_eq!(tested.attempts.len(), 1);
@@ -52,7 +53,7 @@ async fn a_test_that_fails_shows_its_attempt_and_is_not_retried() -> Result<()> 
         .test_subscription(customer, id, Some("order.created"))
         .await?;
     assert_eq!(tested.status, DeliveryStatus::Failed, "{tested:#?}");
-    assert_eq!(tested.reason.as_deref(), Some("testFailed"));
+    assert_eq!(tested.reason, Some(DeliveryReason::TestFailed));
     assert_eq!(tested.event_type, "order.created");
     assert_eq!(tested.attempts[0].outcome, AttemptOutcome::HttpError);
     assert_eq!(

@@ -14,7 +14,7 @@ fn refused(answer: &Answered, status: StatusCode, kind: &str) -> Result<Option<S
     assert_eq!(answer.status, status, "{}", answer.text());
     let problem = answer.problem().with_context(|| answer.text())?;
     let kind = format!("urn:webhooks:problem:{kind}");
-    assert_eq!(problem.kind.as_deref(), Some(&*kind), "{problem}");
+    assert_eq!(problem.kind, kind, "{problem}");
     Ok(problem.field)
 }
 

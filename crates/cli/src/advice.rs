@@ -51,8 +51,8 @@ fn advice(error: &Error) -> Option<String> {
 }
 
 fn advice_on(problem: &Problem) -> Option<String> {
-    let detail = problem.detail.as_deref().unwrap_or_default();
-    let kind = problem.kind.as_deref().unwrap_or_default();
+    let detail = problem.detail.as_str();
+    let kind = problem.kind.as_str();
     let text = match kind.strip_prefix(PROBLEM)? {
         "not-found" | "method-not-allowed" if detail.contains("path") => {
             "this stack is older than this command: deploy the version that belongs to the command"
@@ -105,10 +105,10 @@ mod tests {
 
     fn problem(kind: &str, detail: &str, field: Option<&str>) -> Error {
         Error::Problem(Problem {
-            kind: Some(format!("{PROBLEM}{kind}")),
+            kind: format!("{PROBLEM}{kind}"),
             title: "Title".to_owned(),
             status: 404,
-            detail: Some(detail.to_owned()),
+            detail: detail.to_owned(),
             field: field.map(str::to_owned),
         })
     }

@@ -59,7 +59,7 @@ impl Command {
                     Some(customer) => api.delivery_of_customer(customer, &named.delivery),
                     None => api.delivery(&named.delivery),
                 };
-                answer::show(call, printer, show::text).await?;
+                answer::show(call, printer, show::with_body).await?;
                 Ok(Outcome::Complete)
             }
             Self::Resend(named) => {

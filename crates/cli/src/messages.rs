@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageSummary};
+use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageEntry};
 use webhooks_terminal::{Cell, Style, Table};
 
 use crate::Outcome;
@@ -134,7 +134,7 @@ impl Named {
     }
 }
 
-impl Report for Listed<MessageSummary> {
+impl Report for Listed<MessageEntry> {
     fn text(&self, style: Style) -> String {
         let table = || {
             let mut table = Table::new(["RECEIVED", "EVENT TYPE", "MESSAGE"]);
@@ -158,7 +158,7 @@ pub(crate) fn text(message: &Message, style: Style) -> String {
     facts.add("customer", message.customer_id.as_str());
     facts.add("event type", message.event_type.as_str());
     facts.add("time", message.time.as_str());
-    facts.maybe("received", message.received_at.as_deref());
+    facts.add("received", message.received_at.as_str());
     let facts = facts.text(style);
     if message.deliveries.is_empty() && message.broken.is_empty() {
         let replay = task(format_args!(

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use webhooks_client::{Api, DeliveryStatus, RecoveryCount, RecoveryKind, RecoveryRequest};
+use webhooks_client::{Api, RecoveryCount, RecoveryKind, RecoveryRequest, UndeliveredStatus};
 use webhooks_terminal::Style;
 
 use crate::answer::{Answer, send};
@@ -57,7 +57,7 @@ enum Status {
     Held,
 }
 
-impl From<Status> for DeliveryStatus {
+impl From<Status> for UndeliveredStatus {
     fn from(status: Status) -> Self {
         match status {
             Status::Failed => Self::Failed,
@@ -103,7 +103,7 @@ impl Recover {
         let statuses = self
             .statuses
             .iter()
-            .map(|&status| DeliveryStatus::from(status));
+            .map(|&status| UndeliveredStatus::from(status));
         let statuses: Vec<_> = statuses.collect();
         let statuses = (!statuses.is_empty()).then_some(statuses);
         self.span
@@ -125,7 +125,7 @@ impl Span {
     async fn run(
         &self,
         kind: RecoveryKind,
-        statuses: Option<Vec<DeliveryStatus>>,
+        statuses: Option<Vec<UndeliveredStatus>>,
         api: &Api,
         printer: &mut Printer<'_>,
     ) -> Result<Outcome> {

@@ -165,7 +165,7 @@ pub(crate) fn text(recovery: &Recovery, style: Style) -> String {
     let status = Cell::new(recovery.status.to_string(), tone(recovery.status));
     facts.add("status", status);
     facts.add("since", recovery.since.as_str());
-    facts.maybe("until", recovery.until.as_deref());
+    facts.add("until", recovery.until.as_str());
     let statuses = recovery.statuses.iter().flatten().map(ToString::to_string);
     let statuses: Vec<_> = statuses.collect();
     if !statuses.is_empty() {

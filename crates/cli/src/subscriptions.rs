@@ -118,19 +118,11 @@ fn text(subscription: &Subscription, style: Style) -> String {
     if let (Some(reason), Some(at)) = disabled {
         facts.add("disabled", format!("{reason}, since {at}"));
     }
-    let health = subscription.health.as_ref();
-    facts.maybe(
-        "failing",
-        health.and_then(|health| since(health.failing_since.as_deref())),
-    );
-    facts.maybe(
-        "circuit open",
-        health.and_then(|health| Some(format!("until {}", health.circuit_open_until.as_ref()?))),
-    );
-    facts.maybe(
-        "slow",
-        health.and_then(|health| since(health.slow_since.as_deref())),
-    );
+    let health = &subscription.health;
+    facts.maybe("failing", since(health.failing_since.as_deref()));
+    let open_until = health.circuit_open_until.as_ref();
+    facts.maybe("circuit open", open_until.map(|at| format!("until {at}")));
+    facts.maybe("slow", since(health.slow_since.as_deref()));
     facts.add("url", subscription.url.as_str());
     facts.add("event types", subscription.event_types.join(", "));
     facts.maybe(
@@ -138,7 +130,7 @@ fn text(subscription: &Subscription, style: Style) -> String {
         subscription.filter.as_ref().map(ToString::to_string),
     );
     facts.maybe("description", subscription.description.as_deref());
-    facts.maybe("payload format", subscription.payload_format.as_deref());
+    facts.add("payload format", subscription.payload_format.to_string());
     let timeout = subscription.timeout_seconds;
     facts.maybe("timeout", timeout.map(|seconds| format!("{seconds} s")));
     let rate = subscription.rate_limit_per_second;
@@ -148,14 +140,15 @@ fn text(subscription: &Subscription, style: Style) -> String {
         "in flight",
         in_flight.map(|count| format!("at most {count}")),
     );
+    let policy = subscription.retry_policy.as_ref();
     facts.maybe(
         "retry policy",
-        subscription.retry_policy.as_ref().map(ToString::to_string),
+        policy.and_then(|policy| serde_json::to_string(policy).ok()),
     );
-    for (name, value) in subscription.headers.iter().flatten() {
+    for (name, value) in &subscription.headers {
         facts.add("header", format!("{name}: {value}"));
     }
-    for (name, value) in subscription.metadata.iter().flatten() {
+    for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
     for (index, secret) in subscription.secrets.iter().enumerate() {
@@ -171,10 +164,7 @@ fn text(subscription: &Subscription, style: Style) -> String {
             format!("{version} ({kind}{end}){}", key.unwrap_or_default()),
         );
     }
-    facts.maybe(
-        "version",
-        subscription.version.map(|version| version.to_string()),
-    );
+    facts.add("version", subscription.version.to_string());
     facts.add("created", subscription.created_at.as_str());
     facts.add("updated", subscription.updated_at.as_str());
     facts.text(style)
@@ -196,7 +186,7 @@ mod tests {
             "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
             "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "metadata": {"team": "shop"},
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
-            "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
+            "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",
             "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
@@ -204,26 +194,27 @@ mod tests {
         .unwrap();
         assert_eq!(
             text(&subscription, Style::Plain),
-            "  subscription  sub_1\n\
-             \x20 customer      acme\n\
-             \x20 status        disabled\n\
-             \x20 disabled      failing, since 2026-01-03T00:00:00.000Z\n\
-             \x20 failing       since 2026-01-01T00:00:00.000Z\n\
-             \x20 circuit open  until 2026-01-04T00:00:00.000Z\n\
-             \x20 slow          since 2026-01-02T00:00:00.000Z\n\
-             \x20 url           https://example.com/\n\
-             \x20 event types   a, b.*\n\
-             \x20 filter        {\"total\":[{\"numeric\":[\">\",1]}]}\n\
-             \x20 timeout       5 s\n\
-             \x20 rate limit    7 a second\n\
-             \x20 in flight     at most 2\n\
-             \x20 header        x-a: 1\n\
-             \x20 metadata      team: shop\n\
-             \x20 secret        2 (v1, current)\n\
-             \x20 secret        1 (v1, signs until 2026-01-02T00:00:00.000Z)\n\
-             \x20 version       3\n\
-             \x20 created       2026-01-01T00:00:00.000Z\n\
-             \x20 updated       2026-01-01T00:00:00.000Z\n"
+            "  subscription    sub_1\n\
+             \x20 customer        acme\n\
+             \x20 status          disabled\n\
+             \x20 disabled        failing, since 2026-01-03T00:00:00.000Z\n\
+             \x20 failing         since 2026-01-01T00:00:00.000Z\n\
+             \x20 circuit open    until 2026-01-04T00:00:00.000Z\n\
+             \x20 slow            since 2026-01-02T00:00:00.000Z\n\
+             \x20 url             https://example.com/\n\
+             \x20 event types     a, b.*\n\
+             \x20 filter          {\"total\":[{\"numeric\":[\">\",1]}]}\n\
+             \x20 payload format  standard\n\
+             \x20 timeout         5 s\n\
+             \x20 rate limit      7 a second\n\
+             \x20 in flight       at most 2\n\
+             \x20 header          x-a: 1\n\
+             \x20 metadata        team: shop\n\
+             \x20 secret          2 (v1, current)\n\
+             \x20 secret          1 (v1, signs until 2026-01-02T00:00:00.000Z)\n\
+             \x20 version         3\n\
+             \x20 created         2026-01-01T00:00:00.000Z\n\
+             \x20 updated         2026-01-01T00:00:00.000Z\n"
         );
     }
 }

@@ -244,7 +244,7 @@ mod tests {
             .collect();
         serde_json::from_value(json!({
             "id": id, "messageId": "msg_1", "subscriptionId": "sub_1", "customerId": "acme",
-            "eventType": "order.created", "status": "failed", "createdAt": after(1), "attempts": attempts,
+            "eventType": "order.created", "payloadFormat": "standard", "status": "failed", "createdAt": after(1), "attempts": attempts,
         }))
         .unwrap()
     }

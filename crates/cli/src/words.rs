@@ -1,7 +1,9 @@
 //! Describes deliveries and attempts in words.
 
 use http::StatusCode;
-use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, SubscriptionStatus};
+use webhooks_client::{
+    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, SubscriptionStatus,
+};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_terminal::Tone;
 
@@ -109,7 +111,7 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
         count => format!("{count} attempts"),
     };
     let last_brief = last.map_or(String::new(), |last| format!(", the last {}", brief(last)));
-    match (delivery.status, delivery.reason.as_deref()) {
+    match (delivery.status, delivery.reason) {
         (DeliveryStatus::Pending, _) => match (&delivery.next_attempt_at, last) {
             (Some(next), _) => {
                 let number = delivery.attempts.len() + 1;
@@ -128,16 +130,16 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
             Some(last) => format!("{} at attempt {}", brief(last), last.number),
             None => "delivered".to_owned(),
         },
-        (DeliveryStatus::Failed, Some("attemptsExhausted")) => {
+        (DeliveryStatus::Failed, Some(DeliveryReason::AttemptsExhausted)) => {
             format!("given up after {tried}{last_brief}")
         }
-        (DeliveryStatus::Failed, Some("expired")) => {
+        (DeliveryStatus::Failed, Some(DeliveryReason::Expired)) => {
             format!("given up after {tried}: the next one would have come too late{last_brief}")
         }
-        (DeliveryStatus::Failed, Some("endpointGone")) => {
+        (DeliveryStatus::Failed, Some(DeliveryReason::EndpointGone)) => {
             "given up: the endpoint answered 410 (gone)".to_owned()
         }
-        (DeliveryStatus::Cancelled, Some("subscriptionDeleted")) => {
+        (DeliveryStatus::Cancelled, Some(DeliveryReason::SubscriptionDeleted)) => {
             "the subscription was deleted".to_owned()
         }
         (_, Some(reason)) => format!("{reason}, {tried}{last_brief}"),
@@ -157,9 +159,10 @@ pub(crate) fn short_state(delivery: &Delivery, now: Timestamp) -> String {
             parts.join(", ")
         }
         (DeliveryStatus::Failed, last) => {
-            let reason = delivery.reason.as_deref();
-            let reason = reason.filter(|&reason| reason != "attemptsExhausted");
-            let parts: Vec<_> = [last.as_deref(), reason].into_iter().flatten().collect();
+            let reason = delivery.reason;
+            let reason = reason.filter(|&reason| reason != DeliveryReason::AttemptsExhausted);
+            let reason = reason.map(|reason| reason.to_string());
+            let parts: Vec<_> = [last, reason].into_iter().flatten().collect();
             parts.join(", ")
         }
         (_, last) => last.unwrap_or_default(),
@@ -186,7 +189,7 @@ mod tests {
     fn delivery(fields: &Value) -> Delivery {
         let mut delivery = json!({
             "id": "dlv_1_2", "messageId": "msg_1", "subscriptionId": "sub_2", "customerId": "acme",
-            "eventType": "order.created", "status": "pending", "createdAt": NOW.to_string(), "attempts": [],
+            "eventType": "order.created", "payloadFormat": "standard", "status": "pending", "createdAt": NOW.to_string(), "attempts": [],
         });
         delivery
             .as_object_mut()
@@ -254,8 +257,8 @@ mod tests {
                 "the subscription was deleted",
             ),
             (
-                json!({"status": "failed", "reason": "someday", "attempts": failed}),
-                "someday, 1 attempt, the last answered 500",
+                json!({"status": "failed", "reason": "testFailed", "attempts": failed}),
+                "testFailed, 1 attempt, the last answered 500",
             ),
         ] {
             assert_eq!(state(&delivery(&fields), NOW), text);

@@ -1,10 +1,8 @@
 //! What can go wrong between a client and a stack.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use serde::Deserialize;
-
-use crate::Broken;
+use webhooks_api_types::{Broken, Problem};
 
 /// An error of the client.
 #[derive(Debug, thiserror::Error)]
@@ -109,35 +107,4 @@ pub enum Error {
         /// How long.
         within: Duration,
     },
-}
-
-/// Problem details, RFC 9457.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Problem {
-    /// The kind of problem, a URI reference.
-    #[serde(rename = "type", default)]
-    pub kind: Option<String>,
-    /// A short name of the kind.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// What is wrong with this request.
-    #[serde(default)]
-    pub detail: Option<String>,
-    /// The field of the request that is to blame.
-    #[serde(default)]
-    pub field: Option<String>,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status, self.title)?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
-        }
-        if let Some(field) = &self.field {
-            write!(f, " (field `{field}`)")?;
-        }
-        Ok(())
-    }
 }

@@ -24,19 +24,14 @@
 mod api;
 mod error;
 mod event;
-mod model;
 mod receiver;
 mod signed;
 mod stack;
 
 pub use api::{Answered, Api, Call, ListFilter, RecoveryRequest, Sent};
-pub use error::{Error, Problem};
+pub use error::Error;
 pub use event::Event;
-pub use model::{
-    ActiveSecret, ActiveSecrets, Attempt, AttemptOutcome, Broken, CreatedSubscription, Delivery,
-    DeliveryStatus, FilterTest, Message, MessageSummary, Page, Recovery, RecoveryCount,
-    RecoveryKind, RecoveryStatus, RotatedSecret, SecretSummary, Subscription, SubscriptionStatus,
-};
 pub use receiver::{Answer, Receiver, Request, Unverified};
 pub use signed::SignedHttp;
 pub use stack::{Execution, ExecutionStatus, Stack, sdk_loader};
+pub use webhooks_api_types::*;

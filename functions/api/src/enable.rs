@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use webhooks_api_types as api;
 use webhooks_domain::manage::{SubscriptionChange, no_fields};
 use webhooks_domain::subscription::SubscriptionStatus;
 
@@ -13,7 +14,7 @@ use crate::extract::{Body, Caller, IfMatch, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
 use crate::problem::Problem;
-use crate::subscriptions::{ETag, SubscriptionView, ids, with_etag};
+use crate::subscriptions::{ETag, ids, with_etag};
 
 /// Enable a subscription
 ///
@@ -26,7 +27,7 @@ use crate::subscriptions::{ETag, SubscriptionView, ids, with_etag};
     tag = "subscriptions",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
     request_body = Option<requests::Nothing>,
-    responses((status = 200, description = "The subscription.", body = SubscriptionView,
+    responses((status = 200, description = "The subscription.", body = api::Subscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 ))]
 pub(crate) async fn enable(
@@ -36,7 +37,7 @@ pub(crate) async fn enable(
     IfMatch(precondition): IfMatch,
     caller: Caller,
     Body(body): Body,
-) -> Result<(ETag, Json<SubscriptionView>), Problem> {
+) -> Result<(ETag, Json<api::Subscription>), Problem> {
     let (customer, id) = ids(&path)?;
     no_fields(&body)?;
     let change = SubscriptionChange {

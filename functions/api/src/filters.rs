@@ -1,21 +1,13 @@
 //! `/filters/test`: tries a filter on an event, without a subscription.
 
 use axum::Json;
-use serde::Serialize;
+use webhooks_api_types::FilterTestResult;
 use webhooks_domain::filter::try_filter;
 
 use crate::extract::{Body, NoQuery};
 #[cfg(test)]
 use crate::openapi::requests;
 use crate::problem::Problem;
-
-/// What a filter makes of an event.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = FilterTestResult))]
-pub(crate) struct ResultView {
-    /// Whether a subscription with this filter wants it, if it is of one of its types.
-    matches: bool,
-}
 
 /// Test a filter
 ///
@@ -25,9 +17,9 @@ pub(crate) struct ResultView {
     path = "/filters/test",
     operation_id = "testFilter",
     request_body = requests::FilterTest,
-    responses((status = 200, description = "Whether it matches.", body = ResultView)),
+    responses((status = 200, description = "Whether it matches.", body = FilterTestResult)),
 ))]
-pub(crate) async fn test(_: NoQuery, Body(body): Body) -> Result<Json<ResultView>, Problem> {
+pub(crate) async fn test(_: NoQuery, Body(body): Body) -> Result<Json<FilterTestResult>, Problem> {
     let matches = try_filter(&body)?;
-    Ok(Json(ResultView { matches }))
+    Ok(Json(FilterTestResult { matches }))
 }

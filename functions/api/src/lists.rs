@@ -5,23 +5,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::event_type::{EventType, EventTypeError, EventTypePattern};
-use webhooks_domain::ids::{CustomerId, MessageId};
+use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
+use webhooks_domain::ids::CustomerId;
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::paging::MessageEntry;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
-use crate::broken::apart;
+use crate::answers::{self, apart};
 use crate::cursor::{Cursor, Words};
-use crate::deliveries::DeliveryView;
 use crate::extract::{PathTexts, QueryTexts};
 #[cfg(test)]
 use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS, Page};
+use crate::pages::{CURSOR, LIMIT, LIMITS};
 use crate::problem::Problem;
 use crate::subscriptions::{CUSTOMER_ID, ids};
 
@@ -30,34 +29,13 @@ const EVENT_TYPE: &str = "eventType";
 const SINCE: &str = "since";
 const UNTIL: &str = "until";
 
-pub(crate) type DeliveryPage = Page<DeliveryView>;
-pub(crate) type MessageEntryPage = Page<MessageEntryView>;
-
-/// A message in a list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MessageEntry))]
-pub(crate) struct MessageEntryView {
-    #[cfg_attr(test, schema(value_type = String, example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6"))]
-    id: MessageId,
-    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
-    customer_id: CustomerId,
-    #[cfg_attr(test, schema(value_type = String, example = "order.created"))]
-    event_type: EventType,
-    /// The event's own, as it came.
-    time: String,
-    /// When it was stored.
-    #[cfg_attr(test, schema(format = DateTime))]
-    received_at: String,
-}
-
 /// A page of what was listed, with each of it as it is shown.
-fn page<T, I: Display, P: Words, V>(
+fn page<T, I: Display, P: Words, S>(
     listed: Listed<Readable<T, I>, P>,
-    view: impl Fn(T) -> V,
-) -> Page<V> {
-    let (data, broken) = apart(listed.found, view);
-    Page {
+    show: impl Fn(T) -> S,
+) -> api::Page<S> {
+    let (data, broken) = apart(listed.found, show);
+    api::Page {
         data,
         next_cursor: listed.next.map(|place| Cursor(place).to_string()),
         broken,
@@ -112,13 +90,13 @@ impl QueryTexts {
         parameters::OfCustomer, parameters::OfSubscription,
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
+    responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 ))]
 pub(crate) async fn deliveries(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveryPage>, Problem> {
+) -> Result<Json<api::DeliveryPage>, Problem> {
     of_subscription(&api, &path, &query, Which::All).await
 }
 
@@ -133,13 +111,13 @@ pub(crate) async fn deliveries(
         parameters::OfCustomer, parameters::OfSubscription,
         parameters::ByUndeliveredStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
+    responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 ))]
 pub(crate) async fn undelivered(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveryPage>, Problem> {
+) -> Result<Json<api::DeliveryPage>, Problem> {
     of_subscription(&api, &path, &query, Which::Undelivered).await
 }
 
@@ -148,7 +126,7 @@ async fn of_subscription(
     path: &PathTexts,
     query: &QueryTexts,
     which: Which,
-) -> Result<Json<DeliveryPage>, Problem> {
+) -> Result<Json<api::DeliveryPage>, Problem> {
     let (customer, subscription) = ids(path)?;
     let (filter, range) = query.deliveries()?;
     let can_be_listed = match which {
@@ -166,7 +144,7 @@ async fn of_subscription(
         Err(error) => return Err(error.into()),
     }
     let listed = api.lists.deliveries(&subscription, which, &filter, &range);
-    Ok(Json(page(listed.await?, DeliveryView::from)))
+    Ok(Json(page(listed.await?, answers::delivery)))
 }
 
 /// List the deliveries of a customer
@@ -181,17 +159,17 @@ async fn of_subscription(
         parameters::OfCustomer,
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
-    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)),
+    responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 ))]
 pub(crate) async fn of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<DeliveryPage>, Problem> {
+) -> Result<Json<api::DeliveryPage>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     let (filter, range) = query.deliveries()?;
     let listed = api.lists.customer_deliveries(&customer, &filter, &range);
-    Ok(Json(page(listed.await?, DeliveryView::from)))
+    Ok(Json(page(listed.await?, answers::delivery)))
 }
 
 /// List the messages of a customer
@@ -202,13 +180,13 @@ pub(crate) async fn of_customer(
     path = "/customers/{customerId}/messages",
     operation_id = "listMessages",
     params(parameters::OfCustomer, parameters::ByTypeAndTime, parameters::ListPage),
-    responses((status = 200, description = "A page of messages.", body = MessageEntryPage)),
+    responses((status = 200, description = "A page of messages.", body = api::MessageEntryPage)),
 ))]
 pub(crate) async fn messages(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<MessageEntryPage>, Problem> {
+) -> Result<Json<api::MessageEntryPage>, Problem> {
     let customer: CustomerId = path.parse(CUSTOMER_ID)?;
     query.only(&[EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
     let (event_type, range) = (query.event_type()?, query.page_of()?);
@@ -217,10 +195,10 @@ pub(crate) async fn messages(
     let read = |entry: MessageEntry| {
         let problem = match (entry.event_type, entry.time) {
             (Some(event_type), Some(time)) => {
-                return Ok(MessageEntryView {
-                    id: entry.id,
-                    customer_id: customer.clone(),
-                    event_type,
+                return Ok(api::MessageEntry {
+                    id: entry.id.to_string(),
+                    customer_id: customer.to_string(),
+                    event_type: event_type.into(),
                     time,
                     received_at: entry.received_at.to_string(),
                 });
@@ -238,5 +216,5 @@ pub(crate) async fn messages(
         found: listed.found.into_iter().map(read).collect(),
         next: listed.next,
     };
-    Ok(Json(page(listed, |view| view)))
+    Ok(Json(page(listed, |entry| entry)))
 }

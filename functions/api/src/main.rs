@@ -1,7 +1,7 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
+mod answers;
 mod audit;
-mod broken;
 mod cursor;
 mod deliveries;
 mod enable;

@@ -5,11 +5,7 @@
 //! dev-dependency, and costs neither size nor time at a start.
 
 #[cfg(test)]
-pub(crate) mod answers;
-#[cfg(test)]
 mod document;
-#[cfg(test)]
-mod pages;
 #[cfg(test)]
 pub(crate) mod parameters;
 #[cfg(test)]

@@ -1,28 +1,13 @@
-//! Pages: what every list has in its query and in its answer.
+//! Pages: which part of a list is wanted, and where the next part starts.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::Serialize;
-
-use crate::broken::BrokenItemView;
 use crate::extract::QueryTexts;
 use crate::problem::Problem;
 
 pub(crate) const LIMIT: &str = "limit";
 pub(crate) const CURSOR: &str = "cursor";
-
-/// A page of a list. It may be short, and even empty, while there is a next one.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Page<T> {
-    pub(crate) data: Vec<T>,
-    /// Where the next page starts.
-    pub(crate) next_cursor: Option<String>,
-    /// Those of which not everything can be read. They hide no others.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) broken: Vec<BrokenItemView>,
-}
 
 /// How many entries a page may have, and has when nobody says.
 #[derive(Clone, Copy)]

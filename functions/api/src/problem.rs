@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use tracing::error;
+use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::ports::StoreError;
@@ -15,41 +15,23 @@ use webhooks_lambda::with_sources;
 
 use crate::extract;
 
-/// A problem: `application/problem+json`.
-///
-/// `type` is stable: clients may decide by it, and by `field`.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
+/// A problem, and the status with which it is answered.
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    #[serde(rename = "type")]
-    #[cfg_attr(test, schema(pattern = "^urn:webhooks:problem:[a-z-]+$"))]
-    kind: String,
-    title: &'static str,
-    #[serde(serialize_with = "as_number")]
-    #[cfg_attr(test, schema(value_type = u16))]
     status: StatusCode,
-    /// For people, and not stable.
-    detail: String,
-    /// What is not valid: a field of the body (`body` for the whole), a parameter or a header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u16(status.as_u16())
+    body: api::Problem,
 }
 
 impl Problem {
     fn new(name: &str, title: &'static str, status: StatusCode, detail: String) -> Self {
-        let kind = format!("urn:webhooks:problem:{name}");
-        Self {
-            kind,
-            title,
-            status,
+        let body = api::Problem {
+            kind: format!("urn:webhooks:problem:{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
             detail,
             field: None,
-        }
+        };
+        Self { status, body }
     }
 
     pub(crate) fn not_found(detail: String) -> Self {
@@ -71,20 +53,24 @@ impl Problem {
     }
 
     pub(crate) fn body_too_large(max_bytes: usize) -> Self {
-        let field = FieldError::new("body", format!("must be at most {max_bytes} bytes"));
-        Self {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..field.into()
-        }
+        let problem = format!("must be at most {max_bytes} bytes");
+        let error = FieldError::new("body", problem);
+        Self::invalid_field(StatusCode::PAYLOAD_TOO_LARGE, error)
     }
 
     /// A part of the path, of the query or a header that is not valid.
     pub(crate) fn bad_parameter(field: &str, problem: impl Display) -> Self {
-        let field = FieldError::new(field, problem);
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            ..field.into()
-        }
+        Self::invalid_field(StatusCode::BAD_REQUEST, FieldError::new(field, problem))
+    }
+
+    fn invalid_field(status: StatusCode, error: FieldError) -> Self {
+        let problem = Self::new("invalid-field", "Invalid field", status, error.to_string());
+        problem.of_field(error.field)
+    }
+
+    fn of_field(mut self, field: String) -> Self {
+        self.body.field = Some(field);
+        self
     }
 
     /// What is asked for does not go with how things stand.
@@ -120,12 +106,7 @@ impl Problem {
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        let problem = Self::new("invalid-field", "Invalid field", status, error.to_string());
-        Self {
-            field: Some(error.field),
-            ..problem
-        }
+        Self::invalid_field(StatusCode::UNPROCESSABLE_ENTITY, error)
     }
 }
 
@@ -184,15 +165,12 @@ impl From<ManageError> for Problem {
                 StatusCode::PRECONDITION_FAILED,
                 error.to_string(),
             ),
-            ManageError::KeyReused { .. } => Self {
-                field: Some(extract::IDEMPOTENCY_KEY.to_owned()),
-                ..Self::new(
-                    "idempotency-key-reused",
-                    "Idempotency key reused",
-                    StatusCode::CONFLICT,
-                    error.to_string(),
-                )
-            },
+            ManageError::KeyReused { .. } => Self::conflict(
+                "idempotency-key-reused",
+                "Idempotency key reused",
+                error.to_string(),
+            )
+            .of_field(extract::IDEMPOTENCY_KEY.to_owned()),
             ManageError::TooMany { .. } => Self::conflict(
                 "too-many-subscriptions",
                 "Too many subscriptions",
@@ -213,6 +191,6 @@ impl From<ManageError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, content_type, axum::Json(self)).into_response()
+        (self.status, content_type, axum::Json(self.body)).into_response()
     }
 }

@@ -7,25 +7,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use tracing::info;
+use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::manage::no_fields;
 use webhooks_domain::ports::Clock;
-use webhooks_domain::recover::{Count, Recoveries, RecoveriesError};
-use webhooks_domain::recovery::{
-    Recovery, RecoveryKey, RecoveryKind, RecoveryRequest, Requested, UndeliveredStatus,
-};
+use webhooks_domain::recover::{Recoveries, RecoveriesError};
+use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;
 
 use crate::Api;
-use crate::broken::{Shown, apart};
+use crate::answers::{self, apart};
 use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
 #[cfg(test)]
-use crate::openapi::{answers, parameters, requests};
-use crate::pages::{CURSOR, LIMIT, LIMITS, Page, cursor_after};
+use crate::openapi::{parameters, requests};
+use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
 use crate::problem::Problem;
 use crate::subscriptions::ids;
 use crate::workflow::SfnWorkflow;
@@ -35,86 +33,6 @@ pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock
 
 /// How long is counted: well within the function's time.
 const TIME_TO_COUNT: Duration = Duration::from_secs(5);
-
-/// A recovery, and how far it has come.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Recovery))]
-pub(crate) struct RecoveryView {
-    #[cfg_attr(test, schema(value_type = String, example = "rec_019ab3f0c2d17c6e5d4c3b2a19080706"))]
-    id: RecoveryId,
-    #[cfg_attr(test, schema(value_type = answers::RecoveryKind))]
-    kind: &'static str,
-    #[cfg_attr(test, schema(value_type = answers::RecoveryStatus))]
-    status: &'static str,
-    /// The beginning of the range, which belongs to it.
-    #[cfg_attr(test, schema(format = DateTime))]
-    since: String,
-    /// The end of the range, which does not.
-    #[cfg_attr(test, schema(format = DateTime))]
-    until: String,
-    /// What is sent again, with `recover`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<Vec<requests::UndeliveredStatus>>))]
-    statuses: Option<Vec<UndeliveredStatus>>,
-    per_second: u32,
-    /// Deliveries or messages that were looked at.
-    examined: u64,
-    /// Those of them that are sent.
-    queued: u64,
-    /// The others.
-    skipped: u64,
-    #[cfg_attr(test, schema(format = DateTime))]
-    started_at: String,
-    /// When its workflow was last heard of.
-    #[cfg_attr(test, schema(format = DateTime))]
-    updated_at: String,
-}
-
-impl From<Recovery> for RecoveryView {
-    fn from(recovery: Recovery) -> Self {
-        let progress = recovery.progress;
-        Self {
-            id: recovery.id,
-            kind: recovery.kind.as_str(),
-            status: recovery.status.as_str(),
-            since: recovery.range.since.to_string(),
-            until: recovery.range.until.to_string(),
-            statuses: match recovery.kind {
-                RecoveryKind::Recover(statuses) => Some(statuses.to_list()),
-                RecoveryKind::Replay => None,
-            },
-            per_second: recovery.per_second.get(),
-            examined: progress.examined,
-            queued: progress.queued,
-            skipped: progress.skipped,
-            started_at: recovery.started_at.to_string(),
-            updated_at: recovery.updated_at.to_string(),
-        }
-    }
-}
-
-/// How much there is to send.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RecoveryCount))]
-pub(crate) struct CountView {
-    /// Deliveries.
-    count: u64,
-    /// Whether that is all; or what could be counted in 5 seconds.
-    complete: bool,
-}
-
-impl From<Count> for CountView {
-    fn from(count: Count) -> Self {
-        Self {
-            count: count.count,
-            complete: count.complete,
-        }
-    }
-}
-
-pub(crate) type RecoveryPage = Page<RecoveryView>;
-pub(crate) type ShownRecovery = Shown<RecoveryView>;
 
 /// Send again what failed or was held
 ///
@@ -127,10 +45,10 @@ pub(crate) type ShownRecovery = Shown<RecoveryView>;
     params(parameters::OfCustomer, parameters::OfSubscription),
     request_body = requests::Recover,
     responses(
-        (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
-        (status = 202, description = "The recovery, running.", body = RecoveryView),
+        (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
+        (status = 202, description = "The recovery, running.", body = api::Recovery),
         (status = 409, description = "The subscription is not active, or is broken.",
-            body = Problem, content_type = "application/problem+json"),
+            body = api::Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn recover(
@@ -155,10 +73,10 @@ pub(crate) async fn recover(
     params(parameters::OfCustomer, parameters::OfSubscription),
     request_body = requests::Replay,
     responses(
-        (status = 200, description = "With `dryRun`: how much there is to send.", body = CountView),
-        (status = 202, description = "The recovery, running.", body = RecoveryView),
+        (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
+        (status = 202, description = "The recovery, running.", body = api::Recovery),
         (status = 409, description = "The subscription is not active, or is broken.",
-            body = Problem, content_type = "application/problem+json"),
+            body = api::Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn replay(
@@ -181,8 +99,13 @@ async fn start(
         Requested::Count => {
             let count = api
                 .recoveries
-                .count(&customer, &subscription, request, TIME_TO_COUNT);
-            Ok(Json(CountView::from(count.await?)).into_response())
+                .count(&customer, &subscription, request, TIME_TO_COUNT)
+                .await?;
+            let count = api::RecoveryCount {
+                count: count.count,
+                complete: count.complete,
+            };
+            Ok(Json(count).into_response())
         }
         Requested::Run => {
             let started = api.recoveries.start(&customer, &subscription, request);
@@ -193,8 +116,8 @@ async fn start(
                 subscription.id = %subscription,
                 "recovery started"
             );
-            let view = Json(RecoveryView::from(recovery));
-            Ok((StatusCode::ACCEPTED, view).into_response())
+            let recovery = Json(answers::recovery(recovery));
+            Ok((StatusCode::ACCEPTED, recovery).into_response())
         }
     }
 }
@@ -207,13 +130,13 @@ async fn start(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
     operation_id = "listRecoveries",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
-    responses((status = 200, description = "A page of them.", body = RecoveryPage)),
+    responses((status = 200, description = "A page of them.", body = api::RecoveryPage)),
 ))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<RecoveryPage>, Problem> {
+) -> Result<Json<api::RecoveryPage>, Problem> {
     query.only(&[CURSOR, LIMIT])?;
     let (customer, subscription) = ids(&path)?;
     let (limit, before): (_, Option<RecoveryId>) = query.page(LIMITS)?;
@@ -226,8 +149,8 @@ pub(crate) async fn list(
         Err(broken) => broken.id,
     };
     let next_cursor = cursor_after(&page.recoveries, page.has_more, id);
-    let (data, broken) = apart(page.recoveries, RecoveryView::from);
-    Ok(Json(Page {
+    let (data, broken) = apart(page.recoveries, answers::recovery);
+    Ok(Json(api::Page {
         data,
         next_cursor,
         broken,
@@ -240,24 +163,23 @@ pub(crate) async fn list(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
     operation_id = "showRecovery",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
-    responses((status = 200, description = "The recovery, or what can be read of it.", body = ShownRecovery)),
+    responses((status = 200, description = "The recovery, or what can be read of it.", body = api::ShownRecovery)),
 ))]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<Json<ShownRecovery>, Problem> {
+) -> Result<Json<api::ShownRecovery>, Problem> {
     let key = key(&path)?;
     let shown = match api.recoveries.show(&key).await {
-        Err(RecoveriesError::Broken { recovery, problem }) => Shown::Broken(
-            Broken {
+        Err(RecoveriesError::Broken { recovery, problem }) => {
+            api::Shown::Broken(answers::broken(Broken {
                 id: recovery,
                 customer_id: Some(key.customer),
                 problem,
-            }
-            .into(),
-        ),
-        recovery => Shown::whole(recovery?),
+            }))
+        }
+        recovery => api::Shown::whole(answers::recovery(recovery?)),
     };
     Ok(Json(shown))
 }
@@ -272,19 +194,19 @@ pub(crate) async fn show(
     operation_id = "stopRecovery",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
     request_body = Option<requests::Nothing>,
-    responses((status = 200, description = "The recovery, stopping or ended.", body = RecoveryView)),
+    responses((status = 200, description = "The recovery, stopping or ended.", body = api::Recovery)),
 ))]
 pub(crate) async fn stop(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
     Body(body): Body,
-) -> Result<Json<RecoveryView>, Problem> {
+) -> Result<Json<api::Recovery>, Problem> {
     let key = key(&path)?;
     no_fields(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
     info!(recovery.id = %key.id, "recovery asked to stop");
-    Ok(Json(recovery.into()))
+    Ok(Json(answers::recovery(recovery)))
 }
 
 fn key(path: &PathTexts) -> Result<RecoveryKey, Problem> {

@@ -6,13 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use tracing::info;
+use webhooks_api_types as api;
 use webhooks_domain::delivery::ReopenError;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::manage::no_fields;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
-use crate::deliveries::{DeliveryView, check_customer};
+use crate::answers;
+use crate::deliveries::check_customer;
 use crate::extract::{Body, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
@@ -31,9 +33,9 @@ use crate::subscriptions::CUSTOMER_ID;
     params(parameters::OfDelivery),
     request_body = Option<requests::Nothing>,
     responses(
-        (status = 202, description = "The delivery, pending.", body = DeliveryView),
+        (status = 202, description = "The delivery, pending.", body = api::Delivery),
         (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
-            body = Problem, content_type = "application/problem+json"),
+            body = api::Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn resend(
@@ -41,12 +43,12 @@ pub(crate) async fn resend(
     path: PathTexts,
     _: NoQuery,
     Body(body): Body,
-) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;
     no_fields(&body)?;
     let again = api.resend.run(&id).await?;
     info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
-    Ok((StatusCode::ACCEPTED, Json(again.into())))
+    Ok((StatusCode::ACCEPTED, Json(answers::delivery(again))))
 }
 
 /// Send a delivery of a customer again
@@ -60,9 +62,9 @@ pub(crate) async fn resend(
     params(parameters::OfCustomer, parameters::OfDelivery),
     request_body = Option<requests::Nothing>,
     responses(
-        (status = 202, description = "The delivery, pending.", body = DeliveryView),
+        (status = 202, description = "The delivery, pending.", body = api::Delivery),
         (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
-            body = Problem, content_type = "application/problem+json"),
+            body = api::Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn resend_of_customer(
@@ -70,7 +72,7 @@ pub(crate) async fn resend_of_customer(
     path: PathTexts,
     query: NoQuery,
     body: Body,
-) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     check_customer(&api, &customer, &path.parse("deliveryId")?).await?;
     resend(State(api), path, query, body).await

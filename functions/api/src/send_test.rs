@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 use tracing::{info, warn};
+use webhooks_api_types as api;
 use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask};
 use webhooks_domain::manage::test_event_type;
 use webhooks_domain::ports::DeliverNow;
@@ -15,7 +16,7 @@ use webhooks_lambda::{FunctionClient, with_sources};
 use webhooks_sqs::encode;
 
 use crate::Api;
-use crate::deliveries::DeliveryView;
+use crate::answers;
 use crate::extract::{Body, NoQuery, PathTexts};
 #[cfg(test)]
 use crate::openapi::{parameters, requests};
@@ -49,10 +50,10 @@ impl DeliverNow for DeliverFunction {
     params(parameters::OfCustomer, parameters::OfSubscription),
     request_body = Option<requests::Test>,
     responses(
-        (status = 200, description = "The delivery, after its attempt.", body = DeliveryView),
-        (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = DeliveryView),
+        (status = 200, description = "The delivery, after its attempt.", body = api::Delivery),
+        (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = api::Delivery),
         (status = 409, description = "The subscription is broken.",
-            body = Problem, content_type = "application/problem+json"),
+            body = api::Problem, content_type = "application/problem+json"),
     ),
 ))]
 pub(crate) async fn send_test(
@@ -60,7 +61,7 @@ pub(crate) async fn send_test(
     path: PathTexts,
     _: NoQuery,
     Body(body): Body,
-) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let (customer, id) = ids(&path)?;
     let event_type = test_event_type(&body)?;
     let tested = api.tests.run(&customer, &id, event_type).await?;
@@ -70,7 +71,7 @@ pub(crate) async fn send_test(
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(tested.into())))
+    Ok((status, Json(answers::delivery(tested))))
 }
 
 impl From<SendTestError> for Problem {

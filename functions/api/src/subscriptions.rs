@@ -1,32 +1,19 @@
 //! `/customers/{customerId}/subscriptions`
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use webhooks_domain::broken::Broken;
-use webhooks_domain::event_type::EventTypePatterns;
-use webhooks_domain::health::Health;
+use webhooks_api_types as api;
 use webhooks_domain::idempotency::{Once, RequestDigest};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::limits::{MaxInFlight, RateLimit};
-use webhooks_domain::manage::{ActiveSecret, ManageError, Rotation, SubscriptionChange};
-use webhooks_domain::metadata::Metadata;
-use webhooks_domain::outbound::RequestTimeout;
-use webhooks_domain::payload_format::PayloadFormat;
-use webhooks_domain::retry::RetryPolicy;
-use webhooks_domain::signing::{SealedSecret, Secret};
-use webhooks_domain::subscription::{
-    BrokenSubscription, Description, DisabledReason, Subscription, SubscriptionStatus,
-};
-use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::manage::{ManageError, Rotation, SubscriptionChange};
+use webhooks_domain::subscription::Subscription;
 
 use crate::Api;
+use crate::answers;
 use crate::audit;
 use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
 #[cfg(test)]
@@ -35,234 +22,6 @@ use crate::pages::{CURSOR, LIMIT, LIMITS};
 use crate::problem::Problem;
 
 pub(crate) const CUSTOMER_ID: &str = "customerId";
-
-/// A subscription: all but its secrets' private parts.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Subscription))]
-pub(crate) struct SubscriptionView {
-    #[cfg_attr(test, schema(value_type = String, example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
-    id: SubscriptionId,
-    #[cfg_attr(test, schema(value_type = String, example = "cust_1001"))]
-    customer_id: CustomerId,
-    /// In canonical form.
-    #[cfg_attr(test, schema(example = "https://example.com/webhooks"))]
-    url: String,
-    #[cfg_attr(test, schema(value_type = Vec<String>, example = json!(["order.*", "invoice.paid"])))]
-    event_types: EventTypePatterns,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<requests::Filter>))]
-    filter: Option<Box<RawValue>>,
-    #[cfg_attr(test, schema(value_type = requests::PayloadFormat))]
-    payload_format: PayloadFormat,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<String>))]
-    description: Option<Description>,
-    /// Your own; shown only.
-    #[serde(skip_serializing_if = "Metadata::is_empty")]
-    #[cfg_attr(test, schema(value_type = std::collections::BTreeMap<String, String>))]
-    metadata: Metadata,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    headers: BTreeMap<String, String>,
-    /// Without one, as the stack says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<u64>))]
-    timeout_seconds: Option<RequestTimeout>,
-    /// The most webhooks a second. Without one, as they come.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<u64>))]
-    rate_limit_per_second: Option<RateLimit>,
-    /// The most requests at once. Without one, as they come.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<u64>))]
-    max_in_flight: Option<MaxInFlight>,
-    /// Without one, as the stack says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<requests::RetryPolicy>))]
-    retry_policy: Option<RetryPolicy>,
-    /// The current one first.
-    secrets: Vec<SecretView>,
-    #[cfg_attr(test, schema(value_type = requests::Status))]
-    status: SubscriptionStatus,
-    /// Why the system has disabled it, while it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<requests::DisabledReason>))]
-    disabled_reason: Option<DisabledReason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    disabled_at: Option<String>,
-    #[serde(skip_serializing_if = "HealthView::is_well")]
-    #[cfg_attr(test, schema(required = false))]
-    health: HealthView,
-    /// Counts its changes, from 1. The same as the `ETag`.
-    version: u64,
-    #[cfg_attr(test, schema(format = DateTime))]
-    created_at: String,
-    #[cfg_attr(test, schema(format = DateTime))]
-    updated_at: String,
-}
-
-impl From<Subscription> for SubscriptionView {
-    fn from(subscription: Subscription) -> Self {
-        let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
-        Self {
-            id: subscription.id,
-            customer_id: subscription.customer_id,
-            url: subscription.url.as_str().to_owned(),
-            event_types: subscription.event_types,
-            filter: filter.and_then(|filter| RawValue::from_string(filter).ok()),
-            payload_format: subscription.payload_format,
-            description: subscription.description,
-            metadata: subscription.metadata,
-            timeout_seconds: subscription.timeout,
-            rate_limit_per_second: subscription.limits.rate,
-            max_in_flight: subscription.limits.in_flight,
-            headers: subscription.headers.into(),
-            retry_policy: subscription.retry_policy,
-            secrets: subscription.secrets.iter().map(SecretView::from).collect(),
-            status: subscription.status,
-            disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
-            disabled_at: subscription
-                .disabled
-                .map(|disabled| disabled.at.to_string()),
-            health: subscription.health.into(),
-            version: subscription.version,
-            created_at: subscription.created_at.to_string(),
-            updated_at: subscription.updated_at.to_string(),
-        }
-    }
-}
-
-/// How an endpoint fares, where it is not well.
-#[derive(Serialize, PartialEq, Default)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-struct HealthView {
-    /// Since when every attempt has failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    failing_since: Option<String>,
-    /// Until when nothing is tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    circuit_open_until: Option<String>,
-    /// Since when its attempts take long.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    slow_since: Option<String>,
-}
-
-impl HealthView {
-    fn is_well(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl From<Health> for HealthView {
-    fn from(health: Health) -> Self {
-        let text = |at: Timestamp| at.to_string();
-        Self {
-            failing_since: health.failing_since.map(text),
-            circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
-            slow_since: health.slow_since.map(text),
-        }
-    }
-}
-
-/// What is known of a secret once it was shown.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SecretSummary))]
-struct SecretView {
-    /// Counts the secrets of the subscription, from 1.
-    version: u32,
-    #[cfg_attr(test, schema(value_type = requests::SecretKind))]
-    kind: &'static str,
-    /// `whpk_…`, of kind `v1a`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<String>,
-    /// Until when an old one signs. The current one has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    expires_at: Option<String>,
-}
-
-impl From<(&SealedSecret, Option<Timestamp>)> for SecretView {
-    fn from((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> Self {
-        Self {
-            version: secret.version,
-            kind: secret.kind().as_str(),
-            public_key: secret.public_key.map(|key| key.to_string()),
-            expires_at: expires_at.map(|at| at.to_string()),
-        }
-    }
-}
-
-/// A new secret.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = NewSecret))]
-pub(crate) struct NewSecretView {
-    /// `whsec_…`, or `whsk_…` of kind `v1a`.
-    secret: String,
-    /// `whpk_…`, of kind `v1a`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<String>,
-}
-
-impl From<Secret> for NewSecretView {
-    fn from(secret: Secret) -> Self {
-        Self {
-            secret: secret.expose(),
-            public_key: secret.public_key().map(|key| key.to_string()),
-        }
-    }
-}
-
-/// A new subscription with its secret.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CreatedSubscription))]
-pub(crate) struct CreatedView {
-    #[serde(flatten)]
-    subscription: SubscriptionView,
-    #[serde(flatten)]
-    secret: NewSecretView,
-}
-
-/// A secret that signs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ActiveSecret))]
-struct ActiveSecretView {
-    /// Counts the secrets of the subscription, from 1.
-    version: u32,
-    #[cfg_attr(test, schema(value_type = requests::SecretKind))]
-    kind: &'static str,
-    #[serde(flatten)]
-    secret: NewSecretView,
-    /// Until when an old one signs. The current one has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(format = DateTime))]
-    expires_at: Option<String>,
-}
-
-impl From<ActiveSecret> for ActiveSecretView {
-    fn from(active: ActiveSecret) -> Self {
-        Self {
-            version: active.version,
-            kind: active.secret.kind().as_str(),
-            secret: active.secret.into(),
-            expires_at: active.expires_at.map(|at| at.to_string()),
-        }
-    }
-}
-
-/// All secrets that sign, the current one first.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ActiveSecrets))]
-pub(crate) struct SecretsView {
-    secrets: Vec<ActiveSecretView>,
-}
 
 /// The version of a subscription as its entity tag.
 pub(crate) type ETag = [(HeaderName, String); 1];
@@ -276,75 +35,6 @@ type NoStore = [(HeaderName, &'static str); 1];
 
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 
-/// A page of subscriptions.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-pub(crate) struct SubscriptionPage {
-    data: Vec<SubscriptionView>,
-    /// Where the next page starts.
-    #[cfg_attr(test, schema(required = true))]
-    next_cursor: Option<String>,
-    /// Subscriptions of which not everything can be read. Nothing is sent to them, until a
-    /// `PATCH` names what cannot be read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, schema(required = false))]
-    broken: Vec<BrokenView>,
-}
-
-/// A subscription of which not everything can be read.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BrokenSubscription))]
-pub(crate) struct BrokenView {
-    /// As it is stored. One that is no id can only be mended in the table.
-    #[cfg_attr(test, schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4"))]
-    id: String,
-    /// What cannot be read, and why.
-    problem: String,
-    /// Where it can be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    /// Where it can be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schema(value_type = Option<requests::Status>))]
-    status: Option<SubscriptionStatus>,
-}
-
-impl From<BrokenSubscription> for BrokenView {
-    fn from(broken: BrokenSubscription) -> Self {
-        let (url, status) = (broken.can_read("url"), broken.can_read("status"));
-        Self {
-            problem: broken.problem(),
-            id: broken.readable.id.to_string(),
-            url: url.then(|| broken.readable.url.as_str().to_owned()),
-            status: status.then_some(broken.readable.status),
-        }
-    }
-}
-
-impl From<Broken<String>> for BrokenView {
-    fn from(unnamed: Broken<String>) -> Self {
-        Self {
-            id: unnamed.id,
-            problem: unnamed.problem,
-            url: None,
-            status: None,
-        }
-    }
-}
-
-/// A subscription, or what can be read of it.
-#[derive(Serialize)]
-#[serde(untagged)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ShownSubscription))]
-pub(crate) enum ShownView {
-    /// All of it.
-    Whole(Box<SubscriptionView>),
-    /// Nothing is sent to it, until a `PATCH` names what cannot be read.
-    Broken(BrokenView),
-}
-
 /// Create a subscription
 ///
 /// The answer shows its secret. With an `Idempotency-Key` the request can be sent again.
@@ -355,7 +45,7 @@ pub(crate) enum ShownView {
     params(parameters::OfCustomer, parameters::ByKey),
     request_body = requests::NewSubscription,
     responses(
-        (status = 201, description = "The subscription, with its secret.", body = CreatedView,
+        (status = 201, description = "The subscription, with its secret.", body = api::CreatedSubscription,
             headers(("ETag" = String, description = "The version, in quotes."))),
     ),
 ))]
@@ -366,7 +56,7 @@ pub(crate) async fn create(
     OnceKey(key): OnceKey,
     caller: Caller,
     Body(body): Body,
-) -> Result<(StatusCode, NoStore, ETag, Json<CreatedView>), Problem> {
+) -> Result<(StatusCode, NoStore, ETag, Json<api::CreatedSubscription>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let once = key.map(|key| Once {
@@ -381,11 +71,12 @@ pub(crate) async fn create(
         audit::secrets_shown(&created.subscription, &[current], &caller);
     }
     let etag = etag(created.subscription.version);
-    let view = CreatedView {
-        subscription: created.subscription.into(),
-        secret: created.secret.into(),
+    let created = api::CreatedSubscription {
+        subscription: answers::subscription(created.subscription),
+        secret: created.secret.expose(),
+        public_key: created.secret.public_key().map(|key| key.to_string()),
     };
-    Ok((StatusCode::CREATED, NO_STORE, etag, Json(view)))
+    Ok((StatusCode::CREATED, NO_STORE, etag, Json(created)))
 }
 
 /// List subscriptions
@@ -396,31 +87,26 @@ pub(crate) async fn create(
     path = "/customers/{customerId}/subscriptions",
     operation_id = "listSubscriptions",
     params(parameters::OfCustomer, parameters::SubscriptionsPage),
-    responses((status = 200, description = "A page of subscriptions.", body = SubscriptionPage)),
+    responses((status = 200, description = "A page of subscriptions.", body = api::SubscriptionPage)),
 ))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     query: QueryTexts,
-) -> Result<Json<SubscriptionPage>, Problem> {
+) -> Result<Json<api::SubscriptionPage>, Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     query.only(&[LIMIT, CURSOR])?;
     let (limit, after): (_, Option<SubscriptionId>) = query.page(LIMITS)?;
     let page = api.manage.list(&customer, after.as_ref(), limit).await?;
     let last = page.last_id().filter(|_| page.has_more);
-    Ok(Json(SubscriptionPage {
-        next_cursor: last.map(|id| id.to_string()),
-        data: page
-            .subscriptions
-            .into_iter()
-            .map(SubscriptionView::from)
-            .collect(),
-        broken: page
-            .broken
-            .into_iter()
-            .map(BrokenView::from)
-            .chain(page.unnamed.into_iter().map(BrokenView::from))
-            .collect(),
+    let next_cursor = last.map(|id| id.to_string());
+    let broken = page.broken.iter().map(answers::broken_subscription);
+    let unnamed = page.unnamed.into_iter().map(answers::broken);
+    let whole = page.subscriptions.into_iter().map(answers::subscription);
+    Ok(Json(api::Page {
+        data: whole.collect(),
+        next_cursor,
+        broken: broken.chain(unnamed).collect(),
     }))
 }
 
@@ -431,24 +117,27 @@ pub(crate) async fn list(
     operation_id = "showSubscription",
     params(parameters::OfCustomer, parameters::OfSubscription),
     responses((status = 200, description = "The subscription, or what can be read of it.",
-        body = ShownView,
+        body = api::ShownSubscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 ))]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-) -> Result<(ETag, Json<ShownView>), Problem> {
+) -> Result<(ETag, Json<api::ShownSubscription>), Problem> {
     let (customer, id) = ids(&path)?;
-    let (version, view) = match api.manage.show(&customer, &id).await {
-        Ok(whole) => (whole.version, ShownView::Whole(Box::new(whole.into()))),
+    let (version, shown) = match api.manage.show(&customer, &id).await {
+        Ok(whole) => {
+            let version = whole.version;
+            (version, api::Shown::whole(answers::subscription(whole)))
+        }
         Err(ManageError::Broken(broken)) => {
-            let version = broken.readable.version;
-            (version, ShownView::Broken((*broken).into()))
+            let shown = answers::broken_subscription(&broken);
+            (broken.readable.version, api::Shown::Broken(shown))
         }
         Err(error) => return Err(error.into()),
     };
-    Ok((etag(version), Json(view)))
+    Ok((etag(version), Json(shown)))
 }
 
 /// Change a subscription
@@ -464,7 +153,7 @@ pub(crate) async fn show(
         (requests::SubscriptionPatch = "application/merge-patch+json"),
     )),
     responses(
-        (status = 200, description = "The subscription.", body = SubscriptionView,
+        (status = 200, description = "The subscription.", body = api::Subscription,
             headers(("ETag" = String, description = "The version, in quotes."))),
     ),
 ))]
@@ -475,7 +164,7 @@ pub(crate) async fn update(
     IfMatch(precondition): IfMatch,
     caller: Caller,
     Body(body): Body,
-) -> Result<(ETag, Json<SubscriptionView>), Problem> {
+) -> Result<(ETag, Json<api::Subscription>), Problem> {
     let (customer, id) = ids(&path)?;
     let change = SubscriptionChange::parse(&body, &api.development)?;
     let updated = api.manage.update(&customer, &id, &precondition, change);
@@ -491,8 +180,9 @@ pub(crate) async fn update(
 }
 
 /// A subscription with its version as the entity tag.
-pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionView>) {
-    (etag(subscription.version), Json(subscription.into()))
+pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<api::Subscription>) {
+    let etag = etag(subscription.version);
+    (etag, Json(answers::subscription(subscription)))
 }
 
 /// Rotate the secret
@@ -505,7 +195,7 @@ pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<SubscriptionV
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
     request_body = requests::Rotation,
     responses(
-        (status = 200, description = "The new secret.", body = NewSecretView),
+        (status = 200, description = "The new secret.", body = api::NewSecret),
     ),
 ))]
 pub(crate) async fn rotate_secret(
@@ -515,14 +205,14 @@ pub(crate) async fn rotate_secret(
     IfMatch(precondition): IfMatch,
     caller: Caller,
     Body(body): Body,
-) -> Result<(NoStore, Json<NewSecretView>), Problem> {
+) -> Result<(NoStore, Json<api::NewSecret>), Problem> {
     let (customer, id) = ids(&path)?;
     let rotation = Rotation::parse(&body)?;
     let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
     let (rotated, secret) = rotated.await?;
     audit::secret_replaced(&rotated, &caller);
     api.publisher.secret_rotated(&rotated).await;
-    Ok((NO_STORE, Json(secret.into())))
+    Ok((NO_STORE, Json(answers::new_secret(&secret))))
 }
 
 /// Read the secrets
@@ -533,20 +223,20 @@ pub(crate) async fn rotate_secret(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
     operation_id = "showSecrets",
     params(parameters::OfCustomer, parameters::OfSubscription),
-    responses((status = 200, description = "The secrets that sign.", body = SecretsView)),
+    responses((status = 200, description = "The secrets that sign.", body = api::ActiveSecrets)),
 ))]
 pub(crate) async fn show_secrets(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
     caller: Caller,
-) -> Result<(NoStore, Json<SecretsView>), Problem> {
+) -> Result<(NoStore, Json<api::ActiveSecrets>), Problem> {
     let (customer, id) = ids(&path)?;
     let (subscription, active) = api.manage.secrets(&customer, &id).await?;
     let versions: Vec<_> = active.iter().map(|secret| secret.version).collect();
     audit::secrets_shown(&subscription, &versions, &caller);
-    let secrets = active.into_iter().map(ActiveSecretView::from).collect();
-    Ok((NO_STORE, Json(SecretsView { secrets })))
+    let secrets = active.iter().map(answers::active_secret).collect();
+    Ok((NO_STORE, Json(api::ActiveSecrets { secrets })))
 }
 
 /// Delete a subscription

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, ListFilter};
+use webhooks_client::{Answer, CreatedSubscription, DeliveryReason, DeliveryStatus, ListFilter};
 
 use crate::emulator::tasks_are_acknowledged;
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
@@ -44,7 +44,7 @@ async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Resul
     let new = create(&test, "/new", "key-1").await?;
     assert_ne!(new.subscription.id, old.subscription.id);
     assert_ne!(new.secret, old.secret);
-    assert_eq!(new.subscription.version, Some(1));
+    assert_eq!(new.subscription.version, 1);
     let repeated = create(&test, "/new", "key-1").await?;
     assert_eq!(repeated.subscription, new.subscription, "the same request");
 
@@ -54,7 +54,7 @@ async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Resul
         DeliveryStatus::Cancelled,
         "{cancelled:#?}"
     );
-    assert_eq!(cancelled.reason.as_deref(), Some("subscriptionDeleted"));
+    assert_eq!(cancelled.reason, Some(DeliveryReason::SubscriptionDeleted));
     tasks_are_acknowledged(&test.stack, &cancelled.id).await?;
     assert_eq!(test.receiver.requests().len(), 1);
 

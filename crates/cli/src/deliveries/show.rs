@@ -1,6 +1,6 @@
 //! Shows a delivery in full.
 
-use webhooks_client::{Attempt, Delivery, DeliveryStatus};
+use webhooks_client::{Attempt, Delivery, DeliveryStatus, DeliveryWithBody};
 use webhooks_terminal::{Cell, Style, Table};
 
 use crate::clock::now;
@@ -8,8 +8,28 @@ use crate::pretty;
 use crate::print::{Facts, heading, one_line, task};
 use crate::words;
 
-/// Returns all details of a delivery.
+/// Returns all details of a delivery but the body of its requests.
 pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
+    facts(delivery, style) + &resend_task(delivery)
+}
+
+/// Returns all details of a delivery.
+pub(crate) fn with_body(shown: &DeliveryWithBody, style: Style) -> String {
+    let delivery = &shown.delivery;
+    let mut text = facts(delivery, style);
+    if let Some(body) = &shown.body {
+        let title = format!("body, {} bytes, {}", body.len(), delivery.payload_format);
+        text.push_str(&heading(&title, style));
+        text.push_str(&pretty::indented(body.as_bytes(), "    "));
+    }
+    if let Some(problem) = &shown.body_problem {
+        text.push_str(&heading("no body", style));
+        text.extend(["    ", &one_line(problem), "\n"]);
+    }
+    text + &resend_task(delivery)
+}
+
+fn facts(delivery: &Delivery, style: Style) -> String {
     let tone = words::tone(delivery.status);
     let mut facts = Facts::default();
     facts.add("delivery", delivery.id.as_str());
@@ -33,27 +53,17 @@ pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
     if let Some(last) = delivery.attempts.last() {
         text.push_str(&answer(last, style));
     }
-    if let Some(body) = &delivery.body {
-        let format = delivery.payload_format.as_deref().unwrap_or("standard");
-        let title = format!("body, {} bytes, {format}", body.len());
-        text.push_str(&heading(&title, style));
-        text.push_str(&pretty::indented(body.as_bytes(), "    "));
-    }
-    if let Some(problem) = &delivery.body_problem {
-        text.push_str(&heading("no body", style));
-        text.extend(["    ", &one_line(problem), "\n"]);
-    }
-    if matches!(
-        delivery.status,
-        DeliveryStatus::Failed | DeliveryStatus::Held
-    ) {
-        let again = format!(
+    text
+}
+
+fn resend_task(delivery: &Delivery) -> String {
+    match delivery.status {
+        DeliveryStatus::Failed | DeliveryStatus::Held => task(format!(
             "`webhooks deliveries resend {}` sends it again.",
             delivery.id
-        );
-        text.push_str(&task(again));
+        )),
+        _ => String::new(),
     }
-    text
 }
 
 fn attempts(attempts: &[Attempt], style: Style) -> String {
@@ -98,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_failed_delivery_shows_why_and_how_to_send_it_again() {
-        let delivery: Delivery = serde_json::from_value(json!({
+        let shown: DeliveryWithBody = serde_json::from_value(json!({
             "id": "dlv_1_2", "messageId": "msg_1", "subscriptionId": "sub_2", "customerId": "acme",
             "eventType": "order.created", "status": "failed", "reason": "attemptsExhausted",
             "createdAt": "2026-01-01T00:00:00.000Z", "earlierAttempts": 1, "payloadFormat": "detail",
@@ -113,7 +123,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            text(&delivery, Style::Plain),
+            with_body(&shown, Style::Plain),
             "  delivery      dlv_1_2\n\
              \x20 status        failed: given up after 2 attempts, the last answered 500\n\
              \x20 event type    order.created\n\

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
-use webhooks_client::{ActiveSecrets, Api, RotatedSecret};
+use webhooks_client::{ActiveSecrets, Api, NewSecret};
 use webhooks_terminal::{Style, Table};
 
 use super::{IfVersion, Named};
@@ -69,7 +69,7 @@ impl Rotate {
         Value::Object(body)
     }
 
-    fn text(&self, rotated: &RotatedSecret, style: Style) -> String {
+    fn text(&self, rotated: &NewSecret, style: Style) -> String {
         let mut facts = Facts::default();
         if self.secret.is_none() {
             facts.add("new secret", rotated.secret.as_str());
@@ -98,7 +98,7 @@ fn secrets_text(active: &ActiveSecrets, style: Style) -> String {
         let until = secret.expires_at.as_ref().map(|at| format!("until {at}"));
         table.push([
             secret.version.to_string().into(),
-            secret.kind.as_str().into(),
+            secret.kind.to_string().into(),
             until.unwrap_or_else(|| "current".to_owned()).into(),
             secret.secret.as_str().into(),
             secret.public_key.as_deref().unwrap_or("-").into(),
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn only_a_secret_that_is_new_is_shown() {
-        let rotated = RotatedSecret {
+        let rotated = NewSecret {
             secret: "whsec_x".to_owned(),
             public_key: None,
         };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Problem};
+use crate::{Error, Problem, Shown};
 
 /// An answer of the API as it came.
 #[derive(Clone, Debug)]
@@ -66,10 +66,11 @@ impl Answered {
         } else {
             &answer.body
         };
-        serde_json::from_slice(body).map_err(|_| match serde_json::from_slice(body) {
-            Ok(broken) => Error::Broken(broken),
-            Err(_) => answer.unexpected(),
-        })
+        match serde_json::from_slice(body) {
+            Ok(Shown::Whole(whole)) => Ok(*whole),
+            Ok(Shown::Broken(broken)) => Err(Error::Broken(broken)),
+            Err(_) => Err(answer.unexpected()),
+        }
     }
 
     fn unexpected(&self) -> Error {

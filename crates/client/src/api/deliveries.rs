@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{Api, Call};
-use crate::{Delivery, DeliveryStatus, Page};
+use crate::{Delivery, DeliveryStatus, DeliveryWithBody, Page};
 
 /// Which deliveries or messages a list holds. By default, all of them.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +32,16 @@ impl ListFilter {
 
 impl Api {
     /// A delivery with its attempts and its body.
-    pub fn delivery(&self, delivery_id: &str) -> Call<'_, Delivery> {
+    pub fn delivery(&self, delivery_id: &str) -> Call<'_, DeliveryWithBody> {
         Call::new(self, Method::GET, &["deliveries", delivery_id])
     }
 
     /// The same, if it is this customer's.
-    pub fn delivery_of_customer(&self, customer_id: &str, delivery_id: &str) -> Call<'_, Delivery> {
+    pub fn delivery_of_customer(
+        &self,
+        customer_id: &str,
+        delivery_id: &str,
+    ) -> Call<'_, DeliveryWithBody> {
         let path = ["customers", customer_id, "deliveries", delivery_id];
         Call::new(self, Method::GET, &path)
     }

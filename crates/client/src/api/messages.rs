@@ -6,7 +6,7 @@ use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::{Api, Call, ListFilter};
-use crate::{Error, Message, MessageSummary, Page};
+use crate::{Error, Message, MessageEntry, Page};
 
 /// Between two looks at a message that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -24,11 +24,7 @@ impl Api {
     }
 
     /// A customer's messages, the newest first.
-    pub fn messages(
-        &self,
-        customer_id: &str,
-        filter: &ListFilter,
-    ) -> Call<'_, Page<MessageSummary>> {
+    pub fn messages(&self, customer_id: &str, filter: &ListFilter) -> Call<'_, Page<MessageEntry>> {
         let path = ["customers", customer_id, "messages"];
         filter.apply(Call::new(self, Method::GET, &path))
     }

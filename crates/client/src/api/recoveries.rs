@@ -4,7 +4,7 @@ use http::Method;
 use serde::Serialize;
 
 use super::{Api, Call};
-use crate::{DeliveryStatus, Page, Recovery, RecoveryCount, RecoveryKind};
+use crate::{Page, Recovery, RecoveryCount, RecoveryKind, UndeliveredStatus};
 
 /// What to send again.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -17,7 +17,7 @@ pub struct RecoveryRequest {
     pub until: Option<String>,
     /// `failed`, `held`, or both. Not for a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub statuses: Option<Vec<DeliveryStatus>>,
+    pub statuses: Option<Vec<UndeliveredStatus>>,
     /// How many to queue for each second, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
@@ -32,13 +32,11 @@ struct DryRun<'a> {
     dry_run: bool,
 }
 
-impl RecoveryKind {
-    /// The last segment of the path that starts one.
-    fn segment(self) -> &'static str {
-        match self {
-            Self::Recover => "recover",
-            Self::Replay => "replay",
-        }
+/// The last segment of the path that starts one.
+fn segment(kind: RecoveryKind) -> &'static str {
+    match kind {
+        RecoveryKind::Recover => "recover",
+        RecoveryKind::Replay => "replay",
     }
 }
 
@@ -51,7 +49,7 @@ impl Api {
         subscription_id: &str,
         request: &RecoveryRequest,
     ) -> Call<'_, Recovery> {
-        let path = [kind.segment()];
+        let path = [segment(kind)];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
             .json(request)
     }
@@ -68,7 +66,7 @@ impl Api {
             request,
             dry_run: true,
         };
-        let path = [kind.segment()];
+        let path = [segment(kind)];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
             .json(&dry_run)
     }

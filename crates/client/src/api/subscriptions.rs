@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
-    ActiveSecrets, CreatedSubscription, Delivery, FilterTest, Page, RotatedSecret, Subscription,
+    ActiveSecrets, CreatedSubscription, Delivery, FilterTestResult, NewSecret, Page, Subscription,
 };
 
 impl Api {
@@ -67,7 +67,7 @@ impl Api {
         customer_id: &str,
         subscription_id: &str,
         rotation: &Value,
-    ) -> Call<'_, RotatedSecret> {
+    ) -> Call<'_, NewSecret> {
         let path = ["secret", "rotate"];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
             .json(rotation)
@@ -91,7 +91,7 @@ impl Api {
     }
 
     /// Whether a filter takes an event, which is a whole event or has a `detail` at least.
-    pub fn test_filter(&self, filter: &Value, event: &Value) -> Call<'_, FilterTest> {
+    pub fn test_filter(&self, filter: &Value, event: &Value) -> Call<'_, FilterTestResult> {
         let body = json!({"filter": filter, "event": event});
         Call::new(self, Method::POST, &["filters", "test"]).json(&body)
     }

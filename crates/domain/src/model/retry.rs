@@ -27,14 +27,18 @@ impl Eq for RetryPolicy {}
 
 /// The delays without jitter, in whole seconds.
 #[derive(Debug, Clone, PartialEq)]
-enum Waits {
+pub enum Waits {
     /// The delay before each attempt, including the first.
     Schedule(Vec<u32>),
     /// Exponential backoff with a longest delay.
     Backoff {
+        /// The number of attempts, including the first.
         max_attempts: u32,
+        /// The delay before the second attempt.
         interval_seconds: u32,
+        /// The factor from one delay to the next.
         backoff_rate: f64,
+        /// The longest delay.
         max_delay_seconds: u32,
     },
 }
@@ -109,6 +113,16 @@ impl RetryPolicy {
     pub const DEFAULT_JITTER: f64 = 0.1;
     /// The longest delay that a receiver can request by `Retry-After`.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+    /// The delays without jitter.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// The share of a delay that jitter may add, 0 to 1.
+    pub fn jitter(&self) -> f64 {
+        self.jitter
+    }
 
     /// An explicit schedule, in seconds; the first delay is 0.
     pub fn schedule(delays: Vec<u32>) -> Result<Self, RetryPolicyError> {

@@ -4,7 +4,6 @@ use utoipa::OpenApi;
 
 use super::problems::Problems;
 use super::tidy::{AbsentIsNotNull, Groups, Signed};
-use crate::problem::Problem;
 
 /// What is served. A handler that is missing here fails the test of the routes.
 #[derive(OpenApi)]
@@ -43,7 +42,7 @@ use crate::problem::Problem;
         crate::filters::test,
         crate::openapi::show,
     ),
-    components(schemas(Problem)),
+    components(schemas(webhooks_api_types::Problem)),
     servers((url = "https://{urlId}.lambda-url.{region}.on.aws", description = "The stack's output `ApiUrl`.",
         variables(("urlId" = (default = "abcdefghijklmnopqrstuvwxyz012345")), ("region" = (default = "us-east-1"))))),
     security(("sigv4" = [])),

@@ -104,7 +104,7 @@ pub(crate) struct DeliveriesPage {
 pub(crate) struct ByStatus {
     /// Only those that stand here now.
     #[param(inline)]
-    status: Option<super::answers::DeliveryStatus>,
+    status: Option<webhooks_api_types::DeliveryStatus>,
 }
 
 #[derive(IntoParams)]
@@ -112,7 +112,7 @@ pub(crate) struct ByStatus {
 pub(crate) struct ByUndeliveredStatus {
     /// Only those that stand here now.
     #[param(inline)]
-    status: Option<super::answers::UndeliveredStatus>,
+    status: Option<super::requests::OwedStatus>,
 }
 
 #[derive(IntoParams)]

@@ -9,73 +9,15 @@
 use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
+use webhooks_api_types::{Filter, PayloadFormat, RetryPolicy, SecretKind, UndeliveredStatus};
 
-/// An EventBridge pattern over the payload: at most 2,048 bytes, 16 deep, 64 fields.
-/// What is not known of the pattern language is refused.
-#[derive(ToSchema)]
-#[schema(value_type = Object, example = json!({"order": {"total": [{"numeric": [">", 100]}]}}))]
-pub(crate) struct Filter(String);
-
-/// The seconds before each attempt, or an exponential backoff in the words of Step Functions'
-/// `Retry`. The first attempt is made at once. The waits, jitter at its longest included, may
-/// not sum to more than the stack keeps a delivery.
-#[derive(ToSchema)]
-#[serde(untagged)]
-pub(crate) enum RetryPolicy {
-    Schedule(RetrySchedule),
-    Backoff(RetryBackoff),
-}
-
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"schedule": [0, 60, 3600], "jitter": 0.1}))]
-pub(crate) struct RetrySchedule {
-    /// Seconds, each 0 to 604,800; the first is 0.
-    #[schema(min_items = 1, max_items = 50)]
-    schedule: Vec<u32>,
-    /// What share of a delay may be added to it, at random.
-    #[schema(minimum = 0, maximum = 1, default = 0.1)]
-    jitter: Option<f64>,
-}
-
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"maxAttempts": 5, "intervalSeconds": 60, "backoffRate": 2, "maxDelaySeconds": 3600}))]
-pub(crate) struct RetryBackoff {
-    /// The first attempt included.
-    #[schema(minimum = 1, maximum = 50)]
-    max_attempts: u32,
-    /// Before the second attempt.
-    #[schema(minimum = 1, maximum = 604_800)]
-    interval_seconds: u32,
-    /// By which each further wait grows.
-    #[schema(minimum = 1, maximum = 10)]
-    backoff_rate: f64,
-    #[schema(minimum = 1, maximum = 604_800)]
-    max_delay_seconds: u32,
-    /// What share of a delay may be added to it, at random.
-    #[schema(minimum = 0, maximum = 1, default = 0.1)]
-    jitter: Option<f64>,
-}
-
-/// Whether a subscription is sent to: `disabled` is the system's word.
+/// Where a delivery stands that is owed.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = SubscriptionStatus)]
-pub(crate) enum Status {
-    Active,
-    Paused,
-    Disabled,
-}
-
-/// Why the system has disabled a subscription.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum DisabledReason {
-    /// The endpoint answered 410.
-    EndpointGone,
-    /// Everything has failed for longer than the stack allows.
-    Failing,
+pub(crate) enum OwedStatus {
+    Pending,
+    Held,
+    Failed,
 }
 
 /// What a request may ask a subscription to be.
@@ -84,16 +26,6 @@ pub(crate) enum DisabledReason {
 pub(crate) enum WantedStatus {
     Active,
     Paused,
-}
-
-/// What the body of a request holds: `{"type", "timestamp", "data"}`, the event's detail, or the
-/// whole event.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum PayloadFormat {
-    Standard,
-    Detail,
-    Event,
 }
 
 /// A new subscription.
@@ -211,14 +143,6 @@ pub(crate) struct EventTypePattern(String);
 )]
 pub(crate) struct SecretText(String);
 
-/// The kind of a secret: HMAC-SHA256 or ed25519.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum SecretKind {
-    V1,
-    V1a,
-}
-
 /// No body, or `{}`.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -272,14 +196,6 @@ pub(crate) struct Rotation {
     /// One that exists already and does not sign yet. Without one, a new one.
     #[schema(required = false)]
     secret: SecretText,
-}
-
-/// The status of a delivery that is owed and that nothing sends any more.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum UndeliveredStatus {
-    Failed,
-    Held,
 }
 
 /// What is to be sent again.

@@ -30,8 +30,7 @@ enum Owner {
 }
 
 fn owner(subscription: &Subscription, run: &str, now: Timestamp) -> Owner {
-    let metadata = subscription.metadata.as_ref();
-    let entry = |name| metadata.and_then(|metadata| metadata.get(name));
+    let entry = |name| subscription.metadata.get(name);
     if entry(RUN).is_some_and(|of| of == run) {
         return Owner::Ours;
     }
@@ -115,7 +114,7 @@ mod tests {
     fn subscription(metadata: &serde_json::Value) -> Subscription {
         serde_json::from_value(json!({
             "id": "sub_1", "customerId": CUSTOMER, "url": "https://example.com/", "eventTypes": ["a"],
-            "secrets": [], "status": "active", "metadata": metadata,
+            "payloadFormat": "standard", "secrets": [], "status": "active", "version": 1, "metadata": metadata,
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         }))
         .unwrap()

@@ -540,7 +540,7 @@ mod tests {
         assert!(none.ends_with("the event became no message"));
         let mut delivery: Delivery = serde_json::from_value(json!({
             "id": "dlv_1", "messageId": "msg_1", "subscriptionId": "sub_1", "customerId": "c",
-            "eventType": "t", "status": "pending", "createdAt": "2026-01-01T00:00:00.000Z",
+            "eventType": "t", "payloadFormat": "standard", "status": "pending", "createdAt": "2026-01-01T00:00:00.000Z",
             "attempts": [],
         }))
         .unwrap();

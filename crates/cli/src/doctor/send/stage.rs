@@ -237,11 +237,23 @@ impl<'a> Stage<'a> {
         arrivals.map_err(receiver_failed)
     }
 
+    /// Returns the body of a delivery's requests from the API; empty if the API does not find it.
+    pub(super) async fn body(&self, id: &DeliveryId) -> Described<String> {
+        self.ledger.api_call();
+        match self.api.delivery(&id.to_string()).await {
+            Ok(shown) => Ok(shown.body.unwrap_or_default()),
+            Err(webhooks_client::Error::Problem(problem)) if problem.status == 404 => {
+                Ok(String::new())
+            }
+            Err(error) => Err(refused("showing a delivery", error)),
+        }
+    }
+
     /// Returns a delivery from the API; `None` if the API does not find it.
     pub(super) async fn delivery(&self, id: &DeliveryId) -> Described<Option<Delivery>> {
         self.ledger.api_call();
         match self.api.delivery(&id.to_string()).await {
-            Ok(delivery) => Ok(Some(delivery)),
+            Ok(shown) => Ok(Some(shown.delivery)),
             Err(webhooks_client::Error::Problem(problem)) if problem.status == 404 => Ok(None),
             Err(error) => Err(refused("showing a delivery", error)),
         }

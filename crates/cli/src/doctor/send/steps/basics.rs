@@ -65,8 +65,7 @@ pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
     let id = stage.delivery_id(PUT, message, &created)?;
     let arrivals = stage.arrivals(PUT, 1, ARRIVAL, &id).await?;
     let arrival = &arrivals[0];
-    let shown = stage.delivery(&id).await?;
-    let shown = shown.and_then(|shown| shown.body).unwrap_or_default();
+    let shown = stage.body(&id).await?;
     let content = arrival.header("content-type");
     let form = if content == "application/json" {
         one_message(&arrivals, &message.to_string())
@@ -177,8 +176,7 @@ pub(in crate::doctor::send) async fn large(stage: &Stage<'_>) -> Checked {
         let message = stage.put(step, &detail.to_string()).await?;
         let id = stage.delivery_id(step, message, &created)?;
         let arrival = stage.arrivals(step, 1, ARRIVAL, &id).await?.swap_remove(0);
-        let shown = stage.delivery(&id).await?;
-        let shown = shown.and_then(|shown| shown.body).unwrap_or_default();
+        let shown = stage.body(&id).await?;
         let judged =
             signed(&arrival, &[&created.secret]).and_then(|_| body(&arrival, &shown, &detail));
         Ok((name, judged))

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{AttemptOutcome, CreatedSubscription, DeliveryStatus, SubscriptionStatus};
+use webhooks_client::{
+    AttemptOutcome, CreatedSubscription, DeliveryReason, DeliveryStatus, SubscriptionStatus,
+};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::DynamoStore;
@@ -95,7 +97,7 @@ pub(in crate::doctor::send) async fn gone(stage: &Stage<'_>) -> Checked {
     stage.arrivals(GONE, 1, ARRIVAL, &id).await?;
     let ended = stage.delivery_when(&id, ARRIVAL, |delivery| delivery.status.is_terminal());
     let ended = ended.await?;
-    if ended.reason.as_deref() != Some("endpointGone") {
+    if ended.reason != Some(DeliveryReason::EndpointGone) {
         let reason = format!("the delivery is {}: {:?}", ended.status, ended.reason);
         return fault(reason, "attach the report to an issue");
     }

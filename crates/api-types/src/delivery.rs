@@ -1,0 +1,177 @@
+//! Deliveries and their attempts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::PayloadFormat;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DeliveryStatus {
+    /// An attempt is due, now or later.
+    Pending,
+    /// The subscription is paused or disabled.
+    Held,
+    /// An attempt was answered with 200 to 299.
+    Succeeded,
+    /// No further attempt is made.
+    Failed,
+    /// The subscription was deleted.
+    Cancelled,
+}
+
+impl DeliveryStatus {
+    /// Whether no attempt follows unless somebody resends it.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Why a delivery has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DeliveryReason {
+    /// The retry policy has no further attempt.
+    AttemptsExhausted,
+    /// The endpoint answered 410.
+    EndpointGone,
+    /// The next attempt would come too late.
+    Expired,
+    /// It was a test, which is attempted once.
+    TestFailed,
+    /// The subscription cannot be read.
+    SubscriptionUnreadable,
+    /// The subscription was deleted.
+    SubscriptionDeleted,
+}
+
+/// How an attempt ended.
+// Its text form is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum AttemptOutcome {
+    /// Answered with 200 to 299.
+    Succeeded,
+    /// Answered with another status.
+    #[strum(to_string = "http error")]
+    HttpError,
+    /// No status and headers within the time limit.
+    #[strum(to_string = "timed out")]
+    TimedOut,
+    /// No connection, or it broke.
+    Unreachable,
+    /// The address is not public.
+    Blocked,
+}
+
+/// A delivery, with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Delivery {
+    /// The delivery's id.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")
+    )]
+    pub id: String,
+    /// Its message.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
+    )]
+    pub message_id: String,
+    /// Its subscription.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4")
+    )]
+    pub subscription_id: String,
+    /// Whose event it is.
+    #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
+    pub customer_id: String,
+    /// The event's `detail-type`.
+    #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
+    pub event_type: String,
+    /// What its body holds.
+    pub payload_format: PayloadFormat,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// Why it has ended, with `failed` and `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeliveryReason>,
+    /// When it was prepared.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub created_at: String,
+    /// While it is pending, after a failed attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub next_attempt_at: Option<String>,
+    /// How many of the attempts were made before the last resend.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: u32,
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A delivery with the body of its requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeliveryWithBody {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+    /// What is signed and sent, the same on every attempt. JSON, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Why there is no body: what of its message cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_problem: Option<String>,
+}
+
+/// One HTTP request made for a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub at: String,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status, when there was an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What went wrong, such as `connect: connection refused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The address that answered; without an answer, those that were dialled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(example = json!(["203.0.113.10"])))]
+    pub addresses: Vec<String>,
+    /// `content-type`, `retry-after`, `server` and `x-request-id` of the answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(example = json!({"content-type": "text/plain"})))]
+    pub response_headers: BTreeMap<String, String>,
+    /// The beginning of the answer's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_excerpt: Option<String>,
+}

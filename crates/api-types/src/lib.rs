@@ -1,0 +1,53 @@
+//! Every request, answer, parameter and problem of the HTTP API, once.
+//!
+//! The function `api` reads and writes these types and makes `docs/openapi.json` of them; the
+//! client, the command line and the tests use the same ones. They say how the API looks, and
+//! not which values it takes: the function checks those with the types of `webhooks-domain`.
+//!
+//! - A request takes no unknown field.
+//! - An answer may have more fields than its type: a client reads the answers of a newer stack.
+//! - Ids are texts here, and so are times, in RFC 3339.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod delivery;
+mod filter;
+mod message;
+mod page;
+mod problem;
+mod recovery;
+mod retry_policy;
+mod subscription;
+mod whole_number;
+
+pub use delivery::{
+    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody,
+};
+pub use filter::{Filter, FilterTestResult};
+pub use message::{Message, MessageEntry};
+pub use page::{Broken, Page, Shown};
+pub use problem::Problem;
+pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
+pub use retry_policy::{RetryBackoff, RetryPolicy, RetrySchedule};
+pub use subscription::{
+    ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
+    PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+};
+pub use whole_number::WholeNumber;
+
+/// A page of subscriptions.
+pub type SubscriptionPage = Page<Subscription>;
+/// A page of deliveries.
+pub type DeliveryPage = Page<Delivery>;
+/// A page of messages.
+pub type MessageEntryPage = Page<MessageEntry>;
+/// A page of recoveries.
+pub type RecoveryPage = Page<Recovery>;
+/// A subscription, or what can be read of it.
+pub type ShownSubscription = Shown<Subscription>;
+/// A delivery with its body, or what can be read of it.
+pub type ShownDelivery = Shown<DeliveryWithBody>;
+/// A message, or what can be read of it.
+pub type ShownMessage = Shown<Message>;
+/// A recovery, or what can be read of it.
+pub type ShownRecovery = Shown<Recovery>;

@@ -1,0 +1,70 @@
+//! Messages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Broken, Delivery};
+
+/// A message, with a page of its deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Message {
+    /// The message's id.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
+    )]
+    pub id: String,
+    /// Whose event it is.
+    #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
+    pub customer_id: String,
+    /// The event's `detail-type`.
+    #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
+    pub event_type: String,
+    /// The event's own, as it came.
+    pub time: String,
+    /// When it was stored.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub received_at: String,
+    /// One for each matching subscription, in the order of their ids.
+    pub deliveries: Vec<Delivery>,
+    /// Its deliveries of which not everything can be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub broken: Vec<Broken>,
+    /// Where the next page of deliveries starts.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub next_cursor: Option<String>,
+}
+
+impl Message {
+    /// The delivery to a subscription.
+    pub fn delivery_to(&self, subscription_id: &str) -> Option<&Delivery> {
+        let mut deliveries = self.deliveries.iter();
+        deliveries.find(|delivery| delivery.subscription_id == subscription_id)
+    }
+}
+
+/// A message in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MessageEntry {
+    /// The message's id.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
+    )]
+    pub id: String,
+    /// Whose event it is.
+    #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
+    pub customer_id: String,
+    /// The event's `detail-type`.
+    #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
+    pub event_type: String,
+    /// The event's own, as it came.
+    pub time: String,
+    /// When it was stored.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub received_at: String,
+}

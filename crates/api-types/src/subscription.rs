@@ -1,0 +1,262 @@
+//! Subscriptions and their secrets, as they are shown.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::value::RawValue;
+
+use crate::{Filter, RetryPolicy};
+
+/// Whether a subscription is sent to. Only the system disables one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum SubscriptionStatus {
+    /// Deliveries are sent.
+    Active,
+    /// Deliveries are held until the subscription is active again.
+    Paused,
+    /// As paused: the endpoint is gone, or has failed for too long.
+    Disabled,
+}
+
+/// Why the system has disabled a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DisabledReason {
+    /// The endpoint answered 410.
+    EndpointGone,
+    /// Everything has failed for longer than the stack allows.
+    Failing,
+}
+
+/// What the body of a request to an endpoint holds: `{"type", "timestamp", "data"}`, the event's
+/// detail, or the whole event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum PayloadFormat {
+    /// `{"type", "timestamp", "data"}`
+    Standard,
+    /// The event's detail.
+    Detail,
+    /// The whole event.
+    Event,
+}
+
+/// The kind of a secret: HMAC-SHA256 or ed25519.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum SecretKind {
+    /// HMAC-SHA256.
+    V1,
+    /// ed25519.
+    V1a,
+}
+
+/// A subscription: all but its secrets' private parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Subscription {
+    /// The subscription's id.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4")
+    )]
+    pub id: String,
+    /// Whose it is.
+    #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
+    pub customer_id: String,
+    /// In canonical form.
+    #[cfg_attr(feature = "openapi", schema(example = "https://example.com/webhooks"))]
+    pub url: String,
+    /// Exact types, everything below a prefix (`order.*`), or `*`.
+    #[cfg_attr(feature = "openapi", schema(example = json!(["order.*", "invoice.paid"])))]
+    pub event_types: Vec<String>,
+    /// Which of these events it gets. Without one, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// What the body of a request holds.
+    pub payload_format: PayloadFormat,
+    /// A note for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Your own; shown only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// Sent with each request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Without one, as the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// The most webhooks a second. Without one, as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u64>,
+    /// The most requests at once. Without one, as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u64>,
+    /// Without one, as the stack says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<RetryPolicy>,
+    /// The current one first.
+    pub secrets: Vec<SecretSummary>,
+    /// Whether it is sent to.
+    pub status: SubscriptionStatus,
+    /// Why the system has disabled it, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_reason: Option<DisabledReason>,
+    /// Since when the system has disabled it, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub disabled_at: Option<String>,
+    /// The health of its endpoint, unless it is well.
+    #[serde(default, skip_serializing_if = "EndpointHealth::is_well")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub health: EndpointHealth,
+    /// Counts its changes, from 1. The same as the `ETag`.
+    pub version: u64,
+    /// When it was created.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub created_at: String,
+    /// When it was last changed.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub updated_at: String,
+}
+
+/// The health of an endpoint that is not well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EndpointHealth {
+    /// Since when every attempt has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub failing_since: Option<String>,
+    /// Until when nothing is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub circuit_open_until: Option<String>,
+    /// Since when its attempts take long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub slow_since: Option<String>,
+}
+
+impl EndpointHealth {
+    /// Whether nothing is wrong with the endpoint.
+    pub fn is_well(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is known of a secret after it was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SecretSummary {
+    /// Counts the secrets of the subscription, from 1.
+    pub version: u32,
+    /// How it signs.
+    pub kind: SecretKind,
+    /// `whpk_…`, of kind `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Until when an old one signs. The current one has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub expires_at: Option<String>,
+}
+
+/// A secret, shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewSecret {
+    /// `whsec_…`, or `whsk_…` of kind `v1a`.
+    pub secret: String,
+    /// `whpk_…`, of kind `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// A new subscription with its secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedSubscription {
+    /// The subscription.
+    #[serde(flatten)]
+    pub subscription: Subscription,
+    /// `whsec_…`, or `whsk_…` of kind `v1a`.
+    pub secret: String,
+    /// `whpk_…`, of kind `v1a`.
+    #[serde(rename = "publicKey", skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// Reads the parts one after the other: `serde(flatten)` would read them from a copy that does
+/// not keep the text of a filter.
+impl<'de> Deserialize<'de> for CreatedSubscription {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let subscription = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let NewSecret { secret, public_key } =
+            serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        Ok(Self {
+            subscription,
+            secret,
+            public_key,
+        })
+    }
+}
+
+/// A secret that signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActiveSecret {
+    /// Counts the secrets of the subscription, from 1.
+    pub version: u32,
+    /// How it signs.
+    pub kind: SecretKind,
+    /// `whsec_…`, or `whsk_…` of kind `v1a`.
+    pub secret: String,
+    /// `whpk_…`, of kind `v1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Until when an old one signs. The current one has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub expires_at: Option<String>,
+}
+
+/// All secrets that sign, the current one first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActiveSecrets {
+    /// The current one first.
+    pub secrets: Vec<ActiveSecret>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_created_subscription_is_read_with_the_text_of_its_filter() {
+        let json = r#"{"id":"sub_1","customerId":"c","url":"https://a.example/","eventTypes":["*"],
+            "filter":{"a":[12345678901234567890.10]},"payloadFormat":"standard","secrets":[],
+            "status":"active","version":1,"createdAt":"","updatedAt":"","secret":"whsec_x"}"#;
+        let created: CreatedSubscription = serde_json::from_str(json).unwrap();
+        assert_eq!(created.secret, "whsec_x");
+        let filter = created.subscription.filter.unwrap();
+        assert_eq!(filter.as_json(), r#"{"a":[12345678901234567890.10]}"#);
+    }
+}

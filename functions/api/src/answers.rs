@@ -1,0 +1,281 @@
+//! The domain's types as the API shows them.
+
+use std::fmt::Display;
+
+use webhooks_api_types as api;
+use webhooks_domain::broken::{Broken, Readable};
+use webhooks_domain::delivery::{Attempt, CancelReason, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::health::Health;
+use webhooks_domain::manage::ActiveSecret;
+use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
+use webhooks_domain::retry::{RetryPolicy, Waits};
+use webhooks_domain::signing::{SealedSecret, Secret, SecretKind};
+use webhooks_domain::subscription::{
+    BrokenSubscription, DisabledReason, Subscription, SubscriptionStatus,
+};
+use webhooks_domain::timestamp::Timestamp;
+
+pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
+    let disabled = subscription.disabled;
+    let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
+    api::Subscription {
+        id: subscription.id.to_string(),
+        customer_id: subscription.customer_id.to_string(),
+        url: subscription.url.as_str().to_owned(),
+        event_types: subscription.event_types.iter().map(str::to_owned).collect(),
+        filter: filter.and_then(|json| api::Filter::from_json(json).ok()),
+        payload_format: payload_format(subscription.payload_format),
+        description: subscription.description.map(String::from),
+        metadata: subscription.metadata.into(),
+        headers: subscription.headers.into(),
+        timeout_seconds: subscription.timeout.map(u64::from),
+        rate_limit_per_second: subscription.limits.rate.map(u64::from),
+        max_in_flight: subscription.limits.in_flight.map(u64::from),
+        retry_policy: subscription.retry_policy.as_ref().map(retry_policy),
+        secrets: subscription.secrets.iter().map(secret_summary).collect(),
+        status: subscription_status(subscription.status),
+        disabled_reason: disabled.map(|disabled| disabled_reason(disabled.reason)),
+        disabled_at: disabled.map(|disabled| disabled.at.to_string()),
+        health: health(&subscription.health),
+        version: subscription.version,
+        created_at: subscription.created_at.to_string(),
+        updated_at: subscription.updated_at.to_string(),
+    }
+}
+
+fn subscription_status(status: SubscriptionStatus) -> api::SubscriptionStatus {
+    match status {
+        SubscriptionStatus::Active => api::SubscriptionStatus::Active,
+        SubscriptionStatus::Paused => api::SubscriptionStatus::Paused,
+        SubscriptionStatus::Disabled => api::SubscriptionStatus::Disabled,
+    }
+}
+
+fn disabled_reason(reason: DisabledReason) -> api::DisabledReason {
+    match reason {
+        DisabledReason::EndpointGone => api::DisabledReason::EndpointGone,
+        DisabledReason::Failing => api::DisabledReason::Failing,
+    }
+}
+
+fn payload_format(format: PayloadFormat) -> api::PayloadFormat {
+    match format {
+        PayloadFormat::Standard => api::PayloadFormat::Standard,
+        PayloadFormat::Detail => api::PayloadFormat::Detail,
+        PayloadFormat::Event => api::PayloadFormat::Event,
+    }
+}
+
+fn retry_policy(policy: &RetryPolicy) -> api::RetryPolicy {
+    let jitter = Some(policy.jitter());
+    match policy.waits() {
+        Waits::Schedule(delays) => api::RetryPolicy::Schedule(api::RetrySchedule {
+            schedule: delays.clone(),
+            jitter,
+        }),
+        &Waits::Backoff {
+            max_attempts,
+            interval_seconds,
+            backoff_rate,
+            max_delay_seconds,
+        } => api::RetryPolicy::Backoff(api::RetryBackoff {
+            max_attempts,
+            interval_seconds,
+            backoff_rate,
+            max_delay_seconds,
+            jitter,
+        }),
+    }
+}
+
+fn health(health: &Health) -> api::EndpointHealth {
+    let text = |at: Timestamp| at.to_string();
+    api::EndpointHealth {
+        failing_since: health.failing_since.map(text),
+        circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
+        slow_since: health.slow_since.map(text),
+    }
+}
+
+fn secret_kind(kind: SecretKind) -> api::SecretKind {
+    match kind {
+        SecretKind::V1 => api::SecretKind::V1,
+        SecretKind::V1a => api::SecretKind::V1a,
+    }
+}
+
+fn secret_summary((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> api::SecretSummary {
+    api::SecretSummary {
+        version: secret.version,
+        kind: secret_kind(secret.kind()),
+        public_key: secret.public_key.map(|key| key.to_string()),
+        expires_at: expires_at.map(|at| at.to_string()),
+    }
+}
+
+pub(crate) fn new_secret(secret: &Secret) -> api::NewSecret {
+    api::NewSecret {
+        secret: secret.expose(),
+        public_key: secret.public_key().map(|key| key.to_string()),
+    }
+}
+
+pub(crate) fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
+    api::ActiveSecret {
+        version: active.version,
+        kind: secret_kind(active.secret.kind()),
+        secret: active.secret.expose(),
+        public_key: active.secret.public_key().map(|key| key.to_string()),
+        expires_at: active.expires_at.map(|at| at.to_string()),
+    }
+}
+
+pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
+    let (url, status) = (broken.can_read("url"), broken.can_read("status"));
+    let readable = &broken.readable;
+    api::Broken {
+        id: readable.id.to_string(),
+        customer_id: Some(readable.customer_id.to_string()),
+        problem: broken.problem(),
+        url: url.then(|| readable.url.as_str().to_owned()),
+        status: status.then(|| subscription_status(readable.status)),
+    }
+}
+
+pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
+    api::Broken {
+        id: broken.id.to_string(),
+        customer_id: broken.customer_id.map(|customer| customer.to_string()),
+        problem: broken.problem,
+        url: None,
+        status: None,
+    }
+}
+
+/// Those that can be read, each as it is shown, and the others.
+pub(crate) fn apart<T, I: Display, S>(
+    found: Vec<Readable<T, I>>,
+    show: impl Fn(T) -> S,
+) -> (Vec<S>, Vec<api::Broken>) {
+    let (mut whole, mut rest) = (Vec::new(), Vec::new());
+    for found in found {
+        match found {
+            Ok(found) => whole.push(show(found)),
+            Err(found) => rest.push(broken(found)),
+        }
+    }
+    (whole, rest)
+}
+
+pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
+    let (status, reason) = delivery_status(delivery.status);
+    api::Delivery {
+        id: delivery.id.to_string(),
+        message_id: delivery.id.message.to_string(),
+        subscription_id: delivery.id.subscription.to_string(),
+        customer_id: delivery.customer_id.to_string(),
+        event_type: delivery.event_type.into(),
+        payload_format: payload_format(delivery.payload_format),
+        status,
+        reason,
+        created_at: delivery.created_at.to_string(),
+        next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
+        earlier_attempts: delivery.earlier_attempts,
+        attempts: delivery.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::DeliveryReason>) {
+    use api::DeliveryReason as Reason;
+    match status {
+        DeliveryStatus::Pending => (api::DeliveryStatus::Pending, None),
+        DeliveryStatus::Held => (api::DeliveryStatus::Held, None),
+        DeliveryStatus::Succeeded => (api::DeliveryStatus::Succeeded, None),
+        DeliveryStatus::Failed(reason) => {
+            let reason = match reason {
+                FailureReason::AttemptsExhausted => Reason::AttemptsExhausted,
+                FailureReason::EndpointGone => Reason::EndpointGone,
+                FailureReason::Expired => Reason::Expired,
+                FailureReason::TestFailed => Reason::TestFailed,
+                FailureReason::SubscriptionUnreadable => Reason::SubscriptionUnreadable,
+            };
+            (api::DeliveryStatus::Failed, Some(reason))
+        }
+        DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted) => (
+            api::DeliveryStatus::Cancelled,
+            Some(Reason::SubscriptionDeleted),
+        ),
+    }
+}
+
+fn attempt(attempt: Attempt) -> api::Attempt {
+    let addresses = attempt.addresses.iter();
+    let headers = attempt.response_headers.iter();
+    api::Attempt {
+        number: attempt.number,
+        at: attempt.at.to_string(),
+        duration_ms: attempt.duration_ms.into(),
+        outcome: outcome(attempt.outcome),
+        status: attempt.status,
+        error: attempt.error,
+        addresses: addresses.map(ToString::to_string).collect(),
+        response_headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        response_excerpt: attempt.response_excerpt,
+    }
+}
+
+fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
+    match outcome {
+        AttemptOutcome::Succeeded => api::AttemptOutcome::Succeeded,
+        AttemptOutcome::HttpError => api::AttemptOutcome::HttpError,
+        AttemptOutcome::TimedOut => api::AttemptOutcome::TimedOut,
+        AttemptOutcome::Unreachable => api::AttemptOutcome::Unreachable,
+        AttemptOutcome::Blocked => api::AttemptOutcome::Blocked,
+    }
+}
+
+pub(crate) fn recovery(recovery: Recovery) -> api::Recovery {
+    let progress = recovery.progress;
+    let (kind, statuses) = match recovery.kind {
+        RecoveryKind::Recover(statuses) => {
+            let statuses = statuses.to_list().into_iter().map(undelivered_status);
+            (api::RecoveryKind::Recover, Some(statuses.collect()))
+        }
+        RecoveryKind::Replay => (api::RecoveryKind::Replay, None),
+    };
+    api::Recovery {
+        id: recovery.id.to_string(),
+        kind,
+        status: recovery_status(recovery.status),
+        since: recovery.range.since.to_string(),
+        until: recovery.range.until.to_string(),
+        statuses,
+        per_second: recovery.per_second.get(),
+        examined: progress.examined,
+        queued: progress.queued,
+        skipped: progress.skipped,
+        started_at: recovery.started_at.to_string(),
+        updated_at: recovery.updated_at.to_string(),
+    }
+}
+
+fn undelivered_status(status: UndeliveredStatus) -> api::UndeliveredStatus {
+    match status {
+        UndeliveredStatus::Failed => api::UndeliveredStatus::Failed,
+        UndeliveredStatus::Held => api::UndeliveredStatus::Held,
+    }
+}
+
+fn recovery_status(status: RecoveryStatus) -> api::RecoveryStatus {
+    match status {
+        RecoveryStatus::Running => api::RecoveryStatus::Running,
+        RecoveryStatus::Stopping => api::RecoveryStatus::Stopping,
+        RecoveryStatus::Stopped => api::RecoveryStatus::Stopped,
+        RecoveryStatus::Succeeded => api::RecoveryStatus::Succeeded,
+        RecoveryStatus::Failed => api::RecoveryStatus::Failed,
+    }
+}
