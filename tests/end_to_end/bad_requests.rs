@@ -585,7 +585,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
     test.put("order.created", json!({})).await?;
     let message = test.first_request("/ours").await?.webhook_id().to_owned();
     let delivery = test.settled_delivery(&message, &created).await?.id;
-    let request = webhooks_client::RecoveryRequest {
+    let request = webhooks_client::Recover {
         since: "2020-01-01T00:00:00Z".to_owned(),
         ..Default::default()
     };

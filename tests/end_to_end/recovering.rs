@@ -11,8 +11,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
-    Answer, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recovery, RecoveryKind,
-    RecoveryRequest, RecoveryStatus, UndeliveredStatus,
+    Answer, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recover, Recovery,
+    RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::recovery_key;
@@ -25,12 +25,12 @@ fn server_error() -> Answer {
 }
 
 /// A request for the deliveries of the last ten minutes, sent at this rate.
-fn last_ten_minutes(per_second: u32) -> RecoveryRequest {
+fn last_ten_minutes(per_second: u32) -> Recover {
     let now = Timestamp::from(SystemTime::now());
-    RecoveryRequest {
+    Recover {
         since: (now - Duration::from_mins(10)).to_string(),
-        per_second: Some(per_second),
-        ..RecoveryRequest::default()
+        per_second: Some(WholeNumber(per_second)),
+        ..Recover::default()
     }
 }
 
@@ -105,7 +105,7 @@ async fn start(
     test: &Fixture,
     kind: RecoveryKind,
     to: &CreatedSubscription,
-    request: &RecoveryRequest,
+    request: &Recover,
 ) -> Result<Recovery> {
     let (customer, subscription) = (&test.customer, &to.subscription.id);
     let recovery = test
@@ -224,7 +224,7 @@ async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
     test.api
         .enable_subscription(&test.customer, subscription)
         .await?;
-    let held = RecoveryRequest {
+    let held = Recover {
         statuses: Some(vec![UndeliveredStatus::Held]),
         ..last_ten_minutes(10)
     };

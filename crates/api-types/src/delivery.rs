@@ -24,6 +24,20 @@ pub enum DeliveryStatus {
     Cancelled,
 }
 
+/// Where a delivery stands that is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum OwedStatus {
+    /// An attempt is due, now or later.
+    Pending,
+    /// The subscription is paused or disabled.
+    Held,
+    /// No further attempt is made.
+    Failed,
+}
+
 impl DeliveryStatus {
     /// Whether no attempt follows unless somebody resends it.
     pub fn is_terminal(self) -> bool {

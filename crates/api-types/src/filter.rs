@@ -1,5 +1,6 @@
 //! Filters of subscriptions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,43 @@ impl Eq for Filter {}
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_json())
+    }
+}
+
+/// A filter and an event to try it on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({
+    "filter": {"order": {"total": [{"numeric": [">", 100]}]}},
+    "event": {"detail-type": "order.created", "detail": {"order": {"total": 120}}},
+})))]
+pub struct FilterTest {
+    /// The filter.
+    pub filter: Filter,
+    /// The event.
+    pub event: Event,
+}
+
+/// An event as `EventBridge` gives it. Of its fields only `detail` counts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Box<RawValue>>")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// An object.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub detail: Box<RawValue>,
+}
+
+/// A map first, because a list is no event.
+impl TryFrom<BTreeMap<String, Box<RawValue>>> for Event {
+    type Error = &'static str;
+
+    fn try_from(mut event: BTreeMap<String, Box<RawValue>>) -> Result<Self, &'static str> {
+        let detail = event.remove("detail");
+        let detail = detail.filter(|detail| detail.get().starts_with('{'));
+        let detail = detail.ok_or("must have a `detail` that is a JSON object")?;
+        Ok(Self { detail })
     }
 }
 

@@ -13,25 +13,33 @@
 mod delivery;
 mod filter;
 mod message;
+mod nullable;
 mod page;
 mod problem;
 mod recovery;
+mod recovery_request;
 mod retry_policy;
 mod subscription;
+mod subscription_request;
 mod whole_number;
 
 pub use delivery::{
-    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody,
+    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody, OwedStatus,
 };
-pub use filter::{Filter, FilterTestResult};
+pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use message::{Message, MessageEntry};
+pub use nullable::Nullable;
 pub use page::{Broken, Page, Shown};
 pub use problem::Problem;
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
+pub use recovery_request::{Recover, Replay};
 pub use retry_policy::{RetryBackoff, RetryPolicy, RetrySchedule};
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
     PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+};
+pub use subscription_request::{
+    MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test, WantedStatus,
 };
 pub use whole_number::WholeNumber;
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use webhooks_client::{Api, RecoveryCount, RecoveryKind, RecoveryRequest, UndeliveredStatus};
+use webhooks_client::{Api, RecoveryCount, RecoveryKind, UndeliveredStatus, WholeNumber};
 use webhooks_terminal::Style;
 
 use crate::answer::{Answer, send};
@@ -133,7 +133,7 @@ impl Span {
             customer,
             subscription,
         } = &self.named;
-        let request = RecoveryRequest {
+        let request = webhooks_client::Recover {
             since: self.since.clone(),
             // The end is fixed now, so that the counted deliveries are the ones that are sent.
             until: Some(
@@ -142,7 +142,8 @@ impl Span {
                     .unwrap_or_else(|| clock::now().to_string()),
             ),
             statuses,
-            per_second: self.per_second,
+            per_second: self.per_second.map(WholeNumber),
+            dry_run: false,
         };
         let per_second = self.per_second.unwrap_or(DEFAULT_PER_SECOND);
         let counted: Answer<RecoveryCount> =

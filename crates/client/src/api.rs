@@ -11,7 +11,6 @@ mod transport;
 pub use answered::Answered;
 pub use call::{Call, Sent};
 pub use deliveries::ListFilter;
-pub use recoveries::RecoveryRequest;
 
 use bytes::Bytes;
 use http::Method;
@@ -89,7 +88,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Answer, DeliveryStatus, Receiver, RecoveryKind};
+    use crate::{Answer, DeliveryStatus, Receiver, Recover, RecoveryKind, WholeNumber};
 
     /// An API that is a receiver, which records what it is asked.
     async fn api() -> (Api, Receiver) {
@@ -137,10 +136,10 @@ mod tests {
         let path = "/customers/acme/subscriptions/sub_1/replay";
         let counted = Answer::ok().with_body(r#"{"count": 7, "complete": true}"#);
         receiver.script(path, [counted]);
-        let request = RecoveryRequest {
+        let request = Recover {
             since: "2026-01-01T00:00:00Z".to_owned(),
-            per_second: Some(5),
-            ..RecoveryRequest::default()
+            per_second: Some(WholeNumber(5)),
+            ..Recover::default()
         };
         let kind = RecoveryKind::Replay;
         let count = api.count_recovery(kind, "acme", "sub_1", &request).await;

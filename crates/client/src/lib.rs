@@ -28,7 +28,7 @@ mod receiver;
 mod signed;
 mod stack;
 
-pub use api::{Answered, Api, Call, ListFilter, RecoveryRequest, Sent};
+pub use api::{Answered, Api, Call, ListFilter, Sent};
 pub use error::Error;
 pub use event::Event;
 pub use receiver::{Answer, Receiver, Request, Unverified};

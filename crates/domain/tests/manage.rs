@@ -7,11 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::health::Health;
-use webhooks_domain::idempotency::{IdempotencyRecord, Once, RequestDigest};
-use webhooks_domain::manage::{
-    Created, Manage, ManageError, Precondition, Rotation, SubscriptionChange,
-};
-use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord, Once};
+use webhooks_domain::manage::{Created, ExpectedVersion, Manage, ManageError};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{
     Clock, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore, SubscriptionTable,
@@ -21,6 +18,7 @@ use webhooks_domain::quota::Quota;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::vault::Vault;
+use webhooks_testkit::changes::{change, rotation};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 type TestManage = Manage<
@@ -41,10 +39,6 @@ fn manage(backend: &InMemoryBackend) -> TestManage {
     }
 }
 
-fn change(body: &str) -> SubscriptionChange {
-    SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap()
-}
-
 fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), ManageError> {
     let customer = samples::customer("acme");
     let created = manage.create(&customer, change(body), None);
@@ -53,11 +47,16 @@ fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), Man
     Ok((created.subscription, created.secret))
 }
 
+fn fingerprint(content: &str) -> Fingerprint {
+    let hash = ring::digest::digest(&ring::digest::SHA256, content.as_bytes());
+    Fingerprint::from_bytes(*hash.as_ref().first_chunk().unwrap())
+}
+
 /// Creates with an idempotency key.
 fn create_once(manage: &TestManage, key: &str, body: &str) -> Result<Created, ManageError> {
     let once = Once {
         key: key.parse().unwrap(),
-        body: RequestDigest::of(body.as_bytes()),
+        content: fingerprint(body),
     };
     let customer = samples::customer("acme");
     let created = manage.create(&customer, change(body), Some(&once));
@@ -89,20 +88,6 @@ fn a_created_subscription_can_be_read_and_its_secret_decrypted() {
     assert!(matches!(strangers, Err(ManageError::NotFound { .. })));
 }
 
-/// Another reader of the same body might use the first value.
-#[test]
-fn a_field_that_is_named_twice_is_refused() {
-    let parse = |body: &str| {
-        SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap_err()
-    };
-    let twice = r#"{"url":"https://a.example/","description":"d","url":"https://b.example/"}"#;
-    assert_eq!(parse(twice).to_string(), "url: is named twice");
-    let escaped = r#"{"status":"active","st\u0061tus":"paused"}"#;
-    assert_eq!(parse(escaped).field, "status");
-    let refused = Rotation::parse(br#"{"overlapSeconds":0,"overlapSeconds":60}"#).unwrap_err();
-    assert_eq!(refused.field, "overlapSeconds");
-}
-
 #[test]
 fn a_missing_field_is_named() {
     let manage = manage(&InMemoryBackend::default());
@@ -126,7 +111,7 @@ fn a_change_keeps_the_fields_that_it_does_not_name() {
     let update = |body: &str| {
         let change = change(body);
         manage
-            .update(&customer, &created.id, &Precondition::None, change)
+            .update(&customer, &created.id, &ExpectedVersion::Any, change)
             .now_or_never()
             .unwrap()
             .unwrap()
@@ -161,7 +146,7 @@ fn a_timeout_above_the_stacks_is_refused_with_its_name_and_limit() {
     };
     let update = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
-        let updated = shorter.update(customer, id, &Precondition::None, change(body));
+        let updated = shorter.update(customer, id, &ExpectedVersion::Any, change(body));
         let updated = updated.now_or_never().unwrap();
         updated.map(|updated| updated.subscription)
     };
@@ -187,7 +172,7 @@ fn a_stored_retry_policy_that_is_now_too_long_blocks_no_other_change() {
     };
     let update = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
-        let updated = forgetful.update(customer, id, &Precondition::None, change(body));
+        let updated = forgetful.update(customer, id, &ExpectedVersion::Any, change(body));
         let updated = updated.now_or_never().unwrap();
         updated.map(|updated| updated.subscription)
     };
@@ -228,7 +213,7 @@ fn a_change_that_is_refused_changes_nothing() {
         r#"{"status":"active","metadata":{"":"x"}}"#,
         r#"{"status":"active","retryPolicy":{"schedule":[0,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800,604800]}}"#,
     ] {
-        let updated = manage.update(customer, id, &Precondition::None, change(refused));
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(refused));
         assert!(updated.now_or_never().unwrap().is_err(), "{refused}");
         assert_eq!(show(), before, "{refused}");
     }
@@ -241,7 +226,7 @@ fn enabling_an_active_subscription_resets_its_health_too() {
     let failing = failing(&backend, &manage);
     let (customer, id) = (&failing.customer_id, &failing.id);
     let update = |body| {
-        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
         updated.now_or_never().unwrap().unwrap().subscription
     };
     assert_eq!(update(r#"{"description":"d2"}"#).health, failing.health);
@@ -273,7 +258,7 @@ fn enabling_a_subscription_resets_its_health() {
     );
     let set = |body: &str| {
         let (customer, id) = (&created.customer_id, &created.id);
-        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
         updated.now_or_never().unwrap().unwrap().subscription
     };
     let renamed = set(r#"{"description":"still disabled"}"#);
@@ -300,7 +285,7 @@ fn one_of_two_concurrent_changes_gets_a_conflict() {
         ..created.clone()
     };
     manage
-        .update(&customer, &created.id, &Precondition::None, change(PAUSE))
+        .update(&customer, &created.id, &ExpectedVersion::Any, change(PAUSE))
         .now_or_never()
         .unwrap()
         .unwrap();
@@ -321,12 +306,12 @@ fn a_deleted_subscription_is_gone() {
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     manage
-        .delete(&customer, &created.id, &Precondition::None)
+        .delete(&customer, &created.id, &ExpectedVersion::Any)
         .now_or_never()
         .unwrap()
         .unwrap();
     let again = manage
-        .delete(&customer, &created.id, &Precondition::None)
+        .delete(&customer, &created.id, &ExpectedVersion::Any)
         .now_or_never()
         .unwrap();
     assert!(matches!(again, Err(ManageError::NotFound { .. })));
@@ -370,14 +355,14 @@ fn a_subscription_recreated_after_its_deletion_is_a_new_one() {
     let manage = manage(&backend);
     let customer = samples::customer("acme");
     let first = create_once(&manage, "k1", BODY).unwrap().subscription;
-    let deleted = manage.delete(&customer, &first.id, &Precondition::None);
+    let deleted = manage.delete(&customer, &first.id, &ExpectedVersion::Any);
     deleted.now_or_never().unwrap().unwrap();
     let second = create_once(&manage, "k1", BODY).unwrap();
     assert!(second.is_new);
     assert_ne!(second.subscription.id, first.id);
     let again = create_once(&manage, "k1", BODY).unwrap();
     assert_eq!(again.subscription, second.subscription);
-    let deleted = manage.delete(&customer, &second.subscription.id, &Precondition::None);
+    let deleted = manage.delete(&customer, &second.subscription.id, &ExpectedVersion::Any);
     deleted.now_or_never().unwrap().unwrap();
     // No record is left that could conflict with another body.
     let other = r#"{"url":"https://example.com/","eventTypes":["*"]}"#;
@@ -417,14 +402,14 @@ fn a_change_without_effect_is_not_written() {
         &body,
         r#"{"headers":{"x-a":null}}"#,
     ] {
-        let updated = manage.update(customer, id, &Precondition::None, change(same));
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(same));
         let updated = updated.now_or_never().unwrap().unwrap();
         assert_eq!(updated.subscription, created, "{same}");
         assert!(!updated.is_enabled() && !updated.has_new_secret(), "{same}");
         let stored = manage.show(customer, id).now_or_never().unwrap().unwrap();
         assert_eq!(stored, created, "{same}");
     }
-    let changed = manage.update(customer, id, &Precondition::None, change(PAUSE));
+    let changed = manage.update(customer, id, &ExpectedVersion::Any, change(PAUSE));
     let changed = changed.now_or_never().unwrap().unwrap().subscription;
     assert_eq!((changed.version, changed.updated_at), (2, backend.now()));
     let other = BODY.replacen(
@@ -432,7 +417,7 @@ fn a_change_without_effect_is_not_written() {
         r#"{"secret":"whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#,
         1,
     );
-    let replaced = manage.update(customer, id, &Precondition::None, change(&other));
+    let replaced = manage.update(customer, id, &ExpectedVersion::Any, change(&other));
     assert!(replaced.now_or_never().unwrap().unwrap().has_new_secret());
 }
 
@@ -448,7 +433,7 @@ fn a_new_url_or_new_headers_reset_the_health() {
         let manage = manage(&backend);
         let failing = failing(&backend, &manage);
         let (customer, id) = (&failing.customer_id, &failing.id);
-        let updated = manage.update(customer, id, &Precondition::None, change(body));
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
         let updated = updated.now_or_never().unwrap().unwrap().subscription;
         let stored = manage.show(customer, id).now_or_never().unwrap().unwrap();
         assert_eq!(stored.version, updated.version);
@@ -469,7 +454,7 @@ fn an_observation_of_the_old_url_is_not_written_to_the_new_one() {
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (&created.customer_id, &created.id);
     let corrected = change(r#"{"url":"https://example.com/corrected"}"#);
-    let updated = manage.update(customer, id, &Precondition::None, corrected);
+    let updated = manage.update(customer, id, &ExpectedVersion::Any, corrected);
     updated.now_or_never().unwrap().unwrap();
     let seen = Health {
         failing_since: Some(backend.now()),
@@ -497,7 +482,7 @@ fn a_customer_cannot_have_more_subscriptions_than_the_stack_allows() {
     let bolt = samples::customer("bolt");
     let strangers = manage.create(&bolt, change(BODY), None);
     strangers.now_or_never().unwrap().unwrap();
-    let deleted = manage.delete(&customer, &first.id, &Precondition::None);
+    let deleted = manage.delete(&customer, &first.id, &ExpectedVersion::Any);
     deleted.now_or_never().unwrap().unwrap();
     create(&manage, BODY).unwrap();
 
@@ -545,7 +530,7 @@ fn the_bytes_of_a_customers_subscriptions_are_limited_each_and_in_total() {
         let updated = manage.update(
             &customer,
             &subscriptions[n].id,
-            &Precondition::None,
+            &ExpectedVersion::Any,
             change(body),
         );
         updated.now_or_never().unwrap()
@@ -588,8 +573,8 @@ fn the_signing_secrets_are_shown_with_their_expiry() {
     let manage = manage(&backend);
     let (created, first) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
-    let rotation = Rotation::parse(br#"{"overlapSeconds":60}"#).unwrap();
-    let rotated = manage.rotate(&customer, &created.id, &Precondition::None, rotation);
+    let rotation = rotation(r#"{"overlapSeconds":60}"#);
+    let rotated = manage.rotate(&customer, &created.id, &ExpectedVersion::Any, rotation);
     let (_, second) = rotated.now_or_never().unwrap().unwrap();
     let (first, second) = (first.expose(), second.expose());
     let shown = || {
@@ -612,21 +597,21 @@ fn a_change_applies_only_to_the_version_that_it_names() {
     let manage = manage(&backend);
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (samples::customer("acme"), created.id);
-    let version = |number: u64| Precondition::OneOf(vec![number]);
+    let version = |number: u64| ExpectedVersion::OneOf(vec![number]);
     let failed = |outcome: Result<(), ManageError>| {
-        matches!(outcome, Err(ManageError::PreconditionFailed { .. }))
+        matches!(outcome, Err(ManageError::AnotherVersion { .. }))
     };
-    let update = |precondition| {
-        let updated = manage.update(&customer, &id, &precondition, change(PAUSE));
+    let update = |expected| {
+        let updated = manage.update(&customer, &id, &expected, change(PAUSE));
         updated.now_or_never().unwrap().map(drop)
     };
-    let rotate = |precondition| {
-        let rotation = Rotation::parse(b"{}").unwrap();
-        let rotated = manage.rotate(&customer, &id, &precondition, rotation);
+    let rotate = |expected| {
+        let rotation = rotation("{}");
+        let rotated = manage.rotate(&customer, &id, &expected, rotation);
         rotated.now_or_never().unwrap().map(drop)
     };
-    let delete = |precondition| {
-        let deleted = manage.delete(&customer, &id, &precondition);
+    let delete = |expected| {
+        let deleted = manage.delete(&customer, &id, &expected);
         deleted.now_or_never().unwrap()
     };
     assert!(failed(update(version(2))));
@@ -634,7 +619,7 @@ fn a_change_applies_only_to_the_version_that_it_names() {
     assert!(failed(rotate(version(1))));
     rotate(version(2)).unwrap();
     assert!(failed(delete(version(2))));
-    delete(Precondition::OneOf(vec![1, 3])).unwrap();
+    delete(ExpectedVersion::OneOf(vec![1, 3])).unwrap();
     let gone = delete(version(3));
     assert!(matches!(gone, Err(ManageError::NotFound { .. })));
 }
@@ -660,23 +645,23 @@ fn an_unreadable_subscription_is_listed_as_broken_and_can_be_repaired_or_deleted
     assert_eq!(page.in_order().count(), 3);
     assert!(page.in_order().map(|(id, _)| id).is_sorted());
 
-    let update = |id, precondition: &Precondition, body: &str| {
-        let updated = manage.update(&customer, id, precondition, change(body));
+    let update = |id, expected: &ExpectedVersion, body: &str| {
+        let updated = manage.update(&customer, id, expected, change(body));
         updated.now_or_never().unwrap()
     };
-    match update(&first.id, &Precondition::None, PAUSE) {
+    match update(&first.id, &ExpectedVersion::Any, PAUSE) {
         Err(ManageError::Field(error)) => assert_eq!(error.field, "url"),
         other => panic!("{other:?}"),
     }
     let corrected = r#"{"url":"https://example.com/corrected"}"#;
-    let stale = update(&first.id, &Precondition::OneOf(vec![7]), corrected);
-    assert!(matches!(stale, Err(ManageError::PreconditionFailed { .. })));
-    let repaired = update(&first.id, &Precondition::None, corrected).unwrap();
+    let stale = update(&first.id, &ExpectedVersion::OneOf(vec![7]), corrected);
+    assert!(matches!(stale, Err(ManageError::AnotherVersion { .. })));
+    let repaired = update(&first.id, &ExpectedVersion::Any, corrected).unwrap();
     let stored = manage.show(&customer, &first.id).now_or_never().unwrap();
     assert_eq!(stored.unwrap(), repaired.subscription);
     assert_eq!(repaired.subscription.version, 2);
 
-    let deleted = manage.delete(&customer, &second.id, &Precondition::None);
+    let deleted = manage.delete(&customer, &second.id, &ExpectedVersion::Any);
     deleted.now_or_never().unwrap().unwrap();
     let page = manage
         .list(&customer, None, 10)

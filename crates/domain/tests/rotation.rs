@@ -8,13 +8,13 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use webhooks_domain::ids::MessageId;
-use webhooks_domain::manage::{Manage, ManageError, Precondition, Rotation, SubscriptionChange};
-use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::manage::{ExpectedVersion, Manage, ManageError};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_header};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::vault::Vault;
+use webhooks_testkit::changes::{change, rotation};
 use webhooks_testkit::{Fault, InMemoryBackend, SignedRequest, samples};
 
 const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -56,17 +56,13 @@ fn stage(secret: &str) -> Stage {
     }
 }
 
-fn change(body: &str) -> SubscriptionChange {
-    SubscriptionChange::parse(body.as_bytes(), &DevelopmentNetworks::none()).unwrap()
-}
-
 impl Stage {
     fn rotate(&self, body: &str) -> Result<(Subscription, Secret), ManageError> {
-        let rotation = Rotation::parse(body.as_bytes()).unwrap();
+        let rotation = rotation(body);
         let (customer, id) = (&self.created.customer_id, &self.created.id);
         let rotated = self
             .manage
-            .rotate(customer, id, &Precondition::None, rotation);
+            .rotate(customer, id, &ExpectedVersion::Any, rotation);
         rotated.now_or_never().unwrap()
     }
 
@@ -167,7 +163,7 @@ fn a_patched_secret_replaces_all_others() {
     let patch = change(&format!(r#"{{"secret":"{V1A}"}}"#));
     let patched = stage
         .manage
-        .update(customer, id, &Precondition::None, patch);
+        .update(customer, id, &ExpectedVersion::Any, patch);
     let patched = patched.now_or_never().unwrap().unwrap();
     assert_eq!(stage.opened(), [V1A]);
     assert_eq!(patched.subscription.secrets.current().version, 3);

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use serde::{Deserialize, Serialize};
-use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestDigest};
+use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::timestamp::Timestamp;
@@ -35,7 +35,7 @@ impl DynamoStore {
         let item = RecordItem {
             key: Key::idempotency(&record.customer_id, &record.key),
             subscription_id: record.subscription,
-            body: Bytes(record.body.as_bytes().to_vec()),
+            body: Bytes(record.content.as_bytes().to_vec()),
             expires_at: record.expires_at.as_secs(),
         };
         let put = Put::builder()
@@ -66,7 +66,7 @@ pub(crate) fn record_of(
     Ok(IdempotencyRecord {
         customer_id: customer.clone(),
         key: key.clone(),
-        body: RequestDigest::from_bytes(body),
+        content: Fingerprint::from_bytes(body),
         subscription: item.subscription_id,
         expires_at: Timestamp::from_millis(item.expires_at.saturating_mul(1_000)),
     })

@@ -6,6 +6,7 @@
 //!
 //! It is a dev-dependency only, and is neither fast nor durable.
 
+pub mod changes;
 pub mod contract;
 pub mod samples;
 

@@ -13,7 +13,6 @@ use webhooks_domain::ports::{DeliveryReader, Directory, StoreError};
 use crate::Api;
 use crate::answers::{self, apart};
 use crate::extract::{NoQuery, PathTexts, QueryTexts};
-#[cfg(test)]
 use crate::openapi::parameters;
 use crate::pages::{CURSOR, LIMIT, Limits, cursor_after};
 use crate::problem::Problem;
@@ -28,13 +27,13 @@ const DELIVERIES: Limits = Limits {
 /// Read a message
 ///
 /// With a page of its deliveries, in the order of the subscriptions' ids.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/messages/{messageId}",
     operation_id = "showMessage",
     params(parameters::OfMessage, parameters::DeliveriesPage),
     responses((status = 200, description = "The message, or what can be read of it.", body = api::ShownMessage)),
-))]
+)]
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -47,13 +46,13 @@ pub(crate) async fn message(
 ///
 /// With a page of its deliveries, in the order of the subscriptions' ids. Another customer's
 /// message is not found.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/messages/{messageId}",
     operation_id = "showMessageOfCustomer",
     params(parameters::OfCustomer, parameters::OfMessage, parameters::DeliveriesPage),
     responses((status = 200, description = "The message, or what can be read of it.", body = api::ShownMessage)),
-))]
+)]
 pub(crate) async fn message_of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -102,13 +101,13 @@ async fn show_message(
 /// Read a delivery
 ///
 /// With the body of its requests.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/deliveries/{deliveryId}",
     operation_id = "showDelivery",
     params(parameters::OfDelivery),
     responses((status = 200, description = "The delivery, or what can be read of it.", body = api::ShownDelivery)),
-))]
+)]
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -120,13 +119,13 @@ pub(crate) async fn delivery(
 /// Read a delivery of a customer
 ///
 /// With the body of its requests. Another customer's delivery is not found.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/deliveries/{deliveryId}",
     operation_id = "showDeliveryOfCustomer",
     params(parameters::OfCustomer, parameters::OfDelivery),
     responses((status = 200, description = "The delivery, or what can be read of it.", body = api::ShownDelivery)),
-))]
+)]
 pub(crate) async fn delivery_of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,

@@ -12,8 +12,8 @@ use axum::http::request::Parts;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use webhooks_domain::idempotency::IdempotencyKey;
-use webhooks_domain::manage::Precondition;
 
+use crate::if_match::IfMatch;
 use crate::problem::Problem;
 
 /// The text of a parameter or a header, parsed.
@@ -139,15 +139,11 @@ fn parse_header<T: FromStr<Err: Display>>(
     text.map(|text| parse(name, text)).transpose()
 }
 
-/// Which version the request is meant for: `If-Match`.
-pub(crate) struct IfMatch(pub(crate) Precondition);
-
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let precondition = parse_header(&parts.headers, IF_MATCH)?;
-        Ok(Self(precondition.unwrap_or_default()))
+        Ok(parse_header(&parts.headers, IF_MATCH)?.unwrap_or_default())
     }
 }
 

@@ -1,25 +1,24 @@
 //! `/filters/test`: tries a filter on an event, without a subscription.
 
 use axum::Json;
-use webhooks_api_types::FilterTestResult;
-use webhooks_domain::filter::try_filter;
+use webhooks_api_types::{FilterTest, FilterTestResult};
 
+use crate::body;
 use crate::extract::{Body, NoQuery};
-#[cfg(test)]
-use crate::openapi::requests;
 use crate::problem::Problem;
+use crate::requests;
 
 /// Test a filter
 ///
 /// Tries a subscription's filter on an event. Nothing is stored and nothing is sent.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/filters/test",
     operation_id = "testFilter",
-    request_body = requests::FilterTest,
+    request_body = FilterTest,
     responses((status = 200, description = "Whether it matches.", body = FilterTestResult)),
-))]
+)]
 pub(crate) async fn test(_: NoQuery, Body(body): Body) -> Result<Json<FilterTestResult>, Problem> {
-    let matches = try_filter(&body)?;
+    let matches = requests::filter_matches(&body::read(&body)?)?;
     Ok(Json(FilterTestResult { matches }))
 }

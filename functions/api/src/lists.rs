@@ -18,7 +18,6 @@ use crate::Api;
 use crate::answers::{self, apart};
 use crate::cursor::{Cursor, Words};
 use crate::extract::{PathTexts, QueryTexts};
-#[cfg(test)]
 use crate::openapi::parameters;
 use crate::pages::{CURSOR, LIMIT, LIMITS};
 use crate::problem::Problem;
@@ -82,7 +81,7 @@ impl QueryTexts {
 /// List the deliveries of a subscription
 ///
 /// The newest first. A page looks at 1,000 deliveries at most, so a filter may make it short.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/deliveries",
     operation_id = "listDeliveries",
@@ -91,7 +90,7 @@ impl QueryTexts {
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
-))]
+)]
 pub(crate) async fn deliveries(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -103,7 +102,7 @@ pub(crate) async fn deliveries(
 /// List what a subscription is owed
 ///
 /// What is held, has failed, or is pending after a failure; the newest first.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",
     operation_id = "listUndelivered",
@@ -112,7 +111,7 @@ pub(crate) async fn deliveries(
         parameters::ByUndeliveredStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
-))]
+)]
 pub(crate) async fn undelivered(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -151,7 +150,7 @@ async fn of_subscription(
 ///
 /// Message by message, the newest message first. The times are those at which the messages were
 /// stored. A page looks at 1,000 messages and deliveries at most.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/deliveries",
     operation_id = "listDeliveriesOfCustomer",
@@ -160,7 +159,7 @@ async fn of_subscription(
         parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
-))]
+)]
 pub(crate) async fn of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -175,13 +174,13 @@ pub(crate) async fn of_customer(
 /// List the messages of a customer
 ///
 /// The newest first. A page looks at 1,000 messages at most, so a filter may make it short.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/messages",
     operation_id = "listMessages",
     params(parameters::OfCustomer, parameters::ByTypeAndTime, parameters::ListPage),
     responses((status = 200, description = "A page of messages.", body = api::MessageEntryPage)),
-))]
+)]
 pub(crate) async fn messages(
     State(api): State<Arc<Api>>,
     path: PathTexts,

@@ -2,12 +2,14 @@
 
 mod answers;
 mod audit;
+mod body;
 mod cursor;
 mod deliveries;
 mod enable;
 mod event;
 mod extract;
 mod filters;
+mod if_match;
 mod lists;
 mod metrics;
 mod openapi;
@@ -15,6 +17,7 @@ mod pages;
 mod problem;
 mod publish;
 mod recoveries;
+mod requests;
 mod resend;
 mod send_test;
 mod subscriptions;
@@ -24,11 +27,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, MethodRouter};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Service, service_fn};
 use ring::rand::SystemRandom;
+use utoipa::openapi::HttpMethod;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
@@ -157,84 +162,77 @@ async fn main() -> Result<(), lambda_http::Error> {
     lambda_http::lambda_runtime::run(answer).await
 }
 
+/// Declares the operations, each once: its path and method stand in the annotation of its handler.
+/// The routes are made of them, and in tests the document.
+///
+/// (`utoipa-axum` makes both when a router is built: each cold start would make the document.)
+macro_rules! operations {
+    ($($module:ident::$handler:ident),+ $(,)?) => {
+        fn routes() -> Router<Arc<Api>> {
+            Router::new()$(.merge(pastey::paste! {
+                route::<$module::[<__path_ $handler>], _, _>($module::$handler)
+            }))+
+        }
+
+        #[cfg(test)]
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($module::$handler),+))]
+        struct Operations;
+    };
+}
+
+operations![
+    subscriptions::create,
+    subscriptions::list,
+    subscriptions::show,
+    subscriptions::update,
+    subscriptions::delete,
+    subscriptions::rotate_secret,
+    subscriptions::show_secrets,
+    enable::enable,
+    lists::deliveries,
+    lists::undelivered,
+    lists::of_customer,
+    lists::messages,
+    send_test::send_test,
+    deliveries::message,
+    deliveries::message_of_customer,
+    deliveries::delivery,
+    deliveries::delivery_of_customer,
+    resend::resend,
+    resend::resend_of_customer,
+    recoveries::recover,
+    recoveries::replay,
+    recoveries::list,
+    recoveries::show,
+    recoveries::stop,
+    filters::test,
+    openapi::show,
+];
+
+/// The route of an operation.
+fn route<P, H, T>(handler: H) -> Router<Arc<Api>>
+where
+    P: utoipa::Path,
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    let methods = P::methods().into_iter();
+    let methods = methods.fold(MethodRouter::new(), |router, method| {
+        let filter = match method {
+            HttpMethod::Get => MethodFilter::GET,
+            HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Patch => MethodFilter::PATCH,
+            HttpMethod::Delete => MethodFilter::DELETE,
+            _ => unreachable!("no operation has another method"),
+        };
+        router.on(filter, handler.clone())
+    });
+    Router::new().route(&P::path(), methods)
+}
+
 fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route(
-            "/customers/{customerId}/subscriptions",
-            get(subscriptions::list).post(subscriptions::create),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}",
-            get(subscriptions::show)
-                .patch(subscriptions::update)
-                .delete(subscriptions::delete),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
-            post(subscriptions::rotate_secret),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
-            get(subscriptions::show_secrets),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
-            post(enable::enable),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/deliveries",
-            get(lists::deliveries),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",
-            get(lists::undelivered),
-        )
-        .route(
-            "/customers/{customerId}/deliveries",
-            get(lists::of_customer),
-        )
-        .route("/customers/{customerId}/messages", get(lists::messages))
-        .route(
-            "/customers/{customerId}/messages/{messageId}",
-            get(deliveries::message_of_customer),
-        )
-        .route(
-            "/customers/{customerId}/deliveries/{deliveryId}",
-            get(deliveries::delivery_of_customer),
-        )
-        .route(
-            "/customers/{customerId}/deliveries/{deliveryId}/resend",
-            post(resend::resend_of_customer),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/test",
-            post(send_test::send_test),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
-            post(recoveries::recover),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
-            post(recoveries::replay),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
-            get(recoveries::list),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
-            get(recoveries::show),
-        )
-        .route(
-            "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
-            post(recoveries::stop),
-        )
-        .route("/filters/test", post(filters::test))
-        .route("/openapi.json", get(openapi::show))
-        .route("/messages/{messageId}", get(deliveries::message))
-        .route("/deliveries/{deliveryId}", get(deliveries::delivery))
-        .route("/deliveries/{deliveryId}/resend", post(resend::resend))
+    routes()
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(api)

@@ -1,17 +1,14 @@
 //! `/openapi.json`: this API in `OpenAPI` 3.1.
 //!
-//! The document is made by a test, from what stands beside the handlers and the types, and is
-//! checked in as `docs/openapi.json`. The function serves that text: what makes it is a
-//! dev-dependency, and costs neither size nor time at a start.
+//! A test makes the document from the annotations of the handlers and the types, and compares it
+//! with `docs/openapi.json`. The function serves that file: it does not make the document, so
+//! that this costs neither size nor time at a start.
 
 #[cfg(test)]
 mod document;
-#[cfg(test)]
 pub(crate) mod parameters;
 #[cfg(test)]
 mod problems;
-#[cfg(test)]
-pub(crate) mod requests;
 #[cfg(test)]
 mod tidy;
 
@@ -22,12 +19,12 @@ use crate::extract::NoQuery;
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
 /// Read this document
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/openapi.json",
     operation_id = "showDocument",
     responses((status = 200, description = "The document.", body = Object)),
-))]
+)]
 pub(crate) async fn show(_: NoQuery) -> ([(HeaderName, &'static str); 1], &'static str) {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
 }

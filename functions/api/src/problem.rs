@@ -159,9 +159,9 @@ impl From<ManageError> for Problem {
                 StatusCode::CONFLICT,
                 error.to_string(),
             ),
-            ManageError::PreconditionFailed { .. } => Self::new(
+            ManageError::AnotherVersion { .. } => Self::new(
                 "precondition-failed",
-                "Precondition failed",
+                "ExpectedVersion failed",
                 StatusCode::PRECONDITION_FAILED,
                 error.to_string(),
             ),

@@ -11,7 +11,6 @@ use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::ids::RecoveryId;
-use webhooks_domain::manage::no_fields;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
@@ -20,11 +19,12 @@ use webhooks_lambda::SystemClock;
 
 use crate::Api;
 use crate::answers::{self, apart};
+use crate::body;
 use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
-#[cfg(test)]
-use crate::openapi::{parameters, requests};
+use crate::openapi::parameters;
 use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
 use crate::problem::Problem;
+use crate::requests;
 use crate::subscriptions::ids;
 use crate::workflow::SfnWorkflow;
 
@@ -38,27 +38,27 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 ///
 /// Of the deliveries that were created in the range, those with these statuses, oldest first,
 /// so many a second. Runs as a job. With `dryRun` nothing is sent, but counted.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
     operation_id = "recover",
     params(parameters::OfCustomer, parameters::OfSubscription),
-    request_body = requests::Recover,
+    request_body = api::Recover,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
         (status = 202, description = "The recovery, running.", body = api::Recovery),
         (status = 409, description = "The subscription is not active, or is broken.",
             body = api::Problem, content_type = "application/problem+json"),
     ),
-))]
+)]
 pub(crate) async fn recover(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let request = RecoveryRequest::recover(&body, SystemClock.now());
-    start(&api, &path, &request?).await
+    let request = requests::recover(body::read(&body)?, SystemClock.now())?;
+    start(&api, &path, &request).await
 }
 
 /// Send what the subscription never had
@@ -66,27 +66,27 @@ pub(crate) async fn recover(
 /// Of the messages that came in the range, those that the subscription wants now and has no
 /// delivery of: it is new, or wants more than before. Runs as a job. With `dryRun` nothing is
 /// sent, but counted.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
     operation_id = "replay",
     params(parameters::OfCustomer, parameters::OfSubscription),
-    request_body = requests::Replay,
+    request_body = api::Replay,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
         (status = 202, description = "The recovery, running.", body = api::Recovery),
         (status = 409, description = "The subscription is not active, or is broken.",
             body = api::Problem, content_type = "application/problem+json"),
     ),
-))]
+)]
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let request = RecoveryRequest::replay(&body, SystemClock.now());
-    start(&api, &path, &request?).await
+    let request = requests::replay(body::read(&body)?, SystemClock.now())?;
+    start(&api, &path, &request).await
 }
 
 async fn start(
@@ -125,13 +125,13 @@ async fn start(
 /// List recoveries
 ///
 /// Of a subscription, the newest first.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
     operation_id = "listRecoveries",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
     responses((status = 200, description = "A page of them.", body = api::RecoveryPage)),
-))]
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -158,13 +158,13 @@ pub(crate) async fn list(
 }
 
 /// Read a recovery
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
     operation_id = "showRecovery",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
     responses((status = 200, description = "The recovery, or what can be read of it.", body = api::ShownRecovery)),
-))]
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -188,14 +188,14 @@ pub(crate) async fn show(
 ///
 /// What was handed out is sent all the same: at most half a minute of it. A recovery that has
 /// ended stays as it is.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
     operation_id = "stopRecovery",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
-    request_body = Option<requests::Nothing>,
+    request_body = Option<api::Nothing>,
     responses((status = 200, description = "The recovery, stopping or ended.", body = api::Recovery)),
-))]
+)]
 pub(crate) async fn stop(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -203,7 +203,7 @@ pub(crate) async fn stop(
     Body(body): Body,
 ) -> Result<Json<api::Recovery>, Problem> {
     let key = key(&path)?;
-    no_fields(&body)?;
+    let api::Nothing {} = body::read_or_default(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
     info!(recovery.id = %key.id, "recovery asked to stop");
     Ok(Json(answers::recovery(recovery)))

@@ -9,15 +9,14 @@ use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::delivery::ReopenError;
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::manage::no_fields;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
 use crate::answers;
+use crate::body;
 use crate::deliveries::check_customer;
 use crate::extract::{Body, NoQuery, PathTexts};
-#[cfg(test)]
-use crate::openapi::{parameters, requests};
+use crate::openapi::parameters;
 use crate::problem::Problem;
 use crate::subscriptions::CUSTOMER_ID;
 
@@ -25,19 +24,19 @@ use crate::subscriptions::CUSTOMER_ID;
 ///
 /// Of a delivery that has ended or is held: it is pending again, with as many attempts as a
 /// new one has. At most 100 attempts in all.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/deliveries/{deliveryId}/resend",
     operation_id = "resendDelivery",
     tag = "deliveries",
     params(parameters::OfDelivery),
-    request_body = Option<requests::Nothing>,
+    request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
         (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
             body = api::Problem, content_type = "application/problem+json"),
     ),
-))]
+)]
 pub(crate) async fn resend(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -45,7 +44,7 @@ pub(crate) async fn resend(
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let id: DeliveryId = path.parse("deliveryId")?;
-    no_fields(&body)?;
+    let api::Nothing {} = body::read_or_default(&body)?;
     let again = api.resend.run(&id).await?;
     info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
     Ok((StatusCode::ACCEPTED, Json(answers::delivery(again))))
@@ -54,19 +53,19 @@ pub(crate) async fn resend(
 /// Send a delivery of a customer again
 ///
 /// As the one without a customer. Another customer's delivery is not found.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/deliveries/{deliveryId}/resend",
     operation_id = "resendDeliveryOfCustomer",
     tag = "deliveries",
     params(parameters::OfCustomer, parameters::OfDelivery),
-    request_body = Option<requests::Nothing>,
+    request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
         (status = 409, description = "It is pending, is expired or has had too many attempts, it or its subscription is broken, or that is not active.",
             body = api::Problem, content_type = "application/problem+json"),
     ),
-))]
+)]
 pub(crate) async fn resend_of_customer(
     State(api): State<Arc<Api>>,
     path: PathTexts,

@@ -9,7 +9,6 @@ use serde_json::json;
 use tracing::{info, warn};
 use webhooks_api_types as api;
 use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask};
-use webhooks_domain::manage::test_event_type;
 use webhooks_domain::ports::DeliverNow;
 use webhooks_domain::send_test::SendTestError;
 use webhooks_lambda::{FunctionClient, with_sources};
@@ -17,10 +16,11 @@ use webhooks_sqs::encode;
 
 use crate::Api;
 use crate::answers;
+use crate::body;
 use crate::extract::{Body, NoQuery, PathTexts};
-#[cfg(test)]
-use crate::openapi::{parameters, requests};
+use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::requests;
 use crate::subscriptions::ids;
 
 /// Has attempts made by the function that makes all of them: no other may reach endpoints.
@@ -42,20 +42,20 @@ impl DeliverNow for DeliverFunction {
 ///
 /// Sends an example event to the endpoint now, once, whatever types and filter the
 /// subscription has, and to a paused one too. The delivery is listed like any other.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/test",
     operation_id = "sendTest",
     tag = "subscriptions",
     params(parameters::OfCustomer, parameters::OfSubscription),
-    request_body = Option<requests::Test>,
+    request_body = Option<api::Test>,
     responses(
         (status = 200, description = "The delivery, after its attempt.", body = api::Delivery),
         (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = api::Delivery),
         (status = 409, description = "The subscription is broken.",
             body = api::Problem, content_type = "application/problem+json"),
     ),
-))]
+)]
 pub(crate) async fn send_test(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -63,7 +63,7 @@ pub(crate) async fn send_test(
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let (customer, id) = ids(&path)?;
-    let event_type = test_event_type(&body)?;
+    let event_type = requests::test_event_type(body::read_or_default(&body)?)?;
     let tested = api.tests.run(&customer, &id, event_type).await?;
     info!(delivery.id = %tested.id, status = tested.status.as_str(), "test sent");
     let status = if tested.status == DeliveryStatus::Pending {

@@ -6,20 +6,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
+use ring::digest;
 use webhooks_api_types as api;
-use webhooks_domain::idempotency::{Once, RequestDigest};
+use webhooks_domain::idempotency::{Fingerprint, Once};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::manage::{ManageError, Rotation, SubscriptionChange};
+use webhooks_domain::manage::ManageError;
 use webhooks_domain::subscription::Subscription;
 
 use crate::Api;
 use crate::answers;
 use crate::audit;
-use crate::extract::{Body, Caller, IfMatch, NoQuery, OnceKey, PathTexts, QueryTexts};
-#[cfg(test)]
-use crate::openapi::{parameters, requests};
+use crate::body;
+use crate::extract::{Body, Caller, NoQuery, OnceKey, PathTexts, QueryTexts};
+use crate::if_match::IfMatch;
+use crate::openapi::parameters;
 use crate::pages::{CURSOR, LIMIT, LIMITS};
 use crate::problem::Problem;
+use crate::requests;
 
 pub(crate) const CUSTOMER_ID: &str = "customerId";
 
@@ -30,6 +33,13 @@ fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
 }
 
+/// The first 16 bytes of the SHA-256 of a body.
+fn fingerprint(body: &[u8]) -> Fingerprint {
+    let hash = digest::digest(&digest::SHA256, body);
+    let first = hash.as_ref().first_chunk();
+    Fingerprint::from_bytes(*first.expect("SHA-256 is 32 bytes"))
+}
+
 /// No cache keeps a secret.
 type NoStore = [(HeaderName, &'static str); 1];
 
@@ -38,17 +48,17 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 /// Create a subscription
 ///
 /// The answer shows its secret. With an `Idempotency-Key` the request can be sent again.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions",
     operation_id = "createSubscription",
     params(parameters::OfCustomer, parameters::ByKey),
-    request_body = requests::NewSubscription,
+    request_body = api::NewSubscription,
     responses(
         (status = 201, description = "The subscription, with its secret.", body = api::CreatedSubscription,
             headers(("ETag" = String, description = "The version, in quotes."))),
     ),
-))]
+)]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -58,10 +68,11 @@ pub(crate) async fn create(
     Body(body): Body,
 ) -> Result<(StatusCode, NoStore, ETag, Json<api::CreatedSubscription>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
-    let change = SubscriptionChange::parse(&body, &api.development)?;
+    let api::NewSubscription(fields) = body::read(&body)?;
+    let change = requests::subscription_change(fields, &api.development)?;
     let once = key.map(|key| Once {
         key,
-        body: RequestDigest::of(&body),
+        content: fingerprint(&body),
     });
     let created = api.manage.create(&customer, change, once.as_ref()).await?;
     if created.is_new {
@@ -82,13 +93,13 @@ pub(crate) async fn create(
 /// List subscriptions
 ///
 /// In the order of their ids, which is random.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions",
     operation_id = "listSubscriptions",
     params(parameters::OfCustomer, parameters::SubscriptionsPage),
     responses((status = 200, description = "A page of subscriptions.", body = api::SubscriptionPage)),
-))]
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -111,7 +122,7 @@ pub(crate) async fn list(
 }
 
 /// Read a subscription
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "showSubscription",
@@ -119,7 +130,7 @@ pub(crate) async fn list(
     responses((status = 200, description = "The subscription, or what can be read of it.",
         body = api::ShownSubscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
-))]
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -143,31 +154,31 @@ pub(crate) async fn show(
 /// Change a subscription
 ///
 /// A change takes effect with the next attempt.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     patch,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "updateSubscription",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
     request_body(content(
-        (requests::SubscriptionPatch = "application/json"),
-        (requests::SubscriptionPatch = "application/merge-patch+json"),
+        (api::SubscriptionPatch = "application/json"),
+        (api::SubscriptionPatch = "application/merge-patch+json"),
     )),
     responses(
         (status = 200, description = "The subscription.", body = api::Subscription,
             headers(("ETag" = String, description = "The version, in quotes."))),
     ),
-))]
+)]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-    IfMatch(precondition): IfMatch,
+    IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(ETag, Json<api::Subscription>), Problem> {
     let (customer, id) = ids(&path)?;
-    let change = SubscriptionChange::parse(&body, &api.development)?;
-    let updated = api.manage.update(&customer, &id, &precondition, change);
+    let change = requests::subscription_change(body::read(&body)?, &api.development)?;
+    let updated = api.manage.update(&customer, &id, &expected, change);
     let updated = updated.await?;
     audit::updated(&updated, &caller);
     if updated.has_new_secret() {
@@ -188,27 +199,27 @@ pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<api::Subscrip
 /// Rotate the secret
 ///
 /// The new secret becomes the current one; the one before signs for the overlap still.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
     operation_id = "rotateSecret",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
-    request_body = requests::Rotation,
+    request_body = api::Rotation,
     responses(
         (status = 200, description = "The new secret.", body = api::NewSecret),
     ),
-))]
+)]
 pub(crate) async fn rotate_secret(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-    IfMatch(precondition): IfMatch,
+    IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(NoStore, Json<api::NewSecret>), Problem> {
     let (customer, id) = ids(&path)?;
-    let rotation = Rotation::parse(&body)?;
-    let rotated = api.manage.rotate(&customer, &id, &precondition, rotation);
+    let rotation = requests::rotation(body::read(&body)?)?;
+    let rotated = api.manage.rotate(&customer, &id, &expected, rotation);
     let (rotated, secret) = rotated.await?;
     audit::secret_replaced(&rotated, &caller);
     api.publisher.secret_rotated(&rotated).await;
@@ -218,13 +229,13 @@ pub(crate) async fn rotate_secret(
 /// Read the secrets
 ///
 /// All that sign now, the current one first. Each call is logged with the caller's ARN.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
     operation_id = "showSecrets",
     params(parameters::OfCustomer, parameters::OfSubscription),
     responses((status = 200, description = "The secrets that sign.", body = api::ActiveSecrets)),
-))]
+)]
 pub(crate) async fn show_secrets(
     State(api): State<Arc<Api>>,
     path: PathTexts,
@@ -242,7 +253,7 @@ pub(crate) async fn show_secrets(
 /// Delete a subscription
 ///
 /// For good: pending deliveries are cancelled when their next attempt is due.
-#[cfg_attr(test, utoipa::path(
+#[utoipa::path(
     delete,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "deleteSubscription",
@@ -250,16 +261,16 @@ pub(crate) async fn show_secrets(
     responses(
         (status = 204, description = "It is gone."),
     ),
-))]
+)]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     path: PathTexts,
     _: NoQuery,
-    IfMatch(precondition): IfMatch,
+    IfMatch(expected): IfMatch,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
     let (customer, id) = ids(&path)?;
-    api.manage.delete(&customer, &id, &precondition).await?;
+    api.manage.delete(&customer, &id, &expected).await?;
     audit::deleted(&customer, &id, &caller);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answer, DeliveryStatus, Error, RecoveryKind, RecoveryRequest};
+use webhooks_client::{Answer, DeliveryStatus, Error, Recover, RecoveryKind};
 
 use super::{ask, delivery_key, message_key, overwrite, shown, status, subscription_key};
 use crate::command_line::webhooks;
@@ -220,9 +220,9 @@ async fn an_unreadable_delivery_hides_no_other_and_is_skipped_by_a_recovery() ->
     let others = status(&test, Method::POST, &resend).await?;
     assert_eq!(others, StatusCode::NOT_FOUND);
 
-    let request = RecoveryRequest {
+    let request = Recover {
         since: "2026-01-01T00:00:00Z".to_owned(),
-        ..RecoveryRequest::default()
+        ..Recover::default()
     };
     let started = test
         .api

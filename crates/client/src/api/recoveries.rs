@@ -1,36 +1,9 @@
 //! Recoveries: many deliveries sent again, as a job.
 
 use http::Method;
-use serde::Serialize;
 
 use super::{Api, Call};
-use crate::{Page, Recovery, RecoveryCount, RecoveryKind, UndeliveredStatus};
-
-/// What to send again.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RecoveryRequest {
-    /// From when on, inclusive, RFC 3339.
-    pub since: String,
-    /// Until when, exclusive, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// `failed`, `held`, or both. Not for a replay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub statuses: Option<Vec<UndeliveredStatus>>,
-    /// How many to queue for each second, 1 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_second: Option<u32>,
-}
-
-/// A request that only counts.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DryRun<'a> {
-    #[serde(flatten)]
-    request: &'a RecoveryRequest,
-    dry_run: bool,
-}
+use crate::{Page, Recover, Recovery, RecoveryCount, RecoveryKind};
 
 /// The last segment of the path that starts one.
 fn segment(kind: RecoveryKind) -> &'static str {
@@ -42,12 +15,14 @@ fn segment(kind: RecoveryKind) -> &'static str {
 
 impl Api {
     /// Starts to send what failed or was held, or what the subscription never had.
+    ///
+    /// A replay takes no statuses.
     pub fn start_recovery(
         &self,
         kind: RecoveryKind,
         customer_id: &str,
         subscription_id: &str,
-        request: &RecoveryRequest,
+        request: &Recover,
     ) -> Call<'_, Recovery> {
         let path = [segment(kind)];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
@@ -55,16 +30,18 @@ impl Api {
     }
 
     /// How many deliveries such a recovery would send.
+    ///
+    /// A replay takes no statuses.
     pub fn count_recovery(
         &self,
         kind: RecoveryKind,
         customer_id: &str,
         subscription_id: &str,
-        request: &RecoveryRequest,
+        request: &Recover,
     ) -> Call<'_, RecoveryCount> {
-        let dry_run = DryRun {
-            request,
+        let dry_run = Recover {
             dry_run: true,
+            ..request.clone()
         };
         let path = [segment(kind)];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)

@@ -1,11 +1,13 @@
 //! `/customers/{customerId}/subscriptions`, and `/filters`.
 
 use http::Method;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
     ActiveSecrets, CreatedSubscription, Delivery, FilterTestResult, NewSecret, Page, Subscription,
+    Test,
 };
 
 impl Api {
@@ -13,7 +15,7 @@ impl Api {
     pub fn create_subscription(
         &self,
         customer_id: &str,
-        subscription: &Value,
+        subscription: &impl Serialize,
     ) -> Call<'_, CreatedSubscription> {
         let path = ["customers", customer_id, "subscriptions"];
         Call::new(self, Method::POST, &path).json(subscription)
@@ -41,7 +43,7 @@ impl Api {
         &self,
         customer_id: &str,
         subscription_id: &str,
-        changes: &Value,
+        changes: &impl Serialize,
     ) -> Call<'_, Subscription> {
         self.of_subscription(Method::PATCH, customer_id, subscription_id, &[])
             .json(changes)
@@ -66,7 +68,7 @@ impl Api {
         &self,
         customer_id: &str,
         subscription_id: &str,
-        rotation: &Value,
+        rotation: &impl Serialize,
     ) -> Call<'_, NewSecret> {
         let path = ["secret", "rotate"];
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
@@ -85,7 +87,9 @@ impl Api {
         subscription_id: &str,
         event_type: Option<&str>,
     ) -> Call<'_, Delivery> {
-        let body = event_type.map_or_else(|| json!({}), |name| json!({"eventType": name}));
+        let body = Test {
+            event_type: event_type.map(str::to_owned),
+        };
         self.of_subscription(Method::POST, customer_id, subscription_id, &["test"])
             .json(&body)
     }

@@ -62,13 +62,11 @@ mod number;
 mod pattern;
 mod syntax;
 mod text;
-mod trial;
 
 pub use self::document::Document;
 pub(crate) use self::document::says_the_same;
 use self::evaluate::Evaluation;
 use self::pattern::Pattern;
-pub use self::trial::try_filter;
 
 /// An EventBridge event pattern over the payload (the event's `detail`).
 ///

@@ -4,8 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ring::digest;
-
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::timestamp::Timestamp;
 
@@ -41,21 +39,13 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// The digest of a request's body, which distinguishes it from another body: the first 16 bytes of
-/// its SHA-256.
+/// Distinguishes the content of one request from that of another. It is a part of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestDigest([u8; Self::BYTES]);
+pub struct Fingerprint([u8; Self::BYTES]);
 
-impl RequestDigest {
+impl Fingerprint {
     /// Its length.
     pub const BYTES: usize = 16;
-
-    /// The digest of a body.
-    pub fn of(body: &[u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, body);
-        let first = hash.as_ref().first_chunk();
-        Self(*first.expect("SHA-256 is 32 bytes"))
-    }
 
     /// A stored digest, from [`as_bytes`](Self::as_bytes).
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
@@ -69,9 +59,9 @@ impl RequestDigest {
 }
 
 /// Shows nothing of the request.
-impl fmt::Debug for RequestDigest {
+impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequestDigest")
+        f.write_str("Fingerprint")
     }
 }
 
@@ -80,8 +70,8 @@ impl fmt::Debug for RequestDigest {
 pub struct Once {
     /// The client's name for it.
     pub key: IdempotencyKey,
-    /// The digest of its body.
-    pub body: RequestDigest,
+    /// The fingerprint of its content.
+    pub content: Fingerprint,
 }
 
 /// The record of an idempotency key: the subscription that its request has created. It is written
@@ -92,8 +82,8 @@ pub struct IdempotencyRecord {
     pub customer_id: CustomerId,
     /// The key.
     pub key: IdempotencyKey,
-    /// The digest of the request's body.
-    pub body: RequestDigest,
+    /// The fingerprint of the request's content.
+    pub content: Fingerprint,
     /// The created subscription.
     pub subscription: SubscriptionId,
     /// The time at which it expires. Then it counts as absent.
@@ -114,7 +104,7 @@ impl IdempotencyRecord {
         Self {
             customer_id: customer.clone(),
             key: once.key.clone(),
-            body: once.body,
+            content: once.content,
             subscription,
             expires_at: now + Self::KEPT,
         }

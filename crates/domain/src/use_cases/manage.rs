@@ -1,26 +1,27 @@
 //! Managing subscriptions: create, read, change, rotate, list and delete.
 
 mod change;
+mod expected_version;
 mod map_change;
-mod precondition;
 mod rotation;
 
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-pub use change::{SubscriptionChange, no_fields, test_event_type};
+pub use change::{Change, SubscriptionChange};
+pub use expected_version::ExpectedVersion;
 pub use map_change::MapChange;
-pub use precondition::{MalformedPrecondition, Precondition};
 pub use rotation::{NewSecret, Rotation};
 
 use crate::fields::FieldError;
 use crate::health::Health;
-use crate::idempotency::{IdempotencyRecord, Once, RequestDigest};
+use crate::idempotency::{Fingerprint, IdempotencyRecord, Once};
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::outbound::{CustomHeaders, RequestTimeout};
+use crate::payload_format::PayloadFormat;
 use crate::ports::{
     Clock, Creation, CreationOutcome, DataKeyStore, HealthFate, KeyService, Replacement,
     ReplacementOutcome, StoreError, SubscriptionStore, WriteOutcome,
@@ -55,7 +56,7 @@ pub enum ManageError {
     },
     /// It does not have the version that the request requires.
     #[error("subscription `{subscription}` has another version by now: read it and try again")]
-    PreconditionFailed {
+    AnotherVersion {
         /// The subscription.
         subscription: SubscriptionId,
     },
@@ -166,11 +167,11 @@ pub struct Manage<T, V, C> {
 }
 
 /// Fails if a subscription does not have the required version.
-fn check_version(of: &Subscription, precondition: &Precondition) -> Result<(), ManageError> {
-    if precondition.holds_for(of.version) {
+fn check_version(of: &Subscription, expected: &ExpectedVersion) -> Result<(), ManageError> {
+    if expected.allows(of.version) {
         Ok(())
     } else {
-        Err(ManageError::PreconditionFailed {
+        Err(ManageError::AnotherVersion {
             subscription: of.id,
         })
     }
@@ -219,7 +220,7 @@ where
                     });
                 }
                 CreationOutcome::KeyInUse(found) => {
-                    let body = record.as_ref().map(|record| record.body);
+                    let body = record.as_ref().map(|record| record.content);
                     match self.created_before(&found, body).await? {
                         Some(created) => return Ok(created),
                         None => creation.deleted = Some(found.subscription),
@@ -240,40 +241,40 @@ where
     async fn new_subscription(
         &self,
         customer: &CustomerId,
-        change: SubscriptionChange,
+        mut change: SubscriptionChange,
     ) -> Result<(Subscription, Secret), ManageError> {
         let id = SubscriptionId::random(&self.random);
         let now = self.clock.now();
-        let limits = change.limits(Limits::default());
-        let url = change.url.ok_or(FieldError::required("url"))?;
-        let event_types = change
-            .event_types
-            .ok_or(FieldError::required("eventTypes"))?;
-        let secret = change
-            .secret
-            .unwrap_or_else(|| Secret::generate(SecretKind::V1, &self.random));
+        let required = |field| FieldError::required(field);
+        let url = change.url.clone().ok_or(required("url"))?;
+        let event_types = change.event_types.clone();
+        let event_types = event_types.ok_or(required("eventTypes"))?;
+        self.check_bounds(&change)?;
+        let secret = change.secret.take();
+        let secret = secret.unwrap_or_else(|| Secret::generate(SecretKind::V1, &self.random));
         let sealed = self.vault.seal(&secret, customer, &id, 1).await?;
-        let subscription = Subscription {
+        let blank = Subscription {
             id,
             customer_id: customer.clone(),
             url,
             event_types,
-            filter: change.filter.flatten(),
-            payload_format: change.payload_format.unwrap_or_default(),
-            description: change.description.flatten(),
-            metadata: change.metadata.metadata(Metadata::default())?,
-            headers: change.headers.headers(CustomHeaders::default())?,
-            timeout: self.within_the_stacks(change.timeout.flatten())?,
-            limits,
-            retry_policy: self.bounded(change.retry_policy.flatten())?,
+            filter: None,
+            payload_format: PayloadFormat::default(),
+            description: None,
+            metadata: Metadata::default(),
+            headers: CustomHeaders::default(),
+            timeout: None,
+            limits: Limits::default(),
+            retry_policy: None,
             secrets: SealedSecrets::only(sealed),
-            status: change.status.unwrap_or(SubscriptionStatus::Active),
+            status: SubscriptionStatus::Active,
             disabled: None,
             health: Health::default(),
             created_at: now,
             updated_at: now,
             version: 1,
         };
+        let subscription = change.apply(blank)?;
         check_size(&subscription)?;
         Ok((subscription, secret))
     }
@@ -283,13 +284,13 @@ where
     async fn created_before(
         &self,
         record: &IdempotencyRecord,
-        body: Option<RequestDigest>,
+        content: Option<Fingerprint>,
     ) -> Result<Option<Created>, ManageError> {
         let (customer, id) = (&record.customer_id, record.subscription);
         let Some(subscription) = self.table.get(customer, &id).await? else {
             return Ok(None);
         };
-        if body != Some(record.body) {
+        if content != Some(record.content) {
             return Err(ManageError::KeyReused { subscription: id });
         }
         let current = subscription.secrets.current();
@@ -360,10 +361,10 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
     ) -> Result<Subscription, ManageError> {
         let current = self.show(customer, id).await?;
-        check_version(&current, precondition)?;
+        check_version(&current, expected)?;
         Ok(current)
     }
 
@@ -397,12 +398,12 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
         change: SubscriptionChange,
     ) -> Result<Updated, ManageError> {
-        let before = match self.show_for_change(customer, id, precondition).await {
+        let before = match self.show_for_change(customer, id, expected).await {
             Err(ManageError::Broken(broken)) => {
-                return self.repair(*broken, precondition, change).await;
+                return self.repair(*broken, expected, change).await;
             }
             shown => shown?,
         };
@@ -430,7 +431,7 @@ where
                     before,
                     subscription: changed,
                 }),
-                WriteOutcome::Conflict => Err(conflict(*id, precondition)),
+                WriteOutcome::Conflict => Err(conflict(*id, expected)),
             };
         }
         changed.updated_at = self.clock.now();
@@ -440,7 +441,7 @@ where
         } else {
             HealthFate::Kept
         };
-        let subscription = self.replace(&before, changed, health, precondition).await?;
+        let subscription = self.replace(&before, changed, health, expected).await?;
         Ok(Updated {
             before,
             subscription,
@@ -452,10 +453,10 @@ where
     async fn repair(
         &self,
         broken: BrokenSubscription,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
         change: SubscriptionChange,
     ) -> Result<Updated, ManageError> {
-        check_version(&broken.readable, precondition)?;
+        check_version(&broken.readable, expected)?;
         let left = broken.problems.iter();
         let left: Vec<_> = left
             .filter(|problem| !change.names(&problem.field))
@@ -474,7 +475,7 @@ where
         changed.updated_at = self.clock.now();
         changed.version += 1;
         let fate = HealthFate::Forgotten;
-        let subscription = self.replace(&before, changed, fate, precondition).await?;
+        let subscription = self.replace(&before, changed, fate, expected).await?;
         Ok(Updated {
             before,
             subscription,
@@ -487,41 +488,28 @@ where
         current: &Subscription,
         change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
-        let status = change.status.unwrap_or(current.status);
+        self.check_bounds(&change)?;
         let secrets = match &change.secret {
             Some(secret) => self.only_secret(current, secret).await?,
             None => current.secrets.clone(),
         };
-        let limits = change.limits(current.limits);
-        let current = current.clone();
         Ok(Subscription {
-            limits,
-            url: change.url.unwrap_or(current.url),
-            event_types: change.event_types.unwrap_or(current.event_types),
-            filter: change.filter.unwrap_or(current.filter),
-            payload_format: change.payload_format.unwrap_or(current.payload_format),
-            description: change.description.unwrap_or(current.description),
-            metadata: change.metadata.metadata(current.metadata)?,
-            headers: change.headers.headers(current.headers)?,
-            timeout: match change.timeout {
-                Some(timeout) => self.within_the_stacks(timeout)?,
-                // The stack's timeout may have become shorter. Then the stack's applies, and a
-                // change of other fields is still accepted.
-                None => current.timeout,
-            },
-            retry_policy: match change.retry_policy {
-                Some(policy) => self.bounded(policy)?,
-                // The stack's retention may have become shorter too: then such deliveries end as
-                // expired.
-                None => current.retry_policy,
-            },
             secrets,
-            status,
-            disabled: current
-                .disabled
-                .filter(|_| status == SubscriptionStatus::Disabled),
-            ..current
+            ..change.apply(current.clone())?
         })
+    }
+
+    /// Checks new values against the limits of the stack. Old values may be beyond them, because the
+    /// stack's limits may have become tighter: then the stack's timeout applies, deliveries end as
+    /// expired, and a change of other fields is still accepted.
+    fn check_bounds(&self, change: &SubscriptionChange) -> Result<(), FieldError> {
+        if let Change::Set(timeout) = &change.timeout {
+            self.check_timeout(*timeout)?;
+        }
+        if let Change::Set(policy) = &change.retry_policy {
+            self.check_retry_policy(policy)?;
+        }
+        Ok(())
     }
 
     /// The secrets of a subscription with this as its only secret from now on.
@@ -551,10 +539,10 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
         rotation: Rotation,
     ) -> Result<(Subscription, Secret), ManageError> {
-        let current = self.show_for_change(customer, id, precondition).await?;
+        let current = self.show_for_change(customer, id, expected).await?;
         let now = self.clock.now();
         let secret = match rotation.new_secret {
             NewSecret::GeneratedAsCurrent => {
@@ -581,7 +569,7 @@ where
             version: current.version + 1,
             ..current.clone()
         };
-        let rotated = self.replace(&current, rotated, HealthFate::Kept, precondition);
+        let rotated = self.replace(&current, rotated, HealthFate::Kept, expected);
         Ok((rotated.await?, secret))
     }
 
@@ -590,7 +578,7 @@ where
         read: &Subscription,
         changed: Subscription,
         health: HealthFate,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
     ) -> Result<Subscription, ManageError> {
         let growth = Usage::of(&changed) - Usage::of(read);
         if growth.bytes > 0 {
@@ -611,7 +599,7 @@ where
                 }
             }
         }
-        Err(conflict(changed.id, precondition))
+        Err(conflict(changed.id, expected))
     }
 
     /// Deletes a subscription. Its pending deliveries are cancelled when they become due.
@@ -619,11 +607,11 @@ where
         &self,
         customer: &CustomerId,
         id: &SubscriptionId,
-        precondition: &Precondition,
+        expected: &ExpectedVersion,
     ) -> Result<(), ManageError> {
-        let mut current = match self.show_for_change(customer, id, precondition).await {
+        let mut current = match self.show_for_change(customer, id, expected).await {
             Err(ManageError::Broken(broken)) => {
-                check_version(&broken.readable, precondition)?;
+                check_version(&broken.readable, expected)?;
                 broken.readable
             }
             shown => shown?,
@@ -640,44 +628,36 @@ where
             };
             match stored {
                 None => return Ok(()),
-                Some(changed) if precondition.holds_for(changed.version) => current = changed,
+                Some(changed) if expected.allows(changed.version) => current = changed,
                 Some(_) => break,
             }
         }
-        Err(conflict(*id, precondition))
+        Err(conflict(*id, expected))
     }
 
-    /// Checks that all attempts of a policy are made before the delivery expires.
-    fn bounded(&self, policy: Option<RetryPolicy>) -> Result<Option<RetryPolicy>, FieldError> {
-        match &policy {
-            Some(policy) if policy.longest_run() > self.retention => {
-                let days = |duration: Duration| duration.as_secs().div_ceil(86_400);
-                let problem = format!(
-                    "a delivery could be pending for {} days, and the stack keeps it for {}",
-                    days(policy.longest_run()),
-                    days(self.retention),
-                );
-                Err(FieldError::new("retryPolicy", problem))
-            }
-            _ => Ok(policy),
+    /// Refuses a policy whose deliveries could end after the table has deleted them.
+    fn check_retry_policy(&self, policy: &RetryPolicy) -> Result<(), FieldError> {
+        if policy.longest_run() <= self.retention {
+            return Ok(());
         }
+        let days = |duration: Duration| duration.as_secs().div_ceil(86_400);
+        let problem = format!(
+            "a delivery could be pending for {} days, and the stack keeps it for {}",
+            days(policy.longest_run()),
+            days(self.retention),
+        );
+        Err(FieldError::new("retryPolicy", problem))
     }
 
-    /// Checks that the function which delivers has enough time for this timeout.
-    fn within_the_stacks(
-        &self,
-        timeout: Option<RequestTimeout>,
-    ) -> Result<Option<RequestTimeout>, FieldError> {
-        match timeout {
-            Some(timeout) if timeout > self.request_timeout => {
-                let longest = self.request_timeout;
-                let problem = format!(
-                    "must be at most {longest}, the stack's RequestTimeoutSeconds, is {timeout}"
-                );
-                Err(FieldError::new("timeoutSeconds", problem))
-            }
-            _ => Ok(timeout),
+    /// Refuses a timeout for which the delivering function has no time.
+    fn check_timeout(&self, timeout: RequestTimeout) -> Result<(), FieldError> {
+        let longest = self.request_timeout;
+        if timeout <= longest {
+            return Ok(());
         }
+        let problem =
+            format!("must be at most {longest}, the stack's RequestTimeoutSeconds, is {timeout}");
+        Err(FieldError::new("timeoutSeconds", problem))
     }
 
     /// Lists a page of the customer's subscriptions.
@@ -710,10 +690,10 @@ fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
     Err(FieldError::new("body", problem))
 }
 
-/// The error after a concurrent change: a failed precondition if the request named a version.
-fn conflict(subscription: SubscriptionId, precondition: &Precondition) -> ManageError {
-    match precondition {
-        Precondition::None => ManageError::Conflict { subscription },
-        Precondition::OneOf(_) => ManageError::PreconditionFailed { subscription },
+/// The error after a concurrent change: a failed expected if the request named a version.
+fn conflict(subscription: SubscriptionId, expected: &ExpectedVersion) -> ManageError {
+    match expected {
+        ExpectedVersion::Any => ManageError::Conflict { subscription },
+        ExpectedVersion::OneOf(_) => ManageError::AnotherVersion { subscription },
     }
 }

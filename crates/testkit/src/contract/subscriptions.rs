@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::health::{Health, OpenCircuit};
-use webhooks_domain::idempotency::{IdempotencyRecord, Once, RequestDigest};
+use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord, Once};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     WriteOutcome,
@@ -116,7 +116,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let subscription = |number| samples::subscription(salt, number);
     let once = Once {
         key: "a key: / # ~".parse().expect("a key"),
-        body: RequestDigest::of(b"body"),
+        content: Fingerprint::from_bytes([7; Fingerprint::BYTES]),
     };
     let record = |number, expires_at: Timestamp| {
         let id = samples::subscription_id(number);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{DeliveryStatus, RecoveryKind, RecoveryRequest};
+use webhooks_client::{DeliveryStatus, Recover, RecoveryKind};
 
 use super::Checked;
 use crate::doctor::context::Described;
@@ -100,9 +100,9 @@ async fn recovered(
     subscription: &str,
     count: usize,
 ) -> Described<()> {
-    let request = RecoveryRequest {
+    let request = Recover {
         since: stage.began_at.to_string(),
-        ..RecoveryRequest::default()
+        ..Recover::default()
     };
     let deadline = Instant::now() + RECOVERY;
     loop {

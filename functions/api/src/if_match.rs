@@ -1,40 +1,34 @@
-//! The version of a subscription that a request requires.
+//! The header `If-Match`.
 
+use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
-/// The content of `If-Match` (RFC 9110, 13.1.1). The entity tag of a subscription is its version in
-/// quotes.
+use webhooks_domain::manage::ExpectedVersion;
+
+/// The version that a request expects (RFC 9110, 13.1.1). The entity tag of a subscription is its
+/// version in quotes. Tags that cannot be a version are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Precondition {
-    /// Any version: there was no `If-Match`, or it was `*`.
-    #[default]
-    None,
-    /// One of these versions. Tags that cannot be a version are left out.
-    OneOf(Vec<u64>),
-}
+pub(crate) struct IfMatch(pub(crate) ExpectedVersion);
 
 /// The text is not a valid `If-Match`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `*`, or entity tags such as \"3\" in double quotes, separated by commas")]
-pub struct MalformedPrecondition;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MalformedIfMatch;
 
-impl Precondition {
-    /// Returns true if this version satisfies the precondition.
-    pub fn holds_for(&self, version: u64) -> bool {
-        match self {
-            Self::None => true,
-            Self::OneOf(versions) => versions.contains(&version),
-        }
+impl Display for MalformedIfMatch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "must be `*`, or entity tags such as \"3\" in double quotes, separated by commas",
+        )
     }
 }
 
-impl FromStr for Precondition {
-    type Err = MalformedPrecondition;
+impl FromStr for IfMatch {
+    type Err = MalformedIfMatch;
 
-    fn from_str(text: &str) -> Result<Self, MalformedPrecondition> {
+    fn from_str(text: &str) -> Result<Self, MalformedIfMatch> {
         let mut rest = text.trim();
         if rest == "*" {
-            return Ok(Self::None);
+            return Ok(Self(ExpectedVersion::Any));
         }
         let mut versions = Vec::new();
         loop {
@@ -42,19 +36,19 @@ impl FromStr for Precondition {
             let tag = weak.unwrap_or(rest).strip_prefix('"');
             let (tag, after) = tag
                 .and_then(|tag| tag.split_once('"'))
-                .ok_or(MalformedPrecondition)?;
+                .ok_or(MalformedIfMatch)?;
             if !tag.chars().all(|c| c == '!' || (c > '"' && c != '\x7f')) {
-                return Err(MalformedPrecondition);
+                return Err(MalformedIfMatch);
             }
             // A weak tag never matches (RFC 9110, 8.8.3.2).
             versions.extend(version_of(tag).filter(|_| weak.is_none()));
             let after = after.trim_start();
             if after.is_empty() {
-                return Ok(Self::OneOf(versions));
+                return Ok(Self(ExpectedVersion::OneOf(versions)));
             }
             rest = after
                 .strip_prefix(',')
-                .ok_or(MalformedPrecondition)?
+                .ok_or(MalformedIfMatch)?
                 .trim_start();
         }
     }
@@ -78,9 +72,13 @@ mod tests {
             (r#"W/"3", "4""#, vec![4]),
             (r#""a,b", "03", "+3", "", "!", "5""#, vec![5]),
         ] {
-            assert_eq!(text.parse(), Ok(Precondition::OneOf(versions)), "{text}");
+            assert_eq!(
+                text.parse(),
+                Ok(IfMatch(ExpectedVersion::OneOf(versions))),
+                "{text}"
+            );
         }
-        assert_eq!("*".parse(), Ok(Precondition::None));
+        assert_eq!("*".parse(), Ok(IfMatch(ExpectedVersion::Any)));
     }
 
     #[test]
@@ -96,15 +94,15 @@ mod tests {
             "**",
             "w/\"3\"",
         ] {
-            let parsed: Result<Precondition, _> = text.parse();
-            assert_eq!(parsed, Err(MalformedPrecondition), "{text}");
+            let parsed: Result<IfMatch, _> = text.parse();
+            assert_eq!(parsed, Err(MalformedIfMatch), "{text}");
         }
     }
 
     #[test]
     fn a_precondition_without_a_valid_version_never_holds() {
-        let parsed: Precondition = r#""abc""#.parse().unwrap();
-        assert!(!parsed.holds_for(1));
-        assert!(Precondition::None.holds_for(1));
+        let IfMatch(expected) = r#""abc""#.parse().unwrap();
+        assert!(!expected.allows(1));
+        assert!(ExpectedVersion::Any.allows(1));
     }
 }

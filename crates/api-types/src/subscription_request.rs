@@ -1,0 +1,298 @@
+//! Requests about subscriptions and their secrets.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::nullable::not_null;
+use crate::{Filter, Nullable, PayloadFormat, RetryPolicy, SecretKind, WholeNumber};
+
+/// Changes to a map, name by name: `null` removes a name.
+pub type MapPatch = BTreeMap<String, Option<String>>;
+
+/// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"status": "paused", "headers": {"x-api-key": null}})))]
+pub struct SubscriptionPatch {
+    /// Absolute, `https`, of a public host name. Stored in canonical form.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            value_type = String,
+            required = false,
+            format = "uri",
+            max_length = 2048,
+            example = "https://example.com/webhooks"
+        )
+    )]
+    pub url: Option<String>,
+    /// Exact types, everything below a prefix (`order.*`), or `*`. Replaced as a whole.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Vec<EventTypePattern>, required = false, inline, min_items = 1, max_items = 50)
+    )]
+    pub event_types: Option<Vec<String>>,
+    /// Replaced as a whole.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Filter>))]
+    pub filter: Nullable<Filter>,
+    /// A note for people, without control characters.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 512))]
+    pub description: Nullable<String>,
+    /// Sent with each request: at most 20, names of 1 to 64 and values of at most 2,048
+    /// printable ASCII characters, 4,096 bytes together. Merged header by header; `null` removes
+    /// one.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"x-api-key": "k3y"}))
+    )]
+    pub headers: Nullable<MapPatch>,
+    /// What the body of a request holds. Fixed for a delivery when it is prepared.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = PayloadFormat, required = false)
+    )]
+    pub payload_format: Option<PayloadFormat>,
+    /// For people and your own code; never sent. At most 20, names of 1 to 64 and values of at
+    /// most 256 characters. Merged name by name; `null` removes one.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"team": "blue"}))
+    )]
+    pub metadata: Nullable<MapPatch>,
+    /// How long the endpoint may take for one request. Not more than the stack's
+    /// `RequestTimeoutSeconds`.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 1, maximum = 30)
+    )]
+    pub timeout_seconds: Nullable<WholeNumber>,
+    /// The most webhooks a second. What is more waits, and uses up no attempt.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 1, maximum = 200)
+    )]
+    pub rate_limit_per_second: Nullable<WholeNumber>,
+    /// The most requests at once. What is more waits, and uses up no attempt.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 1, maximum = 50)
+    )]
+    pub max_in_flight: Nullable<WholeNumber>,
+    /// Without one, as the stack says.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<RetryPolicy>))]
+    pub retry_policy: Nullable<RetryPolicy>,
+    /// One that exists already. A new subscription without one gets a new one of kind `v1`. In a
+    /// change it takes the place of all that sign, at once.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = SecretText, required = false)
+    )]
+    pub secret: Option<String>,
+    /// Whether it is sent to.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = WantedStatus, required = false)
+    )]
+    pub status: Option<WantedStatus>,
+}
+
+/// A new subscription: the fields of a change, of which `url` and `eventTypes` are required.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NewSubscription(pub SubscriptionPatch);
+
+/// The status that a request may give a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum WantedStatus {
+    /// Deliveries are sent.
+    Active,
+    /// Deliveries are held.
+    Paused,
+}
+
+/// No body, or `{}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Nothing {}
+
+/// No body, or `{}`, takes every default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"eventType": "order.created"})))]
+pub struct Test {
+    /// The type of the example event, without control characters.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            value_type = String,
+            required = false,
+            min_length = 1,
+            max_length = 128,
+            default = "webhook.test"
+        )
+    )]
+    pub event_type: Option<String>,
+}
+
+/// `{}` takes every default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"overlapSeconds": 86400})))]
+pub struct Rotation {
+    /// How long the secret before signs still. With 0 it ends at once.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, default = 86_400)
+    )]
+    pub overlap_seconds: Option<WholeNumber>,
+    /// Without one, that of `secret`, or else of the current one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = SecretKind, required = false)
+    )]
+    pub kind: Option<SecretKind>,
+    /// One that exists already and does not sign yet. Without one, a new one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = SecretText, required = false)
+    )]
+    pub secret: Option<String>,
+}
+
+/// The schemas that cannot be derived.
+#[cfg(feature = "openapi")]
+mod schemas {
+    use std::borrow::Cow;
+
+    use serde_json::json;
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::Schema;
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{NewSubscription, SubscriptionPatch};
+
+    impl PartialSchema for NewSubscription {
+        fn schema() -> RefOr<Schema> {
+            let mut schema = SubscriptionPatch::schema();
+            if let RefOr::T(Schema::Object(object)) = &mut schema {
+                object.description = Some("A new subscription.".to_owned());
+                object.required = ["url", "eventTypes"].map(str::to_owned).into();
+                object.example = Some(json!({
+                    "url": "https://example.com/webhooks", "eventTypes": ["order.*", "invoice.paid"],
+                }));
+            }
+            schema
+        }
+    }
+
+    impl ToSchema for NewSubscription {
+        fn name() -> Cow<'static, str> {
+            "NewSubscription".into()
+        }
+
+        fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            SubscriptionPatch::schemas(schemas);
+        }
+    }
+
+    /// A text that is more than a string.
+    macro_rules! text {
+        ($name:ident, $object:expr) => {
+            pub(super) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    $object.schema_type(Type::String).into()
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+            }
+        };
+    }
+
+    text!(
+        EventTypePattern,
+        ObjectBuilder::new()
+            .description(Some("A type, or `prefix.*`, or `*`."))
+            .min_length(Some(1))
+            .max_length(Some(128))
+            .pattern(Some(r"^(\*|[^*\u0000-\u001f\u007f-\u009f]+(\.\*)?)$"))
+            .examples([json!("order.*")])
+    );
+    text!(
+        SecretText,
+        ObjectBuilder::new()
+            .description(Some(
+                "`whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an ed25519 key of 64 bytes.",
+            ))
+            .pattern(Some("^whs(ec|k)_[A-Za-z0-9+/]+=*$"))
+            .examples([json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")])
+    );
+}
+#[cfg(feature = "openapi")]
+use schemas::{EventTypePattern, SecretText};
