@@ -238,7 +238,7 @@ fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
     }
 }
 
-pub(crate) fn recovery(recovery: Recovery) -> api::Recovery {
+pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
     let progress = recovery.progress;
     let (kind, statuses) = match recovery.kind {
         RecoveryKind::Recover(statuses) => {

@@ -170,7 +170,7 @@ macro_rules! operations {
     ($($module:ident::$handler:ident),+ $(,)?) => {
         fn routes() -> Router<Arc<Api>> {
             Router::new()$(.merge(pastey::paste! {
-                route::<$module::[<__path_ $handler>], _, _>($module::$handler)
+                route::<$module::[<__path_ $handler>], _, _>(&$module::$handler)
             }))+
         }
 
@@ -211,7 +211,7 @@ operations![
 ];
 
 /// The route of an operation.
-fn route<P, H, T>(handler: H) -> Router<Arc<Api>>
+fn route<P, H, T>(handler: &H) -> Router<Arc<Api>>
 where
     P: utoipa::Path,
     H: Handler<T, Arc<Api>>,

@@ -116,7 +116,7 @@ async fn start(
                 subscription.id = %subscription,
                 "recovery started"
             );
-            let recovery = Json(answers::recovery(recovery));
+            let recovery = Json(answers::recovery(&recovery));
             Ok((StatusCode::ACCEPTED, recovery).into_response())
         }
     }
@@ -149,7 +149,7 @@ pub(crate) async fn list(
         Err(broken) => broken.id,
     };
     let next_cursor = cursor_after(&page.recoveries, page.has_more, id);
-    let (data, broken) = apart(page.recoveries, answers::recovery);
+    let (data, broken) = apart(page.recoveries, |recovery| answers::recovery(&recovery));
     Ok(Json(api::Page {
         data,
         next_cursor,
@@ -179,7 +179,7 @@ pub(crate) async fn show(
                 problem,
             }))
         }
-        recovery => api::Shown::whole(answers::recovery(recovery?)),
+        recovery => api::Shown::whole(answers::recovery(&recovery?)),
     };
     Ok(Json(shown))
 }
@@ -206,7 +206,7 @@ pub(crate) async fn stop(
     let api::Nothing {} = body::read_or_default(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
     info!(recovery.id = %key.id, "recovery asked to stop");
-    Ok(Json(answers::recovery(recovery)))
+    Ok(Json(answers::recovery(&recovery)))
 }
 
 fn key(path: &PathTexts) -> Result<RecoveryKey, Problem> {
