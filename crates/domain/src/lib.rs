@@ -71,6 +71,6 @@ pub use model::{
 };
 pub(crate) use model::{members, whole_number};
 pub use use_cases::{
-    deliver, lists, look_up, manage, publish, read_subscription, recover, resend, send_test, sweep,
-    vault,
+    deliver, limiter, lists, look_up, manage, publish, read_subscription, recover, resend,
+    send_test, sweep, vault,
 };

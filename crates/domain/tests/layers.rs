@@ -49,6 +49,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     (
         "use_cases",
         &[
+            "limiter",
             "read_subscription",
             "vault",
             "deliver",

@@ -8,238 +8,174 @@
 //! | `slot0`, `slot1`, … | `leases`: when each expires | ns since 1970 |
 //! | `lastHeldMs` | `last_held` | ms |
 //!
-//! DynamoDB expressions have no maximum of two numbers. So each write assumes a state of the
-//! limiter and is conditional on it. A refused write returns the actual state, and the next one
-//! assumes that.
+//! A change of the limiter is one conditional update. This module only translates: each
+//! [`Requirement`] is a condition, and each [`Update`] an assignment. A refused write returns the
+//! actual state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::limits::{
-    AdmissionRequest, EndpointLimiter, Grant, Lease, LimiterDecision, Nanos, RateStep,
-    ReservationRequest, as_nanos,
+    EndpointLimiter, LimiterChange, LimiterOutcome, Nanos, Requirement, Update, as_nanos,
 };
 use webhooks_domain::ports::{LimiterStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::item::Key;
-use crate::store::{AttributeMap, number, to_attributes, unavailable, write_outcome};
+use crate::store::{AttributeMap, number, to_attributes, unavailable};
 
-const RESERVE: &str = "reserve a time";
-const ADMIT: &str = "admit a delivery";
+const CHANGE: &str = "change a limiter";
 const SLOT_PREFIX: &str = "slot";
-/// The number of tries of a write that conflicts with others.
-const MAX_TRIES: u32 = 5;
-/// The time for which a limiter is kept after its last write. It is longer than a task stays in any
-/// queue. By then all its times have passed, so an expired limiter equals a new one.
+/// How long a limiter is kept after its last use: longer than a task stays in any queue. All its
+/// times have passed by then, so an expired limiter equals a new one.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LimiterStore for DynamoStore {
-    async fn admit(
+    async fn change_limiter(
         &self,
         id: &SubscriptionId,
-        request: &AdmissionRequest,
-    ) -> Result<LimiterDecision, StoreError> {
-        let mut grant = request.optimistic_grant();
-        let mut limiter = EndpointLimiter::default();
-        for _ in 0..MAX_TRIES {
-            limiter = match self.try_grant(id, request, grant).await? {
-                None => return Ok(LimiterDecision::Admitted(grant.lease)),
-                Some(limiter) => limiter,
-            };
-            if let Some(lease) = limiter.lease_of(request) {
-                return Ok(LimiterDecision::Admitted(Some(lease)));
-            }
-            match limiter.grant(request) {
-                Some(next) => grant = next,
-                None => break,
-            }
-        }
-        // If every try has a conflict, the limiter is so busy that it counts as full.
-        Ok(LimiterDecision::Refused(limiter))
-    }
-
-    async fn reserve(
-        &self,
-        id: &SubscriptionId,
-        request: &ReservationRequest,
-    ) -> Result<Timestamp, StoreError> {
-        let mut joins = request.joins;
-        for _ in 0..MAX_TRIES {
-            let reserved = if joins {
-                self.join_backlog(id, request).await?
-            } else {
-                self.begin_backlog(id, request).await?
-            };
-            match reserved {
-                Some(reserved) => return Ok(reserved.into()),
-                None => joins = !joins,
-            }
-        }
-        Err(unavailable(
-            RESERVE,
-            std::io::Error::other("every write conflicted with another"),
-        ))
-    }
-
-    async fn release(
-        &self,
-        id: &SubscriptionId,
-        lease: Lease,
-        held: Duration,
-    ) -> Result<(), StoreError> {
-        let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
-        let update = self
-            .update_limiter(id)
-            .update_expression("SET lastHeldMs = :held REMOVE #slot")
-            .condition_expression("#slot = :expiry")
-            .expression_attribute_names("#slot", slot_name(lease.slot))
-            .expression_attribute_values(":held", number(held))
-            .expression_attribute_values(":expiry", number(lease.expires_at.0));
-        write_outcome(update.send().await, "release a lease").map(drop)
-    }
-}
-
-impl DynamoStore {
-    /// Tries to admit a delivery by this grant. `None` if it is admitted, else the actual limiter.
-    async fn try_grant(
-        &self,
-        id: &SubscriptionId,
-        request: &AdmissionRequest,
-        grant: Grant,
-    ) -> Result<Option<EndpointLimiter>, StoreError> {
-        let mut update = self
-            .update_limiter(id)
-            .expression_attribute_values(":expires", expires(request.now))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut set = vec!["expiresAt = :expires"];
-        let mut conditions = Vec::new();
-        if !request.has_waited {
-            conditions.push("(attribute_not_exists(nextReservationAt) OR nextReservationAt <= :past OR limitsVersion <> :of)");
-            update = update
-                .expression_attribute_values(":past", number(request.backlog_drained_at().0))
-                .expression_attribute_values(":of", number(request.of.version));
-        }
-        match grant.rate_step {
-            None => {}
-            Some(RateStep::Advance { from, by }) => {
-                set.push("theoreticalArrivalAt = theoreticalArrivalAt + :by");
-                conditions.push("theoreticalArrivalAt BETWEEN :from AND :now");
-                update = update
-                    .expression_attribute_values(":by", number(as_nanos(by)))
-                    .expression_attribute_values(":from", number(from.0));
-            }
-            Some(RateStep::Restart { from, by }) => {
-                set.push("theoreticalArrivalAt = :next");
-                conditions.push(
-                    "(attribute_not_exists(theoreticalArrivalAt) OR theoreticalArrivalAt < :from)",
-                );
-                update = update
-                    .expression_attribute_values(":next", number((from + by).0))
-                    .expression_attribute_values(":from", number(from.0));
-            }
-        }
-        if let Some(lease) = grant.lease {
-            set.push("#slot = :expiry");
-            conditions.push("(attribute_not_exists(#slot) OR #slot <= :now)");
-            update = update
-                .expression_attribute_names("#slot", slot_name(lease.slot))
-                .expression_attribute_values(":expiry", number(lease.expires_at.0));
-        }
-        let condition = conditions.join(" AND ");
-        // DynamoDB refuses a value that no expression uses.
-        if condition.contains(":now") {
-            update = update.expression_attribute_values(":now", number(request.now.0));
-        }
-        let result = update
-            .update_expression(format!("SET {}", set.join(", ")))
-            .condition_expression(condition)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(None),
-            Err(error) => refused(error, ADMIT).map(|item| Some(limiter(&item))),
-        }
-    }
-
-    /// Reserves the next time of the backlog. `None` if there is no backlog under these limits.
-    async fn join_backlog(
-        &self,
-        id: &SubscriptionId,
-        request: &ReservationRequest,
-    ) -> Result<Option<Nanos>, StoreError> {
-        let result = self
-            .update_limiter(id)
-            .update_expression(
-                "SET nextReservationAt = nextReservationAt + :interval, expiresAt = :expires",
-            )
-            .condition_expression("nextReservationAt >= :earliest AND limitsVersion = :of")
-            .expression_attribute_values(":interval", number(as_nanos(request.interval)))
-            .expression_attribute_values(":earliest", number(request.earliest.0))
-            .expression_attribute_values(":of", number(request.of.version))
-            .expression_attribute_values(":expires", expires(request.earliest))
-            .return_values(ReturnValue::UpdatedOld)
-            .send()
-            .await;
-        match result {
-            Ok(output) => Ok(output
-                .attributes
-                .as_ref()
-                .and_then(|old| limiter(old).next_reservation_at)),
-            Err(error) => refused(error, RESERVE).map(|_| None),
-        }
-    }
-
-    /// Starts a backlog with the earliest time. `None` if there is one under these limits.
-    async fn begin_backlog(
-        &self,
-        id: &SubscriptionId,
-        request: &ReservationRequest,
-    ) -> Result<Option<Nanos>, StoreError> {
-        let end = request.earliest + request.interval;
-        let result = self
-            .update_limiter(id)
-            .update_expression("SET nextReservationAt = :end, limitsVersion = :of, expiresAt = :expires")
-            .condition_expression(
-                "attribute_not_exists(nextReservationAt) OR nextReservationAt < :earliest OR limitsVersion <> :of",
-            )
-            .expression_attribute_values(":end", number(end.0))
-            .expression_attribute_values(":earliest", number(request.earliest.0))
-            .expression_attribute_values(":of", number(request.of.version))
-            .expression_attribute_values(":expires", expires(request.earliest))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(Some(request.earliest)),
-            Err(error) => refused(error, RESERVE).map(|_| None),
-        }
-    }
-
-    fn update_limiter(&self, id: &SubscriptionId) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
+        change: &LimiterChange,
+    ) -> Result<LimiterOutcome, StoreError> {
+        let result = Expressions::of(change)
+            .put_into(self.client.update_item())
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::limiter(id))))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(output) => {
+                let before = output.attributes.unwrap_or_default();
+                Ok(LimiterOutcome::Changed(limiter(&before)))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let actual = failed.item.clone().unwrap_or_default();
+                    Ok(LimiterOutcome::Refused(limiter(&actual)))
+                }
+                _ => Err(unavailable(CHANGE, error)),
+            },
+        }
     }
 }
 
-/// The item whose condition was false, empty if there is none. Other errors are returned.
-fn refused(
-    error: SdkError<UpdateItemError>,
-    operation: &'static str,
-) -> Result<AttributeMap, StoreError> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(failed.item.clone().unwrap_or_default())
+/// The expressions of an update, with the values that they use.
+#[derive(Default)]
+struct Expressions {
+    conditions: Vec<String>,
+    set: Vec<String>,
+    remove: Vec<String>,
+    values: Vec<AttributeValue>,
+}
+
+impl Expressions {
+    fn of(change: &LimiterChange) -> Self {
+        let mut expressions = Self::default();
+        for requirement in &change.requires {
+            expressions.require(*requirement);
         }
-        _ => Err(unavailable(operation, error)),
+        for update in &change.updates {
+            expressions.update(*update);
+        }
+        if let Some(used_at) = change.used_at {
+            let expires_at = (Timestamp::from(used_at) + KEPT).as_secs();
+            expressions.assign("expiresAt", expires_at);
+        }
+        expressions
     }
+
+    fn require(&mut self, requirement: Requirement) {
+        let condition = match requirement {
+            Requirement::NoBacklogAfter { version, at } => format!(
+                "(attribute_not_exists(nextReservationAt) OR nextReservationAt <= {} \
+                 OR limitsVersion <> {})",
+                self.value(at.0),
+                self.value(version)
+            ),
+            Requirement::BacklogReaches { version, at } => format!(
+                "nextReservationAt >= {} AND limitsVersion = {}",
+                self.value(at.0),
+                self.value(version)
+            ),
+            Requirement::ArrivalTimeWithin { from, until } => format!(
+                "theoreticalArrivalAt BETWEEN {} AND {}",
+                self.value(from.0),
+                self.value(until.0)
+            ),
+            Requirement::ArrivalTimeBefore(from) => format!(
+                "(attribute_not_exists(theoreticalArrivalAt) OR theoreticalArrivalAt < {})",
+                self.value(from.0)
+            ),
+            Requirement::SlotFree { slot, now } => {
+                let (slot, now) = (slot_name(slot), self.value(now.0));
+                format!("(attribute_not_exists({slot}) OR {slot} <= {now})")
+            }
+            Requirement::Holds(lease) => {
+                let expires_at = self.value(lease.expires_at.0);
+                format!("{} = {expires_at}", slot_name(lease.slot))
+            }
+        };
+        self.conditions.push(condition);
+    }
+
+    fn update(&mut self, update: Update) {
+        match update {
+            Update::AdvanceArrivalTime(by) => self.advance("theoreticalArrivalAt", by),
+            Update::SetArrivalTime(next) => self.assign("theoreticalArrivalAt", next.0),
+            Update::TakeLease(lease) => self.assign(&slot_name(lease.slot), lease.expires_at.0),
+            Update::Release { slot, held } => {
+                let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
+                self.assign("lastHeldMs", held);
+                self.remove.push(slot_name(slot));
+            }
+            Update::AdvanceReservation(by) => self.advance("nextReservationAt", by),
+            Update::BeginBacklog { version, next } => {
+                self.assign("nextReservationAt", next.0);
+                self.assign("limitsVersion", version);
+            }
+        }
+    }
+
+    fn assign(&mut self, attribute: &str, to: impl Into<i128>) {
+        let value = self.value(to);
+        self.set.push(format!("{attribute} = {value}"));
+    }
+
+    fn advance(&mut self, attribute: &str, by: Duration) {
+        let value = self.value(as_nanos(by));
+        self.set
+            .push(format!("{attribute} = {attribute} + {value}"));
+    }
+
+    /// Adds a value. Returns its name.
+    fn value(&mut self, value: impl Into<i128>) -> String {
+        self.values.push(number(value));
+        value_name(self.values.len() - 1)
+    }
+
+    fn put_into(self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+        let mut expression = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            expression.push_str(" REMOVE ");
+            expression.push_str(&self.remove.join(", "));
+        }
+        let condition = (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "));
+        let values = (0..).map(value_name).zip(self.values).collect();
+        update
+            .update_expression(expression)
+            .set_condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+    }
+}
+
+fn value_name(index: usize) -> String {
+    format!(":v{index}")
 }
 
 /// Reads a limiter from its item, or from some of its attributes.
@@ -263,9 +199,4 @@ fn limiter(item: &AttributeMap) -> EndpointLimiter {
 
 fn slot_name(number: u16) -> String {
     format!("{SLOT_PREFIX}{number}")
-}
-
-/// The time at which a limiter that is written now expires, in seconds since 1970.
-fn expires(now: Nanos) -> AttributeValue {
-    number((Timestamp::from(now) + KEPT).as_secs())
 }

@@ -1,13 +1,12 @@
 //! The table's deliveries, for the use cases that make attempts or request them.
 
 use std::future::Future;
-use std::time::Duration;
 
 use super::{InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DueEntry, Reopening, Verdict};
 use crate::due::{NextAttempt, Shard};
 use crate::ids::{DeliveryId, MessageId, SubscriptionId};
-use crate::limits::{AdmissionRequest, Lease, LimiterDecision, ReservationRequest};
+use crate::limits::{LimiterChange, LimiterOutcome};
 use crate::message::{Message, StoredMessage};
 use crate::timestamp::Timestamp;
 
@@ -37,34 +36,18 @@ pub trait DeliveryReader {
 
 /// The limiters of endpoints, which all execution environments share.
 ///
-/// [`EndpointLimiter`] has the rules. Each call here is one atomic change of a limiter.
-///
-/// [`EndpointLimiter`]: crate::limits::EndpointLimiter
+/// [`crate::limits`] has the rules, and [`crate::limiter`] uses them. A store only makes changes.
 pub trait LimiterStore {
-    /// Admits a delivery if the limits allow it. A repetition returns the lease that the first
-    /// call got; without a limit of concurrency it counts once more against the rate.
-    fn admit(
+    /// Makes a change if the limiter meets all of its requirements, in one atomic write. A limiter
+    /// that was never changed has no reservations, leases or arrival time.
+    ///
+    /// A repetition is refused, except that it may advance a time once more. That wastes a little
+    /// capacity, and exceeds no limit.
+    fn change_limiter(
         &self,
         id: &SubscriptionId,
-        request: &AdmissionRequest,
-    ) -> impl Future<Output = Result<LimiterDecision, StoreError>> + Send;
-
-    /// Reserves the next free time. A repetition reserves another one; the first one is unused,
-    /// which wastes a little capacity.
-    fn reserve(
-        &self,
-        id: &SubscriptionId,
-        request: &ReservationRequest,
-    ) -> impl Future<Output = Result<Timestamp, StoreError>> + Send;
-
-    /// Releases a lease that was held for this long. Does nothing if the lease is released
-    /// already, or another delivery has its slot.
-    fn release(
-        &self,
-        id: &SubscriptionId,
-        lease: Lease,
-        held: Duration,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        change: &LimiterChange,
+    ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
 /// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.

@@ -20,6 +20,7 @@ use crate::delivery::{
 };
 use crate::due::LongestQueueDelay;
 use crate::health::Observation;
+use crate::limiter;
 use crate::message::{Message, PayloadError};
 use crate::outbound::WebhookRequest;
 use crate::ports::{
@@ -155,7 +156,7 @@ where
                 if let Some(lease) = permit.lease {
                     let held = self.clock.now().since(entered_at);
                     // A lease that cannot be released expires.
-                    let _ = self.table.release(&id.subscription, lease, held).await;
+                    let _ = limiter::release(&self.table, &id.subscription, lease, held).await;
                 }
                 let report = match report {
                     // The secret was changed in the table, or encrypted for another subscription.

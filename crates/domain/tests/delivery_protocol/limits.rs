@@ -6,12 +6,12 @@ use webhooks_domain::deliver::{DeferReason, Report};
 use webhooks_domain::delivery::{Deferral, DeliveryStatus, DeliveryTask, DiscardReason};
 use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::limiter;
 use webhooks_domain::limits::{
     EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce, MaxInFlight, RateLimit,
     Reservation,
 };
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
-use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::queue::QueueKind;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_domain::timestamp::Timestamp;
@@ -79,7 +79,7 @@ fn take_lease(stage: &Stage) -> Lease {
     let time = stage.backend.time();
     let id = stage.ids[0].subscription;
     let request = in_force(stage).admission(7, true, time, time + Duration::from_mins(1));
-    match now(stage.backend.admit(&id, &request)).unwrap() {
+    match now(limiter::admit(&stage.backend, &id, &request)).unwrap() {
         LimiterDecision::Admitted(Some(slot)) => slot,
         other => panic!("expected a lease, got {other:?}"),
     }
@@ -87,7 +87,7 @@ fn take_lease(stage: &Stage) -> Lease {
 
 fn release(stage: &Stage, lease: Lease) {
     let id = stage.ids[0].subscription;
-    now(stage.backend.release(&id, lease, SECOND)).unwrap();
+    now(limiter::release(&stage.backend, &id, lease, SECOND)).unwrap();
 }
 
 /// Reserves this many times for other deliveries. Returns the last.
@@ -95,8 +95,9 @@ fn add_reservations(stage: &Stage, count: usize) -> Timestamp {
     let id = stage.ids[0].subscription;
     let limits = in_force(stage);
     let reservations = (0..count).map(|_| {
-        let request = limits.reservation(&EndpointLimiter::default(), stage.backend.time());
-        now(stage.backend.reserve(&id, &request)).unwrap()
+        let idle = EndpointLimiter::default();
+        let request = limits.reservation(&idle, stage.backend.time());
+        now(limiter::reserve(&stage.backend, &id, &request, &idle)).unwrap()
     });
     reservations.last().unwrap()
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use webhooks_domain::ids::SubscriptionId;
-use webhooks_domain::limits::{EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce};
+use webhooks_domain::limiter;
+use webhooks_domain::limits::{
+    EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce, Requirement,
+};
 use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -39,7 +42,7 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
     async fn admit(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
         let until = now + 5 * SECOND;
         let request = self.of.admission(random, has_waited, now, until);
-        let decision = self.store.admit(&self.subscription, &request);
+        let decision = limiter::admit(self.store, &self.subscription, &request);
         decision.await.expect("answers")
     }
 
@@ -57,14 +60,14 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
         }
     }
 
-    async fn reservation(&self, limiter: &EndpointLimiter, now: Timestamp) -> Timestamp {
-        let request = self.of.reservation(limiter, now);
-        let reserved = self.store.reserve(&self.subscription, &request);
+    async fn reservation(&self, refused_by: &EndpointLimiter, now: Timestamp) -> Timestamp {
+        let request = self.of.reservation(refused_by, now);
+        let reserved = limiter::reserve(self.store, &self.subscription, &request, refused_by);
         reserved.await.expect("answers")
     }
 
     async fn release(&self, lease: Lease, held: Duration) {
-        let released = self.store.release(&self.subscription, lease, held);
+        let released = limiter::release(self.store, &self.subscription, lease, held);
         released.await.expect("answers");
     }
 }
@@ -161,7 +164,7 @@ async fn concurrency(store: &impl LimiterStore) {
     asking.release(first, SECOND).await;
     let limiter = asking.refused(5, true, seconds(1)).await;
     assert!(
-        limiter.holds(third),
+        limiter.meets(Requirement::Holds(third)),
         "a late release does not end the new lease of the slot"
     );
     assert_eq!(limiter.last_held, Some(3 * SECOND));

@@ -1,14 +1,13 @@
 //! In-memory deliveries, their `due` index and the limiters.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use webhooks_domain::delivery::{
     Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, Reopening, Verdict,
 };
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::{DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{AdmissionRequest, Lease, LimiterDecision, ReservationRequest};
+use webhooks_domain::limits::{LimiterChange, LimiterOutcome};
 use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::ports::{
     DeliveryReader, DeliveryTable, DueIndex, DuePage, InsertOutcome, LimiterStore, ResendTable,
@@ -60,50 +59,12 @@ impl DeliveryReader for InMemoryBackend {
 }
 
 impl LimiterStore for InMemoryBackend {
-    async fn admit(
+    async fn change_limiter(
         &self,
         id: &SubscriptionId,
-        request: &AdmissionRequest,
-    ) -> Result<LimiterDecision, StoreError> {
-        self.store(|state| {
-            let limiter = state.limiters.entry(*id).or_default();
-            if let Some(lease) = limiter.lease_of(request) {
-                return LimiterDecision::Admitted(Some(lease));
-            }
-            match limiter.grant(request) {
-                Some(grant) => {
-                    limiter.apply(grant);
-                    LimiterDecision::Admitted(grant.lease)
-                }
-                None => LimiterDecision::Refused(limiter.clone()),
-            }
-        })
-    }
-
-    async fn reserve(
-        &self,
-        id: &SubscriptionId,
-        request: &ReservationRequest,
-    ) -> Result<Timestamp, StoreError> {
-        self.store(|state| {
-            let limiter = state.limiters.entry(*id).or_default();
-            limiter.reserve(request).into()
-        })
-    }
-
-    async fn release(
-        &self,
-        id: &SubscriptionId,
-        lease: Lease,
-        held: Duration,
-    ) -> Result<(), StoreError> {
-        self.store(|state| {
-            let limiter = state.limiters.entry(*id).or_default();
-            if limiter.holds(lease) {
-                limiter.leases.remove(&lease.slot);
-                limiter.last_held = Some(held);
-            }
-        })
+        change: &LimiterChange,
+    ) -> Result<LimiterOutcome, StoreError> {
+        self.store(|state| state.limiters.entry(*id).or_default().change(change))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::delivery::{
     Deferral, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason,
 };
 use crate::health::{Endpoint, Health, OpenCircuit};
+use crate::limiter;
 use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
 use crate::ports::{Clock, DeliveryQueue, DeliveryTable, WriteOutcome};
@@ -205,21 +206,21 @@ where
             let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
             let has_waited = reserved.is_some();
             let request = limits.admission(random_number(&self.random), has_waited, now, until);
-            let limiter = match self.table.admit(&id, &request).await? {
+            let refused_by = match limiter::admit(&self.table, &id, &request).await? {
                 LimiterDecision::Admitted(lease) => {
                     return Ok(AdmissionOutcome::proceed(subscription, lease));
                 }
                 LimiterDecision::Refused(limiter) => limiter,
             };
-            let (wait, overdue) = (limiter.wait(limits, now), delivery.overdue_for(now));
+            let (wait, overdue) = (refused_by.wait(limits, now), delivery.overdue_for(now));
             let may_be_in_backlog = wait > MAX_QUEUE_DELAY && wait >= overdue;
             if may_be_in_backlog && is_from_sweep(task, delivery, now) {
                 let report = Report::Discarded(DiscardReason::LeftToSweep);
                 return Ok(AdmissionOutcome::done(report));
             }
-            let request = limits.reservation(&limiter, now);
+            let request = limits.reservation(&refused_by, now);
             Reservation {
-                not_before: self.table.reserve(&id, &request).await?,
+                not_before: limiter::reserve(&self.table, &id, &request, &refused_by).await?,
                 version: limits.version,
             }
         };
