@@ -24,12 +24,12 @@ pub enum DeliveryStatus {
     Cancelled,
 }
 
-/// Where a delivery stands that is owed.
+/// The status of an undelivered delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum OwedStatus {
+pub enum UndeliveredFilter {
     /// An attempt is due, now or later.
     Pending,
     /// The subscription is paused or disabled.

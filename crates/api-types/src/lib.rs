@@ -24,7 +24,8 @@ mod subscription_request;
 mod whole_number;
 
 pub use delivery::{
-    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody, OwedStatus,
+    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody,
+    UndeliveredFilter,
 };
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use message::{Message, MessageEntry};

@@ -99,7 +99,7 @@ pub(crate) async fn deliveries(
     of_subscription(&api, &path, &query, Which::All).await
 }
 
-/// List what a subscription is owed
+/// List the undelivered deliveries of a subscription
 ///
 /// What is held, has failed, or is pending after a failure; the newest first.
 #[utoipa::path(
@@ -133,7 +133,7 @@ async fn of_subscription(
         Which::Undelivered => filter.status.is_none_or(StatusFilter::is_undelivered),
     };
     if !can_be_listed {
-        let problem = "must be `pending`, `held` or `failed`: nothing else is owed";
+        let problem = "must be `pending`, `held` or `failed`: only these are undelivered";
         return Err(Problem::bad_parameter(STATUS, problem));
     }
     // The list goes by the subscription alone: here it is held to be this customer's.

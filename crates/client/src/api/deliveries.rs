@@ -88,7 +88,7 @@ impl Api {
         filter.apply(self.of_subscription(Method::GET, customer_id, subscription_id, &path))
     }
 
-    /// What a subscription is owed still: held, failed, or pending after a failure; the
+    /// The undelivered deliveries of a subscription: held, failed, or pending after a failure; the
     /// newest first.
     pub fn undelivered(
         &self,

@@ -112,7 +112,7 @@ pub(crate) struct ByStatus {
 pub(crate) struct ByUndeliveredStatus {
     /// Only those that stand here now.
     #[param(inline)]
-    status: Option<webhooks_api_types::OwedStatus>,
+    status: Option<webhooks_api_types::UndeliveredFilter>,
 }
 
 #[derive(IntoParams)]
