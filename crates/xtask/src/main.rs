@@ -24,7 +24,6 @@ mod beside;
 mod chaos;
 mod check;
 mod contract;
-mod dashboard;
 mod demo;
 mod emulator;
 mod failpoints;
@@ -77,8 +76,6 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Insert faults into the modules that decide, and check that tests fail.
     Mutants(mutants::Options),
-    /// Draw the dashboard of template.yaml into docs/dashboard.svg.
-    Dashboard,
     /// Measure starts, deliveries and the bill, and compare them with other programs and
     /// earlier figures.
     Bench(bench::Options),
@@ -115,7 +112,6 @@ fn run(command: &Command) -> Result<()> {
         Command::Check(options) => check::run(&workspace, options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants(options) => mutants::run(&workspace, options),
-        Command::Dashboard => dashboard::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Pin(options) => pin::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, *options),

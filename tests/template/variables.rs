@@ -1,0 +1,92 @@
+//! Environment variables: each function gets those of its configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    installation_id, load, pascal_case, resources_of, signing_key_arn, table_name,
+};
+
+#[test]
+fn every_function_gets_the_variables_that_it_reads_and_no_others() {
+    let template = load();
+    for (package, variables) in webhooks_lambda::functions() {
+        let id = format!("{}Function", pascal_case(package));
+        let set: BTreeSet<_> = environment(&template, &id).into_keys().collect();
+        let read = variables.iter().map(|variable| variable.name.to_owned());
+        // Lambda itself sets these.
+        let read: BTreeSet<_> = read.filter(|name| !name.starts_with("AWS_")).collect();
+        assert_eq!(set, read, "{id}");
+    }
+}
+
+#[test]
+fn a_variable_has_the_value_that_its_name_says() {
+    let template = load();
+    let bus = json!({"Fn::If": [
+        "CreateEventBus",
+        {"Ref": "EventBus"},
+        {"Ref": "EventBusName"},
+    ]});
+    let resources = json!({
+        "TABLE_NAME": table_name(),
+        "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
+        "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
+        "SIGNING_KEY_ARN": signing_key_arn(),
+        "INSTALLATION_ID": installation_id(),
+        "EVENT_BUS_NAME": bus,
+        "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
+        "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
+        "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
+        "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
+    });
+    for (id, _) in resources_of(&template, "AWS::Serverless::Function") {
+        for (name, value) in environment(&template, id) {
+            // The others are parameters.
+            let parameter = pascal_case(&name.to_lowercase().replace('_', "-"));
+            let parameter = json!({"Ref": parameter});
+            let expected = resources.get(&name).unwrap_or(&parameter);
+            assert_eq!(value, *expected, "{id}: {name}");
+        }
+    }
+}
+
+/// Lambda takes empty values. If it ever drops one, the function must still start.
+#[test]
+fn a_function_starts_without_a_variable_that_may_be_empty() {
+    let template = load();
+    let mut empty = BTreeSet::new();
+    for (package, variables) in webhooks_lambda::functions() {
+        let id = format!("{}Function", pascal_case(package));
+        let set = environment(&template, &id);
+        for variable in variables {
+            let value = set.get(variable.name).unwrap_or(&Value::Null);
+            let parameter = value["Ref"].as_str().unwrap_or_default();
+            let parameter = &template["Parameters"][parameter];
+            let pattern = parameter["AllowedPattern"].as_str().unwrap_or_default();
+            // A pattern of the template that allows an empty text ends so: all of it is optional.
+            if parameter["Default"] == "" || pattern.ends_with(")?$") {
+                assert!(!variable.is_required, "{id}: {}", variable.name);
+                empty.insert(variable.name);
+            }
+        }
+    }
+    let expected = [
+        "DEVELOPMENT_ALLOWED_CIDRS",
+        "OPERATOR_CUSTOMER_ID",
+        "RETRY_SCHEDULE",
+    ];
+    assert_eq!(empty, expected.into());
+}
+
+/// The variables of a function, those of all functions included.
+fn environment(template: &Value, id: &str) -> BTreeMap<String, Value> {
+    let all = &template["Globals"]["Function"];
+    let own = &template["Resources"][id]["Properties"];
+    let variables = [all, own].map(|of| of["Environment"]["Variables"].as_object());
+    let variables = variables.into_iter().flatten().flatten();
+    variables
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
