@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::Value;
+use webhooks_cli::terminal::Style;
 use webhooks_cli::{Cli, Outcome};
-use webhooks_terminal::Style;
 
 /// Runs `webhooks …` and returns what it prints.
 pub(crate) async fn webhooks_text(command: &[&str]) -> Result<(Outcome, String)> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::DeliveryStatus;
+use webhooks_receiver::Answer;
 
 use crate::{
     emulator::{kill_owner_of_port, tasks_are_acknowledged},

@@ -19,10 +19,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 use webhooks_client::{
-    Api, CreatedSubscription, Delivery, Event, Execution, ExecutionStatus, Message, Receiver,
-    Request, Stack,
+    Api, CreatedSubscription, Delivery, Event, Execution, ExecutionStatus, Message, Stack,
 };
 use webhooks_domain::ids::{CustomerId, MessageId};
+use webhooks_receiver::{Receiver, Request};
 
 /// The producer that the stack's rule matches by default.
 pub(crate) const SOURCE: &str = "com.example.shop";

@@ -8,8 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus};
+use webhooks_client::{CreatedSubscription, DeliveryStatus};
 use webhooks_domain::ids::{CustomerId, MessageId};
+use webhooks_receiver::Answer;
 
 use crate::emulator::{
     QueueMessage, pause_delivery, queue_bodies, queue_message_with, queue_messages, resume_delivery,

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::json;
-use webhooks_client::{Answer, Stack};
+use webhooks_client::Stack;
+use webhooks_receiver::Answer;
 
 use crate::{
     emulator::{queue_bodies, tasks_are_acknowledged},

@@ -7,9 +7,10 @@ use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use webhooks_client::{
-    Answer, Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageEntry, Page,
+    Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageEntry, Page,
     PayloadFormat,
 };
+use webhooks_receiver::Answer;
 
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 

@@ -6,7 +6,8 @@ use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use webhooks_client::{Answer, DeliveryReason, DeliveryStatus};
+use webhooks_client::{DeliveryReason, DeliveryStatus};
+use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
 

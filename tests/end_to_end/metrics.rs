@@ -10,8 +10,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answer, Delivery, Stack};
+use webhooks_client::{Delivery, Stack};
 use webhooks_lambda::Metric;
+use webhooks_receiver::Answer;
 
 use crate::emulator::queue_bodies;
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};

@@ -5,7 +5,8 @@ use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttrib
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answer, CreatedSubscription, DeliveryStatus, Request};
+use webhooks_client::{CreatedSubscription, DeliveryStatus};
+use webhooks_receiver::{Answer, Request};
 
 use crate::emulator::{pause_delivery, queue_message_with, resume_delivery};
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{json, value::RawValue};
-use webhooks_client::{Answer, Request};
+use webhooks_receiver::{Answer, Request};
 
 use crate::{fixture::Fixture, values::Exact};
 

@@ -24,7 +24,7 @@ use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_testkit::samples;
-use webhooks_units::READ_UNIT_BYTES;
+use webhooks_testkit::units::READ_UNIT_BYTES;
 
 use crate::contract::create_table;
 use crate::fixture::Fixture;
@@ -101,7 +101,7 @@ fn blocks(bytes: usize) -> usize {
 
 /// The size that DynamoDB bills.
 fn item_bytes(item: &AttributeMap) -> usize {
-    webhooks_units::item_bytes(&Item::from(item.clone()).into())
+    webhooks_testkit::units::item_bytes(&Item::from(item.clone()).into())
 }
 
 /// A table with this many deliveries. Each message has one delivery to every subscription.

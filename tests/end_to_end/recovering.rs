@@ -11,11 +11,12 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
-    Answer, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recover, Recovery,
-    RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
+    CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recover, Recovery, RecoveryKind,
+    RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::recovery_key;
+use webhooks_receiver::Answer;
 use webhooks_testkit::samples;
 
 use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture, POLL_INTERVAL};

@@ -12,8 +12,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use webhooks_cli::Outcome;
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::DeliveryStatus;
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_receiver::Answer;
 
 use crate::command_line::webhooks;
 use crate::emulator::{

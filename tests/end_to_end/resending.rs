@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answer, Answered, Delivery, DeliveryStatus, SubscriptionStatus};
+use webhooks_client::{Answered, Delivery, DeliveryStatus, SubscriptionStatus};
+use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
 

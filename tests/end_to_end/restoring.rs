@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::Client;
 use http::StatusCode;
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use webhooks_client::{Answer, CreatedSubscription, Delivery, DeliveryStatus, Message, Stack};
+use webhooks_client::{CreatedSubscription, Delivery, DeliveryStatus, Message, Stack};
+use webhooks_receiver::Answer;
 
 use crate::command_line::webhooks;
 use crate::contract::create_table;

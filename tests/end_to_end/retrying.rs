@@ -8,9 +8,9 @@ use http::header::{LOCATION, SERVER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use webhooks_client::{
-    Answer, AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, Receiver,
-    SubscriptionStatus,
+    AttemptOutcome, CreatedSubscription, Delivery, DeliveryStatus, SubscriptionStatus,
 };
+use webhooks_receiver::{Answer, Receiver};
 
 use crate::fixture::{ALL_ATTEMPTS, Fixture};
 

@@ -3,9 +3,8 @@
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{
-    Answer, CreatedSubscription, DeliveryStatus, NewSecret, Request, SecretKind,
-};
+use webhooks_client::{CreatedSubscription, DeliveryStatus, NewSecret, SecretKind};
+use webhooks_receiver::{Answer, Request};
 use webhooks_testkit::SignedRequest;
 
 use crate::fixture::Fixture;

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use webhooks_cli::Outcome;
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::DeliveryStatus;
+use webhooks_receiver::Answer;
 
 use crate::command_line::{webhooks, webhooks_text};
 use crate::fixture::{ALL_ATTEMPTS, Fixture};

@@ -9,7 +9,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use webhooks_cli::Outcome;
-use webhooks_client::{Answer, DeliveryStatus};
+use webhooks_client::DeliveryStatus;
+use webhooks_receiver::Answer;
 
 use crate::command_line::{webhooks, webhooks_text};
 use crate::fixture::Fixture;

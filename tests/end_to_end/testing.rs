@@ -3,7 +3,8 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{Answer, AttemptOutcome, DeliveryReason, DeliveryStatus};
+use webhooks_client::{AttemptOutcome, DeliveryReason, DeliveryStatus};
+use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
 

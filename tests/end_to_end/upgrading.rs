@@ -4,7 +4,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answer, DeliveryStatus, Stack};
+use webhooks_client::{DeliveryStatus, Stack};
+use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
 

@@ -12,7 +12,8 @@ use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
-use webhooks_client::{Answer, Api, Event, Receiver, Stack};
+use webhooks_client::{Api, Event, Stack};
+use webhooks_receiver::{Answer, Receiver};
 
 use crate::{stats::millis, workload};
 

@@ -11,7 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, Request};
+use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus};
+use webhooks_receiver::Request;
 
 /// The tolerance for a request's timestamp beyond the request timeout: the timestamp has whole
 /// seconds, and the machine is busy. A timestamp is never in the future, because one clock

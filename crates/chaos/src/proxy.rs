@@ -74,8 +74,8 @@ mod tests {
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
     use tokio::net::TcpListener;
     use url::Url;
-    use webhooks_client::{Answer, Receiver};
     use webhooks_proxy::{Emulator, Proxy};
+    use webhooks_receiver::{Answer, Receiver};
 
     use super::*;
 

@@ -9,7 +9,8 @@ use anyhow::Result;
 use fastrand::Rng;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json, value::RawValue};
-use webhooks_client::{Api, Event, Receiver, Request, Stack};
+use webhooks_client::{Api, Event, Stack};
+use webhooks_receiver::{Receiver, Request};
 
 use crate::history::{Endpoint, KEY, PutEvent};
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use crate::terminal::{Style, Table};
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use clap::Args;
@@ -9,7 +10,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use webhooks_client::{Answered, Broken, Call, Error, Page};
-use webhooks_terminal::{Style, Table};
 
 use crate::advice::advise;
 use crate::broken;

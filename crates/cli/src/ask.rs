@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal, stderr, stdin};
 
+use crate::terminal::clean;
 use anyhow::Result;
 use clap::Args;
 use clap::error::ErrorKind;
-use webhooks_terminal::clean;
 
 use crate::usage;
 

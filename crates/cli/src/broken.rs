@@ -1,7 +1,7 @@
 //! Shows stored items that cannot be read: their readable parts, and how to repair them.
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use webhooks_client::Broken;
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use crate::print::{Facts, task};
 use crate::words;

@@ -41,18 +41,19 @@ mod requeue;
 mod signature;
 mod subscriptions;
 mod tail;
+pub mod terminal;
 mod verify;
 mod when;
 mod words;
 
 use std::io::Write;
 
+use crate::terminal::Style;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use webhooks_client::Stack;
-use webhooks_terminal::Style;
 
 use crate::advice::advise;
 use crate::place::Place;

@@ -5,6 +5,7 @@ mod server;
 
 use std::time::Duration;
 
+use crate::terminal::{Style, Tone};
 use anyhow::{Context, Result};
 use clap::Args;
 use http::StatusCode;
@@ -13,7 +14,6 @@ use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::{Style, Tone};
 
 use crate::Outcome;
 use crate::pretty;

@@ -4,8 +4,8 @@ use std::io::{self, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
+use webhooks_cli::terminal::{Style, clean_lines};
 use webhooks_cli::{Cli, Outcome};
-use webhooks_terminal::{Style, clean_lines};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
+use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageEntry};
-use webhooks_terminal::{Cell, Style, Table};
 
 use crate::Outcome;
 use crate::advice::advise;

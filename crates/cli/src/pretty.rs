@@ -1,7 +1,7 @@
 //! Formats JSON with line breaks, without changing its values.
 
+use crate::terminal::clean;
 use serde_json::value::RawValue;
-use webhooks_terminal::clean;
 
 /// The deepest nesting that is indented. Deeper levels get no further indentation, so that the
 /// output of a body that consists of brackets stays in proportion to the body.
@@ -137,7 +137,7 @@ mod tests {
             "x\u{9b}2J\u{202e}\r\n",
         ] {
             let text = indented(body.as_bytes(), "  ");
-            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            let harmful = |letter| letter != '\n' && crate::terminal::is_harmful(letter);
             assert!(!text.contains(harmful), "{text:?}");
         }
     }

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::terminal::{Cell, Style, Table, Tone, clean, clean_lines, clean_styled, escape_json};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use webhooks_terminal::{Cell, Style, Table, Tone, clean, clean_lines, clean_styled, escape_json};
 
 use crate::answer::Answer;
 
@@ -256,7 +256,7 @@ mod tests {
                 .unwrap();
             printer.note(HARMFUL).unwrap();
             let shown = String::from_utf8(out).unwrap();
-            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            let harmful = |letter| letter != '\n' && crate::terminal::is_harmful(letter);
             assert!(!shown.contains(harmful), "{shown:?}");
             if json {
                 let values: Vec<String> = serde_json::Deserializer::from_str(&shown)

@@ -1,9 +1,9 @@
 //! `webhooks recover` and `webhooks replay`: send many deliveries again.
 
+use crate::terminal::Style;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use webhooks_client::{Api, RecoveryCount, RecoveryKind, UndeliveredStatus, WholeNumber};
-use webhooks_terminal::Style;
 
 use crate::answer::{Answer, send};
 use crate::ask::Yes;

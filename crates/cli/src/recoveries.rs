@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::sleep;
 use webhooks_client::{Api, Recovery, RecoveryCount, RecoveryStatus};
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging, send, show};

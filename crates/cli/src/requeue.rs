@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::terminal::{Style, Table};
 use anyhow::Result;
 use clap::Args;
 use futures_util::future::try_join_all;
@@ -16,7 +17,6 @@ use webhooks_domain::ports::DeliveryQueue;
 use webhooks_domain::queue::MAX_QUEUE_BATCH;
 use webhooks_dynamodb::{DynamoStore, OverduePage, Segment};
 use webhooks_sqs::SqsQueue;
-use webhooks_terminal::{Style, Table};
 
 use crate::Outcome;
 use crate::clock::now;

@@ -6,10 +6,10 @@ mod list;
 mod secrets;
 mod test;
 
+use crate::terminal::{Cell, Style};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use webhooks_client::{Api, Call, Subscription};
-use webhooks_terminal::{Cell, Style};
 
 use crate::Outcome;
 use crate::print::{Facts, Printer};

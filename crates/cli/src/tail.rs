@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::terminal::{Style, Tone};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use tokio::time::sleep;
 use webhooks_client::{Api, Attempt, Call, Delivery, DeliveryStatus, ListFilter, Page};
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::{Style, Tone};
 
 use crate::Outcome;
 use crate::answer::send;
@@ -317,6 +317,6 @@ mod tests {
         let text = news[0].text(Style::Plain);
         assert_eq!(text.lines().count(), 1, "{text:?}");
         let text = text.trim_end();
-        assert!(!text.contains(webhooks_terminal::is_harmful), "{text:?}");
+        assert!(!text.contains(crate::terminal::is_harmful), "{text:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::terminal::{Style, Tone};
 use anyhow::Result;
 use clap::Args;
 use clap::error::ErrorKind;
-use webhooks_terminal::{Style, Tone};
 
 use crate::clock::now;
 use crate::input::{SecretText, read};
@@ -169,7 +169,7 @@ mod tests {
             }],
         };
         for text in [forged.text(Style::Plain), forged.line(Style::Plain)] {
-            let harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+            let harmful = |letter| letter != '\n' && crate::terminal::is_harmful(letter);
             assert!(!text.contains(harmful), "{text:?}");
             assert!(!text.contains("\n  valid"), "{text:?}");
         }

@@ -1,11 +1,11 @@
 //! Describes deliveries and attempts in words.
 
+use crate::terminal::Tone;
 use http::StatusCode;
 use webhooks_client::{
     Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::Tone;
 
 use crate::when;
 

@@ -87,8 +87,10 @@ mod tests {
     use http::StatusCode;
     use serde_json::json;
 
+    use webhooks_receiver::{Answer, Receiver};
+
     use super::*;
-    use crate::{Answer, DeliveryStatus, Receiver, Recover, RecoveryKind, WholeNumber};
+    use crate::{DeliveryStatus, Recover, RecoveryKind, WholeNumber};
 
     /// An API that is a receiver, which records what it is asked.
     async fn api() -> (Api, Receiver) {

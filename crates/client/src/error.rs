@@ -95,16 +95,4 @@ pub enum Error {
         /// The last answer of the API, as JSON.
         last: String,
     },
-    /// The receiver did not get the requests that were waited for.
-    #[error("waited {within:?} for {expected} request(s) to `{path}`, received {received}")]
-    NotReceived {
-        /// The path of the endpoint.
-        path: String,
-        /// How many were waited for.
-        expected: usize,
-        /// How many came.
-        received: usize,
-        /// How long.
-        within: Duration,
-    },
 }

@@ -5,8 +5,6 @@
 //! - [`Api`] manages subscriptions and reads messages and deliveries, with
 //!   signed requests to the Function URL, or by `lambda:InvokeFunction` where
 //!   the stack's Region has no Function URLs.
-//! - [`Receiver`] is a loopback endpoint. It records what it is sent, answers
-//!   by a script, and verifies signatures with the official library.
 //!
 //! The same code talks to AWS and to a local emulator. The emulator differs in
 //! one way: its Function URLs have the host names of AWS, so a request is
@@ -24,14 +22,12 @@
 mod api;
 mod error;
 mod event;
-mod receiver;
 mod signed;
 mod stack;
 
 pub use api::{Answered, Api, Call, ListFilter, Sent};
 pub use error::Error;
 pub use event::Event;
-pub use receiver::{Answer, Receiver, Request, Unverified};
 pub use signed::SignedHttp;
 pub use stack::{Execution, ExecutionStatus, Stack, sdk_loader};
 pub use webhooks_api_types::*;

@@ -17,7 +17,7 @@ use webhooks_domain::look_up::LookUp;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
-use webhooks_units::READ_UNIT_BYTES;
+use webhooks_testkit::units::READ_UNIT_BYTES;
 
 use crate::DynamoStore;
 use crate::item::SubscriptionItem;

@@ -9,7 +9,7 @@ use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
-use webhooks_units::{WRITE_UNIT_BYTES, item_bytes};
+use webhooks_testkit::units::{WRITE_UNIT_BYTES, item_bytes};
 
 use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 

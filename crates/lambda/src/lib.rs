@@ -1,5 +1,5 @@
-//! Code that all functions share: configuration from the environment, AWS clients, logging,
-//! metrics, traces, the clock, and errors with a fixed name.
+//! Code that functions share: configuration from the environment, AWS clients, logging, metrics,
+//! traces, the clock, errors with a fixed name, and the adapters of KMS and EventBridge.
 //!
 //! The only thing in this crate that is specific to one function is its [configuration](Config).
 
@@ -8,7 +8,9 @@ mod clock;
 mod config;
 mod environment;
 mod error;
+mod event_bus;
 mod function_client;
+mod kms;
 mod logging;
 pub mod metrics;
 mod trace;
@@ -23,7 +25,9 @@ pub use config::{
 };
 pub use environment::{Environment, Variable, VariableError, Variables};
 pub use error::FunctionError;
+pub use event_bus::EventBus;
 pub use function_client::{FunctionClient, InvokeError};
+pub use kms::{KmsKeyService, KmsUsage};
 pub use logging::with_sources;
 pub use metrics::{Metric, Metrics};
 pub use trace::{TraceHeader, Tracer};

@@ -61,7 +61,7 @@ impl Next for Emulator {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use webhooks_client::{Answer, Receiver};
+    use webhooks_receiver::{Answer, Receiver};
 
     use super::*;
 

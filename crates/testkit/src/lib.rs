@@ -4,11 +4,16 @@
 //! inspects the state of the backend. The [`contract`] suites check this backend and the real
 //! adapters for the same behaviour.
 //!
-//! It is a dev-dependency only, and is neither fast nor durable.
+//! [`units`] counts what DynamoDB bills, for tests and measurements.
+//!
+//! No function and no command depends on this crate. The backend is neither fast nor durable.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod changes;
 pub mod contract;
 pub mod samples;
+pub mod units;
 
 mod faults;
 mod in_memory;

@@ -10,6 +10,14 @@
 //! A local stack is the same template as on AWS, deployed by SAM CLI to `MiniStack`. Everything
 //! that is installed or started stays below `target/`, and these commands end only processes
 //! that they started.
+//!
+//! # Size
+//!
+//! These commands and the programs behind them (`proxy`, `bench`, `chaos`, `receiver`) are larger
+//! than the functions, because everything is tried without AWS. The emulator accepts calls that
+//! AWS refuses, so the gate of `proxy` checks each call as AWS does. Times on a shared machine do
+//! not repeat, so `bench` counts instructions, calls and bytes with stubs of AWS. We know no tool
+//! that does either.
 
 #![expect(
     clippy::disallowed_methods,

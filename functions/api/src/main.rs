@@ -43,10 +43,9 @@ use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
-use webhooks_eventbridge::EventBus;
-use webhooks_kms::{KmsKeyService, Usage};
 use webhooks_lambda::{
-    ApiConfig, FunctionClient, Metrics, SdkConfig, SystemClock, aws_config, start,
+    ApiConfig, EventBus, FunctionClient, KmsKeyService, KmsUsage, Metrics, SdkConfig, SystemClock,
+    aws_config, start,
 };
 #[cfg(test)]
 use webhooks_lambda::{Config, Environment};
@@ -76,12 +75,11 @@ struct Api {
 
 impl Api {
     /// Gives the count of calls to the key service too.
-    fn new(aws: &SdkConfig, config: ApiConfig) -> Result<(Self, Arc<Usage>), lambda_http::Error> {
-        let keys = KmsKeyService::new(
-            aws_sdk_kms::Client::new(aws),
-            config.signing_key_arn,
-            &config.installation_id,
-        );
+    fn new(
+        aws: &SdkConfig,
+        config: ApiConfig,
+    ) -> Result<(Self, Arc<KmsUsage>), lambda_http::Error> {
+        let keys = KmsKeyService::new(aws, config.signing_key_arn, &config.installation_id);
         let usage = keys.usage();
         let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), config.delivery_queue_url);
         let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), config.table_name);
@@ -116,7 +114,7 @@ impl Api {
                 clock: SystemClock,
             },
             publisher: Publisher {
-                bus: EventBus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus_name),
+                bus: EventBus::new(aws, config.event_bus_name),
                 operator: config.operator,
             },
             lists: Lists {

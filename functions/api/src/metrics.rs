@@ -6,18 +6,17 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use webhooks_kms::Usage;
-use webhooks_lambda::{Metric, Metrics};
+use webhooks_lambda::{KmsUsage, Metric, Metrics};
 
 /// Where requests are counted.
 #[derive(Clone)]
 pub(crate) struct Counters {
     metrics: Arc<Metrics>,
-    keys: Arc<Usage>,
+    keys: Arc<KmsUsage>,
 }
 
 impl Counters {
-    pub(crate) fn new(metrics: Metrics, keys: Arc<Usage>) -> Self {
+    pub(crate) fn new(metrics: Metrics, keys: Arc<KmsUsage>) -> Self {
         Self {
             metrics: Arc::new(metrics),
             keys,

@@ -5,8 +5,7 @@ use webhooks_domain::ids::CustomerId;
 use webhooks_domain::operational::{About, Kind, OperationalEvent};
 use webhooks_domain::publish::publish;
 use webhooks_domain::subscription::Subscription;
-use webhooks_eventbridge::EventBus;
-use webhooks_lambda::with_sources;
+use webhooks_lambda::{EventBus, with_sources};
 
 /// Publishes operational events.
 pub(crate) struct Publisher {

@@ -6,10 +6,9 @@ use std::time::Duration;
 use lambda_runtime::LambdaEvent;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_eventbridge::EventBus;
-use webhooks_kms::{KmsKeyService, Usage};
 use webhooks_lambda::{
-    DeliverWebhookConfig, Metrics, SdkConfig, SystemClock, TraceHeader, Tracer, end_of_invocation,
+    DeliverWebhookConfig, EventBus, KmsKeyService, KmsUsage, Metrics, SdkConfig, SystemClock,
+    TraceHeader, Tracer, end_of_invocation,
 };
 use webhooks_sqs::batch::{self, Batch, BatchResponse, Record};
 use webhooks_sqs::{decode, in_trace};
@@ -30,7 +29,7 @@ pub(crate) struct Handler {
     deliver: DeliverWebhooks,
     publisher: Publisher,
     metrics: Metrics,
-    key_usage: Arc<Usage>,
+    key_usage: Arc<KmsUsage>,
     #[cfg(feature = "failpoints")]
     failpoints: Arc<Failpoints>,
 }
@@ -40,17 +39,10 @@ impl Handler {
         config: DeliverWebhookConfig,
         aws: &SdkConfig,
     ) -> Result<Self, lambda_runtime::Error> {
-        let keys = KmsKeyService::new(
-            aws_sdk_kms::Client::new(aws),
-            config.signing_key_arn.clone(),
-            &config.installation_id,
-        );
+        let keys = KmsKeyService::new(aws, config.signing_key_arn.clone(), &config.installation_id);
         let key_usage = keys.usage();
         let publisher = Publisher {
-            bus: EventBus::new(
-                aws_sdk_eventbridge::Client::new(aws),
-                config.event_bus_name.clone(),
-            ),
+            bus: EventBus::new(aws, config.event_bus_name.clone()),
             operator: config.operator.clone(),
             tracer: Tracer::new(config.xray_daemon.clone()),
             events: Mutex::default(),

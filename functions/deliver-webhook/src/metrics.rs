@@ -7,8 +7,7 @@ use webhooks_domain::delivery::{Attempt, DeliveryStatus, DeliveryTask, DeliveryT
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_kms::Usage;
-use webhooks_lambda::{Metric, Metrics};
+use webhooks_lambda::{KmsUsage, Metric, Metrics};
 
 /// Counts a handled queue message that was sent at this time.
 pub(crate) fn report(
@@ -95,7 +94,7 @@ fn ended(metrics: &Metrics, status: DeliveryStatus) {
 }
 
 /// Adds the counts of a completed batch.
-pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &Usage) {
+pub(crate) fn batch(metrics: &Metrics, handed_back: usize, keys: &KmsUsage) {
     metrics.count(Metric::HandedBack, handed_back as u64);
     metrics.count(Metric::KmsCalls, keys.take_calls());
     metrics.count(Metric::KmsErrors, keys.take_errors());
@@ -239,7 +238,7 @@ mod tests {
 
     #[test]
     fn calls_of_kms_are_counted_with_the_batch() {
-        let (metrics, keys) = (metrics(), Usage::default());
+        let (metrics, keys) = (metrics(), KmsUsage::default());
         assert_eq!(keys.note(Err::<(), _>("disabled")), Err("disabled"));
         assert_eq!(keys.note(Ok::<_, &str>(1)), Ok(1));
         batch(&metrics, 3, &keys);

@@ -10,8 +10,7 @@ use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::operational::OperationalEvent;
 use webhooks_domain::publish::publish;
-use webhooks_eventbridge::EventBus;
-use webhooks_lambda::{Metric, Metrics, TraceHeader, Tracer, with_sources};
+use webhooks_lambda::{EventBus, Metric, Metrics, TraceHeader, Tracer, with_sources};
 
 /// Collects the operational events of a batch.
 pub(crate) struct Publisher {

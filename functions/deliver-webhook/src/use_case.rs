@@ -10,10 +10,9 @@ use webhooks_domain::outbound::{AddressPolicy, DevelopmentNetworks};
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_http::HttpSender;
-use webhooks_kms::KmsKeyService;
 #[cfg(feature = "bench")]
 use webhooks_lambda::{Config, Environment};
-use webhooks_lambda::{DeliverWebhookConfig, SdkConfig, SystemClock};
+use webhooks_lambda::{DeliverWebhookConfig, KmsKeyService, SdkConfig, SystemClock};
 use webhooks_sqs::SqsQueue;
 
 /// The delivery of webhooks, with this queue and this sender.

@@ -4,7 +4,8 @@ use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answer, DeliveryStatus, Error, Recover, RecoveryKind};
+use webhooks_client::{DeliveryStatus, Error, Recover, RecoveryKind};
+use webhooks_receiver::Answer;
 
 use super::{ask, delivery_key, message_key, overwrite, shown, status, subscription_key};
 use crate::command_line::webhooks;

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{Answer, CreatedSubscription, DeliveryReason, DeliveryStatus, ListFilter};
+use webhooks_client::{CreatedSubscription, DeliveryReason, DeliveryStatus, ListFilter};
+use webhooks_receiver::Answer;
 
 use crate::emulator::tasks_are_acknowledged;
 use crate::fixture::{ALL_ATTEMPTS, Fixture};

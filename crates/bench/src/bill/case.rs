@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, ensure};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
-use webhooks_client::Answer;
+use webhooks_receiver::Answer;
 
 use super::{
     meter::Meter,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
 use webhooks_proxy::{CallError, Interceptor, Next};
-use webhooks_units::{Item, READ_UNIT_BYTES, WriteUnits, item_bytes, write_units};
+use webhooks_testkit::units::{Item, READ_UNIT_BYTES, WriteUnits, item_bytes, write_units};
 
 use self::{key::Key, table::Table};
 use super::rules;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use tokio::time::{Instant, sleep};
-use webhooks_client::Answer;
+use webhooks_receiver::Answer;
 
 use crate::{
     load::Crowd,

@@ -8,7 +8,8 @@ use fastrand::Rng;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-use webhooks_client::{Answer, Api, CreatedSubscription, Error};
+use webhooks_client::{Api, CreatedSubscription, Error};
+use webhooks_receiver::Answer;
 
 use super::Scenario;
 use crate::history::{Conduct, Endpoint, Subscribed};

@@ -1,9 +1,9 @@
 //! `webhooks deliveries list` and `webhooks undelivered`.
 
+use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use webhooks_client::{Api, Delivery, DeliveryStatus, ListFilter};
-use webhooks_terminal::{Cell, Style, Table};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging};

@@ -1,7 +1,7 @@
 //! Shows a delivery in full.
 
+use crate::terminal::{Cell, Style, Table};
 use webhooks_client::{Attempt, Delivery, DeliveryStatus, DeliveryWithBody};
-use webhooks_terminal::{Cell, Style, Table};
 
 use crate::clock::now;
 use crate::pretty;

@@ -1,9 +1,9 @@
 //! `webhooks dlq drop`.
 
+use crate::terminal::{Style, Table};
 use anyhow::Result;
 use serde::Serialize;
 use webhooks_client::Stack;
-use webhooks_terminal::{Style, Table};
 
 use super::Kind;
 use crate::Outcome;

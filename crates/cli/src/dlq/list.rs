@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde::Serialize;
 use webhooks_client::Stack;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use super::Kind;
 use crate::Outcome;

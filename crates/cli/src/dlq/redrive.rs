@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use clap::Args;
@@ -13,7 +14,6 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use webhooks_client::Stack;
 use webhooks_sqs::{SqsQueue, decode};
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use super::{Choice, Kind};
 use crate::Outcome;

@@ -265,7 +265,7 @@ impl Progress {
         if self.0.is_hidden() {
             print::tell(format_args!("doctor: {text}"));
         } else {
-            self.0.set_message(webhooks_terminal::clean(text));
+            self.0.set_message(crate::terminal::clean(text));
         }
     }
 

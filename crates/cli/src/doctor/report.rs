@@ -1,9 +1,9 @@
 //! Checks, and the report of them.
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use regex_lite::{Captures, Regex};
 use serde::Serialize;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use super::context::{Context, Described};
 use crate::print;

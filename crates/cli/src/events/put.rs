@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use webhooks_client::Stack;
 use webhooks_domain::ids::{CustomerId, MessageId};
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
 use super::file;
 use crate::Outcome;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::terminal::{Cell, Style, Tone};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
@@ -10,7 +11,6 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 use webhooks_client::{Error, Execution, ExecutionStatus, Message, Stack};
 use webhooks_domain::ids::MessageId;
-use webhooks_terminal::{Cell, Style, Tone};
 
 use super::file;
 use crate::advice::advise;

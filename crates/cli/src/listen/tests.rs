@@ -4,9 +4,9 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use webhooks_client::{Answer, Receiver};
 use webhooks_domain::ids::MessageId;
 use webhooks_domain::signing::{Secret, signature_header};
+use webhooks_receiver::{Answer, Receiver};
 
 use super::*;
 use crate::signature::Key;
@@ -189,7 +189,7 @@ fn no_part_of_a_request_moves_a_terminal_or_forges_a_line() {
         foreign("no JSON").replace(['\r', '\n'], ""),
     ] {
         let text = heard(body).text(Style::Plain);
-        let is_harmful = |letter| letter != '\n' && webhooks_terminal::is_harmful(letter);
+        let is_harmful = |letter| letter != '\n' && crate::terminal::is_harmful(letter);
         assert!(!text.contains(is_harmful), "{text:?}");
         let forged = text.lines().any(|line| line.starts_with("forged"));
         assert!(!forged, "{text:?}");

@@ -1,11 +1,11 @@
 //! `webhooks subscriptions create`, `update`, `delete` and `enable`.
 
+use crate::terminal::Style;
 use anyhow::Result;
 use clap::Args;
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
 use webhooks_client::{Api, CreatedSubscription, Error};
-use webhooks_terminal::Style;
 
 use super::fields::Fields;
 use super::{IfVersion, Named, text};

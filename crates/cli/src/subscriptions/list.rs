@@ -1,9 +1,9 @@
 //! `webhooks subscriptions list` and `show`.
 
+use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::Args;
 use webhooks_client::{Api, Subscription};
-use webhooks_terminal::{Cell, Style, Table};
 
 use super::{Named, text};
 use crate::Outcome;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::terminal::{Style, Table};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use webhooks_client::{ActiveSecrets, Api, NewSecret};
-use webhooks_terminal::{Style, Table};
 
 use super::{IfVersion, Named};
 use crate::Outcome;

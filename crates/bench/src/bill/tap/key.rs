@@ -2,7 +2,7 @@
 
 use serde_dynamo::AttributeValue;
 use serde_json::{Value, json};
-use webhooks_units::Item;
+use webhooks_testkit::units::Item;
 
 /// Partition and sort key.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use webhooks_units::{Index, Item, Projection};
+use webhooks_testkit::units::{Index, Item, Projection};
 
 use super::{item, key::Key};
 use crate::stack::{Aws, Deployment, Service};

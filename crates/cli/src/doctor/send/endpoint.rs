@@ -10,8 +10,9 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use tokio::time::{Instant, sleep};
 use url::Url;
-use webhooks_client::{Receiver, Stack};
+use webhooks_client::Stack;
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_receiver::Receiver;
 use webhooks_self_test::{Recorded, Run, RunId, Script, SelfTestTable, Step};
 
 use super::judge::Arrival;
@@ -53,7 +54,7 @@ impl Endpoint {
         for (step, answers) in script.steps() {
             let answers = answers.iter().map(|answer| {
                 let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-                let answered = webhooks_client::Answer::status(status);
+                let answered = webhooks_receiver::Answer::status(status);
                 match answer.retry_after_seconds {
                     Some(seconds) => answered.with_header(RETRY_AFTER, HeaderValue::from(seconds)),
                     None => answered,

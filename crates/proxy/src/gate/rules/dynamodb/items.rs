@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
-use webhooks_units::{Item, item_bytes};
+use webhooks_testkit::units::{Item, item_bytes};
 
 use super::{Part, each_part, entries, text};
 use crate::gate::{

@@ -11,15 +11,15 @@
     reason = "runs beside the system, not in a function: it waits"
 )]
 
+mod paint;
 mod report;
 mod scenario;
 
-use std::{io::stdout, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
 use webhooks_client::Stack;
-use webhooks_terminal::Style;
 
 use crate::report::Report;
 
@@ -56,7 +56,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("\n{}", report.text(Style::of(&stdout())));
+        anstream::print!("\n{}", report.text()?);
     }
     Ok(report.is_as_expected())
 }

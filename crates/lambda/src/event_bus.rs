@@ -1,5 +1,6 @@
 //! Publishes operational events on the stack's event bus.
 
+use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use webhooks_domain::operational::{OperationalEvent, SOURCE};
@@ -14,8 +15,11 @@ pub struct EventBus {
 
 impl EventBus {
     /// Returns the bus with this name.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    pub fn new(aws: &SdkConfig, name: String) -> Self {
+        Self {
+            client: Client::new(aws),
+            name,
+        }
     }
 }
 

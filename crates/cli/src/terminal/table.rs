@@ -1,6 +1,10 @@
 //! Aligned columns.
 
-use crate::{Style, Tone};
+use std::io::Write;
+
+use tabwriter::TabWriter;
+
+use super::{Style, Tone};
 
 /// A text in a table.
 #[derive(Clone, Debug)]
@@ -51,24 +55,16 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     /// Formats the table as lines, each ended by a line feed.
     pub fn text(&self, style: Style) -> String {
-        let width = |column: usize| {
-            let lengths = self.rows.iter().map(|row| row[column].text.chars().count());
-            lengths.max().unwrap_or_default()
-        };
-        let widths: [usize; COLUMNS] = std::array::from_fn(width);
-        let mut text = String::new();
+        let mut columns = TabWriter::new(Vec::new()).ansi(true).minwidth(0).padding(2);
         for row in &self.rows {
-            for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-                text.push_str("  ");
-                text.push_str(&style.paint(cell.tone, &cell.text));
-                if column + 1 < COLUMNS {
-                    let padding = width - cell.text.chars().count();
-                    text.extend(std::iter::repeat_n(' ', padding));
-                }
-            }
-            text.push('\n');
+            // A cell holds no tab, because it is cleaned.
+            let cells = row
+                .each_ref()
+                .map(|cell| style.paint(cell.tone, &cell.text));
+            writeln!(columns, "  {}", cells.join("\t")).expect("a vector takes every text");
         }
-        text
+        let bytes = columns.into_inner().expect("a vector takes every text");
+        String::from_utf8(bytes).expect("it was text")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::Style;
+use super::Style;
 
 /// Replaces characters that control a terminal or are invisible by spaces: control characters
 /// (C0, C1, DEL), line and paragraph separators, and characters such as direction marks,
@@ -89,7 +89,7 @@ pub fn is_harmful(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tone;
+    use crate::terminal::Tone;
 
     #[test]
     fn controlling_and_invisible_characters_become_spaces() {

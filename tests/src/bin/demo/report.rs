@@ -1,11 +1,12 @@
 //! The result of the demo, as tables or as JSON.
 
+use anstyle::Style;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use webhooks_client::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, ExecutionStatus};
-use webhooks_terminal::{Cell, Style, Table, Tone};
 
+use crate::paint::{BAD, FAINT, GOOD, STRONG, WAITING, paint, table};
 use crate::scenario::{Delivered, Outcome};
 
 /// The most characters of an answer's body that a table shows.
@@ -71,48 +72,46 @@ impl Report {
     }
 
     /// Tables for people.
-    pub(crate) fn text(&self, style: Style) -> String {
-        let heading = |text| style.paint(Tone::Strong, text);
-        format!(
+    pub(crate) fn text(&self) -> Result<String> {
+        Ok(format!(
             "{}\n{}\n{}\n{}",
-            heading("Deliveries"),
-            self.delivery_table().text(style),
-            heading("Attempts"),
-            self.attempt_table().text(style),
-        )
+            paint(STRONG, "Deliveries"),
+            self.delivery_table()?,
+            paint(STRONG, "Attempts"),
+            self.attempt_table()?,
+        ))
     }
 
-    fn delivery_table(&self) -> Table<5> {
-        let mut table = Table::new(["EVENT TYPE", "CUSTOMER", "ENDPOINT", "STATUS", "ATTEMPTS"]);
-        for report in &self.deliveries {
-            let delivery = &report.delivery;
-            table.push([
-                delivery.event_type.as_str().into(),
-                delivery.customer_id.as_str().into(),
-                report.endpoint.as_str().into(),
-                Cell::new(delivery.status.to_string(), status_tone(delivery.status)),
-                delivery.attempts.len().to_string().into(),
-            ]);
-        }
+    fn delivery_table(&self) -> Result<String> {
         let unwanted = &self.unwanted;
-        let quiet = unwanted.workflow_succeeded && unwanted.requests == 0;
-        let (status, tone) = if quiet {
-            ("no subscription", Tone::Faint)
+        let (status, style) = if unwanted.workflow_succeeded && unwanted.requests == 0 {
+            ("no subscription", FAINT)
         } else {
-            ("not ended quietly", Tone::Bad)
+            ("requests or a failure", BAD)
         };
-        table.push([
-            unwanted.event_type.as_str().into(),
-            unwanted.customer_id.as_str().into(),
-            "-".into(),
-            Cell::new(status, tone),
-            unwanted.requests.to_string().into(),
-        ]);
-        table
+        let unwanted = [
+            unwanted.event_type.clone(),
+            unwanted.customer_id.clone(),
+            "-".to_owned(),
+            paint(style, status),
+            unwanted.requests.to_string(),
+        ];
+        let rows = self.deliveries.iter().map(|report| {
+            let delivery = &report.delivery;
+            [
+                delivery.event_type.clone(),
+                delivery.customer_id.clone(),
+                report.endpoint.clone(),
+                paint(status_style(delivery.status), &delivery.status.to_string()),
+                delivery.attempts.len().to_string(),
+            ]
+        });
+        let headings = ["EVENT TYPE", "CUSTOMER", "ENDPOINT", "STATUS", "ATTEMPTS"];
+        table(headings, rows.chain([unwanted]))
     }
 
-    fn attempt_table(&self) -> Table<7> {
-        let mut table = Table::new([
+    fn attempt_table(&self) -> Result<String> {
+        let headings = [
             "EVENT TYPE",
             "NO",
             "AFTER",
@@ -120,32 +119,41 @@ impl Report {
             "TOOK",
             "SIGNATURE",
             "ANSWER",
-        ]);
-        for report in &self.deliveries {
-            let attempts = report.delivery.attempts.iter();
-            let details = report.offsets_ms.iter().zip(&report.signatures_verified);
-            for (attempt, (offset_ms, verified)) in attempts.zip(details) {
-                let tone = match attempt.outcome {
-                    AttemptOutcome::Succeeded => Tone::Good,
-                    _ => Tone::Waiting,
+        ];
+        table(
+            headings,
+            self.deliveries.iter().flat_map(DeliveryReport::rows),
+        )
+    }
+}
+
+impl DeliveryReport {
+    /// A row for each attempt.
+    fn rows(&self) -> impl Iterator<Item = [String; 7]> {
+        let attempts = self.delivery.attempts.iter();
+        let details = self.offsets_ms.iter().zip(&self.signatures_verified);
+        attempts
+            .zip(details)
+            .map(|(attempt, (offset_ms, verified))| {
+                let style = match attempt.outcome {
+                    AttemptOutcome::Succeeded => GOOD,
+                    _ => WAITING,
                 };
-                let signature = match verified {
-                    Some(true) => Cell::new("verified", Tone::Good),
-                    Some(false) => Cell::new("WRONG", Tone::Bad),
-                    None => Cell::new("not received", Tone::Faint),
+                let (signature, signature_style) = match verified {
+                    Some(true) => ("verified", GOOD),
+                    Some(false) => ("WRONG", BAD),
+                    None => ("not received", FAINT),
                 };
-                table.push([
-                    report.delivery.event_type.as_str().into(),
-                    attempt.number.to_string().into(),
-                    format!("{}.{:03} s", offset_ms / 1000, offset_ms % 1000).into(),
-                    Cell::new(outcome_text(attempt), tone),
-                    format!("{} ms", attempt.duration_ms).into(),
-                    signature,
-                    answer_text(attempt).into(),
-                ]);
-            }
-        }
-        table
+                [
+                    self.delivery.event_type.clone(),
+                    attempt.number.to_string(),
+                    format!("{}.{:03} s", offset_ms / 1000, offset_ms % 1000),
+                    paint(style, &outcome_text(attempt)),
+                    format!("{} ms", attempt.duration_ms),
+                    paint(signature_style, signature),
+                    answer_text(attempt),
+                ]
+            })
     }
 }
 
@@ -167,11 +175,11 @@ fn delivery_report(delivered: &Delivered) -> Result<DeliveryReport> {
     })
 }
 
-fn status_tone(status: DeliveryStatus) -> Tone {
+fn status_style(status: DeliveryStatus) -> Style {
     match status {
-        DeliveryStatus::Succeeded => Tone::Good,
-        DeliveryStatus::Pending | DeliveryStatus::Held => Tone::Waiting,
-        DeliveryStatus::Failed | DeliveryStatus::Cancelled => Tone::Bad,
+        DeliveryStatus::Succeeded => GOOD,
+        DeliveryStatus::Pending | DeliveryStatus::Held => WAITING,
+        DeliveryStatus::Failed | DeliveryStatus::Cancelled => BAD,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Global secondary indexes: the items in them, and the projected attributes.
 
-use crate::{WRITE_UNIT_BYTES, size::Item, size::item_bytes};
+use super::{WRITE_UNIT_BYTES, size::Item, size::item_bytes};
 
 /// The attributes of an item that an index stores besides the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use crate::{
+use super::{
     WRITE_UNIT_BYTES,
     index::Index,
     size::{Item, item_bytes},

@@ -1,7 +1,6 @@
 //! What happens in the demo.
 
 use std::{
-    io::stderr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,15 +9,14 @@ use anyhow::{Context, Result, bail};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use webhooks_client::{
-    Answer, Api, CreatedSubscription, Delivery, Event, ExecutionStatus, Message, Receiver, Request,
-    Stack,
-};
-use webhooks_terminal::{Style, Tone};
+use webhooks_client::{Api, CreatedSubscription, Delivery, Event, ExecutionStatus, Message, Stack};
+use webhooks_receiver::{Answer, Receiver, Request};
 
-const DELIVERED_EVENT: &str = include_str!("../../../events/order-created.json");
-const RETRIED_EVENT: &str = include_str!("../../../events/order-cancelled.json");
-const UNWANTED_EVENT: &str = include_str!("../../../events/invoice-paid.json");
+use crate::paint::{FAINT, STRONG, paint};
+
+const DELIVERED_EVENT: &str = include_str!("../../../../events/order-created.json");
+const RETRIED_EVENT: &str = include_str!("../../../../events/order-cancelled.json");
+const UNWANTED_EVENT: &str = include_str!("../../../../events/invoice-paid.json");
 
 const STEADY_PATH: &str = "/steady";
 const FLAKY_PATH: &str = "/flaky";
@@ -84,17 +82,16 @@ pub(crate) struct Outcome {
 
 /// Lines that tell what is going on.
 struct Progress {
-    style: Style,
     started: Instant,
 }
 
 impl Progress {
     fn tell(&self, what: &str, text: &str) {
         let elapsed = format!("{:6.1} s", self.started.elapsed().as_secs_f64());
-        eprintln!(
+        anstream::eprintln!(
             "{}  {}  {text}",
-            self.style.paint(Tone::Faint, &elapsed),
-            self.style.paint(Tone::Strong, &format!("{what:<12}")),
+            paint(FAINT, &elapsed),
+            paint(STRONG, &format!("{what:<12}")),
         );
     }
 }
@@ -102,7 +99,6 @@ impl Progress {
 /// Plays the scenario on a stack, and takes its subscriptions away again.
 pub(crate) async fn play(stack: &Stack) -> Result<Outcome> {
     let progress = Progress {
-        style: Style::of(&stderr()),
         started: Instant::now(),
     };
     let api = stack.api()?;

@@ -1,4 +1,14 @@
-//! A loopback endpoint for webhooks.
+//! A loopback endpoint for webhooks: for tests, measurements, the demo and the command line.
+//!
+//! A [`Receiver`] records what it is sent, answers by a script, and verifies signatures with the
+//! official library. It serves connections itself, because its scripts need control over them:
+//! it closes them without an answer, and folds header lines.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "runs beside the system, not in a function: it waits, and has no clock port"
+)]
 
 mod odd;
 
@@ -24,8 +34,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::Error;
-
 /// The most bytes of a request's body that are read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
@@ -33,6 +41,16 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("the signature does not verify")]
 pub struct Unverified(#[from] standardwebhooks::WebhookError);
+
+/// The receiver did not get as many requests as expected.
+#[derive(Debug, thiserror::Error)]
+#[error("waited {within:?} for {expected} request(s) to `{path}`, received {received}")]
+pub struct NotReceived {
+    path: String,
+    expected: usize,
+    received: usize,
+    within: Duration,
+}
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -371,13 +389,13 @@ impl Receiver {
     /// Waits until one path has received so many requests, and returns them.
     ///
     /// # Errors
-    /// [`Error::NotReceived`] when the time is up.
+    /// [`NotReceived`] when the time is up.
     pub async fn received(
         &self,
         path: &str,
         count: usize,
         within: Duration,
-    ) -> Result<Vec<Arc<Request>>, Error> {
+    ) -> Result<Vec<Arc<Request>>, NotReceived> {
         let mut all = self.state.requests.subscribe();
         let enough = |all: &Vec<Arc<Request>>| {
             all.iter().filter(|request| request.path == path).count() >= count
@@ -387,7 +405,7 @@ impl Receiver {
         if waited {
             return Ok(requests);
         }
-        Err(Error::NotReceived {
+        Err(NotReceived {
             path: path.to_owned(),
             expected: count,
             received: requests.len(),
@@ -544,7 +562,7 @@ mod tests {
         assert!(
             matches!(
                 error,
-                Error::NotReceived {
+                NotReceived {
                     expected: 2,
                     received: 1,
                     ..
@@ -556,12 +574,12 @@ mod tests {
 
     /// The sample in `docs/receivers.md`, as it stands there.
     mod documented {
-        include!("receiver/documented.rs");
+        include!("documented.rs");
 
         #[test]
         fn the_sample_is_the_documented_one() {
             let documented = include_str!("../../../docs/receivers.md");
-            let sample = format!("```rust\n{}```\n", include_str!("receiver/documented.rs"));
+            let sample = format!("```rust\n{}```\n", include_str!("documented.rs"));
             assert!(documented.contains(&sample), "{sample}");
         }
 

@@ -4,8 +4,6 @@
 //! operations", "Global secondary indexes"), for tables on demand. For tests and measurements:
 //! an emulator's own `ConsumedCapacity` need not follow them.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-
 mod index;
 mod size;
 mod write;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
@@ -21,17 +22,17 @@ pub struct KmsKeyService {
     client: Client,
     key_arn: String,
     context: HashMap<String, String>,
-    usage: Arc<Usage>,
+    usage: Arc<KmsUsage>,
 }
 
 /// The numbers of calls to KMS and of failed calls.
 #[derive(Debug, Default)]
-pub struct Usage {
+pub struct KmsUsage {
     calls: AtomicU64,
     errors: AtomicU64,
 }
 
-impl Usage {
+impl KmsUsage {
     /// Returns the number of calls since the last call of this function.
     pub fn take_calls(&self) -> u64 {
         self.calls.swap(0, Ordering::Relaxed)
@@ -53,14 +54,14 @@ impl Usage {
 
 impl KmsKeyService {
     /// Uses the key with this ARN for the secrets of the installation with this id.
-    pub fn new(client: Client, key_arn: String, installation_id: &str) -> Self {
+    pub fn new(aws: &SdkConfig, key_arn: String, installation_id: &str) -> Self {
         let context = [
             ("purpose", "subscription-secrets"),
             ("installation", installation_id),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
-            client,
+            client: Client::new(aws),
             key_arn,
             context: context.into(),
             usage: Arc::default(),
@@ -68,7 +69,7 @@ impl KmsKeyService {
     }
 
     /// Returns the counters of its calls.
-    pub fn usage(&self) -> Arc<Usage> {
+    pub fn usage(&self) -> Arc<KmsUsage> {
         Arc::clone(&self.usage)
     }
 

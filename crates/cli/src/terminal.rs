@@ -1,8 +1,6 @@
 //! Text for people: aligned tables, and colours on a terminal only.
 //!
-//! Output for programs is JSON, which this crate does not produce.
-
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+//! Output for programs is JSON, which this module does not produce.
 
 mod clean;
 mod style;
