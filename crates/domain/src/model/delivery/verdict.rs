@@ -125,13 +125,21 @@ mod tests {
         }
     }
 
+    /// The sender decides which statuses are a success. `crates/http` tests that.
     #[test]
-    fn success_is_200_to_299_and_nothing_else() {
-        for status in [200, 204, 299] {
-            assert_eq!(decide(status, 1), Verdict::Ended(DeliveryStatus::Succeeded));
-        }
-        for status in [300, 302, 400, 404, 500, 503] {
-            assert!(matches!(decide(status, 1), Verdict::Retry(_)), "{status}");
+    fn a_success_ends_the_delivery_and_an_http_error_is_retried() {
+        for (outcome, is_end) in [
+            (AttemptOutcome::Succeeded, true),
+            (AttemptOutcome::HttpError, false),
+        ] {
+            let response = WebhookResponse {
+                outcome,
+                ..response(404)
+            };
+            let verdict = Verdict::after(1, &response, &terms(FAR), NOW);
+            let is_success = verdict == Verdict::Ended(DeliveryStatus::Succeeded);
+            assert_eq!(is_success, is_end, "{verdict:?}");
+            assert_eq!(matches!(verdict, Verdict::Retry(_)), !is_end, "{verdict:?}");
         }
     }
 
