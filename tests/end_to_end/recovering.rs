@@ -11,8 +11,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
-    CreatedSubscription, Delivery, DeliveryStatus, ListFilter, Recover, Recovery, RecoveryKind,
-    RecoveryStatus, UndeliveredStatus, WholeNumber,
+    CreatedSubscription, Delivery, DeliveryStatus, DeliveryTrigger, ListFilter, Recover, Recovery,
+    RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::recovery_key;
@@ -291,6 +291,8 @@ async fn a_replay_after_a_change_sends_exactly_what_is_missing() -> Result<()> {
         request.verify(&created.secret)?;
     }
     assert_ne!(requests[1].webhook_id(), requests[2].webhook_id());
+    let replayed = test.settled_delivery(requests[1].webhook_id(), &created);
+    assert_eq!(replayed.await?.trigger, DeliveryTrigger::Replay);
     deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
     assert_eq!(test.receiver.requests_to("/a").len(), 3);
     Ok(())

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answered, Delivery, DeliveryStatus, SubscriptionStatus};
+use webhooks_client::{Answered, Delivery, DeliveryStatus, DeliveryTrigger, SubscriptionStatus};
 use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
@@ -66,8 +66,10 @@ async fn a_failed_delivery_is_resent_with_the_same_id_and_body() -> Result<()> {
     let id = before[0].webhook_id();
     let failed = test.settled_delivery(id, &created).await?;
     assert_eq!(failed.status, DeliveryStatus::Failed, "{failed:#?}");
+    assert_eq!(failed.trigger, DeliveryTrigger::Event);
 
     let again = resent(&test, &failed.id).await?;
+    assert_eq!(again.trigger, DeliveryTrigger::Resend);
     assert_eq!(again.status, DeliveryStatus::Pending, "{again:#?}");
     assert!(again.next_attempt_at.is_some(), "{again:#?}");
     assert_eq!(again.reason, None);

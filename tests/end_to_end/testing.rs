@@ -3,7 +3,7 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{AttemptOutcome, DeliveryReason, DeliveryStatus};
+use webhooks_client::{AttemptOutcome, DeliveryReason, DeliveryStatus, DeliveryTrigger};
 use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
@@ -25,6 +25,7 @@ async fn a_test_is_sent_at_once_signed_and_listed() -> Result<()> {
         .await?
         .delivery;
     assert_eq!(tested.status, DeliveryStatus::Succeeded, "{tested:#?}");
+    assert_eq!(tested.trigger, DeliveryTrigger::Test);
     assert_eq!(tested.event_type, "webhook.test");
     assert_eq!(tested.attempts.len(), 1);
 

@@ -45,6 +45,23 @@ impl DeliveryStatus {
     }
 }
 
+/// Why a delivery exists, or why it is attempted again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DeliveryTrigger {
+    /// An event matched the subscription.
+    #[default]
+    Event,
+    /// It had ended or was held, and a user or a recovery resent it.
+    Resend,
+    /// A replay sends a message that the subscription never got.
+    Replay,
+    /// A user tests the subscription.
+    Test,
+}
+
 /// Why a delivery has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
@@ -117,6 +134,10 @@ pub struct Delivery {
     pub event_type: String,
     /// What its body holds.
     pub payload_format: PayloadFormat,
+    /// Why it exists.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub trigger: DeliveryTrigger,
     /// Where it stands.
     pub status: DeliveryStatus,
     /// Why it has ended, with `failed` and `cancelled`.

@@ -24,8 +24,8 @@ mod subscription_request;
 mod whole_number;
 
 pub use delivery::{
-    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryWithBody,
-    UndeliveredFilter,
+    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger,
+    DeliveryWithBody, UndeliveredFilter,
 };
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use message::{Message, MessageEntry};

@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::delivery::{Attempt, CancelReason, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{
+    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason,
+};
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
 use webhooks_domain::outbound::AttemptOutcome;
@@ -178,12 +180,22 @@ pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
         customer_id: delivery.customer_id.to_string(),
         event_type: delivery.event_type.into(),
         payload_format: payload_format(delivery.payload_format),
+        trigger: delivery_trigger(delivery.trigger),
         status,
         reason,
         created_at: delivery.created_at.to_string(),
         next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
         earlier_attempts: delivery.earlier_attempts,
         attempts: delivery.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn delivery_trigger(trigger: DeliveryTrigger) -> api::DeliveryTrigger {
+    match trigger {
+        DeliveryTrigger::Event => api::DeliveryTrigger::Event,
+        DeliveryTrigger::Resend => api::DeliveryTrigger::Resend,
+        DeliveryTrigger::Replay => api::DeliveryTrigger::Replay,
+        DeliveryTrigger::Test => api::DeliveryTrigger::Test,
     }
 }
 

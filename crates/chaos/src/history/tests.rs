@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use time::macros::datetime;
-use webhooks_client::{AttemptOutcome, PayloadFormat};
+use webhooks_client::{AttemptOutcome, DeliveryTrigger, PayloadFormat};
 
 use super::*;
 
@@ -126,6 +126,7 @@ fn delivery(
         created_at: "2026-01-02T03:04:05Z".to_owned(),
         next_attempt_at: None,
         earlier_attempts: 0,
+        trigger: DeliveryTrigger::Event,
         payload_format: PayloadFormat::Standard,
         attempts,
     }

@@ -1,7 +1,7 @@
 //! Shows a delivery in full.
 
 use crate::terminal::{Cell, Style, Table};
-use webhooks_client::{Attempt, Delivery, DeliveryStatus, DeliveryWithBody};
+use webhooks_client::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, DeliveryWithBody};
 
 use crate::clock::now;
 use crate::pretty;
@@ -40,10 +40,13 @@ fn facts(delivery: &Delivery, style: Style) -> String {
     facts.add("customer", delivery.customer_id.as_str());
     facts.add("subscription", delivery.subscription_id.as_str());
     facts.add("created", delivery.created_at.as_str());
+    if delivery.trigger != DeliveryTrigger::Event {
+        facts.add("trigger", delivery.trigger.to_string());
+    }
     facts.maybe("next attempt", delivery.next_attempt_at.as_deref());
     if delivery.earlier_attempts > 0 {
         let earlier = format!("after attempt {}", delivery.earlier_attempts);
-        facts.add("sent again", earlier);
+        facts.add("resent", earlier);
     }
     let mut text = facts.text(style);
     if !delivery.attempts.is_empty() {
@@ -112,6 +115,7 @@ mod tests {
             "id": "dlv_1_2", "messageId": "msg_1", "subscriptionId": "sub_2", "customerId": "acme",
             "eventType": "order.created", "status": "failed", "reason": "attemptsExhausted",
             "createdAt": "2026-01-01T00:00:00.000Z", "earlierAttempts": 1, "payloadFormat": "detail",
+            "trigger": "resend",
             "body": "{\"n\":12345678901234567890}",
             "attempts": [
                 {"number": 1, "at": "2026-01-01T00:00:01.000Z", "durationMs": 3, "outcome": "unreachable",
@@ -131,7 +135,8 @@ mod tests {
              \x20 customer      acme\n\
              \x20 subscription  sub_2\n\
              \x20 created       2026-01-01T00:00:00.000Z\n\
-             \x20 sent again    after attempt 1\n\
+             \x20 trigger       resend\n\
+             \x20 resent        after attempt 1\n\
              \n\
              \x20 NO  AT                        TOOK   WHAT HAPPENED\n\
              \x20 1   2026-01-01T00:00:01.000Z  3 ms   not reached: connect: connection refused\n\
