@@ -133,6 +133,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_request_that_is_safe_to_repeat_is_sent_again() {
+        let (api, receiver) = api().await;
+        let path = "/customers/acme/subscriptions/sub_1";
+        let busy = || Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+        receiver.script(path, [busy(), Answer::ok(), busy()]);
+        let read = api.subscription("acme", "sub_1").answer().await.unwrap();
+        assert_eq!(read.status, StatusCode::OK);
+        let change = api.update_subscription("acme", "sub_1", &json!({}));
+        let changed = change.answer().await.unwrap();
+        assert_eq!(changed.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(receiver.requests().len(), 3);
+
+        let path = "/customers/acme/subscriptions";
+        receiver.script(path, [busy(), busy(), busy(), Answer::ok()]);
+        let created = api.create_subscription("acme", &json!({}));
+        let created = created.idempotency_key("k").answer().await.unwrap();
+        assert_eq!(
+            created.status,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "three tries"
+        );
+        assert_eq!(receiver.requests().len(), 6);
+    }
+
+    #[tokio::test]
     async fn a_recovery_that_only_counts_says_so() {
         let (api, receiver) = api().await;
         let path = "/customers/acme/subscriptions/sub_1/replay";

@@ -3,15 +3,21 @@
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, IF_MATCH};
-use http::{HeaderName, Method, Request};
+use http::{HeaderName, Method, Request, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Answered, Api};
 use crate::Error;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The pauses before a request is sent again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
 /// One request to the API. `.await` sends it and reads its answer as a `T`.
 ///
@@ -88,12 +94,15 @@ impl<'a, T> Call<'a, T> {
 
     /// The same request with a name that makes it safe to send it again.
     pub fn idempotency_key(mut self, key: &str) -> Self {
-        let name = HeaderName::from_static("idempotency-key");
+        let name = HeaderName::from_static(IDEMPOTENCY_KEY);
         self.headers.push((name, key.to_owned()));
         self
     }
 
     /// Sends it. Any answer is `Ok`.
+    ///
+    /// A request that is safe to repeat (a `GET`, or one with an idempotency key) is sent up to
+    /// three times while the answer is 429, 502, 503 or 504.
     ///
     /// # Errors
     /// When it cannot be signed, or no answer comes.
@@ -111,6 +120,8 @@ impl<'a, T> Call<'a, T> {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
+        let key = HeaderName::from_static(IDEMPOTENCY_KEY);
+        let repeatable = self.method == Method::GET || self.headers.iter().any(|(n, _)| *n == key);
         let mut request = Request::builder().method(self.method).uri(url.as_str());
         if self.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -122,7 +133,14 @@ impl<'a, T> Call<'a, T> {
             .body(self.body.unwrap_or_default())
             .map_err(|error| Error::Request(error.into()))?;
         let api = self.api;
-        let response = api.transport.send(&api.http, request).await?;
+        let mut pauses = if repeatable { &PAUSES[..] } else { &[] }.iter();
+        let response = loop {
+            let response = api.transport.send(&api.http, request.clone()).await?;
+            match pauses.next() {
+                Some(&pause) if is_transient(response.status()) => tokio::time::sleep(pause).await,
+                _ => break response,
+            }
+        };
         let (parts, body) = response.into_parts();
         let content_type = parts.headers.get(CONTENT_TYPE);
         Ok(Answered {
@@ -135,6 +153,11 @@ impl<'a, T> Call<'a, T> {
             body,
         })
     }
+}
+
+/// Returns true if the same request may succeed a moment later.
+fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 502..=504)
 }
 
 /// Whether a URL takes this segment for a step up or none, however it is written.
