@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_request_that_is_safe_to_repeat_is_sent_again() {
+    async fn only_a_request_that_is_safe_to_repeat_is_repeated() {
         let (api, receiver) = api().await;
         let path = "/customers/acme/subscriptions/sub_1";
         let busy = || Answer::status(StatusCode::SERVICE_UNAVAILABLE);

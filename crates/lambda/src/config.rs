@@ -91,7 +91,7 @@ pub fn start<C: Config>() -> Result<C, ConfigError> {
     Ok(config.config)
 }
 
-/// Declares a configuration. Each field is read by a method of [`Variables`](crate::Variables):
+/// Declares a configuration. Each field is read by a method of [`Variables`]:
 /// `table_name: String = required("TABLE_NAME")`.
 #[macro_export]
 macro_rules! config {

@@ -101,7 +101,7 @@ impl<'a, T> Call<'a, T> {
 
     /// Sends it. Any answer is `Ok`.
     ///
-    /// A request that is safe to repeat (a `GET`, or one with an idempotency key) is sent up to
+    /// A request that is safe to repeat (a `GET`, or one with an idempotency key) is made up to
     /// three times while the answer is 429, 502, 503 or 504.
     ///
     /// # Errors
