@@ -15,7 +15,7 @@ use crate::{Filter, RetryPolicy};
 pub enum SubscriptionStatus {
     /// Deliveries are sent.
     Active,
-    /// Deliveries are held until the subscription is active again.
+    /// New deliveries are held until somebody resends or recovers them.
     Paused,
     /// As paused: the endpoint is gone, or has failed for too long.
     Disabled,
@@ -157,7 +157,7 @@ impl EndpointHealth {
     }
 }
 
-/// What is known of a secret after it was shown.
+/// A secret without its private part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -175,7 +175,7 @@ pub struct SecretSummary {
     pub expires_at: Option<String>,
 }
 
-/// A secret, shown once.
+/// A new secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -178,7 +178,7 @@ fn value_name(index: usize) -> String {
     format!(":v{index}")
 }
 
-/// Reads a limiter from its item, or from some of its attributes.
+/// Reads a limiter from its item.
 fn limiter(item: &AttributeMap) -> EndpointLimiter {
     let integer =
         |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };

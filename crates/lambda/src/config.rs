@@ -156,7 +156,7 @@ functions! {
         installation_id: String = required("INSTALLATION_ID"),
         /// The bus of the operational events.
         event_bus_name: String = required("EVENT_BUS_NAME"),
-        /// The customer of the operational events. `None` where they become no webhooks.
+        /// The customer of the operational events. `None` if they are not sent as webhooks.
         operator: Option<CustomerId> = optional("OPERATOR_CUSTOMER_ID"),
         /// How long a receiver may take for one request.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
@@ -216,7 +216,7 @@ functions! {
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The bus of the operational events.
         event_bus_name: String = required("EVENT_BUS_NAME"),
-        /// The customer of the operational events. `None` where they become no webhooks.
+        /// The customer of the operational events. `None` if they are not sent as webhooks.
         operator: Option<CustomerId> = optional("OPERATOR_CUSTOMER_ID"),
         /// How long the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),

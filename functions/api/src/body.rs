@@ -39,7 +39,7 @@ pub(crate) fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Res
     }
 }
 
-/// Where reading the body stopped; the reader's own words would repeat the input.
+/// The place where reading stopped. The parser's own message is left out, because it repeats the input.
 fn not_an_object(error: &serde_json::Error) -> FieldError {
     let (line, column) = (error.line(), error.column());
     let problem = format!("must be a JSON object, see line {line}, column {column}");
@@ -136,7 +136,7 @@ fn problem(text: &str) -> String {
         Some((_, "a map")) => "must be an object".to_owned(),
         Some((_, "a sequence")) => "must be a list".to_owned(),
         Some((_, expected)) => format!("must be {expected}"),
-        // A value that is no string where one of some words is expected.
+        // One of several words is expected, and the value is not a string.
         None if text == "expected value" => "must be a string".to_owned(),
         None => text.to_owned(),
     }
@@ -189,7 +189,7 @@ mod tests {
         patch.unwrap_err().to_string()
     }
 
-    /// Another reader of the same body may take the first.
+    /// Another parser may use the first of the two values.
     #[test]
     fn a_field_that_is_named_twice_is_refused() {
         let twice = r#"{"url":"https://a.example/","description":"d","url":"https://b.example/"}"#;

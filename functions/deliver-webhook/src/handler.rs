@@ -67,7 +67,7 @@ impl Handler {
     pub(crate) async fn handle(&self, event: LambdaEvent<Batch>) -> BatchResponse {
         let end = end_of_invocation(&event.context);
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER);
-        // Two tasks for one attempt must not be handled at the same time.
+        // Two tasks for one delivery must not be handled at the same time.
         let subject = |record: &Record| decode(&record.body).ok().map(|task| task.delivery);
         let handle = async |record: &Record| self.handle_one(record, end).await;
         let response = batch::run(event.payload, time_left, subject, handle).await;

@@ -96,13 +96,13 @@ pub type RateLimit = UpTo<200>;
 /// of so many fit into an item of one kilobyte, which is one write unit.
 pub type MaxInFlight = UpTo<50>;
 
-/// Limits for the measured lease duration, from which the interval of reservations is computed. A
-/// few attempts that are quick, or that hang, do not show the duration of the next ones.
+/// The interval of reservations is computed from the duration of the last lease. These bounds are
+/// applied to it first: after a few attempts that are quick or hang, the next ones may differ.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE: Duration = Duration::from_secs(2);
 
-/// The number of deliveries that ask for a lease while one is held. If too few asked, a released
-/// slot would stay unused until the next one asks.
+/// The number of deliveries that ask for a lease while one is held. With too
+/// few of them, a released slot would stay unused until the next delivery asks.
 const RESERVATIONS_PER_LEASE: u32 = 4;
 
 /// The limits of a subscription. A limit that is absent does not apply.
@@ -136,7 +136,7 @@ impl Limits {
 }
 
 impl LimitsInForce {
-    /// A request to be admitted now, by a delivery that ends at `until` at the latest.
+    /// A request to be admitted now, by a delivery whose attempt ends at `until` at the latest.
     ///
     /// The random number chooses the slot that is tried first, and makes the lease distinct.
     pub fn admission(

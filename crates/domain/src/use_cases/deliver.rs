@@ -65,7 +65,7 @@ pub enum DeliverError {
 
 /// The delivery of webhooks, with its ports.
 ///
-/// `T` is the table, in five roles.
+/// `T` is the table.
 pub struct Deliver<T, Q, W, V, C> {
     /// Deliveries and subscriptions.
     pub table: T,
@@ -100,7 +100,7 @@ where
 {
     /// Processes the task of a queue message. It is safe to repeat at any time.
     ///
-    /// No attempt begins that could take longer than until `end`.
+    /// An attempt begins only if it is certain to be recorded before `end`.
     pub async fn run(&self, task: &DeliveryTask, end: Timestamp) -> Result<Report, DeliverError> {
         loop {
             if let Some(report) = self.step(task, end).await? {

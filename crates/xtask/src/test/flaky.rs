@@ -1,6 +1,6 @@
 //! Repeats end-to-end tests that fail among others but pass alone.
 //!
-//! The emulator is one process, and twelve tests share it on two cores. So a test may exceed
+//! The emulator is one process, and up to twelve tests share it on two cores. So a test may exceed
 //! its time limit although the product is correct. Such a test runs once more, alone. If it
 //! then passes, the run passes and ends with the test's name: somebody should look at it, but
 //! it stops nobody. The output of the first failure stays above.

@@ -9,7 +9,7 @@ use crate::timestamp::Timestamp;
 use super::circuit::CircuitPolicy;
 
 /// An attempt that takes this long is slow, whatever its outcome. An endpoint that answers just
-/// faster occupies 100 environments, the default, with 100 webhooks a second in batches of one, or
+/// faster occupies 100 environments with 100 webhooks a second in batches of one, or
 /// 1,000 in batches of ten. With a threshold of three seconds these would be 34 and 340.
 const SLOW: Duration = Duration::from_secs(1);
 /// The number of slow attempts in a row that make an endpoint slow.

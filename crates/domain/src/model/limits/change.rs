@@ -17,16 +17,16 @@ pub struct LimiterChange {
     pub requires: Vec<Requirement>,
     /// The updates.
     pub updates: Vec<Update>,
-    /// A time at which the limiter is in use. A store may delete a limiter long after the last
-    /// one.
+    /// The limiter is in use at this time. A store may delete a limiter long after the last such
+    /// time. `None` if the change does not prolong its life.
     pub used_at: Option<Nanos>,
 }
 
 /// A requirement on the state of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// No backlog of this version of the subscription has its next free reservation after this
-    /// time.
+    /// There is no backlog of this version of the subscription, or its next free reservation is
+    /// at this time or earlier.
     NoBacklogAfter {
         /// The version.
         version: u64,
@@ -90,7 +90,7 @@ pub enum Update {
 /// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimiterOutcome {
-    /// It was made. This is the limiter as it was before, at least what was changed of it.
+    /// It was made. This is the limiter as it was before.
     Changed(EndpointLimiter),
     /// The limiter does not meet a requirement, and is unchanged. This is its state.
     Refused(EndpointLimiter),

@@ -133,7 +133,7 @@ where
             let report = Report::Discarded(DiscardReason::LeftToSweep);
             return Ok(AdmissionOutcome::done(report));
         }
-        // A later reservation is kept.
+        // A reservation for a time after `open_until` is kept.
         let (deferred, release_at) = match task.reservation() {
             Some(reserved) if reserved.not_before > open_until => {
                 (*task, open_until.max(now + reserved.queue_delay(now)))
