@@ -49,7 +49,8 @@ enum Part {
     /// End to end, with the second interpreter of state machines: the tests that start with an
     /// event.
     Interpreter,
-    /// End to end, on a stack that is broken on purpose: the findings of `webhooks doctor`.
+    /// End to end, one test at a time: the findings of `webhooks doctor` on a stack that is broken
+    /// on purpose, and a restored table in a second stack.
     Doctor,
     /// Requests generated from the API's document, and the check of their answers.
     Contract,
