@@ -99,7 +99,7 @@ fn explain(part: &mut Part, prices: &PriceList) {
     );
     part.how(
         "Not included: storage, data transfer to the Internet, traces (`Tracing=Active`), and free \
-         tiers. See the README.",
+         tiers. See [Costs](costs.md).",
     );
 }
 
