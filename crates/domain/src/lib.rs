@@ -64,12 +64,12 @@ mod model;
 pub mod ports;
 mod use_cases;
 
+pub(crate) use model::members;
 pub use model::{
     broken, data_key, delivery, due, errors, event, event_type, fields, filter, health,
     idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
     prepare, queue, quota, recovery, retry, signing, subscription, timestamp,
 };
-pub(crate) use model::{members, whole_number};
 pub use use_cases::{
     deliver, limiter, lists, look_up, manage, publish, read_subscription, recover, resend,
     send_test, sweep, vault,

@@ -28,4 +28,3 @@ pub mod retry;
 pub mod signing;
 pub mod subscription;
 pub mod timestamp;
-pub(crate) mod whole_number;

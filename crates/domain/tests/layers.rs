@@ -20,7 +20,6 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "payload_format",
             "queue",
             "timestamp",
-            "whole_number",
             "fields",
             "ids",
             "limits",

@@ -26,7 +26,6 @@ pub use limiter::{
 
 use crate::queue::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
-use crate::whole_number::WholeNumber;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,7 +39,7 @@ const RECHECK_FRACTION: u32 = 8;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WholeNumber<u64>", into = "u64")]
+#[serde(try_from = "u64", into = "u64")]
 pub struct UpTo<const MAX: u16>(u16);
 
 /// A number that is out of range.
@@ -70,14 +69,6 @@ impl<const MAX: u16> UpTo<MAX> {
     /// is never stored.
     pub fn from_stored(number: u64) -> Option<Self> {
         Self::try_from(number.min(MAX.into())).ok()
-    }
-}
-
-impl<const MAX: u16> TryFrom<WholeNumber<u64>> for UpTo<MAX> {
-    type Error = OutOfBounds;
-
-    fn try_from(WholeNumber(given): WholeNumber<u64>) -> Result<Self, OutOfBounds> {
-        given.try_into()
     }
 }
 

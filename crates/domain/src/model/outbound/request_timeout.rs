@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::whole_number::WholeNumber;
-
 /// The time limit of one request, including name resolution and body: 1 to 30 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "WholeNumber<u64>", into = "u64")]
+#[serde(try_from = "u64", into = "u64")]
 pub struct RequestTimeout(u8);
 
 /// The number of seconds is not allowed.
@@ -47,14 +45,6 @@ impl TryFrom<u64> for RequestTimeout {
             .filter(|seconds| (1..=Self::MAX_SECONDS).contains(seconds))
             .map(Self)
             .ok_or(RequestTimeoutError::Range { seconds })
-    }
-}
-
-impl TryFrom<WholeNumber<u64>> for RequestTimeout {
-    type Error = RequestTimeoutError;
-
-    fn try_from(WholeNumber(seconds): WholeNumber<u64>) -> Result<Self, RequestTimeoutError> {
-        seconds.try_into()
     }
 }
 

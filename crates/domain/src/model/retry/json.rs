@@ -1,22 +1,21 @@
 //! The JSON form of a retry policy.
 
 use crate::retry::{RetryPolicy, RetryPolicyError, Waits};
-use crate::whole_number::WholeNumber;
 
 /// The JSON fields of a retry policy.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RetryPolicyFields {
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<Vec<WholeNumber<u32>>>,
+    schedule: Option<Vec<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_attempts: Option<WholeNumber<u32>>,
+    max_attempts: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    interval_seconds: Option<WholeNumber<u32>>,
+    interval_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backoff_rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_delay_seconds: Option<WholeNumber<u32>>,
+    max_delay_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<f64>,
 }
@@ -24,9 +23,7 @@ pub struct RetryPolicyFields {
 impl RetryPolicyFields {
     /// Replaces each number beyond a current limit by that limit.
     fn within_bounds(self) -> Self {
-        let within = |least, most| {
-            move |WholeNumber(given): WholeNumber<u32>| WholeNumber(given.clamp(least, most))
-        };
+        let within = |least, most| move |given: u32| given.clamp(least, most);
         let seconds = |least| within(least, RetryPolicy::MAX_DELAY_SECONDS);
         let schedule = self.schedule.map(|mut delays| {
             delays.truncate(RetryPolicy::MAX_ATTEMPTS as usize);
@@ -34,7 +31,7 @@ impl RetryPolicyFields {
                 *delay = seconds(0)(*delay);
             }
             if let Some(first) = delays.first_mut() {
-                *first = WholeNumber(0);
+                *first = 0;
             }
             delays
         });
@@ -81,15 +78,13 @@ impl TryFrom<RetryPolicyFields> for RetryPolicy {
             backoff_rate,
             max_delay_seconds,
         ) {
-            (Some(delays), None, None, None, None) => {
-                Self::schedule(delays.into_iter().map(|delay| delay.0).collect())?
-            }
+            (Some(delays), None, None, None, None) => Self::schedule(delays)?,
             (Some(_), ..) => return Err(RetryPolicyError::BothForms),
             (None, attempts, interval, rate, max_delay) => Self::backoff(
-                attempts.ok_or(required("maxAttempts"))?.0,
-                interval.ok_or(required("intervalSeconds"))?.0,
+                attempts.ok_or(required("maxAttempts"))?,
+                interval.ok_or(required("intervalSeconds"))?,
                 rate.ok_or(required("backoffRate"))?,
-                max_delay.ok_or(required("maxDelaySeconds"))?.0,
+                max_delay.ok_or(required("maxDelaySeconds"))?,
             )?,
         };
         policy.with_jitter(jitter.unwrap_or(Self::DEFAULT_JITTER))
@@ -101,7 +96,7 @@ impl From<RetryPolicy> for RetryPolicyFields {
         let jitter = Some(policy.jitter);
         match policy.waits {
             Waits::Schedule(delays) => Self {
-                schedule: Some(delays.into_iter().map(WholeNumber).collect()),
+                schedule: Some(delays),
                 jitter,
                 ..Self::default()
             },
@@ -111,10 +106,10 @@ impl From<RetryPolicy> for RetryPolicyFields {
                 backoff_rate,
                 max_delay_seconds,
             } => Self {
-                max_attempts: Some(WholeNumber(max_attempts)),
-                interval_seconds: Some(WholeNumber(interval_seconds)),
+                max_attempts: Some(max_attempts),
+                interval_seconds: Some(interval_seconds),
                 backoff_rate: Some(backoff_rate),
-                max_delay_seconds: Some(WholeNumber(max_delay_seconds)),
+                max_delay_seconds: Some(max_delay_seconds),
                 jitter,
                 ..Self::default()
             },
