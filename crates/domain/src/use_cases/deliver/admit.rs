@@ -16,7 +16,7 @@ use crate::limiter;
 use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
 use crate::ports::{Clock, DeliveryQueue, DeliveryTable, WriteOutcome};
-use crate::queue::{MAX_QUEUE_DELAY, QueueKind};
+use crate::queue::QueueKind;
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
@@ -213,8 +213,8 @@ where
                 LimiterDecision::Refused(limiter) => limiter,
             };
             let (wait, overdue) = (refused_by.wait(limits, now), delivery.overdue_for(now));
-            let may_be_in_backlog = wait > MAX_QUEUE_DELAY && wait >= overdue;
-            if may_be_in_backlog && is_from_sweep(task, delivery, now) {
+            // The task that was lost may be in a backlog of this length.
+            if wait >= overdue && is_from_sweep(task, delivery, now) {
                 let report = Report::Discarded(DiscardReason::LeftToSweep);
                 return Ok(AdmissionOutcome::done(report));
             }
