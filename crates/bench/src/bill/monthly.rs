@@ -23,6 +23,11 @@ const IDLE_METRICS: f64 = 1.0;
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
+/// Returns the number of occurrences of a text in the template.
+fn occurrences(text: &str) -> u32 {
+    TEMPLATE.matches(text).fold(0, |count, _| count + 1)
+}
+
 /// A value of the parameter `Monitoring`.
 #[derive(Clone, Copy)]
 enum Monitoring {
@@ -49,14 +54,9 @@ impl Monitoring {
             Self::Full => &["MonitorsEssentials", "MonitorsAll"],
             Self::Off => &[],
         };
-        let resources = conditions.iter().flat_map(|condition| {
-            let start = format!("Type: {kind}\n    Condition: {condition}\n");
-            TEMPLATE
-                .match_indices(&start)
-                .map(|_| 1)
-                .collect::<Vec<u32>>()
-        });
-        resources.sum()
+        let of_condition =
+            |condition| occurrences(&format!("Type: {kind}\n    Condition: {condition}\n"));
+        conditions.iter().map(of_condition).sum()
     }
 
     fn lines(self) -> [(&'static str, Vec<(Meter, f64)>); 6] {
@@ -124,11 +124,9 @@ pub(crate) const TITLE: &str = "Dollars of a month without events, by `Monitorin
 pub(super) fn table(prices: &PriceList) -> Result<Table> {
     let columns = Monitoring::ALL.map(|monitoring| monitoring.dollars(prices));
     let all = Monitoring::Full.resources("AWS::CloudWatch::Alarm");
-    let declared = TEMPLATE
-        .matches("Type: AWS::CloudWatch::Alarm\n")
-        .map(|_| 1);
+    let declared = occurrences("Type: AWS::CloudWatch::Alarm\n");
     ensure!(
-        all == declared.sum::<u32>(),
+        all == declared,
         "template.yaml: each alarm needs a condition on `Monitoring`"
     );
     let mut table = Table::new(
