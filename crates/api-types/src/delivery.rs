@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PayloadFormat;
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -39,7 +39,7 @@ pub enum UndeliveredFilter {
 }
 
 impl DeliveryStatus {
-    /// Whether no attempt follows unless somebody resends it.
+    /// Returns true if no attempt follows unless somebody resends the delivery.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
@@ -82,7 +82,7 @@ pub enum DeliveryReason {
     SubscriptionDeleted,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 // Its text form is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
@@ -126,21 +126,21 @@ pub struct Delivery {
         schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4")
     )]
     pub subscription_id: String,
-    /// Whose event it is.
+    /// The customer of the event.
     #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
     pub customer_id: String,
     /// The event's `detail-type`.
     #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
     pub event_type: String,
-    /// What its body holds.
+    /// The content of its body.
     pub payload_format: PayloadFormat,
-    /// Why it exists.
+    /// The reason why it exists, or why it is attempted again.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub trigger: DeliveryTrigger,
-    /// Where it stands.
+    /// Its status.
     pub status: DeliveryStatus,
-    /// Why it has ended, with `failed` and `cancelled`.
+    /// The reason for the status `failed` or `cancelled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DeliveryReason>,
     /// When it was prepared.
@@ -150,10 +150,10 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub next_attempt_at: Option<String>,
-    /// How many of the attempts were made before the last resend.
+    /// The number of attempts before the last resend.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_attempts: u32,
-    /// What was tried, in order.
+    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
 }
 
@@ -170,7 +170,7 @@ pub struct DeliveryWithBody {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: Delivery,
-    /// What is signed and sent, the same on every attempt. JSON, byte for byte.
+    /// The JSON text that is signed and sent, the same bytes on every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Why there is no body: what of its message cannot be read.
@@ -188,14 +188,14 @@ pub struct Attempt {
     /// When it began.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub at: String,
-    /// How long it took.
+    /// Its duration in milliseconds.
     pub duration_ms: u64,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: AttemptOutcome,
     /// The HTTP status, when there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What went wrong, such as `connect: connection refused`.
+    /// The error, such as `connect: connection refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The address that answered; without an answer, those that were dialled.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// An EventBridge pattern over the payload: at most 2,048 bytes, 16 deep, 64 fields.
-/// What is not known of the pattern language is refused.
+/// Unknown parts of the pattern language are refused.
 // It keeps the text as it came, digit by digit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -81,10 +81,10 @@ impl TryFrom<BTreeMap<String, Box<RawValue>>> for Event {
     }
 }
 
-/// Whether a filter matches an event.
+/// The result of a filter test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FilterTestResult {
-    /// Whether a subscription with this filter and a matching event type gets it.
+    /// True if a subscription with this filter and a matching event type gets the event.
     pub matches: bool,
 }

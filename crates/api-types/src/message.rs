@@ -15,24 +15,24 @@ pub struct Message {
         schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
     )]
     pub id: String,
-    /// Whose event it is.
+    /// The customer of the event.
     #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
     pub customer_id: String,
     /// The event's `detail-type`.
     #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
     pub event_type: String,
-    /// The event's own, as it came.
+    /// The event's own time, unchanged.
     pub time: String,
-    /// When it was stored.
+    /// The time when it was stored.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub received_at: String,
     /// One for each matching subscription, in the order of their ids.
     pub deliveries: Vec<Delivery>,
-    /// Its deliveries of which not everything can be read.
+    /// Its deliveries that cannot be read completely.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub broken: Vec<Broken>,
-    /// Where the next page of deliveries starts.
+    /// The cursor of the next page of deliveries.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub next_cursor: Option<String>,
 }
@@ -56,15 +56,15 @@ pub struct MessageEntry {
         schema(example = "msg_9d621ecde980c9e89ef2b0fa0f4cc7e6")
     )]
     pub id: String,
-    /// Whose event it is.
+    /// The customer of the event.
     #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
     pub customer_id: String,
     /// The event's `detail-type`.
     #[cfg_attr(feature = "openapi", schema(example = "order.created"))]
     pub event_type: String,
-    /// The event's own, as it came.
+    /// The event's own time, unchanged.
     pub time: String,
-    /// When it was stored.
+    /// The time when it was stored.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub received_at: String,
 }

@@ -13,9 +13,9 @@ use crate::SubscriptionStatus;
 pub struct Page<T> {
     /// The entries of this page.
     pub data: Vec<T>,
-    /// Where the next page starts.
+    /// The cursor of the next page.
     pub next_cursor: Option<String>,
-    /// Those of which not everything can be read. They hide no others.
+    /// Entries that cannot be read completely. They do not hide other entries.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<Broken>,
 }
@@ -32,11 +32,11 @@ pub struct Broken {
         schema(example = "dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")
     )]
     pub id: String,
-    /// Whose it is, where that can be read.
+    /// Its customer, if that can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
     pub customer_id: Option<String>,
-    /// What cannot be read, and why.
+    /// The parts that cannot be read, and the reasons.
     pub problem: String,
     /// Of a subscription, where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ impl fmt::Display for Broken {
 pub enum Shown<T> {
     /// All of it.
     Whole(Box<T>),
-    /// What can be read of it.
+    /// Its id and customer, and the problem.
     Broken(Broken),
 }
 

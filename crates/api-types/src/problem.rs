@@ -25,7 +25,7 @@ pub struct Problem {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub detail: String,
-    /// What is not valid: a field of the body (`body` for the whole), a parameter or a header.
+    /// The invalid field of the body (`body` for all of it), parameter or header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a recovery goes through: deliveries that failed or were held, or messages.
+/// The kind of a recovery: of failed or held deliveries, or of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -14,7 +14,7 @@ pub enum RecoveryKind {
     Replay,
 }
 
-/// Where a recovery stands.
+/// The status of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -33,7 +33,7 @@ pub enum RecoveryStatus {
 }
 
 impl RecoveryStatus {
-    /// Whether it has ended.
+    /// Returns true if it has ended.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Stopped | Self::Succeeded | Self::Failed)
     }
@@ -62,9 +62,9 @@ pub struct Recovery {
         schema(example = "rec_019ab3f0c2d17c6e5d4c3b2a19080706")
     )]
     pub id: String,
-    /// What it sends.
+    /// Its kind.
     pub kind: RecoveryKind,
-    /// Where it stands.
+    /// Its status.
     pub status: RecoveryStatus,
     /// The beginning of the range, which belongs to it.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
@@ -72,14 +72,14 @@ pub struct Recovery {
     /// The end of the range, which does not.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub until: String,
-    /// What is sent again, with `recover`.
+    /// The statuses of the deliveries to resend, with `recover`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<Vec<UndeliveredStatus>>,
-    /// How many it queues for each second.
+    /// The number of deliveries that it queues per second.
     pub per_second: u32,
     /// Deliveries or messages that were looked at.
     pub examined: u64,
-    /// Those of them that are sent.
+    /// The number of these that are sent.
     pub queued: u64,
     /// The others.
     pub skipped: u64,
@@ -91,12 +91,12 @@ pub struct Recovery {
     pub updated_at: String,
 }
 
-/// How much there is to send.
+/// The result of a dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecoveryCount {
     /// Deliveries.
     pub count: u64,
-    /// Whether that is all, or only what could be counted in 5 seconds.
+    /// True if all were counted, false if counting stopped after 5 seconds.
     pub complete: bool,
 }

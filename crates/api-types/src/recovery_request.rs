@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::nullable::not_null;
 use crate::{UndeliveredStatus, WholeNumber};
 
-/// What is to be sent again.
+/// The deliveries to resend.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -14,7 +14,7 @@ pub struct Recover {
     /// Deliveries that were created at this time or later.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub since: String,
-    /// Deliveries that were created before this time. Without one, or with a later one, now.
+    /// Deliveries that were created before this time. The default, and the latest value, is now.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -22,7 +22,7 @@ pub struct Recover {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false, format = DateTime))]
     pub until: Option<String>,
-    /// Without them, both.
+    /// Default: both.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -33,7 +33,7 @@ pub struct Recover {
         schema(value_type = Vec<UndeliveredStatus>, required = false, min_items = 1, max_items = 2)
     )]
     pub statuses: Option<Vec<UndeliveredStatus>>,
-    /// How many attempts are asked for in a second.
+    /// The number of attempts to queue per second.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -50,7 +50,7 @@ pub struct Recover {
     pub dry_run: bool,
 }
 
-/// What is to be sent for the first time.
+/// The messages to send for the first time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -59,7 +59,7 @@ pub struct Replay {
     /// Messages that came at this time or later.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub since: String,
-    /// Messages that came before this time. Without one, or with a later one, now.
+    /// Messages that came before this time. The default, and the latest value, is now.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -67,7 +67,7 @@ pub struct Replay {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false, format = DateTime))]
     pub until: Option<String>,
-    /// How many attempts are asked for in a second.
+    /// The number of attempts to queue per second.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

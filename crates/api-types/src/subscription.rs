@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{Filter, RetryPolicy};
 
-/// Whether a subscription is sent to. Only the system disables one.
+/// The status of a subscription. Only the system sets `disabled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -33,7 +33,7 @@ pub enum DisabledReason {
     Failing,
 }
 
-/// What the body of a request to an endpoint holds: `{"type", "timestamp", "data"}`, the event's
+/// The content of a webhook's body: `{"type", "timestamp", "data"}`, the event's
 /// detail, or the whole event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +71,7 @@ pub struct Subscription {
         schema(example = "sub_70e79b2df96dcca5a0a362236c8d86f4")
     )]
     pub id: String,
-    /// Whose it is.
+    /// Its customer.
     #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
     pub customer_id: String,
     /// In canonical form.
@@ -80,10 +80,10 @@ pub struct Subscription {
     /// Exact types, everything below a prefix (`order.*`), or `*`.
     #[cfg_attr(feature = "openapi", schema(example = json!(["order.*", "invoice.paid"])))]
     pub event_types: Vec<String>,
-    /// Which of these events it gets. Without one, all.
+    /// An EventBridge pattern that selects some of these events. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// What the body of a request holds.
+    /// The content of a webhook's body.
     pub payload_format: PayloadFormat,
     /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,10 +97,10 @@ pub struct Subscription {
     /// Without one, as the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
-    /// The most webhooks a second. Without one, as they come.
+    /// The most webhooks a second. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u64>,
-    /// The most requests at once. Without one, as they come.
+    /// The most requests at once. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u64>,
     /// Without one, as the stack says.
@@ -108,7 +108,7 @@ pub struct Subscription {
     pub retry_policy: Option<RetryPolicy>,
     /// The current one first.
     pub secrets: Vec<SecretSummary>,
-    /// Whether it is sent to.
+    /// `paused` and `disabled` hold new deliveries.
     pub status: SubscriptionStatus,
     /// Why the system has disabled it, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ pub struct Subscription {
     #[serde(default, skip_serializing_if = "EndpointHealth::is_well")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub health: EndpointHealth,
-    /// Counts its changes, from 1. The same as the `ETag`.
+    /// The number of its current version, from 1. The same as the `ETag`.
     pub version: u64,
     /// When it was created.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
@@ -140,7 +140,7 @@ pub struct EndpointHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub failing_since: Option<String>,
-    /// Until when nothing is tried.
+    /// No attempt begins before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub circuit_open_until: Option<String>,
@@ -151,7 +151,7 @@ pub struct EndpointHealth {
 }
 
 impl EndpointHealth {
-    /// Whether nothing is wrong with the endpoint.
+    /// Returns true if no problem of the endpoint is known.
     pub fn is_well(&self) -> bool {
         *self == Self::default()
     }
@@ -162,14 +162,14 @@ impl EndpointHealth {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SecretSummary {
-    /// Counts the secrets of the subscription, from 1.
+    /// The number of the secret in this subscription, from 1.
     pub version: u32,
-    /// How it signs.
+    /// Its signature algorithm.
     pub kind: SecretKind,
     /// `whpk_…`, of kind `v1a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// Until when an old one signs. The current one has no end.
+    /// The time at which a previous secret stops signing. Absent for the current secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: Option<String>,
@@ -222,16 +222,16 @@ impl<'de> Deserialize<'de> for CreatedSubscription {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActiveSecret {
-    /// Counts the secrets of the subscription, from 1.
+    /// The number of the secret in this subscription, from 1.
     pub version: u32,
-    /// How it signs.
+    /// Its signature algorithm.
     pub kind: SecretKind,
     /// `whsec_…`, or `whsk_…` of kind `v1a`.
     pub secret: String,
     /// `whpk_…`, of kind `v1a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// Until when an old one signs. The current one has no end.
+    /// The time at which a previous secret stops signing. Absent for the current secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: Option<String>,

@@ -61,7 +61,7 @@ pub struct SubscriptionPatch {
         schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"x-api-key": "k3y"}))
     )]
     pub headers: Nullable<MapPatch>,
-    /// What the body of a request holds. Fixed for a delivery when it is prepared.
+    /// The content of a webhook's body. A delivery keeps the format with which it was prepared.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -80,7 +80,7 @@ pub struct SubscriptionPatch {
         schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"team": "blue"}))
     )]
     pub metadata: Nullable<MapPatch>,
-    /// How long the endpoint may take for one request. Not more than the stack's
+    /// The time limit of one request, in seconds. At most the stack's
     /// `RequestTimeoutSeconds`.
     #[serde(default, skip_serializing_if = "Nullable::is_absent")]
     #[cfg_attr(
@@ -88,26 +88,26 @@ pub struct SubscriptionPatch {
         schema(value_type = Option<u32>, minimum = 1, maximum = 30)
     )]
     pub timeout_seconds: Nullable<WholeNumber>,
-    /// The most webhooks a second. What is more waits, and uses up no attempt.
+    /// The most webhooks a second. Further deliveries wait, and this uses up no attempt.
     #[serde(default, skip_serializing_if = "Nullable::is_absent")]
     #[cfg_attr(
         feature = "openapi",
         schema(value_type = Option<u32>, minimum = 1, maximum = 200)
     )]
     pub rate_limit_per_second: Nullable<WholeNumber>,
-    /// The most requests at once. What is more waits, and uses up no attempt.
+    /// The most requests at once. Further deliveries wait, and this uses up no attempt.
     #[serde(default, skip_serializing_if = "Nullable::is_absent")]
     #[cfg_attr(
         feature = "openapi",
         schema(value_type = Option<u32>, minimum = 1, maximum = 50)
     )]
     pub max_in_flight: Nullable<WholeNumber>,
-    /// Without one, as the stack says.
+    /// Default: the stack's policy.
     #[serde(default, skip_serializing_if = "Nullable::is_absent")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<RetryPolicy>))]
     pub retry_policy: Nullable<RetryPolicy>,
-    /// One that exists already. A new subscription without one gets a new one of kind `v1`. In a
-    /// change it takes the place of all that sign, at once.
+    /// An existing secret. By default a new subscription gets a new secret of kind `v1`. In a
+    /// change, this secret replaces all secrets of the subscription at once.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -118,7 +118,7 @@ pub struct SubscriptionPatch {
         schema(value_type = SecretText, required = false)
     )]
     pub secret: Option<String>,
-    /// Whether it is sent to.
+    /// `paused` holds new deliveries.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -184,7 +184,7 @@ pub struct Test {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"overlapSeconds": 86400})))]
 pub struct Rotation {
-    /// How long the secret before signs still. With 0 it ends at once.
+    /// The seconds for which the previous secret still signs. With 0 it ends at once.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -195,7 +195,7 @@ pub struct Rotation {
         schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, default = 86_400)
     )]
     pub overlap_seconds: Option<WholeNumber>,
-    /// Without one, that of `secret`, or else of the current one.
+    /// Default: the kind of `secret`, or else of the current secret.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -206,7 +206,7 @@ pub struct Rotation {
         schema(value_type = SecretKind, required = false)
     )]
     pub kind: Option<SecretKind>,
-    /// One that exists already and does not sign yet. Without one, a new one.
+    /// An existing secret that does not sign yet. Default: a new secret.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

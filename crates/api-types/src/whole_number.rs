@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A whole number that is not negative, however it is written: JSON has one kind of number, and
+/// A non-negative whole number in any notation: JSON has only one kind of number, and
 /// some languages write each as `1.0`.
 ///
-/// One that is too large for 32 bits is read as the largest, which every bound refuses.
+/// A number that is too large for 32 bits is read as the largest one, which every bound refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct WholeNumber(pub u32);

@@ -20,9 +20,9 @@ pub enum Error {
     Parse {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The expected content.
         expected: &'static str,
-        /// Where it went wrong.
+        /// The parser's error.
         source: serde_json::Error,
     },
     /// The stack has no such output.
@@ -34,9 +34,9 @@ pub enum Error {
     /// The address of the emulator is not one.
     #[error("endpoint `{endpoint}` is not a URL")]
     Endpoint {
-        /// What was given.
+        /// The given text.
         endpoint: String,
-        /// What is wrong with it.
+        /// The parser's error.
         source: url::ParseError,
     },
     /// No credentials are to be had.
@@ -48,7 +48,7 @@ pub enum Error {
     /// No answer came.
     #[error("no answer from {host}")]
     NoAnswer {
-        /// Who was asked.
+        /// The host of the request.
         host: String,
         /// Why.
         source: reqwest::Error,
@@ -76,7 +76,7 @@ pub enum Error {
     /// The API answered with problem details.
     #[error("{0}")]
     Problem(Problem),
-    /// What was asked for is there, and not everything of it can be read.
+    /// The entry exists, but cannot be read completely.
     #[error("{0}")]
     Broken(Broken),
     /// The API answered with something else than its contract says.
@@ -87,10 +87,10 @@ pub enum Error {
         /// The body, cut to 1,024 characters.
         body: String,
     },
-    /// What was waited for did not become true in time.
+    /// A condition did not become true in time.
     #[error("waited {within:?} in vain; the API's last answer was {last}")]
     StillWaiting {
-        /// How long.
+        /// The time limit.
         within: Duration,
         /// The last answer of the API, as JSON.
         last: String,

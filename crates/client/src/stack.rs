@@ -39,7 +39,7 @@ struct StackFile {
     outputs: BTreeMap<String, String>,
 }
 
-/// How an execution of the workflow stands.
+/// The state of an execution of the workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecutionStatus {
     /// It runs.
@@ -57,7 +57,7 @@ pub enum ExecutionStatus {
 pub struct Execution {
     /// Its ARN.
     pub arn: String,
-    /// How it stands.
+    /// Its status.
     pub status: ExecutionStatus,
     /// The name of the error that it failed with.
     pub error: Option<String>,
@@ -296,7 +296,7 @@ impl Stack {
         }
     }
 
-    /// How an execution stands.
+    /// Reads the state of an execution.
     ///
     /// AWS answers this for STANDARD workflows only; an EXPRESS workflow leaves
     /// its history in its log group. The emulator answers for both.
@@ -324,7 +324,7 @@ impl Stack {
     }
 }
 
-/// What every configuration for AWS starts from: one TLS stack, and the usual
+/// The base of every AWS configuration: one TLS stack, and the usual
 /// places for the region and the credentials.
 pub fn sdk_loader() -> ConfigLoader {
     let http_client = Builder::new()

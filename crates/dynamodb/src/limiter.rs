@@ -31,7 +31,7 @@ use crate::store::{AttributeMap, number, to_attributes, unavailable};
 
 const CHANGE: &str = "change a limiter";
 const SLOT_PREFIX: &str = "slot";
-/// How long a limiter is kept after its last use: longer than a task stays in any queue. All its
+/// The time for which a limiter is kept after its last use: longer than a task stays in any queue. All its
 /// times have passed by then, so an expired limiter equals a new one.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 

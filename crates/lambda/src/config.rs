@@ -63,7 +63,7 @@ pub trait Config: Sized {
     }
 }
 
-/// What every function reads, and its own configuration.
+/// The settings of every function, and its own configuration.
 struct WithLogLevel<C> {
     log_level: LevelFilter,
     config: C,
@@ -138,7 +138,7 @@ functions! {
 
     /// The configuration of `prepare-calls`.
     "prepare-calls": PrepareCallsConfig {
-        /// How long the table keeps a message and its deliveries.
+        /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
     }
 
@@ -158,15 +158,15 @@ functions! {
         event_bus_name: String = required("EVENT_BUS_NAME"),
         /// The customer of the operational events. `None` if they are not sent as webhooks.
         operator: Option<CustomerId> = optional("OPERATOR_CUSTOMER_ID"),
-        /// How long a receiver may take for one request.
+        /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
-        /// How long the table keeps a message and its deliveries.
+        /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
         /// When failed attempts are repeated.
         retry_policy: RetryPolicy = retry_policy(),
         /// Longer waits are left to the sweep.
         longest_queue_delay: LongestQueueDelay = required("LONGEST_QUEUE_DELAY_SECONDS"),
-        /// What happens to failing endpoints.
+        /// The rules for failing endpoints.
         health_policy: HealthPolicy = health_policy(),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
@@ -210,15 +210,15 @@ functions! {
         lambda_endpoint: String = required("LAMBDA_ENDPOINT"),
         /// The function that makes attempts.
         deliver_webhook_function_name: String = required("DELIVER_WEBHOOK_FUNCTION_NAME"),
-        /// How many subscriptions a customer may have.
+        /// The maximum number of subscriptions of a customer.
         maximum_subscriptions: u32 = required("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER"),
-        /// How long a receiver may take for one request.
+        /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The bus of the operational events.
         event_bus_name: String = required("EVENT_BUS_NAME"),
         /// The customer of the operational events. `None` if they are not sent as webhooks.
         operator: Option<CustomerId> = optional("OPERATOR_CUSTOMER_ID"),
-        /// How long the table keeps a message and its deliveries.
+        /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),

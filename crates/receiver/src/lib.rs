@@ -71,7 +71,7 @@ pub struct Request {
     pub peer: SocketAddr,
     /// The status that the script answers it with. `None` when it gets no answer.
     pub answer: Option<StatusCode>,
-    /// Whether its connection had served a request before, and is closed in place of an answer:
+    /// True if the connection served a request before, and is closed instead of an answer:
     /// the sender may make the request once more, on a new connection (RFC 9112 9.3.1).
     pub is_cut_while_kept: bool,
 }
@@ -116,13 +116,13 @@ enum When {
 #[error("the script cuts the connection")]
 struct Cut;
 
-/// What an endpoint answers to one request.
+/// An endpoint's answer to one request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    /// Whether the body goes on after its bytes, for as long as the sender listens.
+    /// True if the body continues after its bytes for as long as the sender listens.
     endless: bool,
     when: When,
 }
@@ -371,7 +371,7 @@ impl Receiver {
         self.state.requests.borrow().clone()
     }
 
-    /// What one path has received so far, in order.
+    /// Returns the requests to one path so far, in order.
     pub fn requests_to(&self, path: &str) -> Vec<Arc<Request>> {
         let mut requests = self.requests();
         requests.retain(|request| request.path == path);

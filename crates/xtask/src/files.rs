@@ -15,7 +15,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// Whether its name ends so.
+    /// Returns true if its name has this extension.
     pub(crate) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path).extension() == Some(extension.as_ref())
     }

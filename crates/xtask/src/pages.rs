@@ -15,7 +15,7 @@ const WRITTEN_BY_A_PROGRAM: &str = "This page is written by";
 
 const OWN: [&str; 2] = ["crates/xtask/src/pages.rs", "crates/xtask/src/words.rs"];
 
-/// What pages may refer to.
+/// The targets that pages may refer to.
 struct Known<'a> {
     root: &'a Path,
     /// The anchors and the headings of each page.
@@ -184,7 +184,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether these are the last parts of a path.
+/// Returns true if these are the last parts of a path.
 fn is_end_of(end: &str, path: &str) -> bool {
     let before = path.strip_suffix(end);
     before.is_some_and(|before| before.is_empty() || before.ends_with('/'))

@@ -172,7 +172,7 @@ fn rust_parts(text: &str) -> Vec<(&str, usize, bool)> {
     parts
 }
 
-/// How much code there is before the next comment or string, and how long that is.
+/// Returns the length of the code before the next comment or string, and the length of that.
 fn next_prose(text: &str) -> (usize, usize) {
     let bytes = text.as_bytes();
     let mut at = 0;

@@ -156,7 +156,7 @@ pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
     }
 }
 
-/// Those that can be read, each as it is shown, and the others.
+/// Separates entries that can be read, converted for the answer, from broken ones.
 pub(crate) fn apart<T, I: Display, S>(
     found: Vec<Readable<T, I>>,
     show: impl Fn(T) -> S,

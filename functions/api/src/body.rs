@@ -39,7 +39,8 @@ pub(crate) fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Res
     }
 }
 
-/// The place where reading stopped. The parser's own message is left out, because it repeats the input.
+/// The place where reading stopped. The parser's own message is left out, because it repeats the
+/// input.
 fn not_an_object(error: &serde_json::Error) -> FieldError {
     let (line, column) = (error.line(), error.column());
     let problem = format!("must be a JSON object, see line {line}, column {column}");
@@ -128,7 +129,7 @@ fn invalid(name: &str, path: &Path, error: &serde_json::Error) -> FieldError {
     }
 }
 
-/// What is wrong with a value, in the words of `serde` without the value and its position.
+/// Returns `serde`'s message about a value without the value and its position.
 fn problem(text: &str) -> String {
     let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
     match text.rsplit_once(", expected ") {

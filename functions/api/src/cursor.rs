@@ -87,7 +87,7 @@ impl<P: Words> FromStr for Cursor<P> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
         let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let place = words.and_then(|words| P::from_words(&words.split('.').collect::<Vec<_>>()));
-        // What is written differently was not written by us.
+        // A cursor in another notation was not made by this API.
         place
             .map(Self)
             .filter(|cursor| cursor.to_string() == text)

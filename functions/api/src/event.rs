@@ -76,7 +76,7 @@ fn check_parts(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether both kinds of URL that the request goes through take it.
+/// Returns true if both kinds of URL that the request passes accept it.
 fn is_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| Uri::try_from(url.as_str()).is_ok())
 }

@@ -67,7 +67,7 @@ impl QueryTexts {
         })
     }
 
-    /// What is asked of a list of deliveries.
+    /// The query of a list of deliveries.
     fn deliveries<P: Words>(&self) -> Result<(DeliveryFilter, PageOf<P>), Problem> {
         self.only(&[STATUS, EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
         let filter = DeliveryFilter {
@@ -101,7 +101,7 @@ pub(crate) async fn deliveries(
 
 /// List the undelivered deliveries of a subscription
 ///
-/// What is held, has failed, or is pending after a failure; the newest first.
+/// Lists deliveries that are held, have failed, or are pending after a failure, the newest first.
 #[utoipa::path(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",

@@ -58,10 +58,10 @@ use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
 use crate::workflow::SfnWorkflow;
 
-/// What the function that delivers needs beside the request itself: see the template.
+/// The time that the delivery function needs in addition to the request itself: see the template.
 const TIME_TO_DELIVER: Duration = Duration::from_secs(9);
 
-/// What every request needs.
+/// The dependencies of every request.
 struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use webhooks_lambda::{KmsUsage, Metric, Metrics};
 
-/// Where requests are counted.
+/// Counts requests.
 #[derive(Clone)]
 pub(crate) struct Counters {
     metrics: Arc<Metrics>,

@@ -9,14 +9,14 @@ use crate::problem::Problem;
 pub(crate) const LIMIT: &str = "limit";
 pub(crate) const CURSOR: &str = "cursor";
 
-/// How many entries a page may have, and has when nobody says.
+/// The maximum and the default number of entries of a page.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) default: u32,
     pub(crate) max: u32,
 }
 
-/// Those of most lists.
+/// The bounds of most lists.
 pub(crate) const LIMITS: Limits = Limits {
     default: 50,
     max: 100,

@@ -73,7 +73,7 @@ impl Problem {
         self
     }
 
-    /// What is asked for does not go with how things stand.
+    /// The request conflicts with the current state.
     pub(crate) fn conflict(name: &str, title: &'static str, detail: String) -> Self {
         Self::new(name, title, StatusCode::CONFLICT, detail)
     }

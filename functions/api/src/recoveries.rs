@@ -31,7 +31,7 @@ use crate::workflow::SfnWorkflow;
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
 
-/// How long is counted: well within the function's time.
+/// The time limit of counting, well below the function's timeout.
 const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 
 /// Send again what failed or was held

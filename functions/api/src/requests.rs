@@ -17,7 +17,7 @@ use webhooks_domain::signing::{Overlap, SecretKind};
 use webhooks_domain::subscription::{Description, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
-/// What a request changes.
+/// Converts a request to a change of a subscription.
 ///
 /// # Errors
 /// The first field that is not valid.
@@ -59,7 +59,7 @@ pub(crate) fn subscription_change(
     })
 }
 
-/// How a request rotates the secret.
+/// Converts a request to a rotation of the secret.
 ///
 /// # Errors
 /// The first field that is not valid.
@@ -89,7 +89,7 @@ pub(crate) fn test_event_type(request: api::Test) -> Result<EventType, FieldErro
     Ok(event_type.unwrap_or_else(EventType::of_a_test))
 }
 
-/// Whether a filter matches an event.
+/// Returns true if the filter of a request matches its event.
 ///
 /// # Errors
 /// The first field that is not valid.
@@ -99,7 +99,7 @@ pub(crate) fn filter_matches(request: &api::FilterTest) -> Result<bool, FieldErr
     matches.map_err(|error| FieldError::new("filter", error))
 }
 
-/// What a request sends again.
+/// Converts a request to a recovery of deliveries.
 ///
 /// # Errors
 /// The first field that is not valid.
@@ -122,7 +122,7 @@ pub(crate) fn recover(
     recovery(kind, replay, now)
 }
 
-/// What a request sends for the first time.
+/// Converts a request to a replay of messages.
 ///
 /// # Errors
 /// The first field that is not valid.

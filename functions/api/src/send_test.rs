@@ -28,7 +28,7 @@ pub(crate) struct DeliverFunction(pub(crate) FunctionClient);
 
 impl DeliverNow for DeliverFunction {
     async fn deliver_now(&self, task: &DeliveryTask) {
-        // What it would take from its queue.
+        // The same event as the queue would give it.
         let message = json!({"messageId": task.delivery, "body": encode(task)});
         let batch = json!({ "Records": [message] });
         if let Err(error) = self.0.invoke(batch.to_string().into_bytes()).await {

@@ -13,7 +13,7 @@ pub(crate) struct SfnWorkflow {
     arn: String,
 }
 
-/// What `recovery.asl.json` takes: the ids of a recovery, and nothing that it writes.
+/// The input of `recovery.asl.json`: the ids of a recovery, and nothing that it writes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names in the input")]

@@ -32,7 +32,7 @@ use crate::use_case;
 pub(crate) type DeliverWebhooks = use_case::DeliverWebhooks<Failing<SqsQueue>, Failing<HttpSender>>;
 
 webhooks_lambda::config! {
-    /// What a test adds to the configuration.
+    /// The settings that a test adds to the configuration.
     FailpointsConfig {
         /// The folder. `cargo xtask build` recognizes a test build by this variable.
         folder: PathBuf = required("FAILPOINTS_FOLDER"),

@@ -160,7 +160,7 @@ fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502..=504)
 }
 
-/// Whether a URL takes this segment for a step up or none, however it is written.
+/// Returns true if a URL parser reads this segment as the same or the parent folder.
 fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }

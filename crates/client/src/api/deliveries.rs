@@ -5,7 +5,7 @@ use http::Method;
 use super::{Api, Call};
 use crate::{Delivery, DeliveryStatus, DeliveryWithBody, Page};
 
-/// Which deliveries or messages a list holds. By default, all of them.
+/// Selects the deliveries or messages of a list. By default, all of them.
 #[derive(Clone, Debug, Default)]
 pub struct ListFilter {
     /// Deliveries of this status only. Not for messages.
@@ -14,9 +14,9 @@ pub struct ListFilter {
     pub event_type: Option<String>,
     /// From when on, inclusive, RFC 3339.
     pub since: Option<String>,
-    /// Until when, exclusive, RFC 3339.
+    /// The end of the range, exclusive, RFC 3339.
     pub until: Option<String>,
-    /// How many a page has at most, 1 to 100.
+    /// The maximum number of entries of a page, 1 to 100.
     pub limit: Option<u32>,
 }
 

@@ -29,7 +29,7 @@ impl Api {
             .json(request)
     }
 
-    /// How many deliveries such a recovery would send.
+    /// Counts the deliveries that such a recovery would send.
     ///
     /// A replay takes no statuses.
     pub fn count_recovery(

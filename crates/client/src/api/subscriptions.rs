@@ -94,7 +94,7 @@ impl Api {
             .json(&body)
     }
 
-    /// Whether a filter takes an event, which is a whole event or has a `detail` at least.
+    /// Tests a filter on an event, which is a whole event or has at least a `detail`.
     pub fn test_filter(&self, filter: &Value, event: &Value) -> Call<'_, FilterTestResult> {
         let body = json!({"filter": filter, "event": event});
         Call::new(self, Method::POST, &["filters", "test"]).json(&body)

@@ -101,7 +101,7 @@ fn event(request: &Request<Bytes>) -> Value {
     })
 }
 
-/// What the function returns.
+/// The function's result.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionAnswer {

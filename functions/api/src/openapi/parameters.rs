@@ -69,7 +69,7 @@ pub(crate) struct OfRecovery {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RecoveriesPage {
-    /// How many at most.
+    /// The maximum number of entries.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
@@ -80,7 +80,7 @@ pub(crate) struct RecoveriesPage {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubscriptionsPage {
-    /// How many at most.
+    /// The maximum number of entries.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
@@ -91,7 +91,7 @@ pub(crate) struct SubscriptionsPage {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeliveriesPage {
-    /// How many deliveries at most.
+    /// The maximum number of deliveries.
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
@@ -137,7 +137,7 @@ pub(crate) struct ByTypeAndTime {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListPage {
-    /// How many at most.
+    /// The maximum number of entries.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
@@ -148,7 +148,7 @@ pub(crate) struct ListPage {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct ForVersion {
-    /// Which version is meant: the `ETag` of an earlier answer, a list of such, or `*`. With
+    /// The expected version: the `ETag` of an earlier answer, a list of these, or `*`. With
     /// another version nothing happens, and the answer is 412.
     #[param(
         rename = "If-Match",

@@ -12,7 +12,7 @@ use crate::scenario::{Delivered, Outcome};
 /// The most characters of an answer's body that a table shows.
 const EXCERPT_CHARACTERS: usize = 40;
 
-/// What the demo found.
+/// The result of the demo.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {

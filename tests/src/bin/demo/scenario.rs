@@ -44,12 +44,12 @@ pub(crate) struct Delivered {
     pub(crate) endpoint: Endpoint,
     /// The delivery, as the API shows it.
     pub(crate) delivery: Delivery,
-    /// What the receiver got, in order.
+    /// The received requests, in order.
     pub(crate) requests: Vec<Arc<Request>>,
 }
 
 impl Delivered {
-    /// Whether the signature of an attempt's request verifies. `None` when
+    /// Verifies the signature of an attempt's request. `None` when
     /// requests and attempts do not pair up, because one did not arrive.
     pub(crate) fn verified(&self, attempt_index: usize) -> Option<bool> {
         if self.requests.len() != self.delivery.attempts.len() {
@@ -66,17 +66,17 @@ pub(crate) struct Unwanted {
     pub(crate) event_type: String,
     /// Its customer.
     pub(crate) customer_id: String,
-    /// How its execution ended.
+    /// The status of its execution.
     pub(crate) status: ExecutionStatus,
-    /// How many requests it made.
+    /// The number of requests.
     pub(crate) requests: usize,
 }
 
-/// What came of it all.
+/// The result of the scenario.
 pub(crate) struct Outcome {
-    /// What was delivered.
+    /// The deliveries.
     pub(crate) deliveries: Vec<Delivered>,
-    /// What was not to be.
+    /// The event without a subscription.
     pub(crate) unwanted: Unwanted,
 }
 
@@ -283,7 +283,7 @@ fn nothing_came(stack: &Stack, received: usize) -> String {
     )
 }
 
-/// Where an event that did not arrive may have stayed.
+/// Names the queues where an event that did not arrive may be.
 fn where_to_look(stack: &Stack) -> String {
     let outputs = [
         "RuleDeadLetterQueueUrl",

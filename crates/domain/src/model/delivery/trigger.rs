@@ -19,12 +19,12 @@ pub enum DeliveryTrigger {
 }
 
 impl DeliveryTrigger {
-    /// Whether it is an event, which is the default.
+    /// Returns true for an event, which is the default.
     pub fn is_event(&self) -> bool {
         *self == Self::Event
     }
 
-    /// Its name in the table and in the API.
+    /// Its name in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",

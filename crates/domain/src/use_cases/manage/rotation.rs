@@ -6,7 +6,7 @@ use crate::signing::{Overlap, Secret, SecretKind};
 /// The content of a request for a rotation.
 #[derive(Debug)]
 pub struct Rotation {
-    /// How long the previous secret still signs.
+    /// The time for which the previous secret still signs.
     pub overlap: Overlap,
     /// The new secret.
     pub new_secret: NewSecret,
