@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fastrand::Rng;
@@ -87,6 +87,12 @@ struct Call {
     /// The hexadecimal ids in it. A delivery is identified by the ids of its message and its
     /// subscription.
     numbers: Vec<u128>,
+    /// True if it records the attempt, false if it sends a task.
+    is_record: bool,
+    /// The time of its first try.
+    began: Instant,
+    /// The time of its last answer.
+    answered: Option<Instant>,
     /// The number of tries.
     tries: usize,
     /// The number of tasks that it may have queued beyond the intended one.
@@ -132,11 +138,18 @@ impl Faults {
         let unanswered = AFTER_THE_REQUEST.contains(&operation).then(|| Unanswered {
             faults: self,
             call: tried.call.to_owned(),
-            number: state.remember(tried, fault),
+            number: state.remember(tried, fault, Instant::now()),
             tasks: usize::from(operation == SEND_MESSAGE),
             given_up: true,
         });
         (fault, unanswered)
+    }
+
+    /// Notes that a try was answered, or that its answer was dropped.
+    fn answer(&self, tried: &Unanswered<'_>, now: Instant) {
+        if let Some(call) = self.state().after_the_request.get_mut(&tried.call) {
+            call.answered = Some(now);
+        }
     }
 
     /// Notes that the client no longer waits for the answer to a try. Only the last try decides
@@ -159,21 +172,38 @@ impl Faults {
     }
 
     /// Returns the number of requests of a delivery that may be repeated because a later call
-    /// failed.
-    pub(crate) fn repeats(&self, delivery_id: &str) -> usize {
+    /// failed or was slow. `shortest_wait` is the shortest delay of a task for a next attempt.
+    pub(crate) fn repeats(&self, delivery_id: &str, shortest_wait: Duration) -> usize {
         let mut numbers = numbers(delivery_id.as_bytes());
         let (Some(message), Some(subscription)) = (numbers.next(), numbers.next()) else {
             return 0;
         };
         let names =
             |call: &&Call| call.numbers.contains(&message) && call.numbers.contains(&subscription);
-        self.state()
-            .after_the_request
-            .values()
-            .filter(names)
-            .map(Call::repeats)
-            .sum()
+        let state = self.state();
+        let mut calls: Vec<&Call> = state.after_the_request.values().filter(names).collect();
+        calls.sort_by_key(|call| call.began);
+        let failed: usize = calls.iter().map(|call| call.repeats()).sum();
+        failed + late_records(&calls, shortest_wait)
     }
+}
+
+/// Counts the attempts that were recorded only after the task for the next attempt had arrived.
+/// That task finds no record, so it repeats the attempt.
+///
+/// A task is sent before its attempt is recorded, and other runs may send tasks in between. So
+/// the first task since the previous record counts.
+fn late_records(calls: &[&Call], shortest_wait: Duration) -> usize {
+    let mut sent_at = None;
+    let mut late = 0;
+    for call in calls {
+        if !call.is_record {
+            sent_at = sent_at.or(Some(call.began));
+        } else if let (Some(sent_at), Some(recorded_at)) = (sent_at.take(), call.answered) {
+            late += usize::from(recorded_at.duration_since(sent_at) >= shortest_wait);
+        }
+    }
+    late
 }
 
 /// A try that follows a request, while the client waits for its answer.
@@ -194,6 +224,7 @@ impl Unanswered<'_> {
     /// Notes that the try was answered, or that its fault already decides its effect.
     pub(crate) fn end(mut self) {
         self.given_up = false;
+        self.faults.answer(&self, Instant::now());
     }
 }
 
@@ -208,7 +239,7 @@ impl Drop for Unanswered<'_> {
 impl State {
     /// Records the effect of a try that follows a request, and returns its number. A later try
     /// of the same call can make up for one that failed; a queued task stays queued.
-    fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>) -> usize {
+    fn remember(&mut self, tried: &Try<'_>, fault: Option<Fault>, now: Instant) -> usize {
         let (tasks, failed) = match fault {
             None | Some(Fault::Delay(_)) => (0, false),
             Some(Fault::ServerError | Fault::Throttle) => (0, true),
@@ -218,6 +249,9 @@ impl State {
         let call = self.after_the_request.entry(tried.call.to_owned());
         let call = call.or_insert_with(|| Call {
             numbers: numbers(tried.body).collect(),
+            is_record: tried.operation == RECORD,
+            began: now,
+            answered: None,
             tries: 0,
             tasks: 0,
             failed: false,
@@ -267,6 +301,7 @@ mod tests {
 
     const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
     const SUBSCRIPTION: &str = "70e79b2df96dcca5a0a362236c8d86f4";
+    const WAIT: Duration = Duration::from_secs(2);
 
     /// Returns the fault of a try that is answered.
     fn fault(faults: &Faults, operation: &str) -> Option<Fault> {
@@ -340,10 +375,10 @@ mod tests {
             body: body.as_bytes(),
         };
         for fault in faults {
-            all.state().remember(&tried("1"), *fault);
+            all.state().remember(&tried("1"), *fault, Instant::now());
         }
-        all.state().remember(&tried("2"), None);
-        all.repeats(delivery)
+        all.state().remember(&tried("2"), None, Instant::now());
+        all.repeats(delivery, WAIT)
     }
 
     #[test]
@@ -388,16 +423,63 @@ mod tests {
                 unanswered.unwrap()
             };
             drop(next());
-            assert_eq!(faults.repeats(&delivery), given_up, "{operation}");
+            assert_eq!(faults.repeats(&delivery, WAIT), given_up, "{operation}");
             next().end();
-            assert_eq!(faults.repeats(&delivery), then_answered, "{operation}");
+            assert_eq!(faults.repeats(&delivery, WAIT), then_answered, "{operation}");
             // The client's next try may begin before the proxy notices that the previous one
             // was abandoned.
             let (first, second) = (next(), next());
             second.end();
             drop(first);
-            let repeats = faults.repeats(&delivery);
+            let repeats = faults.repeats(&delivery, WAIT);
             assert_eq!(repeats, then_answered + too_late, "{operation}");
+        }
+    }
+
+    #[test]
+    fn a_record_after_the_arrival_of_the_next_task_may_repeat_a_request() {
+        let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
+        let body = format!("msg_{MESSAGE} sub_{SUBSCRIPTION}");
+        let start = Instant::now();
+        for (calls, late) in [
+            (&[(SEND_MESSAGE, 0, 0), (RECORD, 0, 1_999)][..], 0),
+            (&[(SEND_MESSAGE, 0, 500), (RECORD, 500, 2_000)], 1),
+            // The overlapping run of the next task sends a task, too.
+            (
+                &[
+                    (SEND_MESSAGE, 0, 0),
+                    (RECORD, 0, 2_500),
+                    (SEND_MESSAGE, 2_300, 2_300),
+                    (RECORD, 2_400, 2_600),
+                ],
+                1,
+            ),
+            // Each attempt is recorded in time.
+            (
+                &[
+                    (SEND_MESSAGE, 0, 0),
+                    (RECORD, 0, 100),
+                    (SEND_MESSAGE, 2_100, 2_100),
+                    (RECORD, 2_100, 2_200),
+                ],
+                0,
+            ),
+        ] {
+            let faults = Faults::default();
+            for (index, &(operation, began, answered)) in calls.iter().enumerate() {
+                let call = index.to_string();
+                let tried = Try {
+                    operation,
+                    call: &call,
+                    body: body.as_bytes(),
+                };
+                let at = |ms| start + Duration::from_millis(ms);
+                faults.state().remember(&tried, None, at(began));
+                let mut state = faults.state();
+                let call = state.after_the_request.get_mut(&call).unwrap();
+                call.answered = Some(at(answered));
+            }
+            assert_eq!(faults.repeats(&delivery, WAIT), late, "{calls:?}");
         }
     }
 
@@ -425,7 +507,7 @@ mod tests {
                 });
                 unanswered.into_iter().for_each(Unanswered::end);
             }
-            faults.repeats(&delivery)
+            faults.repeats(&delivery, WAIT)
         };
         assert_eq!(thousand("GetItem"), 0);
         assert!(thousand(RECORD) > 0);

@@ -467,13 +467,29 @@ impl History {
         let explained = self.repeats.get(id).copied().unwrap_or_default() + cut.count();
         if repeated > explained {
             let detail = format!(
-                "{repeated} of {} requests are not recorded, {explained} may be",
-                requests.len()
+                "{repeated} of {} requests are not recorded, {explained} may be; {}",
+                requests.len(),
+                timeline(delivery, requests)
             );
             judgement.add(Kind::Forked, id, detail);
         }
         Ok(())
     }
+}
+
+/// Returns the times of the requests and of the recorded attempts, for whoever looks for the
+/// cause of a repeat.
+fn timeline(delivery: &Delivery, requests: &[&Request]) -> String {
+    let requests = requests.iter().map(|request| {
+        let answer = request.answer.map_or("none".into(), |a| a.to_string());
+        let arrived = OffsetDateTime::from(request.received_at);
+        format!("request at {} answered {answer}", arrived.time())
+    });
+    let attempts = delivery.attempts.iter().map(|attempt| {
+        let Attempt { number, at, .. } = attempt;
+        format!("attempt {number} at {at} took {} ms", attempt.duration_ms)
+    });
+    requests.chain(attempts).collect::<Vec<_>>().join(", ")
 }
 
 fn started(attempt: &Attempt) -> Result<OffsetDateTime> {

@@ -123,13 +123,15 @@ fn history(
 ) -> History {
     let mut all = Vec::with_capacity(scenario.deliveries());
     let mut repeats = HashMap::new();
+    let waits = limits.schedule.iter().skip(1).min();
+    let shortest_wait = waits.copied().unwrap_or(Duration::MAX);
     for planned in &scenario.events {
         let of_message = deliveries.remove(&planned.event.message_id);
         for delivery in of_message.unwrap_or_default() {
             let cut_off = journal.cut_off.get(&delivery.id).copied();
             let explained = planned.times - 1
                 + cut_off.unwrap_or_default() * REQUESTS_OF_A_CUT_OFF_RUN
-                + faults.repeats(&delivery.id);
+                + faults.repeats(&delivery.id, shortest_wait);
             repeats.insert(delivery.id.clone(), explained);
             all.push(delivery);
         }
