@@ -22,8 +22,11 @@ pub(crate) struct Failpoints {
 pub(crate) struct Journal {
     /// The number of crashes by failpoint.
     pub(crate) crashes: BTreeMap<String, usize>,
-    /// The number of invocations that a crash or a kill ended early, by delivery id.
+    /// The number of runs that a crash or a kill ended early, by delivery id.
     pub(crate) cut_off: HashMap<String, usize>,
+    /// The number of finished runs whose invocation was ended early, so that their message comes
+    /// again, by delivery id.
+    pub(crate) returned: HashMap<String, usize>,
 }
 
 impl Failpoints {
@@ -64,10 +67,10 @@ impl Journal {
                     *journal.cut_off.entry(delivery.to_owned()).or_default() += 1;
                 }
                 Some(("end", delivery)) => {
-                    if let Some(open) = journal.cut_off.get_mut(delivery) {
-                        *open -= 1;
-                    }
+                    decrease(&mut journal.cut_off, delivery);
+                    *journal.returned.entry(delivery.to_owned()).or_default() += 1;
                 }
+                Some(("answered", delivery)) => decrease(&mut journal.returned, delivery),
                 Some(("crash", boundary)) => {
                     *journal.crashes.entry(boundary.to_owned()).or_default() += 1;
                 }
@@ -75,7 +78,14 @@ impl Journal {
             }
         }
         journal.cut_off.retain(|_, runs| *runs > 0);
+        journal.returned.retain(|_, runs| *runs > 0);
         journal
+    }
+}
+
+fn decrease(runs: &mut HashMap<String, usize>, delivery: &str) {
+    if let Some(runs) = runs.get_mut(delivery) {
+        *runs -= 1;
     }
 }
 
@@ -84,11 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_without_an_end_was_cut_off() {
-        let text = "begin a\nbegin b\nend a\nbegin a\ncrash before the request\nbegin b\nend b\n";
+    fn a_run_without_an_end_was_cut_off_and_a_message_without_an_answer_comes_again() {
+        let text = "begin a\nbegin b\nend a\nanswered a\nbegin a\nbegin c\nend c\n\
+                    crash before the request\nbegin b\nend b\nanswered b\n";
+        let once = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), 1)).collect();
         let expected = Journal {
             crashes: BTreeMap::from([("before the request".to_owned(), 1)]),
-            cut_off: HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]),
+            cut_off: once(&["a", "b"]),
+            returned: once(&["c"]),
         };
         assert_eq!(Journal::read(text), expected);
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use fastrand::Rng;
+use serde_json::Value;
 
 /// A fault that is injected into a call.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -87,8 +88,8 @@ struct Call {
     /// The hexadecimal ids in it. A delivery is identified by the ids of its message and its
     /// subscription.
     numbers: Vec<u128>,
-    /// True if it records the attempt, false if it sends a task.
-    is_record: bool,
+    /// The attempt of the task that it sends. `None` if it records an attempt.
+    sends: Option<u64>,
     /// The time of its first try.
     began: Instant,
     /// The time of its last answer.
@@ -191,19 +192,29 @@ impl Faults {
 /// Counts the attempts that were recorded only after the task for the next attempt had arrived.
 /// That task finds no record, so it repeats the attempt.
 ///
-/// A task is sent before its attempt is recorded, and other runs may send tasks in between. So
-/// the first task since the previous record counts.
+/// A task is sent before its attempt is recorded. Later tasks for the same attempt are deferrals.
 fn late_records(calls: &[&Call], shortest_wait: Duration) -> usize {
-    let mut sent_at = None;
-    let mut late = 0;
+    let mut first_sent = BTreeMap::new();
     for call in calls {
-        if !call.is_record {
-            sent_at = sent_at.or(Some(call.began));
-        } else if let (Some(sent_at), Some(recorded_at)) = (sent_at.take(), call.answered) {
-            late += usize::from(recorded_at.duration_since(sent_at) >= shortest_wait);
+        if let Some(attempt) = call.sends.filter(|attempt| *attempt > 1) {
+            first_sent.entry(attempt).or_insert(call.began);
         }
     }
-    late
+    let is_late = |sent_at: &&Instant| {
+        let mut records = calls.iter().filter(|call| call.sends.is_none());
+        let record = records.find(|call| call.began >= **sent_at);
+        record
+            .and_then(|call| call.answered)
+            .is_some_and(|answered| answered.duration_since(**sent_at) >= shortest_wait)
+    };
+    first_sent.values().filter(is_late).count()
+}
+
+/// The attempt of the task in the body of a `SendMessage`.
+fn attempt_of_task(body: &[u8]) -> Option<u64> {
+    let call: Value = serde_json::from_slice(body).ok()?;
+    let task: Value = serde_json::from_str(call["MessageBody"].as_str()?).ok()?;
+    task["attempt"].as_u64()
 }
 
 /// A try that follows a request, while the client waits for its answer.
@@ -249,7 +260,8 @@ impl State {
         let call = self.after_the_request.entry(tried.call.to_owned());
         let call = call.or_insert_with(|| Call {
             numbers: numbers(tried.body).collect(),
-            is_record: tried.operation == RECORD,
+            sends: (tried.operation == SEND_MESSAGE)
+                .then(|| attempt_of_task(tried.body).unwrap_or(0)),
             began: now,
             answered: None,
             tries: 0,
@@ -297,6 +309,8 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = u128> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const MESSAGE: &str = "9d621ecde980c9e89ef2b0fa0f4cc7e6";
@@ -425,7 +439,11 @@ mod tests {
             drop(next());
             assert_eq!(faults.repeats(&delivery, WAIT), given_up, "{operation}");
             next().end();
-            assert_eq!(faults.repeats(&delivery, WAIT), then_answered, "{operation}");
+            assert_eq!(
+                faults.repeats(&delivery, WAIT),
+                then_answered,
+                "{operation}"
+            );
             // The client's next try may begin before the proxy notices that the previous one
             // was abandoned.
             let (first, second) = (next(), next());
@@ -439,43 +457,51 @@ mod tests {
     #[test]
     fn a_record_after_the_arrival_of_the_next_task_may_repeat_a_request() {
         let delivery = format!("dlv_{MESSAGE}_{SUBSCRIPTION}");
-        let body = format!("msg_{MESSAGE} sub_{SUBSCRIPTION}");
         let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let record = |began, answered| (None, began, answered);
+        let send = |attempt, at| (Some(attempt), at, at);
         for (calls, late) in [
-            (&[(SEND_MESSAGE, 0, 0), (RECORD, 0, 1_999)][..], 0),
-            (&[(SEND_MESSAGE, 0, 500), (RECORD, 500, 2_000)], 1),
+            (&[send(2, 0), record(0, 1_999)][..], 0),
+            (&[send(2, 0), record(500, 2_000)], 1),
             // The overlapping run of the next task sends a task, too.
             (
                 &[
-                    (SEND_MESSAGE, 0, 0),
-                    (RECORD, 0, 2_500),
-                    (SEND_MESSAGE, 2_300, 2_300),
-                    (RECORD, 2_400, 2_600),
+                    send(2, 0),
+                    record(0, 2_500),
+                    send(2, 2_300),
+                    record(2_400, 2_600),
                 ],
                 1,
             ),
-            // Each attempt is recorded in time.
+            // A deferral comes long before the attempt and its record.
             (
                 &[
-                    (SEND_MESSAGE, 0, 0),
-                    (RECORD, 0, 100),
-                    (SEND_MESSAGE, 2_100, 2_100),
-                    (RECORD, 2_100, 2_200),
+                    send(1, 0),
+                    send(2, 5_000),
+                    record(5_000, 5_100),
+                    send(2, 7_100),
+                    send(3, 9_200),
+                    record(9_300, 9_400),
                 ],
                 0,
             ),
         ] {
             let faults = Faults::default();
-            for (index, &(operation, began, answered)) in calls.iter().enumerate() {
+            for (index, &(sends, began, answered)) in calls.iter().enumerate() {
+                let ids = format!("msg_{MESSAGE} sub_{SUBSCRIPTION}");
+                let task = sends.map(|attempt| json!({"id": ids, "attempt": attempt}).to_string());
                 let call = index.to_string();
                 let tried = Try {
-                    operation,
+                    operation: task.as_ref().map_or(RECORD, |_| SEND_MESSAGE),
                     call: &call,
-                    body: body.as_bytes(),
+                    body: &task.map_or_else(
+                        || ids.into_bytes(),
+                        |task| json!({"MessageBody": task}).to_string().into_bytes(),
+                    ),
                 };
-                let at = |ms| start + Duration::from_millis(ms);
-                faults.state().remember(&tried, None, at(began));
                 let mut state = faults.state();
+                state.remember(&tried, None, at(began));
                 let call = state.after_the_request.get_mut(&call).unwrap();
                 call.answered = Some(at(answered));
             }

@@ -40,8 +40,10 @@ pub(crate) struct Report {
     pub(crate) faults: BTreeMap<(String, String), usize>,
     /// The number of crashes by failpoint.
     pub(crate) crashes: BTreeMap<String, usize>,
-    /// The number of invocations that a crash or a kill ended early.
+    /// The number of runs that a crash or a kill ended early.
     pub(crate) cut_off: usize,
+    /// The number of finished runs whose message comes again because the invocation ended early.
+    pub(crate) returned: usize,
     /// The violations.
     pub(crate) broken: Vec<Broken>,
 }
@@ -68,6 +70,7 @@ impl Report {
         rows.extend(indented(&self.crashes));
         rows.extend([
             ("runs cut off".to_owned(), self.cut_off),
+            ("runs finished, not answered".to_owned(), self.returned),
             ("failed events started again".to_owned(), self.failed_events),
             ("dead letters queued again".to_owned(), self.dead_letters),
             ("violations".to_owned(), self.broken.len()),

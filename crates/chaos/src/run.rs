@@ -19,7 +19,7 @@ use crate::{
 /// The longest duration of a delivery function's invocation beyond one request (template.yaml).
 const RUN_BEYOND_REQUEST: Duration = Duration::from_secs(8);
 
-/// The number of unrecorded requests that an interrupted invocation explains: its own, and one
+/// The number of unrecorded requests that an interrupted run explains: its own, and one
 /// more if the task that it had received and the next task that it had already queued are
 /// handled at the same time.
 const REQUESTS_OF_A_CUT_OFF_RUN: usize = 2;
@@ -81,6 +81,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report> {
         calls: faults.calls(),
         faults: faults.counts(),
         cut_off: journal.cut_off.values().sum(),
+        returned: journal.returned.values().sum(),
         ..Report::default()
     };
     let limits = Limits {
@@ -128,9 +129,13 @@ fn history(
     for planned in &scenario.events {
         let of_message = deliveries.remove(&planned.event.message_id);
         for delivery in of_message.unwrap_or_default() {
-            let cut_off = journal.cut_off.get(&delivery.id).copied();
+            let runs = |counts: &HashMap<String, usize>| {
+                counts.get(&delivery.id).copied().unwrap_or_default()
+            };
             let explained = planned.times - 1
-                + cut_off.unwrap_or_default() * REQUESTS_OF_A_CUT_OFF_RUN
+                + runs(&journal.cut_off) * REQUESTS_OF_A_CUT_OFF_RUN
+                // A run that deferred its delivery sent a task, and its message comes again.
+                + runs(&journal.returned)
                 + faults.repeats(&delivery.id, shortest_wait);
             repeats.insert(delivery.id.clone(), explained);
             all.push(delivery);

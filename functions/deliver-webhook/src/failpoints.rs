@@ -4,8 +4,9 @@
 //! variable `FAILPOINTS_FOLDER` and does not start without it. In this folder, the file
 //! `crashes` contains the rate of crashes as `SEED PER_MILLION`. It may change at any time, and
 //! without it there are no crashes. The file `journal` gets a line when the handling of a queue
-//! message begins, when it ends, and when the process crashes. A beginning without an end was
-//! interrupted.
+//! message begins, when it ends, when its invocation is answered, and when the process crashes. A
+//! beginning without an end was interrupted. A message that was handled, but whose invocation was
+//! not answered, comes again.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -13,13 +14,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use webhooks_domain::deliver::Deliver;
 use webhooks_domain::delivery::{DeliveryTask, OutgoingTask, RefusedTask};
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::ports::{DeliveryQueue, QueueError, WebhookSender};
 use webhooks_http::HttpSender;
@@ -45,6 +46,8 @@ pub(crate) struct Failpoints {
     folder: PathBuf,
     journal: File,
     crossed: AtomicU64,
+    /// The deliveries whose message was handled in this invocation.
+    handled: Mutex<Vec<DeliveryId>>,
 }
 
 impl Failpoints {
@@ -59,6 +62,7 @@ impl Failpoints {
             folder,
             journal,
             crossed: AtomicU64::new(0),
+            handled: Mutex::default(),
         }))
     }
 
@@ -94,7 +98,19 @@ impl Failpoints {
         let result = run.await;
         self.cross("before the answer");
         self.note("end", task.delivery);
+        self.handled().push(task.delivery);
         result
+    }
+
+    /// Records in the journal that the invocation is answered.
+    pub(crate) fn answered(&self) {
+        for delivery in self.handled().drain(..) {
+            self.note("answered", delivery);
+        }
+    }
+
+    fn handled(&self) -> MutexGuard<'_, Vec<DeliveryId>> {
+        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Crashes if this boundary is chosen.

@@ -76,6 +76,8 @@ impl Handler {
         let failures = response.batch_item_failures.len();
         metrics::batch(&self.metrics, failures, &self.key_usage);
         self.metrics.write();
+        #[cfg(feature = "failpoints")]
+        self.failpoints.answered();
         response
     }
 
