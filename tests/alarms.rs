@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
-use webhooks_lambda::Metric;
 use webhooks_lambda::metrics::{DIMENSION, NAMESPACE, Unit};
+use webhooks_lambda::{Metric, Monitoring};
 use webhooks_tests::template;
 
 /// The columns of CloudWatch's grid.
@@ -177,6 +177,12 @@ fn an_alarm_on_our_own_metric_uses_one_that_its_function_writes() {
         };
         assert_eq!(dimension["Name"], DIMENSION, "{id}");
         assert_written_by(metric, dimension["Value"]["Ref"].as_str().unwrap());
+        // With `Monitoring=Essential` there must be data for the essential alarms.
+        let is_essential = template["Resources"][id]["Condition"] == json!("MonitorsEssentials");
+        assert!(
+            !is_essential || metric.is_published(Monitoring::Essential),
+            "{id}"
+        );
         // Counts are summed; for the other units only single values are meaningful.
         let is_sum = alarm["Statistic"] == "Sum";
         assert_eq!(metric.unit() == Unit::Count, is_sum, "{id}");

@@ -32,6 +32,8 @@ use crate::{
 const TARGET: f64 = 6.0;
 /// The most that a month without events may cost.
 const IDLE_TARGET: f64 = 3.0;
+/// The most that a month with a little traffic in every hour may cost, without the deliveries.
+const SLIGHT_TARGET: f64 = 5.0;
 
 /// Options of this part besides the stack.
 #[derive(clap::Args, Debug)]
@@ -163,13 +165,13 @@ fn figures(part: &mut Part, measured: &[(Case, Usage)], prices: &PriceList) {
     let dollars = Measured::of(&[usage.total(prices)]);
     let name = format!("{}/dollars per million", case.name());
     part.target(&name, dollars, Unit::Dollars, TARGET);
-    let idle = Measured::of(&[monthly::idle(prices)]);
-    part.target(
-        "bill/idle/dollars per month",
-        idle,
-        Unit::Dollars,
-        IDLE_TARGET,
-    );
+    for (name, dollars, at_most) in [
+        ("idle", monthly::idle(prices), IDLE_TARGET),
+        ("slight traffic", monthly::slight(prices), SLIGHT_TARGET),
+    ] {
+        let name = format!("bill/{name}/dollars per month");
+        part.target(&name, Measured::of(&[dollars]), Unit::Dollars, at_most);
+    }
     for (case, usage) in measured {
         let repeats = |meter: &Meter| meter.repeats(case.ending);
         for meter in Meter::ALL.into_iter().filter(repeats) {

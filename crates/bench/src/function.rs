@@ -48,6 +48,7 @@ impl Surroundings {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
             ("LOG_LEVEL", "INFO"),
+            ("MONITORING", "Essential"),
             ("TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),

@@ -17,6 +17,7 @@ use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
 use crate::logging;
+use crate::metrics::Monitoring;
 
 /// Everything that is missing or malformed. The function must not start.
 #[derive(PartialEq, Eq)]
@@ -134,6 +135,8 @@ functions! {
         event_reader: EventReader = event_reader(),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
     }
 
     /// The configuration of `prepare-calls`.
@@ -172,6 +175,8 @@ functions! {
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
         /// The X-Ray daemon. Without one, no subsegments are sent.
         xray_daemon: Option<String> = optional("AWS_XRAY_DAEMON_ADDRESS"),
     }
@@ -184,6 +189,8 @@ functions! {
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
     }
 
     /// The configuration of `recover-deliveries`.
@@ -224,6 +231,8 @@ functions! {
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
+        /// Decides which values become metrics.
+        monitoring: Monitoring = required("MONITORING"),
     }
 
     /// The configuration of `echo-receiver`.
@@ -244,12 +253,13 @@ mod tests {
         let error = LookUpSubscriptionsConfig::from_environment(&environment).unwrap_err();
         let text = error.to_string();
         let problems: Vec<_> = text.split("; ").collect();
-        assert_eq!(problems.len(), 4, "{text}");
+        assert_eq!(problems.len(), 5, "{text}");
         for (problem, name) in problems.iter().zip([
             "CUSTOMER_ID_POINTER is not set",
             "IDEMPOTENCY_KEY_POINTER is not set",
             "DEADLINE_POINTER: ",
             "AWS_LAMBDA_FUNCTION_NAME is not set",
+            "MONITORING is not set",
         ]) {
             assert!(problem.contains(name), "{text}");
         }
@@ -271,6 +281,7 @@ mod tests {
                 ("IDEMPOTENCY_KEY_POINTER", true),
                 ("DEADLINE_POINTER", true),
                 ("AWS_LAMBDA_FUNCTION_NAME", true),
+                ("MONITORING", true),
             ]
         );
     }

@@ -29,5 +29,5 @@ pub use event_bus::EventBus;
 pub use function_client::{FunctionClient, InvokeError};
 pub use kms::{KmsKeyService, KmsUsage};
 pub use logging::with_sources;
-pub use metrics::{Metric, Metrics};
+pub use metrics::{Metric, Metrics, Monitoring};
 pub use trace::{TraceHeader, Tracer};

@@ -4,9 +4,14 @@
 //! The only dimension is the function's name, which distinguishes stacks and has few values. A
 //! customer, subscription or URL is never a dimension, because each value of a dimension is
 //! billed as a separate metric.
+//!
+//! CloudWatch bills each metric for the hours in which it is written. So [`Monitoring`] decides
+//! which values become metrics. The others are only in the log line, where Logs Insights finds
+//! them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,8 +51,41 @@ impl Unit {
     }
 }
 
+/// The stack's parameter `Monitoring`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Monitoring {
+    /// Only the values that matter most become metrics.
+    Essential,
+    /// Every value becomes a metric.
+    Full,
+    /// No value becomes a metric.
+    Off,
+}
+
+/// A text that is none of `Essential`, `Full` and `Off`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be Essential, Full or Off")]
+pub struct MonitoringError;
+
+impl FromStr for Monitoring {
+    type Err = MonitoringError;
+
+    fn from_str(text: &str) -> Result<Self, MonitoringError> {
+        match text {
+            "Essential" => Ok(Self::Essential),
+            "Full" => Ok(Self::Full),
+            "Off" => Ok(Self::Off),
+            _ => Err(MonitoringError),
+        }
+    }
+}
+
+/// Declares the metrics with their units. One of [`Monitoring::Essential`] has the word
+/// `essential`.
 macro_rules! metrics {
-    ($($(#[doc = $doc:literal])+ $name:ident: $unit:ident,)+) => {
+    (@is_essential) => { false };
+    (@is_essential essential) => { true };
+    ($($(#[doc = $doc:literal])+ $name:ident: $unit:ident $($essential:ident)?,)+) => {
         /// The name of a metric. New metrics are added only here.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Metric {
@@ -71,13 +109,24 @@ macro_rules! metrics {
                     $(Self::$name => Unit::$unit,)+
                 }
             }
+
+            /// Returns true if its values become a metric.
+            pub const fn is_published(self, monitoring: Monitoring) -> bool {
+                match monitoring {
+                    Monitoring::Essential => match self {
+                        $(Self::$name => metrics!(@is_essential $($essential)?),)+
+                    },
+                    Monitoring::Full => true,
+                    Monitoring::Off => false,
+                }
+            }
         }
     };
 }
 
 metrics! {
     /// Valid events, counted by `look-up-subscriptions`.
-    Accepted: Count,
+    Accepted: Count essential,
     /// Subscriptions that match an event, counted by `look-up-subscriptions`.
     Matched: Count,
     /// Duplicates whose payload differs from that of the stored message, counted by
@@ -95,9 +144,9 @@ metrics! {
     /// Tasks that were moved to the slow queue.
     MovedToSlowQueue: Count,
     /// Deliveries that an endpoint accepted.
-    Delivered: Count,
+    Delivered: Count essential,
     /// Deliveries that failed after their last attempt or for another final reason.
-    Failed: Count,
+    Failed: Count essential,
     /// Deliveries that were cancelled.
     Cancelled: Count,
     /// Failed attempts that are followed by another one.
@@ -119,7 +168,7 @@ metrics! {
     /// The time from the event to the first request.
     FirstAttemptLatency: Milliseconds,
     /// The time from the event to the successful answer.
-    DeliveryLatency: Milliseconds,
+    DeliveryLatency: Milliseconds essential,
     /// The time from an attempt's due time to its start.
     QueueLag: Milliseconds,
     /// Queue messages that were returned to the queue because of our own failures.
@@ -129,9 +178,9 @@ metrics! {
     /// Calls to KMS.
     KmsCalls: Count,
     /// Failed calls to KMS.
-    KmsErrors: Count,
+    KmsErrors: Count essential,
     /// Sweeps that finished without a failure, counted by `requeue-due-deliveries`.
-    Sweeps: Count,
+    Sweeps: Count essential,
     /// Tasks that a sweep sent.
     SweepQueued: Count,
     /// The tasks among these whose attempt was overdue.
@@ -143,7 +192,7 @@ metrics! {
     /// Requests that were answered with 400 to 499.
     ApiClientErrors: Count,
     /// Requests that were answered with 500 to 599.
-    ApiServerErrors: Count,
+    ApiServerErrors: Count essential,
 }
 
 /// The metrics of an invocation.
@@ -153,14 +202,16 @@ metrics! {
 #[derive(Debug)]
 pub struct Metrics {
     function: String,
+    monitoring: Monitoring,
     values: Mutex<BTreeMap<Metric, Vec<u64>>>,
 }
 
 impl Metrics {
     /// Creates the metrics of the function with this name.
-    pub fn new(function: impl Into<String>) -> Self {
+    pub fn new(function: impl Into<String>, monitoring: Monitoring) -> Self {
         Self {
             function: function.into(),
+            monitoring,
             values: Mutex::default(),
         }
     }
@@ -209,19 +260,25 @@ impl Metrics {
         if values.is_empty() {
             return None;
         }
-        let metrics = values.keys().map(|metric| Definition {
-            name: metric.as_str(),
-            unit: metric.unit().as_str(),
+        let published = values
+            .keys()
+            .filter(|metric| metric.is_published(self.monitoring));
+        let metrics: Vec<_> = published
+            .map(|metric| Definition {
+                name: metric.as_str(),
+                unit: metric.unit().as_str(),
+            })
+            .collect();
+        let aws = (!metrics.is_empty()).then_some(Metadata {
+            timestamp: now,
+            cloud_watch_metrics: [Directive {
+                namespace: NAMESPACE,
+                dimensions: [[DIMENSION]],
+                metrics,
+            }],
         });
         let line = Line {
-            aws: Metadata {
-                timestamp: now,
-                cloud_watch_metrics: [Directive {
-                    namespace: NAMESPACE,
-                    dimensions: [[DIMENSION]],
-                    metrics: metrics.collect(),
-                }],
-            },
+            aws,
             function_name: &self.function,
             values: values
                 .iter()
@@ -242,8 +299,9 @@ impl Metrics {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    #[serde(rename = "_aws")]
-    aws: Metadata,
+    /// `None` if no value becomes a metric.
+    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
+    aws: Option<Metadata>,
     #[serde(rename = "FunctionName")]
     function_name: &'a str,
     #[serde(flatten)]
@@ -301,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_embedded_metric_format() {
-        let metrics = Metrics::new("deliver");
+        let metrics = Metrics::new("deliver", Monitoring::Full);
         metrics.count(Metric::Delivered, 2);
         metrics.count(Metric::Delivered, 1);
         metrics.time(Metric::ReceiverLatency, Duration::from_millis(12));
@@ -328,8 +386,40 @@ mod tests {
     }
 
     #[test]
+    fn only_published_values_become_metrics_and_all_values_are_logged() {
+        for (monitoring, published) in [
+            (
+                Monitoring::Full,
+                &["Delivered", "Retried", "ReceiverLatency"][..],
+            ),
+            (Monitoring::Essential, &["Delivered"]),
+            (Monitoring::Off, &[]),
+        ] {
+            let metrics = Metrics::new("deliver", monitoring);
+            metrics.count(Metric::Delivered, 1);
+            metrics.count(Metric::Retried, 2);
+            metrics.time(Metric::ReceiverLatency, Duration::from_millis(12));
+            let line = taken(&metrics);
+            let directive = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+            let names = directive.as_array().into_iter().flatten();
+            let names: Vec<_> = names
+                .map(|metric| metric["Name"].as_str().unwrap())
+                .collect();
+            assert_eq!(names, published, "{monitoring:?}");
+            let logged = (
+                &line["Delivered"],
+                &line["Retried"],
+                &line["ReceiverLatency"],
+            );
+            assert_eq!(logged, (&json!(1), &json!(2), &json!(12)), "{monitoring:?}");
+            // A line without metrics is not in the embedded metric format.
+            assert_eq!(line.get("_aws").is_none(), published.is_empty());
+        }
+    }
+
+    #[test]
     fn nothing_counted_is_no_line_and_values_are_counted_once() {
-        let metrics = Metrics::new("deliver");
+        let metrics = Metrics::new("deliver", Monitoring::Full);
         metrics.count(Metric::Delivered, 0);
         assert_eq!(metrics.take(NOW), None);
         metrics.share(Metric::AttemptFailure, false);
@@ -339,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_line_never_has_more_values_than_the_format_permits() {
-        let metrics = Metrics::new("deliver");
+        let metrics = Metrics::new("deliver", Monitoring::Full);
         for _ in 0..=MAX_VALUES {
             metrics.time(Metric::QueueLag, Duration::MAX);
         }

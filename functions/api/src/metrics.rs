@@ -47,13 +47,15 @@ pub(crate) async fn count(
 
 #[cfg(test)]
 mod tests {
+    use webhooks_lambda::Monitoring;
+
     use webhooks_domain::timestamp::Timestamp;
 
     use super::*;
 
     #[test]
     fn an_answer_is_counted_by_whose_fault_it_is() {
-        let counters = Counters::new(Metrics::new("api"), Arc::default());
+        let counters = Counters::new(Metrics::new("api", Monitoring::Full), Arc::default());
         for status in [200, 404, 422, 503] {
             counters.answered(StatusCode::from_u16(status).unwrap());
         }
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn calls_of_kms_are_counted_with_the_request() {
-        let counters = Counters::new(Metrics::new("api"), Arc::default());
+        let counters = Counters::new(Metrics::new("api", Monitoring::Full), Arc::default());
         assert!(counters.keys.note(Err::<(), _>("disabled")).is_err());
         counters.answered(StatusCode::SERVICE_UNAVAILABLE);
         let line = counters.metrics.take(Timestamp::from_millis(0)).unwrap();

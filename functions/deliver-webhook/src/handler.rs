@@ -47,7 +47,7 @@ impl Handler {
             tracer: Tracer::new(config.xray_daemon.clone()),
             events: Mutex::default(),
         };
-        let metrics = Metrics::new(&*config.function_name);
+        let metrics = Metrics::new(&*config.function_name, config.monitoring);
         let deliver = use_case::new(config, aws, keys)?;
         #[cfg(feature = "failpoints")]
         let failpoints = Failpoints::new()?;

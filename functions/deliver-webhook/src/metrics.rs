@@ -109,15 +109,14 @@ mod tests {
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::limits::Reservation;
     use webhooks_domain::outbound::ResponseHeaders;
+    use webhooks_lambda::Monitoring;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn metrics() -> Metrics {
         // As long as CloudFormation makes it for a stack with a long name.
-        Metrics::new(format!(
-            "{}-DeliverWebhookFunction-AbCdEfGhIjKl",
-            "s".repeat(28)
-        ))
+        let name = format!("{}-DeliverWebhookFunction-AbCdEfGhIjKl", "s".repeat(28));
+        Metrics::new(name, Monitoring::Full)
     }
 
     fn summary() -> DeliverySummary {

@@ -13,7 +13,7 @@ use webhooks_lambda::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = start::<LookUpSubscriptionsConfig>()?;
-    let metrics = &Metrics::new(config.function_name);
+    let metrics = &Metrics::new(config.function_name, config.monitoring);
     let client = aws_sdk_dynamodb::Client::new(&aws_config().await);
     let look_up = LookUp {
         directory: DynamoStore::new(client, config.table_name),

@@ -20,7 +20,7 @@ const TIME_FOR_A_BATCH: Duration = Duration::from_secs(10);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = start::<RequeueDueDeliveriesConfig>()?;
-    let metrics = &Metrics::new(config.function_name);
+    let metrics = &Metrics::new(config.function_name, config.monitoring);
     let aws = aws_config().await;
     let sweep = Sweep {
         table: DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), config.table_name),
@@ -76,11 +76,12 @@ mod tests {
     use webhooks_domain::ports::StoreError;
     use webhooks_domain::sweep::SweepError;
     use webhooks_domain::timestamp::Timestamp;
+    use webhooks_lambda::Monitoring;
 
     use super::*;
 
     fn line(report: &SweepReport) -> Option<String> {
-        let metrics = Metrics::new("sweep");
+        let metrics = Metrics::new("sweep", Monitoring::Full);
         count(&metrics, report);
         metrics.take(Timestamp::from_millis(0))
     }

@@ -1,6 +1,7 @@
-//! The cost of a month without events, by the parameter `Monitoring`.
+//! The fixed cost of a month, by the parameter `Monitoring`.
 
 use anyhow::{Result, ensure};
+use webhooks_lambda::{Metric, Monitoring};
 
 use super::{meter::Meter, prices::PriceList};
 use crate::report::Table;
@@ -18,8 +19,19 @@ const READ_UNITS_A_SWEEP: f64 = 8.0 * 0.5;
 /// A sweep that finds nothing: 50 ms with 128 MB are assumed, and one line of metrics.
 const GIGABYTE_SECONDS_A_SWEEP: f64 = 0.05 * 128.0 / 1_024.0;
 const LOGGED_GIGABYTES_A_SWEEP: f64 = 400.0 / 1e9;
-/// The metrics that are written when nothing happens: `Sweeps`.
-const IDLE_METRICS: f64 = 1.0;
+/// The metrics that are written when nothing happens.
+const IDLE: [Metric; 1] = [Metric::Sweeps];
+/// The metrics that are written only when something goes wrong.
+const OF_FAULTS: [Metric; 8] = [
+    Metric::ConflictingDuplicates,
+    Metric::FiltersGivenUp,
+    Metric::HandedBack,
+    Metric::Unpublished,
+    Metric::KmsErrors,
+    Metric::SweepOverdue,
+    Metric::ApiClientErrors,
+    Metric::ApiServerErrors,
+];
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
@@ -28,125 +40,154 @@ fn occurrences(text: &str) -> u32 {
     TEMPLATE.matches(text).fold(0, |count, _| count + 1)
 }
 
-/// A value of the parameter `Monitoring`.
-#[derive(Clone, Copy)]
-enum Monitoring {
-    Essential,
-    Full,
-    Off,
+/// The values of the parameter, the default first.
+const ALL: [Monitoring; 3] = [Monitoring::Essential, Monitoring::Full, Monitoring::Off];
+
+fn name(monitoring: Monitoring) -> &'static str {
+    match monitoring {
+        Monitoring::Essential => "Essential (default)",
+        Monitoring::Full => "Full",
+        Monitoring::Off => "Off",
+    }
 }
 
-impl Monitoring {
-    const ALL: [Self; 3] = [Self::Essential, Self::Full, Self::Off];
+/// Returns the number of resources of a type that the template creates.
+fn resources(monitoring: Monitoring, kind: &str) -> u32 {
+    let conditions: &[&str] = match monitoring {
+        Monitoring::Essential => &["MonitorsEssentials"],
+        Monitoring::Full => &["MonitorsEssentials", "MonitorsAll"],
+        Monitoring::Off => &[],
+    };
+    let of_condition =
+        |condition| occurrences(&format!("Type: {kind}\n    Condition: {condition}\n"));
+    conditions.iter().map(of_condition).sum()
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Essential => "Essential (default)",
-            Self::Full => "Full",
-            Self::Off => "Off",
-        }
-    }
+/// Returns the number of these metrics that CloudWatch bills.
+fn published(monitoring: Monitoring, metrics: &[Metric]) -> u32 {
+    let published = metrics
+        .iter()
+        .filter(|metric| metric.is_published(monitoring));
+    published.fold(0, |count, _| count + 1)
+}
 
-    /// Returns the number of resources of a type that the template creates.
-    fn resources(self, kind: &str) -> u32 {
-        let conditions: &[&str] = match self {
-            Self::Essential => &["MonitorsEssentials"],
-            Self::Full => &["MonitorsEssentials", "MonitorsAll"],
-            Self::Off => &[],
-        };
-        let of_condition =
-            |condition| occurrences(&format!("Type: {kind}\n    Condition: {condition}\n"));
-        conditions.iter().map(of_condition).sum()
-    }
+/// A line of the bill: what is billed, and how much of it.
+type Line = (&'static str, Vec<(Meter, f64)>);
 
-    fn lines(self) -> [(&'static str, Vec<(Meter, f64)>); 6] {
-        let polls = QUEUES * POLLERS * POLLS_AN_HOUR * HOURS;
-        [
-            ("KMS key", vec![(Meter::KeyMonth, 1.0)]),
-            (
-                "alarms",
-                vec![(
-                    Meter::AlarmMonth,
-                    f64::from(self.resources("AWS::CloudWatch::Alarm")),
-                )],
-            ),
-            (
-                "dashboard",
-                vec![(
-                    Meter::DashboardMonth,
-                    f64::from(self.resources("AWS::CloudWatch::Dashboard")),
-                )],
-            ),
-            ("own metrics", vec![(Meter::MetricMonth, IDLE_METRICS)]),
-            (
-                "polling of the two delivery queues",
-                vec![(Meter::QueueRequest, polls)],
-            ),
-            (
-                "the sweep and its schedule",
-                vec![
-                    (Meter::EventIn, SWEEPS),
-                    (Meter::LambdaRequest, SWEEPS),
-                    (
-                        Meter::LambdaGigabyteSecond,
-                        SWEEPS * GIGABYTE_SECONDS_A_SWEEP,
-                    ),
-                    (Meter::ReadUnit, SWEEPS * READ_UNITS_A_SWEEP),
-                    (Meter::LoggedGigabyte, SWEEPS * LOGGED_GIGABYTES_A_SWEEP),
-                ],
-            ),
-        ]
-    }
+/// The lines of a month without events.
+fn without_events(monitoring: Monitoring) -> Vec<Line> {
+    let polls = QUEUES * POLLERS * POLLS_AN_HOUR * HOURS;
+    let number = |count: u32| f64::from(count);
+    vec![
+        ("KMS key", vec![(Meter::KeyMonth, 1.0)]),
+        (
+            "alarms",
+            vec![(
+                Meter::AlarmMonth,
+                number(resources(monitoring, "AWS::CloudWatch::Alarm")),
+            )],
+        ),
+        (
+            "dashboard",
+            vec![(
+                Meter::DashboardMonth,
+                number(resources(monitoring, "AWS::CloudWatch::Dashboard")),
+            )],
+        ),
+        (
+            "own metrics",
+            vec![(Meter::MetricMonth, number(published(monitoring, &IDLE)))],
+        ),
+        (
+            "polling of the two delivery queues",
+            vec![(Meter::QueueRequest, polls)],
+        ),
+        (
+            "the sweep and its schedule",
+            vec![
+                (Meter::EventIn, SWEEPS),
+                (Meter::LambdaRequest, SWEEPS),
+                (
+                    Meter::LambdaGigabyteSecond,
+                    SWEEPS * GIGABYTE_SECONDS_A_SWEEP,
+                ),
+                (Meter::ReadUnit, SWEEPS * READ_UNITS_A_SWEEP),
+                (Meter::LoggedGigabyte, SWEEPS * LOGGED_GIGABYTES_A_SWEEP),
+            ],
+        ),
+    ]
+}
 
-    fn dollars(self, prices: &PriceList) -> Vec<(&'static str, f64)> {
-        let cost = |used: Vec<(Meter, f64)>| {
-            used.into_iter()
-                .map(|(meter, amount)| prices.dollars(meter, amount))
-                .sum()
-        };
-        self.lines()
-            .into_iter()
-            .map(|(name, used)| (name, cost(used)))
-            .collect()
-    }
+/// The line that traffic adds, if there is some in every hour.
+fn with_traffic(monitoring: Monitoring) -> Line {
+    let usual: Vec<Metric> = Metric::ALL
+        .iter()
+        .filter(|metric| !IDLE.contains(metric) && !OF_FAULTS.contains(metric))
+        .copied()
+        .collect();
+    let metrics = f64::from(published(monitoring, &usual));
+    (
+        "further metrics, with traffic in every hour",
+        vec![(Meter::MetricMonth, metrics)],
+    )
+}
+
+fn dollars((name, used): Line, prices: &PriceList) -> (&'static str, f64) {
+    let cost = used
+        .into_iter()
+        .map(|(meter, amount)| prices.dollars(meter, amount));
+    (name, cost.sum())
+}
+
+/// The dollars of the lines without events, and of all lines.
+fn sums(monitoring: Monitoring, prices: &PriceList) -> (f64, f64) {
+    let lines = without_events(monitoring).into_iter();
+    let idle: f64 = lines.map(|line| dollars(line, prices).1).sum();
+    (idle, idle + dollars(with_traffic(monitoring), prices).1)
 }
 
 /// Returns the dollars of a month without events, with the default of `Monitoring`.
 pub(super) fn idle(prices: &PriceList) -> f64 {
-    let lines = Monitoring::Essential.dollars(prices);
-    lines.into_iter().map(|(_, dollars)| dollars).sum()
+    sums(ALL[0], prices).0
+}
+
+/// Returns the fixed dollars of a month with a little traffic in every hour, with the default of
+/// `Monitoring`.
+pub(super) fn slight(prices: &PriceList) -> f64 {
+    sums(ALL[0], prices).1
 }
 
 /// The title of the table, by which the README's section is found.
-pub(crate) const TITLE: &str = "Dollars of a month without events, by `Monitoring`";
+pub(crate) const TITLE: &str = "Fixed dollars of a month, by `Monitoring`";
 
-/// Returns the lines of a month without events.
+/// Returns the lines of a month.
 pub(super) fn table(prices: &PriceList) -> Result<Table> {
-    let columns = Monitoring::ALL.map(|monitoring| monitoring.dollars(prices));
-    let all = Monitoring::Full.resources("AWS::CloudWatch::Alarm");
+    let all = resources(Monitoring::Full, "AWS::CloudWatch::Alarm");
     let declared = occurrences("Type: AWS::CloudWatch::Alarm\n");
     ensure!(
         all == declared,
         "template.yaml: each alarm needs a condition on `Monitoring`"
     );
-    let mut table = Table::new(
-        TITLE,
-        &[
-            "",
-            Monitoring::ALL[0].name(),
-            Monitoring::ALL[1].name(),
-            Monitoring::ALL[2].name(),
-        ],
-    );
-    for (row, (name, _)) in columns[0].iter().enumerate() {
-        let cells = columns.iter().map(|lines| format!("{:.2}", lines[row].1));
-        table.row(std::iter::once((*name).to_owned()).chain(cells));
+    let columns = std::iter::once("").chain(ALL.map(name));
+    let mut table = Table::new(TITLE, &columns.collect::<Vec<_>>());
+    let mut row = |name: &str, cell: &dyn Fn(Monitoring) -> String| {
+        table.row(std::iter::once(name.to_owned()).chain(ALL.map(cell)));
+    };
+    for (index, (name, _)) in without_events(ALL[0]).into_iter().enumerate() {
+        row(name, &|monitoring| {
+            let line = without_events(monitoring).swap_remove(index);
+            format!("{:.2}", dollars(line, prices).1)
+        });
     }
-    let sums = columns.iter().map(|lines| {
-        let sum: f64 = lines.iter().map(|(_, dollars)| dollars).sum();
-        format!("**{sum:.2}**")
+    row("**sum without events**", &|monitoring| {
+        format!("**{:.2}**", sums(monitoring, prices).0)
     });
-    table.row(std::iter::once("**sum**".to_owned()).chain(sums));
+    row(with_traffic(ALL[0]).0, &|monitoring| {
+        format!("{:.2}", dollars(with_traffic(monitoring), prices).1)
+    });
+    row("**sum with slight traffic**", &|monitoring| {
+        format!("**{:.2}**", sums(monitoring, prices).1)
+    });
     Ok(table)
 }
 
@@ -155,19 +196,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_alarm_is_counted_and_a_month_without_events_costs_little() {
+    fn every_alarm_is_counted_and_a_month_with_little_traffic_costs_little() {
         let prices = PriceList::committed();
         table(&prices).unwrap();
-        assert!(
-            idle(&prices) < super::super::IDLE_TARGET,
-            "{}",
-            idle(&prices)
-        );
-        let full: f64 = Monitoring::Full
-            .dollars(&prices)
-            .iter()
-            .map(|line| line.1)
-            .sum();
-        assert!(full > idle(&prices) + 3.0);
+        let (idle, slight) = sums(ALL[0], &prices);
+        assert!(idle < super::super::IDLE_TARGET, "{idle}");
+        assert!(slight < super::super::SLIGHT_TARGET, "{slight}");
+        let full = sums(Monitoring::Full, &prices);
+        assert!(full.0 > idle + 3.0 && full.1 > slight + 6.0, "{full:?}");
     }
 }
