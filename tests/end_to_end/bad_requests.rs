@@ -65,6 +65,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
         ("limit", limits),
         ("cursor", cursors),
         ("status", texts(&["", "Held", "owed", "failed,held"])),
+        ("kind", texts(&["", "Slow", "gone", "slow,failing", "%00"])),
         ("eventType", types),
         ("since", since),
         ("until", until),
@@ -80,6 +81,8 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
 const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listSubscriptions", "limit", "101"),
     ("listRecoveries", "limit", "101"),
+    ("listUnhealthySubscriptions", "limit", "101"),
+    ("listUnhealthySubscriptionsOfCustomer", "limit", "101"),
     ("listDeliveries", "limit", "101"),
     ("listUndelivered", "limit", "101"),
     ("listUndelivered", "status", "succeeded"),

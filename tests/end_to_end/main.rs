@@ -53,6 +53,7 @@ mod state_failures;
 mod story;
 mod support;
 mod testing;
+mod unhealthy;
 mod upgrading;
 mod values;
 mod versions;

@@ -11,16 +11,24 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
 use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::health::Health;
 use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
+use webhooks_domain::ports::{Creation, SubscriptionStore};
+use webhooks_domain::subscription::Subscription;
+use webhooks_domain::unhealthy::UnhealthyLists;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_testkit::samples;
@@ -42,6 +50,14 @@ struct Cost {
     half_units: usize,
 }
 
+/// The half units for each 4 KB of a read.
+#[derive(Debug)]
+struct Price(usize);
+
+impl Storable for Price {
+    type Storer = StoreReplace<Self>;
+}
+
 /// Measures the cost of each read.
 #[derive(Debug, Default, Clone)]
 struct Meter(Arc<Mutex<Cost>>);
@@ -51,38 +67,56 @@ impl Intercept for Meter {
         "Meter"
     }
 
+    /// The input is gone after the execution, so its part is read here.
+    fn read_before_serialization(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input();
+        let consistent = if let Some(input) = input.downcast_ref::<QueryInput>() {
+            assert_eq!(input.projection_expression(), None);
+            input.consistent_read()
+        } else if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
+            let mut tables = input.request_items().into_iter().flatten();
+            let (_, keys) = tables.next().ok_or("no table")?;
+            keys.consistent_read()
+        } else {
+            let input = input.downcast_ref::<GetItemInput>().ok_or("no read")?;
+            input.consistent_read()
+        };
+        let price = Price(price(consistent));
+        bag.interceptor_state().store_put(price);
+        Ok(())
+    }
+
     fn read_after_execution(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(input), Some(Ok(output))) = (context.input(), context.output_or_error()) else {
+        let Some(Ok(output)) = context.output_or_error() else {
             return Ok(());
         };
-        let half_units = if let Some(output) = output.downcast_ref::<QueryOutput>() {
-            let input = input.downcast_ref::<QueryInput>().ok_or("no query")?;
+        let blocks = if let Some(output) = output.downcast_ref::<QueryOutput>() {
             // Without a filter or a projection the output is all that the query has evaluated.
             assert_eq!(output.scanned_count(), output.count());
-            assert_eq!(input.projection_expression(), None);
-            let bytes = output.items().iter().map(item_bytes).sum();
-            blocks(bytes) * price(input.consistent_read())
+            blocks(output.items().iter().map(item_bytes).sum())
         } else if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
-            let input = input
-                .downcast_ref::<BatchGetItemInput>()
-                .ok_or("no batch")?;
-            let tables = input.request_items().into_iter().flatten();
-            let consistent: Vec<_> = tables.map(|(_, keys)| keys.consistent_read()).collect();
             let items = output
                 .responses()
                 .into_iter()
                 .flat_map(HashMap::values)
                 .flatten();
-            let items = items.map(|item| blocks(item_bytes(item)));
-            items.sum::<usize>() * price(*consistent.first().ok_or("no table")?)
+            items.map(|item| blocks(item_bytes(item))).sum()
         } else {
-            return Ok(());
+            let output = output.downcast_ref::<GetItemOutput>().ok_or("no read")?;
+            blocks(output.item().map(item_bytes).unwrap_or_default())
         };
+        let Price(half_units) = *bag.load::<Price>().ok_or("no price")?;
+        let half_units = blocks * half_units;
         let mut cost = self.0.lock().unwrap();
         cost.calls += 1;
         cost.half_units += half_units;
@@ -122,6 +156,19 @@ impl Filled {
             .buffer_unordered(4)
             .try_collect::<()>()
             .await?;
+        let store = DynamoStore::new(client, name.to_owned());
+        for number in 1..=PAGE + 10 {
+            let unhealthy = Subscription {
+                health: Health {
+                    failing_since: Some(samples::NOW),
+                    ..Health::default()
+                },
+                ..samples::subscription("acme", number.into())
+            };
+            store
+                .insert(&Creation::of(&unhealthy, samples::QUOTA))
+                .await?;
+        }
         let meter = Meter::default();
         let config = Builder::from(sdk).interceptor(meter.clone()).build();
         let client = Client::from_conf(config);
@@ -167,7 +214,7 @@ async fn write(client: &Client, table: &str, items: Vec<Item>) -> Result<()> {
 }
 
 /// The cost of the newest page of each list.
-async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 4]> {
+async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 6]> {
     let lists = Lists {
         table: filled.store.clone(),
     };
@@ -198,13 +245,24 @@ async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 4]> {
     let listed = lists.customer_deliveries(&customer, &filter, &page).await?;
     assert_eq!(listed.found.len(), PAGE as usize);
     costs.push(filled.cost());
+    let lists = UnhealthyLists {
+        table: filled.store.clone(),
+    };
+    let listed = lists.all(None, None, PAGE).await?;
+    assert_eq!(listed.found.len(), PAGE as usize);
+    costs.push(filled.cost());
+    let listed = lists.of_customer(&customer, None, None, PAGE).await?;
+    assert_eq!(listed.found.len(), PAGE as usize);
+    costs.push(filled.cost());
     let names = [
         "deliveries",
         "undelivered",
         "messages",
         "customer's deliveries",
+        "unhealthy subscriptions",
+        "customer's unhealthy subscriptions",
     ];
-    let costs: [_; 4] = costs.try_into().ok().context("four pages")?;
+    let costs: [_; 6] = costs.try_into().ok().context("six pages")?;
     Ok(std::array::from_fn(|n| (names[n], costs[n])))
 }
 
@@ -220,6 +278,7 @@ async fn the_cost_of_a_page_does_not_depend_on_the_size_of_the_table() -> Result
     for (list, cost) in costs {
         let units = f64::from(u32::try_from(cost.half_units)?) / 2.0;
         println!("{list}: {} calls, {units} read units for 50", cost.calls);
+        assert!(cost.calls > 0 && units > 0.0, "{list} is measured");
     }
     assert_eq!(
         costs,

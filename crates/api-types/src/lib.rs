@@ -21,6 +21,7 @@ mod recovery_request;
 mod retry_policy;
 mod subscription;
 mod subscription_request;
+mod unhealthy;
 mod whole_number;
 
 pub use delivery::{
@@ -42,10 +43,13 @@ pub use subscription::{
 pub use subscription_request::{
     MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test, WantedStatus,
 };
+pub use unhealthy::{OwedDeliveries, ProblemKind, SubscriptionProblem, UnhealthySubscription};
 pub use whole_number::WholeNumber;
 
 /// A page of subscriptions.
 pub type SubscriptionPage = Page<Subscription>;
+/// A page of unhealthy subscriptions.
+pub type UnhealthySubscriptionPage = Page<UnhealthySubscription>;
 /// A page of deliveries.
 pub type DeliveryPage = Page<Delivery>;
 /// A page of messages.

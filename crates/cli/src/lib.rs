@@ -42,6 +42,7 @@ mod signature;
 mod subscriptions;
 mod tail;
 pub mod terminal;
+mod unhealthy;
 mod verify;
 mod when;
 mod words;
@@ -102,6 +103,9 @@ Examples:
   webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
   webhooks undelivered cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --status failed --since 7days")]
     Undelivered(deliveries::list::Undelivered),
+    /// List the subscriptions that fail, are slow, or were disabled by the system.
+    #[command(after_help = unhealthy::HELP)]
+    Unhealthy(unhealthy::Unhealthy),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -182,6 +186,7 @@ impl Cli {
             Command::Deliveries(command) => command.run(&api()?, printer).await,
             Command::Messages(command) => command.run(&api()?, printer).await,
             Command::Undelivered(list) => list.run(&api()?, printer).await,
+            Command::Unhealthy(list) => list.run(&api()?, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

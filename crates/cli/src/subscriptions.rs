@@ -121,7 +121,12 @@ fn text(subscription: &Subscription, style: Style) -> String {
     let health = &subscription.health;
     facts.maybe("failing", since(health.failing_since.as_deref()));
     let open_until = health.circuit_open_until.as_ref();
-    facts.maybe("circuit open", open_until.map(|at| format!("until {at}")));
+    let open_since = since(health.circuit_open_since.as_deref());
+    let open = open_since.zip(open_until);
+    facts.maybe(
+        "circuit open",
+        open.map(|(since, at)| format!("{since}, until {at}")),
+    );
     facts.maybe("slow", since(health.slow_since.as_deref()));
     facts.add("url", subscription.url.as_str());
     facts.add("event types", subscription.event_types.join(", "));
@@ -188,7 +193,7 @@ mod tests {
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
             "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",
-            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
+            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenSince": "2026-01-03T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         }))
         .unwrap();
@@ -199,7 +204,7 @@ mod tests {
              \x20 status          disabled\n\
              \x20 disabled        failing, since 2026-01-03T00:00:00.000Z\n\
              \x20 failing         since 2026-01-01T00:00:00.000Z\n\
-             \x20 circuit open    until 2026-01-04T00:00:00.000Z\n\
+             \x20 circuit open    since 2026-01-03T00:00:00.000Z, until 2026-01-04T00:00:00.000Z\n\
              \x20 slow            since 2026-01-02T00:00:00.000Z\n\
              \x20 url             https://example.com/\n\
              \x20 event types     a, b.*\n\

@@ -72,5 +72,5 @@ pub use model::{
 };
 pub use use_cases::{
     deliver, limiter, lists, look_up, manage, publish, read_subscription, recover, resend,
-    send_test, sweep, vault,
+    send_test, sweep, unhealthy, vault,
 };

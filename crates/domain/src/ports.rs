@@ -12,6 +12,7 @@
 //! | [`recover`](crate::recover) | [`RecoveryTable`] |
 //! | [`lists`](crate::lists) | [`Directory`] |
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
+//! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
 //! # Reads and writes of the table
@@ -43,5 +44,5 @@ pub use services::{
 };
 pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
-    SubscriptionTable,
+    SubscriptionTable, UnhealthyIndex,
 };

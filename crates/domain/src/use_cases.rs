@@ -11,4 +11,5 @@ pub mod recover;
 pub mod resend;
 pub mod send_test;
 pub mod sweep;
+pub mod unhealthy;
 pub mod vault;

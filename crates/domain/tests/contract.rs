@@ -12,6 +12,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::health(&backend, "acme").now_or_never().unwrap();
+    contract::unhealthy(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::creations(&backend, "acme")
         .now_or_never()
         .unwrap();

@@ -59,6 +59,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "sweep",
             "lists",
             "manage",
+            "unhealthy",
             "recover",
         ],
     ),

@@ -32,7 +32,10 @@ pub const PARTITION_KEY: &str = "pk";
 pub(crate) const SORT_KEY: &str = "sk";
 /// The subscription of an undelivered delivery. It is the partition key of the index `undelivered`.
 pub(crate) const OWED_TO: &str = "owedTo";
+/// The value of [`OWED_TO`] in unhealthy subscriptions. It is the id of no subscription.
+pub(crate) const UNHEALTHY: &str = "UNHEALTHY";
 
+const CUSTOMER_PREFIX: &str = "CUSTOMER#";
 const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
@@ -78,6 +81,16 @@ impl Key {
                 subscription,
             }),
             _ => Err("not the key of a delivery".to_owned()),
+        }
+    }
+
+    /// The subscription of a key, with its customer.
+    pub(crate) fn subscription_id(&self) -> Result<(CustomerId, SubscriptionId), String> {
+        let customer = self.pk.strip_prefix(CUSTOMER_PREFIX).map(str::parse);
+        let subscription = self.sk.strip_prefix(SUBSCRIPTION_PREFIX).map(str::parse);
+        match (customer, subscription) {
+            (Some(Ok(customer)), Some(Ok(subscription))) => Ok((customer, subscription)),
+            _ => Err("not the key of a subscription".to_owned()),
         }
     }
 
@@ -139,7 +152,7 @@ impl Key {
 }
 
 pub(crate) fn customer_partition(customer: &CustomerId) -> String {
-    format!("CUSTOMER#{customer}")
+    format!("{CUSTOMER_PREFIX}{customer}")
 }
 
 /// The partition of a customer's recoveries. It is separate, so that the role of their workflow can
@@ -436,6 +449,9 @@ pub(crate) struct SubscriptionItem {
     disabled_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthItem>,
+    /// Only while it is unhealthy. The updates of its health maintain it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owed_to: Option<&'static str>,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -469,6 +485,7 @@ impl From<&Subscription> for SubscriptionItem {
             disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
             health: HealthItem::of(&subscription.health),
+            owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
@@ -483,6 +500,8 @@ pub(crate) struct HealthItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     open_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cooldown_seconds: Option<u64>,
@@ -494,6 +513,7 @@ impl HealthItem {
     pub(crate) fn of(health: &Health) -> Option<Self> {
         (*health != Health::default()).then(|| Self {
             failing_since: health.failing_since,
+            open_since: health.circuit.map(|circuit| circuit.since),
             open_until: health.circuit.map(|circuit| circuit.until),
             cooldown_seconds: health.circuit.map(|circuit| circuit.cooldown.as_secs()),
             slow_since: health.slow_since,
@@ -504,9 +524,11 @@ impl HealthItem {
 impl From<HealthItem> for Health {
     fn from(item: HealthItem) -> Self {
         let circuit = item.open_until.zip(item.cooldown_seconds);
+        let circuit = item.open_since.zip(circuit);
         Self {
             failing_since: item.failing_since,
-            circuit: circuit.map(|(until, seconds)| OpenCircuit {
+            circuit: circuit.map(|(since, (until, seconds))| OpenCircuit {
+                since,
                 until,
                 cooldown: Duration::from_secs(seconds),
             }),
@@ -605,6 +627,7 @@ mod tests {
             health: Health {
                 failing_since: Some(samples::NOW),
                 circuit: Some(OpenCircuit {
+                    since: samples::NOW,
                     until: samples::NOW,
                     cooldown: OpenCircuit::LONGEST,
                 }),
@@ -626,6 +649,7 @@ mod tests {
         let health = Health {
             failing_since: Some(samples::NOW),
             circuit: Some(OpenCircuit {
+                since: samples::NOW,
                 until: samples::NOW,
                 cooldown: OpenCircuit::LONGEST,
             }),

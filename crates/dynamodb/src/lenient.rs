@@ -16,7 +16,7 @@ use webhooks_domain::subscription::{
 };
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{HealthItem, Key, PARTITION_KEY, SORT_KEY, SUBSCRIPTION_PREFIX, SecretItem};
+use crate::item::{HealthItem, Key, PARTITION_KEY, SORT_KEY, SecretItem};
 use crate::store::{AttributeMap, corrupt, key_text, text};
 
 /// Reads a subscription, as far as possible. It takes the attributes out of the item one by one.
@@ -26,12 +26,13 @@ use crate::store::{AttributeMap, corrupt, key_text, text};
 pub(crate) fn read(
     item: AttributeMap,
 ) -> Result<Result<Subscription, Box<BrokenSubscription>>, StoreError> {
-    let key = (text(&item, PARTITION_KEY), text(&item, SORT_KEY));
-    let customer = key.0.strip_prefix("CUSTOMER#").map(str::parse);
-    let id = key.1.strip_prefix(SUBSCRIPTION_PREFIX).map(str::parse);
-    let (Some(Ok(customer_id)), Some(Ok(id))) = (customer, id) else {
-        return Err(corrupt(&key_text(&item), &"not the key of a subscription"));
+    let key = Key {
+        pk: text(&item, PARTITION_KEY).to_owned(),
+        sk: text(&item, SORT_KEY).to_owned(),
     };
+    let (customer_id, id) = key
+        .subscription_id()
+        .map_err(|problem| corrupt(&key_text(&item), &problem))?;
     let mut fields = Fields {
         item,
         problems: Vec::new(),

@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent |
 //! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
-//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after a failed attempt, by subscription |
+//! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after a failed attempt, by subscription; in the partition `UNHEALTHY` the unhealthy subscriptions |
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
 //! The workflow writes messages and deliveries from the items that [`item`] builds. They expire by
@@ -42,6 +42,7 @@ mod recoveries;
 mod store;
 mod subscriptions;
 mod transaction;
+mod unhealthy;
 mod usage;
 #[cfg(test)]
 mod write_units;

@@ -23,7 +23,9 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::idempotency::record_of;
-use crate::item::{HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, customer_partition};
+use crate::item::{
+    HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, UNHEALTHY, customer_partition,
+};
 use crate::lenient::{read, whole};
 use crate::store::{
     ABSENT, AttributeMap, left_out, number, query_some, to_attributes, unavailable, write_outcome,
@@ -116,14 +118,17 @@ impl SubscriptionTable for DynamoStore {
         health: &Health,
     ) -> Result<WriteOutcome, StoreError> {
         let update = self
-            .update_if_health_is(read, "#url = :url")
+            .update_if_health_is(read, "#url = :url AND #status <> :disabled")
             .expression_attribute_names("#url", "url")
-            .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()));
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()))
+            .expression_attribute_values(":disabled", disabled());
         let update = match health_value(health) {
-            None => update.update_expression("REMOVE health"),
+            None => update.update_expression("REMOVE health, owedTo"),
             Some(value) => update
-                .update_expression("SET health = :health")
-                .expression_attribute_values(":health", value),
+                .update_expression("SET health = :health, owedTo = :unhealthy")
+                .expression_attribute_values(":health", value)
+                .expression_attribute_values(":unhealthy", unhealthy()),
         };
         write_outcome(update.send().await, "change health of subscription")
     }
@@ -134,16 +139,15 @@ impl SubscriptionTable for DynamoStore {
         reason: DisabledReason,
         now: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        let disabled = serde_dynamo::to_attribute_value(SubscriptionStatus::Disabled)
-            .expect("a status is a string");
         let result = self
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next",
+                 updatedAt = :now, version = :next, owedTo = :unhealthy",
             )
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":disabled", disabled)
+            .expression_attribute_values(":disabled", disabled())
+            .expression_attribute_values(":unhealthy", unhealthy())
             .expression_attribute_values(":reason", AttributeValue::S(reason.as_str().to_owned()))
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":next", number(read.version + 1))
@@ -326,6 +330,15 @@ impl DynamoStore {
             None => update,
         }
     }
+}
+
+fn disabled() -> AttributeValue {
+    AttributeValue::S(SubscriptionStatus::Disabled.as_str().to_owned())
+}
+
+/// The entry of an unhealthy subscription in the index `undelivered`.
+fn unhealthy() -> AttributeValue {
+    AttributeValue::S(UNHEALTHY.to_owned())
 }
 
 /// The value that [`health_condition`] uses.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::health::{Health, OpenCircuit};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
-use webhooks_testkit::units::{WRITE_UNIT_BYTES, item_bytes};
+use webhooks_testkit::units::{Index, Projection, WRITE_UNIT_BYTES, item_bytes, write_units};
 
 use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 
@@ -202,6 +203,52 @@ fn a_subscription_costs_one_write_unit_even_with_two_secrets() {
     let (one, two) = (size(&one), size(&two));
     println!("subscription item: {one} bytes with one secret, {two} with one of each kind");
     assert!(two <= WRITE_UNIT_BYTES, "{two} bytes");
+}
+
+#[test]
+fn an_unhealthy_subscription_costs_one_write_unit_and_a_healthy_one_has_no_entry() {
+    let healthy = samples::subscription("cust_1001", 1);
+    let since = samples::NOW;
+    let unhealthy = Subscription {
+        health: Health {
+            failing_since: Some(since),
+            circuit: Some(OpenCircuit {
+                since,
+                until: since,
+                cooldown: OpenCircuit::LONGEST,
+            }),
+            slow_since: Some(since),
+        },
+        ..healthy.clone()
+    };
+    let item = |subscription| -> Item {
+        serde_dynamo::to_item(SubscriptionItem::from(subscription)).unwrap()
+    };
+    assert!(!item(&healthy).contains_key(OWED_TO));
+    assert!(item(&unhealthy).contains_key(OWED_TO));
+    let index = |partition: &str| Index {
+        key: vec![partition.to_owned(), "createdAt".to_owned()],
+        table_key: vec!["pk".to_owned(), "sk".to_owned()],
+        projection: Projection::Only(vec!["eventType".to_owned()]),
+    };
+    let indexes = [index("sk"), index(OWED_TO)];
+    let worse = Subscription {
+        health: Health {
+            slow_since: None,
+            ..unhealthy.health
+        },
+        ..unhealthy.clone()
+    };
+    let update = |before, after| {
+        let (before, after) = (item(before).into(), item(after).into());
+        let units = write_units(Some(&before), Some(&after), &indexes);
+        (units.table, units.indexes)
+    };
+    let bytes = billed_bytes(item(&unhealthy));
+    println!("unhealthy subscription item: {bytes} bytes");
+    assert_eq!(update(&healthy, &unhealthy), (1, 1), "it becomes unhealthy");
+    assert_eq!(update(&unhealthy, &worse), (1, 0), "it stays unhealthy");
+    assert_eq!(update(&worse, &healthy), (1, 1), "it becomes healthy");
 }
 
 #[test]

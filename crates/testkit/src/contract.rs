@@ -9,6 +9,7 @@ mod limiter;
 mod lists;
 mod recoveries;
 mod subscriptions;
+mod unhealthy;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use limiter::limiters;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
 pub use subscriptions::{creations, health, subscriptions};
+pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{
     Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DueEntry, FailureReason, Verdict,

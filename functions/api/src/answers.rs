@@ -15,9 +15,11 @@ use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, Undelive
 use webhooks_domain::retry::{RetryPolicy, Waits};
 use webhooks_domain::signing::{SealedSecret, Secret, SecretKind};
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, Subscription, SubscriptionStatus,
+    BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionProblem,
+    SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::unhealthy::Unhealthy;
 
 pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
@@ -96,6 +98,7 @@ fn health(health: &Health) -> api::EndpointHealth {
     let text = |at: Timestamp| at.to_string();
     api::EndpointHealth {
         failing_since: health.failing_since.map(text),
+        circuit_open_since: health.circuit.map(|circuit| text(circuit.since)),
         circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
         slow_since: health.slow_since.map(text),
     }
@@ -143,6 +146,46 @@ pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
         problem: broken.problem(),
         url: url.then(|| readable.url.as_str().to_owned()),
         status: status.then(|| subscription_status(readable.status)),
+    }
+}
+
+/// An unhealthy subscription. `None` without a problem.
+pub(crate) fn unhealthy(unhealthy: &Unhealthy) -> Option<api::UnhealthySubscription> {
+    let Unhealthy {
+        subscription,
+        problems,
+        owed,
+    } = unhealthy;
+    let disabled = subscription.disabled;
+    let problem = |problem: &SubscriptionProblem| api::SubscriptionProblem {
+        kind: problem_kind(problem.kind),
+        since: problem.since.to_string(),
+    };
+    Some(api::UnhealthySubscription {
+        id: subscription.id.to_string(),
+        customer_id: subscription.customer_id.to_string(),
+        url: subscription.url.as_str().to_owned(),
+        status: subscription_status(subscription.status),
+        disabled_reason: disabled.map(|disabled| disabled_reason(disabled.reason)),
+        since: problems
+            .iter()
+            .map(|problem| problem.since)
+            .min()?
+            .to_string(),
+        problems: problems.iter().map(problem).collect(),
+        owed: api::OwedDeliveries {
+            count: owed.count,
+            complete: owed.complete,
+        },
+    })
+}
+
+fn problem_kind(kind: ProblemKind) -> api::ProblemKind {
+    match kind {
+        ProblemKind::Disabled => api::ProblemKind::Disabled,
+        ProblemKind::CircuitOpen => api::ProblemKind::CircuitOpen,
+        ProblemKind::Failing => api::ProblemKind::Failing,
+        ProblemKind::Slow => api::ProblemKind::Slow,
     }
 }
 

@@ -9,10 +9,11 @@ use std::str::FromStr;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use webhooks_domain::lists::CustomerPlace;
 use webhooks_domain::paging::Place;
+use webhooks_domain::subscription::UnhealthyPlace;
 use webhooks_domain::timestamp::Timestamp;
 
 /// The greatest length of any cursor. A longer text is not even decoded.
-const MAX_LEN: usize = 140;
+const MAX_LEN: usize = 250;
 
 /// A place in a list, with a text form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,25 @@ impl Words for CustomerPlace {
                 "all" => None,
                 subscription => Some(subscription.parse().ok()?),
             },
+        })
+    }
+}
+
+impl Words for UnhealthyPlace {
+    fn to_words(&self) -> String {
+        let at = self.created_at.as_millis();
+        format!("{at}.{}.{}", self.subscription, self.customer)
+    }
+
+    fn from_words(words: &[&str]) -> Option<Self> {
+        let [at, subscription, customer @ ..] = words else {
+            return None;
+        };
+        Some(Self {
+            created_at: Timestamp::from_millis(at.parse().ok()?),
+            // A customer's id may contain `.`.
+            customer: customer.join(".").parse().ok()?,
+            subscription: subscription.parse().ok()?,
         })
     }
 }
@@ -130,6 +150,22 @@ mod tests {
                 assert!(cursor.to_string().len() <= MAX_LEN);
             }
         }
+    }
+
+    #[test]
+    fn a_cursor_with_a_customer_is_read_back() {
+        for customer in ["acme", "a.b..c", &"x".repeat(128)] {
+            let cursor = Cursor(UnhealthyPlace {
+                created_at: Timestamp::from_millis(i64::MIN),
+                customer: customer.parse().unwrap(),
+                subscription: SUBSCRIPTION.parse().unwrap(),
+            });
+            let text = cursor.to_string();
+            assert!(text.len() <= MAX_LEN);
+            assert_eq!(text.parse(), Ok(cursor));
+        }
+        let no_customer = format!("1.{SUBSCRIPTION}");
+        assert_eq!(forged::<UnhealthyPlace>(&no_customer), Err(CursorError));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod requests;
 mod resend;
 mod send_test;
 mod subscriptions;
+mod unhealthy;
 mod workflow;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use webhooks_domain::quota::Quota;
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
+use webhooks_domain::unhealthy::UnhealthyLists;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
@@ -67,6 +69,7 @@ struct Api {
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     publisher: Publisher,
     lists: Lists<DynamoStore>,
+    unhealthy: UnhealthyLists<DynamoStore>,
     tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
     recoveries: ApiRecoveries,
     table: DynamoStore,
@@ -118,6 +121,9 @@ impl Api {
                 operator: config.operator,
             },
             lists: Lists {
+                table: table.clone(),
+            },
+            unhealthy: UnhealthyLists {
                 table: table.clone(),
             },
             recoveries: Recoveries {
@@ -188,6 +194,8 @@ operations![
     subscriptions::rotate_secret,
     subscriptions::show_secrets,
     enable::enable,
+    unhealthy::all,
+    unhealthy::of_customer,
     lists::deliveries,
     lists::undelivered,
     lists::of_customer,

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
-    ActiveSecrets, CreatedSubscription, Delivery, FilterTestResult, NewSecret, Page, Subscription,
-    Test,
+    ActiveSecrets, CreatedSubscription, Delivery, FilterTestResult, NewSecret, Page, ProblemKind,
+    Subscription, Test, UnhealthySubscription,
 };
 
 impl Api {
@@ -31,6 +31,20 @@ impl Api {
         let path = ["customers", customer_id, "subscriptions"];
         let list = Call::new(self, Method::GET, &path);
         list.maybe_query("limit", limit).cursor(cursor)
+    }
+
+    /// One page of the unhealthy subscriptions: of a customer, or of all customers.
+    pub fn unhealthy_subscriptions(
+        &self,
+        customer_id: Option<&str>,
+        kind: Option<ProblemKind>,
+    ) -> Call<'_, Page<UnhealthySubscription>> {
+        const LIST: &str = "unhealthy-subscriptions";
+        let list = match customer_id {
+            Some(customer) => Call::new(self, Method::GET, &["customers", customer, LIST]),
+            None => Call::new(self, Method::GET, &[LIST]),
+        };
+        list.maybe_query("kind", kind)
     }
 
     /// One subscription.

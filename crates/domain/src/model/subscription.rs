@@ -2,10 +2,12 @@
 
 mod broken;
 mod page;
+mod unhealthy;
 
 pub use crate::health::DisabledReason;
 pub use broken::BrokenSubscription;
 pub use page::SubscriptionPage;
+pub use unhealthy::{ProblemKind, SubscriptionProblem, UnhealthyPlace};
 
 use crate::event_type::EventTypePatterns;
 use crate::filter::{Answer, Document, Filter, FilterError};

@@ -6,8 +6,11 @@ use super::{StoreError, WriteOutcome};
 use crate::health::Health;
 use crate::idempotency::IdempotencyRecord;
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::paging::EntryPage;
 use crate::quota::{Quota, Usage};
-use crate::subscription::{BrokenSubscription, DisabledReason, Subscription, SubscriptionPage};
+use crate::subscription::{
+    BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, UnhealthyPlace,
+};
 use crate::timestamp::Timestamp;
 
 /// The data that the creation of a subscription writes, all or nothing.
@@ -108,8 +111,9 @@ pub trait SubscriptionTable {
         limit: u32,
     ) -> impl Future<Output = Result<SubscriptionPage, StoreError>> + Send;
 
-    /// Sets the stored health, if neither the health nor the URL has changed since they were read.
-    /// Nothing else of the subscription changes, not even its version. A repetition is a conflict.
+    /// Sets the stored health, if neither the health nor the URL has changed since they were read,
+    /// and the subscription is not disabled. Nothing else of the subscription changes, not even its
+    /// version. A repetition is a conflict.
     fn change_health(
         &self,
         read: &Subscription,
@@ -124,6 +128,17 @@ pub trait SubscriptionTable {
         reason: DisabledReason,
         now: Timestamp,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// The sparse index of unhealthy subscriptions. A healthy one is never in it.
+pub trait UnhealthyIndex {
+    /// Lists at most `limit` unhealthy subscriptions after the given one. Eventually consistent: an
+    /// entry may be missing, or its subscription may be healthy or deleted by now.
+    fn unhealthy(
+        &self,
+        after: Option<&UnhealthyPlace>,
+        limit: u32,
+    ) -> impl Future<Output = Result<EntryPage<UnhealthyPlace>, StoreError>> + Send;
 }
 
 /// The table as [`crate::manage`] uses it: subscriptions, their usage, and the records of

@@ -150,6 +150,7 @@ impl Stage {
     pub(crate) fn reopen_circuit(&self, id: DeliveryId, until: Timestamp) {
         let current = self.subscription_of(id).unwrap();
         let circuit = OpenCircuit {
+            since: until,
             until,
             cooldown: Duration::from_secs(30),
         };

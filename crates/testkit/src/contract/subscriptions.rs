@@ -22,7 +22,7 @@ pub(super) async fn insert(store: &impl SubscriptionStore, subscription: &Subscr
     assert_eq!(inserted, CreationOutcome::Created);
 }
 
-async fn replace(
+pub(super) async fn replace(
     store: &impl SubscriptionStore,
     read: &Subscription,
     changed: &Subscription,
@@ -208,6 +208,13 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     );
 }
 
+/// An open circuit breaker.
+pub(super) const OPEN: OpenCircuit = OpenCircuit {
+    since: DUE,
+    until: SWEEP,
+    cooldown: Duration::from_mins(2),
+};
+
 /// The health of an endpoint is stored beside the user's settings of its subscription. Neither
 /// write overwrites the other, except that a new URL resets the health.
 pub async fn health(store: &impl SubscriptionStore, salt: &str) {
@@ -248,10 +255,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(now, expected, "only the health changes");
     let worse = Health {
         failing_since: Some(DUE),
-        circuit: Some(OpenCircuit {
-            until: SWEEP,
-            cooldown: Duration::from_mins(2),
-        }),
+        circuit: Some(OPEN),
         slow_since: Some(SWEEP),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);

@@ -4,14 +4,15 @@ use std::ops::Bound;
 
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
-    SubscriptionStore, SubscriptionTable, WriteOutcome,
+    SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{
     BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
-    SubscriptionStatus,
+    SubscriptionStatus, UnhealthyPlace,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -91,7 +92,11 @@ impl SubscriptionTable for InMemoryBackend {
     ) -> Result<WriteOutcome, StoreError> {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
-            Some(stored) if stored.health == read.health && stored.url == read.url => {
+            Some(stored)
+                if stored.health == read.health
+                    && stored.url == read.url
+                    && stored.status != SubscriptionStatus::Disabled =>
+            {
                 stored.health = *health;
                 WriteOutcome::Written
             }
@@ -115,6 +120,29 @@ impl SubscriptionTable for InMemoryBackend {
                 WriteOutcome::Written
             }
             _ => WriteOutcome::Conflict,
+        })
+    }
+}
+
+impl UnhealthyIndex for InMemoryBackend {
+    async fn unhealthy(
+        &self,
+        after: Option<&UnhealthyPlace>,
+        limit: u32,
+    ) -> Result<EntryPage<UnhealthyPlace>, StoreError> {
+        self.store(|state| {
+            let unhealthy = state
+                .subscriptions
+                .values()
+                .filter(|found| found.is_unhealthy());
+            let places = unhealthy.map(Subscription::unhealthy_place);
+            let mut entries: Vec<_> = places
+                .filter(|place| after.is_none_or(|after| place > after))
+                .collect();
+            entries.sort();
+            let has_more = entries.len() > limit as usize;
+            entries.truncate(limit as usize);
+            EntryPage { entries, has_more }
         })
     }
 }

@@ -90,6 +90,25 @@ pub(crate) struct SubscriptionsPage {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+pub(crate) struct ByProblem {
+    /// Only those with a problem of this kind.
+    #[param(inline)]
+    kind: Option<webhooks_api_types::ProblemKind>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UnhealthyPage {
+    /// The maximum number of entries.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 250, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct DeliveriesPage {
     /// The maximum number of deliveries.
     #[param(minimum = 1, maximum = 1000, default = 1000)]

@@ -15,6 +15,8 @@ use super::window::Window;
 /// A circuit breaker that is not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenCircuit {
+    /// The time at which it opened. Failed probes do not change it.
+    pub since: Timestamp,
     /// No attempt is made before this time.
     pub until: Timestamp,
     /// The last cooldown, which doubles with each failed probe.
@@ -47,6 +49,7 @@ impl OpenCircuit {
         Self {
             until: now + cooldown,
             cooldown,
+            ..self
         }
     }
 
@@ -119,6 +122,7 @@ impl CircuitPolicy {
     /// A circuit breaker that opens now.
     pub fn open(&self, now: Timestamp) -> OpenCircuit {
         OpenCircuit {
+            since: now,
             until: now + self.cooldown,
             cooldown: self.cooldown,
         }
@@ -154,6 +158,8 @@ mod tests {
             cooldowns.push(circuit.until.since(NOW).as_secs());
         }
         assert_eq!(cooldowns, [200, 400, 800, 900, 900]);
+        let later = circuit.for_longer(NOW + OpenCircuit::LONGEST);
+        assert_eq!(later.since, NOW, "a failed probe keeps the time of opening");
     }
 
     #[test]
