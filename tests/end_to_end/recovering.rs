@@ -11,14 +11,15 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
-    CreatedSubscription, Delivery, DeliveryStatus, DeliveryTrigger, ListFilter, Recover, Recovery,
-    RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
+    CreatedSubscription, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger, HeldFate,
+    ListFilter, Recover, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::item::recovery_key;
 use webhooks_receiver::Answer;
 use webhooks_testkit::samples;
 
+use crate::command_line::webhooks;
 use crate::fixture::{ALL_ATTEMPTS, ARRIVAL, Fixture, POLL_INTERVAL};
 
 fn server_error() -> Answer {
@@ -51,7 +52,11 @@ async fn with_undelivered(test: &Fixture, path: &str, count: usize) -> Result<Cr
     put(test, "order.created", count).await?;
     deliveries(test, &created, DeliveryStatus::Held, count).await?;
     test.api
-        .enable_subscription(&test.customer, &created.subscription.id)
+        .enable_subscription(
+            &test.customer,
+            &created.subscription.id,
+            Some(HeldFate::Keep),
+        )
         .await?;
     Ok(created)
 }
@@ -223,7 +228,7 @@ async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
     assert_eq!(kind.as_deref(), Some(not_active));
 
     test.api
-        .enable_subscription(&test.customer, subscription)
+        .enable_subscription(&test.customer, subscription, Some(HeldFate::Keep))
         .await?;
     let held = Recover {
         statuses: Some(vec![UndeliveredStatus::Held]),
@@ -236,6 +241,77 @@ async fn held_deliveries_are_sent_after_enable_and_recover() -> Result<()> {
     let ended = ended(&test, &created, &recovery.id).await?;
     assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
     deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_held_is_sent_by_itself_when_the_subscription_is_enabled() -> Result<()> {
+    let test = Fixture::new("release").await?;
+    let paused = json!({"status": "paused"});
+    let created = test.subscribe_with("/a", paused).await?;
+    let subscription = &created.subscription.id;
+    put(&test, "order.created", 3).await?;
+    deliveries(&test, &created, DeliveryStatus::Held, 3).await?;
+    let enable = async || {
+        let enabled = test
+            .api
+            .enable_subscription(&test.customer, subscription, None)
+            .await?;
+        enabled.recovery.context("a recovery")
+    };
+    let recovery = enable().await?;
+    assert_eq!(recovery.kind, RecoveryKind::Recover);
+    assert_eq!(recovery.statuses, Some(vec![UndeliveredStatus::Held]));
+    assert_eq!(enable().await?.id, recovery.id, "a repeated request");
+    let ended = ended(&test, &created, &recovery.id).await?;
+    assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
+    deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
+    assert_eq!(test.receiver.requests_to("/a").len(), 3);
+    assert_eq!(enable().await?.id, recovery.id, "after its end");
+    let all = test.api.recoveries(&test.customer, subscription).await?;
+    assert_eq!(all.data.len(), 1, "{all:#?}");
+    let shown = test.api.subscription(&test.customer, subscription).await?;
+    assert_eq!(shown.recovery, None, "only requests that activate name it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_held_can_be_kept_or_discarded() -> Result<()> {
+    let test = Fixture::new("discard").await?;
+    let paused = json!({"status": "paused"});
+    let created = test.subscribe_with("/a", paused.clone()).await?;
+    let subscription = created.subscription.id.as_str();
+    put(&test, "order.created", 3).await?;
+    deliveries(&test, &created, DeliveryStatus::Held, 3).await?;
+    let change = async |change: &Value| {
+        let changed = test
+            .api
+            .update_subscription(&test.customer, subscription, change);
+        Ok::<_, anyhow::Error>(changed.await?)
+    };
+    let keep = json!({"status": "active", "held": "keep"});
+    assert_eq!(change(&keep).await?.recovery, None);
+    deliveries(&test, &created, DeliveryStatus::Held, 3).await?;
+    change(&paused).await?;
+    let discard = [
+        "subscriptions",
+        "enable",
+        &test.customer,
+        subscription,
+        "--held",
+        "discard",
+    ];
+    let (_, enabled) = webhooks(&discard).await?;
+    assert_eq!(enabled["recovery"]["kind"], "discard", "{enabled:#}");
+    let id = enabled["recovery"]["id"].as_str().context("an id")?;
+    let ended = ended(&test, &created, id).await?;
+    assert_eq!(ended.status, RecoveryStatus::Succeeded, "{ended:#?}");
+    assert_eq!(counts(&ended), (3, 3, 0), "{ended:#?}");
+    let cancelled = deliveries(&test, &created, DeliveryStatus::Cancelled, 3).await?;
+    for delivery in cancelled {
+        assert_eq!(delivery.reason, Some(DeliveryReason::Discarded));
+    }
+    assert!(test.receiver.requests_to("/a").is_empty());
     Ok(())
 }
 

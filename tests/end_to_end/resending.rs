@@ -49,7 +49,9 @@ async fn enable(test: &Fixture, subscription: &str) -> Result<Value> {
         subscription,
         "enable",
     ];
-    let answer = test.api.request(Method::POST, &path, &[], None).await?;
+    let keep = json!({"held": "keep"});
+    let answer = test.api.request(Method::POST, &path, &[], Some(&keep));
+    let answer = answer.await?;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     Ok(serde_json::from_slice(&answer.body)?)
 }

@@ -99,7 +99,9 @@ async fn a_disabled_subscription_is_listed_until_it_is_enabled() -> Result<()> {
     let ids = json["data"].as_array().into_iter().flatten();
     assert!(ids.into_iter().any(|row| row["id"] == gone.id), "{json}");
 
-    test.api.enable_subscription(customer, &gone.id).await?;
+    test.api
+        .enable_subscription(customer, &gone.id, None)
+        .await?;
     assert_eq!(listed(&test, None, None).await?, []);
     assert_eq!(listed(&test, Some(customer), None).await?, []);
     Ok(())

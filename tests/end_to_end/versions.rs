@@ -45,7 +45,7 @@ async fn the_second_of_two_concurrent_editors_is_refused() -> Result<()> {
             .if_match(1)
             .answer()
             .await?,
-        api.enable_subscription(customer, id)
+        api.enable_subscription(customer, id, None)
             .if_match(1)
             .answer()
             .await?,

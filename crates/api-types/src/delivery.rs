@@ -80,6 +80,8 @@ pub enum DeliveryReason {
     SubscriptionUnreadable,
     /// The subscription was deleted.
     SubscriptionDeleted,
+    /// It was held, and then discarded.
+    Discarded,
 }
 
 /// The outcome of an attempt.

@@ -41,7 +41,8 @@ pub use subscription::{
     PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
 };
 pub use subscription_request::{
-    MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test, WantedStatus,
+    Enable, HeldFate, MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test,
+    WantedStatus,
 };
 pub use unhealthy::{OwedDeliveries, ProblemKind, SubscriptionProblem, UnhealthySubscription};
 pub use whole_number::WholeNumber;

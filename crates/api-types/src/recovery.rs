@@ -12,6 +12,8 @@ pub enum RecoveryKind {
     Recover,
     /// Messages that the subscription never had.
     Replay,
+    /// Held deliveries, which are cancelled.
+    Discard,
 }
 
 /// The status of a recovery.
@@ -79,7 +81,7 @@ pub struct Recovery {
     pub per_second: u32,
     /// Deliveries or messages that were looked at.
     pub examined: u64,
-    /// The number of these that are sent.
+    /// The number of these that are sent, or with `discard` cancelled.
     pub queued: u64,
     /// The others.
     pub skipped: u64,

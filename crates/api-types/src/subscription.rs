@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::{Filter, RetryPolicy};
+use crate::{Filter, Recovery, RetryPolicy};
 
 /// The status of a subscription. Only the system sets `disabled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
@@ -121,6 +121,10 @@ pub struct Subscription {
     #[serde(default, skip_serializing_if = "EndpointHealth::is_well")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub health: EndpointHealth,
+    /// The recovery that sends or discards the deliveries that were held. Only in the answer to a
+    /// request that makes the subscription active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Box<Recovery>>,
     /// The number of its current version, from 1. The same as the `ETag`.
     pub version: u64,
     /// When it was created.

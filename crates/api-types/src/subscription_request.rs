@@ -129,6 +129,17 @@ pub struct SubscriptionPatch {
         schema(value_type = WantedStatus, required = false)
     )]
     pub status: Option<WantedStatus>,
+    /// The fate of the deliveries that were held, with the status `active`. Default: `send`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = HeldFate, required = false)
+    )]
+    pub held: Option<HeldFate>,
 }
 
 /// A new subscription: the fields of a change, of which `url` and `eventTypes` are required.
@@ -145,6 +156,40 @@ pub enum WantedStatus {
     Active,
     /// Deliveries are held.
     Paused,
+}
+
+/// The fate of the deliveries that were held while a subscription was not active.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum HeldFate {
+    /// A recovery sends them, the oldest first.
+    #[default]
+    Send,
+    /// They stay held.
+    Keep,
+    /// A recovery cancels them.
+    Discard,
+}
+
+/// No body, or `{}`, takes every default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"held": "send"})))]
+pub struct Enable {
+    /// The fate of the deliveries that were held meanwhile. Default: `send`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = HeldFate, required = false)
+    )]
+    pub held: Option<HeldFate>,
 }
 
 /// No body, or `{}`.
@@ -237,6 +282,7 @@ mod schemas {
             let mut schema = SubscriptionPatch::schema();
             if let RefOr::T(Schema::Object(object)) = &mut schema {
                 object.description = Some("A new subscription.".to_owned());
+                object.properties.shift_remove("held");
                 object.required = ["url", "eventTypes"].map(str::to_owned).into();
                 object.example = Some(json!({
                     "url": "https://example.com/webhooks", "eventTypes": ["order.*", "invoice.paid"],

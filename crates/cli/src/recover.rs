@@ -184,6 +184,8 @@ fn count_text(kind: RecoveryKind, count: RecoveryCount, per_second: u32) -> Stri
     let what = match (kind, count.count) {
         (RecoveryKind::Recover, 1) => "delivery to send again",
         (RecoveryKind::Recover, _) => "deliveries to send again",
+        (RecoveryKind::Discard, 1) => "held delivery to discard",
+        (RecoveryKind::Discard, _) => "held deliveries to discard",
         (RecoveryKind::Replay, 1) => "message that the subscription never had",
         (RecoveryKind::Replay, _) => "messages that the subscription never had",
     };

@@ -45,8 +45,9 @@ Examples:
     #[command(after_help = "\
 Example:
   webhooks subscriptions enable cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4
+  webhooks subscriptions enable cust_1001 sub_70e79b2df96dcca5a0a362236c8d86f4 --held discard
 
-Deliveries that were held meanwhile are not sent automatically: run `webhooks recover`.")]
+A recovery sends the deliveries that were held meanwhile. If the command fails, repeat it.")]
     Enable(change::Enable),
     /// Give a subscription a new secret. The old one also signs for a while.
     #[command(after_help = secrets::ROTATE_HELP)]
@@ -128,6 +129,10 @@ fn text(subscription: &Subscription, style: Style) -> String {
         open.map(|(since, at)| format!("{since}, until {at}")),
     );
     facts.maybe("slow", since(health.slow_since.as_deref()));
+    if let Some(recovery) = &subscription.recovery {
+        let (kind, id) = (recovery.kind, &recovery.id);
+        facts.add("held", format!("{kind} by {id}, {}", recovery.status));
+    }
     facts.add("url", subscription.url.as_str());
     facts.add("event types", subscription.event_types.join(", "));
     facts.maybe(

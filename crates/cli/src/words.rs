@@ -142,6 +142,9 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
         (DeliveryStatus::Cancelled, Some(DeliveryReason::SubscriptionDeleted)) => {
             "the subscription was deleted".to_owned()
         }
+        (DeliveryStatus::Cancelled, Some(DeliveryReason::Discarded)) => {
+            "it was held, and then discarded".to_owned()
+        }
         (_, Some(reason)) => format!("{reason}, {tried}{last_brief}"),
         (_, None) => format!("{tried}{last_brief}"),
     }

@@ -2,7 +2,9 @@
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, Reopening, Verdict};
+use webhooks_domain::delivery::{
+    Attempt, CancelReason, Delivery, DeliveryStatus, Reopening, Verdict,
+};
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{DeliveryId, MessageId};
 use webhooks_domain::message::{Message, StoredMessage};
@@ -189,6 +191,35 @@ fn owed_to(id: &DeliveryId) -> AttributeValue {
 }
 
 impl DynamoStore {
+    /// Cancels a delivery that is held and has the attempts that were read. It leaves the index
+    /// `undelivered`.
+    pub(crate) async fn discard_held(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
+        let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let made = read.attempts_made();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::delivery(&read.id))))
+            .update_expression(format!(
+                "SET #status = :cancelled, reason = :reason REMOVE nextAttemptAt, {OWED_TO}"
+            ))
+            .condition_expression(format!(
+                "#status = :held AND {IN_FORCE} AND {}",
+                has_made(made)
+            ))
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":held", text(DeliveryStatus::Held.as_str()))
+            .expression_attribute_values(":cancelled", text(discarded.as_str()))
+            .expression_attribute_values(":reason", text(discarded.reason().unwrap_or_default()))
+            .expression_attribute_values(NOW, self.now_secs());
+        if made > 0 {
+            update = update.expression_attribute_values(":made", number(made));
+        }
+        write_outcome(update.send().await, "discard delivery")
+    }
+
     /// An update of a delivery, if it is pending and has this many attempts.
     fn update_pending(
         &self,

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
+use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::paging::Place;
 use webhooks_domain::ports::{InsertOutcome, RecoveryTable, StoreError, WriteOutcome};
@@ -61,7 +62,7 @@ impl From<&Recovery> for RecoveryItem {
             kind: recovery.kind.as_str().to_owned(),
             statuses: match recovery.kind {
                 RecoveryKind::Recover(statuses) => statuses.to_list(),
-                RecoveryKind::Replay => Vec::new(),
+                RecoveryKind::Replay | RecoveryKind::Discard => Vec::new(),
             },
             since: recovery.range.since,
             until: recovery.range.until,
@@ -92,6 +93,7 @@ impl TryFrom<RecoveryItem> for Recovery {
         ) {
             ("recover", Some(statuses)) => RecoveryKind::Recover(statuses),
             ("replay", None) => RecoveryKind::Replay,
+            ("discard", None) => RecoveryKind::Discard,
             (kind, _) => return Err(format!("kind `{kind}`, statuses {:?}", item.statuses)),
         };
         let place = item.place_at.zip(item.place_message);
@@ -126,6 +128,10 @@ impl TryFrom<RecoveryItem> for Recovery {
 }
 
 impl RecoveryTable for DynamoStore {
+    async fn discard(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
+        self.discard_held(read).await
+    }
+
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.insert_item(&RecoveryItem::from(recovery), "insert recovery")
             .await

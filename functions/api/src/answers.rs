@@ -43,6 +43,7 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
         disabled_reason: disabled.map(|disabled| disabled_reason(disabled.reason)),
         disabled_at: disabled.map(|disabled| disabled.at.to_string()),
         health: health(&subscription.health),
+        recovery: None,
         version: subscription.version,
         created_at: subscription.created_at.to_string(),
         updated_at: subscription.updated_at.to_string(),
@@ -258,10 +259,13 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
             };
             (api::DeliveryStatus::Failed, Some(reason))
         }
-        DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted) => (
-            api::DeliveryStatus::Cancelled,
-            Some(Reason::SubscriptionDeleted),
-        ),
+        DeliveryStatus::Cancelled(reason) => {
+            let reason = match reason {
+                CancelReason::SubscriptionDeleted => Reason::SubscriptionDeleted,
+                CancelReason::Discarded => Reason::Discarded,
+            };
+            (api::DeliveryStatus::Cancelled, Some(reason))
+        }
     }
 }
 
@@ -301,6 +305,7 @@ pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
             (api::RecoveryKind::Recover, Some(statuses.collect()))
         }
         RecoveryKind::Replay => (api::RecoveryKind::Replay, None),
+        RecoveryKind::Discard => (api::RecoveryKind::Discard, None),
     };
     api::Recovery {
         id: recovery.id.to_string(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use webhooks_api_types as api;
 use webhooks_domain::manage::SubscriptionChange;
@@ -15,19 +14,21 @@ use crate::extract::{Body, Caller, NoQuery, PathTexts};
 use crate::if_match::IfMatch;
 use crate::openapi::parameters;
 use crate::problem::Problem;
-use crate::subscriptions::{ETag, ids, with_etag};
+use crate::requests;
+use crate::subscriptions::{Answer, ids};
 
 /// Enable a subscription
 ///
-/// Makes it active, whether it was paused or disabled. What was held meanwhile waits until
-/// somebody asks for it.
+/// Makes it active, whether it was paused or disabled, and sends the deliveries that were held
+/// meanwhile by a recovery, which the answer names. If the answer is lost or an error, repeat the
+/// request: it starts no second recovery.
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
     operation_id = "enableSubscription",
     tag = "subscriptions",
     params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
-    request_body = Option<api::Nothing>,
+    request_body = Option<api::Enable>,
     responses((status = 200, description = "The subscription.", body = api::Subscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 )]
@@ -38,9 +39,9 @@ pub(crate) async fn enable(
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
-) -> Result<(ETag, Json<api::Subscription>), Problem> {
+) -> Result<Answer, Problem> {
     let (customer, id) = ids(&path)?;
-    let api::Nothing {} = body::read_or_default(&body)?;
+    let api::Enable { held } = body::read_or_default(&body)?;
     let change = SubscriptionChange {
         status: Some(SubscriptionStatus::Active),
         ..SubscriptionChange::default()
@@ -51,5 +52,5 @@ pub(crate) async fn enable(
     if updated.is_enabled() {
         api.publisher.enabled(&updated.subscription).await;
     }
-    Ok(with_etag(updated.subscription))
+    api.activated(updated, requests::held_fate(held)).await
 }

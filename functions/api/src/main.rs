@@ -9,6 +9,7 @@ mod enable;
 mod event;
 mod extract;
 mod filters;
+mod held;
 mod if_match;
 mod lists;
 mod metrics;

@@ -10,7 +10,8 @@ use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, Subscripti
 use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::recovery::{
-    Rate, RecoveryKind, RecoveryRequest, Requested, UndeliveredStatus, UndeliveredStatuses,
+    HeldFate, Rate, RecoveryKind, RecoveryRequest, Requested, UndeliveredStatus,
+    UndeliveredStatuses,
 };
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 use webhooks_domain::signing::{Overlap, SecretKind};
@@ -57,6 +58,28 @@ pub(crate) fn subscription_change(
         secret: parsed("secret", patch.secret, |secret| secret.parse())?,
         status,
     })
+}
+
+/// The fate of the deliveries that were held. `None` if the change does not make the subscription
+/// active.
+///
+/// # Errors
+/// If it is given without the status `active`.
+pub(crate) fn held(patch: &api::SubscriptionPatch) -> Result<Option<HeldFate>, FieldError> {
+    match (patch.status, patch.held) {
+        (Some(api::WantedStatus::Active), held) => Ok(Some(held_fate(held))),
+        (_, None) => Ok(None),
+        (_, Some(_)) => Err(FieldError::new("held", "requires `status`: `active`")),
+    }
+}
+
+/// The fate of the deliveries that were held.
+pub(crate) fn held_fate(held: Option<api::HeldFate>) -> HeldFate {
+    match held.unwrap_or_default() {
+        api::HeldFate::Send => HeldFate::Send,
+        api::HeldFate::Keep => HeldFate::Keep,
+        api::HeldFate::Discard => HeldFate::Discard,
+    }
 }
 
 /// Converts a request to a rotation of the secret.
@@ -342,10 +365,27 @@ mod tests {
                 (r#"{"timeoutSeconds":"5"}"#, "timeoutSeconds"),
                 (r#"{"metadata":{"plan":7}}"#, "metadata"),
                 (r#"{"metadata":["x"]}"#, "metadata"),
+                (r#"{"held":"later"}"#, "held"),
                 (r#"{"status":"disabled"}"#, "status"),
                 (r#"{"status":true}"#, "status"),
             ] {
                 assert_eq!(parse(body).unwrap_err().field, field, "{body}");
+            }
+        }
+
+        #[test]
+        fn what_was_held_has_a_fate_only_if_the_subscription_becomes_active() {
+            let held = |body: &str| {
+                let patch = serde_json::from_str(body).unwrap();
+                held(&patch).map_err(|error| error.field)
+            };
+            assert_eq!(held(r#"{"status":"active"}"#), Ok(Some(HeldFate::Send)));
+            let discard = r#"{"status":"active","held":"discard"}"#;
+            assert_eq!(held(discard), Ok(Some(HeldFate::Discard)));
+            assert_eq!(held(r#"{"status":"paused"}"#), Ok(None));
+            assert_eq!(held("{}"), Ok(None));
+            for body in [r#"{"held":"send"}"#, r#"{"status":"paused","held":"keep"}"#] {
+                assert_eq!(held(body), Err("held".to_owned()), "{body}");
             }
         }
 

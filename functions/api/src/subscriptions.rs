@@ -8,6 +8,7 @@ use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
 use ring::digest;
 use webhooks_api_types as api;
+use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::{Fingerprint, Once};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::ManageError;
@@ -28,6 +29,9 @@ pub(crate) const CUSTOMER_ID: &str = "customerId";
 
 /// The version of a subscription as its entity tag.
 pub(crate) type ETag = [(HeaderName, String); 1];
+
+/// The answer with one subscription.
+pub(crate) type Answer = (ETag, Json<api::Subscription>);
 
 fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
@@ -69,6 +73,9 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, NoStore, ETag, Json<api::CreatedSubscription>), Problem> {
     let customer = path.parse(CUSTOMER_ID)?;
     let api::NewSubscription(fields) = body::read(&body)?;
+    if fields.held.is_some() {
+        return Err(FieldError::new("held", "a new subscription has no deliveries").into());
+    }
     let change = requests::subscription_change(fields, &api.development)?;
     let once = key.map(|key| Once {
         key,
@@ -175,9 +182,11 @@ pub(crate) async fn update(
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
-) -> Result<(ETag, Json<api::Subscription>), Problem> {
+) -> Result<Answer, Problem> {
     let (customer, id) = ids(&path)?;
-    let change = requests::subscription_change(body::read(&body)?, &api.development)?;
+    let fields = body::read(&body)?;
+    let held = requests::held(&fields)?;
+    let change = requests::subscription_change(fields, &api.development)?;
     let updated = api.manage.update(&customer, &id, &expected, change);
     let updated = updated.await?;
     audit::updated(&updated, &caller);
@@ -187,11 +196,14 @@ pub(crate) async fn update(
     if updated.is_enabled() {
         api.publisher.enabled(&updated.subscription).await;
     }
-    Ok(with_etag(updated.subscription))
+    match held {
+        Some(held) => api.activated(updated, held).await,
+        None => Ok(with_etag(updated.subscription)),
+    }
 }
 
 /// A subscription with its version as the entity tag.
-pub(crate) fn with_etag(subscription: Subscription) -> (ETag, Json<api::Subscription>) {
+pub(crate) fn with_etag(subscription: Subscription) -> Answer {
     let etag = etag(subscription.version);
     (etag, Json(answers::subscription(subscription)))
 }

@@ -2,10 +2,10 @@
 
 use crate::terminal::Style;
 use anyhow::Result;
-use clap::Args;
 use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use webhooks_client::{Api, CreatedSubscription, Error};
+use webhooks_client::{Api, CreatedSubscription, Error, HeldFate};
 
 use super::fields::Fields;
 use super::{IfVersion, Named, text};
@@ -74,6 +74,9 @@ pub(crate) struct Update {
     /// The new status.
     #[arg(long, value_parser = ["active", "paused"])]
     status: Option<String>,
+    /// With `--status active`: send, keep or discard the deliveries that were held [default: send].
+    #[arg(long, value_enum)]
+    held: Option<Held>,
     /// Remove a field, by its name in the API: filter, headers, retryPolicy, … Repeatable.
     #[arg(long, value_name = "FIELD")]
     remove: Vec<String>,
@@ -97,11 +100,35 @@ pub(crate) struct Delete {
     if_version: IfVersion,
 }
 
+/// The fate of the deliveries that were held.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Held {
+    /// Send them by a recovery, the oldest first.
+    Send,
+    /// Let them be held.
+    Keep,
+    /// Cancel them.
+    Discard,
+}
+
+impl From<Held> for HeldFate {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Send => Self::Send,
+            Held::Keep => Self::Keep,
+            Held::Discard => Self::Discard,
+        }
+    }
+}
+
 /// Options of `subscriptions enable`.
 #[derive(Args, Debug)]
 pub(crate) struct Enable {
     #[command(flatten)]
     named: Named,
+    /// Send, keep or discard the deliveries that were held [default: send].
+    #[arg(long, value_enum)]
+    held: Option<Held>,
     #[command(flatten)]
     if_version: IfVersion,
 }
@@ -178,6 +205,9 @@ impl Update {
         if let Some(status) = &self.status {
             set("status", json!(status));
         }
+        if let Some(held) = self.held {
+            set("held", json!(HeldFate::from(held)));
+        }
         for field in &self.remove {
             set(field, Value::Null);
         }
@@ -219,12 +249,16 @@ impl Enable {
             customer,
             subscription,
         } = &self.named;
-        let call = api.enable_subscription(customer, subscription);
+        let held = self.held.map(HeldFate::from);
+        let call = api.enable_subscription(customer, subscription, held);
         let enabled = send(self.if_version.guard(call)).await?;
         printer.answer(&enabled, text)?;
-        printer.note(&format!(
-            "\n  `webhooks recover {customer} {subscription} --since 3days` sends the deliveries that were held meanwhile."
-        ))?;
+        if let Some(recovery) = &enabled.value.recovery {
+            let id = &recovery.id;
+            printer.note(&format!(
+                "\n  `webhooks recoveries show {customer} {subscription} {id}` shows the progress."
+            ))?;
+        }
         Ok(Outcome::Complete)
     }
 }

@@ -5,18 +5,10 @@ use http::Method;
 use super::{Api, Call};
 use crate::{Page, Recover, Recovery, RecoveryCount, RecoveryKind};
 
-/// The last segment of the path that starts one.
-fn segment(kind: RecoveryKind) -> &'static str {
-    match kind {
-        RecoveryKind::Recover => "recover",
-        RecoveryKind::Replay => "replay",
-    }
-}
-
 impl Api {
     /// Starts to send what failed or was held, or what the subscription never had.
     ///
-    /// A replay takes no statuses.
+    /// A replay takes no statuses. Only enabling a subscription starts a recovery that discards.
     pub fn start_recovery(
         &self,
         kind: RecoveryKind,
@@ -24,7 +16,8 @@ impl Api {
         subscription_id: &str,
         request: &Recover,
     ) -> Call<'_, Recovery> {
-        let path = [segment(kind)];
+        let path = [kind.to_string()];
+        let path = path.each_ref().map(String::as_str);
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
             .json(request)
     }
@@ -43,7 +36,8 @@ impl Api {
             dry_run: true,
             ..request.clone()
         };
-        let path = [segment(kind)];
+        let path = [kind.to_string()];
+        let path = path.each_ref().map(String::as_str);
         self.of_subscription(Method::POST, customer_id, subscription_id, &path)
             .json(&dry_run)
     }

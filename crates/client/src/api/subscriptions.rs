@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
-    ActiveSecrets, CreatedSubscription, Delivery, FilterTestResult, NewSecret, Page, ProblemKind,
-    Subscription, Test, UnhealthySubscription,
+    ActiveSecrets, CreatedSubscription, Delivery, Enable, FilterTestResult, HeldFate, NewSecret,
+    Page, ProblemKind, Subscription, Test, UnhealthySubscription,
 };
 
 impl Api {
@@ -68,13 +68,16 @@ impl Api {
         self.of_subscription(Method::DELETE, customer_id, subscription_id, &[])
     }
 
-    /// Makes a subscription active that is paused or disabled.
+    /// Makes a subscription active that is paused or disabled. Without a choice the deliveries that
+    /// were held are sent.
     pub fn enable_subscription(
         &self,
         customer_id: &str,
         subscription_id: &str,
+        held: Option<HeldFate>,
     ) -> Call<'_, Subscription> {
         self.of_subscription(Method::POST, customer_id, subscription_id, &["enable"])
+            .json(&Enable { held })
     }
 
     /// Gives a subscription a new secret, by `{overlapSeconds?, kind?, secret?}`.

@@ -97,6 +97,8 @@ pub enum FailureReason {
 pub enum CancelReason {
     /// Its subscription was deleted.
     SubscriptionDeleted,
+    /// It was held, and somebody discarded it.
+    Discarded,
 }
 
 impl DeliveryStatus {
@@ -128,6 +130,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::TestFailed) => Some("testFailed"),
             Self::Failed(FailureReason::SubscriptionUnreadable) => Some("subscriptionUnreadable"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
+            Self::Cancelled(CancelReason::Discarded) => Some("discarded"),
             Self::Pending | Self::Held | Self::Succeeded => None,
         }
     }
@@ -144,6 +147,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::TestFailed),
             Self::Failed(FailureReason::SubscriptionUnreadable),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
+            Self::Cancelled(CancelReason::Discarded),
         ]
         .into_iter()
         .find(|known| known.as_str() == status && known.reason() == reason)

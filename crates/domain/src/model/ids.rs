@@ -211,6 +211,26 @@ impl RecoveryId {
         let millis = u128::try_from(now.as_millis()).unwrap_or_default();
         Self(millis << 80 | u128::from_be_bytes(bytes) >> 48)
     }
+
+    /// The id of a recovery that a change of a subscription causes: the time of the change, and 80
+    /// bits of a digest. So a repeated request names the same recovery.
+    pub fn of_change(
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        version: u64,
+        changed_at: Timestamp,
+        kind: &str,
+    ) -> Self {
+        let names = [
+            subscription.to_string(),
+            version.to_string(),
+            kind.to_owned(),
+        ];
+        let names = names.each_ref().map(String::as_str);
+        let digest = derive(customer, "recovery", &names);
+        let millis = u128::try_from(changed_at.as_millis()).unwrap_or_default();
+        Self(millis << 80 | digest >> 48)
+    }
 }
 
 hex_form!(RecoveryId);

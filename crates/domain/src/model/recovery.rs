@@ -13,6 +13,7 @@ pub use request::{RecoveryRequest, Requested};
 use crate::broken::Readable;
 use crate::delivery::DeliveryStatus;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
+use crate::limits::Limits;
 use crate::paging::Place;
 use crate::timestamp::Timestamp;
 
@@ -72,6 +73,8 @@ pub enum RecoveryKind {
     Recover(UndeliveredStatuses),
     /// The customer's messages that match the subscription now and were never delivered to it.
     Replay,
+    /// The subscription's held deliveries, which are cancelled.
+    Discard,
 }
 
 impl RecoveryKind {
@@ -80,8 +83,21 @@ impl RecoveryKind {
         match self {
             Self::Recover(_) => "recover",
             Self::Replay => "replay",
+            Self::Discard => "discard",
         }
     }
+}
+
+/// The fate of the deliveries that were held, when their subscription is made active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeldFate {
+    /// A recovery sends them, the oldest first.
+    #[default]
+    Send,
+    /// They stay held.
+    Keep,
+    /// A recovery cancels them.
+    Discard,
 }
 
 /// The status of an undelivered delivery for which no attempt is planned.
@@ -156,6 +172,15 @@ impl Rate {
     /// A rate, if the number is allowed.
     pub fn per_second(number: u32) -> Option<Self> {
         (1..=Self::MAX).contains(&number).then_some(Self(number))
+    }
+
+    /// The rate for an endpoint with these limits: its own rate, or the default.
+    pub fn of(limits: &Limits) -> Self {
+        let limit = limits
+            .rate
+            .map(|rate| u64::from(rate).min(Self::MAX.into()));
+        let limit = limit.and_then(|rate| Self::per_second(u32::try_from(rate).ok()?));
+        limit.unwrap_or_default()
     }
 
     /// As a number.
@@ -243,9 +268,9 @@ impl fmt::Display for RecoveryStatus {
 pub struct Progress {
     /// The number of entries that were read.
     pub examined: u64,
-    /// The number of those that are sent.
+    /// The number of those that are sent, or cancelled if that is the recovery's kind.
     pub queued: u64,
-    /// The number of the others: there was nothing to send, or it could not be sent.
+    /// The number of the others: there was nothing to do, or it could not be done.
     pub skipped: u64,
     /// The last entry that was read.
     pub place: Option<Place>,

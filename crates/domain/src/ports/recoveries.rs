@@ -3,12 +3,20 @@
 use std::future::Future;
 
 use super::{Directory, InsertOutcome, ResendTable, StoreError, WorkflowError, WriteOutcome};
+use crate::delivery::Delivery;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
 use crate::recovery::{Recovery, RecoveryKey, RecoveryPage};
 
 /// The table as [`crate::recover`] uses it: the lists that recoveries read, the deliveries that
 /// they resend, and the recoveries.
 pub trait RecoveryTable: ResendTable + Directory {
+    /// Cancels a delivery that is held, if it has not changed since it was read. A repetition is a
+    /// conflict.
+    fn discard(
+        &self,
+        read: &Delivery,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
     /// Writes a new recovery.
     fn insert_recovery(
         &self,

@@ -8,6 +8,7 @@ mod health;
 mod limits;
 mod random;
 mod recovering;
+mod releasing;
 mod resending;
 mod stage;
 mod testing;

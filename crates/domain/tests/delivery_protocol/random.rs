@@ -313,8 +313,9 @@ impl Run {
         let delivery = self.stage.delivery_of(id);
         let last = delivery.attempts.last().and_then(|attempt| attempt.status);
         let right = match delivery.status {
-            // This test sends no test messages.
+            // This test sends no test messages, and discards nothing.
             DeliveryStatus::Pending
+            | DeliveryStatus::Cancelled(CancelReason::Discarded)
             | DeliveryStatus::Failed(
                 FailureReason::TestFailed | FailureReason::SubscriptionUnreadable,
             ) => false,

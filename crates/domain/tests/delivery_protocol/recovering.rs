@@ -26,16 +26,16 @@ const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExh
 const PAGE: Duration = Duration::from_secs(50);
 
 /// A stage with many deliveries to one subscription, and the use cases of recoveries.
-struct Outage {
-    stage: Stage,
-    ids: Vec<DeliveryId>,
-    recoveries: Recoveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
-    pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+pub(crate) struct Outage {
+    pub(crate) stage: Stage,
+    pub(crate) ids: Vec<DeliveryId>,
+    pub(crate) recoveries: Recoveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    pub(crate) pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     started_at: Timestamp,
 }
 
 /// Deliveries with these statuses, created a second apart, twelve hours ago.
-fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
+pub(crate) fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outage {
     let stage = stage(schedule(&[0]));
     stage.drain();
     let backend = stage.backend.clone();
@@ -121,7 +121,7 @@ impl Outage {
     }
 
     /// Runs the workflow to its end, and the deliveries beside it. Returns the number of pages.
-    fn run(&self, key: &RecoveryKey) -> usize {
+    pub(crate) fn run(&self, key: &RecoveryKey) -> usize {
         for pages in 1..1_000 {
             let next_step = self.page(key).next_step;
             if !next_step.more {
@@ -141,12 +141,12 @@ impl Outage {
         self.stage.backend.set_now(end);
     }
 
-    fn recovery(&self, key: &RecoveryKey) -> Recovery {
+    pub(crate) fn recovery(&self, key: &RecoveryKey) -> Recovery {
         now(self.recoveries.show(key)).unwrap()
     }
 
     /// The number of requests for each of the missed messages.
-    fn requests(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn requests(&self) -> BTreeMap<String, usize> {
         let mut requests = BTreeMap::new();
         for (at, request) in self.stage.backend.requests() {
             if at >= self.started_at {
@@ -158,12 +158,12 @@ impl Outage {
         requests
     }
 
-    fn status(&self, delivery: usize) -> DeliveryStatus {
+    pub(crate) fn status(&self, delivery: usize) -> DeliveryStatus {
         self.stage.delivery_of(self.ids[delivery]).status
     }
 }
 
-fn counts(recovery: &Recovery) -> (u64, u64, u64) {
+pub(crate) fn counts(recovery: &Recovery) -> (u64, u64, u64) {
     let progress = recovery.progress;
     (progress.examined, progress.queued, progress.skipped)
 }

@@ -1,11 +1,10 @@
 //! Recoveries, and the deliveries that they read and add.
 
-use webhooks_domain::delivery::{Delivery, DueEntry};
+use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, DueEntry};
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::message::Message;
-use webhooks_domain::ports::{
-    DeliveryTable, InsertOutcome, RecoveryTable, ResendTable, WriteOutcome,
-};
+use webhooks_domain::paging::{Order, Window};
+use webhooks_domain::ports::{DeliveryTable, InsertOutcome, RecoveryTable, WriteOutcome};
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
 
 use super::{DUE, SWEEP, due_of};
@@ -73,7 +72,7 @@ pub async fn recoveries(store: &impl RecoveryTable, salt: &str) {
 /// due.
 ///
 /// `put` records a message and a delivery, as the workflow does.
-pub async fn recovery_sources<S: DeliveryTable + ResendTable>(
+pub async fn recovery_sources<S: DeliveryTable + RecoveryTable>(
     store: &S,
     salt: &str,
     put: impl AsyncFn(Message, Delivery),
@@ -102,6 +101,7 @@ pub async fn recovery_sources<S: DeliveryTable + ResendTable>(
     }
     let refused = store.insert_due(&had, &next).await.expect("answers");
     assert_eq!(refused, InsertOutcome::AlreadyThere);
+    discarding(store, &had).await;
     let (added, _) = store
         .load(&missing.id)
         .await
@@ -114,4 +114,44 @@ pub async fn recovery_sources<S: DeliveryTable + ResendTable>(
     assert_eq!(added, expected);
     let due = due_of(store, &message, SWEEP).await;
     assert_eq!(due, [DueEntry::of(&expected, &next)]);
+}
+
+/// Only a delivery that is held, and as it was read, is discarded. Then nothing is owed any more.
+async fn discarding<S: DeliveryTable + RecoveryTable>(store: &S, pending: &Delivery) {
+    let discard = async |read: &Delivery| store.discard(read).await.expect("answers");
+    let undelivered = async || {
+        let newest = Window {
+            since: None,
+            until: None,
+            order: Order::NewestFirst,
+            after: None,
+            limit: 10,
+        };
+        let to = &pending.id.subscription;
+        let page = store.undelivered_of(to, &newest).await.expect("answers");
+        page.entries.iter().any(|entry| entry.id == pending.id)
+    };
+    assert_eq!(
+        discard(pending).await,
+        WriteOutcome::Conflict,
+        "it is pending"
+    );
+    let settled = store.settle(&pending.id, 0, DeliveryStatus::Held).await;
+    assert_eq!(settled.expect("answers"), WriteOutcome::Written);
+    assert!(undelivered().await);
+    let with_attempts = Delivery {
+        attempts: vec![samples::failed_attempt(1)],
+        ..pending.clone()
+    };
+    let other = discard(&with_attempts).await;
+    assert_eq!(other, WriteOutcome::Conflict, "it has no attempts");
+    assert_eq!(discard(pending).await, WriteOutcome::Written);
+    assert_eq!(discard(pending).await, WriteOutcome::Conflict);
+    let (_, stored) = store.read(&pending.id).await.expect("answers");
+    let expected = Delivery {
+        status: DeliveryStatus::Cancelled(CancelReason::Discarded),
+        ..pending.clone()
+    };
+    assert_eq!(stored, Some(expected));
+    assert!(!undelivered().await);
 }

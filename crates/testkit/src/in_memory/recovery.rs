@@ -1,5 +1,6 @@
 //! In-memory recoveries.
 
+use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus};
 use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{
     InsertOutcome, RecoveryTable, RecoveryWorkflow, StoreError, WorkflowError, WriteOutcome,
@@ -26,6 +27,22 @@ impl State {
 }
 
 impl RecoveryTable for InMemoryBackend {
+    async fn discard(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| {
+            let is_as_read = |stored: &&mut Delivery| {
+                stored.status == DeliveryStatus::Held
+                    && stored.attempts.len() == read.attempts.len()
+            };
+            let Some(stored) = state.delivery_mut(&read.id).filter(is_as_read) else {
+                return WriteOutcome::Conflict;
+            };
+            stored.status = DeliveryStatus::Cancelled(CancelReason::Discarded);
+            stored.next_attempt_at = None;
+            state.undelivered.remove(&read.id);
+            WriteOutcome::Written
+        })
+    }
+
     async fn insert_recovery(&self, recovery: &Recovery) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
             if state.recovery(&recovery.key()).is_some() {

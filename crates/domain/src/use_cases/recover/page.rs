@@ -183,7 +183,7 @@ where
         }
     }
 
-    /// Sends the entries that must be sent. Returns their number.
+    /// Sends or cancels the entries that must be. Returns their number.
     async fn part(
         &self,
         recovery: &Recovery,
@@ -201,6 +201,7 @@ where
         let (findings, unreadable) = look_at(table, selection, found, now).await?;
         report.unreadable.extend(unreadable);
         let (mut again, mut first, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut discarded = Vec::new();
         for finding in &findings {
             let next = NextAttempt::plan(times.next(), now, LongestQueueDelay::MAX);
             if finding.is_sent(&next) {
@@ -214,9 +215,16 @@ where
                     first.push((delivery, next));
                 }
                 Finding::Asked(task) => asked.push(*task),
+                Finding::Discard(delivery) => discarded.push(table.discard(delivery)),
                 Finding::First(..) | Finding::Nothing => {}
             }
         }
+        let discarded: Vec<_> = join_all(discarded).await;
+        let discarded = discarded.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let cancelled = discarded
+            .iter()
+            .filter(|&&outcome| outcome == WriteOutcome::Written)
+            .count();
         let written = self.write(&again, &first).await;
         let queued = (written.entries.len() + asked.len()) as u64;
         // First queues the tasks of everything that was written, even if other writes failed.
@@ -233,7 +241,7 @@ where
         }
         report.queued += queued;
         match written.failure {
-            None => Ok(queued),
+            None => Ok(queued + cancelled as u64),
             Some(failure) => Err(failure.into()),
         }
     }
@@ -334,7 +342,7 @@ pub(super) async fn find(
         limit,
     };
     match recovery.kind {
-        RecoveryKind::Recover(_) => {
+        RecoveryKind::Recover(_) | RecoveryKind::Discard => {
             let page = table.undelivered_of(&recovery.subscription_id, &window);
             Ok(page.await?.map(|entry| Found {
                 place: entry.place(),

@@ -6,13 +6,17 @@ use ring::rand::SystemRandom;
 
 use super::Count;
 use super::count::count;
+use super::page::PART;
+use crate::delivery::DeliveryStatus;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
+use crate::paging::{Order, Window};
 use crate::ports::{
     Clock, RecoveryTable, RecoveryWorkflow, StoreError, WorkflowError, WriteOutcome,
 };
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::recovery::{
-    Progress, Recovery, RecoveryKey, RecoveryPage, RecoveryRequest, RecoveryStatus,
+    HeldFate, Progress, Range, Rate, Recovery, RecoveryKey, RecoveryKind, RecoveryPage,
+    RecoveryRequest, RecoveryStatus, Requested, UndeliveredStatus, UndeliveredStatuses,
 };
 use crate::subscription::{Subscription, SubscriptionStatus};
 
@@ -103,8 +107,93 @@ where
         if subscription.status != SubscriptionStatus::Active {
             return Err(RecoveriesError::NotActive(subscription.id));
         }
-        let recovery = self.plan(&subscription, request);
-        // The id has 80 random bits, so an existing one is this recovery.
+        self.begin(self.plan(&subscription, request)).await
+    }
+
+    /// Sends or discards the deliveries that were held, after a request has made the subscription
+    /// active. `is_activated` is false if it was active before: then this is a repeated request.
+    ///
+    /// Call it after the status is stored. A crash in between leaves the deliveries held, and a
+    /// repeated request starts their recovery. If there is one already, the request returns it: its
+    /// id follows from the version of the subscription, so two requests do not start two.
+    pub async fn release(
+        &self,
+        subscription: &Subscription,
+        held: HeldFate,
+        is_activated: bool,
+    ) -> Result<Option<Recovery>, RecoveriesError> {
+        let kind = match held {
+            HeldFate::Send => {
+                RecoveryKind::Recover(UndeliveredStatuses::Only(UndeliveredStatus::Held))
+            }
+            HeldFate::Discard => RecoveryKind::Discard,
+            HeldFate::Keep => return Ok(None),
+        };
+        let now = self.clock.now();
+        let until = now.max(subscription.created_at + Duration::from_millis(1));
+        let request = RecoveryRequest {
+            kind,
+            range: Range {
+                since: subscription.created_at,
+                until,
+            },
+            per_second: Rate::of(&subscription.limits),
+            requested: Requested::Run,
+        };
+        let planned = self.plan(subscription, &request);
+        let first = Recovery {
+            id: RecoveryId::of_change(
+                &subscription.customer_id,
+                &subscription.id,
+                subscription.version,
+                subscription.updated_at,
+                kind.as_str(),
+            ),
+            ..planned.clone()
+        };
+        if is_activated {
+            return self.begin(first).await.map(Some);
+        }
+        let found = self.table.recovery(&first.key()).await?;
+        let found = found.map(|found| self.as_it_is(found));
+        match found {
+            Some(found) if found.status == RecoveryStatus::Running => {
+                // A crash may have prevented it.
+                self.workflow.start(&found).await?;
+                Ok(Some(found))
+            }
+            Some(found) if found.status == RecoveryStatus::Stopping => Ok(Some(found)),
+            found if self.may_hold(subscription).await? => {
+                let next = if found.is_some() { planned } else { first };
+                self.begin(next).await.map(Some)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Returns true if a delivery of the subscription is held among the newest undelivered ones, or
+    /// may be among the others.
+    async fn may_hold(&self, subscription: &Subscription) -> Result<bool, StoreError> {
+        let newest = Window {
+            since: None,
+            until: None,
+            order: Order::NewestFirst,
+            after: None,
+            limit: PART,
+        };
+        let page = self.table.undelivered_of(&subscription.id, &newest).await?;
+        if page.has_more || page.entries.is_empty() {
+            return Ok(page.has_more);
+        }
+        let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+        let read = self.table.read_deliveries(&ids).await?;
+        let mut read = read.into_iter().flatten();
+        Ok(read.any(|delivery| delivery.status == DeliveryStatus::Held))
+    }
+
+    /// Writes a recovery and starts its workflow.
+    async fn begin(&self, recovery: Recovery) -> Result<Recovery, RecoveriesError> {
+        // An existing one with this id is this recovery.
         self.table.insert_recovery(&recovery).await?;
         if let Err(error) = self.workflow.start(&recovery).await {
             let failed = recovery.with_status(RecoveryStatus::Failed, self.clock.now());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::{Delivery, DeliveryTask, DeliveryTrigger};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
@@ -22,7 +22,9 @@ pub(super) enum Finding {
     /// It was already resent and has no attempt since: by a page that was killed, or by another
     /// request.
     Asked(DeliveryTask),
-    /// There is nothing to send.
+    /// The delivery is held, and must be cancelled.
+    Discard(Delivery),
+    /// There is nothing to do.
     Nothing,
 }
 
@@ -32,7 +34,7 @@ impl Finding {
         match self {
             Self::Again(delivery, message) => delivery.reopen(message, *next).is_ok(),
             Self::First(delivery, message) => next.due_at <= delivery.deadline(message),
-            Self::Asked(_) | Self::Nothing => false,
+            Self::Asked(_) | Self::Discard(_) | Self::Nothing => false,
         }
     }
 }
@@ -63,7 +65,8 @@ impl Selection<'_> {
             (RecoveryKind::Replay, Some(event_type)) => {
                 self.subscription.event_types.matches(event_type)
             }
-            (RecoveryKind::Recover(_), _) | (RecoveryKind::Replay, None) => true,
+            (RecoveryKind::Recover(_) | RecoveryKind::Discard, _)
+            | (RecoveryKind::Replay, None) => true,
         }
     }
 
@@ -78,6 +81,11 @@ impl Selection<'_> {
             return Ok(Finding::Nothing);
         };
         match (delivery, self.kind) {
+            (Some(delivery), RecoveryKind::Discard) if delivery.status == DeliveryStatus::Held => {
+                Ok(Finding::Discard(delivery))
+            }
+            (Some(_), RecoveryKind::Discard)
+            | (None, RecoveryKind::Recover(_) | RecoveryKind::Discard) => Ok(Finding::Nothing),
             (Some(delivery), kind) => Ok(match (delivery.resend_task(), kind) {
                 (Some(task), _) => Finding::Asked(task),
                 (None, RecoveryKind::Recover(statuses)) if statuses.contain(delivery.status) => {
@@ -85,7 +93,6 @@ impl Selection<'_> {
                 }
                 (None, _) => Finding::Nothing,
             }),
-            (None, RecoveryKind::Recover(_)) => Ok(Finding::Nothing),
             (None, RecoveryKind::Replay) => self.missing(stored, now),
         }
     }

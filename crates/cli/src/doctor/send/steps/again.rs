@@ -50,7 +50,8 @@ pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
     };
 
     stage.ledger.api_call();
-    let active = stage.api.enable_subscription(CUSTOMER, subscription);
+    let keep = Some(webhooks_client::HeldFate::Keep);
+    let active = stage.api.enable_subscription(CUSTOMER, subscription, keep);
     active.await.map_err(|error| refused("enabling", error))?;
     recovered(stage, RECOVER, RecoveryKind::Recover, subscription, 3).await?;
     for id in [&failing, &held] {
