@@ -15,7 +15,7 @@ use crate::{Filter, Recovery, RetryPolicy};
 pub enum SubscriptionStatus {
     /// Deliveries are sent.
     Active,
-    /// New deliveries are held until somebody resends or recovers them.
+    /// New deliveries are held until it is active again, or somebody resends or recovers them.
     Paused,
     /// As paused: the endpoint is gone, or has failed for too long.
     Disabled,
