@@ -50,6 +50,7 @@ impl Surroundings {
             ("LOG_LEVEL", "INFO"),
             ("MONITORING", "Essential"),
             ("TABLE_NAME", TABLE),
+            ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),
             (
