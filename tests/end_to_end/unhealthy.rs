@@ -55,7 +55,7 @@ async fn listed_when_owed(test: &Fixture, count: u32) -> Result<()> {
 async fn a_disabled_subscription_is_listed_until_it_is_enabled() -> Result<()> {
     let test = Fixture::new("unhealthy").await?;
     test.receiver
-        .script("/gone", [Answer::status(StatusCode::GONE)]);
+        .script("/gone", [Answer::status(StatusCode::GONE), Answer::ok()]);
     let gone = test.subscribe("/gone").await?.subscription;
     let well = test.subscribe("/well").await?.subscription;
     assert_eq!(listed(&test, None, None).await?, []);
