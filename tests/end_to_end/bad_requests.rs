@@ -16,6 +16,7 @@ use crate::fixture::Fixture;
 const AT_ONCE: usize = 8;
 
 const SUBSCRIPTION: &str = "createSubscription updateSubscription";
+const CUSTOMER: &str = "putCustomer updateCustomer";
 const RECOVERY: &str = "recover replay";
 
 /// Values that a parameter of the document must not have, as written in a request.
@@ -79,6 +80,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
 
 /// Parameters that are bad for some operations only.
 const PARAMETERS_OF: &[(&str, &str, &str)] = &[
+    ("listCustomers", "limit", "101"),
     ("listSubscriptions", "limit", "101"),
     ("listRecoveries", "limit", "101"),
     ("listUnhealthySubscriptions", "limit", "101"),
@@ -96,7 +98,6 @@ const PARAMETERS_OF: &[(&str, &str, &str)] = &[
 const PATHS: &[(&str, u16, Option<&str>)] = &[
     ("/", 404, None),
     ("/nowhere", 404, None),
-    ("/customers", 404, None),
     ("/customers/acme/subscriptions/", 404, None),
     ("/messages/", 404, None),
     ("/OPENAPI.json", 404, None),
@@ -221,6 +222,19 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (SUBSCRIPTION, "description", json!(long(513))),
         (SUBSCRIPTION, "description", json!("a\u{7}b")),
         (SUBSCRIPTION, "id", json!("sub_1")),
+        (CUSTOMER, "name", json!("")),
+        (CUSTOMER, "name", json!(long(257))),
+        (CUSTOMER, "name", json!("a\nb")),
+        (CUSTOMER, "name", json!(7)),
+        ("putCustomer", "name", json!(null)),
+        ("putCustomer", "metadata", json!(null)),
+        ("putCustomer", "metadata", json!({"plan": null})),
+        (CUSTOMER, "metadata", json!({"plan": 7})),
+        (CUSTOMER, "metadata", json!({"": "x"})),
+        (CUSTOMER, "metadata", json!({"plan": long(257)})),
+        (CUSTOMER, "metadata", json!(many(21))),
+        (CUSTOMER, "subscriptions", json!(1)),
+        (CUSTOMER, "version", json!(2)),
         ("rotateSecret", "overlapSeconds", json!(-1)),
         ("rotateSecret", "overlapSeconds", json!(604_801)),
         ("rotateSecret", "overlapSeconds", json!("60")),
@@ -646,6 +660,8 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
         faults.join("\n")
     );
 
+    let customer = test.api.customer(&test.customer).await?;
+    assert_eq!((customer.version, customer.subscriptions), (1, 1));
     let list = test.api.subscriptions(&test.customer, None, None).await?;
     assert_eq!(list.data, [before], "something was changed or created");
     // Without its fault each of these requests is accepted.

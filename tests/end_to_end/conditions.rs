@@ -12,8 +12,9 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "CUSTOMER#nobody",
+    "CUSTOMERS",
     "MESSAGE#none",
     "SUBSCRIPTION#none",
     "RECOVERY#nobody",
@@ -22,31 +23,31 @@ const KINDS: [&str; 6] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 14] = [
+const BOUNDS: [(&str, Action, &[&str]); 15] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
-    ("LookUpSubscriptions", Action::Query, &["CUSTOMER"]),
+    ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
     ("LookUpSubscriptions", Action::GetItem, &["MESSAGE"]),
     (
         "DeliverWebhook",
         Action::GetItem,
-        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
+        &["CUSTOMER#", "MESSAGE", "DATA_KEY"],
     ),
     (
         "DeliverWebhook",
         Action::BatchGetItem,
-        &["CUSTOMER", "MESSAGE", "DATA_KEY"],
+        &["CUSTOMER#", "MESSAGE", "DATA_KEY"],
     ),
     (
         "DeliverWebhook",
         Action::UpdateItem,
-        &["CUSTOMER", "MESSAGE", "SUBSCRIPTION"],
+        &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
     ),
     ("RequeueDueDeliveries", Action::UpdateItem, &["MESSAGE"]),
     (
         "RecoverDeliveries",
         Action::GetItem,
-        &["CUSTOMER", "RECOVERY"],
+        &["CUSTOMER#", "RECOVERY"],
     ),
     (
         "RecoverDeliveries",
@@ -55,8 +56,17 @@ const BOUNDS: [(&str, Action, &[&str]); 14] = [
     ),
     ("RecoverDeliveries", Action::BatchGetItem, &["MESSAGE"]),
     ("RecoverDeliveries", Action::UpdateItem, &["MESSAGE"]),
-    ("ApiFunction", Action::DeleteItem, &["CUSTOMER"]),
+    (
+        "ApiFunction",
+        Action::DeleteItem,
+        &["CUSTOMER#", "CUSTOMERS"],
+    ),
     ("ApiFunction", Action::BatchGetItem, &["MESSAGE"]),
+    (
+        "ApiFunction",
+        Action::Query,
+        &["CUSTOMER#", "CUSTOMERS", "RECOVERY", "MESSAGE"],
+    ),
 ];
 
 #[derive(Clone, Copy, Debug)]

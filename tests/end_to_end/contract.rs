@@ -41,6 +41,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::health(store, salt).await;
         contract::unhealthy(store, salt).await;
         contract::creations(store, salt).await;
+        contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
         contract::deliveries(store, salt, put).await;
         contract::due_index(store, salt, put).await;

@@ -17,6 +17,7 @@ mod command_line;
 mod conditions;
 mod contract;
 mod crash;
+mod customers;
 mod delivering;
 mod doctor;
 mod duplicates;

@@ -10,6 +10,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod customer;
 mod delivery;
 mod filter;
 mod message;
@@ -24,6 +25,7 @@ mod subscription_request;
 mod unhealthy;
 mod whole_number;
 
+pub use customer::{Customer, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger,
     DeliveryWithBody, UndeliveredFilter,
@@ -51,6 +53,8 @@ pub use whole_number::WholeNumber;
 pub type SubscriptionPage = Page<Subscription>;
 /// A page of unhealthy subscriptions.
 pub type UnhealthySubscriptionPage = Page<UnhealthySubscription>;
+/// A page of customers.
+pub type CustomerPage = Page<Customer>;
 /// A page of deliveries.
 pub type DeliveryPage = Page<Delivery>;
 /// A page of messages.

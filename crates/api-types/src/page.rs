@@ -20,7 +20,7 @@ pub struct Page<T> {
     pub broken: Vec<Broken>,
 }
 
-/// A subscription, delivery, message or recovery of which not everything can be read. Nothing
+/// A subscription, delivery, message, recovery or customer of which not everything can be read. Nothing
 /// is sent to such a subscription until a `PATCH` names the fields that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

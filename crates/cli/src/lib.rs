@@ -24,6 +24,7 @@ mod answer;
 mod ask;
 mod broken;
 mod clock;
+mod customers;
 mod deliveries;
 mod dlq;
 mod doctor;
@@ -85,6 +86,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Customers: list, show, put, update.
+    #[command(subcommand)]
+    Customers(customers::Command),
     /// Customers' endpoints: create, list, show, update, delete, enable, rotate, secret, test.
     #[command(subcommand)]
     Subscriptions(Box<subscriptions::Command>),
@@ -181,6 +185,7 @@ impl Cli {
     async fn run_on(&self, stack: &Stack, printer: &mut Printer<'_>) -> Result<Outcome> {
         let api = || stack.api().map_err(advise);
         match &self.command {
+            Command::Customers(command) => command.run(&api()?, printer).await,
             Command::Subscriptions(command) => command.run(&api()?, printer).await,
             Command::Events(command) => command.run(stack, printer).await,
             Command::Deliveries(command) => command.run(&api()?, printer).await,

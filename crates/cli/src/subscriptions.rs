@@ -76,14 +76,14 @@ pub(crate) struct Named {
 
 /// An option that prevents overwriting somebody else's change.
 #[derive(Args, Debug)]
-struct IfVersion {
-    /// Only if this is still its version, as shown by `subscriptions show`.
+pub(crate) struct IfVersion {
+    /// Only if this is still its version, as `show` prints it.
     #[arg(long, value_name = "N")]
     if_version: Option<u64>,
 }
 
 impl IfVersion {
-    fn guard<'a, T>(&self, call: Call<'a, T>) -> Call<'a, T> {
+    pub(crate) fn guard<'a, T>(&self, call: Call<'a, T>) -> Call<'a, T> {
         match self.if_version {
             Some(version) => call.if_match(version),
             None => call,

@@ -2,6 +2,7 @@
 
 mod answered;
 mod call;
+mod customers;
 mod deliveries;
 mod messages;
 mod recoveries;

@@ -5,7 +5,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | event | what a producer puts on the bus |
-//! | customer | the producer's customer to whom an event belongs ([`CustomerId`](ids::CustomerId)) |
+//! | customer | the producer's customer to whom an event belongs ([`Customer`](customer::Customer)) |
 //! | message | our stored copy of one event ([`Message`](message::Message)) |
 //! | subscription | a customer's endpoint, with its event types and filter ([`Subscription`](subscription::Subscription)) |
 //! | delivery | the delivery of one message to one subscription ([`Delivery`](delivery::Delivery)) |
@@ -66,11 +66,11 @@ mod use_cases;
 
 pub(crate) use model::members;
 pub use model::{
-    broken, data_key, delivery, due, errors, event, event_type, fields, filter, health,
+    broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, health,
     idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
     prepare, queue, quota, recovery, retry, signing, subscription, timestamp,
 };
 pub use use_cases::{
-    deliver, limiter, lists, look_up, manage, publish, read_subscription, recover, resend,
-    send_test, sweep, unhealthy, vault,
+    customers, deliver, limiter, lists, look_up, manage, publish, read_subscription, recover,
+    resend, send_test, sweep, unhealthy, vault,
 };

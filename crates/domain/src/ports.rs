@@ -13,6 +13,7 @@
 //! | [`lists`](crate::lists) | [`Directory`] |
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
+//! | [`customers`](crate::customers) | [`CustomerTable`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
 //! # Reads and writes of the table
@@ -24,6 +25,7 @@
 //! has changed. The caller may repeat every write after an error: a write whose response was lost
 //! was either made or not, and each port says what its repetition returns.
 
+mod customers;
 mod deliveries;
 mod directory;
 mod errors;
@@ -31,6 +33,7 @@ mod recoveries;
 mod services;
 mod subscriptions;
 
+pub use customers::CustomerTable;
 pub use deliveries::{DeliveryReader, DeliveryTable, DueIndex, DuePage, LimiterStore, ResendTable};
 pub use directory::Directory;
 pub use errors::{

@@ -1,5 +1,6 @@
 //! The use cases: each one reads through ports, decides, and writes through ports.
 
+pub mod customers;
 pub mod deliver;
 pub mod limiter;
 pub mod lists;

@@ -18,6 +18,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::creations(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::customers(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::deliveries(&backend, "acme", put)

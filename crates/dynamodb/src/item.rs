@@ -40,6 +40,8 @@ const MESSAGE_PREFIX: &str = "MESSAGE#";
 const MESSAGE_SORT: &str = "MESSAGE";
 pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
+/// The partition of the customers.
+pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
@@ -127,11 +129,20 @@ impl Key {
         }
     }
 
-    /// The usage of a customer: its subscriptions in total.
-    pub(crate) fn usage(customer: &CustomerId) -> Self {
+    /// A customer, with its usage. All customers are in one partition, so that they can be listed.
+    pub(crate) fn customer(customer: &CustomerId) -> Self {
         Self {
-            pk: customer_partition(customer),
-            sk: "USAGE".to_owned(),
+            pk: CUSTOMERS.to_owned(),
+            sk: customer.to_string(),
+        }
+    }
+
+    /// The customer of a key.
+    pub(crate) fn customer_id(&self) -> Result<CustomerId, String> {
+        let id = self.sk.parse::<CustomerId>();
+        match (self.pk.as_str(), id) {
+            (CUSTOMERS, Ok(id)) => Ok(id),
+            _ => Err("not the key of a customer".to_owned()),
         }
     }
 

@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_item_that_names_no_subscription_is_corrupt() {
-        for sk in ["SUBSCRIPTION#which", "USAGE", ""] {
+        for sk in ["SUBSCRIPTION#which", "LIMITER", ""] {
             assert!(read(item_with("sk", string(sk))).is_err(), "{sk}");
         }
     }

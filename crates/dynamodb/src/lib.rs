@@ -5,6 +5,7 @@
 //!
 //! | item | pk | sk |
 //! |---|---|---|
+//! | customer, with its usage | `CUSTOMERS` | `{customer id}` |
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
@@ -28,6 +29,7 @@ pub mod item;
 
 mod batch_loader;
 mod batched_reads;
+mod customers;
 mod data_keys;
 mod deliveries;
 mod due_index;

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
+use serde_dynamo::Item;
 use serde_json::{Value, json};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::LookUp;
@@ -28,9 +29,9 @@ const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-3
 /// The largest number of bytes that one query reads (DynamoDB `Query`).
 const MAX_QUERY_BYTES: usize = 1_048_576;
 
-/// A customer's partition behind the client, in the order of its keys.
+/// A partition behind the client, in the order of its keys.
 #[derive(Debug, Clone)]
-struct Partition {
+pub(crate) struct Partition {
     /// Each item with its billed size.
     items: Arc<Vec<(Value, usize)>>,
     /// The bytes that each query has read.
@@ -38,19 +39,23 @@ struct Partition {
 }
 
 impl Partition {
-    fn of(subscriptions: &[Subscription]) -> Self {
-        let item = |subscription| {
-            let item = serde_dynamo::to_item(SubscriptionItem::from(subscription)).unwrap();
-            let bytes = billed_bytes(serde_dynamo::Item::clone(&item));
+    pub(crate) fn of(items: impl Iterator<Item = Item>) -> Self {
+        let with_size = |item: Item| {
+            let bytes = billed_bytes(item.clone());
             (serde_json::to_value(item).unwrap(), bytes)
         };
         Self {
-            items: Arc::new(subscriptions.iter().map(item).collect()),
+            items: Arc::new(items.map(with_size).collect()),
             queries: Arc::default(),
         }
     }
 
-    fn store(&self) -> DynamoStore {
+    /// The bytes that each query has read since the last call.
+    pub(crate) fn queries(&self) -> Vec<usize> {
+        std::mem::take(&mut self.queries.lock().unwrap())
+    }
+
+    pub(crate) fn store(&self) -> DynamoStore {
         let connector = SharedHttpConnector::new(self.clone());
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -116,7 +121,8 @@ async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
     let counted: usize = sizes.sum();
     let most = usize::try_from(Quota::MAX_BYTES).unwrap();
     assert!(counted <= most && most - counted < 1_000, "{counted}");
-    let partition = Partition::of(&subscriptions);
+    let items = subscriptions.iter().map(SubscriptionItem::from);
+    let partition = Partition::of(items.map(|item| serde_dynamo::to_item(item).unwrap()));
     let look_up = LookUp {
         directory: partition.store(),
         reader: samples::event_reader(),
@@ -126,7 +132,7 @@ async fn the_look_up_at_the_bound_reads_the_partition_once_and_is_counted() {
     let took = started.elapsed();
     assert_eq!((page.subscriptions, page.cursor), (Vec::new(), None));
 
-    let queries = partition.queries.lock().unwrap().clone();
+    let queries = partition.queries();
     let units = queries
         .iter()
         .map(|bytes| bytes.div_ceil(READ_UNIT_BYTES).max(1))

@@ -1,4 +1,5 @@
-//! The usage of a customer: an item that every transaction on its subscriptions updates.
+//! The usage of a customer, in the customer's item. Every transaction on its subscriptions updates
+//! it, and the first one creates the item.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
@@ -13,6 +14,12 @@ use crate::transaction::built;
 
 const SUBSCRIPTIONS: &str = "subscriptions";
 const BYTES: &str = "bytes";
+
+const ADD_USAGE: &str = "ADD #subscriptions :subscriptions, #bytes :bytes";
+/// Makes a customer known that is not yet, and changes no other.
+const KNOWN: &str = "SET createdAt = if_not_exists(createdAt, :now), \
+                     updatedAt = if_not_exists(updatedAt, :now), \
+                     version = if_not_exists(version, :first)";
 
 impl DynamoStore {
     /// Adds to the usage of a customer, if the quota allows it. `None` if nothing changes.
@@ -32,6 +39,10 @@ impl DynamoStore {
             ("#bytes", ":bytesRoom", growth.bytes, Quota::MAX_BYTES),
         ];
         let mut update = self.add_usage(customer, growth)?;
+        update = update
+            .update_expression(format!("{KNOWN} {ADD_USAGE}"))
+            .expression_attribute_values(":now", number(self.now().as_millis()))
+            .expression_attribute_values(":first", number(1));
         let mut conditions = Vec::new();
         for (name, value, growth, most) in bounds {
             if growth > 0 {
@@ -64,8 +75,8 @@ impl DynamoStore {
         (growth != Usage::default()).then(|| {
             Update::builder()
                 .table_name(&self.table)
-                .set_key(Some(to_attributes(&Key::usage(customer))))
-                .update_expression("ADD #subscriptions :subscriptions, #bytes :bytes")
+                .set_key(Some(to_attributes(&Key::customer(customer))))
+                .update_expression(ADD_USAGE)
                 .expression_attribute_names("#subscriptions", SUBSCRIPTIONS)
                 .expression_attribute_names("#bytes", BYTES)
                 .expression_attribute_values(":subscriptions", number(growth.subscriptions))
@@ -84,7 +95,7 @@ impl DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::usage(customer))))
+            .set_key(Some(to_attributes(&Key::customer(customer))))
             .update_expression("SET #subscriptions = :subscriptions, #bytes = :bytes")
             .condition_expression(
                 "#subscriptions = :countedSubscriptions AND #bytes = :countedBytes",

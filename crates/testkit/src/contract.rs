@@ -4,6 +4,7 @@
 //! Each suite uses its own customers and messages, named by `salt`.
 
 mod at_once;
+mod customers;
 mod expiry;
 mod limiter;
 mod lists;
@@ -14,6 +15,7 @@ mod unhealthy;
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
+pub use customers::customers;
 pub use expiry::{expired_deliveries, expired_recoveries};
 pub use limiter::limiters;
 pub use lists::lists;

@@ -1,5 +1,6 @@
 //! The backend: table, queue, endpoint, key service and clock, in memory.
 
+mod customers;
 mod deliveries;
 mod keys;
 mod lists;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use webhooks_domain::customer::Customer;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry, OutgoingTask, RefusedTask};
 use webhooks_domain::fields::FieldError;
@@ -41,6 +43,8 @@ struct State {
     subscriptions: BTreeMap<(CustomerId, SubscriptionId), Subscription>,
     /// The fields of a subscription that cannot be read.
     broken: BTreeMap<(CustomerId, SubscriptionId), Vec<FieldError>>,
+    /// The customers, each with an empty usage: `usage` has it.
+    customers: BTreeMap<CustomerId, Customer>,
     usage: BTreeMap<CustomerId, Usage>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, MessageRecord>,

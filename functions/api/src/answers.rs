@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
+use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
     Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason,
 };
@@ -47,6 +48,18 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
         version: subscription.version,
         created_at: subscription.created_at.to_string(),
         updated_at: subscription.updated_at.to_string(),
+    }
+}
+
+pub(crate) fn customer(customer: Customer) -> api::Customer {
+    api::Customer {
+        id: customer.id.to_string(),
+        name: customer.name.map(String::from),
+        metadata: customer.metadata.into(),
+        subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
+        version: customer.version,
+        created_at: customer.created_at.to_string(),
+        updated_at: customer.updated_at.to_string(),
     }
 }
 

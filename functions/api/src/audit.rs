@@ -1,14 +1,45 @@
-//! The audit: one line of the log for each change of a subscription and each secret shown.
+//! The audit: one line of the log for each change of a customer or a subscription, and for each
+//! secret shown.
 //!
-//! Every line has `customer.id`, `subscription.id` and `caller.arn`. No line has a secret, a
+//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. No line has a secret, a
 //! header's value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
+use webhooks_domain::customers::WrittenCustomer;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::Updated;
 use webhooks_domain::subscription::Subscription;
 
 use crate::extract::Caller;
+
+/// A customer was to be written. If nothing has changed, nothing is logged.
+pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
+    let (before, now) = (written.before.as_ref(), &written.customer);
+    let fields = [
+        (
+            "name",
+            before.and_then(|before| before.name.as_ref()) != now.name.as_ref(),
+        ),
+        (
+            "metadata",
+            before.map_or(!now.metadata.is_empty(), |before| {
+                before.metadata != now.metadata
+            }),
+        ),
+    ];
+    let changed: Vec<_> = fields.iter().filter(|(_, changed)| *changed).collect();
+    if before.is_some() && changed.is_empty() {
+        return;
+    }
+    let changed: Vec<_> = changed.into_iter().map(|(name, _)| *name).collect();
+    info!(
+        customer.id = %now.id,
+        changed.fields = changed.join(","),
+        caller.arn = caller.0,
+        "{}",
+        if before.is_some() { "customer changed" } else { "customer created" },
+    );
+}
 
 /// A subscription was created, with its first secret.
 pub(crate) fn created(subscription: &Subscription, caller: &Caller) {

@@ -7,6 +7,7 @@ use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use webhooks_domain::ids::CustomerId;
 use webhooks_domain::lists::CustomerPlace;
 use webhooks_domain::paging::Place;
 use webhooks_domain::subscription::UnhealthyPlace;
@@ -91,6 +92,28 @@ impl Words for UnhealthyPlace {
     }
 }
 
+/// A place in the list of customers: after this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CustomersPlace(pub(crate) CustomerId);
+
+impl CustomersPlace {
+    /// Tells its cursors from those of other lists, because nearly any text is a customer's id.
+    const MARK: &str = "customer";
+}
+
+impl Words for CustomersPlace {
+    fn to_words(&self) -> String {
+        format!("{}.{}", Self::MARK, self.0)
+    }
+
+    fn from_words(words: &[&str]) -> Option<Self> {
+        match words.split_first()? {
+            (&Self::MARK, id) => id.join(".").parse().ok().map(Self),
+            _ => None,
+        }
+    }
+}
+
 impl<P: Words> Display for Cursor<P> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0.to_words()))
@@ -166,6 +189,19 @@ mod tests {
         }
         let no_customer = format!("1.{SUBSCRIPTION}");
         assert_eq!(forged::<UnhealthyPlace>(&no_customer), Err(CursorError));
+    }
+
+    #[test]
+    fn a_cursor_of_customers_is_read_back() {
+        let longest = ".".repeat(CustomerId::MAX_BYTES);
+        for id in ["a", "a.b..c", "customer", longest.as_str()] {
+            let cursor = Cursor(CustomersPlace(id.parse().unwrap()));
+            assert!(cursor.to_string().len() <= MAX_LEN);
+            assert_eq!(cursor.to_string().parse(), Ok(cursor), "{id}");
+        }
+        for words in ["customer", "customer.", "customer.a/b", "customers.a", "a"] {
+            assert_eq!(forged::<CustomersPlace>(words), Err(CursorError), "{words}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod audit;
 mod body;
 mod cursor;
+mod customers;
 mod deliveries;
 mod enable;
 mod event;
@@ -36,6 +37,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Service, service_fn};
 use ring::rand::SystemRandom;
 use utoipa::openapi::HttpMethod;
+use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
@@ -69,6 +71,7 @@ struct Api {
     manage: Manage<DynamoStore, Vault<DynamoStore, KmsKeyService, SystemClock>, SystemClock>,
     resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     publisher: Publisher,
+    customers: Customers<DynamoStore, SystemClock>,
     lists: Lists<DynamoStore>,
     unhealthy: UnhealthyLists<DynamoStore>,
     tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
@@ -120,6 +123,10 @@ impl Api {
             publisher: Publisher {
                 bus: EventBus::new(aws, config.event_bus_name),
                 operator: config.operator,
+            },
+            customers: Customers {
+                table: table.clone(),
+                clock: SystemClock,
             },
             lists: Lists {
                 table: table.clone(),
@@ -187,6 +194,10 @@ macro_rules! operations {
 }
 
 operations![
+    customers::list,
+    customers::show,
+    customers::put,
+    customers::update,
     subscriptions::create,
     subscriptions::list,
     subscriptions::show,
@@ -229,6 +240,7 @@ where
         let filter = match method {
             HttpMethod::Get => MethodFilter::GET,
             HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Put => MethodFilter::PUT,
             HttpMethod::Patch => MethodFilter::PATCH,
             HttpMethod::Delete => MethodFilter::DELETE,
             _ => unreachable!("no operation has another method"),

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tracing::error;
 use webhooks_api_types as api;
+use webhooks_domain::customers::CustomerError;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::ports::StoreError;
@@ -76,6 +77,12 @@ impl Problem {
     /// The request conflicts with the current state.
     pub(crate) fn conflict(name: &str, title: &'static str, detail: String) -> Self {
         Self::new(name, title, StatusCode::CONFLICT, detail)
+    }
+
+    /// `If-Match` names another version.
+    fn another_version(detail: String) -> Self {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::new("precondition-failed", "Precondition failed", status, detail)
     }
 
     pub(crate) fn subscription_not_active(detail: String) -> Self {
@@ -153,18 +160,10 @@ impl From<ManageError> for Problem {
         match error {
             ManageError::Field(error) => error.into(),
             ManageError::NotFound { .. } => Self::not_found(error.to_string()),
-            ManageError::Conflict { .. } => Self::new(
-                "conflict",
-                "Conflict",
-                StatusCode::CONFLICT,
-                error.to_string(),
-            ),
-            ManageError::AnotherVersion { .. } => Self::new(
-                "precondition-failed",
-                "ExpectedVersion failed",
-                StatusCode::PRECONDITION_FAILED,
-                error.to_string(),
-            ),
+            ManageError::Conflict { .. } => {
+                Self::conflict("conflict", "Conflict", error.to_string())
+            }
+            ManageError::AnotherVersion { .. } => Self::another_version(error.to_string()),
             ManageError::KeyReused { .. } => Self::conflict(
                 "idempotency-key-reused",
                 "Idempotency key reused",
@@ -184,6 +183,20 @@ impl From<ManageError> for Problem {
             ManageError::Broken(broken) => Self::subscription_broken(broken.to_string()),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<CustomerError> for Problem {
+    fn from(error: CustomerError) -> Self {
+        match error {
+            CustomerError::Field(error) => error.into(),
+            CustomerError::NotFound { .. } => Self::not_found(error.to_string()),
+            CustomerError::Conflict { .. } => {
+                Self::conflict("conflict", "Conflict", error.to_string())
+            }
+            CustomerError::AnotherVersion { .. } => Self::another_version(error.to_string()),
+            CustomerError::Store(error) => error.into(),
         }
     }
 }

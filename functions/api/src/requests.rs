@@ -3,10 +3,14 @@
 use std::fmt::Display;
 
 use webhooks_api_types as api;
+use webhooks_domain::customer::CustomerName;
+use webhooks_domain::customers::{CustomerChange, CustomerFields};
 use webhooks_domain::event_type::{EventType, EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
+
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
+use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::recovery::{
@@ -80,6 +84,29 @@ pub(crate) fn held_fate(held: Option<api::HeldFate>) -> HeldFate {
         api::HeldFate::Keep => HeldFate::Keep,
         api::HeldFate::Discard => HeldFate::Discard,
     }
+}
+
+/// Converts a request to the fields of a customer.
+///
+/// # Errors
+/// The first field that is not valid.
+pub(crate) fn customer_fields(request: api::NewCustomer) -> Result<CustomerFields, FieldError> {
+    let metadata = parsed("metadata", request.metadata, Metadata::try_from)?;
+    Ok(CustomerFields {
+        name: parsed("name", request.name, CustomerName::try_from)?,
+        metadata: metadata.unwrap_or_default(),
+    })
+}
+
+/// Converts a request to a change of a customer.
+///
+/// # Errors
+/// The first field that is not valid.
+pub(crate) fn customer_change(patch: api::CustomerPatch) -> Result<CustomerChange, FieldError> {
+    Ok(CustomerChange {
+        name: change("name", patch.name, CustomerName::try_from)?,
+        metadata: map_change(patch.metadata),
+    })
 }
 
 /// Converts a request to a rotation of the secret.

@@ -27,13 +27,13 @@ use crate::requests;
 
 pub(crate) const CUSTOMER_ID: &str = "customerId";
 
-/// The version of a subscription as its entity tag.
+/// The version of a subscription or a customer as its entity tag.
 pub(crate) type ETag = [(HeaderName, String); 1];
 
 /// The answer with one subscription.
 pub(crate) type Answer = (ETag, Json<api::Subscription>);
 
-fn etag(version: u64) -> ETag {
+pub(crate) fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
 }
 

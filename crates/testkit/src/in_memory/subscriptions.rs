@@ -243,6 +243,7 @@ impl State {
             return CreationOutcome::QuotaExceeded(*usage);
         }
         *usage = *usage + growth;
+        self.make_known(&customer);
         self.subscriptions.insert(key, subscription.clone());
         if let Some(record) = creation.record {
             let key = (customer, record.key.clone());

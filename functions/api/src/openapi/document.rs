@@ -115,6 +115,8 @@ mod tests {
             let patch = body::read(&example(schema)).unwrap();
             requests::subscription_change(patch, &none).unwrap();
         }
+        requests::customer_fields(body::read(&example("NewCustomer")).unwrap()).unwrap();
+        requests::customer_change(body::read(&example("CustomerPatch")).unwrap()).unwrap();
         requests::rotation(body::read(&example("Rotation")).unwrap()).unwrap();
         requests::test_event_type(body::read(&example("Test")).unwrap()).unwrap();
         let trial = body::read(&example("FilterTest")).unwrap();

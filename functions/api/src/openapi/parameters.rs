@@ -79,6 +79,17 @@ pub(crate) struct RecoveriesPage {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+pub(crate) struct CustomersPage {
+    /// The maximum number of entries.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 183, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SubscriptionsPage {
     /// The maximum number of entries.
     #[param(minimum = 1, maximum = 100, default = 50)]

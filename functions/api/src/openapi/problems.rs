@@ -105,8 +105,9 @@ impl Problems {
             "{deliveryId}",
             "{recoveryId}",
         ];
-        let names_one = names_one.iter().any(|name| path.contains(name));
-        let reads_table = path.contains('{');
+        let names_one =
+            names_one.iter().any(|name| path.contains(name)) || path.ends_with("/{customerId}");
+        let reads_table = path.starts_with("/customers") || path.contains('{');
         let takes_body = operation.request_body.is_some();
         let all = [
             ("400", true),

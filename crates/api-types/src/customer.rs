@@ -1,0 +1,86 @@
+//! Customers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::nullable::not_null;
+use crate::{MapPatch, Nullable};
+
+/// A customer that has or had a subscription, or that a request has written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Customer {
+    /// The producer's own id of its customer.
+    #[cfg_attr(feature = "openapi", schema(example = "cust_1001"))]
+    pub id: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Your own; shown only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// The number of its subscriptions.
+    pub subscriptions: u64,
+    /// The number of its current version, from 1. The same as the `ETag`. Subscriptions do not
+    /// change it.
+    pub version: u64,
+    /// The time of its first subscription, or of the first `PUT` if that was earlier.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub created_at: String,
+    /// When its name or its metadata was last changed.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub updated_at: String,
+}
+
+/// A customer as a whole: what is absent is removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"name": "Example Ltd", "metadata": {"plan": "gold"}})))]
+pub struct NewCustomer {
+    /// For people, without control characters.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = String, required = false, min_length = 1, max_length = 256)
+    )]
+    pub name: Option<String>,
+    /// For people and your own code. At most 20, names of 1 to 64 and values of at most 256
+    /// characters.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = BTreeMap<String, String>, required = false)
+    )]
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"metadata": {"plan": "gold", "trial": null}})))]
+pub struct CustomerPatch {
+    /// For people, without control characters.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 256))]
+    pub name: Nullable<String>,
+    /// For people and your own code. At most 20, names of 1 to 64 and values of at most 256
+    /// characters. Merged name by name; `null` removes one.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<BTreeMap<String, Option<String>>>)
+    )]
+    pub metadata: Nullable<MapPatch>,
+}

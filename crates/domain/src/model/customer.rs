@@ -1,0 +1,121 @@
+//! A customer, as far as this system knows it: its name, its metadata and its usage.
+
+use crate::ids::CustomerId;
+use crate::metadata::Metadata;
+use crate::quota::Usage;
+use crate::timestamp::Timestamp;
+
+/// A customer that has or had a subscription, or that a request has written.
+///
+/// The first subscription of a customer creates it, in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// Its name, for people.
+    pub name: Option<CustomerName>,
+    /// The operator's notes for programs.
+    pub metadata: Metadata,
+    /// Its subscriptions in total. They are counted without a new version.
+    pub usage: Usage,
+    /// The time at which it became known.
+    pub created_at: Timestamp,
+    /// The time of the last change of its name or its metadata.
+    pub updated_at: Timestamp,
+    /// The number of changes of its name and its metadata, from 1.
+    pub version: u64,
+}
+
+impl Customer {
+    /// A customer that is not stored yet. The first write gives it version 1.
+    pub fn unwritten(id: &CustomerId, now: Timestamp) -> Self {
+        Self {
+            id: id.clone(),
+            name: None,
+            metadata: Metadata::default(),
+            usage: Usage::default(),
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        }
+    }
+
+    /// Returns true if a write of `written` has led to this customer. The usage is not compared:
+    /// it changes independently.
+    pub fn is_as_written(&self, written: &Self) -> bool {
+        let Self { usage, .. } = *self;
+        let with_usage = Self {
+            usage,
+            created_at: self.created_at,
+            ..written.clone()
+        };
+        *self == with_usage
+    }
+}
+
+/// The name of a customer: 1 to 256 characters, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CustomerName(String);
+
+/// The text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CustomerNameError {
+    /// Empty or too long.
+    #[error("must be 1 to {max} characters, is {len}", max = CustomerName::MAX_CHARS)]
+    Length {
+        /// The length, in characters.
+        len: usize,
+    },
+    /// The text has a control character.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
+
+impl CustomerName {
+    /// The largest length, in characters.
+    pub const MAX_CHARS: usize = 256;
+
+    /// A stored text. It was checked when it was stored, and is not checked again.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl TryFrom<String> for CustomerName {
+    type Error = CustomerNameError;
+
+    fn try_from(text: String) -> Result<Self, CustomerNameError> {
+        let len = text.chars().count();
+        if !(1..=Self::MAX_CHARS).contains(&len) {
+            return Err(CustomerNameError::Length { len });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(CustomerNameError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<CustomerName> for String {
+    fn from(name: CustomerName) -> Self {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_limited_in_characters() {
+        let name = |text: &str| CustomerName::try_from(text.to_owned());
+        assert!(name(&"ü".repeat(256)).is_ok());
+        let long = name(&"ü".repeat(257));
+        assert_eq!(long, Err(CustomerNameError::Length { len: 257 }));
+        assert_eq!(name(""), Err(CustomerNameError::Length { len: 0 }));
+        for bad in ["a\nb", "\u{7f}", "a\0"] {
+            assert_eq!(name(bad), Err(CustomerNameError::ControlCharacter));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Customers: list, read and change.
+
+use crate::broken::Readable;
+use crate::customer::{Customer, CustomerName};
+use crate::fields::FieldError;
+use crate::ids::CustomerId;
+use crate::manage::{Change, ExpectedVersion, MapChange};
+use crate::metadata::Metadata;
+use crate::paging::EntryPage;
+use crate::ports::{Clock, CustomerTable, StoreError, WriteOutcome};
+
+/// The number of tries of a write that conflicts with others.
+const MAX_TRIES: u32 = 4;
+
+/// The reason why a customer could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomerError {
+    /// A field of the request is not valid.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// There is no such customer.
+    #[error("there is no customer `{customer}`")]
+    NotFound {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// There were concurrent changes.
+    #[error("customer `{customer}` was changed at the same time: read it and try again")]
+    Conflict {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// It does not have the version that the request requires.
+    #[error("customer `{customer}` has another version by now: read it and try again")]
+    AnotherVersion {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The changes of a customer's fields. By default all fields stay.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerChange {
+    /// `name`
+    pub name: Change<CustomerName>,
+    /// `metadata`
+    pub metadata: MapChange,
+}
+
+/// The fields of a customer that a request writes as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerFields {
+    /// `name`
+    pub name: Option<CustomerName>,
+    /// `metadata`
+    pub metadata: Metadata,
+}
+
+/// The result of a request that writes a customer.
+#[derive(Debug)]
+pub struct WrittenCustomer {
+    /// The customer before. `None` if the request has created it.
+    pub before: Option<Customer>,
+    /// The customer after the request. If nothing has changed, it has its old version.
+    pub customer: Customer,
+}
+
+/// The management of customers, with its ports.
+#[derive(Debug)]
+pub struct Customers<T, C> {
+    /// The customers.
+    pub table: T,
+    /// Tells the time.
+    pub clock: C,
+}
+
+/// The treatment of a customer that does not exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfAbsent {
+    Create,
+    Refuse,
+}
+
+impl<T: CustomerTable, C: Clock> Customers<T, C> {
+    /// Lists a page of the customers, in the order of their ids.
+    pub async fn list(
+        &self,
+        after: Option<&CustomerId>,
+        limit: u32,
+    ) -> Result<EntryPage<Readable<Customer, CustomerId>>, StoreError> {
+        self.table.customers(after, limit).await
+    }
+
+    /// Reads a customer.
+    pub async fn show(&self, id: &CustomerId) -> Result<Customer, CustomerError> {
+        let found = self.table.customer(id).await?;
+        found.ok_or_else(|| not_found(id))
+    }
+
+    /// Writes the fields of a customer as a whole. It is created if it does not exist, unless the
+    /// request expects a version.
+    pub async fn replace(
+        &self,
+        id: &CustomerId,
+        expected: &ExpectedVersion,
+        fields: CustomerFields,
+    ) -> Result<WrittenCustomer, CustomerError> {
+        let change = |current| {
+            let CustomerFields { name, metadata } = fields.clone();
+            Ok(Customer {
+                name,
+                metadata,
+                ..current
+            })
+        };
+        self.write(id, expected, IfAbsent::Create, change).await
+    }
+
+    /// Changes the fields that the change names; the others stay. A change without effect is not
+    /// written, and makes no new version.
+    pub async fn update(
+        &self,
+        id: &CustomerId,
+        expected: &ExpectedVersion,
+        change: CustomerChange,
+    ) -> Result<WrittenCustomer, CustomerError> {
+        let change = |current: Customer| {
+            let CustomerChange { name, metadata } = change.clone();
+            Ok(Customer {
+                name: name.apply(current.name.clone()),
+                metadata: metadata.metadata(current.metadata.clone())?,
+                ..current
+            })
+        };
+        self.write(id, expected, IfAbsent::Refuse, change).await
+    }
+
+    /// Reads, changes and writes a customer. After a conflict it starts again, because the first
+    /// subscription of the customer may have created it meanwhile.
+    async fn write(
+        &self,
+        id: &CustomerId,
+        expected: &ExpectedVersion,
+        if_absent: IfAbsent,
+        change: impl Fn(Customer) -> Result<Customer, FieldError>,
+    ) -> Result<WrittenCustomer, CustomerError> {
+        let mut tried: Option<WrittenCustomer> = None;
+        for _ in 0..MAX_TRIES {
+            let read = self.table.customer(id).await?;
+            // The write of the previous round was repeated, because its response was lost.
+            if let (Some(stored), Some(tried)) = (&read, &mut tried)
+                && stored.is_as_written(&tried.customer)
+            {
+                return Ok(WrittenCustomer {
+                    before: tried.before.take(),
+                    customer: stored.clone(),
+                });
+            }
+            let now = self.clock.now();
+            let current = match &read {
+                Some(stored) if expected.allows(stored.version) => stored.clone(),
+                Some(_) => return Err(another_version(id)),
+                None if if_absent == IfAbsent::Refuse => return Err(not_found(id)),
+                None if *expected != ExpectedVersion::Any => return Err(another_version(id)),
+                None => Customer::unwritten(id, now),
+            };
+            let changed = change(current.clone())?;
+            if read.is_some() && changed == current {
+                return Ok(WrittenCustomer {
+                    before: read,
+                    customer: changed,
+                });
+            }
+            let changed = Customer {
+                version: current.version + 1,
+                updated_at: now,
+                ..changed
+            };
+            let outcome = self.table.write_customer(read.as_ref(), &changed).await?;
+            let written = WrittenCustomer {
+                before: read,
+                customer: changed,
+            };
+            if outcome == WriteOutcome::Written {
+                return Ok(written);
+            }
+            tried = Some(written);
+        }
+        let customer = id.clone();
+        Err(CustomerError::Conflict { customer })
+    }
+}
+
+fn not_found(id: &CustomerId) -> CustomerError {
+    let customer = id.clone();
+    CustomerError::NotFound { customer }
+}
+
+fn another_version(id: &CustomerId) -> CustomerError {
+    let customer = id.clone();
+    CustomerError::AnotherVersion { customer }
+}

@@ -1,0 +1,210 @@
+//! Customers: by key, and in pages.
+//!
+//! All customers are in one partition, sorted by id. Only requests that manage customers and
+//! subscriptions use it; no event and no attempt does.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use webhooks_domain::broken::Readable;
+use webhooks_domain::customer::{Customer, CustomerName};
+use webhooks_domain::ids::CustomerId;
+use webhooks_domain::metadata::Metadata;
+use webhooks_domain::paging::EntryPage;
+use webhooks_domain::ports::{CustomerTable, StoreError, WriteOutcome};
+use webhooks_domain::quota::Usage;
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::item::{CUSTOMERS, Key};
+use crate::store::{
+    ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
+    write_outcome,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomerItem {
+    #[serde(flatten)]
+    key: Key,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    subscriptions: i64,
+    #[serde(default)]
+    bytes: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl TryFrom<CustomerItem> for Customer {
+    type Error = String;
+
+    fn try_from(item: CustomerItem) -> Result<Self, String> {
+        Ok(Self {
+            id: item.key.customer_id()?,
+            name: item.name.map(CustomerName::from_stored),
+            metadata: Metadata::from_stored(item.metadata),
+            usage: Usage {
+                subscriptions: item.subscriptions,
+                bytes: item.bytes,
+            },
+            created_at: item.created_at,
+            updated_at: item.updated_at,
+            version: item.version,
+        })
+    }
+}
+
+impl CustomerTable for DynamoStore {
+    async fn customer(&self, id: &CustomerId) -> Result<Option<Customer>, StoreError> {
+        let item = self
+            .get_attributes(Key::customer(id), "get customer")
+            .await?;
+        item.map(into_domain::<CustomerItem, _>).transpose()
+    }
+
+    async fn customers(
+        &self,
+        after: Option<&CustomerId>,
+        limit: u32,
+    ) -> Result<EntryPage<Readable<Customer, CustomerId>>, StoreError> {
+        let start = after.map(|id| to_attributes(&Key::customer(id)));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :customers")
+            .expression_attribute_values(":customers", AttributeValue::S(CUSTOMERS.to_owned()))
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let read = |item: AttributeMap| readable::<CustomerItem, _, _>(item, Key::customer_id);
+        let (entries, has_more) = query_some(query, start, read)
+            .await
+            .map_err(|error| unavailable("list customers", error))?;
+        Ok(EntryPage { entries, has_more })
+    }
+
+    async fn write_customer(
+        &self,
+        read: Option<&Customer>,
+        changed: &Customer,
+    ) -> Result<WriteOutcome, StoreError> {
+        let time = |at: Timestamp| number(at.as_millis());
+        let mut set = "SET createdAt = if_not_exists(createdAt, :created), updatedAt = :updated, \
+                       version = :version, metadata = :metadata"
+            .to_owned();
+        let pairs = changed.metadata.iter();
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(&changed.id))))
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":created", time(changed.created_at))
+            .expression_attribute_values(":updated", time(changed.updated_at))
+            .expression_attribute_values(":version", number(changed.version))
+            .expression_attribute_values(":metadata", AttributeValue::M(pairs.collect()));
+        match &changed.name {
+            Some(name) => {
+                set.push_str(", #name = :name");
+                let name = AttributeValue::S(name.clone().into());
+                update = update.expression_attribute_values(":name", name);
+            }
+            None => set.push_str(" REMOVE #name"),
+        }
+        update = match read {
+            Some(read) => update
+                .condition_expression("version = :read")
+                .expression_attribute_values(":read", number(read.version)),
+            None => update.condition_expression(ABSENT),
+        };
+        let result = update.update_expression(set).send().await;
+        // A transaction on one of its subscriptions is counting its usage.
+        if let Err(error) = &result
+            && error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_transaction_conflict_exception)
+        {
+            return Ok(WriteOutcome::Conflict);
+        }
+        write_outcome(result, "write customer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_dynamo::Item;
+    use webhooks_testkit::units::{READ_UNIT_BYTES, WRITE_UNIT_BYTES};
+
+    use super::*;
+    use crate::look_up_units::Partition;
+    use crate::write_units::billed_bytes;
+
+    fn item(id: &str, fill: &str) -> Item {
+        let metadata = (0..if fill.is_empty() {
+            0
+        } else {
+            Metadata::MAX_PAIRS
+        })
+            .map(|n| {
+                let name = format!("{n:02}{}", fill.repeat(Metadata::MAX_NAME_CHARS - 2));
+                (name, fill.repeat(Metadata::MAX_VALUE_CHARS))
+            })
+            .collect();
+        let name = (!fill.is_empty()).then(|| fill.repeat(CustomerName::MAX_CHARS));
+        serde_dynamo::to_item(CustomerItem {
+            key: Key::customer(&id.parse().unwrap()),
+            name,
+            metadata,
+            subscriptions: 1_000,
+            bytes: 1_048_576,
+            created_at: Timestamp::from_millis(1_795_461_722_000),
+            updated_at: Timestamp::from_millis(1_795_461_722_000),
+            version: 1,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_customer_without_a_name_costs_one_write_unit() {
+        let long = "x".repeat(CustomerId::MAX_BYTES);
+        let (plain, full) = (item(&long, ""), item(&long, "x"));
+        let (plain, full) = (billed_bytes(plain), billed_bytes(full));
+        println!(
+            "customer item: at most {plain} bytes without name and metadata, {full} with all in ASCII"
+        );
+        assert!(plain <= WRITE_UNIT_BYTES, "{plain} bytes");
+        // A page of a hundred of the largest ASCII items stays below what one query reads.
+        assert!(100 * full <= 1_048_576, "{full} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_page_of_customers_is_one_query_that_reads_that_page_alone() {
+        const PAGE: u32 = 50;
+        let ids: Vec<String> = (0..1_000).map(|n| format!("cust_{n:04}")).collect();
+        for fill in ["", "x"] {
+            let partition = Partition::of(ids.iter().map(|id| item(id, fill)));
+            let store = partition.store();
+            let after: CustomerId = ids[499].parse().unwrap();
+            let page = store.customers(Some(&after), PAGE).await.unwrap();
+            let listed = page.entries.iter().flatten();
+            let listed: Vec<_> = listed.map(|customer| customer.id.as_str()).collect();
+            assert_eq!(listed, ids[500..550]);
+            assert!(page.has_more);
+            let bytes: usize = ids[500..550]
+                .iter()
+                .map(|id| billed_bytes(item(id, fill)))
+                .sum();
+            assert_eq!(partition.queries(), [bytes], "one query");
+            let units = bytes.div_ceil(READ_UNIT_BYTES);
+            println!("a page of {PAGE} customers: {bytes} bytes, {units} read units");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The contract of customers.
+
+use webhooks_domain::customer::{Customer, CustomerName};
+use webhooks_domain::ids::CustomerId;
+use webhooks_domain::metadata::Metadata;
+use webhooks_domain::ports::{
+    Creation, CreationOutcome, CustomerTable, SubscriptionStore, WriteOutcome,
+};
+use webhooks_domain::quota::{Quota, Usage};
+
+use super::DUE;
+use crate::samples;
+
+fn named(read: &Customer, name: &str) -> Customer {
+    let pairs = [("plan".to_owned(), name.to_owned())].into();
+    Customer {
+        name: Some(CustomerName::from_stored(name.to_owned())),
+        metadata: Metadata::from_stored(pairs),
+        updated_at: DUE,
+        version: read.version + 1,
+        ..read.clone()
+    }
+}
+
+async fn stored(store: &impl CustomerTable, id: &CustomerId) -> Option<Customer> {
+    store.customer(id).await.expect("answers")
+}
+
+async fn write(
+    store: &impl CustomerTable,
+    read: Option<&Customer>,
+    changed: &Customer,
+) -> WriteOutcome {
+    let outcome = store.write_customer(read, changed).await;
+    outcome.expect("answers")
+}
+
+/// The first subscription creates its customer, all or nothing. Writes of the customer and of its
+/// usage keep each other's attributes. Customers are listed in the order of their ids.
+///
+/// The store's clock must show [`samples::NOW`].
+pub async fn customers<S: SubscriptionStore + CustomerTable>(store: &S, salt: &str) {
+    let salt = format!("{salt}-customers");
+    created_with_the_first_subscription(store, &salt).await;
+    written_before_the_first_subscription(store, &salt).await;
+    listed(store, &salt).await;
+}
+
+async fn created_with_the_first_subscription<S: SubscriptionStore + CustomerTable>(
+    store: &S,
+    salt: &str,
+) {
+    let customer = &format!("{salt}-b");
+    let id = samples::customer(customer);
+    let [first, second] = [1, 2].map(|number| samples::subscription(customer, number));
+    let insert = async |subscription, quota| {
+        let inserted = store.insert(&Creation::of(subscription, quota)).await;
+        inserted.expect("answers")
+    };
+    let full = Quota { subscriptions: 0 };
+    let refused = insert(&first, full).await;
+    let expected = CreationOutcome::QuotaExceeded(Usage::default());
+    assert_eq!(refused, expected);
+    assert_eq!(stored(store, &id).await, None, "a refused creation");
+
+    let created = insert(&first, samples::QUOTA).await;
+    assert_eq!(created, CreationOutcome::Created);
+    let new = Customer {
+        usage: Usage::of(&first),
+        version: 1,
+        ..Customer::unwritten(&id, samples::NOW)
+    };
+    assert_eq!(stored(store, &id).await.as_ref(), Some(&new));
+
+    let named = named(&new, "Müller & Söhne");
+    let stale = write(store, None, &named).await;
+    assert_eq!(stale, WriteOutcome::Conflict, "it exists");
+    // The usage changes between read and write.
+    let created = insert(&second, samples::QUOTA).await;
+    assert_eq!(created, CreationOutcome::Created);
+    let written = write(store, Some(&new), &named).await;
+    assert_eq!(written, WriteOutcome::Written);
+    let repeated = write(store, Some(&new), &named).await;
+    assert_eq!(repeated, WriteOutcome::Conflict);
+    let both = Customer {
+        usage: Usage::of(&first) + Usage::of(&second),
+        ..named.clone()
+    };
+    assert_eq!(stored(store, &id).await.as_ref(), Some(&both));
+
+    for subscription in [&first, &second] {
+        let removed = store.remove(subscription).await.expect("answers");
+        assert_eq!(removed, WriteOutcome::Written);
+    }
+    let had = Customer {
+        usage: Usage::default(),
+        ..both.clone()
+    };
+    assert_eq!(stored(store, &id).await.as_ref(), Some(&had));
+    let bare = Customer {
+        name: None,
+        metadata: Metadata::default(),
+        version: had.version + 1,
+        ..had.clone()
+    };
+    let written = write(store, Some(&had), &bare).await;
+    assert_eq!(written, WriteOutcome::Written);
+    assert_eq!(stored(store, &id).await, Some(bare));
+}
+
+async fn written_before_the_first_subscription<S: SubscriptionStore + CustomerTable>(
+    store: &S,
+    salt: &str,
+) {
+    let customer = &format!("{salt}-a");
+    let id = samples::customer(customer);
+    let early = Customer {
+        created_at: DUE,
+        ..named(&Customer::unwritten(&id, DUE), "early")
+    };
+    let written = write(store, None, &early).await;
+    assert_eq!(written, WriteOutcome::Written);
+    let subscription = samples::subscription(customer, 3);
+    let creation = Creation::of(&subscription, samples::QUOTA);
+    let created = store.insert(&creation).await.expect("answers");
+    assert_eq!(created, CreationOutcome::Created);
+    let expected = Customer {
+        usage: Usage::of(&subscription),
+        ..early
+    };
+    assert_eq!(stored(store, &id).await, Some(expected));
+}
+
+async fn listed(store: &impl CustomerTable, salt: &str) {
+    let page = async |after: &str, limit| {
+        let after = samples::customer(after);
+        let page = store.customers(Some(&after), limit).await.expect("answers");
+        let ids = page.entries.iter().map(|customer| {
+            let customer = customer.as_ref().expect("whole");
+            customer.id.to_string()
+        });
+        (ids.collect::<Vec<_>>(), page.has_more)
+    };
+    let [a, b] = ["a", "b"].map(|end| format!("{salt}-{end}"));
+    assert_eq!(page(salt, 2).await.0, [a.clone(), b.clone()]);
+    assert_eq!(page(salt, 1).await, (vec![a.clone()], true));
+    assert_eq!(page(&a, 1).await.0, [b]);
+    let (none, has_more) = page("|||", 1).await;
+    assert_eq!((none.len(), has_more), (0, false), "nothing comes after it");
+}

@@ -1,0 +1,146 @@
+//! `/customers` and `/customers/{customerId}`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use webhooks_api_types as api;
+use webhooks_domain::customer::Customer;
+
+use crate::Api;
+use crate::answers::{self, apart};
+use crate::audit;
+use crate::body;
+use crate::cursor::{Cursor, CustomersPlace};
+use crate::extract::{Body, Caller, NoQuery, PathTexts, QueryTexts};
+use crate::if_match::IfMatch;
+use crate::openapi::parameters;
+use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
+use crate::problem::Problem;
+use crate::requests;
+use crate::subscriptions::{CUSTOMER_ID, ETag, etag};
+
+/// List customers
+///
+/// All that have or had a subscription, or were put, in the order of their ids.
+#[utoipa::path(
+    get,
+    path = "/customers",
+    operation_id = "listCustomers",
+    params(parameters::CustomersPage),
+    responses((status = 200, description = "A page of customers.", body = api::CustomerPage)),
+)]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    query: QueryTexts,
+) -> Result<Json<api::CustomerPage>, Problem> {
+    query.only(&[LIMIT, CURSOR])?;
+    let (limit, after): (_, Option<Cursor<CustomersPlace>>) = query.page(LIMITS)?;
+    let after = after.map(|Cursor(CustomersPlace(id))| id);
+    let page = api.customers.list(after.as_ref(), limit).await?;
+    let next_cursor = cursor_after(&page.entries, page.has_more, |customer| {
+        let id = match customer {
+            Ok(customer) => &customer.id,
+            Err(broken) => &broken.id,
+        };
+        Cursor(CustomersPlace(id.clone()))
+    });
+    let (data, broken) = apart(page.entries, answers::customer);
+    Ok(Json(api::Page {
+        data,
+        next_cursor,
+        broken,
+    }))
+}
+
+/// Read a customer
+#[utoipa::path(
+    get,
+    path = "/customers/{customerId}",
+    operation_id = "showCustomer",
+    params(parameters::OfCustomer),
+    responses((status = 200, description = "The customer.", body = api::Customer,
+        headers(("ETag" = String, description = "The version, in quotes.")))),
+)]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+) -> Result<(ETag, Json<api::Customer>), Problem> {
+    let customer = api.customers.show(&path.parse(CUSTOMER_ID)?).await?;
+    Ok(with_etag(customer))
+}
+
+/// Put a customer
+///
+/// Writes its name and its metadata as a whole. A customer that does not exist is created, unless
+/// `If-Match` names a version.
+#[utoipa::path(
+    put,
+    path = "/customers/{customerId}",
+    operation_id = "putCustomer",
+    params(parameters::OfCustomer, parameters::ForVersion),
+    request_body = api::NewCustomer,
+    responses(
+        (status = 200, description = "The customer.", body = api::Customer,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+        (status = 201, description = "The customer, which is new.", body = api::Customer,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+)]
+pub(crate) async fn put(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    IfMatch(expected): IfMatch,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<(StatusCode, ETag, Json<api::Customer>), Problem> {
+    let id = path.parse(CUSTOMER_ID)?;
+    let fields = requests::customer_fields(body::read(&body)?)?;
+    let written = api.customers.replace(&id, &expected, fields).await?;
+    audit::customer_written(&written, &caller);
+    let status = match written.before {
+        Some(_) => StatusCode::OK,
+        None => StatusCode::CREATED,
+    };
+    let (etag, customer) = with_etag(written.customer);
+    Ok((status, etag, customer))
+}
+
+/// Change a customer
+#[utoipa::path(
+    patch,
+    path = "/customers/{customerId}",
+    operation_id = "updateCustomer",
+    params(parameters::OfCustomer, parameters::ForVersion),
+    request_body(content(
+        (api::CustomerPatch = "application/json"),
+        (api::CustomerPatch = "application/merge-patch+json"),
+    )),
+    responses(
+        (status = 200, description = "The customer.", body = api::Customer,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+)]
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    path: PathTexts,
+    _: NoQuery,
+    IfMatch(expected): IfMatch,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<(ETag, Json<api::Customer>), Problem> {
+    let id = path.parse(CUSTOMER_ID)?;
+    let change = requests::customer_change(body::read(&body)?)?;
+    let written = api.customers.update(&id, &expected, change).await?;
+    audit::customer_written(&written, &caller);
+    Ok(with_etag(written.customer))
+}
+
+/// A customer with its version as the entity tag.
+fn with_etag(customer: Customer) -> (ETag, Json<api::Customer>) {
+    let etag = etag(customer.version);
+    (etag, Json(answers::customer(customer)))
+}
