@@ -16,13 +16,32 @@ use crate::problem::Problem;
 
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// Refuses an event that no request can be made of.
-pub(crate) fn check(event: &LambdaRequest) -> Result<(), Problem> {
+/// Escapes the path of an event, and refuses an event that no request can be made of.
+pub(crate) fn check(event: &mut LambdaRequest) -> Result<(), Problem> {
     match event {
-        LambdaRequest::ApiGatewayV2(event) => check_parts(event),
+        LambdaRequest::ApiGatewayV2(event) => {
+            event.raw_path = event.raw_path.as_deref().map(escaped);
+            check_parts(event)
+        }
         // The build takes in no other kind.
         _ => Ok(()),
     }
+}
+
+/// Escapes the spaces and control characters of a path. A URL parser drops them at the end, so
+/// `/customers/acme ` would be read as `/customers/acme`. Line ends and tabs stay, because such a
+/// path is refused.
+fn escaped(path: &str) -> String {
+    let is_dropped = |character: char| {
+        (character == ' ' || character.is_ascii_control())
+            && !matches!(character, '\t' | '\n' | '\r')
+    };
+    path.chars()
+        .map(|character| match character {
+            dropped if is_dropped(dropped) => format!("%{:02X}", u32::from(dropped)),
+            kept => kept.to_string(),
+        })
+        .collect()
 }
 
 /// A harmless event, and who answers it with the problem.
@@ -111,8 +130,8 @@ mod tests {
     /// The status and the field of the answer, made as the function makes it.
     async fn answer(event: Value) -> (StatusCode, Value) {
         let api = router(Arc::new(Api::unconnected().await));
-        let event: LambdaRequest = serde_json::from_value(event).unwrap();
-        let (event, router) = match check(&event) {
+        let mut event: LambdaRequest = serde_json::from_value(event).unwrap();
+        let (event, router) = match check(&mut event) {
             Ok(()) => (event, api),
             Err(problem) => refuse(problem),
         };
@@ -122,6 +141,18 @@ mod tests {
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         (status, problem["field"].clone())
+    }
+
+    #[tokio::test]
+    async fn a_space_or_control_character_at_the_end_of_a_path_belongs_to_it() {
+        for path in ["/customers/\0", "/customers/acme\u{1f}", "/customers/acme "] {
+            let answer = answer(event(path, "", "a.example")).await;
+            assert_eq!(
+                answer,
+                (StatusCode::BAD_REQUEST, json!("customerId")),
+                "{path:?}"
+            );
+        }
     }
 
     #[tokio::test]
@@ -203,8 +234,8 @@ mod tests {
             event["requestContext"]["stage"] = json!(stage);
             event["isBase64Encoded"] = json!(encoded);
             event["body"] = json!(body);
-            let event: LambdaRequest = serde_json::from_value(event).unwrap();
-            if check(&event).is_ok() {
+            let mut event: LambdaRequest = serde_json::from_value(event).unwrap();
+            if check(&mut event).is_ok() {
                 let _: lambda_http::Request = event.into();
             }
         }

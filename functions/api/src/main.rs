@@ -161,8 +161,11 @@ async fn main() -> Result<(), lambda_http::Error> {
         move |router: Router| router.layer(from_fn_with_state(counters.clone(), metrics::count));
     let routes = with_layer(router(Arc::new(api)));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
-        let LambdaEvent { payload, context } = invocation;
-        let (payload, chosen) = match event::check(&payload) {
+        let LambdaEvent {
+            mut payload,
+            context,
+        } = invocation;
+        let (payload, chosen) = match event::check(&mut payload) {
             Ok(()) => (payload, routes.clone()),
             Err(problem) => {
                 let (payload, refusal) = event::refuse(problem);

@@ -6,7 +6,7 @@ use webhooks_domain::metadata::Metadata;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerTable, SubscriptionStore, WriteOutcome,
 };
-use webhooks_domain::quota::{Quota, Usage};
+use webhooks_domain::quota::Usage;
 
 use super::DUE;
 use crate::samples;
@@ -35,7 +35,7 @@ async fn write(
     outcome.expect("answers")
 }
 
-/// The first subscription creates its customer, all or nothing. Writes of the customer and of its
+/// The first subscription creates its customer. Writes of the customer and of its
 /// usage keep each other's attributes. Customers are listed in the order of their ids.
 ///
 /// The store's clock must show [`samples::NOW`].
@@ -53,17 +53,11 @@ async fn created_with_the_first_subscription<S: SubscriptionStore + CustomerTabl
     let customer = &format!("{salt}-b");
     let id = samples::customer(customer);
     let [first, second] = [1, 2].map(|number| samples::subscription(customer, number));
-    let insert = async |subscription, quota| {
-        let inserted = store.insert(&Creation::of(subscription, quota)).await;
-        inserted.expect("answers")
+    let insert = async |subscription| {
+        let creation = Creation::of(subscription, samples::QUOTA);
+        store.insert(&creation).await.expect("answers")
     };
-    let full = Quota { subscriptions: 0 };
-    let refused = insert(&first, full).await;
-    let expected = CreationOutcome::QuotaExceeded(Usage::default());
-    assert_eq!(refused, expected);
-    assert_eq!(stored(store, &id).await, None, "a refused creation");
-
-    let created = insert(&first, samples::QUOTA).await;
+    let created = insert(&first).await;
     assert_eq!(created, CreationOutcome::Created);
     let new = Customer {
         usage: Usage::of(&first),
@@ -76,7 +70,7 @@ async fn created_with_the_first_subscription<S: SubscriptionStore + CustomerTabl
     let stale = write(store, None, &named).await;
     assert_eq!(stale, WriteOutcome::Conflict, "it exists");
     // The usage changes between read and write.
-    let created = insert(&second, samples::QUOTA).await;
+    let created = insert(&second).await;
     assert_eq!(created, CreationOutcome::Created);
     let written = write(store, Some(&new), &named).await;
     assert_eq!(written, WriteOutcome::Written);
