@@ -2,7 +2,6 @@
 
 use crate::terminal::{Style, Table};
 use anyhow::Result;
-use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use webhooks_client::{Api, Customer};
@@ -12,7 +11,7 @@ use crate::input::pair;
 use crate::print::{Facts, Printer, Report};
 use crate::subscriptions::IfVersion;
 use crate::when::short;
-use crate::{Outcome, usage};
+use crate::{Outcome, require_a_field};
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -137,10 +136,7 @@ impl Fields {
 impl Update {
     async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<()> {
         let changes = self.changes();
-        if changes.as_object().is_some_and(Map::is_empty) {
-            let text = "nothing to change: give at least one field, such as `--name`";
-            return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
-        }
+        require_a_field(&changes, "--name")?;
         let call = api.update_customer(&self.named.customer, &changes);
         let customer = send(self.if_version.guard(call)).await?;
         printer.answer(&customer, text)?;

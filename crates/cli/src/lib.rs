@@ -208,6 +208,15 @@ impl Cli {
     }
 }
 
+/// Refuses a merge patch without a field. `example` is an option that would give one.
+fn require_a_field(patch: &serde_json::Value, example: &str) -> Result<(), clap::Error> {
+    if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+        let text = format!("nothing to change: give at least one field, such as `{example}`");
+        return Err(usage(ErrorKind::MissingRequiredArgument, &text));
+    }
+    Ok(())
+}
+
 /// Returns an error for wrong usage that clap cannot detect.
 fn usage(kind: ErrorKind, text: &str) -> clap::Error {
     Cli::command().error(kind, text)

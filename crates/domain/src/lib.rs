@@ -68,7 +68,7 @@ pub(crate) use model::members;
 pub use model::{
     broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, health,
     idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
-    prepare, queue, quota, recovery, retry, signing, subscription, timestamp,
+    prepare, queue, quota, recovery, retry, signing, subscription, text, timestamp,
 };
 pub use use_cases::{
     customers, deliver, limiter, lists, look_up, manage, publish, read_subscription, recover,

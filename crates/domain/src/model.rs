@@ -28,4 +28,5 @@ pub mod recovery;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
+pub mod text;
 pub mod timestamp;

@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "metadata",
             "payload_format",
             "queue",
+            "text",
             "timestamp",
             "fields",
             "ids",

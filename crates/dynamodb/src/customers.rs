@@ -148,11 +148,12 @@ mod tests {
     use crate::write_units::billed_bytes;
 
     fn item(id: &str, fill: &str) -> Item {
-        let metadata = (0..if fill.is_empty() {
+        let pairs = if fill.is_empty() {
             0
         } else {
             Metadata::MAX_PAIRS
-        })
+        };
+        let metadata = (0..pairs)
             .map(|n| {
                 let name = format!("{n:02}{}", fill.repeat(Metadata::MAX_NAME_CHARS - 2));
                 (name, fill.repeat(Metadata::MAX_VALUE_CHARS))

@@ -191,38 +191,29 @@ fn owed_to(id: &DeliveryId) -> AttributeValue {
 }
 
 impl DynamoStore {
-    /// Cancels a delivery that is held and has the attempts that were read. It leaves the index
-    /// `undelivered`.
+    /// Cancels a delivery that is held and has the attempts that were read.
     pub(crate) async fn discard_held(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
         let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
-        let text = |text: &str| AttributeValue::S(text.to_owned());
         let made = read.attempts_made();
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::delivery(&read.id))))
-            .update_expression(format!(
-                "SET #status = :cancelled, reason = :reason REMOVE nextAttemptAt, {OWED_TO}"
-            ))
-            .condition_expression(format!(
-                "#status = :held AND {IN_FORCE} AND {}",
-                has_made(made)
-            ))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":held", text(DeliveryStatus::Held.as_str()))
-            .expression_attribute_values(":cancelled", text(discarded.as_str()))
-            .expression_attribute_values(":reason", text(discarded.reason().unwrap_or_default()))
-            .expression_attribute_values(NOW, self.now_secs());
-        if made > 0 {
-            update = update.expression_attribute_values(":made", number(made));
-        }
+        let update = self.update_if(DeliveryStatus::Held, &read.id, made, discarded, &[]);
         write_outcome(update.send().await, "discard delivery")
     }
 
     /// An update of a delivery, if it is pending and has this many attempts.
     fn update_pending(
         &self,
+        id: &DeliveryId,
+        attempts: u32,
+        status: DeliveryStatus,
+        sets: &[&str],
+    ) -> UpdateItemFluentBuilder {
+        self.update_if(DeliveryStatus::Pending, id, attempts, status, sets)
+    }
+
+    /// An update of a delivery to another status, if it has this status and this many attempts.
+    fn update_if(
+        &self,
+        current: DeliveryStatus,
         id: &DeliveryId,
         attempts: u32,
         status: DeliveryStatus,
@@ -243,15 +234,12 @@ impl DynamoStore {
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(id))))
             .condition_expression(format!(
-                "#status = :pending AND {IN_FORCE} AND {}",
+                "#status = :current AND {IN_FORCE} AND {}",
                 has_made(attempts)
             ))
             .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(
-                ":pending",
-                AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned()),
-            )
+            .expression_attribute_values(":current", AttributeValue::S(current.as_str().to_owned()))
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
         if attempts > 0 {
             update = update.expression_attribute_values(":made", number(attempts));

@@ -1,10 +1,11 @@
 //! The audit: one line of the log for each change of a customer or a subscription, and for each
 //! secret shown.
 //!
-//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. No line has a secret, a
-//! header's value, or more of a URL than its scheme, host and port.
+//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. No line
+//! has a secret, a header's value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
+use webhooks_domain::customer::Customer;
 use webhooks_domain::customers::WrittenCustomer;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::Updated;
@@ -14,30 +15,23 @@ use crate::extract::Caller;
 
 /// A customer was to be written. If nothing has changed, nothing is logged.
 pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
-    let (before, now) = (written.before.as_ref(), &written.customer);
-    let fields = [
-        (
-            "name",
-            before.and_then(|before| before.name.as_ref()) != now.name.as_ref(),
-        ),
-        (
-            "metadata",
-            before.map_or(!now.metadata.is_empty(), |before| {
-                before.metadata != now.metadata
-            }),
-        ),
-    ];
-    let changed: Vec<_> = fields.iter().filter(|(_, changed)| *changed).collect();
-    if before.is_some() && changed.is_empty() {
-        return;
-    }
-    let changed: Vec<_> = changed.into_iter().map(|(name, _)| *name).collect();
+    let now = &written.customer;
+    let blank = Customer::unwritten(&now.id, now.created_at);
+    let before = written.before.as_ref().unwrap_or(&blank);
+    let changed = names_of_changed([
+        ("name", before.name != now.name),
+        ("metadata", before.metadata != now.metadata),
+    ]);
+    let message = match written.before {
+        Some(_) if changed.is_empty() => return,
+        Some(_) => "customer changed",
+        None => "customer created",
+    };
     info!(
         customer.id = %now.id,
         changed.fields = changed.join(","),
         caller.arn = caller.0,
-        "{}",
-        if before.is_some() { "customer changed" } else { "customer created" },
+        "{message}",
     );
 }
 
@@ -114,7 +108,7 @@ pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Calle
 
 /// The fields that a change has changed, by their names in the API. The secret is not one.
 fn changed_fields(before: &Subscription, now: &Subscription) -> Vec<&'static str> {
-    let fields = [
+    names_of_changed([
         ("url", before.url != now.url),
         ("eventTypes", before.event_types != now.event_types),
         ("filter", before.filter != now.filter),
@@ -130,7 +124,10 @@ fn changed_fields(before: &Subscription, now: &Subscription) -> Vec<&'static str
         ),
         ("retryPolicy", before.retry_policy != now.retry_policy),
         ("status", before.status != now.status),
-    ];
+    ])
+}
+
+fn names_of_changed<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
     let changed = fields.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(name, _)| name).collect()
 }

@@ -49,8 +49,5 @@ pub(crate) async fn enable(
     let updated = api.manage.update(&customer, &id, &expected, change);
     let updated = updated.await?;
     audit::updated(&updated, &caller);
-    if updated.is_enabled() {
-        api.publisher.enabled(&updated.subscription).await;
-    }
     api.activated(updated, requests::held_fate(held)).await
 }

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::request::LambdaRequest;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
 use crate::problem::Problem;
@@ -28,20 +29,12 @@ pub(crate) fn check(event: &mut LambdaRequest) -> Result<(), Problem> {
     }
 }
 
-/// Escapes the spaces and control characters of a path. A URL parser drops them at the end, so
-/// `/customers/acme ` would be read as `/customers/acme`. Line ends and tabs stay, because such a
-/// path is refused.
+/// The characters that a URL parser drops at the end of a path, so that it would read
+/// `/customers/acme ` as `/customers/acme`. A path with a line end or a tab is refused later.
+const DROPPED: &AsciiSet = &CONTROLS.add(b' ').remove(b'\t').remove(b'\n').remove(b'\r');
+
 fn escaped(path: &str) -> String {
-    let is_dropped = |character: char| {
-        (character == ' ' || character.is_ascii_control())
-            && !matches!(character, '\t' | '\n' | '\r')
-    };
-    path.chars()
-        .map(|character| match character {
-            dropped if is_dropped(dropped) => format!("%{:02X}", u32::from(dropped)),
-            kept => kept.to_string(),
-        })
-        .collect()
+    utf8_percent_encode(path, DROPPED).to_string()
 }
 
 /// A harmless event, and who answers it with the problem.

@@ -10,8 +10,8 @@ use crate::problem::Problem;
 use crate::subscriptions::{Answer, with_etag};
 
 impl Api {
-    /// The answer to a request that has made a subscription active: it names the recovery that
-    /// sends or discards what was held.
+    /// Publishes that a request has made a subscription active, and returns the answer. It names
+    /// the recovery that sends or discards what was held.
     ///
     /// The status is stored before. If the recovery cannot be started the answer is an error, and a
     /// repeated request starts it.
@@ -22,6 +22,9 @@ impl Api {
     ) -> Result<Answer, Problem> {
         let is_activated = updated.is_enabled();
         let subscription = updated.subscription;
+        if is_activated {
+            self.publisher.enabled(&subscription).await;
+        }
         let recovery = self.recoveries.release(&subscription, held, is_activated);
         let recovery = recovery.await?;
         if let Some(recovery) = &recovery {

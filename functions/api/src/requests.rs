@@ -8,7 +8,6 @@ use webhooks_domain::customers::{CustomerChange, CustomerFields};
 use webhooks_domain::event_type::{EventType, EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
-
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};

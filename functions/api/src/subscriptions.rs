@@ -193,9 +193,6 @@ pub(crate) async fn update(
     if updated.has_new_secret() {
         api.publisher.secret_rotated(&updated.subscription).await;
     }
-    if updated.is_enabled() {
-        api.publisher.enabled(&updated.subscription).await;
-    }
     match held {
         Some(held) => api.activated(updated, held).await,
         None => Ok(with_etag(updated.subscription)),

@@ -2,7 +2,6 @@
 
 use crate::terminal::Style;
 use anyhow::Result;
-use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use webhooks_client::{Api, CreatedSubscription, Error, HeldFate};
@@ -14,7 +13,7 @@ use crate::answer::send;
 use crate::ask::Yes;
 use crate::input::SecretText;
 use crate::print::{Facts, Printer};
-use crate::{Outcome, usage};
+use crate::{Outcome, require_a_field};
 
 pub(super) const CREATE_HELP: &str = "\
 Examples:
@@ -178,10 +177,7 @@ impl Create {
 impl Update {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let patch = self.changes();
-        if patch.as_object().is_some_and(serde_json::Map::is_empty) {
-            let text = "nothing to change: give at least one field, such as `--url`";
-            return Err(usage(ErrorKind::MissingRequiredArgument, text).into());
-        }
+        require_a_field(&patch, "--url")?;
         let Named {
             customer,
             subscription,

@@ -3,6 +3,7 @@
 use crate::ids::CustomerId;
 use crate::metadata::Metadata;
 use crate::quota::Usage;
+use crate::text::{Text, TextError};
 use crate::timestamp::Timestamp;
 
 /// A customer that has or had a subscription, or that a request has written.
@@ -53,55 +54,11 @@ impl Customer {
     }
 }
 
-/// The name of a customer: 1 to 256 characters, no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CustomerName(String);
+/// The name of a customer.
+pub type CustomerName = Text<1, 256>;
 
 /// The text is not a name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CustomerNameError {
-    /// Empty or too long.
-    #[error("must be 1 to {max} characters, is {len}", max = CustomerName::MAX_CHARS)]
-    Length {
-        /// The length, in characters.
-        len: usize,
-    },
-    /// The text has a control character.
-    #[error("must not contain control characters")]
-    ControlCharacter,
-}
-
-impl CustomerName {
-    /// The largest length, in characters.
-    pub const MAX_CHARS: usize = 256;
-
-    /// A stored text. It was checked when it was stored, and is not checked again.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl TryFrom<String> for CustomerName {
-    type Error = CustomerNameError;
-
-    fn try_from(text: String) -> Result<Self, CustomerNameError> {
-        let len = text.chars().count();
-        if !(1..=Self::MAX_CHARS).contains(&len) {
-            return Err(CustomerNameError::Length { len });
-        }
-        if text.chars().any(char::is_control) {
-            return Err(CustomerNameError::ControlCharacter);
-        }
-        Ok(Self(text))
-    }
-}
-
-impl From<CustomerName> for String {
-    fn from(name: CustomerName) -> Self {
-        name.0
-    }
-}
+pub type CustomerNameError = TextError<1, 256>;
 
 #[cfg(test)]
 mod tests {

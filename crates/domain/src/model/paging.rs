@@ -23,6 +23,19 @@ pub struct Window {
     pub limit: u32,
 }
 
+impl Window {
+    /// The newest entries of a list.
+    pub fn newest(limit: u32) -> Self {
+        Self {
+            since: None,
+            until: None,
+            order: Order::NewestFirst,
+            after: None,
+            limit,
+        }
+    }
+}
+
 /// The start of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {

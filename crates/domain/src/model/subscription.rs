@@ -20,6 +20,7 @@ use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout};
 use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
+use crate::text::{Text, TextError};
 use crate::timestamp::Timestamp;
 
 /// The status of a subscription, which decides if its deliveries are sent.
@@ -120,7 +121,7 @@ impl Subscription {
                 .map(|name| ENTRY_BYTES + name.len())
                 .sum::<usize>()
             + filter.map_or(0, |filter| filter.as_str().len())
-            + description.map_or(0, |description| description.0.len())
+            + description.map_or(0, |description| description.as_str().len())
             + self.metadata.iter().map(pair).sum::<usize>()
             + self.headers.iter().map(pair).sum::<usize>()
             + policy.map_or(0, RetryPolicy::size_bytes)
@@ -171,55 +172,11 @@ impl Subscription {
     }
 }
 
-/// A note for people: at most 512 characters, no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Description(String);
+/// A note for people.
+pub type Description = Text<0, 512>;
 
 /// The text is not a description.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DescriptionError {
-    /// Too long.
-    #[error("must be at most {max} characters, is {len}", max = Description::MAX_CHARS)]
-    Length {
-        /// The length, in characters.
-        len: usize,
-    },
-    /// The text has a control character.
-    #[error("must not contain control characters")]
-    ControlCharacter,
-}
-
-impl Description {
-    /// The largest length, in characters.
-    pub const MAX_CHARS: usize = 512;
-
-    /// A stored text. It was checked when it was stored, and is not checked again.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl TryFrom<String> for Description {
-    type Error = DescriptionError;
-
-    fn try_from(text: String) -> Result<Self, DescriptionError> {
-        let len = text.chars().count();
-        if len > Self::MAX_CHARS {
-            return Err(DescriptionError::Length { len });
-        }
-        if text.chars().any(char::is_control) {
-            return Err(DescriptionError::ControlCharacter);
-        }
-        Ok(Self(text))
-    }
-}
-
-impl From<Description> for String {
-    fn from(description: Description) -> Self {
-        description.0
-    }
-}
+pub type DescriptionError = TextError<0, 512>;
 
 #[cfg(test)]
 mod tests {

@@ -178,9 +178,6 @@ impl<T: Directory> Lists<T> {
         &self,
         ids: &[DeliveryId],
     ) -> Result<HashMap<DeliveryId, ListedDelivery>, StoreError> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
         let read = self.table.read_deliveries(ids).await?;
         let with_id = |read: ListedDelivery| (id_of(&read), read);
         Ok(read.into_iter().map(with_id).collect())

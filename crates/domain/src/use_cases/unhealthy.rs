@@ -11,7 +11,7 @@ use crate::broken::Readable;
 use crate::delivery::{Delivery, DeliveryStatus};
 use crate::ids::{CustomerId, DeliveryId, SubscriptionId};
 use crate::lists::Listed;
-use crate::paging::{Order, Window};
+use crate::paging::Window;
 use crate::ports::{Directory, StoreError, SubscriptionTable, UnhealthyIndex};
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::{
@@ -146,20 +146,10 @@ impl<T: SubscriptionTable + UnhealthyIndex + Directory> UnhealthyLists<T> {
 
     /// Counts the deliveries that a subscription is owed, among its newest undelivered ones.
     async fn owed(&self, subscription: &SubscriptionId) -> Result<OwedDeliveries, StoreError> {
-        let newest = Window {
-            since: None,
-            until: None,
-            order: Order::NewestFirst,
-            after: None,
-            limit: MAX_COUNTED,
-        };
+        let newest = Window::newest(MAX_COUNTED);
         let page = self.table.undelivered_of(subscription, &newest).await?;
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
-        let read = if ids.is_empty() {
-            Vec::new()
-        } else {
-            self.table.read_deliveries(&ids).await?
-        };
+        let read = self.table.read_deliveries(&ids).await?;
         let owed = read.iter().filter(|delivery| is_owed(delivery)).count();
         Ok(OwedDeliveries {
             count: u32::try_from(owed).unwrap_or(u32::MAX),

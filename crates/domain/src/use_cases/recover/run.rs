@@ -9,7 +9,7 @@ use super::count::count;
 use super::page::PART;
 use crate::delivery::DeliveryStatus;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
-use crate::paging::{Order, Window};
+use crate::paging::Window;
 use crate::ports::{
     Clock, RecoveryTable, RecoveryWorkflow, StoreError, WorkflowError, WriteOutcome,
 };
@@ -174,16 +174,10 @@ where
     /// Returns true if a delivery of the subscription is held among the newest undelivered ones, or
     /// may be among the others.
     async fn may_hold(&self, subscription: &Subscription) -> Result<bool, StoreError> {
-        let newest = Window {
-            since: None,
-            until: None,
-            order: Order::NewestFirst,
-            after: None,
-            limit: PART,
-        };
+        let newest = Window::newest(PART);
         let page = self.table.undelivered_of(&subscription.id, &newest).await?;
-        if page.has_more || page.entries.is_empty() {
-            return Ok(page.has_more);
+        if page.has_more {
+            return Ok(true);
         }
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
         let read = self.table.read_deliveries(&ids).await?;
