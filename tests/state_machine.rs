@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use webhooks_domain::errors;
 use webhooks_domain::recovery::{Recovery, RecoveryStatus};
-use webhooks_dynamodb::item::recovery_key;
+use webhooks_dynamodb::key::recovery_key;
 use webhooks_testkit::samples;
 use webhooks_tests::template;
 

@@ -15,7 +15,7 @@ use webhooks_client::{
     ListFilter, Recover, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_dynamodb::item::recovery_key;
+use webhooks_dynamodb::key::recovery_key;
 use webhooks_receiver::Answer;
 use webhooks_testkit::samples;
 

@@ -16,7 +16,7 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 
-use crate::item::Key;
+use crate::key::Key;
 
 /// The largest number of keys in one read (DynamoDB `BatchGetItem`).
 const MAX_KEYS: usize = 100;

@@ -15,7 +15,8 @@ use webhooks_domain::subscription::Subscription;
 use crate::DynamoStore;
 use crate::batch_loader::{Answers, BatchLoader};
 use crate::deliveries::message_is_missing;
-use crate::item::{DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY};
+use crate::item::{DeliveryItem, MessageItem};
+use crate::key::{DELIVERY_PREFIX, Key, PARTITION_KEY, SORT_KEY};
 use crate::lenient::whole;
 use crate::store::{
     AttributeMap, corrupt, from_attributes, into_domain, key_text, text, to_attributes, unavailable,

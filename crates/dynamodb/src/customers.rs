@@ -18,7 +18,7 @@ use webhooks_domain::quota::Usage;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::{CUSTOMERS, Key};
+use crate::key::{CUSTOMERS, Key};
 use crate::store::{
     ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
     write_outcome,

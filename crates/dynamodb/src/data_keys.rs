@@ -4,7 +4,8 @@ use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::ports::{DataKeyStore, InsertOutcome, StoreError};
 
 use crate::DynamoStore;
-use crate::item::{DataKeyItem, Key};
+use crate::item::DataKeyItem;
+use crate::key::Key;
 
 impl DataKeyStore for DynamoStore {
     async fn get(&self) -> Result<Option<WrappedDataKey>, StoreError> {

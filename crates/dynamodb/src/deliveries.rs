@@ -14,10 +14,8 @@ use webhooks_domain::ports::{
 
 use crate::DynamoStore;
 use crate::due_index;
-use crate::item::{
-    AttemptItem, DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, OWED_TO, SORT_KEY, delivery_item,
-    message_item, message_partition,
-};
+use crate::item::{AttemptItem, DeliveryItem, MessageItem, OWED_TO, delivery_item, message_item};
+use crate::key::{DELIVERY_PREFIX, Key, SORT_KEY, message_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, from_attributes, into_domain, number, text,
     to_attributes, unavailable, write_outcome,

@@ -14,7 +14,7 @@ use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::Key;
+use crate::key::Key;
 use crate::store::{
     AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, into_domain, number, query_some, to_attributes,
     unavailable, write_outcome,

@@ -4,13 +4,14 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::{Bytes, Key};
+use crate::key::Key;
 use crate::store::{ABSENT_OR_EXPIRED, AttributeMap, NOW, corrupt, from_attributes, to_attributes};
 use crate::transaction::built;
 
@@ -20,7 +21,7 @@ struct RecordItem {
     #[serde(flatten)]
     key: Key,
     subscription_id: SubscriptionId,
-    body: Bytes,
+    body: ByteBuf,
     expires_at: i64,
 }
 
@@ -35,7 +36,7 @@ impl DynamoStore {
         let item = RecordItem {
             key: Key::idempotency(&record.customer_id, &record.key),
             subscription_id: record.subscription,
-            body: Bytes(record.content.as_bytes().to_vec()),
+            body: ByteBuf::from(record.content.as_bytes()),
             expires_at: record.expires_at.as_secs(),
         };
         let put = Put::builder()
@@ -61,7 +62,7 @@ pub(crate) fn record_of(
 ) -> Result<IdempotencyRecord, StoreError> {
     let item: RecordItem = from_attributes(item)?;
     let place = format!("{} {}", item.key.pk, item.key.sk);
-    let body = item.body.0.try_into();
+    let body = item.body.into_vec().try_into();
     let body = body.map_err(|_| corrupt(&place, &"body is no digest"))?;
     Ok(IdempotencyRecord {
         customer_id: customer.clone(),

@@ -16,7 +16,8 @@ use webhooks_domain::subscription::{
 };
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{HealthItem, Key, PARTITION_KEY, SORT_KEY, SecretItem};
+use crate::item::{HealthItem, SecretItem};
+use crate::key::{Key, PARTITION_KEY, SORT_KEY};
 use crate::store::{AttributeMap, corrupt, key_text, text};
 
 /// Reads a subscription, as far as possible. It takes the attributes out of the item one by one.

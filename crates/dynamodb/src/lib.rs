@@ -26,6 +26,7 @@
 //! This crate makes no decisions: its conditions express what [`webhooks_domain`] has decided.
 
 pub mod item;
+pub mod key;
 
 mod batch_loader;
 mod batched_reads;

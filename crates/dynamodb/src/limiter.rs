@@ -26,7 +26,7 @@ use webhooks_domain::ports::{LimiterStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::Key;
+use crate::key::Key;
 use crate::store::{AttributeMap, number, to_attributes, unavailable};
 
 const CHANGE: &str = "change a limiter";

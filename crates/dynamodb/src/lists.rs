@@ -21,9 +21,8 @@ use webhooks_domain::ports::{Directory, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::{
-    DELIVERY_PREFIX, DeliveryItem, Key, MessageItem, PARTITION_KEY, SORT_KEY, message_partition,
-};
+use crate::item::{DeliveryItem, MessageItem};
+use crate::key::{DELIVERY_PREFIX, Key, PARTITION_KEY, SORT_KEY, message_partition};
 use crate::store::{
     AttributeMap, NOT_EXPIRED, NOW, into_domain, left_out, number, query_some, readable,
     to_attributes, unavailable,

@@ -15,7 +15,7 @@ use webhooks_domain::recovery::{RecoveryKey, RecoveryPage};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::{Key, PARTITION_KEY, SORT_KEY, recovery_partition};
+use crate::key::{Key, PARTITION_KEY, SORT_KEY, recovery_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, number, query_some, readable, to_attributes, unavailable,
 };

@@ -19,7 +19,7 @@ use webhooks_domain::ports::{InsertOutcome, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::batched_reads::BatchLoaders;
-use crate::item::{Key, PARTITION_KEY, SORT_KEY};
+use crate::key::{Key, PARTITION_KEY, SORT_KEY};
 
 /// The number of calls for a read that the table answers in parts.
 const MAX_READS: u32 = 4;

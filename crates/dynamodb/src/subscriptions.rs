@@ -23,9 +23,8 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::idempotency::record_of;
-use crate::item::{
-    HealthItem, Key, SUBSCRIPTION_PREFIX, SubscriptionItem, UNHEALTHY, customer_partition,
-};
+use crate::item::{HealthItem, SubscriptionItem, UNHEALTHY};
+use crate::key::{Key, SUBSCRIPTION_PREFIX, customer_partition};
 use crate::lenient::{read, whole};
 use crate::store::{
     ABSENT, AttributeMap, left_out, number, query_some, to_attributes, unavailable, write_outcome,

@@ -12,7 +12,8 @@ use webhooks_domain::subscription::UnhealthyPlace;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::item::{Key, OWED_TO, UNHEALTHY};
+use crate::item::{OWED_TO, UNHEALTHY};
+use crate::key::Key;
 use crate::store::{into_domain, left_out, number, query_some, to_attributes, unavailable};
 
 /// The sort key of the index.

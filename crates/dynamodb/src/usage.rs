@@ -8,7 +8,7 @@ use webhooks_domain::ports::{StoreError, WriteOutcome};
 use webhooks_domain::quota::{Quota, Usage};
 
 use crate::DynamoStore;
-use crate::item::Key;
+use crate::key::Key;
 use crate::store::{AttributeMap, number, to_attributes, write_outcome};
 use crate::transaction::built;
 

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bolero::{check, produce};
+use bolero::produce;
 use webhooks_domain::outbound::{AddressPolicy, DevelopmentNetworks};
 
+use crate::law::check_law;
 use crate::near::near;
 
 const NETWORKS: [&str; 6] = [
@@ -31,31 +32,32 @@ const TOKENS: &[&str] = &[
 fn laws_hold() {
     // Any address, but often one near the networks and tables in question.
     let high_bits = (0..=128_u32, produce::<u128>(), 0..SPECIAL.len());
-    check!()
-        .with_generator((near(NETWORKS, TOKENS), high_bits))
-        .for_each(|(networks, (shift, bits, special))| {
-            let address = SPECIAL[*special] ^ bits.checked_shr(*shift).unwrap_or(0);
-            let v6 = Ipv6Addr::from(address);
-            let v4 = Ipv4Addr::from(u32::try_from(address & 0xffff_ffff).unwrap());
+    check_law!((near(NETWORKS, TOKENS), high_bits), |(
+        networks,
+        (shift, bits, special),
+    )| {
+        let address = SPECIAL[*special] ^ bits.checked_shr(*shift).unwrap_or(0);
+        let v6 = Ipv6Addr::from(address);
+        let v4 = Ipv4Addr::from(u32::try_from(address & 0xffff_ffff).unwrap());
 
-            let public = AddressPolicy::default();
-            no_form_hides_an_address(&public, v4);
-            for address in [IpAddr::V4(v4), IpAddr::V6(v6)] {
-                assert!(
-                    !is_special(address) || public.check(address).is_err(),
-                    "{address}"
-                );
+        let public = AddressPolicy::default();
+        no_form_hides_an_address(&public, v4);
+        for address in [IpAddr::V4(v4), IpAddr::V6(v6)] {
+            assert!(
+                !is_special(address) || public.check(address).is_err(),
+                "{address}"
+            );
+        }
+        if let Ok(development) = networks.parse::<DevelopmentNetworks>() {
+            let policy = AddressPolicy::new(development.clone());
+            for address in [v4.into(), v6.into(), v4.to_ipv6_mapped().into()] {
+                let inside = is_inside(networks, address);
+                assert_eq!(development.contains(address), inside, "{address}");
+                let permitted = inside || public.check(address).is_ok();
+                assert_eq!(policy.check(address).is_ok(), permitted, "{address}");
             }
-            if let Ok(development) = networks.parse::<DevelopmentNetworks>() {
-                let policy = AddressPolicy::new(development.clone());
-                for address in [v4.into(), v6.into(), v4.to_ipv6_mapped().into()] {
-                    let inside = is_inside(networks, address);
-                    assert_eq!(development.contains(address), inside, "{address}");
-                    let permitted = inside || public.check(address).is_ok();
-                    assert_eq!(policy.check(address).is_ok(), permitted, "{address}");
-                }
-            }
-        });
+        }
+    });
 }
 
 /// The starts of the interesting networks, as IPv6; IPv4 is the last 32 bits.

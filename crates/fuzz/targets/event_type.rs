@@ -1,8 +1,8 @@
 //! The event types of a subscription, compared with the type of an event.
 
-use bolero::check;
 use webhooks_domain::event_type::{EventType, EventTypePattern};
 
+use crate::law::check_law;
 use crate::near::near;
 
 const PATTERNS: [&str; 6] = [
@@ -19,31 +19,32 @@ const TOKENS: &[&str] = &[
 
 #[test]
 fn laws_hold() {
-    check!()
-        .with_generator((near(PATTERNS, TOKENS), near(PATTERNS, TOKENS)))
-        .for_each(|(pattern_text, type_text)| {
-            let event_type: Result<EventType, _> = type_text.parse();
-            let in_bounds = (1..=128).contains(&type_text.chars().count());
-            let is_clean = !type_text.chars().any(char::is_control);
-            assert_eq!(event_type.is_ok(), in_bounds && is_clean);
+    check_law!((near(PATTERNS, TOKENS), near(PATTERNS, TOKENS)), |(
+        pattern_text,
+        type_text,
+    )| {
+        let event_type: Result<EventType, _> = type_text.parse();
+        let in_bounds = (1..=128).contains(&type_text.chars().count());
+        let is_clean = !type_text.chars().any(char::is_control);
+        assert_eq!(event_type.is_ok(), in_bounds && is_clean);
 
-            let Ok(pattern) = EventTypePattern::try_from(pattern_text.clone()) else {
-                return;
+        let Ok(pattern) = EventTypePattern::try_from(pattern_text.clone()) else {
+            return;
+        };
+        assert_eq!(&String::from(pattern.clone()), pattern_text);
+        assert!(
+            pattern_text.matches('*').count() <= 1,
+            "one wildcard at most"
+        );
+        if let Ok(event_type) = event_type {
+            assert_eq!(event_type.as_str(), type_text);
+            let is_named = match pattern_text.strip_suffix('*') {
+                Some(prefix) => type_text
+                    .strip_prefix(prefix)
+                    .is_some_and(|rest| !rest.is_empty()),
+                None => type_text == pattern_text,
             };
-            assert_eq!(&String::from(pattern.clone()), pattern_text);
-            assert!(
-                pattern_text.matches('*').count() <= 1,
-                "one wildcard at most"
-            );
-            if let Ok(event_type) = event_type {
-                assert_eq!(event_type.as_str(), type_text);
-                let is_named = match pattern_text.strip_suffix('*') {
-                    Some(prefix) => type_text
-                        .strip_prefix(prefix)
-                        .is_some_and(|rest| !rest.is_empty()),
-                    None => type_text == pattern_text,
-                };
-                assert_eq!(pattern.matches(&event_type), is_named);
-            }
-        });
+            assert_eq!(pattern.matches(&event_type), is_named);
+        }
+    });
 }

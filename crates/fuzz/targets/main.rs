@@ -1,12 +1,13 @@
 //! Fuzz targets: one for each text that an outsider may write.
 //!
-//! A target checks properties with inputs that resemble real ones. In `cargo xtask test`, the
-//! inputs are random with a fixed seed, and each target runs for a second. In `cargo xtask
-//! fuzz`, libFuzzer chooses the inputs by the code that they reach, for any length of time.
+//! A target checks properties with inputs that resemble real ones. In `cargo xtask test`, they
+//! are the same 1,000 in each run. In `cargo xtask fuzz`, libFuzzer chooses the inputs by the
+//! code that they reach, for any length of time. It stores its findings in
+//! `__fuzz__/TARGET/crashes`, and both kinds of run start with them.
 //!
-//! A failure prints the shrunken input and, in the random run, `BOLERO_RANDOM_SEED=…`: with
-//! this environment variable, the target starts with the same input. libFuzzer stores its
-//! findings in `__fuzz__/TARGET/crashes`, and both kinds of run start with them.
+//! Random inputs without libFuzzer: `BOLERO_RANDOM_ITERATIONS=100000 cargo test --release -p
+//! webhooks-fuzz`. A failure prints the shrunken input and `BOLERO_RANDOM_SEED=…`, with which
+//! the target starts with the same input.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,6 +16,7 @@ mod custom_headers;
 mod event;
 mod event_type;
 mod filter;
+mod law;
 mod near;
 mod queue_message;
 mod retry_after;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use bolero::{check, produce};
+use bolero::produce;
 use serde_json::value::RawValue;
 use webhooks_domain::delivery::DeliveryTask;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_sqs::{decode, encode};
 
+use crate::law::check_law;
 use crate::near::near;
 
 const TOKENS: &[&str] = &[
@@ -48,17 +49,18 @@ fn laws_hold() {
     let newer = first.replace("\"v\":1", "\"v\":2");
     let texts = near([first, second, newer], TOKENS);
     let fields = produce::<(u128, u128, u32, Option<i64>)>();
-    check!().with_generator((texts, fields)).for_each(
-        |(text, (message, subscription, attempt, due_at))| {
-            let task = task(*message, *subscription, *attempt, *due_at);
-            assert_eq!(decode(&encode(&task)).unwrap(), task);
+    check_law!((texts, fields), |(
+        text,
+        (message, subscription, attempt, due_at),
+    )| {
+        let task = task(*message, *subscription, *attempt, *due_at);
+        assert_eq!(decode(&encode(&task)).unwrap(), task);
 
-            if let Ok(task) = decode(text) {
-                assert_eq!(decode(&encode(&task)).unwrap(), task);
-                let fields: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap();
-                assert_eq!(fields["v"].get(), "1", "an unknown version was understood");
-                assert_eq!(fields["attempt"].get(), task.attempt.to_string());
-            }
-        },
-    );
+        if let Ok(task) = decode(text) {
+            assert_eq!(decode(&encode(&task)).unwrap(), task);
+            let fields: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap();
+            assert_eq!(fields["v"].get(), "1", "an unknown version was understood");
+            assert_eq!(fields["attempt"].get(), task.attempt.to_string());
+        }
+    },);
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use bolero::check;
 use webhooks_domain::outbound::{DevelopmentNetworks, EndpointHost, EndpointUrl};
 
+use crate::law::check_law;
 use crate::near::{Near, near};
 
 const TOKENS: &[&str] = &[
@@ -56,7 +56,7 @@ fn urls() -> Near {
 fn laws_hold() {
     let none = DevelopmentNetworks::none();
     let some: DevelopmentNetworks = "127.0.0.0/8, ::1/128, 10.0.0.0/8".parse().unwrap();
-    check!().with_generator(urls()).for_each(|text| {
+    check_law!(urls(), |text| {
         let accepted = EndpointUrl::parse(text, &none);
         if let Ok(url) = &accepted {
             is_public(text, url.as_str());

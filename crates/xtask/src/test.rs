@@ -305,8 +305,6 @@ fn test_stack(
 fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
     let mut command = workspace.cargo();
     command
-        // The fuzz targets use the same inputs in each run here; `fuzz` searches for new ones.
-        .env("BOLERO_RANDOM_SEED", "1")
         .args(["test", "--workspace"])
         .args(targets)
         .args(options.trailing());

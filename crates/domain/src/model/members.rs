@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_bytes::ByteBuf;
 use serde_json::value::RawValue;
 
 /// The members of a JSON object, in order. A name may occur twice.
@@ -16,14 +18,16 @@ impl<'a> Members<'a> {
         let named = self
             .0
             .iter()
-            .rfind(|(member, _)| member.0 == name.as_bytes());
+            .rfind(|(member, _)| *member.0 == name.as_bytes());
         named.map(|(_, value)| *value)
     }
 }
 
-/// The name of a member. It may have an unpaired surrogate, which no string can hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name(Vec<u8>);
+/// The name of a member. It may have an unpaired surrogate, which no string can hold;
+/// `serde_json` accepts one where it reads bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Name(ByteBuf);
 
 impl Name {
     /// The name, if it is valid UTF-8.
@@ -34,25 +38,6 @@ impl Name {
     /// The name for display.
     pub(crate) fn to_string_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl Visitor<'_> for NameVisitor {
-            type Value = Name;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
-                Ok(Name(bytes.to_vec()))
-            }
-        }
-        // Names are read as bytes, because `serde_json` then accepts unpaired surrogates.
-        deserializer.deserialize_bytes(NameVisitor)
     }
 }
 

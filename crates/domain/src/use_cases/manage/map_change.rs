@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::FieldError;
+use crate::fields::FieldError;
 use crate::metadata::Metadata;
 use crate::outbound::CustomHeaders;
 

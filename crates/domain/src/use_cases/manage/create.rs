@@ -1,0 +1,148 @@
+//! Creates a subscription.
+
+use crate::fields::FieldError;
+use crate::health::Health;
+use crate::idempotency::{Fingerprint, IdempotencyRecord, Once};
+use crate::ids::{CustomerId, SubscriptionId};
+use crate::limits::Limits;
+use crate::manage::replace::check_size;
+use crate::manage::{MAX_TRIES, Manage, ManageError, SubscriptionChange};
+use crate::metadata::Metadata;
+use crate::outbound::CustomHeaders;
+use crate::payload_format::PayloadFormat;
+use crate::ports::{Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore};
+use crate::quota::Usage;
+use crate::signing::{SealedSecrets, Secret, SecretKind};
+use crate::subscription::{Subscription, SubscriptionStatus};
+use crate::vault::Vault;
+
+/// A subscription that a request has created, now or when it was first made.
+#[derive(Debug)]
+pub struct Created {
+    /// The subscription, as it is now.
+    pub subscription: Subscription,
+    /// Its current secret.
+    pub secret: Secret,
+    /// True if this request has created it.
+    pub is_new: bool,
+}
+
+impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
+where
+    T: SubscriptionStore,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
+    /// Creates a subscription. Returns its secret too.
+    ///
+    /// With `once` the request can be repeated: it returns the subscription that the first one has
+    /// created, as long as that exists and the key is kept. After that it creates another
+    /// subscription.
+    pub async fn create(
+        &self,
+        customer: &CustomerId,
+        change: SubscriptionChange,
+        once: Option<&Once>,
+    ) -> Result<Created, ManageError> {
+        let (subscription, secret) = self.new_subscription(customer, change).await?;
+        let now = self.clock.now();
+        let record = once.map(|once| IdempotencyRecord::new(customer, once, subscription.id, now));
+        let mut creation = Creation {
+            record: record.as_ref(),
+            ..Creation::of(&subscription, self.quota)
+        };
+        for _ in 0..MAX_TRIES {
+            match self.table.insert(&creation).await? {
+                // An id has 128 random bits. So an existing subscription with it is this one, and
+                // its write was repeated because the response was lost.
+                CreationOutcome::Created | CreationOutcome::AlreadyThere => {
+                    return Ok(Created {
+                        subscription,
+                        secret,
+                        is_new: true,
+                    });
+                }
+                CreationOutcome::KeyInUse(found) => {
+                    let body = record.as_ref().map(|record| record.content);
+                    match self.created_before(&found, body).await? {
+                        Some(created) => return Ok(created),
+                        None => creation.deleted = Some(found.subscription),
+                    }
+                }
+                CreationOutcome::QuotaExceeded(counted) => {
+                    let growth = Usage::of(&subscription);
+                    self.make_sure(customer, counted, growth).await?;
+                }
+            }
+        }
+        Err(ManageError::Conflict {
+            subscription: subscription.id,
+        })
+    }
+
+    /// Builds the new subscription of a request.
+    async fn new_subscription(
+        &self,
+        customer: &CustomerId,
+        mut change: SubscriptionChange,
+    ) -> Result<(Subscription, Secret), ManageError> {
+        let id = SubscriptionId::random(&self.random);
+        let now = self.clock.now();
+        let required = |field| FieldError::required(field);
+        let url = change.url.clone().ok_or(required("url"))?;
+        let event_types = change.event_types.clone();
+        let event_types = event_types.ok_or(required("eventTypes"))?;
+        self.check_bounds(&change)?;
+        let secret = change.secret.take();
+        let secret = secret.unwrap_or_else(|| Secret::generate(SecretKind::V1, &self.random));
+        let sealed = self.vault.seal(&secret, customer, &id, 1).await?;
+        let blank = Subscription {
+            id,
+            customer_id: customer.clone(),
+            url,
+            event_types,
+            filter: None,
+            payload_format: PayloadFormat::default(),
+            description: None,
+            metadata: Metadata::default(),
+            headers: CustomHeaders::default(),
+            timeout: None,
+            limits: Limits::default(),
+            retry_policy: None,
+            secrets: SealedSecrets::only(sealed),
+            status: SubscriptionStatus::Active,
+            disabled: None,
+            health: Health::default(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let subscription = change.apply(blank)?;
+        check_size(&subscription)?;
+        Ok((subscription, secret))
+    }
+
+    /// The subscription that the request with this record has created. `None` if it is deleted:
+    /// then the key can be used again.
+    async fn created_before(
+        &self,
+        record: &IdempotencyRecord,
+        content: Option<Fingerprint>,
+    ) -> Result<Option<Created>, ManageError> {
+        let (customer, id) = (&record.customer_id, record.subscription);
+        let Some(subscription) = self.table.get(customer, &id).await? else {
+            return Ok(None);
+        };
+        if content != Some(record.content) {
+            return Err(ManageError::KeyReused { subscription: id });
+        }
+        let current = subscription.secrets.current();
+        let secret = self.vault.open(current, customer, &id).await?;
+        Ok(Some(Created {
+            subscription,
+            secret,
+            is_new: false,
+        }))
+    }
+}

@@ -1,0 +1,105 @@
+//! Replaces a subscription, within the quota of its customer.
+
+use crate::fields::FieldError;
+use crate::ids::CustomerId;
+use crate::manage::error::conflict;
+use crate::manage::{ExpectedVersion, MAX_TRIES, Manage, ManageError};
+use crate::ports::{
+    Clock, DataKeyStore, HealthFate, KeyService, Replacement, ReplacementOutcome, StoreError,
+    SubscriptionStore,
+};
+use crate::quota::{Quota, Usage};
+use crate::subscription::Subscription;
+use crate::vault::Vault;
+
+/// The number of subscriptions in one read, when they are counted.
+const COUNTED_AT_ONCE: u32 = 200;
+
+impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
+where
+    T: SubscriptionStore,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
+    pub(super) async fn replace(
+        &self,
+        read: &Subscription,
+        changed: Subscription,
+        health: HealthFate,
+        expected: &ExpectedVersion,
+    ) -> Result<Subscription, ManageError> {
+        let growth = Usage::of(&changed) - Usage::of(read);
+        if growth.bytes > 0 {
+            check_size(&changed)?;
+        }
+        let replacement = Replacement {
+            read,
+            changed: &changed,
+            health,
+            quota: self.quota,
+        };
+        for _ in 0..MAX_TRIES {
+            match self.table.replace(&replacement).await? {
+                ReplacementOutcome::Written => return Ok(changed),
+                ReplacementOutcome::Conflict => break,
+                ReplacementOutcome::QuotaExceeded(counted) => {
+                    self.make_sure(&read.customer_id, counted, growth).await?;
+                }
+            }
+        }
+        Err(conflict(changed.id, expected))
+    }
+
+    /// Counts a customer's subscriptions after its quota has refused a change, and corrects the
+    /// usage in the table if it is wrong. Returns an error if the refusal was right.
+    pub(super) async fn make_sure(
+        &self,
+        customer: &CustomerId,
+        counted: Usage,
+        growth: Usage,
+    ) -> Result<(), ManageError> {
+        let actual = self.count(customer).await?;
+        if actual != counted {
+            self.table.correct_usage(customer, counted, actual).await?;
+        }
+        let max = self.quota.subscriptions;
+        let after = actual + growth;
+        if self.quota.has_room(actual, growth) {
+            Ok(())
+        } else if growth.subscriptions > 0 && after.subscriptions > i64::from(max) {
+            let customer = customer.clone();
+            Err(ManageError::TooMany { customer, max })
+        } else {
+            let customer = customer.clone();
+            Err(ManageError::TooLargeTogether { customer })
+        }
+    }
+
+    pub(super) async fn count(&self, customer: &CustomerId) -> Result<Usage, StoreError> {
+        let (mut usage, mut after) = (Usage::default(), None);
+        loop {
+            let page = self.table.page(customer, after.as_ref(), COUNTED_AT_ONCE);
+            let page = page.await?;
+            for (id, subscription) in page.in_order() {
+                let subscription = subscription.unwrap_or_else(|broken| &broken.readable);
+                usage = usage + Usage::of(subscription);
+                after = Some(id);
+            }
+            if !page.has_more {
+                return Ok(usage);
+            }
+        }
+    }
+}
+
+/// Checks the size, because every event of the customer reads the subscription.
+pub(super) fn check_size(subscription: &Subscription) -> Result<(), FieldError> {
+    let (size, max) = (subscription.size_bytes(), Quota::MAX_SUBSCRIPTION_BYTES);
+    if size <= max {
+        return Ok(());
+    }
+    let problem =
+        format!("makes a subscription of {size} bytes, and must make one of at most {max}");
+    Err(FieldError::new("body", problem))
+}

@@ -1,0 +1,285 @@
+//! The item of a subscription, with its secrets and the health of its endpoint.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::outbound::RequestTimeout;
+use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::retry::RetryPolicyFields;
+use webhooks_domain::signing::{PublicKey, SealedSecret};
+use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::item::UNHEALTHY;
+use crate::key::Key;
+
+/// A subscription for writing; [`crate::lenient`] reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SubscriptionItem {
+    #[serde(flatten)]
+    key: Key,
+    id: SubscriptionId,
+    customer_id: CustomerId,
+    url: String,
+    event_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    #[serde(skip_serializing_if = "PayloadFormat::is_standard")]
+    payload_format: PayloadFormat,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<RequestTimeout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_in_flight: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_policy: Option<RetryPolicyFields>,
+    secrets: Vec<SecretItem>,
+    status: SubscriptionStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<DisabledReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthItem>,
+    /// Only while it is unhealthy. The updates of its health maintain it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owed_to: Option<&'static str>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl From<&Subscription> for SubscriptionItem {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            key: Key::subscription(&subscription.customer_id, &subscription.id),
+            id: subscription.id,
+            customer_id: subscription.customer_id.clone(),
+            url: subscription.url.as_str().to_owned(),
+            event_types: subscription.event_types.iter().map(str::to_owned).collect(),
+            filter: subscription
+                .filter
+                .as_ref()
+                .map(|filter| filter.as_str().to_owned()),
+            payload_format: subscription.payload_format,
+            description: subscription.description.clone().map(String::from),
+            headers: subscription.headers.clone().into(),
+            metadata: subscription.metadata.clone().into(),
+            timeout_seconds: subscription.timeout,
+            rate_limit_per_second: subscription.limits.rate.map(u64::from),
+            max_in_flight: subscription.limits.in_flight.map(u64::from),
+            retry_policy: subscription
+                .retry_policy
+                .clone()
+                .map(RetryPolicyFields::from),
+            secrets: subscription.secrets.iter().map(SecretItem::from).collect(),
+            status: subscription.status,
+            disabled_reason: subscription.disabled.map(|disabled| disabled.reason),
+            disabled_at: subscription.disabled.map(|disabled| disabled.at),
+            health: HealthItem::of(&subscription.health),
+            owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
+            created_at: subscription.created_at,
+            updated_at: subscription.updated_at,
+            version: subscription.version,
+        }
+    }
+}
+
+/// The health of an endpoint. A healthy endpoint has none, which costs nothing.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failing_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cooldown_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slow_since: Option<Timestamp>,
+}
+
+impl HealthItem {
+    pub(crate) fn of(health: &Health) -> Option<Self> {
+        (*health != Health::default()).then(|| Self {
+            failing_since: health.failing_since,
+            open_since: health.circuit.map(|circuit| circuit.since),
+            open_until: health.circuit.map(|circuit| circuit.until),
+            cooldown_seconds: health.circuit.map(|circuit| circuit.cooldown.as_secs()),
+            slow_since: health.slow_since,
+        })
+    }
+}
+
+impl From<HealthItem> for Health {
+    fn from(item: HealthItem) -> Self {
+        let circuit = item.open_until.zip(item.cooldown_seconds);
+        let circuit = item.open_since.zip(circuit);
+        Self {
+            failing_since: item.failing_since,
+            circuit: circuit.map(|(since, (until, seconds))| OpenCircuit {
+                since,
+                until,
+                cooldown: Duration::from_secs(seconds),
+            }),
+            slow_since: item.slow_since,
+        }
+    }
+}
+
+/// A sealed secret. The names are short, because every read of a subscription pays for them.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SecretItem {
+    #[serde(rename = "v")]
+    version: u32,
+    #[serde(rename = "s")]
+    sealed: ByteBuf,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<ByteBuf>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<(&SealedSecret, Option<Timestamp>)> for SecretItem {
+    fn from((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> Self {
+        Self {
+            version: secret.version,
+            sealed: secret.sealed.clone().into(),
+            public_key: secret.public_key.map(|key| ByteBuf::from(key.as_bytes())),
+            expires_at,
+        }
+    }
+}
+
+impl SecretItem {
+    pub(crate) fn into_domain(self) -> Option<(SealedSecret, Option<Timestamp>)> {
+        let public_key = match self.public_key {
+            Some(bytes) => Some(PublicKey::from_bytes(bytes.into_vec().try_into().ok()?)),
+            None => None,
+        };
+        let secret = SealedSecret {
+            version: self.version,
+            public_key,
+            sealed: self.sealed.into_vec(),
+        };
+        Some((secret, self.expires_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::to_item;
+    use crate::lenient::whole;
+    use crate::write_units::billed_bytes;
+    use webhooks_domain::filter::Filter;
+    use webhooks_domain::limits::Limits;
+    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+    use webhooks_domain::retry::RetryPolicy;
+    use webhooks_domain::subscription::Disabled;
+    use webhooks_testkit::samples;
+
+    #[test]
+    fn a_subscription_with_every_field_is_read_back() {
+        let metadata = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
+        let subscription = Subscription {
+            secrets: samples::migrating_secrets(),
+            payload_format: PayloadFormat::Detail,
+            timeout: Some(7.try_into().unwrap()),
+            metadata: metadata.try_into().unwrap(),
+            disabled: Some(Disabled {
+                reason: DisabledReason::Failing,
+                at: samples::NOW,
+            }),
+            health: Health {
+                failing_since: Some(samples::NOW),
+                circuit: Some(OpenCircuit {
+                    since: samples::NOW,
+                    until: samples::NOW,
+                    cooldown: OpenCircuit::LONGEST,
+                }),
+                slow_since: Some(samples::NOW),
+            },
+            ..samples::subscription("acme", 1)
+        };
+        let item = to_item(&SubscriptionItem::from(&subscription));
+        assert_eq!(whole(item.into()).unwrap(), subscription);
+    }
+
+    #[test]
+    fn no_item_is_larger_than_the_counted_size_of_its_subscription() {
+        let text = |length| "x".repeat(length);
+        let pairs = (0..20).map(|n| (format!("x-name-{n:02}"), text(100)));
+        let pairs: BTreeMap<_, _> = pairs.collect();
+        let patterns = (0..50).map(|n| format!("order.created.{n}").try_into().unwrap());
+        let schedule = (0..50_u32).map(|n| 604_800 * n.min(1)).collect();
+        let health = Health {
+            failing_since: Some(samples::NOW),
+            circuit: Some(OpenCircuit {
+                since: samples::NOW,
+                until: samples::NOW,
+                cooldown: OpenCircuit::LONGEST,
+            }),
+            slow_since: Some(samples::NOW),
+        };
+        let small = Subscription {
+            health,
+            ..samples::subscription("acme", 1)
+        };
+        let large = Subscription {
+            customer_id: text(128).parse().unwrap(),
+            url: EndpointUrl::from_stored(&format!("https://example.com/{}", text(1_000))).unwrap(),
+            event_types: patterns.collect::<Vec<_>>().try_into().unwrap(),
+            filter: Some(Filter::from_stored(text(2_048))),
+            payload_format: PayloadFormat::Standard,
+            description: Some(text(512).try_into().unwrap()),
+            metadata: pairs.clone().try_into().unwrap(),
+            headers: CustomHeaders::new(pairs).unwrap(),
+            timeout: Some(7.try_into().unwrap()),
+            limits: Limits {
+                rate: Some(200.try_into().unwrap()),
+                in_flight: Some(50.try_into().unwrap()),
+            },
+            retry_policy: Some(RetryPolicy::schedule(schedule).unwrap()),
+            secrets: samples::migrating_secrets(),
+            disabled: Some(Disabled {
+                reason: DisabledReason::EndpointGone,
+                at: samples::NOW,
+            }),
+            ..small.clone()
+        };
+        for subscription in [small, large] {
+            let item = to_item(&SubscriptionItem::from(&subscription));
+            let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
+            assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");
+            let most = bytes + bytes / 10 + 200;
+            assert!(counted < most, "{bytes} bytes, counted as {counted}");
+        }
+    }
+
+    #[test]
+    fn a_subscription_without_a_current_secret_is_not_read() {
+        let subscription = samples::subscription("acme", 1);
+        for expires_at in [vec![], vec![Some(samples::NOW)], vec![None, None]] {
+            let mut item = SubscriptionItem::from(&subscription);
+            let current = subscription.secrets.current();
+            let secrets = expires_at.into_iter().map(|end| (current, end).into());
+            item.secrets = secrets.collect();
+            assert!(whole(to_item(&item).into()).is_err());
+        }
+    }
+}

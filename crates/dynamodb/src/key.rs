@@ -1,0 +1,159 @@
+//! The keys of the items.
+
+use serde::{Deserialize, Serialize};
+use webhooks_domain::idempotency::IdempotencyKey;
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
+use webhooks_domain::recovery::RecoveryKey;
+
+/// The attribute that no existing item lacks: a put with the condition `attribute_not_exists(pk)`
+/// never overwrites.
+pub const PARTITION_KEY: &str = "pk";
+pub(crate) const SORT_KEY: &str = "sk";
+
+const CUSTOMER_PREFIX: &str = "CUSTOMER#";
+const MESSAGE_PREFIX: &str = "MESSAGE#";
+const MESSAGE_SORT: &str = "MESSAGE";
+pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
+pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
+/// The partition of the customers.
+pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
+const RECOVERY_PREFIX: &str = "RECOVERY#";
+
+/// The key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn subscription(customer: &CustomerId, id: &SubscriptionId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+        }
+    }
+
+    pub(crate) fn message(id: &MessageId) -> Self {
+        Self {
+            pk: message_partition(id),
+            sk: MESSAGE_SORT.to_owned(),
+        }
+    }
+
+    pub(crate) fn delivery(id: &DeliveryId) -> Self {
+        Self {
+            pk: message_partition(&id.message),
+            sk: format!("{DELIVERY_PREFIX}{}", id.subscription),
+        }
+    }
+
+    /// The delivery of a key.
+    pub(crate) fn delivery_id(&self) -> Result<DeliveryId, String> {
+        let message = self.pk.strip_prefix(MESSAGE_PREFIX);
+        let subscription = self.sk.strip_prefix(DELIVERY_PREFIX);
+        match (message.map(str::parse), subscription.map(str::parse)) {
+            (Some(Ok(message)), Some(Ok(subscription))) => Ok(DeliveryId {
+                message,
+                subscription,
+            }),
+            _ => Err("not the key of a delivery".to_owned()),
+        }
+    }
+
+    /// The subscription of a key, with its customer.
+    pub(crate) fn subscription_id(&self) -> Result<(CustomerId, SubscriptionId), String> {
+        let customer = self.pk.strip_prefix(CUSTOMER_PREFIX).map(str::parse);
+        let subscription = self.sk.strip_prefix(SUBSCRIPTION_PREFIX).map(str::parse);
+        match (customer, subscription) {
+            (Some(Ok(customer)), Some(Ok(subscription))) => Ok((customer, subscription)),
+            _ => Err("not the key of a subscription".to_owned()),
+        }
+    }
+
+    /// The message of a key.
+    pub(crate) fn message_id(&self) -> Result<MessageId, String> {
+        let message = self.pk.strip_prefix(MESSAGE_PREFIX).map(str::parse);
+        match (message, self.sk.as_str()) {
+            (Some(Ok(message)), MESSAGE_SORT) => Ok(message),
+            _ => Err("not the key of a message".to_owned()),
+        }
+    }
+
+    /// The recovery of a key.
+    pub(crate) fn recovery_id(&self) -> Result<RecoveryId, String> {
+        let id = self.sk.split_once('#').map(|(_, id)| id.parse());
+        match id {
+            Some(Ok(id)) => Ok(id),
+            _ => Err("not the key of a recovery".to_owned()),
+        }
+    }
+
+    pub(crate) fn recovery(key: &RecoveryKey) -> Self {
+        Self {
+            pk: recovery_partition(&key.customer),
+            sk: format!("{}#{}", key.subscription, key.id),
+        }
+    }
+
+    /// The limiter of a subscription's endpoint.
+    pub(crate) fn limiter(id: &SubscriptionId) -> Self {
+        Self {
+            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            sk: "LIMITER".to_owned(),
+        }
+    }
+
+    /// A customer, with its usage. All customers are in one partition, so that they can be listed.
+    pub(crate) fn customer(customer: &CustomerId) -> Self {
+        Self {
+            pk: CUSTOMERS.to_owned(),
+            sk: customer.to_string(),
+        }
+    }
+
+    /// The customer of a key.
+    pub(crate) fn customer_id(&self) -> Result<CustomerId, String> {
+        let id = self.sk.parse::<CustomerId>();
+        match (self.pk.as_str(), id) {
+            (CUSTOMERS, Ok(id)) => Ok(id),
+            _ => Err("not the key of a customer".to_owned()),
+        }
+    }
+
+    /// The record of this idempotency key.
+    pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
+        Self {
+            pk: format!("IDEMPOTENCY#{customer}"),
+            sk: format!("KEY#{}", key.as_str()),
+        }
+    }
+
+    pub(crate) fn data_key() -> Self {
+        Self {
+            pk: "DATA_KEY".to_owned(),
+            sk: "0000000001".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn customer_partition(customer: &CustomerId) -> String {
+    format!("{CUSTOMER_PREFIX}{customer}")
+}
+
+/// The partition of a customer's recoveries. It is separate, so that the role of their workflow can
+/// write to it and to nothing else.
+pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
+    format!("{RECOVERY_PREFIX}{customer}")
+}
+
+pub(crate) fn message_partition(id: &MessageId) -> String {
+    format!("{MESSAGE_PREFIX}{id}")
+}
+
+/// The key of a recovery's item: partition key and sort key. The definition of its workflow builds
+/// the same key from the same ids.
+pub fn recovery_key(key: &RecoveryKey) -> (String, String) {
+    let Key { pk, sk } = Key::recovery(key);
+    (pk, sk)
+}
