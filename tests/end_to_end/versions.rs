@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answered, SubscriptionStatus};
+use webhooks_client::{Answered, SubscriptionStatus, SubscriptionsQuery};
 
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
@@ -82,7 +82,9 @@ async fn a_repeated_creation_creates_nothing_new() -> Result<()> {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         assert_eq!(answer.body, one.body);
     }
-    let all = api.subscriptions(customer, None, None).await?;
+    let all = api
+        .subscriptions(customer, &SubscriptionsQuery::default())
+        .await?;
     assert_eq!(all.data.len(), 1);
 
     let created: Value = serde_json::from_slice(&one.body)?;

@@ -25,9 +25,8 @@ pub enum DeliveryStatus {
 }
 
 /// The status of an undelivered delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UndeliveredFilter {
     /// An attempt is due, now or later.
@@ -36,6 +35,16 @@ pub enum UndeliveredFilter {
     Held,
     /// No further attempt is made.
     Failed,
+}
+
+impl From<UndeliveredFilter> for DeliveryStatus {
+    fn from(status: UndeliveredFilter) -> Self {
+        match status {
+            UndeliveredFilter::Pending => Self::Pending,
+            UndeliveredFilter::Held => Self::Held,
+            UndeliveredFilter::Failed => Self::Failed,
+        }
+    }
 }
 
 impl DeliveryStatus {

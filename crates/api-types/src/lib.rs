@@ -13,10 +13,12 @@
 mod customer;
 mod delivery;
 mod filter;
+mod limit;
 mod message;
 mod nullable;
 mod page;
 mod problem;
+mod query;
 mod recovery;
 mod recovery_request;
 mod retry_policy;
@@ -31,10 +33,16 @@ pub use delivery::{
     DeliveryWithBody, UndeliveredFilter,
 };
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
+pub use limit::{Limit, LimitError};
 pub use message::{Message, MessageEntry};
 pub use nullable::Nullable;
 pub use page::{Broken, Page, Shown};
 pub use problem::Problem;
+pub use query::{
+    CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, ListLimit, MessageDeliveriesLimit,
+    MessageQuery, MessagesQuery, RecoveriesQuery, SubscriptionsQuery, UndeliveredQuery,
+    UnhealthyQuery,
+};
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
 pub use retry_policy::{RetryBackoff, RetryPolicy, RetrySchedule};

@@ -4,7 +4,7 @@ use crate::terminal::{Style, Table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use webhooks_client::{Api, Customer};
+use webhooks_client::{Api, Customer, CustomersQuery};
 
 use crate::answer::{Listed, Paging, send, show};
 use crate::input::pair;
@@ -102,7 +102,7 @@ impl Command {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         match self {
             Self::List(List { paging }) => {
-                let page = || api.customers(None, None);
+                let page = |limit, cursor| api.customers(&CustomersQuery { limit, cursor });
                 printer.print(&paging.collect(page).await?)?;
             }
             Self::Show(Named { customer }) => show(api.customer(customer), printer, text).await?,

@@ -3,7 +3,9 @@
 use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use webhooks_client::{Api, OwedDeliveries, ProblemKind, UnhealthySubscription};
+use webhooks_client::{
+    Api, CustomerUnhealthyQuery, OwedDeliveries, ProblemKind, UnhealthyQuery, UnhealthySubscription,
+};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging};
@@ -60,7 +62,21 @@ impl From<Kind> for ProblemKind {
 impl Unhealthy {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let kind = self.kind.map(ProblemKind::from);
-        let page = || api.unhealthy_subscriptions(self.customer.as_deref(), kind);
+        let page = |limit, cursor| match &self.customer {
+            Some(customer) => {
+                let query = CustomerUnhealthyQuery {
+                    kind,
+                    limit,
+                    cursor,
+                };
+                api.unhealthy_subscriptions_of_customer(customer, &query)
+            }
+            None => api.unhealthy_subscriptions(&UnhealthyQuery {
+                kind,
+                limit,
+                cursor,
+            }),
+        };
         printer.print(&self.paging.collect(page).await?)?;
         Ok(Outcome::Complete)
     }

@@ -6,40 +6,31 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use webhooks_api_types::Nothing;
 use webhooks_domain::idempotency::IdempotencyKey;
 
 use crate::if_match::IfMatch;
 use crate::problem::Problem;
+use crate::texts;
 
-/// The text of a parameter or a header, parsed.
-fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|error| Problem::bad_parameter(name, error))
-}
+/// Ids in the path. Several of these can read a path, each its own part.
+pub(crate) struct Path<T>(pub(crate) T);
 
-/// The named segments of the path, as text.
-pub(crate) struct PathTexts(BTreeMap<String, String>);
-
-impl PathTexts {
-    /// A segment, parsed.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Problem> {
-        parse(name, self.0.get(name).map_or("", String::as_str))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         check_path(parts.raw_http_path())?;
-        let path = Path::from_request_parts(parts, state).await;
-        path.map(|Path(texts)| Self(texts))
-            .map_err(|error| Problem::bad_parameter("path", error))
+        let path = extract::Path::from_request_parts(parts, state).await;
+        let extract::Path(ids) = path.map_err(|error| Problem::bad_parameter("path", error))?;
+        texts::read(ids).map(Self).map_err(Problem::of_parameter)
     }
 }
 
@@ -54,64 +45,31 @@ fn check_path(raw: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The parameters of the query, as text, each at most once.
-pub(crate) struct QueryTexts(BTreeMap<String, String>);
+/// The parameters of the query, each at most once.
+pub(crate) struct Query<T>(pub(crate) T);
 
-impl QueryTexts {
-    /// Refuses parameters that are none of these.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        let mut names = self.0.keys();
-        match names.find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(unknown) => Err(Problem::bad_parameter(
-                unknown,
-                match known {
-                    [] => "is unknown; there are no parameters".to_owned(),
-                    known => format!("is unknown; the parameters are {}", known.join(", ")),
-                },
-            )),
-        }
-    }
-
-    /// A parameter's text, if it is there.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// A parameter, parsed, if it is there.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        self.text(name).map(|text| parse(name, text)).transpose()
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Query(pairs) = query.map_err(|error| Problem::bad_parameter("query", error))?;
-        let mut texts = BTreeMap::new();
+        let query = extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let extract::Query(pairs) =
+            query.map_err(|error| Problem::bad_parameter("query", error))?;
+        let mut parameters = BTreeMap::new();
         for (name, text) in pairs {
-            if texts.contains_key(&name) {
+            if parameters.contains_key(&name) {
                 return Err(Problem::bad_parameter(&name, "must be given once"));
             }
-            texts.insert(name, text);
+            parameters.insert(name, text);
         }
-        Ok(Self(texts))
+        texts::read(parameters)
+            .map(Self)
+            .map_err(Problem::of_parameter)
     }
 }
 
 /// A query without parameters: any that is there is refused.
-pub(crate) struct NoQuery;
-
-impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = QueryTexts::from_request_parts(parts, state).await?;
-        query.only(&[]).map(|()| Self)
-    }
-}
+pub(crate) type NoQuery = Query<Nothing>;
 
 const IF_MATCH: &str = "if-match";
 /// The header that makes a creation repeatable.
@@ -135,8 +93,8 @@ fn parse_header<T: FromStr<Err: Display>>(
     headers: &HeaderMap,
     name: &str,
 ) -> Result<Option<T>, Problem> {
-    let text = header(headers, name)?;
-    text.map(|text| parse(name, text)).transpose()
+    let value = header(headers, name)?.map(str::parse).transpose();
+    value.map_err(|error| Problem::bad_parameter(name, error))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
@@ -147,8 +105,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The client's name for the request: `Idempotency-Key`.
-pub(crate) struct OnceKey(pub(crate) Option<IdempotencyKey>);
+/// The header `Idempotency-Key`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header, names("Idempotency-Key"))]
+pub(crate) struct OnceKey(
+    /// Your name for this request, printable ASCII. Sent again with the same body, byte for
+    /// byte, it creates nothing new, and gets what the first one has created.
+    #[param(
+        value_type = Option<String>,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[ -~]+$",
+        example = "shop-42/order-webhooks"
+    )]
+    pub(crate) Option<IdempotencyKey>,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
     type Rejection = Problem;

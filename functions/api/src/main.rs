@@ -16,6 +16,7 @@ mod lists;
 mod metrics;
 mod openapi;
 mod pages;
+mod path;
 mod problem;
 mod publish;
 mod recoveries;
@@ -23,6 +24,7 @@ mod requests;
 mod resend;
 mod send_test;
 mod subscriptions;
+mod texts;
 mod unhealthy;
 mod workflow;
 

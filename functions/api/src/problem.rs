@@ -61,7 +61,12 @@ impl Problem {
 
     /// A part of the path, of the query or a header that is not valid.
     pub(crate) fn bad_parameter(field: &str, problem: impl Display) -> Self {
-        Self::invalid_field(StatusCode::BAD_REQUEST, FieldError::new(field, problem))
+        Self::of_parameter(FieldError::new(field, problem))
+    }
+
+    /// The same, where the error names it.
+    pub(crate) fn of_parameter(error: FieldError) -> Self {
+        Self::invalid_field(StatusCode::BAD_REQUEST, error)
     }
 
     fn invalid_field(status: StatusCode, error: FieldError) -> Self {
