@@ -3,11 +3,11 @@
 use crate::terminal::{Style, Table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
-use webhooks_client::{Api, Customer, CustomersQuery};
+use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer};
 
 use crate::answer::{Listed, Paging, send, show};
-use crate::input::pair;
+use crate::body::Body;
+use crate::input::{map_patch, pair};
 use crate::print::{Facts, Printer, Report};
 use crate::subscriptions::IfVersion;
 use crate::when::short;
@@ -107,8 +107,7 @@ impl Command {
             }
             Self::Show(Named { customer }) => show(api.customer(customer), printer, text).await?,
             Self::Put(put) => {
-                let fields = put.fields.to_json();
-                let call = api.put_customer(&put.named.customer, &fields);
+                let call = api.put_customer(&put.named.customer, &put.body());
                 let written = send(put.if_version.guard(call)).await?;
                 printer.answer(&written, text)?;
             }
@@ -118,24 +117,19 @@ impl Command {
     }
 }
 
-impl Fields {
-    /// Returns the given fields by their names in the API.
-    fn to_json(&self) -> Value {
-        let mut fields = Map::new();
-        if let Some(name) = &self.name {
-            fields.insert("name".to_owned(), json!(name));
+impl Put {
+    fn body(&self) -> NewCustomer {
+        let metadata = &self.fields.metadata;
+        NewCustomer {
+            name: self.fields.name.clone(),
+            metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
         }
-        let mut fields = Value::Object(fields);
-        for (name, value) in &self.metadata {
-            fields["metadata"][name] = json!(value);
-        }
-        fields
     }
 }
 
 impl Update {
     async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<()> {
-        let changes = self.changes();
+        let changes = self.changes()?;
         require_a_field(&changes, "--name")?;
         let call = api.update_customer(&self.named.customer, &changes);
         let customer = send(self.if_version.guard(call)).await?;
@@ -144,15 +138,15 @@ impl Update {
     }
 
     /// Returns the merge patch.
-    fn changes(&self) -> Value {
-        let mut changes = self.fields.to_json();
-        for name in &self.remove_metadata {
-            changes["metadata"][name] = Value::Null;
-        }
+    fn changes(&self) -> Result<Body> {
+        let mut changes = Body::of(&CustomerPatch {
+            name: self.fields.name.clone().into(),
+            metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
+        })?;
         for field in &self.remove {
-            changes[field] = Value::Null;
+            changes.remove(field);
         }
-        changes
+        Ok(changes)
     }
 }
 
@@ -192,6 +186,7 @@ impl Report for Listed<Customer> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -199,6 +194,12 @@ mod tests {
     struct Line {
         #[command(flatten)]
         update: Update,
+    }
+
+    fn changes(options: &[&str]) -> Value {
+        let line = Line::try_parse_from(options).map_err(|error| error.to_string());
+        let line = line.unwrap_or_else(|error| panic!("{error}"));
+        serde_json::to_value(line.update.changes().unwrap()).unwrap()
     }
 
     #[test]
@@ -213,21 +214,10 @@ mod tests {
             "--remove-metadata",
             "trial",
         ];
-        let line = Line::try_parse_from(options).map_err(|error| error.to_string());
         let expected = json!({"name": "Acme", "metadata": {"plan": "a=b", "trial": null}});
-        assert_eq!(
-            line.unwrap_or_else(|error| panic!("{error}"))
-                .update
-                .changes(),
-            expected
-        );
-        let line = Line::try_parse_from(["update", "acme", "--remove", "metadata"]);
-        let line = line.map_err(|error| error.to_string());
-        let changes = line
-            .unwrap_or_else(|error| panic!("{error}"))
-            .update
-            .changes();
-        assert_eq!(changes, json!({"metadata": null}));
+        assert_eq!(changes(&options), expected);
+        let removed = changes(&["update", "acme", "--remove", "metadata"]);
+        assert_eq!(removed, json!({"metadata": null}));
     }
 
     #[test]

@@ -22,6 +22,7 @@
 mod advice;
 mod answer;
 mod ask;
+mod body;
 mod broken;
 mod clock;
 mod customers;
@@ -58,6 +59,7 @@ use clap_complete::Shell;
 use webhooks_client::Stack;
 
 use crate::advice::advise;
+use crate::body::Body;
 use crate::place::Place;
 use crate::print::Printer;
 
@@ -209,8 +211,8 @@ impl Cli {
 }
 
 /// Refuses a merge patch without a field. `example` is an option that would give one.
-fn require_a_field(patch: &serde_json::Value, example: &str) -> Result<(), clap::Error> {
-    if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+fn require_a_field(patch: &Body, example: &str) -> Result<(), clap::Error> {
+    if patch.is_empty() {
         let text = format!("nothing to change: give at least one field, such as `{example}`");
         return Err(usage(ErrorKind::MissingRequiredArgument, &text));
     }

@@ -220,6 +220,36 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
+fn a_change_names_its_fields_and_no_other() {
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
+    let (created, _) = create(&manage, BODY).unwrap();
+    let changed = |body: &str| {
+        let any = ExpectedVersion::Any;
+        let updated = manage.update(&created.customer_id, &created.id, &any, change(body));
+        updated.now_or_never().unwrap().unwrap().changed_fields()
+    };
+    for (name, value) in [
+        ("url", r#""https://example.com/another""#),
+        ("eventTypes", r#"["another"]"#),
+        ("filter", r#"{"another":[1]}"#),
+        ("payloadFormat", r#""detail""#),
+        ("description", r#""another""#),
+        ("metadata", r#"{"another":"x"}"#),
+        ("headers", r#"{"x-another":"x"}"#),
+        ("timeoutSeconds", "9"),
+        ("rateLimitPerSecond", "9"),
+        ("maxInFlight", "9"),
+        ("retryPolicy", r#"{"schedule":[0,9]}"#),
+        ("status", r#""paused""#),
+    ] {
+        let body = format!(r#"{{"{name}":{value}}}"#);
+        assert_eq!(changed(&body), [name]);
+        assert!(changed(&body).is_empty(), "{name} again");
+    }
+}
+
+#[test]
 fn enabling_an_active_subscription_resets_its_health_too() {
     let backend = InMemoryBackend::default();
     let manage = manage(&backend);

@@ -3,15 +3,17 @@
 use crate::terminal::Style;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
-use webhooks_client::{Api, CreatedSubscription, Error, HeldFate};
+use webhooks_client::{
+    Api, CreatedSubscription, Error, HeldFate, NewSubscription, SubscriptionPatch, WantedStatus,
+};
 
 use super::fields::Fields;
 use super::{IfVersion, Named, text};
 use crate::advice::advise;
 use crate::answer::send;
 use crate::ask::Yes;
-use crate::input::SecretText;
+use crate::body::Body;
+use crate::input::{SecretText, map_patch, word};
 use crate::print::{Facts, Printer};
 use crate::{Outcome, require_a_field};
 
@@ -71,8 +73,8 @@ pub(crate) struct Update {
     #[arg(long = "event-type", value_name = "TYPE")]
     event_types: Vec<String>,
     /// The new status.
-    #[arg(long, value_parser = ["active", "paused"])]
-    status: Option<String>,
+    #[arg(long, value_parser = word::<WantedStatus>(&["active", "paused"]))]
+    status: Option<WantedStatus>,
     /// With `--status active`: send, keep or discard the deliveries that were held [default: send].
     #[arg(long, value_enum)]
     held: Option<Held>,
@@ -134,7 +136,7 @@ pub(crate) struct Enable {
 
 impl Create {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let body = self.body();
+        let body = self.body()?;
         let mut call = api.create_subscription(&self.customer, &body);
         if let Some(key) = &self.idempotency_key {
             call = call.idempotency_key(key);
@@ -144,17 +146,15 @@ impl Create {
         Ok(Outcome::Complete)
     }
 
-    fn body(&self) -> Value {
-        let mut body = self.fields.to_json();
-        body.insert("url".to_owned(), json!(self.url));
-        body.insert("eventTypes".to_owned(), json!(self.event_types));
-        if let Some(secret) = &self.secret {
-            body.insert("secret".to_owned(), json!(secret.expose()));
-        }
-        if self.paused {
-            body.insert("status".to_owned(), json!("paused"));
-        }
-        Value::Object(body)
+    fn body(&self) -> Result<Body> {
+        let secret = self.secret.as_ref();
+        self.fields.body(&NewSubscription(SubscriptionPatch {
+            url: Some(self.url.clone()),
+            event_types: Some(self.event_types.clone()),
+            secret: secret.map(|secret| secret.expose().to_owned()),
+            status: self.paused.then_some(WantedStatus::Paused),
+            ..self.fields.patch()
+        }))
     }
 
     fn text(&self, created: &CreatedSubscription, style: Style) -> String {
@@ -176,7 +176,7 @@ impl Create {
 
 impl Update {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let patch = self.changes();
+        let patch = self.changes()?;
         require_a_field(&patch, "--url")?;
         let Named {
             customer,
@@ -189,28 +189,20 @@ impl Update {
     }
 
     /// Returns the merge patch.
-    fn changes(&self) -> Value {
-        let mut changes = Value::Object(self.fields.to_json());
-        let mut set = |name: &str, value| changes[name] = value;
-        if let Some(url) = &self.url {
-            set("url", json!(url));
-        }
-        if !self.event_types.is_empty() {
-            set("eventTypes", json!(self.event_types));
-        }
-        if let Some(status) = &self.status {
-            set("status", json!(status));
-        }
-        if let Some(held) = self.held {
-            set("held", json!(HeldFate::from(held)));
-        }
+    fn changes(&self) -> Result<Body> {
+        let event_types = Some(&self.event_types).filter(|types| !types.is_empty());
+        let mut changes = self.fields.body(&SubscriptionPatch {
+            url: self.url.clone(),
+            event_types: event_types.cloned(),
+            status: self.status,
+            held: self.held.map(HeldFate::from),
+            headers: map_patch(&self.fields.headers, &self.remove_headers),
+            ..self.fields.patch()
+        })?;
         for field in &self.remove {
-            set(field, Value::Null);
+            changes.remove(field);
         }
-        for name in &self.remove_headers {
-            changes["headers"][name] = Value::Null;
-        }
-        changes
+        Ok(changes)
     }
 }
 
@@ -262,6 +254,7 @@ impl Enable {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -286,6 +279,10 @@ mod tests {
     fn update(options: &[&str]) -> Result<Update, clap::Error> {
         let line = ["update", "acme", "sub_1"];
         Line::try_parse_from([&line, options].concat()).map(|line| line.options)
+    }
+
+    fn value(body: Result<Body>) -> Value {
+        serde_json::to_value(body.unwrap()).unwrap()
     }
 
     #[test]
@@ -320,7 +317,7 @@ mod tests {
             "other=text",
         ];
         assert_eq!(
-            create(&options).unwrap().body(),
+            value(create(&options).unwrap().body()),
             json!({
                 "url": "https://a.example", "eventTypes": ["a", "b.*"], "filter": {"a": [1]}, "headers": {"x-a": "1=2"},
                 "payloadFormat": "event", "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 60]}, "description": "d",
@@ -329,7 +326,7 @@ mod tests {
             })
         );
         assert_eq!(
-            create(&[]).unwrap().body(),
+            value(create(&[]).unwrap().body()),
             json!({"url": "https://a.example", "eventTypes": ["a"]})
         );
     }
@@ -347,12 +344,14 @@ mod tests {
             "filter",
         ];
         assert_eq!(
-            update(&options).unwrap().changes(),
+            value(update(&options).unwrap().changes()),
             json!({"status": "paused", "headers": {"x-a": "1", "x-b": null}, "filter": null})
         );
         let only_removed = update(&["--remove-header", "x-b"]).unwrap().changes();
-        assert_eq!(only_removed, json!({"headers": {"x-b": null}}));
-        assert_eq!(update(&[]).unwrap().changes(), json!({}));
+        assert_eq!(value(only_removed), json!({"headers": {"x-b": null}}));
+        assert!(update(&[]).unwrap().changes().unwrap().is_empty());
+        let other = update(&["--field", "status=\"active\"", "--status", "paused"]);
+        assert_eq!(value(other.unwrap().changes()), json!({"status": "active"}));
     }
 
     #[test]
