@@ -4,7 +4,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::Problems;
 use super::tidy::{AbsentIsNotNull, Groups, Signed};
-use crate::Operations;
+use crate::operations::Operations;
 
 /// All but the operations.
 #[derive(OpenApi)]
