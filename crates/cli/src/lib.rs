@@ -19,6 +19,15 @@
     reason = "a command line reads its environment, its clock, and waits"
 )]
 
+/// Compares a text with its snapshot. The brackets keep the line ends around it, which `insta` does
+/// not compare.
+#[cfg(test)]
+macro_rules! assert_text {
+    ($text:expr) => {
+        insta::assert_snapshot!(format!("[{}]", $text))
+    };
+}
+
 mod advice;
 mod answer;
 mod ask;
@@ -231,6 +240,31 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// A change of an option, a default or a text of the help is seen as a change of a file. The
+    /// options of all commands are in the help of `webhooks` only.
+    #[test]
+    fn the_help_of_every_command_is_the_one_in_the_snapshot() {
+        fn show(command: &clap::Command, all: &mut Vec<String>) {
+            let name = command.get_bin_name().unwrap_or("webhooks");
+            let help = command.clone().render_long_help();
+            all.push(format!("$ {name} --help\n{help}\n"));
+            for command in command.get_subcommands() {
+                let command = command.clone().mut_args(|argument| {
+                    let is_global = argument.is_global_set();
+                    argument.hide(is_global)
+                });
+                if command.get_name() != "help" {
+                    show(&command, all);
+                }
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        let mut all = Vec::new();
+        show(&command, &mut all);
+        assert_text!(all.concat());
     }
 
     #[test]
