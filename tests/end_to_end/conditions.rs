@@ -23,7 +23,7 @@ const KINDS: [&str; 7] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 15] = [
+const BOUNDS: [(&str, Action, &[&str]); 19] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -56,6 +56,30 @@ const BOUNDS: [(&str, Action, &[&str]); 15] = [
     ),
     ("RecoverDeliveries", Action::BatchGetItem, &["MESSAGE"]),
     ("RecoverDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    ("DeleteCustomers", Action::GetItem, &["CUSTOMERS"]),
+    ("DeleteCustomers", Action::UpdateItem, &["CUSTOMERS"]),
+    (
+        "DeleteCustomers",
+        Action::Query,
+        &[
+            "CUSTOMER#",
+            "IDEMPOTENCY",
+            "MESSAGE",
+            "RECOVERY",
+            "SUBSCRIPTION",
+        ],
+    ),
+    (
+        "DeleteCustomers",
+        Action::DeleteItem,
+        &[
+            "CUSTOMER",
+            "IDEMPOTENCY",
+            "MESSAGE",
+            "RECOVERY",
+            "SUBSCRIPTION",
+        ],
+    ),
     (
         "ApiFunction",
         Action::DeleteItem,

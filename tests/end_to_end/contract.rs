@@ -48,6 +48,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::reopening(store, salt, put).await;
         contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
     }
+    contract::deletion(&store, "deletion", put).await;
     contract::lists(&store, "lists", put).await;
     contract::recoveries(&store, "acme").await;
     contract::expired_recoveries(&store, "acme").await;

@@ -18,6 +18,7 @@ mod conditions;
 mod contract;
 mod crash;
 mod customers;
+mod deleting_customers;
 mod delivering;
 mod doctor;
 mod duplicates;

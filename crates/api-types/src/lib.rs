@@ -27,7 +27,7 @@ mod subscription_request;
 mod unhealthy;
 mod whole_number;
 
-pub use customer::{Customer, CustomerPatch, NewCustomer};
+pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger,
     DeliveryWithBody, UndeliveredFilter,

@@ -1,9 +1,10 @@
 //! `webhooks customers`: the customers that have or had a subscription.
 
-use crate::terminal::{Style, Table};
+use crate::ask::Yes;
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer};
+use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber};
 
 use crate::answer::{Listed, Paging, send, show};
 use crate::body::Body;
@@ -40,6 +41,13 @@ Examples:
   webhooks customers update cust_1001 --metadata plan=gold --remove-metadata trial --if-version 3
   webhooks customers update cust_1001 --remove name")]
     Update(Update),
+    /// Delete a customer and all its data: subscriptions, messages, deliveries. It runs in the
+    /// background; `customers show` shows the progress.
+    #[command(after_help = "\
+Examples:
+  webhooks customers delete cust_1001
+  webhooks customers delete cust_1001 --yes --if-version 3")]
+    Delete(Delete),
 }
 
 /// Options of `customers list`.
@@ -67,6 +75,9 @@ struct Fields {
     /// A name and a value for your own use. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
+    /// The largest number of its subscriptions, in place of the stack's.
+    #[arg(long, value_name = "COUNT")]
+    max_subscriptions: Option<u32>,
 }
 
 /// Options of `customers put`.
@@ -86,7 +97,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
     /// Remove a field. Repeatable.
-    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata"])]
+    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions"])]
     remove: Vec<String>,
     /// Remove one name of the metadata. Repeatable.
     #[arg(long = "remove-metadata", value_name = "NAME")]
@@ -95,6 +106,17 @@ pub(crate) struct Update {
     if_version: IfVersion,
     #[command(flatten)]
     fields: Fields,
+}
+
+/// Options of `customers delete`.
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    if_version: IfVersion,
 }
 
 impl Command {
@@ -112,6 +134,7 @@ impl Command {
                 printer.answer(&written, text)?;
             }
             Self::Update(update) => update.run(api, printer).await?,
+            Self::Delete(delete) => return delete.run(api, printer).await,
         }
         Ok(Outcome::Complete)
     }
@@ -123,6 +146,7 @@ impl Put {
         NewCustomer {
             name: self.fields.name.clone(),
             metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
+            max_subscriptions: self.fields.max_subscriptions.map(WholeNumber),
         }
     }
 }
@@ -142,11 +166,34 @@ impl Update {
         let mut changes = Body::of(&CustomerPatch {
             name: self.fields.name.clone().into(),
             metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
+            max_subscriptions: self.fields.max_subscriptions.map(WholeNumber).into(),
         })?;
         for field in &self.remove {
             changes.remove(field);
         }
         Ok(changes)
+    }
+}
+
+impl Delete {
+    async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let customer = &self.named.customer;
+        if !self.yes.yes {
+            let shown = send(api.customer(customer)).await?;
+            let question = format!(
+                "Delete customer {customer}, its {} subscriptions and all its messages and \
+                 deliveries for good?",
+                shown.value.subscriptions
+            );
+            if !self.yes.confirmed(&question)? {
+                printer.note("nothing was deleted")?;
+                return Ok(Outcome::Incomplete);
+            }
+        }
+        let call = api.delete_customer(customer);
+        let deleted = send(self.if_version.guard(call)).await?;
+        printer.answer(&deleted, text)?;
+        Ok(Outcome::Complete)
     }
 }
 
@@ -158,7 +205,14 @@ fn text(customer: &Customer, style: Style) -> String {
     for (name, value) in &customer.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
+    let most = customer.max_subscriptions.map(|most| most.to_string());
+    facts.maybe("at most", most);
     facts.add("subscriptions", customer.subscriptions.to_string());
+    if let Some(deletion) = &customer.deletion {
+        let (at, deleted) = (&deletion.requested_at, deletion.deleted_items);
+        let progress = format!("requested at {at}, {deleted} items deleted so far");
+        facts.add("deletion", Cell::new(progress, Tone::Waiting));
+    }
     facts.add("version", customer.version.to_string());
     facts.add("created", customer.created_at.as_str());
     facts.add("updated", customer.updated_at.as_str());
@@ -187,6 +241,7 @@ impl Report for Listed<Customer> {
 mod tests {
     use clap::Parser;
     use serde_json::{Value, json};
+    use webhooks_client::CustomerDeletion;
 
     use super::*;
 
@@ -227,7 +282,12 @@ mod tests {
             id: "acme".to_owned(),
             name: Some("Acme".to_owned()),
             metadata: [("plan".to_owned(), "gold".to_owned())].into(),
+            max_subscriptions: Some(5),
             subscriptions: 2,
+            deletion: Some(CustomerDeletion {
+                requested_at: at.to_owned(),
+                deleted_items: 7,
+            }),
             version: 3,
             created_at: at.to_owned(),
             updated_at: at.to_owned(),

@@ -71,6 +71,6 @@ pub use model::{
     prepare, queue, quota, recovery, retry, signing, subscription, text, timestamp,
 };
 pub use use_cases::{
-    customers, deliver, limiter, lists, look_up, manage, publish, read_subscription, recover,
-    resend, send_test, sweep, unhealthy, vault,
+    customers, delete_customers, deliver, limiter, lists, look_up, manage, publish,
+    read_subscription, recover, resend, send_test, sweep, unhealthy, vault,
 };

@@ -14,6 +14,7 @@
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
+//! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
 //! # Reads and writes of the table
@@ -33,7 +34,7 @@ mod recoveries;
 mod services;
 mod subscriptions;
 
-pub use customers::CustomerTable;
+pub use customers::{CustomerData, CustomerPart, CustomerTable};
 pub use deliveries::{DeliveryReader, DeliveryTable, DueIndex, DuePage, LimiterStore, ResendTable};
 pub use directory::Directory;
 pub use errors::{

@@ -1,6 +1,7 @@
 //! The use cases: each one reads through ports, decides, and writes through ports.
 
 pub mod customers;
+pub mod delete_customers;
 pub mod deliver;
 pub mod limiter;
 pub mod lists;

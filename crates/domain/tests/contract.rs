@@ -35,6 +35,10 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::deletion(&backend, "deletion", put)
+        .now_or_never()
+        .unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
     contract::lists(&backend, "lists", put)
         .now_or_never()
         .unwrap();

@@ -63,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "manage",
             "unhealthy",
             "customers",
+            "delete_customers",
             "recover",
         ],
     ),

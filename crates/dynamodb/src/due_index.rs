@@ -20,7 +20,7 @@ use crate::store::{
     unavailable, write_outcome,
 };
 
-const INDEX: &str = "due";
+pub(crate) const INDEX: &str = "due";
 
 /// The attributes that a delivery has only while it is in the index.
 pub(crate) const ATTRIBUTES: &str = "dueShard, sweepAt, nextAttempt";

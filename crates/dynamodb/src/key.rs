@@ -99,7 +99,7 @@ impl Key {
     /// The limiter of a subscription's endpoint.
     pub(crate) fn limiter(id: &SubscriptionId) -> Self {
         Self {
-            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            pk: subscription_partition(id),
             sk: "LIMITER".to_owned(),
         }
     }
@@ -124,7 +124,7 @@ impl Key {
     /// The record of this idempotency key.
     pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self {
-            pk: format!("IDEMPOTENCY#{customer}"),
+            pk: idempotency_partition(customer),
             sk: format!("KEY#{}", key.as_str()),
         }
     }
@@ -145,6 +145,15 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
 /// write to it and to nothing else.
 pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
+}
+
+pub(crate) fn idempotency_partition(customer: &CustomerId) -> String {
+    format!("IDEMPOTENCY#{customer}")
+}
+
+/// The partition of the state that attempts keep for a subscription.
+pub(crate) fn subscription_partition(id: &SubscriptionId) -> String {
+    format!("{SUBSCRIPTION_PREFIX}{id}")
 }
 
 pub(crate) fn message_partition(id: &MessageId) -> String {

@@ -32,6 +32,7 @@ mod batch_loader;
 mod batched_reads;
 mod customers;
 mod data_keys;
+mod deletions;
 mod deliveries;
 mod due_index;
 mod idempotency;

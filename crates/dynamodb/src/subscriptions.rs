@@ -27,10 +27,11 @@ use crate::item::{HealthItem, SubscriptionItem, UNHEALTHY};
 use crate::key::{Key, SUBSCRIPTION_PREFIX, customer_partition};
 use crate::lenient::{read, whole};
 use crate::store::{
-    ABSENT, AttributeMap, left_out, number, query_some, to_attributes, unavailable, write_outcome,
+    ABSENT, AttributeMap, PRESENT, left_out, number, query_some, to_attributes, unavailable,
+    write_outcome,
 };
 use crate::transaction::built;
-use crate::usage::usage;
+use crate::usage::counted;
 
 /// The number of tries of a replacement while the health of the endpoint changes concurrently.
 const MAX_REPLACEMENTS: u32 = 4;
@@ -187,8 +188,8 @@ impl SubscriptionStore for DynamoStore {
         if refusals.contains_key(&0) {
             return Ok(CreationOutcome::AlreadyThere);
         }
-        let counted = refusals.into_values().next().unwrap_or_default();
-        Ok(CreationOutcome::QuotaExceeded(usage(&counted)))
+        let refused = refusals.into_values().next().unwrap_or_default();
+        Ok(CreationOutcome::Refused(counted(&refused)))
     }
 
     async fn replace(
@@ -211,8 +212,8 @@ impl SubscriptionStore for DynamoStore {
                 return Ok(ReplacementOutcome::Written);
             };
             if refusals.remove(&0).is_none() {
-                let counted = refusals.into_values().next().unwrap_or_default();
-                return Ok(ReplacementOutcome::QuotaExceeded(usage(&counted)));
+                let refused = refusals.into_values().next().unwrap_or_default();
+                return Ok(ReplacementOutcome::Refused(counted(&refused)));
             }
             let Some(stored) = self.get(&read.customer_id, &read.id).await? else {
                 return Ok(ReplacementOutcome::Conflict);
@@ -237,6 +238,7 @@ impl SubscriptionStore for DynamoStore {
     }
 
     async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+        const OPERATION: &str = "remove subscription";
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::subscription(
@@ -249,7 +251,15 @@ impl SubscriptionStore for DynamoStore {
         let mut writes = vec![delete.build()];
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));
-        let refusals = self.transact(writes, "remove subscription").await?;
+        let refusals = self.transact(writes.clone(), OPERATION).await?;
+        let refusals = match refusals {
+            // The customer does not exist, so there is no usage.
+            Some(refusals) if !refusals.contains_key(&0) => {
+                writes.truncate(1);
+                self.transact(writes, OPERATION).await?
+            }
+            refusals => refusals,
+        };
         Ok(match refusals {
             None => WriteOutcome::Written,
             Some(_) => WriteOutcome::Conflict,
@@ -270,7 +280,7 @@ impl SubscriptionStore for DynamoStore {
 /// unreadable, and then counts as 0: in this case the subscription must only exist.
 fn version_is(version: u64) -> &'static str {
     match version {
-        0 => "attribute_exists(pk)",
+        0 => PRESENT,
         _ => "version = :read",
     }
 }

@@ -201,6 +201,14 @@ functions! {
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
     }
 
+    /// The configuration of `delete-customers`.
+    "delete-customers": DeleteCustomersConfig {
+        /// The table.
+        table_name: String = required("TABLE_NAME"),
+        /// The time after which everything that began before a request has ended.
+        settle: Duration = seconds("LONGEST_QUEUE_DELAY_SECONDS"),
+    }
+
     /// The configuration of `api`.
     "api": ApiConfig {
         /// The table.

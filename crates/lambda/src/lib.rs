@@ -19,8 +19,8 @@ pub use aws::aws_config;
 pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
 pub use config::{
-    ApiConfig, Config, ConfigError, DeliverWebhookConfig, EchoReceiverConfig,
-    LookUpSubscriptionsConfig, PrepareCallsConfig, RecoverDeliveriesConfig,
+    ApiConfig, Config, ConfigError, DeleteCustomersConfig, DeliverWebhookConfig,
+    EchoReceiverConfig, LookUpSubscriptionsConfig, PrepareCallsConfig, RecoverDeliveriesConfig,
     RequeueDueDeliveriesConfig, functions, start,
 };
 pub use environment::{Environment, Variable, VariableError, Variables};

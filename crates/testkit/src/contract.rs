@@ -5,6 +5,7 @@
 
 mod at_once;
 mod customers;
+mod deletion;
 mod expiry;
 mod limiter;
 mod lists;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use at_once::reads_at_once;
 pub use customers::customers;
+pub use deletion::deletion;
 pub use expiry::{expired_deliveries, expired_recoveries};
 pub use limiter::limiters;
 pub use lists::lists;

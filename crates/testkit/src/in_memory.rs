@@ -46,6 +46,8 @@ struct State {
     /// The customers, each with an empty usage: `usage` has it.
     customers: BTreeMap<CustomerId, Customer>,
     usage: BTreeMap<CustomerId, Usage>,
+    /// The subscriptions that the deletion of a customer has deleted.
+    deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,

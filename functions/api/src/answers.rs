@@ -56,7 +56,12 @@ pub(crate) fn customer(customer: Customer) -> api::Customer {
         id: customer.id.to_string(),
         name: customer.name.map(String::from),
         metadata: customer.metadata.into(),
+        max_subscriptions: customer.max_subscriptions.map(u32::from),
         subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
+        deletion: customer.deletion.map(|deletion| api::CustomerDeletion {
+            requested_at: deletion.requested_at.to_string(),
+            deleted_items: deletion.deleted,
+        }),
         version: customer.version,
         created_at: customer.created_at.to_string(),
         updated_at: customer.updated_at.to_string(),

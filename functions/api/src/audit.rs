@@ -21,6 +21,10 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
     let fields = [
         ("name", before.name != now.name),
         ("metadata", before.metadata != now.metadata),
+        (
+            "maxSubscriptions",
+            before.max_subscriptions != now.max_subscriptions,
+        ),
     ];
     let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
     let changed: Vec<_> = changed.map(|(name, _)| name).collect();
@@ -34,6 +38,15 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
         changed.fields = changed.join(","),
         caller.arn = caller.0,
         "{message}",
+    );
+}
+
+/// The deletion of a customer was requested.
+pub(crate) fn customer_deletion_requested(customer: &CustomerId, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        caller.arn = caller.0,
+        "deletion of customer requested",
     );
 }
 

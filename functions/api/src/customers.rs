@@ -143,6 +143,36 @@ pub(crate) async fn update(
     Ok(with_etag(written.customer))
 }
 
+/// Delete a customer and all its data
+///
+/// Its subscriptions, messages, deliveries and everything else about it is deleted in the
+/// background, within about half an hour if it is not much. Until then `GET` shows the progress, and
+/// nothing can be created for the customer; after that it is 404. A repetition changes nothing.
+#[utoipa::path(
+    delete,
+    path = "/customers/{customerId}",
+    operation_id = "deleteCustomer",
+    params(OfCustomer, IfMatch),
+    responses(
+        (status = 202, description = "The customer, which is being deleted.", body = api::Customer,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+)]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    _: NoQuery,
+    IfMatch(expected): IfMatch,
+    caller: Caller,
+) -> Result<(StatusCode, ETag, Json<api::Customer>), Problem> {
+    let (customer, requested) = api.customers.delete(&customer_id, &expected).await?;
+    if requested {
+        audit::customer_deletion_requested(&customer_id, &caller);
+    }
+    let (etag, customer) = with_etag(customer);
+    Ok((StatusCode::ACCEPTED, etag, customer))
+}
+
 /// A customer with its version as the entity tag.
 fn with_etag(customer: Customer) -> (ETag, Json<api::Customer>) {
     let etag = etag(customer.version);

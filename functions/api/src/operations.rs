@@ -37,6 +37,7 @@ operations![
     customers::show,
     customers::put,
     customers::update,
+    customers::delete,
     subscriptions::create,
     subscriptions::list,
     subscriptions::show,

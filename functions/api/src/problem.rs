@@ -80,6 +80,14 @@ impl Problem {
     }
 
     /// The request conflicts with the current state.
+    fn customer_being_deleted(error: &impl ToString) -> Self {
+        Self::conflict(
+            "customer-being-deleted",
+            "Customer is being deleted",
+            error.to_string(),
+        )
+    }
+
     pub(crate) fn conflict(name: &str, title: &'static str, detail: String) -> Self {
         Self::new(name, title, StatusCode::CONFLICT, detail)
     }
@@ -185,6 +193,7 @@ impl From<ManageError> for Problem {
                 "Subscriptions too large",
                 error.to_string(),
             ),
+            ManageError::CustomerDeleted { .. } => Self::customer_being_deleted(&error),
             ManageError::Broken(broken) => Self::subscription_broken(broken.to_string()),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
@@ -201,6 +210,7 @@ impl From<CustomerError> for Problem {
                 Self::conflict("conflict", "Conflict", error.to_string())
             }
             CustomerError::AnotherVersion { .. } => Self::another_version(error.to_string()),
+            CustomerError::BeingDeleted { .. } => Self::customer_being_deleted(&error),
             CustomerError::Store(error) => error.into(),
         }
     }

@@ -20,6 +20,10 @@ pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};
 pub(crate) use test_event::test_event_type;
 
+fn whole(api::WholeNumber(number): api::WholeNumber) -> u64 {
+    number.into()
+}
+
 /// A field that may be absent.
 fn parsed<A, T, E: Display>(
     field: &str,

@@ -30,4 +30,9 @@ impl Api {
     ) -> Call<'_, Customer> {
         Call::new(self, Method::PATCH, &["customers", customer_id]).json(changes)
     }
+
+    /// Requests the deletion of a customer and of all its data. The answer is the customer.
+    pub fn delete_customer(&self, customer_id: &str) -> Call<'_, Customer> {
+        Call::new(self, Method::DELETE, &["customers", customer_id])
+    }
 }

@@ -190,6 +190,16 @@ impl SubscriptionId {
             .expect("the system's random source answers once the process runs");
         Self(u128::from_be_bytes(bytes))
     }
+
+    /// The id in its shortest form.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id of its shortest form.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 hex_form!(SubscriptionId);

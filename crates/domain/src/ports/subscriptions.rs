@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::idempotency::IdempotencyRecord;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::EntryPage;
-use crate::quota::{Quota, Usage};
+use crate::quota::{CountedUsage, Quota, Usage};
 use crate::subscription::{
     BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, UnhealthyPlace,
 };
@@ -47,8 +47,8 @@ pub enum CreationOutcome {
     AlreadyThere,
     /// The idempotency key has a valid record.
     KeyInUse(IdempotencyRecord),
-    /// The customer would exceed its quota. This is the counted usage.
-    QuotaExceeded(Usage),
+    /// The customer would exceed its quota, or is being deleted.
+    Refused(CountedUsage),
 }
 
 /// The data that the change of a subscription writes, all or nothing.
@@ -80,8 +80,8 @@ pub enum ReplacementOutcome {
     Written,
     /// Another write came first; nothing was written.
     Conflict,
-    /// The customer would exceed its quota. This is the counted usage.
-    QuotaExceeded(Usage),
+    /// The customer would exceed its quota, or is being deleted.
+    Refused(CountedUsage),
 }
 
 /// The table's subscriptions, as the system itself uses them: it reads them, and writes their

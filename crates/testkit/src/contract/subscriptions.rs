@@ -8,7 +8,7 @@ use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     WriteOutcome,
 };
-use webhooks_domain::quota::{Quota, Usage};
+use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -165,7 +165,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let full = Quota { subscriptions: 3 };
     let fourth = subscription(4);
     let refused = store.insert(&Creation::of(&fourth, full)).await;
-    let expected = CreationOutcome::QuotaExceeded(all);
+    let expected = CreationOutcome::Refused(counted(all));
     assert_eq!(refused.expect("answers"), expected);
     assert!(!there(4).await);
     let removed = store.remove(&subscription(1)).await.expect("answers");
@@ -186,7 +186,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(correct(all, beyond).await, WriteOutcome::Written);
     let fifth = subscription(5);
     let refused = store.insert(&Creation::of(&fifth, samples::QUOTA)).await;
-    let expected = CreationOutcome::QuotaExceeded(beyond);
+    let expected = CreationOutcome::Refused(counted(beyond));
     assert_eq!(refused.expect("answers"), expected);
     let larger = Subscription {
         secrets: samples::migrating_secrets(),
@@ -194,7 +194,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         ..fourth.clone()
     };
     let refused = replace(store, &fourth, &larger, HealthFate::Kept).await;
-    assert_eq!(refused, ReplacementOutcome::QuotaExceeded(beyond));
+    assert_eq!(refused, ReplacementOutcome::Refused(counted(beyond)));
     let paused = Subscription {
         status: SubscriptionStatus::Paused,
         version: 2,
@@ -206,6 +206,14 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         ReplacementOutcome::Written,
         "the subscription does not grow"
     );
+}
+
+/// The usage of a customer without a limit of its own.
+fn counted(usage: Usage) -> CountedUsage {
+    CountedUsage {
+        usage,
+        ..CountedUsage::default()
+    }
 }
 
 /// An open circuit breaker.

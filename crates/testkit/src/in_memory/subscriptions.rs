@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use webhooks_domain::customer::Customer;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::paging::EntryPage;
@@ -9,7 +10,7 @@ use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
     SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
 };
-use webhooks_domain::quota::Usage;
+use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{
     BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
     SubscriptionStatus, UnhealthyPlace,
@@ -178,8 +179,9 @@ impl SubscriptionStore for InMemoryBackend {
             }
             let usage = state.usage.entry(key.0.clone()).or_default();
             let growth = Usage::of(&changed) - Usage::of(read);
-            if !replacement.quota.has_room(*usage, growth) {
-                return ReplacementOutcome::QuotaExceeded(*usage);
+            let counted = counted(*usage, state.customers.get(&key.0));
+            if growth != Usage::default() && is_refused(counted, replacement.quota, growth) {
+                return ReplacementOutcome::Refused(counted);
             }
             *usage = *usage + growth;
             *stored = changed;
@@ -219,6 +221,19 @@ impl SubscriptionStore for InMemoryBackend {
     }
 }
 
+fn counted(usage: Usage, customer: Option<&Customer>) -> CountedUsage {
+    CountedUsage {
+        usage,
+        max_subscriptions: customer.and_then(|customer| customer.max_subscriptions),
+        is_being_deleted: customer.is_some_and(|customer| customer.deletion.is_some()),
+    }
+}
+
+fn is_refused(counted: CountedUsage, quota: Quota, growth: Usage) -> bool {
+    let quota = quota.with_own(counted.max_subscriptions);
+    counted.is_being_deleted || !quota.has_room(counted.usage, growth)
+}
+
 impl State {
     fn create(&mut self, creation: &Creation<'_>) -> CreationOutcome {
         let subscription = creation.subscription;
@@ -239,8 +254,9 @@ impl State {
         }
         let usage = self.usage.entry(customer.clone()).or_default();
         let growth = Usage::of(subscription);
-        if !creation.quota.has_room(*usage, growth) {
-            return CreationOutcome::QuotaExceeded(*usage);
+        let counted = counted(*usage, self.customers.get(&customer));
+        if is_refused(counted, creation.quota, growth) {
+            return CreationOutcome::Refused(counted);
         }
         *usage = *usage + growth;
         self.make_known(&customer);

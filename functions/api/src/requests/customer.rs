@@ -6,7 +6,7 @@ use webhooks_domain::customers::{CustomerChange, CustomerFields};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::metadata::Metadata;
 
-use super::{change, map_change, parsed};
+use super::{change, map_change, parsed, whole};
 
 /// Converts a request to the fields of a customer.
 ///
@@ -17,6 +17,9 @@ pub(crate) fn customer_fields(request: api::NewCustomer) -> Result<CustomerField
     Ok(CustomerFields {
         name: parsed("name", request.name, CustomerName::try_from)?,
         metadata: metadata.unwrap_or_default(),
+        max_subscriptions: parsed("maxSubscriptions", request.max_subscriptions, |most| {
+            whole(most).try_into()
+        })?,
     })
 }
 
@@ -28,5 +31,8 @@ pub(crate) fn customer_change(patch: api::CustomerPatch) -> Result<CustomerChang
     Ok(CustomerChange {
         name: change("name", patch.name, CustomerName::try_from)?,
         metadata: map_change(patch.metadata),
+        max_subscriptions: change("maxSubscriptions", patch.max_subscriptions, |most| {
+            whole(most).try_into()
+        })?,
     })
 }

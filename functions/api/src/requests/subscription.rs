@@ -11,7 +11,7 @@ use webhooks_domain::recovery::HeldFate;
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 use webhooks_domain::subscription::{Description, SubscriptionStatus};
 
-use super::{change, map_change, parsed};
+use super::{change, map_change, parsed, whole};
 
 /// Converts a request to a change of a subscription.
 ///
@@ -21,7 +21,6 @@ pub(crate) fn subscription_change(
     patch: api::SubscriptionPatch,
     development: &DevelopmentNetworks,
 ) -> Result<SubscriptionChange, FieldError> {
-    let whole = |api::WholeNumber(number)| u64::from(number);
     let timeout = |number| RequestTimeout::try_from(whole(number));
     let status = patch.status.map(|status| match status {
         api::WantedStatus::Active => SubscriptionStatus::Active,

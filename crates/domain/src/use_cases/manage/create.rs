@@ -70,7 +70,7 @@ where
                         None => creation.deleted = Some(found.subscription),
                     }
                 }
-                CreationOutcome::QuotaExceeded(counted) => {
+                CreationOutcome::Refused(counted) => {
                     let growth = Usage::of(&subscription);
                     self.make_sure(customer, counted, growth).await?;
                 }
