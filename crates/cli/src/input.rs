@@ -68,6 +68,21 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads `NAME=VALUE`, whose value is a secret: the value itself, `env:NAME` for a variable,
+/// `@FILE`, or `@-` for standard input. The line end after it does not belong to it.
+pub(crate) fn secret_pair(text: &str) -> Result<(String, SecretText), String> {
+    let (name, value) = pair(text)?;
+    let Some(file) = value.strip_prefix('@') else {
+        return Ok((name, value.parse()?));
+    };
+    let bytes = read(Path::new(file)).map_err(|error| format!("{error:#}"))?;
+    let value = String::from_utf8(bytes).map_err(|_| format!("`{file}` is not text"))?;
+    match value.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("`{file}` is empty")),
+        value => Ok((name, SecretText(value.to_owned()))),
+    }
+}
+
 /// A secret, given directly or as `env:NAME`. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(String);
@@ -129,6 +144,26 @@ mod tests {
         assert_eq!(pair("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
         assert_eq!(pair("a=").unwrap(), ("a".to_owned(), String::new()));
         assert!(pair("a").is_err() && pair("=b").is_err());
+    }
+
+    #[test]
+    fn the_value_of_a_secret_pair_may_be_in_a_file() {
+        let file = env::temp_dir().join(format!("webhooks-key-{}", std::process::id()));
+        let from_file = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            let pair = secret_pair(&format!("x-key=@{}", file.display()));
+            pair.map(|(name, value)| (name, value.expose().to_owned()))
+        };
+        let pair = |value: &str| Ok(("x-key".to_owned(), value.to_owned()));
+        assert_eq!(from_file("Bearer x=1 \r\n"), pair("Bearer x=1 "));
+        assert_eq!(from_file("a"), pair("a"));
+        assert!(from_file("\n").unwrap_err().ends_with("is empty"));
+        std::fs::remove_file(&file).unwrap();
+        let (_, given) = secret_pair("x-key=a@b").unwrap();
+        assert_eq!(given.expose(), "a@b");
+        let missing = secret_pair("x-key=@/nowhere/key").unwrap_err();
+        assert!(missing.contains("`/nowhere/key`"), "{missing}");
+        assert!(secret_pair("x-key=env:WEBHOOKS_NO_SUCH").is_err());
     }
 
     #[test]

@@ -158,6 +158,12 @@ fn text(subscription: &Subscription, style: Style) -> String {
     for (name, value) in &subscription.headers {
         facts.add("header", format!("{name}: {value}"));
     }
+    for name in &subscription.secret_headers {
+        facts.add("secret header", format!("{name}: ********"));
+    }
+    if !subscription.cleared_secret_headers.is_empty() {
+        facts.add("cleared", subscription.cleared_secret_headers.join(", "));
+    }
     for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
@@ -194,7 +200,7 @@ mod tests {
     fn a_subscription_shows_all_that_it_has() {
         let subscription: Subscription = serde_json::from_value(json!({
             "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
-            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "metadata": {"team": "shop"},
+            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "secretHeaders": ["x-b"], "clearedSecretHeaders": ["x-c", "x-d"], "metadata": {"team": "shop"},
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
             "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",

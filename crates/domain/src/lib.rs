@@ -30,7 +30,8 @@
 //! | fast and slow queue ([`QueueKind`](queue::QueueKind)) | bulkhead |
 //! | `due` index, sweep ([`due`], [`sweep`]) | delayed queue in a table, with a poller |
 //! | conflict | optimistic concurrency control by conditional writes |
-//! | vault, data key ([`vault`]) | envelope encryption |
+//! | vault, data key, sealed ([`vault`]) | envelope encryption |
+//! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
 //! | operational event ([`operational`]) | domain event, published best-effort |
 //! | held, resend, recovery, replay | a dead letter that an operator sends again |
 //!

@@ -12,7 +12,7 @@ use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
-    WebhookResponse,
+    SealedHeaders, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -71,6 +71,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         payload_format: PayloadFormat::default(),
         description: None,
         headers: CustomHeaders::default(),
+        secret_headers: SealedHeaders::default(),
         timeout: None,
         limits: Limits::default(),
         metadata: Metadata::default(),
@@ -99,6 +100,12 @@ pub fn migrating_secrets() -> SealedSecrets {
     };
     let rotated = before.rotate(next, Overlap::default(), NOW);
     rotated.expect("two are not too many")
+}
+
+/// Two secret headers, which are not encrypted.
+pub fn secret_headers() -> SealedHeaders {
+    let sealed = |name: &str, bytes| (name.to_owned(), vec![7; bytes]);
+    SealedHeaders::from_stored([sealed("authorization", 60), sealed("x-api-key", 28)])
 }
 
 /// A message of the event with this id.

@@ -24,6 +24,7 @@ use webhooks_domain::unhealthy::Unhealthy;
 
 pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
+    let secret_headers = subscription.secret_headers.names();
     let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
     api::Subscription {
         id: subscription.id.to_string(),
@@ -34,6 +35,8 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
         payload_format: payload_format(subscription.payload_format),
         description: subscription.description.map(String::from),
         metadata: subscription.metadata.into(),
+        secret_headers: secret_headers.map(str::to_owned).collect(),
+        cleared_secret_headers: Vec::new(),
         headers: subscription.headers.into(),
         timeout_seconds: subscription.timeout.map(u64::from),
         rate_limit_per_second: subscription.limits.rate.map(u64::from),

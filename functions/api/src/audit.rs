@@ -69,10 +69,15 @@ pub(crate) fn updated(updated: &Updated, caller: &Caller) {
     let (before, now) = (&updated.before, &updated.subscription);
     let fields = updated.changed_fields();
     if !fields.is_empty() {
+        let joined = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(","));
+        let changed_headers = joined(updated.changed_secret_headers().into_iter().collect());
+        let cleared_headers = joined(updated.cleared_secret_headers());
         info!(
             customer.id = %now.customer_id,
             subscription.id = %now.id,
             changed.fields = fields.join(","),
+            secret_headers.changed = changed_headers,
+            secret_headers.cleared = cleared_headers,
             url.origin = now.url.origin(),
             url.origin_before = before.url.origin(),
             status = now.status.as_str(),

@@ -6,10 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
-use ring::digest;
 use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
-use webhooks_domain::idempotency::{Fingerprint, Once};
+use webhooks_domain::idempotency::Once;
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::subscription::Subscription;
 
@@ -32,13 +31,6 @@ pub(crate) type Answer = (ETag, Json<api::Subscription>);
 
 pub(crate) fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
-}
-
-/// The first 16 bytes of the SHA-256 of a body.
-fn fingerprint(body: &[u8]) -> Fingerprint {
-    let hash = digest::digest(&digest::SHA256, body);
-    let first = hash.as_ref().first_chunk();
-    Fingerprint::from_bytes(*first.expect("SHA-256 is 32 bytes"))
 }
 
 /// No cache keeps a secret.
@@ -75,7 +67,7 @@ pub(crate) async fn create(
     let change = requests::subscription_change(fields, &api.development)?;
     let once = key.map(|key| Once {
         key,
-        content: fingerprint(&body),
+        content: &body,
     });
     let created = api
         .manage
@@ -193,10 +185,14 @@ pub(crate) async fn update(
     if updated.has_new_secret() {
         api.publisher.secret_rotated(&updated.subscription).await;
     }
-    match held {
-        Some(held) => api.activated(updated, held).await,
-        None => Ok(with_etag(updated.subscription)),
-    }
+    let cleared = updated.cleared_secret_headers();
+    let cleared = cleared.into_iter().map(str::to_owned).collect();
+    let (etag, Json(mut shown)) = match held {
+        Some(held) => api.activated(updated, held).await?,
+        None => with_etag(updated.subscription),
+    };
+    shown.cleared_secret_headers = cleared;
+    Ok((etag, Json(shown)))
 }
 
 /// A subscription with its version as the entity tag.

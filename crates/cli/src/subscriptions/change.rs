@@ -32,9 +32,11 @@ Examples:
   webhooks subscriptions update cust_1001 sub_… --url https://example.com/new
   webhooks subscriptions update cust_1001 sub_… --filter @filter.json --if-version 3
   webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
+  webhooks subscriptions update cust_1001 sub_… --secret-header authorization=@token.txt
   webhooks subscriptions update cust_1001 sub_… --status paused
 
-A changed filter applies to new events only: `webhooks replay` sends earlier ones.";
+A changed filter applies to new events only: `webhooks replay` sends earlier ones. Another scheme,
+host or port of the URL removes the secret headers that the same command does not set.";
 
 /// Options of `subscriptions create`.
 #[derive(Args, Debug)]
@@ -84,6 +86,9 @@ pub(crate) struct Update {
     /// Remove a header. Repeatable.
     #[arg(long = "remove-header", value_name = "NAME")]
     remove_headers: Vec<String>,
+    /// Remove a secret header. Repeatable.
+    #[arg(long = "remove-secret-header", value_name = "NAME")]
+    remove_secret_headers: Vec<String>,
     #[command(flatten)]
     if_version: IfVersion,
     #[command(flatten)]
@@ -197,6 +202,7 @@ impl Update {
             status: self.status,
             held: self.held.map(HeldFate::from),
             headers: map_patch(&self.fields.headers, &self.remove_headers),
+            secret_headers: map_patch(&self.fields.secret_headers(), &self.remove_secret_headers),
             ..self.fields.patch()
         })?;
         for field in &self.remove {
@@ -294,6 +300,8 @@ mod tests {
             r#"{"a": [1]}"#,
             "--header",
             "x-a=1=2",
+            "--secret-header",
+            "authorization=Bearer x=1",
             "--payload-format",
             "event",
             "--timeout-seconds",
@@ -320,6 +328,7 @@ mod tests {
             value(create(&options).unwrap().body()),
             json!({
                 "url": "https://a.example", "eventTypes": ["a", "b.*"], "filter": {"a": [1]}, "headers": {"x-a": "1=2"},
+                "secretHeaders": {"authorization": "Bearer x=1"},
                 "payloadFormat": "event", "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 60]}, "description": "d",
                 "metadata": {"team": "shop"}, "secret": "whsec_x", "status": "paused", "rateLimitPerSecond": 5,
                 "maxInFlight": 2, "more": 5, "other": "text",
@@ -340,12 +349,19 @@ mod tests {
             "x-a=1",
             "--remove-header",
             "x-b",
+            "--secret-header",
+            "x-c=1",
+            "--remove-secret-header",
+            "x-d",
             "--remove",
             "filter",
         ];
         assert_eq!(
             value(update(&options).unwrap().changes()),
-            json!({"status": "paused", "headers": {"x-a": "1", "x-b": null}, "filter": null})
+            json!({
+                "status": "paused", "headers": {"x-a": "1", "x-b": null},
+                "secretHeaders": {"x-c": "1", "x-d": null}, "filter": null,
+            })
         );
         let only_removed = update(&["--remove-header", "x-b"]).unwrap().changes();
         assert_eq!(value(only_removed), json!({"headers": {"x-b": null}}));
@@ -359,6 +375,7 @@ mod tests {
         for (option, value) in [
             ("--filter", "{"),
             ("--header", "x-a"),
+            ("--secret-header", "x-a"),
             ("--payload-format", "xml"),
             ("--timeout-seconds", "soon"),
             ("--retry-schedule", "0,x"),

@@ -8,7 +8,7 @@ use webhooks_client::{
 };
 
 use crate::body::Body;
-use crate::input::{json, map_patch, pair, word};
+use crate::input::{SecretText, json, map_patch, pair, secret_pair, word};
 
 /// The fields that can be set on creation and on change.
 #[derive(Args, Debug)]
@@ -20,6 +20,9 @@ pub(super) struct Fields {
     /// A header of each request. Repeatable.
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) headers: Vec<(String, String)>,
+    /// A header whose value is encrypted and never shown. @- reads standard input. Repeatable.
+    #[arg(long = "secret-header", value_name = "NAME=VALUE|@FILE|env:NAME", value_parser = secret_pair)]
+    secret_headers: Vec<(String, SecretText)>,
     /// The content of a body: type, time and detail; the detail alone; or the whole event.
     #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event"]))]
     payload_format: Option<PayloadFormat>,
@@ -67,6 +70,7 @@ impl Fields {
         SubscriptionPatch {
             filter: self.filter.clone().into(),
             headers: map_patch(&self.headers, &[]),
+            secret_headers: map_patch(&self.secret_headers(), &[]),
             payload_format: self.payload_format,
             timeout_seconds: self.timeout_seconds.map(WholeNumber).into(),
             rate_limit_per_second: self.rate_limit_per_second.map(WholeNumber).into(),
@@ -76,6 +80,13 @@ impl Fields {
             metadata: map_patch(&self.metadata, &[]),
             ..SubscriptionPatch::default()
         }
+    }
+
+    /// Returns the secret headers with their values.
+    pub(super) fn secret_headers(&self) -> Vec<(String, String)> {
+        let headers = self.secret_headers.iter();
+        let exposed = |(name, value): &(String, SecretText)| (name.clone(), value.expose().into());
+        headers.map(exposed).collect()
     }
 
     /// Returns the body of a request, with the other fields that are given.

@@ -37,6 +37,8 @@ pub(crate) struct SubscriptionItem {
     metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secret_headers: BTreeMap<String, ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +78,11 @@ impl From<&Subscription> for SubscriptionItem {
             payload_format: subscription.payload_format,
             description: subscription.description.clone().map(String::from),
             headers: subscription.headers.clone().into(),
+            secret_headers: subscription
+                .secret_headers
+                .iter()
+                .map(|(name, sealed)| (name.to_owned(), ByteBuf::from(sealed)))
+                .collect(),
             metadata: subscription.metadata.clone().into(),
             timeout_seconds: subscription.timeout,
             rate_limit_per_second: subscription.limits.rate.map(u64::from),
@@ -188,7 +195,7 @@ mod tests {
     use crate::write_units::billed_bytes;
     use webhooks_domain::filter::Filter;
     use webhooks_domain::limits::Limits;
-    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
     use webhooks_domain::retry::RetryPolicy;
     use webhooks_domain::subscription::Disabled;
     use webhooks_testkit::samples;
@@ -200,6 +207,7 @@ mod tests {
             secrets: samples::migrating_secrets(),
             payload_format: PayloadFormat::Detail,
             timeout: Some(7.try_into().unwrap()),
+            secret_headers: samples::secret_headers(),
             metadata: metadata.try_into().unwrap(),
             disabled: Some(Disabled {
                 reason: DisabledReason::Failing,
@@ -236,6 +244,7 @@ mod tests {
             }),
             slow_since: Some(samples::NOW),
         };
+        let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
             health,
             ..samples::subscription("acme", 1)
@@ -262,13 +271,26 @@ mod tests {
             }),
             ..small.clone()
         };
-        for subscription in [small, large] {
+        let secret = Subscription {
+            headers: CustomHeaders::default(),
+            secret_headers: SealedHeaders::from_stored(sealed),
+            ..large.clone()
+        };
+        for subscription in [small, large, secret] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");
             let most = bytes + bytes / 10 + 200;
             assert!(counted < most, "{bytes} bytes, counted as {counted}");
         }
+    }
+
+    /// So they cost nothing where there are none.
+    #[test]
+    fn an_item_without_secret_headers_has_no_attribute_for_them() {
+        let subscription = samples::subscription("acme", 1);
+        let item = to_item(&SubscriptionItem::from(&subscription));
+        assert!(!item.contains_key("secretHeaders"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhooks_domain::health::{Health, OpenCircuit};
-use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord, Once};
+use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     WriteOutcome,
@@ -55,6 +55,7 @@ pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
         version: first.version + 1,
         status: SubscriptionStatus::Paused,
         secrets: samples::migrating_secrets(),
+        secret_headers: samples::secret_headers(),
         ..first.clone()
     };
     for _ in 0..2 {
@@ -114,15 +115,13 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let salt = &format!("{salt}-creations");
     let customer = samples::customer(salt);
     let subscription = |number| samples::subscription(salt, number);
-    let once = Once {
-        key: "a key: / # ~".parse().expect("a key"),
-        content: Fingerprint::from_bytes([7; Fingerprint::BYTES]),
-    };
+    let key: IdempotencyKey = "a key: / # ~".parse().expect("a key");
+    let content = Fingerprint::from_bytes([7; Fingerprint::BYTES]);
     let record = |number, expires_at: Timestamp| {
         let id = samples::subscription_id(number);
         IdempotencyRecord {
             expires_at,
-            ..IdempotencyRecord::new(&customer, &once, id, samples::NOW)
+            ..IdempotencyRecord::new(&customer, &key, content, id, samples::NOW)
         }
     };
     let create = async |record: &IdempotencyRecord, number, deleted| {

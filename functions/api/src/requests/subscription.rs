@@ -48,6 +48,7 @@ pub(crate) fn subscription_change(
         metadata: map_change(patch.metadata),
         description: change("description", patch.description, Description::try_from)?,
         headers: map_change(patch.headers),
+        secret_headers: map_change(patch.secret_headers),
         retry_policy: change("retryPolicy", patch.retry_policy, retry_policy)?,
         secret: parsed("secret", patch.secret, |secret| secret.parse())?,
         status,
@@ -118,7 +119,7 @@ mod tests {
         let change = parse(
         r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",123456789012345]}]},
             "payloadFormat":"detail","timeoutSeconds":7,"rateLimitPerSecond":5,"maxInFlight":2,"metadata":{"plan":"gold"},
-            "description":"d","headers":{"x-team":"a"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
+            "description":"d","headers":{"x-team":"a"},"secretHeaders":{"x-key":"k"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
     )
     .unwrap();
         assert_eq!(change.url.unwrap().as_str(), "https://example.com/hook");
@@ -132,6 +133,7 @@ mod tests {
             MapChange::Merge([(name.to_owned(), Some(value.to_owned()))].into())
         };
         assert_eq!(change.headers, one("x-team", "a"));
+        assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
     }
 

@@ -57,6 +57,8 @@ pub struct SubscriptionChange {
     pub description: Change<Description>,
     /// `headers`
     pub headers: MapChange,
+    /// `secretHeaders`
+    pub secret_headers: MapChange,
     /// `retryPolicy`
     pub retry_policy: Change<RetryPolicy>,
     /// `secret`
@@ -66,7 +68,7 @@ pub struct SubscriptionChange {
 }
 
 impl SubscriptionChange {
-    /// The subscription after the change, with its old version and secrets.
+    /// The subscription after the change, with its old version, secrets and secret headers.
     pub(super) fn apply(self, current: Subscription) -> Result<Subscription, FieldError> {
         let status = self.status.unwrap_or(current.status);
         let is_disabled = status == SubscriptionStatus::Disabled;
@@ -92,7 +94,7 @@ impl SubscriptionChange {
 }
 
 /// A field of a change.
-trait Field {
+pub(super) trait Field {
     /// Returns true if it does not stay as it is.
     fn is_change(&self) -> bool;
 }
@@ -151,6 +153,7 @@ fields! {
     "description": description => description,
     "metadata": metadata => metadata,
     "headers": headers => headers,
+    "secretHeaders": secret_headers => secret_headers,
     "timeoutSeconds": timeout => timeout,
     "rateLimitPerSecond": rate_limit => limits.rate,
     "maxInFlight": max_in_flight => limits.in_flight,
