@@ -49,6 +49,7 @@ mod resending;
 mod restoring;
 mod retrying;
 mod scale;
+mod secret_headers;
 mod self_test;
 mod signing;
 mod state_failures;

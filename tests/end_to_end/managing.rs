@@ -10,7 +10,8 @@ use webhooks_client::{Answered, ListLimit, Problem, SubscriptionStatus, Subscrip
 use crate::fixture::Fixture;
 
 /// Asserts that an answer is a problem with this status, and returns the problem.
-fn problem(answer: &Answered, status: StatusCode) -> Result<Problem> {
+/// Asserts that an answer is a problem with this status.
+pub(crate) fn problem(answer: &Answered, status: StatusCode) -> Result<Problem> {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.content_type, "application/problem+json");
     let problem = answer.problem().with_context(|| answer.text())?;
