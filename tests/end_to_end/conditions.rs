@@ -23,7 +23,7 @@ const KINDS: [&str; 7] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 19] = [
+const BOUNDS: [(&str, Action, &[&str]); 22] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -43,7 +43,18 @@ const BOUNDS: [(&str, Action, &[&str]); 19] = [
         Action::UpdateItem,
         &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
     ),
-    ("RequeueDueDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    (
+        "RequeueDueDeliveries",
+        Action::GetItem,
+        &["CUSTOMER#", "MESSAGE", "RECOVERY"],
+    ),
+    ("RequeueDueDeliveries", Action::BatchGetItem, &["MESSAGE"]),
+    ("RequeueDueDeliveries", Action::PutItem, &["RECOVERY"]),
+    (
+        "RequeueDueDeliveries",
+        Action::UpdateItem,
+        &["CUSTOMER#", "MESSAGE"],
+    ),
     (
         "RecoverDeliveries",
         Action::GetItem,

@@ -40,6 +40,8 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::subscriptions(store, salt).await;
         contract::health(store, salt).await;
         contract::unhealthy(store, salt).await;
+        contract::holds(store, salt).await;
+        contract::resuming(store, salt, put).await;
         contract::creations(store, salt).await;
         contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
@@ -90,7 +92,7 @@ async fn overdue_deliveries_are_found(client: &Client, store: &DynamoStore) {
             ..pending(5)
         },
         Delivery {
-            status: DeliveryStatus::Held,
+            status: samples::HELD,
             ..pending(6)
         },
         Delivery {

@@ -27,6 +27,7 @@ mod failed_events;
 mod filters;
 mod fixture;
 mod gate;
+mod holding;
 mod hostile_inputs;
 mod identity;
 mod isolation;

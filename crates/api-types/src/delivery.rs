@@ -14,7 +14,7 @@ use crate::PayloadFormat;
 pub enum DeliveryStatus {
     /// An attempt is due, now or later.
     Pending,
-    /// The subscription is paused or disabled.
+    /// The subscription is paused or disabled, or its endpoint is unavailable.
     Held,
     /// An attempt was answered with 200 to 299.
     Succeeded,
@@ -31,7 +31,7 @@ pub enum DeliveryStatus {
 pub enum UndeliveredFilter {
     /// An attempt is due, now or later.
     Pending,
-    /// The subscription is paused or disabled.
+    /// The subscription is paused or disabled, or its endpoint is unavailable.
     Held,
     /// No further attempt is made.
     Failed,
@@ -71,7 +71,7 @@ pub enum DeliveryTrigger {
     Test,
 }
 
-/// Why a delivery has ended.
+/// Why a delivery has ended or is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -91,6 +91,8 @@ pub enum DeliveryReason {
     SubscriptionDeleted,
     /// It was held, and then discarded.
     Discarded,
+    /// It is held until its endpoint is available again.
+    EndpointUnavailable,
 }
 
 /// The outcome of an attempt.

@@ -166,6 +166,11 @@ pub struct EndpointHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub slow_since: Option<String>,
+    /// Since when deliveries are held because the endpoint is unavailable. They are sent once it
+    /// answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub holding_since: Option<String>,
 }
 
 impl EndpointHealth {

@@ -17,6 +17,8 @@ pub enum ProblemKind {
     Failing,
     /// Attempts take so long that deliveries go through the slow queue.
     Slow,
+    /// Deliveries are held because the endpoint is unavailable, or a recovery is about to send them.
+    Holding,
 }
 
 /// A problem of a subscription.

@@ -129,6 +129,7 @@ fn text(subscription: &Subscription, style: Style) -> String {
         open.map(|(since, at)| format!("{since}, until {at}")),
     );
     facts.maybe("slow", since(health.slow_since.as_deref()));
+    facts.maybe("holding", since(health.holding_since.as_deref()));
     if let Some(recovery) = &subscription.recovery {
         let (kind, id) = (recovery.kind, &recovery.id);
         facts.add("held", format!("{kind} by {id}, {}", recovery.status));
@@ -204,7 +205,7 @@ mod tests {
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
             "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",
-            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenSince": "2026-01-03T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
+            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenSince": "2026-01-03T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z", "holdingSince": "2026-01-03T00:00:00.000Z"},
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         }))
         .unwrap();

@@ -29,6 +29,7 @@
 //! | window ([`health`]) | sliding window |
 //! | fast and slow queue ([`QueueKind`](queue::QueueKind)) | bulkhead |
 //! | `due` index, sweep ([`due`], [`sweep`]) | delayed queue in a table, with a poller |
+//! | hold ([`unavailable`]) | a dead letter that is sent again by itself, after a probe of a circuit breaker succeeds |
 //! | conflict | optimistic concurrency control by conditional writes |
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
@@ -45,7 +46,9 @@
 //!    or `cancelled`.
 //! 6. [`resend`] resends a delivery that has ended or is held, on request; [`recover`] resends
 //!    many, at a rate that the endpoint can take.
-//! 7. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
+//! 7. [`unavailable`] makes the probes of an endpoint whose deliveries are held, and sends them
+//!    once it answers.
+//! 8. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
 //!    finds lost tasks.
 //!
 //! # What this crate is not
@@ -73,5 +76,5 @@ pub use model::{
 };
 pub use use_cases::{
     customers, delete_customers, deliver, limiter, lists, look_up, manage, publish,
-    read_subscription, recover, resend, send_test, sweep, unhealthy, vault,
+    read_subscription, recover, resend, send_test, sweep, unavailable, unhealthy, vault,
 };

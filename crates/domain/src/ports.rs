@@ -10,6 +10,7 @@
 //! | [`sweep`](crate::sweep) | [`DueIndex`] |
 //! | [`resend`](crate::resend), [`send_test`](crate::send_test) | [`ResendTable`] |
 //! | [`recover`](crate::recover) | [`RecoveryTable`] |
+//! | [`unavailable`](crate::unavailable) | [`RecoveryTable`] and [`HoldIndex`] |
 //! | [`lists`](crate::lists) | [`Directory`] |
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
@@ -35,7 +36,10 @@ mod services;
 mod subscriptions;
 
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
-pub use deliveries::{DeliveryReader, DeliveryTable, DueIndex, DuePage, LimiterStore, ResendTable};
+pub use deliveries::{
+    DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex, LimiterStore,
+    ResendTable,
+};
 pub use directory::Directory;
 pub use errors::{
     InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError, WorkflowError,

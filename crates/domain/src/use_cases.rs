@@ -13,5 +13,6 @@ pub mod recover;
 pub mod resend;
 pub mod send_test;
 pub mod sweep;
+pub mod unavailable;
 pub mod unhealthy;
 pub mod vault;

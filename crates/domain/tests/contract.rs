@@ -15,6 +15,11 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::unhealthy(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::holds(&backend, "acme").now_or_never().unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::resuming(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
     contract::creations(&backend, "acme")
         .now_or_never()
         .unwrap();

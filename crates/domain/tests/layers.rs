@@ -65,6 +65,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "customers",
             "delete_customers",
             "recover",
+            "unavailable",
         ],
     ),
 ];

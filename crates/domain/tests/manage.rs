@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use webhooks_domain::health::Health;
+use webhooks_domain::health::{Health, Hold};
 use webhooks_domain::idempotency::{IdempotencyRecord, Once};
 use webhooks_domain::manage::{Created, ExpectedVersion, ManageError};
 use webhooks_domain::payload_format::PayloadFormat;
@@ -278,6 +278,49 @@ fn enabling_a_subscription_resets_its_health() {
     );
     let stored = manage.show(&created.customer_id, &created.id);
     assert_eq!(stored.now_or_never().unwrap().unwrap(), enabled);
+}
+
+#[test]
+fn another_endpoint_gets_what_is_held_and_an_activation_decides_itself() {
+    let backend = InMemoryBackend::default();
+    let manage = manage(&backend);
+    let (created, _) = create(&manage, BODY).unwrap();
+    let now = backend.now();
+    let holding = Health {
+        failing_since: Some(now),
+        hold: Some(Hold {
+            since: now,
+            check_at: now + Hold::AFTER,
+        }),
+        ..Health::default()
+    };
+    let hold = |read: &Subscription| {
+        let written = backend.change_health(read, &holding).now_or_never();
+        assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
+    };
+    let set = |body: &str| {
+        let (customer, id) = (&created.customer_id, &created.id);
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
+        updated.now_or_never().unwrap().unwrap();
+        let stored = manage.show(customer, id).now_or_never().unwrap();
+        stored.unwrap()
+    };
+    hold(&created);
+    assert_eq!(set(r#"{"description":"renamed"}"#).health, holding);
+    let released = Health {
+        hold: Some(Hold::released(now)),
+        ..Health::default()
+    };
+    for other in [
+        r#"{"url":"https://example.com/corrected"}"#,
+        r#"{"headers":{"x-version":"2"}}"#,
+    ] {
+        let changed = set(other);
+        assert_eq!(changed.health, released, "{other}");
+        hold(&changed);
+    }
+    assert_eq!(set(PAUSE).health, holding);
+    assert_eq!(set(r#"{"status":"active"}"#).health, Health::default());
 }
 
 #[test]

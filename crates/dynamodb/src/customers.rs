@@ -20,6 +20,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::deletions;
+use crate::due_index;
 use crate::key::{CUSTOMERS, Key};
 use crate::store::{
     ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
@@ -175,7 +176,7 @@ impl CustomerTable for DynamoStore {
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":next", number(read.version + 1))
             .expression_attribute_values(":read", number(read.version))
-            .expression_attribute_values(deletions::SHARD, number(deletions::SHARD_NUMBER))
+            .expression_attribute_values(deletions::SHARD, number(due_index::SHARD_OF_CUSTOMERS))
             .send()
             .await;
         outcome(result, "request deletion of customer")

@@ -27,8 +27,6 @@ use crate::store::{
 };
 use crate::usage::DELETION_REQUESTED_AT;
 
-/// The shard of the customers in the index `due`. Those of the deliveries start at 0.
-pub(crate) const SHARD_NUMBER: i64 = -1;
 /// The value of the shard in [`ENTER`].
 pub(crate) const SHARD: &str = ":shard";
 /// Puts a customer into the index.
@@ -63,7 +61,7 @@ impl CustomerData for DynamoStore {
             .table_name(&self.table)
             .index_name(due_index::INDEX)
             .key_condition_expression("dueShard = :shard")
-            .expression_attribute_values(SHARD, number(SHARD_NUMBER));
+            .expression_attribute_values(SHARD, number(due_index::SHARD_OF_CUSTOMERS));
         let read = |item| from_attributes::<Key>(item).ok()?.customer_id().ok();
         let (customers, _) = query_some(query, None, read)
             .await

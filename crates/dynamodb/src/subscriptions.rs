@@ -22,6 +22,7 @@ use webhooks_domain::subscription::{
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
+use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
 use crate::idempotency::record_of;
 use crate::item::{HealthItem, SubscriptionItem, UNHEALTHY};
 use crate::key::{Key, SUBSCRIPTION_PREFIX, customer_partition};
@@ -124,11 +125,22 @@ impl SubscriptionTable for DynamoStore {
             .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()))
             .expression_attribute_values(":disabled", disabled());
         let update = match health_value(health) {
-            None => update.update_expression("REMOVE health, owedTo"),
+            None => update.update_expression("REMOVE health, owedTo, dueShard, sweepAt"),
             Some(value) => update
-                .update_expression("SET health = :health, owedTo = :unhealthy")
                 .expression_attribute_values(":health", value)
                 .expression_attribute_values(":unhealthy", unhealthy()),
+        };
+        let update = match health.hold {
+            Some(hold) => update
+                .update_expression(
+                    "SET health = :health, owedTo = :unhealthy, dueShard = :shard, sweepAt = :check",
+                )
+                .expression_attribute_values(":shard", number(SHARD_OF_SUBSCRIPTIONS))
+                .expression_attribute_values(":check", number(hold.check_at.as_millis())),
+            None if *health == Health::default() => update,
+            None => update.update_expression(
+                "SET health = :health, owedTo = :unhealthy REMOVE dueShard, sweepAt",
+            ),
         };
         write_outcome(update.send().await, "change health of subscription")
     }
@@ -143,7 +155,8 @@ impl SubscriptionTable for DynamoStore {
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next, owedTo = :unhealthy",
+                 updatedAt = :now, version = :next, owedTo = :unhealthy \
+                 REMOVE dueShard, sweepAt",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", disabled())
@@ -200,10 +213,9 @@ impl SubscriptionStore for DynamoStore {
         let &Replacement { read, changed, .. } = replacement;
         let growth = Usage::of(changed) - Usage::of(read);
         let mut written = changed.clone();
-        written.health = match replacement.health {
-            HealthFate::Kept => read.health,
-            HealthFate::Forgotten => Health::default(),
-        };
+        if replacement.health == HealthFate::Kept {
+            written.health = read.health;
+        }
         // A put also writes the health, so a health that is kept must equal the stored one.
         for _ in 0..MAX_REPLACEMENTS {
             let mut writes = vec![self.put_over(&written, read.version, replacement.health)];
@@ -309,7 +321,7 @@ impl DynamoStore {
             .set_expression_attribute_values(version_value(version));
         let as_read = version_is(version);
         let put = match (health, health_condition(&subscription.health)) {
-            (HealthFate::Forgotten, _) => put.condition_expression(as_read),
+            (HealthFate::Replaced, _) => put.condition_expression(as_read),
             (HealthFate::Kept, (health_as_read, value)) => {
                 let put = put.condition_expression(format!("{as_read} AND {health_as_read}"));
                 match value {

@@ -187,6 +187,10 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The workflow that runs recoveries.
+        recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
+        /// The time for which the table keeps a recovery.
+        retention: Duration = days("RETENTION_DAYS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.

@@ -1,5 +1,6 @@
 //! Code that functions share: configuration from the environment, AWS clients, logging, metrics,
-//! traces, the clock, errors with a fixed name, and the adapters of KMS and EventBridge.
+//! traces, the clock, errors with a fixed name, and the adapters of KMS, EventBridge and Step
+//! Functions.
 //!
 //! The only thing in this crate that is specific to one function is its [configuration](Config).
 
@@ -13,6 +14,7 @@ mod function_client;
 mod kms;
 mod logging;
 pub mod metrics;
+mod recovery_workflow;
 mod trace;
 
 pub use aws::aws_config;
@@ -30,4 +32,5 @@ pub use function_client::{FunctionClient, InvokeError};
 pub use kms::{KmsKeyService, KmsUsage};
 pub use logging::with_sources;
 pub use metrics::{Metric, Metrics, Monitoring};
+pub use recovery_workflow::SfnWorkflow;
 pub use trace::{TraceHeader, Tracer};

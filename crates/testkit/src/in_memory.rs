@@ -51,6 +51,8 @@ struct State {
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
+    /// The recoveries whose workflows were started.
+    started: BTreeSet<RecoveryKey>,
     /// The duration of each effect.
     latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -64,6 +66,10 @@ struct State {
     refuses_batch: bool,
     requests: Vec<(Timestamp, WebhookRequest)>,
     responses: VecDeque<WebhookResponse>,
+    /// The answer after these, instead of 200.
+    last_response: Option<WebhookResponse>,
+    tasks_sent: u64,
+    delivery_writes: u64,
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
@@ -186,6 +192,21 @@ impl InMemoryBackend {
         self.state().responses.extend(responses);
     }
 
+    /// Sets the answer of the endpoint after those that were added, until the next call.
+    pub fn answer_always(&self, response: WebhookResponse) {
+        self.state().last_response = Some(response);
+    }
+
+    /// The number of tasks that the queue has accepted.
+    pub fn tasks_sent(&self) -> u64 {
+        self.state().tasks_sent
+    }
+
+    /// The number of updates of deliveries, also those that were refused.
+    pub fn delivery_writes(&self) -> u64 {
+        self.state().delivery_writes
+    }
+
     /// Sets the duration of every effect.
     pub fn set_latency(&self, latency: Duration) {
         self.state().latency = latency;
@@ -287,9 +308,13 @@ impl InMemoryBackend {
         self.state().queue.clear();
     }
 
-    /// The earliest time at which the sweep has work.
+    /// The earliest time at which the sweep has work. A check of an endpoint for which nothing is
+    /// held is none.
     pub fn next_sweep_at(&self) -> Option<Timestamp> {
-        self.state().due.values().map(|due| due.sweep_at).min()
+        let state = self.state();
+        let due = state.due.values().map(|due| due.sweep_at);
+        let holds = state.holds().filter(|entry| state.has_work(entry));
+        due.chain(holds.map(|entry| entry.check_at)).min()
     }
 
     /// Returns a message to the queue, as happens after its visibility timeout.
@@ -337,9 +362,9 @@ impl WebhookSender for InMemoryBackend {
         if let Some(meanwhile) = meanwhile {
             meanwhile(self);
         }
-        self.state()
-            .responses
-            .pop_front()
+        let mut state = self.state();
+        let next = state.responses.pop_front();
+        next.or_else(|| state.last_response.clone())
             .unwrap_or_else(|| samples::response(200))
     }
 }
@@ -377,6 +402,7 @@ impl DeliveryQueue for InMemoryBackend {
                         "the customer of the task"
                     );
                 }
+                state.tasks_sent += 1;
                 state.queue.push(Queued {
                     visible_at: now + whole_seconds(outgoing.delay),
                     task: outgoing.task,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
 use webhooks_domain::event::{EventReader, JsonPointer};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
@@ -24,6 +24,12 @@ use webhooks_domain::recovery::{
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
+
+/// A delivery with this status is held, because its subscription is paused or disabled.
+pub const HELD: DeliveryStatus = DeliveryStatus::Held(HoldReason::NotActive);
+
+/// A delivery with this status is held until its endpoint is available again.
+pub const AWAITING_ENDPOINT: DeliveryStatus = DeliveryStatus::Held(HoldReason::EndpointUnavailable);
 
 /// The time at which tests begin.
 pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -6,7 +6,7 @@ use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason,
+    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
@@ -123,6 +123,7 @@ fn health(health: &Health) -> api::EndpointHealth {
         circuit_open_since: health.circuit.map(|circuit| text(circuit.since)),
         circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
         slow_since: health.slow_since.map(text),
+        holding_since: health.hold.map(|hold| text(hold.since)),
     }
 }
 
@@ -208,6 +209,7 @@ fn problem_kind(kind: ProblemKind) -> api::ProblemKind {
         ProblemKind::CircuitOpen => api::ProblemKind::CircuitOpen,
         ProblemKind::Failing => api::ProblemKind::Failing,
         ProblemKind::Slow => api::ProblemKind::Slow,
+        ProblemKind::Holding => api::ProblemKind::Holding,
     }
 }
 
@@ -268,7 +270,11 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
     use api::DeliveryReason as Reason;
     match status {
         DeliveryStatus::Pending => (api::DeliveryStatus::Pending, None),
-        DeliveryStatus::Held => (api::DeliveryStatus::Held, None),
+        DeliveryStatus::Held(HoldReason::NotActive) => (api::DeliveryStatus::Held, None),
+        DeliveryStatus::Held(HoldReason::EndpointUnavailable) => (
+            api::DeliveryStatus::Held,
+            Some(api::DeliveryReason::EndpointUnavailable),
+        ),
         DeliveryStatus::Succeeded => (api::DeliveryStatus::Succeeded, None),
         DeliveryStatus::Failed(reason) => {
             let reason = match reason {
@@ -327,6 +333,7 @@ pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
         }
         RecoveryKind::Replay => (api::RecoveryKind::Replay, None),
         RecoveryKind::Discard => (api::RecoveryKind::Discard, None),
+        RecoveryKind::Release => (api::RecoveryKind::Release, None),
     };
     api::Recovery {
         id: recovery.id.to_string(),

@@ -16,7 +16,8 @@ use webhooks_domain::unhealthy::UnhealthyLists;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    ApiConfig, EventBus, FunctionClient, KmsKeyService, KmsUsage, SdkConfig, SystemClock,
+    ApiConfig, EventBus, FunctionClient, KmsKeyService, KmsUsage, SdkConfig, SfnWorkflow,
+    SystemClock,
 };
 #[cfg(test)]
 use webhooks_lambda::{Config, Environment, aws_config};
@@ -25,7 +26,6 @@ use webhooks_sqs::SqsQueue;
 use crate::publish::Publisher;
 use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
-use crate::workflow::SfnWorkflow;
 
 /// The time that the delivery function needs in addition to the request itself: see the template.
 const TIME_TO_DELIVER: Duration = Duration::from_secs(9);
@@ -101,10 +101,7 @@ impl Api {
             },
             recoveries: Recoveries {
                 table: table.clone(),
-                workflow: SfnWorkflow::new(
-                    aws_sdk_sfn::Client::new(aws),
-                    config.recovery_state_machine_arn,
-                ),
+                workflow: SfnWorkflow::new(aws, config.recovery_state_machine_arn),
                 clock: SystemClock,
                 random: SystemRandom::new(),
                 retention: config.retention,

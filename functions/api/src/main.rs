@@ -28,7 +28,6 @@ mod send_test;
 mod subscriptions;
 mod texts;
 mod unhealthy;
-mod workflow;
 
 use std::sync::Arc;
 

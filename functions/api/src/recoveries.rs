@@ -15,7 +15,7 @@ use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::SystemClock;
+use webhooks_lambda::{SfnWorkflow, SystemClock};
 
 use crate::Api;
 use crate::answers::{self, apart};
@@ -25,7 +25,6 @@ use crate::pages::{cursor_after, place};
 use crate::path::{OfCustomer, OfRecovery, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-use crate::workflow::SfnWorkflow;
 
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;

@@ -232,7 +232,7 @@ mod tests {
             );
             assert_eq!(
                 refused::<UnhealthyQuery>(&[("kind", text)]),
-                "kind: must be `disabled`, `circuitOpen`, `failing` or `slow`"
+                "kind: must be `disabled`, `circuitOpen`, `failing`, `slow` or `holding`"
             );
         }
         for text in ["succeeded", "cancelled"] {

@@ -23,6 +23,7 @@ fn wanted(kind: api::ProblemKind) -> ProblemKind {
         api::ProblemKind::CircuitOpen => ProblemKind::CircuitOpen,
         api::ProblemKind::Failing => ProblemKind::Failing,
         api::ProblemKind::Slow => ProblemKind::Slow,
+        api::ProblemKind::Holding => ProblemKind::Holding,
     }
 }
 
@@ -46,9 +47,9 @@ fn page<P>(
 
 /// List the unhealthy subscriptions
 ///
-/// Lists subscriptions of all customers that fail, are slow, have an open circuit breaker or were
-/// disabled by the system, in the order of their creation. The list may be some seconds old. A
-/// filter may make a page short.
+/// Lists subscriptions of all customers that fail, are slow, have an open circuit breaker or held
+/// deliveries, or were disabled by the system, in the order of their creation. The list may be some
+/// seconds old. A filter may make a page short.
 #[utoipa::path(
     get,
     path = "/unhealthy-subscriptions",

@@ -13,9 +13,10 @@ const QUEUES: f64 = 2.0;
 const POLLERS: f64 = 5.0;
 const POLLS_AN_HOUR: f64 = 3_600.0 / 20.0;
 
-/// The sweep runs every minute, and reads the eight shards of the index.
+/// The sweep runs every minute, and reads the nine partitions of the index: eight of deliveries, and
+/// that of subscriptions.
 const SWEEPS: f64 = HOURS * 60.0;
-const READ_UNITS_A_SWEEP: f64 = 8.0 * 0.5;
+const READ_UNITS_A_SWEEP: f64 = 9.0 * 0.5;
 /// A sweep that finds nothing: 50 ms with 128 MB are assumed, and one line of metrics.
 const GIGABYTE_SECONDS_A_SWEEP: f64 = 0.05 * 128.0 / 1_024.0;
 const LOGGED_GIGABYTES_A_SWEEP: f64 = 400.0 / 1e9;

@@ -231,14 +231,34 @@ impl RecoveryId {
         changed_at: Timestamp,
         kind: &str,
     ) -> Self {
-        let names = [
-            subscription.to_string(),
-            version.to_string(),
-            kind.to_owned(),
-        ];
-        let names = names.each_ref().map(String::as_str);
+        Self::derived(
+            customer,
+            subscription,
+            &[&version.to_string(), kind],
+            changed_at,
+        )
+    }
+
+    /// The id of the recovery that sends what was held while the endpoint of a subscription was
+    /// unavailable, and may be sent since this time. So two sweeps name the same recovery.
+    pub fn of_release(
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        since: Timestamp,
+    ) -> Self {
+        Self::derived(customer, subscription, &["release"], since)
+    }
+
+    fn derived(
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        names: &[&str],
+        at: Timestamp,
+    ) -> Self {
+        let subscription = subscription.to_string();
+        let names = [&[subscription.as_str()], names].concat();
         let digest = derive(customer, "recovery", &names);
-        let millis = u128::try_from(changed_at.as_millis()).unwrap_or_default();
+        let millis = u128::try_from(at.as_millis()).unwrap_or_default();
         Self(millis << 80 | digest >> 48)
     }
 }

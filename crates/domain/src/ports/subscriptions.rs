@@ -58,7 +58,7 @@ pub struct Replacement<'a> {
     pub read: &'a Subscription,
     /// The subscription that replaces it, with the next version.
     pub changed: &'a Subscription,
-    /// The treatment of the stored health. The health in `changed` is ignored.
+    /// The treatment of the stored health.
     pub health: HealthFate,
     /// The customer's quota.
     pub quota: Quota,
@@ -67,10 +67,10 @@ pub struct Replacement<'a> {
 /// The treatment of an endpoint's health when its subscription is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthFate {
-    /// It stays as it is stored at that moment.
+    /// It stays as it is stored at that moment. The health in the changed subscription is ignored.
     Kept,
-    /// It is reset.
-    Forgotten,
+    /// The health in the changed subscription replaces it, whatever is stored at that moment.
+    Replaced,
 }
 
 /// The result of a change.

@@ -166,8 +166,8 @@ fn a_secret_header_is_sent_to_no_other_origin() {
 #[test]
 fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
     for (status, expected) in [
-        (Some(SubscriptionStatus::Paused), DeliveryStatus::Held),
-        (Some(SubscriptionStatus::Disabled), DeliveryStatus::Held),
+        (Some(SubscriptionStatus::Paused), samples::HELD),
+        (Some(SubscriptionStatus::Disabled), samples::HELD),
         (
             None,
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -14,6 +14,7 @@ use webhooks_domain::signing::{PublicKey, SealedSecret};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
+use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
 use crate::item::UNHEALTHY;
 use crate::key::Key;
 
@@ -58,6 +59,12 @@ pub(crate) struct SubscriptionItem {
     /// Only while it is unhealthy. The updates of its health maintain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     owed_to: Option<&'static str>,
+    /// With `sweep_at`, its entry of the `due` index: only while it is active, and its deliveries
+    /// are held because the endpoint is unavailable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_shard: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -65,6 +72,8 @@ pub(crate) struct SubscriptionItem {
 
 impl From<&Subscription> for SubscriptionItem {
     fn from(subscription: &Subscription) -> Self {
+        let is_active = subscription.status == SubscriptionStatus::Active;
+        let hold = subscription.health.hold.filter(|_| is_active);
         Self {
             key: Key::subscription(&subscription.customer_id, &subscription.id),
             id: subscription.id,
@@ -97,6 +106,8 @@ impl From<&Subscription> for SubscriptionItem {
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
+            due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
+            sweep_at: hold.map(|hold| hold.check_at),
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
@@ -118,6 +129,10 @@ pub(crate) struct HealthItem {
     cooldown_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slow_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check_at: Option<Timestamp>,
 }
 
 impl HealthItem {
@@ -128,6 +143,8 @@ impl HealthItem {
             open_until: health.circuit.map(|circuit| circuit.until),
             cooldown_seconds: health.circuit.map(|circuit| circuit.cooldown.as_secs()),
             slow_since: health.slow_since,
+            hold_since: health.hold.map(|hold| hold.since),
+            check_at: health.hold.map(|hold| hold.check_at),
         })
     }
 }
@@ -136,6 +153,7 @@ impl From<HealthItem> for Health {
     fn from(item: HealthItem) -> Self {
         let circuit = item.open_until.zip(item.cooldown_seconds);
         let circuit = item.open_since.zip(circuit);
+        let hold = item.hold_since.zip(item.check_at);
         Self {
             failing_since: item.failing_since,
             circuit: circuit.map(|(since, (until, seconds))| OpenCircuit {
@@ -144,6 +162,7 @@ impl From<HealthItem> for Health {
                 cooldown: Duration::from_secs(seconds),
             }),
             slow_since: item.slow_since,
+            hold: hold.map(|(since, check_at)| Hold { since, check_at }),
         }
     }
 }
@@ -221,6 +240,7 @@ mod tests {
                     cooldown: OpenCircuit::LONGEST,
                 }),
                 slow_since: Some(samples::NOW),
+                hold: Some(Hold::released(samples::NOW)),
             },
             ..samples::subscription("acme", 1)
         };
@@ -243,6 +263,7 @@ mod tests {
                 cooldown: OpenCircuit::LONGEST,
             }),
             slow_since: Some(samples::NOW),
+            hold: Some(Hold::released(samples::NOW)),
         };
         let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {

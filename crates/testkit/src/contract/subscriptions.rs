@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
@@ -223,7 +223,7 @@ pub(super) const OPEN: OpenCircuit = OpenCircuit {
 };
 
 /// The health of an endpoint is stored beside the user's settings of its subscription. Neither
-/// write overwrites the other, except that a new URL resets the health.
+/// write overwrites the other, except that a new URL has a new health.
 pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let read = samples::subscription(&format!("{salt}-health"), 1);
     let change = async |read: &Subscription, health: &Health| {
@@ -264,6 +264,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         failing_since: Some(DUE),
         circuit: Some(OPEN),
         slow_since: Some(SWEEP),
+        hold: Some(Hold::released(DUE)),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 
@@ -310,15 +311,15 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let now = stored().await.expect("is there");
     assert_eq!(now, enabled, "the reason is removed");
 
-    // A new URL resets the health, whatever was stored. A later observation of the old URL is not
-    // written.
+    // With a new URL the new health replaces whatever was stored. A later observation of the old
+    // URL is not written.
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
     let moved = Subscription {
         url: samples::url("https://example.com/moved"),
         version: now.version + 1,
         ..now.clone()
     };
-    let written = replace(store, &now, &moved, HealthFate::Forgotten).await;
+    let written = replace(store, &now, &moved, HealthFate::Replaced).await;
     assert_eq!(written, ReplacementOutcome::Written);
     assert_eq!(stored().await, Some(moved));
     let old = change(&now, &failing).await;

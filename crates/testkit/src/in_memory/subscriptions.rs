@@ -7,8 +7,8 @@ use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
-    SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
+    Creation, CreationOutcome, HealthFate, HoldEntry, HoldIndex, Replacement, ReplacementOutcome,
+    StoreError, SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
 };
 use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{
@@ -148,6 +148,27 @@ impl UnhealthyIndex for InMemoryBackend {
     }
 }
 
+impl HoldIndex for InMemoryBackend {
+    async fn holding(
+        &self,
+        until: Timestamp,
+        after: Option<&HoldEntry>,
+        limit: u32,
+    ) -> Result<EntryPage<HoldEntry>, StoreError> {
+        self.store(|state| {
+            let mut entries: Vec<_> = state
+                .holds()
+                .filter(|entry| entry.check_at <= until)
+                .filter(|entry| after.is_none_or(|after| entry > after))
+                .collect();
+            entries.sort();
+            let has_more = entries.len() > limit as usize;
+            entries.truncate(limit as usize);
+            EntryPage { entries, has_more }
+        })
+    }
+}
+
 impl SubscriptionStore for InMemoryBackend {
     async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
         self.store(|state| state.create(creation))
@@ -165,7 +186,7 @@ impl SubscriptionStore for InMemoryBackend {
             };
             let health = match replacement.health {
                 HealthFate::Kept => stored.health,
-                HealthFate::Forgotten => Health::default(),
+                HealthFate::Replaced => changed.health,
             };
             let changed = Subscription {
                 health,
@@ -235,6 +256,32 @@ fn is_refused(counted: CountedUsage, quota: Quota, growth: Usage) -> bool {
 }
 
 impl State {
+    /// The active subscriptions whose deliveries are held.
+    pub(super) fn holds(&self) -> impl Iterator<Item = HoldEntry> {
+        let active = self
+            .subscriptions
+            .values()
+            .filter(|found| found.status == SubscriptionStatus::Active);
+        active.filter_map(|found| {
+            Some(HoldEntry {
+                check_at: found.health.hold?.check_at,
+                customer: found.customer_id.clone(),
+                subscription: found.id,
+            })
+        })
+    }
+
+    /// Returns true if a delivery awaits the endpoint, or its circuit breaker has closed.
+    pub(super) fn has_work(&self, entry: &HoldEntry) -> bool {
+        let key = (entry.customer.clone(), entry.subscription);
+        let is_open = self.subscriptions[&key].health.circuit.is_some();
+        let mut deliveries = self.deliveries.values();
+        !is_open
+            || deliveries.any(|delivery| {
+                delivery.id.subscription == entry.subscription && delivery.awaits_endpoint()
+            })
+    }
+
     fn create(&mut self, creation: &Creation<'_>) -> CreationOutcome {
         let subscription = creation.subscription;
         let now = self.now.unwrap_or(samples::NOW);

@@ -55,7 +55,7 @@ impl StatusFilter {
     pub fn is(self, status: DeliveryStatus) -> bool {
         self == match status {
             DeliveryStatus::Pending => Self::Pending,
-            DeliveryStatus::Held => Self::Held,
+            DeliveryStatus::Held(_) => Self::Held,
             DeliveryStatus::Succeeded => Self::Succeeded,
             DeliveryStatus::Failed(_) => Self::Failed,
             DeliveryStatus::Cancelled(_) => Self::Cancelled,

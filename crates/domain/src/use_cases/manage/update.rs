@@ -87,9 +87,13 @@ where
         };
         let makes_active = change.status == Some(SubscriptionStatus::Active);
         let mut changed = self.changed(&before, change).await?;
+        let now = self.clock.now();
         let starts_anew = makes_active || !changed.has_endpoint_of(&before);
-        if starts_anew {
+        if makes_active {
+            // The request itself decides about what is held.
             changed.health = Health::default();
+        } else if starts_anew {
+            changed.health = before.health.of_new_endpoint(now);
         }
         if changed == before {
             return Ok(Updated {
@@ -112,10 +116,10 @@ where
                 WriteOutcome::Conflict => Err(conflict(*id, expected)),
             };
         }
-        changed.updated_at = self.clock.now();
+        changed.updated_at = now;
         changed.version += 1;
         let health = if starts_anew {
-            HealthFate::Forgotten
+            HealthFate::Replaced
         } else {
             HealthFate::Kept
         };
@@ -148,11 +152,12 @@ where
             return Err(FieldError::new(&first.field, problem).into());
         }
         let before = broken.readable;
+        let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
-        changed.health = Health::default();
-        changed.updated_at = self.clock.now();
+        changed.health = before.health.of_new_endpoint(now);
+        changed.updated_at = now;
         changed.version += 1;
-        let fate = HealthFate::Forgotten;
+        let fate = HealthFate::Replaced;
         let subscription = self.replace(&before, changed, fate, expected).await?;
         Ok(Updated {
             before,
