@@ -100,7 +100,13 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
     (
         "ApiFunction",
         Action::Query,
-        &["CUSTOMER#", "CUSTOMERS", "RECOVERY", "MESSAGE"],
+        &[
+            "CUSTOMER#",
+            "CUSTOMERS",
+            "RECOVERY",
+            "MESSAGE",
+            "SUBSCRIPTION",
+        ],
     ),
 ];
 

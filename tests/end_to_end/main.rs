@@ -54,6 +54,7 @@ mod secret_headers;
 mod self_test;
 mod signing;
 mod state_failures;
+mod statistics;
 mod story;
 mod support;
 mod testing;

@@ -22,6 +22,7 @@ mod query;
 mod recovery;
 mod recovery_request;
 mod retry_policy;
+mod statistics;
 mod subscription;
 mod subscription_request;
 mod unhealthy;
@@ -46,6 +47,9 @@ pub use query::{
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
 pub use retry_policy::{RetryBackoff, RetryPolicy, RetrySchedule};
+pub use statistics::{
+    AnswerTimes, HourStatistics, OutcomeCounts, PeriodStatistics, Sampling, Statistics,
+};
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
     PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,

@@ -50,6 +50,7 @@ mod recover;
 mod recoveries;
 mod requeue;
 mod signature;
+mod statistics;
 mod subscriptions;
 mod tail;
 pub mod terminal;
@@ -121,6 +122,10 @@ Examples:
     /// List the subscriptions that fail, are slow, or were disabled by the system.
     #[command(after_help = unhealthy::HELP)]
     Unhealthy(unhealthy::Unhealthy),
+    /// Show the numbers of attempts, their success and answer times over the last hour, day and 7
+    /// days.
+    #[command(after_help = statistics::HELP)]
+    Statistics(statistics::Options),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -203,6 +208,7 @@ impl Cli {
             Command::Messages(command) => command.run(&api()?, printer).await,
             Command::Undelivered(list) => list.run(&api()?, printer).await,
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
+            Command::Statistics(options) => options.run(&api()?, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

@@ -6,6 +6,7 @@ mod customers;
 mod deliveries;
 mod messages;
 mod recoveries;
+mod statistics;
 mod subscriptions;
 mod transport;
 

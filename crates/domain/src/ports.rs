@@ -16,6 +16,8 @@
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
+//! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
+//! | [`show_statistics`](crate::show_statistics) | [`SubscriptionTable`] and [`StatisticsTable`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
 //! # Reads and writes of the table
@@ -33,6 +35,7 @@ mod directory;
 mod errors;
 mod recoveries;
 mod services;
+mod statistics;
 mod subscriptions;
 
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
@@ -50,6 +53,7 @@ pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
     OperationalEventPublisher, WebhookSender,
 };
+pub use statistics::StatisticsTable;
 pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     SubscriptionTable, UnhealthyIndex,

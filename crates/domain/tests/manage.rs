@@ -283,7 +283,7 @@ fn enabling_a_subscription_resets_its_health() {
 #[test]
 fn another_endpoint_gets_what_is_held_and_an_activation_decides_itself() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let now = backend.now();
     let holding = Health {

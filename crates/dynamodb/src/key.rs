@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::recovery::RecoveryKey;
+use webhooks_domain::statistics::Hour;
 
 /// The attribute that no existing item lacks: a put with the condition `attribute_not_exists(pk)`
 /// never overwrites.
@@ -17,6 +18,7 @@ pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 /// The partition of the customers.
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
+const STATISTICS_PREFIX: &str = "STATISTICS#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
@@ -101,6 +103,23 @@ impl Key {
         Self {
             pk: subscription_partition(id),
             sk: "LIMITER".to_owned(),
+        }
+    }
+
+    /// The statistics of a subscription in an hour.
+    pub(crate) fn statistics(id: &SubscriptionId, hour: Hour) -> Self {
+        Self {
+            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            sk: format!("{STATISTICS_PREFIX}{hour}"),
+        }
+    }
+
+    /// The hour of a key of statistics.
+    pub(crate) fn hour(&self) -> Result<Hour, String> {
+        let hour = self.sk.strip_prefix(STATISTICS_PREFIX).map(str::parse);
+        match hour {
+            Some(Ok(hour)) => Ok(hour),
+            _ => Err("not the key of statistics".to_owned()),
         }
     }
 

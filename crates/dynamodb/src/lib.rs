@@ -10,6 +10,7 @@
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | endpoint limiter | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
+//! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
@@ -43,6 +44,7 @@ mod lists;
 mod look_up_units;
 mod overdue;
 mod recoveries;
+mod statistics;
 mod store;
 mod subscriptions;
 mod transaction;

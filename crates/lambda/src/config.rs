@@ -18,6 +18,7 @@ use webhooks_domain::retry::RetryPolicy;
 use crate::environment::{Environment, Variable, VariableError, Variables};
 use crate::logging;
 use crate::metrics::Monitoring;
+use crate::switch::Switch;
 
 /// Everything that is missing or malformed. The function must not start.
 #[derive(PartialEq, Eq)]
@@ -177,6 +178,8 @@ functions! {
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
         monitoring: Monitoring = required("MONITORING"),
+        /// Enabled if attempts are counted.
+        statistics: Switch = required("STATISTICS"),
         /// The X-Ray daemon. Without one, no subsegments are sent.
         xray_daemon: Option<String> = optional("AWS_XRAY_DAEMON_ADDRESS"),
     }
@@ -245,6 +248,8 @@ functions! {
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
         monitoring: Monitoring = required("MONITORING"),
+        /// Enabled if attempts are counted.
+        statistics: Switch = required("STATISTICS"),
     }
 
     /// The configuration of `echo-receiver`.

@@ -15,6 +15,7 @@ mod kms;
 mod logging;
 pub mod metrics;
 mod recovery_workflow;
+mod switch;
 mod trace;
 
 pub use aws::aws_config;
@@ -33,4 +34,5 @@ pub use kms::{KmsKeyService, KmsUsage};
 pub use logging::with_sources;
 pub use metrics::{Metric, Metrics, Monitoring};
 pub use recovery_workflow::SfnWorkflow;
+pub use switch::{Switch, SwitchError};
 pub use trace::{TraceHeader, Tracer};

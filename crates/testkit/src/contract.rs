@@ -11,6 +11,7 @@ mod holds;
 mod limiter;
 mod lists;
 mod recoveries;
+mod statistics;
 mod subscriptions;
 mod unhealthy;
 
@@ -24,6 +25,7 @@ pub use holds::{holds, resuming};
 pub use limiter::limiters;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
+pub use statistics::statistics;
 pub use subscriptions::{creations, health, subscriptions};
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;

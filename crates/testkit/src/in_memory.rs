@@ -5,6 +5,7 @@ mod deliveries;
 mod keys;
 mod lists;
 mod recovery;
+mod statistics;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use webhooks_domain::ports::{
 use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::{Recovery, RecoveryKey};
+use webhooks_domain::statistics::{Hour, Statistics};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -61,6 +63,7 @@ struct State {
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, DueEntry>,
     limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
+    statistics: BTreeMap<(SubscriptionId, Hour), Statistics>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     refuses_batch: bool,

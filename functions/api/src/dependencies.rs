@@ -12,11 +12,12 @@ use webhooks_domain::quota::Quota;
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
+use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::unhealthy::UnhealthyLists;
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    ApiConfig, EventBus, FunctionClient, KmsKeyService, KmsUsage, SdkConfig, SfnWorkflow,
+    ApiConfig, EventBus, FunctionClient, KmsKeyService, KmsUsage, SdkConfig, SfnWorkflow, Switch,
     SystemClock,
 };
 #[cfg(test)]
@@ -39,6 +40,8 @@ pub(crate) struct Api {
     pub(crate) customers: Customers<DynamoStore, SystemClock>,
     pub(crate) lists: Lists<DynamoStore>,
     pub(crate) unhealthy: UnhealthyLists<DynamoStore>,
+    /// `None` if attempts are not counted.
+    pub(crate) statistics: Option<ShowStatistics<DynamoStore, SystemClock>>,
     pub(crate) tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
     pub(crate) recoveries: ApiRecoveries,
     pub(crate) table: DynamoStore,
@@ -99,6 +102,10 @@ impl Api {
             unhealthy: UnhealthyLists {
                 table: table.clone(),
             },
+            statistics: (config.statistics == Switch::Enabled).then(|| ShowStatistics {
+                table: table.clone(),
+                clock: SystemClock,
+            }),
             recoveries: Recoveries {
                 table: table.clone(),
                 workflow: SfnWorkflow::new(aws, config.recovery_state_machine_arn),
@@ -122,7 +129,7 @@ impl Api {
         let required = variables.iter().filter(|variable| variable.is_required);
         let environment: Environment = required
             .map(|variable| (variable.name, "9"))
-            .chain([("MONITORING", "Off")])
+            .chain([("MONITORING", "Off"), ("STATISTICS", "Enabled")])
             .collect();
         let config = ApiConfig::from_environment(&environment).unwrap();
         let region = aws_sdk_dynamodb::config::Region::from_static("eu-central-1");

@@ -10,7 +10,6 @@ use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
-use webhooks_domain::manage::ManageError;
 use webhooks_domain::paging::MessageEntry;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -21,6 +20,7 @@ use crate::extract::{Path, Query};
 use crate::pages::place;
 use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
+use crate::subscriptions::must_exist;
 
 /// A page of what was listed, with each of it as it is shown.
 fn page<T, I: Display, P: Words, S>(
@@ -138,11 +138,7 @@ async fn of_subscription(
 ) -> Result<Json<api::DeliveryPage>, Problem> {
     let (filter, range) = selected(query)?;
     // The list goes by the subscription alone: here it is held to be this customer's.
-    match api.manage.show(customer, subscription).await {
-        // Its deliveries can be read.
-        Ok(_) | Err(ManageError::Broken(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    must_exist(api, customer, subscription).await?;
     let listed = api.lists.deliveries(subscription, which, &filter, &range);
     Ok(Json(page(listed.await?, answers::delivery)))
 }

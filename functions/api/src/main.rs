@@ -25,6 +25,7 @@ mod recoveries;
 mod requests;
 mod resend;
 mod send_test;
+mod statistics;
 mod subscriptions;
 mod texts;
 mod unhealthy;

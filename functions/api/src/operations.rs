@@ -10,7 +10,7 @@ use utoipa::openapi::HttpMethod;
 use crate::problem::Problem;
 use crate::{
     Api, customers, deliveries, enable, filters, lists, openapi, recoveries, resend, send_test,
-    subscriptions, unhealthy,
+    statistics, subscriptions, unhealthy,
 };
 
 /// Declares the operations, each once: its path and method stand in the annotation of its handler.
@@ -48,6 +48,8 @@ operations![
     enable::enable,
     unhealthy::all,
     unhealthy::of_customer,
+    statistics::of_subscription,
+    statistics::of_customer,
     lists::deliveries,
     lists::undelivered,
     lists::of_customer,

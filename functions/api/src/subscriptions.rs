@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::Once;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::subscription::Subscription;
 
@@ -282,4 +283,16 @@ pub(crate) async fn delete(
         .await?;
     audit::deleted(&customer_id, &subscription_id, &caller);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses a subscription of another customer. One that cannot be read completely exists.
+pub(crate) async fn must_exist(
+    api: &Api,
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
+) -> Result<(), Problem> {
+    match api.manage.show(customer, subscription).await {
+        Ok(_) | Err(ManageError::Broken(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

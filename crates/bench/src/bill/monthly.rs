@@ -23,11 +23,12 @@ const LOGGED_GIGABYTES_A_SWEEP: f64 = 400.0 / 1e9;
 /// The metrics that are written when nothing happens.
 const IDLE: [Metric; 1] = [Metric::Sweeps];
 /// The metrics that are written only when something goes wrong.
-const OF_FAULTS: [Metric; 8] = [
+const OF_FAULTS: [Metric; 9] = [
     Metric::ConflictingDuplicates,
     Metric::FiltersGivenUp,
     Metric::HandedBack,
     Metric::Unpublished,
+    Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,
     Metric::ApiClientErrors,
