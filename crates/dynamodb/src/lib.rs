@@ -16,7 +16,7 @@
 //!
 //! | index | partition | sorted by | entries |
 //! |---|---|---|---|
-//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent |
+//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent; subscriptions that hold deliveries |
 //! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
 //! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after a failed attempt, by subscription; in the partition `UNHEALTHY` the unhealthy subscriptions |
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |

@@ -79,6 +79,7 @@ struct State {
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
+    before_health_change: Option<Meanwhile>,
 }
 
 /// A message as it is stored.
@@ -272,6 +273,11 @@ impl InMemoryBackend {
     /// Sets a callback that runs once, before the next progress of a recovery is written.
     pub fn before_recovery_write(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
         self.state().before_recovery_write = Some(Arc::new(meanwhile));
+    }
+
+    /// Sets a callback that runs once, before the next change of a health is written.
+    pub fn before_health_change(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_health_change = Some(Arc::new(meanwhile));
     }
 
     /// Receives the message that becomes visible first, and sets the clock to that time.

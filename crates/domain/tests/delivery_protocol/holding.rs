@@ -14,7 +14,7 @@ use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, samples};
 
-use crate::stage::{NEVER, Stage, deliver, now, schedule, stage_with};
+use crate::stage::{NEVER, Stage, deliver, now, schedule, stage_with, unavailable};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -252,6 +252,17 @@ fn two_checks_release_one_probe_and_a_failed_one_is_followed_by_another() {
     assert_eq!(probes(&stage), 0);
     stage.backend.set_now(until);
     assert_eq!(probes(&stage), 1);
+}
+
+#[test]
+fn two_checks_that_overlap_release_one_probe() {
+    let (stage, ids) = held(3);
+    let beside = unavailable(&stage.backend);
+    stage
+        .backend
+        .before_health_change(move |_| assert_eq!(now(beside.run(NEVER)).probes, 1));
+    assert_eq!(stage.check_unavailable().probes, 0);
+    assert_eq!(stage.with_status(&ids, DeliveryStatus::Pending), 1);
 }
 
 #[test]

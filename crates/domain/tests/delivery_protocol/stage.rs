@@ -36,6 +36,9 @@ type TestDeliver = Deliver<
     InMemoryBackend,
 >;
 
+type TestUnavailable =
+    UnavailableEndpoints<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>;
+
 pub(crate) struct Stage {
     pub(crate) backend: InMemoryBackend,
     pub(crate) secret: Secret,
@@ -43,8 +46,7 @@ pub(crate) struct Stage {
     pub(crate) ids: Vec<DeliveryId>,
     pub(crate) deliver: TestDeliver,
     sweep: Sweep<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
-    unavailable:
-        UnavailableEndpoints<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    unavailable: TestUnavailable,
     pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     resend: Resend<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
@@ -84,16 +86,7 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
             queue: backend.clone(),
             clock: backend.clone(),
         },
-        unavailable: UnavailableEndpoints {
-            recoveries: Recoveries {
-                table: backend.clone(),
-                workflow: backend.clone(),
-                clock: backend.clone(),
-                random: SystemRandom::new(),
-                retention: Duration::from_hours(24 * 90),
-            },
-            resend: resend(&backend),
-        },
+        unavailable: unavailable(&backend),
         pages: RecoverDeliveries {
             resend: resend(&backend),
         },
@@ -113,6 +106,20 @@ fn resend(backend: &InMemoryBackend) -> Resend<InMemoryBackend, InMemoryBackend,
         table: backend.clone(),
         queue: backend.clone(),
         clock: backend.clone(),
+    }
+}
+
+/// The check of unavailable endpoints.
+pub(crate) fn unavailable(backend: &InMemoryBackend) -> TestUnavailable {
+    UnavailableEndpoints {
+        recoveries: Recoveries {
+            table: backend.clone(),
+            workflow: backend.clone(),
+            clock: backend.clone(),
+            random: SystemRandom::new(),
+            retention: Duration::from_hours(24 * 90),
+        },
+        resend: resend(backend),
     }
 }
 

@@ -91,6 +91,10 @@ impl SubscriptionTable for InMemoryBackend {
         read: &Subscription,
         health: &Health,
     ) -> Result<WriteOutcome, StoreError> {
+        let meanwhile = self.state().before_health_change.take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(self);
+        }
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
             Some(stored)
