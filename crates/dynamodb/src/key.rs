@@ -109,7 +109,7 @@ impl Key {
     /// The statistics of a subscription in an hour.
     pub(crate) fn statistics(id: &SubscriptionId, hour: Hour) -> Self {
         Self {
-            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            pk: subscription_partition(id),
             sk: format!("{STATISTICS_PREFIX}{hour}"),
         }
     }

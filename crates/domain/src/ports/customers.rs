@@ -49,7 +49,7 @@ pub trait CustomerTable {
 pub enum CustomerPart {
     /// The subscriptions. Their ids are noted in the customer's item before they are deleted.
     Subscriptions,
-    /// All other items of a subscription, such as the state of its limiter.
+    /// All other items of a subscription: the state of its limiter, and its statistics.
     OfSubscription(SubscriptionId),
     /// The recoveries.
     Recoveries,

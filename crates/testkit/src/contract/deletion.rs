@@ -11,13 +11,16 @@ use webhooks_domain::limits::{Limits, LimitsInForce};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, LimiterStore,
-    RecoveryTable, SubscriptionStore, WriteOutcome,
+    RecoveryTable, StatisticsTable, SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
+use webhooks_domain::statistics::{Hour, OutcomeClass, Statistics};
 use webhooks_domain::subscription::Subscription;
 
 use super::DUE;
 use crate::samples;
+
+const HOUR: Hour = Hour::of(samples::NOW);
 
 /// Everything that the table has about one customer.
 struct Traces {
@@ -34,7 +37,12 @@ struct Traces {
 /// The store's clock must show [`samples::NOW`].
 pub async fn deletion<S>(store: &S, salt: &str, put: impl AsyncFn(Message, Delivery))
 where
-    S: SubscriptionStore + CustomerTable + CustomerData + RecoveryTable + LimiterStore,
+    S: SubscriptionStore
+        + CustomerTable
+        + CustomerData
+        + RecoveryTable
+        + LimiterStore
+        + StatisticsTable,
 {
     let [gone, other] = [(1, "gone"), (2, "other")].map(|(number, name)| {
         let customer = samples::customer(&format!("{salt}-{name}"));
@@ -42,7 +50,7 @@ where
     });
     for traces in [&gone, &other] {
         traces.store_in(store, &put).await;
-        assert_eq!(traces.left_in(store).await, 4, "nothing is deleted yet");
+        assert_eq!(traces.left_in(store).await, 5, "nothing is deleted yet");
     }
     let id = &gone.subscription.customer_id;
     let read = store.customer(id).await.expect("answers").expect("exists");
@@ -101,7 +109,7 @@ where
     };
     assert_eq!(noted, Some((counted, vec![subscription])));
     assert_eq!(gone.left_in(store).await, 0);
-    assert_eq!(other.left_in(store).await, 4);
+    assert_eq!(other.left_in(store).await, 5);
 
     let another = Deletion {
         requested_at: DUE,
@@ -145,7 +153,7 @@ impl Traces {
 
     async fn store_in<S>(&self, store: &S, put: impl AsyncFn(Message, Delivery))
     where
-        S: SubscriptionStore + RecoveryTable + LimiterStore,
+        S: SubscriptionStore + RecoveryTable + LimiterStore + StatisticsTable,
     {
         let creation = Creation {
             record: Some(&self.record),
@@ -166,6 +174,9 @@ impl Traces {
         let request = limits.admission(0, false, samples::NOW, until);
         let admitted = limiter::admit(store, &self.subscription.id, &request).await;
         admitted.expect("answers");
+        let timed_out = Statistics::from_counts([(OutcomeClass::TimedOut, 1)], []);
+        let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);
+        counted.await.expect("answers");
         put(self.message.clone(), self.delivery.clone()).await;
     }
 
@@ -173,15 +184,17 @@ impl Traces {
     /// read.
     async fn left_in<S>(&self, store: &S) -> usize
     where
-        S: SubscriptionStore + RecoveryTable,
+        S: SubscriptionStore + RecoveryTable + StatisticsTable,
     {
         let customer = &self.subscription.customer_id;
         let subscription = store.get(customer, &self.subscription.id).await;
         let recovery = store.recovery(&self.recovery.key()).await;
+        let statistics = store.statistics(&self.subscription.id, HOUR, HOUR).await;
         let (message, delivery) = store.read(&self.delivery.id).await.expect("answers");
         let is_left = [
             subscription.expect("answers").is_some(),
             recovery.expect("answers").is_some(),
+            !statistics.expect("answers").is_empty(),
             message.is_some(),
             delivery.is_some(),
         ];

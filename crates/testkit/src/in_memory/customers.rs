@@ -145,7 +145,12 @@ impl State {
                 self.subscriptions.remove(&key);
             }
             CustomerPart::OfSubscription(subscription) => {
-                self.limiters.remove(&subscription)?;
+                let limiter = self.limiters.remove(&subscription);
+                if limiter.is_none() {
+                    let mut keys = self.statistics.keys();
+                    let key = *keys.find(|(of, _)| *of == subscription)?;
+                    self.statistics.remove(&key);
+                }
             }
             CustomerPart::Recoveries => {
                 let mut keys = self.recoveries.keys();
