@@ -86,14 +86,14 @@ async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
     ] {
         assert!(before.iter().any(|key| key.contains(kind)), "{before:?}");
     }
-    let of_other = traces(&test.stack, &[other.customer.clone()]).await?;
+    let of_other = traces(&test.stack, std::slice::from_ref(&other.customer)).await?;
 
     let deleted = webhooks(&["customers", "delete", customer, "--yes"])
         .await?
         .1;
     assert_eq!(deleted["deletion"]["deletedItems"], json!(0), "{deleted}");
-    let text = webhooks_text(&["customers", "show", customer]).await?.1;
-    assert!(text.contains("requested at"), "{text}");
+    let shown = webhooks_text(&["customers", "show", customer]).await?.1;
+    assert!(shown.contains("requested at"), "{shown}");
     // Nothing can be created any more.
     let refused = test
         .subscribe("/late")
@@ -111,7 +111,7 @@ async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
 
     until_forgotten(&test).await?;
     assert_eq!(traces(&test.stack, &texts).await?, Vec::<String>::new());
-    let left = traces(&test.stack, &[other.customer.clone()]).await?;
+    let left = traces(&test.stack, std::slice::from_ref(&other.customer)).await?;
     assert_eq!(left, of_other, "nothing of another customer is deleted");
 
     // The customer can come back.
