@@ -174,3 +174,117 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             .map_err(|_| Problem::body_too_large(Self::MAX_BYTES))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+    use webhooks_api_types::Problem;
+
+    use super::*;
+    use crate::Api;
+    use crate::operations::router;
+
+    const SUBSCRIPTION: &str = "/customers/acme/subscriptions/sub_70e79b2df96dcca5a0a362236c8d86f4";
+
+    /// The parameter that is refused, and what is wrong with it.
+    async fn refused(router: &axum::Router, uri: &str, header: (&str, &str)) -> (String, String) {
+        let request = Request::builder().uri(uri).method(match header.0 {
+            "if-match" => "DELETE",
+            "idempotency-key" => "POST",
+            _ => "GET",
+        });
+        let request = request.header(header.0, header.1).body(Body::empty());
+        let answer = router.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{uri}");
+        let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        let field = problem.field.unwrap();
+        let text = problem.detail.strip_prefix(&format!("{field}: ")).unwrap();
+        (text.to_owned(), field)
+    }
+
+    #[tokio::test]
+    async fn every_part_that_is_not_valid_is_named_with_its_problem() {
+        let router = router(std::sync::Arc::new(Api::unconnected().await));
+        let deliveries = format!("{SUBSCRIPTION}/deliveries");
+        let undelivered = format!("{SUBSCRIPTION}/undelivered");
+        let cursor = "must be the `nextCursor` of an earlier page of this list";
+        let time = "must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`";
+        for (path, query, field, problem) in [
+            ("/customers", "limit=0", "limit", "must be 1 to 100"),
+            ("/customers", "limit=1e1", "limit", "must be 1 to 100"),
+            (
+                "/customers",
+                "limit=1&limit=2",
+                "limit",
+                "must be given once",
+            ),
+            (
+                "/customers",
+                "a=1&limit=x",
+                "a",
+                "is unknown; the parameters are limit, cursor",
+            ),
+            ("/customers", "cursor=", "cursor", cursor),
+            (
+                "/openapi.json",
+                "limit=1",
+                "limit",
+                "is unknown; there are no parameters",
+            ),
+            (
+                "/unhealthy-subscriptions",
+                "kind=gone",
+                "kind",
+                "must be `disabled`, `circuitOpen`, `failing` or `slow`",
+            ),
+            (
+                &deliveries,
+                "status=owed",
+                "status",
+                "must be `pending`, `held`, `succeeded`, `failed` or `cancelled`",
+            ),
+            (
+                &undelivered,
+                "status=succeeded",
+                "status",
+                "must be `pending`, `held` or `failed`",
+            ),
+            (&deliveries, "since=yesterday", "since", time),
+            (&deliveries, "until=", "until", time),
+            (
+                &deliveries,
+                "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00Z",
+                "until",
+                "must be after `since`",
+            ),
+            (&deliveries, "cursor=x", "cursor", cursor),
+            (
+                "/customers/a%20b/messages",
+                "",
+                "customerId",
+                "customer id: character ' ' is not one of A-Z a-z 0-9 . _ : @ + = | -",
+            ),
+            (
+                "/customers/acme/subscriptions/sub_1",
+                "",
+                "subscriptionId",
+                "id `sub_1`: must be `sub_` and 32 lower-case hexadecimal digits",
+            ),
+        ] {
+            let uri = format!("{path}?{query}");
+            let (found, name) = refused(&router, &uri, ("accept", "*/*")).await;
+            assert_eq!((name.as_str(), found.as_str()), (field, problem), "{uri}");
+        }
+        let long = "k".repeat(256);
+        for (uri, header, value) in [
+            (SUBSCRIPTION, "if-match", "3"),
+            ("/customers/acme/subscriptions", "idempotency-key", &long),
+        ] {
+            let (_, field) = refused(&router, uri, (header, value)).await;
+            assert_eq!(field, header);
+        }
+    }
+}
