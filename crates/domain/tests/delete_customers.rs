@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use webhooks_domain::customers::{CustomerError, Customers};
+use webhooks_domain::customers::{CustomerError, CustomerFields, Customers};
 use webhooks_domain::delete_customers::{DeleteCustomers, DeletionReport};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::manage::ExpectedVersion;
@@ -170,7 +170,7 @@ fn a_customer_that_is_being_deleted_is_not_changed() {
         clock: backend.clone(),
     };
     let any = ExpectedVersion::Any;
-    let put = customers.replace(&gone, &any, Default::default());
+    let put = customers.replace(&gone, &any, CustomerFields::default());
     let refused = put.now_or_never().unwrap().unwrap_err();
     assert!(matches!(refused, CustomerError::BeingDeleted { .. }));
     let again = customers.delete(&gone, &any).now_or_never().unwrap();
