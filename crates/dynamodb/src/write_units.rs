@@ -290,15 +290,19 @@ fn a_delivery_that_fails_once_costs_one_write_unit_for_each_write() {
 
 #[test]
 fn a_delivery_to_an_unavailable_endpoint_costs_a_small_multiple_of_one() {
-    let new = || Billed::new(Answers::Full);
     let sent = |billed: Billed| billed.resume().end(DeliveryStatus::Succeeded).units;
-    let units = [
-        new().hold().units,
-        sent(new().hold()),
-        sent(new().fail().fail().hold()),
-    ];
-    println!("write units held, then sent, and then sent at the third attempt: {units:?}");
-    assert_eq!(units, [6, 11, 21]);
+    let units = |answers| {
+        let new = || Billed::new(answers);
+        [
+            new().hold().units,
+            sent(new().hold()),
+            sent(new().fail().fail().hold()),
+        ]
+    };
+    let (short, full) = (units(Answers::Short), units(Answers::Full));
+    println!("write units held, then sent, and then sent at the third attempt: {short:?}");
+    println!("the same with full answers: {full:?}");
+    assert_eq!((short, full), ([6, 11, 17], [6, 11, 21]));
 }
 
 #[test]
