@@ -238,7 +238,7 @@ mod tests {
                 "/unhealthy-subscriptions",
                 "kind=gone",
                 "kind",
-                "must be `disabled`, `circuitOpen`, `failing` or `slow`",
+                "must be `disabled`, `circuitOpen`, `failing`, `slow` or `holding`",
             ),
             (
                 &deliveries,
