@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, Reopening, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, HoldReason, Reopening, Verdict,
 };
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{DeliveryId, MessageId};
@@ -199,11 +199,13 @@ fn owed_to(id: &DeliveryId) -> AttributeValue {
 }
 
 impl DynamoStore {
-    /// Cancels a delivery that was read as held, and has the attempts that were read.
+    /// Cancels a delivery that is held and has the attempts that were read.
     pub(crate) async fn discard_held(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
         let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
         let made = read.attempts_made();
-        let update = self.update_if(read.status, &read.id, made, discarded, &[]);
+        // The table compares the status without its reason.
+        let held = DeliveryStatus::Held(HoldReason::NotActive);
+        let update = self.update_if(held, &read.id, made, discarded, &[]);
         write_outcome(update.send().await, "discard delivery")
     }
 
