@@ -13,7 +13,6 @@ use webhooks_cli::Outcome;
 use webhooks_client::Stack;
 
 use crate::command_line::{webhooks, webhooks_text};
-use crate::emulator::resource;
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 
 /// A call of an AWS API.
@@ -94,6 +93,24 @@ fn checks(report: &Value, outcome: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+async fn resource(stack: &Stack, logical_id: &str) -> Result<String> {
+    let name = stack.name().context("the stack file has a name")?;
+    let client = aws_sdk_cloudformation::Client::new(stack.sdk_config());
+    let mut pages = client
+        .list_stack_resources()
+        .stack_name(name)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        for one in page?.stack_resource_summaries() {
+            if one.logical_resource_id() == Some(logical_id) {
+                return Ok(one.physical_resource_id().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    anyhow::bail!("the stack has no {logical_id}")
 }
 
 fn queue_attribute(

@@ -14,8 +14,6 @@ pub enum RecoveryKind {
     Replay,
     /// Held deliveries, which are cancelled.
     Discard,
-    /// Deliveries that were held until the endpoint was available again. Starts by itself.
-    Release,
 }
 
 /// The status of a recovery.
@@ -51,7 +49,7 @@ impl RecoveryStatus {
 pub enum UndeliveredStatus {
     /// No further attempt is made.
     Failed,
-    /// It is held.
+    /// The subscription was paused or disabled.
     Held,
 }
 

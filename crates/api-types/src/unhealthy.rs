@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::{DisabledReason, SubscriptionStatus};
 
 /// A kind of problem of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString,
+)]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ProblemKind {
     /// The system has disabled it.
@@ -17,8 +20,6 @@ pub enum ProblemKind {
     Failing,
     /// Attempts take so long that deliveries go through the slow queue.
     Slow,
-    /// Deliveries are held because the endpoint is unavailable, or a recovery is about to send them.
-    Holding,
 }
 
 /// A problem of a subscription.

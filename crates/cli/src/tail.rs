@@ -8,9 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use tokio::time::sleep;
-use webhooks_client::{
-    Api, Attempt, Call, DeliveriesQuery, Delivery, DeliveryStatus, ListLimit, Page,
-};
+use webhooks_client::{Api, Attempt, Call, Delivery, DeliveryStatus, ListFilter, Page};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Outcome;
@@ -32,6 +30,9 @@ an hour for 500 deliveries every 2 s, and almost nothing for a few.";
 
 /// The largest number of pages that one poll reads.
 const MAX_PAGES: u32 = 5;
+
+/// The API's largest page.
+const PAGE: u32 = 100;
 
 /// The shortest time between two polls.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -103,21 +104,21 @@ impl Tail {
 
     /// Returns the deliveries created since this time, limited to the newest pages.
     async fn look(&self, api: &Api, since: Timestamp) -> Result<Vec<Delivery>> {
-        let mut query = DeliveriesQuery {
+        let filter = ListFilter {
             since: Some(since.to_string()),
-            limit: Some(ListLimit::LARGEST),
-            ..DeliveriesQuery::default()
+            limit: Some(PAGE),
+            ..ListFilter::default()
         };
-        let mut deliveries = Vec::new();
+        let (mut deliveries, mut cursor) = (Vec::new(), None::<String>);
         for _ in 0..MAX_PAGES {
             let page: Call<'_, Page<Delivery>> = match &self.subscription {
-                Some(subscription) => api.deliveries(&self.customer, subscription, &query),
-                None => api.deliveries_of_customer(&self.customer, &query),
+                Some(subscription) => api.deliveries(&self.customer, subscription, &filter),
+                None => api.deliveries_of_customer(&self.customer, &filter),
             };
-            let page = send(page).await?.value;
+            let page = send(page.cursor(cursor.as_deref())).await?.value;
             deliveries.extend(page.data);
-            query.cursor = page.next_cursor;
-            if query.cursor.is_none() {
+            cursor = page.next_cursor;
+            if cursor.is_none() {
                 break;
             }
         }

@@ -27,7 +27,6 @@ pub mod quota;
 pub mod recovery;
 pub mod retry;
 pub mod signing;
-pub mod statistics;
 pub mod subscription;
 pub mod text;
 pub mod timestamp;

@@ -57,11 +57,9 @@ const UNDELIVERED: Index = Index {
     has_expiry: false,
 };
 
-pub(crate) const MESSAGES_INDEX: &str = "messages";
-
 /// All messages, by customer.
 const MESSAGES: Index = Index {
-    name: MESSAGES_INDEX,
+    name: "messages",
     partition: "customerId",
     time: "receivedAt",
     has_expiry: true,

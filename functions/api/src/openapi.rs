@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod document;
+pub(crate) mod parameters;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]

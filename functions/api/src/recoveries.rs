@@ -10,21 +10,23 @@ use axum::response::{IntoResponse, Response};
 use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
+use webhooks_domain::ids::RecoveryId;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::{SfnWorkflow, SystemClock};
+use webhooks_lambda::SystemClock;
 
 use crate::Api;
 use crate::answers::{self, apart};
 use crate::body;
-use crate::extract::{Body, NoQuery, Path, Query};
-use crate::pages::{cursor_after, place};
-use crate::path::{OfCustomer, OfRecovery, OfSubscription};
+use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
+use crate::openapi::parameters;
+use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
 use crate::problem::Problem;
 use crate::requests;
+use crate::subscriptions::ids;
+use crate::workflow::SfnWorkflow;
 
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
@@ -40,7 +42,7 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
     operation_id = "recover",
-    params(OfCustomer, OfSubscription),
+    params(parameters::OfCustomer, parameters::OfSubscription),
     request_body = api::Recover,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
@@ -51,13 +53,12 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 )]
 pub(crate) async fn recover(
     State(api): State<Arc<Api>>,
-    Path(OfCustomer { customer_id }): Path<OfCustomer>,
-    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
+    path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = requests::recover(body::read(&body)?, SystemClock.now())?;
-    start(&api, &customer_id, &subscription_id, &request).await
+    start(&api, &path, &request).await
 }
 
 /// Send what the subscription never had
@@ -69,7 +70,7 @@ pub(crate) async fn recover(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
     operation_id = "replay",
-    params(OfCustomer, OfSubscription),
+    params(parameters::OfCustomer, parameters::OfSubscription),
     request_body = api::Replay,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
@@ -80,26 +81,25 @@ pub(crate) async fn recover(
 )]
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
-    Path(OfCustomer { customer_id }): Path<OfCustomer>,
-    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
+    path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = requests::replay(body::read(&body)?, SystemClock.now())?;
-    start(&api, &customer_id, &subscription_id, &request).await
+    start(&api, &path, &request).await
 }
 
 async fn start(
     api: &Api,
-    customer: &CustomerId,
-    subscription: &SubscriptionId,
+    path: &PathTexts,
     request: &RecoveryRequest,
 ) -> Result<Response, Problem> {
+    let (customer, subscription) = ids(path)?;
     match request.requested {
         Requested::Count => {
             let count = api
                 .recoveries
-                .count(customer, subscription, request, TIME_TO_COUNT)
+                .count(&customer, &subscription, request, TIME_TO_COUNT)
                 .await?;
             let count = api::RecoveryCount {
                 count: count.count,
@@ -108,7 +108,7 @@ async fn start(
             Ok(Json(count).into_response())
         }
         Requested::Run => {
-            let started = api.recoveries.start(customer, subscription, request);
+            let started = api.recoveries.start(&customer, &subscription, request);
             let recovery = started.await?;
             info!(
                 recovery.id = %recovery.id,
@@ -129,20 +129,20 @@ async fn start(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
     operation_id = "listRecoveries",
-    params(OfCustomer, OfSubscription, api::RecoveriesQuery),
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
     responses((status = 200, description = "A page of them.", body = api::RecoveryPage)),
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    Path(OfCustomer { customer_id }): Path<OfCustomer>,
-    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
-    Query(query): Query<api::RecoveriesQuery>,
+    path: PathTexts,
+    query: QueryTexts,
 ) -> Result<Json<api::RecoveryPage>, Problem> {
-    let before = place(query.cursor.as_deref())?;
-    let limit = query.limit.unwrap_or_default().get();
+    query.only(&[CURSOR, LIMIT])?;
+    let (customer, subscription) = ids(&path)?;
+    let (limit, before): (_, Option<RecoveryId>) = query.page(LIMITS)?;
     let page = api
         .recoveries
-        .list(&customer_id, &subscription_id, before.as_ref(), limit)
+        .list(&customer, &subscription, before.as_ref(), limit)
         .await?;
     let id = |found: &Readable<Recovery, RecoveryId>| match found {
         Ok(recovery) => recovery.id,
@@ -162,17 +162,15 @@ pub(crate) async fn list(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
     operation_id = "showRecovery",
-    params(OfCustomer, OfSubscription, OfRecovery),
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
     responses((status = 200, description = "The recovery, or what can be read of it.", body = api::ShownRecovery)),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    Path(customer): Path<OfCustomer>,
-    Path(subscription): Path<OfSubscription>,
-    Path(recovery): Path<OfRecovery>,
+    path: PathTexts,
     _: NoQuery,
 ) -> Result<Json<api::ShownRecovery>, Problem> {
-    let key = key(customer, &subscription, &recovery);
+    let key = key(&path)?;
     let shown = match api.recoveries.show(&key).await {
         Err(RecoveriesError::Broken { recovery, problem }) => {
             api::Shown::Broken(answers::broken(Broken {
@@ -194,31 +192,30 @@ pub(crate) async fn show(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
     operation_id = "stopRecovery",
-    params(OfCustomer, OfSubscription, OfRecovery),
+    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
     request_body = Option<api::Nothing>,
     responses((status = 200, description = "The recovery, stopping or ended.", body = api::Recovery)),
 )]
 pub(crate) async fn stop(
     State(api): State<Arc<Api>>,
-    Path(customer): Path<OfCustomer>,
-    Path(subscription): Path<OfSubscription>,
-    Path(recovery): Path<OfRecovery>,
+    path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<api::Recovery>, Problem> {
-    let key = key(customer, &subscription, &recovery);
+    let key = key(&path)?;
     let api::Nothing {} = body::read_or_default(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
     info!(recovery.id = %key.id, "recovery asked to stop");
     Ok(Json(answers::recovery(&recovery)))
 }
 
-fn key(of: OfCustomer, to: &OfSubscription, recovery: &OfRecovery) -> RecoveryKey {
-    RecoveryKey {
-        customer: of.customer_id,
-        subscription: to.subscription_id,
-        id: recovery.recovery_id,
-    }
+fn key(path: &PathTexts) -> Result<RecoveryKey, Problem> {
+    let (customer, subscription) = ids(path)?;
+    Ok(RecoveryKey {
+        customer,
+        subscription,
+        id: path.parse("recoveryId")?,
+    })
 }
 
 impl From<RecoveriesError> for Problem {

@@ -8,15 +8,17 @@ use axum::http::StatusCode;
 use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::delivery::ReopenError;
+use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
 use crate::answers;
 use crate::body;
 use crate::deliveries::check_customer;
-use crate::extract::{Body, NoQuery, Path};
-use crate::path::{OfCustomer, OfDelivery};
+use crate::extract::{Body, NoQuery, PathTexts};
+use crate::openapi::parameters;
 use crate::problem::Problem;
+use crate::subscriptions::CUSTOMER_ID;
 
 /// Send a delivery again
 ///
@@ -27,7 +29,7 @@ use crate::problem::Problem;
     path = "/deliveries/{deliveryId}/resend",
     operation_id = "resendDelivery",
     tag = "deliveries",
-    params(OfDelivery),
+    params(parameters::OfDelivery),
     request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
@@ -37,13 +39,14 @@ use crate::problem::Problem;
 )]
 pub(crate) async fn resend(
     State(api): State<Arc<Api>>,
-    Path(OfDelivery { delivery_id }): Path<OfDelivery>,
+    path: PathTexts,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
+    let id: DeliveryId = path.parse("deliveryId")?;
     let api::Nothing {} = body::read_or_default(&body)?;
-    let again = api.resend.run(&delivery_id).await?;
-    info!(delivery.id = %delivery_id, attempt = again.next_attempt(), "delivery sent again");
+    let again = api.resend.run(&id).await?;
+    info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
     Ok((StatusCode::ACCEPTED, Json(answers::delivery(again))))
 }
 
@@ -55,7 +58,7 @@ pub(crate) async fn resend(
     path = "/customers/{customerId}/deliveries/{deliveryId}/resend",
     operation_id = "resendDeliveryOfCustomer",
     tag = "deliveries",
-    params(OfCustomer, OfDelivery),
+    params(parameters::OfCustomer, parameters::OfDelivery),
     request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
@@ -65,13 +68,13 @@ pub(crate) async fn resend(
 )]
 pub(crate) async fn resend_of_customer(
     State(api): State<Arc<Api>>,
-    Path(OfCustomer { customer_id }): Path<OfCustomer>,
-    Path(delivery): Path<OfDelivery>,
+    path: PathTexts,
     query: NoQuery,
     body: Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
-    check_customer(&api, &customer_id, &delivery.delivery_id).await?;
-    resend(State(api), Path(delivery), query, body).await
+    let customer = path.parse(CUSTOMER_ID)?;
+    check_customer(&api, &customer, &path.parse("deliveryId")?).await?;
+    resend(State(api), path, query, body).await
 }
 
 impl From<ResendError> for Problem {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::{Instant, sleep};
 
-use super::{Api, Call};
-use crate::{Error, Message, MessageEntry, MessagesQuery, Page};
+use super::{Api, Call, ListFilter};
+use crate::{Error, Message, MessageEntry, Page};
 
 /// Between two looks at a message that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -24,13 +24,9 @@ impl Api {
     }
 
     /// A customer's messages, the newest first.
-    pub fn messages(
-        &self,
-        customer_id: &str,
-        query: &MessagesQuery,
-    ) -> Call<'_, Page<MessageEntry>> {
+    pub fn messages(&self, customer_id: &str, filter: &ListFilter) -> Call<'_, Page<MessageEntry>> {
         let path = ["customers", customer_id, "messages"];
-        Call::new(self, Method::GET, &path).query(query)
+        filter.apply(Call::new(self, Method::GET, &path))
     }
 
     /// Asks for a message until it is as wanted.

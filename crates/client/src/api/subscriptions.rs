@@ -6,12 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
-    ActiveSecrets, CreatedSubscription, CustomerUnhealthyQuery, Delivery, Enable, FilterTestResult,
-    HeldFate, NewSecret, Page, Subscription, SubscriptionsQuery, Test, UnhealthyQuery,
-    UnhealthySubscription,
+    ActiveSecrets, CreatedSubscription, Delivery, Enable, FilterTestResult, HeldFate, NewSecret,
+    Page, ProblemKind, Subscription, Test, UnhealthySubscription,
 };
-
-const UNHEALTHY: &str = "unhealthy-subscriptions";
 
 impl Api {
     /// Creates a subscription from `{url, eventTypes, …}`.
@@ -28,28 +25,26 @@ impl Api {
     pub fn subscriptions(
         &self,
         customer_id: &str,
-        query: &SubscriptionsQuery,
+        limit: Option<u32>,
+        cursor: Option<&str>,
     ) -> Call<'_, Page<Subscription>> {
         let path = ["customers", customer_id, "subscriptions"];
-        Call::new(self, Method::GET, &path).query(query)
+        let list = Call::new(self, Method::GET, &path);
+        list.maybe_query("limit", limit).cursor(cursor)
     }
 
-    /// One page of the unhealthy subscriptions of all customers.
+    /// One page of the unhealthy subscriptions: of a customer, or of all customers.
     pub fn unhealthy_subscriptions(
         &self,
-        query: &UnhealthyQuery,
+        customer_id: Option<&str>,
+        kind: Option<ProblemKind>,
     ) -> Call<'_, Page<UnhealthySubscription>> {
-        Call::new(self, Method::GET, &[UNHEALTHY]).query(query)
-    }
-
-    /// One page of the unhealthy subscriptions of a customer.
-    pub fn unhealthy_subscriptions_of_customer(
-        &self,
-        customer_id: &str,
-        query: &CustomerUnhealthyQuery,
-    ) -> Call<'_, Page<UnhealthySubscription>> {
-        let path = ["customers", customer_id, UNHEALTHY];
-        Call::new(self, Method::GET, &path).query(query)
+        const LIST: &str = "unhealthy-subscriptions";
+        let list = match customer_id {
+            Some(customer) => Call::new(self, Method::GET, &["customers", customer, LIST]),
+            None => Call::new(self, Method::GET, &[LIST]),
+        };
+        list.maybe_query("kind", kind)
     }
 
     /// One subscription.

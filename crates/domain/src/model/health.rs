@@ -8,17 +8,14 @@
 //! - `circuit`: the circuit breaker is not closed. No attempt is made until its cooldown is over;
 //!   then one probe is.
 //! - `slow_since`: attempts take so long that they go through the slow queue.
-//! - `hold`: deliveries are held, because the circuit breaker has been open for long.
 
 mod circuit;
-mod hold;
 mod tracker;
 mod window;
 
 use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
-pub use hold::Hold;
 pub use tracker::{Endpoint, HealthTracker};
 pub use window::{Observation, ResponseSpeed, Window, WindowSummary, is_slow};
 
@@ -37,8 +34,6 @@ pub struct Health {
     pub circuit: Option<OpenCircuit>,
     /// The time since which its attempts are slow. `None` if they are not.
     pub slow_since: Option<Timestamp>,
-    /// The hold of its deliveries. `None` if none is held because the endpoint is unavailable.
-    pub hold: Option<Hold>,
 }
 
 /// The thresholds for failing endpoints.
@@ -137,12 +132,10 @@ impl Health {
     pub fn after(self, observed: &ObservedAttempt, policy: &HealthPolicy) -> Self {
         let now = observed.observation.at;
         if !observed.observation.failed {
-            let circuit = self.circuit.filter(|_| !observed.is_probe);
             return Self {
                 failing_since: None,
-                circuit,
+                circuit: self.circuit.filter(|_| !observed.is_probe),
                 slow_since: self.slow_after(observed),
-                hold: self.hold_after(circuit, now),
             };
         }
         let circuit = match (self.circuit, policy.circuit) {
@@ -155,7 +148,6 @@ impl Health {
             failing_since: self.failing_since.or(is_failing.then_some(now)),
             circuit,
             slow_since: self.slow_after(observed),
-            hold: self.hold_after(circuit, now),
         }
     }
 
@@ -323,7 +315,7 @@ mod tests {
         let open = Health {
             failing_since: Some(NOW),
             circuit: Some(circuit),
-            ..Health::default()
+            slow_since: None,
         };
         let probe = |failed| ObservedAttempt {
             is_probe: true,

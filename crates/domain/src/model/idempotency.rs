@@ -39,8 +39,7 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// Distinguishes the content of one request from that of another. It is a part of a keyed hash, so
-/// that the content cannot be guessed from it.
+/// Distinguishes the content of one request from that of another. It is a part of its hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; Self::BYTES]);
 
@@ -67,11 +66,12 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// The identity of a request.
-pub struct Once<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
     /// The client's name for it.
     pub key: IdempotencyKey,
-    /// Its content, which may contain secrets.
-    pub content: &'a [u8],
+    /// The fingerprint of its content.
+    pub content: Fingerprint,
 }
 
 /// The record of an idempotency key: the subscription that its request has created. It is written
@@ -97,15 +97,14 @@ impl IdempotencyRecord {
     /// The record of a request that creates a subscription now.
     pub fn new(
         customer: &CustomerId,
-        key: &IdempotencyKey,
-        content: Fingerprint,
+        once: &Once,
         subscription: SubscriptionId,
         now: Timestamp,
     ) -> Self {
         Self {
             customer_id: customer.clone(),
-            key: key.clone(),
-            content,
+            key: once.key.clone(),
+            content: once.content,
             subscription,
             expires_at: now + Self::KEPT,
         }

@@ -75,9 +75,6 @@ pub enum RecoveryKind {
     Replay,
     /// The subscription's held deliveries, which are cancelled.
     Discard,
-    /// The subscription's deliveries that were held because the endpoint was unavailable, which
-    /// continue.
-    Release,
 }
 
 impl RecoveryKind {
@@ -87,7 +84,6 @@ impl RecoveryKind {
             Self::Recover(_) => "recover",
             Self::Replay => "replay",
             Self::Discard => "discard",
-            Self::Release => "release",
         }
     }
 }
@@ -112,7 +108,7 @@ pub enum HeldFate {
 pub enum UndeliveredStatus {
     /// It was given up.
     Failed,
-    /// It is held.
+    /// It is held, because the subscription was paused or disabled.
     Held,
 }
 
@@ -147,7 +143,7 @@ impl UndeliveredStatuses {
     pub fn contain(self, status: DeliveryStatus) -> bool {
         let undelivered = match status {
             DeliveryStatus::Failed(_) => UndeliveredStatus::Failed,
-            DeliveryStatus::Held(_) => UndeliveredStatus::Held,
+            DeliveryStatus::Held => UndeliveredStatus::Held,
             DeliveryStatus::Pending | DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
                 return false;
             }
@@ -212,8 +208,8 @@ pub enum RecoveryStatus {
     Running,
     /// A stop was requested, but its workflow has not read that yet.
     Stopping,
-    /// It was stopped: by a request, because its subscription is no longer active or the circuit
-    /// breaker is open again, or because it is too long for one workflow.
+    /// It was stopped: by a request, because its subscription is no longer active, or because it is
+    /// too long for one workflow.
     Stopped,
     /// It has read the whole list.
     Succeeded,
@@ -323,7 +319,7 @@ impl Recovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{CancelReason, FailureReason, HoldReason};
+    use crate::delivery::{CancelReason, FailureReason};
 
     #[test]
     fn status_names_are_parsed() {
@@ -354,10 +350,9 @@ mod tests {
         assert_eq!(list(&[]), None);
         assert_eq!(list(&[fail, fail]), None);
         let both = list(&[hold, fail]).unwrap();
-        let paused = DeliveryStatus::Held(HoldReason::NotActive);
-        assert!(both.contain(failed) && both.contain(paused));
+        assert!(both.contain(failed) && both.contain(DeliveryStatus::Held));
         let one = list(&[fail]).unwrap();
-        assert!(one.contain(failed) && !one.contain(paused));
+        assert!(one.contain(failed) && !one.contain(DeliveryStatus::Held));
         assert_eq!(UndeliveredStatuses::from_list(&one.to_list()), Some(one));
         for status in [
             DeliveryStatus::Pending,

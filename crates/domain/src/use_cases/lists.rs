@@ -10,7 +10,7 @@ mod filter;
 use std::collections::HashMap;
 
 pub use customer::CustomerPlace;
-pub use filter::{DeliveryFilter, StatusFilter};
+pub use filter::{DeliveryFilter, StatusFilter, StatusFilterError};
 
 use crate::broken::Readable;
 use crate::delivery::Delivery;

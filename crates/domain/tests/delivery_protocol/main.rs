@@ -5,7 +5,6 @@
 mod cases;
 mod circuit_breaker;
 mod health;
-mod holding;
 mod limits;
 mod random;
 mod recovering;

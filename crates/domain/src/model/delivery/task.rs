@@ -182,7 +182,7 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::delivery::tests::{NOW, delivery};
-    use crate::delivery::{CancelReason, FailureReason, HoldReason};
+    use crate::delivery::{CancelReason, FailureReason};
 
     /// The task for this attempt, as the previous attempt sent it.
     fn task(attempt: u32) -> DeliveryTask {
@@ -266,8 +266,7 @@ mod tests {
     #[test]
     fn only_a_pending_delivery_is_attempted() {
         for status in [
-            DeliveryStatus::Held(HoldReason::NotActive),
-            DeliveryStatus::Held(HoldReason::EndpointUnavailable),
+            DeliveryStatus::Held,
             DeliveryStatus::Succeeded,
             DeliveryStatus::Failed(FailureReason::AttemptsExhausted),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),

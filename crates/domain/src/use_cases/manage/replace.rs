@@ -8,7 +8,7 @@ use crate::ports::{
     Clock, DataKeyStore, HealthFate, KeyService, Replacement, ReplacementOutcome, StoreError,
     SubscriptionStore,
 };
-use crate::quota::{CountedUsage, Quota, Usage};
+use crate::quota::{Quota, Usage};
 use crate::subscription::Subscription;
 use crate::vault::Vault;
 
@@ -43,7 +43,7 @@ where
             match self.table.replace(&replacement).await? {
                 ReplacementOutcome::Written => return Ok(changed),
                 ReplacementOutcome::Conflict => break,
-                ReplacementOutcome::Refused(counted) => {
+                ReplacementOutcome::QuotaExceeded(counted) => {
                     self.make_sure(&read.customer_id, counted, growth).await?;
                 }
             }
@@ -56,23 +56,16 @@ where
     pub(super) async fn make_sure(
         &self,
         customer: &CustomerId,
-        counted: CountedUsage,
+        counted: Usage,
         growth: Usage,
     ) -> Result<(), ManageError> {
-        if counted.is_being_deleted {
-            let customer = customer.clone();
-            return Err(ManageError::CustomerDeleted { customer });
-        }
         let actual = self.count(customer).await?;
-        if actual != counted.usage {
-            self.table
-                .correct_usage(customer, counted.usage, actual)
-                .await?;
+        if actual != counted {
+            self.table.correct_usage(customer, counted, actual).await?;
         }
-        let quota = self.quota.with_own(counted.max_subscriptions);
-        let max = quota.subscriptions;
+        let max = self.quota.subscriptions;
         let after = actual + growth;
-        if quota.has_room(actual, growth) {
+        if self.quota.has_room(actual, growth) {
             Ok(())
         } else if growth.subscriptions > 0 && after.subscriptions > i64::from(max) {
             let customer = customer.clone();

@@ -1,8 +1,5 @@
 //! Starting the workflow of a recovery.
 
-use std::sync::OnceLock;
-
-use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use serde::Serialize;
@@ -10,12 +7,9 @@ use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{RecoveryWorkflow, WorkflowError};
 use webhooks_domain::recovery::Recovery;
 
-/// The workflow of recoveries, in Step Functions. Its client is created by its first call, because
-/// most invocations start no recovery.
-#[derive(Debug)]
-pub struct SfnWorkflow {
-    aws: SdkConfig,
-    client: OnceLock<Client>,
+/// The workflow of recoveries, in Step Functions.
+pub(crate) struct SfnWorkflow {
+    client: Client,
     arn: String,
 }
 
@@ -31,12 +25,8 @@ struct Input<'a> {
 
 impl SfnWorkflow {
     /// The state machine with this ARN.
-    pub fn new(aws: &SdkConfig, arn: String) -> Self {
-        Self {
-            aws: aws.clone(),
-            client: OnceLock::new(),
-            arn,
-        }
+    pub(crate) fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
     }
 }
 
@@ -51,7 +41,6 @@ impl RecoveryWorkflow for SfnWorkflow {
         let input = serde_json::to_string(&input).map_err(|error| WorkflowError(error.into()))?;
         let started = self
             .client
-            .get_or_init(|| Client::new(&self.aws))
             .start_execution()
             .state_machine_arn(&self.arn)
             .name(recovery.id.to_string())
