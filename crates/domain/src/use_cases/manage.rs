@@ -65,13 +65,7 @@ pub struct Manage<T, V, C> {
 /// The number of tries of a write that conflicts with others.
 const MAX_TRIES: u32 = 4;
 
-impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
-where
-    T: SubscriptionStore,
-    S: DataKeyStore,
-    K: KeyService,
-    C: Clock,
-{
+impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
     /// Reads a subscription. One that cannot be read completely is [`ManageError::Broken`].
     pub async fn show(
         &self,
@@ -97,6 +91,32 @@ where
         Ok(current)
     }
 
+    /// Lists a page of the customer's subscriptions.
+    pub async fn list(
+        &self,
+        customer: &CustomerId,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<SubscriptionPage, ManageError> {
+        let mut page = self.table.page(customer, after, limit).await?;
+        let read = std::mem::take(&mut page.subscriptions).into_iter();
+        for subscription in read.map(Subscription::with_readable_filter) {
+            match subscription {
+                Ok(whole) => page.subscriptions.push(whole),
+                Err(broken) => page.broken.push(*broken),
+            }
+        }
+        Ok(page)
+    }
+}
+
+impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
+where
+    T: SubscriptionStore,
+    S: DataKeyStore,
+    K: KeyService,
+    C: Clock,
+{
     /// The subscription with its signing secrets, the current one first.
     pub async fn secrets(
         &self,
@@ -116,24 +136,6 @@ where
             }
         }
         Ok((subscription, active))
-    }
-
-    /// Lists a page of the customer's subscriptions.
-    pub async fn list(
-        &self,
-        customer: &CustomerId,
-        after: Option<&SubscriptionId>,
-        limit: u32,
-    ) -> Result<SubscriptionPage, ManageError> {
-        let mut page = self.table.page(customer, after, limit).await?;
-        let read = std::mem::take(&mut page.subscriptions).into_iter();
-        for subscription in read.map(Subscription::with_readable_filter) {
-            match subscription {
-                Ok(whole) => page.subscriptions.push(whole),
-                Err(broken) => page.broken.push(*broken),
-            }
-        }
-        Ok(page)
     }
 }
 

@@ -5,17 +5,9 @@ use std::time::Duration;
 use crate::fields::FieldError;
 use crate::manage::{Change, Manage, SubscriptionChange};
 use crate::outbound::RequestTimeout;
-use crate::ports::{Clock, DataKeyStore, KeyService, SubscriptionStore};
 use crate::retry::RetryPolicy;
-use crate::vault::Vault;
 
-impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
-where
-    T: SubscriptionStore,
-    S: DataKeyStore,
-    K: KeyService,
-    C: Clock,
-{
+impl<T, V, C> Manage<T, V, C> {
     /// Checks new values against the limits of the stack. Old values may be beyond them, because the
     /// stack's limits may have become tighter: then the stack's timeout applies, deliveries end as
     /// expired, and a change of other fields is still accepted.

@@ -4,17 +4,10 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::manage::check_version;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, MAX_TRIES, Manage, ManageError};
-use crate::ports::{Clock, DataKeyStore, KeyService, SubscriptionStore, WriteOutcome};
+use crate::ports::{SubscriptionStore, WriteOutcome};
 use crate::read_subscription::{ReadError, read_subscription};
-use crate::vault::Vault;
 
-impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
-where
-    T: SubscriptionStore,
-    S: DataKeyStore,
-    K: KeyService,
-    C: Clock,
-{
+impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
     /// Deletes a subscription. Its pending deliveries are cancelled when they become due.
     pub async fn delete(
         &self,

@@ -4,24 +4,14 @@ use crate::fields::FieldError;
 use crate::ids::CustomerId;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, MAX_TRIES, Manage, ManageError};
-use crate::ports::{
-    Clock, DataKeyStore, HealthFate, KeyService, Replacement, ReplacementOutcome, StoreError,
-    SubscriptionStore,
-};
+use crate::ports::{HealthFate, Replacement, ReplacementOutcome, StoreError, SubscriptionStore};
 use crate::quota::{Quota, Usage};
 use crate::subscription::Subscription;
-use crate::vault::Vault;
 
 /// The number of subscriptions in one read, when they are counted.
 const COUNTED_AT_ONCE: u32 = 200;
 
-impl<T, S, K, C> Manage<T, Vault<S, K, C>, C>
-where
-    T: SubscriptionStore,
-    S: DataKeyStore,
-    K: KeyService,
-    C: Clock,
-{
+impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
     pub(super) async fn replace(
         &self,
         read: &Subscription,
@@ -76,7 +66,7 @@ where
         }
     }
 
-    pub(super) async fn count(&self, customer: &CustomerId) -> Result<Usage, StoreError> {
+    async fn count(&self, customer: &CustomerId) -> Result<Usage, StoreError> {
         let (mut usage, mut after) = (Usage::default(), None);
         loop {
             let page = self.table.page(customer, after.as_ref(), COUNTED_AT_ONCE);
