@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::Problem;
+use webhooks_client::{Problem, SubscriptionsQuery};
 
 use crate::fixture::Fixture;
 
@@ -662,7 +662,8 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
 
     let customer = test.api.customer(&test.customer).await?;
     assert_eq!((customer.version, customer.subscriptions), (1, 1));
-    let list = test.api.subscriptions(&test.customer, None, None).await?;
+    let all = SubscriptionsQuery::default();
+    let list = test.api.subscriptions(&test.customer, &all).await?;
     assert_eq!(list.data, [before], "something was changed or created");
     // Without its fault each of these requests is accepted.
     let (deletion, others): (Vec<_>, Vec<_>) = operations

@@ -23,7 +23,7 @@ const KINDS: [&str; 7] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 15] = [
+const BOUNDS: [(&str, Action, &[&str]); 22] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -43,7 +43,18 @@ const BOUNDS: [(&str, Action, &[&str]); 15] = [
         Action::UpdateItem,
         &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
     ),
-    ("RequeueDueDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    (
+        "RequeueDueDeliveries",
+        Action::GetItem,
+        &["CUSTOMER#", "MESSAGE", "RECOVERY"],
+    ),
+    ("RequeueDueDeliveries", Action::BatchGetItem, &["MESSAGE"]),
+    ("RequeueDueDeliveries", Action::PutItem, &["RECOVERY"]),
+    (
+        "RequeueDueDeliveries",
+        Action::UpdateItem,
+        &["CUSTOMER#", "MESSAGE"],
+    ),
     (
         "RecoverDeliveries",
         Action::GetItem,
@@ -56,6 +67,30 @@ const BOUNDS: [(&str, Action, &[&str]); 15] = [
     ),
     ("RecoverDeliveries", Action::BatchGetItem, &["MESSAGE"]),
     ("RecoverDeliveries", Action::UpdateItem, &["MESSAGE"]),
+    ("DeleteCustomers", Action::GetItem, &["CUSTOMERS"]),
+    ("DeleteCustomers", Action::UpdateItem, &["CUSTOMERS"]),
+    (
+        "DeleteCustomers",
+        Action::Query,
+        &[
+            "CUSTOMER#",
+            "IDEMPOTENCY",
+            "MESSAGE",
+            "RECOVERY",
+            "SUBSCRIPTION",
+        ],
+    ),
+    (
+        "DeleteCustomers",
+        Action::DeleteItem,
+        &[
+            "CUSTOMER",
+            "IDEMPOTENCY",
+            "MESSAGE",
+            "RECOVERY",
+            "SUBSCRIPTION",
+        ],
+    ),
     (
         "ApiFunction",
         Action::DeleteItem,
@@ -65,7 +100,13 @@ const BOUNDS: [(&str, Action, &[&str]); 15] = [
     (
         "ApiFunction",
         Action::Query,
-        &["CUSTOMER#", "CUSTOMERS", "RECOVERY", "MESSAGE"],
+        &[
+            "CUSTOMER#",
+            "CUSTOMERS",
+            "RECOVERY",
+            "MESSAGE",
+            "SUBSCRIPTION",
+        ],
     ),
 ];
 

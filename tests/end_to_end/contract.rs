@@ -31,6 +31,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
 
     overdue_deliveries_are_found(&client, &store).await;
     contract::limiters(&store).await;
+    contract::statistics(&store).await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     for (store, salt) in [
@@ -40,6 +41,8 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::subscriptions(store, salt).await;
         contract::health(store, salt).await;
         contract::unhealthy(store, salt).await;
+        contract::holds(store, salt).await;
+        contract::resuming(store, salt, put).await;
         contract::creations(store, salt).await;
         contract::customers(store, salt).await;
         contract::expired_deliveries(store, salt, put).await;
@@ -48,6 +51,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
         contract::reopening(store, salt, put).await;
         contract::reads_at_once(store, &format!("{salt}-at-once"), put).await;
     }
+    contract::deletion(&store, "deletion", put).await;
     contract::lists(&store, "lists", put).await;
     contract::recoveries(&store, "acme").await;
     contract::expired_recoveries(&store, "acme").await;
@@ -89,7 +93,7 @@ async fn overdue_deliveries_are_found(client: &Client, store: &DynamoStore) {
             ..pending(5)
         },
         Delivery {
-            status: DeliveryStatus::Held,
+            status: samples::HELD,
             ..pending(6)
         },
         Delivery {

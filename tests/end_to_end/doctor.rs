@@ -13,6 +13,7 @@ use webhooks_cli::Outcome;
 use webhooks_client::Stack;
 
 use crate::command_line::{webhooks, webhooks_text};
+use crate::emulator::resource;
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 
 /// A call of an AWS API.
@@ -93,24 +94,6 @@ fn checks(report: &Value, outcome: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-async fn resource(stack: &Stack, logical_id: &str) -> Result<String> {
-    let name = stack.name().context("the stack file has a name")?;
-    let client = aws_sdk_cloudformation::Client::new(stack.sdk_config());
-    let mut pages = client
-        .list_stack_resources()
-        .stack_name(name)
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        for one in page?.stack_resource_summaries() {
-            if one.logical_resource_id() == Some(logical_id) {
-                return Ok(one.physical_resource_id().unwrap_or_default().to_owned());
-            }
-        }
-    }
-    anyhow::bail!("the stack has no {logical_id}")
 }
 
 fn queue_attribute(
@@ -255,12 +238,23 @@ async fn trigger_faults(stack: &Stack) -> Result<Vec<Fault>> {
             plant: put(lossy),
             undo: put(target),
         },
-        schedule_fault(stack).await?,
+        schedule_fault(
+            stack,
+            "RequeueDueDeliveriesFunctionEveryMinute",
+            "triggers/schedule of requeue-due-deliveries: enabled",
+        )
+        .await?,
+        schedule_fault(
+            stack,
+            "DeleteCustomersFunctionEveryQuarterOfAnHour",
+            "triggers/schedule of delete-customers: enabled",
+        )
+        .await?,
     ])
 }
 
-async fn schedule_fault(stack: &Stack) -> Result<Fault> {
-    let id = resource(stack, "RequeueDueDeliveriesFunctionEveryMinute").await?;
+async fn schedule_fault(stack: &Stack, logical_id: &str, check: &'static str) -> Result<Fault> {
+    let id = resource(stack, logical_id).await?;
     let path = format!(
         "/schedules/{}",
         id.rsplit(['|', '/']).next().unwrap_or_default()
@@ -278,7 +272,7 @@ async fn schedule_fault(stack: &Stack) -> Result<Fault> {
         scheduler(Method::PUT, input)
     };
     Ok(Fault {
-        check: "triggers/Schedule: enabled",
+        check,
         plant: update("DISABLED"),
         undo: update("ENABLED"),
     })

@@ -195,3 +195,39 @@ fn process_with_socket(inode: &str) -> Result<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .with_context(|| format!("no process holds {link}"))
 }
+
+pub(crate) async fn resource(stack: &Stack, logical_id: &str) -> Result<String> {
+    let name = stack.name().context("the stack file has a name")?;
+    let client = aws_sdk_cloudformation::Client::new(stack.sdk_config());
+    let mut pages = client
+        .list_stack_resources()
+        .stack_name(name)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        for one in page?.stack_resource_summaries() {
+            if one.logical_resource_id() == Some(logical_id) {
+                return Ok(one.physical_resource_id().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    anyhow::bail!("the stack has no {logical_id}")
+}
+
+/// Invokes a function with an empty event, and waits for its end.
+pub(crate) async fn invoke(stack: &Stack, logical_id: &str) -> Result<()> {
+    let function = resource(stack, logical_id).await?;
+    let host = format!("lambda.{}.amazonaws.com", stack.region());
+    let request = Request::post(format!(
+        "https://{host}/2015-03-31/functions/{function}/invocations"
+    ))
+    .body(Bytes::from_static(b"{}"))?;
+    let response = stack.signed_http().send("lambda", request).await?;
+    let failed = response.headers().contains_key("x-amz-function-error");
+    ensure!(
+        response.status().is_success() && !failed,
+        "{logical_id}: {:?}",
+        response.body()
+    );
+    Ok(())
+}

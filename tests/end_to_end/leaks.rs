@@ -18,12 +18,14 @@ use crate::{
 
 /// The planted secret, decoded: 32 bytes that are easy to find.
 const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
+/// A planted value of a secret header.
+const HEADER: &str = "planted-secret-header";
 /// The same secret in base64, after `whsec_`.
 const SECRET_TEXT: &str = "cGxhbnRlZC1zZWNyZXQtb2YtanVzdC0zMi1ieXRlcyE=";
 
 /// Asserts that a text contains neither the secret nor the payload.
 fn assert_clean(text: &str, payload: &str, place: &str) {
-    for planted in [SECRET_BYTES, SECRET_TEXT, payload] {
+    for planted in [SECRET_BYTES, SECRET_TEXT, HEADER, payload] {
         assert!(!text.contains(planted), "`{planted}` is in {place}: {text}");
     }
 }
@@ -32,8 +34,13 @@ fn assert_clean(text: &str, payload: &str, place: &str) {
 async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     let test = Fixture::new("leaks").await?;
     let payload = format!("planted-payload-{}", test.customer);
-    let secret = json!({"secret": format!("whsec_{SECRET_TEXT}")});
+    let secret = json!({
+        "secret": format!("whsec_{SECRET_TEXT}"),
+        "secretHeaders": {"authorization": format!("Bearer {HEADER}")},
+    });
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    // An endpoint may repeat what it was sent, and the beginning of its answer is stored.
+    let failure = failure.with_body(format!("no access for Bearer {HEADER}"));
     test.receiver.script("/fails", [failure, Answer::ok()]);
     test.receiver.script("/waits", [Answer::ok().on_release()]);
     test.subscribe_with("/ok", secret.clone()).await?;
@@ -84,6 +91,19 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     for body in bodies {
         assert_clean(&body, &payload, "the delivery queue");
     }
+    for path in [
+        &["customers", &test.customer, "subscriptions"][..],
+        &["customers", &test.customer, "deliveries"],
+        &["messages", request.webhook_id()],
+        &[
+            "deliveries",
+            &message.delivery_to(&failing.subscription.id).unwrap().id,
+        ],
+    ] {
+        let answer = test.api.request(Method::GET, path, &[], None).await?;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        assert!(!answer.text().contains(HEADER), "{}", answer.text());
+    }
     table_has_no_secret(&test.stack).await?;
     let lines = log_lines(&test.stack, 0).await?;
     // A failed attempt is always logged, so its log lines must be among those checked.
@@ -128,7 +148,7 @@ async fn table_has_no_secret(stack: &Stack) -> Result<()> {
 
 fn holds_secret(value: &AttributeValue) -> bool {
     let found = |bytes: &[u8]| {
-        [SECRET_BYTES, SECRET_TEXT]
+        [SECRET_BYTES, SECRET_TEXT, HEADER]
             .iter()
             .any(|secret| bytes.windows(secret.len()).any(|w| w == secret.as_bytes()))
     };

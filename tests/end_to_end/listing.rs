@@ -7,8 +7,8 @@ use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use webhooks_client::{
-    Call, CreatedSubscription, Delivery, DeliveryStatus, ListFilter, MessageEntry, Page,
-    PayloadFormat,
+    Call, CreatedSubscription, DeliveriesQuery, Delivery, DeliveryStatus, ListLimit, MessageEntry,
+    MessagesQuery, Page, PayloadFormat, UndeliveredFilter, UndeliveredQuery,
 };
 use webhooks_receiver::Answer;
 
@@ -69,7 +69,7 @@ impl Stage {
     fn deliveries(
         &self,
         of: &CreatedSubscription,
-        filter: &ListFilter,
+        filter: &DeliveriesQuery,
     ) -> Call<'_, Page<Delivery>> {
         let api = &self.test.api;
         api.deliveries(&self.test.customer, &of.subscription.id, filter)
@@ -78,45 +78,69 @@ impl Stage {
     fn undelivered(
         &self,
         of: &CreatedSubscription,
-        filter: &ListFilter,
+        query: &DeliveriesQuery,
     ) -> Call<'_, Page<Delivery>> {
+        let query = query.clone();
+        let query = UndeliveredQuery {
+            status: query.status.map(|status| match status {
+                DeliveryStatus::Held => UndeliveredFilter::Held,
+                other => panic!("no test lists undelivered deliveries that are {other}"),
+            }),
+            event_type: query.event_type,
+            since: query.since,
+            until: query.until,
+            limit: query.limit,
+            cursor: query.cursor,
+        };
         let api = &self.test.api;
-        api.undelivered(&self.test.customer, &of.subscription.id, filter)
+        api.undelivered(&self.test.customer, &of.subscription.id, &query)
     }
 
-    fn of_customer(&self, filter: &ListFilter) -> Call<'_, Page<Delivery>> {
+    fn of_customer(&self, filter: &DeliveriesQuery) -> Call<'_, Page<Delivery>> {
         let api = &self.test.api;
         api.deliveries_of_customer(&self.test.customer, filter)
     }
 
-    fn messages(&self, filter: &ListFilter) -> Call<'_, Page<MessageEntry>> {
-        self.test.api.messages(&self.test.customer, filter)
+    fn messages(&self, query: &DeliveriesQuery) -> Call<'_, Page<MessageEntry>> {
+        let query = messages_query(query.clone());
+        self.test.api.messages(&self.test.customer, &query)
+    }
+}
+
+fn messages_query(query: DeliveriesQuery) -> MessagesQuery {
+    assert_eq!(query.status, None, "messages have no status");
+    MessagesQuery {
+        event_type: query.event_type,
+        since: query.since,
+        until: query.until,
+        limit: query.limit,
+        cursor: query.cursor,
     }
 }
 
 /// All entries of a list, read page by page.
 async fn all_pages<'a, T: DeserializeOwned + 'a>(
     limit: usize,
-    list: impl Fn() -> Call<'a, Page<T>>,
+    list: impl Fn(&DeliveriesQuery) -> Call<'a, Page<T>>,
 ) -> Result<Vec<T>> {
     let mut found = Vec::new();
-    let mut cursor: Option<String> = None;
+    let mut query = pages_of(limit);
     for _ in 0..100 {
-        let page = list().cursor(cursor.as_deref()).await?;
+        let page = list(&query).await?;
         assert!(page.data.len() <= limit);
         found.extend(page.data);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
             return Ok(found);
         }
     }
     anyhow::bail!("the list does not end");
 }
 
-fn pages_of(limit: usize) -> ListFilter {
-    ListFilter {
-        limit: u32::try_from(limit).ok(),
-        ..ListFilter::default()
+fn pages_of(limit: usize) -> DeliveriesQuery {
+    DeliveriesQuery {
+        limit: u32::try_from(limit).ok().map(ListLimit::up_to),
+        ..DeliveriesQuery::default()
     }
 }
 
@@ -152,31 +176,30 @@ async fn every_list_shows_each_matching_entry_once() -> Result<()> {
 }
 
 async fn pages(stage: &Stage) -> Result<()> {
-    let filter = pages_of(2);
-    let good = all_pages(2, || stage.deliveries(&stage.good, &filter)).await?;
+    let good = all_pages(2, |page| stage.deliveries(&stage.good, page)).await?;
     each_once_and_newest_first(&good, ORDERS);
     assert_eq!(good[0].attempts.len(), 1, "attempts are shown");
-    let page = stage.deliveries(&stage.good, &filter).answer().await?;
+    let page = stage.deliveries(&stage.good, &pages_of(2)).answer().await?;
     let page: serde_json::Value = page.read()?;
     assert_eq!(page["data"][0].get("body"), None, "bodies are not");
-    let bad = all_pages(3, || stage.deliveries(&stage.bad, &pages_of(3))).await?;
+    let bad = all_pages(3, |page| stage.deliveries(&stage.bad, page)).await?;
     each_once_and_newest_first(&bad, EVENTS);
 
-    let owed = all_pages(2, || stage.undelivered(&stage.good, &filter)).await?;
+    let owed = all_pages(2, |page| stage.undelivered(&stage.good, page)).await?;
     each_once_and_newest_first(&owed, 0);
     for subscription in [&stage.bad, &stage.paused] {
-        let owed = all_pages(2, || stage.undelivered(subscription, &filter)).await?;
+        let owed = all_pages(2, |page| stage.undelivered(subscription, page)).await?;
         each_once_and_newest_first(&owed, EVENTS);
     }
 
-    let all = all_pages(4, || stage.of_customer(&pages_of(4))).await?;
+    let all = all_pages(4, |page| stage.of_customer(page)).await?;
     let ids: BTreeSet<_> = all.iter().map(|delivery| &delivery.id).collect();
     assert_eq!(
         (ids.len(), all.len()),
         (ORDERS + 2 * EVENTS, ORDERS + 2 * EVENTS)
     );
 
-    let messages = all_pages(2, || stage.messages(&filter)).await?;
+    let messages = all_pages(2, |page| stage.messages(page)).await?;
     let ids: BTreeSet<_> = messages.iter().map(|message| &message.id).collect();
     assert_eq!(
         (ids.len(), messages.len()),
@@ -202,10 +225,10 @@ async fn pages(stage: &Stage) -> Result<()> {
 }
 
 async fn filters(stage: &Stage) -> Result<()> {
-    let only = |status, event_type: Option<&str>| ListFilter {
+    let only = |status, event_type: Option<&str>| DeliveriesQuery {
         status,
         event_type: event_type.map(str::to_owned),
-        ..ListFilter::default()
+        ..DeliveriesQuery::default()
     };
     let count = async |call: Call<'_, Page<Delivery>>| anyhow::Ok(call.await?.data.len());
     for (subscription, status, event_type, expected) in [
@@ -247,16 +270,16 @@ async fn filters(stage: &Stage) -> Result<()> {
 
 /// `since` is inclusive and `until` is exclusive: the two parts make up the whole list.
 async fn times(stage: &Stage) -> Result<()> {
-    let since = |at: &str| ListFilter {
+    let since = |at: &str| DeliveriesQuery {
         since: Some(at.to_owned()),
-        ..ListFilter::default()
+        ..DeliveriesQuery::default()
     };
-    let until = |at: &str| ListFilter {
+    let until = |at: &str| DeliveriesQuery {
         until: Some(at.to_owned()),
-        ..ListFilter::default()
+        ..DeliveriesQuery::default()
     };
     let all = stage
-        .deliveries(&stage.bad, &ListFilter::default())
+        .deliveries(&stage.bad, &DeliveriesQuery::default())
         .await?
         .data;
     let at = &all[EVENTS / 2].created_at;
@@ -266,13 +289,17 @@ async fn times(stage: &Stage) -> Result<()> {
     assert!(earlier.iter().all(|delivery| delivery.created_at < *at) && !earlier.is_empty());
     assert_eq!(later.len() + earlier.len(), EVENTS);
 
-    let all = stage.messages(&ListFilter::default()).await?.data;
+    let all = stage.messages(&DeliveriesQuery::default()).await?.data;
     let at = &all[EVENTS / 2].received_at;
     let later = stage.messages(&since(at)).await?.data;
     let earlier = stage.messages(&until(at)).await?.data;
     assert!(later.iter().all(|message| message.received_at >= *at) && !later.is_empty());
     assert_eq!(later.len() + earlier.len(), EVENTS);
-    let all = stage.of_customer(&ListFilter::default()).await?.data.len();
+    let all = stage
+        .of_customer(&DeliveriesQuery::default())
+        .await?
+        .data
+        .len();
     let later = stage.of_customer(&since(at)).await?.data.len();
     let earlier = stage.of_customer(&until(at)).await?.data.len();
     assert_eq!(later + earlier, all);
@@ -281,9 +308,11 @@ async fn times(stage: &Stage) -> Result<()> {
     let page = stage.deliveries(&stage.bad, &pages_of(EVENTS - 1)).await?;
     let cursor = page.next_cursor.context("one is left")?;
     let newest = &page.data[0].created_at;
-    let rest = stage
-        .deliveries(&stage.bad, &since(newest))
-        .cursor(Some(&cursor));
+    let query = DeliveriesQuery {
+        cursor: Some(cursor),
+        ..since(newest)
+    };
+    let rest = stage.deliveries(&stage.bad, &query);
     assert_eq!(
         rest.await?.data.len(),
         0,
@@ -311,7 +340,6 @@ async fn strangers(stage: &Stage) -> Result<()> {
     let api = &stage.test.api;
     let stranger = stage.test.another("stranger").await?;
     let stranger_subscription = stranger.subscribe("/its").await?;
-    let filter = pages_of(2);
     for subscription in [&stage.good, &stage.bad, &stage.paused] {
         let id = &subscription.subscription.id;
         for list in ["deliveries", "undelivered"] {
@@ -320,19 +348,24 @@ async fn strangers(stage: &Stage) -> Result<()> {
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
         }
     }
-    let cursor = stage.deliveries(&stage.bad, &filter).await?.next_cursor;
+    let from = |cursor: Option<String>| DeliveriesQuery {
+        cursor,
+        ..pages_of(2)
+    };
+    let theirs = stage.deliveries(&stage.bad, &pages_of(2)).await?;
     let listed = api.deliveries(
         &stranger.customer,
         &stranger_subscription.subscription.id,
-        &filter,
+        &from(theirs.next_cursor),
     );
-    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
-    let cursor = stage.messages(&filter).await?.next_cursor;
-    let listed = api.messages(&stranger.customer, &filter);
-    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
+    assert_eq!(listed.await?.data.len(), 0);
+    let theirs = stage.messages(&pages_of(2)).await?;
+    let query = messages_query(from(theirs.next_cursor));
+    let listed = api.messages(&stranger.customer, &query);
+    assert_eq!(listed.await?.data.len(), 0);
     // This cursor is between two deliveries of one message.
-    let cursor = stage.of_customer(&pages_of(1)).await?.next_cursor;
-    let listed = api.deliveries_of_customer(&stranger.customer, &filter);
-    assert_eq!(listed.cursor(cursor.as_deref()).await?.data.len(), 0);
+    let theirs = stage.of_customer(&pages_of(1)).await?;
+    let listed = api.deliveries_of_customer(&stranger.customer, &from(theirs.next_cursor));
+    assert_eq!(listed.await?.data.len(), 0);
     Ok(())
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{Answered, Problem, SubscriptionStatus};
+use webhooks_client::{Answered, ListLimit, Problem, SubscriptionStatus, SubscriptionsQuery};
 
 use crate::fixture::Fixture;
 
 /// Asserts that an answer is a problem with this status, and returns the problem.
-fn problem(answer: &Answered, status: StatusCode) -> Result<Problem> {
+/// Asserts that an answer is a problem with this status.
+pub(crate) fn problem(answer: &Answered, status: StatusCode) -> Result<Problem> {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.content_type, "application/problem+json");
     let problem = answer.problem().with_context(|| answer.text())?;
@@ -100,16 +101,16 @@ async fn a_list_is_read_page_by_page() -> Result<()> {
     }
     let mut listed = Vec::new();
     let mut sizes = Vec::new();
-    let mut cursor = None;
+    let mut query = SubscriptionsQuery {
+        limit: Some(ListLimit::up_to(2)),
+        cursor: None,
+    };
     loop {
-        let page = test
-            .api
-            .subscriptions(&test.customer, Some(2), cursor.as_deref())
-            .await?;
+        let page = test.api.subscriptions(&test.customer, &query).await?;
         sizes.push(page.data.len());
         listed.extend(page.data.into_iter().map(|subscription| subscription.id));
-        cursor = page.next_cursor;
-        if cursor.is_none() {
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
             break;
         }
     }
@@ -117,10 +118,16 @@ async fn a_list_is_read_page_by_page() -> Result<()> {
     assert_eq!(listed.len(), 5, "{listed:?}");
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), created);
 
-    let all = test.api.subscriptions(&test.customer, None, None).await?;
+    let all = test
+        .api
+        .subscriptions(&test.customer, &SubscriptionsQuery::default())
+        .await?;
     assert_eq!(all.data.len(), 5);
     assert_eq!(all.next_cursor, None);
-    let none = test.api.subscriptions("nobody", None, None).await?;
+    let none = test
+        .api
+        .subscriptions("nobody", &SubscriptionsQuery::default())
+        .await?;
     assert!(none.data.is_empty());
     Ok(())
 }
@@ -174,7 +181,10 @@ async fn a_deleted_subscription_is_unknown() -> Result<()> {
         let answer = test.api.request(method, &path, &[], body.as_ref()).await?;
         problem(&answer, StatusCode::NOT_FOUND)?;
     }
-    let list = test.api.subscriptions(&test.customer, None, None).await?;
+    let list = test
+        .api
+        .subscriptions(&test.customer, &SubscriptionsQuery::default())
+        .await?;
     assert!(list.data.is_empty());
     Ok(())
 }
@@ -189,7 +199,10 @@ async fn an_unsigned_request_is_refused() -> Result<()> {
         let answer = unsigned.request(method, &path, &[], body).await?;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
     }
-    let list = test.api.subscriptions(&test.customer, None, None).await?;
+    let list = test
+        .api
+        .subscriptions(&test.customer, &SubscriptionsQuery::default())
+        .await?;
     assert!(list.data.is_empty());
     Ok(())
 }

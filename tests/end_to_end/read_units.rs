@@ -23,7 +23,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::delivery::Delivery;
 use webhooks_domain::health::Health;
 use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
 use webhooks_domain::ports::{Creation, SubscriptionStore};
@@ -192,7 +192,7 @@ fn items_of(number: usize) -> impl Iterator<Item = Item> {
     let deliveries = (1..=SUBSCRIPTIONS as u128).map(move |subscription| {
         let mut delivery = Delivery {
             created_at: at,
-            status: DeliveryStatus::Held,
+            status: samples::HELD,
             ..samples::delivery(&message, samples::subscription_id(subscription))
         };
         delivery.attempts.push(samples::failed_attempt(1));

@@ -11,8 +11,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
-    CreatedSubscription, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger, HeldFate,
-    ListFilter, Recover, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
+    CreatedSubscription, DeliveriesQuery, Delivery, DeliveryReason, DeliveryStatus,
+    DeliveryTrigger, HeldFate, ListLimit, MessagesQuery, Recover, RecoveriesQuery, Recovery,
+    RecoveryKind, RecoveryStatus, UndeliveredStatus, WholeNumber,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::key::recovery_key;
@@ -81,20 +82,19 @@ async fn deliveries(
     count: usize,
 ) -> Result<Vec<Delivery>> {
     let deadline = Instant::now() + ALL_ATTEMPTS;
-    let filter = ListFilter {
+    let mut query = DeliveriesQuery {
         status: Some(status),
-        limit: Some(100),
-        ..ListFilter::default()
+        limit: Some(ListLimit::LARGEST),
+        ..DeliveriesQuery::default()
     };
     loop {
-        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        let mut found = Vec::new();
         loop {
             let (customer, subscription) = (&test.customer, &to.subscription.id);
-            let page = test.api.deliveries(customer, subscription, &filter);
-            let page = page.cursor(cursor.as_deref()).await?;
+            let page = test.api.deliveries(customer, subscription, &query).await?;
             found.extend(page.data);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
                 break;
             }
         }
@@ -195,7 +195,10 @@ async fn deliveries_that_failed_in_an_outage_arrive_once_with_the_same_id_and_bo
     .await?;
     let again = self::ended(&test, &created, &again.id).await?;
     assert_eq!(counts(&again), (0, 0, 0), "no delivery is left to recover");
-    let list = test.api.recoveries(&test.customer, subscription).await?;
+    let list = test
+        .api
+        .recoveries(&test.customer, subscription, &RecoveriesQuery::default())
+        .await?;
     let ids: Vec<_> = list.data.iter().map(|recovery| &recovery.id).collect();
     assert_eq!(ids, [&again.id, &recovery.id], "newest first");
     Ok(())
@@ -268,7 +271,10 @@ async fn what_was_held_is_sent_by_itself_when_the_subscription_is_enabled() -> R
     deliveries(&test, &created, DeliveryStatus::Succeeded, 3).await?;
     assert_eq!(test.receiver.requests_to("/a").len(), 3);
     assert_eq!(enable().await?.id, recovery.id, "after its end");
-    let all = test.api.recoveries(&test.customer, subscription).await?;
+    let all = test
+        .api
+        .recoveries(&test.customer, subscription, &RecoveriesQuery::default())
+        .await?;
     assert_eq!(all.data.len(), 1, "{all:#?}");
     let shown = test.api.subscription(&test.customer, subscription).await?;
     assert_eq!(shown.recovery, None, "only requests that activate name it");
@@ -330,7 +336,7 @@ async fn a_replay_after_a_change_sends_exactly_what_is_missing() -> Result<()> {
     let stored = async || {
         let messages = test
             .api
-            .messages(&test.customer, &ListFilter::default())
+            .messages(&test.customer, &MessagesQuery::default())
             .await?;
         Ok::<_, anyhow::Error>(messages.data.len())
     };

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use webhooks_client::Stack;
+use webhooks_client::{Stack, SubscriptionsQuery};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_self_test::{
     Answer, MAX_REQUEST_BYTES, Run, RunId, Runs, Script, SelfTestTable, Step,
@@ -96,7 +96,7 @@ async fn left_behind(test: &Fixture, ends: Timestamp) -> Result<String> {
 async fn subscriptions(test: &Fixture) -> Result<Vec<webhooks_client::Subscription>> {
     Ok(test
         .api
-        .subscriptions(CUSTOMER, Some(100), None)
+        .subscriptions(CUSTOMER, &SubscriptionsQuery::default())
         .await?
         .data)
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use webhooks_cli::Outcome;
 use webhooks_client::{
-    DisabledReason, OwedDeliveries, ProblemKind, SubscriptionStatus, UnhealthySubscription,
+    CustomerUnhealthyQuery, DisabledReason, ListLimit, OwedDeliveries, ProblemKind,
+    SubscriptionStatus, UnhealthyQuery, UnhealthySubscription,
 };
 use webhooks_receiver::Answer;
 
@@ -20,10 +21,25 @@ async fn listed(
     kind: Option<ProblemKind>,
 ) -> Result<Vec<UnhealthySubscription>> {
     let (mut listed, mut cursor) = (Vec::new(), None);
+    let limit = Some(ListLimit::up_to(2));
     loop {
-        let page = test.api.unhealthy_subscriptions(customer, kind);
-        let page = page.query("limit", "2".to_owned());
-        let page = page.cursor(cursor.as_deref()).await?;
+        let page = match customer {
+            Some(customer) => {
+                let query = CustomerUnhealthyQuery {
+                    kind,
+                    limit,
+                    cursor,
+                };
+                test.api
+                    .unhealthy_subscriptions_of_customer(customer, &query)
+            }
+            None => test.api.unhealthy_subscriptions(&UnhealthyQuery {
+                kind,
+                limit,
+                cursor,
+            }),
+        };
+        let page = page.await?;
         assert_eq!(page.broken, []);
         listed.extend(page.data);
         cursor = page.next_cursor;

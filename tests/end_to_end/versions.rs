@@ -1,10 +1,10 @@
 //! Versions of a subscription, repeated creations, and the audit of who reads a secret.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Answered, SubscriptionStatus};
+use webhooks_client::{Answered, SubscriptionStatus, SubscriptionsQuery};
 
 use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
 use crate::logs::log_lines;
@@ -82,7 +82,9 @@ async fn a_repeated_creation_creates_nothing_new() -> Result<()> {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         assert_eq!(answer.body, one.body);
     }
-    let all = api.subscriptions(customer, None, None).await?;
+    let all = api
+        .subscriptions(customer, &SubscriptionsQuery::default())
+        .await?;
     assert_eq!(all.data.len(), 1);
 
     let created: Value = serde_json::from_slice(&one.body)?;
@@ -152,14 +154,18 @@ async fn reading_secrets_is_logged_without_the_secrets() -> Result<()> {
 async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<()> {
     let test = Fixture::new("audit-changes").await?;
     let (api, customer) = (&test.api, &test.customer);
-    let created = test.subscribe("/first?token=t0p").await?;
+    let header = json!({"secretHeaders": {"authorization": "Bearer k4y"}});
+    let created = test.subscribe_with("/first?token=t0p", header).await?;
     let id = created.subscription.id.as_str();
     let change = json!({
         "url": test.receiver.url("/second?token=t1p"),
         "headers": {"x-api-key": "k3y"},
+        "secretHeaders": {"x-key": "k5y"},
         "status": "paused",
     });
     api.update_subscription(customer, id, &change).await?;
+    let moved = json!({"url": "https://example.com/third"});
+    api.update_subscription(customer, id, &moved).await?;
     let rotated = api.rotate_secret(customer, id, &json!({})).await?;
     api.delete_subscription(customer, id).await?;
 
@@ -181,28 +187,41 @@ async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<
         .iter()
         .map(|line| serde_json::from_str(line))
         .collect::<Result<_, _>>()?;
-    let one = |message: &str| {
-        let mut found = parsed.iter().filter(|line| line["message"] == message);
-        let line = found.next().with_context(|| message.to_owned())?;
-        assert!(found.next().is_none(), "{message} twice");
-        assert_eq!(line["customer.id"], json!(customer), "{line}");
-        anyhow::Ok(line)
+    let all = |message: &str| -> Vec<_> {
+        let found = parsed.iter().filter(|line| line["message"] == message);
+        found
+            .inspect(|line| assert_eq!(line["customer.id"], json!(customer), "{line}"))
+            .collect()
+    };
+    let one = |message: &str| match all(message)[..] {
+        [line] => Ok(line),
+        _ => Err(anyhow!("not one line: {message}")),
     };
     assert_eq!(one("subscription created")?["secret.version"], 1);
-    let changed = one("subscription changed")?;
-    assert_eq!(changed["changed.fields"], "url,headers,status");
+    let audited = all("subscription changed");
+    let of_fields = |fields: &str| {
+        let found = audited.iter().find(|line| line["changed.fields"] == fields);
+        found.with_context(|| format!("{fields}: {audited:?}"))
+    };
+    let changed = of_fields("url,headers,secretHeaders,status")?;
+    assert_eq!(changed["secret_headers.changed"], "x-key");
+    assert_eq!(changed.get("secret_headers.cleared"), None);
     assert_eq!(
         (&changed["status_before"], &changed["status"]),
         (&json!("active"), &json!("paused"))
     );
     assert_eq!(changed["url.origin"], changed["url.origin_before"]);
+    let moved = of_fields("url,secretHeaders")?;
+    assert_eq!(moved["secret_headers.cleared"], "authorization,x-key");
     assert_eq!(one("secret replaced")?["secret.version"], 2);
     one("subscription deleted")?;
     let logged = lines.join("\n");
     for secret in [&rotated.secret, &created.secret] {
         assert!(!logged.contains(secret.trim_start_matches("whsec_")));
     }
-    for hidden in ["t0p", "t1p", "k3y", "/first", "/second"] {
+    for hidden in [
+        "t0p", "t1p", "k3y", "k4y", "k5y", "/first", "/second", "/third",
+    ] {
         assert!(!logged.contains(hidden), "{hidden}");
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::nullable::not_null;
-use crate::{MapPatch, Nullable};
+use crate::{MapPatch, Nullable, WholeNumber};
 
 /// A customer that has or had a subscription, or that a request has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,17 +21,36 @@ pub struct Customer {
     /// Your own; shown only.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
+    /// Its own limit for the number of its subscriptions. By default that of the stack applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_subscriptions: Option<u32>,
     /// The number of its subscriptions.
     pub subscriptions: u64,
+    /// Its deletion, if one was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub deletion: Option<CustomerDeletion>,
     /// The number of its current version, from 1. The same as the `ETag`. Subscriptions do not
     /// change it.
     pub version: u64,
     /// The time of its first subscription, or of the first `PUT` if that was earlier.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,
-    /// When its name or its metadata was last changed.
+    /// When its fields were last changed.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub updated_at: String,
+}
+
+/// The deletion of a customer and of all its data, which runs every 15 minutes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CustomerDeletion {
+    /// The time of the request.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub requested_at: String,
+    /// The number of items that are deleted so far: messages, deliveries, subscriptions and others.
+    pub deleted_items: u64,
 }
 
 /// A customer as a whole: what is absent is removed.
@@ -63,6 +82,17 @@ pub struct NewCustomer {
         schema(value_type = BTreeMap<String, String>, required = false)
     )]
     pub metadata: Option<BTreeMap<String, String>>,
+    /// Its own limit for the number of its subscriptions, lower or higher than that of the stack.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = u32, required = false, minimum = 1, maximum = 10_000)
+    )]
+    pub max_subscriptions: Option<WholeNumber>,
 }
 
 /// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
@@ -83,4 +113,11 @@ pub struct CustomerPatch {
         schema(value_type = Option<BTreeMap<String, Option<String>>>)
     )]
     pub metadata: Nullable<MapPatch>,
+    /// Its own limit for the number of its subscriptions, lower or higher than that of the stack.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)
+    )]
+    pub max_subscriptions: Nullable<WholeNumber>,
 }

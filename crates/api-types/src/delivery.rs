@@ -14,7 +14,7 @@ use crate::PayloadFormat;
 pub enum DeliveryStatus {
     /// An attempt is due, now or later.
     Pending,
-    /// The subscription is paused or disabled.
+    /// The subscription is paused or disabled, or its endpoint is unavailable.
     Held,
     /// An attempt was answered with 200 to 299.
     Succeeded,
@@ -25,17 +25,26 @@ pub enum DeliveryStatus {
 }
 
 /// The status of an undelivered delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UndeliveredFilter {
     /// An attempt is due, now or later.
     Pending,
-    /// The subscription is paused or disabled.
+    /// The subscription is paused or disabled, or its endpoint is unavailable.
     Held,
     /// No further attempt is made.
     Failed,
+}
+
+impl From<UndeliveredFilter> for DeliveryStatus {
+    fn from(status: UndeliveredFilter) -> Self {
+        match status {
+            UndeliveredFilter::Pending => Self::Pending,
+            UndeliveredFilter::Held => Self::Held,
+            UndeliveredFilter::Failed => Self::Failed,
+        }
+    }
 }
 
 impl DeliveryStatus {
@@ -62,7 +71,7 @@ pub enum DeliveryTrigger {
     Test,
 }
 
-/// Why a delivery has ended.
+/// Why a delivery has ended or is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -82,6 +91,8 @@ pub enum DeliveryReason {
     SubscriptionDeleted,
     /// It was held, and then discarded.
     Discarded,
+    /// It is held until its endpoint is available again.
+    EndpointUnavailable,
 }
 
 /// The outcome of an attempt.

@@ -13,31 +13,43 @@
 mod customer;
 mod delivery;
 mod filter;
+mod limit;
 mod message;
 mod nullable;
 mod page;
 mod problem;
+mod query;
 mod recovery;
 mod recovery_request;
 mod retry_policy;
+mod statistics;
 mod subscription;
 mod subscription_request;
 mod unhealthy;
 mod whole_number;
 
-pub use customer::{Customer, CustomerPatch, NewCustomer};
+pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger,
     DeliveryWithBody, UndeliveredFilter,
 };
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
+pub use limit::{Limit, LimitError};
 pub use message::{Message, MessageEntry};
 pub use nullable::Nullable;
 pub use page::{Broken, Page, Shown};
 pub use problem::Problem;
+pub use query::{
+    CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, ListLimit, MessageDeliveriesLimit,
+    MessageQuery, MessagesQuery, RecoveriesQuery, SubscriptionsQuery, UndeliveredQuery,
+    UnhealthyQuery,
+};
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
 pub use retry_policy::{RetryBackoff, RetryPolicy, RetrySchedule};
+pub use statistics::{
+    AnswerTimes, HourStatistics, OutcomeCounts, PeriodStatistics, Sampling, Statistics,
+};
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
     PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,

@@ -14,6 +14,8 @@ pub enum RecoveryKind {
     Replay,
     /// Held deliveries, which are cancelled.
     Discard,
+    /// Deliveries that were held until the endpoint was available again. Starts by itself.
+    Release,
 }
 
 /// The status of a recovery.
@@ -49,7 +51,7 @@ impl RecoveryStatus {
 pub enum UndeliveredStatus {
     /// No further attempt is made.
     Failed,
-    /// The subscription was paused or disabled.
+    /// It is held.
     Held,
 }
 

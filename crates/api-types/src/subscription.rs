@@ -94,6 +94,16 @@ pub struct Subscription {
     /// Sent with each request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// The names of the secret headers, which are sent with each request too. No answer has their
+    /// values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false, example = json!(["authorization"])))]
+    pub secret_headers: Vec<String>,
+    /// The names of the secret headers that this request has removed, because it changed the
+    /// scheme, host or port of `url` and did not give them. Only in the answer to such a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub cleared_secret_headers: Vec<String>,
     /// Without one, as the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
@@ -156,6 +166,11 @@ pub struct EndpointHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub slow_since: Option<String>,
+    /// Since when deliveries are held because the endpoint is unavailable. They are sent once it
+    /// answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub holding_since: Option<String>,
 }
 
 impl EndpointHealth {

@@ -61,6 +61,15 @@ pub struct SubscriptionPatch {
         schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"x-api-key": "k3y"}))
     )]
     pub headers: Nullable<MapPatch>,
+    /// As `headers`, but encrypted, and never shown. The limits apply to both together, and a name
+    /// is in one of them. A change of the scheme, host or port of `url` removes those that the same
+    /// request does not give.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"authorization": "Bearer …"}))
+    )]
+    pub secret_headers: Nullable<MapPatch>,
     /// The content of a webhook's body. A delivery keeps the format with which it was prepared.
     #[serde(
         default,

@@ -5,11 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{DisabledReason, SubscriptionStatus};
 
 /// A kind of problem of a subscription.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ProblemKind {
     /// The system has disabled it.
@@ -20,6 +17,8 @@ pub enum ProblemKind {
     Failing,
     /// Attempts take so long that deliveries go through the slow queue.
     Slow,
+    /// Deliveries are held because the endpoint is unavailable, or a recovery is about to send them.
+    Holding,
 }
 
 /// A problem of a subscription.

@@ -49,6 +49,7 @@ impl Surroundings {
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
             ("LOG_LEVEL", "INFO"),
             ("MONITORING", "Essential"),
+            ("STATISTICS", "Enabled"),
             ("TABLE_NAME", TABLE),
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),

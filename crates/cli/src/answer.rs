@@ -9,14 +9,11 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use webhooks_client::{Answered, Broken, Call, Error, Page};
+use webhooks_client::{Answered, Broken, Call, Error, ListLimit, Page};
 
 use crate::advice::advise;
 use crate::broken;
 use crate::print::{Printer, progress};
-
-/// The API's largest page.
-const PAGE: u32 = 100;
 
 /// One answer of the API.
 pub(crate) struct Answer<T> {
@@ -133,7 +130,7 @@ impl Paging {
     /// because the API counts rows that a filter removes.
     pub(crate) async fn collect<'a, T: DeserializeOwned>(
         &self,
-        page: impl Fn() -> Call<'a, Page<T>>,
+        page: impl Fn(Option<ListLimit>, Option<String>) -> Call<'a, Page<T>>,
     ) -> Result<Listed<T>> {
         let wanted = if self.all {
             usize::MAX
@@ -148,9 +145,8 @@ impl Paging {
         };
         let progress = progress();
         loop {
-            let left = u32::try_from(wanted - listed.rows.len()).unwrap_or(PAGE);
-            let call = page().query("limit", left.min(PAGE).to_string());
-            let call = call.cursor(listed.next_cursor.as_deref());
+            let left = u32::try_from(wanted - listed.rows.len()).unwrap_or(u32::MAX);
+            let call = page(Some(ListLimit::up_to(left)), listed.next_cursor.take());
             let page: Answer<Page<Box<RawValue>>> = read(call.answer()).await?;
             for raw in page.value.data {
                 let row = serde_json::from_str(raw.get());

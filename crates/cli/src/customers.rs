@@ -1,13 +1,14 @@
 //! `webhooks customers`: the customers that have or had a subscription.
 
-use crate::terminal::{Style, Table};
+use crate::ask::Yes;
+use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
-use webhooks_client::{Api, Customer};
+use webhooks_client::{Api, Customer, CustomerPatch, CustomersQuery, NewCustomer, WholeNumber};
 
 use crate::answer::{Listed, Paging, send, show};
-use crate::input::pair;
+use crate::body::Body;
+use crate::input::{map_patch, pair};
 use crate::print::{Facts, Printer, Report};
 use crate::subscriptions::IfVersion;
 use crate::when::short;
@@ -40,6 +41,13 @@ Examples:
   webhooks customers update cust_1001 --metadata plan=gold --remove-metadata trial --if-version 3
   webhooks customers update cust_1001 --remove name")]
     Update(Update),
+    /// Delete a customer and all its data: subscriptions, messages, deliveries. It runs in the
+    /// background; `customers show` shows the progress.
+    #[command(after_help = "\
+Examples:
+  webhooks customers delete cust_1001
+  webhooks customers delete cust_1001 --yes --if-version 3")]
+    Delete(Delete),
 }
 
 /// Options of `customers list`.
@@ -67,6 +75,9 @@ struct Fields {
     /// A name and a value for your own use. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
+    /// The largest number of its subscriptions, in place of the stack's.
+    #[arg(long, value_name = "COUNT")]
+    max_subscriptions: Option<u32>,
 }
 
 /// Options of `customers put`.
@@ -86,7 +97,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
     /// Remove a field. Repeatable.
-    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata"])]
+    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions"])]
     remove: Vec<String>,
     /// Remove one name of the metadata. Repeatable.
     #[arg(long = "remove-metadata", value_name = "NAME")]
@@ -97,45 +108,52 @@ pub(crate) struct Update {
     fields: Fields,
 }
 
+/// Options of `customers delete`.
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    if_version: IfVersion,
+}
+
 impl Command {
     /// Runs the command and prints its result.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         match self {
             Self::List(List { paging }) => {
-                let page = || api.customers(None, None);
+                let page = |limit, cursor| api.customers(&CustomersQuery { limit, cursor });
                 printer.print(&paging.collect(page).await?)?;
             }
             Self::Show(Named { customer }) => show(api.customer(customer), printer, text).await?,
             Self::Put(put) => {
-                let fields = put.fields.to_json();
-                let call = api.put_customer(&put.named.customer, &fields);
+                let call = api.put_customer(&put.named.customer, &put.body());
                 let written = send(put.if_version.guard(call)).await?;
                 printer.answer(&written, text)?;
             }
             Self::Update(update) => update.run(api, printer).await?,
+            Self::Delete(delete) => return delete.run(api, printer).await,
         }
         Ok(Outcome::Complete)
     }
 }
 
-impl Fields {
-    /// Returns the given fields by their names in the API.
-    fn to_json(&self) -> Value {
-        let mut fields = Map::new();
-        if let Some(name) = &self.name {
-            fields.insert("name".to_owned(), json!(name));
+impl Put {
+    fn body(&self) -> NewCustomer {
+        let metadata = &self.fields.metadata;
+        NewCustomer {
+            name: self.fields.name.clone(),
+            metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
+            max_subscriptions: self.fields.max_subscriptions.map(WholeNumber),
         }
-        let mut fields = Value::Object(fields);
-        for (name, value) in &self.metadata {
-            fields["metadata"][name] = json!(value);
-        }
-        fields
     }
 }
 
 impl Update {
     async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<()> {
-        let changes = self.changes();
+        let changes = self.changes()?;
         require_a_field(&changes, "--name")?;
         let call = api.update_customer(&self.named.customer, &changes);
         let customer = send(self.if_version.guard(call)).await?;
@@ -144,15 +162,38 @@ impl Update {
     }
 
     /// Returns the merge patch.
-    fn changes(&self) -> Value {
-        let mut changes = self.fields.to_json();
-        for name in &self.remove_metadata {
-            changes["metadata"][name] = Value::Null;
-        }
+    fn changes(&self) -> Result<Body> {
+        let mut changes = Body::of(&CustomerPatch {
+            name: self.fields.name.clone().into(),
+            metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
+            max_subscriptions: self.fields.max_subscriptions.map(WholeNumber).into(),
+        })?;
         for field in &self.remove {
-            changes[field] = Value::Null;
+            changes.remove(field);
         }
-        changes
+        Ok(changes)
+    }
+}
+
+impl Delete {
+    async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let customer = &self.named.customer;
+        if !self.yes.yes {
+            let shown = send(api.customer(customer)).await?;
+            let question = format!(
+                "Delete customer {customer}, its {} subscriptions and all its messages and \
+                 deliveries for good?",
+                shown.value.subscriptions
+            );
+            if !self.yes.confirmed(&question)? {
+                printer.note("nothing was deleted")?;
+                return Ok(Outcome::Incomplete);
+            }
+        }
+        let call = api.delete_customer(customer);
+        let deleted = send(self.if_version.guard(call)).await?;
+        printer.answer(&deleted, text)?;
+        Ok(Outcome::Complete)
     }
 }
 
@@ -164,7 +205,14 @@ fn text(customer: &Customer, style: Style) -> String {
     for (name, value) in &customer.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
+    let most = customer.max_subscriptions.map(|most| most.to_string());
+    facts.maybe("at most", most);
     facts.add("subscriptions", customer.subscriptions.to_string());
+    if let Some(deletion) = &customer.deletion {
+        let (at, deleted) = (&deletion.requested_at, deletion.deleted_items);
+        let progress = format!("requested at {at}, {deleted} items deleted so far");
+        facts.add("deletion", Cell::new(progress, Tone::Waiting));
+    }
     facts.add("version", customer.version.to_string());
     facts.add("created", customer.created_at.as_str());
     facts.add("updated", customer.updated_at.as_str());
@@ -192,6 +240,8 @@ impl Report for Listed<Customer> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::{Value, json};
+    use webhooks_client::CustomerDeletion;
 
     use super::*;
 
@@ -199,6 +249,12 @@ mod tests {
     struct Line {
         #[command(flatten)]
         update: Update,
+    }
+
+    fn changes(options: &[&str]) -> Value {
+        let line = Line::try_parse_from(options).map_err(|error| error.to_string());
+        let line = line.unwrap_or_else(|error| panic!("{error}"));
+        serde_json::to_value(line.update.changes().unwrap()).unwrap()
     }
 
     #[test]
@@ -213,21 +269,10 @@ mod tests {
             "--remove-metadata",
             "trial",
         ];
-        let line = Line::try_parse_from(options).map_err(|error| error.to_string());
         let expected = json!({"name": "Acme", "metadata": {"plan": "a=b", "trial": null}});
-        assert_eq!(
-            line.unwrap_or_else(|error| panic!("{error}"))
-                .update
-                .changes(),
-            expected
-        );
-        let line = Line::try_parse_from(["update", "acme", "--remove", "metadata"]);
-        let line = line.map_err(|error| error.to_string());
-        let changes = line
-            .unwrap_or_else(|error| panic!("{error}"))
-            .update
-            .changes();
-        assert_eq!(changes, json!({"metadata": null}));
+        assert_eq!(changes(&options), expected);
+        let removed = changes(&["update", "acme", "--remove", "metadata"]);
+        assert_eq!(removed, json!({"metadata": null}));
     }
 
     #[test]
@@ -237,20 +282,16 @@ mod tests {
             id: "acme".to_owned(),
             name: Some("Acme".to_owned()),
             metadata: [("plan".to_owned(), "gold".to_owned())].into(),
+            max_subscriptions: Some(5),
             subscriptions: 2,
+            deletion: Some(CustomerDeletion {
+                requested_at: at.to_owned(),
+                deleted_items: 7,
+            }),
             version: 3,
             created_at: at.to_owned(),
             updated_at: at.to_owned(),
         };
-        assert_eq!(
-            text(&customer, Style::Plain),
-            "  customer       acme\n\
-             \x20 name           Acme\n\
-             \x20 metadata       plan: gold\n\
-             \x20 subscriptions  2\n\
-             \x20 version        3\n\
-             \x20 created        2026-01-01T00:00:00.000Z\n\
-             \x20 updated        2026-01-01T00:00:00.000Z\n"
-        );
+        assert_text!(text(&customer, Style::Plain));
     }
 }

@@ -7,7 +7,11 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StringDeserializer};
+use serde_json::error::Category;
+use webhooks_client::{MapPatch, Nullable};
 
 /// Reads a file, or standard input for `-`.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
@@ -22,7 +26,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads JSON from the text, or from a file that is named after `@`.
-pub(crate) fn json(text: &str) -> Result<Value, String> {
+pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let from_file;
     let json = match text.strip_prefix('@') {
         Some(file) => {
@@ -32,7 +36,28 @@ pub(crate) fn json(text: &str) -> Result<Value, String> {
         }
         None => text,
     };
-    serde_json::from_str(json).map_err(|error| format!("not JSON: {error}"))
+    serde_json::from_str(json).map_err(|error| match error.classify() {
+        Category::Data => error.to_string(),
+        Category::Io | Category::Syntax | Category::Eof => format!("not JSON: {error}"),
+    })
+}
+
+/// Parses an option that is one of these words of the API.
+pub(crate) fn word<T>(words: &[&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words.to_vec())
+        .try_map(|word| T::deserialize(StringDeserializer::<Error>::new(word)))
+}
+
+/// The change of a map: these names get values, and those are removed.
+pub(crate) fn map_patch(set: &[(String, String)], removed: &[String]) -> Nullable<MapPatch> {
+    let set = set.iter().cloned();
+    let set = set.map(|(name, value)| (name, Some(value)));
+    let removed = removed.iter().map(|name| (name.clone(), None));
+    let changes: MapPatch = set.chain(removed).collect();
+    Some(changes).filter(|changes| !changes.is_empty()).into()
 }
 
 /// Reads `NAME=VALUE`.
@@ -40,6 +65,21 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads `NAME=VALUE`, whose value is a secret: the value itself, `env:NAME` for a variable,
+/// `@FILE`, or `@-` for standard input. The line end after it does not belong to it.
+pub(crate) fn secret_pair(text: &str) -> Result<(String, SecretText), String> {
+    let (name, value) = pair(text)?;
+    let Some(file) = value.strip_prefix('@') else {
+        return Ok((name, value.parse()?));
+    };
+    let bytes = read(Path::new(file)).map_err(|error| format!("{error:#}"))?;
+    let value = String::from_utf8(bytes).map_err(|_| format!("`{file}` is not text"))?;
+    match value.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("`{file}` is empty")),
+        value => Ok((name, SecretText(value.to_owned()))),
     }
 }
 
@@ -84,15 +124,18 @@ impl fmt::Debug for SecretText {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use webhooks_client::RetryPolicy;
 
     use super::*;
 
     #[test]
     fn json_is_given_as_text_or_in_a_file() {
-        assert_eq!(json(r#"{"a": [1]}"#).unwrap(), json!({"a": [1]}));
-        assert!(json("{").unwrap_err().starts_with("not JSON"));
-        let missing = json("@/nowhere/filter.json").unwrap_err();
+        assert_eq!(json::<Value>(r#"{"a": [1]}"#).unwrap(), json!({"a": [1]}));
+        assert!(json::<Value>("{").unwrap_err().starts_with("not JSON"));
+        let error = json::<RetryPolicy>(r#"{"maxAttempts": 1}"#).unwrap_err();
+        assert!(error.starts_with("intervalSeconds: is required"), "{error}");
+        let missing = json::<Value>("@/nowhere/filter.json").unwrap_err();
         assert!(missing.contains("`/nowhere/filter.json`"), "{missing}");
     }
 
@@ -101,6 +144,26 @@ mod tests {
         assert_eq!(pair("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
         assert_eq!(pair("a=").unwrap(), ("a".to_owned(), String::new()));
         assert!(pair("a").is_err() && pair("=b").is_err());
+    }
+
+    #[test]
+    fn the_value_of_a_secret_pair_may_be_in_a_file() {
+        let file = env::temp_dir().join(format!("webhooks-key-{}", std::process::id()));
+        let from_file = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            let pair = secret_pair(&format!("x-key=@{}", file.display()));
+            pair.map(|(name, value)| (name, value.expose().to_owned()))
+        };
+        let pair = |value: &str| Ok(("x-key".to_owned(), value.to_owned()));
+        assert_eq!(from_file("Bearer x=1 \r\n"), pair("Bearer x=1 "));
+        assert_eq!(from_file("a"), pair("a"));
+        assert!(from_file("\n").unwrap_err().ends_with("is empty"));
+        std::fs::remove_file(&file).unwrap();
+        let (_, given) = secret_pair("x-key=a@b").unwrap();
+        assert_eq!(given.expose(), "a@b");
+        let missing = secret_pair("x-key=@/nowhere/key").unwrap_err();
+        assert!(missing.contains("`/nowhere/key`"), "{missing}");
+        assert!(secret_pair("x-key=env:WEBHOOKS_NO_SUCH").is_err());
     }
 
     #[test]

@@ -19,9 +19,19 @@
     reason = "a command line reads its environment, its clock, and waits"
 )]
 
+/// Compares a text with its snapshot. The brackets keep the line ends around it, which `insta` does
+/// not compare.
+#[cfg(test)]
+macro_rules! assert_text {
+    ($text:expr) => {
+        insta::assert_snapshot!(format!("[{}]", $text))
+    };
+}
+
 mod advice;
 mod answer;
 mod ask;
+mod body;
 mod broken;
 mod clock;
 mod customers;
@@ -40,6 +50,7 @@ mod recover;
 mod recoveries;
 mod requeue;
 mod signature;
+mod statistics;
 mod subscriptions;
 mod tail;
 pub mod terminal;
@@ -58,6 +69,7 @@ use clap_complete::Shell;
 use webhooks_client::Stack;
 
 use crate::advice::advise;
+use crate::body::Body;
 use crate::place::Place;
 use crate::print::Printer;
 
@@ -110,6 +122,10 @@ Examples:
     /// List the subscriptions that fail, are slow, or were disabled by the system.
     #[command(after_help = unhealthy::HELP)]
     Unhealthy(unhealthy::Unhealthy),
+    /// Show the numbers of attempts, their success and answer times over the last hour, day and 7
+    /// days.
+    #[command(after_help = statistics::HELP)]
+    Statistics(statistics::Options),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -192,6 +208,7 @@ impl Cli {
             Command::Messages(command) => command.run(&api()?, printer).await,
             Command::Undelivered(list) => list.run(&api()?, printer).await,
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
+            Command::Statistics(options) => options.run(&api()?, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,
@@ -209,8 +226,8 @@ impl Cli {
 }
 
 /// Refuses a merge patch without a field. `example` is an option that would give one.
-fn require_a_field(patch: &serde_json::Value, example: &str) -> Result<(), clap::Error> {
-    if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+fn require_a_field(patch: &Body, example: &str) -> Result<(), clap::Error> {
+    if patch.is_empty() {
         let text = format!("nothing to change: give at least one field, such as `{example}`");
         return Err(usage(ErrorKind::MissingRequiredArgument, &text));
     }
@@ -229,6 +246,31 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// A change of an option, a default or a text of the help is seen as a change of a file. The
+    /// options of all commands are in the help of `webhooks` only.
+    #[test]
+    fn the_help_of_every_command_is_the_one_in_the_snapshot() {
+        fn show(command: &clap::Command, all: &mut Vec<String>) {
+            let name = command.get_bin_name().unwrap_or("webhooks");
+            let help = command.clone().render_long_help();
+            all.push(format!("$ {name} --help\n{help}\n"));
+            for command in command.get_subcommands() {
+                let command = command.clone().mut_args(|argument| {
+                    let is_global = argument.is_global_set();
+                    argument.hide(is_global)
+                });
+                if command.get_name() != "help" {
+                    show(&command, all);
+                }
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        let mut all = Vec::new();
+        show(&command, &mut all);
+        assert_text!(all.concat());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageEntry};
+use webhooks_client::{Api, Call, DeliveryStatus, Error, Message, MessageEntry, MessagesQuery};
 
 use crate::Outcome;
 use crate::advice::advise;
@@ -82,8 +82,16 @@ impl Command {
                 filter,
                 paging,
             }) => {
-                let filter = filter.with_status(None);
-                let page = || api.messages(customer, &filter);
+                let page = |limit, cursor| {
+                    let query = MessagesQuery {
+                        event_type: filter.event_type.clone(),
+                        since: filter.since.clone(),
+                        until: filter.until.clone(),
+                        limit,
+                        cursor,
+                    };
+                    api.messages(customer, &query)
+                };
                 printer.print(&paging.collect(page).await?)?;
             }
             Self::Show(named) => {

@@ -186,6 +186,8 @@ fn count_text(kind: RecoveryKind, count: RecoveryCount, per_second: u32) -> Stri
         (RecoveryKind::Recover, _) => "deliveries to send again",
         (RecoveryKind::Discard, 1) => "held delivery to discard",
         (RecoveryKind::Discard, _) => "held deliveries to discard",
+        (RecoveryKind::Release, 1) => "held delivery to send",
+        (RecoveryKind::Release, _) => "held deliveries to send",
         (RecoveryKind::Replay, 1) => "message that the subscription never had",
         (RecoveryKind::Replay, _) => "messages that the subscription never had",
     };

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::sleep;
-use webhooks_client::{Api, Recovery, RecoveryCount, RecoveryStatus};
+use webhooks_client::{Api, RecoveriesQuery, Recovery, RecoveryCount, RecoveryStatus};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging, send, show};
@@ -65,7 +65,10 @@ impl Command {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         match self {
             Self::List(List { named, paging }) => {
-                let page = || api.recoveries(&named.customer, &named.subscription);
+                let page = |limit, cursor| {
+                    let query = RecoveriesQuery { limit, cursor };
+                    api.recoveries(&named.customer, &named.subscription, &query)
+                };
                 printer.print(&paging.collect(page).await?)?;
             }
             Self::Show(One { named, recovery }) => {

@@ -129,6 +129,7 @@ fn text(subscription: &Subscription, style: Style) -> String {
         open.map(|(since, at)| format!("{since}, until {at}")),
     );
     facts.maybe("slow", since(health.slow_since.as_deref()));
+    facts.maybe("holding", since(health.holding_since.as_deref()));
     if let Some(recovery) = &subscription.recovery {
         let (kind, id) = (recovery.kind, &recovery.id);
         facts.add("held", format!("{kind} by {id}, {}", recovery.status));
@@ -157,6 +158,12 @@ fn text(subscription: &Subscription, style: Style) -> String {
     );
     for (name, value) in &subscription.headers {
         facts.add("header", format!("{name}: {value}"));
+    }
+    for name in &subscription.secret_headers {
+        facts.add("secret header", format!("{name}: ********"));
+    }
+    if !subscription.cleared_secret_headers.is_empty() {
+        facts.add("cleared", subscription.cleared_secret_headers.join(", "));
     }
     for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
@@ -194,37 +201,14 @@ mod tests {
     fn a_subscription_shows_all_that_it_has() {
         let subscription: Subscription = serde_json::from_value(json!({
             "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
-            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "metadata": {"team": "shop"},
+            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "secretHeaders": ["x-b"], "clearedSecretHeaders": ["x-c", "x-d"], "metadata": {"team": "shop"},
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
             "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",
-            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenSince": "2026-01-03T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z"},
+            "health": {"failingSince": "2026-01-01T00:00:00.000Z", "slowSince": "2026-01-02T00:00:00.000Z", "circuitOpenSince": "2026-01-03T00:00:00.000Z", "circuitOpenUntil": "2026-01-04T00:00:00.000Z", "holdingSince": "2026-01-03T00:00:00.000Z"},
             "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
         }))
         .unwrap();
-        assert_eq!(
-            text(&subscription, Style::Plain),
-            "  subscription    sub_1\n\
-             \x20 customer        acme\n\
-             \x20 status          disabled\n\
-             \x20 disabled        failing, since 2026-01-03T00:00:00.000Z\n\
-             \x20 failing         since 2026-01-01T00:00:00.000Z\n\
-             \x20 circuit open    since 2026-01-03T00:00:00.000Z, until 2026-01-04T00:00:00.000Z\n\
-             \x20 slow            since 2026-01-02T00:00:00.000Z\n\
-             \x20 url             https://example.com/\n\
-             \x20 event types     a, b.*\n\
-             \x20 filter          {\"total\":[{\"numeric\":[\">\",1]}]}\n\
-             \x20 payload format  standard\n\
-             \x20 timeout         5 s\n\
-             \x20 rate limit      7 a second\n\
-             \x20 in flight       at most 2\n\
-             \x20 header          x-a: 1\n\
-             \x20 metadata        team: shop\n\
-             \x20 secret          2 (v1, current)\n\
-             \x20 secret          1 (v1, signs until 2026-01-02T00:00:00.000Z)\n\
-             \x20 version         3\n\
-             \x20 created         2026-01-01T00:00:00.000Z\n\
-             \x20 updated         2026-01-01T00:00:00.000Z\n"
-        );
+        assert_text!(text(&subscription, Style::Plain));
     }
 }

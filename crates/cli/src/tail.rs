@@ -8,7 +8,9 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use tokio::time::sleep;
-use webhooks_client::{Api, Attempt, Call, Delivery, DeliveryStatus, ListFilter, Page};
+use webhooks_client::{
+    Api, Attempt, Call, DeliveriesQuery, Delivery, DeliveryStatus, ListLimit, Page,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Outcome;
@@ -30,9 +32,6 @@ an hour for 500 deliveries every 2 s, and almost nothing for a few.";
 
 /// The largest number of pages that one poll reads.
 const MAX_PAGES: u32 = 5;
-
-/// The API's largest page.
-const PAGE: u32 = 100;
 
 /// The shortest time between two polls.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -104,21 +103,21 @@ impl Tail {
 
     /// Returns the deliveries created since this time, limited to the newest pages.
     async fn look(&self, api: &Api, since: Timestamp) -> Result<Vec<Delivery>> {
-        let filter = ListFilter {
+        let mut query = DeliveriesQuery {
             since: Some(since.to_string()),
-            limit: Some(PAGE),
-            ..ListFilter::default()
+            limit: Some(ListLimit::LARGEST),
+            ..DeliveriesQuery::default()
         };
-        let (mut deliveries, mut cursor) = (Vec::new(), None::<String>);
+        let mut deliveries = Vec::new();
         for _ in 0..MAX_PAGES {
             let page: Call<'_, Page<Delivery>> = match &self.subscription {
-                Some(subscription) => api.deliveries(&self.customer, subscription, &filter),
-                None => api.deliveries_of_customer(&self.customer, &filter),
+                Some(subscription) => api.deliveries(&self.customer, subscription, &query),
+                None => api.deliveries_of_customer(&self.customer, &query),
             };
-            let page = send(page.cursor(cursor.as_deref())).await?.value;
+            let page = send(page).await?.value;
             deliveries.extend(page.data);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
                 break;
             }
         }

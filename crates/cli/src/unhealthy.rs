@@ -3,7 +3,9 @@
 use crate::terminal::{Cell, Style, Table, Tone};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use webhooks_client::{Api, OwedDeliveries, ProblemKind, UnhealthySubscription};
+use webhooks_client::{
+    Api, CustomerUnhealthyQuery, OwedDeliveries, ProblemKind, UnhealthyQuery, UnhealthySubscription,
+};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging};
@@ -44,6 +46,8 @@ enum Kind {
     Failing,
     /// Its attempts take long.
     Slow,
+    /// Deliveries are held because the endpoint is unavailable.
+    Holding,
 }
 
 impl From<Kind> for ProblemKind {
@@ -53,6 +57,7 @@ impl From<Kind> for ProblemKind {
             Kind::CircuitOpen => Self::CircuitOpen,
             Kind::Failing => Self::Failing,
             Kind::Slow => Self::Slow,
+            Kind::Holding => Self::Holding,
         }
     }
 }
@@ -60,7 +65,21 @@ impl From<Kind> for ProblemKind {
 impl Unhealthy {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         let kind = self.kind.map(ProblemKind::from);
-        let page = || api.unhealthy_subscriptions(self.customer.as_deref(), kind);
+        let page = |limit, cursor| match &self.customer {
+            Some(customer) => {
+                let query = CustomerUnhealthyQuery {
+                    kind,
+                    limit,
+                    cursor,
+                };
+                api.unhealthy_subscriptions_of_customer(customer, &query)
+            }
+            None => api.unhealthy_subscriptions(&UnhealthyQuery {
+                kind,
+                limit,
+                cursor,
+            }),
+        };
         printer.print(&self.paging.collect(page).await?)?;
         Ok(Outcome::Complete)
     }
@@ -101,6 +120,7 @@ fn words(kind: ProblemKind) -> &'static str {
         ProblemKind::CircuitOpen => "circuit open",
         ProblemKind::Failing => "failing",
         ProblemKind::Slow => "slow",
+        ProblemKind::Holding => "holding",
     }
 }
 
@@ -111,7 +131,7 @@ fn worst(row: &UnhealthySubscription) -> Option<ProblemKind> {
 
 fn tone(row: &UnhealthySubscription) -> Tone {
     match worst(row) {
-        Some(ProblemKind::Slow) | None => Tone::Waiting,
+        Some(ProblemKind::Slow | ProblemKind::Holding) | None => Tone::Waiting,
         Some(_) => Tone::Bad,
     }
 }
@@ -133,6 +153,8 @@ fn next_step(row: &UnhealthySubscription) -> String {
         Some(ProblemKind::CircuitOpen | ProblemKind::Failing) => {
             format!("webhooks undelivered {customer_id} {id}")
         }
+        // Its circuit breaker has closed: a recovery sends what is held.
+        Some(ProblemKind::Holding) => format!("webhooks recoveries list {customer_id} {id}"),
         Some(ProblemKind::Slow) | None => {
             format!("webhooks deliveries list {customer_id} --subscription {id}")
         }
@@ -166,6 +188,9 @@ mod tests {
         assert_eq!(step(&["failing"]), undelivered);
         let all = "webhooks deliveries list acme --subscription sub_1";
         assert_eq!(step(&["slow"]), all);
+        assert_eq!(step(&["failing", "holding"]), undelivered);
+        let recoveries = "webhooks recoveries list acme sub_1";
+        assert_eq!(step(&["holding"]), recoveries);
     }
 
     #[test]

@@ -123,6 +123,9 @@ pub(crate) fn state(delivery: &Delivery, now: Timestamp) -> String {
             (None, None) => "queued for its first attempt".to_owned(),
             (None, Some(_)) => format!("{tried} so far{last_brief}"),
         },
+        (DeliveryStatus::Held, Some(DeliveryReason::EndpointUnavailable)) => {
+            format!("held until the endpoint is available again, {tried}{last_brief}")
+        }
         (DeliveryStatus::Held, _) => {
             "the subscription is paused or disabled; nothing is sent until a recovery".to_owned()
         }
@@ -246,6 +249,10 @@ mod tests {
             (
                 json!({"attempts": failed, "nextAttemptAt": next}),
                 "attempt 2 is due in 5m, the last answered 500",
+            ),
+            (
+                json!({"status": "held", "reason": "endpointUnavailable", "attempts": failed}),
+                "held until the endpoint is available again, 1 attempt, the last answered 500",
             ),
             (
                 json!({"status": "failed", "reason": "attemptsExhausted", "attempts": failed}),

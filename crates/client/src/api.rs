@@ -6,12 +6,12 @@ mod customers;
 mod deliveries;
 mod messages;
 mod recoveries;
+mod statistics;
 mod subscriptions;
 mod transport;
 
 pub use answered::Answered;
 pub use call::{Call, Sent};
-pub use deliveries::ListFilter;
 
 use bytes::Bytes;
 use http::Method;
@@ -77,7 +77,7 @@ impl Api {
         body: Option<Bytes>,
     ) -> Result<Answered, Error> {
         let call: Call<'_, Value> = Call::new(self, method, path);
-        call.with_any(query, body).answer().await
+        call.query(&query).bytes(body).answer().await
     }
 }
 
@@ -91,7 +91,10 @@ mod tests {
     use webhooks_receiver::{Answer, Receiver};
 
     use super::*;
-    use crate::{DeliveryStatus, Recover, RecoveryKind, WholeNumber};
+    use crate::{
+        DeliveriesQuery, DeliveryStatus, ListLimit, Recover, RecoveryKind, SubscriptionsQuery,
+        WholeNumber,
+    };
 
     /// An API that is a receiver, which records what it is asked.
     async fn api() -> (Api, Receiver) {
@@ -104,14 +107,14 @@ mod tests {
     #[tokio::test]
     async fn a_call_carries_its_path_query_headers_and_body() {
         let (api, receiver) = api().await;
-        let filter = ListFilter {
+        let query = DeliveriesQuery {
             status: Some(DeliveryStatus::Failed),
             since: Some("2026-01-01T00:00:00Z".to_owned()),
-            ..ListFilter::default()
+            limit: Some(ListLimit::up_to(7)),
+            cursor: Some("x+y".to_owned()),
+            ..DeliveriesQuery::default()
         };
-        let list = api
-            .deliveries("a|b/c", "sub_1", &filter)
-            .cursor(Some("x+y"));
+        let list = api.deliveries("a|b/c", "sub_1", &query);
         list.answer().await.unwrap();
         let change = api.update_subscription("acme", "sub_1", &json!({"status": "paused"}));
         change.if_match(3).answer().await.unwrap();
@@ -125,7 +128,7 @@ mod tests {
         );
         assert_eq!(
             requests[0].query.as_deref(),
-            Some("status=failed&since=2026-01-01T00%3A00%3A00Z&cursor=x%2By")
+            Some("status=failed&since=2026-01-01T00%3A00%3A00Z&limit=7&cursor=x%2By")
         );
         assert!(requests[0].header("authorization").contains("/lambda/"));
         assert_eq!(requests[1].header("if-match"), "\"3\"");
@@ -183,7 +186,8 @@ mod tests {
     async fn a_customer_that_a_url_cannot_name_is_refused_before_anything_is_sent() {
         let (api, receiver) = api().await;
         for customer in [".", ".."] {
-            let error = api.subscriptions(customer, None, None).await.unwrap_err();
+            let list = api.subscriptions(customer, &SubscriptionsQuery::default());
+            let error = list.await.unwrap_err();
             let Error::Request(source) = error else {
                 panic!("{error}")
             };

@@ -25,7 +25,7 @@ mod event;
 mod signed;
 mod stack;
 
-pub use api::{Answered, Api, Call, ListFilter, Sent};
+pub use api::{Answered, Api, Call, Sent};
 pub use error::Error;
 pub use event::Event;
 pub use signed::SignedHttp;

@@ -29,8 +29,11 @@
 //! | window ([`health`]) | sliding window |
 //! | fast and slow queue ([`QueueKind`](queue::QueueKind)) | bulkhead |
 //! | `due` index, sweep ([`due`], [`sweep`]) | delayed queue in a table, with a poller |
+//! | hold ([`unavailable`]) | a dead letter that is sent again by itself, after a probe of a circuit breaker succeeds |
 //! | conflict | optimistic concurrency control by conditional writes |
-//! | vault, data key ([`vault`]) | envelope encryption |
+//! | vault, data key, sealed ([`vault`]) | envelope encryption |
+//! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
+//! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
 //! | held, resend, recovery, replay | a dead letter that an operator sends again |
 //!
@@ -40,11 +43,14 @@
 //! 2. [`look_up`] finds the customer's subscriptions that match it, page by page.
 //! 3. [`prepare`] makes one [`Delivery`](delivery::Delivery) for each, `pending` or `held`.
 //! 4. [`deliver`] makes an attempt: read, sign, send, schedule the next, record.
+//!    Afterwards [`count_attempts`] adds the attempts of a batch to the statistics.
 //! 5. [`delivery`] and [`retry`] decide what follows, until the delivery is `succeeded`, `failed`
 //!    or `cancelled`.
 //! 6. [`resend`] resends a delivery that has ended or is held, on request; [`recover`] resends
 //!    many, at a rate that the endpoint can take.
-//! 7. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
+//! 7. [`unavailable`] makes the probes of an endpoint whose deliveries are held, and sends them
+//!    once it answers.
+//! 8. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
 //!    finds lost tasks.
 //!
 //! # What this crate is not
@@ -68,9 +74,10 @@ pub(crate) use model::members;
 pub use model::{
     broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, health,
     idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
-    prepare, queue, quota, recovery, retry, signing, subscription, text, timestamp,
+    prepare, queue, quota, recovery, retry, signing, statistics, subscription, text, timestamp,
 };
 pub use use_cases::{
-    customers, deliver, limiter, lists, look_up, manage, publish, read_subscription, recover,
-    resend, send_test, sweep, unhealthy, vault,
+    count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage, publish,
+    read_subscription, recover, resend, send_test, show_statistics, sweep, unavailable, unhealthy,
+    vault,
 };

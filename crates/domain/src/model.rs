@@ -27,6 +27,7 @@ pub mod quota;
 pub mod recovery;
 pub mod retry;
 pub mod signing;
+pub mod statistics;
 pub mod subscription;
 pub mod text;
 pub mod timestamp;

@@ -10,10 +10,14 @@
 //! | [`sweep`](crate::sweep) | [`DueIndex`] |
 //! | [`resend`](crate::resend), [`send_test`](crate::send_test) | [`ResendTable`] |
 //! | [`recover`](crate::recover) | [`RecoveryTable`] |
+//! | [`unavailable`](crate::unavailable) | [`RecoveryTable`] and [`HoldIndex`] |
 //! | [`lists`](crate::lists) | [`Directory`] |
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
+//! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
+//! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
+//! | [`show_statistics`](crate::show_statistics) | [`SubscriptionTable`] and [`StatisticsTable`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
 //! # Reads and writes of the table
@@ -31,10 +35,14 @@ mod directory;
 mod errors;
 mod recoveries;
 mod services;
+mod statistics;
 mod subscriptions;
 
-pub use customers::CustomerTable;
-pub use deliveries::{DeliveryReader, DeliveryTable, DueIndex, DuePage, LimiterStore, ResendTable};
+pub use customers::{CustomerData, CustomerPart, CustomerTable};
+pub use deliveries::{
+    DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex, LimiterStore,
+    ResendTable,
+};
 pub use directory::Directory;
 pub use errors::{
     InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError, WorkflowError,
@@ -45,6 +53,7 @@ pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,
     OperationalEventPublisher, WebhookSender,
 };
+pub use statistics::StatisticsTable;
 pub use subscriptions::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     SubscriptionTable, UnhealthyIndex,

@@ -1,6 +1,8 @@
 //! The use cases: each one reads through ports, decides, and writes through ports.
 
+pub mod count_attempts;
 pub mod customers;
+pub mod delete_customers;
 pub mod deliver;
 pub mod limiter;
 pub mod lists;
@@ -11,6 +13,8 @@ pub mod read_subscription;
 pub mod recover;
 pub mod resend;
 pub mod send_test;
+pub mod show_statistics;
 pub mod sweep;
+pub mod unavailable;
 pub mod unhealthy;
 pub mod vault;

@@ -15,6 +15,11 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::unhealthy(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::holds(&backend, "acme").now_or_never().unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::resuming(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
     contract::creations(&backend, "acme")
         .now_or_never()
         .unwrap();
@@ -22,6 +27,7 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
+    contract::statistics(&backend).now_or_never().unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::deliveries(&backend, "acme", put)
         .now_or_never()
@@ -32,6 +38,10 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::reopening(&backend, "acme", put)
+        .now_or_never()
+        .unwrap();
+    let put = async |message, delivery| backend.record_call(message, delivery);
+    contract::deletion(&backend, "deletion", put)
         .now_or_never()
         .unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);

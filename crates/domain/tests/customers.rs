@@ -16,6 +16,7 @@ use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
     Creation, CustomerTable, StoreError, SubscriptionStore, WriteOutcome,
 };
+use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 fn on<T: CustomerTable>(table: T) -> Customers<T, InMemoryBackend> {
@@ -156,6 +157,14 @@ impl CustomerTable for Racing {
         } else {
             outcome
         })
+    }
+
+    async fn request_deletion(
+        &self,
+        read: &Customer,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.backend.request_deletion(read, at).await
     }
 }
 

@@ -42,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "quota",
             "customer",
             "recovery",
+            "statistics",
         ],
     ),
     // The traits that adapters implement.
@@ -55,6 +56,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "vault",
             "deliver",
             "publish",
+            "count_attempts",
             "look_up",
             "resend",
             "send_test",
@@ -63,7 +65,10 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "manage",
             "unhealthy",
             "customers",
+            "delete_customers",
             "recover",
+            "unavailable",
+            "show_statistics",
         ],
     ),
 ];

@@ -116,7 +116,7 @@ fn make(backend: &InMemoryBackend, specs: &[Spec]) -> Vec<Created> {
 fn apply(backend: &InMemoryBackend, message: Message, delivery: Delivery, fate: Fate) {
     let id = delivery.id;
     let status = match fate {
-        Fate::Held => DeliveryStatus::Held,
+        Fate::Held => samples::HELD,
         _ => DeliveryStatus::Pending,
     };
     backend.record_call(message, Delivery { status, ..delivery });

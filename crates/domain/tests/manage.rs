@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ring::rand::SystemRandom;
-use webhooks_domain::health::Health;
-use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord, Once};
-use webhooks_domain::manage::{Created, ExpectedVersion, Manage, ManageError};
+use webhooks_domain::health::{Health, Hold};
+use webhooks_domain::idempotency::{IdempotencyRecord, Once};
+use webhooks_domain::manage::{Created, ExpectedVersion, ManageError};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{
     Clock, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore, SubscriptionTable,
@@ -17,29 +16,10 @@ use webhooks_domain::ports::{
 use webhooks_domain::quota::Quota;
 use webhooks_domain::signing::Secret;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
-use webhooks_domain::vault::Vault;
 use webhooks_testkit::changes::{change, rotation};
-use webhooks_testkit::{Fault, InMemoryBackend, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, InMemoryManage, samples};
 
-type TestManage = Manage<
-    InMemoryBackend,
-    Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
-    InMemoryBackend,
->;
-
-fn manage(backend: &InMemoryBackend) -> TestManage {
-    Manage {
-        table: backend.clone(),
-        vault: Vault::new(backend.clone(), backend.clone(), backend.clone()),
-        clock: backend.clone(),
-        random: SystemRandom::new(),
-        retention: Duration::from_hours(24 * 90),
-        request_timeout: "15".parse().unwrap(),
-        quota: samples::QUOTA,
-    }
-}
-
-fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), ManageError> {
+fn create(manage: &InMemoryManage, body: &str) -> Result<(Subscription, Secret), ManageError> {
     let customer = samples::customer("acme");
     let created = manage.create(&customer, change(body), None);
     let created = created.now_or_never().unwrap()?;
@@ -47,16 +27,11 @@ fn create(manage: &TestManage, body: &str) -> Result<(Subscription, Secret), Man
     Ok((created.subscription, created.secret))
 }
 
-fn fingerprint(content: &str) -> Fingerprint {
-    let hash = ring::digest::digest(&ring::digest::SHA256, content.as_bytes());
-    Fingerprint::from_bytes(*hash.as_ref().first_chunk().unwrap())
-}
-
 /// Creates with an idempotency key.
-fn create_once(manage: &TestManage, key: &str, body: &str) -> Result<Created, ManageError> {
+fn create_once(manage: &InMemoryManage, key: &str, body: &str) -> Result<Created, ManageError> {
     let once = Once {
         key: key.parse().unwrap(),
-        content: fingerprint(body),
+        content: body.as_bytes(),
     };
     let customer = samples::customer("acme");
     let created = manage.create(&customer, change(body), Some(&once));
@@ -70,7 +45,7 @@ const PAUSE: &str = r#"{"status":"paused"}"#;
 #[test]
 fn a_created_subscription_can_be_read_and_its_secret_decrypted() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, secret) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let read = manage
@@ -90,7 +65,7 @@ fn a_created_subscription_can_be_read_and_its_secret_decrypted() {
 
 #[test]
 fn a_missing_field_is_named() {
-    let manage = manage(&InMemoryBackend::default());
+    let manage = InMemoryBackend::default().manage();
     for (body, field) in [
         (r#"{"eventTypes":["*"]}"#, "url"),
         (r#"{"url":"https://example.com/"}"#, "eventTypes"),
@@ -105,7 +80,7 @@ fn a_missing_field_is_named() {
 #[test]
 fn a_change_keeps_the_fields_that_it_does_not_name() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let update = |body: &str| {
@@ -131,7 +106,7 @@ fn a_change_keeps_the_fields_that_it_does_not_name() {
 #[test]
 fn a_timeout_above_the_stacks_is_refused_with_its_name_and_limit() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let with = |timeout: &str| BODY.replacen('{', &format!(r#"{{"timeoutSeconds":{timeout},"#), 1);
     let refused = create(&manage, &with("16")).unwrap_err().to_string();
     assert_eq!(
@@ -140,7 +115,7 @@ fn a_timeout_above_the_stacks_is_refused_with_its_name_and_limit() {
     );
     let (created, _) = create(&manage, &with("15")).unwrap();
 
-    let shorter = TestManage {
+    let shorter = InMemoryManage {
         request_timeout: "3".parse().unwrap(),
         ..manage
     };
@@ -163,10 +138,10 @@ fn a_timeout_above_the_stacks_is_refused_with_its_name_and_limit() {
 #[test]
 fn a_stored_retry_policy_that_is_now_too_long_blocks_no_other_change() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let policy = r#"{"retryPolicy":{"schedule":[0,604800,604800,604800]},"#;
     let (created, _) = create(&manage, &BODY.replacen('{', policy, 1)).unwrap();
-    let forgetful = TestManage {
+    let forgetful = InMemoryManage {
         retention: Duration::from_hours(24 * 14),
         ..manage
     };
@@ -186,7 +161,7 @@ fn a_stored_retry_policy_that_is_now_too_long_blocks_no_other_change() {
 }
 
 /// A subscription whose stored health says that its endpoint fails.
-fn failing(backend: &InMemoryBackend, manage: &TestManage) -> Subscription {
+fn failing(backend: &InMemoryBackend, manage: &InMemoryManage) -> Subscription {
     let (created, _) = create(manage, BODY).unwrap();
     let health = Health {
         failing_since: Some(backend.now()),
@@ -200,7 +175,7 @@ fn failing(backend: &InMemoryBackend, manage: &TestManage) -> Subscription {
 #[test]
 fn a_change_that_is_refused_changes_nothing() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let failing = failing(&backend, &manage);
     let disabled = backend.disable(&failing, DisabledReason::Failing, backend.now());
     disabled.now_or_never().unwrap().unwrap();
@@ -220,9 +195,40 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
+fn a_change_names_its_fields_and_no_other() {
+    let backend = InMemoryBackend::default();
+    let manage = backend.manage();
+    let (created, _) = create(&manage, BODY).unwrap();
+    let changed = |body: &str| {
+        let any = ExpectedVersion::Any;
+        let updated = manage.update(&created.customer_id, &created.id, &any, change(body));
+        updated.now_or_never().unwrap().unwrap().changed_fields()
+    };
+    for (name, value) in [
+        ("url", r#""https://example.com/another""#),
+        ("eventTypes", r#"["another"]"#),
+        ("filter", r#"{"another":[1]}"#),
+        ("payloadFormat", r#""detail""#),
+        ("description", r#""another""#),
+        ("metadata", r#"{"another":"x"}"#),
+        ("headers", r#"{"x-another":"x"}"#),
+        ("secretHeaders", r#"{"x-secret":"x"}"#),
+        ("timeoutSeconds", "9"),
+        ("rateLimitPerSecond", "9"),
+        ("maxInFlight", "9"),
+        ("retryPolicy", r#"{"schedule":[0,9]}"#),
+        ("status", r#""paused""#),
+    ] {
+        let body = format!(r#"{{"{name}":{value}}}"#);
+        assert_eq!(changed(&body), [name]);
+        assert!(changed(&body).is_empty(), "{name} again");
+    }
+}
+
+#[test]
 fn enabling_an_active_subscription_resets_its_health_too() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let failing = failing(&backend, &manage);
     let (customer, id) = (&failing.customer_id, &failing.id);
     let update = |body| {
@@ -238,7 +244,7 @@ fn enabling_an_active_subscription_resets_its_health_too() {
 #[test]
 fn enabling_a_subscription_resets_its_health() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let now = backend.now();
     let failing = Health {
@@ -275,9 +281,52 @@ fn enabling_a_subscription_resets_its_health() {
 }
 
 #[test]
+fn another_endpoint_gets_what_is_held_and_an_activation_decides_itself() {
+    let backend = InMemoryBackend::default();
+    let manage = backend.manage();
+    let (created, _) = create(&manage, BODY).unwrap();
+    let now = backend.now();
+    let holding = Health {
+        failing_since: Some(now),
+        hold: Some(Hold {
+            since: now,
+            check_at: now + Hold::AFTER,
+        }),
+        ..Health::default()
+    };
+    let hold = |read: &Subscription| {
+        let written = backend.change_health(read, &holding).now_or_never();
+        assert_eq!(written.unwrap().unwrap(), WriteOutcome::Written);
+    };
+    let set = |body: &str| {
+        let (customer, id) = (&created.customer_id, &created.id);
+        let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
+        updated.now_or_never().unwrap().unwrap();
+        let stored = manage.show(customer, id).now_or_never().unwrap();
+        stored.unwrap()
+    };
+    hold(&created);
+    assert_eq!(set(r#"{"description":"renamed"}"#).health, holding);
+    let released = Health {
+        hold: Some(Hold::released(now)),
+        ..Health::default()
+    };
+    for other in [
+        r#"{"url":"https://example.com/corrected"}"#,
+        r#"{"headers":{"x-version":"2"}}"#,
+    ] {
+        let changed = set(other);
+        assert_eq!(changed.health, released, "{other}");
+        hold(&changed);
+    }
+    assert_eq!(set(PAUSE).health, holding);
+    assert_eq!(set(r#"{"status":"active"}"#).health, Health::default());
+}
+
+#[test]
 fn one_of_two_concurrent_changes_gets_a_conflict() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let stale = Subscription {
@@ -302,7 +351,7 @@ fn one_of_two_concurrent_changes_gets_a_conflict() {
 #[test]
 fn a_deleted_subscription_is_gone() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     manage
@@ -326,7 +375,7 @@ fn a_deleted_subscription_is_gone() {
 #[test]
 fn a_repeated_creation_returns_the_first_subscription() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let first = create_once(&manage, "k1", BODY).unwrap();
     assert!(first.is_new);
     let again = create_once(&manage, "k1", BODY).unwrap();
@@ -352,7 +401,7 @@ fn a_repeated_creation_returns_the_first_subscription() {
 #[test]
 fn a_subscription_recreated_after_its_deletion_is_a_new_one() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let customer = samples::customer("acme");
     let first = create_once(&manage, "k1", BODY).unwrap().subscription;
     let deleted = manage.delete(&customer, &first.id, &ExpectedVersion::Any);
@@ -375,7 +424,7 @@ fn a_subscription_recreated_after_its_deletion_is_a_new_one() {
 #[test]
 fn an_idempotency_key_is_valid_until_its_record_expires() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let first = create_once(&manage, "k1", BODY).unwrap();
     let end = backend.now() + IdempotencyRecord::KEPT;
     backend.set_now(end - Duration::from_secs(1));
@@ -390,7 +439,7 @@ fn an_idempotency_key_is_valid_until_its_record_expires() {
 #[test]
 fn a_change_without_effect_is_not_written() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let secret = r#""secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","#;
     let body = BODY.replacen('{', &format!("{{{secret}"), 1);
     let (created, _) = create(&manage, &body).unwrap();
@@ -426,11 +475,12 @@ fn a_new_url_or_new_headers_reset_the_health() {
     for (body, starts_anew) in [
         (r#"{"url":"https://example.com/corrected"}"#, true),
         (r#"{"headers":{"x-api-key":"corrected"}}"#, true),
+        (r#"{"secretHeaders":{"x-api-key":"corrected"}}"#, true),
         (r#"{"url":"https://example.com/hook"}"#, false),
         (r#"{"description":"d2","maxInFlight":1}"#, false),
     ] {
         let backend = InMemoryBackend::default();
-        let manage = manage(&backend);
+        let manage = backend.manage();
         let failing = failing(&backend, &manage);
         let (customer, id) = (&failing.customer_id, &failing.id);
         let updated = manage.update(customer, id, &ExpectedVersion::Any, change(body));
@@ -450,7 +500,7 @@ fn a_new_url_or_new_headers_reset_the_health() {
 #[test]
 fn an_observation_of_the_old_url_is_not_written_to_the_new_one() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (&created.customer_id, &created.id);
     let corrected = change(r#"{"url":"https://example.com/corrected"}"#);
@@ -467,9 +517,9 @@ fn an_observation_of_the_old_url_is_not_written_to_the_new_one() {
 #[test]
 fn a_customer_cannot_have_more_subscriptions_than_the_stack_allows() {
     let backend = InMemoryBackend::default();
-    let manage = TestManage {
+    let manage = InMemoryManage {
         quota: Quota { subscriptions: 2 },
-        ..manage(&backend)
+        ..backend.manage()
     };
     let customer = samples::customer("acme");
     let (first, _) = create(&manage, BODY).unwrap();
@@ -490,7 +540,7 @@ fn a_customer_cannot_have_more_subscriptions_than_the_stack_allows() {
     let counted = backend.usage(&customer);
     let drifted = backend.correct_usage(&customer, counted, counted + counted);
     drifted.now_or_never().unwrap().unwrap();
-    let more = TestManage {
+    let more = InMemoryManage {
         quota: Quota { subscriptions: 3 },
         ..manage
     };
@@ -501,7 +551,7 @@ fn a_customer_cannot_have_more_subscriptions_than_the_stack_allows() {
 #[test]
 fn the_bytes_of_a_customers_subscriptions_are_limited_each_and_in_total() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let pair = |n: usize| format!(r#""name-{n:02}":"{}""#, "\u{10348}".repeat(256));
     let with_metadata = |pairs: usize| {
         let pairs: Vec<_> = (0..pairs).map(pair).collect();
@@ -550,7 +600,7 @@ fn the_bytes_of_a_customers_subscriptions_are_limited_each_and_in_total() {
 fn a_creation_whose_answer_was_lost_can_be_repeated_and_returns_its_secret() {
     for fault in [Fault::Before, Fault::After] {
         let backend = InMemoryBackend::default();
-        let manage = manage(&backend);
+        let manage = backend.manage();
         // The data key exists, so the next effect is the write of the subscription.
         create(&manage, BODY).unwrap();
         backend.plant([fault]);
@@ -570,7 +620,7 @@ fn a_creation_whose_answer_was_lost_can_be_repeated_and_returns_its_secret() {
 #[test]
 fn the_signing_secrets_are_shown_with_their_expiry() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, first) = create(&manage, BODY).unwrap();
     let customer = samples::customer("acme");
     let rotation = rotation(r#"{"overlapSeconds":60}"#);
@@ -594,7 +644,7 @@ fn the_signing_secrets_are_shown_with_their_expiry() {
 #[test]
 fn a_change_applies_only_to_the_version_that_it_names() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let (created, _) = create(&manage, BODY).unwrap();
     let (customer, id) = (samples::customer("acme"), created.id);
     let version = |number: u64| ExpectedVersion::OneOf(vec![number]);
@@ -627,7 +677,7 @@ fn a_change_applies_only_to_the_version_that_it_names() {
 #[test]
 fn an_unreadable_subscription_is_listed_as_broken_and_can_be_repaired_or_deleted() {
     let backend = InMemoryBackend::default();
-    let manage = manage(&backend);
+    let manage = backend.manage();
     let customer = samples::customer("acme");
     let (first, _) = create(&manage, BODY).unwrap();
     let (second, _) = create(&manage, BODY).unwrap();

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use ring::rand::SystemRandom;
 use webhooks_domain::ids::MessageId;
-use webhooks_domain::manage::{ExpectedVersion, Manage, ManageError};
+use webhooks_domain::manage::{ExpectedVersion, ManageError};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind, signature_header};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
-use webhooks_domain::vault::Vault;
 use webhooks_testkit::changes::{change, rotation};
-use webhooks_testkit::{Fault, InMemoryBackend, SignedRequest, samples};
+use webhooks_testkit::{Fault, InMemoryBackend, InMemoryManage, SignedRequest, samples};
 
 const V1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const V1A: &str =
@@ -24,26 +22,14 @@ const V1A: &str =
 /// One subscription, and the use case that manages it.
 struct Stage {
     backend: InMemoryBackend,
-    manage: Manage<
-        InMemoryBackend,
-        Vault<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
-        InMemoryBackend,
-    >,
+    manage: InMemoryManage,
     created: Subscription,
 }
 
 /// A subscription that was created with this secret.
 fn stage(secret: &str) -> Stage {
     let backend = InMemoryBackend::default();
-    let manage = Manage {
-        table: backend.clone(),
-        vault: Vault::new(backend.clone(), backend.clone(), backend.clone()),
-        clock: backend.clone(),
-        random: SystemRandom::new(),
-        retention: Duration::from_hours(24 * 90),
-        request_timeout: "15".parse().unwrap(),
-        quota: samples::QUOTA,
-    };
+    let manage = backend.manage();
     let body = r#"{"url":"https://example.com/","eventTypes":["*"],"secret":"SECRET"}"#;
     let change = change(&body.replace("SECRET", secret));
     let customer = samples::customer("acme");

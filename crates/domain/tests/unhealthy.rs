@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, FailureReason};
-use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::subscription::{
     Disabled, DisabledReason, ProblemKind, Subscription, SubscriptionStatus,
@@ -46,6 +46,7 @@ fn store(backend: &InMemoryBackend, customer: &str, number: u64, kinds: &[Proble
                 cooldown: OpenCircuit::LONGEST,
             }),
             slow_since: has(ProblemKind::Slow),
+            hold: has(ProblemKind::Holding).map(Hold::released),
         },
         created_at: samples::NOW - Duration::from_secs(number),
         ..healthy
@@ -227,7 +228,7 @@ fn only_held_and_pending_deliveries_are_owed_and_the_count_is_bounded() {
         page.found[0].as_ref().unwrap().owed
     };
     for number in 0..10 {
-        record(number, DeliveryStatus::Held);
+        record(number, samples::HELD);
     }
     for number in 10..13 {
         record(number, given_up);
@@ -235,7 +236,7 @@ fn only_held_and_pending_deliveries_are_owed_and_the_count_is_bounded() {
     let count = |count, complete| OwedDeliveries { count, complete };
     assert_eq!(owed(), count(10, true));
     for number in 13..=MAX_COUNTED {
-        record(number, DeliveryStatus::Held);
+        record(number, samples::HELD);
     }
     // The oldest one is not read.
     assert_eq!(owed(), count(MAX_COUNTED - 3, false));

@@ -8,7 +8,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ring::rand::SystemRandom;
-use webhooks_domain::ports::Clock;
+use webhooks_domain::data_key::WrappedDataKey;
+use webhooks_domain::ports::{Clock, DataKeyStore, InsertOutcome};
 use webhooks_domain::signing::{Overlap, SealedSecret, SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::{Vault, VaultError};
@@ -110,6 +111,77 @@ fn a_sealed_secret_does_not_show_the_secret() {
     let text = format!("whsec_{}", BASE64_STANDARD.encode([7; 32]));
     let sealed = seal(&vault(&InMemoryBackend::default()), &text.parse().unwrap());
     assert!(!sealed.sealed.windows(8).any(|part| part == [7; 8]));
+}
+
+/// A header is bound to its name, its subscription, its customer and the origin of the URL. No seal
+/// of a header opens as a secret, and none of a secret as a header.
+#[test]
+fn a_sealed_header_opens_only_in_its_own_context() {
+    let vault = vault(&InMemoryBackend::default());
+    let own = samples::subscription("acme", 1);
+    let sealed = vault.seal_header("x-key", "s3cret", &own);
+    let sealed = sealed.now_or_never().unwrap().unwrap();
+    let open = |name: &str, sealed: &[u8], of: &Subscription| {
+        let opened = vault.open_header(name, sealed, of);
+        opened.now_or_never().unwrap()
+    };
+    let at = |url: &str| Subscription {
+        url: samples::url(url),
+        ..own.clone()
+    };
+    let elsewhere = at("https://example.com/elsewhere");
+    assert_eq!(open("x-key", &sealed, &elsewhere).unwrap(), "s3cret");
+    assert!(!sealed.windows(6).any(|part| part == b"s3cret"));
+    let mut changed = sealed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let secret = generate(SecretKind::V1);
+    for result in [
+        open("x-key2", &sealed, &own),
+        open("", &sealed, &own),
+        open("x-key", &sealed, &samples::subscription("bolt", 1)),
+        open("x-key", &sealed, &samples::subscription("acme", 2)),
+        open("x-key", &sealed, &at("https://example.org/hook")),
+        open("x-key", &sealed, &at("https://example.com:8443/hook")),
+        open("x-key", &changed, &own),
+        open("x-key", &sealed[..8], &own),
+        open("x-key", &seal(&vault, &secret).sealed, &own),
+    ] {
+        assert!(
+            matches!(result, Err(VaultError::NotOurs { .. })),
+            "{result:?}"
+        );
+    }
+    // 32 bytes, as a secret of kind `v1` may have.
+    let sealed = vault.seal_header("x-key", "0123456789abcdef0123456789abcdef", &own);
+    let sealed = SealedSecret {
+        version: 1,
+        public_key: None,
+        sealed: sealed.now_or_never().unwrap().unwrap(),
+    };
+    let opened = vault.open(&sealed, &own.customer_id, &own.id);
+    let opened = opened.now_or_never().unwrap();
+    assert!(matches!(opened, Err(VaultError::NotOurs { .. })));
+}
+
+/// The fingerprint of a body with a weak secret must not confirm a guess to a reader of the table.
+#[test]
+fn a_fingerprint_depends_on_the_data_key() {
+    let backend = InMemoryBackend::default();
+    let fingerprint = |vault: &TestVault, content: &str| {
+        let fingerprint = vault.fingerprint(content.as_bytes());
+        fingerprint.now_or_never().unwrap().unwrap()
+    };
+    let first = fingerprint(&vault(&backend), "body");
+    let again = vault(&backend);
+    assert_eq!(fingerprint(&again, "body"), first);
+    assert_ne!(fingerprint(&again, "Body"), first);
+    let digest = ring::digest::digest(&ring::digest::SHA256, b"body");
+    assert_ne!(first.as_bytes(), &digest.as_ref()[..16]);
+    let stranger = InMemoryBackend::default();
+    let other_key = WrappedDataKey(vec![9; 32]);
+    let inserted = stranger.insert(&other_key).now_or_never().unwrap();
+    assert_eq!(inserted.unwrap(), InsertOutcome::Inserted);
+    assert_ne!(fingerprint(&vault(&stranger), "body"), first);
 }
 
 /// A subscription with as many signing secrets as possible, alternating between both kinds.

@@ -5,24 +5,28 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use webhooks_domain::broken::Readable;
-use webhooks_domain::customer::{Customer, CustomerName};
+use webhooks_domain::customer::{Customer, CustomerName, Deletion};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{CustomerTable, StoreError, WriteOutcome};
-use webhooks_domain::quota::Usage;
+use webhooks_domain::quota::{MaxSubscriptions, Usage};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
+use crate::deletions;
+use crate::due_index;
 use crate::key::{CUSTOMERS, Key};
 use crate::store::{
     ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
     write_outcome,
 };
+use crate::usage::{DELETION_REQUESTED_AT, MAX_SUBSCRIPTIONS};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +37,12 @@ struct CustomerItem {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_subscriptions: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deletion_requested_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_items: Option<u64>,
     #[serde(default)]
     subscriptions: i64,
     #[serde(default)]
@@ -50,6 +60,13 @@ impl TryFrom<CustomerItem> for Customer {
             id: item.key.customer_id()?,
             name: item.name.map(CustomerName::from_stored),
             metadata: Metadata::from_stored(item.metadata),
+            max_subscriptions: item
+                .max_subscriptions
+                .and_then(MaxSubscriptions::from_stored),
+            deletion: item.deletion_requested_at.map(|requested_at| Deletion {
+                requested_at,
+                deleted: item.deleted_items.unwrap_or(0),
+            }),
             usage: Usage {
                 subscriptions: item.subscriptions,
                 bytes: item.bytes,
@@ -99,6 +116,7 @@ impl CustomerTable for DynamoStore {
         let mut set = "SET createdAt = if_not_exists(createdAt, :created), updatedAt = :updated, \
                        version = :version, metadata = :metadata"
             .to_owned();
+        let mut remove = Vec::new();
         let pairs = changed.metadata.iter();
         let pairs = pairs.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
         let mut update = self
@@ -117,7 +135,17 @@ impl CustomerTable for DynamoStore {
                 let name = AttributeValue::S(name.clone().into());
                 update = update.expression_attribute_values(":name", name);
             }
-            None => set.push_str(" REMOVE #name"),
+            None => remove.push("#name"),
+        }
+        match changed.max_subscriptions {
+            Some(max) => {
+                set.push_str(", maxSubscriptions = :max");
+                update = update.expression_attribute_values(":max", number(u64::from(max)));
+            }
+            None => remove.push(MAX_SUBSCRIPTIONS),
+        }
+        if !remove.is_empty() {
+            set = format!("{set} REMOVE {}", remove.join(", "));
         }
         update = match read {
             Some(read) => update
@@ -126,16 +154,49 @@ impl CustomerTable for DynamoStore {
             None => update.condition_expression(ABSENT),
         };
         let result = update.update_expression(set).send().await;
-        // A transaction on one of its subscriptions is counting its usage.
-        if let Err(error) = &result
-            && error
-                .as_service_error()
-                .is_some_and(UpdateItemError::is_transaction_conflict_exception)
-        {
-            return Ok(WriteOutcome::Conflict);
-        }
-        write_outcome(result, "write customer")
+        outcome(result, "write customer")
     }
+
+    async fn request_deletion(
+        &self,
+        read: &Customer,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(&read.id))))
+            .update_expression(format!(
+                "SET {DELETION_REQUESTED_AT} = :at, deletedItems = :none, version = :next, {}",
+                deletions::ENTER
+            ))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":at", number(at.as_millis()))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":next", number(read.version + 1))
+            .expression_attribute_values(":read", number(read.version))
+            .expression_attribute_values(deletions::SHARD, number(due_index::SHARD_OF_CUSTOMERS))
+            .send()
+            .await;
+        outcome(result, "request deletion of customer")
+    }
+}
+
+/// The result of an update of a customer. A concurrent transaction on one of its subscriptions,
+/// which updates its usage, is a conflict.
+fn outcome<T>(
+    result: Result<T, SdkError<UpdateItemError>>,
+    operation: &'static str,
+) -> Result<WriteOutcome, StoreError> {
+    if let Err(error) = &result
+        && error
+            .as_service_error()
+            .is_some_and(UpdateItemError::is_transaction_conflict_exception)
+    {
+        return Ok(WriteOutcome::Conflict);
+    }
+    write_outcome(result, operation)
 }
 
 #[cfg(test)]
@@ -164,6 +225,9 @@ mod tests {
             key: Key::customer(&id.parse().unwrap()),
             name,
             metadata,
+            max_subscriptions: Some(1_000),
+            deletion_requested_at: None,
+            deleted_items: None,
             subscriptions: 1_000,
             bytes: 1_048_576,
             created_at: Timestamp::from_millis(1_795_461_722_000),

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, Reopening, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, HoldReason, Reopening, Verdict,
 };
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{DeliveryId, MessageId};
@@ -114,12 +114,13 @@ impl DeliveryTable for DynamoStore {
 
 impl ResendTable for DynamoStore {
     async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
-        let read = reopening.read();
+        let (read, reopened) = (reopening.read(), reopening.reopened());
         let next = reopening.next();
+        let made = read.attempts_made();
         let status = |status: DeliveryStatus| AttributeValue::S(status.as_str().to_owned());
-        let trigger = AttributeValue::S(read.trigger.after_resend().as_str().to_owned());
+        let trigger = AttributeValue::S(reopened.trigger.as_str().to_owned());
         let sets = [
-            "#status = :pending, #trigger = :trigger, earlierAttempts = :made, nextAttemptAt = :due",
+            "#status = :pending, #trigger = :trigger, earlierAttempts = :earlier, nextAttemptAt = :due",
             ENTER_UNDELIVERED,
             due_index::ENTER,
         ];
@@ -131,17 +132,18 @@ impl ResendTable for DynamoStore {
             .update_expression(format!("SET {} REMOVE reason", sets.join(", ")))
             .condition_expression(format!(
                 "#status = :read AND {IN_FORCE} AND {}",
-                has_made(read.attempts_made())
+                has_made(made)
             ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#trigger", "trigger")
             .expression_attribute_values(":trigger", trigger)
             .expression_attribute_values(":read", status(read.status))
             .expression_attribute_values(NOW, self.now_secs())
-            .expression_attribute_values(":pending", status(DeliveryStatus::Pending))
-            .expression_attribute_values(":made", number(read.attempts_made()))
+            .expression_attribute_values(":pending", status(reopened.status))
+            .expression_attribute_values(":earlier", number(reopened.earlier_attempts))
             .expression_attribute_values(":owedTo", owed_to(&read.id))
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
+        let update = with_made(update, made);
         let update = due_index::enter(update, &read.id, read.next_attempt(), next);
         write_outcome(update.send().await, "reopen delivery")
     }
@@ -175,12 +177,20 @@ impl ResendTable for DynamoStore {
 /// Enters the `undelivered` index. An entry that is already there costs nothing.
 const ENTER_UNDELIVERED: &str = "owedTo = :owedTo";
 
-/// The condition that a delivery has `:made` attempts. A delivery without attempts has no list.
-/// Then `:made` is not used, and DynamoDB refuses it unless another expression uses it.
+/// The condition that a delivery has `:made` attempts, which [`with_made`] provides. A delivery
+/// without attempts has no list.
 fn has_made(attempts: u32) -> &'static str {
     match attempts {
         0 => "attribute_not_exists(attempts)",
         _ => "size(attempts) = :made",
+    }
+}
+
+/// Provides the value of [`has_made`]. DynamoDB refuses a value that is not used.
+fn with_made(update: UpdateItemFluentBuilder, attempts: u32) -> UpdateItemFluentBuilder {
+    match attempts {
+        0 => update,
+        made => update.expression_attribute_values(":made", number(made)),
     }
 }
 
@@ -193,7 +203,9 @@ impl DynamoStore {
     pub(crate) async fn discard_held(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
         let discarded = DeliveryStatus::Cancelled(CancelReason::Discarded);
         let made = read.attempts_made();
-        let update = self.update_if(DeliveryStatus::Held, &read.id, made, discarded, &[]);
+        // The table compares the status without its reason.
+        let held = DeliveryStatus::Held(HoldReason::NotActive);
+        let update = self.update_if(held, &read.id, made, discarded, &[]);
         write_outcome(update.send().await, "discard delivery")
     }
 
@@ -222,7 +234,7 @@ impl DynamoStore {
         let due = due_index::ATTRIBUTES;
         let remove = match status {
             DeliveryStatus::Pending => String::new(),
-            DeliveryStatus::Held => format!(" REMOVE {due}"),
+            DeliveryStatus::Held(_) => format!(" REMOVE {due}"),
             _ if status.is_undelivered() => format!(" REMOVE nextAttemptAt, {due}"),
             _ => format!(" REMOVE nextAttemptAt, {OWED_TO}, {due}"),
         };
@@ -239,9 +251,7 @@ impl DynamoStore {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":current", AttributeValue::S(current.as_str().to_owned()))
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
-        if attempts > 0 {
-            update = update.expression_attribute_values(":made", number(attempts));
-        }
+        update = with_made(update, attempts);
         if status.is_undelivered() {
             sets.push(ENTER_UNDELIVERED);
             update = update.expression_attribute_values(":owedTo", owed_to(id));

@@ -1,7 +1,8 @@
 //! The sparse index `due`: the pending deliveries that the sweep must check, with the times.
 //!
 //! A delivery enters it when its first attempt has failed, or when it is resent, and leaves it when
-//! it ends or is held. Only this module reads and writes its attributes.
+//! it ends or is held. A subscription is in it while its deliveries are held because the endpoint
+//! is unavailable. Only this module reads and writes the attributes of deliveries.
 
 use std::collections::HashMap;
 
@@ -10,17 +11,22 @@ use serde::Deserialize;
 use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId};
-use webhooks_domain::ports::{DueIndex, DuePage, StoreError, WriteOutcome};
+use webhooks_domain::paging::EntryPage;
+use webhooks_domain::ports::{DueIndex, DuePage, HoldEntry, HoldIndex, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::key::Key;
 use crate::store::{
-    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, into_domain, number, query_some, to_attributes,
-    unavailable, write_outcome,
+    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, into_domain, left_out, number, query_some,
+    to_attributes, unavailable, write_outcome,
 };
 
-const INDEX: &str = "due";
+pub(crate) const INDEX: &str = "due";
+/// The shard of the subscriptions, after those of the deliveries.
+pub(crate) const SHARD_OF_SUBSCRIPTIONS: u8 = Shard::COUNT;
+/// The shard of the customers that are being deleted.
+pub(crate) const SHARD_OF_CUSTOMERS: u8 = Shard::COUNT + 1;
 
 /// The attributes that a delivery has only while it is in the index.
 pub(crate) const ATTRIBUTES: &str = "dueShard, sweepAt, nextAttempt";
@@ -165,5 +171,63 @@ impl DueIndex for DynamoStore {
             .send()
             .await;
         write_outcome(result, "postpone due delivery")
+    }
+}
+
+/// An entry of a subscription, as projected.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionEntry {
+    #[serde(flatten)]
+    key: Key,
+    sweep_at: Timestamp,
+}
+
+impl TryFrom<SubscriptionEntry> for HoldEntry {
+    type Error = String;
+
+    fn try_from(entry: SubscriptionEntry) -> Result<Self, String> {
+        let (customer, subscription) = entry.key.subscription_id()?;
+        Ok(Self {
+            check_at: entry.sweep_at,
+            customer,
+            subscription,
+        })
+    }
+}
+
+impl HoldIndex for DynamoStore {
+    async fn holding(
+        &self,
+        until: Timestamp,
+        after: Option<&HoldEntry>,
+        limit: u32,
+    ) -> Result<EntryPage<HoldEntry>, StoreError> {
+        let shard = number(SHARD_OF_SUBSCRIPTIONS);
+        let start = after.map(|entry| {
+            let key = Key::subscription(&entry.customer, &entry.subscription);
+            let mut start = to_attributes(&key);
+            start.insert("dueShard".to_owned(), shard.clone());
+            start.insert("sweepAt".to_owned(), number(entry.check_at.as_millis()));
+            start
+        });
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("dueShard = :shard AND sweepAt <= :until")
+            .expression_attribute_values(":shard", shard)
+            .expression_attribute_values(":until", number(until.as_millis()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        // An entry without a readable key is left out.
+        let read = |item| {
+            let entry = into_domain::<SubscriptionEntry, _>(item);
+            entry.inspect_err(left_out).ok()
+        };
+        let (entries, has_more) = query_some(query, start, read)
+            .await
+            .map_err(|error| unavailable("list subscriptions that hold deliveries", error))?;
+        Ok(EntryPage { entries, has_more })
     }
 }

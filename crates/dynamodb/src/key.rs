@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::recovery::RecoveryKey;
+use webhooks_domain::statistics::Hour;
 
 /// The attribute that no existing item lacks: a put with the condition `attribute_not_exists(pk)`
 /// never overwrites.
@@ -17,6 +18,7 @@ pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 /// The partition of the customers.
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
+const STATISTICS_PREFIX: &str = "STATISTICS#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
@@ -99,8 +101,25 @@ impl Key {
     /// The limiter of a subscription's endpoint.
     pub(crate) fn limiter(id: &SubscriptionId) -> Self {
         Self {
-            pk: format!("{SUBSCRIPTION_PREFIX}{id}"),
+            pk: subscription_partition(id),
             sk: "LIMITER".to_owned(),
+        }
+    }
+
+    /// The statistics of a subscription in an hour.
+    pub(crate) fn statistics(id: &SubscriptionId, hour: Hour) -> Self {
+        Self {
+            pk: subscription_partition(id),
+            sk: format!("{STATISTICS_PREFIX}{hour}"),
+        }
+    }
+
+    /// The hour of a key of statistics.
+    pub(crate) fn hour(&self) -> Result<Hour, String> {
+        let hour = self.sk.strip_prefix(STATISTICS_PREFIX).map(str::parse);
+        match hour {
+            Some(Ok(hour)) => Ok(hour),
+            _ => Err("not the key of statistics".to_owned()),
         }
     }
 
@@ -124,7 +143,7 @@ impl Key {
     /// The record of this idempotency key.
     pub(crate) fn idempotency(customer: &CustomerId, key: &IdempotencyKey) -> Self {
         Self {
-            pk: format!("IDEMPOTENCY#{customer}"),
+            pk: idempotency_partition(customer),
             sk: format!("KEY#{}", key.as_str()),
         }
     }
@@ -145,6 +164,15 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
 /// write to it and to nothing else.
 pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
+}
+
+pub(crate) fn idempotency_partition(customer: &CustomerId) -> String {
+    format!("IDEMPOTENCY#{customer}")
+}
+
+/// The partition of the state that attempts keep for a subscription.
+pub(crate) fn subscription_partition(id: &SubscriptionId) -> String {
+    format!("{SUBSCRIPTION_PREFIX}{id}")
 }
 
 pub(crate) fn message_partition(id: &MessageId) -> String {

@@ -1,13 +1,16 @@
 //! Reads subscriptions, even if they cannot be read completely.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::health::Health;
 use webhooks_domain::limits::{Limits, UpTo};
 use webhooks_domain::metadata::Metadata;
-use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+use webhooks_domain::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, SealedSecrets};
@@ -62,6 +65,13 @@ pub(crate) fn read(
         headers: fields
             .optional("headers", |headers| {
                 Ok::<_, String>(CustomHeaders::from_stored(headers))
+            })
+            .unwrap_or_default(),
+        secret_headers: fields
+            .optional("secretHeaders", |headers: BTreeMap<_, ByteBuf>| {
+                let sealed = headers.into_iter();
+                let sealed = sealed.map(|(name, sealed)| (name, sealed.into_vec()));
+                Ok::<_, String>(SealedHeaders::from_stored(sealed))
             })
             .unwrap_or_default(),
         timeout: fields.harmless("timeoutSeconds"),
@@ -251,6 +261,7 @@ mod tests {
             ),
             ("retryPolicy", string("often"), "retryPolicy"),
             ("headers", string("x"), "headers"),
+            ("secretHeaders", string("x"), "secretHeaders"),
         ] {
             let broken = broken_by(name, value);
             let problems: Vec<_> = broken.problems.iter().map(|p| p.field.as_str()).collect();

@@ -10,12 +10,13 @@
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
 //! | endpoint limiter | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
+//! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
 //! |---|---|---|---|
-//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent |
+//! | `due` | `dueShard` | `sweepAt` | pending deliveries that have failed at least once, or were resent; subscriptions that hold deliveries |
 //! | `deliveries` | `sk` | `createdAt` | all deliveries, by subscription |
 //! | `undelivered` | `owedTo` | `createdAt` | deliveries that are held, failed, or pending after a failed attempt, by subscription; in the partition `UNHEALTHY` the unhealthy subscriptions |
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
@@ -32,6 +33,7 @@ mod batch_loader;
 mod batched_reads;
 mod customers;
 mod data_keys;
+mod deletions;
 mod deliveries;
 mod due_index;
 mod idempotency;
@@ -42,6 +44,7 @@ mod lists;
 mod look_up_units;
 mod overdue;
 mod recoveries;
+mod statistics;
 mod store;
 mod subscriptions;
 mod transaction;

@@ -57,9 +57,11 @@ const UNDELIVERED: Index = Index {
     has_expiry: false,
 };
 
+pub(crate) const MESSAGES_INDEX: &str = "messages";
+
 /// All messages, by customer.
 const MESSAGES: Index = Index {
-    name: "messages",
+    name: MESSAGES_INDEX,
     partition: "customerId",
     time: "receivedAt",
     has_expiry: true,

@@ -29,9 +29,17 @@ const EVENT: &str = r#"{"id":"e","detail-type":"order.created","time":"2026-01-3
 /// The largest number of bytes that one query reads (DynamoDB `Query`).
 const MAX_QUERY_BYTES: usize = 1_048_576;
 
+/// The consistency that a query must ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    Strong,
+    Eventual,
+}
+
 /// A partition behind the client, in the order of its keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Partition {
+    consistency: Consistency,
     /// Each item with its billed size.
     items: Arc<Vec<(Value, usize)>>,
     /// The bytes that each query has read.
@@ -45,8 +53,17 @@ impl Partition {
             (serde_json::to_value(item).unwrap(), bytes)
         };
         Self {
+            consistency: Consistency::Strong,
             items: Arc::new(items.map(with_size).collect()),
             queries: Arc::default(),
+        }
+    }
+
+    /// The same partition, for queries of another consistency.
+    pub(crate) fn reading(self, consistency: Consistency) -> Self {
+        Self {
+            consistency,
+            ..self
         }
     }
 
@@ -70,9 +87,15 @@ impl Partition {
 impl HttpConnector for Partition {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let query: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        assert_eq!(query["ConsistentRead"], true, "{query}");
+        let is_strong = query["ConsistentRead"] == true;
+        assert_eq!(
+            is_strong,
+            self.consistency == Consistency::Strong,
+            "{query}"
+        );
         let after = query["ExclusiveStartKey"]["sk"]["S"].as_str();
-        let limit = usize::try_from(query["Limit"].as_u64().unwrap()).unwrap();
+        let limit = query["Limit"].as_u64().unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit).unwrap();
         let left = self.items.iter();
         let left = left.skip_while(|(item, _)| item["sk"]["S"].as_str() <= after);
         let mut bytes = 0;

@@ -62,7 +62,7 @@ impl From<&Recovery> for RecoveryItem {
             kind: recovery.kind.as_str().to_owned(),
             statuses: match recovery.kind {
                 RecoveryKind::Recover(statuses) => statuses.to_list(),
-                RecoveryKind::Replay | RecoveryKind::Discard => Vec::new(),
+                RecoveryKind::Replay | RecoveryKind::Discard | RecoveryKind::Release => Vec::new(),
             },
             since: recovery.range.since,
             until: recovery.range.until,
@@ -94,6 +94,7 @@ impl TryFrom<RecoveryItem> for Recovery {
             ("recover", Some(statuses)) => RecoveryKind::Recover(statuses),
             ("replay", None) => RecoveryKind::Replay,
             ("discard", None) => RecoveryKind::Discard,
+            ("release", None) => RecoveryKind::Release,
             (kind, _) => return Err(format!("kind `{kind}`, statuses {:?}", item.statuses)),
         };
         let place = item.place_at.zip(item.place_message);

@@ -32,6 +32,8 @@ pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
 /// The same for items with an expiry: `DynamoDB` deletes them days later, and until then they count
 /// as absent. `:now` is in seconds.
 pub(crate) const ABSENT_OR_EXPIRED: &str = "(attribute_not_exists(pk) OR expiresAt <= :now)";
+/// The condition of an update that never creates an item.
+pub(crate) const PRESENT: &str = "attribute_exists(pk)";
 /// The condition of an update of an item with an expiry.
 pub(crate) const IN_FORCE: &str = "expiresAt > :now";
 /// The filter of a list of items with an expiry. An item whose expiry cannot be read passes it, and

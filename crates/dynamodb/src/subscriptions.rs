@@ -22,15 +22,17 @@ use webhooks_domain::subscription::{
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
+use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
 use crate::idempotency::record_of;
 use crate::item::{HealthItem, SubscriptionItem, UNHEALTHY};
 use crate::key::{Key, SUBSCRIPTION_PREFIX, customer_partition};
 use crate::lenient::{read, whole};
 use crate::store::{
-    ABSENT, AttributeMap, left_out, number, query_some, to_attributes, unavailable, write_outcome,
+    ABSENT, AttributeMap, PRESENT, left_out, number, query_some, to_attributes, unavailable,
+    write_outcome,
 };
 use crate::transaction::built;
-use crate::usage::usage;
+use crate::usage::counted;
 
 /// The number of tries of a replacement while the health of the endpoint changes concurrently.
 const MAX_REPLACEMENTS: u32 = 4;
@@ -123,11 +125,22 @@ impl SubscriptionTable for DynamoStore {
             .expression_attribute_values(":url", AttributeValue::S(read.url.as_str().to_owned()))
             .expression_attribute_values(":disabled", disabled());
         let update = match health_value(health) {
-            None => update.update_expression("REMOVE health, owedTo"),
+            None => update.update_expression("REMOVE health, owedTo, dueShard, sweepAt"),
             Some(value) => update
-                .update_expression("SET health = :health, owedTo = :unhealthy")
                 .expression_attribute_values(":health", value)
                 .expression_attribute_values(":unhealthy", unhealthy()),
+        };
+        let update = match health.hold {
+            Some(hold) => update
+                .update_expression(
+                    "SET health = :health, owedTo = :unhealthy, dueShard = :shard, sweepAt = :check",
+                )
+                .expression_attribute_values(":shard", number(SHARD_OF_SUBSCRIPTIONS))
+                .expression_attribute_values(":check", number(hold.check_at.as_millis())),
+            None if *health == Health::default() => update,
+            None => update.update_expression(
+                "SET health = :health, owedTo = :unhealthy REMOVE dueShard, sweepAt",
+            ),
         };
         write_outcome(update.send().await, "change health of subscription")
     }
@@ -142,7 +155,8 @@ impl SubscriptionTable for DynamoStore {
             .update_if_health_is(read, "version = :read")
             .update_expression(
                 "SET #status = :disabled, disabledReason = :reason, disabledAt = :now, \
-                 updatedAt = :now, version = :next, owedTo = :unhealthy",
+                 updatedAt = :now, version = :next, owedTo = :unhealthy \
+                 REMOVE dueShard, sweepAt",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", disabled())
@@ -187,8 +201,8 @@ impl SubscriptionStore for DynamoStore {
         if refusals.contains_key(&0) {
             return Ok(CreationOutcome::AlreadyThere);
         }
-        let counted = refusals.into_values().next().unwrap_or_default();
-        Ok(CreationOutcome::QuotaExceeded(usage(&counted)))
+        let refused = refusals.into_values().next().unwrap_or_default();
+        Ok(CreationOutcome::Refused(counted(&refused)))
     }
 
     async fn replace(
@@ -199,10 +213,9 @@ impl SubscriptionStore for DynamoStore {
         let &Replacement { read, changed, .. } = replacement;
         let growth = Usage::of(changed) - Usage::of(read);
         let mut written = changed.clone();
-        written.health = match replacement.health {
-            HealthFate::Kept => read.health,
-            HealthFate::Forgotten => Health::default(),
-        };
+        if replacement.health == HealthFate::Kept {
+            written.health = read.health;
+        }
         // A put also writes the health, so a health that is kept must equal the stored one.
         for _ in 0..MAX_REPLACEMENTS {
             let mut writes = vec![self.put_over(&written, read.version, replacement.health)];
@@ -211,8 +224,8 @@ impl SubscriptionStore for DynamoStore {
                 return Ok(ReplacementOutcome::Written);
             };
             if refusals.remove(&0).is_none() {
-                let counted = refusals.into_values().next().unwrap_or_default();
-                return Ok(ReplacementOutcome::QuotaExceeded(usage(&counted)));
+                let refused = refusals.into_values().next().unwrap_or_default();
+                return Ok(ReplacementOutcome::Refused(counted(&refused)));
             }
             let Some(stored) = self.get(&read.customer_id, &read.id).await? else {
                 return Ok(ReplacementOutcome::Conflict);
@@ -237,6 +250,7 @@ impl SubscriptionStore for DynamoStore {
     }
 
     async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+        const OPERATION: &str = "remove subscription";
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::subscription(
@@ -249,7 +263,15 @@ impl SubscriptionStore for DynamoStore {
         let mut writes = vec![delete.build()];
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));
-        let refusals = self.transact(writes, "remove subscription").await?;
+        let refusals = self.transact(writes.clone(), OPERATION).await?;
+        let refusals = match refusals {
+            // The customer does not exist, so there is no usage.
+            Some(refusals) if !refusals.contains_key(&0) => {
+                writes.truncate(1);
+                self.transact(writes, OPERATION).await?
+            }
+            refusals => refusals,
+        };
         Ok(match refusals {
             None => WriteOutcome::Written,
             Some(_) => WriteOutcome::Conflict,
@@ -270,7 +292,7 @@ impl SubscriptionStore for DynamoStore {
 /// unreadable, and then counts as 0: in this case the subscription must only exist.
 fn version_is(version: u64) -> &'static str {
     match version {
-        0 => "attribute_exists(pk)",
+        0 => PRESENT,
         _ => "version = :read",
     }
 }
@@ -299,7 +321,7 @@ impl DynamoStore {
             .set_expression_attribute_values(version_value(version));
         let as_read = version_is(version);
         let put = match (health, health_condition(&subscription.health)) {
-            (HealthFate::Forgotten, _) => put.condition_expression(as_read),
+            (HealthFate::Replaced, _) => put.condition_expression(as_read),
             (HealthFate::Kept, (health_as_read, value)) => {
                 let put = put.condition_expression(format!("{as_read} AND {health_as_read}"));
                 match value {

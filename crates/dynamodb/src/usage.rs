@@ -5,16 +5,25 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::ports::{StoreError, WriteOutcome};
-use webhooks_domain::quota::{Quota, Usage};
+use webhooks_domain::quota::{CountedUsage, MaxSubscriptions, Quota, Usage};
 
 use crate::DynamoStore;
 use crate::key::Key;
-use crate::store::{AttributeMap, number, to_attributes, write_outcome};
+use crate::store::{AttributeMap, PRESENT, number, to_attributes, write_outcome};
 use crate::transaction::built;
 
 const SUBSCRIPTIONS: &str = "subscriptions";
 const BYTES: &str = "bytes";
 
+/// The time of the request to delete the customer.
+pub(crate) const DELETION_REQUESTED_AT: &str = "deletionRequestedAt";
+/// The customer's own limit. It replaces that of the stack.
+pub(crate) const MAX_SUBSCRIPTIONS: &str = "maxSubscriptions";
+
+/// Room for one more subscription.
+const ROOM_FOR_SUBSCRIPTIONS: &str = " AND (attribute_not_exists(#subscriptions) \
+     OR #subscriptions < maxSubscriptions \
+     OR (attribute_not_exists(maxSubscriptions) AND #subscriptions <= :subscriptionsRoom))";
 const ADD_USAGE: &str = "ADD #subscriptions :subscriptions, #bytes :bytes";
 /// Makes a customer known that is not yet, and changes no other.
 const KNOWN: &str = "SET createdAt = if_not_exists(createdAt, :now), \
@@ -29,46 +38,37 @@ impl DynamoStore {
         growth: Usage,
         quota: Quota,
     ) -> Option<TransactWriteItem> {
-        let bounds = [
-            (
-                "#subscriptions",
-                ":subscriptionsRoom",
-                growth.subscriptions,
-                quota.subscriptions.into(),
-            ),
-            ("#bytes", ":bytesRoom", growth.bytes, Quota::MAX_BYTES),
-        ];
         let mut update = self.add_usage(customer, growth)?;
         update = update
             .update_expression(format!("{KNOWN} {ADD_USAGE}"))
             .expression_attribute_values(":now", number(self.now().as_millis()))
             .expression_attribute_values(":first", number(1));
-        let mut conditions = Vec::new();
-        for (name, value, growth, most) in bounds {
-            if growth > 0 {
-                conditions.push(format!(
-                    "(attribute_not_exists({name}) OR {name} <= {value})"
-                ));
-                update = update.expression_attribute_values(value, number(most - growth));
-            }
+        let mut condition = format!("attribute_not_exists({DELETION_REQUESTED_AT})");
+        if growth.subscriptions > 0 {
+            condition.push_str(ROOM_FOR_SUBSCRIPTIONS);
+            let room = i64::from(quota.subscriptions) - growth.subscriptions;
+            update = update.expression_attribute_values(":subscriptionsRoom", number(room));
         }
-        if !conditions.is_empty() {
-            update = update
-                .condition_expression(conditions.join(" AND "))
-                .return_values_on_condition_check_failure(
-                    ReturnValuesOnConditionCheckFailure::AllOld,
-                );
+        if growth.bytes > 0 {
+            condition.push_str(" AND (attribute_not_exists(#bytes) OR #bytes <= :bytesRoom)");
+            let room = Quota::MAX_BYTES - growth.bytes;
+            update = update.expression_attribute_values(":bytesRoom", number(room));
         }
+        let refused = ReturnValuesOnConditionCheckFailure::AllOld;
+        update = update
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(refused);
         Some(part(update))
     }
 
-    /// Subtracts from the usage, which is always allowed.
+    /// Subtracts from the usage of a customer that exists.
     pub(crate) fn shrink_usage(
         &self,
         customer: &CustomerId,
         growth: Usage,
     ) -> Option<TransactWriteItem> {
-        self.add_usage(customer, growth).map(part)
+        let update = self.add_usage(customer, growth)?;
+        Some(part(update.condition_expression(PRESENT)))
     }
 
     fn add_usage(&self, customer: &CustomerId, growth: Usage) -> Option<UpdateBuilder> {
@@ -116,14 +116,19 @@ fn part(update: UpdateBuilder) -> TransactWriteItem {
         .build()
 }
 
-/// Reads the usage of an item. An absent attribute counts as zero.
-pub(crate) fn usage(item: &AttributeMap) -> Usage {
-    let integer = |name: &str| {
+/// Reads what is counted in an item. An absent attribute counts as zero.
+pub(crate) fn counted(item: &AttributeMap) -> CountedUsage {
+    let integer = |name: &str| -> Option<i64> {
         let number = item.get(name).and_then(|value| value.as_n().ok());
-        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+        number.and_then(|number| number.parse().ok())
     };
-    Usage {
-        subscriptions: integer(SUBSCRIPTIONS),
-        bytes: integer(BYTES),
+    let own = integer(MAX_SUBSCRIPTIONS).and_then(|own| u64::try_from(own).ok());
+    CountedUsage {
+        usage: Usage {
+            subscriptions: integer(SUBSCRIPTIONS).unwrap_or(0),
+            bytes: integer(BYTES).unwrap_or(0),
+        },
+        max_subscriptions: own.and_then(MaxSubscriptions::from_stored),
+        is_being_deleted: item.contains_key(DELETION_REQUESTED_AT),
     }
 }

@@ -2,10 +2,11 @@
 //! first write to its end.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, FailureReason};
-use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
@@ -86,6 +87,8 @@ impl Answers {
 /// A delivery of a 1 KB event, and the cost of its writes so far, including its message.
 struct Billed {
     delivery: Delivery,
+    /// True if it was held. It stays in the index `undelivered` then, until it ends.
+    was_held: bool,
     answers: Answers,
     units: usize,
 }
@@ -97,6 +100,7 @@ impl Billed {
         let message_bytes = billed_bytes(message_item(&message, samples::NOW, samples::NOW));
         let mut new = Self {
             delivery: samples::delivery(&message, samples::subscription_id(1)),
+            was_held: false,
             answers,
             units: message_bytes.div_ceil(WRITE_UNIT_BYTES),
         };
@@ -106,12 +110,14 @@ impl Billed {
 
     /// Returns true if the delivery is in the `due` index.
     fn is_due(&self) -> bool {
-        self.delivery.next_attempt_at.is_some()
+        let is_pending = self.delivery.status == DeliveryStatus::Pending;
+        is_pending && self.delivery.next_attempt_at.is_some()
     }
 
     /// Returns true if the delivery is in the index `undelivered`.
     fn is_undelivered(&self) -> bool {
-        !self.delivery.attempts.is_empty() && self.delivery.status.is_undelivered()
+        let was_added = self.was_held || !self.delivery.attempts.is_empty();
+        was_added && self.delivery.status.is_undelivered()
     }
 
     /// The size of the delivery's item, including the attributes that it has only while it is in
@@ -139,6 +145,7 @@ impl Billed {
         let (was_due, was_undelivered) = (self.is_due(), self.is_undelivered());
         let bytes = self.bytes();
         change(&mut self.delivery);
+        self.was_held |= matches!(self.delivery.status, DeliveryStatus::Held(_));
         let bytes = bytes.max(self.bytes());
         let entries = usize::from(was_due)
             + usize::from(self.is_due())
@@ -164,6 +171,21 @@ impl Billed {
     /// The sweep queues the task, after a long wait.
     fn sweep(mut self) -> Self {
         self.update(|_| ());
+        self
+    }
+
+    /// It is held, because its endpoint is unavailable.
+    fn hold(mut self) -> Self {
+        self.update(|delivery| delivery.status = samples::AWAITING_ENDPOINT);
+        self
+    }
+
+    /// It continues.
+    fn resume(mut self) -> Self {
+        self.update(|delivery| {
+            let resumption = delivery.resume(samples::NOW).expect("it is held");
+            *delivery = resumption.reopened();
+        });
         self
     }
 
@@ -218,6 +240,7 @@ fn an_unhealthy_subscription_costs_one_write_unit_and_a_healthy_one_has_no_entry
                 cooldown: OpenCircuit::LONGEST,
             }),
             slow_since: Some(since),
+            hold: None,
         },
         ..healthy.clone()
     };
@@ -263,6 +286,57 @@ fn a_delivery_that_fails_once_costs_one_write_unit_for_each_write() {
     );
     println!("{failed} bytes after a failure with a full answer");
     assert!(failed <= WRITE_UNIT_BYTES, "{failed} bytes");
+}
+
+#[test]
+fn a_delivery_to_an_unavailable_endpoint_costs_a_small_multiple_of_one() {
+    let sent = |billed: Billed| billed.resume().end(DeliveryStatus::Succeeded).units;
+    let units = |answers| {
+        let new = || Billed::new(answers);
+        [
+            new().hold().units,
+            sent(new().hold()),
+            sent(new().fail().fail().hold()),
+        ]
+    };
+    let (short, full) = (units(Answers::Short), units(Answers::Full));
+    println!("write units held, then sent, and then sent at the third attempt: {short:?}");
+    println!("the same with full answers: {full:?}");
+    assert_eq!((short, full), ([6, 11, 17], [6, 11, 21]));
+}
+
+#[test]
+fn a_probe_moves_the_entry_of_its_subscription_three_times() {
+    let health = |check_at| Health {
+        hold: Some(Hold {
+            since: samples::NOW,
+            check_at,
+        }),
+        ..Health::default()
+    };
+    let holding = |minutes| Subscription {
+        health: health(samples::NOW + Duration::from_mins(minutes)),
+        ..samples::subscription("cust_1001", 1)
+    };
+    let index = Index {
+        key: vec!["dueShard".to_owned(), "sweepAt".to_owned()],
+        table_key: vec!["pk".to_owned(), "sk".to_owned()],
+        projection: Projection::Only(vec!["customerId".to_owned()]),
+    };
+    let item = |subscription: &Subscription| -> Item {
+        serde_dynamo::to_item(SubscriptionItem::from(subscription)).unwrap()
+    };
+    let move_entry = |from, to| {
+        let (before, after) = (item(&holding(from)).into(), item(&holding(to)).into());
+        let units = write_units(Some(&before), Some(&after), std::slice::from_ref(&index));
+        (units.table, units.indexes)
+    };
+    // The check, the claim of the probe, and its result.
+    for (from, to) in [(0, 5), (5, 1), (1, 15)] {
+        assert_eq!(move_entry(from, to), (1, 2));
+    }
+    let healthy = item(&samples::subscription("cust_1001", 1));
+    assert!(!healthy.contains_key("dueShard"));
 }
 
 #[test]

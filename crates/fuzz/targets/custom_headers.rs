@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bolero::{Driver, ValueGenerator};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use webhooks_domain::outbound::CustomHeaders;
+use webhooks_domain::outbound::{CustomHeaders, CustomHeadersError, SealedHeaders};
 
 use crate::law::check_law;
 use crate::near::{Near, near};
@@ -35,6 +35,9 @@ const FORBIDDEN: [&str; 5] = [
     "te",
 ];
 const FORBIDDEN_PREFIXES: [&str; 4] = ["content-", "webhook-", "proxy-", "x-amz-"];
+
+/// The bytes that encryption adds to a value.
+const SEAL: usize = 28;
 
 const MARK: &str = "s3cret";
 
@@ -71,13 +74,38 @@ fn laws_hold() {
         Ok(headers) => {
             assert_eq!(headers.len(), given.len());
             can_be_sent(&headers);
+            half_can_be_secret(&headers);
             assert_eq!(CustomHeaders::new(headers.clone().into()), Ok(headers));
         }
-        Err(error) => {
-            assert!(!error.to_string().contains(MARK), "{error}");
-            assert!(error.to_string().len() < 900, "{error}");
-        }
+        Err(error) => shows_no_value(&error),
     });
+}
+
+fn shows_no_value(error: &CustomHeadersError) {
+    assert!(!error.to_string().contains(MARK), "{error}");
+    assert!(error.to_string().len() < 900, "{error}");
+}
+
+/// The limits of both kinds together are those of one kind, and no name can be of both.
+fn half_can_be_secret(headers: &CustomHeaders) {
+    let all = BTreeMap::from(headers.clone());
+    let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = all
+        .into_iter()
+        .enumerate()
+        .partition(|(index, _)| index % 2 == 0);
+    let [secret, plain] =
+        [secret, plain].map(|half| half.into_values().collect::<BTreeMap<_, _>>());
+    let sealed = |(name, value): (&String, &String)| (name.clone(), vec![0; value.len() + SEAL]);
+    let sealed = SealedHeaders::from_stored(secret.iter().map(sealed));
+    assert_eq!(sealed.names().count(), secret.len());
+    let plain = CustomHeaders::new(plain).unwrap();
+    assert_eq!(sealed.check_with(&plain), Ok(()));
+    if !sealed.is_empty() {
+        shows_no_value(&sealed.check_with(headers).unwrap_err());
+    }
+    if let Err(error) = CustomHeaders::new_secret(secret) {
+        panic!("{error}: each value has a mark");
+    }
 }
 
 fn can_be_sent(headers: &CustomHeaders) {

@@ -18,6 +18,7 @@ use webhooks_domain::retry::RetryPolicy;
 use crate::environment::{Environment, Variable, VariableError, Variables};
 use crate::logging;
 use crate::metrics::Monitoring;
+use crate::switch::Switch;
 
 /// Everything that is missing or malformed. The function must not start.
 #[derive(PartialEq, Eq)]
@@ -177,6 +178,8 @@ functions! {
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
         monitoring: Monitoring = required("MONITORING"),
+        /// Enabled if attempts are counted.
+        statistics: Switch = required("STATISTICS"),
         /// The X-Ray daemon. Without one, no subsegments are sent.
         xray_daemon: Option<String> = optional("AWS_XRAY_DAEMON_ADDRESS"),
     }
@@ -187,6 +190,10 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The workflow that runs recoveries.
+        recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
+        /// The time for which the table keeps a recovery.
+        retention: Duration = days("RETENTION_DAYS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -199,6 +206,14 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+    }
+
+    /// The configuration of `delete-customers`.
+    "delete-customers": DeleteCustomersConfig {
+        /// The table.
+        table_name: String = required("TABLE_NAME"),
+        /// The time after which everything that began before a request has ended.
+        settle: Duration = seconds("LONGEST_QUEUE_DELAY_SECONDS"),
     }
 
     /// The configuration of `api`.
@@ -233,6 +248,8 @@ functions! {
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
         monitoring: Monitoring = required("MONITORING"),
+        /// Enabled if attempts are counted.
+        statistics: Switch = required("STATISTICS"),
     }
 
     /// The configuration of `echo-receiver`.

@@ -1,5 +1,6 @@
 //! Code that functions share: configuration from the environment, AWS clients, logging, metrics,
-//! traces, the clock, errors with a fixed name, and the adapters of KMS and EventBridge.
+//! traces, the clock, errors with a fixed name, and the adapters of KMS, EventBridge and Step
+//! Functions.
 //!
 //! The only thing in this crate that is specific to one function is its [configuration](Config).
 
@@ -13,14 +14,16 @@ mod function_client;
 mod kms;
 mod logging;
 pub mod metrics;
+mod recovery_workflow;
+mod switch;
 mod trace;
 
 pub use aws::aws_config;
 pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
 pub use config::{
-    ApiConfig, Config, ConfigError, DeliverWebhookConfig, EchoReceiverConfig,
-    LookUpSubscriptionsConfig, PrepareCallsConfig, RecoverDeliveriesConfig,
+    ApiConfig, Config, ConfigError, DeleteCustomersConfig, DeliverWebhookConfig,
+    EchoReceiverConfig, LookUpSubscriptionsConfig, PrepareCallsConfig, RecoverDeliveriesConfig,
     RequeueDueDeliveriesConfig, functions, start,
 };
 pub use environment::{Environment, Variable, VariableError, Variables};
@@ -30,4 +33,6 @@ pub use function_client::{FunctionClient, InvokeError};
 pub use kms::{KmsKeyService, KmsUsage};
 pub use logging::with_sources;
 pub use metrics::{Metric, Metrics, Monitoring};
+pub use recovery_workflow::SfnWorkflow;
+pub use switch::{Switch, SwitchError};
 pub use trace::{TraceHeader, Tracer};

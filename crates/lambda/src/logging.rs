@@ -7,13 +7,14 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our own crates: the functions and the crates that they consist of.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
     "deliver_webhook",
     "requeue_due_deliveries",
     "recover_deliveries",
+    "delete_customers",
     "api",
     "echo_receiver",
 ];

@@ -175,6 +175,8 @@ metrics! {
     HandedBack: Count,
     /// Operational events that could not be published.
     Unpublished: Count,
+    /// Attempts that the statistics lack, because they could not be written.
+    AttemptsNotCounted: Count,
     /// Calls to KMS.
     KmsCalls: Count,
     /// Failed calls to KMS.

@@ -12,7 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use webhooks_domain::timestamp::Timestamp;
 
-/// The event, with only the fields that we use.
+/// The event, with only the fields that we use. In the type of `aws_lambda_events` ids and bodies
+/// are optional, and every invocation would also read seven fields and the attributes of each
+/// message that nobody uses.
 #[derive(Debug, Deserialize)]
 pub struct Batch {
     /// The messages.

@@ -65,6 +65,7 @@ pub fn change(json: &str) -> SubscriptionChange {
         metadata: fields.map("metadata"),
         description: fields.change("description"),
         headers: fields.map("headers"),
+        secret_headers: fields.map("secretHeaders"),
         retry_policy: fields.change("retryPolicy"),
         secret: secret.map(|secret| secret.parse().expect("tests name valid secrets")),
         status: fields.optional("status"),

@@ -5,10 +5,13 @@
 
 mod at_once;
 mod customers;
+mod deletion;
 mod expiry;
+mod holds;
 mod limiter;
 mod lists;
 mod recoveries;
+mod statistics;
 mod subscriptions;
 mod unhealthy;
 
@@ -16,10 +19,13 @@ use std::time::Duration;
 
 pub use at_once::reads_at_once;
 pub use customers::customers;
+pub use deletion::deletion;
 pub use expiry::{expired_deliveries, expired_recoveries};
+pub use holds::{holds, resuming};
 pub use limiter::limiters;
 pub use lists::lists;
 pub use recoveries::{recoveries, recovery_sources};
+pub use statistics::statistics;
 pub use subscriptions::{creations, health, subscriptions};
 pub use unhealthy::unhealthy;
 use webhooks_domain::data_key::WrappedDataKey;
@@ -126,10 +132,7 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
         WriteOutcome::Conflict,
         "a terminal state never changes"
     );
-    let late = store
-        .settle(&id, 2, DeliveryStatus::Held)
-        .await
-        .expect("answers");
+    let late = store.settle(&id, 2, samples::HELD).await.expect("answers");
     assert_eq!(
         late,
         WriteOutcome::Conflict,
@@ -139,12 +142,12 @@ pub async fn deliveries<S: DeliveryTable + Directory>(
     let other = samples::delivery(&message, samples::subscription_id(2));
     put(message.clone(), other.clone()).await;
     let wrong = store
-        .settle(&other.id, 1, DeliveryStatus::Held)
+        .settle(&other.id, 1, samples::HELD)
         .await
         .expect("answers");
     assert_eq!(wrong, WriteOutcome::Conflict);
     let held = store
-        .settle(&other.id, 0, DeliveryStatus::Held)
+        .settle(&other.id, 0, samples::HELD)
         .await
         .expect("answers");
     assert_eq!(held, WriteOutcome::Written);
@@ -198,7 +201,7 @@ pub async fn reopening<S: DeliveryTable + ResendTable>(
         put(message.clone(), delivery).await;
         let failed = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
         let ended = if attempts == 0 {
-            store.settle(&id, 0, DeliveryStatus::Held).await
+            store.settle(&id, 0, samples::HELD).await
         } else {
             let ended = Verdict::Ended(failed);
             let attempt = samples::failed_attempt(1);
@@ -343,7 +346,7 @@ pub async fn due_index<S: DeliveryTable + DueIndex>(
     let succeeded = Verdict::Ended(DeliveryStatus::Succeeded);
     let ended = store.record(&early.task.delivery, &second, &succeeded);
     assert_eq!(ended.await.expect("answers"), WriteOutcome::Written);
-    let held = store.settle(&third.task.delivery, 1, DeliveryStatus::Held);
+    let held = store.settle(&third.task.delivery, 1, samples::HELD);
     assert_eq!(held.await.expect("answers"), WriteOutcome::Written);
     assert_eq!(
         due(SWEEP).await,

@@ -5,6 +5,7 @@ mod deliveries;
 mod keys;
 mod lists;
 mod recovery;
+mod statistics;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use webhooks_domain::ports::{
 use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::{Recovery, RecoveryKey};
+use webhooks_domain::statistics::{Hour, Statistics};
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -46,9 +48,13 @@ struct State {
     /// The customers, each with an empty usage: `usage` has it.
     customers: BTreeMap<CustomerId, Customer>,
     usage: BTreeMap<CustomerId, Usage>,
+    /// The subscriptions that the deletion of a customer has deleted.
+    deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
+    /// The recoveries whose workflows were started.
+    started: BTreeSet<RecoveryKey>,
     /// The duration of each effect.
     latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -57,17 +63,23 @@ struct State {
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, DueEntry>,
     limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
+    statistics: BTreeMap<(SubscriptionId, Hour), Statistics>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,
     refuses_batch: bool,
     requests: Vec<(Timestamp, WebhookRequest)>,
     responses: VecDeque<WebhookResponse>,
+    /// The answer after these, instead of 200.
+    last_response: Option<WebhookResponse>,
+    tasks_sent: u64,
+    delivery_writes: u64,
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
     deliverer: Option<Deliverer>,
     before_reopening: Option<Meanwhile>,
     before_recovery_write: Option<Meanwhile>,
+    before_health_change: Option<Meanwhile>,
 }
 
 /// A message as it is stored.
@@ -184,6 +196,21 @@ impl InMemoryBackend {
         self.state().responses.extend(responses);
     }
 
+    /// Sets the answer of the endpoint after those that were added, until the next call.
+    pub fn answer_always(&self, response: WebhookResponse) {
+        self.state().last_response = Some(response);
+    }
+
+    /// The number of tasks that the queue has accepted.
+    pub fn tasks_sent(&self) -> u64 {
+        self.state().tasks_sent
+    }
+
+    /// The number of updates of deliveries, also those that were refused.
+    pub fn delivery_writes(&self) -> u64 {
+        self.state().delivery_writes
+    }
+
     /// Sets the duration of every effect.
     pub fn set_latency(&self, latency: Duration) {
         self.state().latency = latency;
@@ -248,6 +275,11 @@ impl InMemoryBackend {
         self.state().before_recovery_write = Some(Arc::new(meanwhile));
     }
 
+    /// Sets a callback that runs once, before the next change of a health is written.
+    pub fn before_health_change(&self, meanwhile: impl Fn(&Self) + Send + Sync + 'static) {
+        self.state().before_health_change = Some(Arc::new(meanwhile));
+    }
+
     /// Receives the message that becomes visible first, and sets the clock to that time.
     pub fn receive(&self) -> Option<Queued> {
         self.receive_before(Timestamp::from_millis(i64::MAX))
@@ -285,9 +317,13 @@ impl InMemoryBackend {
         self.state().queue.clear();
     }
 
-    /// The earliest time at which the sweep has work.
+    /// The earliest time at which the sweep has work. A check of an endpoint for which nothing is
+    /// held is none.
     pub fn next_sweep_at(&self) -> Option<Timestamp> {
-        self.state().due.values().map(|due| due.sweep_at).min()
+        let state = self.state();
+        let due = state.due.values().map(|due| due.sweep_at);
+        let holds = state.holds().filter(|entry| state.has_work(entry));
+        due.chain(holds.map(|entry| entry.check_at)).min()
     }
 
     /// Returns a message to the queue, as happens after its visibility timeout.
@@ -335,9 +371,9 @@ impl WebhookSender for InMemoryBackend {
         if let Some(meanwhile) = meanwhile {
             meanwhile(self);
         }
-        self.state()
-            .responses
-            .pop_front()
+        let mut state = self.state();
+        let next = state.responses.pop_front();
+        next.or_else(|| state.last_response.clone())
             .unwrap_or_else(|| samples::response(200))
     }
 }
@@ -375,6 +411,7 @@ impl DeliveryQueue for InMemoryBackend {
                         "the customer of the task"
                     );
                 }
+                state.tasks_sent += 1;
                 state.queue.push(Queued {
                     visible_at: now + whole_seconds(outgoing.delay),
                     task: outgoing.task,

@@ -17,8 +17,10 @@ pub mod units;
 
 mod faults;
 mod in_memory;
+mod managing;
 mod signed_request;
 
 pub use faults::Fault;
 pub use in_memory::{InMemoryBackend, Queued};
+pub use managing::InMemoryManage;
 pub use signed_request::SignedRequest;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger};
+use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
 use webhooks_domain::event::{EventReader, JsonPointer};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
@@ -12,7 +12,7 @@ use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
     AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
-    WebhookResponse,
+    SealedHeaders, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -24,6 +24,12 @@ use webhooks_domain::recovery::{
 use webhooks_domain::signing::{Overlap, PublicKey, SealedSecret, SealedSecrets};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
+
+/// A delivery with this status is held, because its subscription is paused or disabled.
+pub const HELD: DeliveryStatus = DeliveryStatus::Held(HoldReason::NotActive);
+
+/// A delivery with this status is held until its endpoint is available again.
+pub const AWAITING_ENDPOINT: DeliveryStatus = DeliveryStatus::Held(HoldReason::EndpointUnavailable);
 
 /// The time at which tests begin.
 pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -71,6 +77,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         payload_format: PayloadFormat::default(),
         description: None,
         headers: CustomHeaders::default(),
+        secret_headers: SealedHeaders::default(),
         timeout: None,
         limits: Limits::default(),
         metadata: Metadata::default(),
@@ -99,6 +106,12 @@ pub fn migrating_secrets() -> SealedSecrets {
     };
     let rotated = before.rotate(next, Overlap::default(), NOW);
     rotated.expect("two are not too many")
+}
+
+/// Two secret headers, which are not encrypted.
+pub fn secret_headers() -> SealedHeaders {
+    let sealed = |name: &str, bytes| (name.to_owned(), vec![7; bytes]);
+    SealedHeaders::from_stored([sealed("authorization", 60), sealed("x-api-key", 28)])
 }
 
 /// A message of the event with this id.

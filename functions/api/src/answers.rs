@@ -6,7 +6,7 @@ use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason,
+    Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
@@ -24,6 +24,7 @@ use webhooks_domain::unhealthy::Unhealthy;
 
 pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
+    let secret_headers = subscription.secret_headers.names();
     let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
     api::Subscription {
         id: subscription.id.to_string(),
@@ -34,6 +35,8 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
         payload_format: payload_format(subscription.payload_format),
         description: subscription.description.map(String::from),
         metadata: subscription.metadata.into(),
+        secret_headers: secret_headers.map(str::to_owned).collect(),
+        cleared_secret_headers: Vec::new(),
         headers: subscription.headers.into(),
         timeout_seconds: subscription.timeout.map(u64::from),
         rate_limit_per_second: subscription.limits.rate.map(u64::from),
@@ -56,7 +59,12 @@ pub(crate) fn customer(customer: Customer) -> api::Customer {
         id: customer.id.to_string(),
         name: customer.name.map(String::from),
         metadata: customer.metadata.into(),
+        max_subscriptions: customer.max_subscriptions.map(u32::from),
         subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
+        deletion: customer.deletion.map(|deletion| api::CustomerDeletion {
+            requested_at: deletion.requested_at.to_string(),
+            deleted_items: deletion.deleted,
+        }),
         version: customer.version,
         created_at: customer.created_at.to_string(),
         updated_at: customer.updated_at.to_string(),
@@ -115,6 +123,7 @@ fn health(health: &Health) -> api::EndpointHealth {
         circuit_open_since: health.circuit.map(|circuit| text(circuit.since)),
         circuit_open_until: health.circuit.map(|circuit| text(circuit.until)),
         slow_since: health.slow_since.map(text),
+        holding_since: health.hold.map(|hold| text(hold.since)),
     }
 }
 
@@ -200,6 +209,7 @@ fn problem_kind(kind: ProblemKind) -> api::ProblemKind {
         ProblemKind::CircuitOpen => api::ProblemKind::CircuitOpen,
         ProblemKind::Failing => api::ProblemKind::Failing,
         ProblemKind::Slow => api::ProblemKind::Slow,
+        ProblemKind::Holding => api::ProblemKind::Holding,
     }
 }
 
@@ -260,7 +270,11 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
     use api::DeliveryReason as Reason;
     match status {
         DeliveryStatus::Pending => (api::DeliveryStatus::Pending, None),
-        DeliveryStatus::Held => (api::DeliveryStatus::Held, None),
+        DeliveryStatus::Held(HoldReason::NotActive) => (api::DeliveryStatus::Held, None),
+        DeliveryStatus::Held(HoldReason::EndpointUnavailable) => (
+            api::DeliveryStatus::Held,
+            Some(api::DeliveryReason::EndpointUnavailable),
+        ),
         DeliveryStatus::Succeeded => (api::DeliveryStatus::Succeeded, None),
         DeliveryStatus::Failed(reason) => {
             let reason = match reason {
@@ -319,6 +333,7 @@ pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
         }
         RecoveryKind::Replay => (api::RecoveryKind::Replay, None),
         RecoveryKind::Discard => (api::RecoveryKind::Discard, None),
+        RecoveryKind::Release => (api::RecoveryKind::Release, None),
     };
     api::Recovery {
         id: recovery.id.to_string(),

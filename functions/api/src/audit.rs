@@ -18,10 +18,16 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
     let now = &written.customer;
     let blank = Customer::unwritten(&now.id, now.created_at);
     let before = written.before.as_ref().unwrap_or(&blank);
-    let changed = names_of_changed([
+    let fields = [
         ("name", before.name != now.name),
         ("metadata", before.metadata != now.metadata),
-    ]);
+        (
+            "maxSubscriptions",
+            before.max_subscriptions != now.max_subscriptions,
+        ),
+    ];
+    let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
+    let changed: Vec<_> = changed.map(|(name, _)| name).collect();
     let message = match written.before {
         Some(_) if changed.is_empty() => return,
         Some(_) => "customer changed",
@@ -32,6 +38,15 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
         changed.fields = changed.join(","),
         caller.arn = caller.0,
         "{message}",
+    );
+}
+
+/// The deletion of a customer was requested.
+pub(crate) fn customer_deletion_requested(customer: &CustomerId, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        caller.arn = caller.0,
+        "deletion of customer requested",
     );
 }
 
@@ -52,12 +67,17 @@ pub(crate) fn created(subscription: &Subscription, caller: &Caller) {
 /// A subscription was to be changed. What has not changed is not logged.
 pub(crate) fn updated(updated: &Updated, caller: &Caller) {
     let (before, now) = (&updated.before, &updated.subscription);
-    let fields = changed_fields(before, now);
+    let fields = updated.changed_fields();
     if !fields.is_empty() {
+        let joined = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(","));
+        let changed_headers = joined(updated.changed_secret_headers().into_iter().collect());
+        let cleared_headers = joined(updated.cleared_secret_headers());
         info!(
             customer.id = %now.customer_id,
             subscription.id = %now.id,
             changed.fields = fields.join(","),
+            secret_headers.changed = changed_headers,
+            secret_headers.cleared = cleared_headers,
             url.origin = now.url.origin(),
             url.origin_before = before.url.origin(),
             status = now.status.as_str(),
@@ -104,48 +124,4 @@ pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Calle
         caller.arn = caller.0,
         "subscription deleted",
     );
-}
-
-/// The fields that a change has changed, by their names in the API. The secret is not one.
-fn changed_fields(before: &Subscription, now: &Subscription) -> Vec<&'static str> {
-    names_of_changed([
-        ("url", before.url != now.url),
-        ("eventTypes", before.event_types != now.event_types),
-        ("filter", before.filter != now.filter),
-        ("payloadFormat", before.payload_format != now.payload_format),
-        ("description", before.description != now.description),
-        ("metadata", before.metadata != now.metadata),
-        ("headers", before.headers != now.headers),
-        ("timeoutSeconds", before.timeout != now.timeout),
-        ("rateLimitPerSecond", before.limits.rate != now.limits.rate),
-        (
-            "maxInFlight",
-            before.limits.in_flight != now.limits.in_flight,
-        ),
-        ("retryPolicy", before.retry_policy != now.retry_policy),
-        ("status", before.status != now.status),
-    ])
-}
-
-fn names_of_changed<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
-    let changed = fields.into_iter().filter(|(_, changed)| *changed);
-    changed.map(|(name, _)| name).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use webhooks_domain::subscription::SubscriptionStatus;
-    use webhooks_testkit::samples;
-
-    #[test]
-    fn a_change_names_its_fields_and_no_other() {
-        let before = samples::subscription("acme", 1);
-        assert!(changed_fields(&before, &before).is_empty());
-        let mut now = before.clone();
-        now.status = SubscriptionStatus::Paused;
-        now.url = samples::url("https://example.com/another");
-        now.version += 1;
-        assert_eq!(changed_fields(&before, &now), ["url", "status"]);
-    }
 }

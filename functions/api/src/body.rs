@@ -215,6 +215,18 @@ mod tests {
                 "payloadFormat: must be one of `standard`, `detail`, `event`",
             ),
             (r#"{"headers":{"x-a":7}}"#, "headers: x-a: must be a string"),
+            (
+                r#"{"secretHeaders":["authorization"]}"#,
+                "secretHeaders: must be an object",
+            ),
+            (
+                r#"{"secretHeaders":"s3cret"}"#,
+                "secretHeaders: must be an object",
+            ),
+            (
+                r#"{"secretHeaders":{"x-a":["s3cret"]}}"#,
+                "secretHeaders: x-a: must be a string",
+            ),
             (r#"{"eventTypes":"a"}"#, "eventTypes: must be a list"),
             (r#"{"metadata":[]}"#, "metadata: must be an object"),
             (r#"{"status":true}"#, "status: must be a string"),

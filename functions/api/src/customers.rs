@@ -13,13 +13,13 @@ use crate::answers::{self, apart};
 use crate::audit;
 use crate::body;
 use crate::cursor::{Cursor, CustomersPlace};
-use crate::extract::{Body, Caller, NoQuery, PathTexts, QueryTexts};
+use crate::extract::{Body, Caller, NoQuery, Path, Query};
 use crate::if_match::IfMatch;
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
+use crate::pages::{cursor_after, place};
+use crate::path::OfCustomer;
 use crate::problem::Problem;
 use crate::requests;
-use crate::subscriptions::{CUSTOMER_ID, ETag, etag};
+use crate::subscriptions::{ETag, etag};
 
 /// List customers
 ///
@@ -28,15 +28,15 @@ use crate::subscriptions::{CUSTOMER_ID, ETag, etag};
     get,
     path = "/customers",
     operation_id = "listCustomers",
-    params(parameters::CustomersPage),
+    params(api::CustomersQuery),
     responses((status = 200, description = "A page of customers.", body = api::CustomerPage)),
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    query: QueryTexts,
+    Query(query): Query<api::CustomersQuery>,
 ) -> Result<Json<api::CustomerPage>, Problem> {
-    query.only(&[LIMIT, CURSOR])?;
-    let (limit, after): (_, Option<Cursor<CustomersPlace>>) = query.page(LIMITS)?;
+    let after: Option<Cursor<CustomersPlace>> = place(query.cursor.as_deref())?;
+    let limit = query.limit.unwrap_or_default().get();
     let after = after.map(|Cursor(CustomersPlace(id))| id);
     let page = api.customers.list(after.as_ref(), limit).await?;
     let next_cursor = cursor_after(&page.entries, page.has_more, |customer| {
@@ -59,16 +59,16 @@ pub(crate) async fn list(
     get,
     path = "/customers/{customerId}",
     operation_id = "showCustomer",
-    params(parameters::OfCustomer),
+    params(OfCustomer),
     responses((status = 200, description = "The customer.", body = api::Customer,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
     _: NoQuery,
 ) -> Result<(ETag, Json<api::Customer>), Problem> {
-    let customer = api.customers.show(&path.parse(CUSTOMER_ID)?).await?;
+    let customer = api.customers.show(&customer_id).await?;
     Ok(with_etag(customer))
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn show(
     put,
     path = "/customers/{customerId}",
     operation_id = "putCustomer",
-    params(parameters::OfCustomer, parameters::ForVersion),
+    params(OfCustomer, IfMatch),
     request_body = api::NewCustomer,
     responses(
         (status = 200, description = "The customer.", body = api::Customer,
@@ -91,15 +91,17 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(StatusCode, ETag, Json<api::Customer>), Problem> {
-    let id = path.parse(CUSTOMER_ID)?;
     let fields = requests::customer_fields(body::read(&body)?)?;
-    let written = api.customers.replace(&id, &expected, fields).await?;
+    let written = api
+        .customers
+        .replace(&customer_id, &expected, fields)
+        .await?;
     audit::customer_written(&written, &caller);
     let status = match written.before {
         Some(_) => StatusCode::OK,
@@ -114,7 +116,7 @@ pub(crate) async fn put(
     patch,
     path = "/customers/{customerId}",
     operation_id = "updateCustomer",
-    params(parameters::OfCustomer, parameters::ForVersion),
+    params(OfCustomer, IfMatch),
     request_body(content(
         (api::CustomerPatch = "application/json"),
         (api::CustomerPatch = "application/merge-patch+json"),
@@ -126,17 +128,49 @@ pub(crate) async fn put(
 )]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(ETag, Json<api::Customer>), Problem> {
-    let id = path.parse(CUSTOMER_ID)?;
     let change = requests::customer_change(body::read(&body)?)?;
-    let written = api.customers.update(&id, &expected, change).await?;
+    let written = api
+        .customers
+        .update(&customer_id, &expected, change)
+        .await?;
     audit::customer_written(&written, &caller);
     Ok(with_etag(written.customer))
+}
+
+/// Delete a customer and all its data
+///
+/// Its subscriptions, messages, deliveries and everything else about it is deleted in the
+/// background, within about half an hour if it is not much. Until then `GET` shows the progress, and
+/// nothing can be created for the customer; after that it is 404. A repetition changes nothing.
+#[utoipa::path(
+    delete,
+    path = "/customers/{customerId}",
+    operation_id = "deleteCustomer",
+    params(OfCustomer, IfMatch),
+    responses(
+        (status = 202, description = "The customer, which is being deleted.", body = api::Customer,
+            headers(("ETag" = String, description = "The version, in quotes."))),
+    ),
+)]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    _: NoQuery,
+    IfMatch(expected): IfMatch,
+    caller: Caller,
+) -> Result<(StatusCode, ETag, Json<api::Customer>), Problem> {
+    let (customer, requested) = api.customers.delete(&customer_id, &expected).await?;
+    if requested {
+        audit::customer_deletion_requested(&customer_id, &caller);
+    }
+    let (etag, customer) = with_etag(customer);
+    Ok((StatusCode::ACCEPTED, etag, customer))
 }
 
 /// A customer with its version as the entity tag.

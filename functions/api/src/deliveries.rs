@@ -7,22 +7,15 @@ use axum::extract::State;
 use webhooks_api_types as api;
 use webhooks_domain::broken::Readable;
 use webhooks_domain::delivery::Delivery;
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
 use webhooks_domain::ports::{DeliveryReader, Directory, StoreError};
 
 use crate::Api;
 use crate::answers::{self, apart};
-use crate::extract::{NoQuery, PathTexts, QueryTexts};
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, Limits, cursor_after};
+use crate::extract::{NoQuery, Path, Query};
+use crate::pages::{cursor_after, place};
+use crate::path::{OfCustomer, OfDelivery, OfMessage};
 use crate::problem::Problem;
-use crate::subscriptions::CUSTOMER_ID;
-
-/// The deliveries that are shown at once with their message.
-const DELIVERIES: Limits = Limits {
-    default: 1_000,
-    max: 1_000,
-};
 
 /// Read a message
 ///
@@ -31,15 +24,15 @@ const DELIVERIES: Limits = Limits {
     get,
     path = "/messages/{messageId}",
     operation_id = "showMessage",
-    params(parameters::OfMessage, parameters::DeliveriesPage),
+    params(OfMessage, api::MessageQuery),
     responses((status = 200, description = "The message, or what can be read of it.", body = api::ShownMessage)),
 )]
 pub(crate) async fn message(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfMessage { message_id }): Path<OfMessage>,
+    Query(query): Query<api::MessageQuery>,
 ) -> Result<Json<api::ShownMessage>, Problem> {
-    show_message(&api, None, &path, &query).await
+    show_message(&api, None, &message_id, &query).await
 }
 
 /// Read a message of a customer
@@ -50,30 +43,29 @@ pub(crate) async fn message(
     get,
     path = "/customers/{customerId}/messages/{messageId}",
     operation_id = "showMessageOfCustomer",
-    params(parameters::OfCustomer, parameters::OfMessage, parameters::DeliveriesPage),
+    params(OfCustomer, OfMessage, api::MessageQuery),
     responses((status = 200, description = "The message, or what can be read of it.", body = api::ShownMessage)),
 )]
 pub(crate) async fn message_of_customer(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfMessage { message_id }): Path<OfMessage>,
+    Query(query): Query<api::MessageQuery>,
 ) -> Result<Json<api::ShownMessage>, Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    show_message(&api, Some(&customer), &path, &query).await
+    show_message(&api, Some(&customer_id), &message_id, &query).await
 }
 
 /// Shows a message, if it is this customer's; of any customer where none is named.
 async fn show_message(
     api: &Api,
     customer: Option<&CustomerId>,
-    path: &PathTexts,
-    query: &QueryTexts,
+    id: &MessageId,
+    query: &api::MessageQuery,
 ) -> Result<Json<api::ShownMessage>, Problem> {
-    let id: MessageId = path.parse("messageId")?;
-    query.only(&[LIMIT, CURSOR])?;
-    let (limit, after): (_, Option<SubscriptionId>) = query.page(DELIVERIES)?;
+    let after = place(query.cursor.as_deref())?;
+    let limit = query.limit.unwrap_or_default().get();
     let not_found = || Problem::not_found(format!("there is no message `{id}`"));
-    let page = api.table.message_page(&id, after.as_ref(), limit).await?;
+    let page = api.table.message_page(id, after.as_ref(), limit).await?;
     let page = match page.ok_or_else(not_found)? {
         Ok(page) if is_of(customer, Some(&page.message.customer_id)) => page,
         Err(broken) if is_of(customer, broken.customer_id.as_ref()) => {
@@ -105,15 +97,15 @@ async fn show_message(
     get,
     path = "/deliveries/{deliveryId}",
     operation_id = "showDelivery",
-    params(parameters::OfDelivery),
+    params(OfDelivery),
     responses((status = 200, description = "The delivery, or what can be read of it.", body = api::ShownDelivery)),
 )]
 pub(crate) async fn delivery(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfDelivery { delivery_id }): Path<OfDelivery>,
     _: NoQuery,
 ) -> Result<Json<api::ShownDelivery>, Problem> {
-    show_delivery(&api, None, &path).await
+    show_delivery(&api, None, &delivery_id).await
 }
 
 /// Read a delivery of a customer
@@ -123,16 +115,16 @@ pub(crate) async fn delivery(
     get,
     path = "/customers/{customerId}/deliveries/{deliveryId}",
     operation_id = "showDeliveryOfCustomer",
-    params(parameters::OfCustomer, parameters::OfDelivery),
+    params(OfCustomer, OfDelivery),
     responses((status = 200, description = "The delivery, or what can be read of it.", body = api::ShownDelivery)),
 )]
 pub(crate) async fn delivery_of_customer(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfDelivery { delivery_id }): Path<OfDelivery>,
     _: NoQuery,
 ) -> Result<Json<api::ShownDelivery>, Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    show_delivery(&api, Some(&customer), &path).await
+    show_delivery(&api, Some(&customer_id), &delivery_id).await
 }
 
 /// Whether something is the customer's that was named, if one was. What does not say whose it is
@@ -184,10 +176,9 @@ pub(crate) async fn check_customer(
 async fn show_delivery(
     api: &Api,
     customer: Option<&CustomerId>,
-    path: &PathTexts,
+    id: &DeliveryId,
 ) -> Result<Json<api::ShownDelivery>, Problem> {
-    let id: DeliveryId = path.parse("deliveryId")?;
-    let (delivery, body) = match find(api, customer, &id).await? {
+    let (delivery, body) = match find(api, customer, id).await? {
         Ok(found) => found,
         Err(broken) => return Ok(Json(api::Shown::Broken(answers::broken(broken)))),
     };

@@ -10,12 +10,12 @@ use webhooks_domain::subscription::SubscriptionStatus;
 use crate::Api;
 use crate::audit;
 use crate::body;
-use crate::extract::{Body, Caller, NoQuery, PathTexts};
+use crate::extract::{Body, Caller, NoQuery, Path};
 use crate::if_match::IfMatch;
-use crate::openapi::parameters;
+use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-use crate::subscriptions::{Answer, ids};
+use crate::subscriptions::Answer;
 
 /// Enable a subscription
 ///
@@ -27,26 +27,28 @@ use crate::subscriptions::{Answer, ids};
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/enable",
     operation_id = "enableSubscription",
     tag = "subscriptions",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    params(OfCustomer, OfSubscription, IfMatch),
     request_body = Option<api::Enable>,
     responses((status = 200, description = "The subscription.", body = api::Subscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 )]
 pub(crate) async fn enable(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<Answer, Problem> {
-    let (customer, id) = ids(&path)?;
     let api::Enable { held } = body::read_or_default(&body)?;
     let change = SubscriptionChange {
         status: Some(SubscriptionStatus::Active),
         ..SubscriptionChange::default()
     };
-    let updated = api.manage.update(&customer, &id, &expected, change);
+    let updated = api
+        .manage
+        .update(&customer_id, &subscription_id, &expected, change);
     let updated = updated.await?;
     audit::updated(&updated, &caller);
     api.activated(updated, requests::held_fate(held)).await

@@ -6,40 +6,31 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use webhooks_api_types::Nothing;
 use webhooks_domain::idempotency::IdempotencyKey;
 
 use crate::if_match::IfMatch;
 use crate::problem::Problem;
+use crate::texts;
 
-/// The text of a parameter or a header, parsed.
-fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|error| Problem::bad_parameter(name, error))
-}
+/// Ids in the path. Several of these can read a path, each its own part.
+pub(crate) struct Path<T>(pub(crate) T);
 
-/// The named segments of the path, as text.
-pub(crate) struct PathTexts(BTreeMap<String, String>);
-
-impl PathTexts {
-    /// A segment, parsed.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Problem> {
-        parse(name, self.0.get(name).map_or("", String::as_str))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         check_path(parts.raw_http_path())?;
-        let path = Path::from_request_parts(parts, state).await;
-        path.map(|Path(texts)| Self(texts))
-            .map_err(|error| Problem::bad_parameter("path", error))
+        let path = extract::Path::from_request_parts(parts, state).await;
+        let extract::Path(ids) = path.map_err(|error| Problem::bad_parameter("path", error))?;
+        texts::read(ids).map(Self).map_err(Problem::of_parameter)
     }
 }
 
@@ -54,64 +45,31 @@ fn check_path(raw: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The parameters of the query, as text, each at most once.
-pub(crate) struct QueryTexts(BTreeMap<String, String>);
+/// The parameters of the query, each at most once.
+pub(crate) struct Query<T>(pub(crate) T);
 
-impl QueryTexts {
-    /// Refuses parameters that are none of these.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        let mut names = self.0.keys();
-        match names.find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(unknown) => Err(Problem::bad_parameter(
-                unknown,
-                match known {
-                    [] => "is unknown; there are no parameters".to_owned(),
-                    known => format!("is unknown; the parameters are {}", known.join(", ")),
-                },
-            )),
-        }
-    }
-
-    /// A parameter's text, if it is there.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// A parameter, parsed, if it is there.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        self.text(name).map(|text| parse(name, text)).transpose()
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for QueryTexts {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Query(pairs) = query.map_err(|error| Problem::bad_parameter("query", error))?;
-        let mut texts = BTreeMap::new();
+        let query = extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let extract::Query(pairs) =
+            query.map_err(|error| Problem::bad_parameter("query", error))?;
+        let mut parameters = BTreeMap::new();
         for (name, text) in pairs {
-            if texts.contains_key(&name) {
+            if parameters.contains_key(&name) {
                 return Err(Problem::bad_parameter(&name, "must be given once"));
             }
-            texts.insert(name, text);
+            parameters.insert(name, text);
         }
-        Ok(Self(texts))
+        texts::read(parameters)
+            .map(Self)
+            .map_err(Problem::of_parameter)
     }
 }
 
 /// A query without parameters: any that is there is refused.
-pub(crate) struct NoQuery;
-
-impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = QueryTexts::from_request_parts(parts, state).await?;
-        query.only(&[]).map(|()| Self)
-    }
-}
+pub(crate) type NoQuery = Query<Nothing>;
 
 const IF_MATCH: &str = "if-match";
 /// The header that makes a creation repeatable.
@@ -135,8 +93,8 @@ fn parse_header<T: FromStr<Err: Display>>(
     headers: &HeaderMap,
     name: &str,
 ) -> Result<Option<T>, Problem> {
-    let text = header(headers, name)?;
-    text.map(|text| parse(name, text)).transpose()
+    let value = header(headers, name)?.map(str::parse).transpose();
+    value.map_err(|error| Problem::bad_parameter(name, error))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
@@ -147,8 +105,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The client's name for the request: `Idempotency-Key`.
-pub(crate) struct OnceKey(pub(crate) Option<IdempotencyKey>);
+/// The header `Idempotency-Key`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header, names("Idempotency-Key"))]
+pub(crate) struct OnceKey(
+    /// Your name for this request, printable ASCII. Sent again with the same body, byte for
+    /// byte, it creates nothing new, and gets what the first one has created.
+    #[param(
+        value_type = Option<String>,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[ -~]+$",
+        example = "shop-42/order-webhooks"
+    )]
+    pub(crate) Option<IdempotencyKey>,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
     type Rejection = Problem;
@@ -201,5 +172,119 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         bytes
             .map(Self)
             .map_err(|_| Problem::body_too_large(Self::MAX_BYTES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+    use webhooks_api_types::Problem;
+
+    use super::*;
+    use crate::Api;
+    use crate::operations::router;
+
+    const SUBSCRIPTION: &str = "/customers/acme/subscriptions/sub_70e79b2df96dcca5a0a362236c8d86f4";
+
+    /// The parameter that is refused, and what is wrong with it.
+    async fn refused(router: &axum::Router, uri: &str, header: (&str, &str)) -> (String, String) {
+        let request = Request::builder().uri(uri).method(match header.0 {
+            "if-match" => "DELETE",
+            "idempotency-key" => "POST",
+            _ => "GET",
+        });
+        let request = request.header(header.0, header.1).body(Body::empty());
+        let answer = router.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{uri}");
+        let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        let field = problem.field.unwrap();
+        let text = problem.detail.strip_prefix(&format!("{field}: ")).unwrap();
+        (text.to_owned(), field)
+    }
+
+    #[tokio::test]
+    async fn every_part_that_is_not_valid_is_named_with_its_problem() {
+        let router = router(std::sync::Arc::new(Api::unconnected().await));
+        let deliveries = format!("{SUBSCRIPTION}/deliveries");
+        let undelivered = format!("{SUBSCRIPTION}/undelivered");
+        let cursor = "must be the `nextCursor` of an earlier page of this list";
+        let time = "must be a time by RFC 3339, such as `2026-01-31T09:30:00Z`";
+        for (path, query, field, problem) in [
+            ("/customers", "limit=0", "limit", "must be 1 to 100"),
+            ("/customers", "limit=1e1", "limit", "must be 1 to 100"),
+            (
+                "/customers",
+                "limit=1&limit=2",
+                "limit",
+                "must be given once",
+            ),
+            (
+                "/customers",
+                "a=1&limit=x",
+                "a",
+                "is unknown; the parameters are limit, cursor",
+            ),
+            ("/customers", "cursor=", "cursor", cursor),
+            (
+                "/openapi.json",
+                "limit=1",
+                "limit",
+                "is unknown; there are no parameters",
+            ),
+            (
+                "/unhealthy-subscriptions",
+                "kind=gone",
+                "kind",
+                "must be `disabled`, `circuitOpen`, `failing`, `slow` or `holding`",
+            ),
+            (
+                &deliveries,
+                "status=owed",
+                "status",
+                "must be `pending`, `held`, `succeeded`, `failed` or `cancelled`",
+            ),
+            (
+                &undelivered,
+                "status=succeeded",
+                "status",
+                "must be `pending`, `held` or `failed`",
+            ),
+            (&deliveries, "since=yesterday", "since", time),
+            (&deliveries, "until=", "until", time),
+            (
+                &deliveries,
+                "since=2026-01-31T09:30:00Z&until=2026-01-31T09:30:00Z",
+                "until",
+                "must be after `since`",
+            ),
+            (&deliveries, "cursor=x", "cursor", cursor),
+            (
+                "/customers/a%20b/messages",
+                "",
+                "customerId",
+                "customer id: character ' ' is not one of A-Z a-z 0-9 . _ : @ + = | -",
+            ),
+            (
+                "/customers/acme/subscriptions/sub_1",
+                "",
+                "subscriptionId",
+                "id `sub_1`: must be `sub_` and 32 lower-case hexadecimal digits",
+            ),
+        ] {
+            let uri = format!("{path}?{query}");
+            let (found, name) = refused(&router, &uri, ("accept", "*/*")).await;
+            assert_eq!((name.as_str(), found.as_str()), (field, problem), "{uri}");
+        }
+        let long = "k".repeat(256);
+        for (uri, header, value) in [
+            (SUBSCRIPTION, "if-match", "3"),
+            ("/customers/acme/subscriptions", "idempotency-key", &long),
+        ] {
+            let (_, field) = refused(&router, uri, (header, value)).await;
+            assert_eq!(field, header);
+        }
     }
 }

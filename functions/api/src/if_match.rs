@@ -3,12 +3,23 @@
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
+use utoipa::IntoParams;
 use webhooks_domain::manage::ExpectedVersion;
 
 /// The version that a request expects (RFC 9110, 13.1.1). The entity tag of a subscription is its
 /// version in quotes. Tags that cannot be a version are left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct IfMatch(pub(crate) ExpectedVersion);
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Header, names("If-Match"))]
+pub(crate) struct IfMatch(
+    /// The expected version: the `ETag` of an earlier answer, a list of these, or `*`. With
+    /// another version nothing happens, and the answer is 412.
+    #[param(
+        value_type = Option<String>,
+        pattern = r#"^ *(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*) *$"#,
+        example = "\"3\""
+    )]
+    pub(crate) ExpectedVersion,
+);
 
 /// The text is not a valid `If-Match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,25 +8,19 @@ use axum::extract::State;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
-use webhooks_domain::manage::ManageError;
 use webhooks_domain::paging::MessageEntry;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
 use crate::answers::{self, apart};
 use crate::cursor::{Cursor, Words};
-use crate::extract::{PathTexts, QueryTexts};
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS};
+use crate::extract::{Path, Query};
+use crate::pages::place;
+use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
-use crate::subscriptions::{CUSTOMER_ID, ids};
-
-const STATUS: &str = "status";
-const EVENT_TYPE: &str = "eventType";
-const SINCE: &str = "since";
-const UNTIL: &str = "until";
+use crate::subscriptions::must_exist;
 
 /// A page of what was listed, with each of it as it is shown.
 fn page<T, I: Display, P: Words, S>(
@@ -41,40 +35,52 @@ fn page<T, I: Display, P: Words, S>(
     }
 }
 
-impl QueryTexts {
-    fn event_type(&self) -> Result<Option<EventTypePattern>, Problem> {
-        let text = self.text(EVENT_TYPE).map(str::to_owned);
-        let pattern = text.map(EventTypePattern::try_from).transpose();
-        pattern.map_err(|error: EventTypeError| Problem::bad_parameter(EVENT_TYPE, error))
-    }
-
-    fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let time = self.text(name).map(Timestamp::read).transpose();
+/// The page that a query asks for.
+fn page_of<P: Words>(
+    since: Option<&str>,
+    until: Option<&str>,
+    limit: Option<api::ListLimit>,
+    cursor: Option<&str>,
+) -> Result<PageOf<P>, Problem> {
+    let time = |name, text: Option<&str>| {
+        let time = text.map(Timestamp::read).transpose();
         time.map_err(|error| Problem::bad_parameter(name, error))
+    };
+    let (since, until) = (time("since", since)?, time("until", until)?);
+    if since.is_some() && until.is_some() && since >= until {
+        return Err(Problem::bad_parameter("until", "must be after `since`"));
     }
+    Ok(PageOf {
+        since,
+        until,
+        after: place(cursor)?.map(|Cursor(place)| place),
+        limit: limit.unwrap_or_default().get(),
+    })
+}
 
-    fn page_of<P: Words>(&self) -> Result<PageOf<P>, Problem> {
-        let (since, until) = (self.time(SINCE)?, self.time(UNTIL)?);
-        if since.is_some() && until.is_some() && since >= until {
-            return Err(Problem::bad_parameter(UNTIL, "must be after `since`"));
-        }
-        let (limit, after): (_, Option<Cursor<P>>) = self.page(LIMITS)?;
-        Ok(PageOf {
-            since,
-            until,
-            after: after.map(|cursor| cursor.0),
-            limit,
-        })
-    }
+fn event_type(text: Option<String>) -> Result<Option<EventTypePattern>, Problem> {
+    let pattern = text.map(EventTypePattern::try_from).transpose();
+    pattern.map_err(|error: EventTypeError| Problem::bad_parameter("eventType", error))
+}
 
-    /// The query of a list of deliveries.
-    fn deliveries<P: Words>(&self) -> Result<(DeliveryFilter, PageOf<P>), Problem> {
-        self.only(&[STATUS, EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
-        let filter = DeliveryFilter {
-            status: self.parse(STATUS)?,
-            event_type: self.event_type()?,
-        };
-        Ok((filter, self.page_of()?))
+/// The deliveries that a query selects, and the page.
+fn selected<P: Words>(query: api::DeliveriesQuery) -> Result<(DeliveryFilter, PageOf<P>), Problem> {
+    let (since, until) = (query.since.as_deref(), query.until.as_deref());
+    let page = page_of(since, until, query.limit, query.cursor.as_deref())?;
+    let filter = DeliveryFilter {
+        status: query.status.map(status),
+        event_type: event_type(query.event_type)?,
+    };
+    Ok((filter, page))
+}
+
+fn status(status: api::DeliveryStatus) -> StatusFilter {
+    match status {
+        api::DeliveryStatus::Pending => StatusFilter::Pending,
+        api::DeliveryStatus::Held => StatusFilter::Held,
+        api::DeliveryStatus::Succeeded => StatusFilter::Succeeded,
+        api::DeliveryStatus::Failed => StatusFilter::Failed,
+        api::DeliveryStatus::Cancelled => StatusFilter::Cancelled,
     }
 }
 
@@ -86,17 +92,18 @@ impl QueryTexts {
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/deliveries",
     operation_id = "listDeliveries",
     params(
-        parameters::OfCustomer, parameters::OfSubscription,
-        parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
+        OfCustomer, OfSubscription,
+        api::DeliveriesQuery,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 )]
 pub(crate) async fn deliveries(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
+    Query(query): Query<api::DeliveriesQuery>,
 ) -> Result<Json<api::DeliveryPage>, Problem> {
-    of_subscription(&api, &path, &query, Which::All).await
+    of_subscription(&api, &customer_id, &subscription_id, query, Which::All).await
 }
 
 /// List the undelivered deliveries of a subscription
@@ -107,42 +114,32 @@ pub(crate) async fn deliveries(
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/undelivered",
     operation_id = "listUndelivered",
     params(
-        parameters::OfCustomer, parameters::OfSubscription,
-        parameters::ByUndeliveredStatus, parameters::ByTypeAndTime, parameters::ListPage,
+        OfCustomer, OfSubscription,
+        api::UndeliveredQuery,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 )]
 pub(crate) async fn undelivered(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
+    Query(query): Query<api::UndeliveredQuery>,
 ) -> Result<Json<api::DeliveryPage>, Problem> {
-    of_subscription(&api, &path, &query, Which::Undelivered).await
+    let (query, which) = (query.into(), Which::Undelivered);
+    of_subscription(&api, &customer_id, &subscription_id, query, which).await
 }
 
 async fn of_subscription(
     api: &Api,
-    path: &PathTexts,
-    query: &QueryTexts,
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
+    query: api::DeliveriesQuery,
     which: Which,
 ) -> Result<Json<api::DeliveryPage>, Problem> {
-    let (customer, subscription) = ids(path)?;
-    let (filter, range) = query.deliveries()?;
-    let can_be_listed = match which {
-        Which::All => true,
-        Which::Undelivered => filter.status.is_none_or(StatusFilter::is_undelivered),
-    };
-    if !can_be_listed {
-        let problem = "must be `pending`, `held` or `failed`: only these are undelivered";
-        return Err(Problem::bad_parameter(STATUS, problem));
-    }
+    let (filter, range) = selected(query)?;
     // The list goes by the subscription alone: here it is held to be this customer's.
-    match api.manage.show(&customer, &subscription).await {
-        // Its deliveries can be read.
-        Ok(_) | Err(ManageError::Broken(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let listed = api.lists.deliveries(&subscription, which, &filter, &range);
+    must_exist(api, customer, subscription).await?;
+    let listed = api.lists.deliveries(subscription, which, &filter, &range);
     Ok(Json(page(listed.await?, answers::delivery)))
 }
 
@@ -155,19 +152,18 @@ async fn of_subscription(
     path = "/customers/{customerId}/deliveries",
     operation_id = "listDeliveriesOfCustomer",
     params(
-        parameters::OfCustomer,
-        parameters::ByStatus, parameters::ByTypeAndTime, parameters::ListPage,
+        OfCustomer,
+        api::DeliveriesQuery,
     ),
     responses((status = 200, description = "A page of deliveries.", body = api::DeliveryPage)),
 )]
 pub(crate) async fn of_customer(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Query(query): Query<api::DeliveriesQuery>,
 ) -> Result<Json<api::DeliveryPage>, Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    let (filter, range) = query.deliveries()?;
-    let listed = api.lists.customer_deliveries(&customer, &filter, &range);
+    let (filter, range) = selected(query)?;
+    let listed = api.lists.customer_deliveries(&customer_id, &filter, &range);
     Ok(Json(page(listed.await?, answers::delivery)))
 }
 
@@ -178,25 +174,27 @@ pub(crate) async fn of_customer(
     get,
     path = "/customers/{customerId}/messages",
     operation_id = "listMessages",
-    params(parameters::OfCustomer, parameters::ByTypeAndTime, parameters::ListPage),
+    params(OfCustomer, api::MessagesQuery),
     responses((status = 200, description = "A page of messages.", body = api::MessageEntryPage)),
 )]
 pub(crate) async fn messages(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Query(query): Query<api::MessagesQuery>,
 ) -> Result<Json<api::MessageEntryPage>, Problem> {
-    let customer: CustomerId = path.parse(CUSTOMER_ID)?;
-    query.only(&[EVENT_TYPE, SINCE, UNTIL, LIMIT, CURSOR])?;
-    let (event_type, range) = (query.event_type()?, query.page_of()?);
-    let listed = api.lists.messages(&customer, event_type.as_ref(), &range);
+    let (since, until) = (query.since.as_deref(), query.until.as_deref());
+    let range = page_of(since, until, query.limit, query.cursor.as_deref())?;
+    let event_type = event_type(query.event_type)?;
+    let listed = api
+        .lists
+        .messages(&customer_id, event_type.as_ref(), &range);
     let listed = listed.await?;
     let read = |entry: MessageEntry| {
         let problem = match (entry.event_type, entry.time) {
             (Some(event_type), Some(time)) => {
                 return Ok(api::MessageEntry {
                     id: entry.id.to_string(),
-                    customer_id: customer.to_string(),
+                    customer_id: customer_id.to_string(),
                     event_type: event_type.into(),
                     time,
                     received_at: entry.received_at.to_string(),
@@ -207,7 +205,7 @@ pub(crate) async fn messages(
         };
         Err(Broken {
             id: entry.id,
-            customer_id: Some(customer.clone()),
+            customer_id: Some(customer_id.clone()),
             problem: problem.to_owned(),
         })
     };

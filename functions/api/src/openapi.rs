@@ -6,7 +6,6 @@
 
 #[cfg(test)]
 mod document;
-pub(crate) mod parameters;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]

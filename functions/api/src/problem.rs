@@ -61,7 +61,12 @@ impl Problem {
 
     /// A part of the path, of the query or a header that is not valid.
     pub(crate) fn bad_parameter(field: &str, problem: impl Display) -> Self {
-        Self::invalid_field(StatusCode::BAD_REQUEST, FieldError::new(field, problem))
+        Self::of_parameter(FieldError::new(field, problem))
+    }
+
+    /// The same, where the error names it.
+    pub(crate) fn of_parameter(error: FieldError) -> Self {
+        Self::invalid_field(StatusCode::BAD_REQUEST, error)
     }
 
     fn invalid_field(status: StatusCode, error: FieldError) -> Self {
@@ -75,6 +80,14 @@ impl Problem {
     }
 
     /// The request conflicts with the current state.
+    fn customer_being_deleted(error: &impl ToString) -> Self {
+        Self::conflict(
+            "customer-being-deleted",
+            "Customer is being deleted",
+            error.to_string(),
+        )
+    }
+
     pub(crate) fn conflict(name: &str, title: &'static str, detail: String) -> Self {
         Self::new(name, title, StatusCode::CONFLICT, detail)
     }
@@ -180,6 +193,7 @@ impl From<ManageError> for Problem {
                 "Subscriptions too large",
                 error.to_string(),
             ),
+            ManageError::CustomerDeleted { .. } => Self::customer_being_deleted(&error),
             ManageError::Broken(broken) => Self::subscription_broken(broken.to_string()),
             ManageError::Store(error) => error.into(),
             ManageError::Vault(error) => error.into(),
@@ -196,6 +210,7 @@ impl From<CustomerError> for Problem {
                 Self::conflict("conflict", "Conflict", error.to_string())
             }
             CustomerError::AnotherVersion { .. } => Self::another_version(error.to_string()),
+            CustomerError::BeingDeleted { .. } => Self::customer_being_deleted(&error),
             CustomerError::Store(error) => error.into(),
         }
     }

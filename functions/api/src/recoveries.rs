@@ -10,23 +10,21 @@ use axum::response::{IntoResponse, Response};
 use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::ids::RecoveryId;
+use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::SystemClock;
+use webhooks_lambda::{SfnWorkflow, SystemClock};
 
 use crate::Api;
 use crate::answers::{self, apart};
 use crate::body;
-use crate::extract::{Body, NoQuery, PathTexts, QueryTexts};
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS, cursor_after};
+use crate::extract::{Body, NoQuery, Path, Query};
+use crate::pages::{cursor_after, place};
+use crate::path::{OfCustomer, OfRecovery, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-use crate::subscriptions::ids;
-use crate::workflow::SfnWorkflow;
 
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
@@ -42,7 +40,7 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
     operation_id = "recover",
-    params(parameters::OfCustomer, parameters::OfSubscription),
+    params(OfCustomer, OfSubscription),
     request_body = api::Recover,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
@@ -53,12 +51,13 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 )]
 pub(crate) async fn recover(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = requests::recover(body::read(&body)?, SystemClock.now())?;
-    start(&api, &path, &request).await
+    start(&api, &customer_id, &subscription_id, &request).await
 }
 
 /// Send what the subscription never had
@@ -70,7 +69,7 @@ pub(crate) async fn recover(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
     operation_id = "replay",
-    params(parameters::OfCustomer, parameters::OfSubscription),
+    params(OfCustomer, OfSubscription),
     request_body = api::Replay,
     responses(
         (status = 200, description = "With `dryRun`: how much there is to send.", body = api::RecoveryCount),
@@ -81,25 +80,26 @@ pub(crate) async fn recover(
 )]
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = requests::replay(body::read(&body)?, SystemClock.now())?;
-    start(&api, &path, &request).await
+    start(&api, &customer_id, &subscription_id, &request).await
 }
 
 async fn start(
     api: &Api,
-    path: &PathTexts,
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
     request: &RecoveryRequest,
 ) -> Result<Response, Problem> {
-    let (customer, subscription) = ids(path)?;
     match request.requested {
         Requested::Count => {
             let count = api
                 .recoveries
-                .count(&customer, &subscription, request, TIME_TO_COUNT)
+                .count(customer, subscription, request, TIME_TO_COUNT)
                 .await?;
             let count = api::RecoveryCount {
                 count: count.count,
@@ -108,7 +108,7 @@ async fn start(
             Ok(Json(count).into_response())
         }
         Requested::Run => {
-            let started = api.recoveries.start(&customer, &subscription, request);
+            let started = api.recoveries.start(customer, subscription, request);
             let recovery = started.await?;
             info!(
                 recovery.id = %recovery.id,
@@ -129,20 +129,20 @@ async fn start(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries",
     operation_id = "listRecoveries",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::RecoveriesPage),
+    params(OfCustomer, OfSubscription, api::RecoveriesQuery),
     responses((status = 200, description = "A page of them.", body = api::RecoveryPage)),
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
+    Query(query): Query<api::RecoveriesQuery>,
 ) -> Result<Json<api::RecoveryPage>, Problem> {
-    query.only(&[CURSOR, LIMIT])?;
-    let (customer, subscription) = ids(&path)?;
-    let (limit, before): (_, Option<RecoveryId>) = query.page(LIMITS)?;
+    let before = place(query.cursor.as_deref())?;
+    let limit = query.limit.unwrap_or_default().get();
     let page = api
         .recoveries
-        .list(&customer, &subscription, before.as_ref(), limit)
+        .list(&customer_id, &subscription_id, before.as_ref(), limit)
         .await?;
     let id = |found: &Readable<Recovery, RecoveryId>| match found {
         Ok(recovery) => recovery.id,
@@ -162,15 +162,17 @@ pub(crate) async fn list(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}",
     operation_id = "showRecovery",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
+    params(OfCustomer, OfSubscription, OfRecovery),
     responses((status = 200, description = "The recovery, or what can be read of it.", body = api::ShownRecovery)),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(customer): Path<OfCustomer>,
+    Path(subscription): Path<OfSubscription>,
+    Path(recovery): Path<OfRecovery>,
     _: NoQuery,
 ) -> Result<Json<api::ShownRecovery>, Problem> {
-    let key = key(&path)?;
+    let key = key(customer, &subscription, &recovery);
     let shown = match api.recoveries.show(&key).await {
         Err(RecoveriesError::Broken { recovery, problem }) => {
             api::Shown::Broken(answers::broken(Broken {
@@ -192,30 +194,31 @@ pub(crate) async fn show(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
     operation_id = "stopRecovery",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::OfRecovery),
+    params(OfCustomer, OfSubscription, OfRecovery),
     request_body = Option<api::Nothing>,
     responses((status = 200, description = "The recovery, stopping or ended.", body = api::Recovery)),
 )]
 pub(crate) async fn stop(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(customer): Path<OfCustomer>,
+    Path(subscription): Path<OfSubscription>,
+    Path(recovery): Path<OfRecovery>,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<api::Recovery>, Problem> {
-    let key = key(&path)?;
+    let key = key(customer, &subscription, &recovery);
     let api::Nothing {} = body::read_or_default(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
     info!(recovery.id = %key.id, "recovery asked to stop");
     Ok(Json(answers::recovery(&recovery)))
 }
 
-fn key(path: &PathTexts) -> Result<RecoveryKey, Problem> {
-    let (customer, subscription) = ids(path)?;
-    Ok(RecoveryKey {
-        customer,
-        subscription,
-        id: path.parse("recoveryId")?,
-    })
+fn key(of: OfCustomer, to: &OfSubscription, recovery: &OfRecovery) -> RecoveryKey {
+    RecoveryKey {
+        customer: of.customer_id,
+        subscription: to.subscription_id,
+        id: recovery.recovery_id,
+    }
 }
 
 impl From<RecoveriesError> for Problem {

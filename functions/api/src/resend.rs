@@ -8,17 +8,15 @@ use axum::http::StatusCode;
 use tracing::info;
 use webhooks_api_types as api;
 use webhooks_domain::delivery::ReopenError;
-use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
 use crate::answers;
 use crate::body;
 use crate::deliveries::check_customer;
-use crate::extract::{Body, NoQuery, PathTexts};
-use crate::openapi::parameters;
+use crate::extract::{Body, NoQuery, Path};
+use crate::path::{OfCustomer, OfDelivery};
 use crate::problem::Problem;
-use crate::subscriptions::CUSTOMER_ID;
 
 /// Send a delivery again
 ///
@@ -29,7 +27,7 @@ use crate::subscriptions::CUSTOMER_ID;
     path = "/deliveries/{deliveryId}/resend",
     operation_id = "resendDelivery",
     tag = "deliveries",
-    params(parameters::OfDelivery),
+    params(OfDelivery),
     request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
@@ -39,14 +37,13 @@ use crate::subscriptions::CUSTOMER_ID;
 )]
 pub(crate) async fn resend(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfDelivery { delivery_id }): Path<OfDelivery>,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
-    let id: DeliveryId = path.parse("deliveryId")?;
     let api::Nothing {} = body::read_or_default(&body)?;
-    let again = api.resend.run(&id).await?;
-    info!(delivery.id = %id, attempt = again.next_attempt(), "delivery sent again");
+    let again = api.resend.run(&delivery_id).await?;
+    info!(delivery.id = %delivery_id, attempt = again.next_attempt(), "delivery sent again");
     Ok((StatusCode::ACCEPTED, Json(answers::delivery(again))))
 }
 
@@ -58,7 +55,7 @@ pub(crate) async fn resend(
     path = "/customers/{customerId}/deliveries/{deliveryId}/resend",
     operation_id = "resendDeliveryOfCustomer",
     tag = "deliveries",
-    params(parameters::OfCustomer, parameters::OfDelivery),
+    params(OfCustomer, OfDelivery),
     request_body = Option<api::Nothing>,
     responses(
         (status = 202, description = "The delivery, pending.", body = api::Delivery),
@@ -68,13 +65,13 @@ pub(crate) async fn resend(
 )]
 pub(crate) async fn resend_of_customer(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(delivery): Path<OfDelivery>,
     query: NoQuery,
     body: Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    check_customer(&api, &customer, &path.parse("deliveryId")?).await?;
-    resend(State(api), path, query, body).await
+    check_customer(&api, &customer_id, &delivery.delivery_id).await?;
+    resend(State(api), Path(delivery), query, body).await
 }
 
 impl From<ResendError> for Problem {

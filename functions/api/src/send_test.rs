@@ -17,11 +17,10 @@ use webhooks_sqs::encode;
 use crate::Api;
 use crate::answers;
 use crate::body;
-use crate::extract::{Body, NoQuery, PathTexts};
-use crate::openapi::parameters;
+use crate::extract::{Body, NoQuery, Path};
+use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-use crate::subscriptions::ids;
 
 /// Has attempts made by the function that makes all of them: no other may reach endpoints.
 pub(crate) struct DeliverFunction(pub(crate) FunctionClient);
@@ -47,7 +46,7 @@ impl DeliverNow for DeliverFunction {
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/test",
     operation_id = "sendTest",
     tag = "subscriptions",
-    params(parameters::OfCustomer, parameters::OfSubscription),
+    params(OfCustomer, OfSubscription),
     request_body = Option<api::Test>,
     responses(
         (status = 200, description = "The delivery, after its attempt.", body = api::Delivery),
@@ -58,13 +57,16 @@ impl DeliverNow for DeliverFunction {
 )]
 pub(crate) async fn send_test(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
-    let (customer, id) = ids(&path)?;
     let event_type = requests::test_event_type(body::read_or_default(&body)?)?;
-    let tested = api.tests.run(&customer, &id, event_type).await?;
+    let tested = api
+        .tests
+        .run(&customer_id, &subscription_id, event_type)
+        .await?;
     info!(delivery.id = %tested.id, status = tested.status.as_str(), "test sent");
     let status = if tested.status == DeliveryStatus::Pending {
         StatusCode::ACCEPTED

@@ -6,10 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::HeaderName;
 use axum::http::{StatusCode, header};
-use ring::digest;
 use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
-use webhooks_domain::idempotency::{Fingerprint, Once};
+use webhooks_domain::idempotency::Once;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::manage::ManageError;
 use webhooks_domain::subscription::Subscription;
@@ -18,14 +17,12 @@ use crate::Api;
 use crate::answers;
 use crate::audit;
 use crate::body;
-use crate::extract::{Body, Caller, NoQuery, OnceKey, PathTexts, QueryTexts};
+use crate::extract::{Body, Caller, NoQuery, OnceKey, Path, Query};
 use crate::if_match::IfMatch;
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS};
+use crate::pages::place;
+use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
-
-pub(crate) const CUSTOMER_ID: &str = "customerId";
 
 /// The version of a subscription or a customer as its entity tag.
 pub(crate) type ETag = [(HeaderName, String); 1];
@@ -35,13 +32,6 @@ pub(crate) type Answer = (ETag, Json<api::Subscription>);
 
 pub(crate) fn etag(version: u64) -> ETag {
     [(header::ETAG, format!("\"{version}\""))]
-}
-
-/// The first 16 bytes of the SHA-256 of a body.
-fn fingerprint(body: &[u8]) -> Fingerprint {
-    let hash = digest::digest(&digest::SHA256, body);
-    let first = hash.as_ref().first_chunk();
-    Fingerprint::from_bytes(*first.expect("SHA-256 is 32 bytes"))
 }
 
 /// No cache keeps a secret.
@@ -56,7 +46,7 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
     post,
     path = "/customers/{customerId}/subscriptions",
     operation_id = "createSubscription",
-    params(parameters::OfCustomer, parameters::ByKey),
+    params(OfCustomer, OnceKey),
     request_body = api::NewSubscription,
     responses(
         (status = 201, description = "The subscription, with its secret.", body = api::CreatedSubscription,
@@ -65,13 +55,12 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
     _: NoQuery,
     OnceKey(key): OnceKey,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(StatusCode, NoStore, ETag, Json<api::CreatedSubscription>), Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
     let api::NewSubscription(fields) = body::read(&body)?;
     if fields.held.is_some() {
         return Err(FieldError::new("held", "a new subscription has no deliveries").into());
@@ -79,9 +68,12 @@ pub(crate) async fn create(
     let change = requests::subscription_change(fields, &api.development)?;
     let once = key.map(|key| Once {
         key,
-        content: fingerprint(&body),
+        content: &body,
     });
-    let created = api.manage.create(&customer, change, once.as_ref()).await?;
+    let created = api
+        .manage
+        .create(&customer_id, change, once.as_ref())
+        .await?;
     if created.is_new {
         audit::created(&created.subscription, &caller);
     } else {
@@ -104,18 +96,17 @@ pub(crate) async fn create(
     get,
     path = "/customers/{customerId}/subscriptions",
     operation_id = "listSubscriptions",
-    params(parameters::OfCustomer, parameters::SubscriptionsPage),
+    params(OfCustomer, api::SubscriptionsQuery),
     responses((status = 200, description = "A page of subscriptions.", body = api::SubscriptionPage)),
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Query(query): Query<api::SubscriptionsQuery>,
 ) -> Result<Json<api::SubscriptionPage>, Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    query.only(&[LIMIT, CURSOR])?;
-    let (limit, after): (_, Option<SubscriptionId>) = query.page(LIMITS)?;
-    let page = api.manage.list(&customer, after.as_ref(), limit).await?;
+    let after = place(query.cursor.as_deref())?;
+    let limit = query.limit.unwrap_or_default().get();
+    let page = api.manage.list(&customer_id, after.as_ref(), limit).await?;
     let last = page.last_id().filter(|_| page.has_more);
     let next_cursor = last.map(|id| id.to_string());
     let broken = page.broken.iter().map(answers::broken_subscription);
@@ -133,18 +124,18 @@ pub(crate) async fn list(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "showSubscription",
-    params(parameters::OfCustomer, parameters::OfSubscription),
+    params(OfCustomer, OfSubscription),
     responses((status = 200, description = "The subscription, or what can be read of it.",
         body = api::ShownSubscription,
         headers(("ETag" = String, description = "The version, in quotes.")))),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
 ) -> Result<(ETag, Json<api::ShownSubscription>), Problem> {
-    let (customer, id) = ids(&path)?;
-    let (version, shown) = match api.manage.show(&customer, &id).await {
+    let (version, shown) = match api.manage.show(&customer_id, &subscription_id).await {
         Ok(whole) => {
             let version = whole.version;
             (version, api::Shown::whole(answers::subscription(whole)))
@@ -165,7 +156,7 @@ pub(crate) async fn show(
     patch,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "updateSubscription",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    params(OfCustomer, OfSubscription, IfMatch),
     request_body(content(
         (api::SubscriptionPatch = "application/json"),
         (api::SubscriptionPatch = "application/merge-patch+json"),
@@ -177,26 +168,32 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<Answer, Problem> {
-    let (customer, id) = ids(&path)?;
     let fields = body::read(&body)?;
     let held = requests::held(&fields)?;
     let change = requests::subscription_change(fields, &api.development)?;
-    let updated = api.manage.update(&customer, &id, &expected, change);
+    let updated = api
+        .manage
+        .update(&customer_id, &subscription_id, &expected, change);
     let updated = updated.await?;
     audit::updated(&updated, &caller);
     if updated.has_new_secret() {
         api.publisher.secret_rotated(&updated.subscription).await;
     }
-    match held {
-        Some(held) => api.activated(updated, held).await,
-        None => Ok(with_etag(updated.subscription)),
-    }
+    let cleared = updated.cleared_secret_headers();
+    let cleared = cleared.into_iter().map(str::to_owned).collect();
+    let (etag, Json(mut shown)) = match held {
+        Some(held) => api.activated(updated, held).await?,
+        None => with_etag(updated.subscription),
+    };
+    shown.cleared_secret_headers = cleared;
+    Ok((etag, Json(shown)))
 }
 
 /// A subscription with its version as the entity tag.
@@ -212,7 +209,7 @@ pub(crate) fn with_etag(subscription: Subscription) -> Answer {
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret/rotate",
     operation_id = "rotateSecret",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    params(OfCustomer, OfSubscription, IfMatch),
     request_body = api::Rotation,
     responses(
         (status = 200, description = "The new secret.", body = api::NewSecret),
@@ -220,15 +217,17 @@ pub(crate) fn with_etag(subscription: Subscription) -> Answer {
 )]
 pub(crate) async fn rotate_secret(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
     Body(body): Body,
 ) -> Result<(NoStore, Json<api::NewSecret>), Problem> {
-    let (customer, id) = ids(&path)?;
     let rotation = requests::rotation(body::read(&body)?)?;
-    let rotated = api.manage.rotate(&customer, &id, &expected, rotation);
+    let rotated = api
+        .manage
+        .rotate(&customer_id, &subscription_id, &expected, rotation);
     let (rotated, secret) = rotated.await?;
     audit::secret_replaced(&rotated, &caller);
     api.publisher.secret_rotated(&rotated).await;
@@ -242,17 +241,17 @@ pub(crate) async fn rotate_secret(
     get,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
     operation_id = "showSecrets",
-    params(parameters::OfCustomer, parameters::OfSubscription),
+    params(OfCustomer, OfSubscription),
     responses((status = 200, description = "The secrets that sign.", body = api::ActiveSecrets)),
 )]
 pub(crate) async fn show_secrets(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     caller: Caller,
 ) -> Result<(NoStore, Json<api::ActiveSecrets>), Problem> {
-    let (customer, id) = ids(&path)?;
-    let (subscription, active) = api.manage.secrets(&customer, &id).await?;
+    let (subscription, active) = api.manage.secrets(&customer_id, &subscription_id).await?;
     let versions: Vec<_> = active.iter().map(|secret| secret.version).collect();
     audit::secrets_shown(&subscription, &versions, &caller);
     let secrets = active.iter().map(answers::active_secret).collect();
@@ -266,24 +265,34 @@ pub(crate) async fn show_secrets(
     delete,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}",
     operation_id = "deleteSubscription",
-    params(parameters::OfCustomer, parameters::OfSubscription, parameters::ForVersion),
+    params(OfCustomer, OfSubscription, IfMatch),
     responses(
         (status = 204, description = "It is gone."),
     ),
 )]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
     IfMatch(expected): IfMatch,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    let (customer, id) = ids(&path)?;
-    api.manage.delete(&customer, &id, &expected).await?;
-    audit::deleted(&customer, &id, &caller);
+    api.manage
+        .delete(&customer_id, &subscription_id, &expected)
+        .await?;
+    audit::deleted(&customer_id, &subscription_id, &caller);
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) fn ids(path: &PathTexts) -> Result<(CustomerId, SubscriptionId), Problem> {
-    Ok((path.parse(CUSTOMER_ID)?, path.parse("subscriptionId")?))
+/// Refuses a subscription of another customer. One that cannot be read completely exists.
+pub(crate) async fn must_exist(
+    api: &Api,
+    customer: &CustomerId,
+    subscription: &SubscriptionId,
+) -> Result<(), Problem> {
+    match api.manage.show(customer, subscription).await {
+        Ok(_) | Err(ManageError::Broken(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

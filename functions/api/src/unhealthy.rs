@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use webhooks_api_types as api;
-use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::lists::Listed;
 use webhooks_domain::subscription::{ProblemKind, UnhealthyPlace};
 use webhooks_domain::unhealthy::ListedUnhealthy;
@@ -13,29 +12,18 @@ use webhooks_domain::unhealthy::ListedUnhealthy;
 use crate::Api;
 use crate::answers;
 use crate::cursor::Cursor;
-use crate::extract::{PathTexts, QueryTexts};
-use crate::openapi::parameters;
-use crate::pages::{CURSOR, LIMIT, LIMITS};
+use crate::extract::{Path, Query};
+use crate::pages::place;
+use crate::path::OfCustomer;
 use crate::problem::Problem;
-use crate::subscriptions::CUSTOMER_ID;
 
-const KIND: &str = "kind";
-
-impl QueryTexts {
-    fn kind(&self) -> Result<Option<ProblemKind>, Problem> {
-        let Some(text) = self.text(KIND) else {
-            return Ok(None);
-        };
-        match text.parse() {
-            Ok(api::ProblemKind::Disabled) => Ok(Some(ProblemKind::Disabled)),
-            Ok(api::ProblemKind::CircuitOpen) => Ok(Some(ProblemKind::CircuitOpen)),
-            Ok(api::ProblemKind::Failing) => Ok(Some(ProblemKind::Failing)),
-            Ok(api::ProblemKind::Slow) => Ok(Some(ProblemKind::Slow)),
-            Err(_) => {
-                let problem = "must be `disabled`, `circuitOpen`, `failing` or `slow`";
-                Err(Problem::bad_parameter(KIND, problem))
-            }
-        }
+fn wanted(kind: api::ProblemKind) -> ProblemKind {
+    match kind {
+        api::ProblemKind::Disabled => ProblemKind::Disabled,
+        api::ProblemKind::CircuitOpen => ProblemKind::CircuitOpen,
+        api::ProblemKind::Failing => ProblemKind::Failing,
+        api::ProblemKind::Slow => ProblemKind::Slow,
+        api::ProblemKind::Holding => ProblemKind::Holding,
     }
 }
 
@@ -59,24 +47,24 @@ fn page<P>(
 
 /// List the unhealthy subscriptions
 ///
-/// Lists subscriptions of all customers that fail, are slow, have an open circuit breaker or were
-/// disabled by the system, in the order of their creation. The list may be some seconds old. A
-/// filter may make a page short.
+/// Lists subscriptions of all customers that fail, are slow, have an open circuit breaker or held
+/// deliveries, or were disabled by the system, in the order of their creation. The list may be some
+/// seconds old. A filter may make a page short.
 #[utoipa::path(
     get,
     path = "/unhealthy-subscriptions",
     operation_id = "listUnhealthySubscriptions",
     tag = "subscriptions",
-    params(parameters::ByProblem, parameters::UnhealthyPage),
+    params(api::UnhealthyQuery),
     responses((status = 200, description = "A page of unhealthy subscriptions.", body = api::UnhealthySubscriptionPage)),
 )]
 pub(crate) async fn all(
     State(api): State<Arc<Api>>,
-    query: QueryTexts,
+    Query(query): Query<api::UnhealthyQuery>,
 ) -> Result<Json<api::UnhealthySubscriptionPage>, Problem> {
-    query.only(&[KIND, LIMIT, CURSOR])?;
-    let kind = query.kind()?;
-    let (limit, after): (_, Option<Cursor<UnhealthyPlace>>) = query.page(LIMITS)?;
+    let kind = query.kind.map(wanted);
+    let limit = query.limit.unwrap_or_default().get();
+    let after: Option<Cursor<UnhealthyPlace>> = place(query.cursor.as_deref())?;
     let after = after.map(|cursor| cursor.0);
     let listed = api.unhealthy.all(kind, after.as_ref(), limit).await?;
     Ok(page(listed, |place| Cursor(place).to_string()))
@@ -90,20 +78,19 @@ pub(crate) async fn all(
     path = "/customers/{customerId}/unhealthy-subscriptions",
     operation_id = "listUnhealthySubscriptionsOfCustomer",
     tag = "subscriptions",
-    params(parameters::OfCustomer, parameters::ByProblem, parameters::SubscriptionsPage),
+    params(OfCustomer, api::CustomerUnhealthyQuery),
     responses((status = 200, description = "A page of unhealthy subscriptions.", body = api::UnhealthySubscriptionPage)),
 )]
 pub(crate) async fn of_customer(
     State(api): State<Arc<Api>>,
-    path: PathTexts,
-    query: QueryTexts,
+    Path(OfCustomer { customer_id }): Path<OfCustomer>,
+    Query(query): Query<api::CustomerUnhealthyQuery>,
 ) -> Result<Json<api::UnhealthySubscriptionPage>, Problem> {
-    let customer = path.parse(CUSTOMER_ID)?;
-    query.only(&[KIND, LIMIT, CURSOR])?;
-    let kind = query.kind()?;
-    let (limit, after): (_, Option<SubscriptionId>) = query.page(LIMITS)?;
+    let kind = query.kind.map(wanted);
+    let limit = query.limit.unwrap_or_default().get();
+    let after = place(query.cursor.as_deref())?;
     let listed = api
         .unhealthy
-        .of_customer(&customer, kind, after.as_ref(), limit);
+        .of_customer(&customer_id, kind, after.as_ref(), limit);
     Ok(page(listed.await?, |id| id.to_string()))
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 use lambda_runtime::LambdaEvent;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    DeliverWebhookConfig, EventBus, KmsKeyService, KmsUsage, Metrics, SdkConfig, SystemClock,
-    TraceHeader, Tracer, end_of_invocation,
+    DeliverWebhookConfig, EventBus, KmsKeyService, KmsUsage, Metrics, SdkConfig, Switch,
+    SystemClock, TraceHeader, Tracer, end_of_invocation,
 };
 use webhooks_sqs::batch::{self, Batch, BatchResponse, Record};
 use webhooks_sqs::{decode, in_trace};
 
 use crate::publish::Publisher;
+use crate::statistics::Counter;
 #[cfg(not(feature = "failpoints"))]
 use crate::use_case::DeliverWebhooks;
 use crate::{log, metrics, use_case};
@@ -28,6 +30,8 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 pub(crate) struct Handler {
     deliver: DeliverWebhooks,
     publisher: Publisher,
+    /// `None` if attempts are not counted.
+    counter: Option<Counter<DynamoStore>>,
     metrics: Metrics,
     key_usage: Arc<KmsUsage>,
     #[cfg(feature = "failpoints")]
@@ -48,7 +52,9 @@ impl Handler {
             events: Mutex::default(),
         };
         let metrics = Metrics::new(&*config.function_name, config.monitoring);
+        let counts = config.statistics == Switch::Enabled;
         let deliver = use_case::new(config, aws, keys)?;
+        let counter = counts.then(|| Counter::new(deliver.table.clone()));
         #[cfg(feature = "failpoints")]
         let failpoints = Failpoints::new()?;
         #[cfg(feature = "failpoints")]
@@ -56,6 +62,7 @@ impl Handler {
         Ok(Self {
             deliver,
             publisher,
+            counter,
             metrics,
             key_usage,
             #[cfg(feature = "failpoints")]
@@ -72,7 +79,13 @@ impl Handler {
         let handle = async |record: &Record| self.handle_one(record, end).await;
         let response = batch::run(event.payload, time_left, subject, handle).await;
         let time_left = end.since(SystemClock.now() + TIME_TO_ANSWER / 2);
-        self.publisher.publish(&self.metrics, time_left).await;
+        let published = self.publisher.publish(&self.metrics, time_left);
+        let statistics = async {
+            if let Some(counter) = &self.counter {
+                counter.write(&self.metrics, time_left).await;
+            }
+        };
+        tokio::join!(published, statistics);
         let failures = response.batch_item_failures.len();
         metrics::batch(&self.metrics, failures, &self.key_usage);
         self.metrics.write();
@@ -97,6 +110,11 @@ impl Handler {
         run.await
             .inspect(|report| log::report(&task, trace.as_ref(), report))
             .inspect(|report| self.publisher.report(&task, trace.as_ref(), report))
+            .inspect(|report| {
+                if let Some(counter) = &self.counter {
+                    counter.report(&task, report);
+                }
+            })
             .inspect(|report| metrics::report(&self.metrics, &task, record.sent_at(), report))
             .inspect_err(|error| log::our_failure(&task, error))?;
         Ok(())

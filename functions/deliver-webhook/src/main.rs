@@ -17,6 +17,7 @@ mod handler;
 mod log;
 mod metrics;
 mod publish;
+mod statistics;
 mod use_case;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};

@@ -87,7 +87,7 @@ fn ended(metrics: &Metrics, status: DeliveryStatus) {
         DeliveryStatus::Succeeded => Metric::Delivered,
         DeliveryStatus::Failed(_) => Metric::Failed,
         DeliveryStatus::Cancelled(_) => Metric::Cancelled,
-        DeliveryStatus::Held => Metric::Held,
+        DeliveryStatus::Held(_) => Metric::Held,
         DeliveryStatus::Pending => return,
     };
     metrics.count(metric, 1);
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use webhooks_domain::deliver::DeliverySummary;
-    use webhooks_domain::delivery::{Deferral, DiscardReason, FailureReason};
+    use webhooks_domain::delivery::{Deferral, DiscardReason, FailureReason, HoldReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::limits::Reservation;
     use webhooks_domain::outbound::ResponseHeaders;
@@ -223,7 +223,10 @@ mod tests {
 
     #[test]
     fn deliveries_that_end_without_an_attempt_are_counted() {
-        let line = line_of(&[Report::Settled(DeliveryStatus::Held, summary())]);
+        let line = line_of(&[Report::Settled(
+            DeliveryStatus::Held(HoldReason::NotActive),
+            summary(),
+        )]);
         assert_eq!(line["Held"], 1);
         let line = line_of(&[Report::Deferred(DeferReason::CircuitBreakerOpen)]);
         assert_eq!(line["DeferredByCircuitBreaker"], 1);
@@ -311,7 +314,7 @@ mod tests {
         tested.trigger = DeliveryTrigger::Test;
         // The queue delivers the task again after a minute, and nothing is left to do.
         let dropped = Report::Discarded(DiscardReason::NotPending);
-        let settled = Report::Settled(DeliveryStatus::Held, summary());
+        let settled = Report::Settled(DeliveryStatus::Held(HoldReason::NotActive), summary());
         let lags = lags(&[
             (task(), seconds(60), dropped),
             (task(), seconds(60), test),

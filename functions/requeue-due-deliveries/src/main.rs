@@ -1,16 +1,22 @@
-//! `RequeueDueDeliveries`: every minute, queues the deliveries whose long wait has ended.
+//! `RequeueDueDeliveries`: every minute, queues the deliveries whose long wait has ended, and probes
+//! the endpoints whose deliveries are held.
 
 use std::time::Duration;
 
+use futures_util::join;
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use ring::rand::SystemRandom;
 use serde::de::IgnoredAny;
 use tracing::{error, info, warn};
 use webhooks_domain::errors;
+use webhooks_domain::recover::Recoveries;
+use webhooks_domain::resend::Resend;
 use webhooks_domain::sweep::{Sweep, SweepReport};
+use webhooks_domain::unavailable::{UnavailableEndpoints, UnavailableReport};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
-    FunctionError, Metric, Metrics, RequeueDueDeliveriesConfig, SystemClock, aws_config,
-    end_of_invocation, start, with_sources,
+    FunctionError, Metric, Metrics, RequeueDueDeliveriesConfig, SfnWorkflow, SystemClock,
+    aws_config, end_of_invocation, start, with_sources,
 };
 use webhooks_sqs::SqsQueue;
 
@@ -22,24 +28,41 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = start::<RequeueDueDeliveriesConfig>()?;
     let metrics = &Metrics::new(config.function_name, config.monitoring);
     let aws = aws_config().await;
-    let sweep = Sweep {
-        table: DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), config.table_name),
-        queue: SqsQueue::new(aws_sdk_sqs::Client::new(&aws), config.delivery_queue_url),
+    let table = DynamoStore::new(aws_sdk_dynamodb::Client::new(&aws), config.table_name);
+    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), config.delivery_queue_url);
+    let unavailable = &UnavailableEndpoints {
+        recoveries: Recoveries {
+            table: table.clone(),
+            workflow: SfnWorkflow::new(&aws, config.recovery_state_machine_arn),
+            clock: SystemClock,
+            random: SystemRandom::new(),
+            retention: config.retention,
+        },
+        resend: Resend {
+            table: table.clone(),
+            queue: queue.clone(),
+            clock: SystemClock,
+        },
+    };
+    let sweep = &Sweep {
+        table,
+        queue,
         clock: SystemClock,
     };
-    let sweep = &sweep;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let end = end_of_invocation(&event.context) - TIME_FOR_A_BATCH;
-        let report = sweep.run(end).await;
-        count(metrics, &report);
+        let (report, checked) = join!(sweep.run(end), unavailable.run(end));
+        count(metrics, &report, &checked);
         metrics.write();
-        answer(&report)
+        log(&checked);
+        answer(&report, &checked)
     }))
     .await
 }
 
-fn count(metrics: &Metrics, report: &SweepReport) {
-    metrics.count(Metric::Sweeps, u64::from(report.failures.is_empty()));
+fn count(metrics: &Metrics, report: &SweepReport, checked: &UnavailableReport) {
+    let is_whole = report.failures.is_empty() && checked.failures.is_empty();
+    metrics.count(Metric::Sweeps, u64::from(is_whole));
     metrics.count(Metric::SweepQueued, report.queued);
     metrics.count(Metric::SweepOverdue, report.overdue);
     if let Some(lag) = report.lag {
@@ -47,8 +70,41 @@ fn count(metrics: &Metrics, report: &SweepReport) {
     }
 }
 
+/// Logs the result of the check of unavailable endpoints. A check that did nothing logs nothing.
+fn log(checked: &UnavailableReport) {
+    if checked.probes > 0 {
+        info!(
+            probes = checked.probes,
+            "held deliveries released as probes"
+        );
+    }
+    for recovery in &checked.started {
+        info!(
+            recovery.id = %recovery.id,
+            recovery.kind = recovery.kind.as_str(),
+            subscription.id = %recovery.subscription_id,
+            "recovery of held deliveries"
+        );
+    }
+    if checked.unfinished {
+        warn!("more endpoints are unavailable than one sweep can check; the next one goes on");
+    }
+    for unreadable in &checked.unreadable {
+        error!(
+            error = with_sources(unreadable),
+            "the deliveries of a subscription stay held"
+        );
+    }
+    for failure in &checked.failures {
+        error!(
+            error = with_sources(failure),
+            "an unavailable endpoint was not checked"
+        );
+    }
+}
+
 /// Logs the result of a sweep. A sweep that did nothing logs nothing.
-fn answer(report: &SweepReport) -> Result<(), FunctionError> {
+fn answer(report: &SweepReport, checked: &UnavailableReport) -> Result<(), FunctionError> {
     if report.queued > 0 {
         info!(
             queued = report.queued,
@@ -65,7 +121,10 @@ fn answer(report: &SweepReport) -> Result<(), FunctionError> {
             "a part of the due index was not swept"
         );
     }
-    match report.failures.first() {
+    if let Some(failure) = report.failures.first() {
+        return Err(FunctionError::new(errors::SWEEP_FAILED, failure));
+    }
+    match checked.failures.first() {
         None => Ok(()),
         Some(failure) => Err(FunctionError::new(errors::SWEEP_FAILED, failure)),
     }
@@ -82,7 +141,7 @@ mod tests {
 
     fn line(report: &SweepReport) -> Option<String> {
         let metrics = Metrics::new("sweep", Monitoring::Full);
-        count(&metrics, report);
+        count(&metrics, report, &UnavailableReport::default());
         metrics.take(Timestamp::from_millis(0))
     }
 

@@ -4,7 +4,9 @@ use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use webhooks_client::{DeliveryStatus, Error, Recover, RecoveryKind};
+use webhooks_client::{
+    DeliveryStatus, Error, ListLimit, Recover, RecoveryKind, SubscriptionsQuery,
+};
 use webhooks_receiver::Answer;
 
 use super::{ask, delivery_key, message_key, overwrite, shown, status, subscription_key};
@@ -47,7 +49,10 @@ async fn an_unreadable_subscription_blocks_no_other_and_can_be_repaired() -> Res
     let path = ["customers", customer, "subscriptions", bad_id];
     let one = shown(&test, &path).await?;
     assert!(broken.contains(&one), "same as in the list: {one:#}");
-    let page = test.api.subscriptions(customer, None, None).await?;
+    let page = test
+        .api
+        .subscriptions(customer, &SubscriptionsQuery::default())
+        .await?;
     assert_eq!((page.data.len(), page.broken.len()), (1, 2));
     let Err(Error::Broken(read)) = test.api.subscription(customer, bad_id).await else {
         panic!("a subscription that cannot be read: {one:#}");
@@ -137,7 +142,11 @@ async fn an_item_without_an_id_blocks_no_subscription() -> Result<()> {
     assert_eq!(list["broken"][0]["id"], "!", "{list:#}");
     assert_eq!(list["broken"][1]["id"], "which", "{list:#}");
     // The same with pages of one, and the quota is counted without them.
-    let page = test.api.subscriptions(&test.customer, Some(1), None);
+    let query = SubscriptionsQuery {
+        limit: Some(ListLimit::up_to(1)),
+        cursor: None,
+    };
+    let page = test.api.subscriptions(&test.customer, &query);
     assert_eq!(page.await?.data[0].id, created.subscription.id);
     test.subscribe("/another").await?;
     Ok(())

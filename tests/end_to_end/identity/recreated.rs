@@ -3,7 +3,7 @@
 use anyhow::Result;
 use http::StatusCode;
 use serde_json::{Value, json};
-use webhooks_client::{CreatedSubscription, DeliveryReason, DeliveryStatus, ListFilter};
+use webhooks_client::{CreatedSubscription, DeliveriesQuery, DeliveryReason, DeliveryStatus};
 use webhooks_receiver::Answer;
 
 use crate::emulator::tasks_are_acknowledged;
@@ -69,7 +69,7 @@ async fn a_recreated_subscription_gets_no_delivery_of_the_deleted_one() -> Resul
     let id = new.subscription.id.as_str();
     let listed = test
         .api
-        .deliveries(&test.customer, id, &ListFilter::default());
+        .deliveries(&test.customer, id, &DeliveriesQuery::default());
     assert_eq!(listed.await?.data.len(), 1);
     Ok(())
 }

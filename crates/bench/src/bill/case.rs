@@ -262,6 +262,10 @@ impl Run<'_> {
                 (Meter::LambdaGigabyteSecond, all.gibibyte_seconds),
                 (Meter::TableWriteUnit, counted.writes.table as f64),
                 (Meter::IndexWriteUnit, counted.writes.indexes as f64),
+                (
+                    Meter::StatisticsWriteUnit,
+                    counted.statistics_writes.table as f64,
+                ),
                 (Meter::ReadUnit, counted.read_units + key_requests),
                 (Meter::QueueRequest, queue_requests),
                 (Meter::FairQueueRequest, queue_requests),

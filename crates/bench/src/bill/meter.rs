@@ -17,6 +17,7 @@ pub(super) enum Meter {
     LambdaGigabyteSecond,
     TableWriteUnit,
     IndexWriteUnit,
+    StatisticsWriteUnit,
     ReadUnit,
     QueueRequest,
     FairQueueRequest,
@@ -30,7 +31,7 @@ pub(super) enum Meter {
 
 impl Meter {
     /// The meters of a delivery, in the order in which an event causes them.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::EventIn,
         Self::ArchivedGigabyte,
         Self::ExpressStart,
@@ -40,6 +41,7 @@ impl Meter {
         Self::LambdaGigabyteSecond,
         Self::TableWriteUnit,
         Self::IndexWriteUnit,
+        Self::StatisticsWriteUnit,
         Self::ReadUnit,
         Self::QueueRequest,
         Self::FairQueueRequest,
@@ -73,6 +75,7 @@ impl Meter {
             Self::LambdaGigabyteSecond => "Lambda, time (arm64)",
             Self::TableWriteUnit => "DynamoDB, writes",
             Self::IndexWriteUnit => "DynamoDB, writes of index entries",
+            Self::StatisticsWriteUnit => "DynamoDB, writes of statistics",
             Self::ReadUnit => "DynamoDB, reads",
             Self::QueueRequest => "SQS, requests",
             Self::FairQueueRequest => "SQS, fair queue surcharge",
@@ -86,7 +89,8 @@ impl Meter {
     }
 
     /// Returns true if another run of the same code uses the same amount. Times differ, logs
-    /// contain times, and quantities computed by rule do not depend on the code. Reads also
+    /// contain times, quantities computed by rule do not depend on the code, and the sample of
+    /// statistics depends on random ids. Reads also
     /// differ where attempts fail: two runs were up to 3 % apart.
     pub(super) fn repeats(self, ending: Ending) -> bool {
         match self {

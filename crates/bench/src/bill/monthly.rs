@@ -13,20 +13,26 @@ const QUEUES: f64 = 2.0;
 const POLLERS: f64 = 5.0;
 const POLLS_AN_HOUR: f64 = 3_600.0 / 20.0;
 
-/// The sweep runs every minute, and reads the eight shards of the index.
+/// The sweep runs every minute, and reads the nine partitions of the index: eight of deliveries, and
+/// that of subscriptions.
 const SWEEPS: f64 = HOURS * 60.0;
-const READ_UNITS_A_SWEEP: f64 = 8.0 * 0.5;
-/// A sweep that finds nothing: 50 ms with 128 MB are assumed, and one line of metrics.
+const READ_UNITS_A_SWEEP: f64 = 9.0 * 0.5;
+/// A sweep or a run that finds nothing: 50 ms with 128 MB are assumed. A sweep writes one line of
+/// metrics.
 const GIGABYTE_SECONDS_A_SWEEP: f64 = 0.05 * 128.0 / 1_024.0;
 const LOGGED_GIGABYTES_A_SWEEP: f64 = 400.0 / 1e9;
+/// The deletion of customers runs every 15 minutes, and reads one partition of the index.
+const DELETIONS: f64 = HOURS * 4.0;
+const READ_UNITS_A_DELETION: f64 = 0.5;
 /// The metrics that are written when nothing happens.
 const IDLE: [Metric; 1] = [Metric::Sweeps];
 /// The metrics that are written only when something goes wrong.
-const OF_FAULTS: [Metric; 8] = [
+const OF_FAULTS: [Metric; 9] = [
     Metric::ConflictingDuplicates,
     Metric::FiltersGivenUp,
     Metric::HandedBack,
     Metric::Unpublished,
+    Metric::AttemptsNotCounted,
     Metric::KmsErrors,
     Metric::SweepOverdue,
     Metric::ApiClientErrors,
@@ -113,6 +119,18 @@ fn without_events(monitoring: Monitoring) -> Vec<Line> {
                 ),
                 (Meter::ReadUnit, SWEEPS * READ_UNITS_A_SWEEP),
                 (Meter::LoggedGigabyte, SWEEPS * LOGGED_GIGABYTES_A_SWEEP),
+            ],
+        ),
+        (
+            "the deletion of customers and its schedule",
+            vec![
+                (Meter::EventIn, DELETIONS),
+                (Meter::LambdaRequest, DELETIONS),
+                (
+                    Meter::LambdaGigabyteSecond,
+                    DELETIONS * GIGABYTE_SECONDS_A_SWEEP,
+                ),
+                (Meter::ReadUnit, DELETIONS * READ_UNITS_A_DELETION),
             ],
         ),
     ]

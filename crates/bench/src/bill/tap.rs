@@ -31,6 +31,8 @@ pub(super) struct Counted {
     pub(super) attempts: usize,
     /// The write units of the functions, and of the items that the workflow wrote.
     pub(super) writes: WriteUnits,
+    /// The write units of statistics.
+    pub(super) statistics_writes: WriteUnits,
     pub(super) read_units: f64,
     /// The number of requests to SQS.
     pub(super) queue_requests: usize,
@@ -81,12 +83,17 @@ impl Tap {
         let before = self.table.item(&key).await?;
         let answer = next.forward(call).await?;
         let after = self.table.item(&key).await?;
+        let units = write_units(before.as_ref(), after.as_ref(), &self.table.indexes);
         let mut counted = self.counted();
+        if key.is_of_statistics() {
+            counted.statistics_writes += units;
+            return Ok(answer);
+        }
         if let Some(before) = &before {
             counted.attempts += usize::from(key.is_of_message());
             counted.written_by_workflow(key, before, &self.table);
         }
-        counted.writes += write_units(before.as_ref(), after.as_ref(), &self.table.indexes);
+        counted.writes += units;
         Ok(answer)
     }
 }

@@ -3,7 +3,9 @@
 use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use webhooks_client::{Api, Delivery, DeliveryStatus, ListFilter};
+use webhooks_client::{
+    Api, DeliveriesQuery, Delivery, DeliveryStatus, UndeliveredFilter, UndeliveredQuery,
+};
 
 use crate::Outcome;
 use crate::answer::{Listed, Paging};
@@ -38,7 +40,7 @@ pub(crate) struct Undelivered {
     named: Named,
     /// Only deliveries with this status.
     #[arg(long, value_enum)]
-    status: Option<Status>,
+    status: Option<UndeliveredStatus>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -50,18 +52,18 @@ pub(crate) struct Undelivered {
 pub(crate) struct Filter {
     /// Only entries with this event type, such as `order.created`.
     #[arg(long, value_name = "TYPE")]
-    event_type: Option<String>,
+    pub(crate) event_type: Option<String>,
     /// Only entries at or after this time: an age such as `2h`, a day or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<String>,
+    pub(crate) since: Option<String>,
     /// Only entries before this time: an age, a day or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<String>,
+    pub(crate) until: Option<String>,
 }
 
 /// A status, as an option. docs/delivery.md explains each.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Status {
+enum Status {
     Pending,
     Held,
     Succeeded,
@@ -81,25 +83,44 @@ impl From<Status> for DeliveryStatus {
     }
 }
 
-impl Filter {
-    /// Converts the options to a filter of the client.
-    pub(crate) fn with_status(&self, status: Option<Status>) -> ListFilter {
-        ListFilter {
-            status: status.map(DeliveryStatus::from),
-            event_type: self.event_type.clone(),
-            since: self.since.clone(),
-            until: self.until.clone(),
-            limit: None,
+/// The status of an undelivered delivery, as an option.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UndeliveredStatus {
+    Pending,
+    Held,
+    Failed,
+}
+
+impl From<UndeliveredStatus> for UndeliveredFilter {
+    fn from(status: UndeliveredStatus) -> Self {
+        match status {
+            UndeliveredStatus::Pending => Self::Pending,
+            UndeliveredStatus::Held => Self::Held,
+            UndeliveredStatus::Failed => Self::Failed,
         }
     }
 }
 
 impl List {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let filter = self.filter.with_status(self.status);
-        let page = || match &self.subscription {
-            Some(subscription) => api.deliveries(&self.customer, subscription, &filter),
-            None => api.deliveries_of_customer(&self.customer, &filter),
+        let Filter {
+            event_type,
+            since,
+            until,
+        } = &self.filter;
+        let page = |limit, cursor| {
+            let query = DeliveriesQuery {
+                status: self.status.map(DeliveryStatus::from),
+                event_type: event_type.clone(),
+                since: since.clone(),
+                until: until.clone(),
+                limit,
+                cursor,
+            };
+            match &self.subscription {
+                Some(subscription) => api.deliveries(&self.customer, subscription, &query),
+                None => api.deliveries_of_customer(&self.customer, &query),
+            }
         };
         printer.print(&self.paging.collect(page).await?)?;
         Ok(Outcome::Complete)
@@ -108,15 +129,27 @@ impl List {
 
 impl Undelivered {
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let filter = self.filter.with_status(self.status);
         let Named {
             customer,
             subscription,
         } = &self.named;
-        let listed = self
-            .paging
-            .collect(|| api.undelivered(customer, subscription, &filter));
-        let listed = listed.await?;
+        let Filter {
+            event_type,
+            since,
+            until,
+        } = &self.filter;
+        let page = |limit, cursor| {
+            let query = UndeliveredQuery {
+                status: self.status.map(UndeliveredFilter::from),
+                event_type: event_type.clone(),
+                since: since.clone(),
+                until: until.clone(),
+                limit,
+                cursor,
+            };
+            api.undelivered(customer, subscription, &query)
+        };
+        let listed = self.paging.collect(page).await?;
         if listed.is_empty() && !printer.is_json() {
             printer.note("  no undelivered webhooks")?;
             return Ok(Outcome::Complete);

@@ -126,33 +126,6 @@ mod tests {
             ],
         }))
         .unwrap();
-        assert_eq!(
-            with_body(&shown, Style::Plain),
-            "  delivery      dlv_1_2\n\
-             \x20 status        failed: given up after 2 attempts, the last answered 500\n\
-             \x20 event type    order.created\n\
-             \x20 message       msg_1\n\
-             \x20 customer      acme\n\
-             \x20 subscription  sub_2\n\
-             \x20 created       2026-01-01T00:00:00.000Z\n\
-             \x20 trigger       resend\n\
-             \x20 resent        after attempt 1\n\
-             \n\
-             \x20 NO  AT                        TOOK   WHAT HAPPENED\n\
-             \x20 1   2026-01-01T00:00:01.000Z  3 ms   not reached: connect: connection refused\n\
-             \x20 2   2026-01-01T00:00:06.000Z  12 ms  answered 500 Internal Server Error: the endpoint failed\n\
-             \n\
-             \x20 at attempt 2\n\
-             \x20 address  203.0.113.10\n\
-             \x20 header   server: nginx\n\
-             \x20 answer   no [2J database\n\
-             \n\
-             \x20 body, 26 bytes, detail\n\
-             \x20   {\n\
-             \x20     \"n\": 12345678901234567890\n\
-             \x20   }\n\
-             \n\
-             \x20 `webhooks deliveries resend dlv_1_2` sends it again.\n"
-        );
+        assert_text!(with_body(&shown, Style::Plain));
     }
 }

@@ -18,7 +18,7 @@ struct Function {
     logical_id: &'static str,
 }
 
-const FUNCTIONS: [Function; 6] = [
+const FUNCTIONS: [Function; 7] = [
     Function {
         name: "look-up-subscriptions",
         logical_id: "LookUpSubscriptionsFunction",
@@ -38,6 +38,10 @@ const FUNCTIONS: [Function; 6] = [
     Function {
         name: "recover-deliveries",
         logical_id: "RecoverDeliveriesFunction",
+    },
+    Function {
+        name: "delete-customers",
+        logical_id: "DeleteCustomersFunction",
     },
     Function {
         name: "api",

@@ -3,15 +3,17 @@
 use crate::terminal::Style;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
-use webhooks_client::{Api, CreatedSubscription, Error, HeldFate};
+use webhooks_client::{
+    Api, CreatedSubscription, Error, HeldFate, NewSubscription, SubscriptionPatch, WantedStatus,
+};
 
 use super::fields::Fields;
 use super::{IfVersion, Named, text};
 use crate::advice::advise;
 use crate::answer::send;
 use crate::ask::Yes;
-use crate::input::SecretText;
+use crate::body::Body;
+use crate::input::{SecretText, map_patch, word};
 use crate::print::{Facts, Printer};
 use crate::{Outcome, require_a_field};
 
@@ -30,9 +32,11 @@ Examples:
   webhooks subscriptions update cust_1001 sub_… --url https://example.com/new
   webhooks subscriptions update cust_1001 sub_… --filter @filter.json --if-version 3
   webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
+  webhooks subscriptions update cust_1001 sub_… --secret-header authorization=@token.txt
   webhooks subscriptions update cust_1001 sub_… --status paused
 
-A changed filter applies to new events only: `webhooks replay` sends earlier ones.";
+A changed filter applies to new events only: `webhooks replay` sends earlier ones. Another scheme,
+host or port of the URL removes the secret headers that the same command does not set.";
 
 /// Options of `subscriptions create`.
 #[derive(Args, Debug)]
@@ -71,8 +75,8 @@ pub(crate) struct Update {
     #[arg(long = "event-type", value_name = "TYPE")]
     event_types: Vec<String>,
     /// The new status.
-    #[arg(long, value_parser = ["active", "paused"])]
-    status: Option<String>,
+    #[arg(long, value_parser = word::<WantedStatus>(&["active", "paused"]))]
+    status: Option<WantedStatus>,
     /// With `--status active`: send, keep or discard the deliveries that were held [default: send].
     #[arg(long, value_enum)]
     held: Option<Held>,
@@ -82,6 +86,9 @@ pub(crate) struct Update {
     /// Remove a header. Repeatable.
     #[arg(long = "remove-header", value_name = "NAME")]
     remove_headers: Vec<String>,
+    /// Remove a secret header. Repeatable.
+    #[arg(long = "remove-secret-header", value_name = "NAME")]
+    remove_secret_headers: Vec<String>,
     #[command(flatten)]
     if_version: IfVersion,
     #[command(flatten)]
@@ -134,7 +141,7 @@ pub(crate) struct Enable {
 
 impl Create {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let body = self.body();
+        let body = self.body()?;
         let mut call = api.create_subscription(&self.customer, &body);
         if let Some(key) = &self.idempotency_key {
             call = call.idempotency_key(key);
@@ -144,17 +151,15 @@ impl Create {
         Ok(Outcome::Complete)
     }
 
-    fn body(&self) -> Value {
-        let mut body = self.fields.to_json();
-        body.insert("url".to_owned(), json!(self.url));
-        body.insert("eventTypes".to_owned(), json!(self.event_types));
-        if let Some(secret) = &self.secret {
-            body.insert("secret".to_owned(), json!(secret.expose()));
-        }
-        if self.paused {
-            body.insert("status".to_owned(), json!("paused"));
-        }
-        Value::Object(body)
+    fn body(&self) -> Result<Body> {
+        let secret = self.secret.as_ref();
+        self.fields.body(&NewSubscription(SubscriptionPatch {
+            url: Some(self.url.clone()),
+            event_types: Some(self.event_types.clone()),
+            secret: secret.map(|secret| secret.expose().to_owned()),
+            status: self.paused.then_some(WantedStatus::Paused),
+            ..self.fields.patch()
+        }))
     }
 
     fn text(&self, created: &CreatedSubscription, style: Style) -> String {
@@ -176,7 +181,7 @@ impl Create {
 
 impl Update {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let patch = self.changes();
+        let patch = self.changes()?;
         require_a_field(&patch, "--url")?;
         let Named {
             customer,
@@ -189,28 +194,21 @@ impl Update {
     }
 
     /// Returns the merge patch.
-    fn changes(&self) -> Value {
-        let mut changes = Value::Object(self.fields.to_json());
-        let mut set = |name: &str, value| changes[name] = value;
-        if let Some(url) = &self.url {
-            set("url", json!(url));
-        }
-        if !self.event_types.is_empty() {
-            set("eventTypes", json!(self.event_types));
-        }
-        if let Some(status) = &self.status {
-            set("status", json!(status));
-        }
-        if let Some(held) = self.held {
-            set("held", json!(HeldFate::from(held)));
-        }
+    fn changes(&self) -> Result<Body> {
+        let event_types = Some(&self.event_types).filter(|types| !types.is_empty());
+        let mut changes = self.fields.body(&SubscriptionPatch {
+            url: self.url.clone(),
+            event_types: event_types.cloned(),
+            status: self.status,
+            held: self.held.map(HeldFate::from),
+            headers: map_patch(&self.fields.headers, &self.remove_headers),
+            secret_headers: map_patch(&self.fields.secret_headers(), &self.remove_secret_headers),
+            ..self.fields.patch()
+        })?;
         for field in &self.remove {
-            set(field, Value::Null);
+            changes.remove(field);
         }
-        for name in &self.remove_headers {
-            changes["headers"][name] = Value::Null;
-        }
-        changes
+        Ok(changes)
     }
 }
 
@@ -262,6 +260,7 @@ impl Enable {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -288,6 +287,10 @@ mod tests {
         Line::try_parse_from([&line, options].concat()).map(|line| line.options)
     }
 
+    fn value(body: Result<Body>) -> Value {
+        serde_json::to_value(body.unwrap()).unwrap()
+    }
+
     #[test]
     fn every_option_is_a_field_of_the_api() {
         let options = [
@@ -297,6 +300,8 @@ mod tests {
             r#"{"a": [1]}"#,
             "--header",
             "x-a=1=2",
+            "--secret-header",
+            "authorization=Bearer x=1",
             "--payload-format",
             "event",
             "--timeout-seconds",
@@ -320,16 +325,17 @@ mod tests {
             "other=text",
         ];
         assert_eq!(
-            create(&options).unwrap().body(),
+            value(create(&options).unwrap().body()),
             json!({
                 "url": "https://a.example", "eventTypes": ["a", "b.*"], "filter": {"a": [1]}, "headers": {"x-a": "1=2"},
+                "secretHeaders": {"authorization": "Bearer x=1"},
                 "payloadFormat": "event", "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 60]}, "description": "d",
                 "metadata": {"team": "shop"}, "secret": "whsec_x", "status": "paused", "rateLimitPerSecond": 5,
                 "maxInFlight": 2, "more": 5, "other": "text",
             })
         );
         assert_eq!(
-            create(&[]).unwrap().body(),
+            value(create(&[]).unwrap().body()),
             json!({"url": "https://a.example", "eventTypes": ["a"]})
         );
     }
@@ -343,16 +349,25 @@ mod tests {
             "x-a=1",
             "--remove-header",
             "x-b",
+            "--secret-header",
+            "x-c=1",
+            "--remove-secret-header",
+            "x-d",
             "--remove",
             "filter",
         ];
         assert_eq!(
-            update(&options).unwrap().changes(),
-            json!({"status": "paused", "headers": {"x-a": "1", "x-b": null}, "filter": null})
+            value(update(&options).unwrap().changes()),
+            json!({
+                "status": "paused", "headers": {"x-a": "1", "x-b": null},
+                "secretHeaders": {"x-c": "1", "x-d": null}, "filter": null,
+            })
         );
         let only_removed = update(&["--remove-header", "x-b"]).unwrap().changes();
-        assert_eq!(only_removed, json!({"headers": {"x-b": null}}));
-        assert_eq!(update(&[]).unwrap().changes(), json!({}));
+        assert_eq!(value(only_removed), json!({"headers": {"x-b": null}}));
+        assert!(update(&[]).unwrap().changes().unwrap().is_empty());
+        let other = update(&["--field", "status=\"active\"", "--status", "paused"]);
+        assert_eq!(value(other.unwrap().changes()), json!({"status": "active"}));
     }
 
     #[test]
@@ -360,6 +375,7 @@ mod tests {
         for (option, value) in [
             ("--filter", "{"),
             ("--header", "x-a"),
+            ("--secret-header", "x-a"),
             ("--payload-format", "xml"),
             ("--timeout-seconds", "soon"),
             ("--retry-schedule", "0,x"),

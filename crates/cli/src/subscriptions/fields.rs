@@ -1,23 +1,31 @@
 //! The fields of a subscription, as options.
 
+use anyhow::Result;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use webhooks_client::{
+    Filter, PayloadFormat, RetryPolicy, RetrySchedule, SubscriptionPatch, WholeNumber,
+};
 
-use crate::input::{json as json_or_file, pair};
+use crate::body::Body;
+use crate::input::{SecretText, json, map_patch, pair, secret_pair, word};
 
 /// The fields that can be set on creation and on change.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Fields")]
 pub(super) struct Fields {
     /// Only events whose detail matches this EventBridge pattern: JSON, or @FILE.
-    #[arg(long, value_name = "JSON|@FILE", value_parser = json_or_file)]
-    filter: Option<Value>,
+    #[arg(long, value_name = "JSON|@FILE", value_parser = json::<Filter>)]
+    filter: Option<Filter>,
     /// A header of each request. Repeatable.
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = pair)]
-    headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
+    /// A header whose value is encrypted and never shown. @- reads standard input. Repeatable.
+    #[arg(long = "secret-header", value_name = "NAME=VALUE|@FILE|env:NAME", value_parser = secret_pair)]
+    secret_headers: Vec<(String, SecretText)>,
     /// The content of a body: type, time and detail; the detail alone; or the whole event.
-    #[arg(long, value_name = "FORMAT", value_parser = ["standard", "detail", "event"])]
-    payload_format: Option<String>,
+    #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event"]))]
+    payload_format: Option<PayloadFormat>,
     /// The time limit of one attempt.
     #[arg(long, value_name = "SECONDS")]
     timeout_seconds: Option<u32>,
@@ -36,8 +44,8 @@ pub(super) struct Fields {
     )]
     retry_schedule: Vec<u32>,
     /// The retry policy (docs/api.md): JSON, or @FILE.
-    #[arg(long, value_name = "JSON|@FILE", value_parser = json_or_file)]
-    retry_policy: Option<Value>,
+    #[arg(long, value_name = "JSON|@FILE", value_parser = json::<RetryPolicy>)]
+    retry_policy: Option<RetryPolicy>,
     /// A description for people.
     #[arg(long)]
     description: Option<String>,
@@ -50,52 +58,43 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Returns the given fields by their names in the API.
-    pub(super) fn to_json(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                fields.insert(name.to_owned(), value);
-            }
-        };
-        set("filter", self.filter.clone());
-        set("headers", object(&self.headers));
-        set(
-            "payloadFormat",
-            self.payload_format.as_ref().map(|text| json!(text)),
-        );
-        set(
-            "timeoutSeconds",
-            self.timeout_seconds.map(|seconds| json!(seconds)),
-        );
-        set(
-            "rateLimitPerSecond",
-            self.rate_limit_per_second.map(|count| json!(count)),
-        );
-        set("maxInFlight", self.max_in_flight.map(|count| json!(count)));
+    /// Returns the fields that have an option of their own.
+    pub(super) fn patch(&self) -> SubscriptionPatch {
         let schedule = Some(&self.retry_schedule).filter(|schedule| !schedule.is_empty());
-        set(
-            "retryPolicy",
-            schedule.map(|schedule| json!({"schedule": schedule})),
-        );
-        set("retryPolicy", self.retry_policy.clone());
-        set(
-            "description",
-            self.description.as_ref().map(|text| json!(text)),
-        );
-        set("metadata", object(&self.metadata));
-        for (name, text) in &self.others {
-            let value = serde_json::from_str(text);
-            set(name, Some(value.unwrap_or_else(|_| json!(text))));
+        let schedule = schedule.map(|schedule| {
+            RetryPolicy::Schedule(RetrySchedule {
+                schedule: schedule.clone(),
+                jitter: None,
+            })
+        });
+        SubscriptionPatch {
+            filter: self.filter.clone().into(),
+            headers: map_patch(&self.headers, &[]),
+            secret_headers: map_patch(&self.secret_headers(), &[]),
+            payload_format: self.payload_format,
+            timeout_seconds: self.timeout_seconds.map(WholeNumber).into(),
+            rate_limit_per_second: self.rate_limit_per_second.map(WholeNumber).into(),
+            max_in_flight: self.max_in_flight.map(WholeNumber).into(),
+            retry_policy: self.retry_policy.clone().or(schedule).into(),
+            description: self.description.clone().into(),
+            metadata: map_patch(&self.metadata, &[]),
+            ..SubscriptionPatch::default()
         }
-        fields
     }
-}
 
-fn object(pairs: &[(String, String)]) -> Option<Value> {
-    let pairs = pairs
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)));
-    let object: Map<_, _> = pairs.collect();
-    (!object.is_empty()).then_some(Value::Object(object))
+    /// Returns the secret headers with their values.
+    pub(super) fn secret_headers(&self) -> Vec<(String, String)> {
+        let headers = self.secret_headers.iter();
+        let exposed = |(name, value): &(String, SecretText)| (name.clone(), value.expose().into());
+        headers.map(exposed).collect()
+    }
+
+    /// Returns the body of a request, with the other fields that are given.
+    pub(super) fn body(&self, request: &impl Serialize) -> Result<Body> {
+        let mut body = Body::of(request)?;
+        for (name, text) in &self.others {
+            body.set(name, text)?;
+        }
+        Ok(body)
+    }
 }

@@ -3,7 +3,7 @@
 use crate::terminal::{Cell, Style, Table};
 use anyhow::Result;
 use clap::Args;
-use webhooks_client::{Api, Subscription};
+use webhooks_client::{Api, Subscription, SubscriptionsQuery};
 
 use super::{Named, text};
 use crate::Outcome;
@@ -23,7 +23,10 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
-        let page = || api.subscriptions(&self.customer, None, None);
+        let page = |limit, cursor| {
+            let query = SubscriptionsQuery { limit, cursor };
+            api.subscriptions(&self.customer, &query)
+        };
         printer.print(&self.paging.collect(page).await?)?;
         Ok(Outcome::Complete)
     }

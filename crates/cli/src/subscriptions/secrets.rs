@@ -5,13 +5,12 @@ use std::time::Duration;
 use crate::terminal::{Style, Table};
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Map, Value, json};
-use webhooks_client::{ActiveSecrets, Api, NewSecret};
+use webhooks_client::{ActiveSecrets, Api, NewSecret, Rotation, SecretKind, WholeNumber};
 
 use super::{IfVersion, Named};
 use crate::Outcome;
 use crate::answer::send;
-use crate::input::SecretText;
+use crate::input::{SecretText, word};
 use crate::print::{Facts, Printer};
 
 pub(super) const ROTATE_HELP: &str = "\
@@ -34,8 +33,8 @@ pub(crate) struct Rotate {
     overlap: Option<Duration>,
     /// The version of the new secret's signatures: HMAC-SHA256 (v1) or ed25519 (v1a) [default:
     /// as the old one].
-    #[arg(long, value_parser = ["v1", "v1a"])]
-    kind: Option<String>,
+    #[arg(long, value_parser = word::<SecretKind>(&["v1", "v1a"]))]
+    kind: Option<SecretKind>,
     /// An existing secret, or env:NAME to read it from a variable [default: a new secret].
     #[arg(long, value_name = "whsec_…|env:NAME")]
     secret: Option<SecretText>,
@@ -55,18 +54,14 @@ impl Rotate {
         Ok(Outcome::Complete)
     }
 
-    fn body(&self) -> Value {
-        let mut body = Map::new();
-        if let Some(overlap) = self.overlap {
-            body.insert("overlapSeconds".to_owned(), json!(overlap.as_secs()));
+    fn body(&self) -> Rotation {
+        let seconds = |overlap: Duration| u32::try_from(overlap.as_secs()).unwrap_or(u32::MAX);
+        let secret = self.secret.as_ref();
+        Rotation {
+            overlap_seconds: self.overlap.map(seconds).map(WholeNumber),
+            kind: self.kind,
+            secret: secret.map(|secret| secret.expose().to_owned()),
         }
-        if let Some(kind) = &self.kind {
-            body.insert("kind".to_owned(), json!(kind));
-        }
-        if let Some(secret) = &self.secret {
-            body.insert("secret".to_owned(), json!(secret.expose()));
-        }
-        Value::Object(body)
     }
 
     fn text(&self, rotated: &NewSecret, style: Style) -> String {
@@ -109,6 +104,8 @@ fn secrets_text(active: &ActiveSecrets, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn rotate(overlap: Option<Duration>, secret: Option<&str>) -> Rotate {
@@ -126,9 +123,10 @@ mod tests {
 
     #[test]
     fn a_rotation_holds_what_is_given() {
-        assert_eq!(rotate(None, None).body(), json!({}));
+        let body = |options: Rotate| serde_json::to_value(options.body()).unwrap();
+        assert_eq!(body(rotate(None, None)), json!({}));
         assert_eq!(
-            rotate(Some(Duration::from_hours(1)), Some("whsec_x")).body(),
+            body(rotate(Some(Duration::from_hours(1)), Some("whsec_x"))),
             json!({"overlapSeconds": 3600, "secret": "whsec_x"})
         );
     }

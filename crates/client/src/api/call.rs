@@ -27,7 +27,7 @@ pub struct Call<'a, T> {
     api: &'a Api,
     method: Method,
     path: Vec<String>,
-    query: Vec<(String, String)>,
+    query: String,
     headers: Vec<(HeaderName, String)>,
     body: Option<Bytes>,
     answer: PhantomData<fn() -> T>,
@@ -42,7 +42,7 @@ impl<'a, T> Call<'a, T> {
             api,
             method,
             path: path.iter().map(|&segment| segment.to_owned()).collect(),
-            query: Vec::new(),
+            query: String::new(),
             headers: Vec::new(),
             body: None,
             answer: PhantomData,
@@ -58,32 +58,16 @@ impl<'a, T> Call<'a, T> {
     }
 
     /// With whatever a caller gives, well formed or not.
-    pub(super) fn with_any(self, query: &[(&str, &str)], body: Option<Bytes>) -> Self {
-        let query = query.iter();
+    pub(super) fn bytes(self, body: Option<Bytes>) -> Self {
+        Self { body, ..self }
+    }
+
+    pub(super) fn query(self, query: &impl Serialize) -> Self {
+        let query = serde_urlencoded::to_string(query);
         Self {
-            query: query.map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-            body,
+            query: query.expect("parameters are texts, numbers and names"),
             ..self
         }
-    }
-
-    /// The same request with one more parameter in its query.
-    pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.query.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// The same request with a parameter in its query, if there is a value.
-    pub fn maybe_query(self, name: &str, value: Option<impl ToString>) -> Self {
-        match value.map(|value| value.to_string()) {
-            Some(value) => self.query(name, value),
-            None => self,
-        }
-    }
-
-    /// The same request, for a page that starts at this `nextCursor` of an earlier one.
-    pub fn cursor(self, cursor: Option<&str>) -> Self {
-        self.maybe_query("cursor", cursor)
     }
 
     /// The same request for one version of the subscription only.
@@ -118,7 +102,7 @@ impl<'a, T> Call<'a, T> {
             segments.clear().extend(&self.path);
         }
         if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
+            url.set_query(Some(&self.query));
         }
         let key = HeaderName::from_static(IDEMPOTENCY_KEY);
         let repeatable = self.method == Method::GET || self.headers.iter().any(|(n, _)| *n == key);

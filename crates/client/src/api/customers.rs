@@ -4,13 +4,12 @@ use http::Method;
 use serde::Serialize;
 
 use super::{Api, Call};
-use crate::{Customer, Page};
+use crate::{Customer, CustomersQuery, Page};
 
 impl Api {
     /// One page of the customers that have or had a subscription, or were put.
-    pub fn customers(&self, limit: Option<u32>, cursor: Option<&str>) -> Call<'_, Page<Customer>> {
-        let list = Call::new(self, Method::GET, &["customers"]);
-        list.maybe_query("limit", limit).cursor(cursor)
+    pub fn customers(&self, query: &CustomersQuery) -> Call<'_, Page<Customer>> {
+        Call::new(self, Method::GET, &["customers"]).query(query)
     }
 
     /// One customer.
@@ -30,5 +29,10 @@ impl Api {
         changes: &impl Serialize,
     ) -> Call<'_, Customer> {
         Call::new(self, Method::PATCH, &["customers", customer_id]).json(changes)
+    }
+
+    /// Requests the deletion of a customer and of all its data. The answer is the customer.
+    pub fn delete_customer(&self, customer_id: &str) -> Call<'_, Customer> {
+        Call::new(self, Method::DELETE, &["customers", customer_id])
     }
 }

@@ -3,32 +3,7 @@
 use http::Method;
 
 use super::{Api, Call};
-use crate::{Delivery, DeliveryStatus, DeliveryWithBody, Page};
-
-/// Selects the deliveries or messages of a list. By default, all of them.
-#[derive(Clone, Debug, Default)]
-pub struct ListFilter {
-    /// Deliveries of this status only. Not for messages.
-    pub status: Option<DeliveryStatus>,
-    /// Of this event type only.
-    pub event_type: Option<String>,
-    /// From when on, inclusive, RFC 3339.
-    pub since: Option<String>,
-    /// The end of the range, exclusive, RFC 3339.
-    pub until: Option<String>,
-    /// The maximum number of entries of a page, 1 to 100.
-    pub limit: Option<u32>,
-}
-
-impl ListFilter {
-    pub(super) fn apply<'a, T>(&self, call: Call<'a, T>) -> Call<'a, T> {
-        call.maybe_query("status", self.status)
-            .maybe_query("eventType", self.event_type.as_ref())
-            .maybe_query("since", self.since.as_ref())
-            .maybe_query("until", self.until.as_ref())
-            .maybe_query("limit", self.limit)
-    }
-}
+use crate::{DeliveriesQuery, Delivery, DeliveryWithBody, Page, UndeliveredQuery};
 
 impl Api {
     /// A delivery with its attempts and its body.
@@ -71,10 +46,10 @@ impl Api {
     pub fn deliveries_of_customer(
         &self,
         customer_id: &str,
-        filter: &ListFilter,
+        query: &DeliveriesQuery,
     ) -> Call<'_, Page<Delivery>> {
         let path = ["customers", customer_id, "deliveries"];
-        filter.apply(Call::new(self, Method::GET, &path))
+        Call::new(self, Method::GET, &path).query(query)
     }
 
     /// A subscription's deliveries, the newest first.
@@ -82,10 +57,11 @@ impl Api {
         &self,
         customer_id: &str,
         subscription_id: &str,
-        filter: &ListFilter,
+        query: &DeliveriesQuery,
     ) -> Call<'_, Page<Delivery>> {
         let path = ["deliveries"];
-        filter.apply(self.of_subscription(Method::GET, customer_id, subscription_id, &path))
+        self.of_subscription(Method::GET, customer_id, subscription_id, &path)
+            .query(query)
     }
 
     /// The undelivered deliveries of a subscription: held, failed, or pending after a failure; the
@@ -94,9 +70,10 @@ impl Api {
         &self,
         customer_id: &str,
         subscription_id: &str,
-        filter: &ListFilter,
+        query: &UndeliveredQuery,
     ) -> Call<'_, Page<Delivery>> {
         let path = ["undelivered"];
-        filter.apply(self.of_subscription(Method::GET, customer_id, subscription_id, &path))
+        self.of_subscription(Method::GET, customer_id, subscription_id, &path)
+            .query(query)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::{Instant, sleep};
 
-use super::{Api, Call, ListFilter};
-use crate::{Error, Message, MessageEntry, Page};
+use super::{Api, Call};
+use crate::{Error, Message, MessageEntry, MessagesQuery, Page};
 
 /// Between two looks at a message that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -24,9 +24,13 @@ impl Api {
     }
 
     /// A customer's messages, the newest first.
-    pub fn messages(&self, customer_id: &str, filter: &ListFilter) -> Call<'_, Page<MessageEntry>> {
+    pub fn messages(
+        &self,
+        customer_id: &str,
+        query: &MessagesQuery,
+    ) -> Call<'_, Page<MessageEntry>> {
         let path = ["customers", customer_id, "messages"];
-        filter.apply(Call::new(self, Method::GET, &path))
+        Call::new(self, Method::GET, &path).query(query)
     }
 
     /// Asks for a message until it is as wanted.

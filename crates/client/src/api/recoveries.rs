@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{Api, Call};
-use crate::{Page, Recover, Recovery, RecoveryCount, RecoveryKind};
+use crate::{Page, Recover, RecoveriesQuery, Recovery, RecoveryCount, RecoveryKind};
 
 impl Api {
     /// Starts to send what failed or was held, or what the subscription never had.
@@ -43,9 +43,15 @@ impl Api {
     }
 
     /// A subscription's recoveries, the newest first.
-    pub fn recoveries(&self, customer_id: &str, subscription_id: &str) -> Call<'_, Page<Recovery>> {
+    pub fn recoveries(
+        &self,
+        customer_id: &str,
+        subscription_id: &str,
+        query: &RecoveriesQuery,
+    ) -> Call<'_, Page<Recovery>> {
         let path = ["recoveries"];
         self.of_subscription(Method::GET, customer_id, subscription_id, &path)
+            .query(query)
     }
 
     /// One recovery.

@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 
 use super::{Api, Call};
 use crate::{
-    ActiveSecrets, CreatedSubscription, Delivery, Enable, FilterTestResult, HeldFate, NewSecret,
-    Page, ProblemKind, Subscription, Test, UnhealthySubscription,
+    ActiveSecrets, CreatedSubscription, CustomerUnhealthyQuery, Delivery, Enable, FilterTestResult,
+    HeldFate, NewSecret, Page, Subscription, SubscriptionsQuery, Test, UnhealthyQuery,
+    UnhealthySubscription,
 };
+
+const UNHEALTHY: &str = "unhealthy-subscriptions";
 
 impl Api {
     /// Creates a subscription from `{url, eventTypes, …}`.
@@ -25,26 +28,28 @@ impl Api {
     pub fn subscriptions(
         &self,
         customer_id: &str,
-        limit: Option<u32>,
-        cursor: Option<&str>,
+        query: &SubscriptionsQuery,
     ) -> Call<'_, Page<Subscription>> {
         let path = ["customers", customer_id, "subscriptions"];
-        let list = Call::new(self, Method::GET, &path);
-        list.maybe_query("limit", limit).cursor(cursor)
+        Call::new(self, Method::GET, &path).query(query)
     }
 
-    /// One page of the unhealthy subscriptions: of a customer, or of all customers.
+    /// One page of the unhealthy subscriptions of all customers.
     pub fn unhealthy_subscriptions(
         &self,
-        customer_id: Option<&str>,
-        kind: Option<ProblemKind>,
+        query: &UnhealthyQuery,
     ) -> Call<'_, Page<UnhealthySubscription>> {
-        const LIST: &str = "unhealthy-subscriptions";
-        let list = match customer_id {
-            Some(customer) => Call::new(self, Method::GET, &["customers", customer, LIST]),
-            None => Call::new(self, Method::GET, &[LIST]),
-        };
-        list.maybe_query("kind", kind)
+        Call::new(self, Method::GET, &[UNHEALTHY]).query(query)
+    }
+
+    /// One page of the unhealthy subscriptions of a customer.
+    pub fn unhealthy_subscriptions_of_customer(
+        &self,
+        customer_id: &str,
+        query: &CustomerUnhealthyQuery,
+    ) -> Call<'_, Page<UnhealthySubscription>> {
+        let path = ["customers", customer_id, UNHEALTHY];
+        Call::new(self, Method::GET, &path).query(query)
     }
 
     /// One subscription.

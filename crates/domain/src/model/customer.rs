@@ -2,7 +2,7 @@
 
 use crate::ids::CustomerId;
 use crate::metadata::Metadata;
-use crate::quota::Usage;
+use crate::quota::{MaxSubscriptions, Usage};
 use crate::text::{Text, TextError};
 use crate::timestamp::Timestamp;
 
@@ -17,13 +17,17 @@ pub struct Customer {
     pub name: Option<CustomerName>,
     /// The operator's notes for programs.
     pub metadata: Metadata,
+    /// Its own limit for the number of its subscriptions. By default that of the stack applies.
+    pub max_subscriptions: Option<MaxSubscriptions>,
+    /// Its deletion, if one was requested.
+    pub deletion: Option<Deletion>,
     /// Its subscriptions in total. They are counted without a new version.
     pub usage: Usage,
     /// The time at which it became known.
     pub created_at: Timestamp,
-    /// The time of the last change of its name or its metadata.
+    /// The time of the last change of its fields.
     pub updated_at: Timestamp,
-    /// The number of changes of its name and its metadata, from 1.
+    /// The number of changes of its fields, from 1.
     pub version: u64,
 }
 
@@ -34,6 +38,8 @@ impl Customer {
             id: id.clone(),
             name: None,
             metadata: Metadata::default(),
+            max_subscriptions: None,
+            deletion: None,
             usage: Usage::default(),
             created_at: now,
             updated_at: now,
@@ -52,6 +58,15 @@ impl Customer {
         };
         *self == with_usage
     }
+}
+
+/// The deletion of a customer, while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// The time of the request.
+    pub requested_at: Timestamp,
+    /// The number of items that are deleted so far.
+    pub deleted: u64,
 }
 
 /// The name of a customer.

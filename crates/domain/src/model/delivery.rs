@@ -3,7 +3,7 @@
 //! ```text
 //! pending ── attempt ──> succeeded | failed | pending (due later)
 //!    ├──── the subscription is gone ──> cancelled
-//!    ├──── the subscription is paused ──> held
+//!    ├──── the subscription is paused, or its endpoint unavailable ──> held
 //!    └──── the deadline has passed ──> failed
 //!
 //! held | succeeded | failed ── resend ──> pending
@@ -67,14 +67,24 @@ pub struct Delivery {
 pub enum DeliveryStatus {
     /// An attempt is due, now or later.
     Pending,
-    /// Not sent, because the subscription is paused or disabled.
-    Held,
+    /// Not sent for now.
+    Held(HoldReason),
     /// The endpoint accepted it. Terminal.
     Succeeded,
     /// It was given up. Terminal.
     Failed(FailureReason),
     /// It is no longer needed. Terminal.
     Cancelled(CancelReason),
+}
+
+/// The reason why a delivery is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldReason {
+    /// The subscription is paused or disabled.
+    NotActive,
+    /// The circuit breaker of the endpoint has been open for long. The delivery continues with its
+    /// next attempt when the endpoint is available again.
+    EndpointUnavailable,
 }
 
 /// The reason why a delivery was given up.
@@ -106,7 +116,7 @@ impl DeliveryStatus {
     pub fn is_undelivered(self) -> bool {
         match self {
             Self::Failed(FailureReason::TestFailed) | Self::Succeeded | Self::Cancelled(_) => false,
-            Self::Pending | Self::Held | Self::Failed(_) => true,
+            Self::Pending | Self::Held(_) | Self::Failed(_) => true,
         }
     }
 
@@ -114,7 +124,7 @@ impl DeliveryStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
-            Self::Held => "held",
+            Self::Held(_) => "held",
             Self::Succeeded => "succeeded",
             Self::Failed(_) => "failed",
             Self::Cancelled(_) => "cancelled",
@@ -131,7 +141,8 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::SubscriptionUnreadable) => Some("subscriptionUnreadable"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
             Self::Cancelled(CancelReason::Discarded) => Some("discarded"),
-            Self::Pending | Self::Held | Self::Succeeded => None,
+            Self::Held(HoldReason::EndpointUnavailable) => Some("endpointUnavailable"),
+            Self::Pending | Self::Held(HoldReason::NotActive) | Self::Succeeded => None,
         }
     }
 
@@ -139,7 +150,8 @@ impl DeliveryStatus {
     pub fn from_words(status: &str, reason: Option<&str>) -> Option<Self> {
         [
             Self::Pending,
-            Self::Held,
+            Self::Held(HoldReason::NotActive),
+            Self::Held(HoldReason::EndpointUnavailable),
             Self::Succeeded,
             Self::Failed(FailureReason::AttemptsExhausted),
             Self::Failed(FailureReason::EndpointGone),
@@ -276,6 +288,8 @@ pub(crate) mod tests {
     fn status_names_are_parsed() {
         for status in [
             DeliveryStatus::Pending,
+            DeliveryStatus::Held(HoldReason::NotActive),
+            DeliveryStatus::Held(HoldReason::EndpointUnavailable),
             DeliveryStatus::Failed(FailureReason::EndpointGone),
             DeliveryStatus::Failed(FailureReason::Expired),
             DeliveryStatus::Failed(FailureReason::TestFailed),

@@ -53,7 +53,19 @@ pub struct NextAttempt {
 /// queue: ten times the largest visibility timeout, 38 minutes.
 pub const OVERDUE_AFTER: Duration = Duration::from_hours(1);
 
+/// A page of a recovery that is killed may not have queued the tasks of its attempts. This long
+/// after such an attempt was due, the sweep checks it.
+pub const GRACE: Duration = Duration::from_mins(2);
+
 impl NextAttempt {
+    /// An attempt of a delivery that was held, which is due at `due_at`. Its task is queued too.
+    pub fn of_held(due_at: Timestamp) -> Self {
+        Self {
+            due_at,
+            sweep_at: due_at + GRACE,
+        }
+    }
+
     /// Plans an attempt that is due at `due_at`.
     pub fn plan(due_at: Timestamp, now: Timestamp, longest: LongestQueueDelay) -> Self {
         let sweep_at = if due_at.since(now) > longest.0 {

@@ -1,7 +1,7 @@
 //! The error names of the functions.
 //!
 //! The state machine's `ErrorEquals` and the failed-events queue use these names, except
-//! [`SWEEP_FAILED`]. A test compares the definition with the lists below.
+//! [`SWEEP_FAILED`] and [`DELETION_FAILED`]. A test compares the definition with the lists below.
 
 /// The event has no customer id at the stack's pointer.
 pub const MISSING_CUSTOMER_ID: &str = "MissingCustomerId";
@@ -22,6 +22,10 @@ pub const CORRUPT_ITEM: &str = "CorruptItem";
 /// A part of the `due` index was not swept. The next sweep tries again. The state machine does not
 /// use it, because the schedule starts the sweep, and nothing catches its error.
 pub const SWEEP_FAILED: &str = "SweepFailed";
+
+/// The data of a customer was not deleted. The next run tries again. The schedule starts it, as
+/// with [`SWEEP_FAILED`].
+pub const DELETION_FAILED: &str = "DeletionFailed";
 
 /// The error names that the workflows retry, because our own failure may be temporary. Every other
 /// error of our functions is permanent, and no workflow retries it.

@@ -8,14 +8,17 @@
 //! - `circuit`: the circuit breaker is not closed. No attempt is made until its cooldown is over;
 //!   then one probe is.
 //! - `slow_since`: attempts take so long that they go through the slow queue.
+//! - `hold`: deliveries are held, because the circuit breaker has been open for long.
 
 mod circuit;
+mod hold;
 mod tracker;
 mod window;
 
 use std::time::Duration;
 
 pub use circuit::{CircuitPolicy, CircuitPolicyError, CircuitState, OpenCircuit};
+pub use hold::Hold;
 pub use tracker::{Endpoint, HealthTracker};
 pub use window::{Observation, ResponseSpeed, Window, WindowSummary, is_slow};
 
@@ -34,6 +37,8 @@ pub struct Health {
     pub circuit: Option<OpenCircuit>,
     /// The time since which its attempts are slow. `None` if they are not.
     pub slow_since: Option<Timestamp>,
+    /// The hold of its deliveries. `None` if none is held because the endpoint is unavailable.
+    pub hold: Option<Hold>,
 }
 
 /// The thresholds for failing endpoints.
@@ -132,10 +137,12 @@ impl Health {
     pub fn after(self, observed: &ObservedAttempt, policy: &HealthPolicy) -> Self {
         let now = observed.observation.at;
         if !observed.observation.failed {
+            let circuit = self.circuit.filter(|_| !observed.is_probe);
             return Self {
                 failing_since: None,
-                circuit: self.circuit.filter(|_| !observed.is_probe),
+                circuit,
                 slow_since: self.slow_after(observed),
+                hold: self.hold_after(circuit, now),
             };
         }
         let circuit = match (self.circuit, policy.circuit) {
@@ -148,6 +155,7 @@ impl Health {
             failing_since: self.failing_since.or(is_failing.then_some(now)),
             circuit,
             slow_since: self.slow_after(observed),
+            hold: self.hold_after(circuit, now),
         }
     }
 
@@ -315,7 +323,7 @@ mod tests {
         let open = Health {
             failing_since: Some(NOW),
             circuit: Some(circuit),
-            slow_since: None,
+            ..Health::default()
         };
         let probe = |failed| ObservedAttempt {
             is_probe: true,

@@ -39,7 +39,8 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// Distinguishes the content of one request from that of another. It is a part of its hash.
+/// Distinguishes the content of one request from that of another. It is a part of a keyed hash, so
+/// that the content cannot be guessed from it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; Self::BYTES]);
 
@@ -66,12 +67,11 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// The identity of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
+pub struct Once<'a> {
     /// The client's name for it.
     pub key: IdempotencyKey,
-    /// The fingerprint of its content.
-    pub content: Fingerprint,
+    /// Its content, which may contain secrets.
+    pub content: &'a [u8],
 }
 
 /// The record of an idempotency key: the subscription that its request has created. It is written
@@ -97,14 +97,15 @@ impl IdempotencyRecord {
     /// The record of a request that creates a subscription now.
     pub fn new(
         customer: &CustomerId,
-        once: &Once,
+        key: &IdempotencyKey,
+        content: Fingerprint,
         subscription: SubscriptionId,
         now: Timestamp,
     ) -> Self {
         Self {
             customer_id: customer.clone(),
-            key: once.key.clone(),
-            content: once.content,
+            key: key.clone(),
+            content,
             subscription,
             expires_at: now + Self::KEPT,
         }

@@ -190,6 +190,16 @@ impl SubscriptionId {
             .expect("the system's random source answers once the process runs");
         Self(u128::from_be_bytes(bytes))
     }
+
+    /// The id in its shortest form.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id of its shortest form.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 hex_form!(SubscriptionId);
@@ -221,14 +231,34 @@ impl RecoveryId {
         changed_at: Timestamp,
         kind: &str,
     ) -> Self {
-        let names = [
-            subscription.to_string(),
-            version.to_string(),
-            kind.to_owned(),
-        ];
-        let names = names.each_ref().map(String::as_str);
+        Self::derived(
+            customer,
+            subscription,
+            &[&version.to_string(), kind],
+            changed_at,
+        )
+    }
+
+    /// The id of the recovery that sends what was held while the endpoint of a subscription was
+    /// unavailable, and may be sent since this time. So two sweeps name the same recovery.
+    pub fn of_release(
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        since: Timestamp,
+    ) -> Self {
+        Self::derived(customer, subscription, &["release"], since)
+    }
+
+    fn derived(
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        names: &[&str],
+        at: Timestamp,
+    ) -> Self {
+        let subscription = subscription.to_string();
+        let names = [&[subscription.as_str()], names].concat();
         let digest = derive(customer, "recovery", &names);
-        let millis = u128::try_from(changed_at.as_millis()).unwrap_or_default();
+        let millis = u128::try_from(at.as_millis()).unwrap_or_default();
         Self(millis << 80 | digest >> 48)
     }
 }

@@ -72,6 +72,12 @@ impl<const MAX: u16> UpTo<MAX> {
     }
 }
 
+impl<const MAX: u16> From<UpTo<MAX>> for u32 {
+    fn from(number: UpTo<MAX>) -> Self {
+        number.0.into()
+    }
+}
+
 impl<const MAX: u16> From<UpTo<MAX>> for u64 {
     fn from(number: UpTo<MAX>) -> Self {
         number.0.into()

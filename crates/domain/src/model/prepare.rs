@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Delivery, DeliveryStatus, DeliveryTrigger};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
 use crate::ids::{DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::payload_format::PayloadFormat;
@@ -51,7 +51,9 @@ pub fn prepare(
 ) -> Delivery {
     let status = match subscription.status {
         SubscriptionStatus::Active => DeliveryStatus::Pending,
-        SubscriptionStatus::Paused | SubscriptionStatus::Disabled => DeliveryStatus::Held,
+        SubscriptionStatus::Paused | SubscriptionStatus::Disabled => {
+            DeliveryStatus::Held(HoldReason::NotActive)
+        }
     };
     Delivery {
         id: DeliveryId {

@@ -1,6 +1,7 @@
 //! The quota of a customer. It is needed because every event reads all subscriptions of its
 //! customer.
 
+use crate::limits::UpTo;
 use crate::subscription::Subscription;
 
 /// The usage of a customer: its subscriptions in total. The table updates it in the same
@@ -45,6 +46,20 @@ impl std::ops::Sub for Usage {
     }
 }
 
+/// A customer's own limit for the number of its subscriptions.
+pub type MaxSubscriptions = UpTo<10_000>;
+
+/// A customer's data that a transaction on its subscriptions has refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CountedUsage {
+    /// The counted usage.
+    pub usage: Usage,
+    /// The customer's own limit.
+    pub max_subscriptions: Option<MaxSubscriptions>,
+    /// True if the customer is being deleted. Then nothing can be created.
+    pub is_being_deleted: bool,
+}
+
 /// The limit for a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -58,6 +73,14 @@ impl Quota {
     /// The limit for all subscriptions of a customer together, in bytes: 256 read units for an
     /// event.
     pub const MAX_BYTES: i64 = 1_048_576;
+
+    /// The quota of a customer with a limit of its own.
+    #[must_use]
+    pub fn with_own(self, own: Option<MaxSubscriptions>) -> Self {
+        Self {
+            subscriptions: own.map_or(self.subscriptions, u32::from),
+        }
+    }
 
     /// Returns true if the quota has room for this growth. A change that does not grow is always
     /// allowed.

@@ -75,6 +75,9 @@ pub enum RecoveryKind {
     Replay,
     /// The subscription's held deliveries, which are cancelled.
     Discard,
+    /// The subscription's deliveries that were held because the endpoint was unavailable, which
+    /// continue.
+    Release,
 }
 
 impl RecoveryKind {
@@ -84,6 +87,7 @@ impl RecoveryKind {
             Self::Recover(_) => "recover",
             Self::Replay => "replay",
             Self::Discard => "discard",
+            Self::Release => "release",
         }
     }
 }
@@ -108,7 +112,7 @@ pub enum HeldFate {
 pub enum UndeliveredStatus {
     /// It was given up.
     Failed,
-    /// It is held, because the subscription was paused or disabled.
+    /// It is held.
     Held,
 }
 
@@ -143,7 +147,7 @@ impl UndeliveredStatuses {
     pub fn contain(self, status: DeliveryStatus) -> bool {
         let undelivered = match status {
             DeliveryStatus::Failed(_) => UndeliveredStatus::Failed,
-            DeliveryStatus::Held => UndeliveredStatus::Held,
+            DeliveryStatus::Held(_) => UndeliveredStatus::Held,
             DeliveryStatus::Pending | DeliveryStatus::Succeeded | DeliveryStatus::Cancelled(_) => {
                 return false;
             }
@@ -208,8 +212,8 @@ pub enum RecoveryStatus {
     Running,
     /// A stop was requested, but its workflow has not read that yet.
     Stopping,
-    /// It was stopped: by a request, because its subscription is no longer active, or because it is
-    /// too long for one workflow.
+    /// It was stopped: by a request, because its subscription is no longer active or the circuit
+    /// breaker is open again, or because it is too long for one workflow.
     Stopped,
     /// It has read the whole list.
     Succeeded,
@@ -319,7 +323,7 @@ impl Recovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{CancelReason, FailureReason};
+    use crate::delivery::{CancelReason, FailureReason, HoldReason};
 
     #[test]
     fn status_names_are_parsed() {
@@ -350,9 +354,10 @@ mod tests {
         assert_eq!(list(&[]), None);
         assert_eq!(list(&[fail, fail]), None);
         let both = list(&[hold, fail]).unwrap();
-        assert!(both.contain(failed) && both.contain(DeliveryStatus::Held));
+        let paused = DeliveryStatus::Held(HoldReason::NotActive);
+        assert!(both.contain(failed) && both.contain(paused));
         let one = list(&[fail]).unwrap();
-        assert!(one.contain(failed) && !one.contain(DeliveryStatus::Held));
+        assert!(one.contain(failed) && !one.contain(paused));
         assert_eq!(UndeliveredStatuses::from_list(&one.to_list()), Some(one));
         for status in [
             DeliveryStatus::Pending,

@@ -16,7 +16,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::metadata::Metadata;
-use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout};
+use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout, SealedHeaders};
 use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
@@ -76,6 +76,8 @@ pub struct Subscription {
     pub metadata: Metadata,
     /// Headers sent with each of its webhooks.
     pub headers: CustomHeaders,
+    /// Headers sent with each of its webhooks, with encrypted values.
+    pub secret_headers: SealedHeaders,
     /// The timeout of its requests, if it is not the stack's.
     pub timeout: Option<RequestTimeout>,
     /// The limits of its endpoint.
@@ -109,6 +111,7 @@ impl Subscription {
     /// An upper estimate of its stored size, in bytes.
     pub fn size_bytes(&self) -> usize {
         let pair = |(name, value): (&str, &str)| ENTRY_BYTES + name.len() + value.len();
+        let sealed = |(name, value): (&str, &[u8])| ENTRY_BYTES + name.len() + value.len();
         let filter = self.filter.as_ref();
         let description = self.description.as_ref();
         let policy = self.retry_policy.as_ref();
@@ -124,6 +127,7 @@ impl Subscription {
             + description.map_or(0, |description| description.as_str().len())
             + self.metadata.iter().map(pair).sum::<usize>()
             + self.headers.iter().map(pair).sum::<usize>()
+            + self.secret_headers.iter().map(sealed).sum::<usize>()
             + policy.map_or(0, RetryPolicy::size_bytes)
             + self
                 .secrets
@@ -134,13 +138,15 @@ impl Subscription {
 
     /// Its endpoint.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint::new(self.id, &self.url, &self.headers)
+        Endpoint::new(self.id, &self.url, &self.headers, &self.secret_headers)
     }
 
     /// Returns true if both send to the same endpoint: the same URL with the same headers. Then the
     /// observed health is valid for both.
     pub fn has_endpoint_of(&self, other: &Self) -> bool {
-        self.url == other.url && self.headers == other.headers
+        self.url == other.url
+            && self.headers == other.headers
+            && self.secret_headers == other.secret_headers
     }
 
     /// Matches the subscription with the message, whose event's `detail` is given. Test messages

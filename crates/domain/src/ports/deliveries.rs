@@ -5,9 +5,10 @@ use std::future::Future;
 use super::{InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DueEntry, Reopening, Verdict};
 use crate::due::{NextAttempt, Shard};
-use crate::ids::{DeliveryId, MessageId, SubscriptionId};
+use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::limits::{LimiterChange, LimiterOutcome};
 use crate::message::{Message, StoredMessage};
+use crate::paging::EntryPage;
 use crate::timestamp::Timestamp;
 
 /// Reads messages and deliveries by their ids.
@@ -106,10 +107,33 @@ pub trait DueIndex {
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 }
 
+/// A subscription in the `due` index: its deliveries are [held](crate::health::Hold).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldEntry {
+    /// The time from which the sweep must check it.
+    pub check_at: Timestamp,
+    /// The customer.
+    pub customer: CustomerId,
+    /// The subscription.
+    pub subscription: SubscriptionId,
+}
+
+/// The subscriptions in the `due` index. One whose deliveries are not held is never in it.
+pub trait HoldIndex {
+    /// Lists at most `limit` active subscriptions that must be checked no later than `until`, after
+    /// the given one, in the order of time. Eventually consistent: an entry may be missing, or old.
+    fn holding(
+        &self,
+        until: Timestamp,
+        after: Option<&HoldEntry>,
+        limit: u32,
+    ) -> impl Future<Output = Result<EntryPage<HoldEntry>, StoreError>> + Send;
+}
+
 /// The table for the use cases that start deliveries without an event: resends, replays and tests.
 pub trait ResendTable: SubscriptionTable + DeliveryReader + DueIndex {
-    /// Makes a delivery pending again, if it still has the status and the attempts that were read.
-    /// It enters the `due` index. A repetition is a conflict.
+    /// Makes a delivery pending again, as [`Reopening::reopened`] has it, if it still has the status
+    /// and the attempts that were read. It enters the `due` index. A repetition is a conflict.
     fn reopen(
         &self,
         reopening: &Reopening<'_>,

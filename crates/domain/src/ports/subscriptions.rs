@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::idempotency::IdempotencyRecord;
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::EntryPage;
-use crate::quota::{Quota, Usage};
+use crate::quota::{CountedUsage, Quota, Usage};
 use crate::subscription::{
     BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, UnhealthyPlace,
 };
@@ -47,8 +47,8 @@ pub enum CreationOutcome {
     AlreadyThere,
     /// The idempotency key has a valid record.
     KeyInUse(IdempotencyRecord),
-    /// The customer would exceed its quota. This is the counted usage.
-    QuotaExceeded(Usage),
+    /// The customer would exceed its quota, or is being deleted.
+    Refused(CountedUsage),
 }
 
 /// The data that the change of a subscription writes, all or nothing.
@@ -58,7 +58,7 @@ pub struct Replacement<'a> {
     pub read: &'a Subscription,
     /// The subscription that replaces it, with the next version.
     pub changed: &'a Subscription,
-    /// The treatment of the stored health. The health in `changed` is ignored.
+    /// The treatment of the stored health.
     pub health: HealthFate,
     /// The customer's quota.
     pub quota: Quota,
@@ -67,10 +67,10 @@ pub struct Replacement<'a> {
 /// The treatment of an endpoint's health when its subscription is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthFate {
-    /// It stays as it is stored at that moment.
+    /// It stays as it is stored at that moment. The health in the changed subscription is ignored.
     Kept,
-    /// It is reset.
-    Forgotten,
+    /// The health in the changed subscription replaces it, whatever is stored at that moment.
+    Replaced,
 }
 
 /// The result of a change.
@@ -80,8 +80,8 @@ pub enum ReplacementOutcome {
     Written,
     /// Another write came first; nothing was written.
     Conflict,
-    /// The customer would exceed its quota. This is the counted usage.
-    QuotaExceeded(Usage),
+    /// The customer would exceed its quota, or is being deleted.
+    Refused(CountedUsage),
 }
 
 /// The table's subscriptions, as the system itself uses them: it reads them, and writes their

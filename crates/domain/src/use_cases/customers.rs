@@ -8,6 +8,7 @@ use crate::manage::{Change, ExpectedVersion, MapChange};
 use crate::metadata::Metadata;
 use crate::paging::EntryPage;
 use crate::ports::{Clock, CustomerTable, StoreError, WriteOutcome};
+use crate::quota::MaxSubscriptions;
 
 /// The number of tries of a write that conflicts with others.
 const MAX_TRIES: u32 = 4;
@@ -21,6 +22,12 @@ pub enum CustomerError {
     /// There is no such customer.
     #[error("there is no customer `{customer}`")]
     NotFound {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// It is being deleted.
+    #[error("customer `{customer}` is being deleted: try again when it does not exist any more")]
+    BeingDeleted {
         /// The customer.
         customer: CustomerId,
     },
@@ -48,6 +55,8 @@ pub struct CustomerChange {
     pub name: Change<CustomerName>,
     /// `metadata`
     pub metadata: MapChange,
+    /// `maxSubscriptions`
+    pub max_subscriptions: Change<MaxSubscriptions>,
 }
 
 /// The fields of a customer that a request writes as a whole.
@@ -57,6 +66,8 @@ pub struct CustomerFields {
     pub name: Option<CustomerName>,
     /// `metadata`
     pub metadata: Metadata,
+    /// `maxSubscriptions`
+    pub max_subscriptions: Option<MaxSubscriptions>,
 }
 
 /// The result of a request that writes a customer.
@@ -109,10 +120,15 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
         fields: CustomerFields,
     ) -> Result<WrittenCustomer, CustomerError> {
         let change = |current| {
-            let CustomerFields { name, metadata } = fields.clone();
+            let CustomerFields {
+                name,
+                metadata,
+                max_subscriptions,
+            } = fields.clone();
             Ok(Customer {
                 name,
                 metadata,
+                max_subscriptions,
                 ..current
             })
         };
@@ -128,14 +144,46 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
         change: CustomerChange,
     ) -> Result<WrittenCustomer, CustomerError> {
         let change = |current: Customer| {
-            let CustomerChange { name, metadata } = change.clone();
+            let CustomerChange {
+                name,
+                metadata,
+                max_subscriptions,
+            } = change.clone();
             Ok(Customer {
+                max_subscriptions: max_subscriptions.apply(current.max_subscriptions),
                 name: name.apply(current.name.clone()),
                 metadata: metadata.metadata(current.metadata.clone())?,
                 ..current
             })
         };
         self.write(id, expected, IfAbsent::Refuse, change).await
+    }
+
+    /// Requests the deletion of a customer and of all its data. [`crate::delete_customers`] does
+    /// it. Returns the customer, and `true` if it was not requested before.
+    pub async fn delete(
+        &self,
+        id: &CustomerId,
+        expected: &ExpectedVersion,
+    ) -> Result<(Customer, bool), CustomerError> {
+        let mut requested = false;
+        for _ in 0..MAX_TRIES {
+            let customer = self.show(id).await?;
+            if customer.deletion.is_some() {
+                return Ok((customer, requested));
+            }
+            if !expected.allows(customer.version) {
+                return Err(another_version(id));
+            }
+            // After a conflict the deletion may have been requested by this write, whose response
+            // was lost.
+            requested = true;
+            self.table
+                .request_deletion(&customer, self.clock.now())
+                .await?;
+        }
+        let customer = id.clone();
+        Err(CustomerError::Conflict { customer })
     }
 
     /// Reads, changes and writes a customer. After a conflict it starts again, because the first
@@ -161,6 +209,7 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
             }
             let now = self.clock.now();
             let current = match &read {
+                Some(stored) if stored.deletion.is_some() => return Err(being_deleted(id)),
                 Some(stored) if expected.allows(stored.version) => stored.clone(),
                 Some(_) => return Err(another_version(id)),
                 None if if_absent == IfAbsent::Refuse => return Err(not_found(id)),
@@ -192,6 +241,11 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
         let customer = id.clone();
         Err(CustomerError::Conflict { customer })
     }
+}
+
+fn being_deleted(id: &CustomerId) -> CustomerError {
+    let customer = id.clone();
+    CustomerError::BeingDeleted { customer }
 }
 
 fn not_found(id: &CustomerId) -> CustomerError {

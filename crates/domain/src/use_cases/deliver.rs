@@ -159,7 +159,8 @@ where
                     let _ = limiter::release(&self.table, &id.subscription, lease, held).await;
                 }
                 let report = match report {
-                    // The secret was changed in the table, or encrypted for another subscription.
+                    // A secret or a header was changed in the table, or encrypted for another
+                    // subscription.
                     Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
                         return Ok(match self.settle(&delivery, UNREADABLE).await? {
                             AdmissionOutcome::Done(report) => Some(*report),
@@ -190,13 +191,14 @@ where
         } = due;
         let at = self.clock.now();
         let secrets = self.vault.open_all(subscription, at).await?;
+        let secret_headers = self.vault.open_headers(subscription).await?;
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let response = self
-            .sender
-            .send(request(delivery, message, subscription, &secrets, at)?)
-            .await;
+        let mut request = request(delivery, message, subscription, &secrets, at)?;
+        request.headers.extend(secret_headers.iter().cloned());
+        let mut response = self.sender.send(request).await;
+        response.hide(secret_headers.iter().map(|(_, value)| value.as_str()));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);

@@ -10,7 +10,7 @@ mod filter;
 use std::collections::HashMap;
 
 pub use customer::CustomerPlace;
-pub use filter::{DeliveryFilter, StatusFilter, StatusFilterError};
+pub use filter::{DeliveryFilter, StatusFilter};
 
 use crate::broken::Readable;
 use crate::delivery::Delivery;

@@ -9,6 +9,7 @@ mod expected_version;
 mod map_change;
 mod replace;
 mod rotation;
+mod secret_headers;
 mod update;
 
 use std::time::Duration;

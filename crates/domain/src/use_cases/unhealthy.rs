@@ -166,5 +166,8 @@ fn is_wanted(problems: &[SubscriptionProblem], kind: Option<ProblemKind>) -> boo
 
 fn is_owed(delivery: &Readable<Delivery, DeliveryId>) -> bool {
     let status = delivery.as_ref().map(|delivery| delivery.status);
-    matches!(status, Ok(DeliveryStatus::Pending | DeliveryStatus::Held))
+    matches!(
+        status,
+        Ok(DeliveryStatus::Pending | DeliveryStatus::Held(_))
+    )
 }

@@ -2,17 +2,23 @@
 //!
 //! One data key, which KMS wraps, encrypts every subscription's secrets with AES-256-GCM. A sealed
 //! secret is bound to its customer, subscription, version and kind, and cannot be opened with any
-//! other. KMS is called for the data key at most once per [`Vault::DATA_KEY_TTL`], regardless of
-//! the number of subscriptions.
+//! other. The value of a secret header is bound to its customer, subscription and name, and to the
+//! origin of the URL, so that it can be sent nowhere else. KMS is called for the data key at most
+//! once per [`Vault::DATA_KEY_TTL`], regardless of the number of subscriptions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::lock::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Prk};
+use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::data_key::DataKey;
+use crate::idempotency::Fingerprint;
 use crate::ids::{CustomerId, SubscriptionId};
+use crate::outbound::EndpointUrl;
 use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
 use crate::signing::{SealedSecret, Secret, SecretKind};
 use crate::subscription::Subscription;
@@ -31,12 +37,12 @@ pub enum VaultError {
     #[error("no data key in the table, though a secret was sealed with one")]
     NoDataKey,
     /// The secret was sealed for another context, or was changed.
-    #[error("sealed secret of {subscription}, version {version}: cannot be opened")]
+    #[error("sealed {content} of {subscription}: cannot be opened")]
     NotOurs {
-        /// The subscription whose secret it should be.
+        /// The subscription to which it should belong.
         subscription: SubscriptionId,
-        /// The version of the secret.
-        version: u32,
+        /// The secret or the header that it should be.
+        content: String,
     },
 }
 
@@ -50,8 +56,27 @@ pub struct Vault<S, K, C> {
 }
 
 struct CachedKey {
-    key: LessSafeKey,
+    keys: Arc<Keys>,
     fetched_at: Timestamp,
+}
+
+/// The data key, and the key that is derived from it.
+struct Keys {
+    seals: LessSafeKey,
+    fingerprints: hmac::Key,
+}
+
+impl Keys {
+    fn of(data_key: &DataKey) -> Self {
+        let bytes = data_key.as_bytes();
+        let unbound = UnboundKey::new(&AES_256_GCM, bytes).expect("a data key is 32 bytes");
+        let fingerprints = Prk::new_less_safe(HKDF_SHA256, bytes);
+        let fingerprints = fingerprints.expand(&[b"fingerprints of requests"], HMAC_SHA256);
+        Self {
+            seals: LessSafeKey::new(unbound),
+            fingerprints: fingerprints.expect("32 bytes can be derived").into(),
+        }
+    }
 }
 
 impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
@@ -77,24 +102,24 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         subscription: &SubscriptionId,
         version: u32,
     ) -> Result<SealedSecret, VaultError> {
-        let cached = self.cached(IfAbsent::Create).await?;
-        let mut nonce = [0; NONCE_LEN];
-        self.random
-            .fill(&mut nonce)
-            .expect("the system's random source answers once the process runs");
-        let mut ciphertext = secret.private().to_vec();
-        cached
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                associated_data(customer, subscription, version, secret.kind()),
-                &mut ciphertext,
-            )
-            .expect("a secret is far shorter than AES-GCM's bound");
+        let context = Context::of_secret(customer, subscription, version, secret.kind());
         Ok(SealedSecret {
             version,
             public_key: secret.public_key(),
-            sealed: [nonce.as_slice(), &ciphertext].concat(),
+            sealed: self.seal_bytes(secret.private(), &context).await?,
         })
+    }
+
+    /// Seals the value of a secret header of this subscription. Creates the stack's data key if
+    /// there is none.
+    pub async fn seal_header(
+        &self,
+        name: &str,
+        value: &str,
+        subscription: &Subscription,
+    ) -> Result<Vec<u8>, VaultError> {
+        let context = Context::of_header(subscription, name);
+        self.seal_bytes(value.as_bytes(), &context).await
     }
 
     /// Opens the secrets of a subscription that sign at this time, the current one first.
@@ -118,45 +143,102 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         customer: &CustomerId,
         subscription: &SubscriptionId,
     ) -> Result<Secret, VaultError> {
-        let not_ours = || VaultError::NotOurs {
-            subscription: *subscription,
-            version: sealed.version,
-        };
-        let (nonce, ciphertext) = sealed
-            .sealed
-            .split_at_checked(NONCE_LEN)
-            .ok_or_else(not_ours)?;
+        let context = Context::of_secret(customer, subscription, sealed.version, sealed.kind());
+        let private = self.open_bytes(&sealed.sealed, &context).await?;
+        Secret::from_parts(&private, sealed.public_key.as_ref()).map_err(|_| context.not_ours())
+    }
+
+    /// Opens the secret headers of a subscription, in the order of their names.
+    pub async fn open_headers(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<Vec<(String, String)>, VaultError> {
+        let mut headers = Vec::new();
+        for (name, sealed) in subscription.secret_headers.iter() {
+            let value = self.open_header(name, sealed, subscription).await?;
+            headers.push((name.to_owned(), value));
+        }
+        Ok(headers)
+    }
+
+    /// Opens the value of a header that was sealed for this subscription and the origin of its URL.
+    pub async fn open_header(
+        &self,
+        name: &str,
+        sealed: &[u8],
+        subscription: &Subscription,
+    ) -> Result<String, VaultError> {
+        let context = Context::of_header(subscription, name);
+        let value = self.open_bytes(sealed, &context).await?;
+        String::from_utf8(value).map_err(|_| context.not_ours())
+    }
+
+    /// The fingerprint of a request. Creates the stack's data key if there is none.
+    pub async fn fingerprint(&self, content: &[u8]) -> Result<Fingerprint, VaultError> {
+        let keys = self.keys(IfAbsent::Create).await?;
+        let tag = hmac::sign(&keys.fingerprints, content);
+        let first = tag.as_ref().first_chunk();
+        Ok(Fingerprint::from_bytes(
+            *first.expect("HMAC-SHA256 is 32 bytes"),
+        ))
+    }
+
+    /// The nonce, then the ciphertext with its tag.
+    async fn seal_bytes(
+        &self,
+        plaintext: &[u8],
+        context: &Context<'_>,
+    ) -> Result<Vec<u8>, VaultError> {
+        let keys = self.keys(IfAbsent::Create).await?;
+        let mut nonce = [0; NONCE_LEN];
+        self.random
+            .fill(&mut nonce)
+            .expect("the system's random source answers once the process runs");
+        let mut ciphertext = plaintext.to_vec();
+        keys.seals
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                context.associated_data(),
+                &mut ciphertext,
+            )
+            .expect("a secret is far shorter than AES-GCM's bound");
+        Ok([nonce.as_slice(), &ciphertext].concat())
+    }
+
+    async fn open_bytes(
+        &self,
+        sealed: &[u8],
+        context: &Context<'_>,
+    ) -> Result<Vec<u8>, VaultError> {
+        let not_ours = || context.not_ours();
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN).ok_or_else(not_ours)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| not_ours())?;
         let mut buffer = ciphertext.to_vec();
-        let cached = self.cached(IfAbsent::Refuse).await?;
-        let plaintext = cached
-            .open_in_place(
-                nonce,
-                associated_data(customer, subscription, sealed.version, sealed.kind()),
-                &mut buffer,
-            )
+        let keys = self.keys(IfAbsent::Refuse).await?;
+        let plaintext = keys
+            .seals
+            .open_in_place(nonce, context.associated_data(), &mut buffer)
             .map_err(|_| not_ours())?;
-        Secret::from_parts(plaintext, sealed.public_key.as_ref()).map_err(|_| not_ours())
+        let len = plaintext.len();
+        buffer.truncate(len);
+        Ok(buffer)
     }
 
     /// The data key, from memory while it is fresh. Concurrent callers share one fetch.
-    async fn cached(&self, if_absent: IfAbsent) -> Result<LessSafeKey, VaultError> {
+    async fn keys(&self, if_absent: IfAbsent) -> Result<Arc<Keys>, VaultError> {
         let mut cached = self.cached.lock().await;
         let now = self.clock.now();
-        if let Some(CachedKey { key, fetched_at }) = &*cached
+        if let Some(CachedKey { keys, fetched_at }) = &*cached
             && now.since(*fetched_at) < Self::DATA_KEY_TTL
         {
-            return Ok(key.clone());
+            return Ok(keys.clone());
         }
-        let data_key = self.fetch(if_absent).await?;
-        let unbound =
-            UnboundKey::new(&AES_256_GCM, data_key.as_bytes()).expect("a data key is 32 bytes");
-        let key = LessSafeKey::new(unbound);
+        let keys = Arc::new(Keys::of(&self.fetch(if_absent).await?));
         *cached = Some(CachedKey {
-            key: key.clone(),
+            keys: keys.clone(),
             fetched_at: now,
         });
-        Ok(key)
+        Ok(keys)
     }
 
     async fn fetch(&self, if_absent: IfAbsent) -> Result<DataKey, VaultError> {
@@ -183,13 +265,62 @@ enum IfAbsent {
     Refuse,
 }
 
-/// The context to which a sealed secret is bound. No part can contain a NUL.
-fn associated_data(
-    customer: &CustomerId,
-    subscription: &SubscriptionId,
-    version: u32,
-    kind: SecretKind,
-) -> Aad<Vec<u8>> {
-    let kind = kind.as_str();
-    Aad::from(format!("{customer}\0{subscription}\0{version}\0{kind}").into_bytes())
+/// The context to which sealed bytes are bound.
+struct Context<'a> {
+    customer: &'a CustomerId,
+    subscription: &'a SubscriptionId,
+    content: Content<'a>,
+}
+
+/// The thing that was sealed.
+enum Content<'a> {
+    Secret { version: u32, kind: SecretKind },
+    Header { name: &'a str, url: &'a EndpointUrl },
+}
+
+impl<'a> Context<'a> {
+    fn of_secret(
+        customer: &'a CustomerId,
+        subscription: &'a SubscriptionId,
+        version: u32,
+        kind: SecretKind,
+    ) -> Self {
+        Self {
+            customer,
+            subscription,
+            content: Content::Secret { version, kind },
+        }
+    }
+
+    fn of_header(subscription: &'a Subscription, name: &'a str) -> Self {
+        Self {
+            customer: &subscription.customer_id,
+            subscription: &subscription.id,
+            content: Content::Header {
+                name,
+                url: &subscription.url,
+            },
+        }
+    }
+
+    /// Different contexts have different bytes: no part can contain a NUL, and a version is a
+    /// number.
+    fn associated_data(&self) -> Aad<Vec<u8>> {
+        let content = match self.content {
+            Content::Secret { version, kind } => format!("{version}\0{}", kind.as_str()),
+            Content::Header { name, url } => format!("header\0{name}\0{}", url.origin()),
+        };
+        let (customer, subscription) = (self.customer, self.subscription);
+        Aad::from(format!("{customer}\0{subscription}\0{content}").into_bytes())
+    }
+
+    fn not_ours(&self) -> VaultError {
+        VaultError::NotOurs {
+            subscription: *self.subscription,
+            content: match self.content {
+                Content::Secret { version, .. } => format!("secret {version}"),
+                Content::Header { name, .. } => format!("header `{name}`"),
+            },
+        }
+    }
 }

@@ -17,6 +17,7 @@ use webhooks_domain::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER, Shard}
 use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::operational::{Kind, OperationalEvent};
+use webhooks_domain::outbound::WebhookResponse;
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{DeliveryTable, WriteOutcome};
 use webhooks_domain::prepare::MatchedSubscription;
@@ -113,11 +114,60 @@ fn an_attempt_is_signed_with_the_secrets_of_its_own_time() {
     assert_eq!(by(&next), [false, true, true]);
 }
 
+/// Gives the subscription of the only delivery a secret header.
+fn set_secret_header(stage: &Stage, name: &str, value: &str) {
+    stage.change(stage.ids[0], |subscription| {
+        let sealed = stage.deliver.vault.seal_header(name, value, subscription);
+        subscription.secret_headers.set(name, now(sealed).unwrap());
+        subscription.version += 1;
+    });
+}
+
+#[test]
+fn an_attempt_has_the_secret_headers_of_its_own_time() {
+    let stage = stage(schedule(&[0, 5]));
+    let echo = WebhookResponse {
+        excerpt: Some("no access for Bearer t0ken-1".to_owned()),
+        ..samples::response(500)
+    };
+    stage.backend.answer([echo]);
+    set_secret_header(&stage, "authorization", "Bearer t0ken-1");
+    stage.run_first();
+    set_secret_header(&stage, "authorization", "Bearer t0ken-2");
+    stage.drain();
+    let requests = stage.backend.requests();
+    let sent: Vec<_> = requests
+        .iter()
+        .map(|(_, request)| header(request, "authorization"))
+        .collect();
+    assert_eq!(sent, ["Bearer t0ken-1", "Bearer t0ken-2"]);
+    let attempts = stage.delivery().attempts;
+    assert_eq!(
+        attempts[0].response_excerpt.as_deref(),
+        Some("no access for ***"),
+        "an excerpt is stored and shown"
+    );
+}
+
+/// A writer of the table who changes a URL gets no secret either.
+#[test]
+fn a_secret_header_is_sent_to_no_other_origin() {
+    let stage = stage(schedule(&[0]));
+    set_secret_header(&stage, "authorization", "Bearer t0ken-1");
+    stage.change(stage.ids[0], |subscription| {
+        subscription.url = samples::url("https://example.org/hook");
+    });
+    stage.drain();
+    assert!(stage.backend.requests().is_empty());
+    let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
+    assert_eq!(stage.delivery().status, unreadable);
+}
+
 #[test]
 fn a_paused_subscription_holds_and_a_deleted_one_cancels() {
     for (status, expected) in [
-        (Some(SubscriptionStatus::Paused), DeliveryStatus::Held),
-        (Some(SubscriptionStatus::Disabled), DeliveryStatus::Held),
+        (Some(SubscriptionStatus::Paused), samples::HELD),
+        (Some(SubscriptionStatus::Disabled), samples::HELD),
         (
             None,
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
@@ -467,7 +517,7 @@ proptest! {
 #[test]
 fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
     let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
-    let breaks: [fn(&Stage, DeliveryId); 3] = [
+    let breaks: [fn(&Stage, DeliveryId); 4] = [
         |stage, id| {
             let customer = samples::customer("acme");
             stage
@@ -482,6 +532,11 @@ fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
         |stage, id| {
             stage.change(id, |subscription| {
                 subscription.secrets = samples::subscription("acme", 1).secrets;
+            });
+        },
+        |stage, id| {
+            stage.change(id, |subscription| {
+                subscription.secret_headers = samples::secret_headers();
             });
         },
     ];

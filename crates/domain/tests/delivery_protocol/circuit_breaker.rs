@@ -158,6 +158,7 @@ fn the_sweep_multiplies_no_tasks_while_a_circuit_breaker_is_open() {
     for _ in 0..12 * 60 {
         let next = stage.backend.time() + minute;
         stage.sweep();
+        stage.check_unavailable();
         while let Some(message) = stage.backend.receive_before(next) {
             let _ = stage.handle(message);
         }

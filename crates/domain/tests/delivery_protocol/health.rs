@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::stage::{Stage, schedule, stage_with};
 use webhooks_domain::deliver::Report;
-use webhooks_domain::delivery::DeliveryStatus;
 use webhooks_domain::health::{Health, HealthChange, HealthPolicy};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
@@ -90,7 +89,7 @@ fn an_endpoint_that_fails_for_too_long_is_disabled_and_its_deliveries_are_held()
     let why = after.disabled.unwrap();
     assert_eq!(why.reason, DisabledReason::Failing);
     assert_eq!(why.at, after.updated_at);
-    assert_eq!(stage.delivery_of(id).status, DeliveryStatus::Held);
+    assert_eq!(stage.delivery_of(id).status, samples::HELD);
 }
 
 #[test]

@@ -303,7 +303,7 @@ fn a_waiting_delivery_is_held_when_its_subscription_is_paused() {
     assert_eq!(stage.run_first(), throttled());
     stage.set_status(stage.ids[0], Some(SubscriptionStatus::Paused));
     stage.drain();
-    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    assert_eq!(stage.delivery().status, samples::HELD);
     assert_eq!(stage.backend.requests().len(), 0);
 }
 

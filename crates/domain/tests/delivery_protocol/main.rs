@@ -5,6 +5,7 @@
 mod cases;
 mod circuit_breaker;
 mod health;
+mod holding;
 mod limits;
 mod random;
 mod recovering;

@@ -2,8 +2,8 @@
 //!
 //! Each run draws a plan of steps. Messages are received in any order, some of them twice. Every
 //! call of a port may fail before or after its effect, which ends the run as a crash does. Clocks
-//! are wrong, circuit breakers open, and endpoints are slow or limited. Sweeps run at any time, and
-//! crash. The queue is purged. Subscriptions are paused, enabled and deleted, and deliveries are
+//! are wrong, circuit breakers open, and endpoints are slow, limited or unavailable for long. Sweeps
+//! run at any time, and crash. The queue is purged. Subscriptions are paused, enabled and deleted, and deliveries are
 //! resent. Then all faults stop until no work is left, and the invariants must hold. A failure
 //! prints its shrunk plan, and stores its seed in `proptest-regressions`; the next run tries that
 //! first.
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use webhooks_domain::deliver::{Recorded, Report};
-use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason};
-use webhooks_domain::health::CircuitPolicy;
+use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason, HoldReason};
+use webhooks_domain::health::{CircuitPolicy, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
 use webhooks_domain::retry::RetryPolicy;
@@ -38,6 +38,8 @@ enum Step {
         faults: Vec<Fault>,
     },
     Sweep(Vec<Fault>),
+    /// The unavailable endpoints are checked.
+    Check(Vec<Fault>),
     /// Time passes.
     Wait(Duration),
     Purge,
@@ -83,6 +85,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         24 => receive,
         6 => faults().prop_map(Step::Sweep),
+        4 => faults().prop_map(Step::Check),
         12 => (0..2_000_u64).prop_map(|secs| Step::Wait(Duration::from_secs(secs))),
         1 => Just(Step::Purge),
         6 => resend,
@@ -125,6 +128,29 @@ fn limits() -> impl Strategy<Value = (Limits, bool)> {
     (limits, any::<bool>())
 }
 
+/// A health without problems, or that of an endpoint that has been unavailable for long. Its circuit
+/// breaker is open for these seconds.
+fn outages() -> impl Strategy<Value = Option<u64>> {
+    proptest::option::of(0..2_000_u64)
+}
+
+fn unavailable(open_for: u64) -> Health {
+    let circuit = OpenCircuit {
+        since: samples::NOW - Hold::AFTER,
+        until: samples::NOW + Duration::from_secs(open_for),
+        cooldown: OpenCircuit::LONGEST,
+    };
+    Health {
+        failing_since: Some(circuit.since),
+        circuit: Some(circuit),
+        hold: Some(Hold {
+            since: circuit.since,
+            check_at: circuit.until,
+        }),
+        slow_since: None,
+    }
+}
+
 fn deadlines() -> impl Strategy<Value = Vec<Option<u64>>> {
     let deadline = prop_oneof![3 => Just(None), 1 => (0..10_000_u64).prop_map(Some)];
     proptest::collection::vec(deadline, 1..4)
@@ -150,6 +176,7 @@ impl Run {
         policy: RetryPolicy,
         circuit: Option<CircuitPolicy>,
         (limits, is_slow): (Limits, bool),
+        outage: Option<u64>,
         deadlines: &[Option<u64>],
         statuses: &[u16],
     ) -> Self {
@@ -162,6 +189,7 @@ impl Run {
         for &id in &stage.ids {
             stage.change(id, |subscription| {
                 subscription.limits = limits;
+                subscription.health = outage.map(unavailable).unwrap_or_default();
                 subscription.health.slow_since = is_slow.then_some(samples::NOW);
             });
         }
@@ -227,6 +255,11 @@ impl Run {
             Step::Sweep(faults) => {
                 backend.plant(faults.iter().copied());
                 self.stage.sweep();
+                backend.clear_faults();
+            }
+            Step::Check(faults) => {
+                backend.plant(faults.iter().copied());
+                self.stage.check_unavailable();
                 backend.clear_faults();
             }
             Step::Wait(duration) => backend.set_now(backend.time() + *duration),
@@ -319,8 +352,11 @@ impl Run {
             | DeliveryStatus::Failed(
                 FailureReason::TestFailed | FailureReason::SubscriptionUnreadable,
             ) => false,
-            DeliveryStatus::Held => {
-                self.paused.contains(&id)
+            DeliveryStatus::Held(reason) => {
+                // Nothing is sent for a deleted subscription, so nothing ends either.
+                let awaits = reason == HoldReason::EndpointUnavailable;
+                (awaits && self.deleted.contains(&id))
+                    || self.paused.contains(&id)
                     || self.stage.subscription_of(id).is_some_and(|subscription| {
                         subscription.status == SubscriptionStatus::Disabled
                     })
@@ -417,11 +453,12 @@ proptest! {
         policy in policies(),
         circuit in circuits(),
         limits in limits(),
+        outage in outages(),
         deadlines in deadlines(),
         statuses in statuses(),
         steps in steps(),
     ) {
-        let mut run = Run::new(policy, circuit, limits, &deadlines, &statuses);
+        let mut run = Run::new(policy, circuit, limits, outage, &deadlines, &statuses);
         for step in &steps {
             run.run_step(step);
         }

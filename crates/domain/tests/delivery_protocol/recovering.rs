@@ -48,7 +48,7 @@ pub(crate) fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outa
             expires_at: samples::NOW + Duration::from_hours(24 * 90),
             ..samples::delivery(&message, stage.ids[0].subscription)
         };
-        let attempts = u32::from(status != DeliveryStatus::Held);
+        let attempts = u32::from(status != samples::HELD);
         let delivery = Delivery {
             attempts: (1..=attempts).map(samples::failed_attempt).collect(),
             ..delivery
@@ -172,7 +172,7 @@ pub(crate) fn counts(recovery: &Recovery) -> (u64, u64, u64) {
 fn a_recovery_resends_failed_and_held_deliveries_once_and_no_others() {
     let outage = outage([
         FAILED,
-        DeliveryStatus::Held,
+        samples::HELD,
         DeliveryStatus::Succeeded,
         DeliveryStatus::Failed(FailureReason::EndpointGone),
     ]);
@@ -193,7 +193,7 @@ fn a_recovery_resends_failed_and_held_deliveries_once_and_no_others() {
 
 #[test]
 fn a_recovery_resends_only_the_requested_statuses() {
-    let outage = outage([FAILED, DeliveryStatus::Held]);
+    let outage = outage([FAILED, samples::HELD]);
     let held = UndeliveredStatuses::Only(UndeliveredStatus::Held);
     let only_held = request(RecoveryKind::Recover(held), 10);
     let recovery = outage.start(&only_held).unwrap();
@@ -422,7 +422,7 @@ fn a_recovery_sends_nothing_to_a_subscription_paused_or_deleted_meanwhile() {
         outage.stage.drain();
         assert!(outage.requests().is_empty());
         if status.is_some() {
-            assert_eq!(outage.status(0), DeliveryStatus::Held);
+            assert_eq!(outage.status(0), samples::HELD);
             let refused = outage.start(&recover(1));
             assert!(matches!(refused, Err(RecoveriesError::NotActive(_))));
         } else {
@@ -526,7 +526,7 @@ fn a_recovery_that_is_too_long_for_one_workflow_stops() {
 fn a_dry_run_counts_what_a_recovery_would_send_within_its_time() {
     let statuses = (0..200).map(|n| match n % 4 {
         0 => DeliveryStatus::Succeeded,
-        1 => DeliveryStatus::Held,
+        1 => samples::HELD,
         _ => FAILED,
     });
     let outage = outage(statuses);

@@ -18,7 +18,7 @@ const DISCARDED: DeliveryStatus = DeliveryStatus::Cancelled(CancelReason::Discar
 /// has just been made active.
 fn held(count: usize) -> Outage {
     let statuses = std::iter::once(FAILED);
-    let outage = outage(statuses.chain(std::iter::repeat_n(DeliveryStatus::Held, count)));
+    let outage = outage(statuses.chain(std::iter::repeat_n(samples::HELD, count)));
     for status in [SubscriptionStatus::Paused, SubscriptionStatus::Active] {
         outage.stage.set_status(outage.stage.ids[0], Some(status));
     }
@@ -106,7 +106,7 @@ fn a_crash_at_any_call_of_an_activation_is_repaired_by_its_repetition() {
             outage.stage.drain();
             let sent = if fate == HeldFate::Send { 3 } else { 0 };
             assert_eq!(outage.requests().len(), sent, "{place}");
-            let is_held = |number| outage.status(number) == DeliveryStatus::Held;
+            let is_held = |number| outage.status(number) == samples::HELD;
             assert!(!(1..=3).any(is_held), "{place}");
         }
     }
@@ -146,7 +146,7 @@ fn nothing_is_started_if_nothing_is_held_or_it_is_to_be_kept() {
     assert_eq!(outage.activate(HeldFate::Keep).unwrap(), None);
     assert_eq!(outage.repeat(HeldFate::Keep).unwrap(), None);
     assert_eq!((outage.started(), well.started()), (0, 0));
-    assert_eq!(outage.status(1), DeliveryStatus::Held);
+    assert_eq!(outage.status(1), samples::HELD);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn held() -> (Stage, DeliveryTask) {
     let next = stage.backend.receive().unwrap();
     stage.set_status(id, Some(SubscriptionStatus::Paused));
     stage.handle(next).unwrap();
-    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    assert_eq!(stage.delivery().status, samples::HELD);
     stage.set_status(id, Some(SubscriptionStatus::Active));
     (stage, next.task)
 }
@@ -126,7 +126,7 @@ fn a_resend_is_held_if_its_subscription_is_paused_before_the_attempt() {
     stage.resend(id).unwrap();
     stage.set_status(id, Some(SubscriptionStatus::Paused));
     stage.drain();
-    assert_eq!(stage.delivery().status, DeliveryStatus::Held);
+    assert_eq!(stage.delivery().status, samples::HELD);
     assert_eq!(stage.backend.requests().len(), 1);
 }
 

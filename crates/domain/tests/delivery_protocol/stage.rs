@@ -13,12 +13,15 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionTable, WriteOutcome};
+use webhooks_domain::recover::{RecoverDeliveries, Recoveries};
+use webhooks_domain::recovery::{HeldFate, Recovery};
 use webhooks_domain::resend::{Resend, ResendError};
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecrets, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_domain::sweep::{Sweep, SweepReport};
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::unavailable::{UnavailableEndpoints, UnavailableReport};
 use webhooks_domain::vault::Vault;
 use webhooks_testkit::{InMemoryBackend, Queued, SignedRequest, samples};
 
@@ -33,6 +36,9 @@ type TestDeliver = Deliver<
     InMemoryBackend,
 >;
 
+type TestUnavailable =
+    UnavailableEndpoints<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>;
+
 pub(crate) struct Stage {
     pub(crate) backend: InMemoryBackend,
     pub(crate) secret: Secret,
@@ -40,6 +46,8 @@ pub(crate) struct Stage {
     pub(crate) ids: Vec<DeliveryId>,
     pub(crate) deliver: TestDeliver,
     sweep: Sweep<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    unavailable: TestUnavailable,
+    pages: RecoverDeliveries<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
     resend: Resend<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
 
@@ -78,11 +86,11 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
             queue: backend.clone(),
             clock: backend.clone(),
         },
-        resend: Resend {
-            table: backend.clone(),
-            queue: backend.clone(),
-            clock: backend.clone(),
+        unavailable: unavailable(&backend),
+        pages: RecoverDeliveries {
+            resend: resend(&backend),
         },
+        resend: resend(&backend),
         backend,
         secret,
         ids,
@@ -91,6 +99,28 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
         stage.queue_first(id);
     }
     stage
+}
+
+fn resend(backend: &InMemoryBackend) -> Resend<InMemoryBackend, InMemoryBackend, InMemoryBackend> {
+    Resend {
+        table: backend.clone(),
+        queue: backend.clone(),
+        clock: backend.clone(),
+    }
+}
+
+/// The check of unavailable endpoints.
+pub(crate) fn unavailable(backend: &InMemoryBackend) -> TestUnavailable {
+    UnavailableEndpoints {
+        recoveries: Recoveries {
+            table: backend.clone(),
+            workflow: backend.clone(),
+            clock: backend.clone(),
+            random: SystemRandom::new(),
+            retention: Duration::from_hours(24 * 90),
+        },
+        resend: resend(backend),
+    }
 }
 
 pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDeliver {
@@ -208,6 +238,31 @@ impl Stage {
         now(self.sweep.run(end))
     }
 
+    /// Checks the unavailable endpoints, as happens beside the sweep.
+    pub(crate) fn check_unavailable(&self) -> UnavailableReport {
+        now(self.unavailable.run(NEVER))
+    }
+
+    /// Sends or discards what is held, as the request does that makes the subscription active.
+    pub(crate) fn release(&self, held: HeldFate) -> Option<Recovery> {
+        let subscription = self.subscription_of(self.ids[0]).unwrap();
+        let recoveries = &self.unavailable.recoveries;
+        now(recoveries.release(&subscription, held, true)).unwrap()
+    }
+
+    /// Runs a page of each recovery whose workflow was started. Returns the time at which the next
+    /// pages may be run, if there are any. After an error the workflow repeats a page.
+    pub(crate) fn run_pages(&self) -> Option<Timestamp> {
+        let started = self.backend.started_recoveries();
+        let waits = started.iter().filter_map(|key| {
+            let run = || now(self.pages.run(key, NEVER));
+            let next_step = run().or_else(|_| run()).unwrap().next_step;
+            next_step.more.then_some(next_step.wait_seconds)
+        });
+        let now = self.backend.time();
+        Some(now + Duration::from_secs(waits.max()?))
+    }
+
     /// Processes the queue until it is empty.
     pub(crate) fn drain_queue(&self) {
         while let Some(message) = self.backend.receive() {
@@ -220,13 +275,16 @@ impl Stage {
     pub(crate) fn drain(&self) -> Vec<Report> {
         let mut reports = Vec::new();
         for _ in 0..100_000 {
+            let next_pages = self.run_pages();
             let next_sweep = self.backend.next_sweep_at().map(next_minute);
-            if let Some(message) = self.backend.receive_before(next_sweep.unwrap_or(NEVER)) {
+            let next = [next_pages, next_sweep].into_iter().flatten().min();
+            if let Some(message) = self.backend.receive_before(next.unwrap_or(NEVER)) {
                 // After an error the message is in the queue again.
                 reports.extend(self.handle(message));
-            } else if let Some(next_sweep) = next_sweep {
-                self.backend.set_now(self.backend.time().max(next_sweep));
+            } else if let Some(next) = next {
+                self.backend.set_now(self.backend.time().max(next));
                 self.sweep();
+                self.check_unavailable();
             } else {
                 return reports;
             }

@@ -27,7 +27,8 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
         trigger: delivery.trigger,
         earlier_attempts: delivery.earlier_attempts,
-        owed_to: (delivery.status == DeliveryStatus::Held).then_some(delivery.id.subscription),
+        owed_to: matches!(delivery.status, DeliveryStatus::Held(_))
+            .then_some(delivery.id.subscription),
         created_at: delivery.created_at,
         next_attempt_at: delivery.next_attempt_at,
         expires_at: delivery.expires_at.as_secs(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use webhooks_domain::health::{Health, OpenCircuit};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::RequestTimeout;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -14,6 +14,7 @@ use webhooks_domain::signing::{PublicKey, SealedSecret};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
+use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
 use crate::item::UNHEALTHY;
 use crate::key::Key;
 
@@ -37,6 +38,8 @@ pub(crate) struct SubscriptionItem {
     metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secret_headers: BTreeMap<String, ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,12 @@ pub(crate) struct SubscriptionItem {
     /// Only while it is unhealthy. The updates of its health maintain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     owed_to: Option<&'static str>,
+    /// With `sweep_at`, its entry of the `due` index: only while it is active, and its deliveries
+    /// are held because the endpoint is unavailable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_shard: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -63,6 +72,8 @@ pub(crate) struct SubscriptionItem {
 
 impl From<&Subscription> for SubscriptionItem {
     fn from(subscription: &Subscription) -> Self {
+        let is_active = subscription.status == SubscriptionStatus::Active;
+        let hold = subscription.health.hold.filter(|_| is_active);
         Self {
             key: Key::subscription(&subscription.customer_id, &subscription.id),
             id: subscription.id,
@@ -76,6 +87,11 @@ impl From<&Subscription> for SubscriptionItem {
             payload_format: subscription.payload_format,
             description: subscription.description.clone().map(String::from),
             headers: subscription.headers.clone().into(),
+            secret_headers: subscription
+                .secret_headers
+                .iter()
+                .map(|(name, sealed)| (name.to_owned(), ByteBuf::from(sealed)))
+                .collect(),
             metadata: subscription.metadata.clone().into(),
             timeout_seconds: subscription.timeout,
             rate_limit_per_second: subscription.limits.rate.map(u64::from),
@@ -90,6 +106,8 @@ impl From<&Subscription> for SubscriptionItem {
             disabled_at: subscription.disabled.map(|disabled| disabled.at),
             health: HealthItem::of(&subscription.health),
             owed_to: subscription.is_unhealthy().then_some(UNHEALTHY),
+            due_shard: hold.map(|_| SHARD_OF_SUBSCRIPTIONS),
+            sweep_at: hold.map(|hold| hold.check_at),
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
@@ -111,6 +129,10 @@ pub(crate) struct HealthItem {
     cooldown_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slow_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check_at: Option<Timestamp>,
 }
 
 impl HealthItem {
@@ -121,6 +143,8 @@ impl HealthItem {
             open_until: health.circuit.map(|circuit| circuit.until),
             cooldown_seconds: health.circuit.map(|circuit| circuit.cooldown.as_secs()),
             slow_since: health.slow_since,
+            hold_since: health.hold.map(|hold| hold.since),
+            check_at: health.hold.map(|hold| hold.check_at),
         })
     }
 }
@@ -129,6 +153,7 @@ impl From<HealthItem> for Health {
     fn from(item: HealthItem) -> Self {
         let circuit = item.open_until.zip(item.cooldown_seconds);
         let circuit = item.open_since.zip(circuit);
+        let hold = item.hold_since.zip(item.check_at);
         Self {
             failing_since: item.failing_since,
             circuit: circuit.map(|(since, (until, seconds))| OpenCircuit {
@@ -137,6 +162,7 @@ impl From<HealthItem> for Health {
                 cooldown: Duration::from_secs(seconds),
             }),
             slow_since: item.slow_since,
+            hold: hold.map(|(since, check_at)| Hold { since, check_at }),
         }
     }
 }
@@ -188,7 +214,7 @@ mod tests {
     use crate::write_units::billed_bytes;
     use webhooks_domain::filter::Filter;
     use webhooks_domain::limits::Limits;
-    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl};
+    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
     use webhooks_domain::retry::RetryPolicy;
     use webhooks_domain::subscription::Disabled;
     use webhooks_testkit::samples;
@@ -200,6 +226,7 @@ mod tests {
             secrets: samples::migrating_secrets(),
             payload_format: PayloadFormat::Detail,
             timeout: Some(7.try_into().unwrap()),
+            secret_headers: samples::secret_headers(),
             metadata: metadata.try_into().unwrap(),
             disabled: Some(Disabled {
                 reason: DisabledReason::Failing,
@@ -213,6 +240,7 @@ mod tests {
                     cooldown: OpenCircuit::LONGEST,
                 }),
                 slow_since: Some(samples::NOW),
+                hold: Some(Hold::released(samples::NOW)),
             },
             ..samples::subscription("acme", 1)
         };
@@ -235,7 +263,9 @@ mod tests {
                 cooldown: OpenCircuit::LONGEST,
             }),
             slow_since: Some(samples::NOW),
+            hold: Some(Hold::released(samples::NOW)),
         };
+        let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
             health,
             ..samples::subscription("acme", 1)
@@ -262,13 +292,26 @@ mod tests {
             }),
             ..small.clone()
         };
-        for subscription in [small, large] {
+        let secret = Subscription {
+            headers: CustomHeaders::default(),
+            secret_headers: SealedHeaders::from_stored(sealed),
+            ..large.clone()
+        };
+        for subscription in [small, large, secret] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");
             let most = bytes + bytes / 10 + 200;
             assert!(counted < most, "{bytes} bytes, counted as {counted}");
         }
+    }
+
+    /// So they cost nothing where there are none.
+    #[test]
+    fn an_item_without_secret_headers_has_no_attribute_for_them() {
+        let subscription = samples::subscription("acme", 1);
+        let item = to_item(&SubscriptionItem::from(&subscription));
+        assert!(!item.contains_key("secretHeaders"));
     }
 
     #[test]

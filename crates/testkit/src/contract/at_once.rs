@@ -1,7 +1,7 @@
 //! Concurrent reads.
 
 use futures_util::future::join_all;
-use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::delivery::Delivery;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{DeliveryTable, SubscriptionStore, WriteOutcome};
 
@@ -45,10 +45,10 @@ pub async fn reads_at_once<S: DeliveryTable + SubscriptionStore>(
 
     let settle_and_load = [1, 2].map(async |number| {
         let id = delivery(&messages[0], number).id;
-        let settled = store.settle(&id, 0, DeliveryStatus::Held).await;
+        let settled = store.settle(&id, 0, samples::HELD).await;
         assert_eq!(settled.expect("answers"), WriteOutcome::Written);
         let (delivery, _) = store.load(&id).await.expect("answers").expect("is there");
         delivery.status
     });
-    assert_eq!(join_all(settle_and_load).await, [DeliveryStatus::Held; 2]);
+    assert_eq!(join_all(settle_and_load).await, [samples::HELD; 2]);
 }

@@ -6,7 +6,7 @@ use webhooks_domain::metadata::Metadata;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerTable, SubscriptionStore, WriteOutcome,
 };
-use webhooks_domain::quota::Usage;
+use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 
 use super::DUE;
 use crate::samples;
@@ -115,14 +115,47 @@ async fn written_before_the_first_subscription<S: SubscriptionStore + CustomerTa
     let written = write(store, None, &early).await;
     assert_eq!(written, WriteOutcome::Written);
     let subscription = samples::subscription(customer, 3);
-    let creation = Creation::of(&subscription, samples::QUOTA);
-    let created = store.insert(&creation).await.expect("answers");
-    assert_eq!(created, CreationOutcome::Created);
-    let expected = Customer {
-        usage: Usage::of(&subscription),
-        ..early
+    let insert = async |subscription, most| {
+        let quota = Quota {
+            subscriptions: most,
+        };
+        let creation = Creation::of(subscription, quota);
+        store.insert(&creation).await.expect("answers")
     };
-    assert_eq!(stored(store, &id).await, Some(expected));
+    let created = insert(&subscription, 1).await;
+    assert_eq!(created, CreationOutcome::Created);
+    let usage = Usage::of(&subscription);
+    let expected = Customer { usage, ..early };
+    assert_eq!(stored(store, &id).await.as_ref(), Some(&expected));
+
+    // Its own limit replaces that of the stack, whichever is higher.
+    let second = samples::subscription(customer, 4);
+    let refused = |own: Option<u64>| {
+        CreationOutcome::Refused(CountedUsage {
+            usage,
+            max_subscriptions: own.map(|own| own.try_into().expect("within bounds")),
+            is_being_deleted: false,
+        })
+    };
+    assert_eq!(insert(&second, 1).await, refused(None));
+    let limited = |read: &Customer, own: Option<u64>| Customer {
+        max_subscriptions: own.map(|own| own.try_into().expect("within bounds")),
+        version: read.version + 1,
+        ..read.clone()
+    };
+    let one = limited(&expected, Some(1));
+    let written = write(store, Some(&expected), &one).await;
+    assert_eq!(written, WriteOutcome::Written);
+    assert_eq!(insert(&second, 1_000).await, refused(Some(1)));
+    let two = limited(&one, Some(2));
+    let written = write(store, Some(&one), &two).await;
+    assert_eq!(written, WriteOutcome::Written);
+    assert_eq!(insert(&second, 1).await, CreationOutcome::Created);
+    let none = limited(&two, None);
+    let written = write(store, Some(&two), &none).await;
+    assert_eq!(written, WriteOutcome::Written);
+    let stored = stored(store, &id).await.expect("it exists");
+    assert_eq!(stored.max_subscriptions, None);
 }
 
 async fn listed(store: &impl CustomerTable, salt: &str) {

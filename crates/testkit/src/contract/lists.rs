@@ -169,7 +169,7 @@ async fn undelivered(
         let failed = store.record(id, &samples::failed_attempt(1), &retry).await;
         assert_eq!(failed.expect("answers"), WriteOutcome::Written);
     }
-    let held = store.settle(&ids[3], 0, DeliveryStatus::Held).await;
+    let held = store.settle(&ids[3], 0, samples::HELD).await;
     assert_eq!(held.expect("answers"), WriteOutcome::Written);
     assert_eq!(undelivered().await, sorted(ids[..4].to_vec()));
     for (id, status) in [(&ids[0], GIVEN_UP), (&ids[1], DeliveryStatus::Succeeded)] {
@@ -187,5 +187,5 @@ async fn undelivered(
     let read = read.expect("answers");
     let read = read.into_iter().map(|read| read.expect("whole"));
     let read: Vec<_> = read.map(|read| (read.id, read.status)).collect();
-    assert_eq!(read, [(ids[3], DeliveryStatus::Held), (ids[0], GIVEN_UP)]);
+    assert_eq!(read, [(ids[3], samples::HELD), (ids[0], GIVEN_UP)]);
 }

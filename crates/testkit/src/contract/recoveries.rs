@@ -136,7 +136,7 @@ async fn discarding<S: DeliveryTable + RecoveryTable>(store: &S, pending: &Deliv
         WriteOutcome::Conflict,
         "it is pending"
     );
-    let settled = store.settle(&pending.id, 0, DeliveryStatus::Held).await;
+    let settled = store.settle(&pending.id, 0, samples::HELD).await;
     assert_eq!(settled.expect("answers"), WriteOutcome::Written);
     assert!(undelivered().await);
     let with_attempts = Delivery {

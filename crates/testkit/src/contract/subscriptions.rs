@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use webhooks_domain::health::{Health, OpenCircuit};
-use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord, Once};
+use webhooks_domain::health::{Health, Hold, OpenCircuit};
+use webhooks_domain::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, SubscriptionStore,
     WriteOutcome,
 };
-use webhooks_domain::quota::{Quota, Usage};
+use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{Disabled, DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -55,6 +55,7 @@ pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
         version: first.version + 1,
         status: SubscriptionStatus::Paused,
         secrets: samples::migrating_secrets(),
+        secret_headers: samples::secret_headers(),
         ..first.clone()
     };
     for _ in 0..2 {
@@ -114,15 +115,13 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let salt = &format!("{salt}-creations");
     let customer = samples::customer(salt);
     let subscription = |number| samples::subscription(salt, number);
-    let once = Once {
-        key: "a key: / # ~".parse().expect("a key"),
-        content: Fingerprint::from_bytes([7; Fingerprint::BYTES]),
-    };
+    let key: IdempotencyKey = "a key: / # ~".parse().expect("a key");
+    let content = Fingerprint::from_bytes([7; Fingerprint::BYTES]);
     let record = |number, expires_at: Timestamp| {
         let id = samples::subscription_id(number);
         IdempotencyRecord {
             expires_at,
-            ..IdempotencyRecord::new(&customer, &once, id, samples::NOW)
+            ..IdempotencyRecord::new(&customer, &key, content, id, samples::NOW)
         }
     };
     let create = async |record: &IdempotencyRecord, number, deleted| {
@@ -165,7 +164,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let full = Quota { subscriptions: 3 };
     let fourth = subscription(4);
     let refused = store.insert(&Creation::of(&fourth, full)).await;
-    let expected = CreationOutcome::QuotaExceeded(all);
+    let expected = CreationOutcome::Refused(counted(all));
     assert_eq!(refused.expect("answers"), expected);
     assert!(!there(4).await);
     let removed = store.remove(&subscription(1)).await.expect("answers");
@@ -186,7 +185,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     assert_eq!(correct(all, beyond).await, WriteOutcome::Written);
     let fifth = subscription(5);
     let refused = store.insert(&Creation::of(&fifth, samples::QUOTA)).await;
-    let expected = CreationOutcome::QuotaExceeded(beyond);
+    let expected = CreationOutcome::Refused(counted(beyond));
     assert_eq!(refused.expect("answers"), expected);
     let larger = Subscription {
         secrets: samples::migrating_secrets(),
@@ -194,7 +193,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
         ..fourth.clone()
     };
     let refused = replace(store, &fourth, &larger, HealthFate::Kept).await;
-    assert_eq!(refused, ReplacementOutcome::QuotaExceeded(beyond));
+    assert_eq!(refused, ReplacementOutcome::Refused(counted(beyond)));
     let paused = Subscription {
         status: SubscriptionStatus::Paused,
         version: 2,
@@ -208,6 +207,14 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     );
 }
 
+/// The usage of a customer without a limit of its own.
+fn counted(usage: Usage) -> CountedUsage {
+    CountedUsage {
+        usage,
+        ..CountedUsage::default()
+    }
+}
+
 /// An open circuit breaker.
 pub(super) const OPEN: OpenCircuit = OpenCircuit {
     since: DUE,
@@ -216,7 +223,7 @@ pub(super) const OPEN: OpenCircuit = OpenCircuit {
 };
 
 /// The health of an endpoint is stored beside the user's settings of its subscription. Neither
-/// write overwrites the other, except that a new URL resets the health.
+/// write overwrites the other, except that a new URL has a new health.
 pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let read = samples::subscription(&format!("{salt}-health"), 1);
     let change = async |read: &Subscription, health: &Health| {
@@ -257,6 +264,7 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
         failing_since: Some(DUE),
         circuit: Some(OPEN),
         slow_since: Some(SWEEP),
+        hold: Some(Hold::released(DUE)),
     };
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
 
@@ -303,15 +311,15 @@ pub async fn health(store: &impl SubscriptionStore, salt: &str) {
     let now = stored().await.expect("is there");
     assert_eq!(now, enabled, "the reason is removed");
 
-    // A new URL resets the health, whatever was stored. A later observation of the old URL is not
-    // written.
+    // With a new URL the new health replaces whatever was stored. A later observation of the old
+    // URL is not written.
     assert_eq!(change(&now, &worse).await, WriteOutcome::Written);
     let moved = Subscription {
         url: samples::url("https://example.com/moved"),
         version: now.version + 1,
         ..now.clone()
     };
-    let written = replace(store, &now, &moved, HealthFate::Forgotten).await;
+    let written = replace(store, &now, &moved, HealthFate::Replaced).await;
     assert_eq!(written, ReplacementOutcome::Written);
     assert_eq!(stored().await, Some(moved));
     let old = change(&now, &failing).await;

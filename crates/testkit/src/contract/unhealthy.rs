@@ -86,10 +86,11 @@ pub async fn unhealthy(store: &(impl SubscriptionStore + UnhealthyIndex), salt: 
     assert_eq!(listed(store, salt).await, all);
     let moved = Subscription {
         url: samples::url("https://example.com/moved"),
+        health: Health::default(),
         version: 2,
         ..sick[1].clone()
     };
-    let written = replace(store, &sick[1], &moved, HealthFate::Forgotten).await;
+    let written = replace(store, &sick[1], &moved, HealthFate::Replaced).await;
     assert_eq!(written, ReplacementOutcome::Written);
     change(&sick[2], Health::default()).await;
     assert_eq!(
@@ -117,12 +118,13 @@ pub async fn unhealthy(store: &(impl SubscriptionStore + UnhealthyIndex), salt: 
         assert!(listed(store, salt).await.contains(place));
         let enabled = Subscription {
             status: SubscriptionStatus::Active,
+            health: Health::default(),
             version: read.version + 2,
             ..read.clone()
         };
         let stored = store.get(&read.customer_id, &read.id).await;
         let stored = stored.expect("answers").expect("is there");
-        let written = replace(store, &stored, &enabled, HealthFate::Forgotten).await;
+        let written = replace(store, &stored, &enabled, HealthFate::Replaced).await;
         assert_eq!(written, ReplacementOutcome::Written);
         assert!(!listed(store, salt).await.contains(place));
     }

@@ -3,10 +3,11 @@
 use std::ops::Bound;
 
 use webhooks_domain::broken::Readable;
-use webhooks_domain::customer::Customer;
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::customer::{Customer, Deletion};
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::paging::EntryPage;
-use webhooks_domain::ports::{CustomerTable, StoreError, WriteOutcome};
+use webhooks_domain::ports::{CustomerData, CustomerPart, CustomerTable, StoreError, WriteOutcome};
+use webhooks_domain::timestamp::Timestamp;
 
 use super::{InMemoryBackend, State};
 use crate::samples;
@@ -57,9 +58,124 @@ impl CustomerTable for InMemoryBackend {
             WriteOutcome::Written
         })
     }
+
+    async fn request_deletion(
+        &self,
+        read: &Customer,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| match state.customers.get_mut(&read.id) {
+            Some(stored) if stored.version == read.version => {
+                stored.version += 1;
+                stored.deletion = Some(Deletion {
+                    requested_at: at,
+                    deleted: 0,
+                });
+                WriteOutcome::Written
+            }
+            _ => WriteOutcome::Conflict,
+        })
+    }
+}
+
+impl CustomerData for InMemoryBackend {
+    async fn being_deleted(&self) -> Result<Vec<CustomerId>, StoreError> {
+        self.store(|state| {
+            let customers = state.customers.values();
+            let mut requests: Vec<_> = customers
+                .filter_map(|found| Some((found.deletion?.requested_at, found.id.clone())))
+                .collect();
+            requests.sort();
+            requests.into_iter().map(|(_, id)| id).collect()
+        })
+    }
+
+    async fn deletion(
+        &self,
+        id: &CustomerId,
+    ) -> Result<Option<(Deletion, Vec<SubscriptionId>)>, StoreError> {
+        self.store(|state| {
+            let deletion = state.customers.get(id)?.deletion?;
+            let noted = state.deleted_subscriptions.get(id).cloned();
+            Some((deletion, noted.into_iter().flatten().collect()))
+        })
+    }
+
+    async fn delete_some(&self, id: &CustomerId, part: CustomerPart) -> Result<u64, StoreError> {
+        self.store(|state| state.delete_one(id, part).map_or(0, |()| 1))
+    }
+
+    async fn count_deleted(&self, id: &CustomerId, deleted: u64) -> Result<(), StoreError> {
+        self.store(|state| {
+            let customer = state.customers.get_mut(id);
+            if let Some(deletion) = customer.and_then(|found| found.deletion.as_mut()) {
+                deletion.deleted += deleted;
+            }
+        })
+    }
+
+    async fn forget(
+        &self,
+        id: &CustomerId,
+        deletion: &Deletion,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.store(|state| {
+            let stored = state.customers.get(id).and_then(|found| found.deletion);
+            if stored.map(|stored| stored.requested_at) != Some(deletion.requested_at) {
+                return WriteOutcome::Conflict;
+            }
+            state.customers.remove(id);
+            state.usage.remove(id);
+            state.deleted_subscriptions.remove(id);
+            WriteOutcome::Written
+        })
+    }
 }
 
 impl State {
+    /// Deletes one item of a part, if there is one.
+    fn delete_one(&mut self, id: &CustomerId, part: CustomerPart) -> Option<()> {
+        match part {
+            CustomerPart::Subscriptions => {
+                let mut keys = self.subscriptions.keys();
+                let key = keys.find(|(customer, _)| customer == id)?.clone();
+                let noted = self.deleted_subscriptions.entry(id.clone()).or_default();
+                noted.insert(key.1);
+                self.broken.remove(&key);
+                self.subscriptions.remove(&key);
+            }
+            CustomerPart::OfSubscription(subscription) => {
+                let limiter = self.limiters.remove(&subscription);
+                if limiter.is_none() {
+                    let mut keys = self.statistics.keys();
+                    let key = *keys.find(|(of, _)| *of == subscription)?;
+                    self.statistics.remove(&key);
+                }
+            }
+            CustomerPart::Recoveries => {
+                let mut keys = self.recoveries.keys();
+                let key = keys.find(|key| key.customer == *id)?.clone();
+                self.recoveries.remove(&key);
+            }
+            CustomerPart::IdempotencyKeys => {
+                let mut keys = self.idempotency.keys();
+                let key = keys.find(|(customer, _)| customer == id)?.clone();
+                self.idempotency.remove(&key);
+            }
+            CustomerPart::Messages => {
+                let mut messages = self.messages.iter();
+                let (message, _) =
+                    messages.find(|(_, record)| record.message.customer_id == *id)?;
+                let message = *message;
+                self.messages.remove(&message);
+                self.deliveries.retain(|id, _| id.message != message);
+                self.due.retain(|id, _| id.message != message);
+                self.undelivered.retain(|id| id.message != message);
+            }
+        }
+        Some(())
+    }
+
     fn with_usage(&self, customer: &Customer) -> Customer {
         Customer {
             usage: self.usage.get(&customer.id).copied().unwrap_or_default(),

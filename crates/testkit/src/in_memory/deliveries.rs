@@ -75,7 +75,7 @@ impl DeliveryTable for InMemoryBackend {
         attempt: &Attempt,
         verdict: &Verdict,
     ) -> Result<WriteOutcome, StoreError> {
-        self.store(|state| {
+        self.write(|state| {
             state.update_pending(id, attempt.number - 1, |delivery, due| {
                 delivery.attempts.push(attempt.clone());
                 match verdict {
@@ -103,7 +103,7 @@ impl DeliveryTable for InMemoryBackend {
         attempts: u32,
         status: DeliveryStatus,
     ) -> Result<WriteOutcome, StoreError> {
-        self.store(|state| {
+        self.write(|state| {
             state.update_pending(id, attempts, |delivery, due| end(delivery, due, status))
         })
     }
@@ -143,7 +143,7 @@ impl DueIndex for InMemoryBackend {
         due: &DueEntry,
         sweep_at: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        self.store(|state| {
+        self.write(|state| {
             let is_there = state.delivery(&due.task.delivery).is_some();
             match state.due.get_mut(&due.task.delivery) {
                 Some(entry) if is_there && entry.sweep_at == due.sweep_at => {
@@ -163,7 +163,7 @@ impl ResendTable for InMemoryBackend {
             meanwhile(self);
         }
         let read = reopening.read();
-        self.store(|state| match state.delivery_mut(&read.id) {
+        self.write(|state| match state.delivery_mut(&read.id) {
             Some(stored)
                 if stored.status == read.status && stored.attempts.len() == read.attempts.len() =>
             {
@@ -199,6 +199,16 @@ impl ResendTable for InMemoryBackend {
         let (created_at, expires_at) = (delivery.created_at, delivery.expires_at);
         self.store(|state| state.record_message(message.clone(), created_at, expires_at))?;
         self.store(|state| state.record_delivery(delivery.clone()))
+    }
+}
+
+impl InMemoryBackend {
+    /// Runs an update of a delivery.
+    fn write<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        self.store(|state| {
+            state.delivery_writes += 1;
+            effect(state)
+        })
     }
 }
 
@@ -261,7 +271,7 @@ impl State {
         }
         let is_undelivered = matches!(
             delivery.status,
-            DeliveryStatus::Held | DeliveryStatus::Failed(_)
+            DeliveryStatus::Held(_) | DeliveryStatus::Failed(_)
         );
         self.due.remove(&delivery.id);
         if is_undelivered {
@@ -300,7 +310,7 @@ impl State {
 fn end(delivery: &mut Delivery, due: &mut BTreeMap<DeliveryId, DueEntry>, status: DeliveryStatus) {
     delivery.status = status;
     due.remove(&delivery.id);
-    if status != DeliveryStatus::Held {
+    if !matches!(status, DeliveryStatus::Held(_)) {
         delivery.next_attempt_at = None;
     }
 }

@@ -1,5 +1,7 @@
 //! In-memory recoveries.
 
+use std::collections::BTreeSet;
+
 use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus};
 use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{
@@ -14,6 +16,11 @@ impl InMemoryBackend {
     /// A recovery as it is stored.
     pub fn stored_recovery(&self, key: &RecoveryKey) -> Option<Recovery> {
         self.state().recoveries.get(key).cloned()
+    }
+
+    /// The recoveries whose workflows were started.
+    pub fn started_recoveries(&self) -> BTreeSet<RecoveryKey> {
+        self.state().started.clone()
     }
 }
 
@@ -30,7 +37,7 @@ impl RecoveryTable for InMemoryBackend {
     async fn discard(&self, read: &Delivery) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
             let is_as_read = |stored: &&mut Delivery| {
-                stored.status == DeliveryStatus::Held
+                matches!(stored.status, DeliveryStatus::Held(_))
                     && stored.attempts.len() == read.attempts.len()
             };
             let Some(stored) = state.delivery_mut(&read.id).filter(is_as_read) else {
@@ -104,10 +111,12 @@ impl RecoveryTable for InMemoryBackend {
     }
 }
 
-/// Starts nothing: a test runs the pages itself.
+/// Starts nothing: a test runs the pages itself, of the recoveries that were started.
 impl RecoveryWorkflow for InMemoryBackend {
-    async fn start(&self, _: &Recovery) -> Result<(), WorkflowError> {
-        self.effect(|_| ())
+    async fn start(&self, recovery: &Recovery) -> Result<(), WorkflowError> {
+        let key = recovery.key();
+        self.effect(|state| state.started.insert(key))
+            .map(drop)
             .map_err(|planted| WorkflowError(Box::new(planted)))
     }
 }

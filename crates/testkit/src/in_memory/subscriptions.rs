@@ -2,14 +2,15 @@
 
 use std::ops::Bound;
 
+use webhooks_domain::customer::Customer;
 use webhooks_domain::health::Health;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, HealthFate, Replacement, ReplacementOutcome, StoreError,
-    SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
+    Creation, CreationOutcome, HealthFate, HoldEntry, HoldIndex, Replacement, ReplacementOutcome,
+    StoreError, SubscriptionStore, SubscriptionTable, UnhealthyIndex, WriteOutcome,
 };
-use webhooks_domain::quota::Usage;
+use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{
     BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
     SubscriptionStatus, UnhealthyPlace,
@@ -90,6 +91,10 @@ impl SubscriptionTable for InMemoryBackend {
         read: &Subscription,
         health: &Health,
     ) -> Result<WriteOutcome, StoreError> {
+        let meanwhile = self.state().before_health_change.take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(self);
+        }
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get_mut(&key) {
             Some(stored)
@@ -147,6 +152,27 @@ impl UnhealthyIndex for InMemoryBackend {
     }
 }
 
+impl HoldIndex for InMemoryBackend {
+    async fn holding(
+        &self,
+        until: Timestamp,
+        after: Option<&HoldEntry>,
+        limit: u32,
+    ) -> Result<EntryPage<HoldEntry>, StoreError> {
+        self.store(|state| {
+            let mut entries: Vec<_> = state
+                .holds()
+                .filter(|entry| entry.check_at <= until)
+                .filter(|entry| after.is_none_or(|after| entry > after))
+                .collect();
+            entries.sort();
+            let has_more = entries.len() > limit as usize;
+            entries.truncate(limit as usize);
+            EntryPage { entries, has_more }
+        })
+    }
+}
+
 impl SubscriptionStore for InMemoryBackend {
     async fn insert(&self, creation: &Creation<'_>) -> Result<CreationOutcome, StoreError> {
         self.store(|state| state.create(creation))
@@ -164,7 +190,7 @@ impl SubscriptionStore for InMemoryBackend {
             };
             let health = match replacement.health {
                 HealthFate::Kept => stored.health,
-                HealthFate::Forgotten => Health::default(),
+                HealthFate::Replaced => changed.health,
             };
             let changed = Subscription {
                 health,
@@ -178,8 +204,9 @@ impl SubscriptionStore for InMemoryBackend {
             }
             let usage = state.usage.entry(key.0.clone()).or_default();
             let growth = Usage::of(&changed) - Usage::of(read);
-            if !replacement.quota.has_room(*usage, growth) {
-                return ReplacementOutcome::QuotaExceeded(*usage);
+            let counted = counted(*usage, state.customers.get(&key.0));
+            if growth != Usage::default() && is_refused(counted, replacement.quota, growth) {
+                return ReplacementOutcome::Refused(counted);
             }
             *usage = *usage + growth;
             *stored = changed;
@@ -219,7 +246,46 @@ impl SubscriptionStore for InMemoryBackend {
     }
 }
 
+fn counted(usage: Usage, customer: Option<&Customer>) -> CountedUsage {
+    CountedUsage {
+        usage,
+        max_subscriptions: customer.and_then(|customer| customer.max_subscriptions),
+        is_being_deleted: customer.is_some_and(|customer| customer.deletion.is_some()),
+    }
+}
+
+fn is_refused(counted: CountedUsage, quota: Quota, growth: Usage) -> bool {
+    let quota = quota.with_own(counted.max_subscriptions);
+    counted.is_being_deleted || !quota.has_room(counted.usage, growth)
+}
+
 impl State {
+    /// The active subscriptions whose deliveries are held.
+    pub(super) fn holds(&self) -> impl Iterator<Item = HoldEntry> {
+        let active = self
+            .subscriptions
+            .values()
+            .filter(|found| found.status == SubscriptionStatus::Active);
+        active.filter_map(|found| {
+            Some(HoldEntry {
+                check_at: found.health.hold?.check_at,
+                customer: found.customer_id.clone(),
+                subscription: found.id,
+            })
+        })
+    }
+
+    /// Returns true if a delivery awaits the endpoint, or its circuit breaker has closed.
+    pub(super) fn has_work(&self, entry: &HoldEntry) -> bool {
+        let key = (entry.customer.clone(), entry.subscription);
+        let is_open = self.subscriptions[&key].health.circuit.is_some();
+        let mut deliveries = self.deliveries.values();
+        !is_open
+            || deliveries.any(|delivery| {
+                delivery.id.subscription == entry.subscription && delivery.awaits_endpoint()
+            })
+    }
+
     fn create(&mut self, creation: &Creation<'_>) -> CreationOutcome {
         let subscription = creation.subscription;
         let now = self.now.unwrap_or(samples::NOW);
@@ -239,8 +305,9 @@ impl State {
         }
         let usage = self.usage.entry(customer.clone()).or_default();
         let growth = Usage::of(subscription);
-        if !creation.quota.has_room(*usage, growth) {
-            return CreationOutcome::QuotaExceeded(*usage);
+        let counted = counted(*usage, self.customers.get(&customer));
+        if is_refused(counted, creation.quota, growth) {
+            return CreationOutcome::Refused(counted);
         }
         *usage = *usage + growth;
         self.make_known(&customer);

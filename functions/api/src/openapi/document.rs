@@ -4,7 +4,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::problems::Problems;
 use super::tidy::{AbsentIsNotNull, Groups, Signed};
-use crate::Operations;
+use crate::operations::Operations;
 
 /// All but the operations.
 #[derive(OpenApi)]
@@ -56,18 +56,18 @@ mod tests {
     #[test]
     #[expect(
         clippy::disallowed_methods,
-        reason = "whoever runs the test may ask for a new file"
+        reason = "whoever runs the test may ask for a new file, as for every snapshot"
     )]
     fn the_checked_in_document_is_made_of_this_code() {
         let made = format!("{}\n", super::document().to_pretty_json().unwrap());
-        if std::env::var_os("UPDATE").is_some() {
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
             std::fs::write(PATH, made).unwrap();
             return;
         }
         let checked_in = std::fs::read_to_string(PATH).unwrap();
         assert!(
             checked_in == made,
-            "docs/openapi.json is not what the code says: run `UPDATE=1 cargo test -p api checked_in`, and look at the difference"
+            "docs/openapi.json is not what the code says: run `INSTA_UPDATE=always cargo test --workspace --bin api checked_in`, and look at the difference"
         );
     }
 

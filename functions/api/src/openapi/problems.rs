@@ -30,7 +30,7 @@ impl Problems {
         (
             "Conflict",
             "409",
-            "Somebody else was quicker, the idempotency key has created something else, the customer has as many subscriptions as it may, or what is needed cannot be read.",
+            "Somebody else was quicker, the idempotency key has created something else, the customer has as many subscriptions as it may, or too many to sum up, what is asked for is turned off, or what is needed cannot be read.",
             "conflict",
             None,
         ),
@@ -112,7 +112,10 @@ impl Problems {
         let all = [
             ("400", true),
             ("404", names_one),
-            ("409", names_one || has("Idempotency-Key")),
+            (
+                "409",
+                names_one || has("Idempotency-Key") || path.ends_with("/statistics"),
+            ),
             ("412", has("If-Match")),
             ("413", takes_body),
             ("422", takes_body),

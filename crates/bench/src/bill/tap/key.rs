@@ -52,6 +52,11 @@ impl Key {
         self.partition == "DATA_KEY"
     }
 
+    /// Returns true for the key of statistics.
+    pub(super) fn is_of_statistics(&self) -> bool {
+        self.sort.starts_with("STATISTICS#")
+    }
+
     /// Returns true for the key of a message or of one of its deliveries.
     pub(super) fn is_of_message(&self) -> bool {
         self.partition.starts_with("MESSAGE#")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use webhooks_client::{Api, Error, Subscription};
+use webhooks_client::{Api, Error, ListLimit, Subscription, SubscriptionsQuery};
 use webhooks_domain::timestamp::Timestamp;
 
 use super::judge::{Judgement, fault};
@@ -45,14 +45,15 @@ fn owner(subscription: &Subscription, run: &str, now: Timestamp) -> Owner {
 /// Lists all subscriptions of the self test's customer.
 async fn list(api: &Api) -> Result<Vec<Subscription>, Error> {
     let mut all = Vec::new();
-    let mut cursor = None;
+    let mut query = SubscriptionsQuery {
+        limit: Some(ListLimit::LARGEST),
+        cursor: None,
+    };
     loop {
-        let page = api
-            .subscriptions(CUSTOMER, Some(100), cursor.as_deref())
-            .await?;
+        let page = api.subscriptions(CUSTOMER, &query).await?;
         all.extend(page.data);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
             return Ok(all);
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use webhooks_client::{AttemptOutcome, Delivery};
+use webhooks_client::{AttemptOutcome, Delivery, PayloadFormat};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::doctor::context::Described;
@@ -208,8 +208,8 @@ fn without_numbers(json: &Value) -> Value {
 }
 
 /// Checks that the webhooks of all formats contain the same text of the detail.
-pub(super) fn same_detail(bodies: &[(&str, &Arrival)]) -> Judgement {
-    let mut first: Option<(&str, String)> = None;
+pub(super) fn same_detail(bodies: &[(PayloadFormat, &Arrival)]) -> Judgement {
+    let mut first: Option<(PayloadFormat, String)> = None;
     for &(format, arrival) in bodies {
         let Some(detail) = raw_detail(format, &arrival.body) else {
             return fault(
@@ -228,7 +228,10 @@ pub(super) fn same_detail(bodies: &[(&str, &Arrival)]) -> Judgement {
             Some(_) => {}
         }
     }
-    let names: Vec<_> = bodies.iter().map(|(format, _)| *format).collect();
+    let names: Vec<_> = bodies
+        .iter()
+        .map(|(format, _)| format.to_string())
+        .collect();
     Ok(format!(
         "{}: the same detail, byte for byte",
         names.join(", ")
@@ -236,12 +239,12 @@ pub(super) fn same_detail(bodies: &[(&str, &Arrival)]) -> Judgement {
 }
 
 /// Returns the text of the detail in a body.
-pub(super) fn raw_detail(format: &str, body: &[u8]) -> Option<String> {
+pub(super) fn raw_detail(format: PayloadFormat, body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let name = match format {
-        "standard" => "data",
-        "event" => "detail",
-        _ => return Some(text.to_owned()),
+        PayloadFormat::Standard => "data",
+        PayloadFormat::Event => "detail",
+        PayloadFormat::Detail => return Some(text.to_owned()),
     };
     let members: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
     Some(members.get(name)?.get().to_owned())
@@ -518,19 +521,17 @@ mod tests {
 
     #[test]
     fn the_formats_hold_the_same_text() {
+        use PayloadFormat::{Detail, Event, Standard};
+
         let standard = arrival(SECRET, r#"{"type":"t","data":{"n": 1}}"#, 0);
         let event = arrival(SECRET, r#"{"detail":{"n": 1}}"#, 0);
         let detail = arrival(SECRET, r#"{"n": 1}"#, 0);
-        let all = [
-            ("standard", &standard),
-            ("event", &event),
-            ("detail", &detail),
-        ];
+        let all = [(Standard, &standard), (Event, &event), (Detail, &detail)];
         assert!(same_detail(&all).is_ok());
         let other = arrival(SECRET, r#"{"n":1}"#, 0);
-        let differs = reason(same_detail(&[("standard", &standard), ("detail", &other)]));
+        let differs = reason(same_detail(&[(Standard, &standard), (Detail, &other)]));
         assert!(differs.contains("`standard` and `detail`"));
-        let none = reason(same_detail(&[("event", &standard)]));
+        let none = reason(same_detail(&[(Event, &standard)]));
         assert!(none.contains("not as documented"));
     }
 

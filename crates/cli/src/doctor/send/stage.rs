@@ -9,7 +9,10 @@ use ring::rand::SystemRandom;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
-use webhooks_client::{Api, CreatedSubscription, Delivery, Event, Stack};
+use webhooks_client::{
+    Api, CreatedSubscription, Delivery, Event, MapPatch, NewSubscription, Nullable, Stack,
+    SubscriptionPatch,
+};
 use webhooks_domain::event::EventReader;
 use webhooks_domain::ids::{DeliveryId, MessageId};
 use webhooks_domain::timestamp::Timestamp;
@@ -102,17 +105,20 @@ impl<'a> Stage<'a> {
         &self,
         step: &str,
         event_type: &str,
-        fields: Value,
+        fields: SubscriptionPatch,
     ) -> Described<CreatedSubscription> {
-        let mut subscription = json!({
-            "url": self.endpoint.url(&step_of(step)),
-            "eventTypes": [self.event_type(event_type)],
-            "description": "Created by `webhooks doctor --send`, which deletes it.",
-            "metadata": {RUN: self.name, ENDS: self.ends_at.to_string()},
+        let description = "Created by `webhooks doctor --send`, which deletes it.".to_owned();
+        let metadata = MapPatch::from([
+            (RUN.to_owned(), Some(self.name.clone())),
+            (ENDS.to_owned(), Some(self.ends_at.to_string())),
+        ]);
+        let subscription = NewSubscription(SubscriptionPatch {
+            url: Some(self.endpoint.url(&step_of(step))),
+            event_types: Some(vec![self.event_type(event_type)]),
+            description: Nullable::Value(description),
+            metadata: Nullable::Value(metadata),
+            ..fields
         });
-        if let (Value::Object(all), Value::Object(fields)) = (&mut subscription, fields) {
-            all.extend(fields);
-        }
         self.ledger.api_call();
         let created = self.api.create_subscription(CUSTOMER, &subscription).await;
         created.map_err(|error| refused("creating a subscription", error))

@@ -6,6 +6,7 @@ pub(super) mod failed_events;
 pub(super) mod retries;
 pub(super) mod subscriptions;
 
+use webhooks_client::{Nullable, RetryPolicy, RetrySchedule, SubscriptionPatch};
 use webhooks_self_test::{Answer, Script};
 
 use super::judge::Judgement;
@@ -14,6 +15,18 @@ use crate::doctor::context::Described;
 
 /// The checks of a step, by name. An error is the outcome of its first check.
 pub(super) type Checked = Described<Vec<(&'static str, Judgement)>>;
+
+/// The fields of a subscription with this retry schedule, without jitter.
+fn scheduled(schedule: Vec<u32>) -> SubscriptionPatch {
+    let policy = RetryPolicy::Schedule(RetrySchedule {
+        schedule,
+        jitter: Some(0.0),
+    });
+    SubscriptionPatch {
+        retry_policy: Nullable::Value(policy),
+        ..SubscriptionPatch::default()
+    }
+}
 
 const UNAVAILABLE: Answer = Answer::status(503);
 

@@ -1,6 +1,6 @@
-//! Resending a delivery that has ended or is held.
+//! Resending a delivery that has ended or is held, and continuing one that was held.
 
-use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DueEntry};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DueEntry, HoldReason};
 use crate::due::NextAttempt;
 use crate::message::Message;
 use crate::timestamp::Timestamp;
@@ -25,12 +25,22 @@ pub enum ReopenError {
     },
 }
 
-/// A delivery that may be resent, and its next attempt: the input of
+/// A delivery that becomes pending again, and its next attempt: the input of
 /// [`ResendTable::reopen`](crate::ports::ResendTable::reopen).
 #[derive(Debug)]
 pub struct Reopening<'a> {
     read: &'a Delivery,
     next: NextAttempt,
+    round: Round,
+}
+
+/// The round of attempts, from which the retry policy counts.
+#[derive(Debug, Clone, Copy)]
+enum Round {
+    /// A new one begins.
+    New,
+    /// The one before continues.
+    Same,
 }
 
 impl Delivery {
@@ -52,8 +62,29 @@ impl Delivery {
         } else if next.due_at > deadline {
             Err(ReopenError::Expired { deadline })
         } else {
-            Ok(Reopening { read: self, next })
+            Ok(Reopening {
+                read: self,
+                next,
+                round: Round::New,
+            })
         }
+    }
+
+    /// Returns true if it is held because its endpoint is unavailable.
+    pub fn awaits_endpoint(&self) -> bool {
+        self.status == DeliveryStatus::Held(HoldReason::EndpointUnavailable)
+    }
+
+    /// Continues a delivery that [awaits its endpoint](Self::awaits_endpoint), with the attempt
+    /// that was due when it was held. `None` for any other delivery.
+    ///
+    /// The number of its attempts and its deadline are checked when the attempt is due.
+    pub fn resume(&self, due_at: Timestamp) -> Option<Reopening<'_>> {
+        self.awaits_endpoint().then(|| Reopening {
+            read: self,
+            next: NextAttempt::of_held(due_at),
+            round: Round::Same,
+        })
     }
 
     /// The task for its next attempt, if it was resent and there was no attempt since.
@@ -78,10 +109,14 @@ impl Reopening<'_> {
 
     /// The delivery after the change.
     pub fn reopened(&self) -> Delivery {
+        let (trigger, earlier_attempts) = match self.round {
+            Round::New => (self.read.trigger.after_resend(), self.read.attempts_made()),
+            Round::Same => (self.read.trigger, self.read.earlier_attempts),
+        };
         Delivery {
             status: DeliveryStatus::Pending,
-            trigger: self.read.trigger.after_resend(),
-            earlier_attempts: self.read.attempts_made(),
+            trigger,
+            earlier_attempts,
             next_attempt_at: Some(self.next.due_at),
             ..self.read.clone()
         }
@@ -116,11 +151,35 @@ mod tests {
     }
 
     const FAILED: DeliveryStatus = DeliveryStatus::Failed(FailureReason::AttemptsExhausted);
+    const HELD: DeliveryStatus = DeliveryStatus::Held(HoldReason::NotActive);
+    const UNAVAILABLE: DeliveryStatus = DeliveryStatus::Held(HoldReason::EndpointUnavailable);
+
+    #[test]
+    fn a_delivery_that_awaited_its_endpoint_continues_its_round() {
+        let held = Delivery {
+            earlier_attempts: 1,
+            ..ended(3, UNAVAILABLE)
+        };
+        let later = NOW + Duration::from_hours(2);
+        let resumption = held.resume(later).unwrap();
+        let resumed = resumption.reopened();
+        assert_eq!(resumed.status, DeliveryStatus::Pending);
+        assert_eq!((resumed.earlier_attempts, resumed.next_attempt()), (1, 4));
+        assert_eq!(resumed.trigger, held.trigger);
+        assert_eq!(resumed.next_attempt_at, Some(later));
+        let due = resumption.due();
+        assert_eq!((due.task.attempt, due.task.due_at), (4, Some(later)));
+        assert!(due.sweep_at > later, "its task is queued at once");
+        for status in [HELD, FAILED, DeliveryStatus::Pending] {
+            assert!(ended(3, status).resume(later).is_none(), "{status:?}");
+        }
+    }
 
     #[test]
     fn a_reopened_delivery_continues_after_its_attempts() {
         for status in [
-            DeliveryStatus::Held,
+            HELD,
+            UNAVAILABLE,
             DeliveryStatus::Succeeded,
             FAILED,
             DeliveryStatus::Failed(FailureReason::EndpointGone),
@@ -161,10 +220,10 @@ mod tests {
         assert_eq!(delivery(0).resend_task(), None);
         assert_eq!(delivery(2).resend_task(), None);
         for attempts in [0, 2] {
-            let mut again = reopen_at(&ended(attempts, DeliveryStatus::Held), NOW).unwrap();
+            let mut again = reopen_at(&ended(attempts, HELD), NOW).unwrap();
             let task = again.resend_task().unwrap();
             assert_eq!((task.attempt, task.due_at), (attempts + 1, Some(NOW)));
-            again.status = DeliveryStatus::Held;
+            again.status = HELD;
             assert_eq!(again.resend_task(), None);
         }
     }

@@ -182,7 +182,7 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::delivery::tests::{NOW, delivery};
-    use crate::delivery::{CancelReason, FailureReason};
+    use crate::delivery::{CancelReason, FailureReason, HoldReason};
 
     /// The task for this attempt, as the previous attempt sent it.
     fn task(attempt: u32) -> DeliveryTask {
@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn only_a_pending_delivery_is_attempted() {
         for status in [
-            DeliveryStatus::Held,
+            DeliveryStatus::Held(HoldReason::NotActive),
+            DeliveryStatus::Held(HoldReason::EndpointUnavailable),
             DeliveryStatus::Succeeded,
             DeliveryStatus::Failed(FailureReason::AttemptsExhausted),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),

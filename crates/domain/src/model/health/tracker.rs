@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ids::SubscriptionId;
-use crate::outbound::{CustomHeaders, EndpointUrl};
+use crate::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
@@ -27,10 +27,18 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The endpoint of a subscription with this URL and these headers.
-    pub fn new(subscription: SubscriptionId, url: &EndpointUrl, headers: &CustomHeaders) -> Self {
+    pub fn new(
+        subscription: SubscriptionId,
+        url: &EndpointUrl,
+        headers: &CustomHeaders,
+        secret_headers: &SealedHeaders,
+    ) -> Self {
         let mut hasher = DefaultHasher::new();
         url.as_str().hash(&mut hasher);
         for header in headers.iter() {
+            header.hash(&mut hasher);
+        }
+        for header in secret_headers.iter() {
             header.hash(&mut hasher);
         }
         Self {

@@ -64,6 +64,21 @@ impl CustomHeaders {
         Ok(Self(checked))
     }
 
+    /// Checks headers whose values are to be encrypted: as [`new`](Self::new), and no value is a
+    /// mask that was copied from the place where the value is hidden.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if a value consists of asterisks.
+    pub fn new_secret(headers: BTreeMap<String, String>) -> Result<Self, CustomHeadersError> {
+        let checked = Self::new(headers)?;
+        let is_mask = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte == b'*');
+        let mask = checked.iter().find(|(_, value)| is_mask(value));
+        match mask.map(|(name, _)| name.to_owned()) {
+            Some(name) => Err(CustomHeadersError::Mask { name }),
+            None => Ok(checked),
+        }
+    }
+
     /// Stored headers, which were checked when they were stored. Headers that the current rules
     /// forbid are left out, because a stricter rule must not stop the subscription.
     pub fn from_stored(headers: BTreeMap<String, String>) -> Self {
@@ -158,6 +173,18 @@ pub enum CustomHeadersError {
         /// The name in lower case.
         name: String,
     },
+    /// A header that is secret and not secret.
+    #[error("header `{name}`: must be in one of `headers` and `secretHeaders`, is in both")]
+    OfBothKinds {
+        /// The name in lower case.
+        name: String,
+    },
+    /// A secret value that consists of asterisks.
+    #[error("header `{name}`: value must be the secret itself, is a mask of asterisks")]
+    Mask {
+        /// The name in lower case.
+        name: String,
+    },
     /// A value longer than [`CustomHeaders::MAX_VALUE_BYTES`].
     #[error(
         "header `{name}`: value of {size_bytes} bytes must be at most {} bytes",
@@ -177,7 +204,7 @@ pub enum CustomHeadersError {
     },
 }
 
-fn check_name(name: &str) -> Result<(), CustomHeadersError> {
+pub(super) fn check_name(name: &str) -> Result<(), CustomHeadersError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > CustomHeaders::MAX_NAME_BYTES || !name.bytes().all(is_token)
     {
@@ -413,6 +440,22 @@ mod tests {
             error.to_string(),
             "header `x-key`: must be given once, as case does not matter"
         );
+    }
+
+    #[test]
+    fn a_mask_is_no_secret() {
+        let secret = |value: &str| {
+            let pair = ("X-Key".to_owned(), value.to_owned());
+            CustomHeaders::new_secret(BTreeMap::from([pair]))
+        };
+        for mask in ["*", "********"] {
+            assert_eq!(
+                secret(mask).unwrap_err().to_string(),
+                "header `x-key`: value must be the secret itself, is a mask of asterisks"
+            );
+        }
+        assert!(secret("*a*").is_ok() && secret("").is_ok());
+        assert!(secret("a\n").is_err());
     }
 
     #[test]

@@ -99,6 +99,14 @@ pub struct WebhookResponse {
     pub duration_ms: u32,
 }
 
+/// The text in place of a hidden secret. No secret that is shorter is hidden, so that no text
+/// becomes longer.
+const MASK: &str = "***";
+
+/// The shortest word of a secret, and the shortest start of one, that is hidden on its own.
+/// Shorter ones are likely to be there by chance.
+const MIN_WORD_BYTES: usize = 8;
+
 impl WebhookResponse {
     /// The largest total size of addresses, headers and excerpt. They are recorded with the
     /// attempt, and every later update of the delivery pays for them again.
@@ -106,6 +114,39 @@ impl WebhookResponse {
 
     /// The longest `Retry-After` that is returned; an HTTP date takes 29 bytes.
     pub const MAX_RETRY_AFTER_BYTES: usize = 64;
+
+    /// Hides secrets that the endpoint has repeated in its response, because headers and excerpt are
+    /// stored and shown.
+    ///
+    /// A secret is hidden as a whole, and so is each of its words, as in `Bearer TOKEN`. An
+    /// endpoint that repeats it in another form, such as base64, is not noticed.
+    pub fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a str>) {
+        let mut hidden: Vec<&str> = Vec::new();
+        for secret in secrets {
+            let words = secret
+                .split(' ')
+                .filter(|word| word.len() >= MIN_WORD_BYTES);
+            hidden.extend(std::iter::once(secret).chain(words));
+        }
+        hidden.retain(|text| text.len() >= MASK.len());
+        // The longest first, because it may contain others.
+        hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        for text in self.headers.values_mut().chain(&mut self.excerpt) {
+            for secret in &hidden {
+                *text = text.replace(secret, MASK);
+            }
+            // The text may have been cut inside a secret.
+            let cut = |secret: &&str| {
+                let starts = (MIN_WORD_BYTES..secret.len()).rev();
+                let mut starts = starts.filter_map(|bytes| secret.get(..bytes));
+                starts.find(|start| text.ends_with(start)).map(str::len)
+            };
+            if let Some(bytes) = hidden.iter().filter_map(cut).max() {
+                text.truncate(text.len() - bytes);
+                text.push_str(MASK);
+            }
+        }
+    }
 
     /// The bytes that addresses and headers leave for the excerpt. Each entry counts one byte more
     /// than its text, as in the table.
@@ -140,6 +181,45 @@ mod tests {
                 serde_json::from_value::<AttemptOutcome>(json).unwrap(),
                 outcome
             );
+        }
+    }
+
+    /// A response whose excerpt and `server` header are this text.
+    fn response(text: &str) -> WebhookResponse {
+        let header = |name: &str| (name == "server").then_some(text.as_bytes());
+        WebhookResponse {
+            outcome: AttemptOutcome::Succeeded,
+            status: Some(200),
+            error: None,
+            addresses: Vec::new(),
+            headers: ResponseHeaders::keep(header),
+            excerpt: Some(text.to_owned()),
+            retry_after: None,
+            duration_ms: 1,
+        }
+    }
+
+    #[test]
+    fn a_secret_that_the_endpoint_repeats_is_hidden() {
+        let secrets = ["Bearer t0ken-of-acme", "k3y", "", "a"];
+        for (text, hidden) in [
+            ("a: Bearer t0ken-of-acme", "a: ***"),
+            ("t0ken-of-acme? t0ken-of-acme!", "***? ***!"),
+            ("{\"k\":\"k3y\"}", "{\"k\":\"***\"}"),
+            ("cut: Bearer t0ken-", "cut: ***"),
+            ("cut: t0ken-of", "cut: ***"),
+            ("nothing, Bearer", "nothing, Bearer"),
+            ("", ""),
+        ] {
+            let mut response = response(text);
+            response.hide(secrets);
+            assert_eq!(response.excerpt.as_deref(), Some(hidden));
+            let headers: Vec<_> = response.headers.iter().map(|(_, value)| value).collect();
+            let expected: Vec<_> = Some(hidden)
+                .filter(|text| !text.is_empty())
+                .into_iter()
+                .collect();
+            assert_eq!(headers, expected);
         }
     }
 

@@ -4,6 +4,7 @@
 //! - [`AddressPolicy`] decides which addresses may be dialled, for every name.
 //! - [`DevelopmentNetworks`] is the one exception to both, and is empty by default.
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
+//! - [`SealedHeaders`] are those of them whose values are stored encrypted.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
 //! - [`RequestTimeout`] limits the time of a request.
 //! - [`WebhookSender`](crate::ports::WebhookSender) is the port that makes the request. A failed
@@ -18,6 +19,7 @@ mod endpoint_url;
 mod exchange;
 mod request_timeout;
 mod response_headers;
+mod sealed_headers;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
@@ -26,3 +28,4 @@ pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
 pub use exchange::{AttemptOutcome, WebhookRequest, WebhookResponse};
 pub use request_timeout::{RequestTimeout, RequestTimeoutError};
 pub use response_headers::{ResponseHeaders, legible};
+pub use sealed_headers::SealedHeaders;

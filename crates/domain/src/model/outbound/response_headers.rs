@@ -32,6 +32,11 @@ impl ResponseHeaders {
         self.0.is_empty()
     }
 
+    /// The values, to be changed.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.0.values_mut()
+    }
+
     /// The names in lower case with their values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

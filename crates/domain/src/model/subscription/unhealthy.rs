@@ -15,6 +15,8 @@ pub enum ProblemKind {
     Failing,
     /// Attempts take so long that they go through the slow queue.
     Slow,
+    /// Deliveries are held because the endpoint is unavailable, or a recovery is about to send them.
+    Holding,
 }
 
 /// A problem of a subscription.
@@ -53,6 +55,7 @@ impl Subscription {
             ),
             (ProblemKind::Failing, health.failing_since),
             (ProblemKind::Slow, health.slow_since),
+            (ProblemKind::Holding, health.hold.map(|hold| hold.since)),
         ];
         problems
             .into_iter()

@@ -1,6 +1,8 @@
 //! Decides if a due attempt may be made now: a pure function of the data that was read.
 
-use crate::delivery::{CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason};
+use crate::delivery::{
+    CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
+};
 use crate::health::{CircuitState, Endpoint, OpenCircuit};
 use crate::message::Message;
 use crate::queue::QueueKind;
@@ -42,17 +44,22 @@ impl Admission {
             return Self::Proceed(subscription);
         }
         if subscription.status != SubscriptionStatus::Active {
-            return Self::Settle(DeliveryStatus::Held);
+            return Self::Settle(DeliveryStatus::Held(HoldReason::NotActive));
+        }
+        let health = &subscription.health;
+        let circuit = health.circuit.map(|circuit| (circuit, circuit.state(now)));
+        if let Some((_, CircuitState::Open(_))) = circuit
+            && health.hold.is_some()
+        {
+            return Self::Settle(DeliveryStatus::Held(HoldReason::EndpointUnavailable));
         }
         // Checked before the circuit breaker: a probe of a slow endpoint would delay others too.
-        if queue == QueueKind::Fast && subscription.health.queue() == QueueKind::Slow {
+        if queue == QueueKind::Fast && health.queue() == QueueKind::Slow {
             return Self::MoveToSlowQueue;
         }
-        match subscription.health.circuit {
-            Some(circuit) => match circuit.state(now) {
-                CircuitState::Open(until) => Self::Defer(subscription.endpoint(), until),
-                CircuitState::HalfOpen => Self::Probe(subscription, circuit),
-            },
+        match circuit {
+            Some((_, CircuitState::Open(until))) => Self::Defer(subscription.endpoint(), until),
+            Some((circuit, CircuitState::HalfOpen)) => Self::Probe(subscription, circuit),
             None => Self::Proceed(subscription),
         }
     }

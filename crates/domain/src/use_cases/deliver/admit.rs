@@ -11,7 +11,7 @@ use super::{DeferReason, Deliver, DeliverError, Report};
 use crate::delivery::{
     Deferral, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason,
 };
-use crate::health::{Endpoint, Health, OpenCircuit};
+use crate::health::{Endpoint, OpenCircuit};
 use crate::limiter;
 use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
 use crate::message::Message;
@@ -158,10 +158,8 @@ where
         circuit: OpenCircuit,
         now: Timestamp,
     ) -> Result<AdmissionOutcome, DeliverError> {
-        let health = Health {
-            circuit: Some(circuit.claimed_until(now + self.time_for_attempt)),
-            ..subscription.health
-        };
+        let until = now + self.time_for_attempt;
+        let health = subscription.health.during_probe(circuit, until);
         Ok(
             match self.table.change_health(&subscription, &health).await? {
                 WriteOutcome::Written => AdmissionOutcome::Proceed(Box::new(Permit {

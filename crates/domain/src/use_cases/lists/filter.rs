@@ -1,7 +1,5 @@
 //! The filter of a list of deliveries.
 
-use std::str::FromStr;
-
 use crate::delivery::DeliveryStatus;
 use crate::event_type::{EventType, EventTypePattern};
 
@@ -57,57 +55,10 @@ impl StatusFilter {
     pub fn is(self, status: DeliveryStatus) -> bool {
         self == match status {
             DeliveryStatus::Pending => Self::Pending,
-            DeliveryStatus::Held => Self::Held,
+            DeliveryStatus::Held(_) => Self::Held,
             DeliveryStatus::Succeeded => Self::Succeeded,
             DeliveryStatus::Failed(_) => Self::Failed,
             DeliveryStatus::Cancelled(_) => Self::Cancelled,
         }
-    }
-
-    /// Returns true if a delivery with this status can be undelivered.
-    pub fn is_undelivered(self) -> bool {
-        matches!(self, Self::Pending | Self::Held | Self::Failed)
-    }
-}
-
-/// The text is not a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `pending`, `held`, `succeeded`, `failed` or `cancelled`")]
-pub struct StatusFilterError;
-
-impl FromStr for StatusFilter {
-    type Err = StatusFilterError;
-
-    fn from_str(text: &str) -> Result<Self, StatusFilterError> {
-        match text {
-            "pending" => Ok(Self::Pending),
-            "held" => Ok(Self::Held),
-            "succeeded" => Ok(Self::Succeeded),
-            "failed" => Ok(Self::Failed),
-            "cancelled" => Ok(Self::Cancelled),
-            _ => Err(StatusFilterError),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::delivery::{CancelReason, FailureReason};
-
-    #[test]
-    fn a_status_filter_has_the_name_that_is_shown() {
-        for status in [
-            DeliveryStatus::Pending,
-            DeliveryStatus::Held,
-            DeliveryStatus::Succeeded,
-            DeliveryStatus::Failed(FailureReason::Expired),
-            DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
-        ] {
-            let filter: StatusFilter = status.as_str().parse().unwrap();
-            assert!(filter.is(status));
-            assert_eq!(filter.is_undelivered(), status.is_undelivered());
-        }
-        assert_eq!("Failed".parse::<StatusFilter>(), Err(StatusFilterError));
     }
 }

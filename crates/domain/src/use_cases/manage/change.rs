@@ -1,6 +1,6 @@
 //! Changes of a subscription.
 
-use super::MapChange;
+use super::{MapChange, Updated};
 use crate::event_type::EventTypePatterns;
 use crate::fields::FieldError;
 use crate::filter::Filter;
@@ -32,10 +32,6 @@ impl<T> Change<T> {
             Self::Set(value) => Some(value),
         }
     }
-
-    fn is_change(&self) -> bool {
-        !matches!(self, Self::Keep)
-    }
 }
 
 /// The changes of a subscription's fields. By default all fields stay.
@@ -61,6 +57,8 @@ pub struct SubscriptionChange {
     pub description: Change<Description>,
     /// `headers`
     pub headers: MapChange,
+    /// `secretHeaders`
+    pub secret_headers: MapChange,
     /// `retryPolicy`
     pub retry_policy: Change<RetryPolicy>,
     /// `secret`
@@ -70,7 +68,7 @@ pub struct SubscriptionChange {
 }
 
 impl SubscriptionChange {
-    /// The subscription after the change, with its old version and secrets.
+    /// The subscription after the change, with its old version, secrets and secret headers.
     pub(super) fn apply(self, current: Subscription) -> Result<Subscription, FieldError> {
         let status = self.status.unwrap_or(current.status);
         let is_disabled = status == SubscriptionStatus::Disabled;
@@ -93,26 +91,72 @@ impl SubscriptionChange {
             ..current
         })
     }
+}
 
-    /// Returns true if it changes this field.
-    pub(super) fn names(&self, field: &str) -> bool {
-        let map = |change: &MapChange| *change != MapChange::default();
-        match field {
-            "url" => self.url.is_some(),
-            "eventTypes" => self.event_types.is_some(),
-            "filter" => self.filter.is_change(),
-            "payloadFormat" => self.payload_format.is_some(),
-            "timeoutSeconds" => self.timeout.is_change(),
-            "rateLimitPerSecond" => self.rate_limit.is_change(),
-            "maxInFlight" => self.max_in_flight.is_change(),
-            "metadata" => map(&self.metadata),
-            "description" => self.description.is_change(),
-            "headers" => map(&self.headers),
-            "retryPolicy" => self.retry_policy.is_change(),
-            "secret" => self.secret.is_some(),
-            "status" => self.status.is_some(),
-            // Fields that a change cannot set are written with every change.
-            _ => true,
-        }
+/// A field of a change.
+pub(super) trait Field {
+    /// Returns true if it does not stay as it is.
+    fn is_change(&self) -> bool;
+}
+
+impl<T> Field for Option<T> {
+    fn is_change(&self) -> bool {
+        self.is_some()
     }
+}
+
+impl<T> Field for Change<T> {
+    fn is_change(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+}
+
+impl Field for MapChange {
+    fn is_change(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// Lists the fields that a change can set: the name in the API, the field of the change, and the
+/// field of the subscription.
+macro_rules! fields {
+    ($($name:literal: $change:ident => $($field:ident).+,)+) => {
+        impl SubscriptionChange {
+            /// Returns true if it changes this field.
+            pub(super) fn names(&self, field: &str) -> bool {
+                match field {
+                    $($name => self.$change.is_change(),)+
+                    "secret" => self.secret.is_change(),
+                    // Fields that a change cannot set are written with every change.
+                    _ => true,
+                }
+            }
+        }
+
+        impl Updated {
+            /// The fields that have changed, by their names in the API. The secret is not one.
+            pub fn changed_fields(&self) -> Vec<&'static str> {
+                let (before, now) = (&self.before, &self.subscription);
+                let fields = [$(($name, before.$($field).+ != now.$($field).+)),+];
+                let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
+                changed.map(|(name, _)| name).collect()
+            }
+        }
+    };
+}
+
+fields! {
+    "url": url => url,
+    "eventTypes": event_types => event_types,
+    "filter": filter => filter,
+    "payloadFormat": payload_format => payload_format,
+    "description": description => description,
+    "metadata": metadata => metadata,
+    "headers": headers => headers,
+    "secretHeaders": secret_headers => secret_headers,
+    "timeoutSeconds": timeout => timeout,
+    "rateLimitPerSecond": rate_limit => limits.rate,
+    "maxInFlight": max_in_flight => limits.in_flight,
+    "retryPolicy": retry_policy => retry_policy,
+    "status": status => status,
 }

@@ -1,5 +1,7 @@
 //! Creates a subscription.
 
+use std::mem;
+
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::idempotency::{Fingerprint, IdempotencyRecord, Once};
@@ -8,7 +10,7 @@ use crate::limits::Limits;
 use crate::manage::replace::check_size;
 use crate::manage::{MAX_TRIES, Manage, ManageError, SubscriptionChange};
 use crate::metadata::Metadata;
-use crate::outbound::CustomHeaders;
+use crate::outbound::{CustomHeaders, SealedHeaders};
 use crate::payload_format::PayloadFormat;
 use crate::ports::{Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore};
 use crate::quota::Usage;
@@ -43,11 +45,18 @@ where
         &self,
         customer: &CustomerId,
         change: SubscriptionChange,
-        once: Option<&Once>,
+        once: Option<&Once<'_>>,
     ) -> Result<Created, ManageError> {
         let (subscription, secret) = self.new_subscription(customer, change).await?;
         let now = self.clock.now();
-        let record = once.map(|once| IdempotencyRecord::new(customer, once, subscription.id, now));
+        let record = match once {
+            Some(Once { key, content }) => {
+                let content = self.vault.fingerprint(content).await?;
+                let id = subscription.id;
+                Some(IdempotencyRecord::new(customer, key, content, id, now))
+            }
+            None => None,
+        };
         let mut creation = Creation {
             record: record.as_ref(),
             ..Creation::of(&subscription, self.quota)
@@ -70,7 +79,7 @@ where
                         None => creation.deleted = Some(found.subscription),
                     }
                 }
-                CreationOutcome::QuotaExceeded(counted) => {
+                CreationOutcome::Refused(counted) => {
                     let growth = Usage::of(&subscription);
                     self.make_sure(customer, counted, growth).await?;
                 }
@@ -107,6 +116,7 @@ where
             description: None,
             metadata: Metadata::default(),
             headers: CustomHeaders::default(),
+            secret_headers: SealedHeaders::default(),
             timeout: None,
             limits: Limits::default(),
             retry_policy: None,
@@ -118,7 +128,10 @@ where
             updated_at: now,
             version: 1,
         };
-        let subscription = change.apply(blank)?;
+        let secret_headers = mem::take(&mut change.secret_headers);
+        let mut subscription = change.apply(blank)?;
+        let secret_headers = self.secret_headers(secret_headers, &subscription, &subscription);
+        subscription.secret_headers = secret_headers.await?;
         check_size(&subscription)?;
         Ok((subscription, secret))
     }

@@ -41,8 +41,8 @@ pub enum ManageError {
         /// The subscription that it created.
         subscription: SubscriptionId,
     },
-    /// The customer has as many subscriptions as the stack allows.
-    #[error("customer `{customer}` has {max} subscriptions, the most that the stack allows")]
+    /// The customer has as many subscriptions as it may have.
+    #[error("customer `{customer}` has {max} subscriptions, its maximum")]
     TooMany {
         /// The customer.
         customer: CustomerId,
@@ -55,6 +55,12 @@ pub enum ManageError {
         max = Quota::MAX_BYTES
     )]
     TooLargeTogether {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// The customer is being deleted.
+    #[error("customer `{customer}` is being deleted: try again when it does not exist any more")]
+    CustomerDeleted {
         /// The customer.
         customer: CustomerId,
     },

@@ -1,13 +1,14 @@
 //! The change of a field that is a map.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::fields::FieldError;
 use crate::metadata::Metadata;
 use crate::outbound::CustomHeaders;
 
 /// An RFC 7396 merge patch of a map. By default it changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum MapChange {
     /// `null`: all entries are removed.
     RemoveAll,
@@ -18,6 +19,16 @@ pub enum MapChange {
 impl Default for MapChange {
     fn default() -> Self {
         Self::Merge(BTreeMap::new())
+    }
+}
+
+/// Shows names only, because values may be secrets.
+impl fmt::Debug for MapChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RemoveAll => f.write_str("RemoveAll"),
+            Self::Merge(changes) => f.debug_tuple("Merge").field(&changes.keys()).finish(),
+        }
     }
 }
 
@@ -78,6 +89,12 @@ mod tests {
         for bad in [r#"{"X-A":"1","x-a":"2"}"#, r#"{"host":"x"}"#] {
             assert_eq!(merged(bad).unwrap_err().field, "headers", "{bad}");
         }
+    }
+
+    #[test]
+    fn the_debug_form_of_a_change_shows_no_value() {
+        let text = format!("{:?}", change(r#"{"x-key":"s3cret"}"#));
+        assert_eq!(text, r#"Merge(["x-key"])"#);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::ids::CustomerId;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, MAX_TRIES, Manage, ManageError};
 use crate::ports::{HealthFate, Replacement, ReplacementOutcome, StoreError, SubscriptionStore};
-use crate::quota::{Quota, Usage};
+use crate::quota::{CountedUsage, Quota, Usage};
 use crate::subscription::Subscription;
 
 /// The number of subscriptions in one read, when they are counted.
@@ -33,7 +33,7 @@ impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
             match self.table.replace(&replacement).await? {
                 ReplacementOutcome::Written => return Ok(changed),
                 ReplacementOutcome::Conflict => break,
-                ReplacementOutcome::QuotaExceeded(counted) => {
+                ReplacementOutcome::Refused(counted) => {
                     self.make_sure(&read.customer_id, counted, growth).await?;
                 }
             }
@@ -46,16 +46,23 @@ impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
     pub(super) async fn make_sure(
         &self,
         customer: &CustomerId,
-        counted: Usage,
+        counted: CountedUsage,
         growth: Usage,
     ) -> Result<(), ManageError> {
-        let actual = self.count(customer).await?;
-        if actual != counted {
-            self.table.correct_usage(customer, counted, actual).await?;
+        if counted.is_being_deleted {
+            let customer = customer.clone();
+            return Err(ManageError::CustomerDeleted { customer });
         }
-        let max = self.quota.subscriptions;
+        let actual = self.count(customer).await?;
+        if actual != counted.usage {
+            self.table
+                .correct_usage(customer, counted.usage, actual)
+                .await?;
+        }
+        let quota = self.quota.with_own(counted.max_subscriptions);
+        let max = quota.subscriptions;
         let after = actual + growth;
-        if self.quota.has_room(actual, growth) {
+        if quota.has_room(actual, growth) {
             Ok(())
         } else if growth.subscriptions > 0 && after.subscriptions > i64::from(max) {
             let customer = customer.clone();

@@ -1,5 +1,8 @@
 //! Changes a subscription, or repairs one that cannot be read.
 
+use std::collections::BTreeSet;
+use std::mem;
+
 use crate::fields::FieldError;
 use crate::health::Health;
 use crate::ids::{CustomerId, SubscriptionId};
@@ -27,6 +30,28 @@ impl Updated {
         self.subscription.secrets.current() != self.before.secrets.current()
     }
 
+    /// The names of its secret headers that are new, have another value or are gone.
+    pub fn changed_secret_headers(&self) -> BTreeSet<&str> {
+        let (before, now) = (&self.before, &self.subscription);
+        let (before, now) = (&before.secret_headers, &now.secret_headers);
+        before
+            .names_not_in(now)
+            .chain(now.names_not_in(before))
+            .collect()
+    }
+
+    /// The names of its secret headers that are gone because its URL has another origin.
+    pub fn cleared_secret_headers(&self) -> Vec<&str> {
+        let (before, now) = (&self.before, &self.subscription);
+        if before.url.origin() == now.url.origin() {
+            return Vec::new();
+        }
+        let names = before.secret_headers.names();
+        names
+            .filter(|name| now.secret_headers.get(name).is_none())
+            .collect()
+    }
+
     /// Returns true if its deliveries are sent now, and were not before.
     pub fn is_enabled(&self) -> bool {
         let is_active = |of: &Subscription| of.status == SubscriptionStatus::Active;
@@ -44,7 +69,8 @@ where
     /// Changes the fields that the change names; the others stay. A change without effect is not
     /// written, and makes no new version.
     ///
-    /// A new secret signs from the next attempt on, and replaces all others. If the URL or the
+    /// A new secret signs from the next attempt on, and replaces all others. If the origin of the
+    /// URL changes, secret headers that the change does not give are removed. If the URL or the
     /// headers change, or the subscription is made active, the health of the endpoint is reset.
     pub async fn update(
         &self,
@@ -61,9 +87,13 @@ where
         };
         let makes_active = change.status == Some(SubscriptionStatus::Active);
         let mut changed = self.changed(&before, change).await?;
+        let now = self.clock.now();
         let starts_anew = makes_active || !changed.has_endpoint_of(&before);
-        if starts_anew {
+        if makes_active {
+            // The request itself decides about what is held.
             changed.health = Health::default();
+        } else if starts_anew {
+            changed.health = before.health.of_new_endpoint(now);
         }
         if changed == before {
             return Ok(Updated {
@@ -86,10 +116,10 @@ where
                 WriteOutcome::Conflict => Err(conflict(*id, expected)),
             };
         }
-        changed.updated_at = self.clock.now();
+        changed.updated_at = now;
         changed.version += 1;
         let health = if starts_anew {
-            HealthFate::Forgotten
+            HealthFate::Replaced
         } else {
             HealthFate::Kept
         };
@@ -122,11 +152,12 @@ where
             return Err(FieldError::new(&first.field, problem).into());
         }
         let before = broken.readable;
+        let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
-        changed.health = Health::default();
-        changed.updated_at = self.clock.now();
+        changed.health = before.health.of_new_endpoint(now);
+        changed.updated_at = now;
         changed.version += 1;
-        let fate = HealthFate::Forgotten;
+        let fate = HealthFate::Replaced;
         let subscription = self.replace(&before, changed, fate, expected).await?;
         Ok(Updated {
             before,
@@ -138,16 +169,20 @@ where
     pub(super) async fn changed(
         &self,
         current: &Subscription,
-        change: SubscriptionChange,
+        mut change: SubscriptionChange,
     ) -> Result<Subscription, ManageError> {
         self.check_bounds(&change)?;
         let secrets = match &change.secret {
             Some(secret) => self.only_secret(current, secret).await?,
             None => current.secrets.clone(),
         };
+        let secret_headers = mem::take(&mut change.secret_headers);
+        let changed = change.apply(current.clone())?;
+        let secret_headers = self.secret_headers(secret_headers, current, &changed);
         Ok(Subscription {
+            secret_headers: secret_headers.await?,
             secrets,
-            ..change.apply(current.clone())?
+            ..changed
         })
     }
 

@@ -1,13 +1,11 @@
 //! One page of a recovery.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 
 use super::attempt_times::AttemptTimes;
 use super::select::{Finding, SelectError, Selection};
 use crate::delivery::{Delivery, DueEntry, Reopening};
-use crate::due::{LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
+use crate::due::{GRACE, LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
 use crate::event_type::EventType;
 use crate::ids::DeliveryId;
 use crate::paging::{EntryPage, Order, Place, Window};
@@ -23,9 +21,6 @@ use crate::timestamp::Timestamp;
 /// The number of entries that are processed together. After each such part the progress is written,
 /// and a stop takes effect.
 pub(super) const PART: u32 = 50;
-/// If a page is killed, it may not have queued the tasks of its attempts. This long after such an
-/// attempt was due, the sweep checks it.
-const GRACE: Duration = Duration::from_mins(2);
 
 /// Our own failure. The workflow runs the page again.
 #[derive(Debug, thiserror::Error)]
@@ -115,13 +110,13 @@ where
             }
             subscription => subscription?,
         };
-        match subscription.filter(|found| found.status == SubscriptionStatus::Active) {
+        match subscription.filter(|found| may_send(&recovery, found)) {
             Some(subscription) if status == RecoveryStatus::Running => {
                 report.next_step = self
                     .parts(recovery, &subscription, end, &mut report)
                     .await?;
             }
-            // Nothing is sent to a paused or deleted subscription.
+            // Nothing is sent to a paused, deleted or unavailable subscription.
             _ if status == RecoveryStatus::Running => {
                 self.end(&recovery, RecoveryStatus::Stopped).await?;
             }
@@ -208,9 +203,7 @@ where
                 times.take();
             }
             match finding {
-                Finding::Again(delivery, message) => {
-                    again.extend(delivery.reopen(message, next).ok());
-                }
+                Finding::Again(..) => again.extend(finding.reopening(&next)),
                 Finding::First(delivery, _) if finding.is_sent(&next) => {
                     first.push((delivery, next));
                 }
@@ -297,6 +290,13 @@ where
     }
 }
 
+/// Returns true if the subscription is active. What was held for an unavailable endpoint is sent
+/// only while the circuit breaker is closed: otherwise it would be held once more.
+fn may_send(recovery: &Recovery, subscription: &Subscription) -> bool {
+    let waits = recovery.kind == RecoveryKind::Release && subscription.health.circuit.is_some();
+    subscription.status == SubscriptionStatus::Active && !waits
+}
+
 /// The writes of a part.
 #[derive(Default)]
 struct Written {
@@ -342,7 +342,7 @@ pub(super) async fn find(
         limit,
     };
     match recovery.kind {
-        RecoveryKind::Recover(_) | RecoveryKind::Discard => {
+        RecoveryKind::Recover(_) | RecoveryKind::Discard | RecoveryKind::Release => {
             let page = table.undelivered_of(&recovery.subscription_id, &window);
             Ok(page.await?.map(|entry| Found {
                 place: entry.place(),

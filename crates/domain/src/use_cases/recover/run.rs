@@ -129,18 +129,7 @@ where
             HeldFate::Discard => RecoveryKind::Discard,
             HeldFate::Keep => return Ok(None),
         };
-        let now = self.clock.now();
-        let until = now.max(subscription.created_at + Duration::from_millis(1));
-        let request = RecoveryRequest {
-            kind,
-            range: Range {
-                since: subscription.created_at,
-                until,
-            },
-            per_second: Rate::of(&subscription.limits),
-            requested: Requested::Run,
-        };
-        let planned = self.plan(subscription, &request);
+        let planned = self.plan_release(subscription, kind);
         let first = Recovery {
             id: RecoveryId::of_change(
                 &subscription.customer_id,
@@ -182,11 +171,27 @@ where
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
         let read = self.table.read_deliveries(&ids).await?;
         let mut read = read.into_iter().flatten();
-        Ok(read.any(|delivery| delivery.status == DeliveryStatus::Held))
+        Ok(read.any(|delivery| matches!(delivery.status, DeliveryStatus::Held(_))))
+    }
+
+    /// A recovery of all deliveries of the subscription until now, at the rate of its endpoint.
+    pub(crate) fn plan_release(&self, subscription: &Subscription, kind: RecoveryKind) -> Recovery {
+        let now = self.clock.now();
+        let until = now.max(subscription.created_at + Duration::from_millis(1));
+        let request = RecoveryRequest {
+            kind,
+            range: Range {
+                since: subscription.created_at,
+                until,
+            },
+            per_second: Rate::of(&subscription.limits),
+            requested: Requested::Run,
+        };
+        self.plan(subscription, &request)
     }
 
     /// Writes a recovery and starts its workflow.
-    async fn begin(&self, recovery: Recovery) -> Result<Recovery, RecoveriesError> {
+    pub(crate) async fn begin(&self, recovery: Recovery) -> Result<Recovery, RecoveriesError> {
         // An existing one with this id is this recovery.
         self.table.insert_recovery(&recovery).await?;
         if let Err(error) = self.workflow.start(&recovery).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger};
+use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, Reopening};
 use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 /// The decision about an entry.
 #[derive(Debug)]
 pub(super) enum Finding {
-    /// The delivery must be resent.
+    /// The delivery must be resent, or continue if it awaits its endpoint.
     Again(Delivery, Message),
     /// The message was never delivered to the subscription.
     First(Delivery, Message),
@@ -29,10 +29,19 @@ pub(super) enum Finding {
 }
 
 impl Finding {
+    /// The reopening of a delivery that must be sent again, if its status allows it.
+    pub(super) fn reopening(&self, next: &NextAttempt) -> Option<Reopening<'_>> {
+        let Self::Again(delivery, message) = self else {
+            return None;
+        };
+        let resumption = delivery.resume(next.due_at);
+        resumption.or_else(|| delivery.reopen(message, *next).ok())
+    }
+
     /// Returns true if an attempt is queued, which is due at `next`.
     pub(super) fn is_sent(&self, next: &NextAttempt) -> bool {
         match self {
-            Self::Again(delivery, message) => delivery.reopen(message, *next).is_ok(),
+            Self::Again(..) => self.reopening(next).is_some(),
             Self::First(delivery, message) => next.due_at <= delivery.deadline(message),
             Self::Asked(_) | Self::Discard(_) | Self::Nothing => false,
         }
@@ -65,7 +74,7 @@ impl Selection<'_> {
             (RecoveryKind::Replay, Some(event_type)) => {
                 self.subscription.event_types.matches(event_type)
             }
-            (RecoveryKind::Recover(_) | RecoveryKind::Discard, _)
+            (RecoveryKind::Recover(_) | RecoveryKind::Discard | RecoveryKind::Release, _)
             | (RecoveryKind::Replay, None) => true,
         }
     }
@@ -81,11 +90,18 @@ impl Selection<'_> {
             return Ok(Finding::Nothing);
         };
         match (delivery, self.kind) {
-            (Some(delivery), RecoveryKind::Discard) if delivery.status == DeliveryStatus::Held => {
+            (Some(delivery), RecoveryKind::Discard)
+                if matches!(delivery.status, DeliveryStatus::Held(_)) =>
+            {
                 Ok(Finding::Discard(delivery))
             }
-            (Some(_), RecoveryKind::Discard)
-            | (None, RecoveryKind::Recover(_) | RecoveryKind::Discard) => Ok(Finding::Nothing),
+            (Some(delivery), RecoveryKind::Release) if delivery.awaits_endpoint() => {
+                Ok(Finding::Again(delivery, stored.message))
+            }
+            (Some(_), RecoveryKind::Discard | RecoveryKind::Release)
+            | (None, RecoveryKind::Recover(_) | RecoveryKind::Discard | RecoveryKind::Release) => {
+                Ok(Finding::Nothing)
+            }
             (Some(delivery), kind) => Ok(match (delivery.resend_task(), kind) {
                 (Some(task), _) => Finding::Asked(task),
                 (None, RecoveryKind::Recover(statuses)) if statuses.contain(delivery.status) => {

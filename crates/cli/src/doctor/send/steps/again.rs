@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::Map;
 use tokio::time::{Instant, sleep};
-use webhooks_client::{DeliveryStatus, Recover, RecoveryKind};
+use webhooks_client::{DeliveryStatus, Recover, RecoveryKind, SubscriptionPatch, WantedStatus};
 
-use super::Checked;
+use super::{Checked, scheduled};
 use crate::doctor::context::Described;
 use crate::doctor::send::judge::{Judgement, fault, one_message, signed};
 use crate::doctor::send::stage::{ARRIVAL, CUSTOMER, Stage, refused};
@@ -20,7 +20,7 @@ const RECOVERY: Duration = Duration::from_mins(2);
 
 /// Recovers a failed delivery and one that was held while the subscription was paused.
 pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
-    let fields = json!({"retryPolicy": {"schedule": [0], "jitter": 0}});
+    let fields = scheduled(vec![0]);
     let created = stage.subscribe(RECOVER, RECOVER, fields).await?;
     let subscription = created.subscription.id.as_str();
     let detail = stage.detail(Map::new()).to_string();
@@ -32,7 +32,10 @@ pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
     stage.delivery_when(&failing, ARRIVAL, has_failed).await?;
 
     stage.ledger.api_call();
-    let changes = json!({"status": "paused"});
+    let changes = SubscriptionPatch {
+        status: Some(WantedStatus::Paused),
+        ..SubscriptionPatch::default()
+    };
     let paused = stage
         .api
         .update_subscription(CUSTOMER, subscription, &changes);
@@ -66,7 +69,9 @@ pub(in crate::doctor::send) async fn recover(stage: &Stage<'_>) -> Checked {
 /// Replays an event to a subscription that is created afterwards.
 pub(in crate::doctor::send) async fn replay(stage: &Stage<'_>) -> Checked {
     // The customer has another subscription, because no message is recorded without one.
-    stage.subscribe(REPLAY, "nothing", json!({})).await?;
+    stage
+        .subscribe(REPLAY, "nothing", SubscriptionPatch::default())
+        .await?;
     let detail = stage.detail(Map::new()).to_string();
     let message = stage.put(REPLAY, &detail).await?;
     stage.ledger.api_call();
@@ -75,7 +80,9 @@ pub(in crate::doctor::send) async fn replay(stage: &Stage<'_>) -> Checked {
     recorded
         .await
         .map_err(|error| refused("waiting for a message", error))?;
-    let created = stage.subscribe(REPLAY, REPLAY, json!({})).await?;
+    let created = stage
+        .subscribe(REPLAY, REPLAY, SubscriptionPatch::default())
+        .await?;
     let id = stage.delivery_id(REPLAY, message, &created)?;
     recovered(
         stage,
@@ -144,7 +151,9 @@ async fn recovered(
 
 /// Resends a successful delivery: the same message with a new signature.
 pub(in crate::doctor::send) async fn resend(stage: &Stage<'_>) -> Checked {
-    let created = stage.subscribe(RESEND, RESEND, json!({})).await?;
+    let created = stage
+        .subscribe(RESEND, RESEND, SubscriptionPatch::default())
+        .await?;
     let detail = stage.detail(Map::new()).to_string();
     let message = stage.put(RESEND, &detail).await?;
     let id = stage.delivery_id(RESEND, message, &created)?;

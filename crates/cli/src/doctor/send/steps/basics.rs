@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use webhooks_client::{Delivery, DeliveryStatus};
+use webhooks_client::{Delivery, DeliveryStatus, PayloadFormat, SubscriptionPatch};
 
 use super::Checked;
 use crate::clock::now;
@@ -57,7 +57,9 @@ const WARM_UP: usize = 2;
 
 /// Puts one event with `PutEvents`, and checks the webhook's headers and body.
 pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
-    let created = stage.subscribe(PUT, PUT, json!({})).await?;
+    let created = stage
+        .subscribe(PUT, PUT, SubscriptionPatch::default())
+        .await?;
     let numbers_sent = numbers_sent(stage);
     let detail = stage.detail(Map::new());
     let text = with_numbers(&detail, &numbers_sent);
@@ -81,7 +83,7 @@ pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
         ("payload", body(arrival, &shown, &detail)),
         (
             "numbers through the bus",
-            judge_numbers(&numbers_sent, "standard", &arrival.body),
+            judge_numbers(&numbers_sent, PayloadFormat::Standard, &arrival.body),
         ),
     ])
 }
@@ -89,12 +91,15 @@ pub(in crate::doctor::send) async fn put_events(stage: &Stage<'_>) -> Checked {
 /// Starts the workflow with one event for a subscription of each payload format.
 pub(in crate::doctor::send) async fn start_execution(stage: &Stage<'_>) -> Checked {
     let formats = [
-        ("standard", START_STANDARD),
-        ("detail", START_DETAIL),
-        ("event", START_EVENT),
+        (PayloadFormat::Standard, START_STANDARD),
+        (PayloadFormat::Detail, START_DETAIL),
+        (PayloadFormat::Event, START_EVENT),
     ];
     let subscribe = formats.map(|(format, step)| async move {
-        let fields = json!({"payloadFormat": format});
+        let fields = SubscriptionPatch {
+            payload_format: Some(format),
+            ..SubscriptionPatch::default()
+        };
         stage.subscribe(step, "start", fields).await
     });
     let created = try_join_all(subscribe).await?;
@@ -127,14 +132,16 @@ pub(in crate::doctor::send) async fn start_execution(stage: &Stage<'_>) -> Check
         ("the whole event", whole),
         (
             "numbers through StartExecution",
-            judge_numbers(&numbers_sent, "detail", &all[1].1.body),
+            judge_numbers(&numbers_sent, PayloadFormat::Detail, &all[1].1.body),
         ),
     ])
 }
 
 /// Puts an event twice with one idempotency key, and checks that it arrives once.
 pub(in crate::doctor::send) async fn duplicate(stage: &Stage<'_>) -> Checked {
-    let created = stage.subscribe(DUPLICATE, DUPLICATE, json!({})).await?;
+    let created = stage
+        .subscribe(DUPLICATE, DUPLICATE, SubscriptionPatch::default())
+        .await?;
     let detail = stage.with_key(stage.detail(Map::new()), DUPLICATE);
     let detail = detail.to_string();
     let message = stage.put(DUPLICATE, &detail).await?;
@@ -166,7 +173,9 @@ pub(in crate::doctor::send) async fn large(stage: &Stage<'_>) -> Checked {
         ("payload of 245 KB", LARGEST, 245_000),
     ];
     let sent = sizes.map(|(name, step, bytes)| async move {
-        let created = stage.subscribe(step, step, json!({})).await?;
+        let created = stage
+            .subscribe(step, step, SubscriptionPatch::default())
+            .await?;
         let mut members = Map::new();
         members.insert(
             "filler".to_owned(),
@@ -187,7 +196,9 @@ pub(in crate::doctor::send) async fn large(stage: &Stage<'_>) -> Checked {
 /// Measures the time from `PutEvents` to the request, one event after the other, with warm
 /// functions.
 pub(in crate::doctor::send) async fn latency(stage: &Stage<'_>) -> Checked {
-    let created = stage.subscribe(LATENCY, LATENCY, json!({})).await?;
+    let created = stage
+        .subscribe(LATENCY, LATENCY, SubscriptionPatch::default())
+        .await?;
     let mut took = Vec::new();
     for number in 0..WARM_UP + WARM {
         let mut members = Map::new();
@@ -229,7 +240,7 @@ fn with_numbers(detail: &Value, numbers: &[(&str, &str)]) -> String {
     format!("{open},\"{NUMBERS_MEMBER}\":{{{}}}}}", members.join(","))
 }
 
-fn judge_numbers(sent: &[(&str, &str)], format: &str, received: &[u8]) -> Judgement {
+fn judge_numbers(sent: &[(&str, &str)], format: PayloadFormat, received: &[u8]) -> Judgement {
     let detail = raw_detail(format, received).unwrap_or_default();
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(&detail).unwrap_or_default();
     let received = members.get(NUMBERS_MEMBER).map_or("", |value| value.get());
@@ -252,10 +263,11 @@ mod tests {
     fn numbers_are_put_as_text_and_found_as_text() {
         let text = with_numbers(&json!({"a": 1}), &NUMBERS);
         assert!(text.starts_with(r#"{"a":1,"numbers":{"beyondDouble":9007199254740993,"#));
-        assert!(judge_numbers(&NUMBERS, "detail", text.as_bytes()).is_ok());
+        assert!(judge_numbers(&NUMBERS, PayloadFormat::Detail, text.as_bytes()).is_ok());
         let standard = format!(r#"{{"type":"t","data":{text}}}"#);
-        assert!(judge_numbers(&NUMBERS, "standard", standard.as_bytes()).is_ok());
-        assert!(judge_numbers(&NUMBERS, "standard", text.as_bytes()).is_err());
+        let format = PayloadFormat::Standard;
+        assert!(judge_numbers(&NUMBERS, format, standard.as_bytes()).is_ok());
+        assert!(judge_numbers(&NUMBERS, format, text.as_bytes()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use tokio::time::{Instant, sleep};
 use webhooks_client::{
     AttemptOutcome, CreatedSubscription, DeliveryReason, DeliveryStatus, SubscriptionStatus,
@@ -12,7 +12,7 @@ use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_dynamodb::DynamoStore;
 
-use super::{Checked, RETRY_AFTER_SECONDS};
+use super::{Checked, RETRY_AFTER_SECONDS, scheduled};
 use crate::doctor::context::Described;
 use crate::doctor::report::Outcome;
 use crate::doctor::send::judge::{Arrival, Judgement, fault, not_too_early, one_message, signed};
@@ -38,10 +38,9 @@ const HAND_OVER: Duration = Duration::from_secs(150);
 async fn deliver(
     stage: &Stage<'_>,
     step: &str,
-    schedule: Value,
+    schedule: Vec<u32>,
 ) -> Described<(CreatedSubscription, DeliveryId)> {
-    let fields = json!({"retryPolicy": {"schedule": schedule, "jitter": 0}});
-    let created = stage.subscribe(step, step, fields).await?;
+    let created = stage.subscribe(step, step, scheduled(schedule)).await?;
     let detail = stage.detail(Map::new()).to_string();
     let message = stage.put(step, &detail).await?;
     let id = stage.delivery_id(step, message, &created)?;
@@ -54,11 +53,11 @@ fn times(arrivals: &[Arrival]) -> Vec<Timestamp> {
 
 /// Checks that two failures are followed by a success, each attempt at its time.
 pub(in crate::doctor::send) async fn retry(stage: &Stage<'_>) -> Checked {
-    let waits = [2, 4];
-    let (created, id) = deliver(stage, RETRY, json!([0, waits[0], waits[1]])).await?;
+    let waits = [2_u32, 4];
+    let (created, id) = deliver(stage, RETRY, vec![0, waits[0], waits[1]]).await?;
     let within = ARRIVAL + 2 * SWEEP;
     let arrivals = stage.arrivals(RETRY, 3, within, &id).await?;
-    let waits = waits.map(Duration::from_secs);
+    let waits = waits.map(|seconds| Duration::from_secs(seconds.into()));
     let times = not_too_early(&times(&arrivals), &waits);
     let mut same = one_message(&arrivals, &id.message.to_string());
     for arrival in &arrivals {
@@ -82,7 +81,7 @@ pub(in crate::doctor::send) async fn retry(stage: &Stage<'_>) -> Checked {
 
 /// Checks that `Retry-After` delays an attempt that was due sooner.
 pub(in crate::doctor::send) async fn retry_after(stage: &Stage<'_>) -> Checked {
-    let (_, id) = deliver(stage, RETRY_AFTER, json!([0, 1])).await?;
+    let (_, id) = deliver(stage, RETRY_AFTER, vec![0, 1]).await?;
     let arrivals = stage.arrivals(RETRY_AFTER, 2, ARRIVAL + SWEEP, &id).await?;
     let asked = Duration::from_secs(u64::from(RETRY_AFTER_SECONDS));
     Ok(vec![(
@@ -93,7 +92,7 @@ pub(in crate::doctor::send) async fn retry_after(stage: &Stage<'_>) -> Checked {
 
 /// Checks that 410 ends the delivery and disables the subscription.
 pub(in crate::doctor::send) async fn gone(stage: &Stage<'_>) -> Checked {
-    let (created, id) = deliver(stage, GONE, json!([0, 1])).await?;
+    let (created, id) = deliver(stage, GONE, vec![0, 1]).await?;
     stage.arrivals(GONE, 1, ARRIVAL, &id).await?;
     let ended = stage.delivery_when(&id, ARRIVAL, |delivery| delivery.status.is_terminal());
     let ended = ended.await?;
@@ -128,7 +127,8 @@ pub(in crate::doctor::send) async fn long_wait(stage: &Stage<'_>) -> Checked {
     let longest = longest.and_then(|text| text.parse().ok()).unwrap_or(900);
     let longest = Duration::from_secs(longest);
     let wait = longest + BEYOND_QUEUE;
-    let (_, id) = deliver(stage, LONG_WAIT, json!([0, wait.as_secs()])).await?;
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    let (_, id) = deliver(stage, LONG_WAIT, vec![0, seconds]).await?;
     stage.arrivals(LONG_WAIT, 1, ARRIVAL, &id).await?;
     let failed = stage.delivery_when(&id, ARRIVAL, |delivery| {
         let outcome = delivery.attempts.first().map(|attempt| attempt.outcome);

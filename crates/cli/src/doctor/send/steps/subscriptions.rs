@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde_json::{Map, json};
+use webhooks_client::{Nullable, Rotation, SubscriptionPatch, WholeNumber};
 
 use super::Checked;
 use crate::doctor::send::judge::{fault, signed, within_rate};
@@ -13,15 +14,20 @@ pub(super) const ROTATION: &str = "rotation";
 pub(super) const LIMIT: &str = "limit";
 
 /// The limit in webhooks per second.
-const RATE: u64 = 1;
+const RATE: u32 = 1;
 /// The number of events put at once.
 const BURST: usize = 6;
 
 /// Checks that both secrets sign for the requested time after a rotation.
 pub(in crate::doctor::send) async fn rotation(stage: &Stage<'_>) -> Checked {
-    let created = stage.subscribe(ROTATION, ROTATION, json!({})).await?;
+    let created = stage
+        .subscribe(ROTATION, ROTATION, SubscriptionPatch::default())
+        .await?;
     stage.ledger.api_call();
-    let overlap = json!({"overlapSeconds": 3_600});
+    let overlap = Rotation {
+        overlap_seconds: Some(WholeNumber(3_600)),
+        ..Rotation::default()
+    };
     let rotate = stage
         .api
         .rotate_secret(CUSTOMER, &created.subscription.id, &overlap);
@@ -44,7 +50,10 @@ pub(in crate::doctor::send) async fn rotation(stage: &Stage<'_>) -> Checked {
 
 /// Checks that all webhooks arrive, and no more per second than the subscription permits.
 pub(in crate::doctor::send) async fn limit(stage: &Stage<'_>) -> Checked {
-    let fields = json!({"rateLimitPerSecond": RATE});
+    let fields = SubscriptionPatch {
+        rate_limit_per_second: Nullable::Value(WholeNumber(RATE)),
+        ..SubscriptionPatch::default()
+    };
     let created = stage.subscribe(LIMIT, LIMIT, fields).await?;
     let put = (0..BURST).map(|number| {
         let mut members = Map::new();
@@ -60,5 +69,8 @@ pub(in crate::doctor::send) async fn limit(stage: &Stage<'_>) -> Checked {
     let within = ARRIVAL + Duration::from_mins(1);
     let arrivals = stage.arrivals(LIMIT, BURST, within, &ids[0]).await?;
     let at: Vec<_> = arrivals.iter().map(|arrival| arrival.at).collect();
-    Ok(vec![("limit of a subscription", within_rate(&at, RATE))])
+    Ok(vec![(
+        "limit of a subscription",
+        within_rate(&at, RATE.into()),
+    )])
 }

@@ -1,5 +1,8 @@
 //! Starting the workflow of a recovery.
 
+use std::sync::OnceLock;
+
+use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use serde::Serialize;
@@ -7,9 +10,12 @@ use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::{RecoveryWorkflow, WorkflowError};
 use webhooks_domain::recovery::Recovery;
 
-/// The workflow of recoveries, in Step Functions.
-pub(crate) struct SfnWorkflow {
-    client: Client,
+/// The workflow of recoveries, in Step Functions. Its client is created by its first call, because
+/// most invocations start no recovery.
+#[derive(Debug)]
+pub struct SfnWorkflow {
+    aws: SdkConfig,
+    client: OnceLock<Client>,
     arn: String,
 }
 
@@ -25,8 +31,12 @@ struct Input<'a> {
 
 impl SfnWorkflow {
     /// The state machine with this ARN.
-    pub(crate) fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+    pub fn new(aws: &SdkConfig, arn: String) -> Self {
+        Self {
+            aws: aws.clone(),
+            client: OnceLock::new(),
+            arn,
+        }
     }
 }
 
@@ -41,6 +51,7 @@ impl RecoveryWorkflow for SfnWorkflow {
         let input = serde_json::to_string(&input).map_err(|error| WorkflowError(error.into()))?;
         let started = self
             .client
+            .get_or_init(|| Client::new(&self.aws))
             .start_execution()
             .state_machine_arn(&self.arn)
             .name(recovery.id.to_string())

@@ -1,0 +1,249 @@
+//! The deletion of customers.
+//!
+//! A request marks the customer's item and puts it into a shard of its own in the index `due`, where
+//! it stays until the item is deleted.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+use serde_bytes::ByteBuf;
+use webhooks_domain::customer::Deletion;
+use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::ports::{CustomerData, CustomerPart, StoreError, WriteOutcome};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::due_index;
+use crate::key::{
+    Key, customer_partition, idempotency_partition, message_partition, recovery_partition,
+    subscription_partition,
+};
+use crate::lists::MESSAGES_INDEX;
+use crate::store::{
+    PRESENT, from_attributes, number, query_some, to_attributes, unavailable, write_outcome,
+};
+use crate::usage::DELETION_REQUESTED_AT;
+
+/// The value of the shard in [`ENTER`].
+pub(crate) const SHARD: &str = ":shard";
+/// Puts a customer into the index.
+pub(crate) const ENTER: &str = "dueShard = :shard, sweepAt = :at";
+/// The subscriptions that were deleted with the customer, as binary ids.
+const DELETED_SUBSCRIPTIONS: &str = "deletedSubscriptions";
+
+/// The number of items in one read.
+const PAGE: i32 = 100;
+/// The number of messages in one read. Each has a partition with its deliveries.
+const MESSAGES: i32 = 20;
+/// The number of concurrent deletions.
+const AT_ONCE: usize = 25;
+
+const OPERATION: &str = "delete items of a customer";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletionItem {
+    deletion_requested_at: Option<Timestamp>,
+    #[serde(default)]
+    deleted_items: u64,
+    #[serde(default)]
+    deleted_subscriptions: Vec<ByteBuf>,
+}
+
+impl CustomerData for DynamoStore {
+    async fn being_deleted(&self) -> Result<Vec<CustomerId>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(due_index::INDEX)
+            .key_condition_expression("dueShard = :shard")
+            .expression_attribute_values(SHARD, number(due_index::SHARD_OF_CUSTOMERS));
+        let read = |item| from_attributes::<Key>(item).ok()?.customer_id().ok();
+        let (customers, _) = query_some(query, None, read)
+            .await
+            .map_err(|error| unavailable("list customers that are being deleted", error))?;
+        Ok(customers)
+    }
+
+    async fn deletion(
+        &self,
+        id: &CustomerId,
+    ) -> Result<Option<(Deletion, Vec<SubscriptionId>)>, StoreError> {
+        let found = self
+            .get_item::<DeletionItem>(Key::customer(id), "get deletion of customer")
+            .await?;
+        Ok(found.and_then(|item| {
+            let deletion = Deletion {
+                requested_at: item.deletion_requested_at?,
+                deleted: item.deleted_items,
+            };
+            let ids = item.deleted_subscriptions.iter();
+            let ids =
+                ids.filter_map(|id| Some(SubscriptionId::from_bytes(id[..].try_into().ok()?)));
+            Some((deletion, ids.collect()))
+        }))
+    }
+
+    async fn delete_some(&self, id: &CustomerId, part: CustomerPart) -> Result<u64, StoreError> {
+        match part {
+            CustomerPart::Subscriptions => {
+                let keys = self.some_keys(customer_partition(id)).await?;
+                self.note_subscriptions(id, &keys).await?;
+                self.delete_keys(keys).await
+            }
+            CustomerPart::OfSubscription(subscription) => {
+                self.delete_partition(subscription_partition(&subscription))
+                    .await
+            }
+            CustomerPart::Recoveries => self.delete_partition(recovery_partition(id)).await,
+            CustomerPart::IdempotencyKeys => self.delete_partition(idempotency_partition(id)).await,
+            CustomerPart::Messages => self.delete_messages(id).await,
+        }
+    }
+
+    async fn count_deleted(&self, id: &CustomerId, deleted: u64) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(id))))
+            .update_expression("ADD deletedItems :deleted")
+            .condition_expression(PRESENT)
+            .expression_attribute_values(":deleted", number(deleted))
+            .send()
+            .await;
+        write_outcome(result, "count deleted items").map(|_| ())
+    }
+
+    async fn forget(
+        &self,
+        id: &CustomerId,
+        deletion: &Deletion,
+    ) -> Result<WriteOutcome, StoreError> {
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(id))))
+            .condition_expression(format!("{DELETION_REQUESTED_AT} = :requested"))
+            .expression_attribute_values(":requested", number(deletion.requested_at.as_millis()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(WriteOutcome::Written),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(WriteOutcome::Conflict)
+            }
+            Err(error) => Err(unavailable("delete customer", error)),
+        }
+    }
+}
+
+impl DynamoStore {
+    /// Notes the subscriptions of these keys in the customer's item.
+    async fn note_subscriptions(&self, id: &CustomerId, keys: &[Key]) -> Result<(), StoreError> {
+        let ids = keys.iter().filter_map(|key| key.subscription_id().ok());
+        let ids: Vec<_> = ids
+            .map(|(_, subscription)| Blob::new(subscription.to_bytes()))
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(id))))
+            .update_expression(format!("ADD {DELETED_SUBSCRIPTIONS} :ids"))
+            .condition_expression(PRESENT)
+            .expression_attribute_values(":ids", AttributeValue::Bs(ids))
+            .send()
+            .await;
+        write_outcome(result, "note deleted subscriptions").map(|_| ())
+    }
+
+    /// Deletes some messages. A message is deleted after everything else in its partition, because
+    /// it is the entry by which they are found.
+    async fn delete_messages(&self, id: &CustomerId) -> Result<u64, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(MESSAGES_INDEX)
+            .key_condition_expression("customerId = :customer")
+            .expression_attribute_values(":customer", AttributeValue::S(id.to_string()))
+            .limit(MESSAGES);
+        let mut deleted = 0;
+        for message in self.keys_of(query).await? {
+            let Ok(message_id) = message.message_id() else {
+                continue;
+            };
+            loop {
+                let mut keys = self.some_keys(message_partition(&message_id)).await?;
+                let is_last = keys.iter().all(|key| *key == message);
+                if !is_last {
+                    keys.retain(|key| *key != message);
+                }
+                deleted += self.delete_keys(keys).await?;
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_partition(&self, partition: String) -> Result<u64, StoreError> {
+        let keys = self.some_keys(partition).await?;
+        self.delete_keys(keys).await
+    }
+
+    /// The first keys of a partition, expired items included.
+    async fn some_keys(&self, partition: String) -> Result<Vec<Key>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :partition")
+            .expression_attribute_values(":partition", AttributeValue::S(partition))
+            .consistent_read(true)
+            .limit(PAGE);
+        self.keys_of(query).await
+    }
+
+    async fn keys_of(&self, query: QueryFluentBuilder) -> Result<Vec<Key>, StoreError> {
+        let query = query.projection_expression("pk, sk");
+        let read = |item| from_attributes::<Key>(item).ok();
+        let (keys, _) = query_some(query, None, read)
+            .await
+            .map_err(|error| unavailable(OPERATION, error))?;
+        Ok(keys)
+    }
+
+    /// Deletes the items of these keys. Returns their number.
+    ///
+    /// They are separate requests, because the right to write batches includes the right to put
+    /// items.
+    async fn delete_keys(&self, keys: Vec<Key>) -> Result<u64, StoreError> {
+        for some in keys.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|key| self.delete_key(key))).await?;
+        }
+        Ok(keys.len() as u64)
+    }
+
+    async fn delete_key(&self, key: &Key) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.table);
+        let result = delete.set_key(Some(to_attributes(key))).send().await;
+        result
+            .map(|_| ())
+            .map_err(|error| unavailable(OPERATION, error))
+    }
+}

@@ -1,0 +1,101 @@
+//! The operations of the API, and their routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter};
+use utoipa::openapi::HttpMethod;
+
+use crate::problem::Problem;
+use crate::{
+    Api, customers, deliveries, enable, filters, lists, openapi, recoveries, resend, send_test,
+    statistics, subscriptions, unhealthy,
+};
+
+/// Declares the operations, each once: its path and method stand in the annotation of its handler.
+/// The routes are made of them, and in tests the document.
+///
+/// (`utoipa-axum` makes both when a router is built: each cold start would make the document.)
+macro_rules! operations {
+    ($($module:ident::$handler:ident),+ $(,)?) => {
+        fn routes() -> Router<Arc<Api>> {
+            Router::new()$(.merge(pastey::paste! {
+                route::<$module::[<__path_ $handler>], _, _>(&$module::$handler)
+            }))+
+        }
+
+        #[cfg(test)]
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($module::$handler),+))]
+        pub(crate) struct Operations;
+    };
+}
+
+operations![
+    customers::list,
+    customers::show,
+    customers::put,
+    customers::update,
+    customers::delete,
+    subscriptions::create,
+    subscriptions::list,
+    subscriptions::show,
+    subscriptions::update,
+    subscriptions::delete,
+    subscriptions::rotate_secret,
+    subscriptions::show_secrets,
+    enable::enable,
+    unhealthy::all,
+    unhealthy::of_customer,
+    statistics::of_subscription,
+    statistics::of_customer,
+    lists::deliveries,
+    lists::undelivered,
+    lists::of_customer,
+    lists::messages,
+    send_test::send_test,
+    deliveries::message,
+    deliveries::message_of_customer,
+    deliveries::delivery,
+    deliveries::delivery_of_customer,
+    resend::resend,
+    resend::resend_of_customer,
+    recoveries::recover,
+    recoveries::replay,
+    recoveries::list,
+    recoveries::show,
+    recoveries::stop,
+    filters::test,
+    openapi::show,
+];
+
+/// The route of an operation.
+fn route<P, H, T>(handler: &H) -> Router<Arc<Api>>
+where
+    P: utoipa::Path,
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    let methods = P::methods().into_iter();
+    let methods = methods.fold(MethodRouter::new(), |router, method| {
+        let filter = match method {
+            HttpMethod::Get => MethodFilter::GET,
+            HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Put => MethodFilter::PUT,
+            HttpMethod::Patch => MethodFilter::PATCH,
+            HttpMethod::Delete => MethodFilter::DELETE,
+            _ => unreachable!("no operation has another method"),
+        };
+        router.on(filter, handler.clone())
+    });
+    Router::new().route(&P::path(), methods)
+}
+
+/// Answers every request.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    routes()
+        .fallback(async || Problem::no_such_path())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(api)
+}

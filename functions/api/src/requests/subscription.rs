@@ -1,0 +1,239 @@
+//! Changes of a subscription.
+
+use webhooks_api_types as api;
+use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
+use webhooks_domain::fields::FieldError;
+use webhooks_domain::filter::Filter;
+use webhooks_domain::manage::SubscriptionChange;
+use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
+use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::recovery::HeldFate;
+use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
+use webhooks_domain::subscription::{Description, SubscriptionStatus};
+
+use super::{change, map_change, parsed, whole};
+
+/// Converts a request to a change of a subscription.
+///
+/// # Errors
+/// The first field that is not valid.
+pub(crate) fn subscription_change(
+    patch: api::SubscriptionPatch,
+    development: &DevelopmentNetworks,
+) -> Result<SubscriptionChange, FieldError> {
+    let timeout = |number| RequestTimeout::try_from(whole(number));
+    let status = patch.status.map(|status| match status {
+        api::WantedStatus::Active => SubscriptionStatus::Active,
+        api::WantedStatus::Paused => SubscriptionStatus::Paused,
+    });
+    Ok(SubscriptionChange {
+        url: parsed("url", patch.url, |url| {
+            EndpointUrl::parse(&url, development)
+        })?,
+        event_types: parsed("eventTypes", patch.event_types, |types| {
+            let patterns = types.into_iter().map(EventTypePattern::try_from);
+            EventTypePatterns::try_from(patterns.collect::<Result<Vec<_>, _>>()?)
+        })?,
+        filter: change("filter", patch.filter, |filter| {
+            Filter::parse(filter.as_json())
+        })?,
+        payload_format: patch.payload_format.map(payload_format),
+        timeout: change("timeoutSeconds", patch.timeout_seconds, timeout)?,
+        rate_limit: change("rateLimitPerSecond", patch.rate_limit_per_second, |rate| {
+            whole(rate).try_into()
+        })?,
+        max_in_flight: change("maxInFlight", patch.max_in_flight, |most| {
+            whole(most).try_into()
+        })?,
+        metadata: map_change(patch.metadata),
+        description: change("description", patch.description, Description::try_from)?,
+        headers: map_change(patch.headers),
+        secret_headers: map_change(patch.secret_headers),
+        retry_policy: change("retryPolicy", patch.retry_policy, retry_policy)?,
+        secret: parsed("secret", patch.secret, |secret| secret.parse())?,
+        status,
+    })
+}
+
+/// The fate of the deliveries that were held. `None` if the change does not make the subscription
+/// active.
+///
+/// # Errors
+/// If it is given without the status `active`.
+pub(crate) fn held(patch: &api::SubscriptionPatch) -> Result<Option<HeldFate>, FieldError> {
+    match (patch.status, patch.held) {
+        (Some(api::WantedStatus::Active), held) => Ok(Some(held_fate(held))),
+        (_, None) => Ok(None),
+        (_, Some(_)) => Err(FieldError::new("held", "requires `status`: `active`")),
+    }
+}
+
+/// The fate of the deliveries that were held.
+pub(crate) fn held_fate(held: Option<api::HeldFate>) -> HeldFate {
+    match held.unwrap_or_default() {
+        api::HeldFate::Send => HeldFate::Send,
+        api::HeldFate::Keep => HeldFate::Keep,
+        api::HeldFate::Discard => HeldFate::Discard,
+    }
+}
+
+fn payload_format(format: api::PayloadFormat) -> PayloadFormat {
+    match format {
+        api::PayloadFormat::Standard => PayloadFormat::Standard,
+        api::PayloadFormat::Detail => PayloadFormat::Detail,
+        api::PayloadFormat::Event => PayloadFormat::Event,
+    }
+}
+
+fn retry_policy(policy: api::RetryPolicy) -> Result<RetryPolicy, RetryPolicyError> {
+    let (policy, jitter) = match policy {
+        api::RetryPolicy::Schedule(schedule) => {
+            (RetryPolicy::schedule(schedule.schedule)?, schedule.jitter)
+        }
+        api::RetryPolicy::Backoff(backoff) => {
+            let policy = RetryPolicy::backoff(
+                backoff.max_attempts,
+                backoff.interval_seconds,
+                backoff.backoff_rate,
+                backoff.max_delay_seconds,
+            );
+            (policy?, backoff.jitter)
+        }
+    };
+    policy.with_jitter(jitter.unwrap_or(RetryPolicy::DEFAULT_JITTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use webhooks_domain::manage::{Change, MapChange};
+
+    use super::*;
+    use crate::body;
+
+    fn parse(body: &str) -> Result<SubscriptionChange, FieldError> {
+        subscription_change(body::read(body.as_bytes())?, &DevelopmentNetworks::none())
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let change = parse(
+        r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",123456789012345]}]},
+            "payloadFormat":"detail","timeoutSeconds":7,"rateLimitPerSecond":5,"maxInFlight":2,"metadata":{"plan":"gold"},
+            "description":"d","headers":{"x-team":"a"},"secretHeaders":{"x-key":"k"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
+    )
+    .unwrap();
+        assert_eq!(change.url.unwrap().as_str(), "https://example.com/hook");
+        assert!(
+            matches!(&change.filter, Change::Set(filter) if filter.as_str().contains("123456789012345"))
+        );
+        assert_eq!(change.status, Some(SubscriptionStatus::Paused));
+        assert_eq!(change.payload_format, Some(PayloadFormat::Detail));
+        assert_eq!(change.timeout, Change::Set(7.try_into().unwrap()));
+        let one = |name: &str, value: &str| {
+            MapChange::Merge([(name.to_owned(), Some(value.to_owned()))].into())
+        };
+        assert_eq!(change.headers, one("x-team", "a"));
+        assert_eq!(change.secret_headers, one("x-key", "k"));
+        assert_eq!(change.metadata, one("plan", "gold"));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let change = parse(
+        r#"{"url":"https://example.com/","timeoutSeconds":7.0,"rateLimitPerSecond":5e0,"maxInFlight":2.0,
+            "retryPolicy":{"maxAttempts":5.0,"intervalSeconds":1.0,"backoffRate":2,"maxDelaySeconds":6e1}}"#,
+    )
+    .unwrap();
+        assert_eq!(change.timeout, Change::Set(7.try_into().unwrap()));
+        assert_eq!(change.rate_limit, Change::Set(5.try_into().unwrap()));
+        assert_eq!(change.max_in_flight, Change::Set(2.try_into().unwrap()));
+        let policy = RetryPolicy::backoff(5, 1, 2.0, 60).unwrap();
+        assert_eq!(change.retry_policy, Change::Set(policy));
+        let schedule = parse(r#"{"retryPolicy":{"schedule":[0.0,5.0]}}"#).unwrap();
+        let policy = RetryPolicy::schedule(vec![0, 5]).unwrap();
+        assert_eq!(schedule.retry_policy, Change::Set(policy));
+        for field in ["timeoutSeconds", "rateLimitPerSecond", "maxInFlight"] {
+            let refused = parse(&format!(r#"{{"{field}":1.5}}"#)).unwrap_err();
+            assert!(refused.problem.contains("a whole number"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn null_removes_an_optional_field() {
+        let change = parse(r#"{"filter":null,"description":null,"headers":null,"metadata":null,"timeoutSeconds":null}"#).unwrap();
+        assert_eq!(change.filter, Change::Remove);
+        assert_eq!(change.description, Change::Remove);
+        assert_eq!(change.headers, MapChange::RemoveAll);
+        assert_eq!(change.metadata, MapChange::RemoveAll);
+        assert_eq!(change.timeout, Change::Remove);
+    }
+
+    #[test]
+    fn every_bad_input_names_its_field() {
+        for (body, field) in [
+            ("", "body"),
+            ("[]", "body"),
+            ("{", "body"),
+            ("\"x\"", "body"),
+            (r#"{"urls":"https://example.com/"}"#, "urls"),
+            (r#"{"url":7}"#, "url"),
+            (r#"{"url":null}"#, "url"),
+            (r#"{"url":"http://example.com/"}"#, "url"),
+            (r#"{"url":"https://169.254.169.254/"}"#, "url"),
+            (r#"{"eventTypes":"order.created"}"#, "eventTypes"),
+            (r#"{"eventTypes":[]}"#, "eventTypes"),
+            (r#"{"eventTypes":["ord*"]}"#, "eventTypes"),
+            (r#"{"eventTypes":[1]}"#, "eventTypes"),
+            (r#"{"filter":"x"}"#, "filter"),
+            (r#"{"filter":{"a":"b"}}"#, "filter"),
+            (r#"{"description":7}"#, "description"),
+            (r#"{"description":"a\u0000"}"#, "description"),
+            (r#"{"headers":{"x-team":7}}"#, "headers"),
+            (r#"{"headers":["x"]}"#, "headers"),
+            (r#"{"secret":"password"}"#, "secret"),
+            (r#"{"secret":null}"#, "secret"),
+            (r#"{"payloadFormat":"raw"}"#, "payloadFormat"),
+            (r#"{"payloadFormat":null}"#, "payloadFormat"),
+            (r#"{"timeoutSeconds":0}"#, "timeoutSeconds"),
+            (r#"{"rateLimitPerSecond":0}"#, "rateLimitPerSecond"),
+            (r#"{"rateLimitPerSecond":201}"#, "rateLimitPerSecond"),
+            (r#"{"rateLimitPerSecond":0.5}"#, "rateLimitPerSecond"),
+            (r#"{"maxInFlight":0}"#, "maxInFlight"),
+            (r#"{"maxInFlight":"2"}"#, "maxInFlight"),
+            (r#"{"timeoutSeconds":31}"#, "timeoutSeconds"),
+            (r#"{"timeoutSeconds":1.5}"#, "timeoutSeconds"),
+            (r#"{"timeoutSeconds":"5"}"#, "timeoutSeconds"),
+            (r#"{"metadata":{"plan":7}}"#, "metadata"),
+            (r#"{"metadata":["x"]}"#, "metadata"),
+            (r#"{"held":"later"}"#, "held"),
+            (r#"{"status":"disabled"}"#, "status"),
+            (r#"{"status":true}"#, "status"),
+        ] {
+            assert_eq!(parse(body).unwrap_err().field, field, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_was_held_has_a_fate_only_if_the_subscription_becomes_active() {
+        let held = |body: &str| {
+            let patch = serde_json::from_str(body).unwrap();
+            held(&patch).map_err(|error| error.field)
+        };
+        assert_eq!(held(r#"{"status":"active"}"#), Ok(Some(HeldFate::Send)));
+        let discard = r#"{"status":"active","held":"discard"}"#;
+        assert_eq!(held(discard), Ok(Some(HeldFate::Discard)));
+        assert_eq!(held(r#"{"status":"paused"}"#), Ok(None));
+        assert_eq!(held("{}"), Ok(None));
+        for body in [r#"{"held":"send"}"#, r#"{"status":"paused","held":"keep"}"#] {
+            assert_eq!(held(body), Err("held".to_owned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_secret() {
+        for body in [r#"{"secret":"whsec_hunter2"}"#, r#""whsec_hunter2""#] {
+            let error = parse(body).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}
