@@ -63,6 +63,8 @@ async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
     api.update_subscription(customer, &paused.id, &pause)
         .await?;
     other.subscribe("/stays").await?;
+    api.update_customer(customer, &json!({"rateLimitPerSecond": 100}))
+        .await?;
 
     test.put("order.created", json!({"number": 1})).await?;
     other.put("order.created", json!({"number": 2})).await?;

@@ -32,6 +32,7 @@ mod hostile_inputs;
 mod identity;
 mod isolation;
 mod leaks;
+mod limits;
 mod listing;
 mod logs;
 mod long_waits;

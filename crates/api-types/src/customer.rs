@@ -24,6 +24,9 @@ pub struct Customer {
     /// Its own limit for the number of its subscriptions. By default that of the stack applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_subscriptions: Option<u32>,
+    /// The largest number of webhooks a second to all of its subscriptions together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
     /// The number of its subscriptions.
     pub subscriptions: u64,
     /// Its deletion, if one was requested.
@@ -93,6 +96,18 @@ pub struct NewCustomer {
         schema(value_type = u32, required = false, minimum = 1, maximum = 10_000)
     )]
     pub max_subscriptions: Option<WholeNumber>,
+    /// The largest number of webhooks a second to all of its subscriptions together. More webhooks
+    /// wait.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = u32, required = false, minimum = 1, maximum = 200)
+    )]
+    pub rate_limit_per_second: Option<WholeNumber>,
 }
 
 /// The fields to change, as a merge patch (RFC 7396): what is absent stays, `null` removes.
@@ -120,4 +135,12 @@ pub struct CustomerPatch {
         schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)
     )]
     pub max_subscriptions: Nullable<WholeNumber>,
+    /// The largest number of webhooks a second to all of its subscriptions together. More webhooks
+    /// wait.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<u32>, minimum = 1, maximum = 200)
+    )]
+    pub rate_limit_per_second: Nullable<WholeNumber>,
 }

@@ -78,6 +78,9 @@ struct Fields {
     /// The largest number of its subscriptions, in place of the stack's.
     #[arg(long, value_name = "COUNT")]
     max_subscriptions: Option<u32>,
+    /// The largest number of webhooks a second to all of its subscriptions together.
+    #[arg(long, value_name = "COUNT")]
+    rate_limit_per_second: Option<u32>,
 }
 
 /// Options of `customers put`.
@@ -97,7 +100,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     named: Named,
     /// Remove a field. Repeatable.
-    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions"])]
+    #[arg(long, value_name = "FIELD", value_parser = ["name", "metadata", "maxSubscriptions", "rateLimitPerSecond"])]
     remove: Vec<String>,
     /// Remove one name of the metadata. Repeatable.
     #[arg(long = "remove-metadata", value_name = "NAME")]
@@ -147,6 +150,7 @@ impl Put {
             name: self.fields.name.clone(),
             metadata: (!metadata.is_empty()).then(|| metadata.iter().cloned().collect()),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber),
+            rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber),
         }
     }
 }
@@ -167,6 +171,7 @@ impl Update {
             name: self.fields.name.clone().into(),
             metadata: map_patch(&self.fields.metadata, &self.remove_metadata),
             max_subscriptions: self.fields.max_subscriptions.map(WholeNumber).into(),
+            rate_limit_per_second: self.fields.rate_limit_per_second.map(WholeNumber).into(),
         })?;
         for field in &self.remove {
             changes.remove(field);
@@ -207,6 +212,8 @@ fn text(customer: &Customer, style: Style) -> String {
     }
     let most = customer.max_subscriptions.map(|most| most.to_string());
     facts.maybe("at most", most);
+    let rate = customer.rate_limit_per_second;
+    facts.maybe("rate", rate.map(|rate| format!("{rate} a second")));
     facts.add("subscriptions", customer.subscriptions.to_string());
     if let Some(deletion) = &customer.deletion {
         let (at, deleted) = (&deletion.requested_at, deletion.deleted_items);
@@ -283,6 +290,7 @@ mod tests {
             name: Some("Acme".to_owned()),
             metadata: [("plan".to_owned(), "gold".to_owned())].into(),
             max_subscriptions: Some(5),
+            rate_limit_per_second: Some(9),
             subscriptions: 2,
             deletion: Some(CustomerDeletion {
                 requested_at: at.to_owned(),

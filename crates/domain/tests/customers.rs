@@ -70,6 +70,8 @@ fn a_put_creates_replaces_and_respects_the_expected_version() {
     let customers = on(InMemoryBackend::default());
     let absent = replace(&customers, &version(1), "a").unwrap_err();
     assert!(matches!(absent, CustomerError::AnotherVersion { .. }));
+    let absent = replace(&customers, &ExpectedVersion::Existing, "a").unwrap_err();
+    assert!(matches!(absent, CustomerError::AnotherVersion { .. }));
     let created = replace(&customers, &ANY, "a").unwrap();
     assert!(created.before.is_none());
     assert_eq!(created.customer.version, 1);

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
+use webhooks_domain::limits::CustomerLimit;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::subscription::Subscription;
 
 use crate::DynamoStore;
 use crate::batch_loader::{Answers, BatchLoader};
+use crate::customers::customer_limit;
 use crate::deliveries::message_is_missing;
 use crate::item::{DeliveryItem, MessageItem};
 use crate::key::{DELIVERY_PREFIX, Key, PARTITION_KEY, SORT_KEY};
@@ -27,6 +29,7 @@ use crate::store::{
 pub(crate) struct BatchLoaders {
     deliveries: BatchLoader<Read<Part>>,
     subscriptions: BatchLoader<Read<Subscription>>,
+    customer_limits: BatchLoader<Read<Option<CustomerLimit>>>,
 }
 
 /// The items from which a delivery is loaded.
@@ -115,13 +118,37 @@ impl DynamoStore {
         customer: &CustomerId,
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
-        const OPERATION: &str = "get subscription";
         let key = Key::subscription(customer, id);
+        self.one_batched(&loaders.subscriptions, key, "get subscription", whole)
+            .await
+    }
+
+    /// [`customer_limit`](webhooks_domain::ports::DeliveryTable::customer_limit), combined with
+    /// other reads.
+    pub(crate) async fn customer_limit_batched(
+        &self,
+        loaders: &BatchLoaders,
+        customer: &CustomerId,
+    ) -> Result<Option<CustomerLimit>, StoreError> {
+        let key = Key::customer_limit(customer);
+        let parse = |item| Ok(customer_limit(&item));
+        let found = self
+            .one_batched(&loaders.customer_limits, key, "get customer limit", parse)
+            .await;
+        found.map(Option::flatten)
+    }
+
+    async fn one_batched<T: Clone + Send + Sync + 'static>(
+        &self,
+        loader: &BatchLoader<Read<T>>,
+        key: Key,
+        operation: &'static str,
+        parse: fn(AttributeMap) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         let store = self.clone();
-        let parse = whole;
-        let read = move |keys| async move { store.read_each(keys, OPERATION, parse).await };
-        let answers = loaders.subscriptions.read([key.clone()], read).await;
-        let answers = answers.ok_or_else(|| panicked(OPERATION))?;
+        let read = move |keys| async move { store.read_each(keys, operation, parse).await };
+        let answers = loader.read([key.clone()], read).await;
+        let answers = answers.ok_or_else(|| panicked(operation))?;
         Ok(answers.get(&key).cloned().transpose()?)
     }
 

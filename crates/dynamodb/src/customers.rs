@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use webhooks_domain::broken::Readable;
 use webhooks_domain::customer::{Customer, CustomerName, Deletion};
 use webhooks_domain::ids::CustomerId;
+use webhooks_domain::limits::{CustomerLimit, RateLimit};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{CustomerTable, StoreError, WriteOutcome};
@@ -26,7 +27,10 @@ use crate::store::{
     ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
     write_outcome,
 };
+use crate::transaction::built;
 use crate::usage::{DELETION_REQUESTED_AT, MAX_SUBSCRIPTIONS};
+
+const RATE_LIMIT: &str = "rateLimitPerSecond";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +43,8 @@ struct CustomerItem {
     metadata: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_subscriptions: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate_limit_per_second: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deletion_requested_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +69,7 @@ impl TryFrom<CustomerItem> for Customer {
             max_subscriptions: item
                 .max_subscriptions
                 .and_then(MaxSubscriptions::from_stored),
+            rate_limit: item.rate_limit_per_second.and_then(RateLimit::from_stored),
             deletion: item.deletion_requested_at.map(|requested_at| Deletion {
                 requested_at,
                 deleted: item.deleted_items.unwrap_or(0),
@@ -112,49 +119,13 @@ impl CustomerTable for DynamoStore {
         read: Option<&Customer>,
         changed: &Customer,
     ) -> Result<WriteOutcome, StoreError> {
-        let time = |at: Timestamp| number(at.as_millis());
-        let mut set = "SET createdAt = if_not_exists(createdAt, :created), updatedAt = :updated, \
-                       version = :version, metadata = :metadata"
-            .to_owned();
-        let mut remove = Vec::new();
-        let pairs = changed.metadata.iter();
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::customer(&changed.id))))
-            .expression_attribute_names("#name", "name")
-            .expression_attribute_values(":created", time(changed.created_at))
-            .expression_attribute_values(":updated", time(changed.updated_at))
-            .expression_attribute_values(":version", number(changed.version))
-            .expression_attribute_values(":metadata", AttributeValue::M(pairs.collect()));
-        match &changed.name {
-            Some(name) => {
-                set.push_str(", #name = :name");
-                let name = AttributeValue::S(name.clone().into());
-                update = update.expression_attribute_values(":name", name);
-            }
-            None => remove.push("#name"),
-        }
-        match changed.max_subscriptions {
-            Some(max) => {
-                set.push_str(", maxSubscriptions = :max");
-                update = update.expression_attribute_values(":max", number(u64::from(max)));
-            }
-            None => remove.push(MAX_SUBSCRIPTIONS),
-        }
-        if !remove.is_empty() {
-            set = format!("{set} REMOVE {}", remove.join(", "));
-        }
-        update = match read {
-            Some(read) => update
-                .condition_expression("version = :read")
-                .expression_attribute_values(":read", number(read.version)),
-            None => update.condition_expression(ABSENT),
-        };
-        let result = update.update_expression(set).send().await;
-        outcome(result, "write customer")
+        let mut writes = vec![self.update_customer(read, changed)];
+        writes.extend(self.limit_write(read, changed));
+        let refusals = self.transact(writes, "write customer").await?;
+        Ok(match refusals {
+            None => WriteOutcome::Written,
+            Some(_) => WriteOutcome::Conflict,
+        })
     }
 
     async fn request_deletion(
@@ -181,6 +152,101 @@ impl CustomerTable for DynamoStore {
             .await;
         outcome(result, "request deletion of customer")
     }
+}
+
+impl DynamoStore {
+    fn update_customer(&self, read: Option<&Customer>, changed: &Customer) -> TransactWriteItem {
+        let time = |at: Timestamp| number(at.as_millis());
+        let pairs = changed.metadata.iter();
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
+        let mut set = "SET createdAt = if_not_exists(createdAt, :created), updatedAt = :updated, \
+                       version = :version, metadata = :metadata"
+            .to_owned();
+        let mut remove = Vec::new();
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::customer(&changed.id))))
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":created", time(changed.created_at))
+            .expression_attribute_values(":updated", time(changed.updated_at))
+            .expression_attribute_values(":version", number(changed.version))
+            .expression_attribute_values(":metadata", AttributeValue::M(pairs.collect()));
+        let name = changed
+            .name
+            .clone()
+            .map(String::from)
+            .map(AttributeValue::S);
+        let count = |count: Option<u64>| count.map(number);
+        for (attribute, value, stored) in [
+            ("#name", ":name", name),
+            (
+                MAX_SUBSCRIPTIONS,
+                ":max",
+                count(changed.max_subscriptions.map(u64::from)),
+            ),
+            (
+                RATE_LIMIT,
+                ":rate",
+                count(changed.rate_limit.map(u64::from)),
+            ),
+        ] {
+            match stored {
+                Some(stored) => {
+                    set.push_str(&format!(", {attribute} = {value}"));
+                    update = update.expression_attribute_values(value, stored);
+                }
+                None => remove.push(attribute),
+            }
+        }
+        if !remove.is_empty() {
+            set = format!("{set} REMOVE {}", remove.join(", "));
+        }
+        update = match read {
+            Some(read) => update
+                .condition_expression("version = :read")
+                .expression_attribute_values(":read", number(read.version)),
+            None => update.condition_expression(ABSENT),
+        };
+        let update = built(update.update_expression(set).build());
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    /// The write of the customer's limit, if it changes.
+    fn limit_write(
+        &self,
+        read: Option<&Customer>,
+        changed: &Customer,
+    ) -> Option<TransactWriteItem> {
+        if read.and_then(|read| read.rate_limit) == changed.rate_limit {
+            return None;
+        }
+        let key = to_attributes(&Key::customer_limit(&changed.id));
+        let write = TransactWriteItem::builder();
+        Some(match changed.rate_limit {
+            Some(rate) => {
+                let put = Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(key))
+                    .item(RATE_LIMIT, number(u64::from(rate)))
+                    .item("version", number(changed.version));
+                write.put(built(put.build())).build()
+            }
+            None => {
+                let delete = Delete::builder().table_name(&self.table).set_key(Some(key));
+                write.delete(built(delete.build())).build()
+            }
+        })
+    }
+}
+
+/// Reads the limit of a customer from its item. `None` if it is not a limit.
+pub(crate) fn customer_limit(item: &AttributeMap) -> Option<CustomerLimit> {
+    let integer =
+        |attribute: &str| -> Option<u64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
+    Some(CustomerLimit {
+        rate: RateLimit::from_stored(integer(RATE_LIMIT)?)?,
+        version: integer("version")?,
+    })
 }
 
 /// The result of an update of a customer. A concurrent transaction on one of its subscriptions,
@@ -226,6 +292,7 @@ mod tests {
             name,
             metadata,
             max_subscriptions: Some(1_000),
+            rate_limit_per_second: Some(200),
             deletion_requested_at: None,
             deleted_items: None,
             subscriptions: 1_000,

@@ -6,13 +6,15 @@ use webhooks_domain::delivery::{
     Attempt, CancelReason, Delivery, DeliveryStatus, HoldReason, Reopening, Verdict,
 };
 use webhooks_domain::due::NextAttempt;
-use webhooks_domain::ids::{DeliveryId, MessageId};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
+use webhooks_domain::limits::CustomerLimit;
 use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::ports::{
     DeliveryReader, DeliveryTable, InsertOutcome, ResendTable, StoreError, WriteOutcome,
 };
 
 use crate::DynamoStore;
+use crate::customers::customer_limit;
 use crate::due_index;
 use crate::item::{AttemptItem, DeliveryItem, MessageItem, OWED_TO, delivery_item, message_item};
 use crate::key::{DELIVERY_PREFIX, Key, SORT_KEY, message_partition};
@@ -72,6 +74,15 @@ impl DeliveryReader for DynamoStore {
 }
 
 impl DeliveryTable for DynamoStore {
+    async fn customer_limit(&self, id: &CustomerId) -> Result<Option<CustomerLimit>, StoreError> {
+        if let Some(loaders) = &self.loaders {
+            return self.customer_limit_batched(loaders, id).await;
+        }
+        let key = Key::customer_limit(id);
+        let item = self.get_attributes(key, "get customer limit").await?;
+        Ok(item.as_ref().and_then(customer_limit))
+    }
+
     async fn record(
         &self,
         id: &DeliveryId,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
+use webhooks_domain::limits::LimiterId;
 use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::statistics::Hour;
 
@@ -98,11 +99,23 @@ impl Key {
         }
     }
 
-    /// The limiter of a subscription's endpoint.
-    pub(crate) fn limiter(id: &SubscriptionId) -> Self {
+    /// A limiter.
+    pub(crate) fn limiter(id: &LimiterId) -> Self {
         Self {
-            pk: subscription_partition(id),
+            pk: match id {
+                LimiterId::Subscription(id) => subscription_partition(id),
+                LimiterId::Customer(id) => customer_partition(id),
+            },
             sk: "LIMITER".to_owned(),
+        }
+    }
+
+    /// The limit of a customer. It is a copy in the partition of its subscriptions, because all
+    /// customers share one partition, which would not bear the reads of all attempts.
+    pub(crate) fn customer_limit(customer: &CustomerId) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: "LIMIT".to_owned(),
         }
     }
 

@@ -9,7 +9,9 @@
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
-//! | endpoint limiter | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
+//! | limiter of a subscription | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
+//! | limit of a customer | `CUSTOMER#{customer id}` | `LIMIT` |
+//! | limiter of a customer | `CUSTOMER#{customer id}` | `LIMITER` |
 //! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |

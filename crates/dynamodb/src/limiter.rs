@@ -1,4 +1,4 @@
-//! The limiter of an endpoint with limits: one item, which every delivery to it writes.
+//! A limiter: one item, which every delivery that it limits writes.
 //!
 //! | attribute | of [`EndpointLimiter`] | |
 //! |---|---|---|
@@ -18,9 +18,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::limits::{
-    EndpointLimiter, LimiterChange, LimiterOutcome, Nanos, Requirement, Update, as_nanos,
+    EndpointLimiter, LimiterChange, LimiterId, LimiterOutcome, Nanos, Requirement, Update, as_nanos,
 };
 use webhooks_domain::ports::{LimiterStore, StoreError};
 use webhooks_domain::timestamp::Timestamp;
@@ -38,7 +37,7 @@ const KEPT: Duration = Duration::from_hours(15 * 24);
 impl LimiterStore for DynamoStore {
     async fn change_limiter(
         &self,
-        id: &SubscriptionId,
+        id: &LimiterId,
         change: &LimiterChange,
     ) -> Result<LimiterOutcome, StoreError> {
         let result = Expressions::of(change)
@@ -130,8 +129,10 @@ impl Expressions {
             Update::SetArrivalTime(next) => self.assign("theoreticalArrivalAt", next.0),
             Update::TakeLease(lease) => self.assign(&slot_name(lease.slot), lease.expires_at.0),
             Update::Release { slot, held } => {
-                let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
-                self.assign("lastHeldMs", held);
+                if let Some(held) = held {
+                    let held = i64::try_from(held.as_millis()).unwrap_or(i64::MAX);
+                    self.assign("lastHeldMs", held);
+                }
                 self.remove.push(slot_name(slot));
             }
             Update::AdvanceReservation(by) => self.advance("nextReservationAt", by),
@@ -160,11 +161,10 @@ impl Expressions {
     }
 
     fn put_into(self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
-        let mut expression = format!("SET {}", self.set.join(", "));
-        if !self.remove.is_empty() {
-            expression.push_str(" REMOVE ");
-            expression.push_str(&self.remove.join(", "));
-        }
+        let clauses = [("SET", &self.set), ("REMOVE", &self.remove)];
+        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
+        let clauses = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", ")));
+        let expression = clauses.collect::<Vec<_>>().join(" ");
         let condition = (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "));
         let values = (0..).map(value_name).zip(self.values).collect();
         update

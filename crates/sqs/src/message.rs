@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::{Deferral, DeliveryTask};
 use webhooks_domain::ids::DeliveryId;
-use webhooks_domain::limits::Reservation;
+use webhooks_domain::limits::{LimiterKind, Reservation};
 use webhooks_domain::queue::QueueKind;
 use webhooks_domain::timestamp::Timestamp;
 
@@ -59,6 +59,8 @@ struct V1 {
     not_before: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "is_zero")]
     limits_version: u64,
+    #[serde(default, skip_serializing_if = "LimiterKind::is_subscription")]
+    limiter: LimiterKind,
     #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
     queue: QueueKind,
 }
@@ -78,6 +80,9 @@ pub fn encode(task: &DeliveryTask) -> String {
         circuit_breaker_open: task.deferral == Some(Deferral::CircuitBreaker),
         not_before: task.reservation().map(|reserved| reserved.not_before),
         limits_version: task.reservation().map_or(0, |reserved| reserved.version),
+        limiter: task
+            .reservation()
+            .map_or(LimiterKind::default(), |reserved| reserved.limiter),
         queue: task.queue,
     };
     serde_json::to_string(&message).expect("strings and numbers are always JSON")
@@ -99,6 +104,7 @@ pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
         circuit_breaker_open,
         not_before,
         limits_version,
+        limiter,
         queue,
         ..
     } = serde_json::from_str(text)?;
@@ -110,6 +116,7 @@ pub fn decode(text: &str) -> Result<DeliveryTask, DeliveryTaskError> {
             .map(|not_before| {
                 Deferral::Limiter(Reservation {
                     not_before,
+                    limiter,
                     version: limits_version,
                 })
             })
@@ -157,7 +164,7 @@ mod tests {
     const WRITTEN: &[(u64, &str)] = &[(1, include_str!("../messages/v1.txt"))];
 
     /// The tasks in every file, one in each line.
-    fn tasks() -> [DeliveryTask; 5] {
+    fn tasks() -> [DeliveryTask; 6] {
         let delivery = format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap();
         let due_at = Timestamp::from_millis(1_700_000_000_000);
         let not_before = Timestamp::from_millis(1_700_000_060_000);
@@ -168,7 +175,13 @@ mod tests {
             second.deferred_by(Deferral::CircuitBreaker),
             second.deferred_by(Deferral::Limiter(Reservation {
                 not_before,
+                limiter: LimiterKind::Subscription,
                 version: 0,
+            })),
+            second.deferred_by(Deferral::Limiter(Reservation {
+                not_before,
+                limiter: LimiterKind::Customer,
+                version: 3,
             })),
             second.on(QueueKind::Slow),
         ]
@@ -194,13 +207,14 @@ mod tests {
     proptest! {
         #[test]
         fn decode_is_the_inverse_of_encode(
-            ids: (u128, u128), attempt: u32, due_at: Option<i64>, reservation: Option<(i64, u64)>, circuit_breaker_open: bool, slow: bool,
+            ids: (u128, u128), attempt: u32, due_at: Option<i64>, reservation: Option<(i64, u64)>, of_customer: bool, circuit_breaker_open: bool, slow: bool,
         ) {
             let delivery = format!("dlv_{:032x}_{:032x}", ids.0, ids.1).parse().unwrap();
             let time = Timestamp::from_millis;
             let deferral = reservation.map(|(at, version)| {
                 Deferral::Limiter(Reservation {
                     not_before: time(at),
+                    limiter: if of_customer { LimiterKind::Customer } else { LimiterKind::Subscription },
                     version,
                 })
             });

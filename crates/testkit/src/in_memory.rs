@@ -18,7 +18,7 @@ use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry, OutgoingTask, 
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::EndpointLimiter;
+use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
 use webhooks_domain::ports::{
@@ -62,7 +62,8 @@ struct State {
     broken_deliveries: BTreeSet<DeliveryId>,
     undelivered: BTreeSet<DeliveryId>,
     due: BTreeMap<DeliveryId, DueEntry>,
-    limiters: BTreeMap<SubscriptionId, EndpointLimiter>,
+    limiters: BTreeMap<LimiterId, EndpointLimiter>,
+    customer_limits: BTreeMap<CustomerId, CustomerLimit>,
     statistics: BTreeMap<(SubscriptionId, Hour), Statistics>,
     data_key: Option<WrappedDataKey>,
     queue: Vec<Queued>,

@@ -60,6 +60,7 @@ pub(crate) fn customer(customer: Customer) -> api::Customer {
         name: customer.name.map(String::from),
         metadata: customer.metadata.into(),
         max_subscriptions: customer.max_subscriptions.map(u32::from),
+        rate_limit_per_second: customer.rate_limit.map(u32::from),
         subscriptions: u64::try_from(customer.usage.subscriptions).unwrap_or(0),
         deletion: customer.deletion.map(|deletion| api::CustomerDeletion {
             requested_at: deletion.requested_at.to_string(),

@@ -25,6 +25,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
             "maxSubscriptions",
             before.max_subscriptions != now.max_subscriptions,
         ),
+        ("rateLimitPerSecond", before.rate_limit != now.rate_limit),
     ];
     let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
     let changed: Vec<_> = changed.map(|(name, _)| name).collect();

@@ -39,7 +39,7 @@ impl FromStr for IfMatch {
     fn from_str(text: &str) -> Result<Self, MalformedIfMatch> {
         let mut rest = text.trim();
         if rest == "*" {
-            return Ok(Self(ExpectedVersion::Any));
+            return Ok(Self(ExpectedVersion::Existing));
         }
         let mut versions = Vec::new();
         loop {
@@ -89,7 +89,7 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!("*".parse(), Ok(IfMatch(ExpectedVersion::Any)));
+        assert_eq!("*".parse(), Ok(IfMatch(ExpectedVersion::Existing)));
     }
 
     #[test]
@@ -114,6 +114,6 @@ mod tests {
     fn a_precondition_without_a_valid_version_never_holds() {
         let IfMatch(expected) = r#""abc""#.parse().unwrap();
         assert!(!expected.allows(1));
-        assert!(ExpectedVersion::Any.allows(1));
+        assert!(ExpectedVersion::Existing.allows(1));
     }
 }

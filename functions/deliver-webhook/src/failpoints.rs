@@ -81,6 +81,7 @@ impl Failpoints {
             longest_queue_delay: deliver.longest_queue_delay,
             time_for_attempt: deliver.time_for_attempt,
             health_monitor: deliver.health_monitor,
+            customer_limits: deliver.customer_limits,
             random: deliver.random,
         }
     }

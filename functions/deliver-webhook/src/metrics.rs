@@ -107,7 +107,7 @@ mod tests {
     use webhooks_domain::deliver::DeliverySummary;
     use webhooks_domain::delivery::{Deferral, DiscardReason, FailureReason, HoldReason};
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
-    use webhooks_domain::limits::Reservation;
+    use webhooks_domain::limits::{LimiterKind, Reservation};
     use webhooks_domain::outbound::ResponseHeaders;
     use webhooks_lambda::Monitoring;
 
@@ -278,6 +278,7 @@ mod tests {
         // after an hour, and one whose reservation was three seconds ago.
         let limited = due(600).deferred_by(Deferral::Limiter(Reservation {
             not_before: NOW - seconds(3),
+            limiter: LimiterKind::Subscription,
             version: 1,
         }));
         let lags = lags(&[

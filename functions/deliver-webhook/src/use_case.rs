@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use tracing::warn;
-use webhooks_domain::deliver::{Deliver, HealthMonitor};
+use webhooks_domain::deliver::{CustomerLimits, Deliver, HealthMonitor};
 use webhooks_domain::health::HealthTracker;
 use webhooks_domain::outbound::{AddressPolicy, DevelopmentNetworks};
 use webhooks_domain::vault::Vault;
@@ -51,6 +51,7 @@ pub(crate) fn new(
             policy: config.health_policy,
             tracker: HealthTracker::default(),
         },
+        customer_limits: CustomerLimits::default(),
         random: SystemRandom::new(),
     })
 }

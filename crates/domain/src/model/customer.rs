@@ -1,6 +1,7 @@
 //! A customer, as far as this system knows it: its name, its metadata and its usage.
 
 use crate::ids::CustomerId;
+use crate::limits::RateLimit;
 use crate::metadata::Metadata;
 use crate::quota::{MaxSubscriptions, Usage};
 use crate::text::{Text, TextError};
@@ -19,6 +20,8 @@ pub struct Customer {
     pub metadata: Metadata,
     /// Its own limit for the number of its subscriptions. By default that of the stack applies.
     pub max_subscriptions: Option<MaxSubscriptions>,
+    /// The number of webhooks a second to all of its subscriptions together.
+    pub rate_limit: Option<RateLimit>,
     /// Its deletion, if one was requested.
     pub deletion: Option<Deletion>,
     /// Its subscriptions in total. They are counted without a new version.
@@ -39,6 +42,7 @@ impl Customer {
             name: None,
             metadata: Metadata::default(),
             max_subscriptions: None,
+            rate_limit: None,
             deletion: None,
             usage: Usage::default(),
             created_at: now,

@@ -1,7 +1,7 @@
-//! The limits of an endpoint: the number of webhooks a second, and the number of concurrent
-//! webhooks.
+//! Limits: the number of webhooks a second, and the number of concurrent webhooks. A subscription
+//! can have both. A customer can have a rate for all of its subscriptions together.
 //!
-//! An [`EndpointLimiter`] enforces both. All execution environments share it through the table.
+//! An [`EndpointLimiter`] enforces them. All execution environments share it through the table.
 //! The rate follows GCRA, the generic cell rate algorithm: the limiter keeps the theoretical
 //! arrival time of the next webhook. The concurrency follows from [`Lease`]s, which expire.
 //!
@@ -24,6 +24,7 @@ pub use limiter::{
     as_nanos,
 };
 
+use crate::ids::{CustomerId, SubscriptionId};
 use crate::queue::MAX_QUEUE_DELAY;
 use crate::timestamp::Timestamp;
 
@@ -102,6 +103,55 @@ const LONGEST_LEASE: Duration = Duration::from_secs(2);
 /// few of them, a released slot would stay unused until the next delivery asks.
 const RESERVATIONS_PER_LEASE: u32 = 4;
 
+/// A limiter, which all execution environments share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimiterId {
+    /// The limiter of one subscription.
+    Subscription(SubscriptionId),
+    /// The limiter of all subscriptions of a customer together.
+    Customer(CustomerId),
+}
+
+/// The kind of a limiter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LimiterKind {
+    /// It limits one subscription.
+    #[default]
+    Subscription,
+    /// It limits all subscriptions of a customer together.
+    Customer,
+}
+
+impl LimiterKind {
+    /// Returns true for the limiter of a subscription.
+    pub fn is_subscription(&self) -> bool {
+        *self == Self::Subscription
+    }
+}
+
+/// The limit of a customer, for all of its subscriptions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomerLimit {
+    /// The number of webhooks a second.
+    pub rate: RateLimit,
+    /// The customer's version since which it applies.
+    pub version: u64,
+}
+
+impl From<CustomerLimit> for LimitsInForce {
+    fn from(limit: CustomerLimit) -> Self {
+        Self {
+            limiter: LimiterKind::Customer,
+            limits: Limits {
+                rate: Some(limit.rate),
+                in_flight: None,
+            },
+            version: limit.version,
+        }
+    }
+}
+
 /// The limits of a subscription. A limit that is absent does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -133,6 +183,15 @@ impl Limits {
 }
 
 impl LimitsInForce {
+    /// The limits of one version of a subscription.
+    pub fn of_subscription(limits: Limits, version: u64) -> Self {
+        Self {
+            limiter: LimiterKind::Subscription,
+            limits,
+            version,
+        }
+    }
+
     /// A request to be admitted now, by a delivery whose attempt ends at `until` at the latest.
     ///
     /// The random number chooses the slot that is tried first, and makes the lease distinct.
@@ -165,15 +224,17 @@ impl LimitsInForce {
     }
 }
 
-/// The limits of one version of a subscription.
+/// The limits of one version of a subscription or customer.
 ///
 /// Reservations belong to a version. When a subscription is paused or its limits change, new
 /// deliveries do not wait behind the reservations of the version before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitsInForce {
+    /// The kind of the limiter that enforces them.
+    pub limiter: LimiterKind,
     /// The limits.
     pub limits: Limits,
-    /// The subscription's version.
+    /// The version.
     pub version: u64,
 }
 
@@ -182,14 +243,16 @@ pub struct LimitsInForce {
 pub struct Reservation {
     /// The time.
     pub not_before: Timestamp,
-    /// The version of the subscription that it belongs to. It has no effect under another.
+    /// The kind of the limiter that gave it.
+    pub limiter: LimiterKind,
+    /// The version of the limits that it belongs to. It has no effect under another.
     pub version: u64,
 }
 
 impl Reservation {
     /// Returns true if the delivery must still wait under the limits in force.
     pub fn is_ahead(self, of: LimitsInForce, now: Timestamp) -> bool {
-        self.version == of.version && self.not_before > now
+        self.limiter == of.limiter && self.version == of.version && self.not_before > now
     }
 
     /// The delay of the delivery in the queue: until the reservation, or until the next check for

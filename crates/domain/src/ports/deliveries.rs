@@ -6,7 +6,7 @@ use super::{InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
 use crate::delivery::{Attempt, Delivery, DeliveryStatus, DueEntry, Reopening, Verdict};
 use crate::due::{NextAttempt, Shard};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
-use crate::limits::{LimiterChange, LimiterOutcome};
+use crate::limits::{CustomerLimit, LimiterChange, LimiterId, LimiterOutcome};
 use crate::message::{Message, StoredMessage};
 use crate::paging::EntryPage;
 use crate::timestamp::Timestamp;
@@ -35,7 +35,7 @@ pub trait DeliveryReader {
     ) -> impl Future<Output = Result<(Option<StoredMessage>, Option<Delivery>), StoreError>> + Send;
 }
 
-/// The limiters of endpoints, which all execution environments share.
+/// The limiters, which all execution environments share.
 ///
 /// [`crate::limits`] has the rules, and [`crate::limiter`] uses them. A store only makes changes.
 pub trait LimiterStore {
@@ -46,13 +46,19 @@ pub trait LimiterStore {
     /// capacity, and exceeds no limit.
     fn change_limiter(
         &self,
-        id: &SubscriptionId,
+        id: &LimiterId,
         change: &LimiterChange,
     ) -> impl Future<Output = Result<LimiterOutcome, StoreError>> + Send;
 }
 
 /// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
 pub trait DeliveryTable: SubscriptionTable + DeliveryReader + LimiterStore {
+    /// Reads the limit of a customer. `None` if it has none.
+    fn customer_limit(
+        &self,
+        id: &CustomerId,
+    ) -> impl Future<Output = Result<Option<CustomerLimit>, StoreError>> + Send;
+
     /// Records an attempt and the decision that follows, if the delivery is pending and has
     /// exactly the attempts before this one. A next attempt enters the `due` index.
     ///

@@ -4,6 +4,7 @@ use crate::broken::Readable;
 use crate::customer::{Customer, CustomerName};
 use crate::fields::FieldError;
 use crate::ids::CustomerId;
+use crate::limits::RateLimit;
 use crate::manage::{Change, ExpectedVersion, MapChange};
 use crate::metadata::Metadata;
 use crate::paging::EntryPage;
@@ -57,6 +58,8 @@ pub struct CustomerChange {
     pub metadata: MapChange,
     /// `maxSubscriptions`
     pub max_subscriptions: Change<MaxSubscriptions>,
+    /// `rateLimitPerSecond`
+    pub rate_limit: Change<RateLimit>,
 }
 
 /// The fields of a customer that a request writes as a whole.
@@ -68,6 +71,8 @@ pub struct CustomerFields {
     pub metadata: Metadata,
     /// `maxSubscriptions`
     pub max_subscriptions: Option<MaxSubscriptions>,
+    /// `rateLimitPerSecond`
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// The result of a request that writes a customer.
@@ -124,11 +129,13 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 name,
                 metadata,
                 max_subscriptions,
+                rate_limit,
             } = fields.clone();
             Ok(Customer {
                 name,
                 metadata,
                 max_subscriptions,
+                rate_limit,
                 ..current
             })
         };
@@ -148,8 +155,10 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
                 name,
                 metadata,
                 max_subscriptions,
+                rate_limit,
             } = change.clone();
             Ok(Customer {
+                rate_limit: rate_limit.apply(current.rate_limit),
                 max_subscriptions: max_subscriptions.apply(current.max_subscriptions),
                 name: name.apply(current.name.clone()),
                 metadata: metadata.metadata(current.metadata.clone())?,

@@ -7,11 +7,14 @@
 
 mod admission;
 mod admit;
+mod customer_limits;
 mod health_monitor;
+mod pass_limiters;
 mod report;
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
@@ -21,6 +24,7 @@ use crate::delivery::{
 use crate::due::LongestQueueDelay;
 use crate::health::Observation;
 use crate::limiter;
+use crate::limits::LimiterId;
 use crate::message::{Message, PayloadError};
 use crate::outbound::WebhookRequest;
 use crate::ports::{
@@ -34,6 +38,7 @@ use crate::timestamp::Timestamp;
 use crate::vault::{Vault, VaultError};
 
 use admit::AdmissionOutcome;
+pub use customer_limits::CustomerLimits;
 pub use health_monitor::HealthMonitor;
 pub use report::{DeferReason, DeliverySummary, Recorded, Report};
 
@@ -85,6 +90,8 @@ pub struct Deliver<T, Q, W, V, C> {
     pub time_for_attempt: Duration,
     /// Tracks the endpoints' health.
     pub health_monitor: HealthMonitor,
+    /// The limits of customers.
+    pub customer_limits: CustomerLimits,
     /// The source of jitter.
     pub random: SystemRandom,
 }
@@ -129,12 +136,21 @@ where
                 Ok(Some(Report::Deferred(DeferReason::NotDue)))
             }
             TaskDecision::Attempt(number) => {
-                let subscription = self.table.get(&delivery.customer_id, &id.subscription);
-                let outcome = match subscription.await {
+                let customer = &delivery.customer_id;
+                // Both are read at once, so that the second read adds no time.
+                let (subscription, customer_limit) = join(
+                    self.table.get(customer, &id.subscription),
+                    self.customer_limits.of(&self.table, &self.clock, customer),
+                )
+                .await;
+                let outcome = match subscription {
                     Ok(Some(found)) if !found.has_readable_filter() => {
                         self.settle(&delivery, UNREADABLE).await?
                     }
-                    Ok(found) => self.admit(task, &delivery, &message, found).await?,
+                    Ok(found) => {
+                        self.admit(task, &delivery, &message, found, customer_limit?)
+                            .await?
+                    }
                     // This is the subscription's own failure, and a retry does not help.
                     Err(StoreError::Corrupt { .. }) => self.settle(&delivery, UNREADABLE).await?,
                     Err(failure) => return Err(failure.into()),
@@ -155,8 +171,9 @@ where
                 let report = self.attempt(&due, end).await;
                 if let Some(lease) = permit.lease {
                     let held = self.clock.now().since(entered_at);
+                    let limiter = LimiterId::Subscription(id.subscription);
                     // A lease that cannot be released expires.
-                    let _ = limiter::release(&self.table, &id.subscription, lease, held).await;
+                    let _ = limiter::release(&self.table, &limiter, lease, Some(held)).await;
                 }
                 let report = match report {
                     // A secret or a header was changed in the table, or encrypted for another

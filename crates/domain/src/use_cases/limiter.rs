@@ -1,13 +1,13 @@
-//! Admission by the limiter of an endpoint.
+//! Admission by a limiter.
 //!
 //! [`crate::limits`] has the rules. A change is tried at once, as if the limiter had the most
 //! likely state. If that is refused, the store returns the actual state, and the next try uses it.
 
 use std::time::Duration;
 
-use crate::ids::SubscriptionId;
 use crate::limits::{
-    AdmissionRequest, EndpointLimiter, Lease, LimiterDecision, LimiterOutcome, ReservationRequest,
+    AdmissionRequest, EndpointLimiter, Lease, LimiterDecision, LimiterId, LimiterOutcome,
+    ReservationRequest,
 };
 use crate::ports::{LimiterStore, StoreError};
 use crate::timestamp::Timestamp;
@@ -19,7 +19,7 @@ const MAX_TRIES: u32 = 5;
 /// idempotent if concurrency is limited; otherwise it counts once more against the rate.
 pub async fn admit(
     store: &impl LimiterStore,
-    id: &SubscriptionId,
+    id: &LimiterId,
     request: &AdmissionRequest,
 ) -> Result<LimiterDecision, StoreError> {
     let mut grant = request.optimistic_grant();
@@ -48,7 +48,7 @@ pub async fn admit(
 /// If the table fails, or every try conflicts with another change.
 pub async fn reserve(
     store: &impl LimiterStore,
-    id: &SubscriptionId,
+    id: &LimiterId,
     request: &ReservationRequest,
     refused_by: &EndpointLimiter,
 ) -> Result<Timestamp, StoreError> {
@@ -65,12 +65,13 @@ pub async fn reserve(
     })
 }
 
-/// Releases a lease that was held for this long. Does nothing if the lease is not held any more.
+/// Releases a lease that was held for this long, or that was not used. Does nothing if the lease is
+/// not held any more.
 pub async fn release(
     store: &impl LimiterStore,
-    id: &SubscriptionId,
+    id: &LimiterId,
     lease: Lease,
-    held: Duration,
+    held: Option<Duration>,
 ) -> Result<(), StoreError> {
     let (LimiterOutcome::Changed(_) | LimiterOutcome::Refused(_)) =
         store.change_limiter(id, &lease.release(held)).await?;

@@ -254,13 +254,22 @@ fn a_table_that_rejects_records_multiplies_no_tasks() {
     stage
         .backend
         .answer((0..100).map(|_| samples::response(500)));
+    let mut limit_read_at = None;
     for round in 1..=20 {
-        // Load, subscription, data key, unwrap, queue: the sixth call is the record.
-        let is_first = round == 1;
-        let before_record = if is_first { 5 } else { 3 };
+        let message = stage.backend.receive().unwrap();
+        let now = stage.backend.time();
+        // Load, subscription, queue. The limit of the customer is read once a minute, and the data
+        // key is read and unwrapped once. The next call is the record.
+        let mut before_record = 3;
+        if limit_read_at.is_none_or(|at| now.since(at) >= Duration::from_mins(1)) {
+            limit_read_at = Some(now);
+            before_record += 1;
+        }
+        if round == 1 {
+            before_record += 2;
+        }
         let faults = std::iter::repeat_n(Fault::None, before_record).chain([Fault::Before]);
         stage.backend.plant(faults);
-        let message = stage.backend.receive().unwrap();
         let result = stage.handle(message);
         assert!(!stage.backend.clear_faults(), "the record failed");
         assert!(

@@ -145,8 +145,8 @@ fn a_crash_before_the_health_is_written_costs_no_attempt_and_no_delivery() {
     let stage = stage();
     stage.backend.answer((0..4).map(|_| samples::response(500)));
     stage.run_first();
-    // Load, subscription, queue nothing, record: the fourth call writes the health.
-    let faults = std::iter::repeat_n(Fault::None, 3).chain([Fault::Before]);
+    // Load, subscription, customer, queue nothing, record: the fifth call writes the health.
+    let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::Before]);
     stage.backend.plant(faults);
     let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());

@@ -8,8 +8,8 @@ use webhooks_domain::due::OVERDUE_AFTER;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{
-    EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce, MaxInFlight, RateLimit,
-    Reservation,
+    EndpointLimiter, Lease, LimiterDecision, LimiterId, LimiterKind, Limits, LimitsInForce,
+    MaxInFlight, RateLimit, Reservation,
 };
 use webhooks_domain::outbound::{AttemptOutcome, WebhookResponse};
 use webhooks_domain::queue::QueueKind;
@@ -68,16 +68,17 @@ fn throttled() -> Report {
 /// The limits of the stage's subscription.
 fn in_force(stage: &Stage) -> LimitsInForce {
     let subscription = stage.subscription_of(stage.ids[0]).unwrap();
-    LimitsInForce {
-        limits: subscription.limits,
-        version: subscription.version,
-    }
+    LimitsInForce::of_subscription(subscription.limits, subscription.version)
+}
+
+fn limiter_id(stage: &Stage) -> LimiterId {
+    LimiterId::Subscription(stage.ids[0].subscription)
 }
 
 /// Leases a slot for a minute, as another request would.
 fn take_lease(stage: &Stage) -> Lease {
     let time = stage.backend.time();
-    let id = stage.ids[0].subscription;
+    let id = limiter_id(stage);
     let request = in_force(stage).admission(7, true, time, time + Duration::from_mins(1));
     match now(limiter::admit(&stage.backend, &id, &request)).unwrap() {
         LimiterDecision::Admitted(Some(slot)) => slot,
@@ -86,13 +87,13 @@ fn take_lease(stage: &Stage) -> Lease {
 }
 
 fn release(stage: &Stage, lease: Lease) {
-    let id = stage.ids[0].subscription;
-    now(limiter::release(&stage.backend, &id, lease, SECOND)).unwrap();
+    let id = limiter_id(stage);
+    now(limiter::release(&stage.backend, &id, lease, Some(SECOND))).unwrap();
 }
 
 /// Reserves this many times for other deliveries. Returns the last.
 fn add_reservations(stage: &Stage, count: usize) -> Timestamp {
-    let id = stage.ids[0].subscription;
+    let id = limiter_id(stage);
     let limits = in_force(stage);
     let reservations = (0..count).map(|_| {
         let idle = EndpointLimiter::default();
@@ -151,8 +152,8 @@ fn deliveries_over_the_rate_wait_in_the_order_of_arrival() {
 #[test]
 fn a_subscription_without_limits_writes_nothing_for_them() {
     let stage = stage(schedule(&[0]));
-    // Load, subscription, data key, unwrap; no other call before the request.
-    let faults = std::iter::repeat_n(Fault::None, 4).chain([Fault::Before]);
+    // Load, subscription, customer, data key, unwrap; no other call before the request.
+    let faults = std::iter::repeat_n(Fault::None, 5).chain([Fault::Before]);
     stage.backend.plant(faults);
     assert!(stage.run(&DeliveryTask::first(stage.ids[0])).is_err());
     assert_eq!(stage.backend.requests().len(), 1);
@@ -248,18 +249,19 @@ fn deliveries_that_return_late_stay_within_the_limit() {
 fn a_lease_is_released_if_the_record_fails_and_expires_after_a_crash() {
     let stage = limited(in_flight(1));
     stage.queue_first(stage.ids[0]);
-    // Load, subscription, lease, data key, unwrap: the record fails.
+    // Load, subscription, customer, lease, data key, unwrap: the record fails.
     let none = |count| std::iter::repeat_n(Fault::None, count);
-    stage.backend.plant(none(5).chain([Fault::Before]));
+    stage.backend.plant(none(6).chain([Fault::Before]));
     let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     let slot = take_lease(&stage);
     release(&stage, slot);
 
-    // The data key is cached by now. Neither the record nor the release happens.
+    // The data key is cached by now, and the customer is read again. Neither the record nor the
+    // release happens.
     stage
         .backend
-        .plant(none(3).chain([Fault::Before, Fault::Before]));
+        .plant(none(4).chain([Fault::Before, Fault::Before]));
     let message = stage.backend.receive().unwrap();
     assert!(stage.handle(message).is_err());
     stage.backend.set_now(stage.backend.time() + SECOND);
@@ -334,6 +336,7 @@ fn an_overdue_task_joins_a_short_backlog_and_is_left_to_the_sweep_if_it_is_long(
     let reserved_at = stage.backend.time() + Duration::from_mins(20);
     let waiting = swept.deferred_by(Deferral::Limiter(Reservation {
         not_before: reserved_at,
+        limiter: LimiterKind::Subscription,
         version: in_force(&stage).version,
     }));
     assert_eq!(stage.run(&waiting).unwrap(), throttled());

@@ -4,6 +4,7 @@
 
 mod cases;
 mod circuit_breaker;
+mod customer_limits;
 mod health;
 mod holding;
 mod limits;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::deliver::{Deliver, DeliverError, HealthMonitor, Report};
+use webhooks_domain::deliver::{CustomerLimits, Deliver, DeliverError, HealthMonitor, Report};
 use webhooks_domain::delivery::{Delivery, DeliveryTask};
 use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::health::{Health, HealthPolicy, HealthTracker, OpenCircuit};
-use webhooks_domain::ids::DeliveryId;
+use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::WebhookRequest;
 use webhooks_domain::ports::{DeliveryQueue, SubscriptionTable, WriteOutcome};
@@ -137,6 +137,7 @@ pub(crate) fn deliver(backend: &InMemoryBackend, policy: RetryPolicy) -> TestDel
             policy: HealthPolicy::NONE,
             tracker: HealthTracker::default(),
         },
+        customer_limits: CustomerLimits::default(),
         random: SystemRandom::new(),
     }
 }
@@ -202,8 +203,17 @@ impl Stage {
 
     /// Adds a delivery of the first one's subscription. It is not queued.
     pub(crate) fn another_delivery(&self, event: &str) -> DeliveryId {
+        self.another_delivery_to(self.ids[0].subscription, event)
+    }
+
+    /// Adds a delivery to this subscription. It is not queued.
+    pub(crate) fn another_delivery_to(
+        &self,
+        subscription: SubscriptionId,
+        event: &str,
+    ) -> DeliveryId {
         let message = samples::message("acme", event);
-        let mut delivery = samples::delivery(&message, self.ids[0].subscription);
+        let mut delivery = samples::delivery(&message, subscription);
         delivery.created_at = self.backend.time();
         delivery.expires_at = self.backend.time() + Duration::from_hours(24 * 90);
         let id = delivery.id;

@@ -2,9 +2,10 @@
 
 use webhooks_domain::customer::{Customer, CustomerName};
 use webhooks_domain::ids::CustomerId;
+use webhooks_domain::limits::{CustomerLimit, RateLimit};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, CustomerTable, SubscriptionStore, WriteOutcome,
+    Creation, CreationOutcome, CustomerTable, DeliveryTable, SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 
@@ -39,11 +40,49 @@ async fn write(
 /// usage keep each other's attributes. Customers are listed in the order of their ids.
 ///
 /// The store's clock must show [`samples::NOW`].
-pub async fn customers<S: SubscriptionStore + CustomerTable>(store: &S, salt: &str) {
+pub async fn customers<S: SubscriptionStore + CustomerTable + DeliveryTable>(
+    store: &S,
+    salt: &str,
+) {
     let salt = format!("{salt}-customers");
     created_with_the_first_subscription(store, &salt).await;
     written_before_the_first_subscription(store, &salt).await;
     listed(store, &salt).await;
+    limited(store, &salt).await;
+}
+
+/// The limit of a customer has the version in which it was set.
+async fn limited<S: CustomerTable + DeliveryTable>(store: &S, salt: &str) {
+    let id = samples::customer(&format!("{salt}-limited"));
+    let limit = async || store.customer_limit(&id).await.expect("answers");
+    let rate = |rate: u64| RateLimit::try_from(rate).expect("within bounds");
+    assert_eq!(limit().await, None);
+    let mut read: Option<Customer> = None;
+    for (name, own, expected) in [
+        ("one", None, None),
+        ("two", Some(5), Some((5, 2))),
+        ("three", Some(5), Some((5, 2))),
+        ("four", Some(7), Some((7, 4))),
+        ("five", None, None),
+    ] {
+        let current = read.clone();
+        let current = current.unwrap_or_else(|| Customer::unwritten(&id, samples::NOW));
+        let changed = Customer {
+            rate_limit: own.map(rate),
+            ..named(&current, name)
+        };
+        let written = write(store, read.as_ref(), &changed).await;
+        assert_eq!(written, WriteOutcome::Written);
+        let stale = write(store, read.as_ref(), &changed).await;
+        assert_eq!(stale, WriteOutcome::Conflict);
+        read = stored(store, &id).await;
+        assert_eq!(read.as_ref(), Some(&changed));
+        let expected = expected.map(|(number, version)| CustomerLimit {
+            rate: rate(number),
+            version,
+        });
+        assert_eq!(limit().await, expected, "{name}");
+    }
 }
 
 async fn created_with_the_first_subscription<S: SubscriptionStore + CustomerTable>(

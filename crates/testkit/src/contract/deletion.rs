@@ -7,7 +7,7 @@ use webhooks_domain::delivery::Delivery;
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limiter;
-use webhooks_domain::limits::{Limits, LimitsInForce};
+use webhooks_domain::limits::{LimiterId, Limits, LimitsInForce};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, LimiterStore,
@@ -163,16 +163,15 @@ impl Traces {
         assert_eq!(created, CreationOutcome::Created);
         let inserted = store.insert_recovery(&self.recovery).await;
         inserted.expect("answers");
-        let limits = LimitsInForce {
-            limits: Limits {
-                rate: Some(1.try_into().expect("within bounds")),
-                in_flight: None,
-            },
-            version: 1,
+        let limits = Limits {
+            rate: Some(1.try_into().expect("within bounds")),
+            in_flight: None,
         };
+        let limits = LimitsInForce::of_subscription(limits, 1);
         let until = samples::NOW + Duration::from_secs(5);
         let request = limits.admission(0, false, samples::NOW, until);
-        let admitted = limiter::admit(store, &self.subscription.id, &request).await;
+        let id = LimiterId::Subscription(self.subscription.id);
+        let admitted = limiter::admit(store, &id, &request).await;
         admitted.expect("answers");
         let timed_out = Statistics::from_counts([(OutcomeClass::TimedOut, 1)], []);
         let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);

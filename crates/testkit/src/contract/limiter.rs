@@ -1,11 +1,11 @@
-//! The limiter of an endpoint.
+//! Limiters.
 
 use std::time::Duration;
 
-use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{
-    EndpointLimiter, Lease, LimiterDecision, Limits, LimitsInForce, Requirement,
+    CustomerLimit, EndpointLimiter, Lease, LimiterDecision, LimiterId, Limits, LimitsInForce,
+    Requirement,
 };
 use webhooks_domain::ports::LimiterStore;
 use webhooks_domain::timestamp::Timestamp;
@@ -18,11 +18,11 @@ fn seconds(seconds: u32) -> Timestamp {
     samples::NOW + SECOND * seconds
 }
 
-/// Asks the limiter of one subscription.
+/// Asks one limiter.
 struct Asking<'a, L> {
     store: &'a L,
     of: LimitsInForce,
-    subscription: SubscriptionId,
+    id: LimiterId,
 }
 
 impl<'a, L: LimiterStore> Asking<'a, L> {
@@ -34,15 +34,25 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
         };
         Self {
             store,
-            of: LimitsInForce { limits, version: 1 },
-            subscription: samples::subscription_id(subscription),
+            of: LimitsInForce::of_subscription(limits, 1),
+            id: LimiterId::Subscription(samples::subscription_id(subscription)),
+        }
+    }
+
+    /// Asks the limiter of all subscriptions of a customer.
+    fn of_customer(store: &'a L, salt: &str, rate: u64) -> Self {
+        let rate = rate.try_into().expect("within bounds");
+        Self {
+            store,
+            of: CustomerLimit { rate, version: 1 }.into(),
+            id: LimiterId::Customer(samples::customer(salt)),
         }
     }
 
     async fn admit(&self, random: u32, has_waited: bool, now: Timestamp) -> LimiterDecision {
         let until = now + 5 * SECOND;
         let request = self.of.admission(random, has_waited, now, until);
-        let decision = limiter::admit(self.store, &self.subscription, &request);
+        let decision = limiter::admit(self.store, &self.id, &request);
         decision.await.expect("answers")
     }
 
@@ -62,12 +72,12 @@ impl<'a, L: LimiterStore> Asking<'a, L> {
 
     async fn reservation(&self, refused_by: &EndpointLimiter, now: Timestamp) -> Timestamp {
         let request = self.of.reservation(refused_by, now);
-        let reserved = limiter::reserve(self.store, &self.subscription, &request, refused_by);
+        let reserved = limiter::reserve(self.store, &self.id, &request, refused_by);
         reserved.await.expect("answers")
     }
 
-    async fn release(&self, lease: Lease, held: Duration) {
-        let released = limiter::release(self.store, &self.subscription, lease, held);
+    async fn release(&self, lease: Lease, held: Option<Duration>) {
+        let released = limiter::release(self.store, &self.id, lease, held);
         released.await.expect("answers");
     }
 }
@@ -77,6 +87,23 @@ pub async fn limiters(store: &impl LimiterStore) {
     rate(store).await;
     concurrency(store).await;
     both(store).await;
+    customers(store).await;
+}
+
+/// The limiter of a customer is not that of another, nor that of a subscription.
+async fn customers(store: &impl LimiterStore) {
+    let [first, second] =
+        ["limited-a", "limited-b"].map(|salt| Asking::of_customer(store, salt, 1));
+    for asking in [&first, &second] {
+        for number in 0..2 {
+            let decision = asking.admit(number, false, seconds(0)).await;
+            assert_eq!(decision, LimiterDecision::Admitted(None), "the burst");
+        }
+    }
+    let limiter = first.refused(3, false, seconds(0)).await;
+    assert_eq!(first.reservation(&limiter, seconds(0)).await, seconds(1));
+    let limiter = second.refused(3, false, seconds(0)).await;
+    assert_eq!(limiter.next_reservation_at, None, "no delivery waits");
 }
 
 async fn rate(store: &impl LimiterStore) {
@@ -156,12 +183,12 @@ async fn concurrency(store: &impl LimiterStore) {
     assert_ne!(first.slot, second.slot);
     let limiter = asking.refused(4, false, seconds(0)).await;
     assert_eq!(limiter.leases.len(), 2, "both slots are leased");
-    asking.release(first, 3 * SECOND).await;
+    asking.release(first, Some(3 * SECOND)).await;
     let third = asking.lease(3, seconds(1)).await;
     assert_eq!(third.slot, first.slot, "the released slot is leased again");
     // The request is repeated, because its response was lost.
     assert_eq!(asking.lease(3, seconds(1)).await, third);
-    asking.release(first, SECOND).await;
+    asking.release(first, Some(SECOND)).await;
     let limiter = asking.refused(5, true, seconds(1)).await;
     assert!(
         limiter.meets(Requirement::Holds(third)),

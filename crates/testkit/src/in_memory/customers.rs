@@ -5,6 +5,7 @@ use std::ops::Bound;
 use webhooks_domain::broken::Readable;
 use webhooks_domain::customer::{Customer, Deletion};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::limits::{CustomerLimit, LimiterId};
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::ports::{CustomerData, CustomerPart, CustomerTable, StoreError, WriteOutcome};
 use webhooks_domain::timestamp::Timestamp;
@@ -54,6 +55,9 @@ impl CustomerTable for InMemoryBackend {
                 created_at,
                 ..changed.clone()
             };
+            if read.and_then(|read| read.rate_limit) != changed.rate_limit {
+                state.set_limit(changed);
+            }
             state.customers.insert(changed.id.clone(), written);
             WriteOutcome::Written
         })
@@ -137,6 +141,16 @@ impl State {
     fn delete_one(&mut self, id: &CustomerId, part: CustomerPart) -> Option<()> {
         match part {
             CustomerPart::Subscriptions => {
+                if self.customer_limits.remove(id).is_some() {
+                    return Some(());
+                }
+                if self
+                    .limiters
+                    .remove(&LimiterId::Customer(id.clone()))
+                    .is_some()
+                {
+                    return Some(());
+                }
                 let mut keys = self.subscriptions.keys();
                 let key = keys.find(|(customer, _)| customer == id)?.clone();
                 let noted = self.deleted_subscriptions.entry(id.clone()).or_default();
@@ -145,7 +159,7 @@ impl State {
                 self.subscriptions.remove(&key);
             }
             CustomerPart::OfSubscription(subscription) => {
-                let limiter = self.limiters.remove(&subscription);
+                let limiter = self.limiters.remove(&LimiterId::Subscription(subscription));
                 if limiter.is_none() {
                     let mut keys = self.statistics.keys();
                     let key = *keys.find(|(of, _)| *of == subscription)?;
@@ -174,6 +188,19 @@ impl State {
             }
         }
         Some(())
+    }
+
+    fn set_limit(&mut self, changed: &Customer) {
+        match changed.rate_limit {
+            Some(rate) => {
+                let version = changed.version;
+                let limit = CustomerLimit { rate, version };
+                self.customer_limits.insert(changed.id.clone(), limit);
+            }
+            None => {
+                self.customer_limits.remove(&changed.id);
+            }
+        }
     }
 
     fn with_usage(&self, customer: &Customer) -> Customer {

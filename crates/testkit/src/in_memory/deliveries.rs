@@ -6,8 +6,8 @@ use webhooks_domain::delivery::{
     Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, Reopening, Verdict,
 };
 use webhooks_domain::due::{NextAttempt, Shard};
-use webhooks_domain::ids::{DeliveryId, MessageId, SubscriptionId};
-use webhooks_domain::limits::{LimiterChange, LimiterOutcome};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
+use webhooks_domain::limits::{CustomerLimit, LimiterChange, LimiterId, LimiterOutcome};
 use webhooks_domain::message::{Message, StoredMessage};
 use webhooks_domain::ports::{
     DeliveryReader, DeliveryTable, DueIndex, DuePage, InsertOutcome, LimiterStore, ResendTable,
@@ -61,14 +61,18 @@ impl DeliveryReader for InMemoryBackend {
 impl LimiterStore for InMemoryBackend {
     async fn change_limiter(
         &self,
-        id: &SubscriptionId,
+        id: &LimiterId,
         change: &LimiterChange,
     ) -> Result<LimiterOutcome, StoreError> {
-        self.store(|state| state.limiters.entry(*id).or_default().change(change))
+        self.store(|state| state.limiters.entry(id.clone()).or_default().change(change))
     }
 }
 
 impl DeliveryTable for InMemoryBackend {
+    async fn customer_limit(&self, id: &CustomerId) -> Result<Option<CustomerLimit>, StoreError> {
+        self.store(|state| state.customer_limits.get(id).copied())
+    }
+
     async fn record(
         &self,
         id: &DeliveryId,

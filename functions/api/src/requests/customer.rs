@@ -20,6 +20,11 @@ pub(crate) fn customer_fields(request: api::NewCustomer) -> Result<CustomerField
         max_subscriptions: parsed("maxSubscriptions", request.max_subscriptions, |most| {
             whole(most).try_into()
         })?,
+        rate_limit: parsed(
+            "rateLimitPerSecond",
+            request.rate_limit_per_second,
+            |rate| whole(rate).try_into(),
+        )?,
     })
 }
 
@@ -33,6 +38,9 @@ pub(crate) fn customer_change(patch: api::CustomerPatch) -> Result<CustomerChang
         metadata: map_change(patch.metadata),
         max_subscriptions: change("maxSubscriptions", patch.max_subscriptions, |most| {
             whole(most).try_into()
+        })?,
+        rate_limit: change("rateLimitPerSecond", patch.rate_limit_per_second, |rate| {
+            whole(rate).try_into()
         })?,
     })
 }

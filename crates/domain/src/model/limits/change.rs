@@ -69,12 +69,12 @@ pub enum Update {
     SetArrivalTime(Nanos),
     /// Sets a lease in its slot.
     TakeLease(Lease),
-    /// Removes the lease of a slot, which was held for this long.
+    /// Removes the lease of a slot.
     Release {
         /// The slot.
         slot: u16,
-        /// The time for which the lease was held.
-        held: Duration,
+        /// The time for which the lease was held. `None` if it was not used.
+        held: Option<Duration>,
     },
     /// Moves the next free reservation on.
     AdvanceReservation(Duration),
@@ -157,7 +157,7 @@ impl EndpointLimiter {
             }
             Update::Release { slot, held } => {
                 self.leases.remove(&slot);
-                self.last_held = Some(held);
+                self.last_held = held.or(self.last_held);
             }
             Update::AdvanceReservation(by) => {
                 self.next_reservation_at = self.next_reservation_at.map(|next| next + by);

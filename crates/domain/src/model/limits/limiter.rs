@@ -301,8 +301,9 @@ impl ReservationRequest {
 }
 
 impl Lease {
-    /// The change of the limiter that releases it, after it was held for this long.
-    pub fn release(self, held: Duration) -> LimiterChange {
+    /// The change of the limiter that releases it, after it was held for this long. `None` if it
+    /// was not used.
+    pub fn release(self, held: Option<Duration>) -> LimiterChange {
         LimiterChange {
             requires: vec![Requirement::Holds(self)],
             updates: vec![Update::Release {

@@ -10,7 +10,7 @@ fn limits(rate: Option<u64>, in_flight: Option<u64>) -> LimitsInForce {
         rate: rate.map(|rate| rate.try_into().unwrap()),
         in_flight: in_flight.map(|most| most.try_into().unwrap()),
     };
-    LimitsInForce { limits, version: 1 }
+    LimitsInForce::of_subscription(limits, 1)
 }
 
 fn admission_request(
@@ -196,6 +196,7 @@ impl Traffic {
             let reserved: Option<(Timestamp, u64)> = reserved;
             let reserved = reserved.map(|(not_before, version)| Reservation {
                 not_before,
+                limiter: LimiterKind::Subscription,
                 version,
             });
             let mut reservation = reserved.filter(|reserved| reserved.is_ahead(of, now));
@@ -215,6 +216,7 @@ impl Traffic {
                 let version = of.version;
                 reservation = Some(Reservation {
                     not_before,
+                    limiter: LimiterKind::Subscription,
                     version,
                 });
             }
@@ -305,6 +307,7 @@ fn a_longer_wait_is_checked_less_often() {
         let (mut now, mut count) = (NOW, 0);
         let reservation = Reservation {
             not_before: NOW + Duration::from_mins(minutes),
+            limiter: LimiterKind::Subscription,
             version: 1,
         };
         while reservation.not_before > now {

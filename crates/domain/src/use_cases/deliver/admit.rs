@@ -4,16 +4,13 @@
 
 use std::time::Duration;
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use super::admission::Admission;
 use super::{DeferReason, Deliver, DeliverError, Report};
 use crate::delivery::{
     Deferral, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason,
 };
 use crate::health::{Endpoint, OpenCircuit};
-use crate::limiter;
-use crate::limits::{Lease, LimiterDecision, Limits, LimitsInForce, Reservation};
+use crate::limits::{CustomerLimit, Lease};
 use crate::message::Message;
 use crate::ports::{Clock, DeliveryQueue, DeliveryTable, WriteOutcome};
 use crate::queue::QueueKind;
@@ -31,7 +28,7 @@ pub(super) enum AdmissionOutcome {
 }
 
 impl AdmissionOutcome {
-    fn proceed(subscription: Subscription, lease: Option<Lease>) -> Self {
+    pub(super) fn proceed(subscription: Subscription, lease: Option<Lease>) -> Self {
         Self::Proceed(Box::new(Permit {
             subscription,
             is_probe: false,
@@ -39,7 +36,7 @@ impl AdmissionOutcome {
         }))
     }
 
-    fn done(report: Report) -> Self {
+    pub(super) fn done(report: Report) -> Self {
         Self::Done(Box::new(report))
     }
 }
@@ -52,10 +49,6 @@ pub(super) struct Permit {
     /// The lease for it, if the subscription limits its concurrency.
     pub(super) lease: Option<Lease>,
 }
-
-/// The time between admission and attempt, in which the secrets are decrypted. The lease covers
-/// this time too, so that it does not expire while the request is in flight.
-const TIME_BEFORE_ATTEMPT: Duration = Duration::from_secs(10);
 
 impl<T, Q, W, V, C> Deliver<T, Q, W, V, C>
 where
@@ -70,6 +63,7 @@ where
         delivery: &Delivery,
         message: &Message,
         subscription: Option<Subscription>,
+        customer_limit: Option<CustomerLimit>,
     ) -> Result<AdmissionOutcome, DeliverError> {
         let now = self.clock.now();
         match Admission::of(delivery, message, subscription, task.queue, now) {
@@ -96,7 +90,8 @@ where
                 Ok(AdmissionOutcome::proceed(*subscription, None))
             }
             Admission::Proceed(subscription) => {
-                self.pass_limiter(task, delivery, *subscription).await
+                self.pass_limiters(task, delivery, *subscription, customer_limit)
+                    .await
             }
         }
     }
@@ -174,72 +169,9 @@ where
             },
         )
     }
-
-    /// Admits a delivery if the limits of its subscription allow it. Otherwise reserves a time and
-    /// defers it until then. A subscription without limits costs no call here.
-    ///
-    /// A task from the sweep is discarded if the backlog is as long as the attempt is overdue: the
-    /// task before it may be in that backlog. If both were kept, there would be one more every
-    /// hour.
-    async fn pass_limiter(
-        &self,
-        task: &DeliveryTask,
-        delivery: &Delivery,
-        subscription: Subscription,
-    ) -> Result<AdmissionOutcome, DeliverError> {
-        if subscription.limits == Limits::default() {
-            return Ok(AdmissionOutcome::proceed(subscription, None));
-        }
-        let id = subscription.id;
-        let limits = LimitsInForce {
-            limits: subscription.limits,
-            version: subscription.version,
-        };
-        let now = self.clock.now();
-        let reserved = task.reservation();
-        let ahead = reserved.filter(|reserved| reserved.is_ahead(limits, now));
-        let reservation = if let Some(ahead) = ahead {
-            ahead
-        } else {
-            let until = now + self.time_for_attempt + TIME_BEFORE_ATTEMPT;
-            let has_waited = reserved.is_some();
-            let request = limits.admission(random_number(&self.random), has_waited, now, until);
-            let refused_by = match limiter::admit(&self.table, &id, &request).await? {
-                LimiterDecision::Admitted(lease) => {
-                    return Ok(AdmissionOutcome::proceed(subscription, lease));
-                }
-                LimiterDecision::Refused(limiter) => limiter,
-            };
-            let (wait, overdue) = (refused_by.wait(limits, now), delivery.overdue_for(now));
-            // The task that was lost may be in a backlog of this length.
-            if wait >= overdue && is_from_sweep(task, delivery, now) {
-                let report = Report::Discarded(DiscardReason::LeftToSweep);
-                return Ok(AdmissionOutcome::done(report));
-            }
-            let request = limits.reservation(&refused_by, now);
-            Reservation {
-                not_before: limiter::reserve(&self.table, &id, &request, &refused_by).await?,
-                version: limits.version,
-            }
-        };
-        let deferred = task.deferred_by(Deferral::Limiter(reservation));
-        let wait = reservation.queue_delay(now);
-        self.queue
-            .send(&delivery.customer_id, &deferred, wait)
-            .await?;
-        let report = Report::Deferred(DeferReason::OverLimit);
-        Ok(AdmissionOutcome::done(report))
-    }
-}
-
-/// A random number, or 0 if the generator fails; collisions are harmless.
-fn random_number(random: &SystemRandom) -> u32 {
-    let mut bytes = [0; 4];
-    let _ = random.fill(&mut bytes);
-    u32::from_le_bytes(bytes)
 }
 
 /// Returns true if the sweep has sent the task because its attempt is overdue.
-fn is_from_sweep(task: &DeliveryTask, delivery: &Delivery, now: Timestamp) -> bool {
+pub(super) fn is_from_sweep(task: &DeliveryTask, delivery: &Delivery, now: Timestamp) -> bool {
     task.deferral.is_none() && delivery.is_overdue(now)
 }

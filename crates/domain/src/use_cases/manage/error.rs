@@ -87,7 +87,7 @@ impl From<ReadError> for ManageError {
 /// The error after a concurrent change: a failed expected if the request named a version.
 pub(super) fn conflict(subscription: SubscriptionId, expected: &ExpectedVersion) -> ManageError {
     match expected {
-        ExpectedVersion::Any => ManageError::Conflict { subscription },
+        ExpectedVersion::Any | ExpectedVersion::Existing => ManageError::Conflict { subscription },
         ExpectedVersion::OneOf(_) => ManageError::AnotherVersion { subscription },
     }
 }

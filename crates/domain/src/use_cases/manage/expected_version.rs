@@ -1,20 +1,22 @@
-//! The version of a subscription that a caller expects.
+//! The version of a subscription or customer that a caller expects.
 
-/// The version that a subscription must have for a change.
+/// The version that a subscription or customer must have for a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ExpectedVersion {
-    /// Any version.
+    /// Any version, or none yet.
     #[default]
     Any,
+    /// Any version of one that exists.
+    Existing,
     /// One of these versions.
     OneOf(Vec<u64>),
 }
 
 impl ExpectedVersion {
-    /// Returns true if the subscription may have this version.
+    /// Returns true if it may have this version.
     pub fn allows(&self, version: u64) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any | Self::Existing => true,
             Self::OneOf(versions) => versions.contains(&version),
         }
     }
