@@ -159,9 +159,10 @@ impl DynamoStore {
         let time = |at: Timestamp| number(at.as_millis());
         let pairs = changed.metadata.iter();
         let pairs = pairs.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
-        let mut set = "SET createdAt = if_not_exists(createdAt, :created), updatedAt = :updated, \
-                       version = :version, metadata = :metadata"
-            .to_owned();
+        let mut set = vec![
+            "createdAt = if_not_exists(createdAt, :created)".to_owned(),
+            "updatedAt = :updated, version = :version, metadata = :metadata".to_owned(),
+        ];
         let mut remove = Vec::new();
         let mut update = Update::builder()
             .table_name(&self.table)
@@ -192,14 +193,15 @@ impl DynamoStore {
         ] {
             match stored {
                 Some(stored) => {
-                    set.push_str(&format!(", {attribute} = {value}"));
+                    set.push(format!("{attribute} = {value}"));
                     update = update.expression_attribute_values(value, stored);
                 }
                 None => remove.push(attribute),
             }
         }
+        let mut expression = format!("SET {}", set.join(", "));
         if !remove.is_empty() {
-            set = format!("{set} REMOVE {}", remove.join(", "));
+            expression = format!("{expression} REMOVE {}", remove.join(", "));
         }
         update = match read {
             Some(read) => update
@@ -207,7 +209,7 @@ impl DynamoStore {
                 .expression_attribute_values(":read", number(read.version)),
             None => update.condition_expression(ABSENT),
         };
-        let update = built(update.update_expression(set).build());
+        let update = built(update.update_expression(expression).build());
         TransactWriteItem::builder().update(update).build()
     }
 
@@ -222,20 +224,16 @@ impl DynamoStore {
         }
         let key = to_attributes(&Key::customer_limit(&changed.id));
         let write = TransactWriteItem::builder();
-        Some(match changed.rate_limit {
-            Some(rate) => {
-                let put = Put::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(key))
-                    .item(RATE_LIMIT, number(u64::from(rate)))
-                    .item("version", number(changed.version));
-                write.put(built(put.build())).build()
-            }
-            None => {
-                let delete = Delete::builder().table_name(&self.table).set_key(Some(key));
-                write.delete(built(delete.build())).build()
-            }
-        })
+        let Some(rate) = changed.rate_limit else {
+            let delete = Delete::builder().table_name(&self.table).set_key(Some(key));
+            return Some(write.delete(built(delete.build())).build());
+        };
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(key))
+            .item(RATE_LIMIT, number(u64::from(rate)))
+            .item("version", number(changed.version));
+        Some(write.put(built(put.build())).build())
     }
 }
 
