@@ -5,6 +5,7 @@ WEBHOOKS_STACK names the stack's `stack.json`. What is generated depends on the 
 
 import atexit
 import collections
+import itertools
 import json
 import os
 import socket
@@ -73,6 +74,7 @@ def seed():
         }
 
 
+DELETED = itertools.count()
 SEEDED = list(seed())
 call("PUT", f"/customers/{WRITTEN}", {})
 
@@ -90,7 +92,7 @@ def before_call(context, case, kwargs):
         if set(names) == {"customerId"} and case.method in ("PUT", "PATCH"):
             names["customerId"] = WRITTEN
         if set(names) == {"customerId"} and case.method == "DELETE":
-            names["customerId"] = f"contract-deleted-{number}"
+            names["customerId"] = f"contract-deleted-{next(DELETED)}"
             call("PUT", f"/customers/{names['customerId']}", {})
     if isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body["url"] = ENDPOINT
