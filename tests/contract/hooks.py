@@ -49,7 +49,8 @@ class Signed(requests.auth.AuthBase):
 def call(method, path, body=None):
     url = STACK["endpoint"] + path
     answer = requests.request(method, url, json=body, auth=Signed(), timeout=30)
-    answer.raise_for_status()
+    if not answer.ok:
+        raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
     return answer.json()
 
 
