@@ -39,6 +39,13 @@ enum Part {
     Message(Message),
 }
 
+/// The consistency of a read. An eventually consistent read costs half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consistency {
+    Strong,
+    Eventual,
+}
+
 /// The result for one item of a read.
 type Read<T> = Result<T, ReadError>;
 
@@ -81,8 +88,8 @@ impl DynamoStore {
     /// concurrent reads of deliveries become one call of the table, and so do those of
     /// subscriptions.
     ///
-    /// Every read is as consistent as a single one. An error of one item is an error of its own
-    /// read only.
+    /// Every read is strongly consistent, except that of a customer's limit. An error of one item
+    /// is an error of its own read only.
     #[must_use]
     pub fn batching_reads(mut self) -> Self {
         self.loaders = Some(Arc::default());
@@ -98,7 +105,9 @@ impl DynamoStore {
         const OPERATION: &str = "load delivery";
         let (delivery, message) = (Key::delivery(id), Key::message(&id.message));
         let store = self.clone();
-        let read = move |keys| async move { store.read_each(keys, OPERATION, read_part).await };
+        let strong = Consistency::Strong;
+        let read =
+            move |keys| async move { store.read_each(keys, strong, OPERATION, read_part).await };
         let keys = [delivery.clone(), message.clone()];
         let answers = loaders.deliveries.read(keys, read).await;
         let answers = answers.ok_or_else(|| panicked(OPERATION))?;
@@ -119,7 +128,8 @@ impl DynamoStore {
         id: &SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
         let key = Key::subscription(customer, id);
-        self.one_batched(&loaders.subscriptions, key, "get subscription", whole)
+        let loader = &loaders.subscriptions;
+        self.one_batched(loader, key, Consistency::Strong, "get subscription", whole)
             .await
     }
 
@@ -132,36 +142,45 @@ impl DynamoStore {
     ) -> Result<Option<CustomerLimit>, StoreError> {
         let key = Key::customer_limit(customer);
         let parse = |item| Ok(customer_limit(&item));
-        let found = self
-            .one_batched(&loaders.customer_limits, key, "get customer limit", parse)
-            .await;
-        found.map(Option::flatten)
+        let loader = &loaders.customer_limits;
+        // Its caller keeps it for a minute, so that a strong read would gain nothing.
+        let found = self.one_batched(
+            loader,
+            key,
+            Consistency::Eventual,
+            "get customer limit",
+            parse,
+        );
+        found.await.map(Option::flatten)
     }
 
     async fn one_batched<T: Clone + Send + Sync + 'static>(
         &self,
         loader: &BatchLoader<Read<T>>,
         key: Key,
+        consistency: Consistency,
         operation: &'static str,
         parse: fn(AttributeMap) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let store = self.clone();
-        let read = move |keys| async move { store.read_each(keys, operation, parse).await };
+        let read =
+            move |keys| async move { store.read_each(keys, consistency, operation, parse).await };
         let answers = loader.read([key.clone()], read).await;
         let answers = answers.ok_or_else(|| panicked(operation))?;
         Ok(answers.get(&key).cloned().transpose()?)
     }
 
-    /// Reads the items with these keys, consistently. An error of the call is an error of each item
+    /// Reads the items with these keys. An error of the call is an error of each item
     /// that was not read.
     async fn read_each<T>(
         &self,
         keys: HashSet<Key>,
+        consistency: Consistency,
         operation: &'static str,
         parse: fn(AttributeMap) -> Result<T, StoreError>,
     ) -> Answers<Read<T>> {
         let wanted = KeysAndAttributes::builder()
-            .consistent_read(true)
+            .consistent_read(consistency == Consistency::Strong)
             .set_keys(Some(keys.iter().map(to_attributes).collect()))
             .build()
             .expect("it has keys");

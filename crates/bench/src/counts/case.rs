@@ -91,7 +91,7 @@ impl Bench<'_> {
             let found = self.setup.measured(folder);
             found
                 // Under a tool the program is slow, but that must not make an endpoint slow.
-                .with("REQUEST_TIMEOUT_SECONDS", 60)
+                .with("REQUEST_TIMEOUT_SECONDS", 30)
                 // The stub does not keep writes, so a circuit breaker would open again with
                 // every batch.
                 .with("CIRCUIT_FAILURE_PERCENT", 0)

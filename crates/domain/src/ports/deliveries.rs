@@ -53,7 +53,7 @@ pub trait LimiterStore {
 
 /// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
 pub trait DeliveryTable: SubscriptionTable + DeliveryReader + LimiterStore {
-    /// Reads the limit of a customer. `None` if it has none.
+    /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(
         &self,
         id: &CustomerId,
