@@ -69,7 +69,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads `NAME=VALUE`, whose value is a secret: the value itself, `env:NAME` for a variable,
-/// `@FILE`, or `@-` for standard input. The line end after it does not belong to it.
+/// `@FILE`, or `@-` for standard input. A line end after the value is removed.
 pub(crate) fn secret_pair(text: &str) -> Result<(String, SecretText), String> {
     let (name, value) = pair(text)?;
     let Some(file) = value.strip_prefix('@') else {

@@ -10,8 +10,8 @@
 //! to errors.
 //!
 //! An interrupted command may be repeated: nothing that it moves, queues or resends is lost,
-//! and a webhook that is sent twice has the same id. Only `dlq drop` and `subscriptions delete`
-//! delete data, on purpose.
+//! and a webhook that is sent twice has the same id. Only `dlq drop`, `subscriptions delete` and
+//! `customers delete` delete data, on purpose.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(

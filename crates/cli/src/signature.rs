@@ -268,7 +268,7 @@ impl Content<'_> {
     }
 }
 
-/// Returns the bodies from which something on the way could have made this one.
+/// Returns bodies that a proxy or a framework may have changed into this one.
 fn changed_bodies(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut bodies = vec![
         (

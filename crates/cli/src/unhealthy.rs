@@ -141,7 +141,8 @@ fn owed(owed: OwedDeliveries) -> String {
     format!("{}{more}", owed.count)
 }
 
-/// The command that shows the cause or, once that is repaired, ends the problem.
+/// The command that shows the cause of the problem, or that ends the problem once its cause is
+/// repaired.
 fn next_step(row: &UnhealthySubscription) -> String {
     let UnhealthySubscription {
         customer_id, id, ..

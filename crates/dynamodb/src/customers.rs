@@ -1,7 +1,8 @@
 //! Customers: by key, and in pages.
 //!
 //! All customers are in one partition, sorted by id. Only requests that manage customers and
-//! subscriptions use it; no event and no attempt does.
+//! subscriptions use it; no event and no attempt does. Attempts read a copy of the customer's
+//! limit, which is in the partition of its subscriptions.
 
 use std::collections::BTreeMap;
 
@@ -237,7 +238,7 @@ impl DynamoStore {
     }
 }
 
-/// Reads the limit of a customer from its item. `None` if it is not a limit.
+/// Reads the limit of a customer from its own item. `None` if it cannot be read.
 pub(crate) fn customer_limit(item: &AttributeMap) -> Option<CustomerLimit> {
     let integer =
         |attribute: &str| -> Option<u64> { item.get(attribute)?.as_n().ok()?.parse().ok() };

@@ -171,7 +171,7 @@ impl DynamoStore {
     }
 
     /// Deletes some messages. A message is deleted after everything else in its partition, because
-    /// it is the entry by which they are found.
+    /// the other items are found through it.
     async fn delete_messages(&self, id: &CustomerId) -> Result<u64, StoreError> {
         let query = self
             .client

@@ -2,7 +2,8 @@
 //!
 //! A delivery enters it when its first attempt has failed, or when it is resent, and leaves it when
 //! it ends or is held. A subscription is in it while its deliveries are held because the endpoint
-//! is unavailable. Only this module reads and writes the attributes of deliveries.
+//! is unavailable, and a customer while it is being deleted. Only this module reads and writes the
+//! attributes by which a delivery is in the index.
 
 use std::collections::HashMap;
 
@@ -66,8 +67,8 @@ struct Entry {
     sweep_at: Timestamp,
     next_attempt: u32,
     next_attempt_at: Timestamp,
-    /// Required, because without a readable one the entry could not be postponed, and would be
-    /// swept every minute.
+    /// Required, because an entry without a readable expiry cannot be postponed, and would be swept
+    /// every minute.
     #[serde(rename = "expiresAt")]
     _expires_at: i64,
 }

@@ -30,8 +30,8 @@ use crate::store::{AttributeMap, number, to_attributes, unavailable};
 
 const CHANGE: &str = "change a limiter";
 const SLOT_PREFIX: &str = "slot";
-/// The time for which a limiter is kept after its last use: longer than a task stays in any queue. All its
-/// times have passed by then, so an expired limiter equals a new one.
+/// The time for which a limiter is kept after its last use: longer than a task stays in any queue.
+/// All its times have passed by then, so an expired limiter equals a new one.
 const KEPT: Duration = Duration::from_hours(15 * 24);
 
 impl LimiterStore for DynamoStore {

@@ -36,8 +36,8 @@ struct Index {
     name: &'static str,
     partition: &'static str,
     time: &'static str,
-    /// True if its entries have an expiry. Otherwise the items that they name are read by key, and
-    /// those have it.
+    /// True if its entries have an expiry. Otherwise their items are read by key, and the items
+    /// have one.
     has_expiry: bool,
 }
 
@@ -70,7 +70,7 @@ const MESSAGES: Index = Index {
 /// An entry of `deliveries` or `undelivered`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UndeliveredEntry {
+struct ProjectedDelivery {
     #[serde(flatten)]
     key: Key,
     #[serde(default, deserialize_with = "if_readable")]
@@ -84,10 +84,10 @@ fn if_readable<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D:
     Ok(String::deserialize(value).ok())
 }
 
-impl TryFrom<UndeliveredEntry> for DeliveryEntry {
+impl TryFrom<ProjectedDelivery> for DeliveryEntry {
     type Error = String;
 
-    fn try_from(entry: UndeliveredEntry) -> Result<Self, String> {
+    fn try_from(entry: ProjectedDelivery) -> Result<Self, String> {
         Ok(Self {
             id: entry.key.delivery_id()?,
             event_type: entry.event_type.map(EventType::from_stored),
@@ -99,7 +99,7 @@ impl TryFrom<UndeliveredEntry> for DeliveryEntry {
 /// An entry of `messages`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredEntry {
+struct ProjectedMessage {
     #[serde(flatten)]
     key: Key,
     #[serde(default, deserialize_with = "if_readable")]
@@ -109,10 +109,10 @@ struct StoredEntry {
     received_at: Timestamp,
 }
 
-impl TryFrom<StoredEntry> for MessageEntry {
+impl TryFrom<ProjectedMessage> for MessageEntry {
     type Error = String;
 
-    fn try_from(entry: StoredEntry) -> Result<Self, String> {
+    fn try_from(entry: ProjectedMessage) -> Result<Self, String> {
         Ok(Self {
             id: entry.key.message_id()?,
             event_type: entry.event_type.map(EventType::from_stored),
@@ -174,7 +174,7 @@ impl DynamoStore {
                 .filter_expression(NOT_EXPIRED)
                 .expression_attribute_values(NOW, self.now_secs());
         }
-        // An entry without a place in the list is left out.
+        // An entry whose place in the list cannot be read is left out.
         let read = |item| {
             let entry = into_domain::<I, T>(item);
             entry.inspect_err(left_out).ok()
@@ -213,7 +213,7 @@ impl Directory for DynamoStore {
     ) -> Result<EntryPage<DeliveryEntry>, StoreError> {
         let partition = format!("{DELIVERY_PREFIX}{subscription}");
         let key = |place: &Place| delivery_key(place.message, subscription);
-        self.index_page::<UndeliveredEntry, _>(
+        self.index_page::<ProjectedDelivery, _>(
             &DELIVERIES,
             partition,
             key,
@@ -231,7 +231,7 @@ impl Directory for DynamoStore {
         let key = |place: &Place| delivery_key(place.message, subscription);
         let partition = subscription.to_string();
         let operation = "list what is undelivered";
-        self.index_page::<UndeliveredEntry, _>(&UNDELIVERED, partition, key, window, operation)
+        self.index_page::<ProjectedDelivery, _>(&UNDELIVERED, partition, key, window, operation)
             .await
     }
 
@@ -327,7 +327,7 @@ impl Directory for DynamoStore {
     ) -> Result<EntryPage<MessageEntry>, StoreError> {
         let key = |place: &Place| Key::message(&place.message);
         let partition = customer.to_string();
-        self.index_page::<StoredEntry, _>(&MESSAGES, partition, key, window, "list messages")
+        self.index_page::<ProjectedMessage, _>(&MESSAGES, partition, key, window, "list messages")
             .await
     }
 }

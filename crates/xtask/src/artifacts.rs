@@ -31,9 +31,9 @@ pub(crate) enum Variant {
     Measured,
     /// The benchmark program and the programs for comparison, optimised.
     Peers,
-    /// The functions for counting, optimised as far as the build stays quick.
+    /// The functions whose instructions are counted, with the optimisations that build quickly.
     Counted,
-    /// The delivery function built the same way, which trusts the benchmark's receivers.
+    /// The delivery function, built in the same way. It trusts the benchmark's receivers.
     CountedDelivery,
     /// The same delivery function with the system's allocator, so that allocations can be
     /// counted.

@@ -21,10 +21,11 @@ impl File {
     }
 }
 
-/// The files with one of these extensions, sorted. Without hidden folders and what cargo builds.
+/// Returns the files with one of these extensions, sorted. Hidden folders, `target` and
+/// `node_modules` are left out.
 ///
 /// # Errors
-/// A folder or a file that cannot be read.
+/// If a folder or a file cannot be read.
 pub(crate) fn with_extensions(root: &Path, extensions: &[&str]) -> Result<Vec<File>> {
     let mut paths = Vec::new();
     collect(root, extensions, &mut paths)?;

@@ -8,9 +8,9 @@ use anyhow::{Result, bail};
 use crate::files::{self, File};
 use crate::workspace::Workspace;
 
-/// A longer page is two pages.
+/// The largest number of lines of a page. Split a longer page into two.
 const MOST_LINES: usize = 300;
-/// A page that a program writes says so.
+/// A text that is in each page that a program writes. Such a page may be longer.
 const WRITTEN_BY_A_PROGRAM: &str = "This page is written by";
 
 const OWN: [&str; 2] = ["crates/xtask/src/pages.rs", "crates/xtask/src/words.rs"];
@@ -20,18 +20,19 @@ struct Known<'a> {
     root: &'a Path,
     /// The anchors and the headings of each page.
     pages: BTreeMap<&'a str, Vec<(String, String)>>,
-    /// The names of all functions, thus of all tests.
+    /// The names of all functions, which include all tests.
     functions: BTreeSet<&'a str>,
-    /// The paths of all files that are no pages.
+    /// The paths of all other files.
     paths: Vec<&'a str>,
 }
 
-/// Fails when a page names what is not there, or a file names a page that is not there.
+/// Fails if a page names a file, a test or a heading that does not exist, or if a file names a page
+/// that does not exist.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let root = workspace.root();
     let pages = files::with_extensions(root, &["md"])?;
     let mut others = files::with_extensions(root, &["rs", "yaml", "toml", "json"])?;
-    // Their tests name pages that are not there.
+    // The tests of these files name pages that do not exist.
     others.retain(|file| !OWN.contains(&&*file.path));
     let known = Known::new(root, &pages, &others);
     let mut wrong = Vec::new();
@@ -112,7 +113,8 @@ impl<'a> Known<'a> {
         (!is_there).then_some("there is no such heading")
     }
 
-    /// A path below one of the checkout's folders, or the name of a test: four words or more.
+    /// Checks a name that looks like a path below one of the checkout's folders, or like a test: a
+    /// name of four words or more.
     fn problem_of_name(&self, name: &str) -> Option<&'static str> {
         let name = name.strip_prefix("file://").unwrap_or(name);
         let name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
@@ -134,7 +136,7 @@ impl<'a> Known<'a> {
         let is_test = name.matches('_').count() >= 3
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| is_of_name(c) && !c.is_uppercase());
-        // Cargo takes a part of a name, too.
+        // A part of a name is enough, as for cargo.
         let is_there = || self.functions.iter().any(|own| own.contains(name));
         (is_test && !is_there()).then_some("there is no such test")
     }
@@ -157,7 +159,7 @@ impl<'a> Known<'a> {
                 wrong.push(format!("{}:{line}: there is no `{page}`", file.path));
                 continue;
             };
-            // A text may go on in the next line of the source.
+            // A text may continue in the next line of the source.
             let after = after.get(..200).unwrap_or(after);
             let after: String = after.split_whitespace().fold(String::new(), |text, word| {
                 let word = word.trim_start_matches("///").trim_end_matches('\\');

@@ -1,4 +1,4 @@
-//! Names that were replaced: `words.txt` has each with the word to use instead.
+//! Finds names that were replaced. `words.txt` lists them, each with the word to use instead.
 
 use anyhow::{Context, Result, bail};
 
@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 
 const LIST: &str = "words.txt";
 const EXTENSIONS: [&str; 8] = ["rs", "md", "yaml", "json", "toml", "py", "js", "mjs"];
-/// AWS's own names, and those of our dependencies.
+/// Files that are not checked, because their names come from AWS.
 const NOT_OURS: [&str; 1] = ["crates/proxy/service_models.json"];
 
 /// A name that was replaced.
@@ -15,7 +15,7 @@ const NOT_OURS: [&str; 1] = ["crates/proxy/service_models.json"];
 struct Entry {
     name: Name,
     instead: String,
-    /// Only files below these.
+    /// Only files below these folders are checked; all files if it is empty.
     below: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ enum Name {
     Identifier(String),
     /// Words of an identifier, in lower case.
     Words(Vec<String>),
-    /// A word wherever it stands, in comments and texts too.
+    /// A word in any place, including comments and texts.
     Anywhere(String),
 }
 
@@ -34,11 +34,11 @@ enum Name {
 struct Token<'a> {
     text: &'a str,
     line: usize,
-    /// In a comment, a string or a page, where a single word is only a word.
+    /// True in a comment, a string or a page. There, a single word is not a name.
     is_prose: bool,
 }
 
-/// Fails when a name is left that was replaced.
+/// Fails if a file still has a name that was replaced.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let path = workspace.xtask_file(LIST);
     let list =
@@ -85,7 +85,7 @@ fn entry(line: &str) -> Option<Entry> {
     })
 }
 
-/// Each line names the file, the line, the name and the word to use.
+/// Returns a line for each such name: the file, the line, the name and the word to use.
 fn find(file: &File, entries: &[Entry]) -> Vec<String> {
     let applies = |entry: &&Entry| {
         entry.below.is_empty() || entry.below.iter().any(|below| file.path.starts_with(below))

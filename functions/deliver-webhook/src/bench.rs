@@ -1,4 +1,4 @@
-//! What a measurement adds to the configuration.
+//! The configuration that a measurement adds.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -26,7 +26,7 @@ use crate::failpoints::{DeliverWebhooks, Failpoints};
 /// The time for the answer to Lambda.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
-/// The use case, and what is published and counted of it.
+/// The use case, and the collectors of the operational events and statistics of a batch.
 pub(crate) struct Handler {
     deliver: DeliverWebhooks,
     publisher: Publisher,
@@ -102,7 +102,7 @@ impl Handler {
         let task = decode(&record.body)
             .inspect_err(|error| log::not_understood(&record.message_id, error))?;
         let trace = record.trace_header().and_then(TraceHeader::parse);
-        // It is boxed first, because it is large and each wrapper would copy it.
+        // The future is boxed first, because it is large and each wrapper would copy it.
         let run = Box::pin(self.deliver.run(&task, end));
         let run = in_trace(record.trace_header(), run);
         #[cfg(feature = "failpoints")]

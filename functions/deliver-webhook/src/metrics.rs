@@ -47,8 +47,8 @@ pub(crate) fn report(
     }
 }
 
-/// Records the delay of an attempt. A message without work is never late. The slow queue is not
-/// counted, because its endpoints wait for each other by design.
+/// Records how late an attempt began. A message that leads to no attempt is never late. The slow
+/// queue is not counted, because its endpoints wait for each other by design.
 fn lag(metrics: &Metrics, task: &DeliveryTask, sent_at: Option<Timestamp>, attempt: &Attempt) {
     if task.queue == QueueKind::Slow {
         return;

@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let answer = look_up.answer(event.payload.get()).await;
         match &answer {
             Ok(Answer::Page(page)) => count(metrics, page),
-            Ok(Answer::Comparison(comparison)) => trace(metrics, comparison),
+            Ok(Answer::Comparison(comparison)) => report_conflict(metrics, comparison),
             Err(_) => {}
         }
         metrics.write();
@@ -35,7 +35,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 /// Counts and logs an event that is not delivered because another event already has its message
 /// id.
-fn trace(metrics: &Metrics, comparison: &Comparison) {
+fn report_conflict(metrics: &Metrics, comparison: &Comparison) {
     let Some(conflict) = &comparison.conflict else {
         return;
     };
@@ -49,7 +49,7 @@ fn trace(metrics: &Metrics, comparison: &Comparison) {
     );
 }
 
-/// Counts an event with its last page, of which there is exactly one.
+/// Counts a page, and the event with its last page, because each event has exactly one last page.
 ///
 /// The results of `prepare-calls` for the page are also counted here, because a separate log
 /// line for each event would cost as much as this one.

@@ -24,7 +24,7 @@ pub struct Customer {
     pub rate_limit: Option<RateLimit>,
     /// Its deletion, if one was requested.
     pub deletion: Option<Deletion>,
-    /// Its subscriptions in total. They are counted without a new version.
+    /// The number and total size of its subscriptions. A change of the usage makes no new version.
     pub usage: Usage,
     /// The time at which it became known.
     pub created_at: Timestamp,

@@ -26,7 +26,7 @@ use crate::queue::QueueKind;
 use crate::timestamp::Timestamp;
 
 /// After this time one quick attempt is enough to make a slow endpoint quick again.
-const SLOW_FOR_A_WHILE: Duration = Duration::from_mins(10);
+const ONE_QUICK_IS_ENOUGH_AFTER: Duration = Duration::from_mins(10);
 
 /// The health of an endpoint, as it is stored in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +46,8 @@ pub struct Health {
 pub struct HealthPolicy {
     /// The thresholds of the circuit breaker. `None` if it never opens.
     pub circuit: Option<CircuitPolicy>,
-    /// The time for which an endpoint may fail before its subscription is disabled. `None` for
-    /// ever.
+    /// The time for which an endpoint may fail before its subscription is disabled. `None` if it is
+    /// never disabled.
     pub disable_after: Option<Duration>,
 }
 
@@ -161,19 +161,20 @@ impl Health {
 
     /// An endpoint becomes slow after several slow attempts in a row, of one execution environment
     /// or of one delivery. It becomes quick again after several quick attempts in a row. An
-    /// endpoint with little traffic may never show several: there one is enough after a while.
+    /// endpoint with little traffic may never have several in one environment. So one is enough if
+    /// the endpoint has been slow for ten minutes and no recent attempt was slow.
     fn slow_after(&self, observed: &ObservedAttempt) -> Option<Timestamp> {
         let now = observed.observation.at;
         let is_slow = observed.summary.speed == Some(ResponseSpeed::Slow)
             || (observed.observation.slow && observed.follows_slow);
-        let for_a_while =
-            |since| observed.summary.none_slow && now.since(since) >= SLOW_FOR_A_WHILE;
+        let one_is_enough =
+            |since| observed.summary.none_slow && now.since(since) >= ONE_QUICK_IS_ENOUGH_AFTER;
         if is_slow {
             self.slow_since.or(Some(now))
         } else if observed.summary.speed == Some(ResponseSpeed::Quick) {
             None
         } else {
-            self.slow_since.filter(|&since| !for_a_while(since))
+            self.slow_since.filter(|&since| !one_is_enough(since))
         }
     }
 
@@ -371,9 +372,9 @@ mod tests {
             ..observed(false)
         };
         let queue = |ago, none_slow| after(slow(ago), quick(none_slow)).queue();
-        assert_eq!(queue(SLOW_FOR_A_WHILE, true), QueueKind::Fast);
-        assert_eq!(queue(SLOW_FOR_A_WHILE, false), QueueKind::Slow);
-        assert_eq!(queue(SLOW_FOR_A_WHILE / 2, true), QueueKind::Slow);
+        assert_eq!(queue(ONE_QUICK_IS_ENOUGH_AFTER, true), QueueKind::Fast);
+        assert_eq!(queue(ONE_QUICK_IS_ENOUGH_AFTER, false), QueueKind::Slow);
+        assert_eq!(queue(ONE_QUICK_IS_ENOUGH_AFTER / 2, true), QueueKind::Slow);
     }
 
     #[test]

@@ -94,8 +94,8 @@ pub type RateLimit = UpTo<200>;
 /// of so many fit into an item of one kilobyte, which is one write unit.
 pub type MaxInFlight = UpTo<50>;
 
-/// The interval of reservations is computed from the duration of the last lease. These bounds are
-/// applied to it first: after a few attempts that are quick or hang, the next ones may differ.
+/// The interval of reservations is computed from the duration of the last lease, limited to these
+/// bounds, because the next attempts may differ from one that was very quick or did hang.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE: Duration = Duration::from_secs(2);
 
@@ -135,7 +135,7 @@ impl LimiterKind {
 pub struct CustomerLimit {
     /// The number of webhooks a second.
     pub rate: RateLimit,
-    /// The customer's version since which it applies.
+    /// The version of the customer that has set it.
     pub version: u64,
 }
 

@@ -49,7 +49,7 @@ impl std::ops::Sub for Usage {
 /// A customer's own limit for the number of its subscriptions.
 pub type MaxSubscriptions = UpTo<10_000>;
 
-/// A customer's data that a transaction on its subscriptions has refused.
+/// The data of a customer because of which a transaction on its subscriptions was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CountedUsage {
     /// The counted usage.

@@ -184,8 +184,8 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
             if !expected.allows(customer.version) {
                 return Err(another_version(id));
             }
-            // After a conflict the deletion may have been requested by this write, whose response
-            // was lost.
+            // A conflict may come from this write itself, if it was repeated after its response was
+            // lost. So a deletion that is found after a conflict counts as requested here.
             requested = true;
             self.table
                 .request_deletion(&customer, self.clock.now())
@@ -207,7 +207,7 @@ impl<T: CustomerTable, C: Clock> Customers<T, C> {
         let mut tried: Option<WrittenCustomer> = None;
         for _ in 0..MAX_TRIES {
             let read = self.table.customer(id).await?;
-            // The write of the previous round was repeated, because its response was lost.
+            // The write of the previous round was stored, but its response was lost.
             if let (Some(stored), Some(tried)) = (&read, &mut tried)
                 && stored.is_as_written(&tried.customer)
             {

@@ -37,7 +37,7 @@ pub async fn admit(
             None => break,
         }
     }
-    // After a conflict in each try the limiter is so busy that it counts as full.
+    // If every try conflicts with another change, the limiter is so busy that it counts as full.
     Ok(LimiterDecision::Refused(limiter))
 }
 

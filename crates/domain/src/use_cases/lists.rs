@@ -111,9 +111,9 @@ impl<T> Filling<T> {
         self.missing() == 0 || self.looked_at >= MAX_LOOKED_AT
     }
 
-    /// The number of entries to read next: as many as are missing. If the filter kept few of the
-    /// previous entries, it will probably keep few of the next ones, so then at least as many as
-    /// were read so far.
+    /// The number of entries to read next: as many as are missing, and at least as many as were
+    /// read so far. If the filter kept few of the previous entries, it will probably keep few of
+    /// the next ones, so the reads grow.
     fn read_next(&self) -> u32 {
         self.missing()
             .max(self.looked_at)

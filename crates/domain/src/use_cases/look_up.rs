@@ -27,10 +27,9 @@ pub const MAX_CALL_BYTES: usize = 1_536;
 const FRAME_BYTES: usize = 2_048;
 /// The largest number of calls in one page, even for a small message.
 const MAX_CALLS_PER_PAGE: usize = 100;
-/// The number of filter steps after which a page ends. This is about a second on the smallest
-/// function; the last filter may take [its own limit](crate::filter::Filter::MAX_STEPS) beyond it.
-/// So the cost of filters adds at most one page for each ten subscriptions, and no page takes
-/// longer than that.
+/// The number of filter steps after which a page ends: about a second on the smallest function.
+/// The last filter of a page may exceed it by [its own limit](crate::filter::Filter::MAX_STEPS). So
+/// expensive filters cost at most one more page for each ten subscriptions.
 const MAX_STEPS_PER_PAGE: u64 = 10_000_000;
 /// The number of subscriptions in one read of the table.
 const READ_LIMIT: u32 = 200;
@@ -142,8 +141,8 @@ impl<D: SubscriptionTable> LookUp<D> {
                     given_up.extend(answer.is_given_up.then_some(id));
                     Ok(answer.is_wanted)
                 };
-                // An unreadable subscription is its own failure: its delivery is recorded, and
-                // fails.
+                // An unreadable subscription does not fail the event: only its own delivery is
+                // recorded and fails.
                 match subscription {
                     Ok(whole) if wants(whole).unwrap_or(true) => {
                         matched.push(MatchedSubscription::from(whole));

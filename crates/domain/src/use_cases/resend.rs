@@ -76,7 +76,7 @@ where
         }
         let mut reopened = reopening.reopened();
         if self.table.reopen(&reopening).await? == WriteOutcome::Conflict {
-            // Or this write was repeated, because its response was lost.
+            // The conflict may come from this write itself, repeated after its response was lost.
             let (stored, _) = self.load(id).await?;
             if stored.resend_task() != Some(reopening.due().task) {
                 return Err(ResendError::Conflict(*id));

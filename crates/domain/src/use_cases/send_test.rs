@@ -6,7 +6,7 @@
 //! request.
 //!
 //! The task is queued **before** the delivery is recorded, with a delay that is longer than the
-//! attempt at once can take. So the delivery does not stay pending after any failure in between.
+//! immediate attempt can take. So the delivery does not stay pending if something fails in between.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
 
-/// The delay of the queued task. It is longer than the attempt at once can take (38 s, the longest
-/// timeout of the function that delivers).
-const ASK_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// The delay of the queued task. It is longer than the immediate attempt can take (38 s, the
+/// longest timeout of the function that delivers).
+const FALLBACK_DELAY: Duration = Duration::from_mins(1);
 
 /// The reason why a test was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,7 @@ where
         };
         let task = DeliveryTask::first(delivery.id);
         self.queue
-            .send(&delivery.customer_id, &task, ASK_AGAIN_AFTER)
+            .send(&delivery.customer_id, &task, FALLBACK_DELAY)
             .await?;
         self.table.insert_test(&message, &delivery).await?;
         self.deliverer.deliver_now(&task).await;

@@ -1,6 +1,6 @@
 //! Shows the statistics of a subscription or of a customer.
 //!
-//! The statistics of a customer are the sum of those of its subscriptions. So they lack those of
+//! The statistics of a customer are the sum of those of its subscriptions. So they do not include
 //! deleted subscriptions.
 
 use std::collections::BTreeMap;

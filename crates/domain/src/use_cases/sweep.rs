@@ -2,9 +2,9 @@
 //! and tasks that were lost.
 //!
 //! A task is sent **before** its entry is postponed. If a sweep crashes in between, some tasks are
-//! sent twice, and the guard of [`crate::deliver`] absorbs them. The guard also absorbs tasks that
-//! two overlapping sweeps send. Overlaps are rare, because a sweep ends within its minute and
-//! leaves the rest to the next.
+//! sent twice. So are tasks of two sweeps that overlap, which is rare, because a sweep ends within
+//! its minute and leaves the rest to the next. [`crate::deliver`] absorbs such a task: it discards
+//! a task whose attempt is already recorded.
 
 use std::time::Duration;
 

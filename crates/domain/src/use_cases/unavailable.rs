@@ -32,8 +32,8 @@ const PAGE: u32 = 100;
 const AT_ONCE: usize = 10;
 /// The number of undelivered deliveries in one read, while one that is held is looked for.
 const PART: u32 = 50;
-/// The number of such reads from either end of the list. New deliveries are held and few others
-/// fail meanwhile, so the first read finds one.
+/// The number of such reads from each end of the list. While an endpoint is unavailable, nearly all
+/// new undelivered deliveries are held, so the first read usually finds one.
 const MAX_PARTS: u32 = 10;
 
 /// The result of a check of all unavailable endpoints.
@@ -121,7 +121,7 @@ where
         let now = self.recoveries.clock.now();
         let hold = subscription.health.hold;
         let Some(hold) = hold.filter(|hold| hold.check_at <= now) else {
-            // The entry is old.
+            // The entry of the index is out of date.
             return Ok(Step::Nothing);
         };
         if subscription.status != SubscriptionStatus::Active {
@@ -135,8 +135,7 @@ where
         }
     }
 
-    /// Releases one held delivery. If the next check finds that nothing came of it, it releases
-    /// another one.
+    /// Releases one held delivery. If its attempt is not made, the next check releases another one.
     async fn probe(
         &self,
         subscription: &Subscription,
@@ -145,7 +144,7 @@ where
     ) -> Result<Step, RecoveriesError> {
         let mut found = self.find_held(&subscription.id, Some(now)).await?;
         if found.is_none() {
-            // One whose deadline has passed ends when it is released.
+            // A delivery whose deadline has passed ends when it is released.
             found = self.find_held(&subscription.id, None).await?;
         }
         // If nothing is held, the next delivery that comes due is the probe.
@@ -188,7 +187,7 @@ where
         let was_cut_off = found.progress.pages >= Recovery::MAX_PAGES;
         match found.status_at(now) {
             RecoveryStatus::Running => {
-                // A crash may have prevented it.
+                // A crash may have prevented the start.
                 recoveries.workflow.start(&found).await?;
                 self.check_again(subscription, hold, now + Hold::RECHECK)
                     .await?;
@@ -198,7 +197,7 @@ where
                     .await?;
             }
             RecoveryStatus::Stopped if !was_cut_off => {
-                // By a request: what is left stays held.
+                // Somebody has stopped it, so the other deliveries stay held.
                 return self.end(subscription).await;
             }
             RecoveryStatus::Succeeded => return self.end(subscription).await,
@@ -240,10 +239,10 @@ where
         Ok(written.await? == WriteOutcome::Written)
     }
 
-    /// One of the deliveries that are held until the endpoint is available: among the newest, which
-    /// are found soonest and have the most time left, the one with the fewest attempts. So probes
-    /// do not use up the attempts of a single delivery. If a time is given, an attempt must be
-    /// allowed then.
+    /// Finds a delivery that is held until the endpoint is available: among the newest ones, the
+    /// one with the fewest attempts. The newest are found with one read and have the most time
+    /// left. The fewest attempts are chosen, so that probes do not use up the attempts of a single
+    /// delivery. If a time is given, the delivery's deadline must allow an attempt at that time.
     async fn find_held(
         &self,
         subscription: &SubscriptionId,

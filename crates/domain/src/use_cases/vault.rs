@@ -49,7 +49,7 @@ pub enum VaultError {
 /// Seals and opens the secrets of subscriptions.
 pub struct Vault<S, K, C> {
     store: S,
-    keys: K,
+    key_service: K,
     clock: C,
     random: SystemRandom,
     cached: Mutex<Option<CachedKey>>,
@@ -84,10 +84,10 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
     pub const DATA_KEY_TTL: Duration = Duration::from_mins(5);
 
     /// A vault without a data key.
-    pub fn new(store: S, keys: K, clock: C) -> Self {
+    pub fn new(store: S, key_service: K, clock: C) -> Self {
         Self {
             store,
-            keys,
+            key_service,
             clock,
             random: SystemRandom::new(),
             cached: Mutex::new(None),
@@ -243,22 +243,23 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
 
     async fn fetch(&self, if_absent: IfAbsent) -> Result<DataKey, VaultError> {
         if let Some(wrapped) = self.store.get().await? {
-            return Ok(self.keys.unwrap(&wrapped).await?);
+            return Ok(self.key_service.unwrap(&wrapped).await?);
         }
         if if_absent == IfAbsent::Refuse {
             return Err(VaultError::NoDataKey);
         }
-        let (key, wrapped) = self.keys.generate().await?;
+        let (key, wrapped) = self.key_service.generate().await?;
         match self.store.insert(&wrapped).await? {
             InsertOutcome::Inserted => Ok(key),
             InsertOutcome::AlreadyThere => {
                 let wrapped = self.store.get().await?.ok_or(VaultError::NoDataKey)?;
-                Ok(self.keys.unwrap(&wrapped).await?)
+                Ok(self.key_service.unwrap(&wrapped).await?)
             }
         }
     }
 }
 
+/// The treatment of a missing data key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum IfAbsent {
     Create,

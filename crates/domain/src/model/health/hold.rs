@@ -16,15 +16,16 @@ use super::{Health, OpenCircuit};
 /// The state of a subscription whose deliveries are held because its endpoint is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
-    /// The time since which deliveries are held. Once they may be sent again, it is the time of
-    /// that: the id of the recovery that sends them follows from it.
+    /// The time since which deliveries are held or, once they may be sent again, the time since
+    /// which they may. The id of the recovery that sends them is derived from the second one.
     pub since: Timestamp,
     /// The time from which the sweep checks the subscription.
     pub check_at: Timestamp,
 }
 
 impl Hold {
-    /// A circuit breaker that stays open until this long after it opened begins to hold deliveries.
+    /// Deliveries are held if the circuit breaker stays open until this long, or longer, after it
+    /// opened.
     pub const AFTER: Duration = Duration::from_hours(1);
     /// The time before a recovery begins. A run that has read the subscription before the circuit
     /// breaker closed holds its delivery within this time, so the recovery finds it.
@@ -34,7 +35,7 @@ impl Hold {
     /// The time after which the sweep checks again, while a recovery runs or nothing is held.
     pub const RECHECK: Duration = MAX_QUEUE_DELAY;
 
-    /// What is held may be sent from now on.
+    /// The hold of deliveries that may be sent from now on.
     pub fn released(now: Timestamp) -> Self {
         Self {
             since: now,
@@ -67,8 +68,8 @@ impl Health {
         }
     }
 
-    /// The health of another endpoint, which replaces this one. What is held for the endpoint
-    /// before is sent to the new one.
+    /// The health of another endpoint, which replaces this one. Deliveries that were held for the
+    /// old endpoint are sent to the new one.
     #[must_use]
     pub fn of_new_endpoint(self, now: Timestamp) -> Self {
         let may_hold = self.hold.is_some() || self.circuit.is_some();

@@ -88,8 +88,8 @@ impl HealthTracker {
     /// The time at which to release a delivery that is deferred until a circuit breaker may close.
     /// Deliveries get different times, so that they do not return all at once.
     ///
-    /// The time is bounded by the longest delay of the queue, so of very many deliveries the last
-    /// ones return together.
+    /// The time is bounded by the longest delay of the queue. So if very many deliveries are
+    /// deferred, the last ones return together.
     pub fn release_at(&self, id: Endpoint, open_until: Timestamp, now: Timestamp) -> Timestamp {
         self.with(id, now, |history| {
             history.window = Window::default();

@@ -9,8 +9,8 @@ use crate::timestamp::Timestamp;
 use super::circuit::CircuitPolicy;
 
 /// An attempt that takes this long is slow, whatever its outcome. An endpoint that answers just
-/// faster occupies 100 environments with 100 webhooks a second in batches of one, or
-/// 1,000 in batches of ten. With a threshold of three seconds these would be 34 and 340.
+/// below this threshold occupies 100 environments at 100 webhooks a second in batches of one, or at
+/// 1,000 in batches of ten. With a threshold of three seconds, 34 and 340 would be enough.
 const SLOW: Duration = Duration::from_secs(1);
 /// The number of slow attempts in a row that make an endpoint slow.
 const SLOW_IN_A_ROW: usize = 3;

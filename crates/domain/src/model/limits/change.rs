@@ -17,16 +17,16 @@ pub struct LimiterChange {
     pub requires: Vec<Requirement>,
     /// The updates.
     pub updates: Vec<Update>,
-    /// The limiter is in use at this time. A store may delete a limiter long after the last such
-    /// time. `None` if the change does not prolong its life.
+    /// The time at which the limiter is in use. A store may delete a limiter long after its last
+    /// use. `None` if the change does not prolong its life.
     pub used_at: Option<Nanos>,
 }
 
 /// A requirement on the state of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// There is no backlog of this version of the subscription, or its next free reservation is
-    /// at this time or earlier.
+    /// There is no backlog of this version of the limits, or its next free reservation is at this
+    /// time or earlier.
     NoBacklogAfter {
         /// The version.
         version: u64,

@@ -1,4 +1,4 @@
-//! The state of an endpoint's limiter, and its decisions.
+//! The state of a limiter, and its decisions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use super::change::{LimiterChange, Requirement, Update};
 use super::{LimitsInForce, SECOND};
 use crate::timestamp::Timestamp;
 
-/// The largest amount of unused rate that a subscription can save. A delivery returns up to a
-/// second late, because the queue counts in seconds, and the next ones use the capacity that this
-/// wastes.
+/// The largest amount of unused rate that can be used later. The queue counts in seconds, so a
+/// delivery returns up to a second late. The next deliveries use the capacity that it has left
+/// unused.
 const BURST_ALLOWANCE: Duration = Duration::from_secs(2);
 
 /// The time after the last reservation within which its delivery may still arrive.
@@ -93,10 +93,10 @@ pub enum LimiterDecision {
     Refused(EndpointLimiter),
 }
 
-/// The state of the limiter of one endpoint.
+/// The state of the limiter of a subscription or of a customer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointLimiter {
-    /// The version of the subscription that the reservations belong to.
+    /// The version of the limits that the reservations belong to.
     pub version: Option<u64>,
     /// The time of the next free reservation.
     pub next_reservation_at: Option<Nanos>,
@@ -111,14 +111,15 @@ pub struct EndpointLimiter {
 /// The change of the theoretical arrival time when a webhook is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RateStep {
-    /// It moves on by an interval. It is no earlier than `from`.
+    /// It is `from` or later, and moves on by an interval.
     Advance {
         /// The start of the burst allowance: unused rate since then can be used at once.
         from: Nanos,
         /// The interval.
         by: Duration,
     },
-    /// It was before `from`: more is unused than can be saved up, so it restarts there.
+    /// It is before `from`: more rate is unused than can be used later. It restarts at `from`, and
+    /// moves on by an interval.
     Restart {
         /// The start of the burst allowance.
         from: Nanos,

@@ -99,12 +99,12 @@ pub struct WebhookResponse {
     pub duration_ms: u32,
 }
 
-/// The text in place of a hidden secret. No secret that is shorter is hidden, so that no text
-/// becomes longer.
+/// The text that replaces a secret. A secret that is shorter than this text is not hidden, so that
+/// no text becomes longer.
 const MASK: &str = "***";
 
-/// The shortest word of a secret, and the shortest start of one, that is hidden on its own.
-/// Shorter ones are likely to be there by chance.
+/// The length of the shortest word of a secret, and of the shortest start of a secret, that is
+/// hidden. A shorter text may be in the answer by chance.
 const MIN_WORD_BYTES: usize = 8;
 
 impl WebhookResponse {

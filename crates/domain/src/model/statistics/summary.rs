@@ -13,7 +13,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 /// The statistics of a period that ends now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
-    /// Its start, a full hour: up to one hour more than its length before now.
+    /// Its start, a full hour. So the period is up to one hour longer than its name says.
     pub since: Timestamp,
     /// Its statistics.
     pub statistics: Statistics,

@@ -114,8 +114,8 @@ where
 
     /// Defers a delivery whose circuit breaker is open. This writes nothing to the table.
     ///
-    /// A task from the sweep is discarded instead: the task before it may be deferred already.
-    /// If both were kept, there would be one more every hour.
+    /// A task from the sweep is discarded instead, because an earlier task may still be deferred.
+    /// If both were kept, the delivery would get one more task every hour.
     async fn defer_for_circuit(
         &self,
         task: &DeliveryTask,

@@ -9,10 +9,10 @@ use crate::limits::CustomerLimit;
 use crate::ports::{Clock, DeliveryTable, StoreError};
 use crate::timestamp::Timestamp;
 
-/// The time for which a limit is kept. A change takes this long to reach every execution
-/// environment.
-const KEPT: Duration = Duration::from_mins(1);
-/// The number of customers that are kept.
+/// The time for which a limit is used before it is read again. A change takes this long to reach
+/// every execution environment.
+const TIME_TO_LIVE: Duration = Duration::from_mins(1);
+/// The largest number of customers in memory. One more empties the memory.
 const MAX_CUSTOMERS: usize = 10_000;
 
 /// The limits of customers that were read within the last minute.
@@ -38,7 +38,7 @@ impl CustomerLimits {
     ) -> Result<Option<CustomerLimit>, StoreError> {
         let now = clock.now();
         let kept = self.kept(customer);
-        if let Some(kept) = kept.filter(|kept| now.since(kept.at) < KEPT) {
+        if let Some(kept) = kept.filter(|kept| now.since(kept.at) < TIME_TO_LIVE) {
             return Ok(kept.limit);
         }
         match (table.customer_limit(customer).await, kept) {

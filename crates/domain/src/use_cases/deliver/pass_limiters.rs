@@ -60,7 +60,7 @@ where
             match self.ask(&limiter, has_waited, now).await? {
                 LimiterDecision::Admitted(taken) => lease = lease.or(taken),
                 LimiterDecision::Refused(refused_by) => {
-                    self.leave(&subscription, lease).await;
+                    self.release_unused(&subscription, lease).await;
                     return self
                         .wait_for(&limiter, &refused_by, task, delivery, now)
                         .await;
@@ -83,7 +83,7 @@ where
     }
 
     /// Releases a lease that is not used.
-    async fn leave(&self, subscription: &Subscription, lease: Option<Lease>) {
+    async fn release_unused(&self, subscription: &Subscription, lease: Option<Lease>) {
         if let Some(lease) = lease {
             let id = LimiterId::Subscription(subscription.id);
             // A lease that cannot be released expires.
@@ -93,9 +93,9 @@ where
 
     /// Reserves a time and defers the delivery until then.
     ///
-    /// A task from the sweep is discarded if the backlog is as long as the attempt is overdue: the
-    /// task before it may be in that backlog. If both were kept, there would be one more every
-    /// hour.
+    /// A task from the sweep is discarded if a delivery that arrives now would wait for at least as
+    /// long as the attempt is overdue: an earlier task may still be in that backlog. If both were
+    /// kept, the delivery would get one more task every hour.
     async fn wait_for(
         &self,
         limiter: &Applicable,

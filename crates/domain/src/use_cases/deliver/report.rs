@@ -39,7 +39,7 @@ pub struct DeliverySummary {
     pub customer_id: CustomerId,
     /// The message's type.
     pub event_type: EventType,
-    /// Why it exists, or was attempted again.
+    /// The reason why it exists, or was attempted again.
     pub trigger: DeliveryTrigger,
 }
 
@@ -60,7 +60,7 @@ pub enum DeferReason {
     NotDue,
     /// The circuit breaker of its endpoint is open.
     CircuitBreakerOpen,
-    /// The limits of its subscription are reached.
+    /// A limit of its subscription or of its customer is reached.
     OverLimit,
     /// Its endpoint is slow, so the task moved to the slow queue.
     SlowEndpoint,
@@ -73,7 +73,8 @@ pub enum Recorded {
     Written,
     /// Another run recorded the same attempt first.
     Conflict,
-    /// The table failed. The task for the next attempt is queued already and repeats this one, so
-    /// this task must not return too: two chains of retries would become four.
+    /// The table failed. The task for the next attempt is queued already, and it repeats this
+    /// attempt. So this task must not return to the queue: otherwise the number of tasks would
+    /// double with each such failure.
     LeftToNextTask,
 }

@@ -40,7 +40,7 @@ impl DeliveryFilter {
 pub enum StatusFilter {
     /// An attempt is due, now or later.
     Pending,
-    /// Not sent, because the subscription is paused or disabled.
+    /// Not sent, because the subscription is paused or disabled, or its endpoint is unavailable.
     Held,
     /// The endpoint accepted it.
     Succeeded,

@@ -1,4 +1,4 @@
-//! Why a look-up failed.
+//! The errors of a look-up.
 
 use crate::errors;
 use crate::event::EventError;

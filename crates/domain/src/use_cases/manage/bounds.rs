@@ -8,9 +8,11 @@ use crate::outbound::RequestTimeout;
 use crate::retry::RetryPolicy;
 
 impl<T, V, C> Manage<T, V, C> {
-    /// Checks new values against the limits of the stack. Old values may be beyond them, because the
-    /// stack's limits may have become tighter: then the stack's timeout applies, deliveries end as
-    /// expired, and a change of other fields is still accepted.
+    /// Checks new values against the limits of the stack.
+    ///
+    /// Stored values are not checked again. They may exceed limits that the operator has lowered
+    /// since. Then the stack's timeout applies, deliveries may end as expired, and changes of other
+    /// fields are still accepted.
     pub(super) fn check_bounds(&self, change: &SubscriptionChange) -> Result<(), FieldError> {
         if let Change::Set(timeout) = &change.timeout {
             self.check_timeout(*timeout)?;

@@ -95,7 +95,7 @@ impl SubscriptionChange {
 
 /// A field of a change.
 pub(super) trait Field {
-    /// Returns true if it does not stay as it is.
+    /// Returns true if the change sets or removes the field.
     fn is_change(&self) -> bool;
 }
 

@@ -18,7 +18,7 @@ use crate::signing::{SealedSecrets, Secret, SecretKind};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::vault::Vault;
 
-/// A subscription that a request has created, now or when it was first made.
+/// The subscription that a request has created: just now, or when it was made for the first time.
 #[derive(Debug)]
 pub struct Created {
     /// The subscription, as it is now.
@@ -38,9 +38,9 @@ where
 {
     /// Creates a subscription. Returns its secret too.
     ///
-    /// With `once` the request can be repeated: it returns the subscription that the first one has
-    /// created, as long as that exists and the key is kept. After that it creates another
-    /// subscription.
+    /// With `once` the request is idempotent. A repetition returns the subscription that the first
+    /// request has created, as long as the subscription exists and the key is stored. After that,
+    /// a repetition creates another subscription.
     pub async fn create(
         &self,
         customer: &CustomerId,

@@ -64,7 +64,7 @@ pub enum ManageError {
         /// The customer.
         customer: CustomerId,
     },
-    /// It cannot be read completely.
+    /// The subscription cannot be read completely.
     #[error("{0}")]
     Broken(Box<BrokenSubscription>),
     /// The table failed.
@@ -84,7 +84,8 @@ impl From<ReadError> for ManageError {
     }
 }
 
-/// The error after a concurrent change: a failed expected if the request named a version.
+/// The error after a concurrent change. If the request expects a version, the subscription has
+/// another one by now.
 pub(super) fn conflict(subscription: SubscriptionId, expected: &ExpectedVersion) -> ManageError {
     match expected {
         ExpectedVersion::Any | ExpectedVersion::Existing => ManageError::Conflict { subscription },

@@ -29,10 +29,11 @@ pub enum NewSecret {
 }
 
 impl NewSecret {
-    /// The secret of a request with this kind and this secret, of which each may be absent.
+    /// The new secret that a request asks for. Both of its fields, `kind` and `secret`, may be
+    /// absent.
     ///
     /// # Errors
-    /// When the kind is not that of the secret.
+    /// If the kind is not that of the secret.
     pub fn of(kind: Option<SecretKind>, secret: Option<Secret>) -> Result<Self, FieldError> {
         match (kind, secret) {
             (None, None) => Ok(Self::GeneratedAsCurrent),

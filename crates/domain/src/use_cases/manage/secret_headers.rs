@@ -22,10 +22,10 @@ where
     /// The secret headers after a change. `changed` is the subscription with its other fields
     /// changed.
     ///
-    /// If the origin of the URL has changed, the only headers are those that the change gives: a
-    /// caller who may change a URL must not be able to send a secret to it that the caller does not
-    /// know. A header that gets the value that it has keeps its sealed bytes, so that nothing
-    /// changes.
+    /// If the origin of the URL has changed, only the headers that the change gives remain.
+    /// Otherwise a caller who may change the URL could send a secret, without knowing it, to a
+    /// server of the caller's own. A header that is set to its current value keeps its sealed
+    /// bytes, so that nothing changes.
     pub(super) async fn secret_headers(
         &self,
         change: MapChange,
@@ -49,7 +49,7 @@ where
         Ok(headers)
     }
 
-    /// Returns true if a header has this value. One that cannot be opened has none.
+    /// Returns true if a header has this value. A header that cannot be opened has no value.
     async fn has_value(
         &self,
         headers: &SealedHeaders,

@@ -15,7 +15,7 @@ pub(super) struct AttemptTimes {
 }
 
 impl AttemptTimes {
-    /// The time that a page hands out attempts in advance.
+    /// A page hands out the attempts of this much time in advance.
     pub(super) const AHEAD: Duration = Duration::from_secs(30);
 
     pub(super) fn new(rate: Rate, paced_until: Option<Timestamp>, now: Timestamp) -> Self {
@@ -26,7 +26,7 @@ impl AttemptTimes {
         }
     }
 
-    /// The number of attempts that fit.
+    /// The number of attempts that still fit into this time.
     pub(super) fn room(&self) -> u32 {
         let left = self.horizon.since(self.next).as_millis();
         u32::try_from(left.div_ceil(self.interval.as_millis())).unwrap_or(u32::MAX)

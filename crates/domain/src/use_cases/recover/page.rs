@@ -62,8 +62,8 @@ pub struct Report {
     pub next_step: NextStep,
     /// The number of deliveries for which it has queued attempts.
     pub queued: u64,
-    /// The entries that cannot be read, and were skipped. If it is the subscription that cannot be
-    /// read, the recovery has ended.
+    /// The entries that cannot be read, and were skipped. If the subscription itself cannot be
+    /// read, it is the only one here, and the recovery has ended.
     pub unreadable: Vec<RecoverError>,
 }
 
@@ -100,7 +100,7 @@ where
         };
         let subscription = self.resend.table.get(&key.customer, &key.subscription);
         let subscription = match subscription.await {
-            // This is the subscription's own failure, and a retry does not help.
+            // A retry does not help: the subscription stays unreadable until somebody repairs it.
             Err(unreadable @ StoreError::Corrupt { .. }) => {
                 report.unreadable.push(unreadable.into());
                 if recovery.status.is_live() {
@@ -178,7 +178,7 @@ where
         }
     }
 
-    /// Sends or cancels the entries that must be. Returns their number.
+    /// Sends or cancels the entries that need it. Returns their number.
     async fn part(
         &self,
         recovery: &Recovery,
@@ -195,7 +195,7 @@ where
         let table = &self.resend.table;
         let (findings, unreadable) = look_at(table, selection, found, now).await?;
         report.unreadable.extend(unreadable);
-        let (mut again, mut first, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut again, mut first, mut resent) = (Vec::new(), Vec::new(), Vec::new());
         let mut discarded = Vec::new();
         for finding in &findings {
             let next = NextAttempt::plan(times.next(), now, LongestQueueDelay::MAX);
@@ -207,7 +207,7 @@ where
                 Finding::First(delivery, _) if finding.is_sent(&next) => {
                     first.push((delivery, next));
                 }
-                Finding::Asked(task) => asked.push(*task),
+                Finding::Resent(task) => resent.push(*task),
                 Finding::Discard(delivery) => discarded.push(table.discard(delivery)),
                 Finding::First(..) | Finding::Nothing => {}
             }
@@ -219,10 +219,10 @@ where
             .filter(|&&outcome| outcome == WriteOutcome::Written)
             .count();
         let written = self.write(&again, &first).await;
-        let queued = (written.entries.len() + asked.len()) as u64;
+        let queued = (written.entries.len() + resent.len()) as u64;
         // First queues the tasks of everything that was written, even if other writes failed.
         self.resend.ask_for_attempts(&written.entries).await?;
-        for task in asked {
+        for task in resent {
             let due_at = task.due_at.unwrap_or(now);
             let entry = DueEntry {
                 customer: subscription.customer_id.clone(),

@@ -20,8 +20,8 @@ use crate::recovery::{
 };
 use crate::subscription::{Subscription, SubscriptionStatus};
 
-/// The number of attempts to stop while the pages write their progress.
-const MAX_STOPS: u32 = 5;
+/// The number of tries of a stop, which conflicts with pages that write their progress.
+const MAX_TRIES: u32 = 5;
 
 /// The reason why a recovery could not be managed.
 #[derive(Debug, thiserror::Error)]
@@ -144,10 +144,10 @@ where
             return self.begin(first).await.map(Some);
         }
         let found = self.table.recovery(&first.key()).await?;
-        let found = found.map(|found| self.as_it_is(found));
+        let found = found.map(|found| self.with_current_status(found));
         match found {
             Some(found) if found.status == RecoveryStatus::Running => {
-                // A crash may have prevented it.
+                // A crash may have prevented the start.
                 self.workflow.start(&found).await?;
                 Ok(Some(found))
             }
@@ -192,7 +192,7 @@ where
 
     /// Writes a recovery and starts its workflow.
     pub(crate) async fn begin(&self, recovery: Recovery) -> Result<Recovery, RecoveriesError> {
-        // An existing one with this id is this recovery.
+        // If a recovery with this id exists, it is this one.
         self.table.insert_recovery(&recovery).await?;
         if let Err(error) = self.workflow.start(&recovery).await {
             let failed = recovery.with_status(RecoveryStatus::Failed, self.clock.now());
@@ -226,7 +226,7 @@ where
         match self.table.recovery(key).await {
             Ok(found) => {
                 let found = found.ok_or(RecoveriesError::NotFound(key.id))?;
-                Ok(self.as_it_is(found))
+                Ok(self.with_current_status(found))
             }
             Err(StoreError::Corrupt { problem, .. }) => Err(RecoveriesError::Broken {
                 recovery: key.id,
@@ -252,7 +252,7 @@ where
         let recoveries = page.recoveries.into_iter();
         Ok(RecoveryPage {
             recoveries: recoveries
-                .map(|found| found.map(|found| self.as_it_is(found)))
+                .map(|found| found.map(|found| self.with_current_status(found)))
                 .collect(),
             ..page
         })
@@ -261,7 +261,7 @@ where
     /// Requests a recovery to stop. Attempts that were handed out are still made. A recovery that
     /// has ended does not change.
     pub async fn stop(&self, key: &RecoveryKey) -> Result<Recovery, RecoveriesError> {
-        for _ in 0..MAX_STOPS {
+        for _ in 0..MAX_TRIES {
             let recovery = self.show(key).await?;
             if recovery.status != RecoveryStatus::Running {
                 return Ok(recovery);
@@ -279,7 +279,7 @@ where
         Err(RecoveriesError::Conflict(key.id))
     }
 
-    fn as_it_is(&self, recovery: Recovery) -> Recovery {
+    fn with_current_status(&self, recovery: Recovery) -> Recovery {
         Recovery {
             status: recovery.status_at(self.clock.now()),
             ..recovery

@@ -19,9 +19,9 @@ pub(super) enum Finding {
     Again(Delivery, Message),
     /// The message was never delivered to the subscription.
     First(Delivery, Message),
-    /// It was already resent and has no attempt since: by a page that was killed, or by another
-    /// request.
-    Asked(DeliveryTask),
+    /// The delivery was already resent, by a page that was killed or by another request, and has no
+    /// attempt since then.
+    Resent(DeliveryTask),
     /// The delivery is held, and must be cancelled.
     Discard(Delivery),
     /// There is nothing to do.
@@ -43,7 +43,7 @@ impl Finding {
         match self {
             Self::Again(..) => self.reopening(next).is_some(),
             Self::First(delivery, message) => next.due_at <= delivery.deadline(message),
-            Self::Asked(_) | Self::Discard(_) | Self::Nothing => false,
+            Self::Resent(_) | Self::Discard(_) | Self::Nothing => false,
         }
     }
 }
@@ -67,8 +67,8 @@ pub(super) struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Returns true if an entry must be read. If its type cannot be read, the reading gives the
-    /// reason.
+    /// Returns true if an entry must be read. An entry with an unreadable type is read too, because
+    /// only that gives the reason.
     pub(super) fn concerns(&self, event_type: Option<&EventType>) -> bool {
         match (self.kind, event_type) {
             (RecoveryKind::Replay, Some(event_type)) => {
@@ -103,7 +103,7 @@ impl Selection<'_> {
                 Ok(Finding::Nothing)
             }
             (Some(delivery), kind) => Ok(match (delivery.resend_task(), kind) {
-                (Some(task), _) => Finding::Asked(task),
+                (Some(task), _) => Finding::Resent(task),
                 (None, RecoveryKind::Recover(statuses)) if statuses.contain(delivery.status) => {
                     Finding::Again(delivery, stored.message)
                 }
