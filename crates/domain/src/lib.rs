@@ -4,7 +4,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | event | what a producer puts on the bus |
+//! | event | an entry that a producer puts on the bus |
 //! | customer | the producer's customer to whom an event belongs ([`Customer`](customer::Customer)) |
 //! | message | our stored copy of one event ([`Message`](message::Message)) |
 //! | subscription | a customer's endpoint, with its event types and filter ([`Subscription`](subscription::Subscription)) |
@@ -48,8 +48,8 @@
 //!    or `cancelled`.
 //! 6. [`resend`] resends a delivery that has ended or is held, on request; [`recover`] resends
 //!    many, at a rate that the endpoint can take.
-//! 7. [`unavailable`] makes the probes of an endpoint whose deliveries are held, and sends them
-//!    once it answers.
+//! 7. [`unavailable`] probes an endpoint whose deliveries are held, and sends these deliveries once
+//!    the endpoint answers.
 //! 8. [`due`] decides where a delivery waits for its next attempt; [`sweep`] ends long waits and
 //!    finds lost tasks.
 //!
