@@ -150,54 +150,59 @@ async fn traces(test: &Fixture, message: &str) -> Result<Traces> {
     Ok(traces)
 }
 
-/// If a producer uses one key for two different events by mistake, the second event is lost. This
-/// leaves a trace. A duplicate with the same payload leaves none.
-#[tokio::test]
-async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> Result<()> {
-    // Runs alone, so that no other test's duplicates are counted.
-    let (test, _alone) = Fixture::alone("conflict").await?;
-    test.subscribe("/a").await?;
-    let event = |id: &str, total: Value| {
-        let planted = format!("planted-{}", test.customer);
-        let detail = json!({"idempotencyKey": "order-1", "total": total, "text": planted});
-        test.envelope(id, "order.created", detail)
-    };
-    let first = event("1", json!(1));
-    let again = event("2", json!(1));
-    let other = event("3", json!(2));
-    test.run_workflow(&first).await?;
-    let request = test.first_request("/a").await?;
-    let message = request.webhook_id().to_owned();
-    test.settled(&message).await?;
-    test.run_workflow(&again).await?;
-    // The second way to put an event: by the bus.
-    let put = test.event("order.created", first["detail"].clone());
-    test.put_event(put).await?;
-    executions_end(&test.stack, &test.customer, 3).await?;
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
 
-    test.run_workflow(&other).await?;
-    let deadline = Instant::now() + ARRIVAL;
-    let found = loop {
-        let found = traces(&test, &message).await?;
-        if found.counted > 0 && !found.lines.is_empty() {
-            break found;
-        }
-        ensure!(Instant::now() < deadline, "no trace of {message}");
-        sleep(POLL_INTERVAL).await;
-    };
-    assert_eq!(found.counted, 1);
-    let [line] = &found.lines[..] else {
-        panic!("{:#?}", found.lines)
-    };
-    assert_eq!(line["level"], "WARN");
-    assert_eq!(line["event.id"], other["id"]);
-    assert_eq!(line["event.source"], other["source"]);
-    assert_eq!(line["kept.event.id"], first["id"]);
-    assert!(!line.to_string().contains("planted-"), "{line}");
-    // The first event is the one that is delivered.
-    let sent = test.receiver.requests();
-    assert_eq!(sent.len(), 1);
-    Ok(())
+    /// If a producer uses one key for two different events by mistake, the second event is lost. This
+    /// leaves a trace. A duplicate with the same payload leaves none.
+    #[tokio::test]
+    async fn a_duplicate_with_another_payload_leaves_a_trace_and_no_other_does() -> Result<()> {
+        // Runs alone, so that no other test's duplicates are counted.
+        let (test, _alone) = Fixture::alone("conflict").await?;
+        test.subscribe("/a").await?;
+        let event = |id: &str, total: Value| {
+            let planted = format!("planted-{}", test.customer);
+            let detail = json!({"idempotencyKey": "order-1", "total": total, "text": planted});
+            test.envelope(id, "order.created", detail)
+        };
+        let first = event("1", json!(1));
+        let again = event("2", json!(1));
+        let other = event("3", json!(2));
+        test.run_workflow(&first).await?;
+        let request = test.first_request("/a").await?;
+        let message = request.webhook_id().to_owned();
+        test.settled(&message).await?;
+        test.run_workflow(&again).await?;
+        // The second way to put an event: by the bus.
+        let put = test.event("order.created", first["detail"].clone());
+        test.put_event(put).await?;
+        executions_end(&test.stack, &test.customer, 3).await?;
+
+        test.run_workflow(&other).await?;
+        let deadline = Instant::now() + ARRIVAL;
+        let found = loop {
+            let found = traces(&test, &message).await?;
+            if found.counted > 0 && !found.lines.is_empty() {
+                break found;
+            }
+            ensure!(Instant::now() < deadline, "no trace of {message}");
+            sleep(POLL_INTERVAL).await;
+        };
+        assert_eq!(found.counted, 1);
+        let [line] = &found.lines[..] else {
+            panic!("{:#?}", found.lines)
+        };
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["event.id"], other["id"]);
+        assert_eq!(line["event.source"], other["source"]);
+        assert_eq!(line["kept.event.id"], first["id"]);
+        assert!(!line.to_string().contains("planted-"), "{line}");
+        // The first event is the one that is delivered.
+        let sent = test.receiver.requests();
+        assert_eq!(sent.len(), 1);
+        Ok(())
+    }
 }
 
 /// Waits until this many executions for a customer's events have ended.

@@ -174,126 +174,131 @@ async fn an_endpoint_that_fails_for_days_is_disabled_and_enabled_again() -> Resu
     Ok(())
 }
 
-#[tokio::test]
-async fn a_hanging_endpoint_uses_the_slow_queue_until_it_is_quick_again() -> Result<()> {
-    const SLOW: &str = "SlowDeliveryQueueUrl";
-    let (test, _alone) = Fixture::alone("slow").await?;
-    test.receiver.script("/hangs", [Answer::never()]);
-    let fields = json!({"timeoutSeconds": 1, "retryPolicy": {"schedule": [0, 1], "jitter": 0}});
-    let created = test.subscribe_with("/hangs", fields).await?;
-    let id = &created.subscription.id;
-    let [first] = &put_many(&test, 1).await?[..] else {
-        anyhow::bail!("one event")
-    };
-    let is_slow = |shown: &Value| shown["health"]["slowSince"].is_string();
-    shown_when(&test, id, is_slow).await?;
-    let ended = test.settled_delivery(first, &created).await?;
-    test.subscribe("/ok").await?;
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
 
-    // Nothing reads the slow queue now, so its messages stay.
-    let paused = pause_delivery(&test.stack, SLOW).await?;
-    let waiting = async {
-        let [next] = &put_many(&test, 1).await?[..] else {
+    #[tokio::test]
+    async fn a_hanging_endpoint_uses_the_slow_queue_until_it_is_quick_again() -> Result<()> {
+        const SLOW: &str = "SlowDeliveryQueueUrl";
+        let (test, _alone) = Fixture::alone("slow").await?;
+        test.receiver.script("/hangs", [Answer::never()]);
+        let fields = json!({"timeoutSeconds": 1, "retryPolicy": {"schedule": [0, 1], "jitter": 0}});
+        let created = test.subscribe_with("/hangs", fields).await?;
+        let id = &created.subscription.id;
+        let [first] = &put_many(&test, 1).await?[..] else {
             anyhow::bail!("one event")
         };
-        test.first_request("/ok").await?;
-        let slow_queue = test.stack.output(SLOW)?;
-        let message = next.trim_start_matches("msg_");
-        queue_message_with(&test.stack, slow_queue, message).await?;
-        // A task that arrives by the fast queue is moved to the slow one.
-        test.api.resend_delivery(&ended.id).await?;
-        queue_message_with(&test.stack, slow_queue, &ended.id).await?;
-        assert_eq!(test.receiver.requests_to("/hangs").len(), 2);
-        anyhow::Ok(())
-    }
-    .await;
-    test.receiver.script("/hangs", [Answer::ok()]);
-    resume_delivery(&test.stack, paused).await?;
-    waiting?;
-    test.requests("/hangs", 4).await?;
+        let is_slow = |shown: &Value| shown["health"]["slowSince"].is_string();
+        shown_when(&test, id, is_slow).await?;
+        let ended = test.settled_delivery(first, &created).await?;
+        test.subscribe("/ok").await?;
 
-    // One execution environment must see several quick attempts.
-    let deadline = Instant::now() + ALL_ATTEMPTS;
-    while shown(&test, id).await?.get("health").is_some() {
-        ensure!(Instant::now() < deadline, "it is slow for ever");
-        put_many(&test, 10).await?;
-        sleep(4 * POLL_INTERVAL).await;
-    }
-    Ok(())
-}
-
-/// Fair queues keep one message group from delaying the others. So the group of a message is the
-/// delivery's customer, whichever part of the system sends it.
-#[tokio::test]
-async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer() -> Result<()> {
-    const QUEUES: [&str; 2] = ["DeliveryQueueUrl", "SlowDeliveryQueueUrl"];
-    let (test, _alone) = Fixture::alone("groups").await?;
-    test.receiver.script("/fails", [server_error()]);
-    let quick = test.subscribe("/quick").await?;
-    let slow = test.subscribe("/slow").await?;
-    let slow_id = slow.subscription.id.as_str();
-    let_it_be_slow(&test, slow_id).await?;
-    let often = json!({"retryPolicy": {"schedule": [0, 2, 2, 2, 2, 2, 2, 2], "jitter": 0}});
-    let failing = test.subscribe_with("/fails", often).await?;
-    let [first] = &put_many(&test, 1).await?[..] else {
-        anyhow::bail!("one event")
-    };
-    test.first_request("/fails").await?;
-    let quick_id = quick.subscription.id.as_str();
-    let ended = |message: &webhooks_client::Message| {
-        let delivery = message.delivery_to(quick_id);
-        delivery.is_some_and(|delivery| delivery.status == DeliveryStatus::Succeeded)
-    };
-    let ended = test.api.message_when(first, ALL_ATTEMPTS, ended).await?;
-    let ended = ended.delivery_to(quick_id).context("no delivery")?;
-
-    // Nothing reads the queues now, so their messages stay.
-    let paused = [
-        pause_delivery(&test.stack, QUEUES[0]).await?,
-        pause_delivery(&test.stack, QUEUES[1]).await?,
-    ];
-    let grouped = async {
-        put_many(&test, 1).await?;
-        test.api.resend_delivery(&ended.id).await?;
-        let failing_id = failing.subscription.id.as_str();
-        // Messages sent by the workflow to both queues, by a resend, and by a failed attempt.
-        let wanted = [
-            (0, quick_id, 1),
-            (0, quick_id, 2),
-            (0, failing_id, 1),
-            (1, slow_id, 1),
-        ];
-        let deadline = Instant::now() + ALL_ATTEMPTS;
-        loop {
-            let mut found = Vec::new();
-            for (queue, output) in QUEUES.iter().enumerate() {
-                let queue_url = test.stack.output(output)?;
-                for message in queue_messages(&test.stack, queue_url).await? {
-                    found.extend(task_of(&test, queue, &message)?);
-                }
-            }
-            let is_there = |(queue, subscription, attempt): &(usize, &str, u64)| {
-                let subscription = subscription.trim_start_matches("sub_");
-                found.iter().any(|(in_queue, delivery, of)| {
-                    in_queue == queue && delivery.ends_with(subscription) && of == attempt
-                })
+        // Nothing reads the slow queue now, so its messages stay.
+        let paused = pause_delivery(&test.stack, SLOW).await?;
+        let waiting = async {
+            let [next] = &put_many(&test, 1).await?[..] else {
+                anyhow::bail!("one event")
             };
-            let is_retried = found.iter().any(|(_, delivery, attempt)| {
-                delivery.ends_with(failing_id.trim_start_matches("sub_")) && *attempt > 1
-            });
-            if wanted.iter().all(is_there) && is_retried {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "{found:?} of {wanted:?}");
-            sleep(POLL_INTERVAL).await;
+            test.first_request("/ok").await?;
+            let slow_queue = test.stack.output(SLOW)?;
+            let message = next.trim_start_matches("msg_");
+            queue_message_with(&test.stack, slow_queue, message).await?;
+            // A task that arrives by the fast queue is moved to the slow one.
+            test.api.resend_delivery(&ended.id).await?;
+            queue_message_with(&test.stack, slow_queue, &ended.id).await?;
+            assert_eq!(test.receiver.requests_to("/hangs").len(), 2);
+            anyhow::Ok(())
         }
-    }
-    .await;
-    test.receiver.script("/fails", [Answer::ok()]);
-    for paused in paused {
+        .await;
+        test.receiver.script("/hangs", [Answer::ok()]);
         resume_delivery(&test.stack, paused).await?;
+        waiting?;
+        test.requests("/hangs", 4).await?;
+
+        // One execution environment must see several quick attempts.
+        let deadline = Instant::now() + ALL_ATTEMPTS;
+        while shown(&test, id).await?.get("health").is_some() {
+            ensure!(Instant::now() < deadline, "it is slow for ever");
+            put_many(&test, 10).await?;
+            sleep(4 * POLL_INTERVAL).await;
+        }
+        Ok(())
     }
-    grouped
+
+    /// Fair queues keep one message group from delaying the others. So the group of a message is the
+    /// delivery's customer, whichever part of the system sends it.
+    #[tokio::test]
+    async fn every_message_of_both_delivery_queues_is_in_the_group_of_its_customer() -> Result<()> {
+        const QUEUES: [&str; 2] = ["DeliveryQueueUrl", "SlowDeliveryQueueUrl"];
+        let (test, _alone) = Fixture::alone("groups").await?;
+        test.receiver.script("/fails", [server_error()]);
+        let quick = test.subscribe("/quick").await?;
+        let slow = test.subscribe("/slow").await?;
+        let slow_id = slow.subscription.id.as_str();
+        let_it_be_slow(&test, slow_id).await?;
+        let often = json!({"retryPolicy": {"schedule": [0, 2, 2, 2, 2, 2, 2, 2], "jitter": 0}});
+        let failing = test.subscribe_with("/fails", often).await?;
+        let [first] = &put_many(&test, 1).await?[..] else {
+            anyhow::bail!("one event")
+        };
+        test.first_request("/fails").await?;
+        let quick_id = quick.subscription.id.as_str();
+        let ended = |message: &webhooks_client::Message| {
+            let delivery = message.delivery_to(quick_id);
+            delivery.is_some_and(|delivery| delivery.status == DeliveryStatus::Succeeded)
+        };
+        let ended = test.api.message_when(first, ALL_ATTEMPTS, ended).await?;
+        let ended = ended.delivery_to(quick_id).context("no delivery")?;
+
+        // Nothing reads the queues now, so their messages stay.
+        let paused = [
+            pause_delivery(&test.stack, QUEUES[0]).await?,
+            pause_delivery(&test.stack, QUEUES[1]).await?,
+        ];
+        let grouped = async {
+            put_many(&test, 1).await?;
+            test.api.resend_delivery(&ended.id).await?;
+            let failing_id = failing.subscription.id.as_str();
+            // Messages sent by the workflow to both queues, by a resend, and by a failed attempt.
+            let wanted = [
+                (0, quick_id, 1),
+                (0, quick_id, 2),
+                (0, failing_id, 1),
+                (1, slow_id, 1),
+            ];
+            let deadline = Instant::now() + ALL_ATTEMPTS;
+            loop {
+                let mut found = Vec::new();
+                for (queue, output) in QUEUES.iter().enumerate() {
+                    let queue_url = test.stack.output(output)?;
+                    for message in queue_messages(&test.stack, queue_url).await? {
+                        found.extend(task_of(&test, queue, &message)?);
+                    }
+                }
+                let is_there = |(queue, subscription, attempt): &(usize, &str, u64)| {
+                    let subscription = subscription.trim_start_matches("sub_");
+                    found.iter().any(|(in_queue, delivery, of)| {
+                        in_queue == queue && delivery.ends_with(subscription) && of == attempt
+                    })
+                };
+                let is_retried = found.iter().any(|(_, delivery, attempt)| {
+                    delivery.ends_with(failing_id.trim_start_matches("sub_")) && *attempt > 1
+                });
+                if wanted.iter().all(is_there) && is_retried {
+                    return Ok(());
+                }
+                ensure!(Instant::now() < deadline, "{found:?} of {wanted:?}");
+                sleep(POLL_INTERVAL).await;
+            }
+        }
+        .await;
+        test.receiver.script("/fails", [Answer::ok()]);
+        for paused in paused {
+            resume_delivery(&test.stack, paused).await?;
+        }
+        grouped
+    }
 }
 
 /// The queue, delivery and attempt of a message. `None` if it is not a delivery task. Fails if it

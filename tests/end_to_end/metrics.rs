@@ -87,86 +87,105 @@ impl<'a> MetricLog<'a> {
     }
 }
 
-#[tokio::test]
-async fn deliveries_are_counted_by_their_outcome_and_timed() -> Result<()> {
-    let (test, _alone) = Fixture::alone("watch-deliveries").await?;
-    test.subscribe("/ok").await?;
-    let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
-    test.receiver.script("/fails", [failure, Answer::ok()]);
-    test.subscribe("/fails").await?;
-    let gone = Answer::status(StatusCode::GONE);
-    test.receiver.script("/gone", [gone]);
-    test.subscribe("/gone").await?;
-    test.subscribe_with("/paused", json!({"status": "paused"}))
-        .await?;
-    let metrics = MetricLog::begin(&test.stack)?;
-    test.put("order.created", json!({})).await?;
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
 
-    for (metric, at_least) in [
-        (Metric::Accepted, 1),
-        (Metric::Matched, 4),
-        (Metric::Held, 1),
-        (Metric::Delivered, 2),
-        (Metric::Failed, 1),
-        (Metric::Retried, 1),
-        (Metric::AttemptsSucceeded, 2),
-        (Metric::AttemptsHttpError, 2),
-    ] {
-        metrics.sums_to(metric, at_least).await?;
-    }
-    let share = metrics.values(Metric::AttemptFailure).await?;
-    assert!(share.contains(&100) && share.contains(&0), "{share:?}");
-    let first = metrics.values(Metric::FirstAttemptLatency).await?;
-    assert!(first.len() >= 3, "{first:?}");
-    let bound = u64::try_from(ARRIVAL.as_millis())?;
-    assert!(first.iter().any(|millis| *millis < bound), "{first:?}");
-    assert!(metrics.values(Metric::QueueLag).await?.len() >= 4);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result<()> {
-    const WEBHOOKS: usize = 10;
-    let (test, _alone) = Fixture::alone("watch-bytes").await?;
-    test.subscribe("/ok").await?;
-    test.put("order.created", json!({})).await?;
-    test.first_request("/ok").await?;
-    let metrics = MetricLog::begin(&test.stack)?;
-    for _ in 0..WEBHOOKS {
+    #[tokio::test]
+    async fn deliveries_are_counted_by_their_outcome_and_timed() -> Result<()> {
+        let (test, _alone) = Fixture::alone("watch-deliveries").await?;
+        test.subscribe("/ok").await?;
+        let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        test.receiver.script("/fails", [failure, Answer::ok()]);
+        test.subscribe("/fails").await?;
+        let gone = Answer::status(StatusCode::GONE);
+        test.receiver.script("/gone", [gone]);
+        test.subscribe("/gone").await?;
+        test.subscribe_with("/paused", json!({"status": "paused"}))
+            .await?;
+        let metrics = MetricLog::begin(&test.stack)?;
         test.put("order.created", json!({})).await?;
-    }
-    metrics.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
-    let bytes = metrics.logged_bytes().await? / WEBHOOKS;
-    println!("logged: {bytes} bytes for each webhook");
-    assert!(bytes <= 1_200, "{bytes} bytes");
-    Ok(())
-}
 
-#[tokio::test]
-async fn a_late_attempt_reports_its_lag() -> Result<()> {
-    let (test, _alone) = Fixture::alone("watch-late").await?;
-    let to = test.subscribe("/a").await?;
-    test.put("order.created", json!({})).await?;
-    let request = test.first_request("/a").await?;
-    let delivery = test.settled_delivery(request.webhook_id(), &to).await?;
-    let metrics = MetricLog::begin(&test.stack)?;
-    let late = Duration::from_mins(10);
-    let due_at = metrics.since_millis - u64::try_from(late.as_millis())?;
-    make_pending(&test, &delivery, due_at).await?;
-    let task = json!({
-        "v": 1,
-        "deliveryId": delivery.id,
-        "attempt": 2,
-        "dueAt": due_at,
-    });
-    send_to_delivery_queue(&test, &task).await?;
-    let late_enough = |values: &[u64]| {
-        values
-            .iter()
-            .any(|lag| u128::from(*lag) >= late.as_millis())
-    };
-    metrics.until(Metric::QueueLag, late_enough).await?;
-    Ok(())
+        for (metric, at_least) in [
+            (Metric::Accepted, 1),
+            (Metric::Matched, 4),
+            (Metric::Held, 1),
+            (Metric::Delivered, 2),
+            (Metric::Failed, 1),
+            (Metric::Retried, 1),
+            (Metric::AttemptsSucceeded, 2),
+            (Metric::AttemptsHttpError, 2),
+        ] {
+            metrics.sums_to(metric, at_least).await?;
+        }
+        let share = metrics.values(Metric::AttemptFailure).await?;
+        assert!(share.contains(&100) && share.contains(&0), "{share:?}");
+        let first = metrics.values(Metric::FirstAttemptLatency).await?;
+        assert!(first.len() >= 3, "{first:?}");
+        let bound = u64::try_from(ARRIVAL.as_millis())?;
+        assert!(first.iter().any(|millis| *millis < bound), "{first:?}");
+        assert!(metrics.values(Metric::QueueLag).await?.len() >= 4);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result<()> {
+        const WEBHOOKS: usize = 10;
+        let (test, _alone) = Fixture::alone("watch-bytes").await?;
+        test.subscribe("/ok").await?;
+        test.put("order.created", json!({})).await?;
+        test.first_request("/ok").await?;
+        let metrics = MetricLog::begin(&test.stack)?;
+        for _ in 0..WEBHOOKS {
+            test.put("order.created", json!({})).await?;
+        }
+        metrics.sums_to(Metric::Delivered, WEBHOOKS as u64).await?;
+        let bytes = metrics.logged_bytes().await? / WEBHOOKS;
+        println!("logged: {bytes} bytes for each webhook");
+        assert!(bytes <= 1_200, "{bytes} bytes");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_late_attempt_reports_its_lag() -> Result<()> {
+        let (test, _alone) = Fixture::alone("watch-late").await?;
+        let to = test.subscribe("/a").await?;
+        test.put("order.created", json!({})).await?;
+        let request = test.first_request("/a").await?;
+        let delivery = test.settled_delivery(request.webhook_id(), &to).await?;
+        let metrics = MetricLog::begin(&test.stack)?;
+        let late = Duration::from_mins(10);
+        let due_at = metrics.since_millis - u64::try_from(late.as_millis())?;
+        make_pending(&test, &delivery, due_at).await?;
+        let task = json!({
+            "v": 1,
+            "deliveryId": delivery.id,
+            "attempt": 2,
+            "dueAt": due_at,
+        });
+        send_to_delivery_queue(&test, &task).await?;
+        let late_enough = |values: &[u64]| {
+            values
+                .iter()
+                .any(|lag| u128::from(*lag) >= late.as_millis())
+        };
+        metrics.until(Metric::QueueLag, late_enough).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_task_of_an_unknown_version_stays_in_the_queue() -> Result<()> {
+        let (test, _alone) = Fixture::alone("watch-version").await?;
+        let metrics = MetricLog::begin(&test.stack)?;
+        let task = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
+        send_to_delivery_queue(&test, &task).await?;
+        metrics.sums_to(Metric::HandedBack, 1).await?;
+        let queue = test.stack.output("DeliveryQueueUrl")?;
+        let bodies = queue_bodies(&test.stack, queue).await?;
+        let kept = bodies.iter().any(|body| body.contains(&test.customer));
+        assert!(kept, "{bodies:?}");
+        Ok(())
+    }
 }
 
 /// Changes a delivery with one attempt so that its second attempt was due at this time.
@@ -186,20 +205,6 @@ async fn make_pending(test: &Fixture, delivery: &Delivery, due_at: u64) -> Resul
         .expression_attribute_values(":dueAt", AttributeValue::N(due_at.to_string()))
         .send()
         .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_task_of_an_unknown_version_stays_in_the_queue() -> Result<()> {
-    let (test, _alone) = Fixture::alone("watch-version").await?;
-    let metrics = MetricLog::begin(&test.stack)?;
-    let task = json!({"v": 1_000_000, "deliveryId": test.customer, "attempt": 1});
-    send_to_delivery_queue(&test, &task).await?;
-    metrics.sums_to(Metric::HandedBack, 1).await?;
-    let queue = test.stack.output("DeliveryQueueUrl")?;
-    let bodies = queue_bodies(&test.stack, queue).await?;
-    let kept = bodies.iter().any(|body| body.contains(&test.customer));
-    assert!(kept, "{bodies:?}");
     Ok(())
 }
 

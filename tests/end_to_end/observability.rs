@@ -37,120 +37,130 @@ fn body(request: &Request) -> Result<Value> {
     Ok(serde_json::from_slice(&request.body)?)
 }
 
-#[tokio::test]
-async fn the_operator_gets_operational_events_but_none_about_its_own_deliveries() -> Result<()> {
-    let (test, _alone) = Fixture::alone("operational").await?;
-    let observer = subscribe_operator(&test, "/told", &["delivery.*", "subscription.*"]).await?;
-    let gone = || Answer::status(StatusCode::GONE);
-    test.receiver.script("/operator-fails", [gone()]);
-    let failing = subscribe_operator(&test, "/operator-fails", &["delivery.*"]).await?;
-    test.receiver.script("/gone", [gone()]);
-    let customers = test.subscribe("/gone").await?;
-    test.put("order.created", json!({})).await?;
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
 
-    // The failure of the delivery and the disabling of the subscription are published in any order.
-    let mut events = Vec::new();
-    for request in test.requests("/told", 2).await? {
-        request.verify(&observer.secret)?;
-        events.push((body(&request)?, request));
-    }
-    events.sort_by_key(|(event, _)| event["type"].to_string());
-    let [(event, request), (disabled, _)] = &events[..] else {
-        anyhow::bail!("two events: {events:?}")
-    };
-    assert_eq!(event["type"], "delivery.failed", "{event}");
-    assert_eq!(disabled["type"], "subscription.disabled", "{disabled}");
-    assert_eq!(event["data"]["customerId"], test.customer, "{event}");
-    assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
-    let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;
-    let shown = test.api.delivery(delivery).await?.delivery;
-    assert_eq!(shown.status, DeliveryStatus::Failed, "{shown:?}");
-
-    // The operator's other endpoint fails on the same event. If this published an event, the first
-    // endpoint would receive it before the event of the rotation below.
-    let failed = test
-        .settled_delivery(request.webhook_id(), &failing)
-        .await?;
-    assert_eq!(failed.status, DeliveryStatus::Failed, "{failed:?}");
-    let path = [
-        "customers",
-        &test.customer,
-        "subscriptions",
-        &customers.subscription.id,
-        "secret",
-        "rotate",
-    ];
-    let rotated = test
-        .api
-        .request(http::Method::POST, &path, &[], Some(&json!({})))
-        .await?;
-    assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text());
-    loop {
-        let requests = test.receiver.requests_to("/told");
-        let events = requests.iter().map(|request| body(request));
-        let events = events.collect::<Result<Vec<_>>>()?;
-        for event in &events {
-            assert_eq!(event["data"]["customerId"], test.customer, "{event}");
-        }
-        if events
-            .iter()
-            .any(|event| event["type"] == "subscription.secret_rotated")
-        {
-            return Ok(());
-        }
-        test.requests("/told", requests.len() + 1).await?;
-    }
-}
-
-#[tokio::test]
-async fn a_trace_continues_through_the_queue_to_every_attempt() -> Result<()> {
-    const TRACE: &str = "1-6560c1f8-0123456789abcdef01234567";
-    let (test, _alone) = Fixture::alone("trace").await?;
-    let failure = || Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
-    test.receiver
-        .script("/a", [failure(), failure(), Answer::ok()]);
-    let created = test.subscribe("/a").await?;
-    let queue = test.stack.output("DeliveryQueueUrl")?;
-    let sqs = aws_sdk_sqs::Client::new(test.stack.sdk_config());
-    let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
-    let sent = async {
+    #[tokio::test]
+    async fn the_operator_gets_operational_events_but_none_about_its_own_deliveries() -> Result<()>
+    {
+        let (test, _alone) = Fixture::alone("operational").await?;
+        let observer =
+            subscribe_operator(&test, "/told", &["delivery.*", "subscription.*"]).await?;
+        let gone = || Answer::status(StatusCode::GONE);
+        test.receiver.script("/operator-fails", [gone()]);
+        let failing = subscribe_operator(&test, "/operator-fails", &["delivery.*"]).await?;
+        test.receiver.script("/gone", [gone()]);
+        let customers = test.subscribe("/gone").await?;
         test.put("order.created", json!({})).await?;
-        let subscription = created.subscription.id.trim_start_matches("sub_");
-        let task = queue_message_with(&test.stack, queue, subscription).await?;
-        sqs.purge_queue().queue_url(queue).send().await?;
-        // The trace header of a workflow that X-Ray samples.
-        let header = format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1");
-        let header = MessageSystemAttributeValue::builder()
-            .data_type("String")
-            .string_value(header)
-            .build()?;
-        sqs.send_message()
-            .queue_url(queue)
-            .message_body(task)
-            .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header)
-            .send()
-            .await?;
-        anyhow::Ok(())
-    }
-    .await;
-    resume_delivery(&test.stack, paused).await?;
-    sent?;
-    test.requests("/a", 3).await?;
-    let deadline = Instant::now() + ARRIVAL;
-    let subscription = created.subscription.id.trim_start_matches("sub_");
-    loop {
-        let lines = log_lines(&test.stack, test.began_at_millis).await?;
-        let traced = lines.iter().filter_map(|line| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            let is_ours = line["delivery.id"].as_str()?.ends_with(subscription);
-            (is_ours && line["trace.id"] == TRACE).then(|| line["attempt"].clone())
-        });
-        let mut attempts: Vec<_> = traced.filter_map(|number| number.as_u64()).collect();
-        attempts.sort_unstable();
-        if attempts == [1, 2] {
-            return Ok(());
+
+        // The failure of the delivery and the disabling of the subscription are published in any order.
+        let mut events = Vec::new();
+        for request in test.requests("/told", 2).await? {
+            request.verify(&observer.secret)?;
+            events.push((body(&request)?, request));
         }
-        assert!(Instant::now() < deadline, "traced: {attempts:?}");
-        sleep(POLL_INTERVAL).await;
+        events.sort_by_key(|(event, _)| event["type"].to_string());
+        let [(event, request), (disabled, _)] = &events[..] else {
+            anyhow::bail!("two events: {events:?}")
+        };
+        assert_eq!(event["type"], "delivery.failed", "{event}");
+        assert_eq!(disabled["type"], "subscription.disabled", "{disabled}");
+        assert_eq!(event["data"]["customerId"], test.customer, "{event}");
+        assert_eq!(event["data"]["reason"], "endpointGone", "{event}");
+        let delivery = event["data"]["deliveryId"].as_str().context("deliveryId")?;
+        let shown = test.api.delivery(delivery).await?.delivery;
+        assert_eq!(shown.status, DeliveryStatus::Failed, "{shown:?}");
+
+        // The operator's other endpoint fails on the same event. If this published an event, the first
+        // endpoint would receive it before the event of the rotation below.
+        let failed = test
+            .settled_delivery(request.webhook_id(), &failing)
+            .await?;
+        assert_eq!(failed.status, DeliveryStatus::Failed, "{failed:?}");
+        let path = [
+            "customers",
+            &test.customer,
+            "subscriptions",
+            &customers.subscription.id,
+            "secret",
+            "rotate",
+        ];
+        let rotated = test
+            .api
+            .request(http::Method::POST, &path, &[], Some(&json!({})))
+            .await?;
+        assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text());
+        loop {
+            let requests = test.receiver.requests_to("/told");
+            let events = requests.iter().map(|request| body(request));
+            let events = events.collect::<Result<Vec<_>>>()?;
+            for event in &events {
+                assert_eq!(event["data"]["customerId"], test.customer, "{event}");
+            }
+            if events
+                .iter()
+                .any(|event| event["type"] == "subscription.secret_rotated")
+            {
+                return Ok(());
+            }
+            test.requests("/told", requests.len() + 1).await?;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trace_continues_through_the_queue_to_every_attempt() -> Result<()> {
+        const TRACE: &str = "1-6560c1f8-0123456789abcdef01234567";
+        let (test, _alone) = Fixture::alone("trace").await?;
+        let failure = || Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        test.receiver
+            .script("/a", [failure(), failure(), Answer::ok()]);
+        let created = test.subscribe("/a").await?;
+        let queue = test.stack.output("DeliveryQueueUrl")?;
+        let sqs = aws_sdk_sqs::Client::new(test.stack.sdk_config());
+        let paused = pause_delivery(&test.stack, "DeliveryQueueUrl").await?;
+        let sent = async {
+            test.put("order.created", json!({})).await?;
+            let subscription = created.subscription.id.trim_start_matches("sub_");
+            let task = queue_message_with(&test.stack, queue, subscription).await?;
+            sqs.purge_queue().queue_url(queue).send().await?;
+            // The trace header of a workflow that X-Ray samples.
+            let header = format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1");
+            let header = MessageSystemAttributeValue::builder()
+                .data_type("String")
+                .string_value(header)
+                .build()?;
+            sqs.send_message()
+                .queue_url(queue)
+                .message_body(task)
+                .message_system_attributes(
+                    MessageSystemAttributeNameForSends::AwsTraceHeader,
+                    header,
+                )
+                .send()
+                .await?;
+            anyhow::Ok(())
+        }
+        .await;
+        resume_delivery(&test.stack, paused).await?;
+        sent?;
+        test.requests("/a", 3).await?;
+        let deadline = Instant::now() + ARRIVAL;
+        let subscription = created.subscription.id.trim_start_matches("sub_");
+        loop {
+            let lines = log_lines(&test.stack, test.began_at_millis).await?;
+            let traced = lines.iter().filter_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                let is_ours = line["delivery.id"].as_str()?.ends_with(subscription);
+                (is_ours && line["trace.id"] == TRACE).then(|| line["attempt"].clone())
+            });
+            let mut attempts: Vec<_> = traced.filter_map(|number| number.as_u64()).collect();
+            attempts.sort_unstable();
+            if attempts == [1, 2] {
+                return Ok(());
+            }
+            assert!(Instant::now() < deadline, "traced: {attempts:?}");
+            sleep(POLL_INTERVAL).await;
+        }
     }
 }

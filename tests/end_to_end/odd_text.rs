@@ -95,71 +95,76 @@ fn escaped_and_literal_text_have_the_same_units() {
     assert_ne!(units(r#""\uffff""#), units(r#""\\uffff""#));
 }
 
-#[tokio::test]
-async fn an_event_with_odd_text_is_kept_whole_and_delivered_unchanged() -> Result<()> {
-    let (test, _alone) = Fixture::alone("odd-text").await?;
-    let created = test.subscribe("/a").await?;
-    let queue = test.stack.output("FailedEventsQueueUrl")?;
-    let mut expected = BTreeMap::new();
-    for (name, text) in TEXTS {
-        let detail = |case: &str| {
-            let customer = &test.customer;
-            format!(r#"{{"{WRONG_NAME}":"{customer}","case":"{case}","text":"{text}"}}"#)
-        };
-        let put = format!("{name}, put");
-        test.put_event(test.raw_event("order.created", detail(&put)))
-            .await
-            .with_context(|| put.clone())?;
-        let started = format!("{name}, started");
-        let event = format!(
-            r#"{{"version":"0","id":"{}-{name}","detail-type":"order.created","source":"{SOURCE}","account":"000000000000","time":"2026-01-02T03:04:05Z","region":"us-east-1","resources":[],"detail":{}}}"#,
-            test.customer,
-            detail(&started)
-        );
-        let arn = test.stack.start_execution(&event).await;
-        let arn = arn.with_context(|| started.clone())?;
-        let execution = test.execution_end(&arn).await?;
-        let error = execution.event_error.as_deref();
-        assert_eq!(error, Some("MissingCustomerId"), "{started}: {execution:?}");
-        for case in [put, started] {
-            queue_message_with(&test.stack, queue, &format!("\"{case}\"")).await?;
-            expected.insert(case, units(&format!("\"{text}\"")));
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_with_odd_text_is_kept_whole_and_delivered_unchanged() -> Result<()> {
+        let (test, _alone) = Fixture::alone("odd-text").await?;
+        let created = test.subscribe("/a").await?;
+        let queue = test.stack.output("FailedEventsQueueUrl")?;
+        let mut expected = BTreeMap::new();
+        for (name, text) in TEXTS {
+            let detail = |case: &str| {
+                let customer = &test.customer;
+                format!(r#"{{"{WRONG_NAME}":"{customer}","case":"{case}","text":"{text}"}}"#)
+            };
+            let put = format!("{name}, put");
+            test.put_event(test.raw_event("order.created", detail(&put)))
+                .await
+                .with_context(|| put.clone())?;
+            let started = format!("{name}, started");
+            let event = format!(
+                r#"{{"version":"0","id":"{}-{name}","detail-type":"order.created","source":"{SOURCE}","account":"000000000000","time":"2026-01-02T03:04:05Z","region":"us-east-1","resources":[],"detail":{}}}"#,
+                test.customer,
+                detail(&started)
+            );
+            let arn = test.stack.start_execution(&event).await;
+            let arn = arn.with_context(|| started.clone())?;
+            let execution = test.execution_end(&arn).await?;
+            let error = execution.event_error.as_deref();
+            assert_eq!(error, Some("MissingCustomerId"), "{started}: {execution:?}");
+            for case in [put, started] {
+                queue_message_with(&test.stack, queue, &format!("\"{case}\"")).await?;
+                expected.insert(case, units(&format!("\"{text}\"")));
+            }
         }
-    }
 
-    let mut kept = BTreeMap::new();
-    let mut bodies = queue_bodies(&test.stack, queue).await?;
-    bodies.retain(|body| body.contains(&test.customer));
-    for body in &bodies {
-        kept.extend([read(body)?]);
-    }
-    assert_eq!(kept, expected);
-    let (_, listed) = webhooks(&["dlq", "list"]).await?;
-    let events = listed.as_array().context("no list")?;
-    let events = events.iter().find(|row| row["queue"] == "events");
-    let errors = events.and_then(|row| row["errors"].as_array());
-    let errors = errors.context("no errors")?;
-    let missing = errors
-        .iter()
-        .find(|error| error["name"] == "MissingCustomerId");
-    let count = missing.and_then(|error| error["count"].as_u64());
-    assert!(count >= Some(u64::try_from(expected.len())?), "{listed}");
+        let mut kept = BTreeMap::new();
+        let mut bodies = queue_bodies(&test.stack, queue).await?;
+        bodies.retain(|body| body.contains(&test.customer));
+        for body in &bodies {
+            kept.extend([read(body)?]);
+        }
+        assert_eq!(kept, expected);
+        let (_, listed) = webhooks(&["dlq", "list"]).await?;
+        let events = listed.as_array().context("no list")?;
+        let events = events.iter().find(|row| row["queue"] == "events");
+        let errors = events.and_then(|row| row["errors"].as_array());
+        let errors = errors.context("no errors")?;
+        let missing = errors
+            .iter()
+            .find(|error| error["name"] == "MissingCustomerId");
+        let count = missing.and_then(|error| error["count"].as_u64());
+        assert!(count >= Some(u64::try_from(expected.len())?), "{listed}");
 
-    let (outcome, _) = webhooks(&["dlq", "drop", "events", "--yes"]).await?;
-    assert_eq!(outcome, Outcome::Complete);
-    for body in bodies {
-        let corrected = body.replacen(WRONG_NAME, "customerId", 1);
-        set_aside(&test, queue, &corrected, &[]).await?;
+        let (outcome, _) = webhooks(&["dlq", "drop", "events", "--yes"]).await?;
+        assert_eq!(outcome, Outcome::Complete);
+        for body in bodies {
+            let corrected = body.replacen(WRONG_NAME, "customerId", 1);
+            set_aside(&test, queue, &corrected, &[]).await?;
+        }
+        let (outcome, redriven) = webhooks(&["dlq", "redrive", "events"]).await?;
+        assert_eq!(outcome, Outcome::Complete, "{redriven}");
+        let mut delivered = BTreeMap::new();
+        for request in test.requests("/a", expected.len()).await? {
+            request.verify(&created.secret)?;
+            delivered.extend([read(std::str::from_utf8(&request.body)?)?]);
+            let message = request.webhook_id();
+            test.settled_delivery(message, &created).await?;
+        }
+        assert_eq!(delivered, expected);
+        Ok(())
     }
-    let (outcome, redriven) = webhooks(&["dlq", "redrive", "events"]).await?;
-    assert_eq!(outcome, Outcome::Complete, "{redriven}");
-    let mut delivered = BTreeMap::new();
-    for request in test.requests("/a", expected.len()).await? {
-        request.verify(&created.secret)?;
-        delivered.extend([read(std::str::from_utf8(&request.body)?)?]);
-        let message = request.webhook_id();
-        test.settled_delivery(message, &created).await?;
-    }
-    assert_eq!(delivered, expected);
-    Ok(())
 }

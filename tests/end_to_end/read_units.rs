@@ -266,25 +266,30 @@ async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 6]> {
     Ok(std::array::from_fn(|n| (names[n], costs[n])))
 }
 
-#[tokio::test]
-async fn the_cost_of_a_page_does_not_depend_on_the_size_of_the_table() -> Result<()> {
-    // Runs alone: filling the tables keeps the emulator so busy that other tests would time out.
-    let (fixture, _alone) = Fixture::alone("read-units").await?;
-    let start = std::time::Instant::now();
-    let large = Filled::new(&fixture, "read-units-large", 100_000).await?;
-    println!("tables filled in {:?}", start.elapsed());
-    let small = Filled::new(&fixture, "read-units-small", 1_200).await?;
-    let costs = pages(&large).await?;
-    for (list, cost) in costs {
-        let units = f64::from(u32::try_from(cost.half_units)?) / 2.0;
-        println!("{list}: {} calls, {units} read units for 50", cost.calls);
-        assert!(cost.calls > 0 && units > 0.0, "{list} is measured");
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cost_of_a_page_does_not_depend_on_the_size_of_the_table() -> Result<()> {
+        // Runs alone: filling the tables keeps the emulator so busy that other tests would time out.
+        let (fixture, _alone) = Fixture::alone("read-units").await?;
+        let start = std::time::Instant::now();
+        let large = Filled::new(&fixture, "read-units-large", 100_000).await?;
+        println!("tables filled in {:?}", start.elapsed());
+        let small = Filled::new(&fixture, "read-units-small", 1_200).await?;
+        let costs = pages(&large).await?;
+        for (list, cost) in costs {
+            let units = f64::from(u32::try_from(cost.half_units)?) / 2.0;
+            println!("{list}: {} calls, {units} read units for 50", cost.calls);
+            assert!(cost.calls > 0 && units > 0.0, "{list} is measured");
+        }
+        assert_eq!(
+            costs,
+            pages(&small).await?,
+            "a table of 1,200 deliveries costs the same"
+        );
+        println!("total time: {:?}", start.elapsed());
+        Ok(())
     }
-    assert_eq!(
-        costs,
-        pages(&small).await?,
-        "a table of 1,200 deliveries costs the same"
-    );
-    println!("total time: {:?}", start.elapsed());
-    Ok(())
 }

@@ -9,27 +9,32 @@ use webhooks_receiver::Answer;
 
 use crate::fixture::Fixture;
 
-#[tokio::test]
-async fn a_new_version_of_the_function_loses_no_delivery_in_flight() -> Result<()> {
-    let (test, _alone) = Fixture::alone("upgrade").await?;
-    // One attempt is in flight, and another delivery waits for its next attempt.
-    test.receiver
-        .script("/under-way", [Answer::ok().on_release()]);
-    let under_way = test.subscribe("/under-way").await?;
-    let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
-    test.receiver.script("/waits", [failure, Answer::ok()]);
-    let waits = test.subscribe("/waits").await?;
-    test.put("order.created", json!({})).await?;
-    let request = test.first_request("/under-way").await?;
-    test.first_request("/waits").await?;
+/// Tests that run while no other test does.
+mod alone {
+    use super::*;
 
-    replace_delivery_function(&test.stack).await?;
-    test.receiver.release();
-    for created in [&under_way, &waits] {
-        let delivery = test.settled_delivery(request.webhook_id(), created).await?;
-        assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+    #[tokio::test]
+    async fn a_new_version_of_the_function_loses_no_delivery_in_flight() -> Result<()> {
+        let (test, _alone) = Fixture::alone("upgrade").await?;
+        // One attempt is in flight, and another delivery waits for its next attempt.
+        test.receiver
+            .script("/under-way", [Answer::ok().on_release()]);
+        let under_way = test.subscribe("/under-way").await?;
+        let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        test.receiver.script("/waits", [failure, Answer::ok()]);
+        let waits = test.subscribe("/waits").await?;
+        test.put("order.created", json!({})).await?;
+        let request = test.first_request("/under-way").await?;
+        test.first_request("/waits").await?;
+
+        replace_delivery_function(&test.stack).await?;
+        test.receiver.release();
+        for created in [&under_way, &waits] {
+            let delivery = test.settled_delivery(request.webhook_id(), created).await?;
+            assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{delivery:#?}");
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Changes the function as a deployment does: Lambda starts new execution environments from then

@@ -130,6 +130,16 @@ struct EndToEnd {
 /// tests share, or deploy a second stack, during which the emulator answers nobody for seconds.
 const ALONE: [&str; 3] = ["doctor::", "restoring::", "self_test::a_run_"];
 
+/// The module of the tests that share the stack with the others, but run while no other test does.
+const ALONE_MODULE: &str = "::alone::";
+
+/// Returns the tests of [`ALONE_MODULE`] in the harness's list of tests.
+fn alone_of(list: &str) -> Vec<String> {
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let alone = names.filter(|name| name.contains(ALONE_MODULE));
+    alone.map(str::to_owned).collect()
+}
+
 /// The interpreter of moto, which calls the emulator through an SDK.
 const SECOND: &str = "second";
 
@@ -297,9 +307,22 @@ fn test_stack(
             .env("RUST_TEST_THREADS", at_once);
         command
     };
-    flaky::run(&mut tests(run.at_once, &run.trailing(options)), |test| {
-        tests("1", &["--", "--exact", "--include-ignored", test])
-    })
+    let one = |test: &str| tests("1", &["--", "--exact", "--include-ignored", test]);
+    let chosen = run.trailing(options);
+    let beside = [&chosen[..], &["--skip", ALONE_MODULE]].concat();
+    flaky::run(&mut tests(run.at_once, &beside), one)?;
+    // If these ran among the others, each of them would wait until all running tests have ended.
+    let list = [&chosen[..], &["--list", "--format", "terse"]].concat();
+    let alone = alone_of(&process::output(&mut tests("1", &list))?);
+    if alone.is_empty() {
+        return Ok(());
+    }
+    heading("the tests that run while no other test does");
+    let mut trailing = vec!["--", "--exact"];
+    trailing.extend(run.arguments);
+    trailing.extend(options.arguments.iter().map(String::as_str));
+    trailing.extend(alone.iter().map(String::as_str));
+    flaky::run(&mut tests("1", &trailing), one)
 }
 
 fn cargo_test(workspace: &Workspace, targets: &[String], options: &Options) -> Result<()> {
@@ -374,6 +397,12 @@ mod tests {
             targets_without_stack(&packages),
             ["--lib", "--bins", "--test=laws", "--test=template"]
         );
+    }
+
+    #[test]
+    fn tests_of_an_alone_module_are_found_in_the_list() {
+        let list = "crash::alone::a: test\ncrash::b: test\nstandalone::c: test\n\n2 tests\n";
+        assert_eq!(alone_of(list), ["crash::alone::a"]);
     }
 
     #[test]
