@@ -260,6 +260,7 @@ mod alone {
             put_many(&test, 1).await?;
             test.api.resend_delivery(&ended.id).await?;
             let failing_id = failing.subscription.id.as_str();
+            let all = [quick_id, slow_id, failing_id];
             // Messages sent by the workflow to both queues, by a resend, and by a failed attempt.
             let wanted = [
                 (0, quick_id, 1),
@@ -273,7 +274,7 @@ mod alone {
                 for (queue, output) in QUEUES.iter().enumerate() {
                     let queue_url = test.stack.output(output)?;
                     for message in queue_messages(&test.stack, queue_url).await? {
-                        found.extend(task_of(&test, queue, &message)?);
+                        found.extend(task_of(&test, &all, queue, &message)?);
                     }
                 }
                 let is_there = |(queue, subscription, attempt): &(usize, &str, u64)| {
@@ -301,10 +302,12 @@ mod alone {
     }
 }
 
-/// The queue, delivery and attempt of a message. `None` if it is not a delivery task. Fails if it
-/// is not in the group of this test's customer.
+/// The queue, delivery and attempt of a message. `None` if it is not a delivery task for one of these
+/// subscriptions: another test may have left some. Fails if it is not in the group of this test's
+/// customer.
 fn task_of(
     test: &Fixture,
+    subscriptions: &[&str],
     queue: usize,
     message: &QueueMessage,
 ) -> Result<Option<(usize, String, u64)>> {
@@ -313,6 +316,10 @@ fn task_of(
     else {
         return Ok(None);
     };
+    let is_to = |id: &&str| delivery.ends_with(id.trim_start_matches("sub_"));
+    if !subscriptions.iter().any(is_to) {
+        return Ok(None);
+    }
     let is_ours = message.group_id.as_ref() == Some(&test.customer);
     ensure!(is_ours, "a message in another group: {message:?}");
     Ok(Some((queue, delivery.to_owned(), attempt)))

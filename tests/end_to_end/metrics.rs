@@ -130,7 +130,8 @@ mod alone {
 
     #[tokio::test]
     async fn a_webhook_that_is_delivered_at_once_logs_at_most_1200_bytes() -> Result<()> {
-        const WEBHOOKS: usize = 10;
+        // So many that a line of a sweep, or of another test's last webhook, matters little.
+        const WEBHOOKS: usize = 30;
         let (test, _alone) = Fixture::alone("watch-bytes").await?;
         test.subscribe("/ok").await?;
         test.put("order.created", json!({})).await?;
