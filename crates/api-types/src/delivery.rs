@@ -222,4 +222,68 @@ pub struct Attempt {
     /// The beginning of the answer's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_excerpt: Option<String>,
+    /// The durations of its parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timings: Option<AttemptTimings>,
+    /// The request. Only in the answer for one delivery; absent if it is not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<AttemptRequest>,
+    /// The answer, when there was one. Only in the answer for one delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<AttemptResponse>,
+}
+
+/// The durations of the parts of an attempt, in milliseconds. A part that did not take place or did
+/// not end is absent: a kept connection has `firstByteMs` only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptTimings {
+    /// The name resolution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_ms: Option<u64>,
+    /// The TCP connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<u64>,
+    /// The TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ms: Option<u64>,
+    /// From the start of the request to the first byte of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
+}
+
+/// The request of an attempt, without its body. Signatures and the values of secret headers are
+/// masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptRequest {
+    /// The method.
+    #[cfg_attr(feature = "openapi", schema(example = "POST"))]
+    pub method: String,
+    /// The URL.
+    #[cfg_attr(feature = "openapi", schema(example = "https://example.com/webhooks"))]
+    pub url: String,
+    /// The headers, but `host`, `content-length` and `accept`.
+    #[cfg_attr(feature = "openapi", schema(example = json!({"webhook-signature": "***"})))]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The answer to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptResponse {
+    /// The HTTP status.
+    #[cfg_attr(feature = "openapi", schema(example = 503))]
+    pub status: u16,
+    /// `content-type`, `retry-after`, `server` and `x-request-id` of the answer.
+    pub headers: BTreeMap<String, String>,
+    /// The kept part of the body.
+    pub body: String,
+    /// True if the body is longer than the kept part.
+    pub body_truncated: bool,
+    /// The number of bytes of the body that were read, at most about 64 KiB.
+    pub size_bytes: u64,
 }

@@ -30,8 +30,8 @@ mod whole_number;
 
 pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
-    Attempt, AttemptOutcome, Delivery, DeliveryReason, DeliveryStatus, DeliveryTrigger,
-    DeliveryWithBody, UndeliveredFilter,
+    Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
+    DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,
 };
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use limit::{Limit, LimitError};

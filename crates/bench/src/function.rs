@@ -71,6 +71,7 @@ impl Surroundings {
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
+            ("KEPT_RESPONSE_BYTES", "512,16384"),
             ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),
             ("RETENTION_DAYS", "90"),
             (

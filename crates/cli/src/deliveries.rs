@@ -1,5 +1,6 @@
 //! `webhooks deliveries`: a customer's deliveries and their results.
 
+mod exchange;
 pub(crate) mod list;
 pub(crate) mod show;
 
@@ -21,13 +22,14 @@ Examples:
   webhooks deliveries list cust_1001 --subscription sub_… --status failed --since 2h
   webhooks --json deliveries list cust_1001 --since 2026-11-24 --all | jq -r '.data[].id'")]
     List(list::List),
-    /// Show a delivery: its attempts with the reasons of failures, the endpoint's answer, and
-    /// the body.
+    /// Show a delivery: its attempts with the reasons of failures, the request and the endpoint's
+    /// answer of one attempt, and the body.
     #[command(after_help = "\
 Example:
   webhooks deliveries show dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4
-  webhooks deliveries show cust_1001 dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4")]
-    Show(Named),
+  webhooks deliveries show cust_1001 dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4
+  webhooks deliveries show dlv_9d621ecde980c9e89ef2b0fa0f4cc7e6_70e79b2df96dcca5a0a362236c8d86f4 --attempt 1")]
+    Show(Show),
     /// Send a delivery again now, with the same webhook-id and body.
     #[command(after_help = "\
 Example:
@@ -49,17 +51,29 @@ pub(crate) struct Named {
     delivery: String,
 }
 
+/// Options of `deliveries show`.
+#[derive(Args, Debug)]
+#[command(allow_missing_positional = true)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    named: Named,
+    /// The number of the attempt whose request and answer are shown [default: the last one].
+    #[arg(long, value_name = "NUMBER")]
+    attempt: Option<u32>,
+}
+
 impl Command {
     /// Runs the command and prints its result.
     pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
         match self {
             Self::List(list) => list.run(api, printer).await,
-            Self::Show(named) => {
+            Self::Show(Show { named, attempt }) => {
                 let call = match &named.customer {
                     Some(customer) => api.delivery_of_customer(customer, &named.delivery),
                     None => api.delivery(&named.delivery),
                 };
-                answer::show(call, printer, show::with_body).await?;
+                let text = |shown: &_, style| show::with_body(shown, *attempt, style);
+                answer::show(call, printer, text).await?;
                 Ok(Outcome::Complete)
             }
             Self::Resend(named) => {

@@ -35,6 +35,7 @@
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
 //! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
+//! | exchange ([`show_exchanges`]) | the request of an attempt and the answer to it |
 //! | held, resend, recovery, replay | a dead letter that an operator sends again |
 //!
 //! # The life of a delivery
@@ -72,12 +73,13 @@ mod use_cases;
 
 pub(crate) use model::members;
 pub use model::{
-    broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, health,
-    idempotency, ids, limits, message, metadata, operational, outbound, paging, payload_format,
-    prepare, queue, quota, recovery, retry, signing, statistics, subscription, text, timestamp,
+    broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, gzip,
+    health, idempotency, ids, limits, message, metadata, operational, outbound, paging,
+    payload_format, prepare, queue, quota, recovery, retry, signing, statistics, subscription,
+    text, timestamp,
 };
 pub use use_cases::{
     count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage, publish,
-    read_subscription, recover, resend, send_test, show_statistics, sweep, unavailable, unhealthy,
-    vault,
+    read_subscription, recover, resend, send_test, show_exchanges, show_statistics, sweep,
+    unavailable, unhealthy, vault,
 };

@@ -10,6 +10,7 @@ pub mod event;
 pub mod event_type;
 pub mod fields;
 pub mod filter;
+pub mod gzip;
 pub mod health;
 pub mod idempotency;
 pub mod ids;

@@ -17,6 +17,7 @@
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
 //! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
+//! | [`show_exchanges`](crate::show_exchanges) | [`SubscriptionTable`] and [`ExchangeReader`] |
 //! | [`show_statistics`](crate::show_statistics) | [`SubscriptionTable`] and [`StatisticsTable`] |
 //! | [`vault`](crate::vault) | [`DataKeyStore`] |
 //!
@@ -33,6 +34,7 @@ mod customers;
 mod deliveries;
 mod directory;
 mod errors;
+mod exchanges;
 mod recoveries;
 mod services;
 mod statistics;
@@ -48,6 +50,7 @@ pub use errors::{
     InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError, WorkflowError,
     WriteOutcome,
 };
+pub use exchanges::{ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS};
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,

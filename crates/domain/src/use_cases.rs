@@ -13,6 +13,7 @@ pub mod read_subscription;
 pub mod recover;
 pub mod resend;
 pub mod send_test;
+pub mod show_exchanges;
 pub mod show_statistics;
 pub mod sweep;
 pub mod unavailable;

@@ -27,6 +27,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
         .now_or_never()
         .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
+    contract::exchanges(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::statistics(&backend).now_or_never().unwrap();
     let put = async |message, delivery| backend.record_call(message, delivery);
     contract::deliveries(&backend, "acme", put)

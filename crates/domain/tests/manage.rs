@@ -341,6 +341,7 @@ fn one_of_two_concurrent_changes_gets_a_conflict() {
     let replacement = Replacement {
         read: &created,
         changed: &stale,
+        former: None,
         health: HealthFate::Kept,
         quota: samples::QUOTA,
     };

@@ -3,6 +3,8 @@
 //! A request marks the customer's item and puts it into a shard of its own in the index `due`, where
 //! it stays until the item is deleted.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -150,10 +152,17 @@ impl CustomerData for DynamoStore {
 impl DynamoStore {
     /// Notes the subscriptions of these keys in the customer's item.
     async fn note_subscriptions(&self, id: &CustomerId, keys: &[Key]) -> Result<(), StoreError> {
-        let ids = keys.iter().filter_map(|key| key.subscription_id().ok());
-        let ids: Vec<_> = ids
-            .map(|(_, subscription)| Blob::new(subscription.to_bytes()))
-            .collect();
+        // A subscription that was deleted before has left its former requests.
+        let ids = keys.iter().filter_map(|key| match key.subscription_id() {
+            Ok((_, subscription)) => Some(subscription),
+            Err(_) => key
+                .former_version()
+                .ok()
+                .map(|(subscription, _)| subscription),
+        });
+        // A set has no member twice.
+        let ids: BTreeSet<_> = ids.collect();
+        let ids: Vec<_> = ids.iter().map(|id| Blob::new(id.to_bytes())).collect();
         if ids.is_empty() {
             return Ok(());
         }

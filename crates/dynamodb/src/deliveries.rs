@@ -3,15 +3,17 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use webhooks_domain::delivery::{
-    Attempt, CancelReason, Delivery, DeliveryStatus, HoldReason, Reopening, Verdict,
+    Attempt, CancelReason, Delivery, DeliveryStatus, ExchangeId, HoldReason, Reopening, Verdict,
 };
 use webhooks_domain::due::NextAttempt;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
 use webhooks_domain::limits::CustomerLimit;
 use webhooks_domain::message::{Message, StoredMessage};
+use webhooks_domain::outbound::ResponseBody;
 use webhooks_domain::ports::{
     DeliveryReader, DeliveryTable, InsertOutcome, ResendTable, StoreError, WriteOutcome,
 };
+use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::customers::customer_limit;
@@ -110,6 +112,15 @@ impl DeliveryTable for DynamoStore {
         };
         let update = update.expression_attribute_values(":attempt", appended);
         write_outcome(update.send().await, "record attempt")
+    }
+
+    async fn store_body(
+        &self,
+        id: &ExchangeId,
+        body: &ResponseBody,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_body(id, body, expires_at).await
     }
 
     async fn settle(

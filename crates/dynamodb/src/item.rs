@@ -28,6 +28,16 @@ pub(crate) const OWED_TO: &str = "owedTo";
 /// The value of [`OWED_TO`] in unhealthy subscriptions. It is the id of no subscription.
 pub(crate) const UNHEALTHY: &str = "UNHEALTHY";
 
+/// The version of the requests of a new subscription. It is not written.
+fn first() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first(version: &u64) -> bool {
+    *version == first()
+}
+
 fn to_item(value: &impl Serialize) -> Item {
     serde_dynamo::to_item(value).expect("our items have string keys and no other obstacles")
 }

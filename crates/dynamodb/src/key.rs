@@ -1,6 +1,7 @@
 //! The keys of the items.
 
 use serde::{Deserialize, Serialize};
+use webhooks_domain::delivery::ExchangeId;
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
 use webhooks_domain::limits::LimiterId;
@@ -20,6 +21,8 @@ pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 /// The partition of the customers.
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
+const VERSION_PREFIX: &str = "VERSION#";
+const EXCHANGE_PREFIX: &str = "EXCHANGE#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 
 /// The key of an item.
@@ -124,6 +127,44 @@ impl Key {
         Self {
             pk: subscription_partition(id),
             sk: format!("{STATISTICS_PREFIX}{hour}"),
+        }
+    }
+
+    /// The former requests of a subscription, by the version since which they were the same.
+    pub(crate) fn former_requests(
+        customer: &CustomerId,
+        id: &SubscriptionId,
+        version: u64,
+    ) -> Self {
+        Self {
+            pk: customer_partition(customer),
+            sk: format!("{VERSION_PREFIX}{id}#{version:010}"),
+        }
+    }
+
+    /// The subscription and the version of a key of former requests.
+    pub(crate) fn former_version(&self) -> Result<(SubscriptionId, u64), String> {
+        let rest = self.sk.strip_prefix(VERSION_PREFIX);
+        let parts = rest.and_then(|rest| rest.split_once('#'));
+        match parts.map(|(id, version)| (id.parse(), version.parse())) {
+            Some((Ok(id), Ok(version))) => Ok((id, version)),
+            _ => Err("not the key of former requests".to_owned()),
+        }
+    }
+
+    /// The body of an answer that is kept beside its attempt. It is with the subscription, because
+    /// the deletion of a customer finds it there even if it is written after the deletion of its
+    /// message.
+    pub(crate) fn exchange(id: &ExchangeId) -> Self {
+        let ExchangeId {
+            delivery,
+            attempt,
+            at,
+        } = id;
+        let message = delivery.message;
+        Self {
+            pk: subscription_partition(&delivery.subscription),
+            sk: format!("{EXCHANGE_PREFIX}{message}#{attempt:03}#{}", at.as_millis()),
         }
     }
 

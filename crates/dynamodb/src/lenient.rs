@@ -102,6 +102,7 @@ pub(crate) fn read(
             .unwrap_or_default(),
         created_at: fields.moment("createdAt"),
         updated_at: fields.moment("updatedAt"),
+        request_version: fields.request_version(),
         version: fields.required("version", Ok::<_, String>).unwrap_or(0),
     };
     Ok(match fields.problems {
@@ -164,6 +165,16 @@ impl Fields {
         serde_dynamo::from_attribute_value(value).ok()
     }
 
+    /// The version of the requests. It only decides what is shown of attempts. An unreadable one
+    /// becomes one that no attempt names.
+    fn request_version(&mut self) -> u64 {
+        if self.item.contains_key("requestVersion") {
+            self.harmless("requestVersion").unwrap_or(0)
+        } else {
+            1
+        }
+    }
+
     fn moment(&mut self, name: &str) -> Timestamp {
         let moment = self.harmless(name);
         moment.unwrap_or(Timestamp::from_millis(0))
@@ -206,7 +217,7 @@ mod tests {
     use webhooks_testkit::samples;
 
     /// The attributes that do not affect deliveries.
-    const HARMLESS: [&str; 8] = [
+    const HARMLESS: [&str; 9] = [
         "description",
         "metadata",
         "timeoutSeconds",
@@ -215,6 +226,7 @@ mod tests {
         "disabledAt",
         "createdAt",
         "updatedAt",
+        "requestVersion",
     ];
 
     fn item_with(name: &str, value: Option<AttributeValue>) -> AttributeMap {

@@ -9,10 +9,12 @@
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
+//! | former requests of a subscription | `CUSTOMER#{customer id}` | `VERSION#{subscription id}#{version}` |
 //! | limiter of a subscription | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
 //! | limit of a customer | `CUSTOMER#{customer id}` | `LIMIT` |
 //! | limiter of a customer | `CUSTOMER#{customer id}` | `LIMITER` |
 //! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
+//! | long answer to a failed attempt | `SUBSCRIPTION#{subscription id}` | `EXCHANGE#{message id}#{attempt}#{time}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
@@ -24,7 +26,7 @@
 //! | `messages` | `customerId` | `receivedAt` | all messages, by customer |
 //!
 //! The workflow writes messages and deliveries from the items that [`item`] builds. They expire by
-//! the attribute `expiresAt`.
+//! the attribute `expiresAt`, and so do the parts of exchanges.
 //!
 //! This crate makes no decisions: its conditions express what [`webhooks_domain`] has decided.
 
@@ -38,6 +40,7 @@ mod data_keys;
 mod deletions;
 mod deliveries;
 mod due_index;
+mod exchanges;
 mod idempotency;
 mod lenient;
 mod limiter;

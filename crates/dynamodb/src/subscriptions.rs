@@ -17,7 +17,8 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::quota::Usage;
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, SubscriptionStatus,
+    BrokenSubscription, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
+    SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 
@@ -220,6 +221,7 @@ impl SubscriptionStore for DynamoStore {
         for _ in 0..MAX_REPLACEMENTS {
             let mut writes = vec![self.put_over(&written, read.version, replacement.health)];
             writes.extend(self.grow_usage(&read.customer_id, growth, replacement.quota));
+            writes.extend(replacement.former.map(|former| self.put_former(former)));
             let Some(mut refusals) = self.transact(writes, OPERATION).await? else {
                 return Ok(ReplacementOutcome::Written);
             };
@@ -249,7 +251,11 @@ impl SubscriptionStore for DynamoStore {
         Ok(ReplacementOutcome::Conflict)
     }
 
-    async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+    async fn remove(
+        &self,
+        read: &Subscription,
+        former: Option<&FormerRequests>,
+    ) -> Result<WriteOutcome, StoreError> {
         const OPERATION: &str = "remove subscription";
         let delete = Delete::builder()
             .table_name(&self.table)
@@ -261,13 +267,15 @@ impl SubscriptionStore for DynamoStore {
             .set_expression_attribute_values(version_value(read.version));
         let delete = TransactWriteItem::builder().delete(built(delete.build()));
         let mut writes = vec![delete.build()];
+        writes.extend(former.map(|former| self.put_former(former)));
+        let without_usage = writes.len();
         let freed = Usage::default() - Usage::of(read);
         writes.extend(self.shrink_usage(&read.customer_id, freed));
         let refusals = self.transact(writes.clone(), OPERATION).await?;
         let refusals = match refusals {
             // The customer does not exist, so there is no usage.
             Some(refusals) if !refusals.contains_key(&0) => {
-                writes.truncate(1);
+                writes.truncate(without_usage);
                 self.transact(writes, OPERATION).await?
             }
             refusals => refusals,

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{Answer, Attempt, Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::{ResponseHeaders, WebhookResponse};
+use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings, WebhookResponse};
 use webhooks_domain::subscription::Subscription;
 use webhooks_testkit::samples;
 use webhooks_testkit::units::{Index, Projection, WRITE_UNIT_BYTES, item_bytes, write_units};
 
+use crate::exchanges::BodyItem;
 use crate::item::{OWED_TO, SubscriptionItem, delivery_item, message_item};
 
 /// The index entries that are written once and never change: the message's in `messages`, and the
@@ -53,35 +54,72 @@ fn one_kilobyte_message() -> Message {
     reader.read(&event.to_string()).unwrap()
 }
 
-/// The length of an endpoint's answers.
+/// An endpoint's answers.
 #[derive(Clone, Copy)]
 enum Answers {
     Short,
-    /// The longest answer that is kept: an IPv6 address, long headers, and a body that is longer
-    /// still.
+    /// As long as what an attempt keeps itself: an IPv6 address, long headers, and a body.
     Full,
+    /// A page of 16 KB, the same each time.
+    SameLong,
+    /// A page of 16 KB, another each time.
+    NewLong,
 }
 
 impl Answers {
-    fn failed_attempt(self, number: u32) -> Attempt {
-        let attempt = samples::failed_attempt(number);
+    /// The answer to the attempt with this number.
+    fn response(self, number: u32, status: u16) -> WebhookResponse {
+        let short = samples::failed_attempt(number);
+        let mut response = WebhookResponse {
+            addresses: short.addresses,
+            headers: short.response_headers,
+            body: samples::body("try later"),
+            timings: Timings {
+                dns_ms: Some(20),
+                connect_ms: Some(40),
+                tls_ms: Some(80),
+                first_byte_ms: Some(14_000),
+            },
+            ..samples::response(status)
+        };
         match self {
-            Self::Short => attempt,
+            Self::Short => {}
             Self::Full => {
                 let address = "2001:db8:1111:2222:3333:4444:5555:6666";
-                let addresses = vec![address.parse().unwrap()];
-                let response_headers = ResponseHeaders::keep(|_| Some(&[b'x'; 1_000]));
-                let room = WebhookResponse::room_for_excerpt(&addresses, &response_headers);
+                response.addresses = vec![address.parse().unwrap()];
+                response.headers = ResponseHeaders::keep(|_| Some(&[b'x'; 1_000]));
+                let room = room(&response);
                 assert!(room > 0);
-                Attempt {
-                    addresses,
-                    response_headers,
-                    response_excerpt: Some("x".repeat(room)),
-                    ..attempt
-                }
+                response.body = samples::body(&"x".repeat(room));
             }
+            Self::SameLong => response.body = samples::body(&page(0)),
+            Self::NewLong => response.body = samples::body(&page(number)),
         }
+        if response.outcome == AttemptOutcome::Succeeded {
+            // The sender keeps no more.
+            let room = room(&response);
+            response.body.text.truncate(room);
+        }
+        response
     }
+}
+
+/// The bytes that addresses and headers leave for the body by default.
+fn room(response: &WebhookResponse) -> usize {
+    let total = WebhookResponse::MAX_DETAIL_BYTES;
+    WebhookResponse::room_for_excerpt(total, &response.addresses, &response.headers)
+}
+
+/// A page of an error with about 16 KB. Each line is unlike the others.
+fn page(number: u32) -> String {
+    let line = |n: u32| {
+        let place = (n + 7).wrapping_mul(2_654_435_761 + number);
+        format!("  at handler_{place:08x} (server.js:{})", place % 997)
+    };
+    let lines: Vec<_> = (0..430).map(line).collect();
+    let page = format!("<h1>Request {number} failed</h1>\n{}", lines.join("\n"));
+    assert!((16_000..16_384).contains(&page.len()), "{}", page.len());
+    page
 }
 
 /// A delivery of a 1 KB event, and the cost of its writes so far, including its message.
@@ -153,16 +191,36 @@ impl Billed {
         self.units += bytes.div_ceil(WRITE_UNIT_BYTES) + entries;
     }
 
-    fn append_attempt(delivery: &mut Delivery, answers: Answers) {
-        let attempt = answers.failed_attempt(delivery.next_attempt());
-        delivery.attempts.push(attempt);
+    /// The next attempt, with its answer. Its long answer is an item of its own, in no index.
+    fn attempt(&mut self, status: u16) -> Attempt {
+        let number = self.delivery.next_attempt();
+        let response = self.answers.response(number, status);
+        let answer = Answer::of(&response, &self.delivery);
+        let attempt = samples::failed_attempt(number);
+        if let Some(body) = answer.long_body() {
+            let id = attempt.exchange_id(self.delivery.id);
+            let item = BodyItem::new(&id, body, samples::NOW);
+            let bytes = billed_bytes(serde_dynamo::to_item(item).unwrap());
+            self.units += bytes.div_ceil(WRITE_UNIT_BYTES);
+        }
+        let kept = answer.kept(true);
+        Attempt {
+            outcome: response.outcome,
+            status: response.status,
+            addresses: response.addresses.clone(),
+            timings: response.timings,
+            response_headers: kept.headers,
+            response_excerpt: kept.excerpt,
+            answer_body: kept.body,
+            ..attempt
+        }
     }
 
     /// An attempt fails, and there is a next one.
     fn fail(mut self) -> Self {
-        let answers = self.answers;
+        let attempt = self.attempt(500);
         self.update(|delivery| {
-            Self::append_attempt(delivery, answers);
+            delivery.attempts.push(attempt);
             delivery.next_attempt_at = Some(samples::NOW);
         });
         self
@@ -191,9 +249,12 @@ impl Billed {
 
     /// The last attempt is made.
     fn end(mut self, status: DeliveryStatus) -> Self {
-        let answers = self.answers;
+        let attempt = self.attempt(match status {
+            DeliveryStatus::Succeeded => 200,
+            _ => 500,
+        });
         self.update(|delivery| {
-            Self::append_attempt(delivery, answers);
+            delivery.attempts.push(attempt);
             delivery.next_attempt_at = None;
             delivery.status = status;
         });
@@ -301,8 +362,11 @@ fn a_delivery_to_an_unavailable_endpoint_costs_a_small_multiple_of_one() {
     };
     let (short, full) = (units(Answers::Short), units(Answers::Full));
     println!("write units held, then sent, and then sent at the third attempt: {short:?}");
+    let (same, new) = (units(Answers::SameLong), units(Answers::NewLong));
     println!("the same with full answers: {full:?}");
+    println!("with the same long answer: {same:?}, with another each time: {new:?}");
     assert_eq!((short, full), ([6, 11, 17], [6, 11, 21]));
+    assert_eq!((same, new), ([6, 11, 22], [6, 11, 26]));
 }
 
 #[test]
@@ -347,6 +411,7 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
         let third = new().fail().fail().end(DeliveryStatus::Succeeded);
         // The default schedule: after the waits of 5 s and 5 min there are seven long waits.
         let ten = (0..7).fold(new().fail().fail(), |billed, _| billed.fail().sweep());
+        println!("delivery item: {} bytes after nine failures", ten.bytes());
         [
             new().end(DeliveryStatus::Succeeded).units,
             third.units,
@@ -355,7 +420,11 @@ fn a_delivery_that_succeeds_at_once_pays_for_no_sparse_index() {
     };
     let short = write_units(Answers::Short);
     let full = write_units(Answers::Full);
+    let same = write_units(Answers::SameLong);
+    let new = write_units(Answers::NewLong);
     println!("write units succeeded at once, at the third attempt, failed ten times:");
     println!("{short:?} with short answers, {full:?} with full ones");
-    assert_eq!((short, full), ([5, 13, 59], [5, 15, 104]));
+    println!("{same:?} with the same long answer, {new:?} with another each time");
+    assert_eq!((short, full), ([5, 13, 61], [5, 15, 70]));
+    assert_eq!((same, new), ([5, 18, 63], [5, 22, 114]));
 }

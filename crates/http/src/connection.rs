@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 /// The largest response head that is read, 256 KiB.
@@ -114,6 +115,11 @@ impl Connection {
         })
     }
 
+    /// The time of the first byte of the answer to the last request.
+    pub(crate) fn first_byte_at(&self) -> Option<Instant> {
+        self.heard.lock().first_at
+    }
+
     /// Records that the response was read to its end.
     pub(crate) fn finish(&mut self) {
         self.is_busy = false;
@@ -133,23 +139,41 @@ impl Drop for Connection {
 
 /// The bytes that the peer sends while we wait for its answer.
 #[derive(Default)]
-struct Heard(Mutex<Option<Vec<u8>>>);
+struct Heard(Mutex<HeardAnswer>);
+
+#[derive(Default)]
+struct HeardAnswer {
+    /// `None` while nobody waits.
+    bytes: Option<Vec<u8>>,
+    /// The time of the first of them.
+    first_at: Option<Instant>,
+}
 
 impl Heard {
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, HeardAnswer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listen(&self) {
-        *self.lock() = Some(Vec::new());
+        *self.lock() = HeardAnswer {
+            bytes: Some(Vec::new()),
+            first_at: None,
+        };
     }
 
     fn stop(&self) -> Vec<u8> {
-        self.lock().take().unwrap_or_default()
+        self.lock().bytes.take().unwrap_or_default()
     }
 
     fn push(&self, bytes: &[u8]) {
-        if let Some(heard) = &mut *self.lock() {
+        let HeardAnswer {
+            bytes: heard,
+            first_at,
+        } = &mut *self.lock();
+        if let Some(heard) = heard {
+            if heard.is_empty() {
+                *first_at = Some(Instant::now());
+            }
             let room = MAX_HEAD_BYTES.saturating_sub(heard.len());
             heard.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }

@@ -16,7 +16,7 @@
 //!   newer against Mozilla's roots. Verification cannot be switched off. (The feature `bench`
 //!   adds an authority, and no release build has it.)
 //! - Bounded memory: at most 256 KiB of a response's head and [`MAX_BODY_BYTES`] of its body
-//!   are read, and only the excerpt is kept.
+//!   are read, and only the beginning of the body is kept.
 //! - A dead address among several delays an exchange by a quarter of a second, because
 //!   addresses are raced as RFC 8305 describes.
 //!
@@ -46,6 +46,7 @@
 #[cfg(all(feature = "bench", not(debug_assertions)))]
 compile_error!("a release build trusts no authority of a measurement: build it without `bench`");
 
+mod body;
 mod connection;
 mod dial;
 mod excerpt;
@@ -60,4 +61,5 @@ mod tls;
 #[cfg(test)]
 mod hostile_receivers;
 
-pub use sender::{HttpSender, HttpSenderError, MAX_BODY_BYTES};
+pub use body::MAX_BODY_BYTES;
+pub use sender::{HttpSender, HttpSenderError};

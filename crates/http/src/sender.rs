@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::NetError;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::header::{HeaderMap, TRANSFER_ENCODING};
@@ -20,30 +20,21 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Position;
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, ResponseHeaders, WebhookRequest,
-    WebhookResponse,
+    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, KeptResponseBytes, ResponseBody,
+    ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
 };
 use webhooks_domain::ports::WebhookSender;
 
+use crate::body::{Ending, read_body};
 use crate::connection::{Connection, NoResponse};
 use crate::dial;
 use crate::excerpt::Excerpt;
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::head;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::resolver::{self, CheckedResolver};
 use crate::tls;
-
-/// The largest part of a response body that is read, 64 KiB. After it the connection is
-/// dropped.
-///
-/// A shorter body is read to its end, so that the connection can be used again.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// The longest wait for a body. The head has already decided the outcome; the body only
-/// provides an excerpt and lets the connection be used again.
-pub(crate) const BODY_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends webhooks over HTTP/1.1. A clone is cheap and shares the connections.
 #[derive(Clone)]
@@ -53,6 +44,7 @@ pub struct HttpSender {
     pool: Arc<Pool>,
     policy: AddressPolicy,
     limit: Duration,
+    kept: KeptResponseBytes,
 }
 
 impl fmt::Debug for HttpSender {
@@ -67,9 +59,9 @@ impl fmt::Debug for HttpSender {
 
 /// The time limit of one exchange.
 #[derive(Clone, Copy)]
-struct Bound {
-    limit: Duration,
-    deadline: Instant,
+pub(crate) struct Bound {
+    pub(crate) limit: Duration,
+    pub(crate) deadline: Instant,
 }
 
 impl Bound {
@@ -144,7 +136,14 @@ impl HttpSender {
             pool: Arc::new(Pool::new()),
             policy,
             limit,
+            kept: KeptResponseBytes::default(),
         })
+    }
+
+    /// Keeps this much of response bodies.
+    #[must_use]
+    pub fn keeping(self, kept: KeptResponseBytes) -> Self {
+        Self { kept, ..self }
     }
 
     fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
@@ -190,19 +189,17 @@ impl HttpSender {
         request: &Prepared,
         url: &EndpointUrl,
         bound: Bound,
-        dialled: &mut Vec<IpAddr>,
+        course: &mut Course,
     ) -> Result<Answer, Failure> {
         if let Some(mut kept) = self.pool.take(&request.origin) {
-            let sent = kept.send(request.to_http());
-            match bound.wait(Phase::Response, sent).await? {
+            match course.send(&mut kept, request, bound).await? {
                 Ok(response) => return Ok(Answer::Whole(kept, response)),
                 Err(failure) if failure.heard.is_empty() => {}
                 Err(failure) => return Answer::from_failure(&failure, kept.address()),
             }
         }
-        let mut fresh = self.connect(url, bound, dialled).await?;
-        let sent = fresh.send(request.to_http());
-        match bound.wait(Phase::Response, sent).await? {
+        let mut fresh = self.connect(url, bound, course).await?;
+        match course.send(&mut fresh, request, bound).await? {
             Ok(response) => Ok(Answer::Whole(fresh, response)),
             Err(failure) => Answer::from_failure(&failure, fresh.address()),
         }
@@ -213,15 +210,22 @@ impl HttpSender {
         &self,
         url: &EndpointUrl,
         bound: Bound,
-        dialled: &mut Vec<IpAddr>,
+        course: &mut Course,
     ) -> Result<Connection, Failure> {
+        let Course { dialled, timings } = course;
         let addresses = match url.host() {
             EndpointHost::Address(address) => vec![address],
-            EndpointHost::Name(name) => bound
-                .wait(Phase::Dns, self.resolver.lookup(name))
-                .await?
-                .map_err(|error| Failure::from_lookup(&error))?,
+            EndpointHost::Name(name) => {
+                let started = Instant::now();
+                let addresses = bound
+                    .wait(Phase::Dns, self.resolver.lookup(name))
+                    .await?
+                    .map_err(|error| Failure::from_lookup(&error))?;
+                timings.dns_ms = Some(elapsed_ms(started));
+                addresses
+            }
         };
+        let started = Instant::now();
         let port = url.as_url().port_or_known_default().unwrap_or_default();
         let dial = dial::race(
             &addresses,
@@ -232,14 +236,17 @@ impl HttpSender {
             .wait(Phase::Connect, dial)
             .await?
             .map_err(|failures| Failure::from_dial(&failures))?;
+        timings.connect_ms = Some(elapsed_ms(started));
         // Head and body are separate writes; Nagle's algorithm would delay the second.
         let _ = stream.set_nodelay(true);
         let connection = if url.is_https() {
+            let started = Instant::now();
             let handshake = self.tls.connect(server_name(url)?, stream);
             let stream = bound
                 .wait(Phase::Connect, handshake)
                 .await?
                 .map_err(|error| Failure::from_handshake(&error))?;
+            timings.tls_ms = Some(elapsed_ms(started));
             Connection::over(stream, address).await
         } else {
             Connection::over(stream, address).await
@@ -249,21 +256,21 @@ impl HttpSender {
 
     async fn exchange(&self, request: WebhookRequest, started: Instant) -> WebhookResponse {
         let bound = self.bound(&request, started);
-        let mut dialled = Vec::new();
+        let mut course = Course::default();
         let url = request.url.clone();
         let prepared = self.check_url(&url).and_then(|()| Prepared::new(request));
         let answered = match prepared {
             Ok(prepared) => self
-                .request(&prepared, &url, bound, &mut dialled)
+                .request(&prepared, &url, bound, &mut course)
                 .await
                 .map(|answer| (answer, prepared.origin)),
             Err(failure) => Err(failure),
         };
         let duration_ms = elapsed_ms(started);
-        match answered {
+        let Course { dialled, timings } = course;
+        let response = match answered {
             Ok((Answer::Whole(connection, response), origin)) => {
-                self.finish(connection, response, origin, bound, duration_ms)
-                    .await
+                self.finish(connection, response, origin, bound).await
             }
             Ok((Answer::Status(status, address), _)) => WebhookResponse {
                 outcome: outcome(status),
@@ -271,9 +278,10 @@ impl HttpSender {
                 error: Some("response: headers not valid".to_owned()),
                 addresses: vec![address],
                 headers: ResponseHeaders::default(),
-                excerpt: None,
+                body: ResponseBody::default(),
                 retry_after: None,
                 duration_ms,
+                timings,
             },
             Err(Failure { outcome, error }) => WebhookResponse {
                 outcome,
@@ -281,10 +289,16 @@ impl HttpSender {
                 error: Some(error),
                 addresses: dialled,
                 headers: ResponseHeaders::default(),
-                excerpt: None,
+                body: ResponseBody::default(),
                 retry_after: None,
                 duration_ms,
+                timings,
             },
+        };
+        WebhookResponse {
+            duration_ms,
+            timings,
+            ..response
         }
     }
 
@@ -295,29 +309,37 @@ impl HttpSender {
         response: Response<Incoming>,
         origin: String,
         bound: Bound,
-        duration_ms: u32,
     ) -> WebhookResponse {
         let (head, mut body) = response.into_parts();
-        let (excerpt, ending) = read_body(&mut body, bound).await;
+        let outcome = outcome(head.status);
+        let headers = kept_headers(&head.headers);
         let addresses = vec![connection.address()];
+        let kept_bytes = match outcome {
+            // All of it is recorded with the attempt.
+            AttemptOutcome::Succeeded => {
+                let total = self.kept.after(outcome);
+                WebhookResponse::room_for_excerpt(total, &addresses, &headers)
+            }
+            _ => self.kept.after(outcome),
+        };
+        let (body, ending) = read_body(&mut body, bound, Excerpt::of(kept_bytes)).await;
         if matches!(ending, Ending::Complete) && !is_ambiguous(&head.headers) {
             connection.finish();
             self.pool.keep(origin, connection);
         }
-        let headers = kept_headers(&head.headers);
-        let room_bytes = WebhookResponse::room_for_excerpt(&addresses, &headers);
         WebhookResponse {
-            outcome: outcome(head.status),
+            outcome,
             status: Some(head.status.as_u16()),
             error: match ending {
                 Ending::Complete | Ending::CutOff => None,
                 Ending::Broken(error) => Some(error),
             },
-            excerpt: excerpt.finish(room_bytes),
+            body,
             addresses,
             headers,
             retry_after: retry_after(&head.headers),
-            duration_ms,
+            duration_ms: 0,
+            timings: Timings::default(),
         }
     }
 }
@@ -325,6 +347,31 @@ impl HttpSender {
 impl WebhookSender for HttpSender {
     async fn send(&self, request: WebhookRequest) -> WebhookResponse {
         self.exchange(request, Instant::now()).await
+    }
+}
+
+/// The course of an exchange until its answer.
+#[derive(Default)]
+struct Course {
+    /// The addresses to which a new connection was tried.
+    dialled: Vec<IpAddr>,
+    timings: Timings,
+}
+
+impl Course {
+    /// Sends a request and waits for the response's head, at most until the deadline.
+    async fn send(
+        &mut self,
+        connection: &mut Connection,
+        request: &Prepared,
+        bound: Bound,
+    ) -> Result<Result<Response<Incoming>, NoResponse>, Failure> {
+        let started = Instant::now();
+        let sent = bound.wait(Phase::Response, connection.send(request.to_http()));
+        let sent = sent.await;
+        let first_byte = connection.first_byte_at();
+        self.timings.first_byte_ms = first_byte.map(|at| as_ms(at.duration_since(started)));
+        sent
     }
 }
 
@@ -392,44 +439,6 @@ impl Prepared {
     }
 }
 
-/// The end of a body.
-enum Ending {
-    /// Read to its end.
-    Complete,
-    /// The body is longer than the part that we read.
-    CutOff,
-    /// It was incomplete or took too long.
-    Broken(String),
-}
-
-/// Reads the needed part of the body. Returns its beginning and how it ended.
-async fn read_body(body: &mut Incoming, bound: Bound) -> (Excerpt, Ending) {
-    let mut excerpt = Excerpt::default();
-    let mut read_bytes = 0;
-    let (deadline, limit) = match Instant::now() + BODY_LIMIT {
-        own if own < bound.deadline => (own, BODY_LIMIT),
-        _ => (bound.deadline, bound.limit),
-    };
-    let ending = loop {
-        match timeout_at(deadline, body.frame()).await {
-            Ok(Some(Ok(frame))) => {
-                let Some(chunk) = frame.data_ref() else {
-                    continue;
-                };
-                excerpt.push(chunk);
-                read_bytes += chunk.len();
-                if read_bytes > MAX_BODY_BYTES {
-                    break Ending::CutOff;
-                }
-            }
-            Ok(None) => break Ending::Complete,
-            Ok(Some(Err(error))) => break Ending::Broken(failure::broken_body(&error)),
-            Err(_) => break Ending::Broken(failure::timed_out(Phase::Body, limit)),
-        }
-    };
-    (excerpt, ending)
-}
-
 /// Returns true if the peer gave the body's length in two ways. Then the next response might
 /// really be a part of this one, so the connection is not used again (RFC 9112, 6.3).
 fn is_ambiguous(headers: &HeaderMap) -> bool {
@@ -473,5 +482,9 @@ fn retry_after(headers: &HeaderMap) -> Option<String> {
 }
 
 fn elapsed_ms(started: Instant) -> u32 {
-    u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX)
+    as_ms(started.elapsed())
+}
+
+fn as_ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -12,7 +12,7 @@ use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
+use webhooks_domain::outbound::{DevelopmentNetworks, KeptResponseBytes, RequestTimeout};
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -166,6 +166,8 @@ functions! {
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
+        /// The largest part of a response body that is kept.
+        kept_response_bytes: KeptResponseBytes = required("KEPT_RESPONSE_BYTES"),
         /// When failed attempts are repeated.
         retry_policy: RetryPolicy = retry_policy(),
         /// Longer waits are left to the sweep.

@@ -6,6 +6,7 @@
 mod at_once;
 mod customers;
 mod deletion;
+mod exchanges;
 mod expiry;
 mod holds;
 mod limiter;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use at_once::reads_at_once;
 pub use customers::customers;
 pub use deletion::deletion;
+pub use exchanges::exchanges;
 pub use expiry::{expired_deliveries, expired_recoveries};
 pub use holds::{holds, resuming};
 pub use limiter::limiters;

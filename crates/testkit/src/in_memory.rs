@@ -2,6 +2,7 @@
 
 mod customers;
 mod deliveries;
+mod exchanges;
 mod keys;
 mod lists;
 mod recovery;
@@ -14,13 +15,15 @@ use std::time::Duration;
 
 use webhooks_domain::customer::Customer;
 use webhooks_domain::data_key::WrappedDataKey;
-use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry, OutgoingTask, RefusedTask};
+use webhooks_domain::delivery::{
+    Delivery, DeliveryTask, DueEntry, ExchangeId, OutgoingTask, RefusedTask,
+};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
-use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
+use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
 };
@@ -28,7 +31,7 @@ use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::quota::Usage;
 use webhooks_domain::recovery::{Recovery, RecoveryKey};
 use webhooks_domain::statistics::{Hour, Statistics};
-use webhooks_domain::subscription::Subscription;
+use webhooks_domain::subscription::{FormerRequests, Subscription};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::faults::{Fault, Planted, Script};
@@ -58,6 +61,9 @@ struct State {
     /// The duration of each effect.
     latency: Duration,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Answers beside their attempts, with their expiry.
+    bodies: BTreeMap<ExchangeId, (ResponseBody, Timestamp)>,
+    former_requests: BTreeMap<(CustomerId, SubscriptionId, u64), FormerRequests>,
     /// The deliveries that cannot be read.
     broken_deliveries: BTreeSet<DeliveryId>,
     undelivered: BTreeSet<DeliveryId>,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
+use webhooks_domain::delivery::{
+    AnswerBody, Attempt, Delivery, DeliveryStatus, DeliveryTrigger, ExchangeId, HoldReason,
+};
 use webhooks_domain::event::{EventReader, JsonPointer};
 use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::health::Health;
@@ -11,8 +13,8 @@ use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
-    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseHeaders,
-    SealedHeaders, WebhookResponse,
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseBody, ResponseHeaders,
+    SealedHeaders, Timings, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -93,6 +95,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         created_at: NOW,
         updated_at: NOW,
         version: 1,
+        request_version: 1,
     }
 }
 
@@ -203,10 +206,13 @@ pub fn failed_attempt(number: u32) -> Attempt {
         status: Some(500),
         error: None,
         addresses: vec!["192.0.2.1".parse().expect("an address")],
+        request_version: 1,
+        timings: Timings::default(),
         response_headers: ResponseHeaders::keep(|name| {
             (name == "content-type").then_some(b"text/plain".as_slice())
         }),
         response_excerpt: Some("try later".to_owned()),
+        answer_body: AnswerBody::default(),
     }
 }
 
@@ -223,10 +229,26 @@ pub fn response(status: u16) -> WebhookResponse {
         error: None,
         addresses: Vec::new(),
         headers: ResponseHeaders::default(),
-        excerpt: None,
+        body: ResponseBody::default(),
         retry_after: None,
         duration_ms: 12,
+        timings: Timings::default(),
     }
+}
+
+/// The body of an answer.
+pub fn body(text: &str) -> ResponseBody {
+    ResponseBody {
+        text: text.to_owned(),
+        size_bytes: u32::try_from(text.len()).expect("tests write short texts"),
+        is_cut: false,
+    }
+}
+
+/// The id of the answer to the first attempt of a delivery of a customer to this subscription.
+pub fn exchange_id(customer_id: &str, number: u128) -> ExchangeId {
+    let delivery = delivery(&message(customer_id, "event-1"), subscription_id(number));
+    failed_attempt(1).exchange_id(delivery.id)
 }
 
 /// The lowest and the highest key that a subscription of the customer can have.

@@ -1,5 +1,6 @@
 //! The domain's types as the API shows them.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use webhooks_api_types as api;
@@ -10,10 +11,11 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
-use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, ShownRequest, Timings};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 use webhooks_domain::retry::{RetryPolicy, Waits};
+use webhooks_domain::show_exchanges::{ShownExchange, ShownResponse};
 use webhooks_domain::signing::{SealedSecret, Secret, SecretKind};
 use webhooks_domain::subscription::{
     BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionProblem,
@@ -239,7 +241,22 @@ pub(crate) fn apart<T, I: Display, S>(
     (whole, rest)
 }
 
+/// A delivery with the exchanges of its attempts, which are in the same order.
+pub(crate) fn delivery_with_exchanges(
+    of: Delivery,
+    exchanges: Vec<ShownExchange>,
+) -> api::Delivery {
+    let mut shown = delivery(of);
+    for (attempt, exchange) in shown.attempts.iter_mut().zip(exchanges) {
+        attempt.request = exchange.request.map(request);
+        attempt.response = exchange.response.map(response);
+    }
+    shown
+}
+
 pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
+    let attempts = delivery.attempts.iter();
+    let attempts = attempts.map(|of| attempt(&delivery, of)).collect();
     let (status, reason) = delivery_status(delivery.status);
     api::Delivery {
         id: delivery.id.to_string(),
@@ -254,7 +271,7 @@ pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
         created_at: delivery.created_at.to_string(),
         next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
         earlier_attempts: delivery.earlier_attempts,
-        attempts: delivery.attempts.into_iter().map(attempt).collect(),
+        attempts,
     }
 }
 
@@ -297,22 +314,57 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
     }
 }
 
-fn attempt(attempt: Attempt) -> api::Attempt {
+fn attempt(delivery: &Delivery, attempt: &Attempt) -> api::Attempt {
     let addresses = attempt.addresses.iter();
-    let headers = attempt.response_headers.iter();
+    let (headers, excerpt) = delivery.answer_of(attempt);
     api::Attempt {
         number: attempt.number,
         at: attempt.at.to_string(),
         duration_ms: attempt.duration_ms.into(),
         outcome: outcome(attempt.outcome),
         status: attempt.status,
-        error: attempt.error,
+        error: attempt.error.clone(),
         addresses: addresses.map(ToString::to_string).collect(),
-        response_headers: headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        response_excerpt: attempt.response_excerpt,
+        response_headers: response_headers(headers),
+        response_excerpt: excerpt.map(str::to_owned),
+        timings: (!attempt.timings.is_empty()).then(|| timings(attempt.timings)),
+        request: None,
+        response: None,
     }
+}
+
+fn timings(timings: Timings) -> api::AttemptTimings {
+    api::AttemptTimings {
+        dns_ms: timings.dns_ms.map(u64::from),
+        connect_ms: timings.connect_ms.map(u64::from),
+        tls_ms: timings.tls_ms.map(u64::from),
+        first_byte_ms: timings.first_byte_ms.map(u64::from),
+    }
+}
+
+fn request(request: ShownRequest) -> api::AttemptRequest {
+    api::AttemptRequest {
+        method: request.method.to_owned(),
+        url: request.url.as_str().to_owned(),
+        headers: request.headers.into_iter().collect(),
+    }
+}
+
+fn response(response: ShownResponse) -> api::AttemptResponse {
+    api::AttemptResponse {
+        status: response.status,
+        headers: response_headers(&response.headers),
+        body: response.body.text,
+        body_truncated: response.body.is_cut,
+        size_bytes: response.body.size_bytes.into(),
+    }
+}
+
+fn response_headers(headers: &ResponseHeaders) -> BTreeMap<String, String> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {

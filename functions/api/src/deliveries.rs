@@ -9,6 +9,7 @@ use webhooks_domain::broken::Readable;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
 use webhooks_domain::ports::{DeliveryReader, Directory, StoreError};
+use webhooks_domain::show_exchanges::show_exchanges;
 
 use crate::Api;
 use crate::answers::{self, apart};
@@ -92,7 +93,7 @@ async fn show_message(
 
 /// Read a delivery
 ///
-/// With the body of its requests.
+/// With the body of its requests, and with the request and the answer of each attempt.
 #[utoipa::path(
     get,
     path = "/deliveries/{deliveryId}",
@@ -110,7 +111,8 @@ pub(crate) async fn delivery(
 
 /// Read a delivery of a customer
 ///
-/// With the body of its requests. Another customer's delivery is not found.
+/// With the body of its requests, and with the request and the answer of each attempt. Another
+/// customer's delivery is not found.
 #[utoipa::path(
     get,
     path = "/customers/{customerId}/deliveries/{deliveryId}",
@@ -188,8 +190,9 @@ async fn show_delivery(
         Ok(body) => (Some(text(body)), None),
         Err(problem) => (None, Some(problem)),
     };
+    let exchanges = show_exchanges(&api.table, &delivery).await?;
     Ok(Json(api::Shown::whole(api::DeliveryWithBody {
-        delivery: answers::delivery(delivery),
+        delivery: answers::delivery_with_exchanges(delivery, exchanges),
         body,
         body_problem,
     })))

@@ -11,6 +11,7 @@ use webhooks_api_types as api;
 use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask};
 use webhooks_domain::ports::DeliverNow;
 use webhooks_domain::send_test::SendTestError;
+use webhooks_domain::show_exchanges::show_exchanges;
 use webhooks_lambda::{FunctionClient, with_sources};
 use webhooks_sqs::encode;
 
@@ -49,7 +50,7 @@ impl DeliverNow for DeliverFunction {
     params(OfCustomer, OfSubscription),
     request_body = Option<api::Test>,
     responses(
-        (status = 200, description = "The delivery, after its attempt.", body = api::Delivery),
+        (status = 200, description = "The delivery, after its attempt, with its request and answer.", body = api::Delivery),
         (status = 202, description = "The delivery. Its attempt could not be made at once, and is made within two minutes.", body = api::Delivery),
         (status = 409, description = "The subscription is broken.",
             body = api::Problem, content_type = "application/problem+json"),
@@ -73,7 +74,9 @@ pub(crate) async fn send_test(
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(answers::delivery(tested))))
+    let exchanges = show_exchanges(&api.table, &tested).await?;
+    let shown = answers::delivery_with_exchanges(tested, exchanges);
+    Ok((status, Json(shown)))
 }
 
 impl From<SendTestError> for Problem {

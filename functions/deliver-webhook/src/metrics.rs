@@ -105,10 +105,12 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use webhooks_domain::deliver::DeliverySummary;
-    use webhooks_domain::delivery::{Deferral, DiscardReason, FailureReason, HoldReason};
+    use webhooks_domain::delivery::{
+        AnswerBody, Deferral, DiscardReason, FailureReason, HoldReason,
+    };
     use webhooks_domain::due::{LongestQueueDelay, NextAttempt};
     use webhooks_domain::limits::{LimiterKind, Reservation};
-    use webhooks_domain::outbound::ResponseHeaders;
+    use webhooks_domain::outbound::{ResponseHeaders, Timings};
     use webhooks_lambda::Monitoring;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -136,8 +138,11 @@ mod tests {
             status: None,
             error: None,
             addresses: Vec::new(),
+            request_version: 1,
+            timings: Timings::default(),
             response_headers: ResponseHeaders::default(),
             response_excerpt: None,
+            answer_body: AnswerBody::default(),
         }
     }
 

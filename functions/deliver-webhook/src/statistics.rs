@@ -61,10 +61,10 @@ mod tests {
     use serde_json::Value;
     use webhooks_domain::deliver::{DeliverySummary, Recorded};
     use webhooks_domain::delivery::{
-        Attempt, DeliveryStatus, DeliveryTrigger, FailureReason, Verdict,
+        AnswerBody, Attempt, DeliveryStatus, DeliveryTrigger, FailureReason, Verdict,
     };
     use webhooks_domain::ids::SubscriptionId;
-    use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
+    use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings};
     use webhooks_domain::ports::StoreError;
     use webhooks_domain::statistics::{Hour, Statistics};
     use webhooks_domain::timestamp::Timestamp;
@@ -117,8 +117,11 @@ mod tests {
                 status: None,
                 error: None,
                 addresses: Vec::new(),
+                request_version: 1,
+                timings: Timings::default(),
                 response_headers: ResponseHeaders::default(),
                 response_excerpt: None,
+                answer_body: AnswerBody::default(),
             },
             verdict: Verdict::Ended(status),
             recorded: Recorded::Written,

@@ -42,7 +42,7 @@ pub(crate) fn new(
         vault: Vault::new(table.clone(), keys, SystemClock),
         table,
         queue: queue.with_slow_queue(config.slow_delivery_queue_url),
-        sender: sender(config.development_networks, timeout)?,
+        sender: sender(config.development_networks, timeout)?.keeping(config.kept_response_bytes),
         clock: SystemClock,
         policy: config.retry_policy,
         longest_queue_delay: config.longest_queue_delay,

@@ -106,6 +106,9 @@ fn attempt(number: u32, at: OffsetDateTime, status: Option<u16>) -> Attempt {
         addresses: Vec::new(),
         response_headers: BTreeMap::new(),
         response_excerpt: None,
+        timings: None,
+        request: None,
+        response: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::terminal::{Cell, Style, Table};
 use webhooks_client::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger, DeliveryWithBody};
 
+use super::exchange;
 use crate::clock::now;
 use crate::pretty;
 use crate::print::{Facts, heading, one_line, task};
@@ -10,13 +11,25 @@ use crate::words;
 
 /// Returns all details of a delivery but the body of its requests.
 pub(crate) fn text(delivery: &Delivery, style: Style) -> String {
-    facts(delivery, style) + &resend_task(delivery)
+    let last = delivery.attempts.last();
+    facts(delivery, last, style) + &resend_task(delivery)
 }
 
-/// Returns all details of a delivery.
-pub(crate) fn with_body(shown: &DeliveryWithBody, style: Style) -> String {
+/// Returns all details of a delivery, with the exchange of the attempt with this number, or of the
+/// last one.
+pub(crate) fn with_body(shown: &DeliveryWithBody, number: Option<u32>, style: Style) -> String {
     let delivery = &shown.delivery;
-    let mut text = facts(delivery, style);
+    let attempt = match number {
+        Some(number) => delivery
+            .attempts
+            .iter()
+            .find(|found| found.number == number),
+        None => delivery.attempts.last(),
+    };
+    let mut text = facts(delivery, attempt, style);
+    if let (Some(number), None) = (number, attempt) {
+        text.push_str(&task(format!("It has no attempt {number}.")));
+    }
     if let Some(body) = &shown.body {
         let title = format!("body, {} bytes, {}", body.len(), delivery.payload_format);
         text.push_str(&heading(&title, style));
@@ -29,7 +42,7 @@ pub(crate) fn with_body(shown: &DeliveryWithBody, style: Style) -> String {
     text + &resend_task(delivery)
 }
 
-fn facts(delivery: &Delivery, style: Style) -> String {
+fn facts(delivery: &Delivery, attempt: Option<&Attempt>, style: Style) -> String {
     let tone = words::tone(delivery.status);
     let mut facts = Facts::default();
     facts.add("delivery", delivery.id.as_str());
@@ -53,8 +66,8 @@ fn facts(delivery: &Delivery, style: Style) -> String {
         text.push('\n');
         text.push_str(&attempts(&delivery.attempts, style));
     }
-    if let Some(last) = delivery.attempts.last() {
-        text.push_str(&answer(last, style));
+    if let Some(attempt) = attempt {
+        text.push_str(&exchange::text(attempt, style));
     }
     text
 }
@@ -85,24 +98,6 @@ fn attempts(attempts: &[Attempt], style: Style) -> String {
     table.text(style)
 }
 
-/// Returns the stored part of the endpoint's answer to one attempt.
-fn answer(attempt: &Attempt, style: Style) -> String {
-    let mut facts = Facts::default();
-    if !attempt.addresses.is_empty() {
-        facts.add("address", attempt.addresses.join(", "));
-    }
-    for (name, value) in &attempt.response_headers {
-        facts.add("header", one_line(&format!("{name}: {value}")));
-    }
-    let excerpt = attempt.response_excerpt.as_deref();
-    facts.maybe("answer", excerpt.filter(|excerpt| !excerpt.is_empty()));
-    let facts = facts.text(style);
-    if facts.is_empty() {
-        return facts;
-    }
-    heading(&format!("at attempt {}", attempt.number), style) + &facts
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -126,6 +121,11 @@ mod tests {
             ],
         }))
         .unwrap();
-        assert_text!(with_body(&shown, Style::Plain));
+        assert_text!(with_body(&shown, None, Style::Plain));
+        let first = with_body(&shown, Some(1), Style::Plain);
+        assert!(
+            !first.contains("at attempt"),
+            "nothing is known of it: {first}"
+        );
     }
 }

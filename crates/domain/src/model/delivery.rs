@@ -9,12 +9,14 @@
 //! held | succeeded | failed ── resend ──> pending
 //! ```
 
+mod answer;
 mod due_entry;
 mod reopen;
 mod task;
 mod trigger;
 mod verdict;
 
+pub use answer::{Answer, AnswerBody, AnswerDigest, BodyPlace, ExchangeId, KeptAnswer};
 pub use due_entry::DueEntry;
 pub use reopen::{ReopenError, Reopening};
 pub use task::{Deferral, DeliveryTask, DiscardReason, OutgoingTask, RefusedTask, TaskDecision};
@@ -28,7 +30,7 @@ use crate::due::OVERDUE_AFTER;
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId};
 use crate::message::Message;
-use crate::outbound::{AttemptOutcome, ResponseHeaders};
+use crate::outbound::{AttemptOutcome, ResponseHeaders, Timings};
 use crate::payload_format::PayloadFormat;
 use crate::timestamp::Timestamp;
 
@@ -183,10 +185,16 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The address that answered. Without an answer, all that were dialled.
     pub addresses: Vec<IpAddr>,
-    /// The kept headers of the response.
+    /// The version of the subscription's [requests](crate::outbound::RequestShape) that was used.
+    pub request_version: u64,
+    /// The durations of its parts.
+    pub timings: Timings,
+    /// The kept headers of the response; see [`Delivery::answer_of`].
     pub response_headers: ResponseHeaders,
-    /// The beginning of the response body.
+    /// The beginning of the response body; see [`Delivery::answer_of`].
     pub response_excerpt: Option<String>,
+    /// The rest of what is known of the response body.
+    pub answer_body: AnswerBody,
 }
 
 impl Delivery {
@@ -241,8 +249,11 @@ pub(crate) mod tests {
             status: Some(500),
             error: None,
             addresses: Vec::new(),
+            request_version: 1,
+            timings: Timings::default(),
             response_headers: ResponseHeaders::default(),
             response_excerpt: None,
+            answer_body: AnswerBody::default(),
         };
         Delivery {
             id: format!("dlv_{:032x}_{:032x}", 1, 2).parse().unwrap(),

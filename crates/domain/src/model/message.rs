@@ -1,14 +1,10 @@
 //! A message: our stored copy of one event.
 
-use std::io::{Read, Write};
-
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use flate2::Compression;
-use flate2::bufread::GzDecoder;
-use flate2::write::GzEncoder;
 use serde_json::value::RawValue;
 
 use crate::event_type::EventType;
+use crate::gzip::{gunzip, gzip};
 use crate::ids::{CustomerId, MessageId};
 use crate::members::Members;
 use crate::payload_format::PayloadFormat;
@@ -163,7 +159,8 @@ impl Payload {
             self.0.clone().into_bytes()
         } else {
             let gzip = BASE64_STANDARD.decode(&self.0);
-            gunzip(&gzip.map_err(PayloadError::Base64)?)?
+            gunzip(&gzip.map_err(PayloadError::Base64)?, Self::MAX_BYTES)
+                .map_err(PayloadError::Gzip)?
         };
         if json.len() > Self::MAX_BYTES {
             return Err(PayloadError::TooLarge);
@@ -177,27 +174,6 @@ impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Payload({} bytes of text)", self.0.len())
     }
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder
-        .write_all(text.as_bytes())
-        .expect("writing to a vector does not fail");
-    encoder.finish().expect("writing to a vector does not fail")
-}
-
-/// The decompressed bytes, or the first [`Payload::MAX_BYTES`] and one more if there are more.
-fn gunzip(gzip: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    // The last four bytes of a gzip are the length of its content.
-    let claimed = u32::from_le_bytes(gzip.last_chunk().copied().unwrap_or_default());
-    let claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
-    let mut text = Vec::with_capacity(claimed.min(Payload::MAX_BYTES) + 1);
-    GzDecoder::new(gzip)
-        .take(Payload::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut text)
-        .map_err(PayloadError::Gzip)?;
-    Ok(text)
 }
 
 /// The length of a text inside a JSON string, without the surrounding quotes.

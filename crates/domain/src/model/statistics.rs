@@ -208,8 +208,9 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delivery::AnswerBody;
     use crate::delivery::tests::{NOW, delivery};
-    use crate::outbound::ResponseHeaders;
+    use crate::outbound::{ResponseHeaders, Timings};
 
     pub(crate) fn attempt(outcome: AttemptOutcome, status: Option<u16>, ms: u32) -> Attempt {
         Attempt {
@@ -220,8 +221,11 @@ pub(crate) mod tests {
             status,
             error: None,
             addresses: Vec::new(),
+            request_version: 1,
+            timings: Timings::default(),
             response_headers: ResponseHeaders::default(),
             response_excerpt: None,
+            answer_body: AnswerBody::default(),
         }
     }
 

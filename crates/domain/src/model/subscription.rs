@@ -16,7 +16,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::metadata::Metadata;
-use crate::outbound::{CustomHeaders, EndpointUrl, RequestTimeout, SealedHeaders};
+use crate::outbound::{CustomHeaders, EndpointUrl, RequestShape, RequestTimeout, SealedHeaders};
 use crate::payload_format::PayloadFormat;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
@@ -98,10 +98,28 @@ pub struct Subscription {
     pub updated_at: Timestamp,
     /// The number of its changes, so that two editors do not overwrite each other.
     pub version: u64,
+    /// The version since which its [requests](Self::request_shape) are the same.
+    pub request_version: u64,
+}
+
+/// The requests of a subscription before a change of them, or before its deletion. Attempts name
+/// them by their version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerRequests {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The subscription.
+    pub subscription_id: SubscriptionId,
+    /// The version since which they were the same.
+    pub version: u64,
+    /// The requests.
+    pub shape: RequestShape,
+    /// The time after which no delivery has an attempt that names them.
+    pub expires_at: Timestamp,
 }
 
 /// The stored size of a subscription without its texts: names, numbers, ids and its health.
-const FIXED_BYTES: usize = 420;
+const FIXED_BYTES: usize = 440;
 /// The stored size of a name and a value, or of a list entry, without its text.
 const ENTRY_BYTES: usize = 8;
 /// The stored size of a secret without the encrypted part: its numbers and its public key.
@@ -147,6 +165,26 @@ impl Subscription {
         self.url == other.url
             && self.headers == other.headers
             && self.secret_headers == other.secret_headers
+    }
+
+    /// The form of its requests.
+    pub fn request_shape(&self) -> RequestShape {
+        RequestShape {
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            secret_headers: self.secret_headers.names().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Its requests as they are kept for the attempts that were made so far.
+    pub fn former_requests(&self, expires_at: Timestamp) -> FormerRequests {
+        FormerRequests {
+            customer_id: self.customer_id.clone(),
+            subscription_id: self.id,
+            version: self.request_version,
+            shape: self.request_shape(),
+            expires_at,
+        }
     }
 
     /// Matches the subscription with the message, whose event's `detail` is given. Test messages

@@ -3,11 +3,14 @@
 use std::future::Future;
 
 use super::{InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
-use crate::delivery::{Attempt, Delivery, DeliveryStatus, DueEntry, Reopening, Verdict};
+use crate::delivery::{
+    Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
+};
 use crate::due::{NextAttempt, Shard};
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::limits::{CustomerLimit, LimiterChange, LimiterId, LimiterOutcome};
 use crate::message::{Message, StoredMessage};
+use crate::outbound::ResponseBody;
 use crate::paging::EntryPage;
 use crate::timestamp::Timestamp;
 
@@ -69,6 +72,14 @@ pub trait DeliveryTable: SubscriptionTable + DeliveryReader + LimiterStore {
         attempt: &Attempt,
         verdict: &Verdict,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Stores the body of an answer beside its attempt, until a time. A repetition replaces it.
+    fn store_body(
+        &self,
+        id: &ExchangeId,
+        body: &ResponseBody,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Sets the status of a delivery that is pending and has this many attempts. A repetition is a
     /// conflict.

@@ -9,7 +9,8 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::paging::EntryPage;
 use crate::quota::{CountedUsage, Quota, Usage};
 use crate::subscription::{
-    BrokenSubscription, DisabledReason, Subscription, SubscriptionPage, UnhealthyPlace,
+    BrokenSubscription, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
+    UnhealthyPlace,
 };
 use crate::timestamp::Timestamp;
 
@@ -58,6 +59,8 @@ pub struct Replacement<'a> {
     pub read: &'a Subscription,
     /// The subscription that replaces it, with the next version.
     pub changed: &'a Subscription,
+    /// Its requests as they were, if the change makes others of them.
+    pub former: Option<&'a FormerRequests>,
     /// The treatment of the stored health.
     pub health: HealthFate,
     /// The customer's quota.
@@ -160,11 +163,12 @@ pub trait SubscriptionStore: SubscriptionTable {
         replacement: &Replacement<'_>,
     ) -> impl Future<Output = Result<ReplacementOutcome, StoreError>> + Send;
 
-    /// Removes a subscription that still has the version that was read. A repetition is a
-    /// conflict.
+    /// Removes a subscription that still has the version that was read, and keeps its requests for
+    /// the attempts that name them. A repetition is a conflict.
     fn remove(
         &self,
         read: &Subscription,
+        former: Option<&FormerRequests>,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
     /// Corrects the counted usage of a customer, if it has not changed since it was read.

@@ -2,8 +2,9 @@
 //!
 //! The order of the effects is the guarantee. The task for the next attempt is queued **before**
 //! this attempt is recorded: a crash in between repeats this attempt, and never loses the next.
-//! (A long wait is not queued; it is recorded with the attempt.) Every error here is our own
-//! failure. It costs no attempt, and the queue returns the message.
+//! (A long wait is not queued; it is recorded with the attempt.) A long answer is stored while the
+//! task is queued, so that an attempt which is recorded names an answer that exists. Every error here
+//! is our own failure. It costs no attempt, and the queue returns the message.
 
 mod admission;
 mod admit;
@@ -18,15 +19,15 @@ use futures_util::future::join;
 use ring::rand::SystemRandom;
 
 use crate::delivery::{
-    Attempt, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason, FailureReason,
-    TaskDecision, Terms, Verdict,
+    Answer, Attempt, Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger, DiscardReason,
+    ExchangeId, FailureReason, TaskDecision, Terms, Verdict,
 };
 use crate::due::LongestQueueDelay;
 use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{Message, PayloadError};
-use crate::outbound::WebhookRequest;
+use crate::outbound::{WebhookRequest, request_headers};
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
     WebhookSender, WriteOutcome,
@@ -41,9 +42,6 @@ use admit::AdmissionOutcome;
 pub use customer_limits::CustomerLimits;
 pub use health_monitor::HealthMonitor;
 pub use report::{DeferReason, DeliverySummary, Recorded, Report};
-
-/// Our `user-agent`.
-const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
 
 /// The status of a delivery whose subscription cannot be read.
 const UNREADABLE: DeliveryStatus = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
@@ -212,8 +210,7 @@ where
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let mut request = request(delivery, message, subscription, &secrets, at)?;
-        request.headers.extend(secret_headers.iter().cloned());
+        let request = request(due, &secrets, &secret_headers, at)?;
         let mut response = self.sender.send(request).await;
         response.hide(secret_headers.iter().map(|(_, value)| value.as_str()));
 
@@ -232,7 +229,13 @@ where
         } else {
             Verdict::after(number, &response, &terms, now)
         };
-        let next_is_queued = self.queue_next(due, &verdict, now).await?;
+        let answer = Answer::of(&response, delivery);
+        let (next_is_queued, is_stored) = futures_util::join!(
+            self.queue_next(due, &verdict, now),
+            self.store_long_body(due, &answer, at),
+        );
+        let next_is_queued = next_is_queued?;
+        let kept = answer.kept(is_stored);
         let attempt = Attempt {
             number,
             at,
@@ -241,8 +244,11 @@ where
             status: response.status,
             error: response.error,
             addresses: response.addresses,
-            response_headers: response.headers,
-            response_excerpt: response.excerpt,
+            request_version: subscription.request_version,
+            timings: response.timings,
+            response_headers: kept.headers,
+            response_excerpt: kept.excerpt,
+            answer_body: kept.body,
         };
         let recorded = match self.table.record(&delivery.id, &attempt, &verdict).await {
             Ok(WriteOutcome::Written) => Recorded::Written,
@@ -269,6 +275,28 @@ where
             summary: delivery.into(),
             changes,
         })
+    }
+
+    /// Stores a long answer beside the attempt. Returns true if it is stored.
+    ///
+    /// This is best-effort: without it the attempt keeps the beginning of the answer, and an answer
+    /// that cannot be stored must not cost the delivery anything.
+    async fn store_long_body(
+        &self,
+        due: &DueAttempt<'_>,
+        answer: &Answer<'_>,
+        at: Timestamp,
+    ) -> bool {
+        let Some(body) = answer.long_body() else {
+            return false;
+        };
+        let id = ExchangeId {
+            delivery: due.delivery.id,
+            attempt: due.number,
+            at,
+        };
+        let stored = self.table.store_body(&id, body, due.delivery.expires_at);
+        stored.await.is_ok()
     }
 
     /// Queues the task for the next attempt, if its wait is short enough for the queue.
@@ -313,31 +341,25 @@ fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
         .filter(|at| delivery.created_at.since(*at) <= LONGEST_ARRIVAL)
 }
 
-/// The request of one attempt. The id and the body are the same for every attempt; the timestamp
-/// and the signatures are the attempt's own (Standard Webhooks 1.0.0).
+/// The request of one attempt. The body is the same for every attempt.
 fn request(
-    delivery: &Delivery,
-    message: &Message,
-    subscription: &Subscription,
+    due: &DueAttempt<'_>,
     secrets: &[Secret],
+    secret_headers: &[(String, String)],
     at: Timestamp,
 ) -> Result<WebhookRequest, PayloadError> {
-    let body = message.body(delivery.payload_format)?;
-    let mut headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
-        ("user-agent".to_owned(), USER_AGENT.to_owned()),
-        ("webhook-id".to_owned(), message.id.to_string()),
-        ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
-        (
-            "webhook-signature".to_owned(),
-            signature_header(secrets, &message.id, at, &body),
-        ),
-    ];
-    let custom = subscription.headers.iter();
-    headers.extend(custom.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let (message, subscription) = (due.message, due.subscription);
+    let body = message.body(due.delivery.payload_format)?;
+    let signature = signature_header(secrets, &message.id, at, &body);
     Ok(WebhookRequest {
         url: subscription.url.clone(),
-        headers,
+        headers: request_headers(
+            &message.id,
+            at,
+            signature,
+            &subscription.headers,
+            secret_headers.iter().cloned(),
+        ),
         body,
         timeout: subscription.timeout,
     })

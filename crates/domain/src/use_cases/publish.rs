@@ -116,8 +116,9 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::delivery::AnswerBody;
     use crate::delivery::tests::delivery;
-    use crate::outbound::{AttemptOutcome, ResponseHeaders};
+    use crate::outbound::{AttemptOutcome, ResponseHeaders, Timings};
     use crate::subscription::DisabledReason;
     use crate::timestamp::Timestamp;
 
@@ -152,8 +153,11 @@ mod tests {
                 status: Some(500),
                 error: None,
                 addresses: Vec::new(),
+                request_version: 1,
+                timings: Timings::default(),
                 response_headers: ResponseHeaders::default(),
                 response_excerpt: Some("what the endpoint said".to_owned()),
+                answer_body: AnswerBody::default(),
             },
             verdict: Verdict::Ended(status),
             recorded,

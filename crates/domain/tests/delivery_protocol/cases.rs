@@ -127,7 +127,7 @@ fn set_secret_header(stage: &Stage, name: &str, value: &str) {
 fn an_attempt_has_the_secret_headers_of_its_own_time() {
     let stage = stage(schedule(&[0, 5]));
     let echo = WebhookResponse {
-        excerpt: Some("no access for Bearer t0ken-1".to_owned()),
+        body: samples::body("no access for Bearer t0ken-1"),
         ..samples::response(500)
     };
     stage.backend.answer([echo]);

@@ -5,6 +5,7 @@
 mod cases;
 mod circuit_breaker;
 mod customer_limits;
+mod exchanges;
 mod health;
 mod holding;
 mod limits;

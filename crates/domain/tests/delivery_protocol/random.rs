@@ -18,6 +18,7 @@ use webhooks_domain::delivery::{CancelReason, DeliveryStatus, FailureReason, Hol
 use webhooks_domain::health::{CircuitPolicy, Health, Hold, OpenCircuit};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::limits::{Limits, MaxInFlight, RateLimit};
+use webhooks_domain::outbound::WebhookResponse;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
@@ -200,7 +201,11 @@ impl Run {
             .zip(&deadlines)
             .filter_map(has_deadline)
             .collect();
-        let responses = statuses.iter().map(|&status| samples::response(status));
+        // Long answers, two of which may follow each other.
+        let responses = statuses.iter().map(|&status| WebhookResponse {
+            body: samples::body(&"no ".repeat(400)),
+            ..samples::response(status)
+        });
         stage.backend.answer(responses);
         let violations = Arc::new(Mutex::new(Vec::new()));
         let (ids, seen) = (stage.ids.clone(), Arc::clone(&violations));

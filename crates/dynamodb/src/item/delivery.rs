@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use serde_dynamo::Item;
-use webhooks_domain::delivery::{Attempt, Delivery, DeliveryStatus, DeliveryTrigger};
+use webhooks_domain::delivery::{
+    AnswerBody, AnswerDigest, Attempt, BodyPlace, Delivery, DeliveryStatus, DeliveryTrigger,
+};
 use webhooks_domain::event_type::EventType;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
-use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders};
+use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, Timings};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{stored_event_type, to_item};
+use crate::item::{first, is_first, stored_event_type, to_item};
 use crate::key::Key;
 
 /// The item of a new delivery, as the workflow writes it.
@@ -118,10 +121,26 @@ pub(crate) struct AttemptItem {
     response_headers: ResponseHeaders,
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     response_excerpt: Option<String>,
+    /// Absent for the requests of a subscription whose requests were never changed.
+    #[serde(rename = "w", default = "first", skip_serializing_if = "is_first")]
+    request_version: u64,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    timings: Option<ByteBuf>,
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u32>,
+    #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
+    is_cut: bool,
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    digest: Option<ByteBuf>,
+    /// The attempt whose answer it is: its own number if the answer has an item, or that of an
+    /// earlier one.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    answer_of: Option<u32>,
 }
 
 impl From<&Attempt> for AttemptItem {
     fn from(attempt: &Attempt) -> Self {
+        let body = &attempt.answer_body;
         Self {
             number: attempt.number,
             at: attempt.at,
@@ -132,12 +151,24 @@ impl From<&Attempt> for AttemptItem {
             addresses: attempt.addresses.clone(),
             response_headers: attempt.response_headers.clone(),
             response_excerpt: attempt.response_excerpt.clone(),
+            request_version: attempt.request_version,
+            timings: (!attempt.timings.is_empty()).then(|| attempt.timings.to_bytes().into()),
+            size_bytes: body.size_bytes,
+            is_cut: body.is_cut,
+            digest: body.digest.map(|digest| ByteBuf::from(*digest.as_bytes())),
+            answer_of: match body.place {
+                BodyPlace::Excerpt => None,
+                BodyPlace::OwnItem => Some(attempt.number),
+                BodyPlace::SameAs(number) => Some(number),
+            },
         }
     }
 }
 
 impl From<AttemptItem> for Attempt {
     fn from(item: AttemptItem) -> Self {
+        let digest = item.digest.and_then(|bytes| bytes[..].try_into().ok());
+        let timings = item.timings.and_then(|bytes| Timings::from_bytes(&bytes));
         Self {
             number: item.number,
             at: item.at,
@@ -148,6 +179,18 @@ impl From<AttemptItem> for Attempt {
             addresses: item.addresses,
             response_headers: item.response_headers,
             response_excerpt: item.response_excerpt,
+            request_version: item.request_version,
+            timings: timings.unwrap_or_default(),
+            answer_body: AnswerBody {
+                size_bytes: item.size_bytes,
+                is_cut: item.is_cut,
+                digest: digest.map(AnswerDigest::from_bytes),
+                place: match item.answer_of {
+                    None => BodyPlace::Excerpt,
+                    Some(number) if number == item.number => BodyPlace::OwnItem,
+                    Some(number) => BodyPlace::SameAs(number),
+                },
+            },
         }
     }
 }

@@ -15,7 +15,7 @@ use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionSt
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
-use crate::item::UNHEALTHY;
+use crate::item::{UNHEALTHY, is_first};
 use crate::key::Key;
 
 /// A subscription for writing; [`crate::lenient`] reads it.
@@ -68,6 +68,9 @@ pub(crate) struct SubscriptionItem {
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
+    /// Absent while they are those of the creation.
+    #[serde(skip_serializing_if = "is_first")]
+    request_version: u64,
 }
 
 impl From<&Subscription> for SubscriptionItem {
@@ -111,6 +114,7 @@ impl From<&Subscription> for SubscriptionItem {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
             version: subscription.version,
+            request_version: subscription.request_version,
         }
     }
 }
@@ -225,6 +229,8 @@ mod tests {
         let subscription = Subscription {
             secrets: samples::migrating_secrets(),
             payload_format: PayloadFormat::Detail,
+            version: 12,
+            request_version: 7,
             timeout: Some(7.try_into().unwrap()),
             secret_headers: samples::secret_headers(),
             metadata: metadata.try_into().unwrap(),
@@ -268,6 +274,8 @@ mod tests {
         let sealed = (0..20).map(|n| (format!("x-name-{n:02}"), vec![0; 128]));
         let small = Subscription {
             health,
+            version: 1_000_000,
+            request_version: 1_000_000,
             ..samples::subscription("acme", 1)
         };
         let large = Subscription {

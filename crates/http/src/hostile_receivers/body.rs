@@ -14,7 +14,7 @@ use webhooks_domain::ports::WebhookSender;
 use super::receiver::{Receiver, read_request};
 use super::{LONG, SHORT, request, send, sender};
 use crate::MAX_BODY_BYTES;
-use crate::sender::BODY_LIMIT;
+use crate::body::BODY_LIMIT;
 
 #[tokio::test]
 async fn an_endless_body_is_cut_off_and_the_status_stands() {
@@ -36,8 +36,10 @@ async fn an_endless_body_is_cut_off_and_the_status_stands() {
         let sender = sender(LONG);
         let response = sender.send(request(&receiver.url())).await;
         assert_eq!((response.outcome, response.error), (outcome, None));
-        // The address uses a part of the 512 bytes.
-        assert_eq!(response.excerpt, Some("x".repeat(502)));
+        // The address uses a part of the bytes of a success.
+        let kept_bytes = if status == 200 { 502 } else { 16_384 };
+        assert_eq!(response.body.text, "x".repeat(kept_bytes));
+        assert!(response.body.is_cut && response.body.size_bytes > 65_536);
         // The receiver could write no more than the sockets' buffers hold: the connection is
         // gone.
         let total = tokio::task::spawn_blocking(move || receive_written.recv_timeout(LONG));
@@ -85,7 +87,7 @@ async fn a_slow_body_ends_at_the_deadline_and_the_status_stands() {
             response.error.as_deref(),
             Some("body: incomplete after 300 ms")
         );
-        assert!(response.excerpt.unwrap().starts_with("yy"));
+        assert!(response.body.text.starts_with("yy") && response.body.is_cut);
     }
 }
 
@@ -112,7 +114,7 @@ async fn a_body_that_never_ends_is_read_for_a_second_and_does_not_make_the_endpo
             response.error.as_deref(),
             Some("body: incomplete after 1000 ms")
         );
-        assert!(response.excerpt.is_some());
+        assert!(!response.body.text.is_empty() && response.body.is_cut);
         // The recorded duration ends at the head, so it does not include this second.
         let duration = Duration::from_millis(response.duration_ms.into());
         assert!(duration + BODY_LIMIT <= started.elapsed(), "{duration:?}");
@@ -126,7 +128,7 @@ async fn a_body_shorter_than_its_content_length_is_reported_and_the_status_stand
     ))
     .await;
     assert_eq!(response.outcome, AttemptOutcome::Succeeded);
-    assert_eq!(response.excerpt.as_deref(), Some("short"));
+    assert_eq!(response.body.text, "short");
     assert_eq!(
         response.error.as_deref(),
         Some("body: connection closed too early")
@@ -171,7 +173,7 @@ async fn a_compressed_body_is_not_decompressed() {
             (response.outcome, response.error),
             (AttemptOutcome::Succeeded, None)
         );
-        let excerpt = response.excerpt.unwrap();
+        let excerpt = response.body.text;
         assert!(excerpt.starts_with(" \u{fffd} "), "{excerpt:?}");
         assert!(excerpt.len() <= 512, "{excerpt:?}");
     }
@@ -182,5 +184,5 @@ async fn a_body_that_is_not_text_gives_an_excerpt_that_is() {
     let body = b"caf\xc3\xa9 caf\xe9\0\x1b[2J\n";
     let head = format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n", body.len());
     let response = send(&Receiver::answering([head.as_bytes(), body].concat())).await;
-    assert_eq!(response.excerpt.as_deref(), Some("café caf\u{fffd}  [2J "));
+    assert_eq!(response.body.text, "café caf\u{fffd}  [2J\n");
 }

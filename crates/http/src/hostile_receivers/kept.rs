@@ -286,7 +286,7 @@ async fn a_failure_after_an_answer_does_not_undo_it() {
         let response = sender.send(request(&receiver.named_url())).await;
         assert_eq!(response.status, Some(200), "{response:?}");
         assert_eq!(response.outcome, AttemptOutcome::Succeeded);
-        assert_eq!(response.excerpt.as_deref(), Some("ok"));
+        assert_eq!(response.body.text, "ok");
     }
 }
 

@@ -20,6 +20,7 @@ mod openssl;
 mod receiver;
 mod request;
 mod status;
+mod timings;
 mod tls;
 
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use rustls::RootCertStore;
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, WebhookRequest,
+    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, ResponseBody, WebhookRequest,
     WebhookResponse,
 };
 use webhooks_domain::ports::WebhookSender;
@@ -125,5 +126,8 @@ fn assert_failed(response: &WebhookResponse, outcome: AttemptOutcome, error: &st
         (response.outcome, response.status, response.error.as_deref()),
         (outcome, None, Some(error))
     );
-    assert_eq!((&response.excerpt, &response.retry_after), (&None, &None));
+    assert_eq!(
+        (&response.body, &response.retry_after),
+        (&ResponseBody::default(), &None)
+    );
 }

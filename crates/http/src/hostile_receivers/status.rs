@@ -1,6 +1,6 @@
 //! Statuses.
 
-use webhooks_domain::outbound::AttemptOutcome;
+use webhooks_domain::outbound::{AttemptOutcome, ResponseBody};
 
 use super::receiver::{OK, Receiver};
 use super::send;
@@ -19,7 +19,10 @@ async fn only_200_to_299_succeeds() {
             AttemptOutcome::HttpError
         };
         assert_eq!((response.outcome, response.status), (outcome, Some(status)));
-        assert_eq!((response.error, response.excerpt), (None, None));
+        assert_eq!(
+            (response.error, response.body),
+            (None, ResponseBody::default())
+        );
     }
 }
 
@@ -46,7 +49,7 @@ async fn no_redirect_is_followed_wherever_it_leads() {
                 (response.outcome, response.status),
                 (AttemptOutcome::HttpError, Some(status))
             );
-            assert_eq!(response.excerpt.as_deref(), Some("gone"));
+            assert_eq!(response.body.text, "gone");
             assert_eq!(receiver.connections(), 1);
         }
     }

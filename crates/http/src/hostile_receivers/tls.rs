@@ -34,7 +34,7 @@ async fn tls_1_2_and_1_3_are_spoken() {
             (response.outcome, response.error),
             (AttemptOutcome::Succeeded, None)
         );
-        assert_eq!(response.excerpt.as_deref(), Some("ok"));
+        assert_eq!(response.body.text, "ok");
     }
 }
 

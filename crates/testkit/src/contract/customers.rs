@@ -122,7 +122,7 @@ async fn created_with_the_first_subscription<S: SubscriptionStore + CustomerTabl
     assert_eq!(stored(store, &id).await.as_ref(), Some(&both));
 
     for subscription in [&first, &second] {
-        let removed = store.remove(subscription).await.expect("answers");
+        let removed = store.remove(subscription, None).await.expect("answers");
         assert_eq!(removed, WriteOutcome::Written);
     }
     let had = Customer {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use webhooks_domain::customer::Deletion;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::idempotency::{Fingerprint, IdempotencyRecord};
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{LimiterId, Limits, LimitsInForce};
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::{
-    Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, LimiterStore,
-    RecoveryTable, StatisticsTable, SubscriptionStore, WriteOutcome,
+    Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, DeliveryReader,
+    DeliveryTable, ExchangeParts, ExchangeReader, LimiterStore, RecoveryTable, StatisticsTable,
+    SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::statistics::{Hour, OutcomeClass, Statistics};
@@ -42,7 +43,9 @@ where
         + CustomerData
         + RecoveryTable
         + LimiterStore
-        + StatisticsTable,
+        + StatisticsTable
+        + DeliveryTable
+        + ExchangeReader,
 {
     let [gone, other] = [(1, "gone"), (2, "other")].map(|(number, name)| {
         let customer = samples::customer(&format!("{salt}-{name}"));
@@ -50,7 +53,7 @@ where
     });
     for traces in [&gone, &other] {
         traces.store_in(store, &put).await;
-        assert_eq!(traces.left_in(store).await, 5, "nothing is deleted yet");
+        assert_eq!(traces.left_in(store).await, 8, "nothing is deleted yet");
     }
     let id = &gone.subscription.customer_id;
     let read = store.customer(id).await.expect("answers").expect("exists");
@@ -81,9 +84,11 @@ where
     );
 
     let subscription = gone.subscription.id;
+    let deleted_before = gone.deleted().id;
     let parts = [
         CustomerPart::Subscriptions,
         CustomerPart::OfSubscription(subscription),
+        CustomerPart::OfSubscription(deleted_before),
         CustomerPart::Recoveries,
         CustomerPart::IdempotencyKeys,
         CustomerPart::Messages,
@@ -107,9 +112,9 @@ where
         deleted,
         ..deletion
     };
-    assert_eq!(noted, Some((counted, vec![subscription])));
+    assert_eq!(noted, Some((counted, vec![subscription, deleted_before])));
     assert_eq!(gone.left_in(store).await, 0);
-    assert_eq!(other.left_in(store).await, 5);
+    assert_eq!(other.left_in(store).await, 8);
 
     let another = Deletion {
         requested_at: DUE,
@@ -153,7 +158,7 @@ impl Traces {
 
     async fn store_in<S>(&self, store: &S, put: impl AsyncFn(Message, Delivery))
     where
-        S: SubscriptionStore + RecoveryTable + LimiterStore + StatisticsTable,
+        S: SubscriptionStore + RecoveryTable + LimiterStore + StatisticsTable + DeliveryTable,
     {
         let creation = Creation {
             record: Some(&self.record),
@@ -177,19 +182,54 @@ impl Traces {
         let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);
         counted.await.expect("answers");
         put(self.message.clone(), self.delivery.clone()).await;
+        let end = self.delivery.expires_at;
+        for delivery in [self.delivery.id, self.delivery_of_deleted()] {
+            let id = samples::failed_attempt(1).exchange_id(delivery);
+            let body = samples::body("a long answer");
+            let stored = store.store_body(&id, &body, end).await;
+            stored.expect("answers");
+        }
+        let deleted = self.deleted();
+        let creation = Creation::of(&deleted, samples::QUOTA);
+        store.insert(&creation).await.expect("answers");
+        let former = deleted.former_requests(end);
+        let removed = store.remove(&deleted, Some(&former)).await;
+        assert_eq!(removed.expect("answers"), WriteOutcome::Written);
+    }
+
+    /// A subscription that was deleted before its customer.
+    fn deleted(&self) -> Subscription {
+        let customer = self.subscription.customer_id.as_str();
+        let number = u128::from_be_bytes(self.subscription.id.to_bytes()) + 500;
+        samples::subscription(customer, number)
+    }
+
+    fn delivery_of_deleted(&self) -> DeliveryId {
+        DeliveryId {
+            subscription: self.deleted().id,
+            ..self.delivery.id
+        }
     }
 
     /// The number of items that can still be read. The limiter and the idempotency key have no
     /// read.
     async fn left_in<S>(&self, store: &S) -> usize
     where
-        S: SubscriptionStore + RecoveryTable + StatisticsTable,
+        S: SubscriptionStore + RecoveryTable + StatisticsTable + DeliveryReader + ExchangeReader,
     {
         let customer = &self.subscription.customer_id;
         let subscription = store.get(customer, &self.subscription.id).await;
         let recovery = store.recovery(&self.recovery.key()).await;
         let statistics = store.statistics(&self.subscription.id, HOUR, HOUR).await;
         let (message, delivery) = store.read(&self.delivery.id).await.expect("answers");
+        let bodies = [self.delivery.id, self.delivery_of_deleted()];
+        let parts = ExchangeParts {
+            bodies: bodies
+                .map(|id| samples::failed_attempt(1).exchange_id(id))
+                .to_vec(),
+            requests: vec![(customer, self.deleted().id, 1)],
+        };
+        let parts = store.exchange_parts(&parts).await.expect("answers");
         let is_left = [
             subscription.expect("answers").is_some(),
             recovery.expect("answers").is_some(),
@@ -197,6 +237,7 @@ impl Traces {
             message.is_some(),
             delivery.is_some(),
         ];
-        is_left.into_iter().filter(|left| *left).count()
+        let parts = parts.bodies.len() + parts.requests.len();
+        is_left.into_iter().filter(|left| *left).count() + parts
     }
 }

@@ -127,7 +127,7 @@ pub async fn holds(store: &(impl SubscriptionStore + HoldIndex), salt: &str) {
     let disabled = store.disable(&all[3], DisabledReason::Failing, DUE).await;
     assert_eq!(disabled.expect("answers"), WriteOutcome::Written);
     assert_eq!(
-        store.remove(&all[1]).await.expect("answers"),
+        store.remove(&all[1], None).await.expect("answers"),
         WriteOutcome::Written
     );
     assert_eq!(listed(store, salt).await, [entry(&moved)]);

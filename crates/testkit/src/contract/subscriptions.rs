@@ -31,6 +31,7 @@ pub(super) async fn replace(
     let replacement = Replacement {
         read,
         changed,
+        former: None,
         health,
         quota: samples::QUOTA,
     };
@@ -89,11 +90,11 @@ pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
     };
     assert_eq!(disabled.disabled, Some(why));
 
-    let stale = store.remove(&second).await.expect("answers");
+    let stale = store.remove(&second, None).await.expect("answers");
     assert_eq!(stale, WriteOutcome::Conflict);
-    let current = store.remove(&disabled).await.expect("answers");
+    let current = store.remove(&disabled, None).await.expect("answers");
     assert_eq!(current, WriteOutcome::Written);
-    let gone = store.remove(&disabled).await.expect("answers");
+    let gone = store.remove(&disabled, None).await.expect("answers");
     assert_eq!(gone, WriteOutcome::Conflict);
     assert_eq!(stored().await, None);
     let gone = "a removed subscription does not come back";
@@ -167,7 +168,7 @@ pub async fn creations(store: &impl SubscriptionStore, salt: &str) {
     let expected = CreationOutcome::Refused(counted(all));
     assert_eq!(refused.expect("answers"), expected);
     assert!(!there(4).await);
-    let removed = store.remove(&subscription(1)).await.expect("answers");
+    let removed = store.remove(&subscription(1), None).await.expect("answers");
     assert_eq!(removed, WriteOutcome::Written);
     let inserted = store.insert(&Creation::of(&fourth, full)).await;
     assert_eq!(inserted.expect("answers"), CreationOutcome::Created);

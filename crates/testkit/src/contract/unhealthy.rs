@@ -94,7 +94,7 @@ pub async fn unhealthy(store: &(impl SubscriptionStore + UnhealthyIndex), salt: 
     assert_eq!(written, ReplacementOutcome::Written);
     change(&sick[2], Health::default()).await;
     assert_eq!(
-        store.remove(&sick[3]).await.expect("answers"),
+        store.remove(&sick[3], None).await.expect("answers"),
         WriteOutcome::Written
     );
     assert_eq!(listed(store, salt).await, [all[0].clone(), all[4].clone()]);

@@ -152,15 +152,30 @@ impl State {
                     return Some(());
                 }
                 let mut keys = self.subscriptions.keys();
-                let key = keys.find(|(customer, _)| customer == id)?.clone();
+                let key = keys.find(|(customer, _)| customer == id).cloned();
+                let mut former = self.former_requests.keys();
+                let former = former.find(|(customer, ..)| customer == id).cloned();
+                let subscription = key.as_ref().map(|(_, subscription)| *subscription);
+                let subscription = subscription.or(former.as_ref().map(|former| former.1))?;
                 let noted = self.deleted_subscriptions.entry(id.clone()).or_default();
-                noted.insert(key.1);
-                self.broken.remove(&key);
-                self.subscriptions.remove(&key);
+                noted.insert(subscription);
+                if let Some(key) = key {
+                    self.broken.remove(&key);
+                    self.subscriptions.remove(&key);
+                } else if let Some(former) = former {
+                    self.former_requests.remove(&former);
+                }
             }
             CustomerPart::OfSubscription(subscription) => {
-                let limiter = self.limiters.remove(&LimiterId::Subscription(subscription));
-                if limiter.is_none() {
+                let mut bodies = self.bodies.keys();
+                let body = bodies.find(|id| id.delivery.subscription == subscription);
+                if let Some(body) = body.copied() {
+                    self.bodies.remove(&body);
+                } else if self
+                    .limiters
+                    .remove(&LimiterId::Subscription(subscription))
+                    .is_none()
+                {
                     let mut keys = self.statistics.keys();
                     let key = *keys.find(|(of, _)| *of == subscription)?;
                     self.statistics.remove(&key);

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use webhooks_domain::delivery::{
-    Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, Reopening, Verdict,
+    Attempt, Delivery, DeliveryStatus, DeliveryTask, DueEntry, ExchangeId, Reopening, Verdict,
 };
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
 use webhooks_domain::limits::{CustomerLimit, LimiterChange, LimiterId, LimiterOutcome};
 use webhooks_domain::message::{Message, StoredMessage};
+use webhooks_domain::outbound::ResponseBody;
 use webhooks_domain::ports::{
     DeliveryReader, DeliveryTable, DueIndex, DuePage, InsertOutcome, LimiterStore, ResendTable,
     StoreError, WriteOutcome,
@@ -98,6 +99,17 @@ impl DeliveryTable for InMemoryBackend {
                     }
                 }
             })
+        })
+    }
+
+    async fn store_body(
+        &self,
+        id: &ExchangeId,
+        body: &ResponseBody,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store(|state| {
+            state.bodies.insert(*id, (body.clone(), expires_at));
         })
     }
 

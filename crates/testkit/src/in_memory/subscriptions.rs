@@ -12,7 +12,7 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::quota::{CountedUsage, Quota, Usage};
 use webhooks_domain::subscription::{
-    BrokenSubscription, Disabled, DisabledReason, Subscription, SubscriptionPage,
+    BrokenSubscription, Disabled, DisabledReason, FormerRequests, Subscription, SubscriptionPage,
     SubscriptionStatus, UnhealthyPlace,
 };
 use webhooks_domain::timestamp::Timestamp;
@@ -211,16 +211,22 @@ impl SubscriptionStore for InMemoryBackend {
             *usage = *usage + growth;
             *stored = changed;
             state.broken.remove(&key);
+            state.keep_former(replacement.former);
             ReplacementOutcome::Written
         })
     }
 
-    async fn remove(&self, read: &Subscription) -> Result<WriteOutcome, StoreError> {
+    async fn remove(
+        &self,
+        read: &Subscription,
+        former: Option<&FormerRequests>,
+    ) -> Result<WriteOutcome, StoreError> {
         let key = (read.customer_id.clone(), read.id);
         self.store(|state| match state.subscriptions.get(&key) {
             Some(stored) if stored.version == read.version => {
                 state.subscriptions.remove(&key);
                 state.broken.remove(&key);
+                state.keep_former(former);
                 let usage = state.usage.entry(key.0).or_default();
                 *usage = *usage - Usage::of(read);
                 WriteOutcome::Written

@@ -76,7 +76,7 @@ impl Verdict {
 mod tests {
     use super::*;
     use crate::delivery::tests::NOW;
-    use crate::outbound::ResponseHeaders;
+    use crate::outbound::{ResponseBody, ResponseHeaders, Timings};
     use std::sync::LazyLock;
     use std::time::Duration;
 
@@ -92,7 +92,8 @@ mod tests {
             error: None,
             addresses: Vec::new(),
             headers: ResponseHeaders::default(),
-            excerpt: None,
+            body: ResponseBody::default(),
+            timings: Timings::default(),
             retry_after: Some("3600".into()),
             duration_ms: 1,
         }

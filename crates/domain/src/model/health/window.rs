@@ -124,7 +124,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::ResponseHeaders;
+    use crate::outbound::{ResponseBody, ResponseHeaders, Timings};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -148,7 +148,8 @@ mod tests {
             error: None,
             addresses: Vec::new(),
             headers: ResponseHeaders::default(),
-            excerpt: None,
+            body: ResponseBody::default(),
+            timings: Timings::default(),
             retry_after: None,
             duration_ms,
         }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointUrl, RequestTimeout, ResponseHeaders};
+use super::{EndpointUrl, RequestTimeout, ResponseHeaders, Timings};
 
 /// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl fmt::Display for AttemptOutcome {
 pub struct WebhookRequest {
     /// The URL.
     pub url: EndpointUrl,
-    /// Headers in order: content type, signature, custom ones. The sender adds only what
+    /// Headers in order, from [`request_headers`](super::request_headers). The sender adds only what
     /// HTTP needs (`host`, `content-length`) and `accept`.
     pub headers: Vec<(String, String)>,
     /// The body that was signed.
@@ -87,9 +88,8 @@ pub struct WebhookResponse {
     pub addresses: Vec<IpAddr>,
     /// The kept headers of the response.
     pub headers: ResponseHeaders,
-    /// The beginning of the response body, without control characters: as many bytes of UTF-8 as
-    /// [fit](Self::room_for_excerpt).
-    pub excerpt: Option<String>,
+    /// The beginning of the response body.
+    pub body: ResponseBody,
     /// The unchanged `Retry-After` header, if it has at most
     /// [`MAX_RETRY_AFTER_BYTES`](Self::MAX_RETRY_AFTER_BYTES) of visible ASCII and spaces.
     pub retry_after: Option<String>,
@@ -97,25 +97,38 @@ pub struct WebhookResponse {
     /// failure, in milliseconds. The body does not count: it decides nothing, and an endpoint that
     /// never ends its body is not slow.
     pub duration_ms: u32,
+    /// The durations of its parts.
+    pub timings: Timings,
+}
+
+/// The kept part of a response body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseBody {
+    /// Its beginning as [legible](super::legible_lines) text.
+    pub text: String,
+    /// The number of bytes that were read. A body that is longer than the sender reads has more.
+    pub size_bytes: u32,
+    /// True if the text is not the whole body.
+    pub is_cut: bool,
 }
 
 /// The text that replaces a secret. A secret that is shorter than this text is not hidden, so that
 /// no text becomes longer.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// The length of the shortest word of a secret, and of the shortest start of a secret, that is
 /// hidden. A shorter text may be in the answer by chance.
 const MIN_WORD_BYTES: usize = 8;
 
 impl WebhookResponse {
-    /// The largest total size of addresses, headers and excerpt. They are recorded with the
-    /// attempt, and every later update of the delivery pays for them again.
+    /// The largest total size of addresses, headers and excerpt of a failure. They are recorded with
+    /// the attempt, and every later update of the delivery pays for them again.
     pub const MAX_DETAIL_BYTES: usize = 512;
 
     /// The longest `Retry-After` that is returned; an HTTP date takes 29 bytes.
     pub const MAX_RETRY_AFTER_BYTES: usize = 64;
 
-    /// Hides secrets that the endpoint has repeated in its response, because headers and excerpt are
+    /// Hides secrets that the endpoint has repeated in its response, because headers and body are
     /// stored and shown.
     ///
     /// A secret is hidden as a whole, and so is each of its words, as in `Bearer TOKEN`. An
@@ -131,9 +144,13 @@ impl WebhookResponse {
         hidden.retain(|text| text.len() >= MASK.len());
         // The longest first, because it may contain others.
         hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        for text in self.headers.values_mut().chain(&mut self.excerpt) {
+        let body = std::iter::once(&mut self.body.text);
+        for text in self.headers.values_mut().chain(body) {
             for secret in &hidden {
-                *text = text.replace(secret, MASK);
+                // The search is much faster than the replacement.
+                if memmem::find(text.as_bytes(), secret.as_bytes()).is_some() {
+                    *text = text.replace(secret, MASK);
+                }
             }
             // The text may have been cut inside a secret.
             let cut = |secret: &&str| {
@@ -148,13 +165,17 @@ impl WebhookResponse {
         }
     }
 
-    /// The bytes that addresses and headers leave for the excerpt. Each entry counts one byte more
-    /// than its text, as in the table.
-    pub fn room_for_excerpt(addresses: &[IpAddr], headers: &ResponseHeaders) -> usize {
+    /// The bytes of `total` that addresses and headers leave for the excerpt. Each entry counts one
+    /// byte more than its text, as in the table.
+    pub fn room_for_excerpt(
+        total: usize,
+        addresses: &[IpAddr],
+        headers: &ResponseHeaders,
+    ) -> usize {
         let addresses = addresses.iter().map(|address| address.to_string().len());
         let headers = headers.iter().map(|(name, value)| name.len() + value.len());
         let taken: usize = addresses.chain(headers).map(|bytes| bytes + 1).sum();
-        Self::MAX_DETAIL_BYTES.saturating_sub(taken)
+        total.saturating_sub(taken)
     }
 }
 
@@ -193,9 +214,13 @@ mod tests {
             error: None,
             addresses: Vec::new(),
             headers: ResponseHeaders::keep(header),
-            excerpt: Some(text.to_owned()),
+            body: ResponseBody {
+                text: text.to_owned(),
+                ..ResponseBody::default()
+            },
             retry_after: None,
             duration_ms: 1,
+            timings: Timings::default(),
         }
     }
 
@@ -213,7 +238,7 @@ mod tests {
         ] {
             let mut response = response(text);
             response.hide(secrets);
-            assert_eq!(response.excerpt.as_deref(), Some(hidden));
+            assert_eq!(response.body.text, hidden);
             let headers: Vec<_> = response.headers.iter().map(|(_, value)| value).collect();
             let expected: Vec<_> = Some(hidden)
                 .filter(|text| !text.is_empty())

@@ -6,7 +6,9 @@
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
+//! - [`KeptResponseBytes`] decides how much of a response body is kept.
 //! - [`RequestTimeout`] limits the time of a request.
+//! - [`RequestShape`] is the part of a subscription that its requests show later.
 //! - [`WebhookSender`](crate::ports::WebhookSender) is the port that makes the request. A failed
 //!   attempt is data, an [`AttemptOutcome`], and never an `Err`.
 //!
@@ -17,15 +19,22 @@ mod custom_headers;
 mod development_networks;
 mod endpoint_url;
 mod exchange;
+mod kept_response_bytes;
 mod request_timeout;
 mod response_headers;
 mod sealed_headers;
+mod sent_request;
+mod timings;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use development_networks::{DevelopmentNetworks, DevelopmentNetworksError};
 pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
-pub use exchange::{AttemptOutcome, WebhookRequest, WebhookResponse};
+use exchange::MASK;
+pub use exchange::{AttemptOutcome, ResponseBody, WebhookRequest, WebhookResponse};
+pub use kept_response_bytes::{KeptResponseBytes, KeptResponseBytesError};
 pub use request_timeout::{RequestTimeout, RequestTimeoutError};
-pub use response_headers::{ResponseHeaders, legible};
+pub use response_headers::{ResponseHeaders, cut, legible, legible_lines};
 pub use sealed_headers::SealedHeaders;
+pub use sent_request::{METHOD, RequestShape, ShownRequest, request_headers};
+pub use timings::Timings;

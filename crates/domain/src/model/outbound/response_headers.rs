@@ -48,9 +48,20 @@ impl ResponseHeaders {
 /// At most `max_bytes` of UTF-8, in whole characters. Bytes that are not UTF-8 become `U+FFFD`, and
 /// control characters become spaces.
 pub fn legible(bytes: &[u8], max_bytes: usize) -> String {
+    legible_but(bytes, max_bytes, |_| false)
+}
+
+/// Like [`legible`], but line breaks and tabs stay.
+pub fn legible_lines(bytes: &[u8], max_bytes: usize) -> String {
+    legible_but(bytes, max_bytes, |character| {
+        matches!(character, '\n' | '\r' | '\t')
+    })
+}
+
+fn legible_but(bytes: &[u8], max_bytes: usize, stays: fn(char) -> bool) -> String {
     let mut text = String::new();
     for character in String::from_utf8_lossy(bytes).chars() {
-        let character = if character.is_control() {
+        let character = if character.is_control() && !stays(character) {
             ' '
         } else {
             character
@@ -61,6 +72,11 @@ pub fn legible(bytes: &[u8], max_bytes: usize) -> String {
         text.push(character);
     }
     text
+}
+
+/// At most `max_bytes` of a text, in whole characters.
+pub fn cut(text: &str, max_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(max_bytes)]
 }
 
 #[cfg(test)]

@@ -25,6 +25,13 @@ impl BrokenSubscription {
         self.problems.iter().all(|problem| problem.field != field)
     }
 
+    /// Returns true if its requests can be read.
+    pub fn can_read_requests(&self) -> bool {
+        ["url", "headers", "secretHeaders"]
+            .iter()
+            .all(|field| self.can_read(field))
+    }
+
     /// Returns false only if it surely does not match the message. Otherwise the delivery is
     /// recorded, and fails, so that nothing is lost unnoticed.
     ///

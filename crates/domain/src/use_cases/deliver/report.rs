@@ -8,6 +8,7 @@ use crate::timestamp::Timestamp;
 
 /// The result of a queue message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most reports are of an attempt")]
 pub enum Report {
     /// An attempt was made.
     Attempted {

@@ -127,6 +127,7 @@ where
             created_at: now,
             updated_at: now,
             version: 1,
+            request_version: 1,
         };
         let secret_headers = mem::take(&mut change.secret_headers);
         let mut subscription = change.apply(blank)?;

@@ -4,21 +4,50 @@ use crate::fields::FieldError;
 use crate::ids::CustomerId;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, MAX_TRIES, Manage, ManageError};
-use crate::ports::{HealthFate, Replacement, ReplacementOutcome, StoreError, SubscriptionStore};
+use crate::ports::{
+    Clock, HealthFate, Replacement, ReplacementOutcome, StoreError, SubscriptionStore,
+};
 use crate::quota::{CountedUsage, Quota, Usage};
-use crate::subscription::Subscription;
+use crate::subscription::{FormerRequests, Subscription};
 
 /// The number of subscriptions in one read, when they are counted.
 const COUNTED_AT_ONCE: u32 = 200;
 
-impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
-    pub(super) async fn replace(
+impl<T: SubscriptionStore, V, C: Clock> Manage<T, V, C> {
+    /// Replaces a subscription that can be read. If its requests change, the former ones are kept.
+    pub(super) fn replace<'a>(
+        &'a self,
+        read: &'a Subscription,
+        changed: Subscription,
+        health: HealthFate,
+        expected: &'a ExpectedVersion,
+    ) -> impl Future<Output = Result<Subscription, ManageError>> + 'a {
+        let mut former = self.former_requests(read);
+        let has_others = changed.request_shape() != former.shape;
+        // Whoever makes a header secret wants its value to be seen no more.
+        former.shape.hide(changed.secret_headers.names());
+        let former = has_others.then_some(former);
+        self.replace_keeping(read, changed, former, health, expected)
+    }
+
+    /// The requests of a subscription, for the attempts that were made so far.
+    pub(super) fn former_requests(&self, of: &Subscription) -> FormerRequests {
+        // A delivery that has such an attempt exists already.
+        of.former_requests(self.clock.now() + self.retention)
+    }
+
+    /// Replaces a subscription, and keeps these requests of it.
+    pub(super) async fn replace_keeping(
         &self,
         read: &Subscription,
-        changed: Subscription,
+        mut changed: Subscription,
+        former: Option<FormerRequests>,
         health: HealthFate,
         expected: &ExpectedVersion,
     ) -> Result<Subscription, ManageError> {
+        if former.is_some() {
+            changed.request_version = changed.version;
+        }
         let growth = Usage::of(&changed) - Usage::of(read);
         if growth.bytes > 0 {
             check_size(&changed)?;
@@ -26,6 +55,7 @@ impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
         let replacement = Replacement {
             read,
             changed: &changed,
+            former: former.as_ref(),
             health,
             quota: self.quota,
         };
@@ -40,7 +70,9 @@ impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
         }
         Err(conflict(changed.id, expected))
     }
+}
 
+impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
     /// Counts a customer's subscriptions after its quota has refused a change, and corrects the
     /// usage in the table if it is wrong. Returns an error if the refusal was right.
     pub(super) async fn make_sure(

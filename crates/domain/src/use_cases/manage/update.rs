@@ -151,6 +151,7 @@ where
             );
             return Err(FieldError::new(&first.field, problem).into());
         }
+        let can_read_requests = broken.can_read_requests();
         let before = broken.readable;
         let now = self.clock.now();
         let mut changed = self.changed(&before, change).await?;
@@ -158,7 +159,14 @@ where
         changed.updated_at = now;
         changed.version += 1;
         let fate = HealthFate::Replaced;
-        let subscription = self.replace(&before, changed, fate, expected).await?;
+        let subscription = if can_read_requests {
+            self.replace(&before, changed, fate, expected).await?
+        } else {
+            // Nobody knows the requests of the attempts so far, so they must not name the new ones.
+            changed.request_version = changed.version;
+            self.replace_keeping(&before, changed, None, fate, expected)
+                .await?
+        };
         Ok(Updated {
             before,
             subscription,
