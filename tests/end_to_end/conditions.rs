@@ -96,7 +96,11 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
         Action::DeleteItem,
         &["CUSTOMER#", "CUSTOMERS"],
     ),
-    ("ApiFunction", Action::BatchGetItem, &["MESSAGE"]),
+    (
+        "ApiFunction",
+        Action::BatchGetItem,
+        &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
+    ),
     (
         "ApiFunction",
         Action::Query,

@@ -52,8 +52,9 @@ async fn until_forgotten(test: &Fixture) -> Result<()> {
 async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
     let test = Fixture::new("forget").await?;
     let other = test.another("stays").await?;
-    test.receiver
-        .script("/fails", [Answer::status(StatusCode::BAD_GATEWAY)]);
+    // A long answer is an item of its own.
+    let failure = Answer::status(StatusCode::BAD_GATEWAY).with_body("no ".repeat(1_000));
+    test.receiver.script("/fails", [failure]);
     let (api, customer) = (&test.api, test.customer.as_str());
     let limited = json!({"rateLimitPerSecond": 100, "metadata": {"plan": "gold"}});
     let quick = test.subscribe_with("/quick", limited).await?.subscription;
@@ -76,6 +77,10 @@ async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
     test.first_request("/paused").await?;
 
     let id = |id: &str| id.split('_').next_back().unwrap_or_default().to_owned();
+    // Their former requests are items of their own.
+    let moved = json!({"url": test.receiver.url("/quick-2")});
+    api.update_subscription(customer, &quick.id, &moved).await?;
+    api.delete_subscription(customer, &failing.id).await?;
     let mut texts = vec![customer.to_owned(), id(&message)];
     texts.extend([&quick, &failing, &paused].map(|subscription| id(&subscription.id)));
     let before = traces(&test.stack, &texts).await?;
@@ -85,6 +90,8 @@ async fn no_trace_of_a_deleted_customer_is_left() -> Result<()> {
         "MESSAGE#",
         "RECOVERY#",
         "SUBSCRIPTION#",
+        "EXCHANGE#",
+        "VERSION#",
     ] {
         assert!(before.iter().any(|key| key.contains(kind)), "{before:?}");
     }

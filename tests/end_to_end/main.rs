@@ -23,6 +23,7 @@ mod delivering;
 mod doctor;
 mod duplicates;
 mod emulator;
+mod exchange;
 mod failed_events;
 mod filters;
 mod fixture;

@@ -23,10 +23,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_dynamo::Item;
-use webhooks_domain::delivery::Delivery;
+use webhooks_domain::delivery::{Attempt, BodyPlace, Delivery};
 use webhooks_domain::health::Health;
 use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
-use webhooks_domain::ports::{Creation, SubscriptionStore};
+use webhooks_domain::ports::{
+    Creation, DeliveryReader, DeliveryTable, HealthFate, Replacement, SubscriptionStore,
+};
+use webhooks_domain::show_exchanges::show_exchanges;
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::unhealthy::UnhealthyLists;
 use webhooks_dynamodb::DynamoStore;
@@ -292,4 +295,75 @@ mod alone {
         println!("total time: {:?}", start.elapsed());
         Ok(())
     }
+}
+
+/// A failed delivery is shown with three calls, and pays for each different answer and request once.
+#[tokio::test]
+async fn the_exchanges_of_a_delivery_cost_one_call_more_than_its_subscription() -> Result<()> {
+    let fixture = Fixture::new("read-exchange").await?;
+    let filled = Filled::new(&fixture, "read-exchange", 0).await?;
+    let message = samples::message("shown", "1");
+    let at = samples::NOW;
+    let created = samples::subscription("shown", 1);
+    let moved = Subscription {
+        url: samples::url("https://example.org/moved"),
+        version: 2,
+        request_version: 2,
+        ..created.clone()
+    };
+    let client = Client::new(fixture.stack.sdk_config());
+    let unmetered = DynamoStore::new(client.clone(), "read-exchange".to_owned());
+    let unmetered = unmetered.standing_at(samples::NOW);
+    let creation = Creation::of(&created, samples::QUOTA);
+    unmetered.insert(&creation).await?;
+    let former = created.former_requests(at + Duration::from_hours(1));
+    let replacement = Replacement {
+        read: &created,
+        changed: &moved,
+        former: Some(&former),
+        health: HealthFate::Kept,
+        quota: samples::QUOTA,
+    };
+    unmetered.replace(&replacement).await?;
+    let mut delivery = samples::delivery(&message, created.id);
+    let long = samples::body(&"the endpoint says much ".repeat(700));
+    for number in 1..=10 {
+        // The first five attempts have one long answer, and the others have another one.
+        let owner = if number > 5 { 6 } else { 1 };
+        let mut attempt = Attempt {
+            request_version: if number > 2 { 2 } else { 1 },
+            ..samples::failed_attempt(number)
+        };
+        if number == owner {
+            attempt.answer_body.place = BodyPlace::OwnItem;
+            let id = attempt.exchange_id(delivery.id);
+            let stored = unmetered.store_body(&id, &long, delivery.expires_at);
+            stored.await?;
+        } else {
+            attempt.answer_body.place = BodyPlace::SameAs(owner);
+        }
+        delivery.attempts.push(attempt);
+    }
+    let items = vec![
+        message_item(&message, at, delivery.expires_at),
+        delivery_item(&delivery),
+    ];
+    write(&client, "read-exchange", items).await?;
+    filled.cost();
+
+    let (loaded, _) = filled.store.load(&delivery.id).await?.context("stored")?;
+    let shown = show_exchanges(&filled.store, &loaded).await?;
+    assert_eq!(shown.len(), 10);
+    for exchange in &shown {
+        assert!(exchange.request.is_some());
+        let response = exchange.response.as_ref().context("answered")?;
+        assert_eq!(response.body, long);
+    }
+    // The delivery and its message; the subscription; two answers and one former request.
+    let expected = Cost {
+        calls: 3,
+        half_units: 2 * (2 + 1 + 3),
+    };
+    assert_eq!(filled.cost(), expected);
+    Ok(())
 }
