@@ -61,7 +61,11 @@ pub(crate) async fn run(deployed: &Deployed, options: &Options, quick: bool) -> 
         eprintln!("bill: {}", case.name());
         measured.push((case, case.measure(&deployment, &tap, quick).await?));
     }
-    for ending in [Ending::AtOnce, Ending::ThirdAttempt] {
+    for ending in [
+        Ending::AtOnce,
+        Ending::ThirdAttempt,
+        Ending::AfterLongAnswers,
+    ] {
         let of_ending: Vec<_> = measured
             .iter()
             .filter(|(case, _)| case.ending == ending)
@@ -95,7 +99,8 @@ fn explain(part: &mut Part, prices: &PriceList) {
         "Events have 1 KB of detail. Receivers answer in 200 ms with small bodies. Batches of \
          ten: the queue collects the messages before a batch is read. Batches of one: each \
          event waits for the previous one. Third attempt: two answers with status 500, then \
-         200, with waits in the queue, as for the first two waits of the default schedule. \
+         200, with waits in the queue, as for the first two waits of the default schedule. Long \
+         answers: the two have the same page of 16 KB. \
          Each endpoint receives two events, so the one-time writes and events at its first \
          failure weigh more than they would with many events. The functions are warm.",
     );

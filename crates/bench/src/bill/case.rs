@@ -38,6 +38,8 @@ const UNTIL_REPORTED: Duration = Duration::from_millis(500);
 pub(super) enum Ending {
     AtOnce,
     ThirdAttempt,
+    /// The failures have an answer of 16 KB.
+    AfterLongAnswers,
 }
 
 impl Ending {
@@ -45,13 +47,14 @@ impl Ending {
         match self {
             Self::AtOnce => "succeeded at once",
             Self::ThirdAttempt => "succeeded at the third attempt",
+            Self::AfterLongAnswers => "succeeded at the third attempt after long answers",
         }
     }
 
     fn attempts(self) -> usize {
         match self {
             Self::AtOnce => 1,
-            Self::ThirdAttempt => 3,
+            Self::ThirdAttempt | Self::AfterLongAnswers => 3,
         }
     }
 }
@@ -86,7 +89,7 @@ const fn case(fan_out: usize, ending: Ending, batches: Batches, customers: usize
 }
 
 /// All cases. The first one is compared with hosted services.
-pub(super) const CASES: [Case; 7] = [
+pub(super) const CASES: [Case; 8] = [
     case(1, Ending::AtOnce, Batches::Full, 15),
     case(1, Ending::AtOnce, Batches::OfOne, 10),
     case(10, Ending::AtOnce, Batches::Full, 3),
@@ -94,6 +97,7 @@ pub(super) const CASES: [Case; 7] = [
     case(1, Ending::ThirdAttempt, Batches::Full, 15),
     case(10, Ending::ThirdAttempt, Batches::Full, 3),
     case(100, Ending::ThirdAttempt, Batches::Full, 1),
+    case(1, Ending::AfterLongAnswers, Batches::Full, 15),
 ];
 
 impl Case {
@@ -144,6 +148,18 @@ impl Case {
     }
 }
 
+/// A page of about 16 KB whose lines differ, and which compresses to about 5 KB.
+fn long_answer() -> String {
+    let line = |n: u32| {
+        format!(
+            "  at handler_{:08x} (server.js)",
+            n.wrapping_mul(2_654_435_761)
+        )
+    };
+    let lines: Vec<_> = (1..=480).map(line).collect();
+    lines.join("\n")
+}
+
 /// A case in progress.
 struct Run<'a> {
     case: Case,
@@ -185,14 +201,16 @@ impl Run<'_> {
     }
 
     fn script(&self) {
-        let fails = Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
-            .with_body("database is down")
-            .after(RECEIVER);
-        let answers = match self.case.ending {
+        let body = match self.case.ending {
             Ending::AtOnce => return,
-            // Two events for each endpoint, attempt by attempt.
-            Ending::ThirdAttempt => [vec![fails; 4], vec![Answer::ok().after(RECEIVER)]].concat(),
+            Ending::ThirdAttempt => "database is down".to_owned(),
+            Ending::AfterLongAnswers => long_answer(),
         };
+        let fails = Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
+            .with_body(body)
+            .after(RECEIVER);
+        // Two events for each endpoint, attempt by attempt.
+        let answers = [vec![fails; 4], vec![Answer::ok().after(RECEIVER)]].concat();
         self.crowd.script(0..self.case.customers, &answers);
     }
 
