@@ -12,13 +12,14 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
     "SUBSCRIPTION#none",
     "RECOVERY#nobody",
     "IDEMPOTENCY#nobody",
+    "PORTAL#nobody",
     "DATA_KEY",
 ];
 
@@ -76,6 +77,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMER#",
             "IDEMPOTENCY",
             "MESSAGE",
+            "PORTAL",
             "RECOVERY",
             "SUBSCRIPTION",
         ],
@@ -87,6 +89,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMER",
             "IDEMPOTENCY",
             "MESSAGE",
+            "PORTAL",
             "RECOVERY",
             "SUBSCRIPTION",
         ],
@@ -94,7 +97,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
     (
         "ApiFunction",
         Action::DeleteItem,
-        &["CUSTOMER#", "CUSTOMERS"],
+        &["CUSTOMER#", "CUSTOMERS", "PORTAL"],
     ),
     ("ApiFunction", Action::BatchGetItem, &["MESSAGE"]),
     (
@@ -105,6 +108,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMERS",
             "RECOVERY",
             "MESSAGE",
+            "PORTAL",
             "SUBSCRIPTION",
         ],
     ),

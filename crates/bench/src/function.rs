@@ -51,6 +51,8 @@ impl Surroundings {
             ("MONITORING", "Essential"),
             ("STATISTICS", "Enabled"),
             ("TABLE_NAME", TABLE),
+            ("PORTAL_URL", "https://portal.example.com"),
+            ("PORTAL_RETURN_URLS", "https://app.example.com"),
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),

@@ -15,6 +15,8 @@
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
+//! | [`portal_sessions`](crate::portal_sessions) | [`CustomerTable`] and [`PortalSessionTable`] |
+//! | [`portal_access`](crate::portal_access) | [`PortalAccessTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
 //! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
 //! | [`show_statistics`](crate::show_statistics) | [`SubscriptionTable`] and [`StatisticsTable`] |
@@ -33,6 +35,7 @@ mod customers;
 mod deliveries;
 mod directory;
 mod errors;
+mod portal_sessions;
 mod recoveries;
 mod services;
 mod statistics;
@@ -48,6 +51,7 @@ pub use errors::{
     InsertOutcome, KeyServiceError, PublishError, QueueError, StoreError, WorkflowError,
     WriteOutcome,
 };
+pub use portal_sessions::{PortalAccessTable, PortalSessionTable};
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,

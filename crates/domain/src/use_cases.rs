@@ -8,6 +8,8 @@ pub mod limiter;
 pub mod lists;
 pub mod look_up;
 pub mod manage;
+pub mod portal_access;
+pub mod portal_sessions;
 pub mod publish;
 pub mod read_subscription;
 pub mod recover;

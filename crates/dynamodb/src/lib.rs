@@ -12,6 +12,7 @@
 //! | endpoint limiter | `SUBSCRIPTION#{subscription id}` | `LIMITER` |
 //! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
+//! | session of the portal | `PORTAL#{customer id}` | `{session id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
@@ -43,6 +44,7 @@ mod lists;
 #[cfg(test)]
 mod look_up_units;
 mod overdue;
+mod portal_sessions;
 mod recoveries;
 mod statistics;
 mod store;

@@ -13,6 +13,7 @@ use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{DevelopmentNetworks, RequestTimeout};
+use webhooks_domain::portal_session::{Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -250,6 +251,10 @@ functions! {
         monitoring: Monitoring = required("MONITORING"),
         /// Enabled if attempts are counted.
         statistics: Switch = required("STATISTICS"),
+        /// The portal. `None` if the stack has none.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The origins to which the portal may lead after a session.
+        portal_return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
     }
 
     /// The configuration of `echo-receiver`.

@@ -4,6 +4,7 @@ mod customers;
 mod deliveries;
 mod keys;
 mod lists;
+mod portal_sessions;
 mod recovery;
 mod statistics;
 mod subscriptions;
@@ -17,7 +18,7 @@ use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{Delivery, DeliveryTask, DueEntry, OutgoingTask, RefusedTask};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, SubscriptionId};
 use webhooks_domain::limits::EndpointLimiter;
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{WebhookRequest, WebhookResponse};
@@ -51,6 +52,7 @@ struct State {
     /// The subscriptions that the deletion of a customer has deleted.
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
+    portal_sessions: BTreeMap<(CustomerId, PortalSessionId), portal_sessions::Stored>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// The recoveries whose workflows were started.

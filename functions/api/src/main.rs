@@ -19,6 +19,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod path;
+mod portal_sessions;
 mod problem;
 mod publish;
 mod recoveries;

@@ -2,6 +2,7 @@
 
 mod customer;
 mod filter_test;
+mod portal_session;
 mod recovery;
 mod rotation;
 mod subscription;
@@ -15,6 +16,7 @@ use webhooks_domain::manage::{Change, MapChange};
 
 pub(crate) use customer::{customer_change, customer_fields};
 pub(crate) use filter_test::filter_matches;
+pub(crate) use portal_session::portal_session;
 pub(crate) use recovery::{recover, replay};
 pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};

@@ -9,9 +9,10 @@ use webhooks_domain::ids::CustomerId;
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{Limits, LimitsInForce};
 use webhooks_domain::message::Message;
+use webhooks_domain::portal_session::SecretDigest;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, LimiterStore,
-    RecoveryTable, StatisticsTable, SubscriptionStore, WriteOutcome,
+    PortalSessionTable, RecoveryTable, StatisticsTable, SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::statistics::{Hour, OutcomeClass, Statistics};
@@ -42,6 +43,7 @@ where
         + CustomerData
         + RecoveryTable
         + LimiterStore
+        + PortalSessionTable
         + StatisticsTable,
 {
     let [gone, other] = [(1, "gone"), (2, "other")].map(|(number, name)| {
@@ -50,7 +52,7 @@ where
     });
     for traces in [&gone, &other] {
         traces.store_in(store, &put).await;
-        assert_eq!(traces.left_in(store).await, 5, "nothing is deleted yet");
+        assert_eq!(traces.left_in(store).await, 6, "nothing is deleted yet");
     }
     let id = &gone.subscription.customer_id;
     let read = store.customer(id).await.expect("answers").expect("exists");
@@ -86,6 +88,7 @@ where
         CustomerPart::OfSubscription(subscription),
         CustomerPart::Recoveries,
         CustomerPart::IdempotencyKeys,
+        CustomerPart::PortalSessions,
         CustomerPart::Messages,
     ];
     let mut deleted = 0;
@@ -109,7 +112,7 @@ where
     };
     assert_eq!(noted, Some((counted, vec![subscription])));
     assert_eq!(gone.left_in(store).await, 0);
-    assert_eq!(other.left_in(store).await, 5);
+    assert_eq!(other.left_in(store).await, 6);
 
     let another = Deletion {
         requested_at: DUE,
@@ -153,7 +156,7 @@ impl Traces {
 
     async fn store_in<S>(&self, store: &S, put: impl AsyncFn(Message, Delivery))
     where
-        S: SubscriptionStore + RecoveryTable + LimiterStore + StatisticsTable,
+        S: SubscriptionStore + RecoveryTable + LimiterStore + PortalSessionTable + StatisticsTable,
     {
         let creation = Creation {
             record: Some(&self.record),
@@ -177,6 +180,10 @@ impl Traces {
         let timed_out = Statistics::from_counts([(OutcomeClass::TimedOut, 1)], []);
         let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);
         counted.await.expect("answers");
+        let session = super::portal_sessions::session(&self.subscription.customer_id, 1);
+        let code = SecretDigest::from_bytes([1; 32]);
+        let inserted = store.insert_session(&session, &code, session.ends_at);
+        inserted.await.expect("answers");
         put(self.message.clone(), self.delivery.clone()).await;
     }
 
@@ -184,17 +191,19 @@ impl Traces {
     /// read.
     async fn left_in<S>(&self, store: &S) -> usize
     where
-        S: SubscriptionStore + RecoveryTable + StatisticsTable,
+        S: SubscriptionStore + RecoveryTable + PortalSessionTable + StatisticsTable,
     {
         let customer = &self.subscription.customer_id;
         let subscription = store.get(customer, &self.subscription.id).await;
         let recovery = store.recovery(&self.recovery.key()).await;
         let statistics = store.statistics(&self.subscription.id, HOUR, HOUR).await;
+        let sessions = store.sessions(customer, None, 1).await.expect("answers");
         let (message, delivery) = store.read(&self.delivery.id).await.expect("answers");
         let is_left = [
             subscription.expect("answers").is_some(),
             recovery.expect("answers").is_some(),
             !statistics.expect("answers").is_empty(),
+            !sessions.entries.is_empty(),
             message.is_some(),
             delivery.is_some(),
         ];
