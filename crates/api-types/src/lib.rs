@@ -28,6 +28,7 @@ mod subscription;
 mod subscription_request;
 mod unhealthy;
 mod whole_number;
+pub mod words;
 
 pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
