@@ -80,6 +80,6 @@ pub use model::{
 };
 pub use use_cases::{
     count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
-    portal_access, portal_sessions, publish, read_subscription, recover, resend, send_test,
-    show_statistics, sweep, unavailable, unhealthy, vault,
+    portal_access, portal_sessions, publish, read_delivery, read_subscription, recover, resend,
+    send_test, show_statistics, sweep, unavailable, unhealthy, vault,
 };

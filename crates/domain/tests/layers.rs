@@ -54,6 +54,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
         &[
             "limiter",
             "read_subscription",
+            "read_delivery",
             "vault",
             "deliver",
             "publish",

@@ -1,9 +1,7 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
-mod answers;
 mod audit;
 mod body;
-mod cursor;
 mod customers;
 mod deliveries;
 mod dependencies;

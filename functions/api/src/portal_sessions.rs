@@ -14,7 +14,6 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;
 
 use crate::Api;
-use crate::answers::apart;
 use crate::audit;
 use crate::body;
 use crate::extract::{Body, Caller, NoQuery, Path, Query};
@@ -22,6 +21,7 @@ use crate::pages::{cursor_after, place};
 use crate::path::{OfCustomer, OfSession};
 use crate::problem::Problem;
 use crate::requests;
+use webhooks_wire::answers::apart;
 
 /// The portal of this stack.
 pub(crate) struct Portal {

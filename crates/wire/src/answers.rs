@@ -12,17 +12,19 @@ use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
 use webhooks_domain::outbound::AttemptOutcome;
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::read_delivery::DeliveryWithBody;
 use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 use webhooks_domain::retry::{RetryPolicy, Waits};
 use webhooks_domain::signing::{SealedSecret, Secret, SecretKind};
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionProblem,
-    SubscriptionStatus,
+    BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionPage,
+    SubscriptionProblem, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::unhealthy::Unhealthy;
 
-pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
+/// A subscription.
+pub fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
     let secret_headers = subscription.secret_headers.names();
     let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
@@ -54,7 +56,8 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
     }
 }
 
-pub(crate) fn customer(customer: Customer) -> api::Customer {
+/// A customer.
+pub fn customer(customer: Customer) -> api::Customer {
     api::Customer {
         id: customer.id.to_string(),
         name: customer.name.map(String::from),
@@ -143,14 +146,16 @@ fn secret_summary((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> a
     }
 }
 
-pub(crate) fn new_secret(secret: &Secret) -> api::NewSecret {
+/// A new secret, which is shown once.
+pub fn new_secret(secret: &Secret) -> api::NewSecret {
     api::NewSecret {
         secret: secret.expose(),
         public_key: secret.public_key().map(|key| key.to_string()),
     }
 }
 
-pub(crate) fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
+/// A secret that signs.
+pub fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
     api::ActiveSecret {
         version: active.version,
         kind: secret_kind(active.secret.kind()),
@@ -160,7 +165,8 @@ pub(crate) fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
     }
 }
 
-pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
+/// The readable parts of a subscription.
+pub fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
     let (url, status) = (broken.can_read("url"), broken.can_read("status"));
     let readable = &broken.readable;
     api::Broken {
@@ -172,8 +178,41 @@ pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
     }
 }
 
+/// A page of subscriptions. The next one begins after the last of this one.
+pub fn subscription_page(page: SubscriptionPage) -> api::SubscriptionPage {
+    let last = page.last_id().filter(|_| page.has_more);
+    let next_cursor = last.map(|id| id.to_string());
+    let broken_ones = page.broken.iter().map(broken_subscription);
+    let unnamed = page.unnamed.into_iter().map(broken);
+    let whole = page.subscriptions.into_iter().map(subscription);
+    api::Page {
+        data: whole.collect(),
+        next_cursor,
+        broken: broken_ones.chain(unnamed).collect(),
+    }
+}
+
+/// A delivery with the body of its requests, or the reason why there is none.
+pub fn delivery_with_body(found: DeliveryWithBody) -> api::ShownDelivery {
+    let (found, body) = match found {
+        Ok(found) => found,
+        Err(unreadable) => return api::Shown::Broken(broken(unreadable)),
+    };
+    // Events are JSON texts, and so is what is made of them.
+    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
+    let (body, body_problem) = match body {
+        Ok(body) => (Some(text(body)), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    api::Shown::whole(api::DeliveryWithBody {
+        delivery: delivery(found),
+        body,
+        body_problem,
+    })
+}
+
 /// An unhealthy subscription. `None` without a problem.
-pub(crate) fn unhealthy(unhealthy: &Unhealthy) -> Option<api::UnhealthySubscription> {
+pub fn unhealthy(unhealthy: &Unhealthy) -> Option<api::UnhealthySubscription> {
     let Unhealthy {
         subscription,
         problems,
@@ -213,7 +252,8 @@ fn problem_kind(kind: ProblemKind) -> api::ProblemKind {
     }
 }
 
-pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
+/// An item that cannot be read, with its problem.
+pub fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
     api::Broken {
         id: broken.id.to_string(),
         customer_id: broken.customer_id.map(|customer| customer.to_string()),
@@ -224,7 +264,7 @@ pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
 }
 
 /// Separates entries that can be read, converted for the answer, from broken ones.
-pub(crate) fn apart<T, I: Display, S>(
+pub fn apart<T, I: Display, S>(
     found: Vec<Readable<T, I>>,
     show: impl Fn(T) -> S,
 ) -> (Vec<S>, Vec<api::Broken>) {
@@ -238,7 +278,8 @@ pub(crate) fn apart<T, I: Display, S>(
     (whole, rest)
 }
 
-pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
+/// A delivery with its attempts.
+pub fn delivery(delivery: Delivery) -> api::Delivery {
     let (status, reason) = delivery_status(delivery.status);
     api::Delivery {
         id: delivery.id.to_string(),
@@ -324,7 +365,8 @@ fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
     }
 }
 
-pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
+/// A recovery.
+pub fn recovery(recovery: &Recovery) -> api::Recovery {
     let progress = recovery.progress;
     let (kind, statuses) = match recovery.kind {
         RecoveryKind::Recover(statuses) => {
