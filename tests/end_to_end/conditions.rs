@@ -24,7 +24,7 @@ const KINDS: [&str; 8] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 22] = [
+const BOUNDS: [(&str, Action, &[&str]); 27] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -111,6 +111,15 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "PORTAL",
             "SUBSCRIPTION",
         ],
+    ),
+    ("PortalFunction", Action::UpdateItem, &["PORTAL"]),
+    ("PortalFunction", Action::DeleteItem, &["PORTAL"]),
+    ("PortalFunction", Action::GetItem, &["CUSTOMER#", "PORTAL"]),
+    ("PortalFunction", Action::BatchGetItem, &["MESSAGE"]),
+    (
+        "PortalFunction",
+        Action::Query,
+        &["CUSTOMER#", "SUBSCRIPTION"],
     ),
 ];
 

@@ -53,6 +53,7 @@ impl Surroundings {
             ("TABLE_NAME", TABLE),
             ("PORTAL_URL", "https://portal.example.com"),
             ("PORTAL_RETURN_URLS", "https://app.example.com"),
+            ("PORTAL_FRAME_ANCESTORS", "'none'"),
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),

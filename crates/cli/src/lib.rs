@@ -213,7 +213,7 @@ impl Cli {
             Command::Undelivered(list) => list.run(&api()?, printer).await,
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
             Command::Statistics(options) => options.run(&api()?, printer).await,
-            Command::Portal(options) => options.run(&api()?, printer).await,
+            Command::Portal(options) => options.run(stack, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

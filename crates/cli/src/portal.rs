@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use webhooks_client::{
-    Api, CreatedPortalSession, NewPortalSession, PortalCapability, PortalSession,
-    PortalSessionsQuery, WholeNumber,
+    CreatedPortalSession, NewPortalSession, PortalCapability, PortalSession, PortalSessionsQuery,
+    Stack, WholeNumber,
 };
 
 use crate::Outcome;
+use crate::advice::advise;
 use crate::answer::{Listed, Paging, send};
 use crate::input::word;
 use crate::print::{Facts, Printer, Report};
@@ -67,7 +68,8 @@ pub(crate) struct Options {
 const CREATION: [&str; 4] = ["capabilities", "expires_in", "return_url", "open"];
 
 impl Options {
-    pub(crate) async fn run(&self, api: &Api, printer: &mut Printer<'_>) -> Result<Outcome> {
+    pub(crate) async fn run(&self, stack: &Stack, printer: &mut Printer<'_>) -> Result<Outcome> {
+        let api = &stack.api().map_err(advise)?;
         let customer = &self.customer;
         if self.list {
             let page = |limit, cursor| {
@@ -77,20 +79,19 @@ impl Options {
         } else if let Some(session) = &self.revoke {
             api.revoke_portal_session(customer, session)
                 .await
-                .map_err(crate::advice::advise)?;
+                .map_err(advise)?;
             printer.note(&format!("revoked {session}"))?;
         } else if self.revoke_all {
-            api.revoke_portal_sessions(customer)
-                .await
-                .map_err(crate::advice::advise)?;
+            api.revoke_portal_sessions(customer).await.map_err(advise)?;
             printer.note(&format!("revoked all sessions of {customer}"))?;
         } else {
             let created = send(api.create_portal_session(customer, &self.wanted())).await?;
+            let link = stack.link(&created.value.url);
             if self.open {
-                open(&created.value.url)?;
+                open(&link)?;
             }
-            let is_open = self.open;
-            printer.answer(&created, |created, style| text(created, is_open, style))?;
+            let link = (!self.open).then_some(link.as_str());
+            printer.answer(&created, |created, style| text(created, link, style))?;
         }
         Ok(Outcome::Complete)
     }
@@ -98,9 +99,10 @@ impl Options {
     fn wanted(&self) -> NewPortalSession {
         let seconds = u32::try_from(self.expires_in.as_secs()).unwrap_or(u32::MAX);
         NewPortalSession {
-            capabilities: match self.capabilities.is_empty() {
-                true => vec![PortalCapability::View],
-                false => self.capabilities.clone(),
+            capabilities: if self.capabilities.is_empty() {
+                vec![PortalCapability::View]
+            } else {
+                self.capabilities.clone()
             },
             expires_in_seconds: Some(WholeNumber(seconds)),
             return_url: self.return_url.clone(),
@@ -126,11 +128,12 @@ fn open(url: &str) -> Result<()> {
     Ok(())
 }
 
-fn text(created: &CreatedPortalSession, is_open: bool, style: Style) -> String {
+/// Shows a session, and its link unless it was opened.
+fn text(created: &CreatedPortalSession, link: Option<&str>, style: Style) -> String {
     let mut facts = Facts::default();
     facts.add("session", created.id.as_str());
-    if !is_open {
-        facts.add("link", created.url.as_str());
+    if let Some(link) = link {
+        facts.add("link", link);
         facts.add("link until", created.url_expires_at.as_str());
     }
     facts.add("ends", created.expires_at.as_str());
@@ -234,7 +237,7 @@ mod tests {
             url_expires_at: "2026-01-01T00:05:00.000Z".to_owned(),
             expires_at: "2026-01-01T01:00:00.000Z".to_owned(),
         };
-        assert!(text(&created, false, Style::Plain).contains("#code=abc"));
-        assert!(!text(&created, true, Style::Plain).contains("abc"));
+        assert!(text(&created, Some(&created.url), Style::Plain).contains("#code=abc"));
+        assert!(!text(&created, None, Style::Plain).contains("abc"));
     }
 }

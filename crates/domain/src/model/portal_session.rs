@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 
 pub use capability::{Capabilities, Capability, CapabilityError};
 pub use credential::{CredentialError, CsrfToken, PortalCode, PortalToken, SecretDigest};
-pub use origin::{Origin, OriginError, Origins, ReturnUrl, ReturnUrlError};
+pub use origin::{FrameAncestors, Origin, OriginError, Origins, ReturnUrl, ReturnUrlError};
 
 /// The access of somebody at a customer, for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,9 +36,10 @@ impl CustomerScope {
 
     /// Refuses an action if the session has not its capability.
     pub fn require(&self, capability: Capability) -> Result<(), MissingCapability> {
-        match self.has(capability) {
-            true => Ok(()),
-            false => Err(MissingCapability(capability)),
+        if self.has(capability) {
+            Ok(())
+        } else {
+            Err(MissingCapability(capability))
         }
     }
 }

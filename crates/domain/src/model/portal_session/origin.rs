@@ -89,6 +89,40 @@ impl FromStr for Origins {
     }
 }
 
+/// The sites that may embed the portal: `'none'`, or https origins with spaces between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameAncestors(BTreeSet<Origin>);
+
+impl FrameAncestors {
+    /// Returns true if no site may.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The value of `frame-ancestors` in a content security policy.
+impl fmt::Display for FrameAncestors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_none() {
+            return f.write_str("'none'");
+        }
+        let origins: Vec<_> = self.0.iter().map(Origin::as_str).collect();
+        f.write_str(&origins.join(" "))
+    }
+}
+
+impl FromStr for FrameAncestors {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        if text == "'none'" {
+            return Ok(Self::default());
+        }
+        let origins = text.split(' ').map(str::parse);
+        origins.collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// A page of the operator's own application, to which the portal leads after a session. It is https.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnUrl(Url);
@@ -217,5 +251,28 @@ mod tests {
         let none = Origins::default();
         let refused = ReturnUrl::allowed("https://app.example", &none);
         assert_eq!(refused, Err(ReturnUrlError::Origin));
+    }
+
+    #[test]
+    fn the_sites_that_may_embed_the_portal_are_origins() {
+        for text in [
+            "'none'",
+            "https://a.example",
+            "https://a.example https://b.example:8443",
+        ] {
+            let ancestors: FrameAncestors = text.parse().unwrap();
+            assert_eq!(ancestors.to_string(), text);
+            assert_eq!(ancestors.is_none(), text == "'none'");
+        }
+        for bad in [
+            "",
+            "*",
+            "'self'",
+            "https:",
+            "https://a.example; script-src *",
+            "http://a.example",
+        ] {
+            assert!(bad.parse::<FrameAncestors>().is_err(), "{bad}");
+        }
     }
 }

@@ -1,0 +1,130 @@
+//! The data of one customer.
+//!
+//! Every method requires a [`CustomerScope`], which only a checked session gives, and reads that
+//! customer's data. No method takes the id of a customer, and nothing else of this function has the
+//! table's data.
+
+use futures_util::future::try_join_all;
+use webhooks_domain::ids::{DeliveryId, SubscriptionId};
+use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
+use webhooks_domain::paging::Place;
+use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::ports::{
+    Clock, DeliveryReader, Directory, PortalAccessTable, StatisticsTable, StoreError,
+    SubscriptionTable,
+};
+use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
+use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
+use webhooks_domain::show_statistics::ShowStatistics;
+use webhooks_domain::statistics::Summary;
+use webhooks_domain::subscription::{Subscription, SubscriptionPage};
+
+/// The ports of the table that the portal needs.
+pub(crate) trait Table:
+    PortalAccessTable
+    + SubscriptionTable
+    + Directory
+    + DeliveryReader
+    + StatisticsTable
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<T> Table for T where
+    T: PortalAccessTable
+        + SubscriptionTable
+        + Directory
+        + DeliveryReader
+        + StatisticsTable
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// The data of the table.
+pub(crate) struct Data<T, C> {
+    table: T,
+    lists: Lists<T>,
+    /// `None` if attempts are not counted.
+    statistics: Option<ShowStatistics<T, C>>,
+}
+
+/// A subscription that was read for a scope. It is that customer's.
+pub(crate) struct Owned(Subscription);
+
+impl Owned {
+    /// The subscription.
+    pub(crate) fn into_inner(self) -> Subscription {
+        self.0
+    }
+}
+
+impl<T: Table, C: Clock + Sync> Data<T, C> {
+    pub(crate) fn new(table: T, statistics: Option<C>) -> Self {
+        Self {
+            lists: Lists {
+                table: table.clone(),
+            },
+            statistics: statistics.map(|clock| ShowStatistics {
+                table: table.clone(),
+                clock,
+            }),
+            table,
+        }
+    }
+
+    /// A page of subscriptions, with the statistics of the last day of each that can be read.
+    pub(crate) async fn subscriptions(
+        &self,
+        scope: &CustomerScope,
+        after: Option<&SubscriptionId>,
+        limit: u32,
+    ) -> Result<(SubscriptionPage, Vec<Option<Summary>>), StoreError> {
+        let page = list_subscriptions(&self.table, scope.customer(), after, limit).await?;
+        let days = page.subscriptions.iter().map(|one| self.last_day(one.id));
+        let days = try_join_all(days).await?;
+        Ok((page, days))
+    }
+
+    async fn last_day(&self, id: SubscriptionId) -> Result<Option<Summary>, StoreError> {
+        match &self.statistics {
+            Some(statistics) => statistics.last_day(&id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A subscription.
+    pub(crate) async fn subscription(
+        &self,
+        scope: &CustomerScope,
+        id: &SubscriptionId,
+    ) -> Result<Option<Owned>, ReadError> {
+        let found = read_subscription(&self.table, scope.customer(), id).await?;
+        Ok(found.map(Owned))
+    }
+
+    /// A page of the deliveries of a subscription.
+    pub(crate) async fn deliveries(
+        &self,
+        of: &Owned,
+        filter: &DeliveryFilter,
+        page: &PageOf<Place>,
+    ) -> Result<Listed<ListedDelivery, Place>, StoreError> {
+        let lists = &self.lists;
+        lists.deliveries(&of.0.id, Which::All, filter, page).await
+    }
+
+    /// A delivery with its body.
+    pub(crate) async fn delivery(
+        &self,
+        scope: &CustomerScope,
+        id: &DeliveryId,
+    ) -> Result<Option<DeliveryWithBody>, StoreError> {
+        read_delivery(&self.table, Some(scope.customer()), id).await
+    }
+}

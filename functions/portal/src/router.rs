@@ -1,0 +1,120 @@
+//! Finds the page or the change of a request.
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Request, RequestExt};
+use ring::rand::SystemRandom;
+use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
+use webhooks_domain::portal_access::PortalAccess;
+use webhooks_domain::ports::Clock;
+use webhooks_lambda::Switch;
+use webhooks_pages::paths::Route;
+use webhooks_pages::{assets, notices};
+
+use crate::answer::{Answer, asset, page, secured, stylesheet};
+use crate::data::{Data, Table};
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+
+/// The portal.
+pub(crate) struct Portal<T, C> {
+    pub(crate) access: PortalAccess<T, C>,
+    pub(crate) data: Data<T, C>,
+    pub(crate) clock: C,
+    pub(crate) settings: Settings,
+}
+
+/// A page of one customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Endpoints,
+    Deliveries(SubscriptionId),
+    Delivery(DeliveryId),
+}
+
+impl Target {
+    /// The page of a path, with its customer. `None` for a path without a page, and for one with an
+    /// id in another form.
+    fn of(route: &Route) -> Option<(CustomerId, Self)> {
+        let target = match route {
+            Route::Endpoints { .. } => Self::Endpoints,
+            Route::Deliveries { subscription, .. } => Self::Deliveries(subscription.parse().ok()?),
+            Route::Delivery { delivery, .. } => Self::Delivery(delivery.parse().ok()?),
+            _ => return None,
+        };
+        Some((route.customer()?.parse().ok()?, target))
+    }
+}
+
+impl<T: Table, C: Clock + Sync + Clone> Portal<T, C> {
+    pub(crate) fn new(table: T, clock: C, statistics: Switch, settings: Settings) -> Self {
+        let counts = statistics == Switch::Enabled;
+        Self {
+            access: PortalAccess {
+                table: table.clone(),
+                clock: clock.clone(),
+                random: SystemRandom::new(),
+            },
+            data: Data::new(table, counts.then(|| clock.clone())),
+            clock,
+            settings,
+        }
+    }
+}
+
+impl<T: Table, C: Clock + Sync> Portal<T, C> {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: &Request) -> Answer {
+        let answer = match self.routed(request).await {
+            Ok(answer) => answer,
+            Err(refusal) => self.refused(&refusal, request),
+        };
+        secured(answer, &self.settings.content_security_policy)
+    }
+
+    /// Answers an event of which no request can be made.
+    pub(crate) fn refuse_malformed(&self, request: &Request) -> Answer {
+        let answer = self.refused(&Refusal::Malformed, request);
+        secured(answer, &self.settings.content_security_policy)
+    }
+
+    /// Everything that needs no session is answered before a session is read.
+    async fn routed(&self, request: &Request) -> Result<Answer, Refusal> {
+        let path = request.raw_http_path();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let posts = *request.method() == Method::POST;
+        if let Some(file) = assets::find(path) {
+            return reads.then(|| asset(file)).ok_or(Refusal::Method);
+        }
+        match Route::parse(path).ok_or(Refusal::NotFound)? {
+            Route::Enter if reads => Ok(self.enter_page()),
+            Route::Ended if reads => Ok(self.ended(request)),
+            Route::BrandStyle if reads => Ok(stylesheet(self.settings.brand.stylesheet())),
+            Route::Session if posts => self.start(request).await,
+            Route::EndSession if posts => self.end(request).await,
+            Route::Enter
+            | Route::Ended
+            | Route::BrandStyle
+            | Route::Session
+            | Route::EndSession => Err(Refusal::Method),
+            of_customer => {
+                let (customer, target) = Target::of(&of_customer).ok_or(Refusal::NotFound)?;
+                if !reads {
+                    return Err(Refusal::Method);
+                }
+                let access = self.session(request).await?;
+                // The path names a customer for people. The data are those of the session's.
+                if customer != *access.scope.customer() {
+                    return Err(Refusal::NotFound);
+                }
+                self.show(&access, target, request).await
+            }
+        }
+    }
+
+    /// The page after the end of a session.
+    pub(crate) fn ended(&self, request: &Request) -> Answer {
+        let mut frame = self.empty_frame();
+        frame.return_to = self.return_link(request);
+        page(StatusCode::OK, notices::ended(&frame, None))
+    }
+}
