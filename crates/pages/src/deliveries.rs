@@ -14,6 +14,9 @@ use crate::state;
 use crate::text::{code, foreign};
 use crate::time::{moment, time};
 
+/// The number of deliveries on a page, so that it stays small.
+pub const PAGE_SIZE: u32 = 40;
+
 /// The data of the page.
 #[derive(Debug, Clone)]
 pub struct Deliveries {

@@ -8,7 +8,7 @@ use crate::href::Href;
 use crate::layout::{self, Place};
 use crate::parts::post;
 use crate::paths::Route;
-use crate::text::{foreign, visible};
+use crate::text::{editable, foreign};
 
 /// Renders the page to which the link of a session leads. Its script takes the code from the
 /// fragment of the URL and sends it.
@@ -40,7 +40,7 @@ pub fn replace_session(frame: &Frame, code: &str) -> String {
              Switch only if you have just opened a link yourself."
         }
         (post(frame, Route::Session, html! {
-            input type="hidden" name="code" value=(visible(code));
+            input type="hidden" name="code" value=(editable(code));
             input type="hidden" name="replace" value="yes";
             div .actions {
                 button .primary type="submit" { "Switch" }

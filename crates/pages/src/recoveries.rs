@@ -13,7 +13,7 @@ use crate::paths::Route;
 use crate::problem::FormProblem;
 use crate::recovery_form::{RecoveryForm, Work};
 use crate::state;
-use crate::text::foreign;
+use crate::text::{editable, foreign};
 use crate::time::{time, time_and_age};
 
 /// The seconds between two looks at a recovery that runs.
@@ -150,7 +150,7 @@ fn confirmation(frame: &Frame, recoveries: &Recoveries, counted: RecoveryCount) 
     ];
     let content = html! {
         @for (name, value) in hidden {
-            input type="hidden" name=(name) value=(value);
+            input type="hidden" name=(name) value=(editable(value));
         }
         div .actions {
             @if counted.count > 0 { button .primary type="submit" { "Start" } }

@@ -12,7 +12,7 @@ use crate::layout::{self, Place};
 use crate::parts::post;
 use crate::paths::Route;
 use crate::problem::FormProblem;
-use crate::text::{code, foreign, visible};
+use crate::text::{code, editable, foreign};
 
 /// The data of the page.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ fn basics(draft: &Draft) -> Markup {
         code { "order.*" } ", or " code { "*" } " for all."
     };
     html! {
-        input type="hidden" name="version" value=(form.version);
+        input type="hidden" name="version" value=(editable(&form.version));
         (Field::new("url", "URL").required().problem(problem)
             .help(html! { "Begins with " code { "https://" } "." }).url(&form.url))
         (Field::new("eventTypes", "Event types").required().problem(problem).help(types)
@@ -145,7 +145,7 @@ fn headers(draft: &Draft) -> Markup {
             @for (index, name) in stored.iter().enumerate() {
                 @let id = format!("remove-{index}");
                 div .choice {
-                    input type="checkbox" id=(id) name="removeSecretHeader" value=(visible(name))
+                    input type="checkbox" id=(id) name="removeSecretHeader" value=(editable(name))
                         checked[form.removed_secret_headers.contains(name)];
                     label for=(id) { "Remove the secret header " (code(name)) }
                 }
