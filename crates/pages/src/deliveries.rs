@@ -12,7 +12,10 @@ use crate::paths::Route;
 use crate::problem::FormProblem;
 use crate::state;
 use crate::text::{code, foreign};
-use crate::time::time;
+use crate::time::{moment, time};
+
+/// The number of deliveries on a page, so that it stays small.
+pub const PAGE_SIZE: u32 = 40;
 
 /// The data of the page.
 #[derive(Debug, Clone)]
@@ -29,6 +32,31 @@ pub struct Deliveries {
     pub problem: Option<FormProblem>,
     /// A page of deliveries.
     pub page: DeliveryPage,
+}
+
+/// Reads the query of the page. Empty fields of the form are left out.
+///
+/// # Errors
+/// If a time cannot be read or the status is unknown.
+pub fn query(text: &str) -> Result<DeliveriesQuery, FormProblem> {
+    let mut query = DeliveriesQuery::default();
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
+        let value = value.trim();
+        match &*name {
+            "status" => {
+                let status = STATUSES.iter().find(|status| status.to_string() == value);
+                let unknown = || FormProblem::of("status", "must be one of the choices");
+                query.status = Some(*status.ok_or_else(unknown)?);
+            }
+            "eventType" => query.event_type = Some(value.to_owned()),
+            "since" => query.since = Some(moment("since", value)?),
+            "until" => query.until = Some(moment("until", value)?),
+            "cursor" => query.cursor = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(query)
 }
 
 /// The statuses that a viewer can select.
@@ -150,6 +178,32 @@ fn row(frame: &Frame, delivery: &Delivery) -> Markup {
             td { (time(&delivery.created_at)) }
             td .number { (delivery.attempts.len()) }
             td { (foreign(&state::delivery_brief(delivery, frame.now))) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_fields_are_no_filters() {
+        let none = query("status=&eventType=&since=&until=").unwrap();
+        assert_eq!(none, DeliveriesQuery::default());
+    }
+
+    #[test]
+    fn the_times_of_the_form_are_in_utc() {
+        let read = query("status=held&eventType=order.*&since=2026-01-31T09%3A30&x=y").unwrap();
+        assert_eq!(read.status, Some(DeliveryStatus::Held));
+        assert_eq!(read.event_type.as_deref(), Some("order.*"));
+        assert_eq!(read.since.as_deref(), Some("2026-01-31T09:30:00.000Z"));
+        for (text, field) in [
+            ("since=x", "since"),
+            ("until=1", "until"),
+            ("status=x", "status"),
+        ] {
+            assert_eq!(query(text).unwrap_err().field.as_deref(), Some(field));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One delivery with its attempts.
 
+mod attempt;
+
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use webhooks_api_types::{Attempt, DeliveryStatus, DeliveryWithBody, words};
+use webhooks_api_types::{DeliveryStatus, DeliveryWithBody};
 
 use crate::frame::{Capability, Frame};
 use crate::href::Href;
@@ -11,11 +13,15 @@ use crate::layout::{self, Place};
 use crate::parts::{Facts, grouped, post};
 use crate::paths::Route;
 use crate::state;
-use crate::text::{code, foreign, visible_lines};
-use crate::time::{millis, time, time_and_age};
+use crate::text::{beginning, code, foreign, visible_lines};
+use crate::time::time_and_age;
 
-/// The longest part of a body on the page, in bytes.
-pub const SHOWN_BODY_BYTES: usize = 16_384;
+/// The longest part of the signed body on the page, in bytes of HTML.
+const BODY_BYTES: usize = 12_000;
+/// The longest part of the answer to the last attempt.
+const LAST_ANSWER_BYTES: usize = 6_000;
+/// The longest part of an earlier answer.
+const EARLIER_ANSWER_BYTES: usize = 800;
 
 /// The data of the page.
 #[derive(Debug, Clone)]
@@ -80,7 +86,9 @@ pub fn page(frame: &Frame, view: &DeliveryView) -> String {
             @if delivery.attempts.is_empty() { p .empty { "No attempt yet." } }
             ol .cards {
                 @for (index, attempt) in delivery.attempts.iter().enumerate().rev() {
-                    li { (attempt_card(frame, attempt, view.exchanges.get(index))) }
+                    @let is_last = index + 1 == delivery.attempts.len();
+                    @let bytes = if is_last { LAST_ANSWER_BYTES } else { EARLIER_ANSWER_BYTES };
+                    li { (attempt::card(frame, attempt, view.exchanges.get(index), bytes)) }
                 }
             }
         }
@@ -137,7 +145,7 @@ fn facts(frame: &Frame, view: &DeliveryView) -> Markup {
     let next = delivery.next_attempt_at.as_deref();
     facts.maybe("Next attempt", next.map(|at| time_and_age(at, frame.now)));
     let trigger = state::trigger(delivery.trigger);
-    facts.maybe("Reason", trigger.map(|trigger| html! { (trigger) }));
+    facts.maybe("Trigger", trigger.map(|trigger| html! { (trigger) }));
     facts.add("Delivery", code(&delivery.id));
     if frame.is_support() {
         let message = Route::Message {
@@ -155,94 +163,6 @@ fn facts(frame: &Frame, view: &DeliveryView) -> Markup {
     facts.markup()
 }
 
-fn attempt_card(frame: &Frame, attempt: &Attempt, exchange: Option<&Exchange>) -> Markup {
-    let mut facts = Facts::default();
-    facts.add("Began", time(&attempt.at));
-    facts.add("Took", html! { (millis(attempt.duration_ms)) });
-    if let Some(exchange) = exchange.filter(|exchange| !exchange.timings.is_empty()) {
-        facts.add(
-            "Phases",
-            html! {
-                @for (index, (name, duration)) in exchange.timings.iter().enumerate() {
-                    @if index > 0 { ", " }
-                    (name) " " (millis(*duration))
-                }
-            },
-        );
-    }
-    let addresses = attempt.addresses.join(", ");
-    facts.maybe("Address", (!addresses.is_empty()).then(|| code(&addresses)));
-    html! {
-        article .card {
-            div .cardhead {
-                h3 { "Attempt " (attempt.number) }
-                (state::attempt(attempt))
-            }
-            p { (foreign(&sentence(&words::outcome(attempt)))) }
-            (facts.markup())
-            @if frame.may(Capability::Payloads) {
-                @if let Some(request) = exchange.and_then(|exchange| exchange.request.as_ref()) {
-                    (request_details(attempt, request))
-                }
-                (response_details(attempt, exchange.and_then(|exchange| exchange.response.as_ref())))
-            }
-        }
-    }
-}
-
-fn request_details(attempt: &Attempt, request: &Request) -> Markup {
-    html! {
-        details {
-            summary { "Request " span .sr { "of attempt " (attempt.number) } }
-            (text(&format!("{} {}", request.method, request.url)))
-            (headers(&request.headers))
-        }
-    }
-}
-
-/// The whole response, or the part that the attempt itself has.
-fn response_details(attempt: &Attempt, response: Option<&Response>) -> Markup {
-    let (headers_shown, body, is_truncated) = match response {
-        Some(response) => (
-            &response.headers,
-            response.body.as_str(),
-            response.is_truncated,
-        ),
-        None => (
-            &attempt.response_headers,
-            attempt.response_excerpt.as_deref().unwrap_or_default(),
-            false,
-        ),
-    };
-    if headers_shown.is_empty() && body.is_empty() {
-        return html! {};
-    }
-    html! {
-        details {
-            summary { "Answer " span .sr { "to attempt " (attempt.number) } }
-            (headers(headers_shown))
-            @if body.is_empty() {
-                p .muted { "The body is empty." }
-            } @else {
-                (text(body))
-            }
-            @if is_truncated { p .muted { "The rest was not kept." } }
-        }
-    }
-}
-
-fn headers(headers: &BTreeMap<String, String>) -> Markup {
-    html! {
-        @if !headers.is_empty() {
-            dl .headers {
-                @for (name, value) in headers {
-                    div { dt { (code(name)) } dd { (code(value)) } }
-                }
-            }
-        }
-    }
-}
-
 fn body(frame: &Frame, view: &DeliveryView) -> Markup {
     let view = &view.delivery;
     html! {
@@ -251,7 +171,7 @@ fn body(frame: &Frame, view: &DeliveryView) -> Markup {
             @if !frame.may(Capability::Payloads) {
                 p .muted { "This session does not show bodies and answers." }
             } @else if let Some(body) = &view.body {
-                @let (shown, is_whole) = beginning(body);
+                @let (shown, is_whole) = beginning(body, BODY_BYTES);
                 p .muted {
                     (grouped(u64::try_from(body.len()).unwrap_or_default()))
                     " bytes, the same on every attempt."
@@ -272,14 +192,6 @@ pub(crate) fn text(text: &str) -> Markup {
     html! { pre tabindex="0" { (visible_lines(text)) } }
 }
 
-/// The part of a body that the page shows, and whether that is all.
-fn beginning(body: &str) -> (&str, bool) {
-    if body.len() <= SHOWN_BODY_BYTES {
-        return (body, true);
-    }
-    (&body[..body.floor_char_boundary(SHOWN_BODY_BYTES)], false)
-}
-
 /// A text of the API as a sentence.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -297,14 +209,6 @@ fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_body_is_cut_between_characters() {
-        let body = format!("{}é", "x".repeat(SHOWN_BODY_BYTES - 1));
-        let (shown, is_whole) = beginning(&body);
-        assert_eq!((shown.len(), is_whole), (SHOWN_BODY_BYTES - 1, false));
-        assert_eq!(beginning("{}"), ("{}", true));
-    }
 
     #[test]
     fn a_text_becomes_a_sentence() {

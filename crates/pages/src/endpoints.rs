@@ -12,6 +12,9 @@ use crate::state;
 use crate::statistics;
 use crate::text::{code, foreign};
 
+/// The number of endpoints on a page, so that it stays small.
+pub const PAGE_SIZE: u32 = 20;
+
 /// The data of the page.
 #[derive(Debug, Clone)]
 pub struct Endpoints {

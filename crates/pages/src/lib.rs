@@ -25,17 +25,23 @@
 
 pub mod assets;
 pub mod brand;
+pub mod console;
 pub mod csp;
 pub mod deliveries;
 pub mod delivery;
+pub mod endpoint;
+pub mod endpoint_form;
 pub mod endpoints;
 mod fields;
 pub mod frame;
 pub mod href;
 mod layout;
+pub mod notices;
 mod parts;
 pub mod paths;
 pub mod problem;
+pub mod recoveries;
+pub mod recovery_form;
 mod state;
 mod statistics;
 pub mod text;

@@ -6,7 +6,7 @@ use webhooks_api_types::Broken;
 use crate::frame::{Frame, Tone};
 use crate::href::Href;
 use crate::paths::Route;
-use crate::text::{code, foreign};
+use crate::text::{code, editable, foreign};
 
 /// The class of a tone in the stylesheet.
 pub(crate) fn class(tone: Tone) -> &'static str {
@@ -35,7 +35,7 @@ pub(crate) fn badge(tone: Tone, text: &str) -> Markup {
 pub(crate) fn post(frame: &Frame, route: Route, content: Markup) -> Markup {
     html! {
         form method="post" action=(Href::from(route)) {
-            input type="hidden" name="csrf" value=(frame.csrf);
+            input type="hidden" name="csrf" value=(editable(&frame.csrf));
             (content)
         }
     }

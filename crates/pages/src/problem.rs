@@ -20,6 +20,16 @@ impl FormProblem {
         }
     }
 
+    /// The problem as one of the part of a field, such as `schedule` of `retryPolicy`.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let field = self.field.as_deref();
+        let part = field.and_then(|field| field.strip_prefix(name)?.strip_prefix('.'));
+        Self {
+            field: part.map(str::to_owned),
+            text: self.text.clone(),
+        }
+    }
+
     /// Returns true if it is about this field or a part of it.
     pub(crate) fn is_of(&self, name: &str) -> bool {
         let field = self.field.as_deref().unwrap_or_default();

@@ -149,7 +149,7 @@ pub(crate) fn trigger(trigger: DeliveryTrigger) -> Option<&'static str> {
 pub(crate) fn attempt(attempt: &Attempt) -> Markup {
     let (tone, word) = match attempt.outcome {
         AttemptOutcome::Succeeded => (Tone::Good, "Succeeded"),
-        AttemptOutcome::HttpError => (Tone::Bad, "Refused"),
+        AttemptOutcome::HttpError => (Tone::Bad, "HTTP error"),
         AttemptOutcome::TimedOut => (Tone::Bad, "Timed out"),
         AttemptOutcome::Unreachable => (Tone::Bad, "Not reached"),
         AttemptOutcome::Blocked => (Tone::Bad, "Blocked"),

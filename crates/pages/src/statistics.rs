@@ -1,5 +1,7 @@
 //! Numbers of attempts.
 
+use std::fmt::Write;
+
 use maud::{Markup, html};
 use webhooks_api_types::{HourStatistics, OutcomeCounts, PeriodStatistics, Statistics};
 
@@ -42,7 +44,7 @@ pub(crate) fn full(statistics: &Statistics) -> Markup {
     ];
     let rows = html! {
         table {
-            caption { "Attempts" }
+            caption { "Attempts by period" }
             thead {
                 tr {
                     th scope="col" { "Period" }
@@ -74,7 +76,7 @@ pub(crate) fn full(statistics: &Statistics) -> Markup {
     };
     html! {
         (hours(&statistics.hours))
-        (table("Attempts", &rows))
+        (table("Attempts by period", &rows))
         (failures(&statistics.last_7_days.failures))
     }
 }
@@ -135,17 +137,29 @@ fn hours(hours: &[HourStatistics]) -> Markup {
         0 => 0,
         number => (number.saturating_mul(CHART_HEIGHT) / most).max(1),
     };
+    let (mut base, mut good, mut bad) = (String::new(), String::new(), String::new());
+    for (index, hour) in (0_u64..).zip(hours) {
+        let x = index * BAR_WIDTH;
+        let failed = height(failures_of(hour));
+        let succeeded = height(hour.succeeded).min(CHART_HEIGHT.saturating_sub(failed));
+        bar(&mut base, x, CHART_HEIGHT - 1, 1);
+        bar(&mut good, x, CHART_HEIGHT - succeeded, succeeded);
+        bar(&mut bad, x, CHART_HEIGHT - succeeded - failed, failed);
+    }
     html! {
         svg .hours role="img" aria-label=(text) viewBox={ "0 0 " (width) " " (CHART_HEIGHT) } {
-            @for (index, hour) in (0_u64..).zip(hours) {
-                @let bad = height(failures_of(hour));
-                @let good = height(hour.succeeded).min(CHART_HEIGHT.saturating_sub(bad));
-                @let x = index * BAR_WIDTH;
-                rect .base x=(x) y=(CHART_HEIGHT - 1) width=(BAR_WIDTH - 2) height="1" {}
-                rect .good x=(x) y=(CHART_HEIGHT - good) width=(BAR_WIDTH - 2) height=(good) {}
-                rect .bad x=(x) y=(CHART_HEIGHT - good - bad) width=(BAR_WIDTH - 2) height=(bad) {}
-            }
+            path .base d=(base) {}
+            path .good d=(good) {}
+            path .bad d=(bad) {}
         }
+    }
+}
+
+/// Adds a bar to the commands of a path.
+fn bar(path: &mut String, x: u64, y: u64, height: u64) {
+    if height > 0 {
+        let width = BAR_WIDTH - 2;
+        write!(path, "M{x} {y}h{width}v{height}h-{width}z").expect("a string takes every text");
     }
 }
 
@@ -169,7 +183,7 @@ mod tests {
     fn a_failure_is_never_too_small_to_see() {
         let svg = hours(&[hour(1_000_000, 999_999), hour(0, 0), hour(10, 20)]).into_string();
         assert!(svg.contains("aria-label=\"Attempts by hour, 1 failed in 1 of 3 hours\""));
-        let bad = "class=\"bad\" x=\"0\" y=\"0\" width=\"6\" height=\"1\"";
+        let bad = "class=\"bad\" d=\"M0 0h6v1h-6z\"";
         assert!(svg.contains(bad), "{svg}");
         assert_eq!(hours(&[hour(0, 0)]).into_string(), "");
     }

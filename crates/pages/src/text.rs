@@ -40,6 +40,24 @@ pub(crate) fn code(text: &str) -> Markup {
     html! { code { (visible(text)) } }
 }
 
+/// The beginning of a text that takes at most this many bytes on the page, and whether that is all.
+pub(crate) fn beginning(text: &str, bytes: usize) -> (&str, bool) {
+    let mut taken = 0;
+    for (index, letter) in text.char_indices() {
+        taken += match letter {
+            // As escaped or replaced.
+            '"' | '&' | '<' | '>' => 6,
+            '\n' | '\t' => 1,
+            harmful if is_harmful(harmful) => 14,
+            letter => letter.len_utf8(),
+        };
+        if taken > bytes {
+            return (&text[..index], false);
+        }
+    }
+    (text, true)
+}
+
 fn replaced(text: &str, is_replaced: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_replaced) {
         return Cow::Borrowed(text);
@@ -67,6 +85,20 @@ mod tests {
         );
         assert_eq!(visible_lines("a\r\n\tb\u{1b}"), "a⟨U+000D⟩\n\tb⟨U+001B⟩");
         assert_eq!(visible("Zoë 日本 😀"), "Zoë 日本 😀");
+    }
+
+    #[test]
+    fn a_beginning_is_as_long_as_its_html() {
+        assert_eq!(beginning("é{}", 4), ("é{}", true));
+        assert_eq!(beginning("{}é", 3), ("{}", false));
+        let hostile = "\u{e0041}\"<&>\u{202e}\nx".repeat(100);
+        let (shown, is_whole) = beginning(&hostile, 1_000);
+        let html = html! { (visible_lines(shown)) }.into_string();
+        assert!(
+            !is_whole && (700..=1_000).contains(&html.len()),
+            "{}",
+            html.len()
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use webhooks_domain::timestamp::Timestamp;
 
+use crate::problem::FormProblem;
 use crate::text::{foreign, visible};
 
 /// A time of the API.
@@ -27,6 +28,15 @@ pub(crate) fn time_and_age(text: &str, now: Timestamp) -> Markup {
         (time(text))
         @if let Some(age) = distance(text, now) { " (" (age) ")" }
     }
+}
+
+/// Reads a time of a form, in UTC: `2026-01-31T09:30`, with or without seconds, or a time of the
+/// API.
+pub(crate) fn moment(field: &str, text: &str) -> Result<String, FormProblem> {
+    let forms = [text.to_owned(), format!("{text}Z"), format!("{text}:00Z")];
+    let time = forms.iter().find_map(|text| Timestamp::parse_rfc3339(text));
+    time.map(|time| time.to_string())
+        .ok_or_else(|| FormProblem::of(field, "must be a time such as `2026-01-31T09:30:00`"))
 }
 
 /// The distance from now: `5 min ago`, `in 5 min`.
