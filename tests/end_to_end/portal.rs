@@ -103,6 +103,10 @@ async fn a_customer_sees_its_deliveries_and_nobody_elses_until_the_session_is_re
     let (status, page) = browser.get(&endpoints).await?;
     assert_eq!(status, StatusCode::OK, "{page}");
     assert!(page.contains(&subscription.id) && !page.contains(&foreign.id));
+    let endpoint = format!("{endpoints}/{}", subscription.id);
+    let (status, page) = browser.get(&endpoint).await?;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains(test.receiver.url("/hook").as_str()), "{page}");
     let deliveries = format!("{endpoints}/{}/deliveries", subscription.id);
     let (status, page) = browser.get(&deliveries).await?;
     assert_eq!(status, StatusCode::OK, "{page}");

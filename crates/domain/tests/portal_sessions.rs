@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
-use webhooks_domain::customers::Customers;
+use webhooks_domain::customers::{CustomerFields, Customers};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::portal_access::{MissingCapability, PortalAccess};
@@ -185,7 +185,7 @@ fn a_customer_that_is_being_deleted_gets_no_session() {
         clock: stage.backend.clone(),
     };
     let customer = id("acme");
-    let put = customers.replace(&customer, &ExpectedVersion::Any, Default::default());
+    let put = customers.replace(&customer, &ExpectedVersion::Any, CustomerFields::default());
     put.now_or_never().unwrap().unwrap();
     stage.create("acme", 600);
     let deleted = customers.delete(&customer, &ExpectedVersion::Any);

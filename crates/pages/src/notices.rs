@@ -60,6 +60,26 @@ pub fn replace_session(frame: &Frame, code: &str) -> String {
     )
 }
 
+/// Renders the page for a browser that refuses cookies in a frame. The code was not used: the form
+/// sends it from a new tab, with the field `tab`.
+pub fn open_in_new_tab(frame: &Frame, code: &str) -> String {
+    let content = html! {
+        h1 { "Open the portal in a new tab" }
+        p { "Your browser keeps no session inside another site." }
+        form method="post" action=(Href::from(Route::Session)) target="_blank" {
+            input type="hidden" name="code" value=(code);
+            input type="hidden" name="tab" value="yes";
+            div .actions { button .primary type="submit" { "Open the portal" } }
+        }
+    };
+    layout::page(
+        frame,
+        Place::Elsewhere,
+        "Open the portal in a new tab",
+        &content,
+    )
+}
+
 /// Renders the page that says that there is no session. If the browser refuses cookies in a frame,
 /// `new_tab` is the link that opens the portal outside of it.
 pub fn ended(frame: &Frame, new_tab: Option<&Href>) -> String {

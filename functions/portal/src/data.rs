@@ -108,6 +108,14 @@ impl<T: Table, C: Clock + Sync> Data<T, C> {
         Ok(found.map(Owned))
     }
 
+    /// The statistics of a subscription. `None` if attempts are not counted.
+    pub(crate) async fn statistics(&self, of: &Owned) -> Result<Option<Summary>, StoreError> {
+        match &self.statistics {
+            Some(statistics) => statistics.of_subscription(&of.0.id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A page of the deliveries of a subscription.
     pub(crate) async fn deliveries(
         &self,

@@ -6,8 +6,8 @@ use tracing::info;
 use webhooks_domain::portal_access::Access;
 use webhooks_domain::portal_session::{PortalCode, PortalSession};
 use webhooks_domain::ports::Clock;
-use webhooks_pages::paths::Route;
 use webhooks_pages::notices;
+use webhooks_pages::paths::Route;
 
 use crate::answer::{Answer, page, see_other, with_cookie};
 use crate::change::is_of_session;

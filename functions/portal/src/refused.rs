@@ -3,9 +3,9 @@
 use lambda_http::Request;
 use lambda_http::http::{Method, StatusCode};
 use tracing::error;
+use webhooks_api_types::Problem;
 use webhooks_domain::ports::Clock;
 use webhooks_lambda::with_sources;
-use webhooks_api_types::Problem;
 use webhooks_pages::notices;
 
 use crate::answer::{Answer, page, see_other, with_cookie};
@@ -77,13 +77,12 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
     /// place to which the form leads.
     fn led_back(&self, request: &Request) -> Answer {
         let back = self.return_url(request);
-        let answer = match back.filter(|_| *request.method() == Method::GET) {
-            Some(url) => see_other(url.as_str()),
-            None => {
-                let mut answer = self.ended(request);
-                *answer.status_mut() = StatusCode::UNAUTHORIZED;
-                answer
-            }
+        let answer = if let Some(url) = back.filter(|_| *request.method() == Method::GET) {
+            see_other(url.as_str())
+        } else {
+            let mut answer = self.ended(request);
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            answer
         };
         with_cookie(answer, &self.settings.kind.remove_session())
     }

@@ -27,6 +27,7 @@ pub(crate) struct Portal<T, C> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoints,
+    Endpoint(SubscriptionId),
     Deliveries(SubscriptionId),
     Delivery(DeliveryId),
 }
@@ -37,6 +38,7 @@ impl Target {
     fn of(route: &Route) -> Option<(CustomerId, Self)> {
         let target = match route {
             Route::Endpoints { .. } => Self::Endpoints,
+            Route::Endpoint { subscription, .. } => Self::Endpoint(subscription.parse().ok()?),
             Route::Deliveries { subscription, .. } => Self::Deliveries(subscription.parse().ok()?),
             Route::Delivery { delivery, .. } => Self::Delivery(delivery.parse().ok()?),
             _ => return None,

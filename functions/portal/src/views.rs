@@ -13,7 +13,7 @@ use webhooks_pages::endpoints::Endpoints;
 use webhooks_pages::frame::{self, CustomerName, Frame, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::problem::FormProblem;
-use webhooks_pages::{deliveries, delivery, endpoints};
+use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
 use crate::answer::{Answer, page};
@@ -39,6 +39,7 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
         scope.require(Capability::View)?;
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
+            Target::Endpoint(id) => self.endpoint(&frame, scope, &id).await?,
             Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
         };
@@ -62,6 +63,20 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
             page: answers::subscription_page(found),
         };
         Ok(endpoints::page(frame, &view))
+    }
+
+    async fn endpoint(
+        &self,
+        frame: &Frame,
+        scope: &CustomerScope,
+        id: &SubscriptionId,
+    ) -> Result<String, Refusal> {
+        let found = self.data.subscription(scope, id).await?;
+        let subscription = found.ok_or(Refusal::NotFound)?;
+        let numbers = self.data.statistics(&subscription).await?;
+        let numbers = numbers.as_ref().map(statistics::answer);
+        let shown = answers::subscription(subscription.into_inner());
+        Ok(endpoint::page(frame, &shown, numbers.as_ref()))
     }
 
     async fn deliveries(

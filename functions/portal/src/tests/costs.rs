@@ -58,7 +58,7 @@ fn a_malformed_request_costs_no_read() {
 fn a_form_that_is_refused_by_its_form_costs_no_read() {
     let stage = Stage::new();
     let own = stage.visitor("acme");
-    let form = format!("csrf={}", stage.csrf(&own));
+    let form = format!("csrf={}", csrf(&own));
     let good = post("/session/end", &form, Some(&own));
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut event = good.clone();
@@ -66,10 +66,8 @@ fn a_form_that_is_refused_by_its_form_costs_no_read() {
         event
     };
     let large = format!("{form}&x={}", "x".repeat(crate::form::MAX_BYTES));
-    let many = format!(
-        "{form}{}",
-        (0..201).map(|n| format!("&f{n}=")).collect::<String>()
-    );
+    let fields: Vec<_> = (0..201).map(|n| format!("f{n}=")).collect();
+    let many = format!("{form}&{}", fields.join("&"));
     for (event, status) in [
         (
             changed(&|event| event["headers"]["origin"] = json!("https://evil.example")),

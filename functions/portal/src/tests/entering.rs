@@ -80,7 +80,7 @@ fn a_session_that_has_ended_leads_back_or_says_so() {
     let (leading, plain) = (with_return(Some(RETURN)), with_return(None));
     // The operator has removed this origin from the list since.
     let removed = with_return(Some("https://old.example/"));
-    stage.later(Duration::from_secs(600));
+    stage.later(Duration::from_mins(10));
     let led = stage.get(path, &leading);
     assert_eq!(led.status(), StatusCode::SEE_OTHER);
     assert_eq!(location(&led), RETURN);
@@ -94,7 +94,7 @@ fn a_session_that_has_ended_leads_back_or_says_so() {
         assert!(set.starts_with("__Host-webhooks=; Path=/; Max-Age=0;"));
     }
     // A form does not leave the portal by itself.
-    let form = format!("csrf={}", stage.csrf(leading.split("; ").next().unwrap()));
+    let form = format!("csrf={}", csrf(leading.split("; ").next().unwrap()));
     let answer = stage.send(&post("/session/end", &form, Some(&leading)));
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(text(&answer).contains(RETURN), "it has a link");
@@ -129,7 +129,7 @@ fn a_url_to_return_to_is_checked_when_it_is_used() {
 fn a_session_can_be_left() {
     let stage = Stage::new();
     let cookie = stage.visitor("acme");
-    let form = format!("csrf={}", stage.csrf(&cookie));
+    let form = format!("csrf={}", csrf(&cookie));
     let answer = stage.send(&post("/session/end", &form, Some(&cookie)));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert_eq!(location(&answer), "/ended");
@@ -149,7 +149,7 @@ fn a_link_of_another_customer_asks_before_it_replaces_a_session() {
 
     // A site that cannot read the page cannot answer the question.
     let confirmed = format!("code={}&replace=yes", created.code.expose());
-    let foreign = stage.csrf(&stage.visitor("acme"));
+    let foreign = csrf(&stage.visitor("acme"));
     for form in [confirmed.clone(), format!("{confirmed}&csrf={foreign}")] {
         let answer = stage.send(&post("/session", &form, Some(&current)));
         assert_eq!(answer.status(), StatusCode::OK, "it asks again");
@@ -157,7 +157,7 @@ fn a_link_of_another_customer_asks_before_it_replaces_a_session() {
     }
     assert!(stage.is_open(&current));
 
-    let form = format!("{confirmed}&csrf={}", stage.csrf(&current));
+    let form = format!("{confirmed}&csrf={}", csrf(&current));
     let answer = stage.send(&post("/session", &form, Some(&current)));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert_eq!(location(&answer), "/customers/bolt/endpoints");
@@ -172,7 +172,7 @@ fn a_new_link_of_the_same_customer_and_one_after_the_end_do_not_ask() {
     let again = stage.session("acme", &[Capability::View]);
     let answer = stage.enter(&again, Some(&current));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-    stage.later(Duration::from_secs(600));
+    stage.later(Duration::from_mins(10));
     let other = stage.session("bolt", &[Capability::View]);
     let answer = stage.enter(&other, Some(&current));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);

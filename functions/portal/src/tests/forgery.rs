@@ -1,5 +1,7 @@
 //! Requests that another site makes with the browser of a visitor.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::*;
 
 /// Sends the form that ends a session, with a changed event. Returns the status.
@@ -13,7 +15,7 @@ fn end(stage: &Stage, cookie: &str, form: &str, change: impl FnOnce(&mut Value))
 fn a_form_of_another_site_changes_nothing_even_with_the_token() {
     let stage = Stage::new();
     let cookie = stage.visitor("acme");
-    let form = format!("csrf={}", stage.csrf(&cookie));
+    let form = format!("csrf={}", csrf(&cookie));
     let upper = ORIGIN.to_uppercase();
     for origin in [
         "https://evil.example",
@@ -51,8 +53,8 @@ fn a_form_of_another_site_changes_nothing_even_with_the_token() {
 fn a_form_without_the_token_of_the_session_changes_nothing() {
     let stage = Stage::new();
     let cookie = stage.visitor("acme");
-    let right = stage.csrf(&cookie);
-    let other = stage.csrf(&stage.visitor("acme"));
+    let right = csrf(&cookie);
+    let other = csrf(&stage.visitor("acme"));
     let (_, session) = cookie.split_once('=').unwrap();
     for form in [
         String::new(),
@@ -81,7 +83,7 @@ fn a_form_without_the_token_of_the_session_changes_nothing() {
 fn a_form_has_the_type_of_a_form() {
     let stage = Stage::new();
     let cookie = stage.visitor("acme");
-    let form = format!("csrf={}", stage.csrf(&cookie));
+    let form = format!("csrf={}", csrf(&cookie));
     for kind in ["text/plain", "application/json", "multipart/form-data", ""] {
         let status = end(&stage, &cookie, &form, |event| {
             event["headers"]["content-type"] = json!(kind);
@@ -92,7 +94,6 @@ fn a_form_has_the_type_of_a_form() {
     let status = end(&stage, &cookie, &form, |event| {
         let kind = "application/x-www-form-urlencoded; charset=UTF-8";
         event["headers"]["content-type"] = json!(kind);
-        use base64::prelude::{BASE64_STANDARD, Engine as _};
         event["body"] = json!(BASE64_STANDARD.encode(&form));
         event["isBase64Encoded"] = json!(true);
     });

@@ -116,17 +116,12 @@ impl Stage {
     /// Answers an event as the function does.
     fn send(&self, event: &Value) -> Answer {
         let mut event: LambdaRequest = serde_json::from_value(event.clone()).unwrap();
-        match webhooks_function_url::check(&mut event) {
-            Ok(()) => {
-                let request = event.into();
-                let answer = self.portal.answer(&request);
-                answer.now_or_never().unwrap()
-            }
-            Err(_) => {
-                let request = webhooks_function_url::harmless().into();
-                self.portal.refuse_malformed(&request)
-            }
+        if webhooks_function_url::check(&mut event).is_err() {
+            let request = webhooks_function_url::harmless().into();
+            return self.portal.refuse_malformed(&request);
         }
+        let request = event.into();
+        self.portal.answer(&request).now_or_never().unwrap()
     }
 
     /// Returns true if a session is open.
@@ -137,16 +132,16 @@ impl Stage {
         checked.unwrap().is_some()
     }
 
-    /// The token of the forms of a session.
-    fn csrf(&self, cookie: &str) -> String {
-        let (_, token) = cookie.split_once('=').unwrap();
-        let token: PortalToken = token.parse().unwrap();
-        token.csrf().as_str().to_owned()
-    }
-
     fn later(&self, time: Duration) {
         self.backend.set_now(self.backend.time() + time);
     }
+}
+
+/// The token of the forms of a session.
+fn csrf(cookie: &str) -> String {
+    let (_, token) = cookie.split_once('=').unwrap();
+    let token: PortalToken = token.parse().unwrap();
+    token.csrf().as_str().to_owned()
 }
 
 /// An event of a Function URL, as AWS documents it (payload format 2.0): the cookies are in an array.

@@ -12,6 +12,11 @@ fn a_session_sees_its_deliveries_from_the_list_to_the_attempt() {
     let cookie = stage.visitor("acme");
     let list = stage.get("/customers/acme/endpoints", &cookie);
     assert!(text(&list).contains("https://acme.example/hook"));
+    let path = format!("/customers/acme/endpoints/{}", delivery.subscription);
+    let endpoint = stage.get(&path, &cookie);
+    assert_eq!(endpoint.status(), StatusCode::OK);
+    assert!(text(&endpoint).contains("https://acme.example/hook"));
+    assert!(!text(&endpoint).contains("whsec_"));
     let of = |id: SubscriptionId| format!("/customers/acme/endpoints/{id}/deliveries");
     let path = of(delivery.subscription);
     let page = stage.get(&path, &cookie);

@@ -38,8 +38,9 @@ fn path(pattern: &str, customer: &str, owner: &str, delivery: &DeliveryId) -> St
 }
 
 /// The patterns whose pages exist.
-const PAGES: [&str; 3] = [
+const PAGES: [&str; 4] = [
     "/customers/{customer}/endpoints",
+    "/customers/{customer}/endpoints/{subscription}",
     "/customers/{customer}/endpoints/{subscription}/deliveries",
     "/customers/{customer}/deliveries/{delivery}",
 ];
@@ -50,7 +51,7 @@ fn no_path_shows_or_changes_anything_of_another_customer() {
     let own = store(&stage, "acme");
     let foreign = store(&stage, "strangers");
     let cookie = stage.visitor("acme");
-    let form = format!("csrf={}", stage.csrf(&cookie));
+    let form = format!("csrf={}", csrf(&cookie));
     let mut walked = 0;
     for pattern in Route::PATTERNS {
         if !pattern.starts_with("/customers/") {
