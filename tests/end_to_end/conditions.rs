@@ -112,7 +112,7 @@ const BOUNDS: [(&str, Action, &[&str]); 27] = [
             "SUBSCRIPTION",
         ],
     ),
-    ("PortalFunction", Action::UpdateItem, &["PORTAL"]),
+    ("PortalFunction", Action::UpdateItem, &["PORTAL", "MESSAGE"]),
     ("PortalFunction", Action::DeleteItem, &["PORTAL"]),
     ("PortalFunction", Action::GetItem, &["CUSTOMER#", "PORTAL"]),
     ("PortalFunction", Action::BatchGetItem, &["MESSAGE"]),

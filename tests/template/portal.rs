@@ -73,23 +73,30 @@ fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
     );
 }
 
-/// It cannot decrypt a secret, send a request, or write anything but sessions.
+/// It cannot decrypt a secret, create or delete anything but sessions, or write a subscription.
 #[test]
-fn the_role_of_the_portal_reads_and_writes_only_sessions() {
+fn the_role_of_the_portal_writes_sessions_and_reopens_deliveries() {
     let template = load();
-    let mut all = Vec::new();
+    let (mut all, mut writes) = (Vec::new(), Vec::new());
     for (place, statement) in role_statements(&template) {
         if !place.starts_with("PortalRole,") || statement["Sid"] == "WriteTraces" {
             continue;
         }
         let actions = actions(&statement);
-        let writes = ["dynamodb:UpdateItem", "dynamodb:DeleteItem"];
-        if actions.iter().any(|action| writes.contains(action)) {
-            let keys = &statement["Condition"]["ForAllValues:StringLike"];
-            assert_eq!(keys["dynamodb:LeadingKeys"], json!(["PORTAL#*"]), "{place}");
+        let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        for write in ["dynamodb:UpdateItem", "dynamodb:DeleteItem"] {
+            if actions.contains(&write) {
+                writes.push((write, keys.clone()));
+            }
         }
         all.extend(actions.into_iter().map(str::to_owned));
     }
+    let expected = [
+        ("dynamodb:UpdateItem", json!(["PORTAL#*"])),
+        ("dynamodb:DeleteItem", json!(["PORTAL#*"])),
+        ("dynamodb:UpdateItem", json!(["MESSAGE#*"])),
+    ];
+    assert_eq!(writes, expected);
     all.sort_unstable();
     all.dedup();
     let expected = [
@@ -100,6 +107,8 @@ fn the_role_of_the_portal_reads_and_writes_only_sessions() {
         "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sqs:SendMessage",
+        "sqs:SendMessageBatch",
     ];
     assert_eq!(all, expected);
 }

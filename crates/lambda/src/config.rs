@@ -261,6 +261,8 @@ functions! {
     "portal": PortalConfig {
         /// The table.
         table_name: String = required("TABLE_NAME"),
+        /// The fast queue.
+        delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
         /// The address of a custom domain. `None` if the portal has that of its Function URL.
         portal_url: Option<Origin> = optional("PORTAL_URL"),
         /// The origins to which the portal may lead after a session.

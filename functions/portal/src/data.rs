@@ -9,15 +9,20 @@ use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
 use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::{
-    Clock, DeliveryReader, Directory, PortalAccessTable, StatisticsTable, StoreError,
-    SubscriptionTable,
+    Clock, DeliveryQueue, DeliveryReader, Directory, PortalAccessTable, ResendTable,
+    StatisticsTable, StoreError, SubscriptionTable,
 };
 use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
+use webhooks_domain::resend::Resend;
 use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
 use webhooks_domain::subscription::{Subscription, SubscriptionPage};
+use webhooks_lambda::Switch;
+
+use crate::refusal::Refusal;
 
 /// The ports of the table that the portal needs.
 pub(crate) trait Table:
@@ -25,6 +30,7 @@ pub(crate) trait Table:
     + SubscriptionTable
     + Directory
     + DeliveryReader
+    + ResendTable
     + StatisticsTable
     + Clone
     + Send
@@ -38,6 +44,7 @@ impl<T> Table for T where
         + SubscriptionTable
         + Directory
         + DeliveryReader
+        + ResendTable
         + StatisticsTable
         + Clone
         + Send
@@ -46,10 +53,16 @@ impl<T> Table for T where
 {
 }
 
+/// The queue for delivery tasks.
+pub(crate) trait Queue: DeliveryQueue + Send + Sync + 'static {}
+
+impl<Q: DeliveryQueue + Send + Sync + 'static> Queue for Q {}
+
 /// The data of the table.
-pub(crate) struct Data<T, C> {
+pub(crate) struct Data<T, Q, C> {
     table: T,
     lists: Lists<T>,
+    resend: Resend<T, Q, C>,
     /// `None` if attempts are not counted.
     statistics: Option<ShowStatistics<T, C>>,
 }
@@ -64,9 +77,15 @@ impl Owned {
     }
 }
 
-impl<T: Table, C: Clock + Sync> Data<T, C> {
-    pub(crate) fn new(table: T, statistics: Option<C>) -> Self {
+impl<T: Table, Q: Queue, C: Clock + Sync + Clone> Data<T, Q, C> {
+    pub(crate) fn new(table: T, queue: Q, clock: &C, statistics: Switch) -> Self {
+        let statistics = (statistics == Switch::Enabled).then(|| clock.clone());
         Self {
+            resend: Resend {
+                table: table.clone(),
+                queue,
+                clock: clock.clone(),
+            },
             lists: Lists {
                 table: table.clone(),
             },
@@ -77,7 +96,9 @@ impl<T: Table, C: Clock + Sync> Data<T, C> {
             table,
         }
     }
+}
 
+impl<T: Table, Q: Queue, C: Clock + Sync> Data<T, Q, C> {
     /// A page of subscriptions, with the statistics of the last day of each that can be read.
     pub(crate) async fn subscriptions(
         &self,
@@ -134,5 +155,20 @@ impl<T: Table, C: Clock + Sync> Data<T, C> {
         id: &DeliveryId,
     ) -> Result<Option<DeliveryWithBody>, StoreError> {
         read_delivery(&self.table, Some(scope.customer()), id).await
+    }
+
+    /// Sends a delivery again.
+    pub(crate) async fn resend(
+        &self,
+        scope: &CustomerScope,
+        id: &DeliveryId,
+    ) -> Result<(), Refusal> {
+        scope.require(Capability::Resend)?;
+        // The use case takes a delivery of any customer.
+        if self.delivery(scope, id).await?.is_none() {
+            return Err(Refusal::NotFound);
+        }
+        self.resend.run(id).await?;
+        Ok(())
     }
 }

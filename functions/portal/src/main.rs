@@ -6,9 +6,10 @@
 //!
 //! - [`router`] finds the page or the change of a path.
 //! - [`session`] finds the session of a request, and [`change`] checks a form.
-//! - [`data`] reads for a [`CustomerScope`](webhooks_domain::portal_access::CustomerScope) only.
+//! - [`data`] reads and changes for a [`CustomerScope`](webhooks_domain::portal_access::CustomerScope) only.
 //! - [`views`] makes the pages of `webhooks-pages` from these data.
 
+mod actions;
 mod answer;
 mod change;
 mod cookies;
@@ -28,6 +29,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Request, Service, service_fn};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{PortalConfig, SystemClock, aws_config, start};
+use webhooks_sqs::SqsQueue;
 
 use crate::router::Portal;
 use crate::settings::Settings;
@@ -35,12 +37,21 @@ use crate::settings::Settings;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let mut config = start::<PortalConfig>()?;
-    let client = aws_sdk_dynamodb::Client::new(&aws_config().await);
+    let aws = aws_config().await;
+    let client = aws_sdk_dynamodb::Client::new(&aws);
     let table = DynamoStore::new(client, std::mem::take(&mut config.table_name));
+    let queue_url = std::mem::take(&mut config.delivery_queue_url);
+    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
     let statistics = config.statistics;
-    let portal = Portal::new(table, SystemClock, statistics, Settings::new(config)?);
+    let portal = Portal::new(
+        table,
+        queue,
+        SystemClock,
+        statistics,
+        Settings::new(config)?,
+    );
     // It lives as long as the process.
-    let portal: &'static Portal<_, _> = Box::leak(Box::new(portal));
+    let portal: &'static Portal<_, _, _> = Box::leak(Box::new(portal));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
         let LambdaEvent {
             mut payload,

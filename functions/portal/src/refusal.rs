@@ -3,6 +3,7 @@
 use webhooks_domain::portal_access::MissingCapability;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::read_subscription::ReadError;
+use webhooks_domain::resend::ResendError;
 
 /// The reason why a request is refused.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum Refusal {
     Missing(MissingCapability),
     /// The item cannot be read.
     Broken(String),
+    /// The state of the item does not allow it.
+    Conflict(String),
     /// The table did not answer.
     Failed(StoreError),
 }
@@ -46,6 +49,20 @@ impl From<ReadError> for Refusal {
         match error {
             ReadError::Broken(broken) => Self::Broken(broken.to_string()),
             ReadError::Store(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<ResendError> for Refusal {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::NotFound(_) => Self::NotFound,
+            ResendError::Broken { .. } => Self::Broken(error.to_string()),
+            ResendError::NotActive(_) | ResendError::Reopen(_) | ResendError::Conflict(_) => {
+                Self::Conflict(error.to_string())
+            }
+            ResendError::Subscription(error) => error.into(),
+            ResendError::Store(error) => error.into(),
         }
     }
 }

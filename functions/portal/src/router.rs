@@ -4,21 +4,21 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Request, RequestExt};
 use ring::rand::SystemRandom;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
-use webhooks_domain::portal_access::PortalAccess;
+use webhooks_domain::portal_access::{Access, PortalAccess};
 use webhooks_domain::ports::Clock;
 use webhooks_lambda::Switch;
 use webhooks_pages::paths::Route;
 use webhooks_pages::{assets, notices};
 
 use crate::answer::{Answer, asset, page, secured, stylesheet};
-use crate::data::{Data, Table};
+use crate::data::{Data, Queue, Table};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 
 /// The portal.
-pub(crate) struct Portal<T, C> {
+pub(crate) struct Portal<T, Q, C> {
     pub(crate) access: PortalAccess<T, C>,
-    pub(crate) data: Data<T, C>,
+    pub(crate) data: Data<T, Q, C>,
     pub(crate) clock: C,
     pub(crate) settings: Settings,
 }
@@ -47,23 +47,46 @@ impl Target {
     }
 }
 
-impl<T: Table, C: Clock + Sync + Clone> Portal<T, C> {
-    pub(crate) fn new(table: T, clock: C, statistics: Switch, settings: Settings) -> Self {
-        let counts = statistics == Switch::Enabled;
+/// A change of one customer's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Resend(DeliveryId),
+}
+
+impl Action {
+    /// The change of a path, with its customer. `None` for a path without a change, and for one with
+    /// an id in another form.
+    fn of(route: &Route) -> Option<(CustomerId, Self)> {
+        let action = match route {
+            Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
+            _ => return None,
+        };
+        Some((route.customer()?.parse().ok()?, action))
+    }
+}
+
+impl<T: Table, Q: Queue, C: Clock + Sync + Clone> Portal<T, Q, C> {
+    pub(crate) fn new(
+        table: T,
+        queue: Q,
+        clock: C,
+        statistics: Switch,
+        settings: Settings,
+    ) -> Self {
         Self {
             access: PortalAccess {
                 table: table.clone(),
                 clock: clock.clone(),
                 random: SystemRandom::new(),
             },
-            data: Data::new(table, counts.then(|| clock.clone())),
+            data: Data::new(table, queue, &clock, statistics),
             clock,
             settings,
         }
     }
 }
 
-impl<T: Table, C: Clock + Sync> Portal<T, C> {
+impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
     /// Answers a request.
     pub(crate) async fn answer(&self, request: &Request) -> Answer {
         let answer = match self.routed(request).await {
@@ -98,18 +121,21 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
             | Route::BrandStyle
             | Route::Session
             | Route::EndSession => Err(Refusal::Method),
-            of_customer => {
+            of_customer if reads => {
                 let (customer, target) = Target::of(&of_customer).ok_or(Refusal::NotFound)?;
-                if !reads {
-                    return Err(Refusal::Method);
-                }
                 let access = self.session(request).await?;
-                // The path names a customer for people. The data are those of the session's.
-                if customer != *access.scope.customer() {
-                    return Err(Refusal::NotFound);
-                }
+                must_be_own(&access, &customer)?;
                 self.show(&access, target, request).await
             }
+            of_customer => match (Action::of(&of_customer), Target::of(&of_customer)) {
+                (Some((customer, action)), _) if posts => {
+                    let (access, _) = self.change(request).await?;
+                    must_be_own(&access, &customer)?;
+                    self.act(&access, action).await
+                }
+                (None, None) => Err(Refusal::NotFound),
+                _ => Err(Refusal::Method),
+            },
         }
     }
 
@@ -118,5 +144,15 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
         let mut frame = self.empty_frame();
         frame.return_to = self.return_link(request);
         page(StatusCode::OK, notices::ended(&frame, None))
+    }
+}
+
+/// Refuses a path of another customer. The path names a customer for people: what is read and changed
+/// is that of the session's.
+fn must_be_own(access: &Access, customer: &CustomerId) -> Result<(), Refusal> {
+    if customer == access.scope.customer() {
+        Ok(())
+    } else {
+        Err(Refusal::NotFound)
     }
 }

@@ -10,14 +10,14 @@ use webhooks_domain::ports::Clock;
 use webhooks_pages::deliveries::Deliveries;
 use webhooks_pages::delivery::DeliveryView;
 use webhooks_pages::endpoints::Endpoints;
-use webhooks_pages::frame::{self, CustomerName, Frame, Viewer};
+use webhooks_pages::frame::{self, CustomerName, Flash, Frame, Tone, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
 use crate::answer::{Answer, page};
-use crate::data::Table;
+use crate::data::{Queue, Table};
 use crate::form::Fields;
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
@@ -25,7 +25,7 @@ use crate::router::{Portal, Target};
 /// The number of endpoints on a page. Each costs a read of its statistics.
 const ENDPOINTS: u32 = 20;
 
-impl<T: Table, C: Clock + Sync> Portal<T, C> {
+impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
     /// Shows a page of the customer of a session.
     pub(crate) async fn show(
         &self,
@@ -33,9 +33,17 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
         target: Target,
         request: &Request,
     ) -> Result<Answer, Refusal> {
+        let (scope, query) = (&access.scope, Fields::of_query(request)?);
         let mut frame = self.frame(access);
         frame.return_to = self.return_link(request);
-        let (scope, query) = (&access.scope, Fields::of_query(request)?);
+        // The only page with a form so far.
+        if matches!(target, Target::Delivery(_)) {
+            let all = scope.session().capabilities.iter();
+            let resend = all.filter(|one| *one == Capability::Resend);
+            let resend = resend.map(|_| frame::Capability::Resend);
+            frame.capabilities = shown_capabilities(scope).chain(resend).collect();
+        }
+        frame.flash = query.get("done").and_then(flash);
         scope.require(Capability::View)?;
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
@@ -164,14 +172,13 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
     /// The frame of a page of a session.
     pub(crate) fn frame(&self, access: &Access) -> Frame {
         let scope = &access.scope;
-        let capabilities = scope.session().capabilities.iter();
         Frame {
             viewer: Viewer::Customer,
             customer: Some(CustomerName {
                 id: scope.customer().to_string(),
                 name: None,
             }),
-            capabilities: capabilities.filter_map(shown_capability).collect(),
+            capabilities: shown_capabilities(scope).collect(),
             csrf: access.csrf().as_str().to_owned(),
             ..self.empty_frame()
         }
@@ -189,13 +196,25 @@ impl<T: Table, C: Clock + Sync> Portal<T, C> {
     }
 }
 
-/// The capability of a page. `None` if the portal has no page for it.
-fn shown_capability(capability: Capability) -> Option<frame::Capability> {
-    match capability {
+/// The value of the parameter `done` after a delivery was sent again.
+pub(crate) const RESENT: &str = "resent";
+
+/// The result of the request before. A link can only choose one of these texts.
+fn flash(done: &str) -> Option<Flash> {
+    (done == RESENT).then(|| Flash {
+        tone: Tone::Good,
+        text: "The webhook is sent again.".to_owned(),
+    })
+}
+
+/// The capabilities for which every page has what they permit.
+fn shown_capabilities(scope: &CustomerScope) -> impl Iterator<Item = frame::Capability> + '_ {
+    let all = scope.session().capabilities.iter();
+    all.filter_map(|capability| match capability {
         Capability::View => Some(frame::Capability::View),
         Capability::Payloads => Some(frame::Capability::Payloads),
         Capability::Manage | Capability::Secrets | Capability::Resend => None,
-    }
+    })
 }
 
 /// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but

@@ -6,6 +6,7 @@ mod forgery;
 mod framed;
 mod headers;
 mod reading;
+mod resending;
 mod tenancy;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ const RETURN: &str = "https://app.example/webhooks?a=1";
 /// A portal with a backend.
 struct Stage {
     backend: InMemoryBackend,
-    portal: Portal<InMemoryBackend, InMemoryBackend>,
+    portal: Portal<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
 
 impl Stage {
@@ -48,6 +49,7 @@ impl Stage {
     fn with<const N: usize>(changed: [(&str, &str); N]) -> Self {
         let variables = [
             ("TABLE_NAME", "table"),
+            ("DELIVERY_QUEUE_URL", "queue"),
             ("STATISTICS", "Enabled"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
             ("PORTAL_RETURN_URLS", "https://app.example"),
@@ -56,7 +58,13 @@ impl Stage {
         let config = PortalConfig::from_environment(&environment).unwrap();
         let backend = InMemoryBackend::default();
         let settings = Settings::new(config).unwrap();
-        let portal = Portal::new(backend.clone(), backend.clone(), Switch::Enabled, settings);
+        let portal = Portal::new(
+            backend.clone(),
+            backend.clone(),
+            backend.clone(),
+            Switch::Enabled,
+            settings,
+        );
         Self { backend, portal }
     }
 
