@@ -24,7 +24,7 @@ const KINDS: [&str; 8] = [
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 27] = [
+const BOUNDS: [(&str, Action, &[&str]); 28] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -114,12 +114,17 @@ const BOUNDS: [(&str, Action, &[&str]); 27] = [
     ),
     ("PortalFunction", Action::UpdateItem, &["PORTAL", "MESSAGE"]),
     ("PortalFunction", Action::DeleteItem, &["PORTAL"]),
-    ("PortalFunction", Action::GetItem, &["CUSTOMER#", "PORTAL"]),
+    ("PortalFunction", Action::PutItem, &["RECOVERY"]),
+    (
+        "PortalFunction",
+        Action::GetItem,
+        &["CUSTOMER#", "PORTAL", "RECOVERY"],
+    ),
     ("PortalFunction", Action::BatchGetItem, &["MESSAGE"]),
     (
         "PortalFunction",
         Action::Query,
-        &["CUSTOMER#", "SUBSCRIPTION"],
+        &["CUSTOMER#", "RECOVERY", "SUBSCRIPTION"],
     ),
 ];
 

@@ -73,9 +73,9 @@ fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
     );
 }
 
-/// It cannot decrypt a secret, create or delete anything but sessions, or write a subscription.
+/// It cannot decrypt a secret, delete anything but sessions, or write a subscription.
 #[test]
-fn the_role_of_the_portal_writes_sessions_and_reopens_deliveries() {
+fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries() {
     let template = load();
     let (mut all, mut writes) = (Vec::new(), Vec::new());
     for (place, statement) in role_statements(&template) {
@@ -84,7 +84,11 @@ fn the_role_of_the_portal_writes_sessions_and_reopens_deliveries() {
         }
         let actions = actions(&statement);
         let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-        for write in ["dynamodb:UpdateItem", "dynamodb:DeleteItem"] {
+        for write in [
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+        ] {
             if actions.contains(&write) {
                 writes.push((write, keys.clone()));
             }
@@ -95,6 +99,7 @@ fn the_role_of_the_portal_writes_sessions_and_reopens_deliveries() {
         ("dynamodb:UpdateItem", json!(["PORTAL#*"])),
         ("dynamodb:DeleteItem", json!(["PORTAL#*"])),
         ("dynamodb:UpdateItem", json!(["MESSAGE#*"])),
+        ("dynamodb:PutItem", json!(["RECOVERY#*"])),
     ];
     assert_eq!(writes, expected);
     all.sort_unstable();
@@ -103,12 +108,14 @@ fn the_role_of_the_portal_writes_sessions_and_reopens_deliveries() {
         "dynamodb:BatchGetItem",
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",
+        "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "sqs:SendMessage",
         "sqs:SendMessageBatch",
+        "states:StartExecution",
     ];
     assert_eq!(all, expected);
 }

@@ -263,6 +263,10 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The workflow that runs recoveries.
+        recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
+        /// The time for which the table keeps a recovery.
+        retention: Duration = days("RETENTION_DAYS"),
         /// The address of a custom domain. `None` if the portal has that of its Function URL.
         portal_url: Option<Origin> = optional("PORTAL_URL"),
         /// The origins to which the portal may lead after a session.

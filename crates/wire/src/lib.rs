@@ -8,4 +8,5 @@
 pub mod answers;
 pub mod cursor;
 pub mod lists;
+pub mod requests;
 pub mod statistics;

@@ -4,7 +4,7 @@ use lambda_http::Request;
 use webhooks_domain::portal_access::Access;
 use webhooks_domain::ports::Clock;
 
-use crate::data::{Queue, Table};
+use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
 use crate::refusal::Refusal;
 use crate::router::Portal;
@@ -18,7 +18,7 @@ pub(crate) fn is_of_session(form: &Fields, access: &Access) -> bool {
     token.is_some_and(|token| access.accepts_csrf(token))
 }
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// The form of a request from a page of the portal. It costs no read.
     pub(crate) fn own_form(&self, request: &Request) -> Result<Fields, Refusal> {
         if !self.settings.is_own(request) {

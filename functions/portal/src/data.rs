@@ -4,18 +4,24 @@
 //! customer's data. No method takes the id of a customer, and nothing else of this function has the
 //! table's data.
 
+mod recoveries;
+
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
+use ring::rand::SystemRandom;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
 use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::{
-    Clock, DeliveryQueue, DeliveryReader, Directory, PortalAccessTable, ResendTable,
-    StatisticsTable, StoreError, SubscriptionTable,
+    Clock, DeliveryQueue, DeliveryReader, Directory, PortalAccessTable, RecoveryTable,
+    RecoveryWorkflow, ResendTable, StatisticsTable, StoreError, SubscriptionTable,
 };
 use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
+use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
@@ -24,6 +30,8 @@ use webhooks_lambda::Switch;
 
 use crate::refusal::Refusal;
 
+pub(crate) use recoveries::ScopedRecoveries;
+
 /// The ports of the table that the portal needs.
 pub(crate) trait Table:
     PortalAccessTable
@@ -31,6 +39,7 @@ pub(crate) trait Table:
     + Directory
     + DeliveryReader
     + ResendTable
+    + RecoveryTable
     + StatisticsTable
     + Clone
     + Send
@@ -45,6 +54,7 @@ impl<T> Table for T where
         + Directory
         + DeliveryReader
         + ResendTable
+        + RecoveryTable
         + StatisticsTable
         + Clone
         + Send
@@ -59,9 +69,10 @@ pub(crate) trait Queue: DeliveryQueue + Send + Sync + 'static {}
 impl<Q: DeliveryQueue + Send + Sync + 'static> Queue for Q {}
 
 /// The data of the table.
-pub(crate) struct Data<T, Q, C> {
+pub(crate) struct Data<T, Q, W, C> {
     table: T,
     lists: Lists<T>,
+    pub(crate) recoveries: ScopedRecoveries<T, W, C>,
     resend: Resend<T, Q, C>,
     /// `None` if attempts are not counted.
     statistics: Option<ShowStatistics<T, C>>,
@@ -71,16 +82,53 @@ pub(crate) struct Data<T, Q, C> {
 pub(crate) struct Owned(Subscription);
 
 impl Owned {
+    /// The URL of its endpoint.
+    pub(crate) fn url(&self) -> &str {
+        self.0.url.as_str()
+    }
+
     /// The subscription.
     pub(crate) fn into_inner(self) -> Subscription {
         self.0
     }
 }
 
-impl<T: Table, Q: Queue, C: Clock + Sync + Clone> Data<T, Q, C> {
-    pub(crate) fn new(table: T, queue: Q, clock: &C, statistics: Switch) -> Self {
+/// Runs recoveries.
+pub(crate) trait Workflow: RecoveryWorkflow + Send + Sync + 'static {}
+
+impl<W: RecoveryWorkflow + Send + Sync + 'static> Workflow for W {}
+
+/// The adapters and the settings of the data.
+pub(crate) struct Services<T, Q, W, C> {
+    pub(crate) table: T,
+    pub(crate) queue: Q,
+    pub(crate) workflow: W,
+    pub(crate) clock: C,
+    /// Enabled if attempts are counted.
+    pub(crate) statistics: Switch,
+    /// The time for which the table keeps a recovery.
+    pub(crate) retention: Duration,
+}
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> {
+    pub(crate) fn new(services: Services<T, Q, W, C>) -> Self {
+        let Services {
+            table,
+            queue,
+            workflow,
+            clock,
+            statistics,
+            retention,
+        } = services;
         let statistics = (statistics == Switch::Enabled).then(|| clock.clone());
         Self {
+            recoveries: ScopedRecoveries(Recoveries {
+                table: table.clone(),
+                workflow,
+                clock: clock.clone(),
+                random: SystemRandom::new(),
+                retention,
+            }),
             resend: Resend {
                 table: table.clone(),
                 queue,
@@ -98,7 +146,7 @@ impl<T: Table, Q: Queue, C: Clock + Sync + Clone> Data<T, Q, C> {
     }
 }
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Data<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
     /// A page of subscriptions, with the statistics of the last day of each that can be read.
     pub(crate) async fn subscriptions(
         &self,

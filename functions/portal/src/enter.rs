@@ -12,12 +12,12 @@ use webhooks_pages::paths::Route;
 use crate::answer::{Answer, page, see_other, with_cookie};
 use crate::change::is_of_session;
 use crate::cookies::Kind;
-use crate::data::{Queue, Table};
+use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
 use crate::refusal::Refusal;
 use crate::router::Portal;
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// The page that exchanges a code. It is the same for everybody.
     pub(crate) fn enter_page(&self) -> Answer {
         let answer = page(StatusCode::OK, notices::enter(&self.empty_frame()));

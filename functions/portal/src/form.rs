@@ -49,14 +49,19 @@ impl Fields {
         if kind.is_none_or(|kind| !kind.trim().eq_ignore_ascii_case(FORM)) {
             return Err(Refusal::Malformed);
         }
-        let bytes = match request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes.as_slice(),
-            _ => &[],
-        };
+        let bytes = bytes(request);
         if bytes.len() > MAX_BYTES {
             return Err(Refusal::TooLarge);
         }
         Self::read(bytes)
+    }
+}
+
+/// The body of a request.
+pub(crate) fn bytes(request: &Request) -> &[u8] {
+    match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes.as_slice(),
+        _ => &[],
     }
 }

@@ -16,6 +16,7 @@ mod cookies;
 mod data;
 mod enter;
 mod form;
+mod recovering;
 mod refusal;
 mod refused;
 mod router;
@@ -28,9 +29,10 @@ mod views;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Request, Service, service_fn};
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::{PortalConfig, SystemClock, aws_config, start};
+use webhooks_lambda::{PortalConfig, SfnWorkflow, SystemClock, aws_config, start};
 use webhooks_sqs::SqsQueue;
 
+use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
 
@@ -42,16 +44,18 @@ async fn main() -> Result<(), lambda_http::Error> {
     let table = DynamoStore::new(client, std::mem::take(&mut config.table_name));
     let queue_url = std::mem::take(&mut config.delivery_queue_url);
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
-    let statistics = config.statistics;
-    let portal = Portal::new(
+    let workflow = std::mem::take(&mut config.recovery_state_machine_arn);
+    let services = Services {
         table,
         queue,
-        SystemClock,
-        statistics,
-        Settings::new(config)?,
-    );
+        workflow: SfnWorkflow::new(&aws, workflow),
+        clock: SystemClock,
+        statistics: config.statistics,
+        retention: config.retention,
+    };
+    let portal = Portal::new(services, Settings::new(config)?);
     // It lives as long as the process.
-    let portal: &'static Portal<_, _, _> = Box::leak(Box::new(portal));
+    let portal: &'static Portal<_, _, _, _> = Box::leak(Box::new(portal));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {
         let LambdaEvent {
             mut payload,

@@ -1,8 +1,11 @@
 //! The reasons why a request is refused.
 
+use std::error::Error;
+
 use webhooks_domain::portal_access::MissingCapability;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::read_subscription::ReadError;
+use webhooks_domain::recover::RecoveriesError;
 use webhooks_domain::resend::ResendError;
 
 /// The reason why a request is refused.
@@ -28,13 +31,13 @@ pub(crate) enum Refusal {
     Broken(String),
     /// The state of the item does not allow it.
     Conflict(String),
-    /// The table did not answer.
-    Failed(StoreError),
+    /// The table, or the workflow of recoveries, did not answer.
+    Failed(Box<dyn Error + Send + Sync>),
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+        Self::Failed(Box::new(error))
     }
 }
 
@@ -48,7 +51,7 @@ impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Broken(broken) => Self::Broken(broken.to_string()),
-            ReadError::Store(error) => Self::Failed(error),
+            ReadError::Store(error) => error.into(),
         }
     }
 }
@@ -63,6 +66,21 @@ impl From<ResendError> for Refusal {
             }
             ResendError::Subscription(error) => error.into(),
             ResendError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecoveriesError> for Refusal {
+    fn from(error: RecoveriesError) -> Self {
+        match error {
+            RecoveriesError::NoSubscription { .. } | RecoveriesError::NotFound(_) => Self::NotFound,
+            RecoveriesError::Broken { .. } => Self::Broken(error.to_string()),
+            RecoveriesError::NotActive(_) | RecoveriesError::Conflict(_) => {
+                Self::Conflict(error.to_string())
+            }
+            RecoveriesError::Subscription(error) => error.into(),
+            RecoveriesError::Store(error) => error.into(),
+            RecoveriesError::Workflow(error) => Self::Failed(Box::new(error)),
         }
     }
 }

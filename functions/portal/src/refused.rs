@@ -9,7 +9,7 @@ use webhooks_lambda::with_sources;
 use webhooks_pages::notices;
 
 use crate::answer::{Answer, page, see_other, with_cookie};
-use crate::data::{Queue, Table};
+use crate::data::{Queue, Table, Workflow};
 use crate::form::MAX_BYTES;
 use crate::refusal::Refusal;
 use crate::router::Portal;
@@ -20,7 +20,7 @@ const FOREIGN: &str = "The form does not come from a page of this session. Go ba
 const USED: &str = "A link works once, and for 5 minutes. Open the portal again from where you came \
                     from.";
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// The answer to a request that is refused.
     pub(crate) fn refused(&self, refusal: &Refusal, request: &Request) -> Answer {
         let mut frame = self.empty_frame();
@@ -55,7 +55,7 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
             }
             Refusal::Broken(problem) => (StatusCode::CONFLICT, "Cannot be read", problem.as_str()),
             Refusal::Failed(failure) => {
-                error!(error = with_sources(failure), "request failed");
+                error!(error = with_sources(&**failure), "request failed");
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     "Temporarily unavailable",

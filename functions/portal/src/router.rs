@@ -3,22 +3,21 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Request, RequestExt};
 use ring::rand::SystemRandom;
-use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, PortalAccess};
 use webhooks_domain::ports::Clock;
-use webhooks_lambda::Switch;
 use webhooks_pages::paths::Route;
 use webhooks_pages::{assets, notices};
 
 use crate::answer::{Answer, asset, page, secured, stylesheet};
-use crate::data::{Data, Queue, Table};
+use crate::data::{Data, Queue, Services, Table, Workflow};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 
 /// The portal.
-pub(crate) struct Portal<T, Q, C> {
+pub(crate) struct Portal<T, Q, W, C> {
     pub(crate) access: PortalAccess<T, C>,
-    pub(crate) data: Data<T, Q, C>,
+    pub(crate) data: Data<T, Q, W, C>,
     pub(crate) clock: C,
     pub(crate) settings: Settings,
 }
@@ -30,6 +29,8 @@ pub(crate) enum Target {
     Endpoint(SubscriptionId),
     Deliveries(SubscriptionId),
     Delivery(DeliveryId),
+    Recoveries(SubscriptionId),
+    Recovery(SubscriptionId, RecoveryId),
 }
 
 impl Target {
@@ -41,6 +42,12 @@ impl Target {
             Route::Endpoint { subscription, .. } => Self::Endpoint(subscription.parse().ok()?),
             Route::Deliveries { subscription, .. } => Self::Deliveries(subscription.parse().ok()?),
             Route::Delivery { delivery, .. } => Self::Delivery(delivery.parse().ok()?),
+            Route::Recoveries { subscription, .. } => Self::Recoveries(subscription.parse().ok()?),
+            Route::Recovery {
+                subscription,
+                recovery,
+                ..
+            } => Self::Recovery(subscription.parse().ok()?, recovery.parse().ok()?),
             _ => return None,
         };
         Some((route.customer()?.parse().ok()?, target))
@@ -51,6 +58,9 @@ impl Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Resend(DeliveryId),
+    CountRecovery(SubscriptionId),
+    StartRecovery(SubscriptionId),
+    StopRecovery(SubscriptionId, RecoveryId),
 }
 
 impl Action {
@@ -59,34 +69,40 @@ impl Action {
     fn of(route: &Route) -> Option<(CustomerId, Self)> {
         let action = match route {
             Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
+            Route::CountRecovery { subscription, .. } => {
+                Self::CountRecovery(subscription.parse().ok()?)
+            }
+            Route::Recoveries { subscription, .. } => {
+                Self::StartRecovery(subscription.parse().ok()?)
+            }
+            Route::StopRecovery {
+                subscription,
+                recovery,
+                ..
+            } => Self::StopRecovery(subscription.parse().ok()?, recovery.parse().ok()?),
             _ => return None,
         };
         Some((route.customer()?.parse().ok()?, action))
     }
 }
 
-impl<T: Table, Q: Queue, C: Clock + Sync + Clone> Portal<T, Q, C> {
-    pub(crate) fn new(
-        table: T,
-        queue: Q,
-        clock: C,
-        statistics: Switch,
-        settings: Settings,
-    ) -> Self {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C> {
+    pub(crate) fn new(services: Services<T, Q, W, C>, settings: Settings) -> Self {
+        let clock = services.clock.clone();
         Self {
             access: PortalAccess {
-                table: table.clone(),
+                table: services.table.clone(),
                 clock: clock.clone(),
                 random: SystemRandom::new(),
             },
-            data: Data::new(table, queue, &clock, statistics),
+            data: Data::new(services),
             clock,
             settings,
         }
     }
 }
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// Answers a request.
     pub(crate) async fn answer(&self, request: &Request) -> Answer {
         let answer = match self.routed(request).await {
@@ -129,9 +145,9 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
             }
             of_customer => match (Action::of(&of_customer), Target::of(&of_customer)) {
                 (Some((customer, action)), _) if posts => {
-                    let (access, _) = self.change(request).await?;
+                    let (access, form) = self.change(request).await?;
                     must_be_own(&access, &customer)?;
-                    self.act(&access, action).await
+                    self.act(&access, action, request, &form).await
                 }
                 (None, None) => Err(Refusal::NotFound),
                 _ => Err(Refusal::Method),

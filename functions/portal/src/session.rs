@@ -4,11 +4,11 @@ use lambda_http::Request;
 use webhooks_domain::portal_access::Access;
 use webhooks_domain::ports::Clock;
 
-use crate::data::{Queue, Table};
+use crate::data::{Queue, Table, Workflow};
 use crate::refusal::Refusal;
 use crate::router::Portal;
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// The checked session of a request. A cookie in another form costs no read.
     pub(crate) async fn session(&self, request: &Request) -> Result<Access, Refusal> {
         let token = self.settings.kind.token(request.headers());

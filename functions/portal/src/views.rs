@@ -17,15 +17,16 @@ use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
 use crate::answer::{Answer, page};
-use crate::data::{Queue, Table};
+use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
+use crate::recovering::Filled;
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
 
 /// The number of endpoints on a page. Each costs a read of its statistics.
 const ENDPOINTS: u32 = 20;
 
-impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// Shows a page of the customer of a session.
     pub(crate) async fn show(
         &self,
@@ -36,13 +37,6 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
         let (scope, query) = (&access.scope, Fields::of_query(request)?);
         let mut frame = self.frame(access);
         frame.return_to = self.return_link(request);
-        // The only page with a form so far.
-        if matches!(target, Target::Delivery(_)) {
-            let all = scope.session().capabilities.iter();
-            let resend = all.filter(|one| *one == Capability::Resend);
-            let resend = resend.map(|_| frame::Capability::Resend);
-            frame.capabilities = shown_capabilities(scope).chain(resend).collect();
-        }
         frame.flash = query.get("done").and_then(flash);
         scope.require(Capability::View)?;
         let html = match target {
@@ -50,6 +44,15 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
             Target::Endpoint(id) => self.endpoint(&frame, scope, &id).await?,
             Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
+            Target::Recoveries(id) => {
+                let before = query.get("cursor");
+                self.recoveries(&frame, scope, &id, before, Filled::default())
+                    .await?
+            }
+            Target::Recovery(subscription, id) => {
+                self.recovery(&frame, scope, subscription, id, &query)
+                    .await?
+            }
         };
         Ok(page(StatusCode::OK, html))
     }
@@ -121,7 +124,7 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
         let view = Deliveries {
             customer: scope.customer().to_string(),
             subscription: id.to_string(),
-            url: subscription.into_inner().url.as_str().to_owned(),
+            url: subscription.url().to_owned(),
             query,
             problem,
             page,
@@ -149,7 +152,7 @@ impl<T: Table, Q: Queue, C: Clock + Sync> Portal<T, Q, C> {
         let subscription = subscription.ok().flatten();
         let view = DeliveryView {
             delivery: shown,
-            url: subscription.map(|found| found.into_inner().url.as_str().to_owned()),
+            url: subscription.map(|found| found.url().to_owned()),
             exchanges: Vec::new(),
         };
         Ok(delivery::page(frame, &view))
@@ -213,7 +216,8 @@ fn shown_capabilities(scope: &CustomerScope) -> impl Iterator<Item = frame::Capa
     all.filter_map(|capability| match capability {
         Capability::View => Some(frame::Capability::View),
         Capability::Payloads => Some(frame::Capability::Payloads),
-        Capability::Manage | Capability::Secrets | Capability::Resend => None,
+        Capability::Resend => Some(frame::Capability::Resend),
+        Capability::Manage | Capability::Secrets => None,
     })
 }
 

@@ -6,6 +6,7 @@ mod forgery;
 mod framed;
 mod headers;
 mod reading;
+mod recovering;
 mod resending;
 mod tenancy;
 
@@ -26,6 +27,7 @@ use webhooks_lambda::{Config, Environment, PortalConfig, Switch};
 use webhooks_testkit::{InMemoryBackend, samples};
 
 use crate::answer::Answer;
+use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
 
@@ -37,7 +39,7 @@ const RETURN: &str = "https://app.example/webhooks?a=1";
 /// A portal with a backend.
 struct Stage {
     backend: InMemoryBackend,
-    portal: Portal<InMemoryBackend, InMemoryBackend, InMemoryBackend>,
+    portal: Portal<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
 
 impl Stage {
@@ -50,6 +52,8 @@ impl Stage {
         let variables = [
             ("TABLE_NAME", "table"),
             ("DELIVERY_QUEUE_URL", "queue"),
+            ("RECOVERY_STATE_MACHINE_ARN", "arn"),
+            ("RETENTION_DAYS", "90"),
             ("STATISTICS", "Enabled"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
             ("PORTAL_RETURN_URLS", "https://app.example"),
@@ -58,13 +62,15 @@ impl Stage {
         let config = PortalConfig::from_environment(&environment).unwrap();
         let backend = InMemoryBackend::default();
         let settings = Settings::new(config).unwrap();
-        let portal = Portal::new(
-            backend.clone(),
-            backend.clone(),
-            backend.clone(),
-            Switch::Enabled,
-            settings,
-        );
+        let services = Services {
+            table: backend.clone(),
+            queue: backend.clone(),
+            workflow: backend.clone(),
+            clock: backend.clone(),
+            statistics: Switch::Enabled,
+            retention: Duration::from_hours(24),
+        };
+        let portal = Portal::new(services, settings);
         Self { backend, portal }
     }
 

@@ -38,10 +38,11 @@ fn path(pattern: &str, customer: &str, owner: &str, delivery: &DeliveryId) -> St
 }
 
 /// The patterns whose pages exist.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "/customers/{customer}/endpoints",
     "/customers/{customer}/endpoints/{subscription}",
     "/customers/{customer}/endpoints/{subscription}/deliveries",
+    "/customers/{customer}/endpoints/{subscription}/recoveries",
     "/customers/{customer}/deliveries/{delivery}",
 ];
 
