@@ -58,6 +58,11 @@ export async function checkScripts(browser, folder) {
   await still.goto(`${origin}/endpoint.html`);
   const utc = await still.locator("time").first().textContent();
   expect(utc.endsWith(" UTC"), `without JavaScript a time is shown as ${utc}`);
+  await still.goto(`${origin}/enter.html#code=x`);
+  const isBlamed = await still.locator("#no-code").isVisible();
+  expect(!isBlamed, "without JavaScript, the code is said to be missing");
+  const advice = await still.locator("noscript").textContent();
+  expect(advice.includes("JavaScript"), "without JavaScript, nothing says that it is needed");
   await plain.close();
   server.close();
   return faults;

@@ -1,6 +1,7 @@
 //! The content security policy of the pages.
 
 use crate::brand::Brand;
+use crate::href::Href;
 
 /// The header `content-security-policy` of every page. `frame_ancestors` is the parameter
 /// `PortalFrameAncestors`: `'none'`, or the origins that may embed the portal.
@@ -8,7 +9,7 @@ use crate::brand::Brand;
 /// It allows the files of the portal, requests to the portal, and the operator's logo. No script
 /// and no style in a page can run.
 pub fn content_security_policy(brand: &Brand, frame_ancestors: &str) -> String {
-    let logo = brand.logo.as_ref().and_then(|logo| logo.origin());
+    let logo = brand.logo.as_ref().and_then(Href::origin);
     let logo = logo.map_or_else(String::new, |origin| format!(" {origin}"));
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{logo}; \
@@ -20,7 +21,6 @@ pub fn content_security_policy(brand: &Brand, frame_ancestors: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::href::Href;
 
     #[test]
     fn the_policy_allows_no_other_host_but_that_of_the_logo() {

@@ -195,7 +195,7 @@ pub(crate) fn text(text: &str) -> Markup {
 /// A text of the API as a sentence.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase());
+    let first = letters.next().map(char::to_uppercase);
     let end = if text.ends_with(['.', '!', '?']) {
         ""
     } else {

@@ -1,6 +1,6 @@
 //! Links.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use maud::Render;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -63,7 +63,7 @@ impl Href {
             let Some(value) = value else { continue };
             let separator = if self.0.contains('?') { '&' } else { '?' };
             let value = utf8_percent_encode(value, QUERY);
-            self.0.push_str(&format!("{separator}{name}={value}"));
+            write!(self.0, "{separator}{name}={value}").expect("a string takes every text");
         }
         self
     }

@@ -32,6 +32,10 @@ pub(crate) fn badge(tone: Tone, text: &str) -> Markup {
 }
 
 /// A form that changes something.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a call reads as the form that it makes"
+)]
 pub(crate) fn post(frame: &Frame, route: Route, content: Markup) -> Markup {
     html! {
         form method="post" action=(Href::from(route)) {

@@ -1,5 +1,7 @@
 //! Text that others wrote adds nothing to a page but text.
 
+#![allow(clippy::unwrap_used, reason = "tests and their helpers")]
+
 mod samples;
 
 use html5ever::tendril::TendrilSink;

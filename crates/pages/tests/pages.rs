@@ -1,5 +1,7 @@
 //! Laws of all pages.
 
+#![allow(clippy::unwrap_used, reason = "tests and their helpers")]
+
 mod samples;
 
 use samples::ALL;

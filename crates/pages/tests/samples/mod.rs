@@ -1,6 +1,10 @@
 //! Every page with sample data, for the tests and for the gallery that a browser visits.
 
-#![allow(dead_code, reason = "each program uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "samples for tests, of which each program uses a part"
+)]
 
 mod data;
 
@@ -114,11 +118,11 @@ impl Samples<'_> {
         }
     }
 
-    fn problem(&self, field: &str) -> Option<FormProblem> {
-        Some(FormProblem {
+    fn problem(&self, field: &str) -> FormProblem {
+        FormProblem {
             field: Some(field.to_owned()),
             text: self.text("must begin with https:"),
-        })
+        }
     }
 
     fn endpoint_pages(&self) -> Vec<(&'static str, String)> {
@@ -153,10 +157,10 @@ impl Samples<'_> {
         tried.form.url = self.text("http://example.com/");
         tried.form.retry.kind = RetryKind::Backoff;
         tried.form.retry.max_attempts = self.text("5");
-        tried.problem = self.problem("url");
+        tried.problem = Some(self.problem("url"));
         tried.tried = Some(FilterTestResult { matches: true });
         let mut refused = draft(Some(&all[0]));
-        refused.problem = self.problem("retryPolicy.schedule");
+        refused.problem = Some(self.problem("retryPolicy.schedule"));
         refused.tried = Some(FilterTestResult { matches: false });
         let secrets = SecretsView {
             subscription: all[0].clone(),
@@ -204,7 +208,7 @@ impl Samples<'_> {
             },
         };
         let list = page(data.deliveries(), None);
-        let none = page(Vec::new(), self.problem("since"));
+        let none = page(Vec::new(), Some(self.problem("since")));
         let frame = &self.customer;
         vec![
             ("deliveries", deliveries::page(frame, &list)),
@@ -252,7 +256,7 @@ impl Samples<'_> {
         vec![
             (
                 "recoveries",
-                recoveries::page(frame, &page(None, self.problem("perSecond"))),
+                recoveries::page(frame, &page(None, Some(self.problem("perSecond")))),
             ),
             (
                 "recovery-counted",
@@ -273,7 +277,7 @@ impl Samples<'_> {
         let (data, frame) = (&self.data, &self.support);
         let search = Search {
             query: self.text("msg_unknown"),
-            problem: self.problem("q"),
+            problem: Some(self.problem("q")),
             customers: vec![CustomerName {
                 id: self.text("cust_1001"),
                 name: Some(self.text("Acme Ltd")),
