@@ -29,7 +29,7 @@ fn is_pending(stage: &Stage, id: &DeliveryId) -> bool {
 }
 
 #[test]
-fn a_delivery_is_sent_again_with_the_capability() {
+fn a_delivery_is_resent_with_the_capability() {
     let stage = Stage::new();
     let id = store(&stage, "acme");
     let cookie = stage.visitor_with("acme", &[Capability::Resend]);
@@ -53,7 +53,7 @@ fn a_delivery_is_sent_again_with_the_capability() {
 }
 
 #[test]
-fn nothing_is_sent_again_without_the_capability_or_for_another_customer() {
+fn nothing_is_resent_without_the_capability_or_for_another_customer() {
     let stage = Stage::new();
     let own = store(&stage, "acme");
     let foreign = store(&stage, "strangers");
@@ -89,7 +89,7 @@ fn nothing_is_sent_again_without_the_capability_or_for_another_customer() {
 }
 
 #[test]
-fn nothing_is_sent_again_by_a_form_of_another_site() {
+fn nothing_is_resent_by_a_form_of_another_site() {
     let stage = Stage::new();
     let id = store(&stage, "acme");
     let cookie = stage.visitor("acme");
