@@ -159,3 +159,63 @@ async fn a_form_of_another_site_opens_no_session() -> Result<()> {
     assert_eq!(entered.status(), StatusCode::SEE_OTHER, "it is unused");
     Ok(())
 }
+
+/// The token in the forms of a page.
+fn csrf(page: &str) -> Result<&str> {
+    let (_, rest) = page
+        .split_once("name=\"csrf\" value=\"")
+        .context("no form")?;
+    let (token, _) = rest.split_once('"').context("no value")?;
+    Ok(token)
+}
+
+/// What the role of the portal needs for the capability `resend`.
+#[tokio::test]
+async fn a_customer_resends_a_delivery_and_counts_starts_and_stops_a_recovery() -> Result<()> {
+    let test = Fixture::new("portal-resend").await?;
+    let subscription = test.subscribe("/hook").await?.subscription;
+    test.put("order.created", json!({})).await?;
+    let request = test.first_request("/hook").await?;
+    let message = request.header("webhook-id").to_owned();
+    let delivery = &test.settled(&message).await?.deliveries[0].id;
+    let wanted = json!({"capabilities": ["resend"]});
+    let session = test.api.create_portal_session(&test.customer, &wanted);
+    let session = session.await?;
+    let mut browser = Browser::new(&test.stack)?;
+    let entered = browser.open(&session).await?;
+    let endpoints = entered.headers()["location"].to_str()?.to_owned();
+
+    let path = endpoints.replace("/endpoints", &format!("/deliveries/{delivery}"));
+    let (_, page) = browser.get(&path).await?;
+    let form = format!("csrf={}", csrf(&page)?);
+    let resent = browser
+        .send("POST", &format!("{path}/resend"), &form)
+        .await?;
+    assert_eq!(resent.status(), StatusCode::SEE_OTHER, "{resent:?}");
+    let requests = test.requests("/hook", 2).await?;
+    assert_eq!(requests[1].header("webhook-id"), message);
+
+    let recoveries = format!("{endpoints}/{}/recoveries", subscription.id);
+    let (status, page) = browser.get(&recoveries).await?;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    for what in ["undelivered", "messages"] {
+        let form = format!("{form}&what={what}&since=2026-01-01T00:00");
+        let count = format!("{recoveries}/count");
+        let counted = browser.send("POST", &count, &form).await?;
+        assert_eq!(counted.status(), StatusCode::OK, "{what}: {counted:?}");
+        let started = browser.send("POST", &recoveries, &form).await?;
+        assert_eq!(
+            started.status(),
+            StatusCode::SEE_OTHER,
+            "{what}: {started:?}"
+        );
+        let recovery = started.headers()["location"].to_str()?.to_owned();
+        let (status, page) = browser.get(&recovery).await?;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        let stopped = browser
+            .send("POST", &format!("{recovery}/stop"), &form)
+            .await?;
+        assert_eq!(stopped.status(), StatusCode::SEE_OTHER, "{stopped:?}");
+    }
+    Ok(())
+}
