@@ -16,8 +16,14 @@ export async function checkScripts(browser, folder) {
   const { origin, server } = await serve(folder, (request, response) => {
     if (request.method === "POST" && request.url === "/session") {
       request.setEncoding("utf8");
-      request.on("data", (text) => sent.push(text));
-      request.on("end", () => response.writeHead(303, { location: "/endpoints.html" }).end());
+      let body = "";
+      request.on("data", (text) => (body += text));
+      request.on("end", () => {
+        sent.push(body);
+        // Without content, the browser stays on the page.
+        if (body === "code=stay") response.writeHead(204).end();
+        else response.writeHead(303, { location: "/endpoints.html" }).end();
+      });
       return true;
     }
     if (request.url === "/live.html") {
@@ -35,8 +41,13 @@ export async function checkScripts(browser, folder) {
   await page.goto(`${origin}/enter.html#code=a%2Bb%26c`);
   await page.waitForURL("**/endpoints.html");
   expect(sent.join("") === "code=a%2Bb%26c", `the exchange sent ${sent.join("")}`);
-  await page.goBack();
-  expect(!page.url().includes("code"), "the code is still in the history");
+
+  // The page has not loaded when its script leaves it.
+  const answered = page.waitForResponse("**/session", { timeout: 10_000 }).catch(() => {});
+  await page.goto(`${origin}/enter.html#code=stay`, { waitUntil: "commit" });
+  await answered;
+  expect(sent.length === 2, `${sent.length} requests for two codes`);
+  expect(!page.url().includes("code"), "the code is still in the address bar");
 
   await page.goto(`${origin}/enter.html`);
   expect(await page.locator("#no-code").isVisible(), "a link without a code says nothing");
