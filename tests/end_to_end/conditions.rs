@@ -12,18 +12,19 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
     "SUBSCRIPTION#none",
     "RECOVERY#nobody",
     "IDEMPOTENCY#nobody",
+    "PORTAL#nobody",
     "DATA_KEY",
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 22] = [
+const BOUNDS: [(&str, Action, &[&str]); 28] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -76,6 +77,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMER#",
             "IDEMPOTENCY",
             "MESSAGE",
+            "PORTAL",
             "RECOVERY",
             "SUBSCRIPTION",
         ],
@@ -87,6 +89,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMER",
             "IDEMPOTENCY",
             "MESSAGE",
+            "PORTAL",
             "RECOVERY",
             "SUBSCRIPTION",
         ],
@@ -94,7 +97,7 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
     (
         "ApiFunction",
         Action::DeleteItem,
-        &["CUSTOMER#", "CUSTOMERS"],
+        &["CUSTOMER#", "CUSTOMERS", "PORTAL"],
     ),
     (
         "ApiFunction",
@@ -109,8 +112,23 @@ const BOUNDS: [(&str, Action, &[&str]); 22] = [
             "CUSTOMERS",
             "RECOVERY",
             "MESSAGE",
+            "PORTAL",
             "SUBSCRIPTION",
         ],
+    ),
+    ("PortalFunction", Action::UpdateItem, &["PORTAL", "MESSAGE"]),
+    ("PortalFunction", Action::DeleteItem, &["PORTAL"]),
+    ("PortalFunction", Action::PutItem, &["RECOVERY"]),
+    (
+        "PortalFunction",
+        Action::GetItem,
+        &["CUSTOMER#", "PORTAL", "RECOVERY"],
+    ),
+    ("PortalFunction", Action::BatchGetItem, &["MESSAGE"]),
+    (
+        "PortalFunction",
+        Action::Query,
+        &["CUSTOMER#", "RECOVERY", "SUBSCRIPTION"],
     ),
 ];
 

@@ -45,6 +45,7 @@ mod observability;
 mod odd_text;
 mod payload_formats;
 mod permissions;
+mod portal;
 mod read_units;
 mod recovering;
 mod recovery;

@@ -8,6 +8,7 @@ mod functions;
 mod logs;
 mod names;
 mod parameters;
+mod portal;
 mod queues;
 mod roles;
 mod self_test;

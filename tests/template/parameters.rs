@@ -21,6 +21,7 @@ const OUTPUTS: &[&str] = &[
     "IdempotencyKeyPointer",
     "InstallationId",
     "LongestQueueDelaySeconds",
+    "PortalAddress",
     "RecoveryStateMachineArn",
     "RuleDeadLetterQueueUrl",
     "SelfTestTableName",

@@ -41,12 +41,19 @@ fn a_variable_has_the_value_that_its_name_says() {
         "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
         "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
     });
+    // Empty if there is no portal.
+    let address = json!({"Fn::GetAtt": "PortalFunctionUrl.FunctionUrl"});
+    let portal = json!({"Fn::If": ["HasPortalUrl", {"Ref": "PortalUrl"}, address]});
+    let portal = json!({"Fn::If": ["RunsPortal", portal, ""]});
     for (id, _) in resources_of(&template, "AWS::Serverless::Function") {
         for (name, value) in environment(&template, id) {
             // The others are parameters.
             let parameter = pascal_case(&name.to_lowercase().replace('_', "-"));
             let parameter = json!({"Ref": parameter});
-            let expected = resources.get(&name).unwrap_or(&parameter);
+            let expected = match (id, name.as_str()) {
+                ("ApiFunction", "PORTAL_URL") => &portal,
+                _ => resources.get(&name).unwrap_or(&parameter),
+            };
             assert_eq!(value, *expected, "{id}: {name}");
         }
     }
@@ -75,6 +82,12 @@ fn a_function_starts_without_a_variable_that_may_be_empty() {
     let expected = [
         "DEVELOPMENT_ALLOWED_CIDRS",
         "OPERATOR_CUSTOMER_ID",
+        "PORTAL_ACCENT_COLOUR",
+        "PORTAL_LOGO_URL",
+        "PORTAL_NAME",
+        "PORTAL_RETURN_URLS",
+        "PORTAL_SUPPORT_URL",
+        "PORTAL_URL",
         "RETRY_SCHEDULE",
     ];
     assert_eq!(empty, expected.into());

@@ -17,6 +17,7 @@ mod limit;
 mod message;
 mod nullable;
 mod page;
+mod portal_session;
 mod problem;
 mod query;
 mod recovery;
@@ -27,6 +28,7 @@ mod subscription;
 mod subscription_request;
 mod unhealthy;
 mod whole_number;
+pub mod words;
 
 pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
@@ -38,11 +40,12 @@ pub use limit::{Limit, LimitError};
 pub use message::{Message, MessageEntry};
 pub use nullable::Nullable;
 pub use page::{Broken, Page, Shown};
+pub use portal_session::{CreatedPortalSession, NewPortalSession, PortalCapability, PortalSession};
 pub use problem::Problem;
 pub use query::{
     CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, ListLimit, MessageDeliveriesLimit,
-    MessageQuery, MessagesQuery, RecoveriesQuery, SubscriptionsQuery, UndeliveredQuery,
-    UnhealthyQuery,
+    MessageQuery, MessagesQuery, PortalSessionsQuery, RecoveriesQuery, SubscriptionsQuery,
+    UndeliveredQuery, UnhealthyQuery,
 };
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
@@ -67,6 +70,8 @@ pub type SubscriptionPage = Page<Subscription>;
 pub type UnhealthySubscriptionPage = Page<UnhealthySubscription>;
 /// A page of customers.
 pub type CustomerPage = Page<Customer>;
+/// A page of sessions of the portal.
+pub type PortalSessionPage = Page<PortalSession>;
 /// A page of deliveries.
 pub type DeliveryPage = Page<Delivery>;
 /// A page of messages.

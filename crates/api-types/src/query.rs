@@ -105,6 +105,12 @@ list_query! {
     cursor(pattern = "^rec_[0-9a-f]{32}$")
 }
 
+list_query! {
+    /// The query of the list of a customer's sessions of the portal.
+    PortalSessionsQuery {}
+    cursor(pattern = "^pse_[0-9a-f]{32}$")
+}
+
 history_query! {
     /// The query of a list of deliveries.
     DeliveriesQuery {

@@ -43,6 +43,7 @@ mod input;
 mod listen;
 mod messages;
 mod place;
+mod portal;
 mod pretty;
 mod print;
 mod queue;
@@ -126,6 +127,9 @@ Examples:
     /// days.
     #[command(after_help = statistics::HELP)]
     Statistics(statistics::Options),
+    /// Create, list and revoke links with which a customer opens the portal in a browser.
+    #[command(after_help = portal::HELP)]
+    Portal(portal::Options),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -209,6 +213,7 @@ impl Cli {
             Command::Undelivered(list) => list.run(&api()?, printer).await,
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
             Command::Statistics(options) => options.run(&api()?, printer).await,
+            Command::Portal(options) => options.run(stack, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

@@ -5,6 +5,7 @@ mod call;
 mod customers;
 mod deliveries;
 mod messages;
+mod portal_sessions;
 mod recoveries;
 mod statistics;
 mod subscriptions;

@@ -50,6 +50,8 @@ impl SignedHttp {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
+            // An answer is what the function gave, also if it leads elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)
             .build()
             .expect("the client is built from constants");

@@ -190,6 +190,17 @@ impl Stack {
         &self.sdk
     }
 
+    /// A link to a Function URL as a browser reaches it. At the local emulator it has another host,
+    /// which leads to this machine: `http://{id}.lambda-url.us-east-1.localhost:4566`.
+    pub fn link(&self, url: &str) -> String {
+        let port = self.endpoint.as_ref().and_then(Url::port_or_known_default);
+        let of_emulator = port.and_then(|port| {
+            let (host, rest) = url.strip_prefix("https://")?.split_once(".on.aws/")?;
+            Some(format!("http://{host}.localhost:{port}/{rest}"))
+        });
+        of_emulator.unwrap_or_else(|| url.to_owned())
+    }
+
     /// An output of the template, by its name.
     pub fn output(&self, name: &str) -> Result<&str, Error> {
         self.outputs

@@ -33,6 +33,7 @@
 //! | conflict | optimistic concurrency control by conditional writes |
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
+//! | session, code, token ([`portal_session`]) | a bearer session in a cookie, made by a login link that works once |
 //! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
 //! | exchange ([`show_exchanges`]) | the request of an attempt and the answer to it |
@@ -75,11 +76,11 @@ pub(crate) use model::members;
 pub use model::{
     broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, gzip,
     health, idempotency, ids, limits, message, metadata, operational, outbound, paging,
-    payload_format, prepare, queue, quota, recovery, retry, signing, statistics, subscription,
-    text, timestamp,
+    payload_format, portal_session, prepare, queue, quota, recovery, retry, signing, statistics,
+    subscription, text, timestamp,
 };
 pub use use_cases::{
-    count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage, publish,
-    read_subscription, recover, resend, send_test, show_exchanges, show_statistics, sweep,
-    unavailable, unhealthy, vault,
+    count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
+    portal_access, portal_sessions, publish, read_delivery, read_subscription, recover, resend,
+    send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
 };

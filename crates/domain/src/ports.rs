@@ -15,6 +15,8 @@
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
+//! | [`portal_sessions`](crate::portal_sessions) | [`CustomerTable`] and [`PortalSessionTable`] |
+//! | [`portal_access`](crate::portal_access) | [`PortalAccessTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
 //! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
 //! | [`show_exchanges`](crate::show_exchanges) | [`SubscriptionTable`] and [`ExchangeReader`] |
@@ -35,6 +37,7 @@ mod deliveries;
 mod directory;
 mod errors;
 mod exchanges;
+mod portal_sessions;
 mod recoveries;
 mod services;
 mod statistics;
@@ -51,6 +54,7 @@ pub use errors::{
     WriteOutcome,
 };
 pub use exchanges::{ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS};
+pub use portal_sessions::{PortalAccessTable, PortalSessionTable};
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,

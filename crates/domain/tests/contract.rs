@@ -26,6 +26,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::customers(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::portal_sessions(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
     contract::exchanges(&backend, "acme")
         .now_or_never()

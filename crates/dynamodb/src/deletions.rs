@@ -20,8 +20,8 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::due_index;
 use crate::key::{
-    Key, customer_partition, idempotency_partition, message_partition, recovery_partition,
-    subscription_partition,
+    Key, customer_partition, idempotency_partition, message_partition, portal_partition,
+    recovery_partition, subscription_partition,
 };
 use crate::lists::MESSAGES_INDEX;
 use crate::store::{
@@ -103,6 +103,7 @@ impl CustomerData for DynamoStore {
             }
             CustomerPart::Recoveries => self.delete_partition(recovery_partition(id)).await,
             CustomerPart::IdempotencyKeys => self.delete_partition(idempotency_partition(id)).await,
+            CustomerPart::PortalSessions => self.delete_partition(portal_partition(id)).await,
             CustomerPart::Messages => self.delete_messages(id).await,
         }
     }
@@ -210,7 +211,7 @@ impl DynamoStore {
         Ok(deleted)
     }
 
-    async fn delete_partition(&self, partition: String) -> Result<u64, StoreError> {
+    pub(crate) async fn delete_partition(&self, partition: String) -> Result<u64, StoreError> {
         let keys = self.some_keys(partition).await?;
         self.delete_keys(keys).await
     }
@@ -248,7 +249,7 @@ impl DynamoStore {
         Ok(keys.len() as u64)
     }
 
-    async fn delete_key(&self, key: &Key) -> Result<(), StoreError> {
+    pub(crate) async fn delete_key(&self, key: &Key) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table);
         let result = delete.set_key(Some(to_attributes(key))).send().await;
         result

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::ExchangeId;
 use webhooks_domain::idempotency::IdempotencyKey;
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
+use webhooks_domain::ids::{
+    CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
+};
 use webhooks_domain::limits::LimiterId;
 use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::statistics::Hour;
@@ -24,6 +26,7 @@ const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
+const PORTAL_PREFIX: &str = "PORTAL#";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,6 +205,22 @@ impl Key {
         }
     }
 
+    pub(crate) fn portal_session(customer: &CustomerId, id: &PortalSessionId) -> Self {
+        Self {
+            pk: portal_partition(customer),
+            sk: id.to_string(),
+        }
+    }
+
+    /// The session of a key, with its customer.
+    pub(crate) fn portal_session_id(&self) -> Result<(CustomerId, PortalSessionId), String> {
+        let customer = self.pk.strip_prefix(PORTAL_PREFIX).map(str::parse);
+        match (customer, self.sk.parse()) {
+            (Some(Ok(customer)), Ok(id)) => Ok((customer, id)),
+            _ => Err("not the key of a session".to_owned()),
+        }
+    }
+
     pub(crate) fn data_key() -> Self {
         Self {
             pk: "DATA_KEY".to_owned(),
@@ -218,6 +237,11 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
 /// write to it and to nothing else.
 pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
+}
+
+/// The partition of a customer's sessions of the portal.
+pub(crate) fn portal_partition(customer: &CustomerId) -> String {
+    format!("{PORTAL_PREFIX}{customer}")
 }
 
 pub(crate) fn idempotency_partition(customer: &CustomerId) -> String {

@@ -16,6 +16,7 @@
 //! | statistics of an hour | `SUBSCRIPTION#{subscription id}` | `STATISTICS#{hour}` |
 //! | long answer to a failed attempt | `SUBSCRIPTION#{subscription id}` | `EXCHANGE#{message id}#{attempt}#{time}` |
 //! | recovery | `RECOVERY#{customer id}` | `{subscription id}#{recovery id}` |
+//! | session of the portal | `PORTAL#{customer id}` | `{session id}` |
 //! | data key | `DATA_KEY` | `0000000001` |
 //!
 //! | index | partition | sorted by | entries |
@@ -48,6 +49,7 @@ mod lists;
 #[cfg(test)]
 mod look_up_units;
 mod overdue;
+mod portal_sessions;
 mod recoveries;
 mod statistics;
 mod store;

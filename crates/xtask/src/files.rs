@@ -21,6 +21,20 @@ impl File {
     }
 }
 
+/// Copies the files of a folder, without its folders, to another folder.
+pub(crate) fn copy_all(source: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
+    for entry in fs::read_dir(source).with_context(|| at(source))? {
+        let file = entry?.path();
+        if file.is_file() {
+            let name = file.file_name().unwrap_or_default();
+            fs::copy(&file, folder.join(name))
+                .with_context(|| format!("copying `{}`", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the files with one of these extensions, sorted. Hidden folders, `target` and
 /// `node_modules` are left out.
 ///

@@ -29,6 +29,7 @@ mod architecture;
 mod artifacts;
 mod bench;
 mod beside;
+mod browser;
 mod chaos;
 mod check;
 mod contract;
@@ -40,6 +41,7 @@ mod fuzz;
 mod lambda_stub;
 mod local;
 mod mutants;
+mod node;
 mod package;
 mod pages;
 mod parameters;
@@ -87,6 +89,8 @@ enum Command {
     /// Measure starts, deliveries and the bill, and compare them with other programs and
     /// earlier figures.
     Bench(bench::Options),
+    /// Write the screenshots of the docs again, in a real browser.
+    Screenshots,
     /// Pin the Python tools and their dependencies, with hashes.
     Pin(pin::Options),
     /// Build all functions for AWS, and the template with `sam build`.
@@ -121,6 +125,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&workspace, options),
         Command::Mutants(options) => mutants::run(&workspace, options),
         Command::Bench(options) => bench::run(&workspace, options),
+        Command::Screenshots => browser::screenshots(&workspace),
         Command::Pin(options) => pin::run(&workspace, options),
         Command::Build(options) => sam_build::run(&workspace, *options),
         Command::Package(options) => package::run(&workspace, *options),

@@ -16,7 +16,7 @@ use crate::progress::{heading, step};
 use crate::stack::Stack;
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::{Package, Workspace};
-use crate::{chaos, contract, failpoints, prepare, process};
+use crate::{browser, chaos, contract, failpoints, prepare, process};
 
 /// The package of the system tests.
 pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
@@ -42,6 +42,8 @@ pub(crate) struct Options {
 enum Part {
     /// Unit, property, contract and template tests.
     Unit,
+    /// Every page of the portal, with sample data, in a real browser.
+    Browser,
     /// End to end, with an Express workflow as deployed by default.
     Express,
     /// End to end, with a Standard workflow.
@@ -83,6 +85,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         )?;
         // Cargo runs documentation examples only separately.
         cargo_test(workspace, &["--doc".to_owned()], options)?;
+    }
+    // It has no tests that a filter could choose.
+    if options.includes(Part::Browser) && options.filter.is_none() {
+        heading("the portal's pages in a browser");
+        browser::test(workspace)?;
     }
     let chosen: Vec<_> = EndToEnd::ALL
         .iter()

@@ -25,7 +25,7 @@ pub(crate) enum ToolSet {
     Lint,
     /// The linter of the template's security.
     Security,
-    /// Node.js, for the benchmarks' programs for comparison.
+    /// Node.js, for the benchmarks' programs for comparison and for the browser tests.
     Bench,
     /// The fuzzer of the API's contract.
     Contract,

@@ -4,6 +4,7 @@
 //! even if the resource's condition is false. So the resource must be removed. The API is then
 //! invoked directly, which the client does automatically if the output `ApiUrl` is missing.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Removes the resources of Function URLs, and the outputs that refer to them.
+/// Removes the resources of Function URLs, and the outputs that refer to them. Where another resource
+/// has the address of one in an `If`, such as the API that of the portal, the address is empty.
 ///
 /// Accepts both the hand-written template and the output of `sam build`: logical ids are
 /// indented by two spaces, their contents by more.
@@ -66,6 +68,7 @@ pub(crate) fn without_function_urls(template: &str) -> Result<String> {
         if is_gone {
             continue;
         }
+        let block = &block.without_addresses(&gone);
         if let Some(id) = block.names(&gone) {
             anyhow::bail!(
                 "`{}` depends on the Function URL `{id}`",
@@ -92,13 +95,43 @@ pub(crate) fn without_function_urls(template: &str) -> Result<String> {
 struct Block<'a> {
     section: &'a str,
     id: Option<&'a str>,
-    lines: Vec<&'a str>,
+    lines: Vec<Cow<'a, str>>,
 }
 
 impl Block<'_> {
     fn has_mark(&self) -> bool {
-        let is_mark = |line: &&str| MARKS.iter().any(|mark| line.trim().starts_with(mark));
+        let is_mark = |line: &Cow<'_, str>| MARKS.iter().any(|mark| line.trim().starts_with(mark));
         self.lines.iter().any(is_mark)
+    }
+
+    /// The same block with an empty text in place of the addresses of these Function URLs.
+    fn without_addresses(&self, ids: &BTreeSet<&str>) -> Self {
+        let mut lines: Vec<Cow<'_, str>> = Vec::new();
+        for line in &self.lines {
+            let mut line = line.clone();
+            for id in ids {
+                let address = format!("!GetAtt {id}.FunctionUrl");
+                if line.contains("!If [") && line.contains(&address) {
+                    line = line.replace(&address, "\"\"").into();
+                }
+            }
+            lines.push(line);
+            // The form that `sam build` writes has a line for each part.
+            if let [.., get, id, attribute] = &lines[..]
+                && get.trim() == "- Fn::GetAtt:"
+                && attribute.trim() == "- FunctionUrl"
+                && ids.contains(id.trim().trim_start_matches("- "))
+            {
+                let empty = get.replace("Fn::GetAtt:", "''");
+                lines.truncate(lines.len() - 3);
+                lines.push(empty.into());
+            }
+        }
+        Block {
+            section: self.section,
+            id: self.id,
+            lines,
+        }
     }
 
     /// Returns the first of the ids that this block refers to outside of comments.
@@ -114,12 +147,12 @@ fn blocks(template: &str) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
     let mut section = "";
     // Comments and empty lines belong to the block after them.
-    let mut waiting: Vec<&str> = Vec::new();
+    let mut waiting: Vec<Cow<'_, str>> = Vec::new();
     for line in template.lines() {
         let indent = line.len() - line.trim_start().len();
         let is_between = line.trim().is_empty() || (indent <= 2 && line.trim().starts_with('#'));
         if is_between {
-            waiting.push(line);
+            waiting.push(line.into());
             continue;
         }
         let starts_block = match indent {
@@ -144,7 +177,7 @@ fn blocks(template: &str) -> Vec<Block<'_>> {
         }
         if let Some(block) = blocks.last_mut() {
             block.lines.append(&mut waiting);
-            block.lines.push(line);
+            block.lines.push(line.into());
         }
     }
     blocks
@@ -157,6 +190,11 @@ mod tests {
     /// Returns the lines of the template in this checkout that are removed.
     fn left_out(template: &str) -> Vec<String> {
         let without = without_function_urls(template).unwrap();
+        // The API does without the address of the portal.
+        let template = template.replace(
+            "!GetAtt PortalFunctionUrl.FunctionUrl], \"\"]",
+            "\"\"], \"\"]",
+        );
         let mut kept = without.lines().peekable();
         let mut gone = Vec::new();
         for line in template.lines() {
@@ -182,6 +220,9 @@ mod tests {
             assert!(without.contains(stays), "{stays}");
         }
         assert!(!without.contains("AWS::Lambda::Url"));
+        let variable =
+            "PORTAL_URL: !If [RunsPortal, !If [HasPortalUrl, !Ref PortalUrl, \"\"], \"\"]";
+        assert!(without.contains(variable));
     }
 
     #[test]
@@ -192,6 +233,13 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: ApiFunction
+      PORTAL_URL:
+        Fn::If:
+        - HasPortalUrl
+        - Ref: PortalUrl
+        - Fn::GetAtt:
+          - ApiFunctionUrl
+          - FunctionUrl
   ApiFunctionUrl:
     Type: AWS::Lambda::Url
     Properties:
@@ -220,6 +268,11 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: ApiFunction
+      PORTAL_URL:
+        Fn::If:
+        - HasPortalUrl
+        - Ref: PortalUrl
+        - ''
 Outputs:
   ApiFunctionName:
     Value:

@@ -1,5 +1,5 @@
-//! The audit: one line of the log for each change of a customer or a subscription, and for each
-//! secret shown.
+//! The audit: one line of the log for each change of a customer, a subscription or the sessions of
+//! the portal, and for each secret shown.
 //!
 //! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. No line
 //! has a secret, a header's value, or more of a URL than its scheme, host and port.
@@ -7,8 +7,9 @@
 use tracing::info;
 use webhooks_domain::customer::Customer;
 use webhooks_domain::customers::WrittenCustomer;
-use webhooks_domain::ids::{CustomerId, SubscriptionId};
+use webhooks_domain::ids::{CustomerId, PortalSessionId, SubscriptionId};
 use webhooks_domain::manage::Updated;
+use webhooks_domain::portal_session::PortalSession;
 use webhooks_domain::subscription::Subscription;
 
 use crate::extract::Caller;
@@ -124,5 +125,40 @@ pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Calle
         subscription.id = %id,
         caller.arn = caller.0,
         "subscription deleted",
+    );
+}
+
+/// A session of the portal was created.
+pub(crate) fn portal_session_created(session: &PortalSession, caller: &Caller) {
+    info!(
+        customer.id = %session.customer_id,
+        session.id = %session.id,
+        session.capabilities = %session.capabilities,
+        session.ends_at = %session.ends_at,
+        caller.arn = caller.0,
+        "portal session created",
+    );
+}
+
+/// A session of the portal was revoked.
+pub(crate) fn portal_session_revoked(
+    customer: &CustomerId,
+    session: &PortalSessionId,
+    caller: &Caller,
+) {
+    info!(
+        customer.id = %customer,
+        session.id = %session,
+        caller.arn = caller.0,
+        "portal session revoked",
+    );
+}
+
+/// All sessions of a customer were revoked.
+pub(crate) fn portal_sessions_revoked(customer: &CustomerId, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        caller.arn = caller.0,
+        "portal sessions revoked",
     );
 }

@@ -9,10 +9,8 @@ use webhooks_api_types as api;
 use webhooks_domain::customer::Customer;
 
 use crate::Api;
-use crate::answers::{self, apart};
 use crate::audit;
 use crate::body;
-use crate::cursor::{Cursor, CustomersPlace};
 use crate::extract::{Body, Caller, NoQuery, Path, Query};
 use crate::if_match::IfMatch;
 use crate::pages::{cursor_after, place};
@@ -20,6 +18,8 @@ use crate::path::OfCustomer;
 use crate::problem::Problem;
 use crate::requests;
 use crate::subscriptions::{ETag, etag};
+use webhooks_wire::answers::{self, apart};
+use webhooks_wire::cursor::{Cursor, CustomersPlace};
 
 /// List customers
 ///

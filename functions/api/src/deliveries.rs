@@ -5,18 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use webhooks_api_types as api;
-use webhooks_domain::broken::Readable;
-use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId};
-use webhooks_domain::ports::{DeliveryReader, Directory, StoreError};
+use webhooks_domain::ports::Directory;
+use webhooks_domain::read_delivery::{DeliveryWithBody, is_of, read_delivery};
 use webhooks_domain::show_exchanges::show_exchanges;
 
 use crate::Api;
-use crate::answers::{self, apart};
 use crate::extract::{NoQuery, Path, Query};
 use crate::pages::{cursor_after, place};
 use crate::path::{OfCustomer, OfDelivery, OfMessage};
 use crate::problem::Problem;
+use webhooks_wire::answers::{self, apart};
 
 /// Read a message
 ///
@@ -129,39 +128,14 @@ pub(crate) async fn delivery_of_customer(
     show_delivery(&api, Some(&customer_id), &delivery_id).await
 }
 
-/// Whether something is the customer's that was named, if one was. What does not say whose it is
-/// is nobody's.
-fn is_of(named: Option<&CustomerId>, customer: Option<&CustomerId>) -> bool {
-    named.is_none_or(|named| Some(named) == customer)
-}
-
 /// A delivery with its body, as far as they can be read. None of another customer where one is
 /// named.
 async fn find(
     api: &Api,
     customer: Option<&CustomerId>,
     id: &DeliveryId,
-) -> Result<Readable<(Delivery, Result<Vec<u8>, String>), DeliveryId>, Problem> {
-    let found = match api.table.load(id).await {
-        Ok(found) => found.map(|(delivery, message)| {
-            let body = message.body(delivery.payload_format);
-            Ok((delivery, body.map_err(|error| error.to_string())))
-        }),
-        // It, or only its message.
-        Err(unreadable @ StoreError::Corrupt { .. }) => {
-            let delivery = api.table.read_deliveries(std::slice::from_ref(id)).await?;
-            let delivery = delivery.into_iter().next();
-            delivery.map(|read| read.map(|delivery| (delivery, Err(unreadable.to_string()))))
-        }
-        Err(failure) => return Err(failure.into()),
-    };
-    let found = found.filter(|found| {
-        let its = match found {
-            Ok((delivery, _)) => Some(&delivery.customer_id),
-            Err(broken) => broken.customer_id.as_ref(),
-        };
-        is_of(customer, its)
-    });
+) -> Result<DeliveryWithBody, Problem> {
+    let found = read_delivery(&api.table, customer, id).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no delivery `{id}`")))
 }
 
@@ -180,20 +154,10 @@ async fn show_delivery(
     customer: Option<&CustomerId>,
     id: &DeliveryId,
 ) -> Result<Json<api::ShownDelivery>, Problem> {
-    let (delivery, body) = match find(api, customer, id).await? {
-        Ok(found) => found,
-        Err(broken) => return Ok(Json(api::Shown::Broken(answers::broken(broken)))),
+    let found = find(api, customer, id).await?;
+    let exchanges = match &found {
+        Ok((delivery, _)) => show_exchanges(&api.table, delivery).await?,
+        Err(_) => Vec::new(),
     };
-    // Events are JSON texts, and so is what is made of them.
-    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
-    let (body, body_problem) = match body {
-        Ok(body) => (Some(text(body)), None),
-        Err(problem) => (None, Some(problem)),
-    };
-    let exchanges = show_exchanges(&api.table, &delivery).await?;
-    Ok(Json(api::Shown::whole(api::DeliveryWithBody {
-        delivery: answers::delivery_with_exchanges(delivery, exchanges),
-        body,
-        body_problem,
-    })))
+    Ok(Json(answers::delivery_with_body(found, exchanges)))
 }

@@ -8,6 +8,7 @@ use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::portal_sessions::PortalSessions;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
@@ -24,6 +25,7 @@ use webhooks_lambda::{
 use webhooks_lambda::{Config, Environment, aws_config};
 use webhooks_sqs::SqsQueue;
 
+use crate::portal_sessions::Portal;
 use crate::publish::Publisher;
 use crate::recoveries::ApiRecoveries;
 use crate::send_test::DeliverFunction;
@@ -44,6 +46,7 @@ pub(crate) struct Api {
     pub(crate) statistics: Option<ShowStatistics<DynamoStore, SystemClock>>,
     pub(crate) tests: SendTest<DynamoStore, SqsQueue, DeliverFunction, SystemClock>,
     pub(crate) recoveries: ApiRecoveries,
+    pub(crate) portal: Portal,
     pub(crate) table: DynamoStore,
     pub(crate) development: DevelopmentNetworks,
 }
@@ -113,6 +116,15 @@ impl Api {
                 random: SystemRandom::new(),
                 retention: config.retention,
             },
+            portal: Portal {
+                sessions: PortalSessions {
+                    table: table.clone(),
+                    clock: SystemClock,
+                    random: SystemRandom::new(),
+                },
+                origin: config.portal_url,
+                return_urls: config.portal_return_urls,
+            },
             table,
             development: config.development_networks,
         };
@@ -129,7 +141,11 @@ impl Api {
         let required = variables.iter().filter(|variable| variable.is_required);
         let environment: Environment = required
             .map(|variable| (variable.name, "9"))
-            .chain([("MONITORING", "Off"), ("STATISTICS", "Enabled")])
+            .chain([
+                ("MONITORING", "Off"),
+                ("STATISTICS", "Enabled"),
+                ("PORTAL_URL", "https://portal.example/"),
+            ])
             .collect();
         let config = ApiConfig::from_environment(&environment).unwrap();
         let region = aws_sdk_dynamodb::config::Region::from_static("eu-central-1");

@@ -1,96 +1,20 @@
 //! The event of a Function URL, before it becomes a request.
-//!
-//! Whoever invokes the function without its URL makes up the event. What turns one into a request
-//! panics where a part makes no URL, or a body no bytes: those parts are looked at here first, and
-//! refused by name.
 
 use axum::Router;
-use axum::http::{Uri, header};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::request::LambdaRequest;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use url::Url;
+use webhooks_function_url::harmless;
 
 use crate::problem::Problem;
 
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
-
 /// Escapes the path of an event, and refuses an event that no request can be made of.
 pub(crate) fn check(event: &mut LambdaRequest) -> Result<(), Problem> {
-    match event {
-        LambdaRequest::ApiGatewayV2(event) => {
-            event.raw_path = event.raw_path.as_deref().map(escaped);
-            check_parts(event)
-        }
-        // The build takes in no other kind.
-        _ => Ok(()),
-    }
-}
-
-/// The characters that a URL parser drops at the end of a path, so that it would read
-/// `/customers/acme ` as `/customers/acme`. A path with a line end or a tab is refused later.
-const DROPPED: &AsciiSet = &CONTROLS.add(b' ').remove(b'\t').remove(b'\n').remove(b'\r');
-
-fn escaped(path: &str) -> String {
-    utf8_percent_encode(path, DROPPED).to_string()
+    let checked = webhooks_function_url::check(event);
+    checked.map_err(|bad| Problem::bad_parameter(bad.name, bad.problem))
 }
 
 /// A harmless event, and who answers it with the problem.
 pub(crate) fn refuse(problem: Problem) -> (LambdaRequest, Router) {
-    let event = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
-    (event, Router::new().fallback(async || problem))
-}
-
-fn check_parts(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {
-    let header = |name| {
-        let value = event.headers.get(name);
-        value.and_then(|value| value.to_str().ok())
-    };
-    let scheme = header(FORWARDED_PROTO).unwrap_or("https");
-    if !matches!(scheme, "http" | "https") {
-        let problem = "must be `http` or `https`";
-        return Err(Problem::bad_parameter(FORWARDED_PROTO, problem));
-    }
-    let host = header(header::HOST.as_str()).or(event.request_context.domain_name.as_deref());
-    let host = host.unwrap_or("localhost");
-    // With a stage it would be another path than the one that is routed by.
-    let stage = event.request_context.stage.as_deref();
-    if stage.is_some_and(|stage| stage != "$default") {
-        return Err(Problem::bad_parameter(
-            "stage",
-            "must be `$default` or absent",
-        ));
-    }
-    let base = format!("{scheme}://{host}");
-    if !is_url(&base) || host.contains(['/', '\\', '?', '#', '@']) {
-        return Err(Problem::bad_parameter("host", "must be the name of a host"));
-    }
-    let path = event.raw_path.as_deref().unwrap_or_default();
-    let has_root = path.is_empty() || path.starts_with('/');
-    let whole = format!("{base}{path}");
-    if !has_root || path.contains(['?', '#']) || !is_url(&whole) {
-        let problem = "must begin with `/`, have no bare `?` and `#`, and make a URL";
-        return Err(Problem::bad_parameter("path", problem));
-    }
-    let query = event.raw_query_string.as_deref().unwrap_or_default();
-    let whole = Url::parse(&whole).map_or(whole, String::from);
-    if Uri::try_from(format!("{whole}?{query}")).is_err() {
-        let problem = "must be encoded as in a URL, and fit into one";
-        return Err(Problem::bad_parameter("query", problem));
-    }
-    let body = event.body.as_deref().unwrap_or_default();
-    if event.is_base64_encoded && STANDARD.decode(body).is_err() {
-        let problem = "must be base64, as the event says that it is";
-        return Err(Problem::bad_parameter("body", problem));
-    }
-    Ok(())
-}
-
-/// Returns true if both kinds of URL that the request passes accept it.
-fn is_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| Uri::try_from(url.as_str()).is_ok())
+    (harmless(), Router::new().fallback(async || problem))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use webhooks_domain::manage::Updated;
 use webhooks_domain::recovery::HeldFate;
 
 use crate::Api;
-use crate::answers;
 use crate::problem::Problem;
 use crate::subscriptions::{Answer, with_etag};
+use webhooks_wire::answers;
 
 impl Api {
     /// Publishes that a request has made a subscription active, and returns the answer. It names

@@ -1,87 +1,27 @@
 //! Lists of deliveries and of messages, the newest first.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use webhooks_api_types as api;
-use webhooks_domain::broken::{Broken, Readable};
-use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
+use webhooks_domain::broken::Broken;
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter, Which};
+use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, Which};
 use webhooks_domain::paging::MessageEntry;
-use webhooks_domain::timestamp::Timestamp;
 
 use crate::Api;
-use crate::answers::{self, apart};
-use crate::cursor::{Cursor, Words};
 use crate::extract::{Path, Query};
-use crate::pages::place;
 use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::subscriptions::must_exist;
-
-/// A page of what was listed, with each of it as it is shown.
-fn page<T, I: Display, P: Words, S>(
-    listed: Listed<Readable<T, I>, P>,
-    show: impl Fn(T) -> S,
-) -> api::Page<S> {
-    let (data, broken) = apart(listed.found, show);
-    api::Page {
-        data,
-        next_cursor: listed.next.map(|place| Cursor(place).to_string()),
-        broken,
-    }
-}
-
-/// The page that a query asks for.
-fn page_of<P: Words>(
-    since: Option<&str>,
-    until: Option<&str>,
-    limit: Option<api::ListLimit>,
-    cursor: Option<&str>,
-) -> Result<PageOf<P>, Problem> {
-    let time = |name, text: Option<&str>| {
-        let time = text.map(Timestamp::read).transpose();
-        time.map_err(|error| Problem::bad_parameter(name, error))
-    };
-    let (since, until) = (time("since", since)?, time("until", until)?);
-    if since.is_some() && until.is_some() && since >= until {
-        return Err(Problem::bad_parameter("until", "must be after `since`"));
-    }
-    Ok(PageOf {
-        since,
-        until,
-        after: place(cursor)?.map(|Cursor(place)| place),
-        limit: limit.unwrap_or_default().get(),
-    })
-}
-
-fn event_type(text: Option<String>) -> Result<Option<EventTypePattern>, Problem> {
-    let pattern = text.map(EventTypePattern::try_from).transpose();
-    pattern.map_err(|error: EventTypeError| Problem::bad_parameter("eventType", error))
-}
+use webhooks_wire::answers;
+use webhooks_wire::cursor::Words;
+use webhooks_wire::lists::{self, page};
 
 /// The deliveries that a query selects, and the page.
 fn selected<P: Words>(query: api::DeliveriesQuery) -> Result<(DeliveryFilter, PageOf<P>), Problem> {
-    let (since, until) = (query.since.as_deref(), query.until.as_deref());
-    let page = page_of(since, until, query.limit, query.cursor.as_deref())?;
-    let filter = DeliveryFilter {
-        status: query.status.map(status),
-        event_type: event_type(query.event_type)?,
-    };
-    Ok((filter, page))
-}
-
-fn status(status: api::DeliveryStatus) -> StatusFilter {
-    match status {
-        api::DeliveryStatus::Pending => StatusFilter::Pending,
-        api::DeliveryStatus::Held => StatusFilter::Held,
-        api::DeliveryStatus::Succeeded => StatusFilter::Succeeded,
-        api::DeliveryStatus::Failed => StatusFilter::Failed,
-        api::DeliveryStatus::Cancelled => StatusFilter::Cancelled,
-    }
+    lists::selected(query).map_err(Problem::of_parameter)
 }
 
 /// List the deliveries of a subscription
@@ -183,8 +123,9 @@ pub(crate) async fn messages(
     Query(query): Query<api::MessagesQuery>,
 ) -> Result<Json<api::MessageEntryPage>, Problem> {
     let (since, until) = (query.since.as_deref(), query.until.as_deref());
-    let range = page_of(since, until, query.limit, query.cursor.as_deref())?;
-    let event_type = event_type(query.event_type)?;
+    let range = lists::page_of(since, until, query.limit, query.cursor.as_deref())
+        .map_err(Problem::of_parameter)?;
+    let event_type = lists::event_type(query.event_type).map_err(Problem::of_parameter)?;
     let listed = api
         .lists
         .messages(&customer_id, event_type.as_ref(), &range);

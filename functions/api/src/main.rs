@@ -1,9 +1,7 @@
 //! `Api`: manages subscriptions, and answers what became of a message.
 
-mod answers;
 mod audit;
 mod body;
-mod cursor;
 mod customers;
 mod deliveries;
 mod dependencies;
@@ -19,6 +17,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod path;
+mod portal_sessions;
 mod problem;
 mod publish;
 mod recoveries;

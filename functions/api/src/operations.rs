@@ -9,8 +9,8 @@ use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 use crate::{
-    Api, customers, deliveries, enable, filters, lists, openapi, recoveries, resend, send_test,
-    statistics, subscriptions, unhealthy,
+    Api, customers, deliveries, enable, filters, lists, openapi, portal_sessions, recoveries,
+    resend, send_test, statistics, subscriptions, unhealthy,
 };
 
 /// Declares the operations, each once: its path and method stand in the annotation of its handler.
@@ -46,6 +46,10 @@ operations![
     subscriptions::rotate_secret,
     subscriptions::show_secrets,
     enable::enable,
+    portal_sessions::create,
+    portal_sessions::list,
+    portal_sessions::revoke_all,
+    portal_sessions::revoke,
     unhealthy::all,
     unhealthy::of_customer,
     statistics::of_subscription,

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use utoipa::IntoParams;
-use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, RecoveryId, SubscriptionId};
+use webhooks_domain::ids::{
+    CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
+};
 
 /// The customer of a request.
 #[derive(Deserialize, IntoParams)]
@@ -70,4 +72,17 @@ pub(crate) struct OfRecovery {
         example = "rec_019ab3f0c2d17c6e5d4c3b2a19080706"
     )]
     pub(crate) recovery_id: RecoveryId,
+}
+
+/// The session of a request.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfSession {
+    #[param(
+        value_type = String,
+        pattern = "^pse_[0-9a-f]{32}$",
+        example = "pse_019ab3f0c2d17c6e5d4c3b2a19080706"
+    )]
+    pub(crate) session_id: PortalSessionId,
 }

@@ -80,7 +80,7 @@ impl Problem {
     }
 
     /// The request conflicts with the current state.
-    fn customer_being_deleted(error: &impl ToString) -> Self {
+    pub(crate) fn customer_being_deleted(error: &impl ToString) -> Self {
         Self::conflict(
             "customer-being-deleted",
             "Customer is being deleted",

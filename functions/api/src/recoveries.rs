@@ -18,13 +18,13 @@ use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{SfnWorkflow, SystemClock};
 
 use crate::Api;
-use crate::answers::{self, apart};
 use crate::body;
 use crate::extract::{Body, NoQuery, Path, Query};
 use crate::pages::{cursor_after, place};
 use crate::path::{OfCustomer, OfRecovery, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
+use webhooks_wire::answers::{self, apart};
 
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;

@@ -2,6 +2,7 @@
 
 mod customer;
 mod filter_test;
+mod portal_session;
 mod recovery;
 mod rotation;
 mod subscription;
@@ -12,9 +13,11 @@ use std::fmt::Display;
 use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::manage::{Change, MapChange};
+use webhooks_wire::requests::parsed;
 
 pub(crate) use customer::{customer_change, customer_fields};
 pub(crate) use filter_test::filter_matches;
+pub(crate) use portal_session::portal_session;
 pub(crate) use recovery::{recover, replay};
 pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};
@@ -22,16 +25,6 @@ pub(crate) use test_event::test_event_type;
 
 fn whole(api::WholeNumber(number): api::WholeNumber) -> u64 {
     number.into()
-}
-
-/// A field that may be absent.
-fn parsed<A, T, E: Display>(
-    field: &str,
-    value: Option<A>,
-    parse: impl FnOnce(A) -> Result<T, E>,
-) -> Result<Option<T>, FieldError> {
-    let parsed = value.map(parse).transpose();
-    parsed.map_err(|error| FieldError::new(field, error))
 }
 
 /// A field that may be absent or `null`.

@@ -11,12 +11,12 @@ use webhooks_domain::delivery::ReopenError;
 use webhooks_domain::resend::ResendError;
 
 use crate::Api;
-use crate::answers;
 use crate::body;
 use crate::deliveries::check_customer;
 use crate::extract::{Body, NoQuery, Path};
 use crate::path::{OfCustomer, OfDelivery};
 use crate::problem::Problem;
+use webhooks_wire::answers;
 
 /// Send a delivery again
 ///

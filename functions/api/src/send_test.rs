@@ -16,12 +16,12 @@ use webhooks_lambda::{FunctionClient, with_sources};
 use webhooks_sqs::encode;
 
 use crate::Api;
-use crate::answers;
 use crate::body;
 use crate::extract::{Body, NoQuery, Path};
 use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
+use webhooks_wire::answers;
 
 /// Has attempts made by the function that makes all of them: no other may reach endpoints.
 pub(crate) struct DeliverFunction(pub(crate) FunctionClient);

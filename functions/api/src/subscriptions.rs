@@ -14,7 +14,6 @@ use webhooks_domain::manage::ManageError;
 use webhooks_domain::subscription::Subscription;
 
 use crate::Api;
-use crate::answers;
 use crate::audit;
 use crate::body;
 use crate::extract::{Body, Caller, NoQuery, OnceKey, Path, Query};
@@ -23,6 +22,7 @@ use crate::pages::place;
 use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
+use webhooks_wire::answers;
 
 /// The version of a subscription or a customer as its entity tag.
 pub(crate) type ETag = [(HeaderName, String); 1];
@@ -107,16 +107,7 @@ pub(crate) async fn list(
     let after = place(query.cursor.as_deref())?;
     let limit = query.limit.unwrap_or_default().get();
     let page = api.manage.list(&customer_id, after.as_ref(), limit).await?;
-    let last = page.last_id().filter(|_| page.has_more);
-    let next_cursor = last.map(|id| id.to_string());
-    let broken = page.broken.iter().map(answers::broken_subscription);
-    let unnamed = page.unnamed.into_iter().map(answers::broken);
-    let whole = page.subscriptions.into_iter().map(answers::subscription);
-    Ok(Json(api::Page {
-        data: whole.collect(),
-        next_cursor,
-        broken: broken.chain(unnamed).collect(),
-    }))
+    Ok(Json(answers::subscription_page(page)))
 }
 
 /// Read a subscription

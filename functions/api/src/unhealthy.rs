@@ -10,12 +10,12 @@ use webhooks_domain::subscription::{ProblemKind, UnhealthyPlace};
 use webhooks_domain::unhealthy::ListedUnhealthy;
 
 use crate::Api;
-use crate::answers;
-use crate::cursor::Cursor;
 use crate::extract::{Path, Query};
 use crate::pages::place;
 use crate::path::OfCustomer;
 use crate::problem::Problem;
+use webhooks_wire::answers;
+use webhooks_wire::cursor::Cursor;
 
 fn wanted(kind: api::ProblemKind) -> ProblemKind {
     match kind {

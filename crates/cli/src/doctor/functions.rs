@@ -49,6 +49,12 @@ const FUNCTIONS: [Function; 7] = [
     },
 ];
 
+/// The portal, which exists only while its parameter is `Enabled`.
+const PORTAL: Function = Function {
+    name: "portal",
+    logical_id: "PortalFunction",
+};
+
 impl Function {
     /// The variables without which it does not start. Lambda itself sets those of AWS.
     fn variables(&self) -> Vec<&'static str> {
@@ -116,7 +122,9 @@ struct Recursion {
 /// The checks of this group.
 pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     context.progress.say("functions and their programs");
-    let functions = FUNCTIONS.iter().map(|function| of_one(context, function));
+    let portal = context.stack.output("PortalAddress").is_ok();
+    let functions = FUNCTIONS.iter().chain(portal.then_some(&PORTAL));
+    let functions = functions.map(|function| of_one(context, function));
     let mut checks = join_all(functions).await.concat();
     let recursion = recursion(context).await;
     checks.extend(judge(

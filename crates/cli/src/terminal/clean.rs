@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+pub use webhooks_domain::text::is_harmful;
+
 use super::Style;
 
 /// Replaces characters that control a terminal or are invisible by spaces: control characters
@@ -59,31 +61,6 @@ pub fn escape_json(json: &str) -> String {
         }
     }
     escaped
-}
-
-/// Returns true if a character would control a terminal, or be invisible in it.
-pub fn is_harmful(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 #[cfg(test)]

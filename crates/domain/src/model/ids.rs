@@ -184,11 +184,7 @@ impl SubscriptionId {
     ///
     /// Ids are never reused: a subscription that is created again has another id.
     pub fn random(random: &SystemRandom) -> Self {
-        let mut bytes = [0; 16];
-        random
-            .fill(&mut bytes)
-            .expect("the system's random source answers once the process runs");
-        Self(u128::from_be_bytes(bytes))
+        Self(random_bits(random))
     }
 
     /// The id in its shortest form.
@@ -214,12 +210,7 @@ impl RecoveryId {
 
     /// A new id: the milliseconds, and 80 bits from the system's random source.
     pub fn new(now: Timestamp, random: &SystemRandom) -> Self {
-        let mut bytes = [0; 16];
-        random
-            .fill(&mut bytes)
-            .expect("the system's random source answers once the process runs");
-        let millis = u128::try_from(now.as_millis()).unwrap_or_default();
-        Self(millis << 80 | u128::from_be_bytes(bytes) >> 48)
+        Self(by_time(now, random_bits(random)))
     }
 
     /// The id of a recovery that a change of a subscription causes: the time of the change, and 80
@@ -258,13 +249,52 @@ impl RecoveryId {
         let subscription = subscription.to_string();
         let names = [&[subscription.as_str()], names].concat();
         let digest = derive(customer, "recovery", &names);
-        let millis = u128::try_from(at.as_millis()).unwrap_or_default();
-        Self(millis << 80 | digest >> 48)
+        Self(by_time(at, digest))
     }
 }
 
 hex_form!(RecoveryId);
 text_form!(RecoveryId);
+
+/// The id of a session of the portal: `pse_` and 32 hexadecimal digits, which sort by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortalSessionId(u128);
+
+impl PortalSessionId {
+    const PREFIX: &str = "pse_";
+
+    /// A new id: the milliseconds, and 80 bits from the system's random source.
+    pub fn new(now: Timestamp, random: &SystemRandom) -> Self {
+        Self(by_time(now, random_bits(random)))
+    }
+
+    /// The id in its shortest form.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id of its shortest form.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+hex_form!(PortalSessionId);
+text_form!(PortalSessionId);
+
+fn random_bits(random: &SystemRandom) -> u128 {
+    let mut bytes = [0; 16];
+    random
+        .fill(&mut bytes)
+        .expect("the system's random source answers once the process runs");
+    u128::from_be_bytes(bytes)
+}
+
+/// The milliseconds of a time, and the first 80 of these bits. Such ids sort by time.
+fn by_time(at: Timestamp, bits: u128) -> u128 {
+    let millis = u128::try_from(at.as_millis()).unwrap_or_default();
+    millis << 80 | bits >> 48
+}
 
 /// A delivery's id: `dlv_`, the message's digits, `_`, the subscription's digits.
 ///

@@ -1,4 +1,4 @@
-//! Texts for people, with a bound on their length.
+//! Texts for people: their bounds, and the characters that are harmful where they are shown.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -67,4 +67,31 @@ impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
     fn from(text: Text<MIN, MAX>) -> Self {
         text.0
     }
+}
+
+/// Returns true if a character is invisible, or controls a terminal or the direction of text:
+/// control characters (C0, C1, DEL), line and paragraph separators, and characters such as
+/// direction marks, joiners, tags and variation selectors.
+pub fn is_harmful(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }

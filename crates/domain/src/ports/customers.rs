@@ -55,6 +55,8 @@ pub enum CustomerPart {
     Recoveries,
     /// The records of idempotency keys.
     IdempotencyKeys,
+    /// The sessions of the portal.
+    PortalSessions,
     /// The messages, with their deliveries and attempts.
     Messages,
 }

@@ -77,6 +77,7 @@ impl<T: CustomerData, C: Clock> DeleteCustomers<T, C> {
         let parts = parts.chain([
             CustomerPart::Recoveries,
             CustomerPart::IdempotencyKeys,
+            CustomerPart::PortalSessions,
             CustomerPart::Messages,
         ]);
         for part in parts {

@@ -28,7 +28,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::outbound::RequestTimeout;
 use crate::ports::{Clock, DataKeyStore, KeyService, SubscriptionStore};
 use crate::quota::Quota;
-use crate::read_subscription::read_subscription;
+use crate::read_subscription::{list_subscriptions, read_subscription};
 use crate::signing::Secret;
 use crate::subscription::{Subscription, SubscriptionPage};
 use crate::timestamp::Timestamp;
@@ -99,15 +99,7 @@ impl<T: SubscriptionStore, V, C> Manage<T, V, C> {
         after: Option<&SubscriptionId>,
         limit: u32,
     ) -> Result<SubscriptionPage, ManageError> {
-        let mut page = self.table.page(customer, after, limit).await?;
-        let read = std::mem::take(&mut page.subscriptions).into_iter();
-        for subscription in read.map(Subscription::with_readable_filter) {
-            match subscription {
-                Ok(whole) => page.subscriptions.push(whole),
-                Err(broken) => page.broken.push(*broken),
-            }
-        }
-        Ok(page)
+        Ok(list_subscriptions(&self.table, customer, after, limit).await?)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Reads a subscription that must be readable completely.
+//! Reads a subscription that must be readable completely, and lists subscriptions.
 
 use crate::ids::{CustomerId, SubscriptionId};
 use crate::ports::{StoreError, SubscriptionTable};
-use crate::subscription::{BrokenSubscription, Subscription};
+use crate::subscription::{BrokenSubscription, Subscription, SubscriptionPage};
 
 /// The reason why a subscription was not read.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,24 @@ pub async fn read_subscription(
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// Lists a page of a customer's subscriptions.
+pub async fn list_subscriptions(
+    table: &impl SubscriptionTable,
+    customer: &CustomerId,
+    after: Option<&SubscriptionId>,
+    limit: u32,
+) -> Result<SubscriptionPage, StoreError> {
+    let mut page = table.page(customer, after, limit).await?;
+    let read = std::mem::take(&mut page.subscriptions).into_iter();
+    for subscription in read.map(Subscription::with_readable_filter) {
+        match subscription {
+            Ok(whole) => page.subscriptions.push(whole),
+            Err(broken) => page.broken.push(*broken),
+        }
+    }
+    Ok(page)
 }
 
 impl From<Box<BrokenSubscription>> for ReadError {

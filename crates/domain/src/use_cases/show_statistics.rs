@@ -4,6 +4,7 @@
 //! deleted subscriptions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
@@ -13,6 +14,8 @@ use crate::statistics::{Hour, Statistics, Summary};
 
 /// The largest number of subscriptions of a customer whose statistics are summed up.
 pub const MAX_SUMMED: u32 = 100;
+/// The longest period of [`ShowStatistics::last_day`].
+const DAY: Duration = Duration::from_hours(24);
 /// The number of subscriptions whose statistics are read concurrently.
 const AT_ONCE: usize = 10;
 
@@ -47,6 +50,14 @@ impl<T: SubscriptionTable + StatisticsTable, C: Clock> ShowStatistics<T, C> {
     pub async fn of_subscription(&self, id: &SubscriptionId) -> Result<Summary, StoreError> {
         let now = self.clock.now();
         let (first, last) = (Summary::first_hour(now), Hour::of(now));
+        let hourly = self.table.statistics(id, first, last).await?;
+        Ok(Summary::new(&hourly, now))
+    }
+
+    /// The statistics of a subscription over the last hour and day. Those of 7 days are incomplete.
+    pub async fn last_day(&self, id: &SubscriptionId) -> Result<Summary, StoreError> {
+        let now = self.clock.now();
+        let (first, last) = (Hour::of(now - DAY), Hour::of(now));
         let hourly = self.table.statistics(id, first, last).await?;
         Ok(Summary::new(&hourly, now))
     }

@@ -9,10 +9,11 @@ use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{LimiterId, Limits, LimitsInForce};
 use webhooks_domain::message::Message;
+use webhooks_domain::portal_session::SecretDigest;
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, DeliveryReader,
-    DeliveryTable, ExchangeParts, ExchangeReader, LimiterStore, RecoveryTable, StatisticsTable,
-    SubscriptionStore, WriteOutcome,
+    DeliveryTable, ExchangeParts, ExchangeReader, LimiterStore, PortalSessionTable, RecoveryTable,
+    StatisticsTable, SubscriptionStore, WriteOutcome,
 };
 use webhooks_domain::recovery::Recovery;
 use webhooks_domain::statistics::{Hour, OutcomeClass, Statistics};
@@ -43,6 +44,7 @@ where
         + CustomerData
         + RecoveryTable
         + LimiterStore
+        + PortalSessionTable
         + StatisticsTable
         + DeliveryTable
         + ExchangeReader,
@@ -53,7 +55,7 @@ where
     });
     for traces in [&gone, &other] {
         traces.store_in(store, &put).await;
-        assert_eq!(traces.left_in(store).await, 8, "nothing is deleted yet");
+        assert_eq!(traces.left_in(store).await, 9, "nothing is deleted yet");
     }
     let id = &gone.subscription.customer_id;
     let read = store.customer(id).await.expect("answers").expect("exists");
@@ -91,6 +93,7 @@ where
         CustomerPart::OfSubscription(deleted_before),
         CustomerPart::Recoveries,
         CustomerPart::IdempotencyKeys,
+        CustomerPart::PortalSessions,
         CustomerPart::Messages,
     ];
     let mut deleted = 0;
@@ -114,7 +117,7 @@ where
     };
     assert_eq!(noted, Some((counted, vec![subscription, deleted_before])));
     assert_eq!(gone.left_in(store).await, 0);
-    assert_eq!(other.left_in(store).await, 8);
+    assert_eq!(other.left_in(store).await, 9);
 
     let another = Deletion {
         requested_at: DUE,
@@ -158,7 +161,12 @@ impl Traces {
 
     async fn store_in<S>(&self, store: &S, put: impl AsyncFn(Message, Delivery))
     where
-        S: SubscriptionStore + RecoveryTable + LimiterStore + StatisticsTable + DeliveryTable,
+        S: SubscriptionStore
+            + RecoveryTable
+            + LimiterStore
+            + PortalSessionTable
+            + StatisticsTable
+            + DeliveryTable,
     {
         let creation = Creation {
             record: Some(&self.record),
@@ -181,6 +189,10 @@ impl Traces {
         let timed_out = Statistics::from_counts([(OutcomeClass::TimedOut, 1)], []);
         let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);
         counted.await.expect("answers");
+        let session = super::portal_sessions::session(&self.subscription.customer_id, 1);
+        let code = SecretDigest::from_bytes([1; 32]);
+        let inserted = store.insert_session(&session, &code, session.ends_at);
+        inserted.await.expect("answers");
         put(self.message.clone(), self.delivery.clone()).await;
         let end = self.delivery.expires_at;
         for delivery in [self.delivery.id, self.delivery_of_deleted()] {
@@ -215,12 +227,18 @@ impl Traces {
     /// read.
     async fn left_in<S>(&self, store: &S) -> usize
     where
-        S: SubscriptionStore + RecoveryTable + StatisticsTable + DeliveryReader + ExchangeReader,
+        S: SubscriptionStore
+            + RecoveryTable
+            + PortalSessionTable
+            + StatisticsTable
+            + DeliveryReader
+            + ExchangeReader,
     {
         let customer = &self.subscription.customer_id;
         let subscription = store.get(customer, &self.subscription.id).await;
         let recovery = store.recovery(&self.recovery.key()).await;
         let statistics = store.statistics(&self.subscription.id, HOUR, HOUR).await;
+        let sessions = store.sessions(customer, None, 1).await.expect("answers");
         let (message, delivery) = store.read(&self.delivery.id).await.expect("answers");
         let bodies = [self.delivery.id, self.delivery_of_deleted()];
         let parts = ExchangeParts {
@@ -234,6 +252,7 @@ impl Traces {
             subscription.expect("answers").is_some(),
             recovery.expect("answers").is_some(),
             !statistics.expect("answers").is_empty(),
+            !sessions.entries.is_empty(),
             message.is_some(),
             delivery.is_some(),
         ];

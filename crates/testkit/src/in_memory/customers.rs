@@ -191,6 +191,11 @@ impl State {
                 let key = keys.find(|(customer, _)| customer == id)?.clone();
                 self.idempotency.remove(&key);
             }
+            CustomerPart::PortalSessions => {
+                let mut keys = self.portal_sessions.keys();
+                let key = keys.find(|(customer, _)| customer == id)?.clone();
+                self.portal_sessions.remove(&key);
+            }
             CustomerPart::Messages => {
                 let mut messages = self.messages.iter();
                 let (message, _) =

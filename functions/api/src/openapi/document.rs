@@ -45,6 +45,7 @@ mod tests {
     use webhooks_domain::outbound::DevelopmentNetworks;
     use webhooks_domain::timestamp::Timestamp;
 
+    use crate::extract::Caller;
     use crate::{Api, body, requests, router};
 
     const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
@@ -117,6 +118,9 @@ mod tests {
         }
         requests::customer_fields(body::read(&example("NewCustomer")).unwrap()).unwrap();
         requests::customer_change(body::read(&example("CustomerPatch")).unwrap()).unwrap();
+        let origins = "https://app.example".parse().unwrap();
+        let session = body::read(&example("NewPortalSession")).unwrap();
+        requests::portal_session(session, &origins, &Caller(None)).unwrap();
         requests::rotation(body::read(&example("Rotation")).unwrap()).unwrap();
         requests::test_event_type(body::read(&example("Test")).unwrap()).unwrap();
         let trial = body::read(&example("FilterTest")).unwrap();

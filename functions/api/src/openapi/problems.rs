@@ -104,6 +104,7 @@ impl Problems {
             "{messageId}",
             "{deliveryId}",
             "{recoveryId}",
+            "{sessionId}",
         ];
         let names_one =
             names_one.iter().any(|name| path.contains(name)) || path.ends_with("/{customerId}");

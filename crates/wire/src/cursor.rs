@@ -18,11 +18,11 @@ const MAX_LEN: usize = 250;
 
 /// A place in a list, with a text form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cursor<P>(pub(crate) P);
+pub struct Cursor<P>(pub P);
 
 /// A text that no page has given as its `nextCursor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CursorError;
+pub struct CursorError;
 
 impl Display for CursorError {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
@@ -31,7 +31,8 @@ impl Display for CursorError {
 }
 
 /// A place as words: digits, ids, and `.` between them.
-pub(crate) trait Words: Sized {
+pub trait Words: Sized {
+    /// The words of this place.
     fn to_words(&self) -> String;
     /// `None` when the words are of another kind. Not strict: there may be several texts of
     /// one place.
@@ -94,7 +95,7 @@ impl Words for UnhealthyPlace {
 
 /// A place in the list of customers: after this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CustomersPlace(pub(crate) CustomerId);
+pub struct CustomersPlace(pub CustomerId);
 
 impl CustomersPlace {
     /// Tells its cursors from those of other lists, because nearly any text is a customer's id.

@@ -13,18 +13,20 @@ use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
 use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, ShownRequest, Timings};
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::read_delivery::DeliveryWithBody;
 use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 use webhooks_domain::retry::{RetryPolicy, Waits};
 use webhooks_domain::show_exchanges::{ShownExchange, ShownResponse};
 use webhooks_domain::signing::{SealedSecret, Secret, SecretKind};
 use webhooks_domain::subscription::{
-    BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionProblem,
-    SubscriptionStatus,
+    BrokenSubscription, DisabledReason, ProblemKind, Subscription, SubscriptionPage,
+    SubscriptionProblem, SubscriptionStatus,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::unhealthy::Unhealthy;
 
-pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
+/// A subscription.
+pub fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
     let secret_headers = subscription.secret_headers.names();
     let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
@@ -56,7 +58,8 @@ pub(crate) fn subscription(subscription: Subscription) -> api::Subscription {
     }
 }
 
-pub(crate) fn customer(customer: Customer) -> api::Customer {
+/// A customer.
+pub fn customer(customer: Customer) -> api::Customer {
     api::Customer {
         id: customer.id.to_string(),
         name: customer.name.map(String::from),
@@ -146,14 +149,16 @@ fn secret_summary((secret, expires_at): (&SealedSecret, Option<Timestamp>)) -> a
     }
 }
 
-pub(crate) fn new_secret(secret: &Secret) -> api::NewSecret {
+/// A new secret, which is shown once.
+pub fn new_secret(secret: &Secret) -> api::NewSecret {
     api::NewSecret {
         secret: secret.expose(),
         public_key: secret.public_key().map(|key| key.to_string()),
     }
 }
 
-pub(crate) fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
+/// A secret that signs.
+pub fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
     api::ActiveSecret {
         version: active.version,
         kind: secret_kind(active.secret.kind()),
@@ -163,7 +168,8 @@ pub(crate) fn active_secret(active: &ActiveSecret) -> api::ActiveSecret {
     }
 }
 
-pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
+/// The readable parts of a subscription.
+pub fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
     let (url, status) = (broken.can_read("url"), broken.can_read("status"));
     let readable = &broken.readable;
     api::Broken {
@@ -175,8 +181,46 @@ pub(crate) fn broken_subscription(broken: &BrokenSubscription) -> api::Broken {
     }
 }
 
+/// A page of subscriptions. The next one begins after the last of this one.
+pub fn subscription_page(page: SubscriptionPage) -> api::SubscriptionPage {
+    let last = page.last_id().filter(|_| page.has_more);
+    let next_cursor = last.map(|id| id.to_string());
+    let broken_ones = page.broken.iter().map(broken_subscription);
+    let unnamed = page.unnamed.into_iter().map(broken);
+    let whole = page.subscriptions.into_iter().map(subscription);
+    api::Page {
+        data: whole.collect(),
+        next_cursor,
+        broken: broken_ones.chain(unnamed).collect(),
+    }
+}
+
+/// A delivery with the body of its requests, or the reason why there is none.
+///
+/// `exchanges` are those of its attempts, in the same order; empty if they are not read.
+pub fn delivery_with_body(
+    found: DeliveryWithBody,
+    exchanges: Vec<ShownExchange>,
+) -> api::ShownDelivery {
+    let (found, body) = match found {
+        Ok(found) => found,
+        Err(unreadable) => return api::Shown::Broken(broken(unreadable)),
+    };
+    // Events are JSON texts, and so is what is made of them.
+    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
+    let (body, body_problem) = match body {
+        Ok(body) => (Some(text(body)), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    api::Shown::whole(api::DeliveryWithBody {
+        delivery: delivery_with_exchanges(found, exchanges),
+        body,
+        body_problem,
+    })
+}
+
 /// An unhealthy subscription. `None` without a problem.
-pub(crate) fn unhealthy(unhealthy: &Unhealthy) -> Option<api::UnhealthySubscription> {
+pub fn unhealthy(unhealthy: &Unhealthy) -> Option<api::UnhealthySubscription> {
     let Unhealthy {
         subscription,
         problems,
@@ -216,7 +260,8 @@ fn problem_kind(kind: ProblemKind) -> api::ProblemKind {
     }
 }
 
-pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
+/// An item that cannot be read, with its problem.
+pub fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
     api::Broken {
         id: broken.id.to_string(),
         customer_id: broken.customer_id.map(|customer| customer.to_string()),
@@ -227,7 +272,7 @@ pub(crate) fn broken<I: Display>(broken: Broken<I>) -> api::Broken {
 }
 
 /// Separates entries that can be read, converted for the answer, from broken ones.
-pub(crate) fn apart<T, I: Display, S>(
+pub fn apart<T, I: Display, S>(
     found: Vec<Readable<T, I>>,
     show: impl Fn(T) -> S,
 ) -> (Vec<S>, Vec<api::Broken>) {
@@ -242,10 +287,7 @@ pub(crate) fn apart<T, I: Display, S>(
 }
 
 /// A delivery with the exchanges of its attempts, which are in the same order.
-pub(crate) fn delivery_with_exchanges(
-    of: Delivery,
-    exchanges: Vec<ShownExchange>,
-) -> api::Delivery {
+pub fn delivery_with_exchanges(of: Delivery, exchanges: Vec<ShownExchange>) -> api::Delivery {
     let mut shown = delivery(of);
     for (attempt, exchange) in shown.attempts.iter_mut().zip(exchanges) {
         attempt.request = exchange.request.map(request);
@@ -254,7 +296,8 @@ pub(crate) fn delivery_with_exchanges(
     shown
 }
 
-pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
+/// A delivery with its attempts.
+pub fn delivery(delivery: Delivery) -> api::Delivery {
     let attempts = delivery.attempts.iter();
     let attempts = attempts.map(|of| attempt(&delivery, of)).collect();
     let (status, reason) = delivery_status(delivery.status);
@@ -377,7 +420,8 @@ fn outcome(outcome: AttemptOutcome) -> api::AttemptOutcome {
     }
 }
 
-pub(crate) fn recovery(recovery: &Recovery) -> api::Recovery {
+/// A recovery.
+pub fn recovery(recovery: &Recovery) -> api::Recovery {
     let progress = recovery.progress;
     let (kind, statuses) = match recovery.kind {
         RecoveryKind::Recover(statuses) => {

@@ -1,0 +1,43 @@
+//! Reads a delivery with the body of its requests, as far as they can be read.
+
+use crate::broken::Readable;
+use crate::delivery::Delivery;
+use crate::ids::{CustomerId, DeliveryId};
+use crate::ports::{DeliveryReader, Directory, StoreError};
+
+/// A delivery with the body of its requests, or the reason why there is none.
+pub type DeliveryWithBody = Readable<(Delivery, Result<Vec<u8>, String>), DeliveryId>;
+
+/// Returns true if something is the customer's that was named, if one was. An item that does not
+/// name its customer is nobody's.
+pub fn is_of(named: Option<&CustomerId>, customer: Option<&CustomerId>) -> bool {
+    named.is_none_or(|named| Some(named) == customer)
+}
+
+/// Reads a delivery with its body. If a customer is named, another customer's delivery is absent.
+pub async fn read_delivery(
+    table: &(impl DeliveryReader + Directory),
+    customer: Option<&CustomerId>,
+    id: &DeliveryId,
+) -> Result<Option<DeliveryWithBody>, StoreError> {
+    let found = match table.load(id).await {
+        Ok(found) => found.map(|(delivery, message)| {
+            let body = message.body(delivery.payload_format);
+            Ok((delivery, body.map_err(|error| error.to_string())))
+        }),
+        // It, or only its message.
+        Err(unreadable @ StoreError::Corrupt { .. }) => {
+            let delivery = table.read_deliveries(std::slice::from_ref(id)).await?;
+            let delivery = delivery.into_iter().next();
+            delivery.map(|read| read.map(|delivery| (delivery, Err(unreadable.to_string()))))
+        }
+        Err(failure) => return Err(failure),
+    };
+    Ok(found.filter(|found| {
+        let its = match found {
+            Ok((delivery, _)) => Some(&delivery.customer_id),
+            Err(broken) => broken.customer_id.as_ref(),
+        };
+        is_of(customer, its)
+    }))
+}

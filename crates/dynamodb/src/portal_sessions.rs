@@ -1,0 +1,228 @@
+//! Sessions of the portal.
+//!
+//! An item has the digest of its code until it is entered, and that of its token from then on. It
+//! expires with the code, and once it is entered, with the session.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use webhooks_domain::broken::Readable;
+use webhooks_domain::ids::{CustomerId, PortalSessionId};
+use webhooks_domain::paging::EntryPage;
+use webhooks_domain::portal_session::{
+    Capabilities, Capability, CapabilityError, PortalSession, ReturnUrl, SecretDigest,
+};
+use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError};
+use webhooks_domain::timestamp::Timestamp;
+
+use crate::DynamoStore;
+use crate::key::{Key, portal_partition};
+use crate::store::{
+    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, PRESENT, from_attributes, into_domain, number,
+    query_some, readable, to_attributes, unavailable,
+};
+
+const ENTER: &str = "enter session";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionItem {
+    #[serde(flatten)]
+    key: Key,
+    capabilities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entered_at: Option<Timestamp>,
+    /// The end of the session, in seconds.
+    ends_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code_digest: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_digest: Option<ByteBuf>,
+    expires_at: i64,
+}
+
+impl TryFrom<SessionItem> for PortalSession {
+    type Error = String;
+
+    fn try_from(item: SessionItem) -> Result<Self, String> {
+        let (customer_id, id) = item.key.portal_session_id()?;
+        let capabilities = item.capabilities.iter().map(|name| name.parse());
+        let capabilities = capabilities.collect::<Result<Vec<Capability>, _>>();
+        let capabilities = capabilities
+            .and_then(Capabilities::new)
+            .map_err(|error: CapabilityError| format!("capabilities: {error}"))?;
+        let return_url = item.return_url.map(|url| url.parse::<ReturnUrl>());
+        Ok(Self {
+            customer_id,
+            id,
+            capabilities,
+            return_url: return_url
+                .transpose()
+                .map_err(|error| format!("returnUrl: {error}"))?,
+            created_by: item.created_by,
+            created_at: item.created_at,
+            entered_at: item.entered_at,
+            ends_at: Timestamp::from_millis(item.ends_at.saturating_mul(1_000)),
+        })
+    }
+}
+
+impl PortalSessionTable for DynamoStore {
+    async fn insert_session(
+        &self,
+        session: &PortalSession,
+        code: &SecretDigest,
+        code_until: Timestamp,
+    ) -> Result<InsertOutcome, StoreError> {
+        let names = session.capabilities.iter().map(Capability::as_str);
+        let item = SessionItem {
+            key: Key::portal_session(&session.customer_id, &session.id),
+            capabilities: names.map(str::to_owned).collect(),
+            return_url: session
+                .return_url
+                .as_ref()
+                .map(|url| url.as_str().to_owned()),
+            created_by: session.created_by.clone(),
+            created_at: session.created_at,
+            entered_at: session.entered_at,
+            ends_at: session.ends_at.as_secs(),
+            code_digest: Some(ByteBuf::from(*code.as_bytes())),
+            token_digest: None,
+            expires_at: code_until.as_secs(),
+        };
+        self.insert_item(&item, "insert session").await
+    }
+
+    async fn sessions(
+        &self,
+        customer: &CustomerId,
+        before: Option<&PortalSessionId>,
+        limit: u32,
+    ) -> Result<EntryPage<Readable<PortalSession, PortalSessionId>>, StoreError> {
+        let start = before.map(|id| to_attributes(&Key::portal_session(customer, id)));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :sessions")
+            .filter_expression(NOT_EXPIRED)
+            .expression_attribute_values(":sessions", AttributeValue::S(portal_partition(customer)))
+            .expression_attribute_values(NOW, self.now_secs())
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let id = |key: &Key| key.portal_session_id().map(|(_, id)| id);
+        let read = |item: AttributeMap| readable::<SessionItem, _, _>(item, id);
+        let (entries, has_more) = query_some(query, start, read)
+            .await
+            .map_err(|error| unavailable("list sessions", error))?;
+        Ok(EntryPage { entries, has_more })
+    }
+
+    async fn delete_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::portal_session(customer, id))))
+            .condition_expression(format!("{PRESENT} AND {NOT_EXPIRED}"))
+            .expression_attribute_values(NOW, self.now_secs())
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable("delete session", error)),
+        }
+    }
+
+    async fn delete_sessions(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.delete_partition(portal_partition(customer)).await
+    }
+}
+
+impl PortalAccessTable for DynamoStore {
+    async fn enter_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+        code: &SecretDigest,
+        token: &SecretDigest,
+        at: Timestamp,
+    ) -> Result<Option<PortalSession>, StoreError> {
+        let digest = |digest: &SecretDigest| AttributeValue::B(Blob::new(*digest.as_bytes()));
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(to_attributes(&Key::portal_session(customer, id))))
+            .update_expression(
+                "SET tokenDigest = :token, enteredAt = :at, expiresAt = endsAt REMOVE codeDigest",
+            )
+            .condition_expression(format!("codeDigest = :code AND {IN_FORCE}"))
+            .expression_attribute_values(":code", digest(code))
+            .expression_attribute_values(":token", digest(token))
+            .expression_attribute_values(":at", number(at.as_millis()))
+            .expression_attribute_values(NOW, self.now_secs())
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let item = match result {
+            Ok(output) => output.attributes,
+            // The client repeats a request whose answer was lost. The token is random, so an item
+            // that has it was written by this request.
+            Err(error) => match error.into_service_error() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => refused
+                    .item
+                    .filter(|item| item.get("tokenDigest") == Some(&digest(token)))
+                    .filter(|item| self.is_in_force(item)),
+                error => return Err(unavailable(ENTER, error)),
+            },
+        };
+        item.map(into_domain::<SessionItem, _>).transpose()
+    }
+
+    async fn entered_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
+        let key = Key::portal_session(customer, id);
+        let Some(item) = self.get_attributes(key, "get session").await? else {
+            return Ok(None);
+        };
+        let digest = from_attributes::<SessionItem>(item.clone())?.token_digest;
+        let Some(digest) = digest.and_then(|digest| digest.into_vec().try_into().ok()) else {
+            return Ok(None);
+        };
+        let session = into_domain::<SessionItem, _>(item)?;
+        Ok(Some((session, SecretDigest::from_bytes(digest))))
+    }
+
+    async fn end_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<(), StoreError> {
+        self.delete_key(&Key::portal_session(customer, id)).await
+    }
+}

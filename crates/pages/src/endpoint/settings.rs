@@ -1,0 +1,96 @@
+//! The settings of an endpoint.
+
+use maud::{Markup, html};
+use webhooks_api_types::{PayloadFormat, RetryPolicy, Subscription};
+
+use crate::delivery::text;
+use crate::endpoints::event_types;
+use crate::frame::Frame;
+use crate::parts::Facts;
+use crate::text::code;
+use crate::time::{span, time_and_age};
+
+pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
+    let mut facts = Facts::default();
+    facts.add("Event types", event_types(subscription));
+    let filter = subscription.filter.as_ref();
+    facts.maybe("Filter", filter.map(|filter| text(filter.as_json())));
+    facts.add(
+        "Body",
+        html! { (format_words(subscription.payload_format)) },
+    );
+    let headers = !(subscription.headers.is_empty() && subscription.secret_headers.is_empty());
+    facts.maybe("Headers", headers.then(|| header_list(subscription)));
+    let timeout = subscription.timeout_seconds;
+    facts.maybe(
+        "Time limit of a request",
+        timeout.map(|it| html! { (it) " s" }),
+    );
+    let rate = subscription.rate_limit_per_second;
+    facts.maybe(
+        "Webhooks a second",
+        rate.map(|it| html! { "at most " (it) }),
+    );
+    let in_flight = subscription.max_in_flight;
+    facts.maybe(
+        "Requests at once",
+        in_flight.map(|it| html! { "at most " (it) }),
+    );
+    let policy = subscription.retry_policy.as_ref();
+    facts.maybe("Retries", policy.map(retry_words));
+    facts.add("Created", time_and_age(&subscription.created_at, frame.now));
+    facts.add("Changed", time_and_age(&subscription.updated_at, frame.now));
+    facts.add("Id", code(&subscription.id));
+    html! {
+        section aria-labelledby="settings" {
+            h2 #settings { "Settings" }
+            (facts.markup())
+        }
+    }
+}
+
+fn header_list(subscription: &Subscription) -> Markup {
+    html! {
+        ul {
+            @for (name, value) in &subscription.headers {
+                li { (code(&format!("{name}: {value}"))) }
+            }
+            @for name in &subscription.secret_headers {
+                li { (code(name)) " (secret)" }
+            }
+        }
+    }
+}
+
+/// The content of a body.
+pub(super) fn format_words(format: PayloadFormat) -> &'static str {
+    match format {
+        PayloadFormat::Standard => "Type, time and data",
+        PayloadFormat::Detail => "The data only",
+        PayloadFormat::Event => "The whole EventBridge event",
+    }
+}
+
+fn retry_words(policy: &RetryPolicy) -> Markup {
+    let seconds = |seconds: u32| span(std::time::Duration::from_secs(seconds.into()));
+    match policy {
+        RetryPolicy::Schedule(policy) => {
+            let waits: Vec<_> = policy
+                .schedule
+                .iter()
+                .skip(1)
+                .copied()
+                .map(seconds)
+                .collect();
+            html! {
+                "At once"
+                @if !waits.is_empty() { ", then after " (waits.join(", ")) }
+            }
+        }
+        RetryPolicy::Backoff(policy) => html! {
+            (policy.max_attempts) " attempts. The first wait is "
+            (seconds(policy.interval_seconds)) ", each further one is "
+            (policy.backoff_rate) " times as long, up to " (seconds(policy.max_delay_seconds)) "."
+        },
+    }
+}

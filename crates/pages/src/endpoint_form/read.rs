@@ -1,0 +1,167 @@
+//! Reads the fields of the form.
+
+use std::collections::BTreeMap;
+
+use webhooks_api_types::{
+    Event, Filter, Nullable, PayloadFormat, RetryBackoff, RetryPolicy, RetrySchedule, WholeNumber,
+};
+
+use super::{Button, EndpointForm, RetryForm, RetryKind};
+use crate::problem::FormProblem;
+
+impl EndpointForm {
+    /// Reads the body of a request, `application/x-www-form-urlencoded`. Unknown fields, such as
+    /// the token, are left out.
+    pub fn parse(body: &[u8]) -> Self {
+        let mut form = Self::default();
+        for (name, value) in url::form_urlencoded::parse(body) {
+            // Browsers send each line with a carriage return.
+            let value = value.replace("\r\n", "\n").trim().to_owned();
+            match &*name {
+                "url" => form.url = value,
+                "eventTypes" => form.event_types = value,
+                "filter" => form.filter = value,
+                "event" => form.event = value,
+                "description" => form.description = value,
+                "payloadFormat" => form.payload_format = value,
+                "headers" => form.headers = value,
+                "secretHeaders" => form.secret_headers = value,
+                "removeSecretHeader" => form.removed_secret_headers.push(value),
+                "retry" => form.retry.kind = RetryKind::read(&value),
+                "schedule" => form.retry.schedule = value,
+                "maxAttempts" => form.retry.max_attempts = value,
+                "intervalSeconds" => form.retry.interval_seconds = value,
+                "backoffRate" => form.retry.backoff_rate = value,
+                "maxDelaySeconds" => form.retry.max_delay_seconds = value,
+                "jitter" => form.retry.jitter = value,
+                "timeoutSeconds" => form.timeout_seconds = value,
+                "rateLimitPerSecond" => form.rate_limit_per_second = value,
+                "maxInFlight" => form.max_in_flight = value,
+                "version" => form.version = value,
+                "button" if value == "try" => form.button = Button::Try,
+                _ => {}
+            }
+        }
+        form
+    }
+}
+
+impl RetryKind {
+    /// The value of the field `retry`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Schedule => "schedule",
+            Self::Backoff => "backoff",
+        }
+    }
+
+    fn read(name: &str) -> Self {
+        let kinds = [Self::Schedule, Self::Backoff];
+        let kind = kinds.into_iter().find(|kind| kind.name() == name);
+        kind.unwrap_or_default()
+    }
+}
+
+impl RetryForm {
+    /// The policy; `None` for that of the stack.
+    pub(super) fn policy(&self) -> Result<Option<RetryPolicy>, FormProblem> {
+        let jitter = match self.jitter.as_str() {
+            "" => None,
+            text => Some(decimal("retryPolicy.jitter", text)?),
+        };
+        Ok(match self.kind {
+            RetryKind::Default => None,
+            RetryKind::Schedule => {
+                let delays = self.schedule.split([',', ' ', '\n']);
+                let delays = delays.filter(|delay| !delay.is_empty());
+                let schedule = delays.map(|delay| whole("retryPolicy.schedule", delay));
+                Some(RetryPolicy::Schedule(RetrySchedule {
+                    schedule: schedule.collect::<Result<_, _>>()?,
+                    jitter,
+                }))
+            }
+            RetryKind::Backoff => Some(RetryPolicy::Backoff(RetryBackoff {
+                max_attempts: whole("retryPolicy.maxAttempts", &self.max_attempts)?,
+                interval_seconds: whole("retryPolicy.intervalSeconds", &self.interval_seconds)?,
+                backoff_rate: decimal("retryPolicy.backoffRate", &self.backoff_rate)?,
+                max_delay_seconds: whole("retryPolicy.maxDelaySeconds", &self.max_delay_seconds)?,
+                jitter,
+            })),
+        })
+    }
+}
+
+/// Lines `name: value`. Names are in lower case, as in the API's answers.
+pub(super) fn lines(field: &str, text: &str) -> Result<BTreeMap<String, String>, FormProblem> {
+    let mut headers = BTreeMap::new();
+    let lines = text.lines().enumerate();
+    for (index, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+        let number = index + 1;
+        let Some((name, value)) = line.split_once(':') else {
+            let text = format!("line {number}: must be `name: value`");
+            return Err(FormProblem::of(field, text));
+        };
+        let name = name.trim().to_ascii_lowercase();
+        if headers.insert(name, value.trim().to_owned()).is_some() {
+            let text = format!("line {number}: has the name of an earlier line");
+            return Err(FormProblem::of(field, text));
+        }
+    }
+    Ok(headers)
+}
+
+/// Event types, separated by line feeds or commas.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let words = text.split(['\n', ',']).map(str::trim);
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(super) fn filter(json: &str) -> Result<Filter, FormProblem> {
+    let filter = Filter::from_json(json.to_owned());
+    filter.map_err(|error| FormProblem::of("filter", format!("is not JSON: {error}")))
+}
+
+pub(super) fn event(json: &str) -> Result<Event, FormProblem> {
+    serde_json::from_str(json).map_err(|error| FormProblem::of("event", error.to_string()))
+}
+
+pub(super) fn payload_format(text: &str) -> Result<PayloadFormat, FormProblem> {
+    let formats = [
+        PayloadFormat::Standard,
+        PayloadFormat::Detail,
+        PayloadFormat::Event,
+    ];
+    let format = formats
+        .into_iter()
+        .find(|format| format.to_string() == text);
+    format.ok_or_else(|| FormProblem::of("payloadFormat", "must be one of the choices"))
+}
+
+pub(super) fn nullable_number(
+    field: &str,
+    text: &str,
+) -> Result<Nullable<WholeNumber>, FormProblem> {
+    Ok(match text {
+        "" => Nullable::Null,
+        text => Nullable::Value(WholeNumber(whole(field, text)?)),
+    })
+}
+
+/// A whole number. One that is too large is read as the largest, which every bound refuses.
+fn whole(field: &str, text: &str) -> Result<u32, FormProblem> {
+    let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number {
+        Ok(text.parse().unwrap_or(u32::MAX))
+    } else {
+        Err(FormProblem::of(field, "must be a whole number"))
+    }
+}
+
+fn decimal(field: &str, text: &str) -> Result<f64, FormProblem> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| FormProblem::of(field, "must be a number"))
+}

@@ -1,0 +1,168 @@
+use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
+
+use super::*;
+
+fn subscription(fields: &Value) -> Subscription {
+    let mut subscription = json!({
+        "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
+        "payloadFormat": "standard", "secrets": [], "status": "active", "version": 3,
+        "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+    });
+    let fields = fields.as_object().unwrap().clone();
+    subscription.as_object_mut().unwrap().extend(fields);
+    serde_json::from_value(subscription).unwrap()
+}
+
+fn parsed(fields: &[(&str, &str)]) -> EndpointForm {
+    let body = Serializer::new(String::new()).extend_pairs(fields).finish();
+    EndpointForm::parse(body.as_bytes())
+}
+
+fn json_of(patch: &SubscriptionPatch) -> Value {
+    serde_json::to_value(patch).unwrap()
+}
+
+#[test]
+fn a_new_endpoint_has_what_was_entered() {
+    let form = parsed(&[
+        ("csrf", "token"),
+        ("url", " https://example.com/a "),
+        ("eventTypes", "order.*\r\n\r\ninvoice.paid, a b"),
+        ("filter", "{\"a\": [12345678901234567890.10]}"),
+        ("payloadFormat", "detail"),
+        ("headers", "X-Api-Key: k:1\r\n"),
+        ("secretHeaders", "authorization:  Bearer x"),
+        ("retry", "schedule"),
+        ("schedule", "0, 60 3600"),
+        ("maxAttempts", "9"),
+        ("timeoutSeconds", "5"),
+        ("maxInFlight", "99999999999"),
+    ]);
+    let patch = form.patch(None).unwrap();
+    let filter = r#"{"a": [12345678901234567890.10]}"#;
+    let Nullable::Value(kept) = &patch.filter else {
+        panic!("no filter")
+    };
+    assert_eq!(kept.as_json(), filter);
+    let patch = SubscriptionPatch {
+        filter: Nullable::Absent,
+        ..patch
+    };
+    assert_eq!(
+        json_of(&patch),
+        json!({
+            "url": "https://example.com/a", "eventTypes": ["order.*", "invoice.paid", "a b"],
+            "payloadFormat": "detail", "headers": {"x-api-key": "k:1"},
+            "secretHeaders": {"authorization": "Bearer x"}, "retryPolicy": {"schedule": [0, 60, 3600]},
+            "timeoutSeconds": 5, "maxInFlight": u32::MAX,
+        })
+    );
+}
+
+#[test]
+fn a_form_that_was_not_touched_changes_nothing() {
+    let all = json!({
+        "filter": {"a": [1]}, "description": "ours", "headers": {"x-a": "1", "x-b": "a: b"},
+        "secretHeaders": ["authorization"], "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
+        "retryPolicy": {"maxAttempts": 5, "intervalSeconds": 10, "backoffRate": 2.5, "maxDelaySeconds": 60, "jitter": 0.2},
+    });
+    let schedule = json!({"retryPolicy": {"schedule": [0, 5], "jitter": 0.0}});
+    for fields in [json!({}), all, schedule] {
+        let before = subscription(&fields);
+        let patch = EndpointForm::of(&before).patch(Some(&before)).unwrap();
+        assert_eq!(patch, SubscriptionPatch::default());
+    }
+}
+
+#[test]
+fn only_what_differs_is_sent() {
+    let before = subscription(&json!({
+        "filter": {"a": [1]}, "description": "ours", "headers": {"x-a": "1", "x-b": "2"},
+        "secretHeaders": ["authorization", "x-s"], "timeoutSeconds": 5, "retryPolicy": {"schedule": [0, 5]},
+    }));
+    let form = EndpointForm {
+        filter: String::new(),
+        description: String::new(),
+        headers: "x-b: 3".to_owned(),
+        removed_secret_headers: vec!["authorization".to_owned()],
+        retry: RetryForm::default(),
+        timeout_seconds: String::new(),
+        ..EndpointForm::of(&before)
+    };
+    assert_eq!(
+        json_of(&form.patch(Some(&before)).unwrap()),
+        json!({
+            "filter": null, "description": null, "headers": {"x-a": null, "x-b": "3"},
+            "secretHeaders": {"authorization": null}, "retryPolicy": null, "timeoutSeconds": null,
+        })
+    );
+}
+
+#[test]
+fn a_problem_names_its_field() {
+    let url = ("url", "https://example.com/");
+    let format = ("payloadFormat", "standard");
+    for (fields, field, text) in [
+        (
+            vec![("headers", "x-a: 1\n\nnothing")],
+            "headers",
+            "line 3: must be",
+        ),
+        (
+            vec![("headers", "x-a: 1\nX-A: 2")],
+            "headers",
+            "line 2: has the name",
+        ),
+        (vec![("secretHeaders", "x")], "secretHeaders", "line 1"),
+        (vec![("filter", "{")], "filter", "is not JSON"),
+        (
+            vec![("timeoutSeconds", "-1")],
+            "timeoutSeconds",
+            "whole number",
+        ),
+        (
+            vec![("retry", "backoff")],
+            "retryPolicy.maxAttempts",
+            "whole number",
+        ),
+        (
+            vec![("retry", "schedule"), ("schedule", "0, x")],
+            "retryPolicy.schedule",
+            "whole number",
+        ),
+        (
+            vec![("retry", "schedule"), ("jitter", "NaN")],
+            "retryPolicy.jitter",
+            "must be a number",
+        ),
+        (vec![("payloadFormat", "xml")], "payloadFormat", "choices"),
+    ] {
+        let fields: Vec<_> = [url, format].into_iter().chain(fields).collect();
+        let problem = parsed(&fields).patch(None).unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some(field));
+        assert!(problem.text.contains(text), "{problem:?}");
+    }
+}
+
+#[test]
+fn a_filter_is_tried_on_an_event() {
+    let form = parsed(&[
+        ("button", "try"),
+        ("filter", "{\"a\":[1]}"),
+        ("event", "{\"detail\":{\"a\":1.0}}"),
+    ]);
+    assert_eq!(form.button, Button::Try);
+    let test = form.filter_test().unwrap();
+    assert_eq!(test.event.detail.get(), "{\"a\":1.0}");
+    for (event, text) in [("[]", "expected"), ("{}", "must have a `detail`")] {
+        let form = EndpointForm {
+            event: event.to_owned(),
+            ..form.clone()
+        };
+        let problem = form.filter_test().unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some("event"));
+        assert!(problem.text.contains(text), "{problem:?}");
+    }
+    assert!(EndpointForm::new().filter_test().is_err());
+}

@@ -1,0 +1,144 @@
+//! In-memory sessions of the portal.
+
+use webhooks_domain::broken::Readable;
+use webhooks_domain::ids::{CustomerId, PortalSessionId};
+use webhooks_domain::paging::EntryPage;
+use webhooks_domain::portal_session::{PortalSession, SecretDigest};
+use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError};
+use webhooks_domain::timestamp::Timestamp;
+
+use super::{InMemoryBackend, State};
+
+/// A session as it is stored.
+pub(super) struct Stored {
+    session: PortalSession,
+    secret: Secret,
+    expires_at: Timestamp,
+}
+
+#[derive(PartialEq)]
+enum Secret {
+    Code(SecretDigest),
+    Token(SecretDigest),
+}
+
+impl State {
+    /// A session that has not expired.
+    fn portal_session(
+        &mut self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Option<&mut Stored> {
+        let now = self.now();
+        let stored = self.portal_sessions.get_mut(&(customer.clone(), *id));
+        stored.filter(|stored| stored.expires_at > now)
+    }
+}
+
+impl PortalSessionTable for InMemoryBackend {
+    async fn insert_session(
+        &self,
+        session: &PortalSession,
+        code: &SecretDigest,
+        code_until: Timestamp,
+    ) -> Result<InsertOutcome, StoreError> {
+        self.store(|state| {
+            let (customer, id) = (&session.customer_id, session.id);
+            if state.portal_session(customer, &id).is_some() {
+                return InsertOutcome::AlreadyThere;
+            }
+            let stored = Stored {
+                session: session.clone(),
+                secret: Secret::Code(*code),
+                expires_at: code_until,
+            };
+            state.portal_sessions.insert((customer.clone(), id), stored);
+            InsertOutcome::Inserted
+        })
+    }
+
+    async fn sessions(
+        &self,
+        customer: &CustomerId,
+        before: Option<&PortalSessionId>,
+        limit: u32,
+    ) -> Result<EntryPage<Readable<PortalSession, PortalSessionId>>, StoreError> {
+        self.store(|state| {
+            let now = state.now();
+            let newest_first = state.portal_sessions.iter().rev();
+            let mut found = newest_first
+                .filter(|((of, id), _)| of == customer && before.is_none_or(|before| id < before))
+                .filter(|(_, stored)| stored.expires_at > now);
+            let page = found.by_ref().take(limit as usize);
+            EntryPage {
+                entries: page.map(|(_, stored)| Ok(stored.session.clone())).collect(),
+                has_more: found.next().is_some(),
+            }
+        })
+    }
+
+    async fn delete_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<bool, StoreError> {
+        self.store(|state| {
+            let is_there = state.portal_session(customer, id).is_some();
+            state.portal_sessions.remove(&(customer.clone(), *id));
+            is_there
+        })
+    }
+
+    async fn delete_sessions(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.store(|state| {
+            let before = state.portal_sessions.len();
+            state.portal_sessions.retain(|(of, _), _| of != customer);
+            (before - state.portal_sessions.len()) as u64
+        })
+    }
+}
+
+impl PortalAccessTable for InMemoryBackend {
+    async fn enter_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+        code: &SecretDigest,
+        token: &SecretDigest,
+        at: Timestamp,
+    ) -> Result<Option<PortalSession>, StoreError> {
+        self.store(|state| {
+            let stored = state.portal_session(customer, id)?;
+            if stored.secret == Secret::Code(*code) {
+                stored.secret = Secret::Token(*token);
+                stored.session.entered_at = Some(at);
+                stored.expires_at = stored.session.ends_at;
+            }
+            (stored.secret == Secret::Token(*token)).then(|| stored.session.clone())
+        })
+    }
+
+    async fn entered_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
+        self.store(|state| {
+            let stored = state.portal_session(customer, id)?;
+            match stored.secret {
+                Secret::Code(_) => None,
+                Secret::Token(digest) => Some((stored.session.clone(), digest)),
+            }
+        })
+    }
+
+    async fn end_session(
+        &self,
+        customer: &CustomerId,
+        id: &PortalSessionId,
+    ) -> Result<(), StoreError> {
+        self.store(|state| {
+            state.portal_sessions.remove(&(customer.clone(), *id));
+        })
+    }
+}

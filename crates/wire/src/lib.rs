@@ -1,0 +1,12 @@
+//! The domain's types as the API and the portal show them, and the places of their lists.
+//!
+//! The functions `api` and `portal` show the same things. Each conversion exists once, here. This
+//! crate reads nothing, and decides nothing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod answers;
+pub mod cursor;
+pub mod lists;
+pub mod requests;
+pub mod statistics;

@@ -1,0 +1,84 @@
+//! Changes of a customer's data.
+
+use lambda_http::Request;
+use tracing::info;
+use webhooks_domain::ids::{DeliveryId, RecoveryId, SubscriptionId};
+use webhooks_domain::portal_access::{Access, CustomerScope};
+use webhooks_domain::ports::Clock;
+use webhooks_pages::href::Href;
+use webhooks_pages::paths::Route;
+use webhooks_pages::recovery_form::RecoveryForm;
+
+use crate::answer::{Answer, see_other};
+use crate::data::{Queue, Table, Workflow};
+use crate::form::{Fields, bytes};
+use crate::refusal::Refusal;
+use crate::router::{Action, Portal};
+use crate::views::RESENT;
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
+    /// Makes a change for the customer of a session, and leads to the page that shows it.
+    pub(crate) async fn act(
+        &self,
+        access: &Access,
+        action: Action,
+        request: &Request,
+        form: &Fields,
+    ) -> Result<Answer, Refusal> {
+        let scope = &access.scope;
+        match action {
+            Action::Resend(delivery) => self.resend(scope, &delivery).await,
+            Action::CountRecovery(id) => {
+                let form = RecoveryForm::parse(bytes(request));
+                self.counted(access, &id, form).await
+            }
+            Action::StartRecovery(id) => {
+                let recovery = RecoveryForm::parse(bytes(request));
+                self.started(access, &id, recovery, form.get("of")).await
+            }
+            Action::StopRecovery(subscription, id) => self.stopped(scope, subscription, id).await,
+        }
+    }
+
+    async fn resend(
+        &self,
+        scope: &CustomerScope,
+        delivery: &DeliveryId,
+    ) -> Result<Answer, Refusal> {
+        self.data.resend(scope, delivery).await?;
+        info!(
+            customer.id = %scope.customer(),
+            session.id = %scope.session().id,
+            delivery.id = %delivery,
+            "delivery sent again",
+        );
+        let route = Route::Delivery {
+            customer: scope.customer().to_string(),
+            delivery: delivery.to_string(),
+        };
+        let page = Href::from(route).with([("done", Some(RESENT))]);
+        Ok(see_other(page.as_str()))
+    }
+
+    async fn stopped(
+        &self,
+        scope: &CustomerScope,
+        subscription: SubscriptionId,
+        id: RecoveryId,
+    ) -> Result<Answer, Refusal> {
+        self.data.recoveries.stop(scope, subscription, id).await?;
+        info!(
+            customer.id = %scope.customer(),
+            session.id = %scope.session().id,
+            subscription.id = %subscription,
+            recovery.id = %id,
+            "recovery stopped",
+        );
+        let route = Route::Recovery {
+            customer: scope.customer().to_string(),
+            subscription: subscription.to_string(),
+            recovery: id.to_string(),
+        };
+        Ok(see_other(&route.path()))
+    }
+}

@@ -1,0 +1,89 @@
+//! The recoveries of one customer.
+
+use std::time::Duration;
+
+use webhooks_domain::ids::{RecoveryId, SubscriptionId};
+use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::portal_session::Capability;
+use webhooks_domain::ports::Clock;
+use webhooks_domain::recover::{Count, Recoveries};
+use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryPage, RecoveryRequest};
+
+use super::{Table, Workflow};
+use crate::refusal::Refusal;
+
+/// The time limit of counting, well below the function's timeout.
+const TIME_TO_COUNT: Duration = Duration::from_secs(5);
+
+/// The recoveries of the table.
+pub(crate) struct ScopedRecoveries<T, W, C>(pub(super) Recoveries<T, W, C>);
+
+impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
+    /// A page of the recoveries of a subscription, the newest first.
+    pub(crate) async fn list(
+        &self,
+        scope: &CustomerScope,
+        subscription: &SubscriptionId,
+        before: Option<&RecoveryId>,
+        limit: u32,
+    ) -> Result<RecoveryPage, Refusal> {
+        scope.require(Capability::Resend)?;
+        let page = self.0.list(scope.customer(), subscription, before, limit);
+        Ok(page.await?)
+    }
+
+    /// A recovery.
+    pub(crate) async fn show(
+        &self,
+        scope: &CustomerScope,
+        subscription: SubscriptionId,
+        id: RecoveryId,
+    ) -> Result<Recovery, Refusal> {
+        scope.require(Capability::Resend)?;
+        Ok(self.0.show(&key(scope, subscription, id)).await?)
+    }
+
+    /// Counts the deliveries that a recovery would send.
+    pub(crate) async fn count(
+        &self,
+        scope: &CustomerScope,
+        subscription: &SubscriptionId,
+        request: &RecoveryRequest,
+    ) -> Result<Count, Refusal> {
+        scope.require(Capability::Resend)?;
+        let customer = scope.customer();
+        let count = self.0.count(customer, subscription, request, TIME_TO_COUNT);
+        Ok(count.await?)
+    }
+
+    /// Starts a recovery.
+    pub(crate) async fn start(
+        &self,
+        scope: &CustomerScope,
+        subscription: &SubscriptionId,
+        request: &RecoveryRequest,
+    ) -> Result<Recovery, Refusal> {
+        scope.require(Capability::Resend)?;
+        let started = self.0.start(scope.customer(), subscription, request);
+        Ok(started.await?)
+    }
+
+    /// Asks a recovery to stop.
+    pub(crate) async fn stop(
+        &self,
+        scope: &CustomerScope,
+        subscription: SubscriptionId,
+        id: RecoveryId,
+    ) -> Result<Recovery, Refusal> {
+        scope.require(Capability::Resend)?;
+        Ok(self.0.stop(&key(scope, subscription, id)).await?)
+    }
+}
+
+fn key(scope: &CustomerScope, subscription: SubscriptionId, id: RecoveryId) -> RecoveryKey {
+    RecoveryKey {
+        customer: scope.customer().clone(),
+        subscription,
+        id,
+    }
+}

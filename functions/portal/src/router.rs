@@ -1,0 +1,174 @@
+//! Finds the page or the change of a request.
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Request, RequestExt};
+use ring::rand::SystemRandom;
+use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
+use webhooks_domain::portal_access::{Access, PortalAccess};
+use webhooks_domain::ports::Clock;
+use webhooks_pages::paths::Route;
+use webhooks_pages::{assets, notices};
+
+use crate::answer::{Answer, asset, page, secured, stylesheet};
+use crate::data::{Data, Queue, Services, Table, Workflow};
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+
+/// The portal.
+pub(crate) struct Portal<T, Q, W, C> {
+    pub(crate) access: PortalAccess<T, C>,
+    pub(crate) data: Data<T, Q, W, C>,
+    pub(crate) clock: C,
+    pub(crate) settings: Settings,
+}
+
+/// A page of one customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Endpoints,
+    Endpoint(SubscriptionId),
+    Deliveries(SubscriptionId),
+    Delivery(DeliveryId),
+    Recoveries(SubscriptionId),
+    Recovery(SubscriptionId, RecoveryId),
+}
+
+impl Target {
+    /// The page of a path, with its customer. `None` for a path without a page, and for one with an
+    /// id in another form.
+    fn of(route: &Route) -> Option<(CustomerId, Self)> {
+        let target = match route {
+            Route::Endpoints { .. } => Self::Endpoints,
+            Route::Endpoint { subscription, .. } => Self::Endpoint(subscription.parse().ok()?),
+            Route::Deliveries { subscription, .. } => Self::Deliveries(subscription.parse().ok()?),
+            Route::Delivery { delivery, .. } => Self::Delivery(delivery.parse().ok()?),
+            Route::Recoveries { subscription, .. } => Self::Recoveries(subscription.parse().ok()?),
+            Route::Recovery {
+                subscription,
+                recovery,
+                ..
+            } => Self::Recovery(subscription.parse().ok()?, recovery.parse().ok()?),
+            _ => return None,
+        };
+        Some((route.customer()?.parse().ok()?, target))
+    }
+}
+
+/// A change of one customer's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Resend(DeliveryId),
+    CountRecovery(SubscriptionId),
+    StartRecovery(SubscriptionId),
+    StopRecovery(SubscriptionId, RecoveryId),
+}
+
+impl Action {
+    /// The change of a path, with its customer. `None` for a path without a change, and for one with
+    /// an id in another form.
+    fn of(route: &Route) -> Option<(CustomerId, Self)> {
+        let action = match route {
+            Route::ResendDelivery { delivery, .. } => Self::Resend(delivery.parse().ok()?),
+            Route::CountRecovery { subscription, .. } => {
+                Self::CountRecovery(subscription.parse().ok()?)
+            }
+            Route::Recoveries { subscription, .. } => {
+                Self::StartRecovery(subscription.parse().ok()?)
+            }
+            Route::StopRecovery {
+                subscription,
+                recovery,
+                ..
+            } => Self::StopRecovery(subscription.parse().ok()?, recovery.parse().ok()?),
+            _ => return None,
+        };
+        Some((route.customer()?.parse().ok()?, action))
+    }
+}
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C> {
+    pub(crate) fn new(services: Services<T, Q, W, C>, settings: Settings) -> Self {
+        let clock = services.clock.clone();
+        Self {
+            access: PortalAccess {
+                table: services.table.clone(),
+                clock: clock.clone(),
+                random: SystemRandom::new(),
+            },
+            data: Data::new(services),
+            clock,
+            settings,
+        }
+    }
+}
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: &Request) -> Answer {
+        let answer = match self.routed(request).await {
+            Ok(answer) => answer,
+            Err(refusal) => self.refused(&refusal, request),
+        };
+        secured(answer, &self.settings.content_security_policy)
+    }
+
+    /// Answers an event of which no request can be made.
+    pub(crate) fn refuse_malformed(&self, request: &Request) -> Answer {
+        let answer = self.refused(&Refusal::Malformed, request);
+        secured(answer, &self.settings.content_security_policy)
+    }
+
+    /// Everything that needs no session is answered before a session is read.
+    async fn routed(&self, request: &Request) -> Result<Answer, Refusal> {
+        let path = request.raw_http_path();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let posts = *request.method() == Method::POST;
+        if let Some(file) = assets::find(path) {
+            return reads.then(|| asset(file)).ok_or(Refusal::Method);
+        }
+        match Route::parse(path).ok_or(Refusal::NotFound)? {
+            Route::Enter if reads => Ok(self.enter_page()),
+            Route::Ended if reads => Ok(self.ended(request)),
+            Route::BrandStyle if reads => Ok(stylesheet(self.settings.brand.stylesheet())),
+            Route::Session if posts => self.start(request).await,
+            Route::EndSession if posts => self.end(request).await,
+            Route::Enter
+            | Route::Ended
+            | Route::BrandStyle
+            | Route::Session
+            | Route::EndSession => Err(Refusal::Method),
+            of_customer if reads => {
+                let (customer, target) = Target::of(&of_customer).ok_or(Refusal::NotFound)?;
+                let access = self.session(request).await?;
+                must_be_own(&access, &customer)?;
+                self.show(&access, target, request).await
+            }
+            of_customer => match (Action::of(&of_customer), Target::of(&of_customer)) {
+                (Some((customer, action)), _) if posts => {
+                    let (access, form) = self.change(request).await?;
+                    must_be_own(&access, &customer)?;
+                    self.act(&access, action, request, &form).await
+                }
+                (None, None) => Err(Refusal::NotFound),
+                _ => Err(Refusal::Method),
+            },
+        }
+    }
+
+    /// The page after the end of a session.
+    pub(crate) fn ended(&self, request: &Request) -> Answer {
+        let mut frame = self.empty_frame();
+        frame.return_to = self.return_link(request);
+        page(StatusCode::OK, notices::ended(&frame, None))
+    }
+}
+
+/// Refuses a path of another customer. The path names a customer for people: what is read and changed
+/// is that of the session's.
+fn must_be_own(access: &Access, customer: &CustomerId) -> Result<(), Refusal> {
+    if customer == access.scope.customer() {
+        Ok(())
+    } else {
+        Err(Refusal::NotFound)
+    }
+}

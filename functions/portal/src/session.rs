@@ -1,0 +1,18 @@
+//! The session of a request.
+
+use lambda_http::Request;
+use webhooks_domain::portal_access::Access;
+use webhooks_domain::ports::Clock;
+
+use crate::data::{Queue, Table, Workflow};
+use crate::refusal::Refusal;
+use crate::router::Portal;
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
+    /// The checked session of a request. A cookie in another form costs no read.
+    pub(crate) async fn session(&self, request: &Request) -> Result<Access, Refusal> {
+        let token = self.settings.kind.token(request.headers());
+        let token = token.ok_or(Refusal::Ended)?;
+        self.access.check(token).await?.ok_or(Refusal::Ended)
+    }
+}

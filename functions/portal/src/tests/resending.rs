@@ -1,0 +1,118 @@
+//! Deliveries that are sent again.
+
+use webhooks_domain::delivery::{Delivery, DeliveryStatus};
+use webhooks_domain::ids::DeliveryId;
+
+use super::*;
+
+/// Stores a subscription with a delivery that was held.
+fn store(stage: &Stage, customer: &str) -> DeliveryId {
+    let number = customer.len() as u128;
+    let subscription = samples::subscription(customer, number);
+    stage.backend.store_subscription(&subscription);
+    let message = samples::message(customer, "event-1");
+    let delivery = Delivery {
+        status: samples::HELD,
+        ..samples::delivery(&message, subscription.id)
+    };
+    let id = delivery.id;
+    stage.backend.record_call(message, delivery);
+    id
+}
+
+fn path(customer: &str, id: &DeliveryId) -> String {
+    format!("/customers/{customer}/deliveries/{id}")
+}
+
+fn is_pending(stage: &Stage, id: &DeliveryId) -> bool {
+    stage.backend.delivery(id).unwrap().status == DeliveryStatus::Pending
+}
+
+#[test]
+fn a_delivery_is_resent_with_the_capability() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let cookie = stage.visitor_with("acme", &[Capability::Resend]);
+    let page = path("acme", &id);
+    let resend = format!("{page}/resend");
+    let shown = stage.get(&page, &cookie);
+    assert!(text(&shown).contains(&resend), "{}", text(&shown));
+    assert!(text(&shown).contains(&csrf(&cookie)));
+    let form = format!("csrf={}", csrf(&cookie));
+    let answer = stage.send(&post(&resend, &form, Some(&cookie)));
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(location(&answer), format!("{page}?done=resent"));
+    assert!(is_pending(&stage, &id));
+    assert_eq!(stage.backend.tasks_sent(), 1);
+    let shown = stage.get(location(&answer), &cookie);
+    assert!(text(&shown).contains("sent again"));
+
+    let twice = stage.send(&post(&resend, &form, Some(&cookie)));
+    assert_eq!(twice.status(), StatusCode::CONFLICT, "it is pending");
+    assert_eq!(stage.backend.tasks_sent(), 1);
+}
+
+#[test]
+fn nothing_is_resent_without_the_capability_or_for_another_customer() {
+    let stage = Stage::new();
+    let own = store(&stage, "acme");
+    let foreign = store(&stage, "strangers");
+    let rest = [
+        Capability::View,
+        Capability::Payloads,
+        Capability::Manage,
+        Capability::Secrets,
+    ];
+    let without = stage.visitor_with("acme", &rest);
+    let page = stage.get(&path("acme", &own), &without);
+    assert!(!text(&page).contains("/resend"));
+    let with = stage.visitor("acme");
+    let unknown = samples::delivery(
+        &samples::message("acme", "unknown"),
+        samples::subscription_id(1),
+    );
+    for (cookie, customer, id, status) in [
+        (&without, "acme", &own, StatusCode::FORBIDDEN),
+        (&without, "acme", &foreign, StatusCode::FORBIDDEN),
+        (&with, "acme", &foreign, StatusCode::NOT_FOUND),
+        (&with, "strangers", &foreign, StatusCode::NOT_FOUND),
+        (&with, "strangers", &own, StatusCode::NOT_FOUND),
+        (&with, "acme", &unknown.id, StatusCode::NOT_FOUND),
+    ] {
+        let resend = format!("{}/resend", path(customer, id));
+        let form = format!("csrf={}", csrf(cookie));
+        let answer = stage.send(&post(&resend, &form, Some(cookie)));
+        assert_eq!(answer.status(), status, "{resend}");
+    }
+    assert!(!is_pending(&stage, &own) && !is_pending(&stage, &foreign));
+    assert_eq!(stage.backend.tasks_sent(), 0);
+}
+
+#[test]
+fn nothing_is_resent_by_a_form_of_another_site() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let cookie = stage.visitor("acme");
+    let resend = format!("{}/resend", path("acme", &id));
+    let form = format!("csrf={}", csrf(&cookie));
+    let mut foreign = post(&resend, &form, Some(&cookie));
+    foreign["headers"]["origin"] = json!("https://evil.example");
+    let other = csrf(&stage.visitor("acme"));
+    let without = post(&resend, &format!("csrf={other}"), Some(&cookie));
+    for event in [foreign, without] {
+        assert_eq!(stage.send(&event).status(), StatusCode::FORBIDDEN);
+    }
+    let by_link = stage.get(&resend, &cookie);
+    assert_eq!(by_link.status(), StatusCode::NOT_FOUND);
+    assert!(!is_pending(&stage, &id));
+}
+
+/// A link cannot put its own words on a page.
+#[test]
+fn the_result_on_a_page_is_one_of_ours() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let cookie = stage.visitor("acme");
+    let page = format!("{}?done=call+0900-123", path("acme", &id));
+    assert!(!text(&stage.get(&page, &cookie)).contains("0900"));
+}

@@ -1,0 +1,264 @@
+//! Makes the pages from the data.
+
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use webhooks_api_types as api;
+use webhooks_domain::ids::{DeliveryId, SubscriptionId};
+use webhooks_domain::portal_access::{Access, CustomerScope};
+use webhooks_domain::portal_session::{Capability, ReturnUrl};
+use webhooks_domain::ports::Clock;
+use webhooks_pages::deliveries::Deliveries;
+use webhooks_pages::delivery::DeliveryView;
+use webhooks_pages::endpoints::Endpoints;
+use webhooks_pages::frame::{self, CustomerName, Flash, Frame, Tone, Viewer};
+use webhooks_pages::href::Href;
+use webhooks_pages::problem::FormProblem;
+use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
+use webhooks_wire::{answers, lists, statistics};
+
+use crate::answer::{Answer, page};
+use crate::data::{Queue, Table, Workflow};
+use crate::form::Fields;
+use crate::recovering::Filled;
+use crate::refusal::Refusal;
+use crate::router::{Portal, Target};
+
+/// The number of endpoints on a page. The statistics of a day of each cost at most 3.5 read units: 25
+/// items of at most 1 KB, eventually consistent.
+const ENDPOINTS: u32 = 12;
+/// The number of deliveries on a page.
+const DELIVERIES: u32 = 25;
+
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
+    /// Shows a page of the customer of a session.
+    pub(crate) async fn show(
+        &self,
+        access: &Access,
+        target: Target,
+        request: &Request,
+    ) -> Result<Answer, Refusal> {
+        let (scope, query) = (&access.scope, Fields::of_query(request)?);
+        let mut frame = self.frame(access);
+        frame.return_to = self.return_link(request);
+        frame.flash = query.get("done").and_then(flash);
+        scope.require(Capability::View)?;
+        let html = match target {
+            Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
+            Target::Endpoint(id) => self.endpoint(&frame, scope, &id).await?,
+            Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
+            Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
+            Target::Recoveries(id) => {
+                let before = query.get("cursor");
+                self.recoveries(&frame, scope, &id, before, Filled::default())
+                    .await?
+            }
+            Target::Recovery(subscription, id) => {
+                self.recovery(&frame, scope, subscription, id, &query)
+                    .await?
+            }
+        };
+        Ok(page(StatusCode::OK, html))
+    }
+
+    async fn endpoints(
+        &self,
+        frame: &Frame,
+        scope: &CustomerScope,
+        query: &Fields,
+    ) -> Result<String, Refusal> {
+        let after = query.get("cursor").map(str::parse).transpose();
+        let after: Option<SubscriptionId> = after.map_err(|_| Refusal::Malformed)?;
+        let found = self.data.subscriptions(scope, after.as_ref(), ENDPOINTS);
+        let (found, days) = found.await?;
+        let numbers = days.iter().map(Option::as_ref);
+        let view = Endpoints {
+            customer: scope.customer().to_string(),
+            statistics: numbers.map(|day| day.map(statistics::answer)).collect(),
+            page: answers::subscription_page(found),
+        };
+        Ok(endpoints::page(frame, &view))
+    }
+
+    async fn endpoint(
+        &self,
+        frame: &Frame,
+        scope: &CustomerScope,
+        id: &SubscriptionId,
+    ) -> Result<String, Refusal> {
+        let found = self.data.subscription(scope, id).await?;
+        let subscription = found.ok_or(Refusal::NotFound)?;
+        let numbers = self.data.statistics(&subscription).await?;
+        let numbers = numbers.as_ref().map(statistics::answer);
+        let shown = answers::subscription(subscription.into_inner());
+        Ok(endpoint::page(frame, &shown, numbers.as_ref()))
+    }
+
+    async fn deliveries(
+        &self,
+        frame: &Frame,
+        scope: &CustomerScope,
+        id: &SubscriptionId,
+        query: &Fields,
+    ) -> Result<String, Refusal> {
+        let found = self.data.subscription(scope, id).await?;
+        let subscription = found.ok_or(Refusal::NotFound)?;
+        let text = |name| query.get(name).map(str::to_owned);
+        let status = status(query.get("status"));
+        let query = api::DeliveriesQuery {
+            status: status.as_ref().ok().copied().flatten(),
+            event_type: text("eventType"),
+            since: text("since"),
+            until: text("until"),
+            limit: Some(api::ListLimit::up_to(DELIVERIES)),
+            cursor: text("cursor"),
+        };
+        let selected = lists::selected(query.clone()).map_err(|error| FormProblem {
+            field: Some(error.field.clone()),
+            text: error.to_string(),
+        });
+        let (page, problem) = match status.and(selected) {
+            Ok((filter, range)) => {
+                let listed = self.data.deliveries(&subscription, &filter, &range).await?;
+                let shown = |delivery| without_hidden(scope, answers::delivery(delivery));
+                (lists::page(listed, shown), None)
+            }
+            Err(problem) => (empty(), Some(problem)),
+        };
+        let view = Deliveries {
+            customer: scope.customer().to_string(),
+            subscription: id.to_string(),
+            url: subscription.url().to_owned(),
+            query,
+            problem,
+            page,
+        };
+        Ok(deliveries::page(frame, &view))
+    }
+
+    async fn delivery(
+        &self,
+        frame: &Frame,
+        scope: &CustomerScope,
+        id: &DeliveryId,
+    ) -> Result<String, Refusal> {
+        let found = self.data.delivery(scope, id).await?;
+        let found = found.ok_or(Refusal::NotFound)?;
+        let exchanges = self.data.exchanges(scope, &found).await?;
+        let mut shown = match answers::delivery_with_body(found, exchanges) {
+            api::Shown::Whole(shown) => *shown,
+            api::Shown::Broken(broken) => return Err(Refusal::Broken(broken.to_string())),
+        };
+        if !scope.has(Capability::Payloads) {
+            (shown.body, shown.body_problem) = (None, None);
+        }
+        shown.delivery = without_hidden(scope, shown.delivery);
+        // A subscription that cannot be read has no URL to show.
+        let subscription = self.data.subscription(scope, &id.subscription).await;
+        let subscription = subscription.ok().flatten();
+        let view = DeliveryView {
+            delivery: shown,
+            url: subscription.map(|found| found.url().to_owned()),
+        };
+        Ok(delivery::page(frame, &view))
+    }
+
+    /// The frame of a page without a session.
+    pub(crate) fn empty_frame(&self) -> Frame {
+        Frame {
+            brand: self.settings.brand.clone(),
+            viewer: Viewer::Nobody,
+            customer: None,
+            capabilities: frame::Capabilities::default(),
+            csrf: String::new(),
+            now: self.clock.now(),
+            flash: None,
+            return_to: None,
+        }
+    }
+
+    /// The frame of a page of a session.
+    pub(crate) fn frame(&self, access: &Access) -> Frame {
+        let scope = &access.scope;
+        Frame {
+            viewer: Viewer::Customer,
+            customer: Some(CustomerName {
+                id: scope.customer().to_string(),
+                name: None,
+            }),
+            capabilities: shown_capabilities(scope).collect(),
+            csrf: access.csrf().as_str().to_owned(),
+            ..self.empty_frame()
+        }
+    }
+
+    /// The URL to return to, if the browser has one that the operator allows.
+    pub(crate) fn return_url(&self, request: &Request) -> Option<ReturnUrl> {
+        let text = self.settings.kind.return_url(request.headers())?;
+        self.settings.return_url(&text)
+    }
+
+    /// The same as a link.
+    pub(crate) fn return_link(&self, request: &Request) -> Option<Href> {
+        Href::external(self.return_url(request)?.as_str()).ok()
+    }
+}
+
+/// The value of the parameter `done` after a delivery was sent again.
+pub(crate) const RESENT: &str = "resent";
+
+/// The result of the request before. A link can only choose one of these texts.
+fn flash(done: &str) -> Option<Flash> {
+    (done == RESENT).then(|| Flash {
+        tone: Tone::Good,
+        text: "The webhook is sent again.".to_owned(),
+    })
+}
+
+/// The capabilities for which every page has what they permit.
+fn shown_capabilities(scope: &CustomerScope) -> impl Iterator<Item = frame::Capability> + '_ {
+    let all = scope.session().capabilities.iter();
+    all.filter_map(|capability| match capability {
+        Capability::View => Some(frame::Capability::View),
+        Capability::Payloads => Some(frame::Capability::Payloads),
+        Capability::Resend => Some(frame::Capability::Resend),
+        Capability::Manage | Capability::Secrets => None,
+    })
+}
+
+/// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but
+/// also have texts that are made of them.
+fn without_hidden(scope: &CustomerScope, mut delivery: api::Delivery) -> api::Delivery {
+    if !scope.has(Capability::Payloads) {
+        for attempt in &mut delivery.attempts {
+            attempt.response_excerpt = None;
+            attempt.response_headers.clear();
+            (attempt.request, attempt.response) = (None, None);
+        }
+    }
+    delivery
+}
+
+/// The status of a filter, or the problem with it.
+fn status(text: Option<&str>) -> Result<Option<api::DeliveryStatus>, FormProblem> {
+    let Some(text) = text else { return Ok(None) };
+    let all = [
+        api::DeliveryStatus::Pending,
+        api::DeliveryStatus::Held,
+        api::DeliveryStatus::Succeeded,
+        api::DeliveryStatus::Failed,
+        api::DeliveryStatus::Cancelled,
+    ];
+    let found = all.into_iter().find(|status| status.to_string() == text);
+    found.map(Some).ok_or_else(|| FormProblem {
+        field: Some("status".to_owned()),
+        text: "is no status".to_owned(),
+    })
+}
+
+fn empty() -> api::DeliveryPage {
+    api::Page {
+        data: Vec::new(),
+        next_cursor: None,
+        broken: Vec::new(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The portal: off by default, public, and without access to secrets.
+
+use serde_json::json;
+
+use crate::support::{actions, load, role_statements};
+
+/// The portal adds nothing by default, and everything of it is added by one parameter.
+#[test]
+fn the_portal_is_off_by_default() {
+    let template = load();
+    assert_eq!(template["Parameters"]["Portal"]["Default"], "Disabled");
+    let enabled = json!({"Fn::Equals": [{"Ref": "Portal"}, "Enabled"]});
+    assert_eq!(template["Conditions"]["RunsPortal"], enabled);
+    let mut kinds = Vec::new();
+    for (id, resource) in template["Resources"].as_object().unwrap() {
+        let is_conditional = resource["Condition"] == "RunsPortal";
+        assert_eq!(is_conditional, id.starts_with("Portal"), "{id}");
+        if is_conditional {
+            kinds.push(resource["Type"].as_str().unwrap());
+        }
+    }
+    kinds.sort_unstable();
+    let expected = [
+        "AWS::IAM::Role",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
+        "AWS::Logs::LogGroup",
+        "AWS::Serverless::Function",
+    ];
+    assert_eq!(kinds, expected);
+    let output = &template["Outputs"]["PortalAddress"];
+    assert_eq!(output["Condition"], "RunsPortal");
+    let samconfig =
+        std::fs::read_to_string(webhooks_tests::template::root().join("samconfig.toml"));
+    let samconfig = samconfig.unwrap();
+    let (default, local) = samconfig.split_once("[local.").unwrap();
+    assert!(!default.contains("Portal=") && local.contains("Portal=Enabled"));
+}
+
+/// A public URL without authentication needs both permissions (Lambda developer guide, "Control
+/// access to Lambda function URLs"; since October 2025).
+#[test]
+fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
+    let template = load();
+    let properties = |id: &str| template["Resources"][id]["Properties"].clone();
+    assert_eq!(
+        properties("PortalFunctionUrl"),
+        json!({"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": "PortalFunction.Arn"}})
+    );
+    let function = json!({"Ref": "PortalFunction"});
+    assert_eq!(
+        properties("PortalUrlPermission"),
+        json!({
+            "Action": "lambda:InvokeFunctionUrl", "FunctionName": function,
+            "FunctionUrlAuthType": "NONE", "Principal": "*",
+        })
+    );
+    assert_eq!(
+        properties("PortalInvokePermission"),
+        json!({
+            "Action": "lambda:InvokeFunction", "FunctionName": function,
+            "InvokedViaFunctionUrl": true, "Principal": "*",
+        })
+    );
+    assert_eq!(
+        properties("PortalFunction")["ReservedConcurrentExecutions"],
+        json!({"Fn::If": [
+            "ReservesForPortal",
+            {"Ref": "PortalReservedConcurrency"},
+            {"Ref": "AWS::NoValue"},
+        ]})
+    );
+}
+
+/// It cannot decrypt a secret, delete anything but sessions, or write a subscription.
+#[test]
+fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries() {
+    let template = load();
+    let (mut all, mut writes) = (Vec::new(), Vec::new());
+    for (place, statement) in role_statements(&template) {
+        if !place.starts_with("PortalRole,") || statement["Sid"] == "WriteTraces" {
+            continue;
+        }
+        let actions = actions(&statement);
+        let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        for write in [
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+        ] {
+            if actions.contains(&write) {
+                writes.push((write, keys.clone()));
+            }
+        }
+        all.extend(actions.into_iter().map(str::to_owned));
+    }
+    let expected = [
+        ("dynamodb:UpdateItem", json!(["PORTAL#*"])),
+        ("dynamodb:DeleteItem", json!(["PORTAL#*"])),
+        ("dynamodb:UpdateItem", json!(["MESSAGE#*"])),
+        ("dynamodb:PutItem", json!(["RECOVERY#*"])),
+    ];
+    assert_eq!(writes, expected);
+    all.sort_unstable();
+    all.dedup();
+    let expected = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:SendMessage",
+        "sqs:SendMessageBatch",
+        "states:StartExecution",
+    ];
+    assert_eq!(all, expected);
+}
