@@ -1,14 +1,12 @@
 //! The data of the samples, as the API would answer them.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webhooks_api_types::{
     ActiveSecret, Broken, DeliveriesQuery, Delivery, DeliveryStatus, HourStatistics, Message,
     Recovery, Statistics, Subscription, UnhealthySubscription,
 };
-use webhooks_pages::delivery::{DeliveryView, Exchange, Request, Response};
+use webhooks_pages::delivery::DeliveryView;
 
 use super::Foreign;
 
