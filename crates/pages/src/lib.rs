@@ -2,7 +2,7 @@
 //!
 //! Each page is a function from a [`Frame`](frame::Frame) and the data of the page to HTML. The
 //! data are types of the API where these fit. The function `portal` reads the data, checks the
-//! session, and serves the pages and the [assets](assets).
+//! session, and serves the pages and the [`assets`].
 //!
 //! # Guarantees
 //!
