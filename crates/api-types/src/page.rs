@@ -1,4 +1,4 @@
-//! What all lists and all single answers have in common.
+//! Pages of lists, and answers that may be incomplete.
 
 use std::fmt;
 
@@ -73,8 +73,8 @@ impl<T> Shown<T> {
     }
 }
 
-/// What is not the whole is read as broken. (`serde(untagged)` would read it from a copy that
-/// does not keep the text of filters.)
+/// An incomplete answer is read as broken. (`serde(untagged)` would read it from a copy that does not
+/// keep the text of filters.)
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Shown<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;

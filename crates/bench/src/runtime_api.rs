@@ -40,7 +40,7 @@ struct Invocation {
 
 /// The answer to one invocation.
 pub(crate) struct Answer {
-    /// What the function returned.
+    /// The body of the function's answer.
     pub(crate) body: Bytes,
     /// The time from the last byte of the payload to the last byte of the answer.
     pub(crate) duration: Duration,

@@ -74,9 +74,14 @@ fn advice_on(problem: &Problem) -> Option<String> {
         "subscription-not-active" => {
             "`webhooks subscriptions enable CUSTOMER SUBSCRIPTION` makes it active"
         }
+        "precondition-failed" if detail.contains("customer") => {
+            "somebody else has changed it: `webhooks customers show` shows its current version"
+        }
         "precondition-failed" => {
             "somebody else has changed it: `webhooks subscriptions show` shows its current version"
         }
+        "customer-being-deleted" => "`webhooks customers show CUSTOMER` shows the progress",
+        "statistics-disabled" => "deploy with `Statistics=Enabled` to count attempts",
         "idempotency-key-reused" => {
             "use another key for another subscription, or repeat the first command unchanged"
         }

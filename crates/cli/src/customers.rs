@@ -28,8 +28,8 @@ Examples:
 Example:
   webhooks customers show cust_1001")]
     Show(Named),
-    /// Set the name and the metadata of a customer, and remove the old ones. It is created if it
-    /// does not exist.
+    /// Set all fields of a customer: name, metadata and limits. A field that is not given is
+    /// removed. The customer is created if it does not exist.
     #[command(after_help = "\
 Example:
   webhooks customers put cust_1001 --name 'Example Ltd' --metadata plan=gold")]

@@ -99,7 +99,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Customers: list, show, put, update.
+    /// Customers: list, show, put, update, delete.
     #[command(subcommand)]
     Customers(customers::Command),
     /// Customers' endpoints: create, list, show, update, delete, enable, rotate, secret, test.

@@ -1,4 +1,4 @@
-//! What can go wrong between a client and a stack.
+//! The errors between a client and a stack.
 
 use std::{path::PathBuf, time::Duration};
 

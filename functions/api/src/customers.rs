@@ -74,8 +74,8 @@ pub(crate) async fn show(
 
 /// Put a customer
 ///
-/// Writes its name and its metadata as a whole. A customer that does not exist is created, unless
-/// `If-Match` names a version.
+/// Writes all of its fields: a field that is absent is removed. A customer that does not exist is
+/// created, unless there is an `If-Match`.
 #[utoipa::path(
     put,
     path = "/customers/{customerId}",
@@ -145,9 +145,9 @@ pub(crate) async fn update(
 
 /// Delete a customer and all its data
 ///
-/// Its subscriptions, messages, deliveries and everything else about it is deleted in the
-/// background, within about half an hour if it is not much. Until then `GET` shows the progress, and
-/// nothing can be created for the customer; after that it is 404. A repetition changes nothing.
+/// Its subscriptions, messages, deliveries and all other data are deleted in the background, by runs
+/// that begin every 15 minutes. Until then `GET` shows the progress, and nothing can be created for
+/// the customer; afterwards it is 404. A repetition changes nothing.
 #[utoipa::path(
     delete,
     path = "/customers/{customerId}",

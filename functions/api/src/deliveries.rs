@@ -128,8 +128,8 @@ pub(crate) async fn delivery_of_customer(
     show_delivery(&api, Some(&customer_id), &delivery_id).await
 }
 
-/// A delivery with its body, as far as they can be read. None of another customer where one is
-/// named.
+/// Reads a delivery with its body, as far as they can be read. If a customer is named, another
+/// customer's delivery is not found.
 async fn find(
     api: &Api,
     customer: Option<&CustomerId>,

@@ -34,8 +34,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Path<T> {
     }
 }
 
-/// Refuses a path that would be read as another one. It may come without its escapes, and
-/// what makes a URL of it leaves out line ends and tabs, takes `\` for `/`, and follows `..`.
+/// Refuses a path that would be read as another one. It may arrive without its escapes, and the URL
+/// parser drops line ends and tabs, reads `\` as `/`, and follows `..`.
 fn check_path(raw: &str) -> Result<(), Problem> {
     let has_dots = raw.split('/').any(|segment| matches!(segment, "." | ".."));
     if has_dots || raw.contains(['\t', '\n', '\r', '\\']) {
@@ -132,11 +132,11 @@ impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
 /// The longest ARN that IAM gives. A longer text is none, and belongs in no log.
 const MAX_ARN_BYTES: usize = 2_048;
 
-/// Who calls, for the audit: the ARN with which the request was signed, as the event says.
+/// The caller, for the audit: the ARN in the event, with which the request was signed.
 ///
-/// Behind the function's URL, Lambda writes it. Whoever may invoke the function without the
-/// URL writes the event, so may leave it out or make it up; nothing in an event or its context
-/// tells the two apart. IAM does: see docs/security.md.
+/// If the request came through the function's URL, Lambda wrote the ARN. Somebody who may invoke the
+/// function directly writes the event, and can omit or invent the ARN. Nothing in an event
+/// distinguishes the two cases, but IAM does: see docs/security.md.
 pub(crate) struct Caller(pub(crate) Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -1,4 +1,4 @@
-//! What is counted of a request.
+//! The metrics of a request.
 
 use std::sync::Arc;
 

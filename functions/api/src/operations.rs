@@ -13,8 +13,8 @@ use crate::{
     resend, send_test, statistics, subscriptions, unhealthy,
 };
 
-/// Declares the operations, each once: its path and method stand in the annotation of its handler.
-/// The routes are made of them, and in tests the document.
+/// Declares the operations, each once. The annotation of its handler has its path and method. The
+/// routes, and in tests the document, are made of these annotations.
 ///
 /// (`utoipa-axum` makes both when a router is built: each cold start would make the document.)
 macro_rules! operations {

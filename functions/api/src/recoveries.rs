@@ -34,8 +34,8 @@ const TIME_TO_COUNT: Duration = Duration::from_secs(5);
 
 /// Send again what failed or was held
 ///
-/// Of the deliveries that were created in the range, those with these statuses, oldest first,
-/// so many a second. Runs as a job. With `dryRun` nothing is sent, but counted.
+/// Sends the deliveries that were created in the range and have one of these statuses, the oldest
+/// first, at a limited rate. It runs in the background. With `dryRun` they are only counted.
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recover",
@@ -62,9 +62,9 @@ pub(crate) async fn recover(
 
 /// Send what the subscription never had
 ///
-/// Of the messages that came in the range, those that the subscription wants now and has no
-/// delivery of: it is new, or wants more than before. Runs as a job. With `dryRun` nothing is
-/// sent, but counted.
+/// Sends the messages that arrived in the range, match the subscription now, and have no delivery to
+/// it: because it is new, or matches more than before. It runs in the background. With `dryRun` they
+/// are only counted.
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/replay",
@@ -188,8 +188,8 @@ pub(crate) async fn show(
 
 /// Stop a recovery
 ///
-/// What was handed out is sent all the same: at most half a minute of it. A recovery that has
-/// ended stays as it is.
+/// Deliveries that were already queued are still sent: at most those of half a minute. A recovery
+/// that has ended does not change.
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/subscriptions/{subscriptionId}/recoveries/{recoveryId}/stop",
@@ -209,7 +209,7 @@ pub(crate) async fn stop(
     let key = key(customer, &subscription, &recovery);
     let api::Nothing {} = body::read_or_default(&body)?;
     let recovery = api.recoveries.stop(&key).await?;
-    info!(recovery.id = %key.id, "recovery asked to stop");
+    info!(recovery.id = %key.id, "recovery stop requested");
     Ok(Json(answers::recovery(&recovery)))
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn resend(
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let api::Nothing {} = body::read_or_default(&body)?;
     let again = api.resend.run(&delivery_id).await?;
-    info!(delivery.id = %delivery_id, attempt = again.next_attempt(), "delivery sent again");
+    info!(delivery.id = %delivery_id, attempt = again.next_attempt(), "delivery resent");
     Ok((StatusCode::ACCEPTED, Json(answers::delivery(again))))
 }
 

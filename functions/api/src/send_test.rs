@@ -23,7 +23,7 @@ use crate::problem::Problem;
 use crate::requests;
 use webhooks_wire::answers;
 
-/// Has attempts made by the function that makes all of them: no other may reach endpoints.
+/// Lets `DeliverWebhook` make the attempt. No other function may reach endpoints.
 pub(crate) struct DeliverFunction(pub(crate) FunctionClient);
 
 impl DeliverNow for DeliverFunction {

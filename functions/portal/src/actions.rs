@@ -50,7 +50,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer.id = %scope.customer(),
             session.id = %scope.session().id,
             delivery.id = %delivery,
-            "delivery sent again",
+            "delivery resent",
         );
         let route = Route::Delivery {
             customer: scope.customer().to_string(),

@@ -111,7 +111,7 @@ pub(crate) struct Delete {
 enum Held {
     /// Send them by a recovery, the oldest first.
     Send,
-    /// Let them be held.
+    /// Keep them held.
     Keep,
     /// Cancel them.
     Discard,

@@ -43,7 +43,7 @@ pub(super) struct Fields {
         conflicts_with = "retry_policy"
     )]
     retry_schedule: Vec<u32>,
-    /// The retry policy (docs/api.md): JSON, or @FILE.
+    /// The retry policy (docs/api-subscriptions.md): JSON, or @FILE.
     #[arg(long, value_name = "JSON|@FILE", value_parser = json::<RetryPolicy>)]
     retry_policy: Option<RetryPolicy>,
     /// A description for people.

@@ -1,4 +1,4 @@
-//! Makes the document, and holds the checked-in one against it.
+//! Makes the document, and checks that the checked-in document equals it.
 
 use utoipa::{Modify, OpenApi};
 

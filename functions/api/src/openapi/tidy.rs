@@ -1,4 +1,4 @@
-//! What the annotations do not say, or say too broadly.
+//! Corrects the document where the annotations say too little, or too much.
 
 use utoipa::Modify;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -48,8 +48,8 @@ impl Modify for Signed {
     }
 }
 
-/// An answer leaves out what it has not, and so does a request with its parameters. (In the body of a request, which takes no unknown field, `null`
-/// stands where a field may be removed.)
+/// Absent members are left out of answers and of parameters; they are never `null`. In the body of
+/// a request, `null` removes a field.
 pub(crate) struct AbsentIsNotNull;
 
 impl Modify for AbsentIsNotNull {
