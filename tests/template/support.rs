@@ -86,6 +86,9 @@ pub(crate) fn referenced(value: &Value) -> Option<&str> {
     if *value == signing_key_arn() {
         return Some("SigningKey");
     }
+    if *value == arn_of_api() {
+        return Some("ApiFunction");
+    }
     let indexes =
         ["deliveries", "due", "messages", "undelivered"].map(|name| format!("/index/{name}"));
     let mut suffixes = indexes.iter().map(String::as_str).chain([""]);
@@ -108,6 +111,23 @@ pub(crate) fn table_name() -> Value {
 pub(crate) fn arn_of_table(suffix: &str) -> Value {
     let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
     json!({"Fn::Sub": [format!("{arn}{suffix}"), {"Name": table_name()}]})
+}
+
+/// The name of the API's function, which the portal knows without a reference.
+pub(crate) fn api_function_name() -> Value {
+    json!({"Fn::Sub": [
+        "webhooks-ApiFunction-${Id}",
+        {"Id": {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}},
+    ]})
+}
+
+/// The ARN of the API's function, as the portal knows it.
+pub(crate) fn arn_of_api() -> Value {
+    let mut arn = api_function_name();
+    let arn_of = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:";
+    let name = arn["Fn::Sub"][0].as_str().unwrap();
+    arn["Fn::Sub"][0] = format!("{arn_of}{name}").into();
+    arn
 }
 
 /// The key of the secrets, the stack's own or an adopted one.

@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod path;
+mod portal_scope;
 mod portal_sessions;
 mod problem;
 mod publish;
