@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{actions, api_function_name, arn_of_api, load, role_statements};
+use crate::support::{actions, api_function_name, arn_of_api_for_portal, load, role_statements};
 
 /// The portal adds nothing by default, and everything of it is added by one parameter.
 #[test]
@@ -22,6 +22,7 @@ fn the_portal_is_off_by_default() {
     kinds.sort_unstable();
     let expected = [
         "AWS::IAM::Role",
+        "AWS::Lambda::Alias",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
@@ -73,12 +74,20 @@ fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
     );
 }
 
-/// The portal refers to the API, and the API to the portal, so one of both references is a name.
+/// The portal refers to the API, and the API to the portal, so one of both references is a name. By its
+/// other name the API would require no scope.
 #[test]
-fn the_portal_invokes_the_api_and_no_other_function() {
+fn the_portal_invokes_the_api_by_its_alias_only() {
     let template = load();
     let api = &template["Resources"]["ApiFunction"]["Properties"];
-    assert_eq!(api["FunctionName"], api_function_name());
+    assert_eq!(api["FunctionName"], api_function_name("", ""));
+    let alias = &template["Resources"]["PortalApiAlias"]["Properties"];
+    assert_eq!(
+        *alias,
+        json!({
+            "Name": "portal", "FunctionName": {"Ref": "ApiFunction"}, "FunctionVersion": "$LATEST",
+        })
+    );
     let mut invoked = Vec::new();
     for (place, statement) in role_statements(&template) {
         let invokes = actions(&statement).contains(&"lambda:InvokeFunction");
@@ -86,7 +95,7 @@ fn the_portal_invokes_the_api_and_no_other_function() {
             invoked.push(statement["Resource"].clone());
         }
     }
-    assert_eq!(invoked, [arn_of_api()]);
+    assert_eq!(invoked, [arn_of_api_for_portal()]);
 }
 
 /// The portal waits for the API, which waits for the attempt of a test.

@@ -86,8 +86,8 @@ pub(crate) fn referenced(value: &Value) -> Option<&str> {
     if *value == signing_key_arn() {
         return Some("SigningKey");
     }
-    if *value == arn_of_api() {
-        return Some("ApiFunction");
+    if *value == arn_of_api_for_portal() {
+        return Some("PortalApiAlias");
     }
     let indexes =
         ["deliveries", "due", "messages", "undelivered"].map(|name| format!("/index/{name}"));
@@ -113,21 +113,18 @@ pub(crate) fn arn_of_table(suffix: &str) -> Value {
     json!({"Fn::Sub": [format!("{arn}{suffix}"), {"Name": table_name()}]})
 }
 
-/// The name of the API's function, which the portal knows without a reference.
-pub(crate) fn api_function_name() -> Value {
+/// The name of the API's function, which the portal knows without a reference, between these texts.
+pub(crate) fn api_function_name(before: &str, after: &str) -> Value {
     json!({"Fn::Sub": [
-        "webhooks-ApiFunction-${Id}",
+        format!("{before}webhooks-ApiFunction-${{Id}}{after}"),
         {"Id": {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}},
     ]})
 }
 
-/// The ARN of the API's function, as the portal knows it.
-pub(crate) fn arn_of_api() -> Value {
-    let mut arn = api_function_name();
-    let arn_of = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:";
-    let name = arn["Fn::Sub"][0].as_str().unwrap();
-    arn["Fn::Sub"][0] = format!("{arn_of}{name}").into();
-    arn
+/// The ARN of the API's alias for the portal.
+pub(crate) fn arn_of_api_for_portal() -> Value {
+    let arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:";
+    api_function_name(arn, ":portal")
 }
 
 /// The key of the secrets, the stack's own or an adopted one.

@@ -40,7 +40,7 @@ fn a_variable_has_the_value_that_its_name_says() {
         "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
         "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
         "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
-        "API_FUNCTION_NAME": api_function_name(),
+        "API_FUNCTION_NAME": api_function_name("", ":portal"),
         "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
     });
     // Empty if there is no portal.

@@ -263,7 +263,7 @@ functions! {
     "portal": PortalConfig {
         /// Lambda's endpoint in this Region.
         lambda_endpoint: String = required("LAMBDA_ENDPOINT"),
-        /// The API's function.
+        /// The API's function, with the alias of the portal.
         api_function_name: String = required("API_FUNCTION_NAME"),
         /// The time limit of one request to a receiver.
         request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),

@@ -2,7 +2,8 @@
 //!
 //! The portal has checked the session. Its scope comes with each request, and is checked again here:
 //! the customer of the path, and the capability that the operation needs. The portal can make no
-//! request that is not in [`ALLOWED`].
+//! request that is not in [`ALLOWED`]: its role may invoke this function by the alias [`ALIAS`] only,
+//! and by this name a scope is required.
 
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::Method;
@@ -10,7 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use lambda_http::RequestExt;
-use lambda_http::request::RequestContext;
+use lambda_http::request::{LambdaRequest, RequestContext};
 use webhooks_api_types as api;
 use webhooks_domain::portal_session::Capability;
 use webhooks_function_url::{MalformedScope, PortalScope};
@@ -57,6 +58,26 @@ const ALLOWED: [(Method, &str, Capability); 8] = [
         Capability::Secrets,
     ),
 ];
+
+/// The end of the ARN by which the portal invokes this function. Lambda tells it; it is not in the event.
+const ALIAS: &str = ":portal";
+
+/// Refuses an event without a scope if the function was invoked by the alias of the portal.
+pub(crate) fn enter(event: &LambdaRequest, invoked_arn: &str) -> Result<(), Problem> {
+    let scope = match event {
+        LambdaRequest::ApiGatewayV2(event) => PortalScope::read(&event.request_context),
+        // The build takes in no other kind.
+        _ => Ok(None),
+    };
+    match scope {
+        Ok(None) if invoked_arn.ends_with(ALIAS) => {
+            let detail = "the portal makes requests for sessions only".to_owned();
+            Err(Problem::not_permitted(detail))
+        }
+        // What cannot be read is refused by `check`.
+        _ => Ok(()),
+    }
+}
 
 /// The scope of a request. `None` if it does not come from the portal.
 pub(crate) fn read(parts: &Parts) -> Result<Option<PortalScope>, MalformedScope> {
@@ -136,7 +157,6 @@ mod tests {
     use axum::Router;
     use axum::body::to_bytes;
     use axum::http::StatusCode;
-    use lambda_http::request::LambdaRequest;
     use serde_json::{Value, json};
     use tower::ServiceExt;
     use utoipa::OpenApi;
@@ -239,6 +259,21 @@ mod tests {
             operations,
             "each is in the document"
         );
+    }
+
+    #[test]
+    fn by_the_alias_of_the_portal_a_scope_is_required() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:webhooks-ApiFunction-1";
+        let own = "/customers/acme/subscriptions";
+        let with = event(&scope(&[Capability::Manage]), &Method::POST, own, "{}");
+        let mut without = with.clone();
+        without["requestContext"]["authorizer"] =
+            json!({"iam": {"userArn": "arn:aws:iam::1:user/a"}});
+        for (event, by_alias) in [(with, true), (without, false)] {
+            let event: LambdaRequest = serde_json::from_value(event).unwrap();
+            assert!(enter(&event, arn).is_ok());
+            assert_eq!(enter(&event, &format!("{arn}:portal")).is_ok(), by_alias);
+        }
     }
 
     #[tokio::test]
