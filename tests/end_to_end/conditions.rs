@@ -124,7 +124,11 @@ const BOUNDS: [(&str, Action, &[&str]); 28] = [
         Action::GetItem,
         &["CUSTOMER#", "PORTAL", "RECOVERY"],
     ),
-    ("PortalFunction", Action::BatchGetItem, &["MESSAGE"]),
+    (
+        "PortalFunction",
+        Action::BatchGetItem,
+        &["CUSTOMER#", "MESSAGE", "SUBSCRIPTION"],
+    ),
     (
         "PortalFunction",
         Action::Query,
