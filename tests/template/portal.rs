@@ -90,8 +90,8 @@ fn the_portal_invokes_the_api_by_its_alias_only() {
     );
     let mut invoked = Vec::new();
     for (place, statement) in role_statements(&template) {
-        let invokes = actions(&statement).contains(&"lambda:InvokeFunction");
-        if invokes && place.starts_with("PortalRole,") {
+        let may_invoke = actions(&statement).contains(&"lambda:InvokeFunction");
+        if may_invoke && place.starts_with("PortalRole,") {
             invoked.push(statement["Resource"].clone());
         }
     }

@@ -200,8 +200,7 @@ mod tests {
         pattern
             .replace("{customerId}", customer)
             .replace("{subscriptionId}", "sub_1")
-            .replace('{', "")
-            .replace('}', "")
+            .replace(['{', '}'], "")
     }
 
     #[tokio::test]

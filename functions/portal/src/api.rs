@@ -170,9 +170,10 @@ impl ScopedApi {
                 [] => b"null",
                 body => body,
             };
-            return serde_json::from_slice(body).map_err(unexpected);
+            return serde_json::from_slice(body).map_err(|error| unexpected(&error));
         }
-        let problem: api::Problem = serde_json::from_slice(&answer.body).map_err(unexpected)?;
+        let problem: api::Problem =
+            serde_json::from_slice(&answer.body).map_err(|error| unexpected(&error))?;
         Err(match answer.status.as_u16() {
             404 => Refusal::NotFound,
             // The API has logged the causes.
@@ -211,7 +212,7 @@ fn if_match(request: Invocation, version: &str) -> Result<Invocation, Refusal> {
 }
 
 /// The error names a place in the answer, and may quote a part of it, which may be a secret.
-fn unexpected(error: serde_json::Error) -> Refusal {
+fn unexpected(error: &serde_json::Error) -> Refusal {
     let (line, column) = (error.line(), error.column());
     Refusal::Failed(format!("unexpected answer of the API, at {line}:{column}").into())
 }

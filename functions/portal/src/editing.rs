@@ -65,7 +65,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Ok(created) => Ok(Done::Created.at_endpoint(scope, &created.subscription.id)),
             Err(problem) => Ok(self.refilled(
                 access,
-                Draft {
+                &Draft {
                     problem: Some(problem),
                     ..draft
                 },
@@ -104,7 +104,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             }
             Err(problem) => self.refilled(
                 access,
-                Draft {
+                &Draft {
                     problem: Some(problem),
                     ..draft
                 },
@@ -130,14 +130,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 ..draft
             },
         };
-        Ok(self.refilled(access, draft))
+        Ok(self.refilled(access, &draft))
     }
 
     /// The form again, with what was entered.
-    fn refilled(&self, access: &Access, draft: Draft) -> Answer {
+    fn refilled(&self, access: &Access, draft: &Draft) -> Answer {
         page(
             StatusCode::OK,
-            endpoint::form_page(&self.frame(access), &draft),
+            endpoint::form_page(&self.frame(access), draft),
         )
     }
 }
