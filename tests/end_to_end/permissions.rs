@@ -78,8 +78,13 @@ async fn trust_its_account(stack: &Stack, role_arn: &str) -> Result<()> {
 
 /// The roles of the stack's functions and of its workflows.
 pub(crate) async fn roles(stack: &Stack) -> Result<Vec<Role>> {
+    // The function of the API has a name of its own.
     let api = stack.output("ApiFunctionName")?;
-    let (stack_name, _) = api.split_once("ApiFunction").context(api.to_owned())?;
+    let queue = stack.output("DeliveryQueueUrl")?;
+    let (_, queue) = queue.rsplit_once('/').context(queue.to_owned())?;
+    let (stack_name, _) = queue
+        .split_once("DeliveryQueue")
+        .context(queue.to_owned())?;
     let region = stack.region();
     let url = format!("https://lambda.{region}.amazonaws.com/2015-03-31/functions/");
     let request = Request::get(url).body(Bytes::new())?;
@@ -90,7 +95,7 @@ pub(crate) async fn roles(stack: &Stack) -> Result<Vec<Role>> {
     for function in answer["Functions"].as_array().context("no Functions")? {
         let name = function["FunctionName"].as_str().unwrap_or_default();
         let arn = function["Role"].as_str().unwrap_or_default();
-        if name.starts_with(stack_name) {
+        if name == api || name.starts_with(stack_name) {
             roles.push(Role::assume(stack, name, arn).await?);
         }
     }

@@ -219,3 +219,107 @@ async fn a_customer_resends_a_delivery_and_counts_starts_and_stops_a_recovery() 
     }
     Ok(())
 }
+
+/// The value of a hidden field of a page.
+fn hidden<'a>(page: &'a str, name: &str) -> Result<&'a str> {
+    let field = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&field).context(field)?;
+    let (value, _) = rest.split_once('"').context("no end")?;
+    Ok(value)
+}
+
+/// What the role of the portal needs for the capabilities `manage` and `secrets`: it asks the API.
+#[tokio::test]
+async fn a_customer_adds_tests_changes_and_deletes_an_endpoint() -> Result<()> {
+    let test = Fixture::new("portal-manage").await?;
+    let wanted = json!({"capabilities": ["manage", "secrets", "payloads"]});
+    let session = test.api.create_portal_session(&test.customer, &wanted);
+    let mut browser = Browser::new(&test.stack)?;
+    let entered = browser.open(&session.await?).await?;
+    let endpoints = entered.headers()["location"].to_str()?.to_owned();
+
+    let new = format!("{endpoints}/new");
+    let (status, page) = browser.get(&new).await?;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let token = csrf(&page)?.to_owned();
+    let form = |fields: &[(&str, &str)]| {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("csrf", &token).extend_pairs(fields);
+        form.finish()
+    };
+    let url = test.receiver.url("/hook");
+    let filter = r#"{"order": ["visible"]}"#;
+    let once = hidden(&page, "once")?;
+    let mut fields = vec![
+        ("url", url.as_str()),
+        ("eventTypes", "order.*"),
+        ("payloadFormat", "standard"),
+        ("filter", filter),
+        ("event", r#"{"detail": {"order": "other"}}"#),
+        ("once", once),
+    ];
+    let tried = form(&[&fields[..], &[("button", "try")]].concat());
+    let tried = browser.send("POST", &new, &tried).await?;
+    let page = String::from_utf8(tried.into_body().to_vec())?;
+    assert!(page.contains("does not select this event"), "{page}");
+    fields.push(("button", "save"));
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let added = browser.send("POST", &new, &form(&fields)).await?;
+        assert_eq!(added.status(), StatusCode::OK, "{added:?}");
+        let page = String::from_utf8(added.into_body().to_vec())?;
+        assert!(page.contains("whsec_"), "{page}");
+        let (_, id) = page.split_once("/endpoints/sub_").context("no link")?;
+        ids.push(format!("sub_{}", &id[..32]));
+    }
+    assert_eq!(
+        ids[0], ids[1],
+        "a form that is sent twice adds one endpoint"
+    );
+    let endpoint = format!("{endpoints}/{}", ids[0]);
+
+    let sent = form(&[("eventType", "order.created")]);
+    let sent = browser
+        .send("POST", &format!("{endpoint}/test"), &sent)
+        .await?;
+    assert_eq!(sent.status(), StatusCode::SEE_OTHER, "{sent:?}");
+    test.first_request("/hook").await?;
+    let (status, page) = browser.get(sent.headers()["location"].to_str()?).await?;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("order.created"), "{page}");
+
+    let (_, page) = browser.get(&endpoint).await?;
+    let rotation = form(&[
+        ("overlapSeconds", "3600"),
+        ("version", hidden(&page, "version")?),
+    ]);
+    for (path, form) in [("secrets", form(&[])), ("secrets/rotate", rotation)] {
+        let path = format!("{endpoint}/{path}");
+        let shown = browser.send("POST", &path, &form).await?;
+        assert_eq!(shown.status(), StatusCode::OK, "{path}: {shown:?}");
+        let page = String::from_utf8(shown.into_body().to_vec())?;
+        assert!(page.contains("whsec_"), "{path}: {page}");
+    }
+
+    let edit = format!("{endpoint}/edit");
+    let (_, page) = browser.get(&edit).await?;
+    let mut changed = fields.clone();
+    changed.extend([
+        ("version", hidden(&page, "version")?),
+        ("description", "changed"),
+    ]);
+    for (path, form, expected) in [
+        (edit, form(&changed), "?done=changed"),
+        (format!("{endpoint}/pause"), form(&[]), "?done=paused"),
+        (format!("{endpoint}/enable"), form(&[]), "?done=enabled"),
+        (format!("{endpoint}/delete"), form(&[]), "?done=deleted"),
+    ] {
+        let done = browser.send("POST", &path, &form).await?;
+        assert_eq!(done.status(), StatusCode::SEE_OTHER, "{path}: {done:?}");
+        let location = done.headers()["location"].to_str()?;
+        assert!(location.ends_with(expected), "{path}: {location}");
+    }
+    let (status, _) = browser.get(&endpoint).await?;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    Ok(())
+}

@@ -54,6 +54,7 @@ fn every_name_fits_with_the_longest_stack_name() {
         let Some((_, _, limit, is_shortened)) = NAMES.iter().find(|name| name.0 == kind) else {
             let nameless = [
                 "AWS::KMS::Key",
+                "AWS::Lambda::Alias",
                 "AWS::Lambda::Permission",
                 "AWS::Lambda::Url",
                 "AWS::SQS::QueuePolicy",

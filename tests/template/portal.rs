@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{actions, load, role_statements};
+use crate::support::{actions, api_function_name, arn_of_api_for_portal, load, role_statements};
 
 /// The portal adds nothing by default, and everything of it is added by one parameter.
 #[test]
@@ -22,6 +22,7 @@ fn the_portal_is_off_by_default() {
     kinds.sort_unstable();
     let expected = [
         "AWS::IAM::Role",
+        "AWS::Lambda::Alias",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
@@ -73,6 +74,54 @@ fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
     );
 }
 
+/// The portal refers to the API, and the API to the portal, so one of both references is a name. By its
+/// other name the API would require no scope.
+#[test]
+fn the_portal_invokes_the_api_by_its_alias_only() {
+    let template = load();
+    let api = &template["Resources"]["ApiFunction"]["Properties"];
+    assert_eq!(api["FunctionName"], api_function_name("", ""));
+    let alias = &template["Resources"]["PortalApiAlias"]["Properties"];
+    assert_eq!(
+        *alias,
+        json!({
+            "Name": "portal", "FunctionName": {"Ref": "ApiFunction"}, "FunctionVersion": "$LATEST",
+        })
+    );
+    let mut invoked = Vec::new();
+    for (place, statement) in role_statements(&template) {
+        let may_invoke = actions(&statement).contains(&"lambda:InvokeFunction");
+        if may_invoke && place.starts_with("PortalRole,") {
+            invoked.push(statement["Resource"].clone());
+        }
+    }
+    assert_eq!(invoked, [arn_of_api_for_portal()]);
+}
+
+/// The portal waits for the API, which waits for the attempt of a test.
+#[test]
+fn the_portal_outlives_the_api() {
+    let template = load();
+    let map = template["Mappings"]["RequestTimeouts"].as_object().unwrap();
+    for (request, row) in map {
+        let seconds = |name: &str| row[name].as_u64().unwrap();
+        assert!(
+            seconds("PortalTimeout") > seconds("ApiTimeout") + 1,
+            "{request}"
+        );
+        let request: u64 = request.parse().unwrap();
+        // `TIME_OF_API` in functions/portal/src/main.rs.
+        assert_eq!(seconds("ApiTimeout") + 1, request + 19, "{request}");
+    }
+    let timeout = json!({"Fn::FindInMap": [
+        "RequestTimeouts",
+        {"Ref": "RequestTimeoutSeconds"},
+        "PortalTimeout",
+    ]});
+    let portal = &template["Resources"]["PortalFunction"]["Properties"];
+    assert_eq!(portal["Timeout"], timeout);
+}
+
 /// It cannot decrypt a secret, delete anything but sessions, or write a subscription.
 #[test]
 fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries() {
@@ -111,6 +160,7 @@ fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries(
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
+        "lambda:InvokeFunction",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "sqs:SendMessage",

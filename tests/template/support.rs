@@ -86,6 +86,9 @@ pub(crate) fn referenced(value: &Value) -> Option<&str> {
     if *value == signing_key_arn() {
         return Some("SigningKey");
     }
+    if *value == arn_of_api_for_portal() {
+        return Some("PortalApiAlias");
+    }
     let indexes =
         ["deliveries", "due", "messages", "undelivered"].map(|name| format!("/index/{name}"));
     let mut suffixes = indexes.iter().map(String::as_str).chain([""]);
@@ -108,6 +111,20 @@ pub(crate) fn table_name() -> Value {
 pub(crate) fn arn_of_table(suffix: &str) -> Value {
     let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Name}";
     json!({"Fn::Sub": [format!("{arn}{suffix}"), {"Name": table_name()}]})
+}
+
+/// The name of the API's function, which the portal knows without a reference, between these texts.
+pub(crate) fn api_function_name(before: &str, after: &str) -> Value {
+    json!({"Fn::Sub": [
+        format!("{before}webhooks-ApiFunction-${{Id}}{after}"),
+        {"Id": {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}},
+    ]})
+}
+
+/// The ARN of the API's alias for the portal.
+pub(crate) fn arn_of_api_for_portal() -> Value {
+    let arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:";
+    api_function_name(arn, ":portal")
 }
 
 /// The key of the secrets, the stack's own or an adopted one.

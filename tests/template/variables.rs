@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::support::{
-    installation_id, load, pascal_case, resources_of, signing_key_arn, table_name,
+    api_function_name, installation_id, load, pascal_case, resources_of, signing_key_arn,
+    table_name,
 };
 
 #[test]
@@ -39,6 +40,7 @@ fn a_variable_has_the_value_that_its_name_says() {
         "RECOVERY_STATE_MACHINE_ARN": {"Ref": "Recovery"},
         "LAMBDA_ENDPOINT": {"Fn::Sub": "https://lambda.${AWS::Region}.${AWS::URLSuffix}"},
         "DELIVER_WEBHOOK_FUNCTION_NAME": {"Ref": "DeliverWebhookFunction"},
+        "API_FUNCTION_NAME": api_function_name("", ":portal"),
         "SELF_TEST_TABLE_NAME": {"Ref": "SelfTestTable"},
     });
     // Empty if there is no portal.

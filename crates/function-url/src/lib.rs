@@ -3,7 +3,14 @@
 //! Whoever invokes a function without its URL makes up the event. The code that turns an event into
 //! a request panics if a part makes no URL, or a body no bytes. This crate checks these parts first.
 //!
+//! The portal makes such events for the API: see [`Invocation`].
+//!
 //! It answers nothing, and knows no path of any function.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod invocation;
+mod portal_scope;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +19,9 @@ use lambda_http::http::{Uri, header};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
+
+pub use invocation::{FunctionAnswer, Invocation, UnreadableAnswer};
+pub use portal_scope::{MalformedScope, PortalScope};
 
 /// A part of an event of which no request can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -261,6 +261,12 @@ functions! {
 
     /// The configuration of `portal`.
     "portal": PortalConfig {
+        /// Lambda's endpoint in this Region.
+        lambda_endpoint: String = required("LAMBDA_ENDPOINT"),
+        /// The API's function, with the alias of the portal.
+        api_function_name: String = required("API_FUNCTION_NAME"),
+        /// The time limit of one request to a receiver.
+        request_timeout: RequestTimeout = required("REQUEST_TIMEOUT_SECONDS"),
         /// The table.
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.

@@ -63,7 +63,7 @@ pub struct FunctionClient {
 }
 
 impl FunctionClient {
-    /// Creates a client for the function with this name. `endpoint` is Lambda's own, such as
+    /// Creates a client for the function with this name, or `name:alias`. `endpoint` is Lambda's own, such as
     /// `https://lambda.eu-central-1.amazonaws.com`; an endpoint in the configuration has
     /// precedence.
     ///
@@ -78,6 +78,8 @@ impl FunctionClient {
         let missing = InvokeError::Configuration;
         let credentials = aws.credentials_provider();
         let endpoint = aws.endpoint_url().unwrap_or(endpoint).trim_end_matches('/');
+        // The only character of such a name that a path has encoded.
+        let function = function.replace(':', "%3A");
         Ok(Self {
             credentials: credentials.ok_or(missing("credentials"))?,
             region: aws.region().ok_or(missing("region"))?.to_string(),

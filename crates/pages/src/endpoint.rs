@@ -17,14 +17,20 @@ use crate::frame::{Capability, Frame};
 use crate::href::Href;
 use crate::layout::{self, Place};
 use crate::paths::Route;
+use crate::problem::FormProblem;
 use crate::text::foreign;
-use crate::{state, statistics};
+use crate::{fields, state, statistics};
 
 /// The result of trying a filter.
 pub type TriedFilter = FilterTestResult;
 
-/// Renders the page of an endpoint.
-pub fn page(frame: &Frame, subscription: &Subscription, numbers: Option<&Statistics>) -> String {
+/// Renders the page of an endpoint. `problem` is that of a form of this page, which was refused.
+pub fn page(
+    frame: &Frame,
+    subscription: &Subscription,
+    numbers: Option<&Statistics>,
+    problem: Option<&FormProblem>,
+) -> String {
     let ids = Ids::of(subscription);
     let state = state::endpoint(subscription, frame.now);
     let content = html! {
@@ -34,6 +40,7 @@ pub fn page(frame: &Frame, subscription: &Subscription, numbers: Option<&Statist
             (state.badge)
         }
         @if let Some(description) = &subscription.description { p { (foreign(description)) } }
+        (fields::summary(problem))
         @if !state.reasons.is_empty() {
             ul .reasons { @for reason in &state.reasons { li { (reason) } } }
         }
@@ -54,7 +61,7 @@ pub fn page(frame: &Frame, subscription: &Subscription, numbers: Option<&Statist
             }
         }
         (settings::section(frame, subscription))
-        (actions::test_section(frame, &ids))
+        (actions::test_section(frame, &ids, problem))
         (secrets::section(frame, subscription))
         (verify::section(subscription))
         (actions::status_section(frame, subscription))

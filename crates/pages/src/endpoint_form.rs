@@ -45,6 +45,8 @@ pub struct EndpointForm {
     pub max_in_flight: String,
     /// The version that the form was made of. Empty for a new endpoint.
     pub version: String,
+    /// The name of the new endpoint's form, so that a form that is sent twice adds one endpoint.
+    pub once: String,
     /// The button with which the form was sent.
     pub button: Button,
 }

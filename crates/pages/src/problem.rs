@@ -45,9 +45,35 @@ impl From<Problem> for FormProblem {
         } else {
             problem.detail
         };
+        // The API's text begins with the field, which the page shows itself.
+        let field = problem.field.as_deref();
+        let rest = field.and_then(|field| text.strip_prefix(field)?.strip_prefix(": "));
         Self {
+            text: rest.map_or_else(|| text.clone(), str::to_owned),
             field: problem.field,
-            text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_named_once() {
+        let of = |field: Option<&str>, detail: &str| {
+            FormProblem::from(Problem {
+                kind: String::new(),
+                title: "Invalid field".to_owned(),
+                status: 422,
+                detail: detail.to_owned(),
+                field: field.map(str::to_owned),
+            })
+            .text
+        };
+        assert_eq!(of(Some("url"), "url: must be https"), "must be https");
+        assert_eq!(of(Some("url"), "must be https"), "must be https");
+        assert_eq!(of(None, "url: must be https"), "url: must be https");
+        assert_eq!(of(Some("url"), ""), "Invalid field");
     }
 }

@@ -1,12 +1,14 @@
 //! The audit: one line of the log for each change of a customer, a subscription or the sessions of
 //! the portal, and for each secret shown.
 //!
-//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. No line
-//! has a secret, a header's value, or more of a URL than its scheme, host and port.
+//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. A line of a
+//! request of the portal has no `caller.arn`, but the `session.id`. No line has a secret, a header's
+//! value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
 use webhooks_domain::customer::Customer;
 use webhooks_domain::customers::WrittenCustomer;
+use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, PortalSessionId, SubscriptionId};
 use webhooks_domain::manage::Updated;
 use webhooks_domain::portal_session::PortalSession;
@@ -38,7 +40,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
     info!(
         customer.id = %now.id,
         changed.fields = changed.join(","),
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
         "{message}",
     );
 }
@@ -47,7 +49,7 @@ pub(crate) fn customer_written(written: &WrittenCustomer, caller: &Caller) {
 pub(crate) fn customer_deletion_requested(customer: &CustomerId, caller: &Caller) {
     info!(
         customer.id = %customer,
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
         "deletion of customer requested",
     );
 }
@@ -61,7 +63,8 @@ pub(crate) fn created(subscription: &Subscription, caller: &Caller) {
         secret.version = secret.version,
         secret.kind = secret.kind().as_str(),
         url.origin = subscription.url.origin(),
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
         "subscription created",
     );
 }
@@ -84,7 +87,8 @@ pub(crate) fn updated(updated: &Updated, caller: &Caller) {
             url.origin_before = before.url.origin(),
             status = now.status.as_str(),
             status_before = before.status.as_str(),
-            caller.arn = caller.0,
+            caller.arn = caller.arn,
+            session.id = caller.session(),
             "subscription changed",
         );
     }
@@ -101,7 +105,8 @@ pub(crate) fn secret_replaced(subscription: &Subscription, caller: &Caller) {
         subscription.id = %subscription.id,
         secret.version = secret.version,
         secret.kind = secret.kind().as_str(),
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
         "secret replaced",
     );
 }
@@ -113,7 +118,8 @@ pub(crate) fn secrets_shown(subscription: &Subscription, versions: &[u32], calle
         customer.id = %subscription.customer_id,
         subscription.id = %subscription.id,
         secret.versions = versions.join(","),
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
         "secrets shown",
     );
 }
@@ -123,8 +129,22 @@ pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Calle
     info!(
         customer.id = %customer,
         subscription.id = %id,
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
+        session.id = caller.session(),
         "subscription deleted",
+    );
+}
+
+/// An example event was sent.
+pub(crate) fn test_sent(customer: &CustomerId, tested: &Delivery, caller: &Caller) {
+    info!(
+        customer.id = %customer,
+        subscription.id = %tested.id.subscription,
+        delivery.id = %tested.id,
+        status = tested.status.as_str(),
+        caller.arn = caller.arn,
+        session.id = caller.session(),
+        "test sent",
     );
 }
 
@@ -135,7 +155,7 @@ pub(crate) fn portal_session_created(session: &PortalSession, caller: &Caller) {
         session.id = %session.id,
         session.capabilities = %session.capabilities,
         session.ends_at = %session.ends_at,
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
         "portal session created",
     );
 }
@@ -149,7 +169,7 @@ pub(crate) fn portal_session_revoked(
     info!(
         customer.id = %customer,
         session.id = %session,
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
         "portal session revoked",
     );
 }
@@ -158,7 +178,7 @@ pub(crate) fn portal_session_revoked(
 pub(crate) fn portal_sessions_revoked(customer: &CustomerId, caller: &Caller) {
     info!(
         customer.id = %customer,
-        caller.arn = caller.0,
+        caller.arn = caller.arn,
         "portal sessions revoked",
     );
 }

@@ -12,11 +12,15 @@ use axum::http::request::Parts;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde::de::DeserializeOwned;
+use tracing::field::{DisplayValue, display};
 use utoipa::IntoParams;
 use webhooks_api_types::Nothing;
 use webhooks_domain::idempotency::IdempotencyKey;
+use webhooks_domain::ids::PortalSessionId;
+use webhooks_function_url::PortalScope;
 
 use crate::if_match::IfMatch;
+use crate::portal_scope;
 use crate::problem::Problem;
 use crate::texts;
 
@@ -132,12 +136,26 @@ impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
 /// The longest ARN that IAM gives. A longer text is none, and belongs in no log.
 const MAX_ARN_BYTES: usize = 2_048;
 
-/// The caller, for the audit: the ARN in the event, with which the request was signed.
+/// The caller, for the audit.
 ///
-/// If the request came through the function's URL, Lambda wrote the ARN. Somebody who may invoke the
-/// function directly writes the event, and can omit or invent the ARN. Nothing in an event
-/// distinguishes the two cases, but IAM does: see docs/security.md.
-pub(crate) struct Caller(pub(crate) Option<String>);
+/// The ARN in the event is that with which the request was signed. If the request came through the
+/// function's URL, Lambda wrote it. Somebody who may invoke the function directly writes the event,
+/// and can omit or invent the ARN. Nothing in an event distinguishes the two cases, but IAM does: see
+/// docs/security.md.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    /// The ARN of the signer, if it is known.
+    pub(crate) arn: Option<String>,
+    /// The session of the portal for which the request was made.
+    pub(crate) portal: Option<PortalScope>,
+}
+
+impl Caller {
+    /// The id of the session, for the log.
+    pub(crate) fn session(&self) -> Option<DisplayValue<PortalSessionId>> {
+        self.portal.as_ref().map(|scope| display(scope.session))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
@@ -149,11 +167,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             _ => None,
         });
         let signer = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
-        Ok(Self(
-            signer
-                .and_then(|signer| signer.user_arn.clone())
-                .filter(|arn| arn.len() <= MAX_ARN_BYTES),
-        ))
+        let arn = signer.and_then(|signer| signer.user_arn.clone());
+        Ok(Self {
+            arn: arn.filter(|arn| arn.len() <= MAX_ARN_BYTES),
+            // A scope that cannot be read was refused before.
+            portal: portal_scope::read(parts).ok().flatten(),
+        })
     }
 }
 

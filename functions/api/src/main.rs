@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod path;
+mod portal_scope;
 mod portal_sessions;
 mod problem;
 mod publish;
@@ -55,7 +56,10 @@ async fn main() -> Result<(), lambda_http::Error> {
             mut payload,
             context,
         } = invocation;
-        let (payload, chosen) = match event::check(&mut payload) {
+        let checked = event::check(&mut payload);
+        let entered =
+            checked.and_then(|()| portal_scope::enter(&payload, &context.invoked_function_arn));
+        let (payload, chosen) = match entered {
             Ok(()) => (payload, routes.clone()),
             Err(problem) => {
                 let (payload, refusal) = event::refuse(problem);

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
 use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 use crate::{
-    Api, customers, deliveries, enable, filters, lists, openapi, portal_sessions, recoveries,
-    resend, send_test, statistics, subscriptions, unhealthy,
+    Api, customers, deliveries, enable, filters, lists, openapi, portal_scope, portal_sessions,
+    recoveries, resend, send_test, statistics, subscriptions, unhealthy,
 };
 
 /// Declares the operations, each once. The annotation of its handler has its path and method. The
@@ -93,7 +94,8 @@ where
         };
         router.on(filter, handler.clone())
     });
-    Router::new().route(&P::path(), methods)
+    let check = from_fn_with_state(P::path(), portal_scope::check);
+    Router::new().route(&P::path(), methods.route_layer(check))
 }
 
 /// Answers every request.

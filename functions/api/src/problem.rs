@@ -43,6 +43,16 @@ impl Problem {
         Self::not_found("there is nothing at this path".to_owned())
     }
 
+    /// A request of the portal that its session does not permit. No other caller gets this.
+    pub(crate) fn not_permitted(detail: String) -> Self {
+        Self::new(
+            "not-permitted",
+            "Not permitted",
+            StatusCode::FORBIDDEN,
+            detail,
+        )
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         let detail = "this path does not take this method".to_owned();
         Self::new(

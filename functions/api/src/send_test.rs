@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::warn;
 use webhooks_api_types as api;
 use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask};
 use webhooks_domain::ports::DeliverNow;
@@ -16,8 +16,9 @@ use webhooks_lambda::{FunctionClient, with_sources};
 use webhooks_sqs::encode;
 
 use crate::Api;
+use crate::audit;
 use crate::body;
-use crate::extract::{Body, NoQuery, Path};
+use crate::extract::{Body, Caller, NoQuery, Path};
 use crate::path::{OfCustomer, OfSubscription};
 use crate::problem::Problem;
 use crate::requests;
@@ -61,6 +62,7 @@ pub(crate) async fn send_test(
     Path(OfCustomer { customer_id }): Path<OfCustomer>,
     Path(OfSubscription { subscription_id }): Path<OfSubscription>,
     _: NoQuery,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<api::Delivery>), Problem> {
     let event_type = requests::test_event_type(body::read_or_default(&body)?)?;
@@ -68,7 +70,7 @@ pub(crate) async fn send_test(
         .tests
         .run(&customer_id, &subscription_id, event_type)
         .await?;
-    info!(delivery.id = %tested.id, status = tested.status.as_str(), "test sent");
+    audit::test_sent(&customer_id, &tested, &caller);
     let status = if tested.status == DeliveryStatus::Pending {
         StatusCode::ACCEPTED
     } else {

@@ -65,6 +65,7 @@ pub(crate) async fn create(
     if fields.held.is_some() {
         return Err(FieldError::new("held", "a new subscription has no deliveries").into());
     }
+    caller.must_give_no_secret(&fields)?;
     let change = requests::subscription_change(fields, &api.development)?;
     let once = key.map(|key| Once {
         key,
@@ -76,14 +77,16 @@ pub(crate) async fn create(
         .await?;
     if created.is_new {
         audit::created(&created.subscription, &caller);
-    } else {
+    } else if caller.may_see_secrets() {
         let current = created.subscription.secrets.current().version;
         audit::secrets_shown(&created.subscription, &[current], &caller);
     }
     let etag = etag(created.subscription.version);
+    // A session that may not see secrets gets an empty one.
+    let secret = caller.may_see_secrets().then(|| created.secret.expose());
     let created = api::CreatedSubscription {
         subscription: answers::subscription(created.subscription),
-        secret: created.secret.expose(),
+        secret: secret.unwrap_or_default(),
         public_key: created.secret.public_key().map(|key| key.to_string()),
     };
     Ok((StatusCode::CREATED, NO_STORE, etag, Json(created)))
@@ -167,6 +170,7 @@ pub(crate) async fn update(
     Body(body): Body,
 ) -> Result<Answer, Problem> {
     let fields = body::read(&body)?;
+    caller.must_give_no_secret(&fields)?;
     let held = requests::held(&fields)?;
     let change = requests::subscription_change(fields, &api.development)?;
     let updated = api

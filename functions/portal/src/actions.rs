@@ -5,16 +5,15 @@ use tracing::info;
 use webhooks_domain::ids::{DeliveryId, RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, CustomerScope};
 use webhooks_domain::ports::Clock;
-use webhooks_pages::href::Href;
 use webhooks_pages::paths::Route;
 use webhooks_pages::recovery_form::RecoveryForm;
 
 use crate::answer::{Answer, see_other};
 use crate::data::{Queue, Table, Workflow};
+use crate::flash::Done;
 use crate::form::{Fields, bytes};
 use crate::refusal::Refusal;
 use crate::router::{Action, Portal};
-use crate::views::RESENT;
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// Makes a change for the customer of a session, and leads to the page that shows it.
@@ -37,6 +36,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 self.started(access, &id, recovery, form.get("of")).await
             }
             Action::StopRecovery(subscription, id) => self.stopped(scope, subscription, id).await,
+            Action::Create => self.create(access, request).await,
+            Action::Change(id, change) => {
+                self.change_endpoint(access, &id, change, request, form)
+                    .await
+            }
         }
     }
 
@@ -56,8 +60,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             delivery: delivery.to_string(),
         };
-        let page = Href::from(route).with([("done", Some(RESENT))]);
-        Ok(see_other(page.as_str()))
+        Ok(Done::Resent.at(route))
     }
 
     async fn stopped(

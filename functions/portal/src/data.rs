@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
+use webhooks_api_types as api;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
 use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
 use webhooks_domain::paging::Place;
@@ -28,6 +29,7 @@ use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
 use webhooks_domain::subscription::{Subscription, SubscriptionPage};
 use webhooks_lambda::Switch;
+use webhooks_wire::answers;
 
 use crate::refusal::Refusal;
 
@@ -85,14 +87,19 @@ pub(crate) struct Data<T, Q, W, C> {
 pub(crate) struct Owned(Subscription);
 
 impl Owned {
+    /// Its id.
+    pub(crate) fn id(&self) -> &SubscriptionId {
+        &self.0.id
+    }
+
+    /// The subscription as the API shows it.
+    pub(crate) fn shown(&self) -> api::Subscription {
+        answers::subscription(self.0.clone())
+    }
+
     /// The URL of its endpoint.
     pub(crate) fn url(&self) -> &str {
         self.0.url.as_str()
-    }
-
-    /// The subscription.
-    pub(crate) fn into_inner(self) -> Subscription {
-        self.0
     }
 }
 

@@ -1,4 +1,4 @@
-//! Forms and queries: names and values, each name at most once.
+//! Forms and queries: names and values, each name but one at most once.
 
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Request};
@@ -8,6 +8,8 @@ use crate::refusal::Refusal;
 
 /// The largest body of a form: the same as that of a request to the API.
 pub(crate) const MAX_BYTES: usize = 65_536;
+/// The only name that a form may have several times: one for each header that is removed.
+const REPEATED: &str = "removeSecretHeader";
 /// The largest number of fields.
 const MAX_FIELDS: usize = 200;
 
@@ -28,7 +30,8 @@ impl Fields {
     fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut fields: Vec<(String, String)> = Vec::new();
         for (name, value) in parse(bytes) {
-            if fields.len() >= MAX_FIELDS || fields.iter().any(|(found, _)| *found == name) {
+            let is_again = name != REPEATED && fields.iter().any(|(found, _)| *found == name);
+            if fields.len() >= MAX_FIELDS || is_again {
                 return Err(Refusal::Malformed);
             }
             fields.push((name.into_owned(), value.into_owned()));

@@ -7,15 +7,20 @@
 //! - [`router`] finds the page or the change of a path.
 //! - [`session`] finds the session of a request, and [`change`] checks a form.
 //! - [`data`] reads and changes for a [`CustomerScope`](webhooks_domain::portal_access::CustomerScope) only.
+//! - [`api`] invokes the API's function for such a scope, for what needs the signing key or the API's rules.
 //! - [`views`] makes the pages of `webhooks-pages` from these data.
 
 mod actions;
 mod answer;
+mod api;
 mod change;
 mod cookies;
 mod data;
+mod editing;
 mod enter;
+mod flash;
 mod form;
+mod managing;
 mod recovering;
 mod refusal;
 mod refused;
@@ -26,15 +31,22 @@ mod settings;
 mod tests;
 mod views;
 
+use std::time::Duration;
+
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Request, Service, service_fn};
 use webhooks_dynamodb::DynamoStore;
-use webhooks_lambda::{PortalConfig, SfnWorkflow, SystemClock, aws_config, start};
+use webhooks_lambda::{FunctionClient, PortalConfig, SfnWorkflow, SystemClock, aws_config, start};
 use webhooks_sqs::SqsQueue;
 
+use crate::api::ScopedApi;
 use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
+
+/// The time that the API needs in addition to the request of a test: its own timeout, and one second.
+/// See the template.
+const TIME_OF_API: Duration = Duration::from_secs(19);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -45,6 +57,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let queue_url = std::mem::take(&mut config.delivery_queue_url);
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
     let workflow = std::mem::take(&mut config.recovery_state_machine_arn);
+    let api = FunctionClient::new(
+        &aws,
+        &config.lambda_endpoint,
+        &config.api_function_name,
+        Duration::from_secs(config.request_timeout.as_secs()) + TIME_OF_API,
+    )?;
     let services = Services {
         table,
         queue,
@@ -53,7 +71,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         statistics: config.statistics,
         retention: config.retention,
     };
-    let portal = Portal::new(services, Settings::new(config)?);
+    let portal = Portal::new(services, ScopedApi(Box::new(api)), Settings::new(config)?);
     // It lives as long as the process.
     let portal: &'static Portal<_, _, _, _> = Box::leak(Box::new(portal));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {

@@ -2,11 +2,13 @@
 
 use std::error::Error;
 
+use webhooks_api_types::Problem;
 use webhooks_domain::portal_access::MissingCapability;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::read_subscription::ReadError;
 use webhooks_domain::recover::RecoveriesError;
 use webhooks_domain::resend::ResendError;
+use webhooks_pages::problem::FormProblem;
 
 /// The reason why a request is refused.
 #[derive(Debug)]
@@ -29,10 +31,38 @@ pub(crate) enum Refusal {
     Missing(MissingCapability),
     /// The item cannot be read.
     Broken(String),
+    /// The API refused the request.
+    Api(Problem),
     /// The state of the item does not allow it.
     Conflict(String),
-    /// The table, or the workflow of recoveries, did not answer.
+    /// The table, the workflow of recoveries or the API did not answer.
     Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl Refusal {
+    /// The problem of a form that the API has refused.
+    ///
+    /// # Errors
+    /// The refusal itself if it is not about a form.
+    pub(crate) fn of_form(self) -> Result<FormProblem, Self> {
+        match self {
+            // The session may not do it, whatever the form has.
+            Self::Api(problem) if problem.status == 403 => Err(Self::Api(problem)),
+            Self::Api(problem) => Ok(problem.into()),
+            other => Err(other),
+        }
+    }
+}
+
+/// The result of a request to the API, or the problem of its form.
+///
+/// # Errors
+/// A refusal that is not about the form.
+pub(crate) fn accepted<T>(result: Result<T, Refusal>) -> Result<Result<T, FormProblem>, Refusal> {
+    match result {
+        Ok(accepted) => Ok(Ok(accepted)),
+        Err(refusal) => refusal.of_form().map(Err),
+    }
 }
 
 impl From<StoreError> for Refusal {

@@ -50,6 +50,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 "Not allowed",
                 &*format!("{missing}."),
             ),
+            Refusal::Api(problem) => {
+                let status = StatusCode::from_u16(problem.status);
+                let status = status.unwrap_or(StatusCode::BAD_REQUEST);
+                (status, problem.title.as_str(), problem.detail.as_str())
+            }
             Refusal::Conflict(problem) => {
                 (StatusCode::CONFLICT, "Not possible now", problem.as_str())
             }

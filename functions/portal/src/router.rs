@@ -10,7 +10,9 @@ use webhooks_pages::paths::Route;
 use webhooks_pages::{assets, notices};
 
 use crate::answer::{Answer, asset, page, secured, stylesheet};
+use crate::api::ScopedApi;
 use crate::data::{Data, Queue, Services, Table, Workflow};
+use crate::managing::Change;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 
@@ -18,6 +20,7 @@ use crate::settings::Settings;
 pub(crate) struct Portal<T, Q, W, C> {
     pub(crate) access: PortalAccess<T, C>,
     pub(crate) data: Data<T, Q, W, C>,
+    pub(crate) api: ScopedApi,
     pub(crate) clock: C,
     pub(crate) settings: Settings,
 }
@@ -27,6 +30,9 @@ pub(crate) struct Portal<T, Q, W, C> {
 pub(crate) enum Target {
     Endpoints,
     Endpoint(SubscriptionId),
+    NewEndpoint,
+    EditEndpoint(SubscriptionId),
+    DeleteEndpoint(SubscriptionId),
     Deliveries(SubscriptionId),
     Delivery(DeliveryId),
     Recoveries(SubscriptionId),
@@ -40,6 +46,13 @@ impl Target {
         let target = match route {
             Route::Endpoints { .. } => Self::Endpoints,
             Route::Endpoint { subscription, .. } => Self::Endpoint(subscription.parse().ok()?),
+            Route::NewEndpoint { .. } => Self::NewEndpoint,
+            Route::EditEndpoint { subscription, .. } => {
+                Self::EditEndpoint(subscription.parse().ok()?)
+            }
+            Route::DeleteEndpoint { subscription, .. } => {
+                Self::DeleteEndpoint(subscription.parse().ok()?)
+            }
             Route::Deliveries { subscription, .. } => Self::Deliveries(subscription.parse().ok()?),
             Route::Delivery { delivery, .. } => Self::Delivery(delivery.parse().ok()?),
             Route::Recoveries { subscription, .. } => Self::Recoveries(subscription.parse().ok()?),
@@ -61,6 +74,8 @@ pub(crate) enum Action {
     CountRecovery(SubscriptionId),
     StartRecovery(SubscriptionId),
     StopRecovery(SubscriptionId, RecoveryId),
+    Create,
+    Change(SubscriptionId, Change),
 }
 
 impl Action {
@@ -80,14 +95,18 @@ impl Action {
                 recovery,
                 ..
             } => Self::StopRecovery(subscription.parse().ok()?, recovery.parse().ok()?),
-            _ => return None,
+            Route::NewEndpoint { .. } => Self::Create,
+            other => {
+                let (subscription, change) = Change::of(other)?;
+                Self::Change(subscription.parse().ok()?, change)
+            }
         };
         Some((route.customer()?.parse().ok()?, action))
     }
 }
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C> {
-    pub(crate) fn new(services: Services<T, Q, W, C>, settings: Settings) -> Self {
+    pub(crate) fn new(services: Services<T, Q, W, C>, api: ScopedApi, settings: Settings) -> Self {
         let clock = services.clock.clone();
         Self {
             access: PortalAccess {
@@ -96,6 +115,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C
                 random: SystemRandom::new(),
             },
             data: Data::new(services),
+            api,
             clock,
             settings,
         }

@@ -10,14 +10,16 @@ use webhooks_domain::ports::Clock;
 use webhooks_pages::deliveries::Deliveries;
 use webhooks_pages::delivery::DeliveryView;
 use webhooks_pages::endpoints::Endpoints;
-use webhooks_pages::frame::{self, CustomerName, Flash, Frame, Tone, Viewer};
+use webhooks_pages::frame::{self, CustomerName, Frame, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
 use crate::answer::{Answer, page};
-use crate::data::{Queue, Table, Workflow};
+use crate::data::{Owned, Queue, Table, Workflow};
+use crate::editing;
+use crate::flash::Done;
 use crate::form::Fields;
 use crate::recovering::Filled;
 use crate::refusal::Refusal;
@@ -40,11 +42,22 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let (scope, query) = (&access.scope, Fields::of_query(request)?);
         let mut frame = self.frame(access);
         frame.return_to = self.return_link(request);
-        frame.flash = query.get("done").and_then(flash);
+        frame.flash = query.get("done").and_then(Done::named).map(Done::flash);
         scope.require(Capability::View)?;
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
             Target::Endpoint(id) => self.endpoint(&frame, scope, &id).await?,
+            Target::NewEndpoint => editing::form_page(&frame, scope, None)?,
+            Target::EditEndpoint(id) => {
+                scope.require(Capability::Manage)?;
+                let found = self.owned(scope, &id).await?;
+                editing::form_page(&frame, scope, Some(&found))?
+            }
+            Target::DeleteEndpoint(id) => {
+                scope.require(Capability::Manage)?;
+                let found = self.owned(scope, &id).await?;
+                endpoint::deletion_page(&frame, &found.shown())
+            }
             Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
             Target::Recoveries(id) => {
@@ -85,12 +98,31 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         scope: &CustomerScope,
         id: &SubscriptionId,
     ) -> Result<String, Refusal> {
-        let found = self.data.subscription(scope, id).await?;
-        let subscription = found.ok_or(Refusal::NotFound)?;
-        let numbers = self.data.statistics(&subscription).await?;
+        let found = self.owned(scope, id).await?;
+        self.endpoint_with(frame, &found, None).await
+    }
+
+    /// The page of an endpoint, with the problem of a form that was refused.
+    pub(crate) async fn endpoint_with(
+        &self,
+        frame: &Frame,
+        found: &Owned,
+        problem: Option<&FormProblem>,
+    ) -> Result<String, Refusal> {
+        let numbers = self.data.statistics(found).await?;
         let numbers = numbers.as_ref().map(statistics::answer);
-        let shown = answers::subscription(subscription.into_inner());
-        Ok(endpoint::page(frame, &shown, numbers.as_ref()))
+        let shown = found.shown();
+        Ok(endpoint::page(frame, &shown, numbers.as_ref(), problem))
+    }
+
+    /// A subscription of the customer.
+    pub(crate) async fn owned(
+        &self,
+        scope: &CustomerScope,
+        id: &SubscriptionId,
+    ) -> Result<Owned, Refusal> {
+        let found = self.data.subscription(scope, id).await?;
+        found.ok_or(Refusal::NotFound)
     }
 
     async fn deliveries(
@@ -203,25 +235,15 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     }
 }
 
-/// The value of the parameter `done` after a delivery was sent again.
-pub(crate) const RESENT: &str = "resent";
-
-/// The result of the request before. A link can only choose one of these texts.
-fn flash(done: &str) -> Option<Flash> {
-    (done == RESENT).then(|| Flash {
-        tone: Tone::Good,
-        text: "The webhook is sent again.".to_owned(),
-    })
-}
-
-/// The capabilities for which every page has what they permit.
+/// The capabilities, as the pages name them.
 fn shown_capabilities(scope: &CustomerScope) -> impl Iterator<Item = frame::Capability> + '_ {
     let all = scope.session().capabilities.iter();
-    all.filter_map(|capability| match capability {
-        Capability::View => Some(frame::Capability::View),
-        Capability::Payloads => Some(frame::Capability::Payloads),
-        Capability::Resend => Some(frame::Capability::Resend),
-        Capability::Manage | Capability::Secrets => None,
+    all.map(|capability| match capability {
+        Capability::View => frame::Capability::View,
+        Capability::Payloads => frame::Capability::Payloads,
+        Capability::Manage => frame::Capability::Manage,
+        Capability::Secrets => frame::Capability::Secrets,
+        Capability::Resend => frame::Capability::Resend,
     })
 }
 

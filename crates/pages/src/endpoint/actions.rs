@@ -9,9 +9,10 @@ use crate::frame::{Capability, Frame};
 use crate::href::Href;
 use crate::layout::{self, Place};
 use crate::parts::post;
+use crate::problem::FormProblem;
 use crate::text::foreign;
 
-pub(super) fn test_section(frame: &Frame, ids: &Ids) -> Markup {
+pub(super) fn test_section(frame: &Frame, ids: &Ids, problem: Option<&FormProblem>) -> Markup {
     html! {
         @if frame.may(Capability::Manage) {
             section aria-labelledby="test" {
@@ -19,7 +20,8 @@ pub(super) fn test_section(frame: &Frame, ids: &Ids) -> Markup {
                 p { "One example event is sent now. The next page shows the answer." }
                 (post(frame, ids.test(), html! {
                     div .stack {
-                        (Field::new("eventType", "Type of the event").text("webhook.test"))
+                        (Field::new("eventType", "Type of the event").problem(problem)
+                            .text("webhook.test"))
                         button type="submit" { "Send a test" }
                     }
                 }))

@@ -92,7 +92,11 @@ fn basics(draft: &Draft) -> Markup {
         code { "order.*" } ", or " code { "*" } " for all."
     };
     html! {
-        input type="hidden" name="version" value=(editable(&form.version));
+        @if draft.subscription.is_some() {
+            input type="hidden" name="version" value=(editable(&form.version));
+        } @else {
+            input type="hidden" name="once" value=(editable(&form.once));
+        }
         (Field::new("url", "URL").required().problem(problem)
             .help(html! { "Begins with " code { "https://" } "." }).url(&form.url))
         (Field::new("eventTypes", "Event types").required().problem(problem).help(types)

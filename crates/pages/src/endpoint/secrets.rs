@@ -35,6 +35,8 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
                          time that you choose, so that no request fails meanwhile."
                     }
                     (post(frame, ids.rotate(), html! {
+                        // A form that is sent twice rotates once.
+                        input type="hidden" name="version" value=(subscription.version);
                         div .stack {
                             (Field::new("overlapSeconds", "The previous secret still signs for")
                                 .select(

@@ -38,6 +38,7 @@ impl EndpointForm {
                 "rateLimitPerSecond" => form.rate_limit_per_second = value,
                 "maxInFlight" => form.max_in_flight = value,
                 "version" => form.version = value,
+                "once" => form.once = value,
                 "button" if value == "try" => form.button = Button::Try,
                 _ => {}
             }

@@ -172,11 +172,15 @@ impl Samples<'_> {
             ("no-endpoints", endpoints::page(frame, &none)),
             (
                 "endpoint",
-                endpoint::page(&self.flash(Tone::Good), &all[0], Some(&numbers)),
+                endpoint::page(&self.flash(Tone::Good), &all[0], Some(&numbers), None),
             ),
             (
                 "disabled-endpoint",
-                endpoint::page(&self.flash(Tone::Bad), &all[1], None),
+                endpoint::page(&self.flash(Tone::Bad), &all[1], None, None),
+            ),
+            (
+                "endpoint-refused",
+                endpoint::page(frame, &all[0], None, Some(&self.problem("eventType"))),
             ),
             ("new-endpoint", endpoint::form_page(frame, &draft(None))),
             ("new-endpoint-refused", endpoint::form_page(frame, &tried)),

@@ -120,7 +120,7 @@ mod tests {
         requests::customer_change(body::read(&example("CustomerPatch")).unwrap()).unwrap();
         let origins = "https://app.example".parse().unwrap();
         let session = body::read(&example("NewPortalSession")).unwrap();
-        requests::portal_session(session, &origins, &Caller(None)).unwrap();
+        requests::portal_session(session, &origins, &Caller::default()).unwrap();
         requests::rotation(body::read(&example("Rotation")).unwrap()).unwrap();
         requests::test_event_type(body::read(&example("Test")).unwrap()).unwrap();
         let trial = body::read(&example("FilterTest")).unwrap();

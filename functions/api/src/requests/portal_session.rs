@@ -16,7 +16,7 @@ use crate::extract::Caller;
 pub(crate) fn portal_session(
     request: api::NewPortalSession,
     origins: &Origins,
-    Caller(caller): &Caller,
+    caller: &Caller,
 ) -> Result<WantedSession, FieldError> {
     let capabilities = Capabilities::new(request.capabilities.into_iter().map(capability));
     let duration = parsed("expiresInSeconds", request.expires_in_seconds, |seconds| {
@@ -28,7 +28,7 @@ pub(crate) fn portal_session(
         return_url: parsed("returnUrl", request.return_url, |url| {
             ReturnUrl::allowed(&url, origins)
         })?,
-        created_by: caller.clone(),
+        created_by: caller.arn.clone(),
     })
 }
 

@@ -1,12 +1,15 @@
 //! The portal on the in-memory backend, with the events that Lambda sends.
 
+mod api;
 mod costs;
 mod entering;
 mod forgery;
 mod framed;
 mod headers;
+mod managing;
 mod reading;
 mod recovering;
+mod refusing;
 mod resending;
 mod tenancy;
 
@@ -26,7 +29,9 @@ use webhooks_domain::portal_sessions::{CreatedSession, PortalSessions, WantedSes
 use webhooks_lambda::{Config, Environment, PortalConfig, Switch};
 use webhooks_testkit::{InMemoryBackend, samples};
 
+use self::api::PlannedApi;
 use crate::answer::Answer;
+use crate::api::ScopedApi;
 use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
@@ -39,6 +44,7 @@ const RETURN: &str = "https://app.example/webhooks?a=1";
 /// A portal with a backend.
 struct Stage {
     backend: InMemoryBackend,
+    api: PlannedApi,
     portal: Portal<InMemoryBackend, InMemoryBackend, InMemoryBackend, InMemoryBackend>,
 }
 
@@ -53,6 +59,9 @@ impl Stage {
             ("TABLE_NAME", "table"),
             ("DELIVERY_QUEUE_URL", "queue"),
             ("RECOVERY_STATE_MACHINE_ARN", "arn"),
+            ("LAMBDA_ENDPOINT", "https://lambda.example"),
+            ("API_FUNCTION_NAME", "api"),
+            ("REQUEST_TIMEOUT_SECONDS", "10"),
             ("RETENTION_DAYS", "90"),
             ("STATISTICS", "Enabled"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
@@ -70,8 +79,13 @@ impl Stage {
             statistics: Switch::Enabled,
             retention: Duration::from_hours(24),
         };
-        let portal = Portal::new(services, settings);
-        Self { backend, portal }
+        let api = PlannedApi::default();
+        let portal = Portal::new(services, ScopedApi(Box::new(api.clone())), settings);
+        Self {
+            backend,
+            api,
+            portal,
+        }
     }
 
     /// A new session, as the API makes it.

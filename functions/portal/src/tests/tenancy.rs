@@ -38,9 +38,12 @@ fn path(pattern: &str, customer: &str, owner: &str, delivery: &DeliveryId) -> St
 }
 
 /// The patterns whose pages exist.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 8] = [
     "/customers/{customer}/endpoints",
     "/customers/{customer}/endpoints/{subscription}",
+    "/customers/{customer}/endpoints/new",
+    "/customers/{customer}/endpoints/{subscription}/edit",
+    "/customers/{customer}/endpoints/{subscription}/delete",
     "/customers/{customer}/endpoints/{subscription}/deliveries",
     "/customers/{customer}/endpoints/{subscription}/recoveries",
     "/customers/{customer}/deliveries/{delivery}",
@@ -85,6 +88,7 @@ fn no_path_shows_or_changes_anything_of_another_customer() {
         }
     }
     assert!(walked >= 15, "{walked}");
+    assert!(stage.api.events().is_empty());
 }
 
 #[test]
