@@ -12,14 +12,13 @@ use webhooks_pages::delivery::DeliveryView;
 use webhooks_pages::endpoints::Endpoints;
 use webhooks_pages::frame::{self, CustomerName, Flash, Frame, Tone, Viewer};
 use webhooks_pages::href::Href;
-use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
 use crate::answer::{Answer, page};
 use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
-use crate::recovering::Filled;
+use crate::recovering::{Filled, problem};
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
 
@@ -45,7 +44,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
             Target::Endpoint(id) => self.endpoint(&frame, scope, &id).await?,
-            Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
+            Target::Deliveries(id) => self.deliveries(&frame, scope, &id, request, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
             Target::Recoveries(id) => {
                 let before = query.get("cursor");
@@ -98,25 +97,18 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         frame: &Frame,
         scope: &CustomerScope,
         id: &SubscriptionId,
+        request: &Request,
         query: &Fields,
     ) -> Result<String, Refusal> {
         let found = self.data.subscription(scope, id).await?;
         let subscription = found.ok_or(Refusal::NotFound)?;
-        let text = |name| query.get(name).map(str::to_owned);
-        let status = status(query.get("status"));
-        let query = api::DeliveriesQuery {
-            status: status.as_ref().ok().copied().flatten(),
-            event_type: text("eventType"),
-            since: text("since"),
-            until: text("until"),
-            limit: Some(api::ListLimit::up_to(DELIVERIES)),
-            cursor: text("cursor"),
-        };
-        let selected = lists::selected(query.clone()).map_err(|error| FormProblem {
-            field: Some(error.field.clone()),
-            text: error.to_string(),
+        let read = deliveries::query(request.uri().query().unwrap_or_default());
+        let selected = read.clone().and_then(|query| {
+            let limit = Some(api::ListLimit::up_to(DELIVERIES));
+            let selected = lists::selected(api::DeliveriesQuery { limit, ..query });
+            selected.map_err(problem)
         });
-        let (page, problem) = match status.and(selected) {
+        let (page, problem) = match selected {
             Ok((filter, range)) => {
                 let listed = self.data.deliveries(&subscription, &filter, &range).await?;
                 let shown = |delivery| without_hidden(scope, answers::delivery(delivery));
@@ -128,7 +120,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             subscription: id.to_string(),
             url: subscription.url().to_owned(),
-            query,
+            query: read.unwrap_or_else(|_| as_typed(query)),
             problem,
             page,
         };
@@ -236,21 +228,15 @@ fn without_hidden(scope: &CustomerScope, mut delivery: api::Delivery) -> api::De
     delivery
 }
 
-/// The status of a filter, or the problem with it.
-fn status(text: Option<&str>) -> Result<Option<api::DeliveryStatus>, FormProblem> {
-    let Some(text) = text else { return Ok(None) };
-    let all = [
-        api::DeliveryStatus::Pending,
-        api::DeliveryStatus::Held,
-        api::DeliveryStatus::Succeeded,
-        api::DeliveryStatus::Failed,
-        api::DeliveryStatus::Cancelled,
-    ];
-    let found = all.into_iter().find(|status| status.to_string() == text);
-    found.map(Some).ok_or_else(|| FormProblem {
-        field: Some("status".to_owned()),
-        text: "is no status".to_owned(),
-    })
+/// The filters of a form that cannot be read, for its fields.
+fn as_typed(form: &Fields) -> api::DeliveriesQuery {
+    let text = |name| form.get(name).map(str::to_owned);
+    api::DeliveriesQuery {
+        event_type: text("eventType"),
+        since: text("since"),
+        until: text("until"),
+        ..api::DeliveriesQuery::default()
+    }
 }
 
 fn empty() -> api::DeliveryPage {
