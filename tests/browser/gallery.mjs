@@ -4,15 +4,14 @@
 // violation, if the console has an error, if a request goes to another host, or if a page scrolls
 // sideways.
 
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { launch, serve } from "./browser.mjs";
+import { inspect, watch } from "./checks.mjs";
 import { checkScripts } from "./scripts.mjs";
 
 const [folder, screenshots] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const SCHEMES = ["light", "dark"];
 const WIDTHS = [360, 1280];
@@ -52,36 +51,11 @@ console.log(`${names.length} pages, ${SCHEMES.length} colour schemes, ${WIDTHS.l
 
 /** Visits a page and returns its faults. */
 async function visit(context, name) {
-  const found = [];
   const page = await context.newPage();
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) found.push(`console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => found.push(`script: ${error}`));
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) found.push(`request to ${request.url()}`);
-  });
-  page.on("requestfailed", (request) => found.push(`no answer for ${request.url()}`));
+  const found = watch(page, origin);
   const answer = await page.goto(`${origin}/${name}`, { waitUntil: "load" });
   if (answer.status() !== 200) found.push(`status ${answer.status()}`);
-  const overflow = () =>
-    page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  for (const details of ["closed", "open"]) {
-    if (details === "open") {
-      await page.evaluate(() => {
-        for (const part of document.querySelectorAll("details")) part.open = true;
-      });
-    }
-    const pixels = await overflow();
-    if (pixels > 0) found.push(`scrolls sideways by ${pixels} px (details ${details})`);
-  }
-  // A policy without inline scripts does not apply to what the driver evaluates.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, {}));
-  for (const { id, help, nodes } of violations) {
-    const places = nodes.map(({ target, failureSummary }) => `${target} (${failureSummary})`);
-    found.push(`axe ${id}: ${help}: ${places.join("; ").replaceAll("\n", " ")}`);
-  }
+  found.push(...(await inspect(page)));
   await page.close();
   return found;
 }

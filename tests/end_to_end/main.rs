@@ -13,6 +13,7 @@
 )]
 
 mod bad_requests;
+mod browser;
 mod command_line;
 mod conditions;
 mod contract;

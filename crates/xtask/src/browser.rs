@@ -25,6 +25,18 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     process::run(&mut gallery(workspace)?)
 }
 
+/// The environment of tests that start the browser themselves: Node.js, and the script that drives the
+/// browser for them.
+pub(crate) fn environment(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
+    let (node, scripts) = install(workspace)?;
+    Ok(vec![
+        ("WEBHOOKS_NODE", node.program().to_owned()),
+        ("WEBHOOKS_BROWSER_DRIVER", scripts.join("driver.mjs")),
+        // The browser is unpacked here once.
+        ("TMPDIR", temporary(&scripts)?),
+    ])
+}
+
 /// Tests the pages, and writes the screenshots of the docs.
 pub(crate) fn screenshots(workspace: &Workspace) -> Result<()> {
     process::run(gallery(workspace)?.arg(workspace.root().join(IMAGES)))

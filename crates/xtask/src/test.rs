@@ -42,7 +42,7 @@ pub(crate) struct Options {
 enum Part {
     /// Unit, property, contract and template tests.
     Unit,
-    /// Every page of the portal, with sample data, in a real browser.
+    /// The portal in a real browser: every page with sample data, and the portal of a stack.
     Browser,
     /// End to end, with an Express workflow as deployed by default.
     Express,
@@ -86,10 +86,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         // Cargo runs documentation examples only separately.
         cargo_test(workspace, &["--doc".to_owned()], options)?;
     }
-    // It has no tests that a filter could choose.
+    // A filter chooses tests of other parts.
     if options.includes(Part::Browser) && options.filter.is_none() {
         heading("the portal's pages in a browser");
         browser::test(workspace)?;
+        heading("the portal of a stack in a browser");
+        in_browser(workspace, options)?;
     }
     let chosen: Vec<_> = EndToEnd::ALL
         .iter()
@@ -146,6 +148,9 @@ fn alone_of(list: &str) -> Vec<String> {
     let alone = names.filter(|name| name.contains(ALONE_MODULE));
     alone.map(str::to_owned).collect()
 }
+
+/// The tests that need a browser.
+const IN_BROWSER: &str = "browser::";
 
 /// The interpreter of moto, which calls the emulator through an SDK.
 const SECOND: &str = "second";
@@ -210,6 +215,16 @@ impl EndToEnd {
         at_once: "8",
     };
 
+    /// The tests in a browser, which run apart from the others.
+    const BROWSER: Self = Self {
+        part: Part::Browser,
+        workflow_type: "EXPRESS",
+        interpreter: "emulator",
+        tests: &[IN_BROWSER],
+        arguments: &[],
+        at_once: "1",
+    };
+
     /// Returns the arguments after `cargo test TARGETS`. The user's filter replaces ours.
     fn trailing<'a>(&'a self, options: &'a Options) -> Vec<&'a str> {
         let mut trailing = options.trailing();
@@ -219,6 +234,9 @@ impl EndToEnd {
         trailing.extend(self.arguments);
         if self.part != Part::Doctor {
             trailing.extend(ALONE.iter().flat_map(|tests| ["--skip", tests]));
+        }
+        if self.part != Part::Browser {
+            trailing.extend(["--skip", IN_BROWSER]);
         }
         trailing
     }
@@ -242,10 +260,22 @@ fn end_to_end(workspace: &Workspace, options: &Options, chosen: &[&EndToEnd]) ->
             stack = stack.with_second_interpreter(tools);
         }
         on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
-            test_stack(workspace, stack, run, options)
+            test_stack(workspace, stack, run, options, &[])
         })?;
     }
     Ok(())
+}
+
+/// Runs the tests that need a browser on a stack of their own.
+fn in_browser(workspace: &Workspace, options: &Options) -> Result<()> {
+    let (tools, programs) = prepare::tools_and_programs(workspace, Variant::Deployed)?;
+    let environment = browser::environment(workspace)?;
+    compile_end_to_end(workspace)?;
+    let run = &EndToEnd::BROWSER;
+    let stack = Stack::new(workspace, "test/browser");
+    on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
+        test_stack(workspace, stack, run, options, &environment)
+    })
 }
 
 /// Runs the end-to-end tests of a delivery on a stack with this name, with the given function
@@ -268,7 +298,7 @@ pub(crate) fn on_functions(
     };
     let stack = Stack::new(workspace, name);
     on_stack(&stack, &tools, &programs, run.workflow_type, |stack| {
-        test_stack(workspace, stack, run, &options)
+        test_stack(workspace, stack, run, &options, &[])
     })
 }
 
@@ -299,6 +329,7 @@ fn test_stack(
     stack: &Stack,
     run: &EndToEnd,
     options: &Options,
+    environment: &[(&str, PathBuf)],
 ) -> Result<()> {
     let description = stack.description_file();
     // A test that needs a second stack deploys it with this program.
@@ -311,6 +342,7 @@ fn test_stack(
             .env("WEBHOOKS_STACK", &description)
             .env("WEBHOOKS_XTASK", &xtask)
             .env("WEBHOOKS_INTERPRETER", run.interpreter)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_TEST_THREADS", at_once);
         command
     };
@@ -352,6 +384,7 @@ fn parameters(workflow_type: &str) -> Vec<Parameter> {
         Parameter::new("OperatorCustomerId", "operator"),
         Parameter::new("SelfTest", "Enabled"),
         Parameter::new("Monitoring", "Full"),
+        Parameter::new("PortalReturnUrls", "https://app.example.com"),
     ]
 }
 

@@ -177,7 +177,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     }
 }
 
-fn problem(error: FieldError) -> FormProblem {
+/// A problem of a field, in the words of the API.
+pub(crate) fn problem(error: FieldError) -> FormProblem {
     FormProblem {
         field: Some(error.field),
         text: error.problem,

@@ -21,7 +21,7 @@ use crate::data::{Owned, Queue, Table, Workflow};
 use crate::editing;
 use crate::flash::Done;
 use crate::form::Fields;
-use crate::recovering::Filled;
+use crate::recovering::{Filled, problem};
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
 
@@ -58,7 +58,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 let found = self.owned(scope, &id).await?;
                 endpoint::deletion_page(&frame, &found.shown())
             }
-            Target::Deliveries(id) => self.deliveries(&frame, scope, &id, &query).await?,
+            Target::Deliveries(id) => self.deliveries(&frame, scope, &id, request, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
             Target::Recoveries(id) => {
                 let before = query.get("cursor");
@@ -130,25 +130,18 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         frame: &Frame,
         scope: &CustomerScope,
         id: &SubscriptionId,
+        request: &Request,
         query: &Fields,
     ) -> Result<String, Refusal> {
         let found = self.data.subscription(scope, id).await?;
         let subscription = found.ok_or(Refusal::NotFound)?;
-        let text = |name| query.get(name).map(str::to_owned);
-        let status = status(query.get("status"));
-        let query = api::DeliveriesQuery {
-            status: status.as_ref().ok().copied().flatten(),
-            event_type: text("eventType"),
-            since: text("since"),
-            until: text("until"),
-            limit: Some(api::ListLimit::up_to(DELIVERIES)),
-            cursor: text("cursor"),
-        };
-        let selected = lists::selected(query.clone()).map_err(|error| FormProblem {
-            field: Some(error.field.clone()),
-            text: error.to_string(),
+        let read = deliveries::query(request.uri().query().unwrap_or_default());
+        let selected = read.clone().and_then(|query| {
+            let limit = Some(api::ListLimit::up_to(DELIVERIES));
+            let selected = lists::selected(api::DeliveriesQuery { limit, ..query });
+            selected.map_err(problem)
         });
-        let (page, problem) = match status.and(selected) {
+        let (page, problem) = match selected {
             Ok((filter, range)) => {
                 let listed = self.data.deliveries(&subscription, &filter, &range).await?;
                 let shown = |delivery| without_hidden(scope, answers::delivery(delivery));
@@ -160,7 +153,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             subscription: id.to_string(),
             url: subscription.url().to_owned(),
-            query,
+            query: read.unwrap_or_else(|_| as_typed(query)),
             problem,
             page,
         };
@@ -260,21 +253,15 @@ fn without_hidden(scope: &CustomerScope, mut delivery: api::Delivery) -> api::De
     delivery
 }
 
-/// The status of a filter, or the problem with it.
-fn status(text: Option<&str>) -> Result<Option<api::DeliveryStatus>, FormProblem> {
-    let Some(text) = text else { return Ok(None) };
-    let all = [
-        api::DeliveryStatus::Pending,
-        api::DeliveryStatus::Held,
-        api::DeliveryStatus::Succeeded,
-        api::DeliveryStatus::Failed,
-        api::DeliveryStatus::Cancelled,
-    ];
-    let found = all.into_iter().find(|status| status.to_string() == text);
-    found.map(Some).ok_or_else(|| FormProblem {
-        field: Some("status".to_owned()),
-        text: "is no status".to_owned(),
-    })
+/// The filters of a form that cannot be read, for its fields.
+fn as_typed(form: &Fields) -> api::DeliveriesQuery {
+    let text = |name| form.get(name).map(str::to_owned);
+    api::DeliveriesQuery {
+        event_type: text("eventType"),
+        since: text("since"),
+        until: text("until"),
+        ..api::DeliveriesQuery::default()
+    }
 }
 
 fn empty() -> api::DeliveryPage {

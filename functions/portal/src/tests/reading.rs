@@ -30,6 +30,22 @@ fn a_session_sees_its_deliveries_from_the_list_to_the_attempt() {
     let failed = stage.get(&format!("{path}?status=failed"), &cookie);
     assert_eq!(failed.status(), StatusCode::OK);
     assert!(!text(&failed).contains(&link), "it is pending");
+    // As a browser sends the form.
+    for (form, has) in [
+        (
+            "status=pending&eventType=&since=2023-11-14T00:00&until=",
+            true,
+        ),
+        (
+            "status=&eventType=&since=2023-11-14T00:00:00&until=2023-11-14T00:00:01",
+            false,
+        ),
+    ] {
+        let answer = stage.get(&format!("{path}?{form}"), &cookie);
+        let page = text(&answer);
+        assert_eq!(page.contains(&link), has, "{form}: {page}");
+        assert!(!page.contains("role=\"alert\""), "{form}: {page}");
+    }
     for bad in ["status=gone", "since=x", "cursor=x", "eventType=*.*"] {
         let page = stage.get(&format!("{path}?{bad}"), &cookie);
         assert_eq!(page.status(), StatusCode::OK, "{bad}");
@@ -37,6 +53,10 @@ fn a_session_sees_its_deliveries_from_the_list_to_the_attempt() {
             !text(&page).contains(&link),
             "{bad}: a problem, and no list"
         );
+        let (field, value) = bad.split_once('=').unwrap();
+        assert!(!text(&page).contains(&format!("{field}: ")), "named once");
+        let keeps = field == "status" || text(&page).contains(&format!("value=\"{value}\""));
+        assert!(keeps || field == "cursor", "{bad}: {}", text(&page));
     }
     let unknown = of(samples::subscription_id(99));
     assert_eq!(stage.get(&unknown, &cookie).status(), StatusCode::NOT_FOUND);
