@@ -68,6 +68,7 @@ impl Surroundings {
             ),
             ("LAMBDA_ENDPOINT", "https://lambda.us-east-1.amazonaws.com"),
             ("DELIVER_WEBHOOK_FUNCTION_NAME", "bench"),
+            ("API_FUNCTION_NAME", "bench:portal"),
             ("EVENT_BUS_NAME", "bench"),
             ("OPERATOR_CUSTOMER_ID", ""),
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
