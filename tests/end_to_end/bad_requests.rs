@@ -18,6 +18,7 @@ const AT_ONCE: usize = 8;
 const SUBSCRIPTION: &str = "createSubscription updateSubscription";
 const CUSTOMER: &str = "putCustomer updateCustomer";
 const RECOVERY: &str = "recover replay";
+const PORTAL_SESSION: &str = "createPortalSession";
 
 /// Values that a parameter of the document must not have, as written in a request.
 fn parameters() -> Vec<(&'static str, Vec<String>)> {
@@ -62,6 +63,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
         ("subscriptionId", ids("sub_", "msg_", 32)),
         ("messageId", ids("msg_", "sub_", 32)),
         ("recoveryId", ids("rec_", "sub_", 32)),
+        ("sessionId", ids("pse_", "sub_", 32)),
         ("deliveryId", ids("dlv_", "msg_", 32)),
         ("limit", limits),
         ("cursor", cursors),
@@ -82,6 +84,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
 const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listCustomers", "limit", "101"),
     ("listSubscriptions", "limit", "101"),
+    ("listPortalSessions", "limit", "101"),
     ("listRecoveries", "limit", "101"),
     ("listUnhealthySubscriptions", "limit", "101"),
     ("listUnhealthySubscriptionsOfCustomer", "limit", "101"),
@@ -233,8 +236,29 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (CUSTOMER, "metadata", json!({"": "x"})),
         (CUSTOMER, "metadata", json!({"plan": long(257)})),
         (CUSTOMER, "metadata", json!(many(21))),
+        (CUSTOMER, "maxSubscriptions", json!(0)),
+        (CUSTOMER, "rateLimitPerSecond", json!(0)),
+        (CUSTOMER, "rateLimitPerSecond", json!(201)),
+        (CUSTOMER, "rateLimitPerSecond", json!("5")),
         (CUSTOMER, "subscriptions", json!(1)),
         (CUSTOMER, "version", json!(2)),
+        (PORTAL_SESSION, "capabilities", json!([])),
+        (PORTAL_SESSION, "capabilities", json!(["everything"])),
+        (PORTAL_SESSION, "capabilities", json!("view")),
+        (PORTAL_SESSION, "expiresInSeconds", json!(59)),
+        (PORTAL_SESSION, "expiresInSeconds", json!(86_401)),
+        (PORTAL_SESSION, "expiresInSeconds", json!("3600")),
+        (
+            PORTAL_SESSION,
+            "returnUrl",
+            json!("http://app.example.com/"),
+        ),
+        (
+            PORTAL_SESSION,
+            "returnUrl",
+            json!("https://elsewhere.example/"),
+        ),
+        (PORTAL_SESSION, "returnUrl", json!(null)),
         ("rotateSecret", "overlapSeconds", json!(-1)),
         ("rotateSecret", "overlapSeconds", json!(604_801)),
         ("rotateSecret", "overlapSeconds", json!("60")),
@@ -341,6 +365,7 @@ fn good_body(operation: &str) -> Value {
     match operation {
         "createSubscription" => json!({"url": "https://example.com/", "eventTypes": ["none"]}),
         "updateSubscription" => json!({"description": "new"}),
+        PORTAL_SESSION => json!({"capabilities": ["view"]}),
         "recover" | "replay" => json!({"since": "2020-01-01T00:00:00Z", "dryRun": true}),
         "testFilter" => json!({"filter": {"a": [1]}, "event": {"detail": {"a": 1}}}),
         _ => json!({}),
@@ -617,6 +642,10 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
         .start_recovery(replay, &test.customer, &before.id, &request);
     let recovery = recovery.await?.id;
 
+    let session = good_body(PORTAL_SESSION);
+    let session = test.api.create_portal_session(&test.customer, &session);
+    let session = session.await?.id;
+
     let operations = operations(&test.api.openapi().await?);
     let nobody = "0".repeat(32);
     let foreign = BTreeMap::from([
@@ -625,6 +654,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
         ("messageId", format!("msg_{nobody}")),
         ("deliveryId", format!("dlv_{nobody}_{nobody}")),
         ("recoveryId", format!("rec_{nobody}")),
+        ("sessionId", format!("pse_{nobody}")),
     ]);
     let mut cases = Cases {
         path_values: BTreeMap::from([
@@ -633,6 +663,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
             ("messageId", message),
             ("deliveryId", delivery),
             ("recoveryId", recovery),
+            ("sessionId", session),
         ]),
         cases: Vec::new(),
     };
@@ -666,9 +697,11 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
     let list = test.api.subscriptions(&test.customer, &all).await?;
     assert_eq!(list.data, [before], "something was changed or created");
     // Without its fault each of these requests is accepted.
-    let (deletion, others): (Vec<_>, Vec<_>) = operations
+    let (mut deletion, others): (Vec<_>, Vec<_>) = operations
         .iter()
         .partition(|operation| operation.method == Method::DELETE);
+    // A part before the whole.
+    deletion.sort_by_key(|operation| std::cmp::Reverse(operation.path.len()));
     for operation in others.into_iter().chain(deletion) {
         let case = cases.good(operation);
         let (status, _, body) = send(&test, &case).await?;
