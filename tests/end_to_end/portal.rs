@@ -169,7 +169,7 @@ fn csrf(page: &str) -> Result<&str> {
     Ok(token)
 }
 
-/// What the role of the portal needs for the capability `resend`.
+/// Tests the rights that the role of the portal needs for the capability `resend`.
 #[tokio::test]
 async fn a_customer_resends_a_delivery_and_counts_starts_and_stops_a_recovery() -> Result<()> {
     let test = Fixture::new("portal-resend").await?;
@@ -228,7 +228,8 @@ fn hidden<'a>(page: &'a str, name: &str) -> Result<&'a str> {
     Ok(value)
 }
 
-/// What the role of the portal needs for the capabilities `manage` and `secrets`: it asks the API.
+/// Tests the rights that the role of the portal needs for the capabilities `manage` and `secrets`: it
+/// asks the API.
 #[tokio::test]
 async fn a_customer_adds_tests_changes_and_deletes_an_endpoint() -> Result<()> {
     let test = Fixture::new("portal-manage").await?;

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{actions, api_function_name, arn_of_api_for_portal, load, role_statements};
+use crate::support::{
+    actions, api_function_name, arn_of_api_for_portal, assert_is_public, load, role_statements,
+};
 
 /// The portal adds nothing by default, and everything of it is added by one parameter.
 #[test]
@@ -39,31 +41,11 @@ fn the_portal_is_off_by_default() {
     assert!(!default.contains("Portal=") && local.contains("Portal=Enabled"));
 }
 
-/// A public URL without authentication needs both permissions (Lambda developer guide, "Control
-/// access to Lambda function URLs"; since October 2025).
 #[test]
 fn the_portal_is_public_bounded_and_invoked_by_its_url_only() {
     let template = load();
     let properties = |id: &str| template["Resources"][id]["Properties"].clone();
-    assert_eq!(
-        properties("PortalFunctionUrl"),
-        json!({"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": "PortalFunction.Arn"}})
-    );
-    let function = json!({"Ref": "PortalFunction"});
-    assert_eq!(
-        properties("PortalUrlPermission"),
-        json!({
-            "Action": "lambda:InvokeFunctionUrl", "FunctionName": function,
-            "FunctionUrlAuthType": "NONE", "Principal": "*",
-        })
-    );
-    assert_eq!(
-        properties("PortalInvokePermission"),
-        json!({
-            "Action": "lambda:InvokeFunction", "FunctionName": function,
-            "InvokedViaFunctionUrl": true, "Principal": "*",
-        })
-    );
+    assert_is_public(&template, "Portal", "PortalFunctionUrl");
     assert_eq!(
         properties("PortalFunction")["ReservedConcurrentExecutions"],
         json!({"Fn::If": [

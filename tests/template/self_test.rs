@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{actions, load, referenced, role_statements};
+use crate::support::{actions, assert_is_public, load, referenced, role_statements};
 
 /// The self test adds nothing by default, and its one public function can access its own table
 /// only.
@@ -44,32 +44,12 @@ fn the_self_test_is_off_by_default_and_reaches_its_own_table_only() {
     }
 }
 
-/// A public URL without authentication needs both permissions (Lambda developer guide, "Control
-/// access to Lambda function URLs"; since October 2025).
 #[test]
 fn the_receiver_of_the_self_test_is_public_bounded_and_invoked_by_its_url_only() {
     let template = load();
     let resources = &template["Resources"];
     let properties = |id: &str| resources[id]["Properties"].clone();
-    assert_eq!(
-        properties("EchoReceiverUrl"),
-        json!({"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": "EchoReceiverFunction.Arn"}})
-    );
-    let function = json!({"Ref": "EchoReceiverFunction"});
-    assert_eq!(
-        properties("EchoReceiverUrlPermission"),
-        json!({
-            "Action": "lambda:InvokeFunctionUrl", "FunctionName": function,
-            "FunctionUrlAuthType": "NONE", "Principal": "*",
-        })
-    );
-    assert_eq!(
-        properties("EchoReceiverInvokePermission"),
-        json!({
-            "Action": "lambda:InvokeFunction", "FunctionName": function,
-            "InvokedViaFunctionUrl": true, "Principal": "*",
-        })
-    );
+    assert_is_public(&template, "EchoReceiver", "EchoReceiverUrl");
     assert_eq!(
         properties("EchoReceiverFunction")["ReservedConcurrentExecutions"],
         json!({"Fn::If": [

@@ -191,3 +191,31 @@ pub(crate) fn kebab_case(pascal_case: &str) -> String {
     }
     kebab
 }
+
+/// Asserts that the function with this prefix has a public URL, and is invoked by its URL only.
+///
+/// A public URL without authentication needs both permissions (Lambda developer guide, "Control
+/// access to Lambda function URLs"; since October 2025).
+pub(crate) fn assert_is_public(template: &Value, prefix: &str, url: &str) {
+    let properties = |id: &str| template["Resources"][id]["Properties"].clone();
+    let arn = format!("{prefix}Function.Arn");
+    assert_eq!(
+        properties(url),
+        json!({"AuthType": "NONE", "TargetFunctionArn": {"Fn::GetAtt": arn}})
+    );
+    let function = json!({"Ref": format!("{prefix}Function")});
+    assert_eq!(
+        properties(&format!("{prefix}UrlPermission")),
+        json!({
+            "Action": "lambda:InvokeFunctionUrl", "FunctionName": function,
+            "FunctionUrlAuthType": "NONE", "Principal": "*",
+        })
+    );
+    assert_eq!(
+        properties(&format!("{prefix}InvokePermission")),
+        json!({
+            "Action": "lambda:InvokeFunction", "FunctionName": function,
+            "InvokedViaFunctionUrl": true, "Principal": "*",
+        })
+    );
+}

@@ -25,8 +25,8 @@ use crate::deletions;
 use crate::due_index;
 use crate::key::{CUSTOMERS, Key};
 use crate::store::{
-    ABSENT, AttributeMap, into_domain, number, query_some, readable, to_attributes, unavailable,
-    write_outcome,
+    ABSENT, AttributeMap, integer, into_domain, number, query_some, readable, to_attributes,
+    unavailable, write_outcome,
 };
 use crate::transaction::built;
 use crate::usage::{DELETION_REQUESTED_AT, MAX_SUBSCRIPTIONS};
@@ -240,11 +240,9 @@ impl DynamoStore {
 
 /// Reads the limit of a customer from its own item. `None` if it cannot be read.
 pub(crate) fn customer_limit(item: &AttributeMap) -> Option<CustomerLimit> {
-    let integer =
-        |attribute: &str| -> Option<u64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
     Some(CustomerLimit {
-        rate: RateLimit::from_stored(integer(RATE_LIMIT)?)?,
-        version: integer("version")?,
+        rate: RateLimit::from_stored(integer(item, RATE_LIMIT)?)?,
+        version: integer(item, "version")?,
     })
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -136,17 +135,7 @@ impl CustomerData for DynamoStore {
             .expression_attribute_values(":requested", number(deletion.requested_at.as_millis()))
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(WriteOutcome::Written),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(WriteOutcome::Conflict)
-            }
-            Err(error) => Err(unavailable("delete customer", error)),
-        }
+        write_outcome(result, "delete customer")
     }
 }
 

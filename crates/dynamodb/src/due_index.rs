@@ -19,7 +19,7 @@ use webhooks_domain::timestamp::Timestamp;
 use crate::DynamoStore;
 use crate::key::Key;
 use crate::store::{
-    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, into_domain, left_out, number, query_some,
+    AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, integer, into_domain, left_out, number, query_some,
     to_attributes, unavailable, write_outcome,
 };
 
@@ -104,9 +104,7 @@ impl DynamoStore {
             .send()
             .await
             .map_err(|error| unavailable("get the sweep of a delivery", error))?;
-        let millis = output
-            .item
-            .and_then(|item| item.get("sweepAt")?.as_n().ok()?.parse().ok());
+        let millis = output.item.and_then(|item| integer(&item, "sweepAt"));
         Ok(millis.map(Timestamp::from_millis))
     }
 }

@@ -26,7 +26,7 @@ use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::key::Key;
-use crate::store::{AttributeMap, number, to_attributes, unavailable};
+use crate::store::{AttributeMap, integer, number, to_attributes, unavailable};
 
 const CHANGE: &str = "change a limiter";
 const SLOT_PREFIX: &str = "slot";
@@ -180,20 +180,17 @@ fn value_name(index: usize) -> String {
 
 /// Reads a limiter from its item.
 fn limiter(item: &AttributeMap) -> EndpointLimiter {
-    let integer =
-        |attribute: &str| -> Option<i64> { item.get(attribute)?.as_n().ok()?.parse().ok() };
-    let nanos = |attribute: &str| integer(attribute).map(Nanos);
+    let nanos = |attribute: &str| integer(item, attribute).map(Nanos);
     let slot = |attribute: &String| {
         let slot = attribute.strip_prefix(SLOT_PREFIX)?.parse::<u16>().ok()?;
         Some((slot, nanos(attribute)?))
     };
-    let held = integer("lastHeldMs").and_then(|held| u64::try_from(held).ok());
     EndpointLimiter {
-        version: integer("limitsVersion").and_then(|of| u64::try_from(of).ok()),
+        version: integer(item, "limitsVersion"),
         next_reservation_at: nanos("nextReservationAt"),
         theoretical_arrival_time: nanos("theoreticalArrivalAt"),
         leases: item.keys().filter_map(slot).collect::<BTreeMap<_, _>>(),
-        last_held: held.map(Duration::from_millis),
+        last_held: integer(item, "lastHeldMs").map(Duration::from_millis),
     }
 }
 

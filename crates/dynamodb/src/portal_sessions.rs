@@ -3,7 +3,6 @@
 //! An item has the digest of its code until it is entered, and that of its token from then on. It
 //! expires with the code, and once it is entered, with the session.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -15,14 +14,16 @@ use webhooks_domain::paging::EntryPage;
 use webhooks_domain::portal_session::{
     Capabilities, Capability, CapabilityError, PortalSession, ReturnUrl, SecretDigest,
 };
-use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError};
+use webhooks_domain::ports::{
+    InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError, WriteOutcome,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
 use crate::key::{Key, portal_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, PRESENT, from_attributes, into_domain, number,
-    query_some, readable, to_attributes, unavailable,
+    query_some, readable, to_attributes, unavailable, write_outcome,
 };
 
 const ENTER: &str = "enter session";
@@ -141,17 +142,7 @@ impl PortalSessionTable for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(unavailable("delete session", error)),
-        }
+        Ok(write_outcome(result, "delete session")? == WriteOutcome::Written)
     }
 
     async fn delete_sessions(&self, customer: &CustomerId) -> Result<u64, StoreError> {

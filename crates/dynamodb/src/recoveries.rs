@@ -1,6 +1,5 @@
 //! Recoveries.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use webhooks_domain::delivery::Delivery;
@@ -18,6 +17,7 @@ use crate::DynamoStore;
 use crate::key::{Key, PARTITION_KEY, SORT_KEY, recovery_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOW, corrupt, number, query_some, readable, to_attributes, unavailable,
+    write_outcome,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -161,23 +161,16 @@ impl RecoveryTable for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(WriteOutcome::Written),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                // Or this write was repeated, because its response was lost.
-                let stored = self.recovery(&recovery.key()).await?;
-                Ok(if stored.as_ref() == Some(recovery) {
-                    WriteOutcome::Written
-                } else {
-                    WriteOutcome::Conflict
-                })
-            }
-            Err(error) => Err(unavailable("replace recovery", error)),
+        if write_outcome(result, "replace recovery")? == WriteOutcome::Written {
+            return Ok(WriteOutcome::Written);
         }
+        // Or this write was repeated, because its response was lost.
+        let stored = self.recovery(&recovery.key()).await?;
+        Ok(if stored.as_ref() == Some(recovery) {
+            WriteOutcome::Written
+        } else {
+            WriteOutcome::Conflict
+        })
     }
 
     async fn recoveries(

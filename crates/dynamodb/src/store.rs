@@ -1,16 +1,15 @@
 //! The client, and the calls that all stores share.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::AsyncSleep;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -201,17 +200,10 @@ impl DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(InsertOutcome::Inserted),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(InsertOutcome::AlreadyThere)
-            }
-            Err(error) => Err(unavailable(operation, error)),
-        }
+        Ok(match write_outcome(result, operation)? {
+            WriteOutcome::Written => InsertOutcome::Inserted,
+            WriteOutcome::Conflict => InsertOutcome::AlreadyThere,
+        })
     }
 }
 
@@ -233,18 +225,17 @@ pub(crate) async fn query_some<T>(
     }
 }
 
-/// The result of a conditional update.
-pub(crate) fn write_outcome<T>(
-    result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>,
+/// The result of a conditional write.
+pub(crate) fn write_outcome<T, E>(
+    result: Result<T, SdkError<E>>,
     operation: &'static str,
-) -> Result<WriteOutcome, StoreError> {
+) -> Result<WriteOutcome, StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
     match result {
         Ok(_) => Ok(WriteOutcome::Written),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-        {
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
             Ok(WriteOutcome::Conflict)
         }
         Err(error) => Err(unavailable(operation, error)),
@@ -320,6 +311,11 @@ where
 /// the table.
 pub(crate) fn left_out(error: &StoreError) {
     tracing::error!(%error, "an item of the table was left out");
+}
+
+/// The whole number in an attribute. `None` if it is absent, or something else.
+pub(crate) fn integer<T: FromStr>(item: &AttributeMap, attribute: &str) -> Option<T> {
+    item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
 pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {

@@ -1,23 +1,24 @@
-//! What all pages have in common.
+//! The frame of a page: header, navigation and the facts that all pages need.
 
 use std::collections::BTreeSet;
 
+pub use webhooks_domain::portal_session::Capability;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::brand::Brand;
 use crate::href::Href;
 
-/// What surrounds the content of a page.
+/// The data around the content of a page.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The operator's brand.
     pub brand: Brand,
-    /// Whose session it is.
+    /// The holder of the session.
     pub viewer: Viewer,
     /// The customer whose data the page shows.
     pub customer: Option<CustomerName>,
     /// The capabilities of the session.
-    pub capabilities: Capabilities,
+    pub capabilities: BTreeSet<Capability>,
     /// The token of the session that each form sends in the field `csrf`.
     pub csrf: String,
     /// The present time.
@@ -51,42 +52,10 @@ pub struct CustomerName {
     pub name: Option<String>,
 }
 
-/// An action that a session permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Capability {
-    /// See endpoints and deliveries.
-    View,
-    /// See bodies of webhooks, and answers of endpoints.
-    Payloads,
-    /// Create, change, test and delete endpoints.
-    Manage,
-    /// See and rotate secrets.
-    Secrets,
-    /// Resend deliveries, recover and replay.
-    Resend,
-}
-
-/// The capabilities of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Capabilities(BTreeSet<Capability>);
-
-impl Capabilities {
-    /// Returns true if the session has this capability.
-    pub fn has(&self, capability: Capability) -> bool {
-        self.0.contains(&capability)
-    }
-}
-
-impl FromIterator<Capability> for Capabilities {
-    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
-        Self(capabilities.into_iter().collect())
-    }
-}
-
 impl Frame {
     /// Returns true if the session has this capability.
     pub fn may(&self, capability: Capability) -> bool {
-        self.capabilities.has(capability)
+        self.capabilities.contains(&capability)
     }
 
     /// Returns true if the viewer is of the operator's support staff.

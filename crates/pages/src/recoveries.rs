@@ -39,7 +39,8 @@ pub struct Recoveries {
     pub form: RecoveryForm,
     /// The problem of the fields.
     pub problem: Option<FormProblem>,
-    /// What the form would send. With it the page asks whether to start.
+    /// The number of deliveries that the form would send. If there is one, the page asks for a
+    /// confirmation.
     pub counted: Option<RecoveryCount>,
     /// A page of earlier recoveries.
     pub page: RecoveryPage,

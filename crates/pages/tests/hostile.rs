@@ -10,7 +10,7 @@ use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use proptest::prelude::*;
 use webhooks_domain::text::is_harmful;
 
-/// What a browser makes of a page.
+/// The document that a browser builds from a page.
 #[derive(Default)]
 struct Parsed {
     /// Each element with the names of its attributes, in order.

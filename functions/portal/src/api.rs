@@ -1,7 +1,7 @@
 //! Requests to the API, for a customer's session.
 //!
-//! What needs the signing key, or has rules of the API, is done by the API's function: there is one set
-//! of rules and one wording of problems, and the portal has no access to the key. Every method
+//! The API's function does everything that needs the signing key or has rules of the API. So there is
+//! one set of rules and one wording of problems, and the portal has no access to the key. Every method
 //! requires a [`CustomerScope`], checks its capability, and sends it along: the API checks the
 //! customer and the capability again.
 

@@ -6,7 +6,7 @@
 //! | `__Host-webhooks-return` | the URL to return to, which outlives the session |
 //! | `__Host-webhooks-probe` | shows that the browser keeps cookies in a frame |
 //!
-//! Where the portal may be embedded, their names end in `-framed`: then they have other attributes,
+//! If the portal may be embedded, their names end in `-framed`: then they have other attributes,
 //! and a browser keeps both apart.
 
 use std::time::Duration;

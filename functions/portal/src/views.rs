@@ -1,5 +1,7 @@
 //! Makes the pages from the data.
 
+use std::collections::BTreeSet;
+
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
@@ -10,7 +12,7 @@ use webhooks_domain::ports::Clock;
 use webhooks_pages::deliveries::Deliveries;
 use webhooks_pages::delivery::DeliveryView;
 use webhooks_pages::endpoints::Endpoints;
-use webhooks_pages::frame::{self, CustomerName, Frame, Viewer};
+use webhooks_pages::frame::{CustomerName, Frame, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
@@ -193,7 +195,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             brand: self.settings.brand.clone(),
             viewer: Viewer::Nobody,
             customer: None,
-            capabilities: frame::Capabilities::default(),
+            capabilities: BTreeSet::new(),
             csrf: String::new(),
             now: self.clock.now(),
             flash: None,
@@ -210,7 +212,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 id: scope.customer().to_string(),
                 name: None,
             }),
-            capabilities: shown_capabilities(scope).collect(),
+            capabilities: scope.session().capabilities.iter().collect(),
             csrf: access.csrf().as_str().to_owned(),
             ..self.empty_frame()
         }
@@ -226,18 +228,6 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     pub(crate) fn return_link(&self, request: &Request) -> Option<Href> {
         Href::external(self.return_url(request)?.as_str()).ok()
     }
-}
-
-/// The capabilities, as the pages name them.
-fn shown_capabilities(scope: &CustomerScope) -> impl Iterator<Item = frame::Capability> + '_ {
-    let all = scope.session().capabilities.iter();
-    all.map(|capability| match capability {
-        Capability::View => frame::Capability::View,
-        Capability::Payloads => frame::Capability::Payloads,
-        Capability::Manage => frame::Capability::Manage,
-        Capability::Secrets => frame::Capability::Secrets,
-        Capability::Resend => frame::Capability::Resend,
-    })
 }
 
 /// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but

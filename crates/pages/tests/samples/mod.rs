@@ -19,7 +19,7 @@ use webhooks_pages::delivery;
 use webhooks_pages::endpoint::{self, Draft, SecretsView};
 use webhooks_pages::endpoint_form::{EndpointForm, RetryKind};
 use webhooks_pages::endpoints::{self, Endpoints};
-use webhooks_pages::frame::{Capabilities, Capability, CustomerName, Flash, Frame, Tone, Viewer};
+use webhooks_pages::frame::{Capability, CustomerName, Flash, Frame, Tone, Viewer};
 use webhooks_pages::href::Href;
 use webhooks_pages::notices;
 use webhooks_pages::problem::FormProblem;
@@ -89,7 +89,7 @@ fn frame_of(foreign: Foreign<'_>, capabilities: &[Capability], viewer: Viewer) -
             id: foreign("cust_1001"),
             name: Some(foreign("Acme Ltd")),
         }),
-        capabilities: capabilities.iter().copied().collect::<Capabilities>(),
+        capabilities: capabilities.iter().copied().collect(),
         csrf: foreign("csrf-token"),
         now: Timestamp::parse_rfc3339(NOW).unwrap(),
         flash: None,

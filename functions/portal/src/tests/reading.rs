@@ -62,7 +62,7 @@ fn a_session_sees_its_deliveries_from_the_list_to_the_attempt() {
     assert_eq!(stage.get(&unknown, &cookie).status(), StatusCode::NOT_FOUND);
 }
 
-/// Who may not see payloads does not see answers either.
+/// A session without payloads shows no answers either.
 #[test]
 fn payloads_and_answers_are_shown_with_the_capability_only() {
     let stage = Stage::new();
