@@ -53,7 +53,7 @@ fn items<'a>(answer: &'a Value, member: &str) -> Result<&'a Vec<Value>> {
 /// Calls a read operation of CloudWatch Logs. The emulator sometimes fails during a concurrent
 /// write, so the call is retried.
 async fn call_logs(stack: &Stack, operation: &str, query: &Value) -> Result<Value> {
-    const TRIES: u32 = 5;
+    const TRIES: u32 = 20;
     let url = format!("https://logs.{}.amazonaws.com/", stack.region());
     let mut tries = 0;
     loop {
