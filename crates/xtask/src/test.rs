@@ -185,6 +185,7 @@ impl EndToEnd {
                 "malformed_events::",
                 "odd_text::",
                 "payload_formats::",
+                "payload_shapes::",
                 "state_failures::",
                 "story::",
                 "values::",
