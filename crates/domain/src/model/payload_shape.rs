@@ -176,8 +176,9 @@ impl PayloadShape {
 
     /// The stored size of what it adds to a subscription, in bytes, at most.
     pub(crate) fn size_bytes(&self) -> usize {
-        /// The stored size of an entry of a list or map, without its text, and of an attribute.
-        const ENTRY_BYTES: usize = 8;
+        /// The stored size of an entry of a list or map, without its text.
+        const ENTRY_BYTES: usize = 1;
+        /// The stored size of an attribute, without its value.
         const ATTRIBUTE_BYTES: usize = 32;
         let own = self.content_type.as_ref();
         let own = own.map_or(0, |own| ATTRIBUTE_BYTES + own.as_str().len());

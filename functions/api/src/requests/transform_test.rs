@@ -53,10 +53,7 @@ mod tests {
         for (body, field) in [
             ("[]", "body"),
             ("{}", "transform"),
-            (
-                r#"{"transform":{},"event":{"detail":{}}}"#,
-                "transform.template",
-            ),
+            (r#"{"transform":{},"event":{"detail":{}}}"#, "transform"),
             (
                 r#"{"transform":{"template":"1","path":{}},"event":{"detail":{}}}"#,
                 "transform.path",
