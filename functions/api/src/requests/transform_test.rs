@@ -56,7 +56,7 @@ mod tests {
             (r#"{"transform":{},"event":{"detail":{}}}"#, "transform"),
             (
                 r#"{"transform":{"template":"1","path":{}},"event":{"detail":{}}}"#,
-                "transform.path",
+                "transform",
             ),
             (
                 r#"{"transform":{"template":"<a>"},"event":{"detail":{}}}"#,
