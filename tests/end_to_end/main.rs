@@ -16,6 +16,7 @@ mod bad_requests;
 mod browser;
 mod command_line;
 mod conditions;
+mod console;
 mod contract;
 mod crash;
 mod customers;

@@ -1,4 +1,5 @@
-//! Every request, answer, parameter and problem of the HTTP API, once.
+//! Every request, answer, parameter and problem of the HTTP API, once, and those of the function
+//! `console-sessions`.
 //!
 //! The function `api` reads and writes these types and makes `docs/openapi.json` of them; the
 //! client, the command line and the tests use the same ones. They say how the API looks, and
@@ -10,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod console_session;
 mod customer;
 mod delivery;
 mod filter;
@@ -31,6 +33,10 @@ mod unhealthy;
 mod whole_number;
 pub mod words;
 
+pub use console_session::{
+    ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
+    NewConsoleSession,
+};
 pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,

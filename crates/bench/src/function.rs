@@ -57,6 +57,9 @@ impl Surroundings {
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),
+            ("DELIVERY_DEAD_LETTER_QUEUE_URL", QUEUE_URL),
+            ("FAILED_EVENTS_QUEUE_URL", QUEUE_URL),
+            ("RULE_DEAD_LETTER_QUEUE_URL", QUEUE_URL),
             (
                 "SIGNING_KEY_ARN",
                 "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",

@@ -34,6 +34,7 @@ mod ask;
 mod body;
 mod broken;
 mod clock;
+mod console;
 mod customers;
 mod deliveries;
 mod dlq;
@@ -134,6 +135,9 @@ Examples:
     /// Create, list and revoke links with which a customer opens the portal in a browser.
     #[command(after_help = portal::HELP)]
     Portal(portal::Options),
+    /// Create, list and revoke links with which support staff open the console in a browser.
+    #[command(after_help = console::HELP)]
+    Console(console::Options),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -219,6 +223,7 @@ impl Cli {
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
             Command::Statistics(options) => options.run(&api()?, printer).await,
             Command::Portal(options) => options.run(stack, printer).await,
+            Command::Console(options) => options.run(stack, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

@@ -34,6 +34,7 @@
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
 //! | session, code, token ([`portal_session`]) | a bearer session in a cookie, made by a login link that works once |
+//! | audience, actor ([`portal_session`]) | the site that a session opens: a customer's portal or the console; the subject of the audit |
 //! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
 //! | exchange ([`show_exchanges`]) | the request of an attempt and the answer to it |

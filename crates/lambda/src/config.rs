@@ -278,6 +278,14 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The slow queue.
+        slow_delivery_queue_url: String = required("SLOW_DELIVERY_QUEUE_URL"),
+        /// The queue of delivery tasks that failed.
+        delivery_dead_letter_queue_url: String = required("DELIVERY_DEAD_LETTER_QUEUE_URL"),
+        /// The queue of events that the workflow could not process.
+        failed_events_queue_url: String = required("FAILED_EVENTS_QUEUE_URL"),
+        /// The queue of events for which the rule could not start the workflow.
+        rule_dead_letter_queue_url: String = required("RULE_DEAD_LETTER_QUEUE_URL"),
         /// The workflow that runs recoveries.
         recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
         /// The time for which the table keeps a recovery.
@@ -300,6 +308,14 @@ functions! {
         statistics: Switch = required("STATISTICS"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+    }
+
+    /// The configuration of `console-sessions`.
+    "console-sessions": ConsoleSessionsConfig {
+        /// The table.
+        table_name: String = required("TABLE_NAME"),
+        /// The address of the portal and of the console.
+        portal_url: Origin = required("PORTAL_URL"),
     }
 
     /// The configuration of `echo-receiver`.

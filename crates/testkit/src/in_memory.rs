@@ -25,6 +25,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, S
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
+use webhooks_domain::portal_session::Audience;
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
 };
@@ -55,7 +56,7 @@ struct State {
     /// The subscriptions that the deletion of a customer has deleted.
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
-    portal_sessions: BTreeMap<(CustomerId, PortalSessionId), portal_sessions::Stored>,
+    portal_sessions: BTreeMap<(Audience, PortalSessionId), portal_sessions::Stored>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// The recoveries whose workflows were started.

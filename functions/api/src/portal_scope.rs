@@ -176,6 +176,7 @@ mod tests {
         PortalScope {
             customer: "acme".parse().unwrap(),
             session: "pse_019ab3f0c2d17c6e5d4c3b2a19080706".parse().unwrap(),
+            actor: None,
             capabilities: Capabilities::new(capabilities.iter().copied()).unwrap(),
         }
     }

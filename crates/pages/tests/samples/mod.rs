@@ -14,7 +14,8 @@ use webhooks_api_types::{
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::console::{
-    Queue, Queues, Search, Unhealthy, message_page, queues_page, search_page, unhealthy_page,
+    Queue, Queues, Runbook, Search, Unhealthy, message_page, queues_page, runbook_page,
+    search_page, unhealthy_page,
 };
 use webhooks_pages::deliveries::{self, Deliveries};
 use webhooks_pages::delivery;
@@ -305,12 +306,12 @@ impl Samples<'_> {
             },
         };
         let queue = |name, is_dead_letter, waiting| Queue {
-            name: self.text(name),
+            name,
             is_dead_letter,
             waiting,
             in_flight: waiting,
             delayed: None,
-            runbook: Some(Href::external("https://example.com/runbooks#queue").unwrap()),
+            runbook: Runbook::of("FailedEventsAlarm").unwrap(),
         };
         let queues = Queues {
             queues: vec![
@@ -323,6 +324,10 @@ impl Samples<'_> {
             ("search", search_page(frame, &search)),
             ("unhealthy", unhealthy_page(frame, &unhealthy)),
             ("queues", queues_page(frame, &queues)),
+            (
+                "runbook",
+                runbook_page(frame, Runbook::of("FailedEventsAlarm").unwrap()),
+            ),
             ("message", message_page(frame, &data.message())),
         ]
     }
