@@ -14,6 +14,7 @@
 mod console_session;
 mod customer;
 mod delivery;
+mod event_type;
 mod filter;
 mod limit;
 mod message;
@@ -42,6 +43,7 @@ pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
     DeliveryReason, DeliveryStatus, DeliveryTrigger, DeliveryWithBody, UndeliveredFilter,
 };
+pub use event_type::{Deprecation, EventType, EventTypeSummary, NewEventType};
 pub use filter::{Event, Filter, FilterTest, FilterTestResult};
 pub use limit::{Limit, LimitError};
 pub use message::{Message, MessageEntry};
@@ -50,9 +52,9 @@ pub use page::{Broken, Page, Shown};
 pub use portal_session::{CreatedPortalSession, NewPortalSession, PortalCapability, PortalSession};
 pub use problem::Problem;
 pub use query::{
-    CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, ListLimit, MessageDeliveriesLimit,
-    MessageQuery, MessagesQuery, PortalSessionsQuery, RecoveriesQuery, SubscriptionsQuery,
-    UndeliveredQuery, UnhealthyQuery,
+    CustomerUnhealthyQuery, CustomersQuery, DeliveriesQuery, EventTypesQuery, ListLimit,
+    MessageDeliveriesLimit, MessageQuery, MessagesQuery, PortalSessionsQuery, RecoveriesQuery,
+    SubscriptionsQuery, UndeliveredQuery, UnhealthyQuery,
 };
 pub use recovery::{Recovery, RecoveryCount, RecoveryKind, RecoveryStatus, UndeliveredStatus};
 pub use recovery_request::{Recover, Replay};
@@ -78,6 +80,8 @@ pub type SubscriptionPage = Page<Subscription>;
 pub type UnhealthySubscriptionPage = Page<UnhealthySubscription>;
 /// A page of customers.
 pub type CustomerPage = Page<Customer>;
+/// A page of event types.
+pub type EventTypeSummaryPage = Page<EventTypeSummary>;
 /// A page of sessions of the portal.
 pub type PortalSessionPage = Page<PortalSession>;
 /// A page of deliveries.

@@ -74,6 +74,12 @@ list_query! {
 }
 
 list_query! {
+    /// The query of the list of event types.
+    EventTypesQuery {}
+    cursor(max_length = 178, pattern = "^[A-Za-z0-9_-]+$")
+}
+
+list_query! {
     /// The query of the list of a customer's subscriptions.
     SubscriptionsQuery {}
     cursor(pattern = "^sub_[0-9a-f]{32}$")

@@ -255,7 +255,8 @@ pub struct Nothing {}
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(example = json!({"eventType": "order.created"})))]
 pub struct Test {
-    /// The type of the example event, without control characters.
+    /// The type of the event, without control characters. Its first example in the catalogue is sent,
+    /// if there is one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

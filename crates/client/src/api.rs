@@ -4,6 +4,7 @@ mod answered;
 mod call;
 mod customers;
 mod deliveries;
+mod event_types;
 mod messages;
 mod portal_sessions;
 mod recoveries;

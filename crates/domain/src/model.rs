@@ -1,6 +1,7 @@
 //! The types, and the decisions on them: pure functions, without any port.
 
 pub mod broken;
+pub mod catalogue;
 pub mod customer;
 pub mod data_key;
 pub mod delivery;

@@ -8,13 +8,14 @@
 //! | [`look_up`](crate::look_up) | [`SubscriptionTable`], and [`DeliveryReader`] for duplicates |
 //! | [`deliver`](crate::deliver) | [`DeliveryTable`] |
 //! | [`sweep`](crate::sweep) | [`DueIndex`] |
-//! | [`resend`](crate::resend), [`send_test`](crate::send_test) | [`ResendTable`] |
+//! | [`resend`](crate::resend), [`send_test`](crate::send_test) | [`ResendTable`], and [`CatalogueTable`] for examples |
 //! | [`recover`](crate::recover) | [`RecoveryTable`] |
 //! | [`unavailable`](crate::unavailable) | [`RecoveryTable`] and [`HoldIndex`] |
 //! | [`lists`](crate::lists) | [`Directory`] |
 //! | [`manage`](crate::manage) | [`SubscriptionStore`] |
 //! | [`unhealthy`](crate::unhealthy) | [`SubscriptionTable`], [`UnhealthyIndex`] and [`Directory`] |
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
+//! | [`manage_catalogue`](crate::manage_catalogue) | [`CatalogueTable`] |
 //! | [`portal_sessions`](crate::portal_sessions) | [`CustomerTable`] and [`PortalSessionTable`] |
 //! | [`portal_access`](crate::portal_access) | [`PortalAccessTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
@@ -32,6 +33,7 @@
 //! has changed. The caller may repeat every write after an error: a write whose response was lost
 //! was either made or not, and each port says what its repetition returns.
 
+mod catalogue;
 mod customers;
 mod deliveries;
 mod directory;
@@ -43,6 +45,7 @@ mod services;
 mod statistics;
 mod subscriptions;
 
+pub use catalogue::{Addition, CatalogueTable};
 pub use customers::{CustomerData, CustomerPart, CustomerTable};
 pub use deliveries::{
     DeliveryReader, DeliveryTable, DueIndex, DuePage, HoldEntry, HoldIndex, LimiterStore,

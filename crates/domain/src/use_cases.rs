@@ -8,6 +8,7 @@ pub mod limiter;
 pub mod lists;
 pub mod look_up;
 pub mod manage;
+pub mod manage_catalogue;
 pub mod portal_access;
 pub mod portal_sessions;
 pub mod publish;

@@ -26,6 +26,11 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::customers(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::catalogue(&backend).now_or_never().unwrap();
+    let fill = async || backend.fill_catalogue();
+    contract::catalogue_bound(&backend, fill)
+        .now_or_never()
+        .unwrap();
     contract::portal_sessions(&backend, "acme")
         .now_or_never()
         .unwrap();

@@ -1,6 +1,7 @@
 //! The keys of the items.
 
 use serde::{Deserialize, Serialize};
+use webhooks_domain::catalogue::TypeName;
 use webhooks_domain::delivery::ExchangeId;
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::{
@@ -23,6 +24,10 @@ pub(crate) const DELIVERY_PREFIX: &str = "DELIVERY#";
 pub(crate) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 /// The partition of the customers.
 pub(crate) const CUSTOMERS: &str = "CUSTOMERS";
+/// The partition of the event catalogue.
+pub(crate) const EVENT_TYPES: &str = "EVENT_TYPES";
+/// The sort key of the number of types. No name begins with `#`, and all names are after it.
+pub(crate) const EVENT_TYPES_COUNT: &str = "#COUNT";
 const STATISTICS_PREFIX: &str = "STATISTICS#";
 const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
@@ -198,6 +203,31 @@ impl Key {
         match (self.pk.as_str(), id) {
             (CUSTOMERS, Ok(id)) => Ok(id),
             _ => Err("not the key of a customer".to_owned()),
+        }
+    }
+
+    /// An event type in the catalogue.
+    pub(crate) fn event_type(name: &TypeName) -> Self {
+        Self {
+            pk: EVENT_TYPES.to_owned(),
+            sk: name.to_string(),
+        }
+    }
+
+    /// The number of event types in the catalogue.
+    pub(crate) fn event_type_count() -> Self {
+        Self {
+            pk: EVENT_TYPES.to_owned(),
+            sk: EVENT_TYPES_COUNT.to_owned(),
+        }
+    }
+
+    /// The event type of a key.
+    pub(crate) fn type_name(&self) -> Result<TypeName, String> {
+        let name = self.sk.parse::<TypeName>();
+        match (self.pk.as_str(), name) {
+            (EVENT_TYPES, Ok(name)) => Ok(name),
+            _ => Err("not the key of an event type".to_owned()),
         }
     }
 

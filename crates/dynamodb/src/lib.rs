@@ -6,6 +6,8 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | customer, with its usage | `CUSTOMERS` | `{customer id}` |
+//! | event type in the catalogue | `EVENT_TYPES` | `{name}` |
+//! | number of event types | `EVENT_TYPES` | `#COUNT` |
 //! | subscription | `CUSTOMER#{customer id}` | `SUBSCRIPTION#{subscription id}` |
 //! | message | `MESSAGE#{message id}` | `MESSAGE` |
 //! | delivery | `MESSAGE#{message id}` | `DELIVERY#{subscription id}` |
@@ -36,6 +38,7 @@ pub mod key;
 
 mod batch_loader;
 mod batched_reads;
+mod catalogue;
 mod customers;
 mod data_keys;
 mod deletions;

@@ -4,6 +4,7 @@
 //! Each suite uses its own customers and messages, named by `salt`.
 
 mod at_once;
+mod catalogue;
 mod customers;
 mod deletion;
 mod exchanges;
@@ -20,6 +21,7 @@ mod unhealthy;
 use std::time::Duration;
 
 pub use at_once::reads_at_once;
+pub use catalogue::{catalogue, catalogue_bound};
 pub use customers::customers;
 pub use deletion::deletion;
 pub use exchanges::exchanges;

@@ -1,5 +1,6 @@
 //! The backend: table, queue, endpoint, key service and clock, in memory.
 
+mod catalogue;
 mod customers;
 mod deliveries;
 mod exchanges;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use webhooks_domain::catalogue::{CatalogueEntry, TypeName};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::data_key::WrappedDataKey;
 use webhooks_domain::delivery::{
@@ -52,6 +54,7 @@ struct State {
     broken: BTreeMap<(CustomerId, SubscriptionId), Vec<FieldError>>,
     /// The customers, each with an empty usage: `usage` has it.
     customers: BTreeMap<CustomerId, Customer>,
+    catalogue: BTreeMap<TypeName, CatalogueEntry>,
     usage: BTreeMap<CustomerId, Usage>,
     /// The subscriptions that the deletion of a customer has deleted.
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,

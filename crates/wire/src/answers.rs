@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use serde_json::value::RawValue;
 use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
+use webhooks_domain::catalogue::{CatalogueEntry, Deprecation, Example};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::delivery::{
     Attempt, CancelReason, Delivery, DeliveryStatus, DeliveryTrigger, FailureReason, HoldReason,
@@ -71,6 +73,47 @@ pub fn subscription(subscription: Subscription) -> api::Subscription {
         created_at: subscription.created_at.to_string(),
         updated_at: subscription.updated_at.to_string(),
     }
+}
+
+/// An event type of the catalogue.
+pub fn event_type(entry: CatalogueEntry) -> api::EventType {
+    let documentation = entry.documentation;
+    let examples = documentation.examples.iter().map(Example::as_str);
+    let schema = documentation.schema.as_ref();
+    api::EventType {
+        name: entry.name.into(),
+        schema: schema.and_then(|schema| raw(schema.as_str())),
+        examples: examples.filter_map(raw).collect(),
+        description: documentation.description.map(String::from),
+        group: documentation.group.map(String::from),
+        deprecated: documentation.deprecation.map(deprecation),
+        version: entry.version,
+        created_at: entry.created_at.to_string(),
+        updated_at: entry.updated_at.to_string(),
+    }
+}
+
+/// An event type of the catalogue in a list.
+pub fn event_type_summary(entry: CatalogueEntry) -> api::EventTypeSummary {
+    let documentation = entry.documentation;
+    api::EventTypeSummary {
+        name: entry.name.into(),
+        description: documentation.description.map(String::from),
+        group: documentation.group.map(String::from),
+        deprecated: documentation.deprecation.map(deprecation),
+        version: entry.version,
+    }
+}
+
+fn deprecation(deprecation: Deprecation) -> api::Deprecation {
+    api::Deprecation {
+        replaced_by: deprecation.replaced_by.map(String::from),
+    }
+}
+
+/// A stored JSON text. `None` if somebody has changed it in the table into something else.
+fn raw(json: &str) -> Option<Box<RawValue>> {
+    serde_json::from_str(json).ok()
 }
 
 /// A customer.

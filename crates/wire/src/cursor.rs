@@ -7,6 +7,7 @@ use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use webhooks_domain::catalogue::TypeName;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::lists::CustomerPlace;
 use webhooks_domain::paging::Place;
@@ -110,6 +111,28 @@ impl Words for CustomersPlace {
     fn from_words(words: &[&str]) -> Option<Self> {
         match words.split_first()? {
             (&Self::MARK, id) => id.join(".").parse().ok().map(Self),
+            _ => None,
+        }
+    }
+}
+
+/// A place in the list of event types: after this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTypesPlace(pub TypeName);
+
+impl EventTypesPlace {
+    /// Tells its cursors from those of other lists, because nearly any text is an event type.
+    const MARK: &str = "type";
+}
+
+impl Words for EventTypesPlace {
+    fn to_words(&self) -> String {
+        format!("{}.{}", Self::MARK, self.0)
+    }
+
+    fn from_words(words: &[&str]) -> Option<Self> {
+        match words.split_first()? {
+            (&Self::MARK, name) => name.join(".").parse().ok().map(Self),
             _ => None,
         }
     }

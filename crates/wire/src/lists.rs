@@ -1,10 +1,11 @@
-//! Lists of deliveries, messages, customers and unhealthy subscriptions: which page a query asks for,
+//! Lists of deliveries, messages, customers, event types and unhealthy subscriptions: which page a query asks for,
 //! and a page as it is shown.
 
 use std::fmt::Display;
 
 use webhooks_api_types as api;
 use webhooks_domain::broken::Readable;
+use webhooks_domain::catalogue::{CatalogueEntry, TypeName};
 use webhooks_domain::customer::Customer;
 use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
 use webhooks_domain::fields::FieldError;
@@ -16,7 +17,7 @@ use webhooks_domain::timestamp::Timestamp;
 use webhooks_domain::unhealthy::ListedUnhealthy;
 
 use crate::answers::{self, apart};
-use crate::cursor::{Cursor, CustomersPlace, Words};
+use crate::cursor::{Cursor, CustomersPlace, EventTypesPlace, Words};
 
 /// A page of what was listed, with each of it as it is shown.
 pub fn page<T, I: Display, P: Words, S>(
@@ -33,15 +34,34 @@ pub fn page<T, I: Display, P: Words, S>(
 
 /// The page of customers that a table has read.
 pub fn customers(page: EntryPage<Readable<Customer, CustomerId>>) -> api::CustomerPage {
+    let id = |customer: &Customer| customer.id.clone();
+    entries(page, id, CustomersPlace, answers::customer)
+}
+
+/// The page of event types that a table has read.
+pub fn event_types(
+    page: EntryPage<Readable<CatalogueEntry, TypeName>>,
+) -> api::EventTypeSummaryPage {
+    let name = |entry: &CatalogueEntry| entry.name.clone();
+    entries(page, name, EventTypesPlace, answers::event_type_summary)
+}
+
+/// A page of entries that go on after the id of the last one.
+fn entries<T, I: Display + Clone, P: Words, S>(
+    page: EntryPage<Readable<T, I>>,
+    id: impl Fn(&T) -> I,
+    place: impl Fn(I) -> P,
+    show: impl Fn(T) -> S,
+) -> api::Page<S> {
     let last = page.entries.last().filter(|_| page.has_more);
     let next_cursor = last.map(|last| {
         let id = match last {
-            Ok(customer) => &customer.id,
-            Err(broken) => &broken.id,
+            Ok(entry) => id(entry),
+            Err(broken) => broken.id.clone(),
         };
-        Cursor(CustomersPlace(id.clone())).to_string()
+        Cursor(place(id)).to_string()
     });
-    let (data, broken) = apart(page.entries, answers::customer);
+    let (data, broken) = apart(page.entries, show);
     api::Page {
         data,
         next_cursor,

@@ -1,17 +1,19 @@
-//! The audit: one line of the log for each change of a customer, a subscription or the sessions of
-//! the portal, and for each secret shown.
+//! The audit: one line of the log for each change of a customer, a subscription, an event type or the
+//! sessions of the portal, and for each secret shown.
 //!
-//! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. A line of a
+//! Every line has `caller.arn` and `customer.id`, or `event.type` if it is about an event type, and `subscription.id` if it is about one. A line of a
 //! request of the portal has no `caller.arn`, but the `session.id`, and the `actor` if it is a session of
 //! the console. No line has a secret, a header's
 //! value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
+use webhooks_domain::catalogue::CatalogueEntry;
 use webhooks_domain::customer::Customer;
 use webhooks_domain::customers::WrittenCustomer;
 use webhooks_domain::delivery::Delivery;
 use webhooks_domain::ids::{CustomerId, PortalSessionId, SubscriptionId};
 use webhooks_domain::manage::Updated;
+use webhooks_domain::manage_catalogue::WrittenEntry;
 use webhooks_domain::portal_session::PortalSession;
 use webhooks_domain::subscription::Subscription;
 
@@ -53,6 +55,21 @@ pub(crate) fn customer_deletion_requested(customer: &CustomerId, caller: &Caller
         caller.arn = caller.arn,
         "deletion of customer requested",
     );
+}
+
+/// An event type was to be written. If nothing has changed, nothing is logged.
+pub(crate) fn event_type_written(written: &WrittenEntry, caller: &Caller) {
+    let message = match &written.before {
+        Some(before) if before.version == written.entry.version => return,
+        Some(_) => "event type changed",
+        None => "event type created",
+    };
+    info!(event.type = %written.entry.name, caller.arn = caller.arn, "{message}");
+}
+
+/// An event type was deleted from the catalogue.
+pub(crate) fn event_type_deleted(deleted: &CatalogueEntry, caller: &Caller) {
+    info!(event.type = %deleted.name, caller.arn = caller.arn, "event type deleted");
 }
 
 /// A subscription was created, with its first secret.

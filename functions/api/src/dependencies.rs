@@ -7,6 +7,7 @@ use ring::rand::SystemRandom;
 use webhooks_domain::customers::Customers;
 use webhooks_domain::lists::Lists;
 use webhooks_domain::manage::Manage;
+use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::portal_sessions::PortalSessions;
 use webhooks_domain::quota::Quota;
@@ -40,6 +41,7 @@ pub(crate) struct Api {
     pub(crate) resend: Resend<DynamoStore, SqsQueue, SystemClock>,
     pub(crate) publisher: Publisher,
     pub(crate) customers: Customers<DynamoStore, SystemClock>,
+    pub(crate) catalogue: ManageCatalogue<DynamoStore, SystemClock>,
     pub(crate) lists: Lists<DynamoStore>,
     pub(crate) unhealthy: UnhealthyLists<DynamoStore>,
     /// `None` if attempts are not counted.
@@ -97,6 +99,10 @@ impl Api {
                 operator: config.operator,
             },
             customers: Customers {
+                table: table.clone(),
+                clock: SystemClock,
+            },
+            catalogue: ManageCatalogue {
                 table: table.clone(),
                 clock: SystemClock,
             },

@@ -7,6 +7,7 @@ mod deliveries;
 mod dependencies;
 mod enable;
 mod event;
+mod event_types;
 mod extract;
 mod filters;
 mod held;

@@ -10,8 +10,9 @@ use utoipa::openapi::HttpMethod;
 
 use crate::problem::Problem;
 use crate::{
-    Api, customers, deliveries, enable, filters, lists, openapi, portal_scope, portal_sessions,
-    recoveries, resend, send_test, statistics, subscriptions, transforms, unhealthy,
+    Api, customers, deliveries, enable, event_types, filters, lists, openapi, portal_scope,
+    portal_sessions, recoveries, resend, send_test, statistics, subscriptions, transforms,
+    unhealthy,
 };
 
 /// Declares the operations, each once. The annotation of its handler has its path and method. The
@@ -39,6 +40,10 @@ operations![
     customers::put,
     customers::update,
     customers::delete,
+    event_types::list,
+    event_types::show,
+    event_types::put,
+    event_types::delete,
     subscriptions::create,
     subscriptions::list,
     subscriptions::show,

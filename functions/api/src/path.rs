@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use utoipa::IntoParams;
+use webhooks_domain::catalogue::TypeName;
 use webhooks_domain::ids::{
     CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
 };
@@ -85,4 +86,20 @@ pub(crate) struct OfSession {
         example = "pse_019ab3f0c2d17c6e5d4c3b2a19080706"
     )]
     pub(crate) session_id: PortalSessionId,
+}
+
+/// The event type of a request.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfEventType {
+    /// The `detail-type` of the events. Neither `.` nor `..`.
+    #[param(
+        value_type = String,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9._:@+=|-]+( [A-Za-z0-9._:@+=|-]+)*$",
+        example = "order.created"
+    )]
+    pub(crate) name: TypeName,
 }

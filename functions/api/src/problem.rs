@@ -103,7 +103,7 @@ impl Problem {
     }
 
     /// `If-Match` names another version.
-    fn another_version(detail: String) -> Self {
+    pub(crate) fn another_version(detail: String) -> Self {
         let status = StatusCode::PRECONDITION_FAILED;
         Self::new("precondition-failed", "Precondition failed", status, detail)
     }

@@ -1,6 +1,7 @@
 //! Requests in the domain's types. An error names the field.
 
 mod customer;
+mod event_type;
 mod filter_test;
 mod portal_session;
 mod recovery;
@@ -17,6 +18,7 @@ use webhooks_domain::manage::{Change, MapChange};
 use webhooks_wire::requests::parsed;
 
 pub(crate) use customer::{customer_change, customer_fields};
+pub(crate) use event_type::documentation;
 pub(crate) use filter_test::filter_matches;
 pub(crate) use portal_session::portal_session;
 pub(crate) use recovery::{recover, replay};

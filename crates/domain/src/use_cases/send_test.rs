@@ -1,6 +1,7 @@
 //! Sends an example event to one subscription at once.
 //!
-//! A test is a [`Message`] that is marked as one. It has one delivery with one attempt, it is also
+//! The event is the example that the event catalogue has of its type, or else one that says that it is
+//! a test. A test is a [`Message`] that is marked as one. It has one delivery with one attempt, it is also
 //! sent to a paused subscription, and it is not listed as undelivered if it fails. Otherwise it is
 //! like any other message: it is recorded before the request, and the same function makes the
 //! request.
@@ -11,14 +12,19 @@
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
 use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
+use crate::catalogue::TypeName;
 use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger};
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload};
 use crate::payload_shape::MessageLinkTemplate;
-use crate::ports::{Clock, DeliverNow, DeliveryQueue, QueueError, ResendTable, StoreError};
+use crate::ports::{
+    CatalogueTable, Clock, DeliverNow, DeliveryQueue, QueueError, ResendTable, StoreError,
+};
 use crate::prepare::link;
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::Subscription;
@@ -53,7 +59,7 @@ pub enum SendTestError {
 /// Sends tests, with its ports.
 #[derive(Debug)]
 pub struct SendTest<T, Q, D, C> {
-    /// Subscriptions, messages and deliveries.
+    /// Subscriptions, messages, deliveries and the event catalogue.
     pub table: T,
     /// The queue for the task, in case the attempt cannot be made at once.
     pub queue: Q,
@@ -71,7 +77,7 @@ pub struct SendTest<T, Q, D, C> {
 
 impl<T, Q, D, C> SendTest<T, Q, D, C>
 where
-    T: ResendTable,
+    T: ResendTable + CatalogueTable,
     Q: DeliveryQueue,
     D: DeliverNow,
     C: Clock,
@@ -91,8 +97,13 @@ where
         };
         let found = read_subscription(&self.table, customer, subscription).await?;
         let found = found.ok_or_else(not_found)?;
+        let detail = match self.example(&event_type).await? {
+            Some(example) => example,
+            None => default_detail(&found),
+        };
         let now = self.clock.now();
-        let message = example(&found, event_type, &random_uuid(&self.random), now);
+        let event_id = random_uuid(&self.random);
+        let message = example(customer, event_type, &event_id, &detail, now);
         let delivery = Delivery {
             id: DeliveryId {
                 message: message.id,
@@ -120,39 +131,74 @@ where
         let (delivery, _) = self.table.load(&delivery.id).await?.ok_or_else(not_found)?;
         Ok(delivery)
     }
+
+    /// The first example that the catalogue has of a type.
+    async fn example(&self, event_type: &EventType) -> Result<Option<Box<RawValue>>, StoreError> {
+        let Ok(name) = event_type.as_str().parse::<TypeName>() else {
+            return Ok(None);
+        };
+        let found = self.table.event_type(&name).await?;
+        let example = found
+            .as_ref()
+            .and_then(|found| found.documentation.examples.first());
+        Ok(example.and_then(|example| serde_json::from_str(example.as_str()).ok()))
+    }
 }
 
-/// A test message for this subscription, from an event in the form that `EventBridge` uses.
+/// The `detail` of a test of a type without an example.
+fn default_detail(subscription: &Subscription) -> Box<RawValue> {
+    let detail = json!({
+        "customerId": subscription.customer_id,
+        "subscriptionId": subscription.id,
+        "message": "This is a test. Nothing has happened.",
+    });
+    to_raw_value(&detail).expect("it has a JSON form")
+}
+
+/// An event in the form that `EventBridge` uses. The text of its `detail` stays as it is.
+#[derive(Serialize)]
+struct Event<'a> {
+    version: &'a str,
+    id: &'a str,
+    #[serde(rename = "detail-type")]
+    detail_type: &'a str,
+    source: &'a str,
+    account: &'a str,
+    time: &'a str,
+    region: &'a str,
+    resources: [&'a str; 0],
+    detail: &'a RawValue,
+}
+
+/// A test message for this customer.
 fn example(
-    subscription: &Subscription,
+    customer: &CustomerId,
     event_type: EventType,
     event_id: &str,
+    detail: &RawValue,
     now: Timestamp,
 ) -> Message {
-    let customer_id = subscription.customer_id.clone();
-    let event = json!({
-        "version": "0",
-        "id": event_id,
-        "detail-type": event_type.as_str(),
-        "source": "webhooks.test",
-        "account": "",
-        "time": now.to_string(),
-        "region": "",
-        "resources": [],
-        "detail": {
-            "customerId": customer_id,
-            "subscriptionId": subscription.id,
-            "message": "This is a test. Nothing has happened.",
-        },
-    });
+    let time = now.to_string();
+    let event = Event {
+        version: "0",
+        id: event_id,
+        detail_type: event_type.as_str(),
+        source: "webhooks.test",
+        account: "",
+        time: &time,
+        region: "",
+        resources: [],
+        detail,
+    };
+    let event = serde_json::to_string(&event).expect("it has a JSON form");
     Message {
-        id: MessageId::from_event_id(&customer_id, event_id),
-        customer_id,
+        id: MessageId::from_event_id(customer, event_id),
+        customer_id: customer.clone(),
         event_type,
-        time: now.to_string(),
+        time,
         deadline: None,
         is_test: true,
-        payload: Payload::new(&event.to_string()),
+        payload: Payload::new(&event),
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
+use webhooks_domain::catalogue::{Documentation, Examples, TypeName};
 use webhooks_domain::delivery::{CancelReason, Delivery, DeliveryStatus, FailureReason};
 use webhooks_domain::ids::SubscriptionId;
+use webhooks_domain::manage::ExpectedVersion;
+use webhooks_domain::manage_catalogue::ManageCatalogue;
 use webhooks_domain::send_test::{SendTest, SendTestError};
 use webhooks_domain::subscription::SubscriptionStatus;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
@@ -67,6 +70,27 @@ fn a_test_is_attempted_at_once_and_signed_like_any_delivery() {
         before + 1,
         "the task in the queue finds the attempt recorded"
     );
+}
+
+#[test]
+fn a_test_sends_the_first_example_of_its_type_unchanged() {
+    let (stage, tests) = stage_of_tests();
+    let name: TypeName = "webhook.test".parse().unwrap();
+    let example = r#"{"n": 12345678901234567890.10}"#;
+    let catalogue = ManageCatalogue {
+        table: stage.backend.clone(),
+        clock: stage.backend.clone(),
+    };
+    let documentation = Documentation {
+        examples: Examples::from_stored(vec![example.to_owned(), "{}".to_owned()]),
+        ..Documentation::default()
+    };
+    now(catalogue.replace(&name, &ExpectedVersion::Any, documentation)).unwrap();
+    stage.send_test(&tests).unwrap();
+    let requests = stage.backend.requests();
+    let (_, request) = requests.last().unwrap();
+    let body = String::from_utf8_lossy(&request.body);
+    assert!(body.ends_with(&format!(r#""data":{example}}}"#)), "{body}");
 }
 
 #[test]

@@ -118,6 +118,7 @@ mod tests {
         }
         requests::customer_fields(body::read(&example("NewCustomer")).unwrap()).unwrap();
         requests::customer_change(body::read(&example("CustomerPatch")).unwrap()).unwrap();
+        requests::documentation(body::read(&example("NewEventType")).unwrap()).unwrap();
         let origins = "https://app.example".parse().unwrap();
         let session = body::read(&example("NewPortalSession")).unwrap();
         requests::portal_session(session, &origins, &Caller::default()).unwrap();

@@ -30,7 +30,7 @@ impl Problems {
         (
             "Conflict",
             "409",
-            "Somebody else was quicker, the idempotency key has created something else, the customer has as many subscriptions as it may, or too many to sum up, what is asked for is turned off, or what is needed cannot be read.",
+            "Somebody else was quicker, the idempotency key has created something else, the customer has as many subscriptions or the catalogue as many types as it may, or too many to sum up, what is asked for is turned off, or what is needed cannot be read.",
             "conflict",
             None,
         ),
@@ -105,10 +105,14 @@ impl Problems {
             "{deliveryId}",
             "{recoveryId}",
             "{sessionId}",
+            "/event-types/{name}",
         ];
         let names_one =
             names_one.iter().any(|name| path.contains(name)) || path.ends_with("/{customerId}");
-        let reads_table = path.starts_with("/customers") || path.contains('{');
+        let reads_table = ["/customers", "/event-types"]
+            .iter()
+            .any(|start| path.starts_with(start))
+            || path.contains('{');
         let takes_body = operation.request_body.is_some();
         let all = [
             ("400", true),

@@ -1,0 +1,56 @@
+//! The table's event catalogue.
+
+use std::future::Future;
+
+use super::{StoreError, WriteOutcome};
+use crate::broken::Readable;
+use crate::catalogue::{CatalogueEntry, TypeName};
+use crate::paging::EntryPage;
+
+/// The table's event catalogue.
+pub trait CatalogueTable {
+    /// Reads an event type.
+    fn event_type(
+        &self,
+        name: &TypeName,
+    ) -> impl Future<Output = Result<Option<CatalogueEntry>, StoreError>> + Send;
+
+    /// Lists at most `limit` event types in the order of their names, after the given one. A page
+    /// may be short while `has_more` is true, but then has at least one type.
+    fn event_types(
+        &self,
+        after: Option<&TypeName>,
+        limit: u32,
+    ) -> impl Future<Output = Result<EntryPage<Readable<CatalogueEntry, TypeName>>, StoreError>> + Send;
+
+    /// Adds an event type, if there is none of this name and the catalogue has less than
+    /// [`MAX_TYPES`](crate::catalogue::MAX_TYPES). A repetition is a conflict.
+    fn add_event_type(
+        &self,
+        added: &CatalogueEntry,
+    ) -> impl Future<Output = Result<Addition, StoreError>> + Send;
+
+    /// Replaces an event type, if its stored version is that of `read`. A repetition is a conflict.
+    fn replace_event_type(
+        &self,
+        read: &CatalogueEntry,
+        changed: &CatalogueEntry,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+
+    /// Deletes an event type, if its stored version is that of `read`. A repetition is a conflict.
+    fn delete_event_type(
+        &self,
+        read: &CatalogueEntry,
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
+}
+
+/// The result of an addition to the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addition {
+    /// The type was added.
+    Added,
+    /// There is a type of this name.
+    Conflict,
+    /// The catalogue has as many types as it may have.
+    Full,
+}
