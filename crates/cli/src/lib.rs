@@ -10,8 +10,8 @@
 //! to errors.
 //!
 //! An interrupted command may be repeated: nothing that it moves, queues or resends is lost,
-//! and a webhook that is sent twice has the same id. Only `dlq drop`, `subscriptions delete` and
-//! `customers delete` delete data, on purpose.
+//! and a webhook that is sent twice has the same id. Only `dlq drop` and the commands named
+//! `delete` delete data, on purpose.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(
@@ -39,6 +39,7 @@ mod customers;
 mod deliveries;
 mod dlq;
 mod doctor;
+mod event_types;
 mod events;
 mod input;
 mod listen;
@@ -110,6 +111,9 @@ enum Command {
     /// The transforms of payloads: test.
     #[command(subcommand)]
     Transforms(transforms::Command),
+    /// The event catalogue: list, show, delete, import, export.
+    #[command(subcommand)]
+    EventTypes(event_types::Command),
     /// Events: put them on the bus, or start the workflow with one.
     #[command(subcommand)]
     Events(events::Command),
@@ -216,6 +220,7 @@ impl Cli {
             Command::Customers(command) => command.run(&api()?, printer).await,
             Command::Subscriptions(command) => command.run(&api()?, printer).await,
             Command::Transforms(command) => command.run(&api()?, printer).await,
+            Command::EventTypes(command) => command.run(&api()?, printer).await,
             Command::Events(command) => command.run(stack, printer).await,
             Command::Deliveries(command) => command.run(&api()?, printer).await,
             Command::Messages(command) => command.run(&api()?, printer).await,
