@@ -17,6 +17,7 @@ const AT_ONCE: usize = 8;
 
 const SUBSCRIPTION: &str = "createSubscription updateSubscription";
 const CUSTOMER: &str = "putCustomer updateCustomer";
+const EVENT_TYPE: &str = "putEventType";
 const RECOVERY: &str = "recover replay";
 const PORTAL_SESSION: &str = "createPortalSession";
 
@@ -64,6 +65,7 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
         ("messageId", ids("msg_", "sub_", 32)),
         ("recoveryId", ids("rec_", "sub_", 32)),
         ("sessionId", ids("pse_", "sub_", 32)),
+        ("name", type_names()),
         ("deliveryId", ids("dlv_", "msg_", 32)),
         ("limit", limits),
         ("cursor", cursors),
@@ -80,9 +82,21 @@ fn parameters() -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
+/// Event types that the catalogue cannot have.
+fn type_names() -> Vec<String> {
+    let names = ["order.*", "a%00", "%C3%BC", "%20a", "a%20%20b"];
+    let long = "a".repeat(129);
+    names
+        .iter()
+        .map(|&name| name.to_owned())
+        .chain([long])
+        .collect()
+}
+
 /// Parameters that are bad for some operations only.
 const PARAMETERS_OF: &[(&str, &str, &str)] = &[
     ("listCustomers", "limit", "101"),
+    ("listEventTypes", "limit", "101"),
     ("listSubscriptions", "limit", "101"),
     ("listPortalSessions", "limit", "101"),
     ("listRecoveries", "limit", "101"),
@@ -124,6 +138,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     };
     let long = |len: usize| "a".repeat(len);
     let deep = (0..17).fold(json!([1]), |pattern, _| json!({"a": pattern}));
+    let nested = (0..63).fold(json!({}), |inner, _| json!([inner]));
     let mut rows = vec![
         // A patch merges these fields and a creation requires them, so both refuse `null`.
         (SUBSCRIPTION, "url", json!(null)),
@@ -258,6 +273,24 @@ fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         (CUSTOMER, "rateLimitPerSecond", json!("5")),
         (CUSTOMER, "subscriptions", json!(1)),
         (CUSTOMER, "version", json!(2)),
+        (EVENT_TYPE, "description", json!("")),
+        (EVENT_TYPE, "description", json!(long(1_025))),
+        (EVENT_TYPE, "description", json!(null)),
+        (EVENT_TYPE, "group", json!(long(65))),
+        (EVENT_TYPE, "group", json!("a\nb")),
+        (EVENT_TYPE, "schema", json!(true)),
+        (EVENT_TYPE, "schema", json!(null)),
+        (EVENT_TYPE, "schema", json!({"a": long(32_768)})),
+        (EVENT_TYPE, "schema", json!({"a": nested})),
+        (EVENT_TYPE, "examples", json!({})),
+        (EVENT_TYPE, "examples", json!(["{}"])),
+        (EVENT_TYPE, "examples", json!([{}, {}, {}, {}])),
+        (EVENT_TYPE, "examples", json!([{"a": long(8_192)}])),
+        (EVENT_TYPE, "deprecated", json!(true)),
+        (EVENT_TYPE, "deprecated", json!({"replacedBy": null})),
+        (EVENT_TYPE, "deprecated", json!({"replacedBy": "order.*"})),
+        (EVENT_TYPE, "deprecated", json!({"by": "order.created"})),
+        (EVENT_TYPE, "name", json!("order.created")),
         (PORTAL_SESSION, "capabilities", json!([])),
         (PORTAL_SESSION, "capabilities", json!(["everything"])),
         (PORTAL_SESSION, "capabilities", json!("view")),
@@ -540,7 +573,10 @@ impl Cases {
         }
         // The lists of a customer that does not exist are empty.
         let is_list = |name: &str| name == "customerId" && operation.has("path").count() == 1;
-        for name in operation.has("path").filter(|name| !is_list(name)) {
+        // What does not exist is created.
+        let is_created = |name: &str| name == "name" && operation.method == Method::PUT;
+        let others = operation.has("path");
+        for name in others.filter(|name| !is_list(name) && !is_created(name)) {
             let good = self.good(operation);
             let path = good.path.replace(&self.path_values[name], &foreign[name]);
             self.add(Case { path, ..good }, 404, None);
@@ -686,6 +722,9 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
     let session = test.api.create_portal_session(&test.customer, &session);
     let session = session.await?.id;
 
+    let event_type = format!("{}.created", test.customer);
+    let event_type = test.api.put_event_type(&event_type, &json!({})).await?;
+
     let operations = operations(&test.api.openapi().await?);
     let nobody = "0".repeat(32);
     let foreign = BTreeMap::from([
@@ -695,6 +734,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
         ("deliveryId", format!("dlv_{nobody}_{nobody}")),
         ("recoveryId", format!("rec_{nobody}")),
         ("sessionId", format!("pse_{nobody}")),
+        ("name", format!("{}.none", test.customer)),
     ]);
     let mut cases = Cases {
         path_values: BTreeMap::from([
@@ -704,6 +744,7 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
             ("deliveryId", delivery),
             ("recoveryId", recovery),
             ("sessionId", session),
+            ("name", event_type.name.clone()),
         ]),
         cases: Vec::new(),
     };
@@ -733,6 +774,8 @@ async fn every_bad_request_is_refused_by_name_and_changes_nothing() -> Result<()
 
     let customer = test.api.customer(&test.customer).await?;
     assert_eq!((customer.version, customer.subscriptions), (1, 1));
+    let unchanged = test.api.event_type(&event_type.name).await?;
+    assert_eq!(unchanged.version, 1);
     let all = SubscriptionsQuery::default();
     let list = test.api.subscriptions(&test.customer, &all).await?;
     assert_eq!(list.data, [before], "something was changed or created");

@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
@@ -22,6 +22,7 @@ const KINDS: [&str; 9] = [
     "PORTAL#nobody",
     "CONSOLE",
     "DATA_KEY",
+    "EVENT_TYPES",
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
@@ -104,7 +105,7 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
     (
         "ApiFunction",
         Action::DeleteItem,
-        &["CUSTOMER#", "CUSTOMERS", "PORTAL"],
+        &["CUSTOMER#", "CUSTOMERS", "EVENT_TYPES", "PORTAL"],
     ),
     (
         "ApiFunction",
@@ -117,6 +118,7 @@ const BOUNDS: [(&str, Action, &[&str]); 34] = [
         &[
             "CUSTOMER#",
             "CUSTOMERS",
+            "EVENT_TYPES",
             "RECOVERY",
             "MESSAGE",
             "PORTAL",
@@ -156,6 +158,7 @@ const OF_API: &[&str] = &[
     "IDEMPOTENCY",
     "PORTAL",
     "DATA_KEY",
+    "EVENT_TYPES",
 ];
 
 #[derive(Clone, Copy, Debug)]

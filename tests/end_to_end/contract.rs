@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use serde_dynamo::Item;
+use webhooks_domain::catalogue::MAX_TYPES;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus};
 use webhooks_domain::due::{NextAttempt, Shard};
 use webhooks_domain::message::Message;
@@ -32,6 +33,9 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     overdue_deliveries_are_found(&client, &store).await;
     contract::limiters(&store).await;
     contract::statistics(&store).await;
+    contract::catalogue(&store).await;
+    let fill = async || count_event_types(&client, MAX_TYPES - 1).await;
+    contract::catalogue_bound(&store, fill).await;
     contract::portal_sessions(&store, "portal").await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
@@ -65,6 +69,20 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     client
         .delete_table()
         .table_name(TABLE)
+        .send()
+        .await
+        .unwrap();
+}
+
+/// Sets the number of event types in the catalogue.
+async fn count_event_types(client: &Client, count: u32) {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    client
+        .put_item()
+        .table_name(TABLE)
+        .item("pk", text("EVENT_TYPES"))
+        .item("sk", text("#COUNT"))
+        .item("types", AttributeValue::N(count.to_string()))
         .send()
         .await
         .unwrap();

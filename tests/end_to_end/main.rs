@@ -25,6 +25,7 @@ mod delivering;
 mod doctor;
 mod duplicates;
 mod emulator;
+mod event_types;
 mod exchange;
 mod failed_events;
 mod filters;
