@@ -92,6 +92,8 @@ fn uri_reference(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cloudevents::AttributesReader as _;
+
     use super::*;
     use crate::message::tests::message;
     use crate::payload_format::PayloadFormat;
@@ -160,7 +162,6 @@ mod tests {
     fn a_cloud_event_is_one_for_the_sdk() {
         let body = body(PayloadFormat::CloudEvents, None);
         let event: cloudevents::Event = serde_json::from_str(&body).unwrap();
-        use cloudevents::AttributesReader as _;
         assert_eq!(event.id(), message(EVENT).id.to_string());
         assert_eq!(event.source(), "shop%20%C3%BC");
         assert_eq!(event.ty(), "order \"created\"");
