@@ -82,8 +82,8 @@ async fn support_staff_find_a_delivery_by_its_id_resend_it_and_see_the_secret() 
     let (_, page) = browser.get(path).await?;
     assert!(page.contains("visible"), "{page}");
     let form = format!("csrf={}", csrf(&page)?);
-    let resend = format!("{path}/resend");
-    let resent = browser.send("POST", &resend, &form).await?;
+    let again = format!("{path}/resend");
+    let resent = browser.send("POST", &again, &form).await?;
     assert_eq!(resent.status(), StatusCode::SEE_OTHER, "{resent:?}");
     let requests = test.requests("/hook", 2).await?;
     assert_eq!(requests[1].header("webhook-id"), message);
