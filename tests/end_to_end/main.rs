@@ -46,6 +46,7 @@ mod metrics;
 mod observability;
 mod odd_text;
 mod payload_formats;
+mod payload_shapes;
 mod permissions;
 mod portal;
 mod read_units;

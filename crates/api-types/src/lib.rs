@@ -28,6 +28,7 @@ mod retry_policy;
 mod statistics;
 mod subscription;
 mod subscription_request;
+mod transform;
 mod unhealthy;
 mod whole_number;
 pub mod words;
@@ -61,12 +62,13 @@ pub use statistics::{
 };
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
-    PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+    PayloadFormat, RequestMethod, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
 };
 pub use subscription_request::{
     Enable, HeldFate, MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test,
     WantedStatus,
 };
+pub use transform::{Transform, TransformTest, TransformTestResult};
 pub use unhealthy::{OwedDeliveries, ProblemKind, SubscriptionProblem, UnhealthySubscription};
 pub use whole_number::WholeNumber;
 

@@ -77,6 +77,7 @@ impl Surroundings {
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
+            ("MESSAGE_LINK_TEMPLATE", ""),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("KEPT_RESPONSE_BYTES", "512,16384"),
             ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),

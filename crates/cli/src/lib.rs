@@ -56,6 +56,7 @@ mod statistics;
 mod subscriptions;
 mod tail;
 pub mod terminal;
+mod transforms;
 mod unhealthy;
 mod verify;
 mod when;
@@ -106,6 +107,9 @@ enum Command {
     /// Customers' endpoints: create, list, show, update, delete, enable, rotate, secret, test.
     #[command(subcommand)]
     Subscriptions(Box<subscriptions::Command>),
+    /// The transforms of payloads: test.
+    #[command(subcommand)]
+    Transforms(transforms::Command),
     /// Events: put them on the bus, or start the workflow with one.
     #[command(subcommand)]
     Events(events::Command),
@@ -211,6 +215,7 @@ impl Cli {
         match &self.command {
             Command::Customers(command) => command.run(&api()?, printer).await,
             Command::Subscriptions(command) => command.run(&api()?, printer).await,
+            Command::Transforms(command) => command.run(&api()?, printer).await,
             Command::Events(command) => command.run(stack, printer).await,
             Command::Deliveries(command) => command.run(&api()?, printer).await,
             Command::Messages(command) => command.run(&api()?, printer).await,

@@ -83,6 +83,7 @@ struct State {
     last_response: Option<WebhookResponse>,
     tasks_sent: u64,
     delivery_writes: u64,
+    exchange_reads: u64,
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
@@ -219,6 +220,11 @@ impl InMemoryBackend {
     /// The number of updates of deliveries, also those that were refused.
     pub fn delivery_writes(&self) -> u64 {
         self.state().delivery_writes
+    }
+
+    /// The number of reads of parts of exchanges.
+    pub fn exchange_reads(&self) -> u64 {
+        self.state().exchange_reads
     }
 
     /// Sets the duration of every effect.

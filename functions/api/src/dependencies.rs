@@ -85,6 +85,7 @@ impl Api {
                 clock: SystemClock,
                 random: SystemRandom::new(),
                 retention: config.retention,
+                links: config.message_links,
             },
             resend: Resend {
                 table: table.clone(),

@@ -8,7 +8,9 @@
 
 mod data;
 
-use webhooks_api_types::{FilterTestResult, Page, Problem, ProblemKind, RecoveryCount};
+use webhooks_api_types::{
+    FilterTestResult, Page, Problem, ProblemKind, RecoveryCount, TransformTestResult,
+};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::console::{
@@ -153,6 +155,7 @@ impl Samples<'_> {
             subscription: subscription.cloned(),
             problem: None,
             tried: None,
+            made: None,
         };
         let mut tried = draft(None);
         tried.form.url = self.text("http://example.com/");
@@ -160,6 +163,11 @@ impl Samples<'_> {
         tried.form.retry.max_attempts = self.text("5");
         tried.problem = Some(self.problem("url"));
         tried.tried = Some(FilterTestResult { matches: true });
+        tried.form.shape.template = self.text("<order>");
+        tried.made = Some(TransformTestResult {
+            body: self.text("{\"text\": 1}"),
+            content_type: self.text("application/json"),
+        });
         let mut refused = draft(Some(&all[0]));
         refused.problem = Some(self.problem("retryPolicy.schedule"));
         refused.tried = Some(FilterTestResult { matches: false });

@@ -49,13 +49,14 @@ const IN_BROWSER: &str = "browser::";
 
 /// The tests that begin with an event, and so run a workflow. All others do the same whatever its
 /// type and interpreter are.
-const OF_THE_WORKFLOW: [&str; 11] = [
+const OF_THE_WORKFLOW: [&str; 12] = [
     "delivering::",
     "duplicates::",
     "failed_events::",
     "malformed_events::",
     "odd_text::",
     "payload_formats::",
+    "payload_shapes::",
     "state_failures::",
     "story::",
     "values::",
