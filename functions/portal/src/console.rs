@@ -10,6 +10,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use webhooks_api_types as api;
 use webhooks_domain::ids::MessageId;
 use webhooks_domain::portal_access::{CheckedSession, ConsoleScope};
+use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
 use webhooks_pages::console::{
     Runbook, Search, Unhealthy, message_page, queues_page, runbook_page, search_page,
@@ -75,6 +76,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         request: &Request,
     ) -> Result<Answer, Refusal> {
         let scope = session.of_console().ok_or(Refusal::NotFound)?;
+        scope.require(Capability::View)?;
         let (frame, query) = (self.frame_of(session), Fields::of_query(request)?);
         let html = match target {
             ConsolePage::Search => return self.search(&frame, &scope, &query).await,
