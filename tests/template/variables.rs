@@ -82,6 +82,7 @@ fn a_function_starts_without_a_variable_that_may_be_empty() {
         }
     }
     let expected = [
+        "DENIED_HOSTS",
         "DEVELOPMENT_ALLOWED_CIDRS",
         "OPERATOR_CUSTOMER_ID",
         "PORTAL_ACCENT_COLOUR",

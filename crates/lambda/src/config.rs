@@ -12,7 +12,9 @@ use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::outbound::{DevelopmentNetworks, KeptResponseBytes, RequestTimeout};
+use webhooks_domain::outbound::{
+    DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
+};
 use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
@@ -177,6 +179,8 @@ functions! {
         health_policy: HealthPolicy = health_policy(),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+        /// Hosts that no subscription may have.
+        denied_hosts: DeniedHosts = or_default("DENIED_HOSTS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -247,6 +251,8 @@ functions! {
         retention: Duration = days("RETENTION_DAYS"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+        /// Hosts that no subscription may have.
+        denied_hosts: DeniedHosts = or_default("DENIED_HOSTS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
