@@ -12,7 +12,9 @@ use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
 use webhooks_api_types as api;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
-use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
+use webhooks_domain::lists::{
+    DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, ReadBudget, Which,
+};
 use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_session::Capability;
@@ -166,6 +168,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
     ) -> Result<(SubscriptionPage, Vec<Option<Summary>>), StoreError> {
         let page = list_subscriptions(&self.table, scope.customer(), after, limit).await?;
         let days = page.subscriptions.iter().map(|one| self.last_day(one.id));
+                budget: ReadBudget::SMALL,
         let days = try_join_all(days).await?;
         Ok((page, days))
     }

@@ -6,14 +6,18 @@ use webhooks_domain::ids::{RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
-use webhooks_domain::recover::{Count, Recoveries};
+use webhooks_domain::recover::{Count, CountBudget, Recoveries};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryPage, RecoveryRequest};
 
 use super::{Table, Workflow};
 use crate::refusal::Refusal;
 
-/// The time limit of counting, well below the function's timeout.
-const TIME_TO_COUNT: Duration = Duration::from_secs(5);
+/// The effort of counting: a time well below the function's timeout, and about as many read units as
+/// twenty pages.
+const EFFORT: CountBudget = CountBudget {
+    time: Duration::from_secs(5),
+    entries: 1_000,
+};
 
 /// The recoveries of the table.
 pub(crate) struct ScopedRecoveries<T, W, C>(pub(super) Recoveries<T, W, C>);
@@ -52,7 +56,7 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
     ) -> Result<Count, Refusal> {
         scope.require(Capability::Resend)?;
         let customer = scope.customer();
-        let count = self.0.count(customer, subscription, request, TIME_TO_COUNT);
+        let count = self.0.count(customer, subscription, request, EFFORT);
         Ok(count.await?)
     }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-use super::Count;
-use super::count::count;
+use super::count::{Count, CountBudget, count};
 use super::page::PART;
 use crate::delivery::DeliveryStatus;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
@@ -82,18 +81,17 @@ where
     W: RecoveryWorkflow,
     C: Clock,
 {
-    /// Counts the deliveries that a recovery would send now, for at most this long.
+    /// Counts the deliveries that a recovery would send now, with at most this effort.
     pub async fn count(
         &self,
         customer: &CustomerId,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
-        at_most: Duration,
+        budget: CountBudget,
     ) -> Result<Count, RecoveriesError> {
         let subscription = self.subscription(customer, subscription).await?;
         let planned = self.plan(&subscription, request);
-        let end = planned.started_at + at_most;
-        Ok(count(&self.table, &self.clock, &planned, &subscription, end).await?)
+        Ok(count(&self.table, &self.clock, &planned, &subscription, budget).await?)
     }
 
     /// Starts a recovery.
