@@ -70,7 +70,9 @@ impl<'a> Browser<'a> {
         ensure!(page == self.origin, "{page}");
         let (status, page) = self.get("/").await?;
         ensure!(status == StatusCode::OK, "{status}: {page}");
-        self.send("POST", "/session", &format!("code={code}")).await
+        // As if a page of the operator's had the link.
+        let form = format!("code={code}&open=yes");
+        self.send("POST", "/session", &form).await
     }
 }
 

@@ -28,6 +28,9 @@ const EXCHANGE_PREFIX: &str = "EXCHANGE#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 const PORTAL_PREFIX: &str = "PORTAL#";
 
+/// The beginning of the sort keys of sessions, which are in one partition with their usage.
+pub(crate) const PORTAL_SESSIONS: &str = "pse_";
+const USAGE_PREFIX: &str = "USAGE#";
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {

@@ -1,8 +1,8 @@
 //! `Portal`: the web site on which customers see and manage their endpoints.
 //!
 //! Anybody on the Internet can send requests to it. A request without the token of a session
-//! (256 random bits) causes at most one read and one refused write of the table, and none if its
-//! path, its cookie or its form is malformed. A request with a token reaches the data of one customer only.
+//! (256 random bits) causes at most one read of the table, and none if its path, its cookie or its
+//! form is malformed. A request with a token reaches the data of one customer only.
 //!
 //! - [`router`] finds the page or the change of a path.
 //! - [`session`] finds the session of a request, and [`change`] checks a form.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
-use webhooks_domain::portal_session::{Origin, Origins, ReturnUrl};
+use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins, ReturnUrl};
 use webhooks_lambda::PortalConfig;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::csp::content_security_policy;
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     url: Option<Origin>,
     /// The origins to which the portal may lead after a session.
     return_urls: Origins,
+    /// The sites that may embed the portal.
+    frame_ancestors: FrameAncestors,
     /// True on a machine of a developer, where a browser reaches the emulator under another name.
     is_development: bool,
     /// Decides how cookies are set.
@@ -61,6 +63,7 @@ impl Settings {
             kind: Kind::of(&ancestors),
             content_security_policy: content_security_policy(&brand, &ancestors.to_string()),
             brand,
+            frame_ancestors: ancestors,
         })
     }
 
@@ -81,6 +84,16 @@ impl Settings {
         name.is_some_and(|name| {
             let is_of_emulator = self.is_development && is_local(origin, name);
             origin == format!("https://{name}") || is_of_emulator
+        })
+    }
+
+    /// Returns true if a page of the operator's has led here, by the header `Referer`. Other sites
+    /// cannot claim it; they can only leave it out.
+    pub(crate) fn is_led_by_operator(&self, request: &Request) -> bool {
+        let referer = only(request.headers(), header::REFERER.as_str());
+        let origin = referer.and_then(Origin::of_url);
+        origin.is_some_and(|origin| {
+            self.return_urls.contains(&origin) || self.frame_ancestors.contains(&origin)
         })
     }
 

@@ -336,10 +336,10 @@ impl Samples<'_> {
         };
         let new_tab = Href::external("https://portal.example.com/").unwrap();
         vec![
-            ("enter", notices::enter(&nobody)),
+            ("enter", notices::enter(&nobody, false)),
             (
                 "replace-session",
-                notices::replace_session(frame, &self.text("code")),
+                notices::open_session(frame, &self.text("customer"), &self.text("code")),
             ),
             ("ended", notices::ended(frame, Some(&new_tab))),
             ("not-found", notices::not_found(frame)),

@@ -1,5 +1,6 @@
 //! Strangers cost nothing, or a read.
 
+use webhooks_domain::portal_session::PortalCode;
 use webhooks_testkit::Fault;
 
 use super::*;
@@ -124,6 +125,21 @@ fn a_guess_costs_one_read() {
     let answer = stage.get("/customers/acme/endpoints", &cookie);
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(stage.backend.clear_faults(), "one call only");
+}
+
+#[test]
+fn a_forged_code_costs_one_read() {
+    let stage = Stage::new();
+    let mut created = stage.session("acme", &[Capability::View]);
+    let session = created.session.id;
+    let own = created.code;
+    created.code = PortalCode::random(&samples::customer("acme"), session, &SystemRandom::new());
+    stage.backend.plant([Fault::None, Fault::Before]);
+    let answer = stage.enter(&created, None);
+    assert_eq!(answer.status(), StatusCode::GONE);
+    assert!(stage.backend.clear_faults(), "one call only");
+    created.code = own;
+    assert_eq!(stage.enter(&created, None).status(), StatusCode::SEE_OTHER);
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Stage {
 
     /// Uses the link of a session.
     fn enter(&self, created: &CreatedSession, cookie: Option<&str>) -> Answer {
-        let form = format!("code={}", created.code.expose());
+        let form = format!("code={}&open=yes", created.code.expose());
         self.send(&post("/session", &form, cookie))
     }
 
