@@ -62,7 +62,9 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         };
         match created {
             Ok(created) if scope.has(Capability::Secrets) => Ok(self.created_page(access, created)),
-            Ok(created) => Ok(Done::Created.at_endpoint(scope, &created.subscription.id)),
+            Ok(created) => {
+                Ok(self.done_at_endpoint(Done::Created, scope, &created.subscription.id))
+            }
             Err(problem) => Ok(self.refilled(
                 access,
                 &Draft {
@@ -100,7 +102,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     [] => Done::Changed,
                     _ => Done::Cleared,
                 };
-                done.at_endpoint(scope, &changed.id)
+                self.done_at_endpoint(done, scope, &changed.id)
             }
             Err(problem) => self.refilled(
                 access,

@@ -88,7 +88,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
     async fn pause(&self, scope: &CustomerScope, of: &Owned) -> Result<Answer, Refusal> {
         self.api.pause(scope, of).await?;
-        Ok(Done::Paused.at_endpoint(scope, &of.id().to_string()))
+        Ok(self.done_at_endpoint(Done::Paused, scope, &of.id().to_string()))
     }
 
     async fn enable(
@@ -108,13 +108,13 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             fate.ok_or(Refusal::Malformed)
         });
         self.api.enable(scope, of, held.transpose()?).await?;
-        Ok(Done::Enabled.at_endpoint(scope, &of.id().to_string()))
+        Ok(self.done_at_endpoint(Done::Enabled, scope, &of.id().to_string()))
     }
 
     async fn delete(&self, scope: &CustomerScope, of: &Owned) -> Result<Answer, Refusal> {
         self.api.delete(scope, of).await?;
         let customer = scope.customer().to_string();
-        Ok(Done::Deleted.at(Route::Endpoints { customer }))
+        Ok(self.done(Done::Deleted, &Route::Endpoints { customer }))
     }
 
     async fn send_test(
@@ -143,9 +143,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let scope = &access.scope;
         self.api.rotate(scope, of, version, overlap).await?;
         Ok(match self.api.secrets(scope, of).await {
-            Ok(secrets) => self.secrets_page(access, of.shown(), secrets, Some(Done::Rotated)),
+            Ok(secrets) => self.secrets_page(
+                access,
+                of.shown(&access.scope),
+                secrets,
+                Some(Done::Rotated),
+            ),
             // It is rotated, and can be shown later.
-            Err(_) => Done::Rotated.at_endpoint(scope, &of.id().to_string()),
+            Err(_) => self.done_at_endpoint(Done::Rotated, scope, &of.id().to_string()),
         })
     }
 

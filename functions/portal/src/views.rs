@@ -18,7 +18,7 @@ use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
-use crate::answer::{Answer, page};
+use crate::answer::{Answer, page, with_cookie};
 use crate::data::{Owned, Queue, Table, Workflow};
 use crate::editing;
 use crate::flash::Done;
@@ -44,7 +44,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let (scope, query) = (&access.scope, Fields::of_query(request)?);
         let mut frame = self.frame(access);
         frame.return_to = self.return_link(request);
-        frame.flash = query.get("done").and_then(Done::named).map(Done::flash);
+        let done = self.was_done(request);
+        frame.flash = done.map(Done::flash);
         scope.require(Capability::View)?;
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
@@ -72,7 +73,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     .await?
             }
         };
-        Ok(page(StatusCode::OK, html))
+        let answer = page(StatusCode::OK, html);
+        Ok(match done {
+            Some(_) => with_cookie(answer, &self.settings.kind.remove_done()),
+            None => answer,
+        })
     }
 
     async fn endpoints(

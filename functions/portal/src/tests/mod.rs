@@ -217,6 +217,12 @@ fn set_cookies(answer: &Answer) -> Vec<String> {
 
 fn location(answer: &Answer) -> &str {
     answer.headers()[LOCATION].to_str().unwrap()
+/// The change that the next page says.
+fn done(answer: &Answer) -> String {
+    let set = cookie(answer, "__Host-webhooks-done").unwrap();
+    set.split_once('=').unwrap().1.to_owned()
+}
+
 }
 
 fn text(answer: &Answer) -> &str {
