@@ -26,7 +26,7 @@ use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
-use webhooks_domain::show_exchanges::{ShownExchange, show_exchanges};
+use webhooks_domain::show_exchanges::{ShownExchange, show_exchanges_with};
 use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
 use webhooks_domain::subscription::{Subscription, SubscriptionPage};
@@ -36,6 +36,7 @@ use webhooks_wire::answers;
 use crate::refusal::Refusal;
 
 pub(crate) use recoveries::ScopedRecoveries;
+use crate::hidden;
 
 /// The ports of the table that the portal needs.
 pub(crate) trait Table:
@@ -94,9 +95,9 @@ impl Owned {
         &self.0.id
     }
 
-    /// The subscription as the API shows it.
-    pub(crate) fn shown(&self) -> api::Subscription {
-        answers::subscription(self.0.clone())
+    /// The subscription as the API shows it, without what the session must not see.
+    pub(crate) fn shown(&self, scope: &CustomerScope) -> api::Subscription {
+        hidden::in_subscription(scope, answers::subscription(self.0.clone()))
     }
 
     /// The URL of its endpoint.
@@ -218,19 +219,25 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         read_delivery(&self.table, Some(scope.customer()), id).await
     }
 
-    /// The exchanges of a delivery that [`delivery`](Self::delivery) has read. They are not read for a
-    /// session that must not see them.
+    /// The exchanges of a delivery that [`delivery`](Self::delivery) has read, and the URL of its
+    /// endpoint if that can be read. The exchanges are not read for a session that must not see them.
     pub(crate) async fn exchanges(
         &self,
         scope: &CustomerScope,
         found: &DeliveryWithBody,
-    ) -> Result<Vec<ShownExchange>, StoreError> {
-        match found {
+        id: &DeliveryId,
+    ) -> Result<(Vec<ShownExchange>, Option<String>), StoreError> {
+        let customer = scope.customer();
+        let subscription = read_subscription(&self.table, customer, &id.subscription).await;
+        let url = subscription.as_ref().ok().and_then(Option::as_ref);
+        let url = url.map(|found| found.url.as_str().to_owned());
+        let exchanges = match found {
             Ok((delivery, _)) if scope.has(Capability::Payloads) => {
-                show_exchanges(&self.table, delivery).await
+                show_exchanges_with(&self.table, delivery, subscription).await?
             }
-            _ => Ok(Vec::new()),
-        }
+            _ => Vec::new(),
+        };
+        Ok((exchanges, url))
     }
 
     /// Sends a delivery again.

@@ -27,7 +27,7 @@ pub(crate) fn form_page(
     of: Option<&Owned>,
 ) -> Result<String, Refusal> {
     scope.require(Capability::Manage)?;
-    let subscription = of.map(Owned::shown);
+    let subscription = of.map(|of| of.shown(scope));
     let form = match &subscription {
         Some(subscription) => EndpointForm::of(subscription),
         None => EndpointForm {
@@ -84,7 +84,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     ) -> Result<Answer, Refusal> {
         let scope = &access.scope;
         let form = EndpointForm::parse(bytes(request));
-        let draft = draft(scope, Some(of.shown()), form);
+        let draft = draft(scope, Some(of.shown(scope)), form);
         if draft.form.button == Button::Try {
             return self.tried(access, draft).await;
         }

@@ -20,6 +20,7 @@ mod editing;
 mod enter;
 mod flash;
 mod form;
+mod hidden;
 mod managing;
 mod recovering;
 mod refusal;

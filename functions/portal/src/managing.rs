@@ -80,7 +80,9 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Ok(answer) => Ok(answer),
             Err(problem) => {
                 let frame = self.frame(access);
-                let html = self.endpoint_with(&frame, &found, Some(&problem)).await?;
+                let html = self
+                    .endpoint_with(&frame, scope, &found, Some(&problem))
+                    .await?;
                 Ok(page(StatusCode::OK, html))
             }
         }
@@ -133,7 +135,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
     async fn show_secrets(&self, access: &Access, of: &Owned) -> Result<Answer, Refusal> {
         let secrets = self.api.secrets(&access.scope, of).await?;
-        Ok(self.secrets_page(access, of.shown(), secrets, None))
+        Ok(self.secrets_page(access, of.shown(&access.scope), secrets, None))
     }
 
     async fn rotate(&self, access: &Access, of: &Owned, form: &Fields) -> Result<Answer, Refusal> {

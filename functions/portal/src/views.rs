@@ -23,6 +23,7 @@ use crate::data::{Owned, Queue, Table, Workflow};
 use crate::editing;
 use crate::flash::Done;
 use crate::form::Fields;
+use crate::hidden;
 use crate::recovering::{Filled, problem};
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
@@ -59,7 +60,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Target::DeleteEndpoint(id) => {
                 scope.require(Capability::Manage)?;
                 let found = self.owned(scope, &id).await?;
-                endpoint::deletion_page(&frame, &found.shown())
+                endpoint::deletion_page(&frame, &found.shown(scope))
             }
             Target::Deliveries(id) => self.deliveries(&frame, scope, &id, request, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
@@ -106,19 +107,20 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         id: &SubscriptionId,
     ) -> Result<String, Refusal> {
         let found = self.owned(scope, id).await?;
-        self.endpoint_with(frame, &found, None).await
+        self.endpoint_with(frame, scope, &found, None).await
     }
 
     /// The page of an endpoint, with the problem of a form that was refused.
     pub(crate) async fn endpoint_with(
         &self,
         frame: &Frame,
+        scope: &CustomerScope,
         found: &Owned,
         problem: Option<&FormProblem>,
     ) -> Result<String, Refusal> {
         let numbers = self.data.statistics(found).await?;
         let numbers = numbers.as_ref().map(statistics::answer);
-        let shown = found.shown();
+        let shown = found.shown(scope);
         Ok(endpoint::page(frame, &shown, numbers.as_ref(), problem))
     }
 
@@ -151,7 +153,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let (page, problem) = match selected {
             Ok((filter, range)) => {
                 let listed = self.data.deliveries(&subscription, &filter, &range).await?;
-                let shown = |delivery| without_hidden(scope, answers::delivery(delivery));
+                let shown = |delivery| hidden::in_delivery(scope, answers::delivery(delivery));
                 (lists::page(listed, shown), None)
             }
             Err(problem) => (empty(), Some(problem)),
@@ -175,7 +177,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     ) -> Result<String, Refusal> {
         let found = self.data.delivery(scope, id).await?;
         let found = found.ok_or(Refusal::NotFound)?;
-        let exchanges = self.data.exchanges(scope, &found).await?;
+        let (exchanges, url) = self.data.exchanges(scope, &found, id).await?;
         let mut shown = match answers::delivery_with_body(found, exchanges) {
             api::Shown::Whole(shown) => *shown,
             api::Shown::Broken(broken) => return Err(Refusal::Broken(broken.to_string())),
@@ -183,13 +185,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         if !scope.has(Capability::Payloads) {
             (shown.body, shown.body_problem) = (None, None);
         }
-        shown.delivery = without_hidden(scope, shown.delivery);
-        // A subscription that cannot be read has no URL to show.
-        let subscription = self.data.subscription(scope, &id.subscription).await;
-        let subscription = subscription.ok().flatten();
+        shown.delivery = hidden::in_delivery(scope, shown.delivery);
         let view = DeliveryView {
             delivery: shown,
-            url: subscription.map(|found| found.url().to_owned()),
+            url,
         };
         Ok(delivery::page(frame, &view))
     }
@@ -233,19 +232,6 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     pub(crate) fn return_link(&self, request: &Request) -> Option<Href> {
         Href::external(self.return_url(request)?.as_str()).ok()
     }
-}
-
-/// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but
-/// also have texts that are made of them.
-fn without_hidden(scope: &CustomerScope, mut delivery: api::Delivery) -> api::Delivery {
-    if !scope.has(Capability::Payloads) {
-        for attempt in &mut delivery.attempts {
-            attempt.response_excerpt = None;
-            attempt.response_headers.clear();
-            (attempt.request, attempt.response) = (None, None);
-        }
-    }
-    delivery
 }
 
 /// The filters of a form that cannot be read, for its fields.

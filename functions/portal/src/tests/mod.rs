@@ -6,6 +6,7 @@ mod entering;
 mod forgery;
 mod framed;
 mod headers;
+mod hiding;
 mod managing;
 mod reading;
 mod recovering;

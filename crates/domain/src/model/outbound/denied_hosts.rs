@@ -65,18 +65,15 @@ impl Rule {
     }
 
     fn parse(item: &str) -> Option<Self> {
-        let (is_name, text) = match item.strip_prefix("*.") {
-            Some(parent) => (false, parent),
-            None => (true, item),
+        let (rule, text): (fn(String) -> Self, _) = match item.strip_prefix("*.") {
+            Some(parent) => (Self::SubdomainsOf, parent),
+            None => (Self::Name, item),
         };
         let Ok(Host::Domain(name)) = Host::parse(text) else {
             return None;
         };
         let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
-        is_host_name(&name).then(|| match is_name {
-            true => Self::Name(name),
-            false => Self::SubdomainsOf(name),
-        })
+        is_host_name(&name).then_some(name).map(rule)
     }
 }
 
