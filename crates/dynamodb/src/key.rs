@@ -7,6 +7,7 @@ use webhooks_domain::ids::{
     CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
 };
 use webhooks_domain::limits::LimiterId;
+use webhooks_domain::portal_session::UtcDay;
 use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::statistics::Hour;
 
@@ -27,10 +28,10 @@ const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 const PORTAL_PREFIX: &str = "PORTAL#";
-
 /// The beginning of the sort keys of sessions, which are in one partition with their usage.
 pub(crate) const PORTAL_SESSIONS: &str = "pse_";
 const USAGE_PREFIX: &str = "USAGE#";
+
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
@@ -215,6 +216,13 @@ impl Key {
         }
     }
 
+    pub(crate) fn portal_usage(customer: &CustomerId, day: UtcDay) -> Self {
+        Self {
+            pk: portal_partition(customer),
+            sk: format!("{USAGE_PREFIX}{day}"),
+        }
+    }
+
     /// The session of a key, with its customer.
     pub(crate) fn portal_session_id(&self) -> Result<(CustomerId, PortalSessionId), String> {
         let customer = self.pk.strip_prefix(PORTAL_PREFIX).map(str::parse);
@@ -242,7 +250,7 @@ pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
 }
 
-/// The partition of a customer's sessions of the portal.
+/// The partition of a customer's sessions and usage of the portal.
 pub(crate) fn portal_partition(customer: &CustomerId) -> String {
     format!("{PORTAL_PREFIX}{customer}")
 }

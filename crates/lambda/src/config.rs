@@ -15,7 +15,7 @@ use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{
     DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
 };
-use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins};
+use webhooks_domain::portal_session::{DailyLimits, FrameAncestors, Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -285,6 +285,8 @@ functions! {
         portal_url: Option<Origin> = optional("PORTAL_URL"),
         /// The origins to which the portal may lead after a session.
         return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
+        /// The actions that a customer's sessions can cause on one day.
+        daily_limits: DailyLimits = required("PORTAL_DAILY_LIMITS"),
         /// The sites that may embed the portal.
         frame_ancestors: FrameAncestors = required("PORTAL_FRAME_ANCESTORS"),
         /// The name of the service. `None` for the default.

@@ -4,6 +4,7 @@
 //! customer's data. No method takes the id of a customer, and nothing else of this function has the
 //! table's data.
 
+mod allowance;
 mod recoveries;
 
 use std::time::Duration;
@@ -17,10 +18,12 @@ use webhooks_domain::lists::{
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_allowance::PortalAllowance;
+use webhooks_domain::portal_session::{Capability, DailyLimits, LimitedAction};
 use webhooks_domain::ports::{
     Clock, DeliveryQueue, DeliveryReader, Directory, ExchangeReader, PortalAccessTable,
-    RecoveryTable, RecoveryWorkflow, ResendTable, StatisticsTable, StoreError, SubscriptionTable,
+    PortalUsageTable, RecoveryTable, RecoveryWorkflow, ResendTable, StatisticsTable, StoreError,
+    SubscriptionTable,
 };
 use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
@@ -33,14 +36,16 @@ use webhooks_domain::subscription::{Subscription, SubscriptionPage};
 use webhooks_lambda::Switch;
 use webhooks_wire::answers;
 
+use crate::hidden;
 use crate::refusal::Refusal;
 
+pub(crate) use allowance::ScopedAllowance;
 pub(crate) use recoveries::ScopedRecoveries;
-use crate::hidden;
 
 /// The ports of the table that the portal needs.
 pub(crate) trait Table:
     PortalAccessTable
+    + PortalUsageTable
     + SubscriptionTable
     + Directory
     + DeliveryReader
@@ -57,6 +62,7 @@ pub(crate) trait Table:
 
 impl<T> Table for T where
     T: PortalAccessTable
+        + PortalUsageTable
         + SubscriptionTable
         + Directory
         + DeliveryReader
@@ -81,6 +87,7 @@ pub(crate) struct Data<T, Q, W, C> {
     table: T,
     lists: Lists<T>,
     pub(crate) recoveries: ScopedRecoveries<T, W, C>,
+    pub(crate) allowance: ScopedAllowance<T, C>,
     resend: Resend<T, Q, C>,
     /// `None` if attempts are not counted.
     statistics: Option<ShowStatistics<T, C>>,
@@ -121,6 +128,10 @@ pub(crate) struct Services<T, Q, W, C> {
     pub(crate) statistics: Switch,
     /// The time for which the table keeps a recovery.
     pub(crate) retention: Duration,
+    /// The actions that a customer's sessions can cause on one day.
+    pub(crate) daily_limits: DailyLimits,
+    /// The longest time that a test takes.
+    pub(crate) time_of_test: Duration,
 }
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> {
@@ -132,6 +143,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
             clock,
             statistics,
             retention,
+            daily_limits,
+            time_of_test,
         } = services;
         let statistics = (statistics == Switch::Enabled).then(|| clock.clone());
         Self {
@@ -142,6 +155,12 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
                 random: SystemRandom::new(),
                 retention,
             }),
+            allowance: ScopedAllowance(PortalAllowance {
+                table: table.clone(),
+                clock: clock.clone(),
+                limits: daily_limits,
+                time_of_test,
+            }),
             resend: Resend {
                 table: table.clone(),
                 queue,
@@ -149,6 +168,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
             },
             lists: Lists {
                 table: table.clone(),
+                budget: ReadBudget::SMALL,
             },
             statistics: statistics.map(|clock| ShowStatistics {
                 table: table.clone(),
@@ -169,7 +189,6 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
     ) -> Result<(SubscriptionPage, Vec<Option<Summary>>), StoreError> {
         let page = list_subscriptions(&self.table, scope.customer(), after, limit).await?;
         let days = page.subscriptions.iter().map(|one| self.last_day(one.id));
-                budget: ReadBudget::SMALL,
         let days = try_join_all(days).await?;
         Ok((page, days))
     }
@@ -251,6 +270,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         if self.delivery(scope, id).await?.is_none() {
             return Err(Refusal::NotFound);
         }
+        let _ = self.allowance.take(scope, LimitedAction::Resend).await?;
         self.resend.run(id).await?;
         Ok(())
     }

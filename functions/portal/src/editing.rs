@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use webhooks_api_types as api;
 use webhooks_domain::portal_access::{Access, CustomerScope};
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::endpoint::{self, Draft};
 use webhooks_pages::endpoint_form::{Button, EndpointForm};
@@ -54,8 +54,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         }
         let created = match draft.form.patch(None) {
             Ok(fields) => {
+                let taken = self.data.allowance.take(scope, LimitedAction::NewEndpoint);
+                let taken = taken.await?;
                 let once = once(&draft.form.once, &fields);
-                let created = self.api.create(scope, &fields, once).await;
+                let created = self.api.create(scope, &taken, &fields, once).await;
                 accepted(created)?
             }
             Err(problem) => Err(problem),

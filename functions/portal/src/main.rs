@@ -58,11 +58,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let queue_url = std::mem::take(&mut config.delivery_queue_url);
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
     let workflow = std::mem::take(&mut config.recovery_state_machine_arn);
+    let time_of_api = Duration::from_secs(config.request_timeout.as_secs()) + TIME_OF_API;
     let api = FunctionClient::new(
         &aws,
         &config.lambda_endpoint,
         &config.api_function_name,
-        Duration::from_secs(config.request_timeout.as_secs()) + TIME_OF_API,
+        time_of_api,
     )?;
     let services = Services {
         table,
@@ -71,6 +72,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         clock: SystemClock,
         statistics: config.statistics,
         retention: config.retention,
+        daily_limits: config.daily_limits,
+        time_of_test: time_of_api,
     };
     let portal = Portal::new(services, ScopedApi(Box::new(api)), Settings::new(config)?);
     // It lives as long as the process.

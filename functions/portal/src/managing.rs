@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::portal_access::{Access, CustomerScope};
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::endpoint::{self, SecretsView};
 use webhooks_pages::paths::Route;
@@ -125,10 +125,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         of: &Owned,
         form: &Fields,
     ) -> Result<Answer, Refusal> {
-        let sent = self.api.send_test(scope, of, form.get("eventType"));
+        let allowance = &self.data.allowance;
+        let taken = allowance.take(scope, LimitedAction::Test).await?;
+        let event_type = form.get("eventType");
+        let sent = self.api.send_test(scope, &taken, of, event_type).await;
+        allowance.finish(scope, &taken).await;
         let route = Route::Delivery {
             customer: scope.customer().to_string(),
-            delivery: sent.await?.id,
+            delivery: sent?.id,
         };
         Ok(see_other(&route.path()))
     }

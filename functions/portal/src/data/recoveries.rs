@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use webhooks_domain::ids::{RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::portal_allowance::Taken;
 use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recover::{Count, CountBudget, Recoveries};
@@ -51,6 +52,7 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
     pub(crate) async fn count(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
     ) -> Result<Count, Refusal> {
@@ -60,14 +62,23 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
         Ok(count.await?)
     }
 
-    /// Starts a recovery.
+    /// Starts a recovery, if none of the subscription runs. The caller makes sure that no other start
+    /// of the customer comes in between.
     pub(crate) async fn start(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
     ) -> Result<Recovery, Refusal> {
         scope.require(Capability::Resend)?;
+        if let Some(running) = self.0.running(scope.customer(), subscription).await? {
+            let problem = format!(
+                "recovery `{}` of this endpoint runs: stop it, or wait for its end",
+                running.id
+            );
+            return Err(Refusal::Conflict(problem));
+        }
         let started = self.0.start(scope.customer(), subscription, request);
         Ok(started.await?)
     }

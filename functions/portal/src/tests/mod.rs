@@ -7,6 +7,7 @@ mod forgery;
 mod framed;
 mod headers;
 mod hiding;
+mod limits;
 mod managing;
 mod reading;
 mod recovering;
@@ -42,6 +43,8 @@ const HOST: &str = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws
 const ORIGIN: &str = "https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws";
 const RETURN: &str = "https://app.example/webhooks?a=1";
 
+const LIMITS: &str = "tests=99,endpoints=99,resends=99,recoveries=99,counts=99";
+
 /// A portal with a backend.
 struct Stage {
     backend: InMemoryBackend,
@@ -66,11 +69,13 @@ impl Stage {
             ("RETENTION_DAYS", "90"),
             ("STATISTICS", "Enabled"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
+            ("PORTAL_DAILY_LIMITS", LIMITS),
             ("PORTAL_RETURN_URLS", "https://app.example"),
         ];
         let environment: Environment = variables.into_iter().chain(changed).collect();
         let config = PortalConfig::from_environment(&environment).unwrap();
         let backend = InMemoryBackend::default();
+        let daily_limits = config.daily_limits;
         let settings = Settings::new(config).unwrap();
         let services = Services {
             table: backend.clone(),
@@ -79,6 +84,8 @@ impl Stage {
             clock: backend.clone(),
             statistics: Switch::Enabled,
             retention: Duration::from_hours(24),
+            daily_limits,
+            time_of_test: Duration::from_secs(29),
         };
         let api = PlannedApi::default();
         let portal = Portal::new(services, ScopedApi(Box::new(api.clone())), settings);
@@ -132,7 +139,7 @@ impl Stage {
         cookie(&answer, "__Host-webhooks").unwrap()
     }
 
-    /// Uses the link of a session.
+    /// Uses the link of a session, which a page of the operator's has.
     fn enter(&self, created: &CreatedSession, cookie: Option<&str>) -> Answer {
         let form = format!("code={}&open=yes", created.code.expose());
         self.send(&post("/session", &form, cookie))
@@ -210,6 +217,12 @@ fn cookie(answer: &Answer, name: &str) -> Option<String> {
     (!attributes.contains("Max-Age=0;")).then(|| pair.to_owned())
 }
 
+/// The change that the next page says.
+fn done(answer: &Answer) -> String {
+    let set = cookie(answer, "__Host-webhooks-done").unwrap();
+    set.split_once('=').unwrap().1.to_owned()
+}
+
 fn set_cookies(answer: &Answer) -> Vec<String> {
     let set = answer.headers().get_all(SET_COOKIE).iter();
     set.map(|value| value.to_str().unwrap().to_owned())
@@ -218,12 +231,6 @@ fn set_cookies(answer: &Answer) -> Vec<String> {
 
 fn location(answer: &Answer) -> &str {
     answer.headers()[LOCATION].to_str().unwrap()
-/// The change that the next page says.
-fn done(answer: &Answer) -> String {
-    let set = cookie(answer, "__Host-webhooks-done").unwrap();
-    set.split_once('=').unwrap().1.to_owned()
-}
-
 }
 
 fn text(answer: &Answer) -> &str {

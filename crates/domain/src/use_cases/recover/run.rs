@@ -21,6 +21,8 @@ use crate::subscription::{Subscription, SubscriptionStatus};
 
 /// The number of tries of a stop, which conflicts with pages that write their progress.
 const MAX_TRIES: u32 = 5;
+/// The number of recoveries among which one that runs is looked for.
+const RECENT: u32 = 20;
 
 /// The reason why a recovery could not be managed.
 #[derive(Debug, thiserror::Error)]
@@ -254,6 +256,17 @@ where
                 .collect(),
             ..page
         })
+    }
+
+    /// The newest recovery of a subscription that runs, among its last [`RECENT`].
+    pub async fn running(
+        &self,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+    ) -> Result<Option<Recovery>, RecoveriesError> {
+        let page = self.list(customer, subscription, None, RECENT).await?;
+        let mut readable = page.recoveries.into_iter().flatten();
+        Ok(readable.find(|recovery| recovery.status.is_live()))
     }
 
     /// Requests a recovery to stop. Attempts that were handed out are still made. A recovery that
