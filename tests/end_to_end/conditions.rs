@@ -303,7 +303,7 @@ async fn the_portal_writes_no_attribute_that_makes_a_session() -> Result<()> {
         ("SET expiresAt = :x, testsUntil = :x", true),
         ("SET capabilities = :x", false),
         ("SET endsAt = :x", false),
-        ("SET createdAt = :x", false),
+        ("SET createdBy = :x", false),
         ("SET tokenDigest = :x, #other = :x", false),
     ] {
         let call = Table::new(&portal.sdk)

@@ -3,6 +3,7 @@
 use webhooks_domain::portal_session::PortalCode;
 use webhooks_testkit::Fault;
 
+use super::tenancy::store;
 use super::*;
 
 /// Returns true if an event calls the table. A planted fault stays if nothing does.
@@ -140,6 +141,21 @@ fn a_forged_code_costs_one_read() {
     assert!(stage.backend.clear_faults(), "one call only");
     created.code = own;
     assert_eq!(stage.enter(&created, None).status(), StatusCode::SEE_OTHER);
+}
+
+/// The session, the delivery with its message, and the subscription.
+#[test]
+fn the_page_of_a_delivery_reads_each_item_once() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let own = stage.visitor("acme");
+    let reads = [Fault::None, Fault::None, Fault::None];
+    stage
+        .backend
+        .plant(reads.into_iter().chain([Fault::Before]));
+    let page = stage.get(&format!("/customers/acme/deliveries/{id}"), &own);
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(stage.backend.clear_faults(), "three calls only");
 }
 
 #[test]
