@@ -25,9 +25,9 @@ use webhooks_wire::lists;
 use crate::answer::{Answer, page, see_other};
 use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
+use crate::hidden;
 use crate::refusal::Refusal;
 use crate::router::Portal;
-use crate::views::without_hidden;
 
 pub(crate) use data::ConsoleData;
 use data::Wanted;
@@ -93,9 +93,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     .console
                     .message(&scope, &id, after.as_ref(), DELIVERIES);
                 let mut message = lists::message(found.await?);
-                for delivery in &mut message.deliveries {
-                    without_hidden(&session.session().capabilities, delivery);
-                }
+                let capabilities = &session.session().capabilities;
+                let deliveries = message.deliveries.into_iter();
+                message.deliveries = deliveries
+                    .map(|delivery| hidden::in_delivery(capabilities, delivery))
+                    .collect();
                 let customer = message.customer_id.clone();
                 message_page(&of_customer(frame, customer), &message)
             }
