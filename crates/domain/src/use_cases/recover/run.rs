@@ -258,7 +258,7 @@ where
         })
     }
 
-    /// The newest recovery of a subscription that runs, among its last [`RECENT`].
+    /// The newest recovery of a subscription that runs, among its last 20.
     pub async fn running(
         &self,
         customer: &CustomerId,
