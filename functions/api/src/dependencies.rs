@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use webhooks_domain::customers::Customers;
-use webhooks_domain::lists::Lists;
+use webhooks_domain::lists::{Lists, MAX_LOOKED_AT};
 use webhooks_domain::manage::Manage;
 use webhooks_domain::outbound::DevelopmentNetworks;
 use webhooks_domain::portal_sessions::PortalSessions;
@@ -101,6 +101,7 @@ impl Api {
             },
             lists: Lists {
                 table: table.clone(),
+                max_looked_at: MAX_LOOKED_AT,
             },
             unhealthy: UnhealthyLists {
                 table: table.clone(),

@@ -68,6 +68,10 @@ impl<T> Table for T where
 {
 }
 
+/// The largest number of deliveries that are read for a page, whatever the filter. A delivery with ten
+/// failed attempts takes a read unit.
+const MAX_LOOKED_AT: u32 = 50;
+
 /// The queue for delivery tasks.
 pub(crate) trait Queue: DeliveryQueue + Send + Sync + 'static {}
 
@@ -146,6 +150,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
             },
             lists: Lists {
                 table: table.clone(),
+                max_looked_at: MAX_LOOKED_AT,
             },
             statistics: statistics.map(|clock| ShowStatistics {
                 table: table.clone(),

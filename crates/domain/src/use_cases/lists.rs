@@ -20,7 +20,7 @@ use crate::paging::{EntryPage, MessageEntry, Order, Place, Window};
 use crate::ports::{Directory, StoreError};
 use crate::timestamp::Timestamp;
 
-/// The largest number of entries that are read for a page.
+/// The largest number of entries that are read for a page of the API.
 pub const MAX_LOOKED_AT: u32 = 1_000;
 
 /// The largest number of entries in one read.
@@ -31,6 +31,8 @@ const MAX_READ: u32 = 100;
 pub struct Lists<T> {
     /// The indexes and the table.
     pub table: T,
+    /// The largest number of entries that are read for a page, at least 1.
+    pub max_looked_at: u32,
 }
 
 /// The requested page of a list.
@@ -85,14 +87,16 @@ struct Filling<T> {
     found: Vec<T>,
     limit: u32,
     looked_at: u32,
+    max_looked_at: u32,
 }
 
 impl<T> Filling<T> {
-    fn new(limit: u32) -> Self {
+    fn new(limit: u32, max_looked_at: u32) -> Self {
         Self {
             found: Vec::new(),
             limit,
             looked_at: 0,
+            max_looked_at,
         }
     }
 
@@ -108,7 +112,7 @@ impl<T> Filling<T> {
     }
 
     fn is_done(&self) -> bool {
-        self.missing() == 0 || self.looked_at >= MAX_LOOKED_AT
+        self.missing() == 0 || self.looked_at >= self.max_looked_at
     }
 
     /// The number of entries to read next: as many as are missing, and at least as many as were
@@ -118,7 +122,7 @@ impl<T> Filling<T> {
         self.missing()
             .max(self.looked_at)
             .min(MAX_READ)
-            .min(MAX_LOOKED_AT.saturating_sub(self.looked_at))
+            .min(self.max_looked_at.saturating_sub(self.looked_at))
     }
 
     fn end_at<P>(self, next: Option<P>) -> Listed<T, P> {
@@ -139,7 +143,7 @@ impl<T: Directory> Lists<T> {
         page: &PageOf<Place>,
     ) -> Result<Listed<ListedDelivery, Place>, StoreError> {
         let undelivered_only = which == Which::Undelivered || filter.is_of_undelivered();
-        let mut filling = Filling::new(page.limit);
+        let mut filling = Filling::new(page.limit, self.max_looked_at);
         let mut after = page.after;
         while !filling.is_done() {
             let window = page.window(after, filling.read_next());
@@ -190,7 +194,7 @@ impl<T: Directory> Lists<T> {
         event_type: Option<&EventTypePattern>,
         page: &PageOf<Place>,
     ) -> Result<Listed<MessageEntry, Place>, StoreError> {
-        let mut filling = Filling::new(page.limit);
+        let mut filling = Filling::new(page.limit, self.max_looked_at);
         let mut after = page.after;
         while !filling.is_done() {
             let window = page.window(after, filling.read_next());

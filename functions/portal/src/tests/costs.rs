@@ -140,3 +140,25 @@ fn a_failure_of_the_table_shows_nothing_of_it_and_ends_no_session() {
     }
     assert!(stage.is_open(&own));
 }
+
+/// The benchmark of the portal has the read units of such a page.
+#[test]
+fn a_filter_that_matches_nothing_reads_50_deliveries_for_a_page() {
+    let stage = Stage::new();
+    let mut subscription = samples::subscription("acme", 1);
+    subscription.url = samples::url("https://acme.example/hook");
+    stage.backend.store_subscription(&subscription);
+    let cookie = stage.visitor("acme");
+    let path = format!(
+        "/customers/acme/endpoints/{}/deliveries?status=succeeded",
+        subscription.id
+    );
+    let has_older = || text(&stage.get(&path, &cookie)).contains("cursor=");
+    for number in 0..51 {
+        assert!(!has_older(), "{number} deliveries");
+        let message = samples::message("acme", &number.to_string());
+        let delivery = samples::delivery(&message, subscription.id);
+        stage.backend.record_call(message, delivery);
+    }
+    assert!(has_older(), "one is left");
+}
