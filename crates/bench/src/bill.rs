@@ -17,11 +17,10 @@ use webhooks_proxy::Proxy;
 
 use self::{
     case::{CASES, Case, Ending},
-    meter::Meter,
-    prices::PriceList,
     tap::Tap,
     usage::Usage,
 };
+pub(crate) use self::{meter::Meter, prices::PriceList};
 use crate::{
     report::{Part, Table, Unit},
     stack::{Deployed, Deployment},

@@ -17,10 +17,11 @@ use crate::{
 };
 
 /// The parts, in the order of presentation.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "cold-start",
     "delivery",
     "functions",
+    "portal",
     "path",
     "isolation",
     "bill",

@@ -7,7 +7,7 @@ use super::case::Ending;
 /// A billed quantity.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Meter {
+pub(crate) enum Meter {
     EventIn,
     ArchivedGigabyte,
     ExpressStart,

@@ -10,10 +10,10 @@ use super::meter::Meter;
 /// A price list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PriceList {
-    pub(super) region: String,
-    pub(super) date: String,
-    pub(super) source: String,
+pub(crate) struct PriceList {
+    pub(crate) region: String,
+    pub(crate) date: String,
+    pub(crate) source: String,
     prices: BTreeMap<Meter, Price>,
 }
 
@@ -30,7 +30,7 @@ struct Price {
 
 impl PriceList {
     /// Reads a price list from a file.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
         Self::parse(&text).with_context(|| format!("reading `{}`", path.display()))
@@ -47,7 +47,7 @@ impl PriceList {
     }
 
     /// Returns the cost of an amount in dollars.
-    pub(super) fn dollars(&self, meter: Meter, amount: f64) -> f64 {
+    pub(crate) fn dollars(&self, meter: Meter, amount: f64) -> f64 {
         // Reading the list fails if a meter has no price.
         let price = self.prices.get(&meter);
         price.map_or(f64::NAN, |price| amount * price.dollars / price.per)
@@ -55,7 +55,7 @@ impl PriceList {
 
     /// Returns the committed price list.
     #[cfg(test)]
-    pub(super) fn committed() -> Self {
+    pub(crate) fn committed() -> Self {
         Self::parse(include_str!("../../prices/us-east-1.json")).unwrap()
     }
 }
