@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The number of events whose deliveries the portal shows: enough for a full page.
-const EVENTS_OF_THE_PORTAL: usize = 100;
+const EVENTS_OF_THE_PORTAL: u32 = 100;
 
 /// The places of the measured programs.
 #[derive(Clone, Debug, clap::Args)]

@@ -10,11 +10,12 @@ mod visitor;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use webhooks_costs::PriceList;
 
 use self::{bounds::judge, views::Views, visitor::Visitor};
 pub(crate) use self::{data::Customer, page::Page};
 use crate::{
-    bill::PriceList,
+    bill::read_prices,
     function::Function,
     lockstep::Lockstep,
     report::{Part, Table, Unit, cell, exact},
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) const FUNCTION: &str = "portal";
 
 /// The number of events. Each has a delivery to every endpoint.
-const EVENTS: usize = 100_000 / data::ENDPOINTS;
+const EVENTS: u32 = 100_000 / data::ENDPOINTS;
 
 /// The rounds that count, and those before them: connections are opened, and buffers grow.
 const ROUNDS: usize = 40;
@@ -51,7 +52,7 @@ pub(crate) struct Options {
 
 /// Runs the part. Returns it with the pages that exceed a bound, as an error.
 pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<()>)> {
-    let prices = PriceList::read(&options.prices)?;
+    let prices = read_prices(&options.prices)?;
     let mut part = Part::new("portal", "The portal", quick)?;
     explain(&mut part, &prices);
     let lockstep = Lockstep::default();
@@ -92,10 +93,10 @@ fn explain(part: &mut Part, prices: &PriceList) {
         "The real `portal` program answers a browser with a session that has every capability. \
          The Lambda Runtime API and DynamoDB are stubs, DynamoDB over TLS. The functions' own \
          store wrote the data: {} events of 1 KB, each with a delivery to the {} endpoints of one \
-         customer, which makes 100,000, and statistics of every hour. The first endpoint fails: its deliveries have \
+         customer (100,000 deliveries), and statistics of every hour. The first endpoint fails: its deliveries have \
          ten failed attempts with long answers. Those of the others succeeded at once. Rounds \
          are interleaved: every page once in each.",
-        EVENTS,
+        exact(EVENTS.into()),
         data::ENDPOINTS,
     ));
     part.how(
@@ -104,7 +105,8 @@ fn explain(part: &mut Part, prices: &PriceList) {
          visit adds the stylesheets, the script and the icon, of which a browser keeps all but \
          the brand's stylesheet. Read units follow from the sizes of the items that the table \
          returns, by the rules of the Developer Guide. An event larger than 1 KB adds a unit for \
-         each 4 KB to the page of its delivery.",
+         each 4 KB to the page of its delivery. Answers that do not compress add up to 4 units \
+         each, with ten of them 56 for the page.",
     );
     part.how(format!(
         "Cost: prices of {} ({}) for the request, the time and the memory of the function, the \

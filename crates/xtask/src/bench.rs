@@ -44,7 +44,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_name = "FILE",
-        default_value = "crates/bench/prices/us-east-1.json"
+        default_value = "crates/costs/prices/us-east-1.json"
     )]
     prices: PathBuf,
 }
@@ -232,7 +232,9 @@ impl Bench {
                 .arg("--docs")
                 .arg(docs(workspace))
                 .arg("--readme")
-                .arg(workspace.root().join("README.md"));
+                .arg(workspace.root().join("README.md"))
+                .arg("--usage")
+                .arg(workspace.root().join("crates/costs/usage.json"));
         }
         process::run(&mut command)
     }

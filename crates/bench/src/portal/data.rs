@@ -35,7 +35,7 @@ use webhooks_testkit::samples;
 use crate::{stub_aws::StubAws, workload};
 
 /// The number of endpoints.
-pub(super) const ENDPOINTS: usize = 20;
+pub(super) const ENDPOINTS: u32 = 20;
 
 /// The number of attempts of a failed delivery: those of the default schedule.
 const ATTEMPTS: u32 = 10;
@@ -61,7 +61,7 @@ pub(crate) struct Customer {
 
 impl Customer {
     /// Writes the data, with a delivery of each of these events to every endpoint.
-    pub(crate) async fn write(aws: &StubAws, events: usize) -> Result<Self> {
+    pub(crate) async fn write(aws: &StubAws, events: u32) -> Result<Self> {
         aws.keep_updates(true);
         let written = Writer::new(aws)?.write(events).await;
         aws.keep_updates(false);
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    async fn write(&self, events: usize) -> Result<Customer> {
+    async fn write(&self, events: u32) -> Result<Customer> {
         for number in 1..=ENDPOINTS {
             let subscription = self.subscription(number);
             let creation = Creation::of(&subscription, samples::QUOTA);
@@ -114,7 +114,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn subscription(&self, number: usize) -> Subscription {
+    fn subscription(&self, number: u32) -> Subscription {
         let filter =
             json!({"total": [{"numeric": [">", 100]}], "lines": {"sku": [{"prefix": "SKU-"}]}});
         let is_failing = number == 1;
@@ -153,9 +153,9 @@ impl<'a> Writer<'a> {
 
     /// Puts an event with its deliveries, as the workflow and the attempts leave them. Returns the
     /// failed one.
-    fn event(&self, age: usize) -> Result<Delivery> {
-        let at = self.now - BETWEEN_EVENTS * u32::try_from(age)?;
-        let event = workload::event(workload::CUSTOMER, "order.created", age);
+    fn event(&self, age: u32) -> Result<Delivery> {
+        let at = self.now - BETWEEN_EVENTS * age;
+        let event = workload::event(workload::CUSTOMER, "order.created", age as usize);
         let message = samples::event_reader().read(&event.to_string())?;
         let item = message_item(&message, at, at + KEPT);
         self.aws.put(serde_json::to_value(item)?)?;
@@ -213,8 +213,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn endpoint(number: usize) -> SubscriptionId {
-    samples::subscription_id(number as u128)
+fn endpoint(number: u32) -> SubscriptionId {
+    samples::subscription_id(number.into())
 }
 
 fn succeeded(message: &Message, subscription: SubscriptionId, at: Timestamp) -> Delivery {

@@ -1,16 +1,13 @@
 //! The figures of the views of one page.
 
 use anyhow::Result;
+use webhooks_costs::{Meter, PriceList};
 
 use super::{
     page::Page,
     visitor::{View, Visitor, files},
 };
-use crate::{
-    bill::{Meter, PriceList},
-    stats::Measured,
-    stub_aws::StubAws,
-};
+use crate::{stats::Measured, stub_aws::StubAws};
 
 /// The memory of the function, as in template.yaml.
 const MEMORY_MEBIBYTES: f64 = 256.0;
@@ -127,7 +124,7 @@ mod tests {
         // 2 ms of CPU are 13.8 ms with 256 MB, and with three calls 29 ms are billed.
         let time = 0.029 * 0.25 * 0.000_013_333_4;
         let expected = 0.2e-6 + time + 10.0 * 0.125e-6 + 1e-6 * 0.5;
-        let dollars = views.dollars(&PriceList::committed());
+        let dollars = views.dollars(&PriceList::us_east_1());
         assert!((dollars - expected).abs() < 1e-12, "{dollars}");
     }
 }
