@@ -43,7 +43,12 @@ const STEPS = {
     await page.waitForURL((now) => new URL(now).pathname !== "/");
   },
   reload: (page) => page.reload(),
-  fill: (page, { label, text }) => page.getByLabel(label).fill(text),
+  fill: async (page, { label, text }) => {
+    // A label may be the beginning of another one.
+    const exact = page.getByLabel(label, { exact: true });
+    const field = (await exact.count()) > 0 ? exact : page.getByLabel(label);
+    await field.fill(text);
+  },
   select: (page, { label, text }) => page.getByLabel(label).selectOption({ label: text }),
   follow: (page, { name }) => leave(page, page.getByRole("link", { name, exact: true }).first()),
   press: (page, { name }) => leave(page, page.getByRole("button", { name, exact: true }).first()),

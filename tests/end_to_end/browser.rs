@@ -1,6 +1,7 @@
 //! The portal in a real browser. `cargo xtask test --only browser` runs these tests.
 
 mod driver;
+mod endpoint;
 
 use std::time::{Duration, SystemTime};
 

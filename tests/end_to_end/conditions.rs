@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 use crate::permissions::{DENIED, Role, is_refused, roles};
 
 /// One key in each kind of partition of the table. None of these items exists.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "CUSTOMER#nobody",
     "CUSTOMERS",
     "MESSAGE#none",
@@ -20,11 +20,12 @@ const KINDS: [&str; 8] = [
     "RECOVERY#nobody",
     "IDEMPOTENCY#nobody",
     "PORTAL#nobody",
+    "CONSOLE",
     "DATA_KEY",
 ];
 
 /// The actions on the table that each role is allowed, and in which partitions.
-const BOUNDS: [(&str, Action, &[&str]); 28] = [
+const BOUNDS: [(&str, Action, &[&str]); 34] = [
     ("WebhookDelivery", Action::PutItem, &["MESSAGE"]),
     ("Recovery", Action::UpdateItem, &["RECOVERY"]),
     ("LookUpSubscriptions", Action::Query, &["CUSTOMER#"]),
@@ -94,6 +95,12 @@ const BOUNDS: [(&str, Action, &[&str]); 28] = [
             "SUBSCRIPTION",
         ],
     ),
+    ("ApiFunction", Action::GetItem, OF_API),
+    ("ApiFunction", Action::PutItem, OF_API),
+    ("ApiFunction", Action::UpdateItem, OF_API),
+    ("ConsoleSessions", Action::PutItem, &["CONSOLE"]),
+    ("ConsoleSessions", Action::DeleteItem, &["CONSOLE"]),
+    ("ConsoleSessions", Action::Query, &["CONSOLE"]),
     (
         "ApiFunction",
         Action::DeleteItem,
@@ -116,13 +123,17 @@ const BOUNDS: [(&str, Action, &[&str]); 28] = [
             "SUBSCRIPTION",
         ],
     ),
-    ("PortalFunction", Action::UpdateItem, &["PORTAL", "MESSAGE"]),
-    ("PortalFunction", Action::DeleteItem, &["PORTAL"]),
+    (
+        "PortalFunction",
+        Action::UpdateItem,
+        &["PORTAL", "CONSOLE", "MESSAGE"],
+    ),
+    ("PortalFunction", Action::DeleteItem, &["PORTAL", "CONSOLE"]),
     ("PortalFunction", Action::PutItem, &["RECOVERY"]),
     (
         "PortalFunction",
         Action::GetItem,
-        &["CUSTOMER#", "PORTAL", "RECOVERY"],
+        &["CUSTOMER", "PORTAL", "CONSOLE", "RECOVERY", "MESSAGE"],
     ),
     (
         "PortalFunction",
@@ -132,8 +143,19 @@ const BOUNDS: [(&str, Action, &[&str]); 28] = [
     (
         "PortalFunction",
         Action::Query,
-        &["CUSTOMER#", "RECOVERY", "SUBSCRIPTION"],
+        &["CUSTOMER", "RECOVERY", "MESSAGE", "SUBSCRIPTION"],
     ),
+];
+
+/// Every kind of item, except the sessions of the console.
+const OF_API: &[&str] = &[
+    "CUSTOMER",
+    "MESSAGE",
+    "SUBSCRIPTION",
+    "RECOVERY",
+    "IDEMPOTENCY",
+    "PORTAL",
+    "DATA_KEY",
 ];
 
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use webhooks_client::{CreatedPortalSession, PortalCapability, PortalSessionsQuer
 use crate::fixture::Fixture;
 
 /// A browser without scripts.
-struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     stack: &'a Stack,
     /// The portal, without a `/` at its end.
     origin: String,
@@ -19,7 +19,7 @@ struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    fn new(stack: &'a Stack) -> Result<Self> {
+    pub(crate) fn new(stack: &'a Stack) -> Result<Self> {
         let origin = stack.output("PortalAddress")?.trim_end_matches('/');
         Ok(Self {
             stack,
@@ -28,7 +28,12 @@ impl<'a> Browser<'a> {
         })
     }
 
-    async fn send(&mut self, method: &str, path: &str, form: &str) -> Result<Response<Bytes>> {
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        form: &str,
+    ) -> Result<Response<Bytes>> {
         let cookies = self.cookies.iter();
         let cookies: Vec<_> = cookies
             .map(|(name, value)| format!("{name}={value}"))
@@ -58,14 +63,14 @@ impl<'a> Browser<'a> {
         Ok(answer)
     }
 
-    async fn get(&mut self, path: &str) -> Result<(StatusCode, String)> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<(StatusCode, String)> {
         let answer = self.send("GET", path, "").await?;
         let status = answer.status();
         Ok((status, String::from_utf8(answer.into_body().to_vec())?))
     }
 
     /// Uses a link as the script of the page does.
-    async fn open(&mut self, session: &CreatedPortalSession) -> Result<Response<Bytes>> {
+    pub(crate) async fn open(&mut self, session: &CreatedPortalSession) -> Result<Response<Bytes>> {
         let (page, code) = session.url.split_once("/#code=").context("a fragment")?;
         ensure!(page == self.origin, "{page}");
         let (status, page) = self.get("/").await?;
@@ -161,7 +166,7 @@ async fn a_form_of_another_site_opens_no_session() -> Result<()> {
 }
 
 /// The token in the forms of a page.
-fn csrf(page: &str) -> Result<&str> {
+pub(crate) fn csrf(page: &str) -> Result<&str> {
     let (_, rest) = page
         .split_once("name=\"csrf\" value=\"")
         .context("no form")?;

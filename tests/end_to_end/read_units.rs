@@ -31,7 +31,7 @@ use webhooks_domain::ports::{
 };
 use webhooks_domain::show_exchanges::show_exchanges;
 use webhooks_domain::subscription::Subscription;
-use webhooks_domain::unhealthy::UnhealthyLists;
+use webhooks_domain::unhealthy::{MAX_COUNTED, UnhealthyLists};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_dynamodb::item::{delivery_item, message_item};
 use webhooks_testkit::samples;
@@ -251,6 +251,7 @@ async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 6]> {
     costs.push(filled.cost());
     let lists = UnhealthyLists {
         table: filled.store.clone(),
+        counted: MAX_COUNTED,
     };
     let listed = lists.all(None, None, PAGE).await?;
     assert_eq!(listed.found.len(), PAGE as usize);

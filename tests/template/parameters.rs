@@ -21,6 +21,7 @@ const OUTPUTS: &[&str] = &[
     "IdempotencyKeyPointer",
     "InstallationId",
     "LongestQueueDelaySeconds",
+    "ConsoleSessionsFunctionName",
     "PortalAddress",
     "RecoveryStateMachineArn",
     "RuleDeadLetterQueueUrl",

@@ -1,4 +1,5 @@
-//! The portal: off by default, public, and without access to secrets.
+//! The portal and the console: off by default, public, and without access to secrets. Sessions of the
+//! console are made by a function that few may invoke.
 
 use serde_json::json;
 
@@ -16,7 +17,9 @@ fn the_portal_is_off_by_default() {
     let mut kinds = Vec::new();
     for (id, resource) in template["Resources"].as_object().unwrap() {
         let is_conditional = resource["Condition"] == "RunsPortal";
-        assert_eq!(is_conditional, id.starts_with("Portal"), "{id}");
+        let is_of_portal = id.starts_with("Portal") || id.starts_with("ConsoleSessions");
+        let is_alarm = resource["Type"] == "AWS::CloudWatch::Alarm";
+        assert_eq!(is_conditional, is_of_portal && !is_alarm, "{id}");
         if is_conditional {
             kinds.push(resource["Type"].as_str().unwrap());
         }
@@ -24,16 +27,21 @@ fn the_portal_is_off_by_default() {
     kinds.sort_unstable();
     let expected = [
         "AWS::IAM::Role",
+        "AWS::IAM::Role",
         "AWS::Lambda::Alias",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
         "AWS::Logs::LogGroup",
+        "AWS::Logs::LogGroup",
+        "AWS::Serverless::Function",
         "AWS::Serverless::Function",
     ];
     assert_eq!(kinds, expected);
-    let output = &template["Outputs"]["PortalAddress"];
-    assert_eq!(output["Condition"], "RunsPortal");
+    for output in ["PortalAddress", "ConsoleSessionsFunctionName"] {
+        let output = &template["Outputs"][output];
+        assert_eq!(output["Condition"], "RunsPortal");
+    }
     let samconfig =
         std::fs::read_to_string(webhooks_tests::template::root().join("samconfig.toml"));
     let samconfig = samconfig.unwrap();
@@ -127,8 +135,8 @@ fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries(
         all.extend(actions.into_iter().map(str::to_owned));
     }
     let expected = [
-        ("dynamodb:UpdateItem", json!(["PORTAL#*"])),
-        ("dynamodb:DeleteItem", json!(["PORTAL#*"])),
+        ("dynamodb:UpdateItem", json!(["PORTAL#*", "CONSOLE"])),
+        ("dynamodb:DeleteItem", json!(["PORTAL#*", "CONSOLE"])),
         ("dynamodb:UpdateItem", json!(["MESSAGE#*"])),
         ("dynamodb:PutItem", json!(["RECOVERY#*"])),
     ];
@@ -145,9 +153,73 @@ fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries(
         "lambda:InvokeFunction",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sqs:GetQueueAttributes",
         "sqs:SendMessage",
         "sqs:SendMessageBatch",
         "states:StartExecution",
     ];
     assert_eq!(all, expected);
+}
+
+/// Whoever may make sessions of customers, and the API for them, can make none of the console: only one
+/// role may put an item into their partition, and only its function has a name that IAM can permit.
+#[test]
+fn only_console_sessions_can_make_a_session_of_the_console() {
+    let template = load();
+    let mut roles = Vec::new();
+    for (place, statement) in role_statements(&template) {
+        let may_put = actions(&statement).contains(&"dynamodb:PutItem");
+        let condition = &statement["Condition"]["ForAllValues:StringLike"];
+        let keys = condition["dynamodb:LeadingKeys"].as_array();
+        // Its own table.
+        let is_of_self_test = place.starts_with("EchoReceiverRole,");
+        if !may_put || is_of_self_test {
+            continue;
+        }
+        let keys = keys.unwrap_or_else(|| panic!("{place} may put any item"));
+        let may_reach = |key: &serde_json::Value| {
+            let pattern = key.as_str().unwrap();
+            let prefix = pattern.strip_suffix('*');
+            prefix.map_or(pattern == "CONSOLE", |prefix| "CONSOLE".starts_with(prefix))
+        };
+        if keys.iter().any(may_reach) {
+            roles.push(place.split(',').next().unwrap().to_owned());
+        }
+    }
+    assert_eq!(roles, ["ConsoleSessionsRole"]);
+    let targets = template["Resources"].as_object().unwrap().values();
+    let targets = targets.filter(|resource| {
+        let kind = resource["Type"].as_str().unwrap();
+        kind == "AWS::Lambda::Url" || kind == "AWS::Lambda::Permission"
+    });
+    for target in targets {
+        assert!(!target.to_string().contains("ConsoleSessions"), "{target}");
+    }
+}
+
+/// It writes, lists and deletes the sessions of the console, and reads nothing else.
+#[test]
+fn the_role_of_console_sessions_has_its_own_items_only() {
+    let template = load();
+    for (place, statement) in role_statements(&template) {
+        if !place.starts_with("ConsoleSessionsRole,") || statement["Sid"] == "WriteTraces" {
+            continue;
+        }
+        let actions = actions(&statement);
+        if actions.iter().any(|action| action.starts_with("dynamodb:")) {
+            let expected = ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"];
+            assert_eq!(actions, expected);
+            let keys = &statement["Condition"]["ForAllValues:StringLike"];
+            assert_eq!(keys["dynamodb:LeadingKeys"], json!(["CONSOLE"]));
+            assert_eq!(
+                statement["Condition"]["Null"]["dynamodb:LeadingKeys"],
+                "false"
+            );
+        } else {
+            assert!(
+                actions.iter().all(|action| action.starts_with("logs:")),
+                "{actions:?}"
+            );
+        }
+    }
 }

@@ -34,6 +34,9 @@ fn a_variable_has_the_value_that_its_name_says() {
         "TABLE_NAME": table_name(),
         "DELIVERY_QUEUE_URL": {"Ref": "DeliveryQueue"},
         "SLOW_DELIVERY_QUEUE_URL": {"Ref": "SlowDeliveryQueue"},
+        "DELIVERY_DEAD_LETTER_QUEUE_URL": {"Ref": "DeliveryDeadLetterQueue"},
+        "FAILED_EVENTS_QUEUE_URL": {"Ref": "FailedEventsQueue"},
+        "RULE_DEAD_LETTER_QUEUE_URL": {"Ref": "RuleDeadLetterQueue"},
         "SIGNING_KEY_ARN": signing_key_arn(),
         "INSTALLATION_ID": installation_id(),
         "EVENT_BUS_NAME": bus,
@@ -46,14 +49,15 @@ fn a_variable_has_the_value_that_its_name_says() {
     // Empty if there is no portal.
     let address = json!({"Fn::GetAtt": "PortalFunctionUrl.FunctionUrl"});
     let portal = json!({"Fn::If": ["HasPortalUrl", {"Ref": "PortalUrl"}, address]});
-    let portal = json!({"Fn::If": ["RunsPortal", portal, ""]});
+    let portal_if_any = json!({"Fn::If": ["RunsPortal", portal, ""]});
     for (id, _) in resources_of(&template, "AWS::Serverless::Function") {
         for (name, value) in environment(&template, id) {
             // The others are parameters.
             let parameter = pascal_case(&name.to_lowercase().replace('_', "-"));
             let parameter = json!({"Ref": parameter});
             let expected = match (id, name.as_str()) {
-                ("ApiFunction", "PORTAL_URL") => &portal,
+                ("ApiFunction", "PORTAL_URL") => &portal_if_any,
+                ("ConsoleSessionsFunction", "PORTAL_URL") => &portal,
                 _ => resources.get(&name).unwrap_or(&parameter),
             };
             assert_eq!(value, *expected, "{id}: {name}");

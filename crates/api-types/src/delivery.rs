@@ -87,6 +87,8 @@ pub enum DeliveryReason {
     TestFailed,
     /// The subscription cannot be read.
     SubscriptionUnreadable,
+    /// The subscription's transform makes a body that is too large.
+    BodyTooLarge,
     /// The subscription was deleted.
     SubscriptionDeleted,
     /// It was held, and then discarded.
@@ -183,7 +185,7 @@ pub struct DeliveryWithBody {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: Delivery,
-    /// The JSON text that is signed and sent, the same bytes on every attempt.
+    /// The text that is signed and sent, the same bytes on every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Why there is no body: what of its message cannot be read.

@@ -1,4 +1,5 @@
-//! Every request, answer, parameter and problem of the HTTP API, once.
+//! Every request, answer, parameter and problem of the HTTP API, once, and those of the function
+//! `console-sessions`.
 //!
 //! The function `api` reads and writes these types and makes `docs/openapi.json` of them; the
 //! client, the command line and the tests use the same ones. They say how the API looks, and
@@ -10,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod console_session;
 mod customer;
 mod delivery;
 mod filter;
@@ -26,10 +28,15 @@ mod retry_policy;
 mod statistics;
 mod subscription;
 mod subscription_request;
+mod transform;
 mod unhealthy;
 mod whole_number;
 pub mod words;
 
+pub use console_session::{
+    ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
+    NewConsoleSession,
+};
 pub use customer::{Customer, CustomerDeletion, CustomerPatch, NewCustomer};
 pub use delivery::{
     Attempt, AttemptOutcome, AttemptRequest, AttemptResponse, AttemptTimings, Delivery,
@@ -55,12 +62,13 @@ pub use statistics::{
 };
 pub use subscription::{
     ActiveSecret, ActiveSecrets, CreatedSubscription, DisabledReason, EndpointHealth, NewSecret,
-    PayloadFormat, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
+    PayloadFormat, RequestMethod, SecretKind, SecretSummary, Subscription, SubscriptionStatus,
 };
 pub use subscription_request::{
     Enable, HeldFate, MapPatch, NewSubscription, Nothing, Rotation, SubscriptionPatch, Test,
     WantedStatus,
 };
+pub use transform::{Transform, TransformTest, TransformTestResult};
 pub use unhealthy::{OwedDeliveries, ProblemKind, SubscriptionProblem, UnhealthySubscription};
 pub use whole_number::WholeNumber;
 

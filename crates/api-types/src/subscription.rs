@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::{Filter, Recovery, RetryPolicy};
+use crate::{Filter, Recovery, RetryPolicy, Transform};
 
 /// The status of a subscription. Only the system sets `disabled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
@@ -33,8 +33,7 @@ pub enum DisabledReason {
     Failing,
 }
 
-/// The content of a webhook's body: `{"type", "timestamp", "data"}`, the event's
-/// detail, or the whole event.
+/// The content of a webhook's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
@@ -46,6 +45,50 @@ pub enum PayloadFormat {
     Detail,
     /// The whole event.
     Event,
+    /// `{"type", "timestamp", "data"}`, where `data` has the ids of message and customer and, if the
+    /// stack has a template for it, a link.
+    Thin,
+    /// `CloudEvents` 1.0 in structured mode.
+    CloudEvents,
+    /// `{"type", "timestamp", "data"}`, where `data` has the `payloadFields` of the event's detail.
+    Fields,
+    /// The `transform`'s result.
+    Transform,
+}
+
+impl PayloadFormat {
+    /// All formats.
+    pub const ALL: [Self; 7] = [
+        Self::Standard,
+        Self::Detail,
+        Self::Event,
+        Self::Thin,
+        Self::CloudEvents,
+        Self::Fields,
+        Self::Transform,
+    ];
+}
+
+/// The HTTP method of a subscription's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum RequestMethod {
+    /// The default.
+    #[default]
+    Post,
+    /// For a receiver that takes nothing else.
+    Put,
+    /// For a receiver that takes nothing else.
+    Patch,
+}
+
+impl RequestMethod {
+    /// Returns true for the default.
+    pub fn is_post(&self) -> bool {
+        *self == Self::Post
+    }
 }
 
 /// The kind of a secret: HMAC-SHA256 or ed25519.
@@ -85,6 +128,25 @@ pub struct Subscription {
     pub filter: Option<Filter>,
     /// The content of a webhook's body.
     pub payload_format: PayloadFormat,
+    /// JSON pointers to the fields of the event's detail that a body has, with the format `fields`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false, example = json!(["/order/id"])))]
+    pub payload_fields: Vec<String>,
+    /// The template of a body, with the format `transform`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+    /// The content type of each request. Default: that of the format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(example = "text/plain"))]
+    pub content_type: Option<String>,
+    /// The method of each request. Default: `POST`.
+    #[serde(default, skip_serializing_if = "RequestMethod::is_post")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub method: RequestMethod,
+    /// Added to the URL of each request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false, example = json!({"channel": "orders"})))]
+    pub query_parameters: BTreeMap<String, String>,
     /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

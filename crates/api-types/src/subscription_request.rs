@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::nullable::not_null;
-use crate::{Filter, Nullable, PayloadFormat, RetryPolicy, SecretKind, WholeNumber};
+use crate::{
+    Filter, Nullable, PayloadFormat, RequestMethod, RetryPolicy, SecretKind, Transform, WholeNumber,
+};
 
 /// Changes to a map, name by name: `null` removes a name.
 pub type MapPatch = BTreeMap<String, Option<String>>;
@@ -81,6 +83,46 @@ pub struct SubscriptionPatch {
         schema(value_type = PayloadFormat, required = false)
     )]
     pub payload_format: Option<PayloadFormat>,
+    /// JSON pointers to the fields of the event's detail that a body has. Required with the format
+    /// `fields`, and only then. Replaced as a whole.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 100, example = json!(["/order/id"]))
+    )]
+    pub payload_fields: Nullable<Vec<String>>,
+    /// The template of a body. Required with the format `transform`, and only then. Replaced as a
+    /// whole.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Transform>))]
+    pub transform: Nullable<Transform>,
+    /// The content type of each request, with no parameter but `charset=utf-8`. Default: that of the
+    /// format.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<String>, max_length = 128, example = "text/plain")
+    )]
+    pub content_type: Nullable<String>,
+    /// The method of each request.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "not_null"
+    )]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = RequestMethod, required = false)
+    )]
+    pub method: Option<RequestMethod>,
+    /// Added to the URL of each request: at most 5, names of 1 to 64 and values of at most 256
+    /// bytes. They are not secret, and none may be in `url` too. Replaced as a whole.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<BTreeMap<String, String>>, example = json!({"channel": "orders"}))
+    )]
+    pub query_parameters: Nullable<BTreeMap<String, String>>,
     /// For people and your own code; never sent. At most 20, names of 1 to 64 and values of at
     /// most 256 characters. Merged name by name; `null` removes one.
     #[serde(default, skip_serializing_if = "Nullable::is_absent")]

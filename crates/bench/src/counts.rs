@@ -99,10 +99,10 @@ impl Bench<'_> {
         ] {
             cases.push(self.delivery(name, behaviour).await?);
         }
-        let customer = portal::Customer::write(&self.setup.aws, EVENTS_OF_THE_PORTAL).await?;
-        let pages = portal::Page::all(&customer).into_iter();
+        let shown = portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL).await?;
+        let pages = portal::Page::all(&shown).into_iter();
         let pages = pages.filter(portal::Page::is_counted);
-        cases.extend(pages.map(|page| self.view(&page, &customer.cookie)));
+        cases.extend(pages.map(|page| self.view(&page)));
         Ok(cases)
     }
 }

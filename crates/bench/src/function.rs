@@ -57,6 +57,9 @@ impl Surroundings {
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),
+            ("DELIVERY_DEAD_LETTER_QUEUE_URL", QUEUE_URL),
+            ("FAILED_EVENTS_QUEUE_URL", QUEUE_URL),
+            ("RULE_DEAD_LETTER_QUEUE_URL", QUEUE_URL),
             (
                 "SIGNING_KEY_ARN",
                 "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -74,6 +77,7 @@ impl Surroundings {
             ("CUSTOMER_ID_POINTER", "/detail/customerId"),
             ("IDEMPOTENCY_KEY_POINTER", "/detail/idempotencyKey"),
             ("DEADLINE_POINTER", "/detail/webhookDeadline"),
+            ("MESSAGE_LINK_TEMPLATE", ""),
             ("REQUEST_TIMEOUT_SECONDS", "15"),
             ("KEPT_RESPONSE_BYTES", "512,16384"),
             ("MAXIMUM_SUBSCRIPTIONS_PER_CUSTOMER", "1000"),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use webhooks_costs::PriceList;
 
 use self::{bounds::judge, views::Views, visitor::Visitor};
-pub(crate) use self::{data::Customer, page::Page};
+pub(crate) use self::{data::Shown, page::Page};
 use crate::{
     bill::read_prices,
     function::Function,
@@ -58,12 +58,9 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
     let lockstep = Lockstep::default();
     let setup = Setup::start_in_step(&lockstep, &options.functions, &options.work).await?;
     eprintln!("portal: writing the deliveries of {EVENTS} events");
-    let customer = Customer::write(&setup.aws, EVENTS).await?;
-    let pages = Page::all(&customer);
-    let mut visitor = Visitor::new(
-        Function::start(&setup.surroundings, FUNCTION).await?,
-        &customer.cookie,
-    );
+    let shown = Shown::write(&setup.aws, EVENTS).await?;
+    let pages = Page::all(&shown);
+    let mut visitor = Visitor::new(Function::start(&setup.surroundings, FUNCTION).await?);
     let rounds = if quick { 5 } else { ROUNDS };
     let mut views = Vec::new();
     for page in &pages {
@@ -74,7 +71,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
             eprintln!("portal: round {round} of {}", WARM_UP + rounds);
         }
         for (page, views) in pages.iter().zip(&mut views) {
-            let view = visitor.view(&setup.aws, &page.path).await?;
+            let view = visitor.view(&setup.aws, &page.path, &page.cookie).await?;
             if round >= WARM_UP {
                 views.add(view);
             }
@@ -83,7 +80,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
     part.tables.push(pages_table(&views, &prices));
     let starts = if quick { 3 } else { STARTS };
     part.tables
-        .push(cold_starts(&setup, &customer, starts).await?);
+        .push(cold_starts(&setup, &pages[0], starts).await?);
     figures(&mut part, &views)?;
     Ok((part, judge(&views)))
 }
@@ -91,10 +88,12 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
 fn explain(part: &mut Part, prices: &PriceList) {
     part.how(format!(
         "The real `portal` program answers a browser with a session that has every capability. \
-         The Lambda Runtime API and DynamoDB are stubs, DynamoDB over TLS. The functions' own \
+         The Lambda Runtime API, DynamoDB and SQS are stubs, the last two over TLS. The functions' own \
          store wrote the data: {} events of 1 KB, each with a delivery to the {} endpoints of one \
          customer (100,000 deliveries), and statistics of every hour. The first endpoint fails: its deliveries have \
-         ten failed attempts with long answers. Those of the others succeeded at once. Rounds \
+         ten failed attempts with long answers, and so have those of the newest event. The others \
+         succeeded at once. The pages of the console have a session of their own, and show 30 \
+         further customers, each with an unhealthy endpoint that is owed such deliveries. Rounds \
          are interleaved: every page once in each.",
         exact(EVENTS.into()),
         data::ENDPOINTS,
@@ -155,8 +154,7 @@ fn pages_table(all: &[Views], prices: &PriceList) -> Table {
 }
 
 /// Measures starts, each with its first page.
-async fn cold_starts(setup: &Setup, customer: &Customer, starts: usize) -> Result<Table> {
-    let path = Page::all(customer).swap_remove(0).path;
+async fn cold_starts(setup: &Setup, page: &Page, starts: usize) -> Result<Table> {
     let (mut polls, mut first, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     let authorities = setup.authority.many()?;
     let surroundings = setup
@@ -165,8 +163,8 @@ async fn cold_starts(setup: &Setup, customer: &Customer, starts: usize) -> Resul
     for _ in 0..starts {
         let function = Function::start(&surroundings, FUNCTION).await?;
         polls.push(millis(function.start_took));
-        let mut visitor = Visitor::new(function, &customer.cookie);
-        let view = visitor.view(&setup.aws, &path).await?;
+        let mut visitor = Visitor::new(function);
+        let view = visitor.view(&setup.aws, &page.path, &page.cookie).await?;
         first.push(millis(view.duration));
         cpu.push(view.cpu_millis);
     }

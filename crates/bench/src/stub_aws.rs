@@ -110,7 +110,7 @@ impl StubAws {
         self.state.table().put(item)
     }
 
-    /// Decides whether updates of single items change them from now on.
+    /// Decides whether updates change items from now on.
     pub(crate) fn keep_updates(&self, keeps: bool) {
         self.state.table().keeps_updates = keeps;
     }
@@ -185,6 +185,11 @@ impl State {
             // Clients normally check the MD5 of the body, but these clients are configured not
             // to.
             "SendMessage" => Ok(json!({"MessageId": "5fea7756-0ea4-451a-a703-a558b933e274"})),
+            "GetQueueAttributes" => Ok(json!({"Attributes": {
+                "ApproximateNumberOfMessages": "12",
+                "ApproximateNumberOfMessagesNotVisible": "3",
+                "ApproximateNumberOfMessagesDelayed": "4",
+            }})),
             "PutEvents" => Ok(json!({"FailedEntryCount": 0, "Entries": []})),
             "SendMessageBatch" => Ok(json!({"Successful": [], "Failed": []})),
             "GenerateDataKey" | "Decrypt" => {

@@ -37,8 +37,15 @@ fn advice(error: &Error) -> Option<String> {
             operation: "Invoke",
             ..
         } => {
-            "these credentials need lambda:InvokeFunction on the API's function (docs/api.md, \
-             Without a URL); its log says how it failed"
+            "these credentials need lambda:InvokeFunction on the function (docs/api.md, Without a URL; \
+             docs/portal.md, Console)"
+        }
+        Error::Function { kind, .. } if kind == "InvalidInput" || kind == "SessionNotFound" => {
+            return None;
+        }
+        Error::Function { .. } => "the log of the function says how it failed",
+        Error::MissingOutput(name) if name == "ConsoleSessionsFunctionName" => {
+            "the stack has no console: deploy it with the parameter `Portal=Enabled`"
         }
         Error::Service { .. } => {
             "check that these credentials have the permission (docs/operations.md), and that the stack exists"

@@ -34,6 +34,7 @@ mod ask;
 mod body;
 mod broken;
 mod clock;
+mod console;
 mod customers;
 mod deliveries;
 mod dlq;
@@ -56,6 +57,7 @@ mod statistics;
 mod subscriptions;
 mod tail;
 pub mod terminal;
+mod transforms;
 mod unhealthy;
 mod verify;
 mod when;
@@ -106,6 +108,9 @@ enum Command {
     /// Customers' endpoints: create, list, show, update, delete, enable, rotate, secret, test.
     #[command(subcommand)]
     Subscriptions(Box<subscriptions::Command>),
+    /// The transforms of payloads: test.
+    #[command(subcommand)]
+    Transforms(transforms::Command),
     /// Events: put them on the bus, or start the workflow with one.
     #[command(subcommand)]
     Events(events::Command),
@@ -131,6 +136,9 @@ Examples:
     /// Create, list and revoke links with which a customer opens the portal in a browser.
     #[command(after_help = portal::HELP)]
     Portal(portal::Options),
+    /// Create, list and revoke links with which support staff open the console in a browser.
+    #[command(after_help = console::HELP)]
+    Console(console::Options),
     /// Send failed and held deliveries again.
     #[command(after_help = recover::RECOVER_HELP)]
     Recover(recover::Recover),
@@ -212,6 +220,7 @@ impl Cli {
         match &self.command {
             Command::Customers(command) => command.run(&api()?, printer).await,
             Command::Subscriptions(command) => command.run(&api()?, printer).await,
+            Command::Transforms(command) => command.run(&api()?, printer).await,
             Command::Events(command) => command.run(stack, printer).await,
             Command::Deliveries(command) => command.run(&api()?, printer).await,
             Command::Messages(command) => command.run(&api()?, printer).await,
@@ -219,6 +228,7 @@ impl Cli {
             Command::Unhealthy(list) => list.run(&api()?, printer).await,
             Command::Statistics(options) => options.run(&api()?, printer).await,
             Command::Portal(options) => options.run(stack, printer).await,
+            Command::Console(options) => options.run(stack, printer).await,
             Command::Recover(recover) => recover.run(&api()?, printer).await,
             Command::Replay(replay) => replay.run(&api()?, printer).await,
             Command::Recoveries(command) => command.run(&api()?, printer).await,

@@ -29,6 +29,9 @@ Examples:
 The link opens a session once, and within 5 minutes. Whoever has it can act for the customer, so
 treat it as a password.";
 
+/// The names of the capabilities.
+pub(crate) const CAPABILITIES: [&str; 5] = ["view", "payloads", "manage", "secrets", "resend"];
+
 /// Options of `portal`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -39,7 +42,7 @@ pub(crate) struct Options {
     #[arg(
         long = "capability",
         value_name = "CAPABILITY",
-        value_parser = word::<PortalCapability>(&["view", "payloads", "manage", "secrets", "resend"])
+        value_parser = word::<PortalCapability>(&CAPABILITIES)
     )]
     capabilities: Vec<PortalCapability>,
     /// The duration of the session, at most a day.
@@ -111,7 +114,7 @@ impl Options {
 }
 
 /// Opens a link in the browser of this machine.
-fn open(url: &str) -> Result<()> {
+pub(crate) fn open(url: &str) -> Result<()> {
     let program = if cfg!(target_os = "macos") {
         "open"
     } else {
@@ -129,7 +132,7 @@ fn open(url: &str) -> Result<()> {
 }
 
 /// Shows a session, and its link unless it was opened.
-fn text(created: &CreatedPortalSession, link: Option<&str>, style: Style) -> String {
+pub(crate) fn text(created: &CreatedPortalSession, link: Option<&str>, style: Style) -> String {
     let mut facts = Facts::default();
     facts.add("session", created.id.as_str());
     if let Some(link) = link {
@@ -152,10 +155,9 @@ impl Report for Listed<PortalSession> {
                 "BY",
             ]);
             for row in &self.rows {
-                let names = row.capabilities.iter().map(|one| name(*one));
                 table.push([
                     row.id.as_str().into(),
-                    names.collect::<Vec<_>>().join(",").into(),
+                    names(&row.capabilities).into(),
                     short(&row.created_at).into(),
                     row.entered_at
                         .as_deref()
@@ -172,14 +174,16 @@ impl Report for Listed<PortalSession> {
     }
 }
 
-fn name(capability: PortalCapability) -> &'static str {
-    match capability {
+/// The names of capabilities, with commas.
+pub(crate) fn names(capabilities: &[PortalCapability]) -> String {
+    let names = capabilities.iter().map(|capability| match capability {
         PortalCapability::View => "view",
         PortalCapability::Payloads => "payloads",
         PortalCapability::Manage => "manage",
         PortalCapability::Secrets => "secrets",
         PortalCapability::Resend => "resend",
-    }
+    });
+    names.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

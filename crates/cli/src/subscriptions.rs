@@ -142,6 +142,20 @@ fn text(subscription: &Subscription, style: Style) -> String {
     );
     facts.maybe("description", subscription.description.as_deref());
     facts.add("payload format", subscription.payload_format.to_string());
+    if !subscription.payload_fields.is_empty() {
+        facts.add("payload fields", subscription.payload_fields.join(", "));
+    }
+    let transform = subscription.transform.as_ref();
+    facts.maybe(
+        "transform",
+        transform.and_then(|transform| serde_json::to_string(transform).ok()),
+    );
+    facts.maybe("content type", subscription.content_type.as_deref());
+    let method = Some(subscription.method).filter(|method| !method.is_post());
+    facts.maybe("method", method.map(|method| method.to_string()));
+    for (name, value) in &subscription.query_parameters {
+        facts.add("query parameter", format!("{name}={value}"));
+    }
     let timeout = subscription.timeout_seconds;
     facts.maybe("timeout", timeout.map(|seconds| format!("{seconds} s")));
     let rate = subscription.rate_limit_per_second;

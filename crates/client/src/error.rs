@@ -63,6 +63,14 @@ pub enum Error {
         /// The SDK's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An invoked function failed, or refused its input.
+    #[error("the function failed: {message}")]
+    Function {
+        /// The name of the error, such as `InvalidInput`. Empty if Lambda gave none.
+        kind: String,
+        /// The text of the error.
+        message: String,
+    },
     /// The bus refused one of the events.
     #[error("event {index} was refused by the bus: {code}: {message}")]
     EventRefused {

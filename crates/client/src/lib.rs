@@ -1,7 +1,7 @@
 //! A client of a deployed stack, through its public interfaces only.
 //!
 //! - [`Stack`] is read from `stack.json`, or made from the outputs of a deployed
-//!   stack. It puts events on the bus and starts the workflow by hand.
+//!   stack. It puts events on the bus, starts the workflow by hand, and makes sessions of the console.
 //! - [`Api`] manages subscriptions and reads messages and deliveries, with
 //!   signed requests to the Function URL, or by `lambda:InvokeFunction` where
 //!   the stack's Region has no Function URLs.
@@ -22,6 +22,7 @@
 mod api;
 mod error;
 mod event;
+mod function;
 mod signed;
 mod stack;
 

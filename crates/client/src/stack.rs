@@ -16,9 +16,11 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
+use webhooks_api_types::ConsoleSessionsRequest;
 
+use crate::function::{self, Function};
 use crate::{Api, Error, Event, SignedHttp};
 
 /// The most entries that one `PutEvents` call takes (an AWS limit).
@@ -226,6 +228,22 @@ impl Stack {
             Ok(url) => Api::new(url, http),
             Err(_) => Api::invoked(&self.region, self.output("ApiFunctionName")?, http),
         }
+    }
+
+    /// Asks the function of the console's sessions, which exists if the stack has a portal.
+    ///
+    /// # Errors
+    /// [`Error::MissingOutput`] if the stack has no portal, and [`Error::Function`] if the function
+    /// refuses the request.
+    pub async fn console_sessions<T: DeserializeOwned>(
+        &self,
+        request: &ConsoleSessionsRequest,
+    ) -> Result<T, Error> {
+        let name = self.output("ConsoleSessionsFunctionName")?;
+        let event = serde_json::to_vec(request).expect("requests become JSON");
+        let function = Function::new(&self.region, name)?;
+        let result = function.invoke(&self.signed_http(), event.into()).await?;
+        function::read(&result)
     }
 
     /// Puts events on the bus, in as many calls as the limits of `PutEvents`

@@ -34,6 +34,7 @@
 //! | vault, data key, sealed ([`vault`]) | envelope encryption |
 //! | secret header ([`SealedHeaders`](outbound::SealedHeaders)) | a custom header whose value is sealed for one origin |
 //! | session, code, token ([`portal_session`]) | a bearer session in a cookie, made by a login link that works once |
+//! | audience, actor ([`portal_session`]) | the site that a session opens: a customer's portal or the console; the subject of the audit |
 //! | statistics ([`statistics`]) | counters and a histogram for each hour, with sampling of successes |
 //! | operational event ([`operational`]) | domain event, published best-effort |
 //! | exchange ([`show_exchanges`]) | the request of an attempt and the answer to it |
@@ -76,11 +77,11 @@ pub(crate) use model::members;
 pub use model::{
     broken, customer, data_key, delivery, due, errors, event, event_type, fields, filter, gzip,
     health, idempotency, ids, limits, message, metadata, operational, outbound, paging,
-    payload_format, portal_session, prepare, queue, quota, recovery, retry, signing, statistics,
-    subscription, text, timestamp,
+    payload_format, payload_shape, portal_session, prepare, queue, quota, recovery, retry, signing,
+    statistics, subscription, text, timestamp,
 };
 pub use use_cases::{
     count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
-    portal_access, portal_sessions, publish, read_delivery, read_subscription, recover, resend,
-    send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
+    portal_access, portal_sessions, publish, read_delivery, read_shape, read_subscription, recover,
+    resend, send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
 };

@@ -22,6 +22,7 @@ pub mod operational;
 pub mod outbound;
 pub mod paging;
 pub mod payload_format;
+pub mod payload_shape;
 pub mod portal_session;
 pub mod prepare;
 pub mod queue;

@@ -12,6 +12,7 @@ pub mod portal_access;
 pub mod portal_sessions;
 pub mod publish;
 pub mod read_delivery;
+pub mod read_shape;
 pub mod read_subscription;
 pub mod recover;
 pub mod resend;

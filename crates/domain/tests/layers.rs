@@ -24,6 +24,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "timestamp",
             "fields",
             "ids",
+            "payload_shape",
             "portal_session",
             "limits",
             "outbound",
@@ -55,6 +56,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
         &[
             "limiter",
             "read_subscription",
+            "read_shape",
             "read_delivery",
             "vault",
             "deliver",

@@ -9,6 +9,7 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::look_up::{LookUp, LookUpError, Page};
 use webhooks_domain::message::Payload;
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::payload_shape::PayloadShape;
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
@@ -80,7 +81,7 @@ fn only_matching_subscriptions_are_found() {
         &backend,
         &Subscription {
             status: SubscriptionStatus::Paused,
-            payload_format: PayloadFormat::Event,
+            payload: PayloadShape::of_format(PayloadFormat::Event).unwrap(),
             ..base
         },
     );

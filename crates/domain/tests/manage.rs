@@ -99,7 +99,7 @@ fn a_change_keeps_the_fields_that_it_does_not_name() {
     );
     assert_eq!((changed.description, changed.headers.len()), (None, 1));
     assert_eq!(changed.secrets, created.secrets);
-    assert_eq!(changed.payload_format, PayloadFormat::Event);
+    assert_eq!(changed.payload.format(), PayloadFormat::Event);
     assert_eq!(changed.metadata, created.metadata);
 }
 
@@ -209,6 +209,9 @@ fn a_change_names_its_fields_and_no_other() {
         ("eventTypes", r#"["another"]"#),
         ("filter", r#"{"another":[1]}"#),
         ("payloadFormat", r#""detail""#),
+        ("contentType", r#""text/plain""#),
+        ("method", r#""PUT""#),
+        ("queryParameters", r#"{"a":"1"}"#),
         ("description", r#""another""#),
         ("metadata", r#"{"another":"x"}"#),
         ("headers", r#"{"x-another":"x"}"#),
@@ -721,4 +724,61 @@ fn an_unreadable_subscription_is_listed_as_broken_and_can_be_repaired_or_deleted
         .unwrap();
     assert_eq!((page.subscriptions.len(), page.broken.len()), (2, 0));
     assert_eq!(backend.usage(&customer).subscriptions, 2);
+}
+
+#[test]
+fn the_parts_of_a_payload_format_change_with_it() {
+    let backend = InMemoryBackend::default();
+    let manage = backend.manage();
+    let (created, _) = create(&manage, BODY).unwrap();
+    let changed = |body: &str| {
+        let any = ExpectedVersion::Any;
+        let updated = manage.update(&created.customer_id, &created.id, &any, change(body));
+        updated.now_or_never().unwrap()
+    };
+    let fields = |body: &str| changed(body).unwrap().changed_fields();
+    let problem = |body: &str| changed(body).unwrap_err().to_string();
+    assert_eq!(
+        problem(r#"{"payloadFields":["/a"]}"#),
+        "payloadFields: requires `payloadFormat`: `fields`"
+    );
+    assert_eq!(
+        problem(r#"{"payloadFormat":"fields"}"#),
+        "payloadFields: is required with `payloadFormat`: `fields`"
+    );
+    assert_eq!(
+        fields(r#"{"payloadFormat":"fields","payloadFields":["/a"]}"#),
+        ["payloadFormat", "payloadFields"]
+    );
+    assert_eq!(fields(r#"{"payloadFields":["/b"]}"#), ["payloadFields"]);
+    let transform = r#""transform":{"paths":{},"template":"<b>"}"#;
+    assert_eq!(
+        problem(&format!(r#"{{"payloadFormat":"transform",{transform}}}"#)),
+        "transform: `template`, character 1: placeholder `<b>` must be in `paths`"
+    );
+    assert_eq!(
+        fields(&format!(
+            r#"{{"payloadFormat":"transform",{transform},"contentType":"text/html"}}"#
+        )),
+        ["payloadFormat", "payloadFields", "transform", "contentType"]
+    );
+    // The template is not JSON.
+    assert!(problem(r#"{"contentType":null}"#).starts_with("transform: "));
+    assert_eq!(
+        fields(r#"{"payloadFormat":"detail","contentType":null}"#),
+        ["payloadFormat", "transform", "contentType"]
+    );
+    assert_eq!(
+        problem(r#"{"url":"https://example.com/?a=1","queryParameters":{"a":"2"}}"#),
+        "queryParameters: `a` must not be in `url` too"
+    );
+    assert_eq!(
+        fields(r#"{"queryParameters":{"a":"2"}}"#),
+        ["queryParameters"]
+    );
+    assert_eq!(
+        problem(r#"{"url":"https://example.com/?a=1"}"#),
+        "queryParameters: `a` must not be in `url` too"
+    );
+    assert_eq!(fields(r#"{"queryParameters":null}"#), ["queryParameters"]);
 }

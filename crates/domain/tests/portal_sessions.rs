@@ -9,9 +9,9 @@ use ring::rand::SystemRandom;
 use webhooks_domain::customers::{CustomerFields, Customers};
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::manage::ExpectedVersion;
-use webhooks_domain::portal_access::{MissingCapability, PortalAccess};
+use webhooks_domain::portal_access::{CheckedSession, MissingCapability, PortalAccess};
 use webhooks_domain::portal_session::{
-    Capabilities, Capability, PortalCode, PortalToken, SessionDuration,
+    Audience, Capabilities, Capability, PortalCode, PortalToken, SessionDuration,
 };
 use webhooks_domain::portal_sessions::{
     CreatedSession, PortalSessionError, PortalSessions, WantedSession,
@@ -59,9 +59,23 @@ impl Stage {
         entered.map(|(_, token)| token)
     }
 
-    fn is_open(&self, token: &PortalToken) -> bool {
+    fn create_for_support(&self, actor: &str) -> CreatedSession {
+        let capabilities = Capabilities::new([Capability::Manage]).unwrap();
+        let duration = SessionDuration::default();
+        let actor = actor.parse().unwrap();
+        let created = self
+            .sessions
+            .create_for_support(actor, capabilities, duration);
+        created.now_or_never().unwrap().unwrap()
+    }
+
+    fn check(&self, token: &PortalToken) -> Option<CheckedSession> {
         let checked = self.access.check(token.clone()).now_or_never().unwrap();
-        checked.unwrap().is_some()
+        checked.unwrap()
+    }
+
+    fn is_open(&self, token: &PortalToken) -> bool {
+        self.check(token).is_some()
     }
 
     fn later(&self, time: Duration) {
@@ -78,17 +92,53 @@ fn a_session_gives_access_to_its_customer_until_its_end() {
     let stage = Stage::new();
     let created = stage.create("acme", 600);
     let token = stage.enter(&created.code).unwrap();
-    let access = stage.access.check(token.clone()).now_or_never().unwrap();
-    let access = access.unwrap().unwrap();
+    let checked = stage.check(&token).unwrap();
+    assert!(checked.accepts_csrf(checked.csrf().as_str()));
+    let access = checked.of_customer(&id("acme")).unwrap();
     assert_eq!(*access.scope.customer(), id("acme"));
+    assert_eq!(access.scope.actor(), None);
     assert_eq!(access.scope.require(Capability::Manage), Ok(()));
     let missing = Err(MissingCapability(Capability::Secrets));
     assert_eq!(access.scope.require(Capability::Secrets), missing);
-    assert!(access.accepts_csrf(access.csrf().as_str()));
 
     stage.later(Duration::from_secs(599));
     assert!(stage.is_open(&token));
     stage.later(Duration::from_secs(1));
+    assert!(!stage.is_open(&token));
+}
+
+#[test]
+fn a_session_of_a_customer_opens_no_other_customer_and_no_console() {
+    let stage = Stage::new();
+    let token = stage.enter(&stage.create("acme", 600).code).unwrap();
+    assert!(stage.check(&token).unwrap().of_console().is_none());
+    assert!(
+        stage
+            .check(&token)
+            .unwrap()
+            .of_customer(&id("bolt"))
+            .is_none()
+    );
+}
+
+#[test]
+fn a_session_of_the_console_opens_every_customer_under_the_name_of_its_actor() {
+    let stage = Stage::new();
+    let created = stage.create_for_support("jo@example.com");
+    let token = stage.enter(&created.code).unwrap();
+    let console = stage.check(&token).unwrap().of_console().unwrap();
+    assert_eq!(console.require(Capability::Manage), Ok(()));
+    let missing = Err(MissingCapability(Capability::Secrets));
+    assert_eq!(console.require(Capability::Secrets), missing);
+    for customer in ["acme", "bolt"] {
+        let access = stage.check(&token).unwrap().of_customer(&id(customer));
+        let scope = access.unwrap().scope;
+        assert_eq!(*scope.customer(), id(customer));
+        assert_eq!(scope.actor().unwrap().as_str(), "jo@example.com");
+        assert_eq!(scope.require(Capability::Secrets), missing);
+    }
+    let revoked = stage.sessions.revoke_all(&Audience::Console);
+    revoked.now_or_never().unwrap().unwrap();
     assert!(!stage.is_open(&token));
 }
 
@@ -120,15 +170,17 @@ fn neither_a_code_nor_a_token_of_another_session_is_accepted() {
     assert_eq!(stage.enter(&as_code), None);
 
     let random = SystemRandom::new();
-    let (customer, session) = (id("acme"), one.session.id);
+    let [acme, bolt] = ["acme", "bolt"].map(|customer| Audience::Customer(id(customer)));
+    let session = one.session.id;
     for forged in [
-        PortalToken::random(&customer, session, &random),
-        PortalToken::random(&id("bolt"), session, &random),
-        PortalToken::random(&customer, other.session.id, &random),
+        PortalToken::random(&acme, session, &random),
+        PortalToken::random(&bolt, session, &random),
+        PortalToken::random(&acme, other.session.id, &random),
+        PortalToken::random(&Audience::Console, session, &random),
     ] {
         assert!(!stage.is_open(&forged), "{forged:?}");
     }
-    let forged = PortalCode::random(&id("bolt"), other.session.id, &random);
+    let forged = PortalCode::random(&bolt, other.session.id, &random);
     assert_eq!(stage.enter(&forged), None);
     assert!(
         stage.enter(&other.code).is_some(),
@@ -143,8 +195,8 @@ fn a_revoked_session_is_closed_at_once() {
     let foreign = stage.create("bolt", 600);
     let token = stage.enter(&entered.code).unwrap();
     let revoke = |customer: &str, created: &CreatedSession| {
-        let customer = id(customer);
-        let revoked = stage.sessions.revoke(&customer, &created.session.id);
+        let audience = id(customer).into();
+        let revoked = stage.sessions.revoke(&audience, &created.session.id);
         revoked.now_or_never().unwrap()
     };
     for (customer, created) in [("bolt", &entered), ("acme", &foreign)] {
@@ -158,8 +210,8 @@ fn a_revoked_session_is_closed_at_once() {
     assert_eq!(stage.enter(&waiting.code), None);
 
     let token = stage.enter(&another.code).unwrap();
-    let customer = id("acme");
-    let all = stage.sessions.revoke_all(&customer).now_or_never();
+    let audience = id("acme").into();
+    let all = stage.sessions.revoke_all(&audience).now_or_never();
     all.unwrap().unwrap();
     assert!(!stage.is_open(&token));
     assert!(stage.enter(&foreign.code).is_some());
@@ -169,9 +221,8 @@ fn a_revoked_session_is_closed_at_once() {
 fn a_session_that_is_left_is_closed() {
     let stage = Stage::new();
     let token = stage.enter(&stage.create("acme", 600).code).unwrap();
-    let access = stage.access.check(token.clone()).now_or_never().unwrap();
-    let access = access.unwrap().unwrap();
-    let left = stage.access.leave(&access.scope);
+    let checked = stage.check(&token).unwrap();
+    let left = stage.access.leave(&checked);
     left.now_or_never().unwrap().unwrap();
     assert!(!stage.is_open(&token));
 }

@@ -63,6 +63,7 @@ fn id_of(listed: &ListedUnhealthy) -> SubscriptionId {
 fn all(backend: &InMemoryBackend, kind: Option<ProblemKind>, limit: u32) -> Vec<SubscriptionId> {
     let lists = UnhealthyLists {
         table: backend.clone(),
+        counted: MAX_COUNTED,
     };
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
@@ -88,6 +89,7 @@ fn of_customer(
 ) -> Vec<SubscriptionId> {
     let lists = UnhealthyLists {
         table: backend.clone(),
+        counted: MAX_COUNTED,
     };
     let customer = samples::customer(customer);
     let (mut ids, mut after) = (Vec::new(), None);
@@ -147,7 +149,10 @@ fn each_unhealthy_subscription_is_listed_once_with_any_page_size() {
 fn the_problems_are_shown_with_their_times_the_most_serious_first() {
     let backend = InMemoryBackend::default();
     store(&backend, "acme", 7, &KINDS);
-    let lists = UnhealthyLists { table: backend };
+    let lists = UnhealthyLists {
+        table: backend,
+        counted: MAX_COUNTED,
+    };
     let page = lists.all(None, None, 10).now_or_never().unwrap().unwrap();
     let found = page.found[0].as_ref().unwrap();
     let kinds: Vec<_> = found.problems.iter().map(|problem| problem.kind).collect();
@@ -191,6 +196,7 @@ fn a_page_of_a_customer_reads_a_bounded_number_of_subscriptions() {
     store(&backend, "acme", last, &[ProblemKind::Slow]);
     let lists = UnhealthyLists {
         table: backend.clone(),
+        counted: MAX_COUNTED,
     };
     let customer = samples::customer("acme");
     let page = lists.of_customer(&customer, None, None, 10);
@@ -223,6 +229,7 @@ fn only_held_and_pending_deliveries_are_owed_and_the_count_is_bounded() {
     let owed = || {
         let lists = UnhealthyLists {
             table: backend.clone(),
+            counted: MAX_COUNTED,
         };
         let page = lists.all(None, None, 10).now_or_never().unwrap().unwrap();
         page.found[0].as_ref().unwrap().owed

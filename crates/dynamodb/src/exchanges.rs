@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWr
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use webhooks_domain::delivery::ExchangeId;
+use webhooks_domain::fields::FieldError;
 use webhooks_domain::gzip::{gunzip, gzip};
 use webhooks_domain::outbound::{
     CustomHeaders, EndpointUrl, KeptResponseBytes, RequestShape, ResponseBody,
@@ -19,6 +20,7 @@ use webhooks_domain::subscription::FormerRequests;
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
+use crate::item::ShapeAttributes;
 use crate::key::{Key, PARTITION_KEY, SORT_KEY};
 use crate::store::{AttributeMap, into_domain, left_out, number, text, to_attributes, unavailable};
 use crate::transaction::built;
@@ -73,6 +75,8 @@ pub(crate) struct FormerRequestsItem {
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secret_headers: Vec<String>,
+    #[serde(flatten)]
+    shape: ShapeAttributes,
     expires_at: i64,
 }
 
@@ -85,6 +89,7 @@ impl From<&FormerRequests> for FormerRequestsItem {
             url: shape.url.as_str().to_owned(),
             headers: shape.headers.into(),
             secret_headers: shape.secret_headers,
+            shape: ShapeAttributes::new(&shape.payload, shape.method, &shape.query),
             expires_at: former.expires_at.as_secs(),
         }
     }
@@ -94,7 +99,11 @@ impl TryFrom<FormerRequestsItem> for RequestShape {
     type Error = String;
 
     fn try_from(item: FormerRequestsItem) -> Result<Self, String> {
+        let text = |error: FieldError| error.to_string();
         Ok(Self {
+            payload: item.shape.payload().map_err(text)?,
+            query: item.shape.query().map_err(text)?,
+            method: item.shape.method,
             url: EndpointUrl::from_stored(&item.url).ok_or("is not a URL")?,
             headers: CustomHeaders::from_stored(item.headers),
             secret_headers: item.secret_headers,

@@ -7,6 +7,7 @@
 
 mod delivery;
 mod message;
+mod shape;
 mod subscription;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use delivery::delivery_item;
 pub(crate) use delivery::{AttemptItem, DeliveryItem};
 pub(crate) use message::MessageItem;
 pub use message::message_item;
+pub(crate) use shape::ShapeAttributes;
 pub(crate) use subscription::{HealthItem, SecretItem, SubscriptionItem};
 
 /// The subscription of an undelivered delivery. It is the partition key of the index `undelivered`.
@@ -94,6 +96,8 @@ mod tests {
         ] {
             let delivery = Delivery {
                 payload_format,
+                shape_version: Some(7),
+                link: Some("https://a.example/".to_owned()),
                 attempts,
                 ..samples::delivery(&message, samples::subscription_id(1))
             };

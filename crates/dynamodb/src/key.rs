@@ -7,6 +7,7 @@ use webhooks_domain::ids::{
     CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
 };
 use webhooks_domain::limits::LimiterId;
+use webhooks_domain::portal_session::Audience;
 use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::statistics::Hour;
 
@@ -27,6 +28,9 @@ const VERSION_PREFIX: &str = "VERSION#";
 const EXCHANGE_PREFIX: &str = "EXCHANGE#";
 const RECOVERY_PREFIX: &str = "RECOVERY#";
 const PORTAL_PREFIX: &str = "PORTAL#";
+/// The partition of the sessions of the console. It has no prefix in common with a customer's, so that
+/// no role may write both without naming both.
+const CONSOLE: &str = "CONSOLE";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -205,18 +209,21 @@ impl Key {
         }
     }
 
-    pub(crate) fn portal_session(customer: &CustomerId, id: &PortalSessionId) -> Self {
+    pub(crate) fn session(audience: &Audience, id: &PortalSessionId) -> Self {
         Self {
-            pk: portal_partition(customer),
+            pk: session_partition(audience),
             sk: id.to_string(),
         }
     }
 
-    /// The session of a key, with its customer.
-    pub(crate) fn portal_session_id(&self) -> Result<(CustomerId, PortalSessionId), String> {
-        let customer = self.pk.strip_prefix(PORTAL_PREFIX).map(str::parse);
-        match (customer, self.sk.parse()) {
-            (Some(Ok(customer)), Ok(id)) => Ok((customer, id)),
+    /// The session of a key, with its site.
+    pub(crate) fn session_id(&self) -> Result<(Audience, PortalSessionId), String> {
+        let audience = match self.pk.strip_prefix(PORTAL_PREFIX) {
+            Some(customer) => customer.parse().ok().map(Audience::Customer),
+            None => (self.pk == CONSOLE).then_some(Audience::Console),
+        };
+        match (audience, self.sk.parse()) {
+            (Some(audience), Ok(id)) => Ok((audience, id)),
             _ => Err("not the key of a session".to_owned()),
         }
     }
@@ -237,6 +244,14 @@ pub(crate) fn customer_partition(customer: &CustomerId) -> String {
 /// write to it and to nothing else.
 pub(crate) fn recovery_partition(customer: &CustomerId) -> String {
     format!("{RECOVERY_PREFIX}{customer}")
+}
+
+/// The partition of the sessions of a site: of a customer's portal, or of the console.
+pub(crate) fn session_partition(audience: &Audience) -> String {
+    match audience {
+        Audience::Customer(customer) => portal_partition(customer),
+        Audience::Console => CONSOLE.to_owned(),
+    }
 }
 
 /// The partition of a customer's sessions of the portal.

@@ -10,7 +10,10 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::health::Health;
 use webhooks_domain::limits::{Limits, UpTo};
 use webhooks_domain::metadata::Metadata;
-use webhooks_domain::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
+use webhooks_domain::outbound::{
+    CustomHeaders, EndpointUrl, Method, QueryParameters, SealedHeaders,
+};
+use webhooks_domain::payload_shape::PayloadShape;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::retry::RetryPolicy;
 use webhooks_domain::signing::{SealedSecret, SealedSecrets};
@@ -19,7 +22,7 @@ use webhooks_domain::subscription::{
 };
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{HealthItem, SecretItem};
+use crate::item::{HealthItem, SecretItem, ShapeAttributes};
 use crate::key::{Key, PARTITION_KEY, SORT_KEY};
 use crate::store::{AttributeMap, corrupt, key_text, text};
 
@@ -41,6 +44,7 @@ pub(crate) fn read(
         item,
         problems: Vec::new(),
     };
+    let shape = fields.shape();
     let subscription = Subscription {
         id,
         customer_id,
@@ -57,9 +61,9 @@ pub(crate) fn read(
         filter: fields.optional("filter", |filter| {
             Ok::<_, String>(Filter::from_stored(filter))
         }),
-        payload_format: fields
-            .optional("payloadFormat", Ok::<_, String>)
-            .unwrap_or_default(),
+        payload: shape.0,
+        method: shape.1,
+        query: shape.2,
         description: fields.harmless("description").map(Description::from_stored),
         metadata: Metadata::from_stored(fields.harmless("metadata").unwrap_or_default()),
         headers: fields
@@ -165,8 +169,38 @@ impl Fields {
         serde_dynamo::from_attribute_value(value).ok()
     }
 
-    /// The version of the requests. It only decides what is shown of attempts. An unreadable one
-    /// becomes one that no attempt names.
+    /// The shape of the payload, the method and the query parameters.
+    fn shape(&mut self) -> (PayloadShape, Method, QueryParameters) {
+        let before = self.problems.len();
+        let attributes = ShapeAttributes {
+            payload_format: self
+                .optional("payloadFormat", Ok::<_, String>)
+                .unwrap_or_default(),
+            payload_fields: self.optional("payloadFields", Ok::<_, String>),
+            transform: self.optional("transform", Ok::<_, String>),
+            content_type: self.optional("contentType", Ok::<_, String>),
+            method: self.optional("method", Ok::<_, String>).unwrap_or_default(),
+            query_parameters: self
+                .optional("queryParameters", Ok::<_, String>)
+                .unwrap_or_default(),
+        };
+        if self.problems.len() > before {
+            return Default::default();
+        }
+        let method = attributes.method;
+        let payload = self.or_default(attributes.payload());
+        (payload, method, self.or_default(attributes.query()))
+    }
+
+    fn or_default<T: Default>(&mut self, read: Result<T, FieldError>) -> T {
+        read.unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            T::default()
+        })
+    }
+
+    /// The version of the requests. It decides what is shown of attempts, and which deliveries have
+    /// this shape. An unreadable one becomes one that no attempt and no delivery names.
     fn request_version(&mut self) -> u64 {
         if self.item.contains_key("requestVersion") {
             self.harmless("requestVersion").unwrap_or(0)
@@ -272,6 +306,10 @@ mod tests {
                 "maxInFlight",
             ),
             ("retryPolicy", string("often"), "retryPolicy"),
+            ("method", string("GET"), "method"),
+            ("payloadFormat", string("xml"), "payloadFormat"),
+            ("contentType", string("a\r\nb"), "contentType"),
+            ("queryParameters", string("x"), "queryParameters"),
             ("headers", string("x"), "headers"),
             ("secretHeaders", string("x"), "secretHeaders"),
         ] {

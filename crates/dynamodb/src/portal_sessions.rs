@@ -1,4 +1,4 @@
-//! Sessions of the portal.
+//! Sessions of the portal and of the console.
 //!
 //! An item has the digest of its code until it is entered, and that of its token from then on. It
 //! expires with the code, and once it is entered, with the session.
@@ -9,10 +9,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use webhooks_domain::broken::Readable;
-use webhooks_domain::ids::{CustomerId, PortalSessionId};
+use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::portal_session::{
-    Capabilities, Capability, CapabilityError, PortalSession, ReturnUrl, SecretDigest,
+    Audience, Capabilities, Capability, CapabilityError, Holder, PortalSession, ReturnUrl,
+    SecretDigest,
 };
 use webhooks_domain::ports::{
     InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError, WriteOutcome,
@@ -20,7 +21,7 @@ use webhooks_domain::ports::{
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::key::{Key, portal_partition};
+use crate::key::{Key, session_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, PRESENT, from_attributes, into_domain, number,
     query_some, readable, to_attributes, unavailable, write_outcome,
@@ -38,6 +39,9 @@ struct SessionItem {
     return_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
+    /// The member of the support staff, for a session of the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     entered_at: Option<Timestamp>,
@@ -54,7 +58,15 @@ impl TryFrom<SessionItem> for PortalSession {
     type Error = String;
 
     fn try_from(item: SessionItem) -> Result<Self, String> {
-        let (customer_id, id) = item.key.portal_session_id()?;
+        let (audience, id) = item.key.session_id()?;
+        let holder = match (audience, item.actor) {
+            (Audience::Customer(customer), None) => Holder::Customer(customer),
+            (Audience::Console, Some(actor)) => {
+                let actor = actor.parse().map_err(|error| format!("actor: {error}"))?;
+                Holder::Support(actor)
+            }
+            _ => return Err("actor: only and always in a session of the console".to_owned()),
+        };
         let capabilities = item.capabilities.iter().map(|name| name.parse());
         let capabilities = capabilities.collect::<Result<Vec<Capability>, _>>();
         let capabilities = capabilities
@@ -62,7 +74,7 @@ impl TryFrom<SessionItem> for PortalSession {
             .map_err(|error: CapabilityError| format!("capabilities: {error}"))?;
         let return_url = item.return_url.map(|url| url.parse::<ReturnUrl>());
         Ok(Self {
-            customer_id,
+            holder,
             id,
             capabilities,
             return_url: return_url
@@ -85,13 +97,14 @@ impl PortalSessionTable for DynamoStore {
     ) -> Result<InsertOutcome, StoreError> {
         let names = session.capabilities.iter().map(Capability::as_str);
         let item = SessionItem {
-            key: Key::portal_session(&session.customer_id, &session.id),
+            key: Key::session(&session.holder.audience(), &session.id),
             capabilities: names.map(str::to_owned).collect(),
             return_url: session
                 .return_url
                 .as_ref()
                 .map(|url| url.as_str().to_owned()),
             created_by: session.created_by.clone(),
+            actor: session.holder.actor().map(ToString::to_string),
             created_at: session.created_at,
             entered_at: session.entered_at,
             ends_at: session.ends_at.as_secs(),
@@ -104,23 +117,26 @@ impl PortalSessionTable for DynamoStore {
 
     async fn sessions(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         before: Option<&PortalSessionId>,
         limit: u32,
     ) -> Result<EntryPage<Readable<PortalSession, PortalSessionId>>, StoreError> {
-        let start = before.map(|id| to_attributes(&Key::portal_session(customer, id)));
+        let start = before.map(|id| to_attributes(&Key::session(audience, id)));
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :sessions")
             .filter_expression(NOT_EXPIRED)
-            .expression_attribute_values(":sessions", AttributeValue::S(portal_partition(customer)))
+            .expression_attribute_values(
+                ":sessions",
+                AttributeValue::S(session_partition(audience)),
+            )
             .expression_attribute_values(NOW, self.now_secs())
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let id = |key: &Key| key.portal_session_id().map(|(_, id)| id);
+        let id = |key: &Key| key.session_id().map(|(_, id)| id);
         let read = |item: AttributeMap| readable::<SessionItem, _, _>(item, id);
         let (entries, has_more) = query_some(query, start, read)
             .await
@@ -130,14 +146,14 @@ impl PortalSessionTable for DynamoStore {
 
     async fn delete_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<bool, StoreError> {
         let result = self
             .client
             .delete_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::portal_session(customer, id))))
+            .set_key(Some(to_attributes(&Key::session(audience, id))))
             .condition_expression(format!("{PRESENT} AND {NOT_EXPIRED}"))
             .expression_attribute_values(NOW, self.now_secs())
             .send()
@@ -145,15 +161,15 @@ impl PortalSessionTable for DynamoStore {
         Ok(write_outcome(result, "delete session")? == WriteOutcome::Written)
     }
 
-    async fn delete_sessions(&self, customer: &CustomerId) -> Result<u64, StoreError> {
-        self.delete_partition(portal_partition(customer)).await
+    async fn delete_sessions(&self, audience: &Audience) -> Result<u64, StoreError> {
+        self.delete_partition(session_partition(audience)).await
     }
 }
 
 impl PortalAccessTable for DynamoStore {
     async fn enter_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
         code: &SecretDigest,
         token: &SecretDigest,
@@ -164,7 +180,7 @@ impl PortalAccessTable for DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::portal_session(customer, id))))
+            .set_key(Some(to_attributes(&Key::session(audience, id))))
             .update_expression(
                 "SET tokenDigest = :token, enteredAt = :at, expiresAt = endsAt REMOVE codeDigest",
             )
@@ -194,10 +210,10 @@ impl PortalAccessTable for DynamoStore {
 
     async fn entered_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
-        let key = Key::portal_session(customer, id);
+        let key = Key::session(audience, id);
         let Some(item) = self.get_attributes(key, "get session").await? else {
             return Ok(None);
         };
@@ -211,9 +227,9 @@ impl PortalAccessTable for DynamoStore {
 
     async fn end_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<(), StoreError> {
-        self.delete_key(&Key::portal_session(customer, id)).await
+        self.delete_key(&Key::session(audience, id)).await
     }
 }

@@ -350,6 +350,30 @@ fn a_delivery_that_fails_once_costs_one_write_unit_for_each_write() {
 }
 
 #[test]
+fn a_shape_costs_nothing_where_there_is_none_and_no_write_unit_where_there_is_one() {
+    let subscription: Item =
+        serde_dynamo::to_item(SubscriptionItem::from(&samples::subscription("a", 1))).unwrap();
+    let delivery = delivery_item(&Billed::new(Answers::Full).delivery);
+    let shape = ["payloadFields", "transform", "contentType", "method"];
+    for name in [&shape[..], &["queryParameters", "shapeVersion", "link"]].concat() {
+        assert!(!subscription.contains_key(name), "{name}");
+        assert!(!delivery.contains_key(name), "{name}");
+    }
+    let units = |shape_version, link: Option<&str>| {
+        let mut new = Billed::new(Answers::Full);
+        new.delivery.shape_version = shape_version;
+        new.delivery.link = link.map(str::to_owned);
+        new.fail().end(DeliveryStatus::Succeeded).units
+    };
+    let link = "https://app.example.com/messages/cust_1001/msg_453fbf35334da6e30474cfcfd6be54db";
+    let none = units(None, None);
+    assert_eq!(
+        (units(Some(12), None), units(None, Some(link))),
+        (none, none)
+    );
+}
+
+#[test]
 fn a_delivery_to_an_unavailable_endpoint_costs_a_small_multiple_of_one() {
     let sent = |billed: Billed| billed.resume().end(DeliveryStatus::Succeeded).units;
     let units = |answers| {

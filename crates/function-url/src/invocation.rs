@@ -129,6 +129,7 @@ mod tests {
         PortalScope {
             customer: "a|b+c".parse().unwrap(),
             session: "pse_019ab3f0c2d17c6e5d4c3b2a19080706".parse().unwrap(),
+            actor: Some("jo@example.com".parse().unwrap()),
             capabilities: Capabilities::new([Capability::Secrets]).unwrap(),
         }
     }
@@ -180,6 +181,9 @@ mod tests {
             ("customerId", json!("")),
             ("customerId", json!(null)),
             ("sessionId", json!("pse_1")),
+            ("actor", json!("")),
+            ("actor", json!("jo\n")),
+            ("actor", json!(["jo"])),
             ("capabilities", json!([])),
             ("capabilities", json!(["manage", "all"])),
             ("capabilities", json!("manage")),

@@ -10,7 +10,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use serde_json::{Value, json};
 use webhooks_domain::ids::{CustomerId, PortalSessionId};
 use webhooks_domain::portal_access::CustomerScope;
-use webhooks_domain::portal_session::{Capabilities, Capability};
+use webhooks_domain::portal_session::{Actor, Capabilities, Capability};
 
 /// The member of `authorizer.lambda` with the scope. A Lambda authorizer of the operator, in front of
 /// the API, may have members of its own there.
@@ -23,6 +23,8 @@ pub struct PortalScope {
     pub customer: CustomerId,
     /// The session, for the audit.
     pub session: PortalSessionId,
+    /// The member of the operator's support staff, for the audit. `None` for a customer's session.
+    pub actor: Option<Actor>,
     /// The permitted actions.
     pub capabilities: Capabilities,
 }
@@ -51,6 +53,7 @@ impl PortalScope {
         let scope = json!({
             "customerId": self.customer.to_string(),
             "sessionId": self.session.to_string(),
+            "actor": self.actor.as_ref().map(Actor::as_str),
             "capabilities": capabilities,
         });
         HashMap::from([(MEMBER.to_owned(), scope)])
@@ -61,8 +64,9 @@ impl From<&CustomerScope> for PortalScope {
     fn from(scope: &CustomerScope) -> Self {
         let session = scope.session();
         Self {
-            customer: session.customer_id.clone(),
+            customer: scope.customer().clone(),
             session: session.id,
+            actor: scope.actor().cloned(),
             capabilities: session.capabilities.clone(),
         }
     }
@@ -72,7 +76,12 @@ fn parsed(scope: &Value) -> Option<PortalScope> {
     let capabilities = scope["capabilities"].as_array()?.iter();
     let capabilities = capabilities.map(|name| name.as_str()?.parse().ok());
     let capabilities: Vec<Capability> = capabilities.collect::<Option<_>>()?;
+    let actor = match &scope["actor"] {
+        Value::Null => None,
+        actor => Some(actor.as_str()?.parse().ok()?),
+    };
     Some(PortalScope {
+        actor,
         customer: scope["customerId"].as_str()?.parse().ok()?,
         session: scope["sessionId"].as_str()?.parse().ok()?,
         capabilities: Capabilities::new(capabilities).ok()?,

@@ -9,6 +9,7 @@ use webhooks_domain::errors;
 use webhooks_domain::event::{EventReader, MAX_CARRIED_BYTES, MAX_EVENT_BYTES};
 use webhooks_domain::message::Message;
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::payload_shape::PayloadShape;
 
 use crate::law::check_law;
 use crate::near::near;
@@ -88,7 +89,14 @@ fn is_the_event(message: &Message, event: &str) {
     let fields: HashMap<ByteBuf, &RawValue> = serde_json::from_str(event).unwrap();
     let field = |name: &str| fields[Bytes::new(name.as_bytes())].get();
     let text = |name: &str| serde_json::from_str::<String>(field(name)).unwrap();
-    let body = |format| String::from_utf8(message.body(format).unwrap()).unwrap();
+    let body = |format| {
+        String::from_utf8(
+            message
+                .body(&PayloadShape::of_format(format).unwrap(), None)
+                .unwrap(),
+        )
+        .unwrap()
+    };
     assert_eq!(body(PayloadFormat::Event), event);
     assert_eq!(body(PayloadFormat::Detail), field("detail"));
     let body = body(PayloadFormat::Standard);

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::header::{HeaderMap, TRANSFER_ENCODING};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::{Method as HttpMethod, Request, Response, StatusCode, Uri};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -20,8 +20,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Position;
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, KeptResponseBytes, ResponseBody,
-    ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
+    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, KeptResponseBytes, Method,
+    ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
 };
 use webhooks_domain::ports::WebhookSender;
 
@@ -407,6 +407,7 @@ fn outcome(status: StatusCode) -> AttemptOutcome {
 
 /// A request that can be sent more than once.
 struct Prepared {
+    method: HttpMethod,
     origin: String,
     uri: Uri,
     headers: HeaderMap,
@@ -423,6 +424,11 @@ impl Prepared {
         let host = HeaderValue::try_from(host)
             .map_err(|_| Failure::unreachable("request: host cannot be sent"))?;
         Ok(Self {
+            method: match request.method {
+                Method::Post => HttpMethod::POST,
+                Method::Put => HttpMethod::PUT,
+                Method::Patch => HttpMethod::PATCH,
+            },
             origin: request.url.origin(),
             uri,
             headers: header_map(host, &request.headers)?,
@@ -431,7 +437,9 @@ impl Prepared {
     }
 
     fn to_http(&self) -> Request<Full<Bytes>> {
-        let mut request = Request::post(self.uri.clone())
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(&self.uri)
             .body(Full::new(self.body.clone()))
             .expect("a URI and a method make a request");
         *request.headers_mut() = self.headers.clone();

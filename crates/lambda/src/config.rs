@@ -13,6 +13,7 @@ use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
 use webhooks_domain::outbound::{DevelopmentNetworks, KeptResponseBytes, RequestTimeout};
+use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
@@ -145,6 +146,8 @@ functions! {
     "prepare-calls": PrepareCallsConfig {
         /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
+        /// The links in thin webhooks. `None` if they have none.
+        message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
     }
 
     /// The configuration of `deliver-webhook`.
@@ -209,6 +212,8 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The links in thin webhooks. `None` if they have none.
+        message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
     }
 
     /// The configuration of `delete-customers`.
@@ -245,6 +250,8 @@ functions! {
         operator: Option<CustomerId> = optional("OPERATOR_CUSTOMER_ID"),
         /// The time for which the table keeps a message and its deliveries.
         retention: Duration = days("RETENTION_DAYS"),
+        /// The links in thin webhooks. `None` if they have none.
+        message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
         /// The name of this function.
@@ -271,6 +278,14 @@ functions! {
         table_name: String = required("TABLE_NAME"),
         /// The fast queue.
         delivery_queue_url: String = required("DELIVERY_QUEUE_URL"),
+        /// The slow queue.
+        slow_delivery_queue_url: String = required("SLOW_DELIVERY_QUEUE_URL"),
+        /// The queue of delivery tasks that failed.
+        delivery_dead_letter_queue_url: String = required("DELIVERY_DEAD_LETTER_QUEUE_URL"),
+        /// The queue of events that the workflow could not process.
+        failed_events_queue_url: String = required("FAILED_EVENTS_QUEUE_URL"),
+        /// The queue of events for which the rule could not start the workflow.
+        rule_dead_letter_queue_url: String = required("RULE_DEAD_LETTER_QUEUE_URL"),
         /// The workflow that runs recoveries.
         recovery_state_machine_arn: String = required("RECOVERY_STATE_MACHINE_ARN"),
         /// The time for which the table keeps a recovery.
@@ -293,6 +308,14 @@ functions! {
         statistics: Switch = required("STATISTICS"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+    }
+
+    /// The configuration of `console-sessions`.
+    "console-sessions": ConsoleSessionsConfig {
+        /// The table.
+        table_name: String = required("TABLE_NAME"),
+        /// The address of the portal and of the console.
+        portal_url: Origin = required("PORTAL_URL"),
     }
 
     /// The configuration of `echo-receiver`.

@@ -22,9 +22,9 @@ pub use aws::aws_config;
 pub use aws_config::SdkConfig;
 pub use clock::{SystemClock, end_of_invocation};
 pub use config::{
-    ApiConfig, Config, ConfigError, DeleteCustomersConfig, DeliverWebhookConfig,
-    EchoReceiverConfig, LookUpSubscriptionsConfig, PortalConfig, PrepareCallsConfig,
-    RecoverDeliveriesConfig, RequeueDueDeliveriesConfig, functions, start,
+    ApiConfig, Config, ConfigError, ConsoleSessionsConfig, DeleteCustomersConfig,
+    DeliverWebhookConfig, EchoReceiverConfig, LookUpSubscriptionsConfig, PortalConfig,
+    PrepareCallsConfig, RecoverDeliveriesConfig, RequeueDueDeliveriesConfig, functions, start,
 };
 pub use environment::{Environment, Variable, VariableError, Variables};
 pub use error::FunctionError;

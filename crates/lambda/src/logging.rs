@@ -7,7 +7,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our own crates: the functions and the crates that they consist of.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "webhooks",
     "look_up_subscriptions",
     "prepare_calls",
@@ -17,6 +17,7 @@ const OURS: [&str; 10] = [
     "delete_customers",
     "api",
     "portal",
+    "console_sessions",
     "echo_receiver",
 ];
 

@@ -110,7 +110,6 @@ fn facts(frame: &Frame, view: &DeliveryView) -> Markup {
     facts.add("Delivery", code(&delivery.id));
     if frame.is_support() {
         let message = Route::Message {
-            customer: delivery.customer_id.clone(),
             message: delivery.message_id.clone(),
         };
         let link = html! { a href=(Href::from(message)) { (code(&delivery.message_id)) } };

@@ -1,6 +1,7 @@
 //! One endpoint: its state, numbers and settings, and what can be done with it.
 
 mod actions;
+mod body;
 mod form;
 mod secrets;
 mod settings;

@@ -4,12 +4,15 @@
 //! values; this module only reads their form.
 
 mod read;
+mod shape;
+
+pub use shape::ShapeForm;
 
 use std::collections::BTreeMap;
 
 use webhooks_api_types::{
     Filter, FilterTest, MapPatch, Nullable, PayloadFormat, RetryPolicy, Subscription,
-    SubscriptionPatch,
+    SubscriptionPatch, TransformTest,
 };
 
 use crate::problem::FormProblem;
@@ -27,8 +30,10 @@ pub struct EndpointForm {
     pub event: String,
     /// A note for people.
     pub description: String,
-    /// `standard`, `detail` or `event`.
+    /// A format of the API.
     pub payload_format: String,
+    /// The shape of the payload, and the request.
+    pub shape: ShapeForm,
     /// The headers, `name: value`, one a line.
     pub headers: String,
     /// New values of secret headers, `name: value`, one a line.
@@ -90,6 +95,8 @@ pub enum Button {
     Save,
     /// Try the filter on the event.
     Try,
+    /// Try the transform on the event.
+    TryTransform,
 }
 
 impl EndpointForm {
@@ -118,6 +125,7 @@ impl EndpointForm {
                 .map_or_else(String::new, Filter::to_string),
             description: subscription.description.clone().unwrap_or_default(),
             payload_format: subscription.payload_format.to_string(),
+            shape: ShapeForm::of(subscription),
             headers: headers.collect::<String>().trim_end().to_owned(),
             retry: RetryForm::of(subscription.retry_policy.as_ref()),
             timeout_seconds: number(subscription.timeout_seconds),
@@ -164,6 +172,8 @@ impl EndpointForm {
         if let Some(format) = changed(|form| &form.payload_format) {
             patch.payload_format = Some(read::payload_format(format)?);
         }
+        self.shape
+            .add_to(&mut patch, was.as_ref().map(|was| &was.shape))?;
         if was.as_ref().map(|was| &was.retry) != Some(&self.retry) {
             patch.retry_policy = match self.retry.policy()? {
                 Some(policy) => Nullable::Value(policy),
@@ -191,6 +201,18 @@ impl EndpointForm {
         Ok(FilterTest {
             filter: read::filter(&self.filter)?,
             event: read::event(&self.event)?,
+        })
+    }
+
+    /// The transform and the event to try it on.
+    ///
+    /// # Errors
+    /// If one of them has not the form that the page asks for.
+    pub fn transform_test(&self) -> Result<TransformTest, FormProblem> {
+        Ok(TransformTest {
+            transform: self.shape.transform()?,
+            content_type: self.shape.own_content_type(),
+            event: read::raw_event(&self.event)?,
         })
     }
 

@@ -124,6 +124,9 @@ mod tests {
     fn parameters_are_encoded() {
         let link = Href::from(Route::Search).with([("q", Some("a&b=\"c\" ü")), ("no", None)]);
         let link = link.with([("cursor", Some("x"))]);
-        assert_eq!(link.as_str(), "/search?q=a%26b%3D%22c%22%20%C3%BC&cursor=x");
+        assert_eq!(
+            link.as_str(),
+            "/console?q=a%26b%3D%22c%22%20%C3%BC&cursor=x"
+        );
     }
 }

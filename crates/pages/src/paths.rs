@@ -69,12 +69,16 @@ routes! {
     Ended = "/ended";
     /// GET: the stylesheet of the operator's brand. It needs no session.
     BrandStyle = "/brand.css";
-    /// GET: searches for an id. Console only.
-    Search = "/search";
-    /// GET: the subscriptions with problems. Console only.
-    Unhealthy = "/unhealthy";
-    /// GET: the queues. Console only.
-    Queues = "/queues";
+    /// GET: searches for an id, and lists the customers. Console only, as all below it.
+    Search = "/console";
+    /// GET: the subscriptions with problems.
+    Unhealthy = "/console/unhealthy";
+    /// GET: the queues.
+    Queues = "/console/queues";
+    /// GET: the runbook of an alarm.
+    Runbook { alarm } = "/console/runbooks/{alarm}";
+    /// GET: a message with its deliveries.
+    Message { message } = "/console/messages/{message}";
     /// GET: the endpoints of a customer.
     Endpoints { customer } = "/customers/{customer}/endpoints";
     /// GET: the form for a new endpoint. POST: creates it, or tries its filter.
@@ -122,8 +126,6 @@ routes! {
     /// POST: resends a delivery.
     ResendDelivery { customer, delivery } =
         "/customers/{customer}/deliveries/{delivery}/resend";
-    /// GET: a message with its deliveries. Console only.
-    Message { customer, message } = "/customers/{customer}/messages/{message}";
 }
 
 impl Route {
@@ -191,7 +193,7 @@ mod tests {
             "",
             "//",
             "/nothing",
-            "/search/",
+            "/console/",
             "/customers//endpoints",
             "/customers/%ff/endpoints",
             "/customers/a/endpoints/",

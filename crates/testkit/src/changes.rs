@@ -1,9 +1,14 @@
 //! Changes of subscriptions from JSON, in the words of the API.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
+use webhooks_domain::outbound::QueryParameters;
+use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::signing::{Overlap, SecretKind};
 
 use crate::samples;
@@ -29,6 +34,18 @@ impl Fields {
         }
     }
 
+    fn change_of<J: DeserializeOwned, T>(
+        &mut self,
+        name: &str,
+        of: impl FnOnce(J) -> T,
+    ) -> Change<T> {
+        match self.change(name) {
+            Change::Keep => Change::Keep,
+            Change::Remove => Change::Remove,
+            Change::Set(json) => Change::Set(of(json)),
+        }
+    }
+
     fn map(&mut self, name: &str) -> MapChange {
         match self.optional(name) {
             None => MapChange::default(),
@@ -40,6 +57,12 @@ impl Fields {
     fn end(self) {
         assert!(self.0.is_empty(), "not read: {:?}", self.0.keys());
     }
+}
+
+#[derive(Deserialize)]
+struct TransformFields {
+    paths: BTreeMap<String, String>,
+    template: String,
 }
 
 /// The change with these fields.
@@ -59,6 +82,19 @@ pub fn change(json: &str) -> SubscriptionChange {
         event_types: fields.optional("eventTypes"),
         filter,
         payload_format: fields.optional("payloadFormat"),
+        payload_fields: fields.change_of("payloadFields", |pointers| {
+            KeptFields::new(pointers).expect("tests name valid fields")
+        }),
+        transform: fields.change_of("transform", |TransformFields { paths, template }| {
+            Transform::new(paths, template)
+        }),
+        content_type: fields.change_of("contentType", |text: String| {
+            ContentType::parse(&text).expect("tests name valid content types")
+        }),
+        method: fields.optional("method"),
+        query: fields.change_of("queryParameters", |parameters| {
+            QueryParameters::new(parameters).expect("tests name valid parameters")
+        }),
         timeout: fields.change("timeoutSeconds"),
         rate_limit: fields.change("rateLimitPerSecond"),
         max_in_flight: fields.change("maxInFlight"),

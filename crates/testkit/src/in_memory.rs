@@ -25,6 +25,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, S
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
+use webhooks_domain::portal_session::Audience;
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
 };
@@ -55,7 +56,7 @@ struct State {
     /// The subscriptions that the deletion of a customer has deleted.
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
-    portal_sessions: BTreeMap<(CustomerId, PortalSessionId), portal_sessions::Stored>,
+    portal_sessions: BTreeMap<(Audience, PortalSessionId), portal_sessions::Stored>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// The recoveries whose workflows were started.
@@ -82,6 +83,7 @@ struct State {
     last_response: Option<WebhookResponse>,
     tasks_sent: u64,
     delivery_writes: u64,
+    exchange_reads: u64,
     key_service_calls: u32,
     faults: Script,
     meanwhile: Option<Meanwhile>,
@@ -218,6 +220,11 @@ impl InMemoryBackend {
     /// The number of updates of deliveries, also those that were refused.
     pub fn delivery_writes(&self) -> u64 {
         self.state().delivery_writes
+    }
+
+    /// The number of reads of parts of exchanges.
+    pub fn exchange_reads(&self) -> u64 {
+        self.state().exchange_reads
     }
 
     /// Sets the duration of every effect.

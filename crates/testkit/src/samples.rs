@@ -13,11 +13,12 @@ use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
 use webhooks_domain::outbound::{
-    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, ResponseBody, ResponseHeaders,
-    SealedHeaders, Timings, WebhookResponse,
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, Method, QueryParameters,
+    ResponseBody, ResponseHeaders, SealedHeaders, Timings, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::payload_shape::{PayloadShape, PayloadShapeParts, Transform};
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recovery::{
     Progress, Range, Rate, Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus,
@@ -76,7 +77,9 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         url: url("https://example.com/hook"),
         event_types: EventTypePatterns::try_from(vec![everything]).expect("one pattern"),
         filter: None,
-        payload_format: PayloadFormat::default(),
+        payload: PayloadShape::default(),
+        method: Method::default(),
+        query: QueryParameters::default(),
         description: None,
         headers: CustomHeaders::default(),
         secret_headers: SealedHeaders::default(),
@@ -117,6 +120,17 @@ pub fn secret_headers() -> SealedHeaders {
     SealedHeaders::from_stored([sealed("authorization", 60), sealed("x-api-key", 28)])
 }
 
+/// A shape whose format does not say everything.
+pub fn transform() -> PayloadShape {
+    let paths = [("order".to_owned(), "$.detail.order".to_owned())];
+    PayloadShape::new(PayloadShapeParts {
+        format: PayloadFormat::Transform,
+        transform: Some(Transform::new(paths.into(), r#"{"n":<order>}"#.to_owned())),
+        ..PayloadShapeParts::default()
+    })
+    .expect("a transform")
+}
+
 /// A message of the event with this id.
 pub fn message(customer_id: &str, event_id: &str) -> Message {
     let customer_id = customer(customer_id);
@@ -141,6 +155,8 @@ pub fn delivery(message: &Message, subscription: SubscriptionId) -> Delivery {
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
         payload_format: PayloadFormat::default(),
+        shape_version: None,
+        link: None,
         status: DeliveryStatus::Pending,
         attempts: Vec::new(),
         trigger: DeliveryTrigger::Event,

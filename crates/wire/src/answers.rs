@@ -11,7 +11,7 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
-use webhooks_domain::outbound::{AttemptOutcome, ResponseHeaders, ShownRequest, Timings};
+use webhooks_domain::outbound::{AttemptOutcome, Method, ResponseHeaders, ShownRequest, Timings};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::read_delivery::DeliveryWithBody;
 use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
@@ -29,6 +29,7 @@ use webhooks_domain::unhealthy::Unhealthy;
 pub fn subscription(subscription: Subscription) -> api::Subscription {
     let disabled = subscription.disabled;
     let secret_headers = subscription.secret_headers.names();
+    let payload = subscription.payload.parts();
     let filter = subscription.filter.map(|filter| filter.as_str().to_owned());
     api::Subscription {
         id: subscription.id.to_string(),
@@ -36,7 +37,21 @@ pub fn subscription(subscription: Subscription) -> api::Subscription {
         url: subscription.url.as_str().to_owned(),
         event_types: subscription.event_types.iter().map(str::to_owned).collect(),
         filter: filter.and_then(|json| api::Filter::from_json(json).ok()),
-        payload_format: payload_format(subscription.payload_format),
+        payload_format: payload_format(payload.format),
+        payload_fields: payload
+            .fields
+            .map_or_else(Vec::new, |fields| fields.as_slice().to_vec()),
+        transform: payload.transform.map(|transform| api::Transform {
+            paths: transform.paths().clone(),
+            template: transform.template().to_owned(),
+        }),
+        content_type: payload.content_type.map(|own| own.as_str().to_owned()),
+        method: match subscription.method {
+            Method::Post => api::RequestMethod::Post,
+            Method::Put => api::RequestMethod::Put,
+            Method::Patch => api::RequestMethod::Patch,
+        },
+        query_parameters: subscription.query.into(),
         description: subscription.description.map(String::from),
         metadata: subscription.metadata.into(),
         secret_headers: secret_headers.map(str::to_owned).collect(),
@@ -97,6 +112,10 @@ fn payload_format(format: PayloadFormat) -> api::PayloadFormat {
         PayloadFormat::Standard => api::PayloadFormat::Standard,
         PayloadFormat::Detail => api::PayloadFormat::Detail,
         PayloadFormat::Event => api::PayloadFormat::Event,
+        PayloadFormat::Thin => api::PayloadFormat::Thin,
+        PayloadFormat::CloudEvents => api::PayloadFormat::CloudEvents,
+        PayloadFormat::Fields => api::PayloadFormat::Fields,
+        PayloadFormat::Transform => api::PayloadFormat::Transform,
     }
 }
 
@@ -344,6 +363,7 @@ fn delivery_status(status: DeliveryStatus) -> (api::DeliveryStatus, Option<api::
                 FailureReason::Expired => Reason::Expired,
                 FailureReason::TestFailed => Reason::TestFailed,
                 FailureReason::SubscriptionUnreadable => Reason::SubscriptionUnreadable,
+                FailureReason::BodyTooLarge => Reason::BodyTooLarge,
             };
             (api::DeliveryStatus::Failed, Some(reason))
         }
@@ -387,7 +407,7 @@ fn timings(timings: Timings) -> api::AttemptTimings {
 
 fn request(request: ShownRequest) -> api::AttemptRequest {
     api::AttemptRequest {
-        method: request.method.to_owned(),
+        method: request.method.as_str().to_owned(),
         url: request.url.as_str().to_owned(),
         headers: request.headers.into_iter().collect(),
     }

@@ -1,17 +1,22 @@
-//! Lists of deliveries and of messages, the newest first: which page a query asks for, and a page as
-//! it is shown.
+//! Lists of deliveries, messages, customers and unhealthy subscriptions: which page a query asks for,
+//! and a page as it is shown.
 
 use std::fmt::Display;
 
 use webhooks_api_types as api;
 use webhooks_domain::broken::Readable;
+use webhooks_domain::customer::Customer;
 use webhooks_domain::event_type::{EventTypeError, EventTypePattern};
 use webhooks_domain::fields::FieldError;
+use webhooks_domain::ids::CustomerId;
 use webhooks_domain::lists::{DeliveryFilter, Listed, PageOf, StatusFilter};
+use webhooks_domain::paging::{EntryPage, MessagePage};
+use webhooks_domain::subscription::ProblemKind;
 use webhooks_domain::timestamp::Timestamp;
+use webhooks_domain::unhealthy::ListedUnhealthy;
 
-use crate::answers::apart;
-use crate::cursor::{Cursor, Words};
+use crate::answers::{self, apart};
+use crate::cursor::{Cursor, CustomersPlace, Words};
 
 /// A page of what was listed, with each of it as it is shown.
 pub fn page<T, I: Display, P: Words, S>(
@@ -26,8 +31,79 @@ pub fn page<T, I: Display, P: Words, S>(
     }
 }
 
+/// The page of customers that a table has read.
+pub fn customers(page: EntryPage<Readable<Customer, CustomerId>>) -> api::CustomerPage {
+    let last = page.entries.last().filter(|_| page.has_more);
+    let next_cursor = last.map(|last| {
+        let id = match last {
+            Ok(customer) => &customer.id,
+            Err(broken) => &broken.id,
+        };
+        Cursor(CustomersPlace(id.clone())).to_string()
+    });
+    let (data, broken) = apart(page.entries, answers::customer);
+    api::Page {
+        data,
+        next_cursor,
+        broken,
+    }
+}
+
+/// A page of unhealthy subscriptions. `cursor` is the text of a place.
+pub fn unhealthy<P>(
+    listed: Listed<ListedUnhealthy, P>,
+    cursor: impl FnOnce(P) -> String,
+) -> api::UnhealthySubscriptionPage {
+    let (mut data, mut broken) = (Vec::new(), Vec::new());
+    for found in listed.found {
+        match found {
+            Ok(found) => data.extend(answers::unhealthy(&found)),
+            Err(found) => broken.push(answers::broken_subscription(&found)),
+        }
+    }
+    api::Page {
+        data,
+        next_cursor: listed.next.map(cursor),
+        broken,
+    }
+}
+
+/// The problem by which unhealthy subscriptions are selected.
+pub fn problem_kind(kind: api::ProblemKind) -> ProblemKind {
+    match kind {
+        api::ProblemKind::Disabled => ProblemKind::Disabled,
+        api::ProblemKind::CircuitOpen => ProblemKind::CircuitOpen,
+        api::ProblemKind::Failing => ProblemKind::Failing,
+        api::ProblemKind::Slow => ProblemKind::Slow,
+        api::ProblemKind::Holding => ProblemKind::Holding,
+    }
+}
+
+/// A message with a page of its deliveries.
+pub fn message(page: MessagePage) -> api::Message {
+    let last = page.deliveries.last().filter(|_| page.has_more);
+    let next_cursor = last.map(|last| match last {
+        Ok(delivery) => delivery.id.subscription.to_string(),
+        Err(broken) => broken.id.subscription.to_string(),
+    });
+    let (deliveries, broken) = apart(page.deliveries, answers::delivery);
+    api::Message {
+        id: page.message.id.to_string(),
+        customer_id: page.message.customer_id.to_string(),
+        event_type: page.message.event_type.into(),
+        time: page.message.time,
+        received_at: page.received_at.to_string(),
+        deliveries,
+        broken,
+        next_cursor,
+    }
+}
+
 /// The place after which a page starts.
-fn place<P: Words>(cursor: Option<&str>) -> Result<Option<P>, FieldError> {
+///
+/// # Errors
+/// If the text is not a cursor of this list.
+pub fn place<P: Words>(cursor: Option<&str>) -> Result<Option<P>, FieldError> {
     let place = cursor.map(str::parse::<Cursor<P>>).transpose();
     let place = place.map_err(|error| FieldError::new("cursor", error))?;
     Ok(place.map(|Cursor(place)| place))

@@ -47,6 +47,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.keep {
         stack.keep()?;
         note("the stack still runs; take it down with `cargo xtask local down`");
+        local::show_console(workspace, &programs, &stack)?;
     } else {
         step("take the stack down", || stack.down())?;
         if played.is_err() {

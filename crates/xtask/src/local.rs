@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::artifacts::Variant;
+use crate::artifacts::{Programs, Variant};
 use crate::parameters::Parameter;
-use crate::prepare;
 use crate::progress::{note, step};
 use crate::stack::{self, Stack};
 use crate::tools::{ToolSet, Tools};
 use crate::workspace::Workspace;
+use crate::{prepare, process};
 
 /// The folder of this stack below `target`.
 pub(crate) const STACK: &str = "local";
@@ -76,6 +76,24 @@ fn up(workspace: &Workspace, stack: &Stack, options: &Up) -> Result<()> {
         stack.description_file().display()
     ));
     note("take it down with `cargo xtask local down`");
+    show_console(workspace, &programs, stack)
+}
+
+/// Prints a link to the console, unless the stack was started without one.
+pub(crate) fn show_console(
+    workspace: &Workspace,
+    programs: &Programs,
+    stack: &Stack,
+) -> Result<()> {
+    let outputs = stack.description()?.outputs;
+    if !outputs.contains_key("ConsoleSessionsFunctionName") {
+        return Ok(());
+    }
+    let mut command = workspace.command(programs.path("webhooks-console-link")?);
+    command.arg("--stack").arg(stack.description_file());
+    let link = process::output(&mut command)?;
+    note("the console, once and within 5 minutes (`webhooks console` makes another link):");
+    println!("{}", link.trim());
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //! the portal, and for each secret shown.
 //!
 //! Every line has `customer.id` and `caller.arn`, and `subscription.id` if it is about one. A line of a
-//! request of the portal has no `caller.arn`, but the `session.id`. No line has a secret, a header's
+//! request of the portal has no `caller.arn`, but the `session.id`, and the `actor` if it is a session of
+//! the console. No line has a secret, a header's
 //! value, or more of a URL than its scheme, host and port.
 
 use tracing::info;
@@ -65,6 +66,7 @@ pub(crate) fn created(subscription: &Subscription, caller: &Caller) {
         url.origin = subscription.url.origin(),
         caller.arn = caller.arn,
         session.id = caller.session(),
+        actor = caller.actor(),
         "subscription created",
     );
 }
@@ -89,6 +91,7 @@ pub(crate) fn updated(updated: &Updated, caller: &Caller) {
             status_before = before.status.as_str(),
             caller.arn = caller.arn,
             session.id = caller.session(),
+        actor = caller.actor(),
             "subscription changed",
         );
     }
@@ -107,6 +110,7 @@ pub(crate) fn secret_replaced(subscription: &Subscription, caller: &Caller) {
         secret.kind = secret.kind().as_str(),
         caller.arn = caller.arn,
         session.id = caller.session(),
+        actor = caller.actor(),
         "secret replaced",
     );
 }
@@ -120,6 +124,7 @@ pub(crate) fn secrets_shown(subscription: &Subscription, versions: &[u32], calle
         secret.versions = versions.join(","),
         caller.arn = caller.arn,
         session.id = caller.session(),
+        actor = caller.actor(),
         "secrets shown",
     );
 }
@@ -131,6 +136,7 @@ pub(crate) fn deleted(customer: &CustomerId, id: &SubscriptionId, caller: &Calle
         subscription.id = %id,
         caller.arn = caller.arn,
         session.id = caller.session(),
+        actor = caller.actor(),
         "subscription deleted",
     );
 }
@@ -144,14 +150,19 @@ pub(crate) fn test_sent(customer: &CustomerId, tested: &Delivery, caller: &Calle
         status = tested.status.as_str(),
         caller.arn = caller.arn,
         session.id = caller.session(),
+        actor = caller.actor(),
         "test sent",
     );
 }
 
 /// A session of the portal was created.
-pub(crate) fn portal_session_created(session: &PortalSession, caller: &Caller) {
+pub(crate) fn portal_session_created(
+    customer: &CustomerId,
+    session: &PortalSession,
+    caller: &Caller,
+) {
     info!(
-        customer.id = %session.customer_id,
+        customer.id = %customer,
         session.id = %session.id,
         session.capabilities = %session.capabilities,
         session.ends_at = %session.ends_at,

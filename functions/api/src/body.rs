@@ -212,7 +212,7 @@ mod tests {
             ),
             (
                 r#"{"payloadFormat":"raw"}"#,
-                "payloadFormat: must be one of `standard`, `detail`, `event`",
+                "payloadFormat: must be one of `standard`, `detail`, `event`, `thin`, `cloudEvents`, `fields`, `transform`",
             ),
             (r#"{"headers":{"x-a":7}}"#, "headers: x-a: must be a string"),
             (

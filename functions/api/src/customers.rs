@@ -13,13 +13,14 @@ use crate::audit;
 use crate::body;
 use crate::extract::{Body, Caller, NoQuery, Path, Query};
 use crate::if_match::IfMatch;
-use crate::pages::{cursor_after, place};
+use crate::pages::place;
 use crate::path::OfCustomer;
 use crate::problem::Problem;
 use crate::requests;
 use crate::subscriptions::{ETag, etag};
-use webhooks_wire::answers::{self, apart};
+use webhooks_wire::answers;
 use webhooks_wire::cursor::{Cursor, CustomersPlace};
+use webhooks_wire::lists;
 
 /// List customers
 ///
@@ -39,19 +40,7 @@ pub(crate) async fn list(
     let limit = query.limit.unwrap_or_default().get();
     let after = after.map(|Cursor(CustomersPlace(id))| id);
     let page = api.customers.list(after.as_ref(), limit).await?;
-    let next_cursor = cursor_after(&page.entries, page.has_more, |customer| {
-        let id = match customer {
-            Ok(customer) => &customer.id,
-            Err(broken) => &broken.id,
-        };
-        Cursor(CustomersPlace(id.clone()))
-    });
-    let (data, broken) = apart(page.entries, answers::customer);
-    Ok(Json(api::Page {
-        data,
-        next_cursor,
-        broken,
-    }))
+    Ok(Json(lists::customers(page)))
 }
 
 /// Read a customer

@@ -12,10 +12,10 @@ use webhooks_domain::show_exchanges::show_exchanges;
 
 use crate::Api;
 use crate::extract::{NoQuery, Path, Query};
-use crate::pages::{cursor_after, place};
+use crate::pages::place;
 use crate::path::{OfCustomer, OfDelivery, OfMessage};
 use crate::problem::Problem;
-use webhooks_wire::answers::{self, apart};
+use webhooks_wire::{answers, lists};
 
 /// Read a message
 ///
@@ -73,21 +73,7 @@ async fn show_message(
         }
         Ok(_) | Err(_) => return Err(not_found()),
     };
-    let next_cursor = cursor_after(&page.deliveries, page.has_more, |delivery| match delivery {
-        Ok(delivery) => delivery.id.subscription,
-        Err(broken) => broken.id.subscription,
-    });
-    let (deliveries, broken) = apart(page.deliveries, answers::delivery);
-    Ok(Json(api::Shown::whole(api::Message {
-        id: id.to_string(),
-        customer_id: page.message.customer_id.to_string(),
-        event_type: page.message.event_type.into(),
-        time: page.message.time,
-        received_at: page.received_at.to_string(),
-        deliveries,
-        broken,
-        next_cursor,
-    })))
+    Ok(Json(api::Shown::whole(lists::message(page))))
 }
 
 /// Read a delivery

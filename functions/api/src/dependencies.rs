@@ -14,7 +14,7 @@ use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
 use webhooks_domain::send_test::SendTest;
 use webhooks_domain::show_statistics::ShowStatistics;
-use webhooks_domain::unhealthy::UnhealthyLists;
+use webhooks_domain::unhealthy::{MAX_COUNTED, UnhealthyLists};
 use webhooks_domain::vault::Vault;
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{
@@ -85,6 +85,7 @@ impl Api {
                 clock: SystemClock,
                 random: SystemRandom::new(),
                 retention: config.retention,
+                links: config.message_links,
             },
             resend: Resend {
                 table: table.clone(),
@@ -105,6 +106,7 @@ impl Api {
             },
             unhealthy: UnhealthyLists {
                 table: table.clone(),
+                counted: MAX_COUNTED,
             },
             statistics: (config.statistics == Switch::Enabled).then(|| ShowStatistics {
                 table: table.clone(),

@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 use webhooks_api_types::Nothing;
 use webhooks_domain::idempotency::IdempotencyKey;
 use webhooks_domain::ids::PortalSessionId;
+use webhooks_domain::portal_session::Actor;
 use webhooks_function_url::PortalScope;
 
 use crate::if_match::IfMatch;
@@ -154,6 +155,11 @@ impl Caller {
     /// The id of the session, for the log.
     pub(crate) fn session(&self) -> Option<DisplayValue<PortalSessionId>> {
         self.portal.as_ref().map(|scope| display(scope.session))
+    }
+
+    /// The member of the operator's support staff whose session it is, for the log.
+    pub(crate) fn actor(&self) -> Option<&str> {
+        self.portal.as_ref()?.actor.as_ref().map(Actor::as_str)
     }
 }
 

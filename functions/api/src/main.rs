@@ -28,6 +28,7 @@ mod send_test;
 mod statistics;
 mod subscriptions;
 mod texts;
+mod transforms;
 mod unhealthy;
 
 use std::sync::Arc;

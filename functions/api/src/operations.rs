@@ -11,7 +11,7 @@ use utoipa::openapi::HttpMethod;
 use crate::problem::Problem;
 use crate::{
     Api, customers, deliveries, enable, filters, lists, openapi, portal_scope, portal_sessions,
-    recoveries, resend, send_test, statistics, subscriptions, unhealthy,
+    recoveries, resend, send_test, statistics, subscriptions, transforms, unhealthy,
 };
 
 /// Declares the operations, each once. The annotation of its handler has its path and method. The
@@ -72,6 +72,7 @@ operations![
     recoveries::show,
     recoveries::stop,
     filters::test,
+    transforms::test,
     openapi::show,
 ];
 

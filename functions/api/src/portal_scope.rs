@@ -20,7 +20,7 @@ use crate::extract::Caller;
 use crate::problem::Problem;
 
 /// The operations of the portal, with the capability that a session needs.
-const ALLOWED: [(Method, &str, Capability); 8] = [
+const ALLOWED: [(Method, &str, Capability); 9] = [
     (
         Method::POST,
         "/customers/{customerId}/subscriptions",
@@ -47,6 +47,7 @@ const ALLOWED: [(Method, &str, Capability); 8] = [
         Capability::Manage,
     ),
     (Method::POST, "/filters/test", Capability::Manage),
+    (Method::POST, "/transforms/test", Capability::Manage),
     (
         Method::GET,
         "/customers/{customerId}/subscriptions/{subscriptionId}/secret",
@@ -175,6 +176,7 @@ mod tests {
         PortalScope {
             customer: "acme".parse().unwrap(),
             session: "pse_019ab3f0c2d17c6e5d4c3b2a19080706".parse().unwrap(),
+            actor: None,
             capabilities: Capabilities::new(capabilities.iter().copied()).unwrap(),
         }
     }

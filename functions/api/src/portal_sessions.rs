@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use webhooks_api_types as api;
 use webhooks_domain::broken::Readable;
-use webhooks_domain::ids::PortalSessionId;
-use webhooks_domain::portal_session::{Capability, Origin, Origins, PortalSession};
+use webhooks_domain::ids::{CustomerId, PortalSessionId};
+use webhooks_domain::portal_session::{Origin, Origins, PortalSession};
 use webhooks_domain::portal_sessions::{CreatedSession, PortalSessionError, PortalSessions};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::SystemClock;
@@ -22,6 +22,7 @@ use crate::path::{OfCustomer, OfSession};
 use crate::problem::Problem;
 use crate::requests;
 use webhooks_wire::answers::apart;
+use webhooks_wire::sessions::shown_capabilities;
 
 /// The portal of this stack.
 pub(crate) struct Portal {
@@ -79,7 +80,7 @@ pub(crate) async fn create(
     let origin = portal.origin()?;
     let wanted = requests::portal_session(body::read(&body)?, &portal.return_urls, &caller)?;
     let created = portal.sessions.create(&customer_id, wanted).await?;
-    audit::portal_session_created(&created.session, &caller);
+    audit::portal_session_created(&customer_id, &created.session, &caller);
     let CreatedSession {
         session,
         code,
@@ -114,13 +115,14 @@ pub(crate) async fn list(
     let before: Option<PortalSessionId> = place(query.cursor.as_deref())?;
     let limit = query.limit.unwrap_or_default().get();
     let sessions = &api.portal.sessions;
-    let page = sessions.list(&customer_id, before.as_ref(), limit).await?;
+    let of = customer_id.clone().into();
+    let page = sessions.list(&of, before.as_ref(), limit).await?;
     let id = |found: &Readable<PortalSession, PortalSessionId>| match found {
         Ok(session) => session.id,
         Err(broken) => broken.id,
     };
     let next_cursor = cursor_after(&page.entries, page.has_more, id);
-    let (data, broken) = apart(page.entries, shown);
+    let (data, broken) = apart(page.entries, |session| shown(&customer_id, session));
     Ok(Json(api::Page {
         data,
         next_cursor,
@@ -128,26 +130,16 @@ pub(crate) async fn list(
     }))
 }
 
-fn shown(session: PortalSession) -> api::PortalSession {
+fn shown(customer: &CustomerId, session: PortalSession) -> api::PortalSession {
     api::PortalSession {
         id: session.id.to_string(),
-        customer_id: session.customer_id.to_string(),
-        capabilities: session.capabilities.iter().map(capability).collect(),
+        customer_id: customer.to_string(),
+        capabilities: shown_capabilities(&session.capabilities),
         return_url: session.return_url.map(|url| url.as_str().to_owned()),
         created_by: session.created_by,
         created_at: session.created_at.to_string(),
         entered_at: session.entered_at.map(|at| at.to_string()),
         expires_at: session.ends_at.to_string(),
-    }
-}
-
-fn capability(capability: Capability) -> api::PortalCapability {
-    match capability {
-        Capability::View => api::PortalCapability::View,
-        Capability::Payloads => api::PortalCapability::Payloads,
-        Capability::Manage => api::PortalCapability::Manage,
-        Capability::Secrets => api::PortalCapability::Secrets,
-        Capability::Resend => api::PortalCapability::Resend,
     }
 }
 
@@ -169,7 +161,8 @@ pub(crate) async fn revoke(
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
     let sessions = &api.portal.sessions;
-    sessions.revoke(&customer_id, &session_id).await?;
+    let of = customer_id.clone().into();
+    sessions.revoke(&of, &session_id).await?;
     audit::portal_session_revoked(&customer_id, &session_id, &caller);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -190,7 +183,8 @@ pub(crate) async fn revoke_all(
     _: NoQuery,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    api.portal.sessions.revoke_all(&customer_id).await?;
+    let of = customer_id.clone().into();
+    api.portal.sessions.revoke_all(&of).await?;
     audit::portal_sessions_revoked(&customer_id, &caller);
     Ok(StatusCode::NO_CONTENT)
 }

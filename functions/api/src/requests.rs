@@ -7,6 +7,7 @@ mod recovery;
 mod rotation;
 mod subscription;
 mod test_event;
+mod transform_test;
 
 use std::fmt::Display;
 
@@ -22,6 +23,7 @@ pub(crate) use recovery::{recover, replay};
 pub(crate) use rotation::rotation;
 pub(crate) use subscription::{held, held_fate, subscription_change};
 pub(crate) use test_event::test_event_type;
+pub(crate) use transform_test::transformed;
 
 fn whole(api::WholeNumber(number): api::WholeNumber) -> u64 {
     number.into()

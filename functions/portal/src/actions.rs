@@ -53,6 +53,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         info!(
             customer.id = %scope.customer(),
             session.id = %scope.session().id,
+            actor = scope.actor().map(display),
             delivery.id = %delivery,
             "delivery resent",
         );
@@ -73,6 +74,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         info!(
             customer.id = %scope.customer(),
             session.id = %scope.session().id,
+            actor = scope.actor().map(display),
             subscription.id = %subscription,
             recovery.id = %id,
             "recovery stopped",

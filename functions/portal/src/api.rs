@@ -126,6 +126,18 @@ impl ScopedApi {
         self.send(with_body(request, test)).await
     }
 
+    /// Tries a transform on an event.
+    pub(crate) async fn try_transform(
+        &self,
+        scope: &CustomerScope,
+        test: &api::TransformTest,
+    ) -> Result<api::TransformTestResult, Refusal> {
+        scope.require(Capability::Manage)?;
+        let path = ["transforms", "test"];
+        let request = Invocation::new(&PortalScope::from(scope), Method::POST, path);
+        self.send(with_body(request, test)).await
+    }
+
     /// The secrets of a subscription that sign, the current one first.
     pub(crate) async fn secrets(
         &self,

@@ -1,7 +1,7 @@
 //! Requests that change something.
 
 use lambda_http::Request;
-use webhooks_domain::portal_access::Access;
+use webhooks_domain::portal_access::CheckedSession;
 use webhooks_domain::ports::Clock;
 
 use crate::data::{Queue, Table, Workflow};
@@ -13,9 +13,9 @@ use crate::router::Portal;
 const CSRF: &str = "csrf";
 
 /// Returns true if a form has the token of this session.
-pub(crate) fn is_of_session(form: &Fields, access: &Access) -> bool {
+pub(crate) fn is_of_session(form: &Fields, session: &CheckedSession) -> bool {
     let token = form.get(CSRF);
-    token.is_some_and(|token| access.accepts_csrf(token))
+    token.is_some_and(|token| session.accepts_csrf(token))
 }
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
@@ -29,11 +29,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
     /// Checks a request that changes something: its origin, its form, its session, and that the form
     /// has the token of the session.
-    pub(crate) async fn change(&self, request: &Request) -> Result<(Access, Fields), Refusal> {
+    pub(crate) async fn change(
+        &self,
+        request: &Request,
+    ) -> Result<(CheckedSession, Fields), Refusal> {
         let form = self.own_form(request)?;
-        let access = self.session(request).await?;
-        if is_of_session(&form, &access) {
-            Ok((access, form))
+        let session = self.session(request).await?;
+        if is_of_session(&form, &session) {
+            Ok((session, form))
         } else {
             Err(Refusal::Foreign)
         }

@@ -1,8 +1,8 @@
 //! The data of one customer.
 //!
 //! Every method requires a [`CustomerScope`], which only a checked session gives, and reads that
-//! customer's data. No method takes the id of a customer, and nothing else of this function has the
-//! table's data.
+//! customer's data. No method takes the id of a customer. Only [`console`](crate::console) has other data
+//! of the table, for the scope of the console.
 
 mod recoveries;
 
@@ -17,8 +17,9 @@ use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
 use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::{
-    Clock, DeliveryQueue, DeliveryReader, Directory, ExchangeReader, PortalAccessTable,
-    RecoveryTable, RecoveryWorkflow, ResendTable, StatisticsTable, StoreError, SubscriptionTable,
+    Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
+    PortalAccessTable, RecoveryTable, RecoveryWorkflow, ResendTable, StatisticsTable, StoreError,
+    SubscriptionTable, UnhealthyIndex,
 };
 use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
@@ -45,6 +46,8 @@ pub(crate) trait Table:
     + ResendTable
     + RecoveryTable
     + StatisticsTable
+    + CustomerTable
+    + UnhealthyIndex
     + Clone
     + Send
     + Sync
@@ -61,6 +64,8 @@ impl<T> Table for T where
         + ResendTable
         + RecoveryTable
         + StatisticsTable
+        + CustomerTable
+        + UnhealthyIndex
         + Clone
         + Send
         + Sync

@@ -49,8 +49,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let scope = &access.scope;
         scope.require(Capability::Manage)?;
         let draft = draft(scope, None, EndpointForm::parse(bytes(request)));
-        if draft.form.button == Button::Try {
-            return self.tried(access, draft).await;
+        match draft.form.button {
+            Button::Try => return self.tried(access, draft).await,
+            Button::TryTransform => return self.transformed(access, draft).await,
+            Button::Save => {}
         }
         let created = match draft.form.patch(None) {
             Ok(fields) => {
@@ -83,8 +85,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let scope = &access.scope;
         let form = EndpointForm::parse(bytes(request));
         let draft = draft(scope, Some(of.shown()), form);
-        if draft.form.button == Button::Try {
-            return self.tried(access, draft).await;
+        match draft.form.button {
+            Button::Try => return self.tried(access, draft).await,
+            Button::TryTransform => return self.transformed(access, draft).await,
+            Button::Save => {}
         }
         let changed = match draft.form.patch(draft.subscription.as_ref()) {
             Ok(fields) => {
@@ -133,6 +137,23 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         Ok(self.refilled(access, &draft))
     }
 
+    async fn transformed(&self, access: &Access, draft: Draft) -> Result<Answer, Refusal> {
+        let made = match draft.form.transform_test() {
+            Ok(test) => accepted(self.api.try_transform(&access.scope, &test).await)?,
+            Err(problem) => Err(problem),
+        };
+        let (made, problem) = match made {
+            Ok(made) => (Some(made), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let draft = Draft {
+            made,
+            problem,
+            ..draft
+        };
+        Ok(self.refilled(access, &draft))
+    }
+
     /// The form again, with what was entered.
     fn refilled(&self, access: &Access, draft: &Draft) -> Answer {
         page(
@@ -153,6 +174,7 @@ fn draft(
         form,
         problem: None,
         tried: None,
+        made: None,
     }
 }
 

@@ -3,8 +3,8 @@
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use tracing::info;
-use webhooks_domain::portal_access::Access;
-use webhooks_domain::portal_session::{PortalCode, PortalSession};
+use webhooks_domain::portal_access::CheckedSession;
+use webhooks_domain::portal_session::{Audience, Holder, PortalCode, PortalSession};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::notices;
 use webhooks_pages::paths::Route;
@@ -51,57 +51,68 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             self.leave(other).await?;
         }
         let kept = session.ends_at.since(self.clock.now());
-        let customer = session.customer_id.to_string();
-        let answer = see_other(&Route::Endpoints { customer }.path());
+        let first_page = match &session.holder {
+            Holder::Customer(customer) => Route::Endpoints {
+                customer: customer.to_string(),
+            },
+            Holder::Support(_) => Route::Search,
+        };
+        let answer = see_other(&first_page.path());
         let answer = with_cookie(answer, &kind.set_session(&token, kept));
         let back = session.return_url.as_ref();
         Ok(with_cookie(answer, &kind.set_return(back, kept)))
     }
 
-    /// The live session of another customer, which a code would replace.
+    /// The live session of another customer, or of somebody's in the console, which a code would
+    /// replace. Another session of the same customer sees and changes the same.
     async fn session_of_another(
         &self,
         request: &Request,
         code: &PortalCode,
-    ) -> Result<Option<Access>, Refusal> {
+    ) -> Result<Option<CheckedSession>, Refusal> {
         let token = self.settings.kind.token(request.headers());
-        let token = token.filter(|token| token.customer() != code.customer());
+        let token = token.filter(|token| {
+            let is_of_console = *token.audience() == Audience::Console;
+            is_of_console || token.audience() != code.audience()
+        });
         match token {
             Some(token) => Ok(self.access.check(token).await?),
             None => Ok(None),
         }
     }
 
-    fn ask(&self, current: &Access, code: &PortalCode) -> Answer {
-        let frame = self.frame(current);
+    fn ask(&self, current: &CheckedSession, code: &PortalCode) -> Answer {
+        let frame = self.frame_of(current);
         let html = notices::replace_session(&frame, &code.expose());
         page(StatusCode::OK, html)
     }
 
     /// Ends the session of a request.
     pub(crate) async fn end(&self, request: &Request) -> Result<Answer, Refusal> {
-        let (access, _) = self.change(request).await?;
-        self.leave(&access).await?;
+        let (session, _) = self.change(request).await?;
+        self.leave(&session).await?;
         let answer = see_other(&Route::Ended.path());
         Ok(with_cookie(answer, &self.settings.kind.remove_session()))
     }
 
-    async fn leave(&self, access: &Access) -> Result<(), Refusal> {
-        self.access.leave(&access.scope).await?;
-        log("portal session left", access.scope.session());
+    async fn leave(&self, session: &CheckedSession) -> Result<(), Refusal> {
+        self.access.leave(session).await?;
+        log("portal session left", session.session());
         Ok(())
     }
 }
 
 /// Returns true if somebody has confirmed, on a page of the session, that another one may replace it.
-fn is_confirmed(form: &Fields, current: &Access) -> bool {
+fn is_confirmed(form: &Fields, current: &CheckedSession) -> bool {
     form.get("replace") == Some("yes") && is_of_session(form, current)
 }
 
 fn log(message: &str, session: &PortalSession) {
+    let audience = session.holder.audience();
     info!(
-        customer.id = %session.customer_id,
+        customer.id = audience.customer().map(display),
         session.id = %session.id,
+        actor = session.holder.actor().map(display),
         "{message}",
     );
 }

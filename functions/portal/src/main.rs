@@ -1,12 +1,16 @@
-//! `Portal`: the web site on which customers see and manage their endpoints.
+//! `Portal`: the web site on which customers see and manage their endpoints, and the console on which
+//! support staff do it for every customer.
 //!
 //! Anybody on the Internet can send requests to it. A request without the token of a session
 //! (256 random bits) causes at most one read and one refused write of the table, and none if its
-//! path, its cookie or its form is malformed. A request with a token reaches the data of one customer only.
+//! path, its cookie or its form is malformed. A request with a customer's token reaches the data of this
+//! customer only.
 //!
 //! - [`router`] finds the page or the change of a path.
 //! - [`session`] finds the session of a request, and [`change`] checks a form.
 //! - [`data`] reads and changes for a [`CustomerScope`](webhooks_domain::portal_access::CustomerScope) only.
+//! - [`console`] reads what concerns all customers, for a
+//!   [`ConsoleScope`](webhooks_domain::portal_access::ConsoleScope) only.
 //! - [`api`] invokes the API's function for such a scope, for what needs the signing key or the API's rules.
 //! - [`views`] makes the pages of `webhooks-pages` from these data.
 
@@ -14,6 +18,7 @@ mod actions;
 mod answer;
 mod api;
 mod change;
+mod console;
 mod cookies;
 mod data;
 mod editing;
@@ -40,6 +45,7 @@ use webhooks_lambda::{FunctionClient, PortalConfig, SfnWorkflow, SystemClock, aw
 use webhooks_sqs::SqsQueue;
 
 use crate::api::ScopedApi;
+use crate::console::Queues;
 use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
@@ -54,8 +60,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = aws_config().await;
     let client = aws_sdk_dynamodb::Client::new(&aws);
     let table = DynamoStore::new(client, std::mem::take(&mut config.table_name));
-    let queue_url = std::mem::take(&mut config.delivery_queue_url);
-    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
+    let queue_url = config.delivery_queue_url.clone();
+    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let queues = Queues::new(Box::new(sqs.clone()), &config);
+    let queue = SqsQueue::new(sqs, queue_url);
     let workflow = std::mem::take(&mut config.recovery_state_machine_arn);
     let api = FunctionClient::new(
         &aws,
@@ -71,7 +79,12 @@ async fn main() -> Result<(), lambda_http::Error> {
         statistics: config.statistics,
         retention: config.retention,
     };
-    let portal = Portal::new(services, ScopedApi(Box::new(api)), Settings::new(config)?);
+    let portal = Portal::new(
+        services,
+        queues,
+        ScopedApi(Box::new(api)),
+        Settings::new(config)?,
+    );
     // It lives as long as the process.
     let portal: &'static Portal<_, _, _, _> = Box::leak(Box::new(portal));
     let answer = service_fn(move |invocation: LambdaEvent<LambdaRequest>| {

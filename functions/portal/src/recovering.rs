@@ -139,6 +139,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         info!(
             customer.id = %scope.customer(),
             session.id = %scope.session().id,
+            actor = scope.actor().map(display),
             subscription.id = %id,
             recovery.id = %recovery.id,
             recovery.kind = recovery.kind.as_str(),

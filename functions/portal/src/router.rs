@@ -4,13 +4,14 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Request, RequestExt};
 use ring::rand::SystemRandom;
 use webhooks_domain::ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId};
-use webhooks_domain::portal_access::{Access, PortalAccess};
+use webhooks_domain::portal_access::PortalAccess;
 use webhooks_domain::ports::Clock;
 use webhooks_pages::paths::Route;
 use webhooks_pages::{assets, notices};
 
 use crate::answer::{Answer, asset, page, secured, stylesheet};
 use crate::api::ScopedApi;
+use crate::console::{ConsoleData, ConsolePage, Queues};
 use crate::data::{Data, Queue, Services, Table, Workflow};
 use crate::managing::Change;
 use crate::refusal::Refusal;
@@ -20,6 +21,7 @@ use crate::settings::Settings;
 pub(crate) struct Portal<T, Q, W, C> {
     pub(crate) access: PortalAccess<T, C>,
     pub(crate) data: Data<T, Q, W, C>,
+    pub(crate) console: ConsoleData<T>,
     pub(crate) api: ScopedApi,
     pub(crate) clock: C,
     pub(crate) settings: Settings,
@@ -106,7 +108,12 @@ impl Action {
 }
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C> {
-    pub(crate) fn new(services: Services<T, Q, W, C>, api: ScopedApi, settings: Settings) -> Self {
+    pub(crate) fn new(
+        services: Services<T, Q, W, C>,
+        queues: Queues,
+        api: ScopedApi,
+        settings: Settings,
+    ) -> Self {
         let clock = services.clock.clone();
         Self {
             access: PortalAccess {
@@ -114,6 +121,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Portal<T, Q, W, C
                 clock: clock.clone(),
                 random: SystemRandom::new(),
             },
+            console: ConsoleData::new(services.table.clone(), queues),
             data: Data::new(services),
             api,
             clock,
@@ -129,13 +137,13 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Ok(answer) => answer,
             Err(refusal) => self.refused(&refusal, request),
         };
-        secured(answer, &self.settings.content_security_policy)
+        secured(answer, self.settings.policy(request))
     }
 
     /// Answers an event of which no request can be made.
     pub(crate) fn refuse_malformed(&self, request: &Request) -> Answer {
         let answer = self.refused(&Refusal::Malformed, request);
-        secured(answer, &self.settings.content_security_policy)
+        secured(answer, self.settings.policy(request))
     }
 
     /// Everything that needs no session is answered before a session is read.
@@ -146,7 +154,15 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         if let Some(file) = assets::find(path) {
             return reads.then(|| asset(file)).ok_or(Refusal::Method);
         }
-        match Route::parse(path).ok_or(Refusal::NotFound)? {
+        let route = Route::parse(path).ok_or(Refusal::NotFound)?;
+        if let Some(target) = ConsolePage::of(&route) {
+            if !reads {
+                return Err(Refusal::Method);
+            }
+            let session = self.console_session(request).await?;
+            return self.show_console(&session, target, request).await;
+        }
+        match route {
             Route::Enter if reads => Ok(self.enter_page()),
             Route::Ended if reads => Ok(self.ended(request)),
             Route::BrandStyle if reads => Ok(stylesheet(self.settings.brand.stylesheet())),
@@ -159,14 +175,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             | Route::EndSession => Err(Refusal::Method),
             of_customer if reads => {
                 let (customer, target) = Target::of(&of_customer).ok_or(Refusal::NotFound)?;
-                let access = self.session(request).await?;
-                must_be_own(&access, &customer)?;
+                let session = self.session(request).await?;
+                let access = session.of_customer(&customer).ok_or(Refusal::NotFound)?;
                 self.show(&access, target, request).await
             }
             of_customer => match (Action::of(&of_customer), Target::of(&of_customer)) {
                 (Some((customer, action)), _) if posts => {
-                    let (access, form) = self.change(request).await?;
-                    must_be_own(&access, &customer)?;
+                    let (session, form) = self.change(request).await?;
+                    let access = session.of_customer(&customer).ok_or(Refusal::NotFound)?;
                     self.act(&access, action, request, &form).await
                 }
                 (None, None) => Err(Refusal::NotFound),
@@ -180,15 +196,5 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let mut frame = self.empty_frame();
         frame.return_to = self.return_link(request);
         page(StatusCode::OK, notices::ended(&frame, None))
-    }
-}
-
-/// Refuses a path of another customer. The path names a customer for people: what is read and changed
-/// is that of the session's.
-fn must_be_own(access: &Access, customer: &CustomerId) -> Result<(), Refusal> {
-    if customer == access.scope.customer() {
-        Ok(())
-    } else {
-        Err(Refusal::NotFound)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
-use webhooks_domain::portal_session::{Origin, Origins, ReturnUrl};
+use webhooks_domain::portal_session::{Audience, Origin, Origins, PortalToken, ReturnUrl};
 use webhooks_lambda::PortalConfig;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::csp::content_security_policy;
@@ -25,8 +25,10 @@ pub(crate) struct Settings {
     pub(crate) kind: Kind,
     /// The operator's brand.
     pub(crate) brand: Brand,
-    /// The header of each answer.
-    pub(crate) content_security_policy: String,
+    /// The policy of the answers to customers.
+    portal_policy: String,
+    /// The policy of the answers to support staff, whom no site may show in a frame.
+    console_policy: String,
 }
 
 /// A parameter of the brand is not valid.
@@ -59,7 +61,8 @@ impl Settings {
             return_urls: config.return_urls,
             is_development: !config.development_networks.is_empty(),
             kind: Kind::of(&ancestors),
-            content_security_policy: content_security_policy(&brand, &ancestors.to_string()),
+            portal_policy: content_security_policy(&brand, &ancestors.to_string()),
+            console_policy: content_security_policy(&brand, "'none'"),
             brand,
         })
     }
@@ -82,6 +85,15 @@ impl Settings {
             let is_of_emulator = self.is_development && is_local(origin, name);
             origin == format!("https://{name}") || is_of_emulator
         })
+    }
+
+    /// The content security policy of the answer to a request.
+    pub(crate) fn policy(&self, request: &Request) -> &str {
+        let token = self.kind.token(request.headers());
+        match token.as_ref().map(PortalToken::audience) {
+            Some(Audience::Console) => &self.console_policy,
+            Some(Audience::Customer(_)) | None => &self.portal_policy,
+        }
     }
 
     /// A URL to return to, if the operator still allows it.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
-use webhooks_domain::ids::{DeliveryId, SubscriptionId};
-use webhooks_domain::portal_access::{Access, CustomerScope};
-use webhooks_domain::portal_session::{Capability, ReturnUrl};
+use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
+use webhooks_domain::portal_access::{Access, CheckedSession, CustomerScope};
+use webhooks_domain::portal_session::{
+    Capabilities, Capability, CsrfToken, Holder, PortalSession, ReturnUrl,
+};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::deliveries::Deliveries;
 use webhooks_pages::delivery::DeliveryView;
@@ -146,7 +148,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let (page, problem) = match selected {
             Ok((filter, range)) => {
                 let listed = self.data.deliveries(&subscription, &filter, &range).await?;
-                let shown = |delivery| without_hidden(scope, answers::delivery(delivery));
+                let shown = |delivery| {
+                    let mut shown = answers::delivery(delivery);
+                    without_hidden(&scope.session().capabilities, &mut shown);
+                    shown
+                };
                 (lists::page(listed, shown), None)
             }
             Err(problem) => (empty(), Some(problem)),
@@ -178,7 +184,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         if !scope.has(Capability::Payloads) {
             (shown.body, shown.body_problem) = (None, None);
         }
-        shown.delivery = without_hidden(scope, shown.delivery);
+        without_hidden(&scope.session().capabilities, &mut shown.delivery);
         // A subscription that cannot be read has no URL to show.
         let subscription = self.data.subscription(scope, &id.subscription).await;
         let subscription = subscription.ok().flatten();
@@ -203,17 +209,41 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         }
     }
 
-    /// The frame of a page of a session.
+    /// The frame of a page of a customer.
     pub(crate) fn frame(&self, access: &Access) -> Frame {
-        let scope = &access.scope;
+        self.frame_with(
+            access.scope.session(),
+            &access.csrf,
+            Some(access.scope.customer()),
+        )
+    }
+
+    /// The frame of a page of a session.
+    pub(crate) fn frame_of(&self, checked: &CheckedSession) -> Frame {
+        let session = checked.session();
+        let audience = session.holder.audience();
+        self.frame_with(session, &checked.csrf(), audience.customer())
+    }
+
+    fn frame_with(
+        &self,
+        session: &PortalSession,
+        csrf: &CsrfToken,
+        customer: Option<&CustomerId>,
+    ) -> Frame {
         Frame {
-            viewer: Viewer::Customer,
-            customer: Some(CustomerName {
-                id: scope.customer().to_string(),
+            viewer: match &session.holder {
+                Holder::Customer(_) => Viewer::Customer,
+                Holder::Support(actor) => Viewer::Support {
+                    actor: actor.to_string(),
+                },
+            },
+            customer: customer.map(|customer| CustomerName {
+                id: customer.to_string(),
                 name: None,
             }),
-            capabilities: scope.session().capabilities.iter().collect(),
-            csrf: access.csrf().as_str().to_owned(),
+            capabilities: session.capabilities.iter().collect(),
+            csrf: csrf.as_str().to_owned(),
             ..self.empty_frame()
         }
     }
@@ -232,15 +262,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
 /// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but
 /// also have texts that are made of them.
-fn without_hidden(scope: &CustomerScope, mut delivery: api::Delivery) -> api::Delivery {
-    if !scope.has(Capability::Payloads) {
+pub(crate) fn without_hidden(capabilities: &Capabilities, delivery: &mut api::Delivery) {
+    if !capabilities.has(Capability::Payloads) {
         for attempt in &mut delivery.attempts {
             attempt.response_excerpt = None;
             attempt.response_headers.clear();
             (attempt.request, attempt.response) = (None, None);
         }
     }
-    delivery
 }
 
 /// The filters of a form that cannot be read, for its fields.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Delivery, DeliveryStatus, DeliveryTask};
 use webhooks_domain::look_up::Page;
+use webhooks_domain::payload_shape::MessageLinkTemplate;
 use webhooks_domain::prepare::MatchedSubscription;
 use webhooks_domain::prepare::prepare;
 use webhooks_domain::queue::QueueKind;
@@ -38,9 +39,14 @@ struct Queue {
 }
 
 /// Prepares the calls of one page.
-pub(crate) fn prepare_calls(page: &Page, now: Timestamp, retention: Duration) -> Calls {
+pub(crate) fn prepare_calls(
+    page: &Page,
+    now: Timestamp,
+    retention: Duration,
+    links: Option<&MessageLinkTemplate>,
+) -> Calls {
     let prepare = |subscription: &MatchedSubscription| {
-        let delivery = prepare(&page.message, subscription, now, retention);
+        let delivery = prepare(&page.message, subscription, now, retention, links);
         call(&delivery, subscription.queue)
     };
     Calls {
@@ -69,6 +75,7 @@ mod tests {
     use webhooks_domain::look_up::{MAX_CALL_BYTES, calls_per_page};
     use webhooks_domain::message::{Message, Payload};
     use webhooks_domain::payload_format::PayloadFormat;
+    use webhooks_domain::payload_shape::MessageLinkTemplate;
     use webhooks_domain::subscription::SubscriptionStatus;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -77,7 +84,7 @@ mod tests {
     fn full_page(payload: Payload) -> Page {
         let message = Message {
             id: format!("msg_{:032x}", u128::MAX).parse().unwrap(),
-            customer_id: "c".repeat(128).parse().unwrap(),
+            customer_id: ":".repeat(128).parse().unwrap(),
             event_type: "\u{10ffff}".repeat(128).parse().unwrap(),
             time: "2026-01-31T09:30:00.000000000+14:00".into(),
             deadline: Some(NOW),
@@ -87,7 +94,8 @@ mod tests {
         let subscriptions = (0..calls_per_page(&message) as u128).map(|n| MatchedSubscription {
             id: format!("sub_{n:032x}").parse().unwrap(),
             status: SubscriptionStatus::Active,
-            payload_format: PayloadFormat::Detail,
+            payload_format: PayloadFormat::Thin,
+            shape_version: Some(u64::from(u32::MAX)),
             queue: QueueKind::Slow,
         });
         Page {
@@ -97,6 +105,14 @@ mod tests {
             cursor: None,
             given_up: Vec::new(),
         }
+    }
+
+    /// The calls of a page, with links of the largest size.
+    fn prepared(page: &Page) -> Calls {
+        let fixed = "https://app.example.com/?c={customerId}&m={messageId}#";
+        let padding = "x".repeat(MessageLinkTemplate::MAX_BYTES - fixed.len());
+        let links: MessageLinkTemplate = format!("{fixed}{padding}").parse().unwrap();
+        prepare_calls(page, NOW, DAY_MAX, Some(&links))
     }
 
     fn json_len(value: &impl Serialize) -> usize {
@@ -110,7 +126,7 @@ mod tests {
         for payload in [Payload::new("{}"), compressed, Payload::from_text(plain)] {
             assert!(payload.carried_len() <= MAX_CARRIED_BYTES + 1);
             let page = full_page(payload);
-            let calls = prepare_calls(&page, NOW, DAY_MAX);
+            let calls = prepared(&page);
             let size = json_len(&calls);
             assert!(size <= 262_144, "{} calls, {size} bytes", calls.calls.len());
             assert!(json_len(&page) <= 262_144);
@@ -121,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_call_is_no_larger_than_its_counted_size() {
-        let calls = prepare_calls(&full_page(Payload::new("{}")), NOW, DAY_MAX);
+        let calls = prepared(&full_page(Payload::new("{}")));
         for call in &calls.calls {
             assert!(json_len(call) <= MAX_CALL_BYTES, "{} bytes", json_len(call));
         }
@@ -157,7 +173,7 @@ mod tests {
             ..page.clone()
         };
         for page in [page, long, test] {
-            let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+            let json = serde_json::to_value(prepared(&page)).unwrap();
             let calls = json["calls"].as_array().unwrap();
             assert_eq!(calls.len(), page.subscriptions.len());
             let items = calls.iter().map(|call| &call["item"]);
@@ -170,7 +186,7 @@ mod tests {
     #[test]
     fn a_planted_binary_list_or_map_is_refused() {
         let page = full_page(Payload::new("{}"));
-        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        let json = serde_json::to_value(prepared(&page)).unwrap();
         for planted in [
             serde_json::json!({"B": "H4sI"}),
             serde_json::json!({"L": []}),
@@ -188,7 +204,7 @@ mod tests {
     #[test]
     fn the_message_group_is_the_customer() {
         let page = full_page(Payload::new("{}"));
-        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        let json = serde_json::to_value(prepared(&page)).unwrap();
         for call in json["calls"].as_array().unwrap() {
             assert_eq!(call["queue"]["groupId"], page.message.customer_id.as_str());
         }
@@ -200,7 +216,7 @@ mod tests {
         page.subscriptions.truncate(3);
         page.subscriptions[1].status = SubscriptionStatus::Paused;
         page.subscriptions[2].status = SubscriptionStatus::Disabled;
-        let json = serde_json::to_value(prepare_calls(&page, NOW, DAY_MAX)).unwrap();
+        let json = serde_json::to_value(prepared(&page)).unwrap();
         let status = |n: usize| {
             json["calls"][n]["item"]["status"]["S"]
                 .as_str()

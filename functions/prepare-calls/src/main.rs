@@ -16,7 +16,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = start::<PrepareCallsConfig>()?;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         serde_json::from_str(event.payload.get())
-            .map(|page| prepare_calls(&page, SystemClock.now(), config.retention))
+            .map(|page| {
+                let (retention, links) = (config.retention, config.message_links.as_ref());
+                prepare_calls(&page, SystemClock.now(), retention, links)
+            })
             .map_err(|error| FunctionError::new(INVALID_INPUT, &error))
     }))
     .await

@@ -55,6 +55,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             queue: SqsQueue::new(aws_sdk_sqs::Client::new(&aws), config.delivery_queue_url),
             clock: SystemClock,
         },
+        links: config.message_links,
     };
     let recover = &recover;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {

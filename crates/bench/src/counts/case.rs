@@ -146,9 +146,9 @@ impl Bench<'_> {
     }
 
     /// Returns the case of views of a page of the portal.
-    pub(super) fn view(&self, page: &Page, cookie: &str) -> Case {
+    pub(super) fn view(&self, page: &Page) -> Case {
         Case {
-            steps: vec![vec![page.event(cookie)]],
+            steps: vec![vec![page.event()]],
             short: Some(FIRST_STEPS),
             long: FIRST_STEPS + 10,
             ..Case::new(

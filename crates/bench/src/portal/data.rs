@@ -1,4 +1,5 @@
-//! The data of one customer: endpoints, deliveries, statistics, recoveries and a session.
+//! The data of one customer: endpoints, deliveries, statistics and recoveries. Other customers, each
+//! with an unhealthy endpoint. Sessions of the customer and of the console.
 //!
 //! The functions' own store writes them into the stub's table.
 
@@ -8,9 +9,7 @@ use anyhow::{Context, Result};
 use ring::rand::SystemRandom;
 use serde_json::json;
 use webhooks_domain::{
-    delivery::{
-        AnswerBody, AnswerDigest, Attempt, BodyPlace, Delivery, DeliveryStatus, FailureReason,
-    },
+    delivery::{AnswerBody, AnswerDigest, Attempt, BodyPlace, Delivery, DeliveryStatus},
     filter::Filter,
     health::Health,
     ids::{CustomerId, DeliveryId, RecoveryId, SubscriptionId},
@@ -18,7 +17,7 @@ use webhooks_domain::{
     outbound::{AttemptOutcome, ResponseBody, WebhookResponse},
     portal_access::PortalAccess,
     portal_session::{Capabilities, Capability, SessionDuration},
-    portal_sessions::{PortalSessions, WantedSession},
+    portal_sessions::{CreatedSession, PortalSessions, WantedSession},
     ports::{Clock, Creation, DeliveryTable, RecoveryTable, StatisticsTable, SubscriptionStore},
     recovery::Recovery,
     statistics::{AnswerTime, Hour, OutcomeClass, Statistics, Summary},
@@ -41,15 +40,21 @@ pub(super) const ENDPOINTS: u32 = 20;
 const ATTEMPTS: u32 = 10;
 /// The number of recoveries of the failing endpoint: more than a page has.
 const RECOVERIES: u8 = 25;
+/// The number of other customers: more than a page has.
+const OTHERS: u32 = 30;
+/// The number of deliveries that each of them is owed.
+const OWED: u32 = 10;
 /// The time between two events.
 const BETWEEN_EVENTS: Duration = Duration::from_secs(60);
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
-/// A customer, and what its pages show.
-pub(crate) struct Customer {
-    pub(super) id: CustomerId,
-    /// The cookie of a session with every capability.
-    pub(crate) cookie: String,
+/// What the pages show.
+pub(crate) struct Shown {
+    pub(super) customer: CustomerId,
+    /// The cookie of a session of the customer with every capability.
+    pub(super) cookie: String,
+    /// The same of a session of the console.
+    pub(super) console_cookie: String,
     /// The endpoint whose deliveries fail.
     pub(super) failing: SubscriptionId,
     /// An endpoint whose deliveries succeed.
@@ -59,7 +64,7 @@ pub(crate) struct Customer {
     pub(super) recovery: RecoveryId,
 }
 
-impl Customer {
+impl Shown {
     /// Writes the data, with a delivery of each of these events to every endpoint.
     pub(crate) async fn write(aws: &StubAws, events: u32) -> Result<Self> {
         aws.keep_updates(true);
@@ -86,7 +91,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    async fn write(&self, events: u32) -> Result<Customer> {
+    async fn write(&self, events: u32) -> Result<Shown> {
         for number in 1..=ENDPOINTS {
             let subscription = self.subscription(number);
             let creation = Creation::of(&subscription, samples::QUOTA);
@@ -104,9 +109,25 @@ impl<'a> Writer<'a> {
             self.store.store_body(&id, &body, newest.expires_at).await?;
         }
         let recovery = self.recoveries().await?;
-        Ok(Customer {
-            id: self.customer.clone(),
-            cookie: self.session().await?,
+        for number in 1..=OTHERS {
+            self.other_customer(number).await?;
+        }
+        let capabilities = Capabilities::new(Capability::ALL)?;
+        let sessions = self.sessions();
+        let wanted = WantedSession {
+            capabilities: capabilities.clone(),
+            duration: SessionDuration::default(),
+            return_url: None,
+            created_by: None,
+        };
+        let of_customer = sessions.create(&self.customer, wanted).await?;
+        let actor = "support@example.com".parse()?;
+        let of_console =
+            sessions.create_for_support(actor, capabilities, SessionDuration::default());
+        Ok(Shown {
+            customer: self.customer.clone(),
+            cookie: self.enter(&of_customer).await?,
+            console_cookie: self.enter(&of_console.await?).await?,
             failing: endpoint(1),
             working: endpoint(2),
             delivery: newest.id,
@@ -117,14 +138,14 @@ impl<'a> Writer<'a> {
     fn subscription(&self, number: u32) -> Subscription {
         let filter =
             json!({"total": [{"numeric": [">", 100]}], "lines": {"sku": [{"prefix": "SKU-"}]}});
-        let is_failing = number == 1;
         Subscription {
             id: endpoint(number),
             customer_id: self.customer.clone(),
             filter: Filter::parse(&filter.to_string()).ok(),
-            health: Health {
-                failing_since: is_failing.then(|| self.now - Duration::from_hours(72)),
-                ..Health::default()
+            health: if number == 1 {
+                self.failing_health()
+            } else {
+                Health::default()
             },
             ..samples::subscription(workload::CUSTOMER, 1)
         }
@@ -151,8 +172,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Puts an event with its deliveries, as the workflow and the attempts leave them. Returns the
-    /// failed one.
+    /// Puts an event with its deliveries, as the workflow and the attempts leave them. All deliveries of
+    /// the newest event have failed. Returns that of the failing endpoint.
     fn event(&self, age: u32) -> Result<Delivery> {
         let at = self.now - BETWEEN_EVENTS * age;
         let event = workload::event(workload::CUSTOMER, "order.created", age as usize);
@@ -160,13 +181,11 @@ impl<'a> Writer<'a> {
         let item = message_item(&message, at, at + KEPT);
         self.aws.put(serde_json::to_value(item)?)?;
         for number in 2..=ENDPOINTS {
-            let delivery = succeeded(&message, endpoint(number), at);
-            self.aws
-                .put(serde_json::to_value(delivery_item(&delivery))?)?;
+            let deliver = if age == 1 { failed } else { succeeded };
+            self.put(&deliver(&message, endpoint(number), at))?;
         }
-        let delivery = failed(&message, at);
-        self.aws
-            .put(serde_json::to_value(delivery_item(&delivery))?)?;
+        let delivery = failed(&message, endpoint(1), at);
+        self.put(&delivery)?;
         Ok(delivery)
     }
 
@@ -188,20 +207,45 @@ impl<'a> Writer<'a> {
         Ok(last)
     }
 
-    /// Starts a session as the API and the portal do, and returns its cookie.
-    async fn session(&self) -> Result<String> {
-        let sessions = PortalSessions {
+    /// Writes a customer with an unhealthy endpoint, which is owed deliveries.
+    async fn other_customer(&self, number: u32) -> Result<()> {
+        let customer = format!("cust_{}", 2_000 + number);
+        let subscription = Subscription {
+            id: endpoint(1_000 + number),
+            health: self.failing_health(),
+            ..samples::subscription(&customer, 1)
+        };
+        let creation = Creation::of(&subscription, samples::QUOTA);
+        self.store.insert(&creation).await?;
+        for event in 1..=OWED {
+            let message = samples::message(&customer, &event.to_string());
+            self.put(&failed(&message, subscription.id, self.now))?;
+        }
+        Ok(())
+    }
+
+    fn failing_health(&self) -> Health {
+        Health {
+            failing_since: Some(self.now - Duration::from_hours(72)),
+            ..Health::default()
+        }
+    }
+
+    fn put(&self, delivery: &Delivery) -> Result<()> {
+        let item = serde_json::to_value(delivery_item(delivery))?;
+        self.aws.put(item)
+    }
+
+    fn sessions(&self) -> PortalSessions<DynamoStore, SystemClock> {
+        PortalSessions {
             table: self.store.clone(),
             clock: SystemClock,
             random: SystemRandom::new(),
-        };
-        let wanted = WantedSession {
-            capabilities: Capabilities::new(Capability::ALL)?,
-            duration: SessionDuration::try_from(u64::from(SessionDuration::MAX_SECS))?,
-            return_url: None,
-            created_by: None,
-        };
-        let created = sessions.create(&self.customer, wanted).await?;
+        }
+    }
+
+    /// Uses the link of a session, and returns its cookie.
+    async fn enter(&self, created: &CreatedSession) -> Result<String> {
         let access = PortalAccess {
             table: self.store.clone(),
             clock: SystemClock,
@@ -233,9 +277,9 @@ fn succeeded(message: &Message, subscription: SubscriptionId, at: Timestamp) -> 
     }
 }
 
-/// A delivery that was given up. Every attempt had another long answer, as large as an attempt keeps
-/// it itself.
-fn failed(message: &Message, at: Timestamp) -> Delivery {
+/// A delivery that is held after ten failed attempts, so that it is undelivered from its first write
+/// on. Every attempt had another long answer, as large as an attempt keeps it itself.
+fn failed(message: &Message, subscription: SubscriptionId, at: Timestamp) -> Delivery {
     let attempt = |number: u32| {
         let body = long_answer(number);
         let sample = samples::failed_attempt(number);
@@ -257,11 +301,11 @@ fn failed(message: &Message, at: Timestamp) -> Delivery {
         }
     };
     Delivery {
-        status: DeliveryStatus::Failed(FailureReason::AttemptsExhausted),
+        status: samples::AWAITING_ENDPOINT,
         attempts: (1..=ATTEMPTS).map(attempt).collect(),
         created_at: at,
         expires_at: at + KEPT,
-        ..samples::delivery(message, endpoint(1))
+        ..samples::delivery(message, subscription)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use webhooks_pages::{href::Href, paths::Route};
 
-use super::{data::Customer, visitor};
+use super::{data::Shown, visitor};
 
-/// A page, with its path and query.
+/// A page, with its path and query, and the session of its visitor.
 pub(crate) struct Page {
     pub(crate) name: &'static str,
     pub(super) path: String,
+    pub(super) cookie: String,
 }
 
 impl Page {
@@ -22,13 +23,41 @@ impl Page {
     }
 
     /// Returns the event of a request for it.
-    pub(crate) fn event(&self, cookie: &str) -> String {
-        visitor::event(&self.path, cookie)
+    pub(crate) fn event(&self) -> String {
+        visitor::event(&self.path, &self.cookie)
     }
 
-    /// Returns every page of a customer's session, the first page of a visit first.
-    pub(crate) fn all(of: &Customer) -> Vec<Self> {
-        let customer = || of.id.to_string();
+    /// Returns every page, the first page of a customer's visit first.
+    pub(crate) fn all(of: &Shown) -> Vec<Self> {
+        let mut pages = Self::of_customer(of);
+        let of_console = [
+            ("console, customers", Route::Search),
+            ("console, unhealthy", Route::Unhealthy),
+            ("console, queues", Route::Queues),
+            (
+                "console, runbook",
+                Route::Runbook {
+                    alarm: "DeliveryQueueAgeAlarm".to_owned(),
+                },
+            ),
+            (
+                "console, message",
+                Route::Message {
+                    message: of.delivery.message.to_string(),
+                },
+            ),
+        ];
+        pages.extend(of_console.map(|(name, route)| Self {
+            name,
+            path: Href::from(route).as_str().to_owned(),
+            cookie: of.console_cookie.clone(),
+        }));
+        pages
+    }
+
+    /// Returns the pages of a customer's session.
+    fn of_customer(of: &Shown) -> Vec<Self> {
+        let customer = || of.customer.to_string();
         let [failing, working] = [&of.failing, &of.working].map(ToString::to_string);
         let deliveries = |subscription: &String| Route::Deliveries {
             customer: customer(),
@@ -40,6 +69,7 @@ impl Page {
             Self {
                 name,
                 path: Href::from(route).with(query).as_str().to_owned(),
+                cookie: of.cookie.clone(),
             }
         };
         let endpoint = Route::Endpoint {
@@ -103,8 +133,8 @@ mod tests {
 
     use super::*;
 
-    /// The paths without a page of a customer's session: files and changes, and the console's.
-    const OTHERS: [&str; 15] = [
+    /// The paths without a page: files and changes.
+    const OTHERS: [&str; 11] = [
         "/session",
         "/session/end",
         "/brand.css",
@@ -116,24 +146,21 @@ mod tests {
         "/customers/{customer}/endpoints/{subscription}/recoveries/count",
         "/customers/{customer}/endpoints/{subscription}/recoveries/{recovery}/stop",
         "/customers/{customer}/deliveries/{delivery}/resend",
-        "/search",
-        "/unhealthy",
-        "/queues",
-        "/customers/{customer}/messages/{message}",
     ];
 
     #[test]
     fn every_page_is_measured() {
         let message = samples::message("acme", "1");
-        let customer = Customer {
-            id: samples::customer("acme"),
+        let shown = Shown {
+            customer: samples::customer("acme"),
             cookie: String::new(),
+            console_cookie: String::new(),
             failing: samples::subscription_id(1),
             working: samples::subscription_id(2),
             delivery: samples::delivery(&message, samples::subscription_id(1)).id,
             recovery: samples::recoveries("acme")[0].id,
         };
-        let pages = Page::all(&customer);
+        let pages = Page::all(&shown);
         assert_eq!(pages.iter().filter(|page| page.is_counted()).count(), 3);
         let measured = pages.iter().map(|page| {
             let path = page.path.split('?').next().unwrap_or_default();

@@ -39,14 +39,14 @@ pub(super) struct Views {
 impl Views {
     /// Requests a page with all its files. Its time does not count.
     pub(super) async fn first_visit(
-        visitor: &mut Visitor<'_>,
+        visitor: &mut Visitor,
         aws: &StubAws,
         page: &Page,
     ) -> Result<Self> {
-        let view = visitor.view(aws, &page.path).await?;
+        let view = visitor.view(aws, &page.path, &page.cookie).await?;
         let mut first_visit_bytes = view.bytes;
         for file in files(&view.body) {
-            first_visit_bytes += visitor.view(aws, file).await?.bytes;
+            first_visit_bytes += visitor.view(aws, file, &page.cookie).await?.bytes;
         }
         let mut views = Self {
             page: page.name,

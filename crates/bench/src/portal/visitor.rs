@@ -11,9 +11,8 @@ use crate::{function::Function, stats::millis, stub_aws::StubAws};
 const HOST: &str = "bench.lambda-url.us-east-1.on.aws";
 
 /// A browser.
-pub(super) struct Visitor<'a> {
+pub(super) struct Visitor {
     function: Function,
-    cookie: &'a str,
 }
 
 /// An answer, and what it took.
@@ -28,17 +27,17 @@ pub(super) struct View {
     pub(super) body: String,
 }
 
-impl<'a> Visitor<'a> {
-    pub(super) fn new(function: Function, cookie: &'a str) -> Self {
-        Self { function, cookie }
+impl Visitor {
+    pub(super) fn new(function: Function) -> Self {
+        Self { function }
     }
 
-    /// Requests a page or a file.
-    pub(super) async fn view(&mut self, aws: &StubAws, path: &str) -> Result<View> {
+    /// Requests a page or a file, in the session of a cookie.
+    pub(super) async fn view(&mut self, aws: &StubAws, path: &str, cookie: &str) -> Result<View> {
         let _ = aws.take_counts();
         let process = &self.function.process;
         let (cpu, logged) = (process.cpu_time()?, process.printed_bytes());
-        let answer = self.function.invoke(event(path, self.cookie)).await?;
+        let answer = self.function.invoke(event(path, cookie)).await?;
         let process = &self.function.process;
         let cpu_millis = millis(process.cpu_time_since(cpu)?);
         let logged_bytes = process.printed_bytes() - logged;

@@ -100,11 +100,13 @@ impl Table {
         Ok(())
     }
 
-    /// Performs the puts of a transaction. Its updates are never applied.
     fn transact(&mut self, writes: &Value) -> Result<Value> {
         for write in writes.as_array().context("no writes")? {
             if let Some(put) = write.get("Put") {
                 self.put(put["Item"].clone())?;
+            }
+            if let Some(update) = write.get("Update").filter(|_| self.keeps_updates) {
+                self.update(update)?;
             }
         }
         Ok(json!({}))
@@ -307,20 +309,26 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_puts_its_items_and_updates_nothing() {
+    fn a_transaction_puts_its_items_and_updates_only_on_request() {
         let mut table = table();
         let item = json!({"pk": {"S": "C#3"}, "sk": {"S": "S#5"}});
         let key = json!({"pk": {"S": "C#3"}, "sk": {"S": "COUNT"}});
-        let writes = json!({"TransactItems": [{"Put": {"Item": item}}, {"Update": {"Key": key}}]});
+        let update = json!({
+            "Key": key,
+            "UpdateExpression": "ADD n :n",
+            "ExpressionAttributeValues": {":n": {"N": "1"}},
+        });
+        let writes = json!({"TransactItems": [{"Put": {"Item": item}}, {"Update": update}]});
         table.answer("TransactWriteItems", &writes).unwrap();
-        let mut found = |key| {
-            table
-                .answer("GetItem", &json!({"Key": key}))
-                .unwrap()
-                .unwrap()
+        let found = |table: &mut Table, key: &Value| {
+            let call = json!({"Key": key});
+            table.answer("GetItem", &call).unwrap().unwrap()
         };
-        assert_eq!(found(item.clone()), json!({"Item": item}));
-        assert_eq!(found(key), json!({}));
+        assert_eq!(found(&mut table, &item), json!({"Item": item}));
+        assert_eq!(found(&mut table, &key), json!({}));
+        table.keeps_updates = true;
+        table.answer("TransactWriteItems", &writes).unwrap();
+        assert_eq!(found(&mut table, &key)["Item"]["n"], json!({"N": "1"}));
     }
 
     #[test]

@@ -49,11 +49,17 @@ const FUNCTIONS: [Function; 7] = [
     },
 ];
 
-/// The portal, which exists only while its parameter is `Enabled`.
-const PORTAL: Function = Function {
-    name: "portal",
-    logical_id: "PortalFunction",
-};
+/// The functions that exist only while the parameter `Portal` is `Enabled`.
+const OF_PORTAL: [Function; 2] = [
+    Function {
+        name: "portal",
+        logical_id: "PortalFunction",
+    },
+    Function {
+        name: "console-sessions",
+        logical_id: "ConsoleSessionsFunction",
+    },
+];
 
 impl Function {
     /// The variables without which it does not start. Lambda itself sets those of AWS.
@@ -122,8 +128,9 @@ struct Recursion {
 /// The checks of this group.
 pub(crate) async fn checks(context: &Context) -> Vec<Check> {
     context.progress.say("functions and their programs");
-    let portal = context.stack.output("PortalAddress").is_ok();
-    let functions = FUNCTIONS.iter().chain(portal.then_some(&PORTAL));
+    let runs_portal = context.stack.output("PortalAddress").is_ok();
+    let of_portal = OF_PORTAL.iter().filter(|_| runs_portal);
+    let functions = FUNCTIONS.iter().chain(of_portal);
     let functions = functions.map(|function| of_one(context, function));
     let mut checks = join_all(functions).await.concat();
     let recursion = recursion(context).await;

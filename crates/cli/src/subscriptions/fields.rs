@@ -1,10 +1,13 @@
 //! The fields of a subscription, as options.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use webhooks_client::{
-    Filter, PayloadFormat, RetryPolicy, RetrySchedule, SubscriptionPatch, WholeNumber,
+    Filter, PayloadFormat, RequestMethod, RetryPolicy, RetrySchedule, SubscriptionPatch, Transform,
+    WholeNumber,
 };
 
 use crate::body::Body;
@@ -23,9 +26,24 @@ pub(super) struct Fields {
     /// A header whose value is encrypted and never shown. @- reads standard input. Repeatable.
     #[arg(long = "secret-header", value_name = "NAME=VALUE|@FILE|env:NAME", value_parser = secret_pair)]
     secret_headers: Vec<(String, SecretText)>,
-    /// The content of a body: type, time and detail; the detail alone; or the whole event.
-    #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event"]))]
+    /// The content of a body (docs/payloads.md).
+    #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event", "thin", "cloudEvents", "fields", "transform"]))]
     payload_format: Option<PayloadFormat>,
+    /// A field of the detail that a body has, with the format `fields`: a JSON pointer. Repeatable.
+    #[arg(long = "payload-field", value_name = "POINTER")]
+    payload_fields: Vec<String>,
+    /// The paths and the template of a body, with the format `transform`: JSON, or @FILE.
+    #[arg(long, value_name = "JSON|@FILE", value_parser = json::<Transform>)]
+    transform: Option<Transform>,
+    /// The content type, if it is not that of the format.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// The method.
+    #[arg(long, value_name = "METHOD", value_parser = word::<RequestMethod>(&["POST", "PUT", "PATCH"]))]
+    method: Option<RequestMethod>,
+    /// A query parameter that is added to the URL. Repeatable; replaces all others.
+    #[arg(long = "query-parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    query_parameters: Vec<(String, String)>,
     /// The time limit of one attempt.
     #[arg(long, value_name = "SECONDS")]
     timeout_seconds: Option<u32>,
@@ -72,6 +90,13 @@ impl Fields {
             headers: map_patch(&self.headers, &[]),
             secret_headers: map_patch(&self.secret_headers(), &[]),
             payload_format: self.payload_format,
+            payload_fields: some(self.payload_fields.clone()).into(),
+            transform: self.transform.clone().into(),
+            content_type: self.content_type.clone().into(),
+            method: self.method,
+            query_parameters: some(self.query_parameters.clone())
+                .map(BTreeMap::from_iter)
+                .into(),
             timeout_seconds: self.timeout_seconds.map(WholeNumber).into(),
             rate_limit_per_second: self.rate_limit_per_second.map(WholeNumber).into(),
             max_in_flight: self.max_in_flight.map(WholeNumber).into(),
@@ -97,4 +122,9 @@ impl Fields {
         }
         Ok(body)
     }
+}
+
+/// The values of a repeatable option, if it was given.
+fn some<T>(values: Vec<T>) -> Option<Vec<T>> {
+    Some(values).filter(|values| !values.is_empty())
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Api, Call};
 use crate::{
     ActiveSecrets, CreatedSubscription, CustomerUnhealthyQuery, Delivery, Enable, FilterTestResult,
-    HeldFate, NewSecret, Page, Subscription, SubscriptionsQuery, Test, UnhealthyQuery,
-    UnhealthySubscription,
+    HeldFate, NewSecret, Page, Subscription, SubscriptionsQuery, Test, TransformTest,
+    TransformTestResult, UnhealthyQuery, UnhealthySubscription,
 };
 
 const UNHEALTHY: &str = "unhealthy-subscriptions";
@@ -120,6 +120,11 @@ impl Api {
     pub fn test_filter(&self, filter: &Value, event: &Value) -> Call<'_, FilterTestResult> {
         let body = json!({"filter": filter, "event": event});
         Call::new(self, Method::POST, &["filters", "test"]).json(&body)
+    }
+
+    /// Makes the body of a webhook from an event, with a transform and a content type.
+    pub fn test_transform(&self, test: &TransformTest) -> Call<'_, TransformTestResult> {
+        Call::new(self, Method::POST, &["transforms", "test"]).json(test)
     }
 
     /// A request to what is below a subscription.

@@ -10,13 +10,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::function::{self, Function};
 use crate::{Error, SignedHttp};
 
 /// The host of requests that reach no URL. It never leaves the event.
 const NO_HOST: &str = "https://direct-invocation.invalid/";
-
-/// The header by which Lambda says that the function failed.
-const FUNCTION_ERROR: &str = "x-amz-function-error";
 
 /// The way to the API.
 #[derive(Clone, Debug)]
@@ -25,9 +23,7 @@ pub(super) enum Transport {
     FunctionUrl(Url),
     /// Lambda's own `Invoke`, for a stack in a Region without Function URLs. The request becomes
     /// an event as a Function URL would make it, payload format 2.0.
-    ///
-    /// One request is all that is needed of Lambda's API, so its SDK would be much for little.
-    Invoke(Url),
+    Invoke(Function),
 }
 
 impl Transport {
@@ -36,15 +32,7 @@ impl Transport {
     }
 
     pub(super) fn invoke(region: &str, function: &str) -> Result<Self, Error> {
-        let suffix = match region.split('-').next() {
-            Some("cn") => "amazonaws.com.cn",
-            _ => "amazonaws.com",
-        };
-        let mut url = parse(&format!("https://lambda.{region}.{suffix}/"))?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.extend(["2015-03-31", "functions", function, "invocations"]);
-        }
-        Ok(Self::Invoke(url))
+        Function::new(region, function).map(Self::Invoke)
     }
 
     /// The root that the paths of requests come under.
@@ -63,11 +51,9 @@ impl Transport {
     ) -> Result<Response<Bytes>, Error> {
         match self {
             Self::FunctionUrl(_) => http.send("lambda", request).await,
-            Self::Invoke(url) => {
-                let request = Request::post(url.as_str())
-                    .body(event(&request).to_string().into())
-                    .map_err(|error| Error::Request(error.into()))?;
-                answer(&http.send("lambda", request).await?)
+            Self::Invoke(function) => {
+                let event = event(&request).to_string();
+                answer(&function.invoke(http, event.into()).await?)
             }
         }
     }
@@ -114,17 +100,9 @@ struct FunctionAnswer {
     is_base64_encoded: bool,
 }
 
-/// The answer of the API in Lambda's answer.
-fn answer(response: &Response<Bytes>) -> Result<Response<Bytes>, Error> {
-    let has_run = response.status().is_success();
-    if !has_run || response.headers().contains_key(FUNCTION_ERROR) {
-        return Err(refused(response));
-    }
-    let unreadable = |_| Error::UnexpectedAnswer {
-        status: response.status().as_u16(),
-        body: excerpt(response.body()),
-    };
-    let answer: FunctionAnswer = serde_json::from_slice(response.body()).map_err(unreadable)?;
+/// The answer of the API in the result of its function.
+fn answer(result: &Bytes) -> Result<Response<Bytes>, Error> {
+    let answer: FunctionAnswer = function::read(result)?;
     let body = answer.body.unwrap_or_default();
     let body = if answer.is_base64_encoded {
         STANDARD
@@ -147,57 +125,11 @@ fn answer(response: &Response<Bytes>) -> Result<Response<Bytes>, Error> {
     Ok(response)
 }
 
-/// Why Lambda did not run the function, or how the function failed.
-fn refused(response: &Response<Bytes>) -> Error {
-    #[derive(Deserialize)]
-    struct Refusal {
-        #[serde(alias = "Message", alias = "errorMessage")]
-        message: String,
-    }
-    let text = match serde_json::from_slice(response.body()) {
-        Ok(Refusal { message }) => message,
-        Err(_) => excerpt(response.body()),
-    };
-    let message = format!("status {}: {text}", response.status().as_u16());
-    Error::Service {
-        operation: "Invoke",
-        source: message.clone().into(),
-        message,
-    }
-}
-
-fn excerpt(body: &Bytes) -> String {
-    String::from_utf8_lossy(body).chars().take(1024).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
 
     use super::*;
-
-    fn lambda(status: u16, error: Option<&str>, body: &Value) -> Response<Bytes> {
-        let mut response = Response::builder().status(status);
-        if let Some(error) = error {
-            response = response.header(FUNCTION_ERROR, error);
-        }
-        response.body(body.to_string().into()).unwrap()
-    }
-
-    #[test]
-    fn a_function_is_invoked_where_its_region_is() {
-        for (region, host) in [
-            ("me-central-1", "lambda.me-central-1.amazonaws.com"),
-            ("us-gov-west-1", "lambda.us-gov-west-1.amazonaws.com"),
-            ("cn-northwest-1", "lambda.cn-northwest-1.amazonaws.com.cn"),
-        ] {
-            let Transport::Invoke(url) = Transport::invoke(region, "api-1").unwrap() else {
-                panic!("invoked")
-            };
-            let expected = format!("https://{host}/2015-03-31/functions/api-1/invocations");
-            assert_eq!(url.as_str(), expected);
-        }
-    }
 
     #[test]
     fn a_request_becomes_the_event_of_a_function_url() {
@@ -221,41 +153,13 @@ mod tests {
                 "statusCode": 201, "headers": {"etag": "\"1\""}, "multiValueHeaders": {},
                 "body": body, "isBase64Encoded": is_encoded, "cookies": [],
             });
-            let answer = answer(&lambda(200, None, &returned)).unwrap();
+            let answer = answer(&returned.to_string().into()).unwrap();
             assert_eq!(answer.status(), StatusCode::CREATED);
             assert_eq!(answer.headers()["etag"], "\"1\"");
             assert_eq!(answer.body(), "{\"a\":1}");
         }
         let empty = json!({"statusCode": 204, "headers": {}, "body": null});
-        assert!(
-            answer(&lambda(200, None, &empty))
-                .unwrap()
-                .body()
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn what_lambda_refuses_and_how_the_function_failed_is_said() {
-        for (response, expected) in [
-            (
-                lambda(403, None, &json!({"Message": "not authorized"})),
-                "Invoke failed: status 403: not authorized",
-            ),
-            (
-                lambda(
-                    200,
-                    Some("Unhandled"),
-                    &json!({"errorMessage": "Task timed out after 33.00 seconds"}),
-                ),
-                "Invoke failed: status 200: Task timed out after 33.00 seconds",
-            ),
-            (
-                lambda(200, None, &json!("x")),
-                "unexpected answer: status 200, body `\"x\"`",
-            ),
-        ] {
-            assert_eq!(answer(&response).unwrap_err().to_string(), expected);
-        }
+        let empty = answer(&empty.to_string().into()).unwrap();
+        assert!(empty.body().is_empty());
     }
 }

@@ -48,6 +48,11 @@ pub struct Delivery {
     pub event_type: EventType,
     /// The format of its body, for every attempt.
     pub payload_format: PayloadFormat,
+    /// The version of the subscription's requests that has the shape of its body. `None` if the
+    /// format says everything.
+    pub shape_version: Option<u64>,
+    /// The link in its body, if the format has one and the stack has a template.
+    pub link: Option<String>,
     /// Why it exists, or is attempted again.
     pub trigger: DeliveryTrigger,
     /// The status.
@@ -102,6 +107,8 @@ pub enum FailureReason {
     TestFailed,
     /// Its subscription is stored in a form that cannot be read.
     SubscriptionUnreadable,
+    /// The subscription's transform makes a body that is too large.
+    BodyTooLarge,
 }
 
 /// The reason why a delivery is no longer needed.
@@ -141,6 +148,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::Expired) => Some("expired"),
             Self::Failed(FailureReason::TestFailed) => Some("testFailed"),
             Self::Failed(FailureReason::SubscriptionUnreadable) => Some("subscriptionUnreadable"),
+            Self::Failed(FailureReason::BodyTooLarge) => Some("bodyTooLarge"),
             Self::Cancelled(CancelReason::SubscriptionDeleted) => Some("subscriptionDeleted"),
             Self::Cancelled(CancelReason::Discarded) => Some("discarded"),
             Self::Held(HoldReason::EndpointUnavailable) => Some("endpointUnavailable"),
@@ -160,6 +168,7 @@ impl DeliveryStatus {
             Self::Failed(FailureReason::Expired),
             Self::Failed(FailureReason::TestFailed),
             Self::Failed(FailureReason::SubscriptionUnreadable),
+            Self::Failed(FailureReason::BodyTooLarge),
             Self::Cancelled(CancelReason::SubscriptionDeleted),
             Self::Cancelled(CancelReason::Discarded),
         ]
@@ -260,6 +269,8 @@ pub(crate) mod tests {
             customer_id: "acme".parse().unwrap(),
             event_type: "order.created".parse().unwrap(),
             payload_format: PayloadFormat::default(),
+            shape_version: None,
+            link: None,
             trigger: DeliveryTrigger::Event,
             status: DeliveryStatus::Pending,
             attempts: (1..=attempts).map(attempt).collect(),
@@ -305,6 +316,7 @@ pub(crate) mod tests {
             DeliveryStatus::Failed(FailureReason::Expired),
             DeliveryStatus::Failed(FailureReason::TestFailed),
             DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable),
+            DeliveryStatus::Failed(FailureReason::BodyTooLarge),
             DeliveryStatus::Cancelled(CancelReason::SubscriptionDeleted),
         ] {
             let back = DeliveryStatus::from_words(status.as_str(), status.reason());

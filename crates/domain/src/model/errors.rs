@@ -1,7 +1,7 @@
 //! The error names of the functions.
 //!
 //! The state machine's `ErrorEquals` and the failed-events queue use these names, except
-//! [`SWEEP_FAILED`] and [`DELETION_FAILED`]. A test compares the definition with the lists below.
+//! [`SWEEP_FAILED`], [`DELETION_FAILED`] and [`SESSION_NOT_FOUND`]. A test compares the definition with the lists below.
 
 /// The event has no customer id at the stack's pointer.
 pub const MISSING_CUSTOMER_ID: &str = "MissingCustomerId";
@@ -26,6 +26,9 @@ pub const SWEEP_FAILED: &str = "SweepFailed";
 /// The data of a customer was not deleted. The next run tries again. The schedule starts it, as
 /// with [`SWEEP_FAILED`].
 pub const DELETION_FAILED: &str = "DeletionFailed";
+
+/// There is no such session of the console, or it has ended. The caller of `console-sessions` gets it.
+pub const SESSION_NOT_FOUND: &str = "SessionNotFound";
 
 /// The error names that the workflows retry, because our own failure may be temporary. Every other
 /// error of our functions is permanent, and no workflow retries it.

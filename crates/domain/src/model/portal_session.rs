@@ -1,34 +1,38 @@
-//! Sessions of the portal: the access of a customer's people, without AWS credentials.
+//! Sessions of the portal and of the console: the access of a customer's people, and of the
+//! operator's support staff, in a browser.
 //!
-//! The API makes a session, and answers with a link. The link has a [`PortalCode`], which works
+//! The API makes the sessions of customers, and `console-sessions` those of support staff. Each answers
+//! with a link. The link has a [`PortalCode`], which works
 //! once and for [`PortalCode::VALID`]. The portal exchanges it for a [`PortalToken`], which the
 //! browser sends with each request until the session ends. The table has a digest of each.
 
 mod capability;
 mod credential;
+mod holder;
 mod origin;
 
 use std::time::Duration;
 
-use crate::ids::{CustomerId, PortalSessionId};
+use crate::ids::PortalSessionId;
 use crate::timestamp::Timestamp;
 
 pub use capability::{Capabilities, Capability, CapabilityError};
 pub use credential::{CredentialError, CsrfToken, PortalCode, PortalToken, SecretDigest};
+pub use holder::{Actor, ActorError, Audience, Holder};
 pub use origin::{FrameAncestors, Origin, OriginError, Origins, ReturnUrl, ReturnUrlError};
 
-/// The access of somebody at a customer, for a limited time.
+/// The access of somebody, for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalSession {
-    /// The customer. Nothing of another customer can be seen or changed.
-    pub customer_id: CustomerId,
+    /// The holder.
+    pub holder: Holder,
     /// Its id. It is no secret, and gives no access.
     pub id: PortalSessionId,
     /// The permitted actions.
     pub capabilities: Capabilities,
     /// The place to which the portal leads after the end of the session.
     pub return_url: Option<ReturnUrl>,
-    /// The caller of the API who asked for it, as an ARN, if it is known.
+    /// The caller of the API who asked for it, as an ARN, if it is known. Only for a customer.
     pub created_by: Option<String>,
     /// The time at which it was made.
     pub created_at: Timestamp,

@@ -8,6 +8,7 @@ use crate::delivery::{Delivery, DeliveryStatus, DeliveryTrigger, HoldReason};
 use crate::ids::{DeliveryId, SubscriptionId};
 use crate::message::Message;
 use crate::payload_format::PayloadFormat;
+use crate::payload_shape::MessageLinkTemplate;
 use crate::queue::QueueKind;
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::timestamp::Timestamp;
@@ -23,6 +24,9 @@ pub struct MatchedSubscription {
     /// The format of its payloads.
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     pub payload_format: PayloadFormat,
+    /// The version of its requests, if the format does not say everything about the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape_version: Option<u64>,
     /// The queue of its deliveries.
     #[serde(default, skip_serializing_if = "QueueKind::is_fast")]
     pub queue: QueueKind,
@@ -33,7 +37,8 @@ impl From<&Subscription> for MatchedSubscription {
         Self {
             id: subscription.id,
             status: subscription.status,
-            payload_format: subscription.payload_format,
+            payload_format: subscription.payload.format(),
+            shape_version: subscription.shape_version(),
             queue: subscription.health.queue(),
         }
     }
@@ -48,6 +53,7 @@ pub fn prepare(
     subscription: &MatchedSubscription,
     now: Timestamp,
     retention: Duration,
+    links: Option<&MessageLinkTemplate>,
 ) -> Delivery {
     let status = match subscription.status {
         SubscriptionStatus::Active => DeliveryStatus::Pending,
@@ -63,6 +69,8 @@ pub fn prepare(
         customer_id: message.customer_id.clone(),
         event_type: message.event_type.clone(),
         payload_format: subscription.payload_format,
+        shape_version: subscription.shape_version,
+        link: link(message, subscription.payload_format, links),
         trigger: DeliveryTrigger::Event,
         status,
         attempts: Vec::new(),
@@ -71,4 +79,15 @@ pub fn prepare(
         next_attempt_at: None,
         expires_at: now + retention,
     }
+}
+
+/// The link of a delivery, if its body has one. The delivery keeps it, because the template is a
+/// setting of the stack, which may change between two attempts.
+pub fn link(
+    message: &Message,
+    format: PayloadFormat,
+    links: Option<&MessageLinkTemplate>,
+) -> Option<String> {
+    let links = links.filter(|_| format == PayloadFormat::Thin)?;
+    Some(links.link(&message.customer_id, &message.id))
 }

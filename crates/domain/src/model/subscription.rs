@@ -16,8 +16,11 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::metadata::Metadata;
-use crate::outbound::{CustomHeaders, EndpointUrl, RequestShape, RequestTimeout, SealedHeaders};
-use crate::payload_format::PayloadFormat;
+use crate::outbound::{
+    CustomHeaders, EndpointUrl, Method, QueryParameters, RequestShape, RequestTimeout,
+    SealedHeaders,
+};
+use crate::payload_shape::PayloadShape;
 use crate::retry::RetryPolicy;
 use crate::signing::SealedSecrets;
 use crate::text::{Text, TextError};
@@ -68,8 +71,12 @@ pub struct Subscription {
     pub event_types: EventTypePatterns,
     /// A condition on the payload. Without one all payloads match.
     pub filter: Option<Filter>,
-    /// The format of its payloads.
-    pub payload_format: PayloadFormat,
+    /// The shape of its payloads.
+    pub payload: PayloadShape,
+    /// The method of its requests.
+    pub method: Method,
+    /// The query parameters of its requests, in addition to those of the URL.
+    pub query: QueryParameters,
     /// A note for people.
     pub description: Option<Description>,
     /// The owner's notes for programs.
@@ -146,6 +153,8 @@ impl Subscription {
             + self.metadata.iter().map(pair).sum::<usize>()
             + self.headers.iter().map(pair).sum::<usize>()
             + self.secret_headers.iter().map(sealed).sum::<usize>()
+            + self.query.iter().map(pair).sum::<usize>()
+            + self.payload.size_bytes()
             + policy.map_or(0, RetryPolicy::size_bytes)
             + self
                 .secrets
@@ -156,13 +165,22 @@ impl Subscription {
 
     /// Its endpoint.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint::new(self.id, &self.url, &self.headers, &self.secret_headers)
+        let url = self.url.with_query(&self.query);
+        Endpoint::new(
+            self.id,
+            self.method,
+            &url,
+            &self.headers,
+            &self.secret_headers,
+        )
     }
 
-    /// Returns true if both send to the same endpoint: the same URL with the same headers. Then the
-    /// observed health is valid for both.
+    /// Returns true if both send to the same endpoint: the same URL, with the same method, query
+    /// parameters and headers. Then the observed health is valid for both.
     pub fn has_endpoint_of(&self, other: &Self) -> bool {
         self.url == other.url
+            && self.method == other.method
+            && self.query == other.query
             && self.headers == other.headers
             && self.secret_headers == other.secret_headers
     }
@@ -173,7 +191,16 @@ impl Subscription {
             url: self.url.clone(),
             headers: self.headers.clone(),
             secret_headers: self.secret_headers.names().map(str::to_owned).collect(),
+            method: self.method,
+            query: self.query.clone(),
+            payload: self.payload.clone(),
         }
+    }
+
+    /// The version that a new delivery names, because the format of its payload does not say
+    /// everything about its shape.
+    pub fn shape_version(&self) -> Option<u64> {
+        (!self.payload.is_of_format()).then_some(self.request_version)
     }
 
     /// Its requests as they are kept for the attempts that were made so far.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
+use super::{ExchangeReader, InsertOutcome, StoreError, SubscriptionTable, WriteOutcome};
 use crate::delivery::{
     Attempt, Delivery, DeliveryStatus, DueEntry, ExchangeId, Reopening, Verdict,
 };
@@ -55,7 +55,9 @@ pub trait LimiterStore {
 }
 
 /// The table as [`crate::deliver`] uses it: subscriptions with their health, deliveries, limiters.
-pub trait DeliveryTable: SubscriptionTable + DeliveryReader + LimiterStore {
+pub trait DeliveryTable:
+    SubscriptionTable + DeliveryReader + LimiterStore + ExchangeReader
+{
     /// Reads the limit of a customer. `None` if it has none. The read may be eventually consistent.
     fn customer_limit(
         &self,

@@ -4,9 +4,9 @@ use std::future::Future;
 
 use super::{InsertOutcome, StoreError};
 use crate::broken::Readable;
-use crate::ids::{CustomerId, PortalSessionId};
+use crate::ids::PortalSessionId;
 use crate::paging::EntryPage;
-use crate::portal_session::{PortalSession, SecretDigest};
+use crate::portal_session::{Audience, PortalSession, SecretDigest};
 use crate::timestamp::Timestamp;
 
 /// The sessions as [`crate::portal_sessions`] manages them.
@@ -20,11 +20,11 @@ pub trait PortalSessionTable {
         code_until: Timestamp,
     ) -> impl Future<Output = Result<InsertOutcome, StoreError>> + Send;
 
-    /// Lists at most `limit` sessions of a customer, the newest first, before the given one. A page
+    /// Lists at most `limit` sessions of a site, the newest first, before the given one. A page
     /// may be short while `has_more` is true, but then has at least one session.
     fn sessions(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         before: Option<&PortalSessionId>,
         limit: u32,
     ) -> impl Future<
@@ -34,15 +34,15 @@ pub trait PortalSessionTable {
     /// Deletes a session. Returns false if there is none. A repetition finds none.
     fn delete_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Deletes some sessions of a customer. Returns the number of items that were found: 0 if there
+    /// Deletes some sessions of a site. Returns the number of items that were found: 0 if there
     /// is none. It is safe to repeat at any time.
     fn delete_sessions(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
@@ -53,7 +53,7 @@ pub trait PortalAccessTable {
     /// repetition with the same token returns the session again.
     fn enter_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
         code: &SecretDigest,
         token: &SecretDigest,
@@ -63,14 +63,14 @@ pub trait PortalAccessTable {
     /// Reads a session that was entered, with the digest of its token.
     fn entered_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> impl Future<Output = Result<Option<(PortalSession, SecretDigest)>, StoreError>> + Send;
 
     /// Deletes a session. It is safe to repeat.
     fn end_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -26,12 +26,14 @@ use crate::due::LongestQueueDelay;
 use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
-use crate::message::{Message, PayloadError};
+use crate::message::{BodyError, Message, PayloadError};
 use crate::outbound::{WebhookRequest, request_headers};
+use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
     WebhookSender, WriteOutcome,
 };
+use crate::read_shape::payload_shape;
 use crate::retry::{Jitter, RetryPolicy};
 use crate::signing::{Secret, signature_header};
 use crate::subscription::Subscription;
@@ -61,6 +63,12 @@ pub enum DeliverError {
     /// The stored payload cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// The subscription's transform makes a body that is too large.
+    #[error("the transform makes a body that is too large")]
+    BodyTooLarge,
+    /// The version of the subscription that has the shape of the body cannot be read.
+    #[error("the shape of the body cannot be read")]
+    NoShape,
     /// The function would end before the attempt is recorded.
     #[error("too little time is left for an attempt")]
     OutOfTime,
@@ -174,15 +182,14 @@ where
                     let _ = limiter::release(&self.table, &limiter, lease, Some(held)).await;
                 }
                 let report = match report {
-                    // A secret or a header was changed in the table, or encrypted for another
-                    // subscription.
-                    Err(DeliverError::Vault(VaultError::NotOurs { .. })) => {
-                        return Ok(match self.settle(&delivery, UNREADABLE).await? {
+                    Ok(report) => report,
+                    Err(error) => {
+                        let status = status_of(&error).ok_or(error)?;
+                        return Ok(match self.settle(&delivery, status).await? {
                             AdmissionOutcome::Done(report) => Some(*report),
                             AdmissionOutcome::Proceed(_) | AdmissionOutcome::Conflict => None,
                         });
                     }
-                    report => report?,
                 };
                 let conflicted = matches!(
                     report,
@@ -210,7 +217,9 @@ where
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let request = request(due, &secrets, &secret_headers, at)?;
+        let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
+        let shape = shape.ok_or(DeliverError::NoShape)?;
+        let request = request(due, &shape, &secrets, &secret_headers, at)?;
         let mut response = self.sender.send(request).await;
         response.hide(secret_headers.iter().map(|(_, value)| value.as_str()));
 
@@ -321,6 +330,17 @@ where
     }
 }
 
+/// The status of a delivery whose attempt cannot be made because of its subscription: a retry does
+/// not help. `None` if the failure is our own.
+fn status_of(error: &DeliverError) -> Option<DeliveryStatus> {
+    match error {
+        // A secret or a header was changed in the table, or encrypted for another subscription.
+        DeliverError::Vault(VaultError::NotOurs { .. }) | DeliverError::NoShape => Some(UNREADABLE),
+        DeliverError::BodyTooLarge => Some(DeliveryStatus::Failed(FailureReason::BodyTooLarge)),
+        _ => None,
+    }
+}
+
 /// An attempt that is due and admitted.
 struct DueAttempt<'a> {
     delivery: &'a Delivery,
@@ -344,16 +364,23 @@ fn event_at(delivery: &Delivery, message: &Message) -> Option<Timestamp> {
 /// The request of one attempt. The body is the same for every attempt.
 fn request(
     due: &DueAttempt<'_>,
+    shape: &PayloadShape,
     secrets: &[Secret],
     secret_headers: &[(String, String)],
     at: Timestamp,
-) -> Result<WebhookRequest, PayloadError> {
+) -> Result<WebhookRequest, DeliverError> {
     let (message, subscription) = (due.message, due.subscription);
-    let body = message.body(due.delivery.payload_format)?;
+    let body = message.body(shape, due.delivery.link.as_deref());
+    let body = body.map_err(|error| match error {
+        BodyError::TooLarge => DeliverError::BodyTooLarge,
+        BodyError::Payload(unreadable) => unreadable.into(),
+    })?;
     let signature = signature_header(secrets, &message.id, at, &body);
     Ok(WebhookRequest {
-        url: subscription.url.clone(),
+        method: subscription.method,
+        url: subscription.url.with_query(&subscription.query),
         headers: request_headers(
+            shape.content_type(),
             &message.id,
             at,
             signature,

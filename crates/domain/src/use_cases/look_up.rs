@@ -22,7 +22,7 @@ use crate::subscription::Subscription;
 const MAX_STATE_BYTES: usize = 262_144;
 /// The size that one call adds to the output of `prepare-calls`, in bytes, rounded up.
 /// `prepare-calls` checks its own output against it.
-pub const MAX_CALL_BYTES: usize = 1_536;
+pub const MAX_CALL_BYTES: usize = 2_304;
 /// The size of the message item and the frame around the calls, without the payload.
 const FRAME_BYTES: usize = 2_048;
 /// The largest number of calls in one page, even for a small message.

@@ -1,17 +1,29 @@
-//! The access of a browser to the portal: exchange a code for a token, and check the token.
+//! The access of a browser to the portal and to the console: exchange a code for a token, and check
+//! the token.
 //!
 //! A [`CustomerScope`] can be obtained from a checked session only. Everything that the portal reads
-//! or changes requires one, and uses its customer instead of a customer of the request.
+//! or changes for a customer requires one, and uses its customer instead of a customer of the request.
+//! A customer's session gives the scope of this customer. A session of the console gives that of any
+//! customer, and the [`ConsoleScope`], which everything about all customers requires.
 
 use ring::rand::SystemRandom;
 
 use crate::ids::CustomerId;
-use crate::portal_session::{Capability, CsrfToken, PortalCode, PortalSession, PortalToken};
+use crate::portal_session::{
+    Actor, Capability, CsrfToken, Holder, PortalCode, PortalSession, PortalToken,
+};
 use crate::ports::{Clock, PortalAccessTable, StoreError};
 
 /// The checked access to one customer's data.
 #[derive(Debug, Clone)]
-pub struct CustomerScope(PortalSession);
+pub struct CustomerScope {
+    customer: CustomerId,
+    session: PortalSession,
+}
+
+/// The checked access of support staff to what concerns all customers.
+#[derive(Debug, Clone)]
+pub struct ConsoleScope(PortalSession);
 
 /// The session has not the capability that an action requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,38 +33,58 @@ pub struct MissingCapability(pub Capability);
 impl CustomerScope {
     /// The customer.
     pub fn customer(&self) -> &CustomerId {
-        &self.0.customer_id
+        &self.customer
     }
 
     /// The session.
     pub fn session(&self) -> &PortalSession {
-        &self.0
+        &self.session
+    }
+
+    /// The name under which changes are logged, if the session is one of the console.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.session.holder.actor()
     }
 
     /// Returns true if the session has this capability.
     pub fn has(&self, capability: Capability) -> bool {
-        self.0.capabilities.has(capability)
+        self.session.capabilities.has(capability)
     }
 
     /// Refuses an action if the session has not its capability.
     pub fn require(&self, capability: Capability) -> Result<(), MissingCapability> {
-        if self.has(capability) {
-            Ok(())
-        } else {
-            Err(MissingCapability(capability))
-        }
+        require(&self.session, capability)
+    }
+}
+
+impl ConsoleScope {
+    /// Refuses an action if the session has not its capability.
+    pub fn require(&self, capability: Capability) -> Result<(), MissingCapability> {
+        require(&self.0, capability)
+    }
+}
+
+fn require(session: &PortalSession, capability: Capability) -> Result<(), MissingCapability> {
+    if session.capabilities.has(capability) {
+        Ok(())
+    } else {
+        Err(MissingCapability(capability))
     }
 }
 
 /// A session that was checked.
 #[derive(Debug)]
-pub struct Access {
-    /// The access to the customer's data.
-    pub scope: CustomerScope,
+pub struct CheckedSession {
+    session: PortalSession,
     token: PortalToken,
 }
 
-impl Access {
+impl CheckedSession {
+    /// The session.
+    pub fn session(&self) -> &PortalSession {
+        &self.session
+    }
+
     /// The token for the forms of this session's pages.
     pub fn csrf(&self) -> CsrfToken {
         self.token.csrf()
@@ -62,6 +94,39 @@ impl Access {
     pub fn accepts_csrf(&self, text: &str) -> bool {
         self.token.accepts_csrf(text)
     }
+
+    /// The access to a customer's data. `None` if the session is of another customer.
+    pub fn of_customer(self, customer: &CustomerId) -> Option<Access> {
+        let may_open = match &self.session.holder {
+            Holder::Customer(own) => own == customer,
+            Holder::Support(_) => true,
+        };
+        let scope = CustomerScope {
+            customer: customer.clone(),
+            session: self.session,
+        };
+        may_open.then_some(Access {
+            scope,
+            csrf: self.token.csrf(),
+        })
+    }
+
+    /// The access to what concerns all customers. `None` for a customer's session.
+    pub fn of_console(&self) -> Option<ConsoleScope> {
+        match self.session.holder {
+            Holder::Customer(_) => None,
+            Holder::Support(_) => Some(ConsoleScope(self.session.clone())),
+        }
+    }
+}
+
+/// The access of a checked session to one customer's data.
+#[derive(Debug)]
+pub struct Access {
+    /// The scope of all reads and changes.
+    pub scope: CustomerScope,
+    /// The token for the forms of this session's pages.
+    pub csrf: CsrfToken,
 }
 
 /// The access to the portal, with its ports.
@@ -85,22 +150,22 @@ impl<T: PortalAccessTable, C: Clock> PortalAccess<T, C> {
         code: &PortalCode,
     ) -> Result<Option<(PortalSession, PortalToken)>, StoreError> {
         let now = self.clock.now();
-        let token = PortalToken::random(code.customer(), *code.session(), &self.random);
-        let (customer, id) = (code.customer(), code.session());
+        let (audience, id) = (code.audience(), code.session());
+        let token = PortalToken::random(audience, *id, &self.random);
         let entered = self
             .table
-            .enter_session(customer, id, &code.digest(), &token.digest(), now)
+            .enter_session(audience, id, &code.digest(), &token.digest(), now)
             .await?;
         let entered = entered.filter(|session| !session.has_ended(now));
         Ok(entered.map(|session| (session, token)))
     }
 
     /// Checks a token. `None` if it is forged, or the session has ended or was revoked.
-    pub async fn check(&self, token: PortalToken) -> Result<Option<Access>, StoreError> {
+    pub async fn check(&self, token: PortalToken) -> Result<Option<CheckedSession>, StoreError> {
         let now = self.clock.now();
         let found = self
             .table
-            .entered_session(token.customer(), token.session());
+            .entered_session(token.audience(), token.session());
         let Some((session, digest)) = found.await? else {
             return Ok(None);
         };
@@ -108,15 +173,14 @@ impl<T: PortalAccessTable, C: Clock> PortalAccess<T, C> {
         if digest != token.digest() || session.has_ended(now) {
             return Ok(None);
         }
-        let scope = CustomerScope(session);
-        Ok(Some(Access { scope, token }))
+        Ok(Some(CheckedSession { session, token }))
     }
 
     /// Ends a session that was checked.
-    pub async fn leave(&self, scope: &CustomerScope) -> Result<(), StoreError> {
-        let session = scope.session();
+    pub async fn leave(&self, checked: &CheckedSession) -> Result<(), StoreError> {
+        let session = &checked.session;
         self.table
-            .end_session(&session.customer_id, &session.id)
+            .end_session(&session.holder.audience(), &session.id)
             .await
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions of the portal, as the API manages them: create, list, revoke.
+//! Sessions of the portal and of the console: create, list, revoke.
 
 use ring::rand::SystemRandom;
 
@@ -6,7 +6,8 @@ use crate::broken::Readable;
 use crate::ids::{CustomerId, PortalSessionId};
 use crate::paging::EntryPage;
 use crate::portal_session::{
-    Capabilities, PortalCode, PortalSession, ReturnUrl, SessionDuration, whole_seconds,
+    Actor, Audience, Capabilities, Holder, PortalCode, PortalSession, ReturnUrl, SessionDuration,
+    whole_seconds,
 };
 use crate::ports::{Clock, CustomerTable, PortalSessionTable, StoreError};
 use crate::timestamp::Timestamp;
@@ -21,10 +22,10 @@ pub enum PortalSessionError {
         customer: CustomerId,
     },
     /// There is no such session, or it has ended.
-    #[error("customer `{customer}` has no session `{session}`")]
+    #[error("{audience} has no session `{session}`")]
     NotFound {
-        /// The customer.
-        customer: CustomerId,
+        /// The site.
+        audience: Audience,
         /// The session.
         session: PortalSessionId,
     },
@@ -69,7 +70,7 @@ pub struct PortalSessions<T, C> {
 }
 
 impl<T: PortalSessionTable + CustomerTable, C: Clock> PortalSessions<T, C> {
-    /// Creates a session. The customer need not have a subscription yet.
+    /// Creates a session of a customer, which need not have a subscription yet.
     pub async fn create(
         &self,
         customer: &CustomerId,
@@ -80,11 +81,39 @@ impl<T: PortalSessionTable + CustomerTable, C: Clock> PortalSessions<T, C> {
             let customer = customer.clone();
             return Err(PortalSessionError::BeingDeleted { customer });
         }
+        Ok(self
+            .insert(Holder::Customer(customer.clone()), wanted)
+            .await?)
+    }
+}
+
+impl<T: PortalSessionTable, C: Clock> PortalSessions<T, C> {
+    /// Creates a session of the console.
+    pub async fn create_for_support(
+        &self,
+        actor: Actor,
+        capabilities: Capabilities,
+        duration: SessionDuration,
+    ) -> Result<CreatedSession, StoreError> {
+        let wanted = WantedSession {
+            capabilities,
+            duration,
+            return_url: None,
+            created_by: None,
+        };
+        self.insert(Holder::Support(actor), wanted).await
+    }
+
+    async fn insert(
+        &self,
+        holder: Holder,
+        wanted: WantedSession,
+    ) -> Result<CreatedSession, StoreError> {
         let now = self.clock.now();
         let id = PortalSessionId::new(now, &self.random);
-        let code = PortalCode::random(customer, id, &self.random);
+        let code = PortalCode::random(&holder.audience(), id, &self.random);
         let session = PortalSession {
-            customer_id: customer.clone(),
+            holder,
             id,
             capabilities: wanted.capabilities,
             return_url: wanted.return_url,
@@ -104,35 +133,35 @@ impl<T: PortalSessionTable + CustomerTable, C: Clock> PortalSessions<T, C> {
         })
     }
 
-    /// Lists the sessions of a customer, the newest first. Sessions that have ended, and those whose
+    /// Lists the sessions of a site, the newest first. Sessions that have ended, and those whose
     /// link was not used in time, are absent.
     pub async fn list(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         before: Option<&PortalSessionId>,
         limit: u32,
     ) -> Result<EntryPage<Readable<PortalSession, PortalSessionId>>, StoreError> {
-        self.table.sessions(customer, before, limit).await
+        self.table.sessions(audience, before, limit).await
     }
 
     /// Revokes a session: its link and its cookie work no more.
     pub async fn revoke(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<(), PortalSessionError> {
-        if self.table.delete_session(customer, id).await? {
+        if self.table.delete_session(audience, id).await? {
             return Ok(());
         }
         Err(PortalSessionError::NotFound {
-            customer: customer.clone(),
+            audience: audience.clone(),
             session: *id,
         })
     }
 
-    /// Revokes all sessions of a customer.
-    pub async fn revoke_all(&self, customer: &CustomerId) -> Result<(), StoreError> {
-        while self.table.delete_sessions(customer).await? > 0 {}
+    /// Revokes all sessions of a site.
+    pub async fn revoke_all(&self, audience: &Audience) -> Result<(), StoreError> {
+        while self.table.delete_sessions(audience).await? > 0 {}
         Ok(())
     }
 }

@@ -17,7 +17,9 @@ use crate::delivery::{Delivery, DeliveryStatus, DeliveryTask, DeliveryTrigger};
 use crate::event_type::EventType;
 use crate::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload};
+use crate::payload_shape::MessageLinkTemplate;
 use crate::ports::{Clock, DeliverNow, DeliveryQueue, QueueError, ResendTable, StoreError};
+use crate::prepare::link;
 use crate::read_subscription::{ReadError, read_subscription};
 use crate::subscription::Subscription;
 use crate::timestamp::Timestamp;
@@ -63,6 +65,8 @@ pub struct SendTest<T, Q, D, C> {
     pub random: SystemRandom,
     /// The retention of a delivery.
     pub retention: Duration,
+    /// The links in thin webhooks, if the stack has a template.
+    pub links: Option<MessageLinkTemplate>,
 }
 
 impl<T, Q, D, C> SendTest<T, Q, D, C>
@@ -96,7 +100,9 @@ where
             },
             customer_id: message.customer_id.clone(),
             event_type: message.event_type.clone(),
-            payload_format: found.payload_format,
+            payload_format: found.payload.format(),
+            shape_version: found.shape_version(),
+            link: link(&message, found.payload.format(), self.links.as_ref()),
             trigger: DeliveryTrigger::Test,
             status: DeliveryStatus::Pending,
             attempts: Vec::new(),

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::delivery::{Attempt, Delivery};
 use crate::outbound::{RequestShape, ResponseBody, ResponseHeaders, ShownRequest};
+use crate::payload_shape::PayloadShape;
 use crate::ports::{
     ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS, StoreError, SubscriptionTable,
 };
@@ -61,6 +62,14 @@ where
     let mut parts = ExchangeParts::default();
     let mut versions = BTreeSet::new();
     let (customer, subscription) = (&delivery.customer_id, delivery.id.subscription);
+    // It has the content type.
+    let shape = delivery
+        .shape_version
+        .filter(|_| !delivery.attempts.is_empty());
+    if let Some(version) = shape.filter(|version| !current.contains_key(version)) {
+        versions.insert(version);
+        parts.requests.push((customer, subscription, version));
+    }
     for attempt in delivery.attempts.iter().rev() {
         if let Some(id) = delivery.exchange_of(attempt)
             && parts.bodies.len() < MAX_LONG_BODIES
@@ -90,10 +99,17 @@ where
     for shape in found.requests.values_mut() {
         shape.hide(secret.iter().map(String::as_str));
     }
+    let payload = match delivery.shape_version {
+        None => PayloadShape::of_format(delivery.payload_format),
+        Some(version) => found
+            .requests
+            .get(&version)
+            .map(|shape| shape.payload.clone()),
+    };
     let mut room_bytes = MAX_SHOWN_BYTES;
     let newest_first = delivery.attempts.iter().rev();
     let mut shown: Vec<_> = newest_first
-        .map(|attempt| shown(delivery, attempt, &found, &mut room_bytes))
+        .map(|attempt| shown(delivery, attempt, &found, payload.as_ref(), &mut room_bytes))
         .collect();
     shown.reverse();
     Ok(shown)
@@ -123,16 +139,19 @@ fn shown(
     delivery: &Delivery,
     attempt: &Attempt,
     found: &FoundParts,
+    payload: Option<&PayloadShape>,
     room_bytes: &mut usize,
 ) -> ShownExchange {
-    let shape = found.requests.get(&attempt.request_version);
+    let shape = found.requests.get(&attempt.request_version).zip(payload);
     let response = attempt.status.map(|status| ShownResponse {
         status,
         headers: delivery.answer_of(attempt).0.clone(),
         body: body(delivery, attempt, found, room_bytes),
     });
     ShownExchange {
-        request: shape.map(|shape| shape.shown(&delivery.id.message, attempt.at)),
+        request: shape.map(|(shape, payload)| {
+            shape.shown(&delivery.id.message, attempt.at, payload.content_type())
+        }),
         response,
     }
 }

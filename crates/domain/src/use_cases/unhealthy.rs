@@ -18,8 +18,8 @@ use crate::subscription::{
     BrokenSubscription, ProblemKind, Subscription, SubscriptionProblem, UnhealthyPlace,
 };
 
-/// The number of undelivered deliveries of a subscription that are read, to count those that are
-/// owed.
+/// The largest number of undelivered deliveries of a subscription that are read, to count those that
+/// are owed.
 pub const MAX_COUNTED: u32 = 50;
 /// The number of subscriptions that a page of a customer's list reads.
 pub const MAX_READ: u32 = 200;
@@ -56,6 +56,9 @@ pub type ListedUnhealthy = Result<Unhealthy, Box<BrokenSubscription>>;
 pub struct UnhealthyLists<T> {
     /// The subscriptions, the index, and the deliveries.
     pub table: T,
+    /// The number of undelivered deliveries of each subscription that are read, at most
+    /// [`MAX_COUNTED`].
+    pub counted: u32,
 }
 
 impl<T: SubscriptionTable + UnhealthyIndex + Directory> UnhealthyLists<T> {
@@ -146,7 +149,7 @@ impl<T: SubscriptionTable + UnhealthyIndex + Directory> UnhealthyLists<T> {
 
     /// Counts the deliveries that a subscription is owed, among its newest undelivered ones.
     async fn owed(&self, subscription: &SubscriptionId) -> Result<OwedDeliveries, StoreError> {
-        let newest = Window::newest(MAX_COUNTED);
+        let newest = Window::newest(self.counted.min(MAX_COUNTED));
         let page = self.table.undelivered_of(subscription, &newest).await?;
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
         let read = self.table.read_deliveries(&ids).await?;

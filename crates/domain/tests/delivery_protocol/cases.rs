@@ -18,11 +18,8 @@ use webhooks_domain::filter::Filter;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::operational::{Kind, OperationalEvent};
 use webhooks_domain::outbound::WebhookResponse;
-use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::ports::{DeliveryTable, WriteOutcome};
-use webhooks_domain::prepare::MatchedSubscription;
-use webhooks_domain::prepare::prepare;
-use webhooks_domain::queue::{MAX_QUEUE_DELAY, QueueKind};
+use webhooks_domain::queue::MAX_QUEUE_DELAY;
 use webhooks_domain::signing::{Overlap, Secret, SecretKind};
 use webhooks_domain::subscription::{Subscription, SubscriptionStatus};
 use webhooks_testkit::{Fault, samples};
@@ -42,45 +39,6 @@ fn a_signature_covers_the_request_that_carries_it() {
     );
     assert!(verifies_with(&request, &stage.secret));
     assert_eq!(stage.delivery().status, DeliveryStatus::Succeeded);
-}
-
-#[test]
-fn a_body_has_the_payload_format_of_its_delivery() {
-    let stage = stage(schedule(&[0, 5]));
-    stage.backend.answer([samples::response(500)]);
-    stage.run_first();
-    let current = stage.subscription_of(stage.ids[0]).unwrap();
-    let changed = Subscription {
-        payload_format: PayloadFormat::Event,
-        version: 2,
-        ..current
-    };
-    stage.backend.store_subscription(&changed);
-    stage.drain();
-
-    let message = samples::message("acme", "later");
-    let matched = MatchedSubscription {
-        id: changed.id,
-        status: changed.status,
-        payload_format: changed.payload_format,
-        queue: QueueKind::Fast,
-    };
-    let later = prepare(
-        &message,
-        &matched,
-        stage.backend.time(),
-        Duration::from_hours(24),
-    );
-    let id = later.id;
-    stage.backend.record_call(message.clone(), later);
-    stage.queue_first(id);
-    stage.drain();
-    let requests = stage.backend.requests();
-    let bodies: Vec<_> = requests.iter().map(|(_, sent)| &sent.body).collect();
-    let standard = message.body(PayloadFormat::Standard).unwrap();
-    let event = message.body(PayloadFormat::Event).unwrap();
-    assert_eq!(bodies, [&standard, &standard, &event]);
-    assert!(verifies_with(&requests[2].1, &stage.secret));
 }
 
 #[test]

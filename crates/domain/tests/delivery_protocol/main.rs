@@ -13,5 +13,6 @@ mod random;
 mod recovering;
 mod releasing;
 mod resending;
+mod shapes;
 mod stage;
 mod testing;

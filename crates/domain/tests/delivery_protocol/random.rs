@@ -355,7 +355,9 @@ impl Run {
             DeliveryStatus::Pending
             | DeliveryStatus::Cancelled(CancelReason::Discarded)
             | DeliveryStatus::Failed(
-                FailureReason::TestFailed | FailureReason::SubscriptionUnreadable,
+                FailureReason::TestFailed
+                | FailureReason::SubscriptionUnreadable
+                | FailureReason::BodyTooLarge,
             ) => false,
             DeliveryStatus::Held(reason) => {
                 // Nothing is sent for a deleted subscription, so nothing ends either.

@@ -72,6 +72,7 @@ pub(crate) fn outage(statuses: impl IntoIterator<Item = DeliveryStatus>) -> Outa
                 queue: backend.clone(),
                 clock: backend,
             },
+            links: None,
         },
         stage,
         ids,
@@ -393,6 +394,7 @@ fn only_one_of_two_concurrent_runs_of_a_page_continues() {
                     queue: backend.clone(),
                     clock: backend.clone(),
                 },
+                links: None,
             };
             now(other.run(&key, backend.time() + PAGE)).unwrap();
         }

@@ -89,6 +89,7 @@ pub(crate) fn stage_with(policy: RetryPolicy, deadlines: &[Option<Timestamp>]) -
         unavailable: unavailable(&backend),
         pages: RecoverDeliveries {
             resend: resend(&backend),
+            links: None,
         },
         resend: resend(&backend),
         backend,

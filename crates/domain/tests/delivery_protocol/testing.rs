@@ -32,6 +32,7 @@ fn stage_of_tests() -> (
         clock: backend.clone(),
         random: SystemRandom::new(),
         retention: Duration::from_hours(24),
+        links: None,
     };
     (stage, tests)
 }

@@ -25,6 +25,8 @@ pub fn delivery_item(delivery: &Delivery) -> Item {
         customer_id: delivery.customer_id.clone(),
         event_type: delivery.event_type.clone(),
         payload_format: delivery.payload_format,
+        shape_version: delivery.shape_version,
+        link: delivery.link.clone(),
         status: delivery.status.as_str().to_owned(),
         reason: delivery.status.reason().map(str::to_owned),
         attempts: delivery.attempts.iter().map(AttemptItem::from).collect(),
@@ -55,6 +57,10 @@ pub(crate) struct DeliveryItem {
     event_type: EventType,
     #[serde(default, skip_serializing_if = "PayloadFormat::is_standard")]
     payload_format: PayloadFormat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shape_version: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
     status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -85,6 +91,8 @@ impl TryFrom<DeliveryItem> for Delivery {
             customer_id: item.customer_id,
             event_type: item.event_type,
             payload_format: item.payload_format,
+            shape_version: item.shape_version,
+            link: item.link,
             status,
             attempts: item.attempts.into_iter().map(Attempt::from).collect(),
             trigger: item.trigger,

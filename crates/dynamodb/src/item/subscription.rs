@@ -8,14 +8,13 @@ use serde_bytes::ByteBuf;
 use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
 use webhooks_domain::outbound::RequestTimeout;
-use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::retry::RetryPolicyFields;
 use webhooks_domain::signing::{PublicKey, SealedSecret};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::due_index::SHARD_OF_SUBSCRIPTIONS;
-use crate::item::{UNHEALTHY, is_first};
+use crate::item::{ShapeAttributes, UNHEALTHY, is_first};
 use crate::key::Key;
 
 /// A subscription for writing; [`crate::lenient`] reads it.
@@ -30,8 +29,8 @@ pub(crate) struct SubscriptionItem {
     event_types: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<String>,
-    #[serde(skip_serializing_if = "PayloadFormat::is_standard")]
-    payload_format: PayloadFormat,
+    #[serde(flatten)]
+    shape: ShapeAttributes,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -87,7 +86,11 @@ impl From<&Subscription> for SubscriptionItem {
                 .filter
                 .as_ref()
                 .map(|filter| filter.as_str().to_owned()),
-            payload_format: subscription.payload_format,
+            shape: ShapeAttributes::new(
+                &subscription.payload,
+                subscription.method,
+                &subscription.query,
+            ),
             description: subscription.description.clone().map(String::from),
             headers: subscription.headers.clone().into(),
             secret_headers: subscription
@@ -218,17 +221,38 @@ mod tests {
     use crate::write_units::billed_bytes;
     use webhooks_domain::filter::Filter;
     use webhooks_domain::limits::Limits;
-    use webhooks_domain::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
+    use webhooks_domain::outbound::{
+        CustomHeaders, EndpointUrl, Method, QueryParameters, SealedHeaders,
+    };
+    use webhooks_domain::payload_format::PayloadFormat;
+    use webhooks_domain::payload_shape::{
+        ContentType, KeptFields, PayloadShape, PayloadShapeParts, Transform,
+    };
     use webhooks_domain::retry::RetryPolicy;
     use webhooks_domain::subscription::Disabled;
     use webhooks_testkit::samples;
+
+    /// A shape with a transform of this many paths.
+    fn transform(paths: usize) -> PayloadShape {
+        let path = |n| (format!("name-{n}"), format!("$.detail.lines[{n}].sku"));
+        let paths = (0..paths).map(path).collect();
+        PayloadShape::new(PayloadShapeParts {
+            format: PayloadFormat::Transform,
+            transform: Some(Transform::new(paths, format!("\"{}\"", "x".repeat(500)))),
+            content_type: Some(ContentType::parse("application/json; charset=utf-8").unwrap()),
+            fields: None,
+        })
+        .unwrap()
+    }
 
     #[test]
     fn a_subscription_with_every_field_is_read_back() {
         let metadata = BTreeMap::from([("plan".to_owned(), "gold".to_owned())]);
         let subscription = Subscription {
             secrets: samples::migrating_secrets(),
-            payload_format: PayloadFormat::Detail,
+            payload: transform(3),
+            method: Method::Put,
+            query: QueryParameters::new(metadata.clone()).unwrap(),
             version: 12,
             request_version: 7,
             timeout: Some(7.try_into().unwrap()),
@@ -258,6 +282,7 @@ mod tests {
     fn no_item_is_larger_than_the_counted_size_of_its_subscription() {
         let text = |length| "x".repeat(length);
         let pairs = (0..20).map(|n| (format!("x-name-{n:02}"), text(100)));
+        let query = pairs.clone().take(5).collect();
         let pairs: BTreeMap<_, _> = pairs.collect();
         let patterns = (0..50).map(|n| format!("order.created.{n}").try_into().unwrap());
         let schedule = (0..50_u32).map(|n| 604_800 * n.min(1)).collect();
@@ -283,7 +308,9 @@ mod tests {
             url: EndpointUrl::from_stored(&format!("https://example.com/{}", text(1_000))).unwrap(),
             event_types: patterns.collect::<Vec<_>>().try_into().unwrap(),
             filter: Some(Filter::from_stored(text(2_048))),
-            payload_format: PayloadFormat::Standard,
+            payload: transform(40),
+            method: Method::Patch,
+            query: QueryParameters::new(query).unwrap(),
             description: Some(text(512).try_into().unwrap()),
             metadata: pairs.clone().try_into().unwrap(),
             headers: CustomHeaders::new(pairs).unwrap(),
@@ -305,7 +332,17 @@ mod tests {
             secret_headers: SealedHeaders::from_stored(sealed),
             ..large.clone()
         };
-        for subscription in [small, large, secret] {
+        let fields = (0..100).map(|n| format!("/lines/{n}/sku")).collect();
+        let fields = Subscription {
+            payload: PayloadShape::new(PayloadShapeParts {
+                format: PayloadFormat::Fields,
+                fields: Some(KeptFields::new(fields).unwrap()),
+                ..PayloadShapeParts::default()
+            })
+            .unwrap(),
+            ..small.clone()
+        };
+        for subscription in [small, large, secret, fields] {
             let item = to_item(&SubscriptionItem::from(&subscription));
             let (bytes, counted) = (billed_bytes(item), subscription.size_bytes());
             assert!(bytes <= counted, "{bytes} bytes, counted as {counted}");

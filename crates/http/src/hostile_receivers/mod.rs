@@ -30,8 +30,8 @@ use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use rustls::RootCertStore;
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, ResponseBody, WebhookRequest,
-    WebhookResponse,
+    AddressPolicy, AttemptOutcome, DevelopmentNetworks, EndpointUrl, Method, ResponseBody,
+    WebhookRequest, WebhookResponse,
 };
 use webhooks_domain::ports::WebhookSender;
 
@@ -80,6 +80,7 @@ fn sender_under(
 
 fn request(url: &str) -> WebhookRequest {
     WebhookRequest {
+        method: Method::Post,
         url: EndpointUrl::parse(url, &loopback()).unwrap(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: b"{}".to_vec(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::mpsc;
 
-use webhooks_domain::outbound::{AttemptOutcome, WebhookRequest};
+use webhooks_domain::outbound::{AttemptOutcome, Method, WebhookRequest};
 use webhooks_domain::ports::WebhookSender;
 
 use super::receiver::{OK, Receiver, read_request};
@@ -27,6 +27,7 @@ async fn headers_and_body_arrive_exactly_and_nothing_is_added_but_what_http_need
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
         body: body.clone(),
+        method: Method::Put,
         ..request(&format!("{}?q=%20a&b=ü", receiver.url()))
     };
     assert_eq!(
@@ -39,7 +40,7 @@ async fn headers_and_body_arrive_exactly_and_nothing_is_added_but_what_http_need
     assert!(raw[head_bytes..] == body, "the body changed");
     let head = String::from_utf8(raw[..head_bytes].to_vec()).unwrap();
     let mut lines: Vec<&str> = head.trim_end().split("\r\n").collect();
-    assert_eq!(lines.remove(0), "POST /hook?q=%20a&b=%C3%BC HTTP/1.1");
+    assert_eq!(lines.remove(0), "PUT /hook?q=%20a&b=%C3%BC HTTP/1.1");
     lines.sort_unstable();
     let host = format!("host: 127.0.0.1:{}", receiver.port);
     let expected = [

@@ -16,7 +16,6 @@ use crate::time::time_and_age;
 pub fn message_page(frame: &Frame, message: &Message) -> String {
     let customer = message.customer_id.clone();
     let here = Href::from(Route::Message {
-        customer: customer.clone(),
         message: message.id.clone(),
     });
     let next = message.next_cursor.as_deref();

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::runbook::Runbook;
 use crate::frame::{Frame, Tone};
 use crate::href::Href;
 use crate::layout::{self, Place};
@@ -18,8 +19,8 @@ pub struct Queues {
 /// A queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    /// Its name.
-    pub name: String,
+    /// Its name in the template.
+    pub name: &'static str,
     /// True if it keeps what failed, so that somebody should look at it.
     pub is_dead_letter: bool,
     /// The messages that wait. `None` if the number cannot be read.
@@ -28,8 +29,8 @@ pub struct Queue {
     pub in_flight: Option<u64>,
     /// The messages that wait for their time.
     pub delayed: Option<u64>,
-    /// The section of the runbooks.
-    pub runbook: Option<Href>,
+    /// The runbook of its alarm.
+    pub runbook: Runbook,
 }
 
 /// Renders the page.
@@ -67,14 +68,14 @@ fn row(queue: &Queue) -> Markup {
     let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), grouped);
     html! {
         tr {
-            th scope="row" { (code(&queue.name)) }
+            th scope="row" { (code(queue.name)) }
             td { (state) }
             td .number { (number(queue.waiting)) }
             td .number { (number(queue.in_flight)) }
             td .number { (number(queue.delayed)) }
             td {
-                @if let Some(link) = &queue.runbook {
-                    a href=(link) { "Runbook" span .sr { " of " (code(&queue.name)) } }
+                a href=(Href::from(queue.runbook.route())) {
+                    "Runbook" span .sr { " of " (code(queue.name)) }
                 }
             }
         }

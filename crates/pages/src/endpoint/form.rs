@@ -1,9 +1,9 @@
 //! The form that creates or changes an endpoint.
 
 use maud::{Markup, html};
-use webhooks_api_types::{PayloadFormat, Subscription};
+use webhooks_api_types::{Subscription, TransformTestResult};
 
-use super::{Ids, TriedFilter, settings::format_words};
+use super::{Ids, TriedFilter, body};
 use crate::endpoint_form::{EndpointForm, RetryForm, RetryKind};
 use crate::fields::{self, Field};
 use crate::frame::Frame;
@@ -27,6 +27,8 @@ pub struct Draft {
     pub problem: Option<FormProblem>,
     /// The result of trying the filter.
     pub tried: Option<TriedFilter>,
+    /// The result of trying the transform.
+    pub made: Option<TransformTestResult>,
 }
 
 /// Renders the page.
@@ -66,6 +68,7 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
             div .stack {
                 (basics(draft))
                 (filter(draft))
+                (body::fields(draft))
                 (headers(draft))
                 (limits(draft))
                 (retry(draft))
@@ -81,12 +84,6 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
 
 fn basics(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form, draft.problem.as_ref());
-    let formats = [
-        PayloadFormat::Standard,
-        PayloadFormat::Detail,
-        PayloadFormat::Event,
-    ];
-    let formats = formats.map(|format| (format.to_string(), format_words(format)));
     let types = html! {
         "One a line: a type such as " code { "order.created" } ", all below a prefix such as "
         code { "order.*" } ", or " code { "*" } " for all."
@@ -102,8 +99,6 @@ fn basics(draft: &Draft) -> Markup {
         (Field::new("eventTypes", "Event types").required().problem(problem).help(types)
             .area(3, &form.event_types))
         (Field::new("description", "Description").problem(problem).text(&form.description))
-        (Field::new("payloadFormat", "Body").problem(problem)
-            .select(formats, &form.payload_format))
     }
 }
 

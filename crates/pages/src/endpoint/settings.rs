@@ -19,6 +19,7 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
         "Body",
         html! { (format_words(subscription.payload_format)) },
     );
+    facts.maybe("Request", request_words(subscription).map(|it| text(&it)));
     let headers = !(subscription.headers.is_empty() && subscription.secret_headers.is_empty());
     facts.maybe("Headers", headers.then(|| header_list(subscription)));
     let timeout = subscription.timeout_seconds;
@@ -49,6 +50,19 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
     }
 }
 
+/// The method, the content type and the query parameters, if they are not the default.
+fn request_words(subscription: &Subscription) -> Option<String> {
+    let method = Some(subscription.method.to_string()).filter(|_| !subscription.method.is_post());
+    let query = subscription.query_parameters.iter();
+    let query = query.map(|(name, value)| format!("?{name}={value}"));
+    let words: Vec<_> = method
+        .into_iter()
+        .chain(subscription.content_type.clone())
+        .chain(query)
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 fn header_list(subscription: &Subscription) -> Markup {
     html! {
         ul {
@@ -68,6 +82,10 @@ pub(super) fn format_words(format: PayloadFormat) -> &'static str {
         PayloadFormat::Standard => "Type, time and data",
         PayloadFormat::Detail => "The data only",
         PayloadFormat::Event => "The whole EventBridge event",
+        PayloadFormat::Thin => "Type, time, ids and a link",
+        PayloadFormat::CloudEvents => "CloudEvents 1.0",
+        PayloadFormat::Fields => "Type, time and chosen fields of the data",
+        PayloadFormat::Transform => "A template of your own",
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use webhooks_api_types::{
-    Event, Filter, Nullable, PayloadFormat, RetryBackoff, RetryPolicy, RetrySchedule, WholeNumber,
+    Event, Filter, Nullable, PayloadFormat, RequestMethod, RetryBackoff, RetryPolicy,
+    RetrySchedule, WholeNumber,
 };
 
 use super::{Button, EndpointForm, RetryForm, RetryKind};
@@ -24,6 +26,12 @@ impl EndpointForm {
                 "event" => form.event = value,
                 "description" => form.description = value,
                 "payloadFormat" => form.payload_format = value,
+                "payloadFields" => form.shape.fields = value,
+                "transformPaths" => form.shape.paths = value,
+                "transform" => form.shape.template = value,
+                "contentType" => form.shape.content_type = value,
+                "method" => form.shape.method = value,
+                "queryParameters" => form.shape.query = value,
                 "headers" => form.headers = value,
                 "secretHeaders" => form.secret_headers = value,
                 "removeSecretHeader" => form.removed_secret_headers.push(value),
@@ -40,6 +48,7 @@ impl EndpointForm {
                 "version" => form.version = value,
                 "once" => form.once = value,
                 "button" if value == "try" => form.button = Button::Try,
+                "button" if value == "tryTransform" => form.button = Button::TryTransform,
                 _ => {}
             }
         }
@@ -95,7 +104,20 @@ impl RetryForm {
 
 /// Lines `name: value`. Names are in lower case, as in the API's answers.
 pub(super) fn lines(field: &str, text: &str) -> Result<BTreeMap<String, String>, FormProblem> {
-    let mut headers = BTreeMap::new();
+    named_lines(field, text, str::to_ascii_lowercase)
+}
+
+/// Lines `name: value`.
+pub(super) fn pairs(field: &str, text: &str) -> Result<BTreeMap<String, String>, FormProblem> {
+    named_lines(field, text, str::to_owned)
+}
+
+fn named_lines(
+    field: &str,
+    text: &str,
+    name_of: fn(&str) -> String,
+) -> Result<BTreeMap<String, String>, FormProblem> {
+    let mut pairs = BTreeMap::new();
     let lines = text.lines().enumerate();
     for (index, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let number = index + 1;
@@ -103,13 +125,13 @@ pub(super) fn lines(field: &str, text: &str) -> Result<BTreeMap<String, String>,
             let text = format!("line {number}: must be `name: value`");
             return Err(FormProblem::of(field, text));
         };
-        let name = name.trim().to_ascii_lowercase();
-        if headers.insert(name, value.trim().to_owned()).is_some() {
+        let name = name_of(name.trim());
+        if pairs.insert(name, value.trim().to_owned()).is_some() {
             let text = format!("line {number}: has the name of an earlier line");
             return Err(FormProblem::of(field, text));
         }
     }
-    Ok(headers)
+    Ok(pairs)
 }
 
 /// Event types, separated by line feeds or commas.
@@ -130,13 +152,23 @@ pub(super) fn event(json: &str) -> Result<Event, FormProblem> {
     serde_json::from_str(json).map_err(|error| FormProblem::of("event", error.to_string()))
 }
 
+/// An event with all of its fields.
+pub(super) fn raw_event(json: &str) -> Result<Box<RawValue>, FormProblem> {
+    serde_json::from_str(json).map_err(|error| FormProblem::of("event", error.to_string()))
+}
+
+pub(super) fn method(text: &str) -> Result<RequestMethod, FormProblem> {
+    let json = serde_json::Value::String(text.to_owned());
+    let method = if text.is_empty() {
+        Ok(RequestMethod::default())
+    } else {
+        serde_json::from_value(json)
+    };
+    method.map_err(|_| FormProblem::of("method", "must be one of the choices"))
+}
+
 pub(super) fn payload_format(text: &str) -> Result<PayloadFormat, FormProblem> {
-    let formats = [
-        PayloadFormat::Standard,
-        PayloadFormat::Detail,
-        PayloadFormat::Event,
-    ];
-    let format = formats
+    let format = PayloadFormat::ALL
         .into_iter()
         .find(|format| format.to_string() == text);
     format.ok_or_else(|| FormProblem::of("payloadFormat", "must be one of the choices"))

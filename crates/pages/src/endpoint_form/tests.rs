@@ -166,3 +166,49 @@ fn a_filter_is_tried_on_an_event() {
     }
     assert!(EndpointForm::new().filter_test().is_err());
 }
+
+#[test]
+fn the_shape_of_a_payload_is_read() {
+    let shape = [
+        ("payloadFormat", "transform"),
+        ("payloadFields", "/a\r\n/b"),
+        ("transformPaths", "Total: $.detail.total"),
+        ("transform", "{\"t\": <Total>}"),
+        ("contentType", "application/json"),
+        ("method", "PUT"),
+        ("queryParameters", "A: b: c"),
+    ];
+    let expected = json!({
+        "url": "", "eventTypes": [], "payloadFormat": "transform", "payloadFields": ["/a", "/b"],
+        "transform": {"paths": {"Total": "$.detail.total"}, "template": "{\"t\": <Total>}"},
+        "contentType": "application/json", "method": "PUT", "queryParameters": {"A": "b: c"},
+    });
+    assert_eq!(json_of(&parsed(&shape).patch(None).unwrap()), expected);
+    let stored = json!({
+        "payloadFormat": "transform", "transform": expected["transform"], "method": "PUT",
+        "payloadFields": ["/a", "/b"], "contentType": "application/json", "queryParameters": {"A": "b: c"},
+    });
+    let before = subscription(&stored);
+    let same = EndpointForm::of(&before).patch(Some(&before)).unwrap();
+    assert_eq!(json_of(&same), json!({}));
+    let emptied = EndpointForm {
+        shape: ShapeForm {
+            method: "POST".to_owned(),
+            ..ShapeForm::default()
+        },
+        ..EndpointForm::of(&before)
+    };
+    assert_eq!(
+        json_of(&emptied.patch(Some(&before)).unwrap()),
+        json!({"payloadFields": null, "transform": null, "contentType": null, "method": "POST",
+            "queryParameters": null})
+    );
+    for (name, value) in [
+        ("method", "GET"),
+        ("queryParameters", "a"),
+        ("transformPaths", "a"),
+    ] {
+        let problem = parsed(&[(name, value)]).patch(None).unwrap_err();
+        assert!(problem.is_of(name), "{name}: {problem:?}");
+    }
+}

@@ -8,11 +8,14 @@
 
 mod data;
 
-use webhooks_api_types::{FilterTestResult, Page, Problem, ProblemKind, RecoveryCount};
+use webhooks_api_types::{
+    FilterTestResult, Page, Problem, ProblemKind, RecoveryCount, TransformTestResult,
+};
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::console::{
-    Queue, Queues, Search, Unhealthy, message_page, queues_page, search_page, unhealthy_page,
+    Queue, Queues, Runbook, Search, Unhealthy, message_page, queues_page, runbook_page,
+    search_page, unhealthy_page,
 };
 use webhooks_pages::deliveries::{self, Deliveries};
 use webhooks_pages::delivery;
@@ -152,6 +155,7 @@ impl Samples<'_> {
             subscription: subscription.cloned(),
             problem: None,
             tried: None,
+            made: None,
         };
         let mut tried = draft(None);
         tried.form.url = self.text("http://example.com/");
@@ -159,6 +163,11 @@ impl Samples<'_> {
         tried.form.retry.max_attempts = self.text("5");
         tried.problem = Some(self.problem("url"));
         tried.tried = Some(FilterTestResult { matches: true });
+        tried.form.shape.template = self.text("<order>");
+        tried.made = Some(TransformTestResult {
+            body: self.text("{\"text\": 1}"),
+            content_type: self.text("application/json"),
+        });
         let mut refused = draft(Some(&all[0]));
         refused.problem = Some(self.problem("retryPolicy.schedule"));
         refused.tried = Some(FilterTestResult { matches: false });
@@ -297,12 +306,12 @@ impl Samples<'_> {
             },
         };
         let queue = |name, is_dead_letter, waiting| Queue {
-            name: self.text(name),
+            name,
             is_dead_letter,
             waiting,
             in_flight: waiting,
             delayed: None,
-            runbook: Some(Href::external("https://example.com/runbooks#queue").unwrap()),
+            runbook: Runbook::of("FailedEventsAlarm").unwrap(),
         };
         let queues = Queues {
             queues: vec![
@@ -315,6 +324,10 @@ impl Samples<'_> {
             ("search", search_page(frame, &search)),
             ("unhealthy", unhealthy_page(frame, &unhealthy)),
             ("queues", queues_page(frame, &queues)),
+            (
+                "runbook",
+                runbook_page(frame, Runbook::of("FailedEventsAlarm").unwrap()),
+            ),
             ("message", message_page(frame, &data.message())),
         ]
     }

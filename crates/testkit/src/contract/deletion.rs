@@ -9,7 +9,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId};
 use webhooks_domain::limiter;
 use webhooks_domain::limits::{LimiterId, Limits, LimitsInForce};
 use webhooks_domain::message::Message;
-use webhooks_domain::portal_session::SecretDigest;
+use webhooks_domain::portal_session::{Holder, SecretDigest};
 use webhooks_domain::ports::{
     Creation, CreationOutcome, CustomerData, CustomerPart, CustomerTable, DeliveryReader,
     DeliveryTable, ExchangeParts, ExchangeReader, LimiterStore, PortalSessionTable, RecoveryTable,
@@ -189,7 +189,8 @@ impl Traces {
         let timed_out = Statistics::from_counts([(OutcomeClass::TimedOut, 1)], []);
         let counted = store.add_statistics(&self.subscription.id, HOUR, &timed_out);
         counted.await.expect("answers");
-        let session = super::portal_sessions::session(&self.subscription.customer_id, 1);
+        let holder = Holder::Customer(self.subscription.customer_id.clone());
+        let session = super::portal_sessions::session(&holder, 1);
         let code = SecretDigest::from_bytes([1; 32]);
         let inserted = store.insert_session(&session, &code, session.ends_at);
         inserted.await.expect("answers");
@@ -238,7 +239,8 @@ impl Traces {
         let subscription = store.get(customer, &self.subscription.id).await;
         let recovery = store.recovery(&self.recovery.key()).await;
         let statistics = store.statistics(&self.subscription.id, HOUR, HOUR).await;
-        let sessions = store.sessions(customer, None, 1).await.expect("answers");
+        let sessions = store.sessions(&customer.clone().into(), None, 1).await;
+        let sessions = sessions.expect("answers");
         let (message, delivery) = store.read(&self.delivery.id).await.expect("answers");
         let bodies = [self.delivery.id, self.delivery_of_deleted()];
         let parts = ExchangeParts {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::outbound::CustomHeaders;
+use webhooks_domain::outbound::{CustomHeaders, Method};
 use webhooks_domain::ports::{
     DeliveryTable, ExchangeParts, ExchangeReader, FoundParts, HealthFate, Replacement,
     ReplacementOutcome, SubscriptionStore, WriteOutcome,
@@ -58,6 +58,8 @@ async fn former_requests<S: SubscriptionStore + ExchangeReader>(store: &S, salt:
     insert(store, &first).await;
     let second = Subscription {
         url: samples::url("https://example.org/second"),
+        payload: samples::transform(),
+        method: Method::Put,
         version: 2,
         request_version: 2,
         ..first.clone()

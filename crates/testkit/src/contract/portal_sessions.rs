@@ -1,9 +1,11 @@
-//! The contract of the sessions of the portal.
+//! The contract of the sessions of the portal and of the console.
 
 use std::time::Duration;
 
-use webhooks_domain::ids::{CustomerId, PortalSessionId};
-use webhooks_domain::portal_session::{Capabilities, Capability, PortalSession, SecretDigest};
+use webhooks_domain::ids::PortalSessionId;
+use webhooks_domain::portal_session::{
+    Audience, Capabilities, Capability, Holder, PortalSession, SecretDigest,
+};
 use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -23,16 +25,29 @@ pub async fn portal_sessions<S>(store: &S, salt: &str)
 where
     S: PortalSessionTable + PortalAccessTable,
 {
-    let [customer, stranger] =
-        ["", "-stranger"].map(|name| samples::customer(&format!("{salt}-portal{name}")));
+    let [customer, stranger] = ["", "-stranger"].map(|name| {
+        let customer = samples::customer(&format!("{salt}-portal{name}"));
+        Holder::Customer(customer)
+    });
+    sessions_of(store, &customer, &stranger).await;
+    let support = Holder::Support("jo@example.com".parse().expect("an actor"));
+    sessions_of(store, &support, &stranger).await;
+}
+
+/// The contract for the sessions of one site, beside those of another.
+async fn sessions_of<S>(store: &S, holder: &Holder, stranger: &Holder)
+where
+    S: PortalSessionTable + PortalAccessTable,
+{
     let later = samples::NOW + Duration::from_mins(5);
     let [first, second, third, expired, ended] =
-        [1, 2, 3, 4, 5].map(|number| session(&customer, number));
+        [1, 2, 3, 4, 5].map(|number| session(holder, number));
     let ended = PortalSession {
         ends_at: BEFORE,
         ..ended
     };
-    let foreign = session(&stranger, 9);
+    let foreign = session(stranger, 9);
+    let [customer, stranger] = [holder, stranger].map(Holder::audience);
     for (session, code_until) in [
         (&first, later),
         (&second, later),
@@ -47,11 +62,11 @@ where
     let again = store.insert_session(&first, &CODE, later).await;
     assert_eq!(again.expect("answers"), InsertOutcome::AlreadyThere);
 
-    let enter = async |of: &CustomerId, id, code, token| {
+    let enter = async |of: &Audience, id, code, token| {
         let entered = store.enter_session(of, &id, &code, &token, samples::NOW);
         entered.await.expect("answers")
     };
-    let found = async |of: &CustomerId, id| {
+    let found = async |of: &Audience, id| {
         let found = store.entered_session(of, &id).await;
         found.expect("answers")
     };
@@ -75,7 +90,7 @@ where
     assert!(enter(&customer, ended.id, CODE, TOKEN).await.is_some());
     assert_eq!(found(&customer, ended.id).await, None, "it expires then");
 
-    let list = async |of: &CustomerId, before: Option<PortalSessionId>, limit| {
+    let list = async |of: &Audience, before: Option<PortalSessionId>, limit| {
         let page = store.sessions(of, before.as_ref(), limit).await;
         let page = page.expect("answers");
         let entries = page.entries.into_iter().map(|read| read.expect("whole"));
@@ -87,7 +102,7 @@ where
     let (page, _) = list(&customer, Some(third.id), 1).await;
     assert_eq!(page, std::slice::from_ref(&second));
 
-    let delete = async |of: &CustomerId, id| {
+    let delete = async |of: &Audience, id| {
         let deleted = store.delete_session(of, &id).await;
         deleted.expect("answers")
     };
@@ -104,13 +119,14 @@ where
     while store.delete_sessions(&customer).await.expect("answers") > 0 {}
     assert_eq!(list(&customer, None, 100).await.0, []);
     assert_eq!(list(&stranger, None, 100).await.0, [foreign]);
+    while store.delete_sessions(&stranger).await.expect("answers") > 0 {}
 }
 
-pub(super) fn session(customer: &CustomerId, number: u8) -> PortalSession {
+pub(super) fn session(holder: &Holder, number: u8) -> PortalSession {
     let mut id = [0; 16];
     id[0] = number;
     PortalSession {
-        customer_id: customer.clone(),
+        holder: holder.clone(),
         id: PortalSessionId::from_bytes(id),
         capabilities: Capabilities::new([Capability::Manage]).expect("not empty"),
         return_url: (number == 2).then(|| "https://app.example/".parse().expect("a URL")),

@@ -193,7 +193,9 @@ impl State {
             }
             CustomerPart::PortalSessions => {
                 let mut keys = self.portal_sessions.keys();
-                let key = keys.find(|(customer, _)| customer == id)?.clone();
+                let key = keys
+                    .find(|(audience, _)| audience.customer() == Some(id))?
+                    .clone();
                 self.portal_sessions.remove(&key);
             }
             CustomerPart::Messages => {

@@ -10,6 +10,7 @@ use super::{InMemoryBackend, State};
 impl ExchangeReader for InMemoryBackend {
     async fn exchange_parts(&self, wanted: &ExchangeParts<'_>) -> Result<FoundParts, StoreError> {
         self.store(|state| {
+            state.exchange_reads += 1;
             let now = state.now();
             let body = |id: &ExchangeId| {
                 let (body, expires_at) = state.bodies.get(id)?;

@@ -1,9 +1,9 @@
-//! In-memory sessions of the portal.
+//! In-memory sessions of the portal and of the console.
 
 use webhooks_domain::broken::Readable;
-use webhooks_domain::ids::{CustomerId, PortalSessionId};
+use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::paging::EntryPage;
-use webhooks_domain::portal_session::{PortalSession, SecretDigest};
+use webhooks_domain::portal_session::{Audience, PortalSession, SecretDigest};
 use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -24,13 +24,9 @@ enum Secret {
 
 impl State {
     /// A session that has not expired.
-    fn portal_session(
-        &mut self,
-        customer: &CustomerId,
-        id: &PortalSessionId,
-    ) -> Option<&mut Stored> {
+    fn portal_session(&mut self, audience: &Audience, id: &PortalSessionId) -> Option<&mut Stored> {
         let now = self.now();
-        let stored = self.portal_sessions.get_mut(&(customer.clone(), *id));
+        let stored = self.portal_sessions.get_mut(&(audience.clone(), *id));
         stored.filter(|stored| stored.expires_at > now)
     }
 }
@@ -43,8 +39,8 @@ impl PortalSessionTable for InMemoryBackend {
         code_until: Timestamp,
     ) -> Result<InsertOutcome, StoreError> {
         self.store(|state| {
-            let (customer, id) = (&session.customer_id, session.id);
-            if state.portal_session(customer, &id).is_some() {
+            let (audience, id) = (session.holder.audience(), session.id);
+            if state.portal_session(&audience, &id).is_some() {
                 return InsertOutcome::AlreadyThere;
             }
             let stored = Stored {
@@ -52,14 +48,14 @@ impl PortalSessionTable for InMemoryBackend {
                 secret: Secret::Code(*code),
                 expires_at: code_until,
             };
-            state.portal_sessions.insert((customer.clone(), id), stored);
+            state.portal_sessions.insert((audience, id), stored);
             InsertOutcome::Inserted
         })
     }
 
     async fn sessions(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         before: Option<&PortalSessionId>,
         limit: u32,
     ) -> Result<EntryPage<Readable<PortalSession, PortalSessionId>>, StoreError> {
@@ -67,7 +63,7 @@ impl PortalSessionTable for InMemoryBackend {
             let now = state.now();
             let newest_first = state.portal_sessions.iter().rev();
             let mut found = newest_first
-                .filter(|((of, id), _)| of == customer && before.is_none_or(|before| id < before))
+                .filter(|((of, id), _)| of == audience && before.is_none_or(|before| id < before))
                 .filter(|(_, stored)| stored.expires_at > now);
             let page = found.by_ref().take(limit as usize);
             EntryPage {
@@ -79,20 +75,20 @@ impl PortalSessionTable for InMemoryBackend {
 
     async fn delete_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<bool, StoreError> {
         self.store(|state| {
-            let is_there = state.portal_session(customer, id).is_some();
-            state.portal_sessions.remove(&(customer.clone(), *id));
+            let is_there = state.portal_session(audience, id).is_some();
+            state.portal_sessions.remove(&(audience.clone(), *id));
             is_there
         })
     }
 
-    async fn delete_sessions(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+    async fn delete_sessions(&self, audience: &Audience) -> Result<u64, StoreError> {
         self.store(|state| {
             let before = state.portal_sessions.len();
-            state.portal_sessions.retain(|(of, _), _| of != customer);
+            state.portal_sessions.retain(|(of, _), _| of != audience);
             (before - state.portal_sessions.len()) as u64
         })
     }
@@ -101,14 +97,14 @@ impl PortalSessionTable for InMemoryBackend {
 impl PortalAccessTable for InMemoryBackend {
     async fn enter_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
         code: &SecretDigest,
         token: &SecretDigest,
         at: Timestamp,
     ) -> Result<Option<PortalSession>, StoreError> {
         self.store(|state| {
-            let stored = state.portal_session(customer, id)?;
+            let stored = state.portal_session(audience, id)?;
             if stored.secret == Secret::Code(*code) {
                 stored.secret = Secret::Token(*token);
                 stored.session.entered_at = Some(at);
@@ -120,11 +116,11 @@ impl PortalAccessTable for InMemoryBackend {
 
     async fn entered_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
         self.store(|state| {
-            let stored = state.portal_session(customer, id)?;
+            let stored = state.portal_session(audience, id)?;
             match stored.secret {
                 Secret::Code(_) => None,
                 Secret::Token(digest) => Some((stored.session.clone(), digest)),
@@ -134,11 +130,11 @@ impl PortalAccessTable for InMemoryBackend {
 
     async fn end_session(
         &self,
-        customer: &CustomerId,
+        audience: &Audience,
         id: &PortalSessionId,
     ) -> Result<(), StoreError> {
         self.store(|state| {
-            state.portal_sessions.remove(&(customer.clone(), *id));
+            state.portal_sessions.remove(&(audience.clone(), *id));
         })
     }
 }

@@ -125,6 +125,8 @@ mod tests {
         requests::test_event_type(body::read(&example("Test")).unwrap()).unwrap();
         let trial = body::read(&example("FilterTest")).unwrap();
         assert!(requests::filter_matches(&trial).unwrap());
+        let trial = body::read(&example("TransformTest")).unwrap();
+        requests::transformed(trial).unwrap();
         let now = Timestamp::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
         requests::recover(body::read(&example("Recover")).unwrap(), now).unwrap();
         requests::replay(body::read(&example("Replay")).unwrap(), now).unwrap();

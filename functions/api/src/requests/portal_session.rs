@@ -2,10 +2,11 @@
 
 use webhooks_api_types as api;
 use webhooks_domain::fields::FieldError;
-use webhooks_domain::portal_session::{Capabilities, Capability, Origins, ReturnUrl};
+use webhooks_domain::portal_session::{Origins, ReturnUrl};
 use webhooks_domain::portal_sessions::WantedSession;
+use webhooks_wire::requests::parsed;
+use webhooks_wire::sessions;
 
-use super::{parsed, whole};
 use crate::extract::Caller;
 
 /// Converts a request to the session that it asks for. A URL to return to must have one of these
@@ -18,26 +19,12 @@ pub(crate) fn portal_session(
     origins: &Origins,
     caller: &Caller,
 ) -> Result<WantedSession, FieldError> {
-    let capabilities = Capabilities::new(request.capabilities.into_iter().map(capability));
-    let duration = parsed("expiresInSeconds", request.expires_in_seconds, |seconds| {
-        whole(seconds).try_into()
-    })?;
     Ok(WantedSession {
-        capabilities: capabilities.map_err(|error| FieldError::new("capabilities", error))?,
-        duration: duration.unwrap_or_default(),
+        capabilities: sessions::capabilities(&request.capabilities)?,
+        duration: sessions::duration(request.expires_in_seconds)?,
         return_url: parsed("returnUrl", request.return_url, |url| {
             ReturnUrl::allowed(&url, origins)
         })?,
         created_by: caller.arn.clone(),
     })
-}
-
-fn capability(capability: api::PortalCapability) -> Capability {
-    match capability {
-        api::PortalCapability::View => Capability::View,
-        api::PortalCapability::Payloads => Capability::Payloads,
-        api::PortalCapability::Manage => Capability::Manage,
-        api::PortalCapability::Secrets => Capability::Secrets,
-        api::PortalCapability::Resend => Capability::Resend,
-    }
 }

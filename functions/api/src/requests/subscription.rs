@@ -5,8 +5,11 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
-use webhooks_domain::outbound::{DevelopmentNetworks, EndpointUrl, RequestTimeout};
+use webhooks_domain::outbound::{
+    DevelopmentNetworks, EndpointUrl, Method, QueryParameters, RequestTimeout,
+};
 use webhooks_domain::payload_format::PayloadFormat;
+use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::recovery::HeldFate;
 use webhooks_domain::retry::{RetryPolicy, RetryPolicyError};
 use webhooks_domain::subscription::{Description, SubscriptionStatus};
@@ -38,6 +41,23 @@ pub(crate) fn subscription_change(
             Filter::parse(filter.as_json())
         })?,
         payload_format: patch.payload_format.map(payload_format),
+        payload_fields: change("payloadFields", patch.payload_fields, KeptFields::new)?,
+        transform: change("transform", patch.transform, |transform| {
+            Ok::<_, FieldError>(Transform::new(transform.paths, transform.template))
+        })?,
+        content_type: change("contentType", patch.content_type, |text| {
+            ContentType::parse(&text)
+        })?,
+        method: patch.method.map(|method| match method {
+            api::RequestMethod::Post => Method::Post,
+            api::RequestMethod::Put => Method::Put,
+            api::RequestMethod::Patch => Method::Patch,
+        }),
+        query: change(
+            "queryParameters",
+            patch.query_parameters,
+            QueryParameters::new,
+        )?,
         timeout: change("timeoutSeconds", patch.timeout_seconds, timeout)?,
         rate_limit: change("rateLimitPerSecond", patch.rate_limit_per_second, |rate| {
             whole(rate).try_into()
@@ -82,6 +102,10 @@ fn payload_format(format: api::PayloadFormat) -> PayloadFormat {
         api::PayloadFormat::Standard => PayloadFormat::Standard,
         api::PayloadFormat::Detail => PayloadFormat::Detail,
         api::PayloadFormat::Event => PayloadFormat::Event,
+        api::PayloadFormat::Thin => PayloadFormat::Thin,
+        api::PayloadFormat::CloudEvents => PayloadFormat::CloudEvents,
+        api::PayloadFormat::Fields => PayloadFormat::Fields,
+        api::PayloadFormat::Transform => PayloadFormat::Transform,
     }
 }
 

@@ -36,9 +36,9 @@ fn a_link_works_once_and_not_for_long() {
     assert_eq!(stage.enter(&used, None).status(), StatusCode::SEE_OTHER);
     let late = stage.session("acme", &[Capability::View]);
     let revoked = stage.session("acme", &[Capability::View]);
-    let customer = samples::customer("acme");
+    let audience = samples::customer("acme").into();
     let sessions = stage.sessions();
-    let gone = sessions.revoke(&customer, &revoked.session.id);
+    let gone = sessions.revoke(&audience, &revoked.session.id);
     gone.now_or_never().unwrap().unwrap();
     for (created, later) in [(&used, 0), (&revoked, 0), (&late, 300)] {
         stage.later(Duration::from_secs(later));
@@ -58,7 +58,7 @@ fn a_token_that_somebody_prepared_is_never_used() {
     let stage = Stage::new();
     let (customer, random) = (samples::customer("acme"), SystemRandom::new());
     let created = stage.session("acme", &[Capability::View]);
-    let prepared = PortalToken::random(&customer, created.session.id, &random);
+    let prepared = PortalToken::random(&customer.into(), created.session.id, &random);
     let prepared = format!("__Host-webhooks={}", prepared.expose());
     let answer = stage.enter(&created, Some(&prepared));
     let own = cookie(&answer, "__Host-webhooks").unwrap();

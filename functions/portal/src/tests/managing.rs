@@ -177,6 +177,33 @@ fn a_filter_is_tried_on_an_event() {
 }
 
 #[test]
+fn a_transform_is_tried_on_an_event() {
+    let stage = Stage::new();
+    let cookie = stage.visitor("acme");
+    let (_, endpoint) = stored(&stage, "acme");
+    let form = "transformPaths=a%3A+%24.detail.a&transform=%5B%3Ca%3E%5D&contentType=text%2Fplain\
+                &event=%7B%22detail%22%3A%7B%22a%22%3A1.0%7D%7D&button=tryTransform";
+    for path in [NEW.to_owned(), format!("{endpoint}/edit")] {
+        let made = json!({"body": "[<1.0>]", "contentType": "text/plain"});
+        stage.api.plan(200, &made);
+        let page = submit(&stage, &path, form, &cookie);
+        assert!(text(&page).contains("[&lt;1.0&gt;]"), "{}", text(&page));
+        let event = stage.api.event();
+        assert_eq!(request_of(&event), "POST /transforms/test");
+        assert_eq!(
+            event["body"],
+            r#"{"transform":{"paths":{"a":"$.detail.a"},"template":"[<a>]"},"contentType":"text/plain","event":{"detail":{"a":1.0}}}"#
+        );
+        stage
+            .api
+            .plan_problem(422, Some("transform"), "transform: is odd");
+        let page = submit(&stage, &path, form, &cookie);
+        assert!(text(&page).contains("id=\"transform-error\"><bdi>is odd"));
+        stage.api.event();
+    }
+}
+
+#[test]
 fn a_change_has_the_fields_that_differ_and_the_version_of_the_page() {
     let stage = Stage::new();
     let cookie = stage.visitor("acme");

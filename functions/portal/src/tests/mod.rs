@@ -1,6 +1,7 @@
 //! The portal on the in-memory backend, with the events that Lambda sends.
 
 mod api;
+mod console;
 mod costs;
 mod entering;
 mod forgery;
@@ -16,6 +17,7 @@ mod tenancy;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use lambda_http::Body;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{LOCATION, SET_COOKIE};
@@ -27,11 +29,13 @@ use webhooks_domain::portal_session::{
 };
 use webhooks_domain::portal_sessions::{CreatedSession, PortalSessions, WantedSession};
 use webhooks_lambda::{Config, Environment, PortalConfig, Switch};
+use webhooks_sqs::QueueDepth;
 use webhooks_testkit::{InMemoryBackend, samples};
 
 use self::api::PlannedApi;
 use crate::answer::Answer;
-use crate::api::ScopedApi;
+use crate::api::{Failure, ScopedApi};
+use crate::console::{CountMessages, Queues};
 use crate::data::Services;
 use crate::router::Portal;
 use crate::settings::Settings;
@@ -58,6 +62,10 @@ impl Stage {
         let variables = [
             ("TABLE_NAME", "table"),
             ("DELIVERY_QUEUE_URL", "queue"),
+            ("SLOW_DELIVERY_QUEUE_URL", "slow"),
+            ("DELIVERY_DEAD_LETTER_QUEUE_URL", "dead"),
+            ("FAILED_EVENTS_QUEUE_URL", "failed"),
+            ("RULE_DEAD_LETTER_QUEUE_URL", "rule"),
             ("RECOVERY_STATE_MACHINE_ARN", "arn"),
             ("LAMBDA_ENDPOINT", "https://lambda.example"),
             ("API_FUNCTION_NAME", "api"),
@@ -70,6 +78,7 @@ impl Stage {
         let environment: Environment = variables.into_iter().chain(changed).collect();
         let config = PortalConfig::from_environment(&environment).unwrap();
         let backend = InMemoryBackend::default();
+        let queues = Queues::new(Box::new(Counts), &config);
         let settings = Settings::new(config).unwrap();
         let services = Services {
             table: backend.clone(),
@@ -80,7 +89,7 @@ impl Stage {
             retention: Duration::from_hours(24),
         };
         let api = PlannedApi::default();
-        let portal = Portal::new(services, ScopedApi(Box::new(api.clone())), settings);
+        let portal = Portal::new(services, queues, ScopedApi(Box::new(api.clone())), settings);
         Self {
             backend,
             api,
@@ -108,6 +117,26 @@ impl Stage {
         };
         let customer = samples::customer(customer);
         let created = sessions.create(&customer, wanted);
+        created.now_or_never().unwrap().unwrap()
+    }
+
+    /// The cookie of a new session of the console.
+    fn support(&self, capabilities: &[Capability]) -> String {
+        let created = self.support_session("jo@example.com", capabilities);
+        let answer = self.enter(&created, None);
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(location(&answer), "/console");
+        cookie(&answer, "__Host-webhooks").unwrap()
+    }
+
+    fn support_session(&self, actor: &str, capabilities: &[Capability]) -> CreatedSession {
+        let sessions = self.sessions();
+        let capabilities = Capabilities::new(capabilities.iter().copied()).unwrap();
+        let created = sessions.create_for_support(
+            actor.parse().unwrap(),
+            capabilities,
+            SessionDuration::try_from(600).unwrap(),
+        );
         created.now_or_never().unwrap().unwrap()
     }
 
@@ -162,6 +191,26 @@ impl Stage {
 
     fn later(&self, time: Duration) {
         self.backend.set_now(self.backend.time() + time);
+    }
+}
+
+/// Counts the messages of queues: those of dead letters have three, and one queue does not answer.
+struct Counts;
+
+impl CountMessages for Counts {
+    fn count<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<QueueDepth, Failure>> {
+        let depth = match url {
+            "slow" => Err("no answer".into()),
+            "dead" => Ok(QueueDepth {
+                waiting: Some(3),
+                ..QueueDepth::default()
+            }),
+            _ => Ok(QueueDepth {
+                waiting: Some(0),
+                ..QueueDepth::default()
+            }),
+        };
+        ready(depth).boxed()
     }
 }
 

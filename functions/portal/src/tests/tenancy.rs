@@ -27,7 +27,7 @@ pub(super) fn store(stage: &Stage, customer: &str) -> DeliveryId {
 }
 
 /// A path of a customer, with the ids of an owner.
-fn path(pattern: &str, customer: &str, owner: &str, delivery: &DeliveryId) -> String {
+pub(super) fn path(pattern: &str, customer: &str, owner: &str, delivery: &DeliveryId) -> String {
     let subscription = samples::subscription_id(number(owner)).to_string();
     pattern
         .replace("{customer}", customer)

@@ -242,9 +242,10 @@ pub(super) fn same_detail(bodies: &[(PayloadFormat, &Arrival)]) -> Judgement {
 pub(super) fn raw_detail(format: PayloadFormat, body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let name = match format {
-        PayloadFormat::Standard => "data",
+        PayloadFormat::Standard | PayloadFormat::CloudEvents => "data",
         PayloadFormat::Event => "detail",
         PayloadFormat::Detail => return Some(text.to_owned()),
+        PayloadFormat::Thin | PayloadFormat::Fields | PayloadFormat::Transform => return None,
     };
     let members: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
     Some(members.get(name)?.get().to_owned())

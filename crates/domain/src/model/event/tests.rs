@@ -1,6 +1,7 @@
 use super::*;
 use crate::errors;
 use crate::payload_format::PayloadFormat;
+use crate::payload_shape::PayloadShape;
 use proptest::prelude::*;
 
 fn reader() -> EventReader {
@@ -194,7 +195,12 @@ fn a_deeply_nested_detail_is_carried() {
         "]".repeat(5_000)
     );
     let message = reader().read(&event(&detail)).unwrap();
-    let body = message.body(PayloadFormat::Detail).unwrap();
+    let body = message
+        .body(
+            &PayloadShape::of_format(PayloadFormat::Detail).unwrap(),
+            None,
+        )
+        .unwrap();
     assert_eq!(body, detail.as_bytes());
 }
 
@@ -207,11 +213,21 @@ fn an_unpaired_surrogate_is_carried_and_hides_no_field() {
     let plain = self::event(r#"{"customerId":"acme","idempotencyKey":"k"}"#);
     assert_eq!(message.id, reader().read(&plain).unwrap().id);
     assert_eq!(
-        message.body(PayloadFormat::Detail).unwrap(),
+        message
+            .body(
+                &PayloadShape::of_format(PayloadFormat::Detail).unwrap(),
+                None
+            )
+            .unwrap(),
         detail.as_bytes()
     );
     assert_eq!(
-        message.body(PayloadFormat::Event).unwrap(),
+        message
+            .body(
+                &PayloadShape::of_format(PayloadFormat::Event).unwrap(),
+                None
+            )
+            .unwrap(),
         event.as_bytes()
     );
 }

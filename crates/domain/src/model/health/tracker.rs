@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ids::SubscriptionId;
-use crate::outbound::{CustomHeaders, EndpointUrl, SealedHeaders};
+use crate::outbound::{CustomHeaders, EndpointUrl, Method, SealedHeaders};
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
@@ -21,19 +21,21 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     subscription: SubscriptionId,
-    /// The hash of its URL and headers.
+    /// The hash of its method, URL and headers.
     hash: u64,
 }
 
 impl Endpoint {
-    /// The endpoint of a subscription with this URL and these headers.
+    /// The endpoint of a subscription to which requests go with this method, URL and headers.
     pub fn new(
         subscription: SubscriptionId,
+        method: Method,
         url: &EndpointUrl,
         headers: &CustomHeaders,
         secret_headers: &SealedHeaders,
     ) -> Self {
         let mut hasher = DefaultHasher::new();
+        method.hash(&mut hasher);
         url.as_str().hash(&mut hasher);
         for header in headers.iter() {
             header.hash(&mut hasher);

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::DevelopmentNetworks;
+use super::{DevelopmentNetworks, QueryParameters};
 
 pub use error::EndpointUrlError;
 
@@ -104,6 +104,17 @@ impl EndpointUrl {
     pub fn from_stored(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         (matches!(url.scheme(), "https" | "http") && url.has_host()).then_some(Self(url))
+    }
+
+    /// The URL with more query parameters. It has at most [`MAX_BYTES`](Self::MAX_BYTES) if they
+    /// were [checked](QueryParameters::check_with) with it.
+    #[must_use]
+    pub fn with_query(&self, parameters: &QueryParameters) -> Self {
+        let mut url = self.0.clone();
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters.iter());
+        }
+        Self(url)
     }
 
     /// The whole URL in canonical form: at most [`MAX_BYTES`](Self::MAX_BYTES) of ASCII.

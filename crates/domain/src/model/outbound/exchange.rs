@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointUrl, RequestTimeout, ResponseHeaders, Timings};
+use super::{EndpointUrl, Method, RequestTimeout, ResponseHeaders, Timings};
 
 /// The outcome of an attempt. [`Succeeded`](Self::Succeeded) is the only success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,12 +43,14 @@ impl fmt::Display for AttemptOutcome {
     }
 }
 
-/// One POST, ready to be sent. The body is sent byte for byte.
+/// One request, ready to be sent. The body is sent byte for byte.
 ///
 /// `Debug` shows only sizes and header names, because values may be secrets and the body is the
 /// payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookRequest {
+    /// The method.
+    pub method: Method,
     /// The URL.
     pub url: EndpointUrl,
     /// Headers in order, from [`request_headers`](super::request_headers). The sender adds only what
@@ -65,6 +67,7 @@ impl fmt::Debug for WebhookRequest {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         formatter
             .debug_struct("WebhookRequest")
+            .field("method", &self.method)
             .field("url", &self.url)
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
@@ -252,6 +255,7 @@ mod tests {
     fn the_debug_form_of_a_request_shows_no_value_and_no_payload() {
         let url = "https://example.com/hook?token=s3cret";
         let request = WebhookRequest {
+            method: Method::Post,
             url: EndpointUrl::parse(url, &DevelopmentNetworks::none()).unwrap(),
             headers: vec![("authorization".to_owned(), "Bearer s3cret".to_owned())],
             body: b"s3cret".to_vec(),

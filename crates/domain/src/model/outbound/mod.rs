@@ -7,6 +7,7 @@
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
 //! - [`KeptResponseBytes`] decides how much of a response body is kept.
+//! - [`Method`] and [`QueryParameters`] are the rest of what a customer chooses for a request.
 //! - [`RequestTimeout`] limits the time of a request.
 //! - [`RequestShape`] is the part of a subscription that its requests show later.
 //! - [`WebhookSender`](crate::ports::WebhookSender) is the port that makes the request. A failed
@@ -20,6 +21,8 @@ mod development_networks;
 mod endpoint_url;
 mod exchange;
 mod kept_response_bytes;
+mod method;
+mod query_parameters;
 mod request_timeout;
 mod response_headers;
 mod sealed_headers;
@@ -33,8 +36,10 @@ pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
 use exchange::MASK;
 pub use exchange::{AttemptOutcome, ResponseBody, WebhookRequest, WebhookResponse};
 pub use kept_response_bytes::{KeptResponseBytes, KeptResponseBytesError};
+pub use method::Method;
+pub use query_parameters::{QueryParameters, QueryParametersError};
 pub use request_timeout::{RequestTimeout, RequestTimeoutError};
 pub use response_headers::{ResponseHeaders, cut, legible, legible_lines};
 pub use sealed_headers::SealedHeaders;
-pub use sent_request::{METHOD, RequestShape, ShownRequest, request_headers};
+pub use sent_request::{RequestShape, ShownRequest, request_headers};
 pub use timings::Timings;

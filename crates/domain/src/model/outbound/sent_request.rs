@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{CustomHeaders, EndpointUrl, MASK};
+use super::{CustomHeaders, EndpointUrl, MASK, Method, QueryParameters};
 use crate::ids::MessageId;
+use crate::payload_shape::PayloadShape;
 use crate::timestamp::Timestamp;
 
 /// Our `user-agent`.
 const USER_AGENT: &str = concat!("webhooks/", env!("CARGO_PKG_VERSION"));
-
-/// The method of every request.
-pub const METHOD: &str = "POST";
 
 /// The headers of a request, in order. The sender and [`RequestShape::shown`] use it, so that what
 /// is shown is what was sent.
@@ -18,6 +16,7 @@ pub const METHOD: &str = "POST";
 /// The id is the same for every attempt; the timestamp and the signature are the attempt's own
 /// (Standard Webhooks 1.0.0).
 pub fn request_headers(
+    content_type: &str,
     message: &MessageId,
     at: Timestamp,
     signature: String,
@@ -25,7 +24,7 @@ pub fn request_headers(
     secret: impl IntoIterator<Item = (String, String)>,
 ) -> Vec<(String, String)> {
     let mut headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
+        ("content-type".to_owned(), content_type.to_owned()),
         ("user-agent".to_owned(), USER_AGENT.to_owned()),
         ("webhook-id".to_owned(), message.to_string()),
         ("webhook-timestamp".to_owned(), at.as_secs().to_string()),
@@ -46,6 +45,12 @@ pub struct RequestShape {
     pub headers: CustomHeaders,
     /// The names of the secret headers, in lower case and sorted.
     pub secret_headers: Vec<String>,
+    /// The method.
+    pub method: Method,
+    /// The query parameters that are added to the URL.
+    pub query: QueryParameters,
+    /// The shape of the bodies of deliveries that name this version.
+    pub payload: PayloadShape,
 }
 
 impl RequestShape {
@@ -61,14 +66,22 @@ impl RequestShape {
         self.headers = CustomHeaders::from_stored(headers);
     }
 
-    /// The request of an attempt that began at this time, with masked secrets.
-    pub fn shown(&self, message: &MessageId, at: Timestamp) -> ShownRequest {
+    /// The request of an attempt that began at this time, with masked secrets. The content type
+    /// belongs to the body, so it is the delivery's own.
+    pub fn shown(&self, message: &MessageId, at: Timestamp, content_type: &str) -> ShownRequest {
         let masked = |name: &String| (name.clone(), MASK.to_owned());
         let secret = self.secret_headers.iter().map(masked);
-        let headers = request_headers(message, at, MASK.to_owned(), &self.headers, secret);
+        let headers = request_headers(
+            content_type,
+            message,
+            at,
+            MASK.to_owned(),
+            &self.headers,
+            secret,
+        );
         ShownRequest {
-            method: METHOD,
-            url: self.url.clone(),
+            method: self.method,
+            url: self.url.with_query(&self.query),
             headers,
         }
     }
@@ -78,7 +91,7 @@ impl RequestShape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownRequest {
     /// The method.
-    pub method: &'static str,
+    pub method: Method,
     /// The URL.
     pub url: EndpointUrl,
     /// The headers in order. Those that HTTP itself needs (`host`, `content-length`) and `accept`

@@ -1,7 +1,8 @@
 //! The secrets of a session: the code of its link, and the token of its cookie.
 //!
 //! Each has 256 random bits, and names its session, so that one read finds the session. The text is
-//! base64url without padding of: session id (16 bytes), secret (32 bytes), customer id.
+//! base64url without padding of: session id (16 bytes), secret (32 bytes), customer id. The console's has
+//! no customer id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 
+use super::Audience;
 use crate::ids::{CustomerId, PortalSessionId};
 
 const ID_BYTES: usize = 16;
@@ -50,19 +52,19 @@ impl fmt::Debug for SecretDigest {
 
 #[derive(Clone, PartialEq, Eq)]
 struct Credential {
-    customer: CustomerId,
+    audience: Audience,
     session: PortalSessionId,
     secret: [u8; SECRET_BYTES],
 }
 
 impl Credential {
-    fn random(customer: &CustomerId, session: PortalSessionId, random: &SystemRandom) -> Self {
+    fn random(audience: &Audience, session: PortalSessionId, random: &SystemRandom) -> Self {
         let mut secret = [0; SECRET_BYTES];
         random
             .fill(&mut secret)
             .expect("the system's random source answers once the process runs");
         Self {
-            customer: customer.clone(),
+            audience: audience.clone(),
             session,
             secret,
         }
@@ -79,10 +81,11 @@ impl Credential {
     }
 
     fn to_text(&self) -> String {
-        let mut bytes = Vec::with_capacity(ID_BYTES + SECRET_BYTES + self.customer.as_str().len());
+        let customer = self.audience.customer().map_or("", CustomerId::as_str);
+        let mut bytes = Vec::with_capacity(ID_BYTES + SECRET_BYTES + customer.len());
         bytes.extend(self.session.to_bytes());
         bytes.extend(self.secret);
-        bytes.extend(self.customer.as_str().as_bytes());
+        bytes.extend(customer.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -93,8 +96,12 @@ impl Credential {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (id, rest) = bytes.split_first_chunk::<ID_BYTES>()?;
         let (secret, customer) = rest.split_first_chunk::<SECRET_BYTES>()?;
+        let audience = match customer {
+            [] => Audience::Console,
+            customer => Audience::Customer(str::from_utf8(customer).ok()?.parse().ok()?),
+        };
         Some(Self {
-            customer: str::from_utf8(customer).ok()?.parse().ok()?,
+            audience,
             session: PortalSessionId::from_bytes(*id),
             secret: *secret,
         })
@@ -111,16 +118,16 @@ macro_rules! credential {
         impl $name {
             /// A new one for a session, with 256 bits of the system's random source.
             pub fn random(
-                customer: &CustomerId,
+                audience: &Audience,
                 session: PortalSessionId,
                 random: &SystemRandom,
             ) -> Self {
-                Self(Credential::random(customer, session, random))
+                Self(Credential::random(audience, session, random))
             }
 
-            /// The customer whose session it claims to open.
-            pub fn customer(&self) -> &CustomerId {
-                &self.0.customer
+            /// The site whose session it claims to open.
+            pub fn audience(&self) -> &Audience {
+                &self.0.audience
             }
 
             /// The session that it claims to open.
@@ -224,7 +231,19 @@ mod tests {
     }
 
     fn token(customer: &str) -> PortalToken {
-        PortalToken::random(&customer.parse().unwrap(), session(), &SystemRandom::new())
+        token_of(&Audience::Customer(customer.parse().unwrap()))
+    }
+
+    fn token_of(audience: &Audience) -> PortalToken {
+        PortalToken::random(audience, session(), &SystemRandom::new())
+    }
+
+    #[test]
+    fn a_credential_of_the_console_names_no_customer() {
+        let console = token_of(&Audience::Console);
+        let read: PortalToken = console.expose().parse().unwrap();
+        assert_eq!(read.audience(), &Audience::Console);
+        assert_ne!(token("acme").audience(), &Audience::Console);
     }
 
     #[test]
@@ -276,7 +295,7 @@ mod tests {
             "A".repeat(MAX_TEXT_BYTES + 1),
             // A customer with a character that no id has.
             BASE64_URL_SAFE_NO_PAD.encode([b"0".repeat(48), b"a/b".to_vec()].concat()),
-            BASE64_URL_SAFE_NO_PAD.encode(b"0".repeat(48)),
+            BASE64_URL_SAFE_NO_PAD.encode(b"0".repeat(47)),
         ] {
             assert_eq!(bad.parse::<PortalToken>(), Err(CredentialError), "{bad}");
         }

@@ -7,6 +7,19 @@ use crate::fields::FieldError;
 use crate::filter::FilterError;
 use crate::message::Message;
 
+/// The fields of [`RequestShape`](crate::outbound::RequestShape) that may be unreadable.
+const REQUEST_FIELDS: [&str; 9] = [
+    "url",
+    "headers",
+    "secretHeaders",
+    "method",
+    "queryParameters",
+    "payloadFormat",
+    "payloadFields",
+    "transform",
+    "contentType",
+];
+
 /// A stored subscription that cannot be read completely. Nothing is sent to it, its deliveries fail
 /// with a reason, and other subscriptions are not affected. A change that sets the unreadable
 /// fields repairs it.
@@ -27,9 +40,7 @@ impl BrokenSubscription {
 
     /// Returns true if its requests can be read.
     pub fn can_read_requests(&self) -> bool {
-        ["url", "headers", "secretHeaders"]
-            .iter()
-            .all(|field| self.can_read(field))
+        REQUEST_FIELDS.iter().all(|field| self.can_read(field))
     }
 
     /// Returns false only if it surely does not match the message. Otherwise the delivery is

@@ -5,8 +5,9 @@ use crate::event_type::EventTypePatterns;
 use crate::fields::FieldError;
 use crate::filter::Filter;
 use crate::limits::{Limits, MaxInFlight, RateLimit};
-use crate::outbound::{EndpointUrl, RequestTimeout};
+use crate::outbound::{EndpointUrl, Method, QueryParameters, RequestTimeout};
 use crate::payload_format::PayloadFormat;
+use crate::payload_shape::{ContentType, KeptFields, PayloadShape, PayloadShapeParts, Transform};
 use crate::retry::RetryPolicy;
 use crate::signing::Secret;
 use crate::subscription::{Description, Subscription, SubscriptionStatus};
@@ -45,6 +46,16 @@ pub struct SubscriptionChange {
     pub filter: Change<Filter>,
     /// `payloadFormat`
     pub payload_format: Option<PayloadFormat>,
+    /// `payloadFields`
+    pub payload_fields: Change<KeptFields>,
+    /// `transform`
+    pub transform: Change<Transform>,
+    /// `contentType`
+    pub content_type: Change<ContentType>,
+    /// `method`
+    pub method: Option<Method>,
+    /// `queryParameters`
+    pub query: Change<QueryParameters>,
     /// `timeoutSeconds`
     pub timeout: Change<RequestTimeout>,
     /// `rateLimitPerSecond`
@@ -72,11 +83,33 @@ impl SubscriptionChange {
     pub(super) fn apply(self, current: Subscription) -> Result<Subscription, FieldError> {
         let status = self.status.unwrap_or(current.status);
         let is_disabled = status == SubscriptionStatus::Disabled;
+        let url = self.url.unwrap_or(current.url);
+        let query = match self.query {
+            Change::Keep => current.query,
+            Change::Remove => QueryParameters::default(),
+            Change::Set(query) => query,
+        };
+        let checked = query.check_with(&url);
+        checked.map_err(|error| FieldError::new("queryParameters", error))?;
+        let mut parts = current.payload.parts();
+        let format = self.payload_format.unwrap_or(parts.format);
+        if format != parts.format {
+            // They belong to the former format.
+            (parts.fields, parts.transform) = (None, None);
+        }
+        let payload = PayloadShape::new(PayloadShapeParts {
+            format,
+            fields: self.payload_fields.apply(parts.fields),
+            transform: self.transform.apply(parts.transform),
+            content_type: self.content_type.apply(parts.content_type),
+        })?;
         Ok(Subscription {
-            url: self.url.unwrap_or(current.url),
+            url,
+            query,
+            method: self.method.unwrap_or(current.method),
             event_types: self.event_types.unwrap_or(current.event_types),
             filter: self.filter.apply(current.filter),
-            payload_format: self.payload_format.unwrap_or(current.payload_format),
+            payload,
             description: self.description.apply(current.description),
             metadata: self.metadata.metadata(current.metadata)?,
             headers: self.headers.headers(current.headers)?,
@@ -120,7 +153,7 @@ impl Field for MapChange {
 /// Lists the fields that a change can set: the name in the API, the field of the change, and the
 /// field of the subscription.
 macro_rules! fields {
-    ($($name:literal: $change:ident => $($field:ident).+,)+) => {
+    ($($name:literal: $change:ident => $($field:ident $(($($none:tt)*))?).+,)+) => {
         impl SubscriptionChange {
             /// Returns true if it changes this field.
             pub(super) fn names(&self, field: &str) -> bool {
@@ -137,7 +170,7 @@ macro_rules! fields {
             /// The fields that have changed, by their names in the API. The secret is not one.
             pub fn changed_fields(&self) -> Vec<&'static str> {
                 let (before, now) = (&self.before, &self.subscription);
-                let fields = [$(($name, before.$($field).+ != now.$($field).+)),+];
+                let fields = [$(($name, before.$($field $(($($none)*))?).+ != now.$($field $(($($none)*))?).+)),+];
                 let changed = fields.into_iter().filter(|(_, has_changed)| *has_changed);
                 changed.map(|(name, _)| name).collect()
             }
@@ -149,7 +182,12 @@ fields! {
     "url": url => url,
     "eventTypes": event_types => event_types,
     "filter": filter => filter,
-    "payloadFormat": payload_format => payload_format,
+    "payloadFormat": payload_format => payload.format(),
+    "payloadFields": payload_fields => payload.fields(),
+    "transform": transform => payload.transform(),
+    "contentType": content_type => payload.content_type,
+    "method": method => method,
+    "queryParameters": query => query,
     "description": description => description,
     "metadata": metadata => metadata,
     "headers": headers => headers,

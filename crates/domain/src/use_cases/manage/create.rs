@@ -10,8 +10,8 @@ use crate::limits::Limits;
 use crate::manage::replace::check_size;
 use crate::manage::{MAX_TRIES, Manage, ManageError, SubscriptionChange};
 use crate::metadata::Metadata;
-use crate::outbound::{CustomHeaders, SealedHeaders};
-use crate::payload_format::PayloadFormat;
+use crate::outbound::{CustomHeaders, Method, QueryParameters, SealedHeaders};
+use crate::payload_shape::PayloadShape;
 use crate::ports::{Clock, Creation, CreationOutcome, DataKeyStore, KeyService, SubscriptionStore};
 use crate::quota::Usage;
 use crate::signing::{SealedSecrets, Secret, SecretKind};
@@ -112,7 +112,9 @@ where
             url,
             event_types,
             filter: None,
-            payload_format: PayloadFormat::default(),
+            payload: PayloadShape::default(),
+            method: Method::default(),
+            query: QueryParameters::default(),
             description: None,
             metadata: Metadata::default(),
             headers: CustomHeaders::default(),

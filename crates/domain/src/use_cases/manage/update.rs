@@ -70,8 +70,9 @@ where
     /// written, and makes no new version.
     ///
     /// A new secret signs from the next attempt on, and replaces all others. If the origin of the
-    /// URL changes, secret headers that the change does not give are removed. If the URL or the
-    /// headers change, or the subscription is made active, the health of the endpoint is reset.
+    /// URL changes, secret headers that the change does not give are removed. If the URL, the
+    /// method, the query parameters or the headers change, or the subscription is made active, the
+    /// health of the endpoint is reset.
     pub async fn update(
         &self,
         customer: &CustomerId,

@@ -28,6 +28,7 @@ pub(super) async fn count(
     let selection = Selection {
         kind: recovery.kind,
         subscription,
+        links: None,
     };
     let (mut count, mut place) = (0, None);
     while clock.now() < end {

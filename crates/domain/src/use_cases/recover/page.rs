@@ -9,6 +9,7 @@ use crate::due::{GRACE, LongestQueueDelay, NextAttempt, OVERDUE_AFTER};
 use crate::event_type::EventType;
 use crate::ids::DeliveryId;
 use crate::paging::{EntryPage, Order, Place, Window};
+use crate::payload_shape::MessageLinkTemplate;
 use crate::ports::{
     Clock, DeliveryQueue, DeliveryReader, Directory, InsertOutcome, RecoveryTable, StoreError,
     WriteOutcome,
@@ -72,6 +73,8 @@ pub struct Report {
 pub struct RecoverDeliveries<T, Q, C> {
     /// Queues attempts. Its table and clock are used here too.
     pub resend: Resend<T, Q, C>,
+    /// The links in thin webhooks, if the stack has a template.
+    pub links: Option<MessageLinkTemplate>,
 }
 
 impl<T, Q, C> RecoverDeliveries<T, Q, C>
@@ -191,6 +194,7 @@ where
         let selection = Selection {
             kind: recovery.kind,
             subscription,
+            links: self.links.as_ref(),
         };
         let table = &self.resend.table;
         let (findings, unreadable) = look_at(table, selection, found, now).await?;

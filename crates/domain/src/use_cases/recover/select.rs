@@ -7,6 +7,7 @@ use crate::due::NextAttempt;
 use crate::event_type::EventType;
 use crate::filter::{Document, FilterError};
 use crate::message::{Message, PayloadError, StoredMessage, detail};
+use crate::payload_shape::MessageLinkTemplate;
 use crate::prepare::{MatchedSubscription, prepare};
 use crate::recovery::RecoveryKind;
 use crate::subscription::Subscription;
@@ -64,6 +65,8 @@ pub enum SelectError {
 pub(super) struct Selection<'a> {
     pub(super) kind: RecoveryKind,
     pub(super) subscription: &'a Subscription,
+    /// The links in thin webhooks.
+    pub(super) links: Option<&'a MessageLinkTemplate>,
 }
 
 impl Selection<'_> {
@@ -125,7 +128,7 @@ impl Selection<'_> {
             // It expires together with its message.
             expires_at: stored.expires_at,
             trigger: DeliveryTrigger::Replay,
-            ..prepare(&stored.message, &to, now, Duration::ZERO)
+            ..prepare(&stored.message, &to, now, Duration::ZERO, self.links)
         };
         Ok(Finding::First(delivery, stored.message))
     }

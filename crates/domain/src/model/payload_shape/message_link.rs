@@ -1,0 +1,117 @@
+//! The link to a message in the operator's own application.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::ids::{CustomerId, MessageId};
+
+const CUSTOMER: &str = "{customerId}";
+const MESSAGE: &str = "{messageId}";
+
+/// The URL of a message, with `{customerId}` and `{messageId}` in it, such as
+/// `https://app.example.com/messages/{customerId}/{messageId}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageLinkTemplate(String);
+
+/// The text is not a template of a link.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageLinkTemplateError {
+    /// Too long.
+    #[error("must be at most {max} bytes, is {len}", max = MessageLinkTemplate::MAX_BYTES)]
+    Length {
+        /// The length that was given.
+        len: usize,
+    },
+    /// Not a URL.
+    #[error(
+        "must be an `https` URL with `{{customerId}}` and `{{messageId}}` at most, in its path, query or fragment"
+    )]
+    Url,
+}
+
+impl MessageLinkTemplate {
+    /// The longest template. Each thin delivery stores its link.
+    pub const MAX_BYTES: usize = 256;
+
+    /// The link to a message.
+    pub fn link(&self, customer: &CustomerId, message: &MessageId) -> String {
+        self.0
+            .replace(CUSTOMER, &percent_encoded(customer.as_str()))
+            .replace(MESSAGE, &message.to_string())
+    }
+}
+
+impl FromStr for MessageLinkTemplate {
+    type Err = MessageLinkTemplateError;
+
+    fn from_str(text: &str) -> Result<Self, MessageLinkTemplateError> {
+        let len = text.len();
+        if len > Self::MAX_BYTES {
+            return Err(MessageLinkTemplateError::Length { len });
+        }
+        let filled = text.replace(CUSTOMER, "0").replace(MESSAGE, "0");
+        let is_visible = filled
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"{}\"\\<>".contains(&byte));
+        let url = Url::parse(&filled)
+            .ok()
+            .filter(|url| url.scheme() == "https");
+        let origin = text.splitn(4, '/').nth(2).unwrap_or("{");
+        if !is_visible || url.is_none() || origin.contains('{') {
+            return Err(MessageLinkTemplateError::Url);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Everything but unreserved characters encoded (RFC 3986, 2.3).
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_encoded() {
+        let customer: CustomerId = "a:b@c|d".parse().unwrap();
+        let message = MessageId::from_event_id(&customer, "e");
+        let template: MessageLinkTemplate =
+            "https://app.example.com/{customerId}?m={messageId}#{customerId}"
+                .parse()
+                .unwrap();
+        let expected = format!("https://app.example.com/a%3Ab%40c%7Cd?m={message}#a%3Ab%40c%7Cd");
+        assert_eq!(template.link(&customer, &message), expected);
+    }
+
+    #[test]
+    fn other_templates_are_refused() {
+        let long = format!("https://a.example/{}", "x".repeat(256));
+        for text in [
+            "",
+            "app",
+            "http://a.example/",
+            "https://",
+            "javascript:{messageId}",
+            "https://{customerId}.example/",
+            "https://a.example/{id}",
+            "https://a.example/ x",
+            "https://a.example/\"",
+            "https://a.example/ü",
+            &long,
+        ] {
+            assert!(text.parse::<MessageLinkTemplate>().is_err(), "{text}");
+        }
+    }
+}

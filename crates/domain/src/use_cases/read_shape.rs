@@ -1,0 +1,37 @@
+//! Reads the shape of a delivery's body.
+//!
+//! Most deliveries need no read: their format says everything. Another delivery names a version of
+//! its subscription's requests. While the subscription still has this version, it is the shape;
+//! after a change, one more read gets the former one. Former requests are kept at least as long as
+//! an attempt of the delivery may begin.
+
+use crate::delivery::Delivery;
+use crate::payload_shape::PayloadShape;
+use crate::ports::{ExchangeParts, ExchangeReader, StoreError};
+use crate::subscription::Subscription;
+
+/// The shape of a delivery's body. `None` if it is not stored any more, or cannot be read.
+///
+/// `current` is the delivery's subscription, if it exists and can be read.
+pub async fn payload_shape(
+    table: &impl ExchangeReader,
+    delivery: &Delivery,
+    current: Option<&Subscription>,
+) -> Result<Option<PayloadShape>, StoreError> {
+    let Some(version) = delivery.shape_version else {
+        return Ok(PayloadShape::of_format(delivery.payload_format));
+    };
+    if let Some(current) = current.filter(|current| current.request_version == version) {
+        return Ok(Some(current.payload.clone()));
+    }
+    let (customer, subscription) = (&delivery.customer_id, delivery.id.subscription);
+    let former = ExchangeParts {
+        requests: vec![(customer, subscription, version)],
+        ..ExchangeParts::default()
+    };
+    let mut found = table.exchange_parts(&former).await?;
+    Ok(found
+        .requests
+        .remove(&version)
+        .map(|requests| requests.payload))
+}
