@@ -128,7 +128,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::Delivery(programs) => delivery::run(programs, quick).await?,
         Command::Functions(programs) => functions::run(programs, quick).await?,
         Command::Portal(options) => {
-            let (part, judged) = portal::run(options, quick).await?;
+            let (part, judged) = Box::pin(portal::run(options, quick)).await?;
             show(&part);
             part.save(&arguments.results)?;
             return judged;
@@ -138,7 +138,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::Isolation { deployed, options } => {
             isolation::run(deployed, options, quick).await?
         }
-        Command::Counts(options) => counts::run(options, quick).await?,
+        Command::Counts(options) => Box::pin(counts::run(options, quick)).await?,
         Command::Check(options) => return check::run(&arguments.results, options),
         Command::Report(options) => return summary::run(&arguments.results, options),
     };

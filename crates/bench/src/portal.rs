@@ -73,7 +73,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
         for (page, views) in pages.iter().zip(&mut views) {
             let view = visitor.view(&setup.aws, &page.path, &page.cookie).await?;
             if round >= WARM_UP {
-                views.add(view);
+                views.add(&view);
             }
         }
     }

@@ -168,7 +168,7 @@ fn facts(estimate: &Estimate) -> Facts {
 fn quotas(estimate: &Estimate, style: Style) -> String {
     let mut table = Table::new(["QUOTA", "USED", "DEFAULT", "SHARE", "ASK FOR"]);
     for quota in &estimate.quotas {
-        let tone = if quota.raise_to.is_some() {
+        let tone = if quota.is_tight() {
             Tone::Bad
         } else {
             Tone::Plain

@@ -192,7 +192,7 @@ fn quotas(
             delivery.environments + workflow_environments,
             1_000.0,
         ),
-        Quota::new(
+        Quota::fixed(
             "Lambda: concurrency of an event source mapping",
             delivery.environments,
             MAX_CONCURRENCY,

@@ -12,7 +12,7 @@ pub struct Quota {
     pub used: f64,
     /// AWS's default.
     pub default: f64,
-    /// The amount to ask for. `None` if the default is enough.
+    /// The amount to ask for. `None` if the default is enough, or if AWS raises it for nobody.
     pub raise_to: Option<f64>,
 }
 
@@ -23,13 +23,29 @@ const RESERVE: f64 = 1.5;
 
 impl Quota {
     pub(crate) fn new(name: &'static str, used: f64, default: f64) -> Self {
-        let is_enough = used <= default * ENOUGH_SHARE;
-        Self {
+        let quota = Self {
             name,
             used,
             default,
-            raise_to: (!is_enough).then(|| two_digits(used * RESERVE)),
+            raise_to: None,
+        };
+        Self {
+            raise_to: quota.is_tight().then(|| two_digits(used * RESERVE)),
+            ..quota
         }
+    }
+
+    /// A quota that is the same for everybody.
+    pub(crate) fn fixed(name: &'static str, used: f64, default: f64) -> Self {
+        Self {
+            raise_to: None,
+            ..Self::new(name, used, default)
+        }
+    }
+
+    /// Returns true if the workload uses most of the default, or more.
+    pub fn is_tight(&self) -> bool {
+        self.share() > ENOUGH_SHARE
     }
 
     /// The used share.
@@ -67,5 +83,7 @@ mod tests {
         assert_eq!(Quota::new("a", 800.0, 1_000.0).raise_to, None);
         assert_eq!(Quota::new("a", 801.0, 1_000.0).raise_to, Some(1_300.0));
         assert_eq!(Quota::new("a", 10_000.0, 6_000.0).raise_to, Some(15_000.0));
+        let fixed = Quota::fixed("a", 1_200.0, 1_000.0);
+        assert!(fixed.is_tight() && fixed.raise_to.is_none());
     }
 }

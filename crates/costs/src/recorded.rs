@@ -38,9 +38,9 @@ impl Recorded {
     /// batch uses by its own.
     pub fn of_delivery(&self, workload: &Workload, batch: f64) -> Usage {
         let attempts = Workload::ATTEMPTS_OF_FAILING;
-        let at_once = self.in_batches(self.full_batches(AT_ONCE, workload.fan_out), batch, 1.0);
+        let at_once = self.in_batches(&self.full_batches(AT_ONCE, workload.fan_out), batch, 1.0);
         let third = self.full_batches(THIRD_ATTEMPT, workload.fan_out);
-        let third = self.in_batches(third, batch, attempts);
+        let third = self.in_batches(&third, batch, attempts);
         at_once.towards(&third, workload.failing)
     }
 
@@ -65,7 +65,7 @@ impl Recorded {
     }
 
     /// Adds what smaller batches use more, for this number of attempts.
-    fn in_batches(&self, usage: Usage, batch: f64, attempts: f64) -> Usage {
+    fn in_batches(&self, usage: &Usage, batch: f64, attempts: f64) -> Usage {
         let (full, of_one) = (1.0 / FULL_BATCH, 1.0);
         let distance = (1.0 / batch - full) / (of_one - full);
         let full = self.case(FAN_OUTS[0].1, AT_ONCE);

@@ -33,7 +33,8 @@ const WORKLOADS: [(f64, f64, u64, f64); 10] = [
 ];
 
 fn workload((events, fan_out, answer_ms, failing): (f64, f64, u64, f64)) -> Workload {
-    Workload::new(events, fan_out, Duration::from_millis(answer_ms), failing).unwrap()
+    let answer = Duration::from_millis(answer_ms);
+    Workload::new(events, fan_out, answer, failing).expect("within the bounds")
 }
 
 fn simulated(workload: &Workload, seed: u64) -> (Capacity, Hour) {

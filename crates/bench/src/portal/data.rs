@@ -45,7 +45,7 @@ const OTHERS: u32 = 30;
 /// The number of deliveries that each of them is owed.
 const OWED: u32 = 10;
 /// The time between two events.
-const BETWEEN_EVENTS: Duration = Duration::from_secs(60);
+const BETWEEN_EVENTS: Duration = Duration::from_mins(1);
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// What the pages show.

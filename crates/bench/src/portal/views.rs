@@ -57,13 +57,13 @@ impl Views {
             first_visit_bytes,
             logged_bytes: 0.0,
         };
-        views.add(view);
+        views.add(&view);
         views.cpu_millis.clear();
         Ok(views)
     }
 
     /// Adds a view. What repeats in every view is the largest.
-    pub(super) fn add(&mut self, view: View) {
+    pub(super) fn add(&mut self, view: &View) {
         self.cpu_millis.push(view.cpu_millis);
         for (most, one) in [
             (&mut self.read_units, view.read_units),

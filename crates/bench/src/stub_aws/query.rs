@@ -1,7 +1,5 @@
 //! The key condition of a query, in the forms that our stores use.
 
-use std::cmp::Ordering;
-
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -61,32 +59,29 @@ impl KeyCondition {
         })
     }
 
-    /// Returns true if an item is selected, given the names of its keys.
-    pub(super) fn matches(&self, partition: &str, sort: &str, item: &Value) -> bool {
-        let Some(sort) = item.get(sort) else {
-            return false;
-        };
-        item.get(partition) == Some(&self.partition)
-            && match &self.sort {
-                Sort::Any => true,
-                Sort::BeginsWith(prefix) => {
-                    let text = sort["S"].as_str();
-                    text.is_some_and(|text| text.starts_with(prefix))
-                }
-                Sort::Between(first, last) => {
-                    compare(sort, first).is_ge() && compare(sort, last).is_le()
-                }
-                Sort::AtMost(last) => compare(sort, last).is_le(),
+    /// Returns true if an item with this sort key is selected.
+    pub(super) fn selects(&self, sort: &Value) -> bool {
+        match &self.sort {
+            Sort::Any => true,
+            Sort::BeginsWith(prefix) => {
+                let text = sort["S"].as_str();
+                text.is_some_and(|text| text.starts_with(prefix))
             }
+            Sort::Between(first, last) => {
+                (sort_key(first)..=sort_key(last)).contains(&sort_key(sort))
+            }
+            Sort::AtMost(last) => sort_key(sort) <= sort_key(last),
+        }
     }
 }
 
-/// Compares two values of a sort key: whole numbers, or texts.
-pub(super) fn compare(left: &Value, right: &Value) -> Ordering {
-    let number = |value: &Value| value["N"].as_str().and_then(|n| n.parse::<i64>().ok());
-    number(left)
-        .cmp(&number(right))
-        .then_with(|| left["S"].as_str().cmp(&right["S"].as_str()))
+/// A sort key in its order: a whole number, or a text.
+pub(super) type SortKey = (Option<i64>, Option<String>);
+
+/// Returns the place of a value in the order of a sort key.
+pub(super) fn sort_key(value: &Value) -> SortKey {
+    let number = value["N"].as_str().and_then(|number| number.parse().ok());
+    (number, value["S"].as_str().map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -109,10 +104,7 @@ mod tests {
     #[test]
     fn numbers_are_not_compared_as_texts() {
         let number = |text: &str| json!({ "N": text });
-        assert_eq!(compare(&number("9"), &number("10")), Ordering::Less);
-        assert_eq!(
-            compare(&json!({"S": "9"}), &json!({"S": "10"})),
-            Ordering::Greater
-        );
+        assert!(sort_key(&number("9")) < sort_key(&number("10")));
+        assert!(sort_key(&json!({"S": "9"})) > sort_key(&json!({"S": "10"})));
     }
 }

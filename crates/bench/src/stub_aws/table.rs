@@ -1,13 +1,13 @@
 //! The stub's table: items, queries of the table and of its indexes, and updates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::{
     TABLE,
-    query::{KeyCondition, compare},
+    query::{KeyCondition, SortKey, sort_key},
     update,
 };
 
@@ -51,9 +51,10 @@ const INDEXES: [Index; 4] = [
 ];
 
 impl Index {
-    fn find(name: &str) -> Result<&'static Self> {
-        let index = INDEXES.iter().find(|index| index.name == name);
-        index.with_context(|| format!("no index `{name}`"))
+    /// Returns the place of an item: its partition and its sort key. `None` if it is not in the index.
+    fn place(&self, item: &Value) -> Option<(String, SortKey)> {
+        let partition = item.get(self.partition)?.to_string();
+        Some((partition, sort_key(item.get(self.sort)?)))
     }
 
     fn entry(&self, item: &Value) -> Value {
@@ -68,6 +69,8 @@ type Key = (String, String);
 #[derive(Debug, Default)]
 pub(super) struct Table {
     items: BTreeMap<Key, Value>,
+    /// The keys of the items in each index, by its partitions.
+    indexed: [BTreeMap<String, BTreeSet<(SortKey, Key)>>; INDEXES.len()],
     /// True if updates are applied.
     pub(super) keeps_updates: bool,
 }
@@ -96,8 +99,27 @@ impl Table {
 
     pub(super) fn put(&mut self, item: Value) -> Result<()> {
         let key = key(&item)?;
+        self.remove(&key);
+        for (index, partitions) in INDEXES.iter().zip(&mut self.indexed) {
+            if let Some((partition, sort)) = index.place(&item) {
+                let entries = partitions.entry(partition).or_default();
+                entries.insert((sort, key.clone()));
+            }
+        }
         self.items.insert(key, item);
         Ok(())
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Value> {
+        let item = self.items.remove(key)?;
+        for (index, partitions) in INDEXES.iter().zip(&mut self.indexed) {
+            if let Some((partition, sort)) = index.place(&item)
+                && let Some(entries) = partitions.get_mut(&partition)
+            {
+                entries.remove(&(sort, key.clone()));
+            }
+        }
+        Some(item)
     }
 
     fn transact(&mut self, writes: &Value) -> Result<Value> {
@@ -113,10 +135,12 @@ impl Table {
     }
 
     fn update(&mut self, call: &Value) -> Result<Value> {
-        let item = self.items.entry(key(&call["Key"])?);
-        let item = item.or_insert_with(|| call["Key"].clone());
-        update::apply(item, call)?;
-        Ok(json!({ "Attributes": item }))
+        let item = self.remove(&key(&call["Key"])?);
+        let mut item = item.unwrap_or_else(|| call["Key"].clone());
+        update::apply(&mut item, call)?;
+        let answer = json!({ "Attributes": item });
+        self.put(item)?;
+        Ok(answer)
     }
 
     fn batch_get(&self, tables: &Value) -> Result<Value> {
@@ -132,22 +156,20 @@ impl Table {
     /// Queries one partition of the table or of an index. Filters are ignored.
     fn query(&self, call: &Value) -> Result<Value> {
         let condition = KeyCondition::of(call)?;
-        let index = call["IndexName"].as_str().map(Index::find).transpose()?;
-        let [partition, sort] = index.map_or(["pk", "sk"], |index| [index.partition, index.sort]);
-        let is_selected = |item: &Value| condition.matches(partition, sort, item);
-        let mut selected: Vec<(&Key, &Value)> = if index.is_some() {
-            let items = self.items.iter();
-            items.filter(|(_, item)| is_selected(item)).collect()
-        } else {
-            let pk = condition.partition["S"].as_str().unwrap_or_default();
-            let items = self.items.range((pk.to_owned(), String::new())..);
-            let items = items.take_while(|((found, _), _)| found == pk);
-            items.filter(|(_, item)| is_selected(item)).collect()
+        let index = match call["IndexName"].as_str() {
+            Some(name) => {
+                let place = INDEXES.iter().position(|index| index.name == name);
+                Some(place.with_context(|| format!("no index `{name}`"))?)
+            }
+            None => None,
         };
-        selected.sort_by(|left, right| {
-            let by_sort_key = compare(&left.1[sort], &right.1[sort]);
-            by_sort_key.then_with(|| left.0.cmp(right.0))
-        });
+        let mut selected: Vec<(&Key, &Value)> = match index {
+            Some(place) => self.entries(place, &condition),
+            None => self.partition(&condition),
+        };
+        let index = index.map(|place| &INDEXES[place]);
+        let [partition, sort] = index.map_or(["pk", "sk"], |index| [index.partition, index.sort]);
+        selected.retain(|(_, item)| condition.selects(&item[sort]));
         if call["ScanIndexForward"] == false {
             selected.reverse();
         }
@@ -174,6 +196,22 @@ impl Table {
         answer.insert("Count".to_owned(), found.len().into());
         answer.insert("Items".to_owned(), found.into());
         Ok(answer.into())
+    }
+}
+
+impl Table {
+    /// Returns a partition of the table, in the order of its sort key.
+    fn partition(&self, condition: &KeyCondition) -> Vec<(&Key, &Value)> {
+        let pk = condition.partition["S"].as_str().unwrap_or_default();
+        let items = self.items.range((pk.to_owned(), String::new())..);
+        items.take_while(|((found, _), _)| found == pk).collect()
+    }
+
+    /// Returns a partition of an index, in the order of its sort key.
+    fn entries(&self, index: usize, condition: &KeyCondition) -> Vec<(&Key, &Value)> {
+        let entries = self.indexed[index].get(&condition.partition.to_string());
+        let keys = entries.into_iter().flatten().map(|(_, key)| key);
+        keys.map(|key| (key, &self.items[key])).collect()
     }
 }
 
