@@ -10,7 +10,9 @@ use webhooks_domain::customers::{CustomerError, CustomerFields, Customers};
 use webhooks_domain::delete_customers::{DeleteCustomers, DeletionReport};
 use webhooks_domain::ids::{CustomerId, PortalSessionId};
 use webhooks_domain::manage::ExpectedVersion;
-use webhooks_domain::portal_session::{Capabilities, Capability, Holder, PortalSession, SecretDigest};
+use webhooks_domain::portal_session::{
+    Capabilities, Capability, Holder, PortalSession, SecretDigest,
+};
 use webhooks_domain::portal_sessions::PortalSessions;
 use webhooks_domain::ports::{
     Creation, CustomerTable, DeliveryReader, PortalSessionTable, SubscriptionStore,

@@ -180,7 +180,12 @@ mod tests {
             clock: backend.clone(),
             random: SystemRandom::new(),
         };
-        let link = access.find(code.clone()).now_or_never().unwrap().unwrap().unwrap();
+        let link = access
+            .find(code.clone())
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .unwrap();
         let enter = || access.enter(&link).now_or_never().unwrap().unwrap();
         let (session, token) = enter().unwrap();
         assert_eq!(session.holder.actor().unwrap().as_str(), "jo");
