@@ -176,7 +176,7 @@ pub(crate) async fn update(
     let updated = api
         .manage
         .update(&customer_id, &subscription_id, &expected, change);
-    let updated = updated.await?;
+    let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
     if updated.has_new_secret() {
         api.publisher.secret_rotated(&updated.subscription).await;
