@@ -37,6 +37,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     let fill = async || count_event_types(&client, MAX_TYPES - 1).await;
     contract::catalogue_bound(&store, fill).await;
     contract::portal_sessions(&store, "portal").await;
+    contract::portal_usage(&store, "portal").await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     for (store, salt) in [

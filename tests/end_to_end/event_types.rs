@@ -141,11 +141,11 @@ async fn a_test_sends_the_example_of_its_type_unchanged() -> Result<()> {
 }
 
 /// A file in the temporary folder, with the names of this test instead of the documented ones.
-fn file(test: &Fixture, name: &str, text: &str) -> Result<PathBuf> {
+fn file(test: &Fixture, name: &str, content: &str) -> Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("{}-{name}", test.customer));
     std::fs::write(
         &path,
-        text.replace("order.", &format!("{}.", test.customer)),
+        content.replace("order.", &format!("{}.", test.customer)),
     )?;
     Ok(path)
 }
@@ -194,15 +194,16 @@ async fn the_documented_file_is_imported_exported_and_imported_again() -> Result
                 .filter(|(name, _)| [&created, &old].contains(&name));
             Value::Object(own.collect())
         };
-        let (section, name) = match openapi {
-            true => ("webhooks", "openapi.json"),
-            false => ("eventTypes", "plain.json"),
+        let (section, name) = if openapi {
+            ("webhooks", "openapi.json")
+        } else {
+            ("eventTypes", "plain.json")
         };
-        let text = json!({section: own(&exported[section])}).to_string();
-        let back = file(&test, name, &text)?;
+        let content = json!({section: own(&exported[section])}).to_string();
+        let back = file(&test, name, &content)?;
         let line = import(back.to_str().context("a path")?, &["--yes"]);
         let (_, same) = run(line).await?;
-        assert_eq!(same["unchanged"], json!([created, old]), "{text} {same}");
+        assert_eq!(same["unchanged"], json!([created, old]), "{content} {same}");
         std::fs::remove_file(back)?;
     }
 

@@ -10,6 +10,7 @@ pub mod look_up;
 pub mod manage;
 pub mod manage_catalogue;
 pub mod portal_access;
+pub mod portal_allowance;
 pub mod portal_sessions;
 pub mod publish;
 pub mod read_delivery;

@@ -74,6 +74,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "manage_catalogue",
             "portal_sessions",
             "portal_access",
+            "portal_allowance",
             "delete_customers",
             "recover",
             "unavailable",

@@ -38,7 +38,8 @@ fn replace(
     expected: &ExpectedVersion,
     group: &str,
 ) -> Result<WrittenEntry, CatalogueError> {
-    let written = manage.replace(&name(), expected, of_group(group));
+    let name = name();
+    let written = manage.replace(&name, expected, of_group(group));
     written.now_or_never().unwrap()
 }
 

@@ -21,7 +21,7 @@ The OpenAPI document describes webhooks in the payload format `standard`.";
 /// Options of `event-types export`.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// Print an OpenAPI 3.1 document with a section `webhooks`.
+    /// Print an `OpenAPI` 3.1 document with a section `webhooks`.
     #[arg(long)]
     openapi: bool,
 }

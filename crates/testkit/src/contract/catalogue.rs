@@ -76,10 +76,10 @@ pub async fn catalogue<S: CatalogueTable>(store: &S) {
     assert_eq!(absent.expect("answers"), WriteOutcome::Conflict);
     assert_eq!(stored(&a).await, None, "a replacement adds nothing");
 
-    let (other, last) = (entry(&a, 1), entry(&spaced, 1));
+    let (other, added) = (entry(&a, 1), entry(&spaced, 1));
     assert_eq!(add(&other).await, Addition::Added);
-    assert_eq!(add(&last).await, Addition::Added);
-    let all = [last, other, third];
+    assert_eq!(add(&added).await, Addition::Added);
+    let all = [added, other, third];
     assert_eq!(list(None, 9).await, (all.to_vec(), false));
     assert_eq!(list(None, 2).await, (all[..2].to_vec(), true));
     assert_eq!(list(Some(&a), 2).await, (all[2..].to_vec(), false));
