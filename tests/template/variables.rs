@@ -86,7 +86,9 @@ fn a_function_starts_without_a_variable_that_may_be_empty() {
         }
     }
     let expected = [
+        "DENIED_HOSTS",
         "DEVELOPMENT_ALLOWED_CIDRS",
+        "MESSAGE_LINK_TEMPLATE",
         "OPERATOR_CUSTOMER_ID",
         "PORTAL_ACCENT_COLOUR",
         "PORTAL_LOGO_URL",

@@ -251,7 +251,8 @@ impl<'a> Writer<'a> {
             clock: SystemClock,
             random: SystemRandom::new(),
         };
-        let entered = access.enter(&created.code).await?;
+        let link = access.find(created.code.clone()).await?;
+        let entered = access.enter(&link.context("the link was used")?).await?;
         let (_, token) = entered.context("the session was not entered")?;
         Ok(format!("__Host-webhooks={}", token.expose()))
     }

@@ -5,9 +5,7 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
-use webhooks_domain::outbound::{
-    DevelopmentNetworks, EndpointUrl, Method, QueryParameters, RequestTimeout,
-};
+use webhooks_domain::outbound::{EndpointPolicy, Method, QueryParameters, RequestTimeout};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::recovery::HeldFate;
@@ -22,7 +20,7 @@ use super::{change, map_change, parsed, whole};
 /// The first field that is not valid.
 pub(crate) fn subscription_change(
     patch: api::SubscriptionPatch,
-    development: &DevelopmentNetworks,
+    endpoints: &EndpointPolicy,
 ) -> Result<SubscriptionChange, FieldError> {
     let timeout = |number| RequestTimeout::try_from(whole(number));
     let status = patch.status.map(|status| match status {
@@ -30,9 +28,7 @@ pub(crate) fn subscription_change(
         api::WantedStatus::Paused => SubscriptionStatus::Paused,
     });
     Ok(SubscriptionChange {
-        url: parsed("url", patch.url, |url| {
-            EndpointUrl::parse(&url, development)
-        })?,
+        url: parsed("url", patch.url, |url| endpoints.parse(&url))?,
         event_types: parsed("eventTypes", patch.event_types, |types| {
             let patterns = types.into_iter().map(EventTypePattern::try_from);
             EventTypePatterns::try_from(patterns.collect::<Result<Vec<_>, _>>()?)
@@ -135,7 +131,7 @@ mod tests {
     use crate::body;
 
     fn parse(body: &str) -> Result<SubscriptionChange, FieldError> {
-        subscription_change(body::read(body.as_bytes())?, &DevelopmentNetworks::none())
+        subscription_change(body::read(body.as_bytes())?, &EndpointPolicy::default())
     }
 
     #[test]
@@ -159,6 +155,25 @@ mod tests {
         assert_eq!(change.headers, one("x-team", "a"));
         assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
+    }
+
+    #[test]
+    fn a_host_that_the_operator_denies_is_refused_by_field_and_rule() {
+        let endpoints = EndpointPolicy {
+            denied_hosts: "*.example.com".parse().unwrap(),
+            ..EndpointPolicy::default()
+        };
+        let change = |url: &str| {
+            let body = format!(r#"{{"url":"{url}"}}"#);
+            subscription_change(body::read(body.as_bytes())?, &endpoints)
+        };
+        assert_eq!(
+            change("https://API.example.com./hook")
+                .unwrap_err()
+                .to_string(),
+            "url: url host `api.example.com`: the operator of this service denies `*.example.com`"
+        );
+        assert!(change("https://example.com/hook").is_ok());
     }
 
     #[test]
