@@ -5,6 +5,7 @@
 //! - [`DevelopmentNetworks`] is the one exception to both, and is empty by default.
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
+//! - [`EndpointAuthentication`] decides how a request authenticates to the endpoint.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
 //! - [`KeptResponseBytes`] decides how much of a response body is kept.
 //! - [`Method`] and [`QueryParameters`] are the rest of what a customer chooses for a request.
@@ -16,6 +17,7 @@
 //! All code here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
 
 mod address_policy;
+mod authentication;
 mod custom_headers;
 mod development_networks;
 mod endpoint_url;
@@ -30,6 +32,10 @@ mod sent_request;
 mod timings;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
+pub use authentication::{
+    ApiKey, AuthenticationError, Basic, Bearer, Credential, EndpointAuthentication,
+    SealedCredential,
+};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use development_networks::{DevelopmentNetworks, DevelopmentNetworksError};
 pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
