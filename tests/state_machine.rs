@@ -817,7 +817,11 @@ fn every_error_name_of_ours_is_used_by_a_function() {
         errors::LOOK_UP_SUBSCRIPTIONS,
         errors::PREPARE_CALLS,
         errors::RECOVER_DELIVERIES,
-        &[errors::SWEEP_FAILED, errors::DELETION_FAILED],
+        &[
+            errors::SWEEP_FAILED,
+            errors::DELETION_FAILED,
+            errors::SESSION_NOT_FOUND,
+        ],
     ];
     assert_eq!(names, lists.concat().into_iter().collect());
     // No other text becomes an error name of a workflow's function.

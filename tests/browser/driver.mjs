@@ -37,9 +37,9 @@ const STEPS = {
       await page.goto(target);
     }
   },
-  // The page that exchanges the code leads to another one.
+  // A page of the application has the link. The page that exchanges the code leads to another one.
   enter: async (page, { url }) => {
-    await page.goto(url, { waitUntil: "commit" });
+    await page.goto(url, { waitUntil: "commit", referer: `${application}/` });
     await page.waitForURL((now) => new URL(now).pathname !== "/");
   },
   reload: (page) => page.reload(),

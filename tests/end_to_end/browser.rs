@@ -108,7 +108,7 @@ async fn a_customer_sees_why_deliveries_fail_mends_the_endpoint_and_recovers() -
     // The link of somebody else replaces no session unasked.
     let foreign_link = session(&other, &["view"]).await?;
     let asked = customer.enter(&foreign_link, &test.stack).await?;
-    asked.shows(&["Switch to another customer?"]);
+    asked.shows(&[&format!("Open the portal of {}?", other.customer)]);
     let stayed = customer.follow("Stay").await?;
     assert_eq!(stayed.url, list.url);
     stayed.shows(&[&url]);

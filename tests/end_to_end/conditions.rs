@@ -214,7 +214,7 @@ async fn try_action(
         Action::UpdateItem => {
             let call = table.update_item().table_name(name);
             let call = call.key("pk", text(pk)).key("sk", text("none"));
-            let call = call.update_expression("REMOVE nothing");
+            let call = call.update_expression("REMOVE expiresAt");
             allowed(
                 call.condition_expression("attribute_exists(pk)")
                     .send()
@@ -306,6 +306,41 @@ async fn the_index_of_deliveries_gives_no_other_items() -> Result<()> {
             .expression_attribute_values(":key", AttributeValue::S(key.to_owned()));
         let asked = allowed(query.send().await);
         assert_eq!(asked.is_ok(), is_right, "{key}: {asked:?}");
+    }
+    Ok(())
+}
+
+/// A portal that somebody has taken over cannot make a session, or give one more rights.
+#[tokio::test]
+async fn the_portal_writes_no_attribute_that_makes_a_session() -> Result<()> {
+    let test = Fixture::new("attributes").await?;
+    let found = roles(&test.stack).await?;
+    let portal = role(&found, "PortalFunction")?;
+    let string = |value: &str| AttributeValue::S(value.to_owned());
+    for (update, is_right) in [
+        (
+            "SET tokenDigest = :x, enteredAt = :x, expiresAt = :x REMOVE codeDigest",
+            true,
+        ),
+        ("SET expiresAt = :x, testsUntil = :x", true),
+        ("SET capabilities = :x", false),
+        ("SET endsAt = :x", false),
+        ("SET createdBy = :x", false),
+        ("SET tokenDigest = :x, #other = :x", false),
+    ] {
+        let call = Table::new(&portal.sdk)
+            .update_item()
+            .table_name(test.stack.output("TableName")?)
+            .key("pk", string("PORTAL#nobody"))
+            .key("sk", string("pse_none"))
+            .update_expression(update)
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":x", string("x"));
+        let is_aliased = update.contains("#other");
+        let aliases = is_aliased.then(|| [("#other".to_owned(), "capabilities".to_owned())].into());
+        let call = call.set_expression_attribute_names(aliases);
+        let asked = allowed(call.send().await);
+        assert_eq!(asked.is_ok(), is_right, "{update}: {asked:?}");
     }
     Ok(())
 }

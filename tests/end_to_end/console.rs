@@ -1,16 +1,18 @@
 //! The console at the Function URL of the portal: from a link of `console-sessions` to a delivery of any
 //! customer. These tests use the rights of both roles.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use webhooks_client::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     CreatedPortalSession, NewConsoleSession, Page, PortalCapability,
 };
 
 use crate::command_line::{webhooks, webhooks_text};
-use crate::fixture::Fixture;
+use crate::fixture::{ARRIVAL, Fixture, POLL_INTERVAL};
+use crate::logs::log_lines;
 use crate::portal::{Browser, csrf};
 
 /// A session of the console.
@@ -82,8 +84,8 @@ async fn support_staff_find_a_delivery_by_its_id_resend_it_and_see_the_secret() 
     let (_, page) = browser.get(path).await?;
     assert!(page.contains("visible"), "{page}");
     let form = format!("csrf={}", csrf(&page)?);
-    let resend = format!("{path}/resend");
-    let resent = browser.send("POST", &resend, &form).await?;
+    let again = format!("{path}/resend");
+    let resent = browser.send("POST", &again, &form).await?;
     assert_eq!(resent.status(), StatusCode::SEE_OTHER, "{resent:?}");
     let requests = test.requests("/hook", 2).await?;
     assert_eq!(requests[1].header("webhook-id"), message);
@@ -101,7 +103,34 @@ async fn support_staff_find_a_delivery_by_its_id_resend_it_and_see_the_secret() 
     assert_eq!(status, StatusCode::OK, "{page}");
     let (status, page) = browser.get("/console").await?;
     assert_eq!(status, StatusCode::OK, "{page}");
+    for message in [
+        "console session created",
+        "portal session entered",
+        "delivery resent",
+        "secrets shown",
+    ] {
+        let line = logged(&test, message, &session.id).await?;
+        assert_eq!(line["actor"], *customer, "{line}");
+    }
     Ok(())
+}
+
+/// Waits for a line of the log about a session.
+async fn logged(test: &Fixture, message: &str, session: &str) -> Result<Value> {
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        for line in log_lines(&test.stack, test.began_at_millis).await? {
+            let line: Value = serde_json::from_str(&line).unwrap_or_default();
+            if line["message"] == message && line["session.id"] == session {
+                return Ok(line);
+            }
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "no line `{message}` of {session}"
+        );
+        sleep(POLL_INTERVAL).await;
+    }
 }
 
 #[tokio::test]

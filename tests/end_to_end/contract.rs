@@ -33,6 +33,7 @@ async fn the_table_keeps_the_promises_of_the_ports() {
     contract::limiters(&store).await;
     contract::statistics(&store).await;
     contract::portal_sessions(&store, "portal").await;
+    contract::portal_usage(&store, "portal").await;
     contract::subscription_pages(&store, "bolt").await;
     let put = async |message, delivery| put(&client, &message, &delivery).await;
     for (store, salt) in [

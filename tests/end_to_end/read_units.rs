@@ -25,7 +25,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_dynamo::Item;
 use webhooks_domain::delivery::{Attempt, BodyPlace, Delivery};
 use webhooks_domain::health::Health;
-use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, Which};
+use webhooks_domain::lists::{DeliveryFilter, Lists, PageOf, ReadBudget, Which};
 use webhooks_domain::ports::{
     Creation, DeliveryReader, DeliveryTable, HealthFate, Replacement, SubscriptionStore,
 };
@@ -220,6 +220,7 @@ async fn write(client: &Client, table: &str, items: Vec<Item>) -> Result<()> {
 async fn pages(filled: &Filled) -> Result<[(&'static str, Cost); 6]> {
     let lists = Lists {
         table: filled.store.clone(),
+        budget: ReadBudget::LARGE,
     };
     let subscription = samples::subscription_id(1);
     let filter = DeliveryFilter::default();

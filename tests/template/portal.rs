@@ -2,6 +2,7 @@
 //! console are made by a function that few may invoke.
 
 use serde_json::json;
+use webhooks_domain::portal_session::LimitedAction;
 
 use crate::support::{
     actions, api_function_name, arn_of_api_for_portal, assert_is_public, load, role_statements,
@@ -141,6 +142,24 @@ fn the_role_of_the_portal_writes_sessions_and_recoveries_and_reopens_deliveries(
         ("dynamodb:PutItem", json!(["RECOVERY#*"])),
     ];
     assert_eq!(writes, expected);
+    // `dynamodb:Attributes` must have all that the adapter writes, and nothing that makes a session.
+    let statements = role_statements(&template);
+    let mut attributes = statements.iter().filter_map(|(_, statement)| {
+        statement["Condition"]["ForAllValues:StringLike"]["dynamodb:Attributes"].as_array()
+    });
+    let attributes = attributes.next().unwrap();
+    for action in LimitedAction::ALL {
+        assert!(attributes.contains(&json!(action.as_str())), "{action}");
+    }
+    for made in [
+        "capabilities",
+        "endsAt",
+        "createdAt",
+        "createdBy",
+        "returnUrl",
+    ] {
+        assert!(!attributes.contains(&json!(made)), "{made}");
+    }
     all.sort_unstable();
     all.dedup();
     let expected = [

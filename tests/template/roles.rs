@@ -108,11 +108,11 @@ fn no_condition_is_true_without_its_key() {
         };
         for (operator, keys) in condition {
             assert!(!operator.ends_with("IfExists"), "{place}: {operator}");
-            let is_leading = keys.get("dynamodb:LeadingKeys").is_some();
-            if operator.starts_with("ForAllValues:") && is_leading {
-                // An empty set of keys satisfies `ForAllValues`.
-                let present = &condition["Null"]["dynamodb:LeadingKeys"];
-                assert_eq!(present, "false", "{place}");
+            for key in ["dynamodb:LeadingKeys", "dynamodb:Attributes"] {
+                if operator.starts_with("ForAllValues:") && keys.get(key).is_some() {
+                    // An empty set of keys satisfies `ForAllValues`.
+                    assert_eq!(condition["Null"][key], "false", "{place}");
+                }
             }
         }
     }

@@ -86,6 +86,7 @@ fn a_function_starts_without_a_variable_that_may_be_empty() {
         }
     }
     let expected = [
+        "DENIED_HOSTS",
         "DEVELOPMENT_ALLOWED_CIDRS",
         "MESSAGE_LINK_TEMPLATE",
         "OPERATOR_CUSTOMER_ID",

@@ -13,6 +13,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
+/// The approximate number of certificate authorities of a system. A function reads them when it
+/// starts.
+const AUTHORITIES: usize = 140;
+
 /// A root and one intermediate authority, as public authorities have. All keys are P-256.
 pub(crate) struct Authority {
     intermediate: CertifiedIssuer<'static, KeyPair>,
@@ -38,10 +42,12 @@ impl Authority {
         Ok(Self { intermediate, file })
     }
 
-    /// Writes a file of as many unused authorities as a system has.
-    pub(crate) fn many(&self, authorities: usize) -> Result<PathBuf> {
-        let mut text = String::new();
-        for _ in 0..authorities {
+    /// Writes a file of as many authorities as a system has. This one is among them.
+    pub(crate) fn many(&self) -> Result<PathBuf> {
+        let own = &self.file;
+        let mut text =
+            fs::read_to_string(own).with_context(|| format!("reading `{}`", own.display()))?;
+        for _ in 1..AUTHORITIES {
             let key = KeyPair::generate()?;
             text += &params("Another Root Authority of the Internet")
                 .self_signed(&key)?

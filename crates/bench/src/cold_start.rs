@@ -105,8 +105,8 @@ fn contenders(programs: &Programs, setup: &Setup) -> Result<Vec<Contender>> {
         .iter()
         .map(|name| contender(name, folder.join(name), &[]))
         .collect();
-    let floor = programs.peers.join("bench-hello-backend");
-    all.push(contender("floor: hello backend", floor, &[]));
+    let floor = programs.peers.join("bench-hello-world");
+    all.push(contender("floor: hello world", floor, &[]));
     let script = programs.scripts.join("hello.mjs");
     let script = script.to_string_lossy().into_owned();
     all.push(contender("Node.js", programs.node.clone(), &[script]));

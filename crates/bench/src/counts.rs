@@ -1,4 +1,5 @@
-//! The part `counts`: counts the work of a start, a delivery and an event instead of timing it.
+//! The part `counts`: counts the work of a start, a delivery, an event and a page instead of timing
+//! it.
 //!
 //! A program runs twice with the same beginning, once for longer. The difference between the
 //! two runs is the work of the additional steps, so the start and all one-time work cancel out.
@@ -19,14 +20,14 @@ use self::{case::Case, run::Bench, tool::Tool};
 use crate::{
     functions,
     lockstep::Lockstep,
+    portal,
     receiver::Behaviour,
     report::{Part, count_tables},
     setup::Setup,
 };
 
-/// The approximate number of certificate authorities of a system. A function reads them when it
-/// starts.
-const AUTHORITIES: usize = 140;
+/// The number of events whose deliveries the portal shows: enough for a full page.
+const EVENTS_OF_THE_PORTAL: u32 = 100;
 
 /// The places of the measured programs.
 #[derive(Clone, Debug, clap::Args)]
@@ -74,7 +75,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
 impl Bench<'_> {
     /// Returns the case of a function that starts and does nothing.
     fn start(&self, name: &str) -> Result<Case> {
-        let authorities = self.setup.authority.many(AUTHORITIES)?;
+        let authorities = self.setup.authority.many()?;
         let surroundings = self
             .setup
             .surroundings
@@ -98,6 +99,10 @@ impl Bench<'_> {
         ] {
             cases.push(self.delivery(name, behaviour).await?);
         }
+        let shown = portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL).await?;
+        let pages = portal::Page::all(&shown).into_iter();
+        let pages = pages.filter(portal::Page::is_counted);
+        cases.extend(pages.map(|page| self.view(&page)));
         Ok(cases)
     }
 }

@@ -54,6 +54,10 @@ impl Surroundings {
             ("PORTAL_URL", "https://portal.example.com"),
             ("PORTAL_RETURN_URLS", "https://app.example.com"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
+            (
+                "PORTAL_DAILY_LIMITS",
+                "tests=200,endpoints=100,resends=1000,recoveries=50,counts=200",
+            ),
             ("SELF_TEST_TABLE_NAME", TABLE),
             ("DELIVERY_QUEUE_URL", QUEUE_URL),
             ("SLOW_DELIVERY_QUEUE_URL", QUEUE_URL),

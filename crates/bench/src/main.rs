@@ -1,8 +1,7 @@
 //! The measurements behind `cargo xtask bench`.
 //!
-//! - `cold-start`, `delivery` and `functions` time the released programs on this machine, each
-//! - `cold-start`, `delivery` and `functions` time the released programs on this machine, under
-//!   stubs of the Lambda Runtime API, DynamoDB, SQS and KMS.
+//! - `cold-start`, `delivery`, `functions` and `portal` time the released programs on this
+//!   machine, under stubs of the Lambda Runtime API, DynamoDB, SQS and KMS.
 //! - `counts` counts the work of programs under the same stubs, which run in lockstep with
 //!   them.
 //! - `path`, `bill` and `isolation` put events into a stack on the emulator: the template, with
@@ -34,7 +33,9 @@ mod lockstep;
 mod machine;
 mod names;
 mod path;
+mod portal;
 mod process;
+mod read_units;
 mod readme;
 mod receiver;
 mod report;
@@ -76,6 +77,8 @@ enum Command {
     Delivery(Programs),
     /// Measure the CPU time of the workflow's functions.
     Functions(Programs),
+    /// Measure CPU, bytes, read units and cost of the portal's pages.
+    Portal(portal::Options),
     /// Measure the time from the put of an event to the request.
     Path(Deployed),
     /// Compute the cost of a million deliveries.
@@ -124,12 +127,18 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::ColdStart(programs) => cold_start::run(programs, quick).await?,
         Command::Delivery(programs) => delivery::run(programs, quick).await?,
         Command::Functions(programs) => functions::run(programs, quick).await?,
+        Command::Portal(options) => {
+            let (part, judged) = Box::pin(portal::run(options, quick)).await?;
+            show(&part);
+            part.save(&arguments.results)?;
+            return judged;
+        }
         Command::Path(deployed) => path::run(deployed, quick).await?,
         Command::Bill { deployed, options } => bill::run(deployed, options, quick).await?,
         Command::Isolation { deployed, options } => {
             isolation::run(deployed, options, quick).await?
         }
-        Command::Counts(options) => counts::run(options, quick).await?,
+        Command::Counts(options) => Box::pin(counts::run(options, quick)).await?,
         Command::Check(options) => return check::run(&arguments.results, options),
         Command::Report(options) => return summary::run(&arguments.results, options),
     };

@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use crate::bill::monthly;
+use crate::bill::month;
 use crate::report::{Part, cell};
 
 /// Writes the README's lines on cost and speed from these parts.
@@ -26,14 +26,15 @@ fn costs(parts: &[Part]) -> Result<String> {
 /// Returns the bill of a month without events.
 fn idle(parts: &[Part]) -> Result<String> {
     let mut tables = parts.iter().flat_map(|part| &part.tables);
-    let table = tables.find(|table| table.title == monthly::TITLE);
+    let table = tables.find(|table| table.title == month::TITLE);
     Ok(table.context("no bill of a month")?.markdown())
 }
 
-/// Returns every figure that has a target.
+/// Returns every figure that has a target, except those of the portal.
 fn speed(parts: &[Part]) -> String {
     let mut text = String::from("| what | is | target |\n| --- | ---: | ---: |\n");
-    for target in parts.iter().flat_map(|part| &part.targets) {
+    let parts = parts.iter().filter(|part| part.name != "portal");
+    for target in parts.flat_map(|part| &part.targets) {
         let missed = if target.is_missed() {
             ", **missed**"
         } else {

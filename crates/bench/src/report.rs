@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use webhooks_costs::Usage;
 
 use crate::stats::Measured;
 
@@ -29,6 +30,8 @@ pub(crate) struct Part {
     /// The counts that repeat in another run, by name: `delivery/kept connection/instructions`.
     /// Less is better.
     pub(crate) counts: BTreeMap<String, f64>,
+    /// The usage of a delivery, by the name of its case.
+    pub(crate) usage: BTreeMap<String, Usage>,
     /// The counts that this machine cannot make.
     pub(crate) skipped: Vec<Skipped>,
 }
@@ -176,6 +179,7 @@ impl Part {
             tables: Vec::new(),
             targets: Vec::new(),
             counts: BTreeMap::new(),
+            usage: BTreeMap::new(),
             skipped: Vec::new(),
         })
     }

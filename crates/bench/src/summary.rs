@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use webhooks_costs::Recorded;
 
 use crate::{
     baseline::Baseline,
@@ -17,10 +18,11 @@ use crate::{
 };
 
 /// The parts, in the order of presentation.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "cold-start",
     "delivery",
     "functions",
+    "portal",
     "path",
     "isolation",
     "bill",
@@ -33,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     baseline: PathBuf,
     /// Write the documentation from these results.
-    #[arg(long, requires_all = ["docs", "readme"])]
+    #[arg(long, requires_all = ["docs", "readme", "usage"])]
     record: bool,
     /// The page to write.
     #[arg(long, value_name = "FILE")]
@@ -41,6 +43,9 @@ pub(crate) struct Options {
     /// The README, whose lines on cost and speed are replaced.
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
+    /// The recorded usage, from which estimates are computed.
+    #[arg(long, value_name = "FILE")]
+    usage: Option<PathBuf>,
 }
 
 /// Prints the summary. Also writes the documentation if requested.
@@ -50,7 +55,12 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
         parts.extend(Part::load(results, name)?);
     }
     println!("\n{}", targets(&parts).plain());
-    if let (true, Some(docs), Some(readme)) = (options.record, &options.docs, &options.readme) {
+    if let (true, Some(docs), Some(readme), Some(usage)) = (
+        options.record,
+        &options.docs,
+        &options.readme,
+        &options.usage,
+    ) {
         let missing = PARTS.len() - parts.len();
         ensure!(missing == 0, "{missing} parts were not measured yet");
         for part in &parts {
@@ -59,9 +69,23 @@ pub(crate) fn run(results: &Path, options: &Options) -> Result<()> {
         let text = page(&parts, &Baseline::load(&options.baseline)?);
         fs::write(docs, text).with_context(|| format!("writing `{}`", docs.display()))?;
         readme::record(readme, &parts)?;
-        println!("recorded in {} and {}", docs.display(), readme.display());
+        record_usage(usage, &parts)?;
+        let recorded = [docs, readme, usage].map(|path| path.display().to_string());
+        println!("recorded in {}", recorded.join(", "));
     }
     Ok(())
+}
+
+/// Writes the usage of a delivery that the part `bill` measured.
+fn record_usage(path: &Path, parts: &[Part]) -> Result<()> {
+    let bill = parts.iter().find(|part| !part.usage.is_empty());
+    let bill = bill.context("no bill")?;
+    let recorded = Recorded {
+        date: bill.date.clone(),
+        cases: bill.usage.clone(),
+    };
+    let text = serde_json::to_string_pretty(&recorded)? + "\n";
+    fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
 }
 
 /// Returns each target with its figure and its limit.

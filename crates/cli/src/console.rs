@@ -32,6 +32,10 @@ treat it as a password. Without --read-only and --capability the session has all
 
 /// Options of `console`.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Options {
     /// Permit only to see, without bodies, answers and secrets: the capability `view`.
     #[arg(long, conflicts_with = "capabilities")]

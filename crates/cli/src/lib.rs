@@ -39,6 +39,7 @@ mod customers;
 mod deliveries;
 mod dlq;
 mod doctor;
+mod estimate;
 mod events;
 mod input;
 mod listen;
@@ -165,6 +166,9 @@ Examples:
     /// Check that a deployed stack works, and explain what does not.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Options),
+    /// Estimate what a workload takes: execution environments, the queue, quotas, and the bill.
+    #[command(after_help = estimate::HELP)]
+    Estimate(estimate::Options),
     /// Print the completions of a shell.
     #[command(after_help = "Example:\n  webhooks completions bash > \
                             ~/.local/share/bash-completion/completions/webhooks")]
@@ -200,6 +204,7 @@ impl Cli {
         match &self.command {
             Command::Listen(listen) => return listen.run(&mut printer).await,
             Command::Verify(verify) => return verify.run(&mut printer),
+            Command::Estimate(options) => return options.run(self.place.region(), &mut printer),
             // A missing stack is the first failed check of `doctor`.
             Command::Doctor(doctor) => {
                 return Box::pin(doctor.run(&self.place, &mut printer)).await;
@@ -233,6 +238,7 @@ impl Cli {
             Command::Listen(_)
             | Command::Verify(_)
             | Command::Doctor(_)
+            | Command::Estimate(_)
             | Command::Completions { .. } => {
                 unreachable!("these need no stack, or find it themselves")
             }

@@ -30,7 +30,7 @@ pub(crate) struct Place {
     /// The profile with the credentials for `--stack` [env: `AWS_PROFILE`].
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// The region of `--stack` [env: `AWS_REGION`].
+    /// The region of `--stack` [env: `AWS_REGION`], and of the quotas of `estimate`.
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
 }
@@ -45,6 +45,11 @@ enum Source {
 }
 
 impl Place {
+    /// The region that an option names.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     /// Finds the stack.
     ///
     /// # Errors

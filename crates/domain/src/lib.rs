@@ -82,6 +82,7 @@ pub use model::{
 };
 pub use use_cases::{
     count_attempts, customers, delete_customers, deliver, limiter, lists, look_up, manage,
-    portal_access, portal_sessions, publish, read_delivery, read_shape, read_subscription, recover,
-    resend, send_test, show_exchanges, show_statistics, sweep, unavailable, unhealthy, vault,
+    portal_access, portal_allowance, portal_sessions, publish, read_delivery, read_shape,
+    read_subscription, recover, resend, send_test, show_exchanges, show_statistics, sweep,
+    unavailable, unhealthy, vault,
 };

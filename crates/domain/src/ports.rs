@@ -17,6 +17,7 @@
 //! | [`customers`](crate::customers) | [`CustomerTable`] |
 //! | [`portal_sessions`](crate::portal_sessions) | [`CustomerTable`] and [`PortalSessionTable`] |
 //! | [`portal_access`](crate::portal_access) | [`PortalAccessTable`] |
+//! | [`portal_allowance`](crate::portal_allowance) | [`PortalUsageTable`] |
 //! | [`delete_customers`](crate::delete_customers) | [`CustomerData`] |
 //! | [`count_attempts`](crate::count_attempts) | [`StatisticsTable`] |
 //! | [`show_exchanges`](crate::show_exchanges) | [`SubscriptionTable`] and [`ExchangeReader`] |
@@ -54,7 +55,9 @@ pub use errors::{
     WriteOutcome,
 };
 pub use exchanges::{ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS};
-pub use portal_sessions::{PortalAccessTable, PortalSessionTable};
+pub use portal_sessions::{
+    PortalAccessTable, PortalSessionTable, PortalUsageTable, TakeOutcome, Taking,
+};
 pub use recoveries::{RecoveryTable, RecoveryWorkflow};
 pub use services::{
     Clock, DataKeyStore, DeliverNow, DeliveryQueue, KeyService, MAX_PUBLISHED,

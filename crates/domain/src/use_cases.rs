@@ -9,6 +9,7 @@ pub mod lists;
 pub mod look_up;
 pub mod manage;
 pub mod portal_access;
+pub mod portal_allowance;
 pub mod portal_sessions;
 pub mod publish;
 pub mod read_delivery;

@@ -29,6 +29,9 @@ fn the_in_memory_backend_passes_the_contract_suites() {
     contract::portal_sessions(&backend, "acme")
         .now_or_never()
         .unwrap();
+    contract::portal_usage(&backend, "acme")
+        .now_or_never()
+        .unwrap();
     contract::limiters(&backend).now_or_never().unwrap();
     contract::exchanges(&backend, "acme")
         .now_or_never()

@@ -5,12 +5,18 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use ring::rand::SystemRandom;
 use webhooks_domain::customers::{CustomerError, CustomerFields, Customers};
 use webhooks_domain::delete_customers::{DeleteCustomers, DeletionReport};
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ids::{CustomerId, PortalSessionId};
 use webhooks_domain::manage::ExpectedVersion;
+use webhooks_domain::portal_session::{
+    Capabilities, Capability, Holder, PortalSession, SecretDigest,
+};
+use webhooks_domain::portal_sessions::PortalSessions;
 use webhooks_domain::ports::{
-    Creation, CustomerTable, DeliveryReader, SubscriptionStore, SubscriptionTable,
+    Creation, CustomerTable, DeliveryReader, PortalSessionTable, SubscriptionStore,
+    SubscriptionTable,
 };
 use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
@@ -112,6 +118,53 @@ fn a_message_that_is_written_late_is_deleted_too() {
     backend.set_now(samples::NOW + SETTLE);
     assert_eq!(run(&backend).forgotten, 1);
     assert_eq!(left(&backend, &gone), (0, 0));
+}
+
+/// Otherwise somebody could add a subscription while the others are deleted.
+#[test]
+fn sessions_of_the_portal_are_deleted_first_and_again_at_the_end() {
+    let (backend, gone, _) = two_customers();
+    let enter_portal = || {
+        let sessions = PortalSessions {
+            table: backend.clone(),
+            clock: backend.clone(),
+            random: SystemRandom::new(),
+        };
+        let session = PortalSession {
+            holder: Holder::Customer(gone.clone()),
+            id: PortalSessionId::new(backend.time(), &sessions.random),
+            capabilities: Capabilities::new([Capability::Manage]).unwrap(),
+            return_url: None,
+            created_by: None,
+            created_at: backend.time(),
+            entered_at: None,
+            ends_at: backend.time() + Duration::from_hours(1),
+        };
+        let code = SecretDigest::from_bytes([1; 32]);
+        let inserted = backend.insert_session(&session, &code, session.ends_at);
+        inserted.now_or_never().unwrap().unwrap();
+        sessions
+    };
+    let count = |sessions: &PortalSessions<InMemoryBackend, InMemoryBackend>| {
+        let listed = sessions
+            .list(&gone.clone().into(), None, 10)
+            .now_or_never()
+            .unwrap();
+        listed.unwrap().entries.len()
+    };
+    let sessions = enter_portal();
+    request(&backend, &gone);
+    backend.set_latency(Duration::from_secs(1));
+    let report = run_until(&backend, backend.time() + Duration::from_secs(2));
+    backend.set_latency(Duration::ZERO);
+    assert_eq!((report.deleted, report.unfinished), (1, true));
+    assert_eq!((count(&sessions), left(&backend, &gone).0), (0, 3));
+    run(&backend);
+    assert_eq!(left(&backend, &gone), (0, 0));
+    // A request that began before has made one.
+    enter_portal();
+    assert_eq!(run(&backend).deleted, 1);
+    assert_eq!(count(&sessions), 0);
 }
 
 #[test]

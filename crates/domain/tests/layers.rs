@@ -72,6 +72,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "customers",
             "portal_sessions",
             "portal_access",
+            "portal_allowance",
             "delete_customers",
             "recover",
             "unavailable",

@@ -13,8 +13,8 @@ use webhooks_domain::due::NextAttempt;
 use webhooks_domain::event_type::EventTypePattern;
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::lists::{
-    CustomerPlace, DeliveryFilter, Listed, ListedDelivery, Lists, MAX_LOOKED_AT, PageOf,
-    StatusFilter, Which,
+    CustomerPlace, DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, ReadBudget, StatusFilter,
+    Which,
 };
 use webhooks_domain::message::Message;
 use webhooks_domain::paging::Place;
@@ -173,6 +173,7 @@ fn pattern(text: &str) -> EventTypePattern {
 fn lists(backend: &InMemoryBackend) -> Lists<InMemoryBackend> {
     Lists {
         table: backend.clone(),
+        budget: ReadBudget::LARGE,
     }
 }
 
@@ -308,10 +309,50 @@ fn many(count: u64) -> Vec<Spec> {
     (0..count).map(spec).collect()
 }
 
+/// A page of the portal costs at most 60 read units.
+#[test]
+fn a_small_budget_ends_a_page_after_few_reads_and_the_list_goes_on() {
+    let backend = InMemoryBackend::default();
+    make(&backend, &many(400));
+    let lists = Lists {
+        budget: ReadBudget::SMALL,
+        ..lists(&backend)
+    };
+    let filters = [
+        // Each delivery is read.
+        (Some(StatusFilter::Succeeded), None, 40),
+        // The index has the type.
+        (None, Some(pattern("no.such")), 300),
+    ];
+    for (status, event_type, looked_at) in filters {
+        let filter = DeliveryFilter { status, event_type };
+        let page = PageOf {
+            since: None,
+            until: None,
+            after: None,
+            limit: 25,
+        };
+        let subscription = samples::subscription_id(1);
+        let mut pages = 0;
+        let mut after = None;
+        loop {
+            let page = PageOf { after, ..page };
+            let listed = lists.deliveries(&subscription, Which::All, &filter, &page);
+            let listed = listed.now_or_never().unwrap().unwrap();
+            pages += 1;
+            after = listed.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, 400_usize.div_ceil(looked_at));
+    }
+}
+
 #[test]
 fn a_filter_that_matches_nothing_ends_the_page_early_but_not_the_list() {
     let backend = InMemoryBackend::default();
-    make(&backend, &many(u64::from(MAX_LOOKED_AT) + 1));
+    make(&backend, &many(u64::from(ReadBudget::LARGE.entries) + 1));
     let none = DeliveryFilter {
         status: Some(StatusFilter::Succeeded),
         event_type: None,

@@ -7,15 +7,18 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use ring::rand::SystemRandom;
 use webhooks_domain::customers::{CustomerFields, Customers};
-use webhooks_domain::ids::CustomerId;
+use webhooks_domain::ids::{CustomerId, PortalSessionId};
 use webhooks_domain::manage::ExpectedVersion;
 use webhooks_domain::portal_access::{CheckedSession, MissingCapability, PortalAccess};
 use webhooks_domain::portal_session::{
-    Audience, Capabilities, Capability, PortalCode, PortalToken, SessionDuration,
+    Audience, Capabilities, Capability, PortalCode, PortalSession, PortalToken, SecretDigest,
+    SessionDuration, SessionSecret,
 };
 use webhooks_domain::portal_sessions::{
     CreatedSession, PortalSessionError, PortalSessions, WantedSession,
 };
+use webhooks_domain::ports::{PortalAccessTable, StoreError, WriteOutcome};
+use webhooks_domain::timestamp::Timestamp;
 use webhooks_testkit::{Fault, InMemoryBackend, samples};
 
 struct Stage {
@@ -55,7 +58,9 @@ impl Stage {
     }
 
     fn enter(&self, code: &PortalCode) -> Option<PortalToken> {
-        let entered = self.access.enter(code).now_or_never().unwrap().unwrap();
+        let found = self.access.find(code.clone()).now_or_never().unwrap();
+        let link = found.unwrap()?;
+        let entered = self.access.enter(&link).now_or_never().unwrap().unwrap();
         entered.map(|(_, token)| token)
     }
 
@@ -265,4 +270,60 @@ fn a_failure_of_the_table_closes_no_session() {
     assert!(failed.is_err());
     assert!(stage.is_open(&token));
     assert_eq!(samples::NOW, stage.backend.time());
+}
+
+/// A table that must not be written.
+struct ReadOnly(InMemoryBackend);
+
+impl PortalAccessTable for ReadOnly {
+    async fn session(
+        &self,
+        audience: &Audience,
+        id: &PortalSessionId,
+    ) -> Result<Option<(PortalSession, SessionSecret)>, StoreError> {
+        self.0.session(audience, id).await
+    }
+
+    async fn enter_session(
+        &self,
+        _: &PortalSession,
+        _: &SecretDigest,
+        _: &SecretDigest,
+        _: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
+        panic!("a write")
+    }
+
+    async fn end_session(&self, _: &Audience, _: &PortalSessionId) -> Result<(), StoreError> {
+        panic!("a write")
+    }
+}
+
+#[test]
+fn a_forged_code_costs_no_write() {
+    let stage = Stage::new();
+    let created = stage.create("acme", 600);
+    let access = PortalAccess {
+        table: ReadOnly(stage.backend.clone()),
+        clock: stage.backend.clone(),
+        random: SystemRandom::new(),
+    };
+    let find = |code: PortalCode| access.find(code).now_or_never().unwrap().unwrap();
+    let (customer, random) = (id("acme"), SystemRandom::new());
+    let forged = PortalCode::random(&customer.into(), created.session.id, &random);
+    assert!(find(forged).is_none());
+    assert!(find(created.code).is_some());
+}
+
+#[test]
+fn an_exchange_whose_answer_was_lost_is_recognised() {
+    let stage = Stage::new();
+    let created = stage.create("acme", 600);
+    let link = stage.access.find(created.code).now_or_never().unwrap();
+    let link = link.unwrap().unwrap();
+    let enter = || stage.access.enter(&link).now_or_never().unwrap();
+    stage.backend.plant([Fault::After]);
+    // The store's client repeats it; here the caller sees the failure, and the code is used.
+    assert!(enter().is_err());
+    assert!(enter().unwrap().is_none(), "the other token has it");
 }

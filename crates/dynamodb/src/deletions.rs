@@ -205,17 +205,34 @@ impl DynamoStore {
         self.delete_keys(keys).await
     }
 
+    /// Deletes some items of a partition whose sort keys begin so. Returns their number.
+    pub(crate) async fn delete_range(
+        &self,
+        partition: String,
+        beginning: &str,
+    ) -> Result<u64, StoreError> {
+        let query = self
+            .keys_in(partition)
+            .key_condition_expression("pk = :partition AND begins_with(sk, :beginning)")
+            .expression_attribute_values(":beginning", AttributeValue::S(beginning.to_owned()));
+        let keys = self.keys_of(query).await?;
+        self.delete_keys(keys).await
+    }
+
     /// The first keys of a partition, expired items included.
     async fn some_keys(&self, partition: String) -> Result<Vec<Key>, StoreError> {
-        let query = self
-            .client
+        let query = self.keys_in(partition);
+        self.keys_of(query.key_condition_expression("pk = :partition"))
+            .await
+    }
+
+    fn keys_in(&self, partition: String) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :partition")
             .expression_attribute_values(":partition", AttributeValue::S(partition))
             .consistent_read(true)
-            .limit(PAGE);
-        self.keys_of(query).await
+            .limit(PAGE)
     }
 
     async fn keys_of(&self, query: QueryFluentBuilder) -> Result<Vec<Key>, StoreError> {

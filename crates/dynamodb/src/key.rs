@@ -7,7 +7,7 @@ use webhooks_domain::ids::{
     CustomerId, DeliveryId, MessageId, PortalSessionId, RecoveryId, SubscriptionId,
 };
 use webhooks_domain::limits::LimiterId;
-use webhooks_domain::portal_session::Audience;
+use webhooks_domain::portal_session::{Audience, UtcDay};
 use webhooks_domain::recovery::RecoveryKey;
 use webhooks_domain::statistics::Hour;
 
@@ -31,6 +31,9 @@ const PORTAL_PREFIX: &str = "PORTAL#";
 /// The partition of the sessions of the console. It has no prefix in common with a customer's, so that
 /// no role may write both without naming both.
 const CONSOLE: &str = "CONSOLE";
+/// The beginning of the sort keys of sessions, which are in one partition with their usage.
+pub(crate) const SESSIONS: &str = "pse_";
+const USAGE_PREFIX: &str = "USAGE#";
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -216,6 +219,13 @@ impl Key {
         }
     }
 
+    pub(crate) fn portal_usage(customer: &CustomerId, day: UtcDay) -> Self {
+        Self {
+            pk: portal_partition(customer),
+            sk: format!("{USAGE_PREFIX}{day}"),
+        }
+    }
+
     /// The session of a key, with its site.
     pub(crate) fn session_id(&self) -> Result<(Audience, PortalSessionId), String> {
         let audience = match self.pk.strip_prefix(PORTAL_PREFIX) {
@@ -254,7 +264,7 @@ pub(crate) fn session_partition(audience: &Audience) -> String {
     }
 }
 
-/// The partition of a customer's sessions of the portal.
+/// The partition of a customer's sessions and usage of the portal.
 pub(crate) fn portal_partition(customer: &CustomerId) -> String {
     format!("{PORTAL_PREFIX}{customer}")
 }

@@ -50,6 +50,7 @@ mod lists;
 mod look_up_units;
 mod overdue;
 mod portal_sessions;
+mod portal_usage;
 mod recoveries;
 mod statistics;
 mod store;

@@ -3,9 +3,8 @@
 //! An item has the digest of its code until it is entered, and that of its token from then on. It
 //! expires with the code, and once it is entered, with the session.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use webhooks_domain::broken::Readable;
@@ -13,7 +12,7 @@ use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::paging::EntryPage;
 use webhooks_domain::portal_session::{
     Audience, Capabilities, Capability, CapabilityError, Holder, PortalSession, ReturnUrl,
-    SecretDigest,
+    SecretDigest, SessionSecret,
 };
 use webhooks_domain::ports::{
     InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError, WriteOutcome,
@@ -21,13 +20,11 @@ use webhooks_domain::ports::{
 use webhooks_domain::timestamp::Timestamp;
 
 use crate::DynamoStore;
-use crate::key::{Key, session_partition};
+use crate::key::{Key, SESSIONS, session_partition};
 use crate::store::{
     AttributeMap, IN_FORCE, NOT_EXPIRED, NOW, PRESENT, from_attributes, into_domain, number,
     query_some, readable, to_attributes, unavailable, write_outcome,
 };
-
-const ENTER: &str = "enter session";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,12 +123,13 @@ impl PortalSessionTable for DynamoStore {
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :sessions")
+            .key_condition_expression("pk = :partition AND begins_with(sk, :session)")
             .filter_expression(NOT_EXPIRED)
             .expression_attribute_values(
-                ":sessions",
+                ":partition",
                 AttributeValue::S(session_partition(audience)),
             )
+            .expression_attribute_values(":session", AttributeValue::S(SESSIONS.to_owned()))
             .expression_attribute_values(NOW, self.now_secs())
             .scan_index_forward(false)
             .consistent_read(true)
@@ -162,67 +160,63 @@ impl PortalSessionTable for DynamoStore {
     }
 
     async fn delete_sessions(&self, audience: &Audience) -> Result<u64, StoreError> {
-        self.delete_partition(session_partition(audience)).await
+        // The usage of the day stays: it would be a way to more.
+        self.delete_range(session_partition(audience), SESSIONS)
+            .await
     }
 }
 
 impl PortalAccessTable for DynamoStore {
-    async fn enter_session(
+    async fn session(
         &self,
         audience: &Audience,
         id: &PortalSessionId,
+    ) -> Result<Option<(PortalSession, SessionSecret)>, StoreError> {
+        let key = Key::session(audience, id);
+        let Some(item) = self.get_attributes(key, "get session").await? else {
+            return Ok(None);
+        };
+        let read = from_attributes::<SessionItem>(item.clone())?;
+        let digest =
+            |bytes: ByteBuf| Some(SecretDigest::from_bytes(bytes.into_vec().try_into().ok()?));
+        let secret = match (read.code_digest, read.token_digest) {
+            (_, Some(token)) => digest(token).map(SessionSecret::Token),
+            (Some(code), None) => digest(code).map(SessionSecret::Code),
+            (None, None) => None,
+        };
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        Ok(Some((into_domain::<SessionItem, _>(item)?, secret)))
+    }
+
+    /// The role of the portal may write these attributes of a session only: see the template.
+    async fn enter_session(
+        &self,
+        session: &PortalSession,
         code: &SecretDigest,
         token: &SecretDigest,
         at: Timestamp,
-    ) -> Result<Option<PortalSession>, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let digest = |digest: &SecretDigest| AttributeValue::B(Blob::new(*digest.as_bytes()));
+        let key = Key::session(&session.holder.audience(), &session.id);
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(to_attributes(&Key::session(audience, id))))
+            .set_key(Some(to_attributes(&key)))
             .update_expression(
-                "SET tokenDigest = :token, enteredAt = :at, expiresAt = endsAt REMOVE codeDigest",
+                "SET tokenDigest = :token, enteredAt = :at, expiresAt = :end REMOVE codeDigest",
             )
             .condition_expression(format!("codeDigest = :code AND {IN_FORCE}"))
             .expression_attribute_values(":code", digest(code))
             .expression_attribute_values(":token", digest(token))
             .expression_attribute_values(":at", number(at.as_millis()))
+            .expression_attribute_values(":end", number(session.ends_at.as_secs()))
             .expression_attribute_values(NOW, self.now_secs())
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let item = match result {
-            Ok(output) => output.attributes,
-            // The client repeats a request whose answer was lost. The token is random, so an item
-            // that has it was written by this request.
-            Err(error) => match error.into_service_error() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => refused
-                    .item
-                    .filter(|item| item.get("tokenDigest") == Some(&digest(token)))
-                    .filter(|item| self.is_in_force(item)),
-                error => return Err(unavailable(ENTER, error)),
-            },
-        };
-        item.map(into_domain::<SessionItem, _>).transpose()
-    }
-
-    async fn entered_session(
-        &self,
-        audience: &Audience,
-        id: &PortalSessionId,
-    ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
-        let key = Key::session(audience, id);
-        let Some(item) = self.get_attributes(key, "get session").await? else {
-            return Ok(None);
-        };
-        let digest = from_attributes::<SessionItem>(item.clone())?.token_digest;
-        let Some(digest) = digest.and_then(|digest| digest.into_vec().try_into().ok()) else {
-            return Ok(None);
-        };
-        let session = into_domain::<SessionItem, _>(item)?;
-        Ok(Some((session, SecretDigest::from_bytes(digest))))
+        write_outcome(result, "enter session")
     }
 
     async fn end_session(

@@ -20,8 +20,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Position;
 use webhooks_domain::outbound::{
-    AddressPolicy, AttemptOutcome, EndpointHost, EndpointUrl, KeptResponseBytes, Method,
-    ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
+    AddressPolicy, AttemptOutcome, DeniedHosts, EndpointHost, EndpointUrl, KeptResponseBytes,
+    Method, ResponseBody, ResponseHeaders, Timings, WebhookRequest, WebhookResponse,
 };
 use webhooks_domain::ports::WebhookSender;
 
@@ -43,6 +43,7 @@ pub struct HttpSender {
     tls: TlsConnector,
     pool: Arc<Pool>,
     policy: AddressPolicy,
+    denied: DeniedHosts,
     limit: Duration,
     kept: KeptResponseBytes,
 }
@@ -135,6 +136,7 @@ impl HttpSender {
             tls: TlsConnector::from(Arc::new(tls::config(roots)?)),
             pool: Arc::new(Pool::new()),
             policy,
+            denied: DeniedHosts::default(),
             limit,
             kept: KeptResponseBytes::default(),
         })
@@ -144,6 +146,12 @@ impl HttpSender {
     #[must_use]
     pub fn keeping(self, kept: KeptResponseBytes) -> Self {
         Self { kept, ..self }
+    }
+
+    /// Sends nothing to these hosts.
+    #[must_use]
+    pub fn denying(self, denied: DeniedHosts) -> Self {
+        Self { denied, ..self }
     }
 
     fn bound(&self, request: &WebhookRequest, started: Instant) -> Bound {
@@ -158,8 +166,11 @@ impl HttpSender {
     }
 
     /// Refuses an address in the URL, which never reaches the resolver. A URL is also checked
-    /// when it is parsed, but possibly against different development networks.
+    /// when it is parsed, but possibly against different development networks and denied hosts.
     fn check_url(&self, url: &EndpointUrl) -> Result<(), Failure> {
+        self.denied
+            .check(url.host())
+            .map_err(|denied| Failure::blocked(&denied.to_string()))?;
         match url.host() {
             EndpointHost::Address(address) => {
                 self.policy

@@ -12,9 +12,11 @@ use webhooks_domain::due::LongestQueueDelay;
 use webhooks_domain::event::EventReader;
 use webhooks_domain::health::HealthPolicy;
 use webhooks_domain::ids::CustomerId;
-use webhooks_domain::outbound::{DevelopmentNetworks, KeptResponseBytes, RequestTimeout};
+use webhooks_domain::outbound::{
+    DeniedHosts, DevelopmentNetworks, KeptResponseBytes, RequestTimeout,
+};
 use webhooks_domain::payload_shape::MessageLinkTemplate;
-use webhooks_domain::portal_session::{FrameAncestors, Origin, Origins};
+use webhooks_domain::portal_session::{DailyLimits, FrameAncestors, Origin, Origins};
 use webhooks_domain::retry::RetryPolicy;
 
 use crate::environment::{Environment, Variable, VariableError, Variables};
@@ -180,6 +182,8 @@ functions! {
         health_policy: HealthPolicy = health_policy(),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+        /// Hosts that no subscription may have.
+        denied_hosts: DeniedHosts = or_default("DENIED_HOSTS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -254,6 +258,8 @@ functions! {
         message_links: Option<MessageLinkTemplate> = optional("MESSAGE_LINK_TEMPLATE"),
         /// Private networks that may be reached. For development only.
         development_networks: DevelopmentNetworks = or_default("DEVELOPMENT_ALLOWED_CIDRS"),
+        /// Hosts that no subscription may have.
+        denied_hosts: DeniedHosts = or_default("DENIED_HOSTS"),
         /// The name of this function.
         function_name: String = required("AWS_LAMBDA_FUNCTION_NAME"),
         /// Decides which values become metrics.
@@ -294,6 +300,8 @@ functions! {
         portal_url: Option<Origin> = optional("PORTAL_URL"),
         /// The origins to which the portal may lead after a session.
         return_urls: Origins = or_default("PORTAL_RETURN_URLS"),
+        /// The actions that a customer's sessions can cause on one day.
+        daily_limits: DailyLimits = required("PORTAL_DAILY_LIMITS"),
         /// The sites that may embed the portal.
         frame_ancestors: FrameAncestors = required("PORTAL_FRAME_ANCESTORS"),
         /// The name of the service. `None` for the default.

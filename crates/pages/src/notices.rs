@@ -1,6 +1,6 @@
 //! Pages without data: entering, the end of a session, and what went wrong.
 
-use maud::html;
+use maud::{Markup, html};
 use webhooks_api_types::Problem;
 
 use crate::frame::{Frame, Viewer};
@@ -11,12 +11,13 @@ use crate::paths::Route;
 use crate::text::{editable, foreign};
 
 /// Renders the page to which the link of a session leads. Its script takes the code from the
-/// fragment of the URL and sends it.
-pub fn enter(frame: &Frame) -> String {
+/// fragment of the URL and sends it, with the field `open` if the link is expected.
+pub fn enter(frame: &Frame, is_expected: bool) -> String {
     let content = html! {
         h1 { "One moment" }
         form #enter method="post" action=(Href::from(Route::Session)) {
             input type="hidden" name="code" value="";
+            (confirmation(is_expected))
             p { "The link is checked." }
         }
         noscript { p { "This page needs JavaScript to check the link. The other pages do not." } }
@@ -30,45 +31,62 @@ pub fn enter(frame: &Frame) -> String {
     layout::page(frame, Place::Elsewhere, "One moment", &content)
 }
 
-/// Renders the page that asks before a code replaces the session of another customer. The form
-/// sends the code again, with the field `replace`.
-pub fn replace_session(frame: &Frame, code: &str) -> String {
+/// Renders the page that asks before a link opens the portal of a customer, or the console if there
+/// is none. It replaces the session of the frame if there is one. The form sends the code again, with
+/// the field `open`.
+pub fn open_session(frame: &Frame, customer: Option<&str>, code: &str) -> String {
+    let stay = match (&frame.viewer, &frame.customer) {
+        (Viewer::Support { .. }, _) => Some(Route::Search),
+        (Viewer::Customer, Some(own)) => Some(Route::Endpoints {
+            customer: own.id.clone(),
+        }),
+        (Viewer::Customer, None) | (Viewer::Nobody, _) => None,
+    };
     let content = html! {
-        h1 { "Switch to another customer?" }
+        @match customer {
+            Some(customer) => { h1 { "Open the portal of " (foreign(customer)) "?" } }
+            None => { h1 { "Open the console?" } }
+        }
+        @if stay.is_some() {
+            p { "This browser has another session. It ends if you continue." }
+        }
         p {
-            "This browser has a session of another customer. It ends if you switch. \
-             Switch only if you have just opened a link yourself."
+            "Continue only if you have just opened a link of your own. "
+            @match customer {
+                Some(_) => {
+                    "Somebody else's link would show you another customer's endpoints, and what you \
+                     enter would be theirs."
+                }
+                None => { "With somebody else's link, your changes would be logged under their name." }
+            }
         }
         (post(frame, Route::Session, html! {
             input type="hidden" name="code" value=(editable(code));
-            input type="hidden" name="replace" value="yes";
+            (confirmation(true))
             div .actions {
-                button .primary type="submit" { "Switch" }
-                @if let Some(customer) = &frame.customer {
-                    a .button href=(Href::from(Route::Endpoints { customer: customer.id.clone() })) {
-                        "Stay"
-                    }
-                }
+                button .primary type="submit" { "Continue" }
+                @if let Some(stay) = stay { a .button href=(Href::from(stay)) { "Stay" } }
             }
         }))
     };
-    layout::page(
-        frame,
-        Place::Elsewhere,
-        "Switch to another customer?",
-        &content,
-    )
+    layout::page(frame, Place::Elsewhere, "Open the link?", &content)
+}
+
+/// The field that says that the link is expected.
+fn confirmation(is_expected: bool) -> Markup {
+    html! { @if is_expected { input type="hidden" name="open" value="yes"; } }
 }
 
 /// Renders the page for a browser that refuses cookies in a frame. The code was not used: the form
 /// sends it from a new tab, with the field `tab`.
-pub fn open_in_new_tab(frame: &Frame, code: &str) -> String {
+pub fn open_in_new_tab(frame: &Frame, code: &str, is_expected: bool) -> String {
     let content = html! {
         h1 { "Open the portal in a new tab" }
         p { "Your browser keeps no session inside another site." }
         form method="post" action=(Href::from(Route::Session)) target="_blank" {
             input type="hidden" name="code" value=(code);
             input type="hidden" name="tab" value="yes";
+            (confirmation(is_expected))
             div .actions { button .primary type="submit" { "Open the portal" } }
         }
     };

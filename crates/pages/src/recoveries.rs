@@ -167,7 +167,7 @@ fn confirmation(frame: &Frame, recoveries: &Recoveries, counted: RecoveryCount) 
             p {
                 (words(*what)) ", created from " (foreign(since)) " UTC"
                 @if until.is_empty() { " until now." } @else { " until " (foreign(until)) " UTC." }
-                @if !counted.complete { " Counting stopped after a few seconds; there are more." }
+                @if !counted.complete { " Counting stopped early; there are more." }
                 @if counted.count == 0 { " There is nothing to send." }
             }
             (post(frame, ids.recoveries(), content))

@@ -6,6 +6,7 @@ mod exchanges;
 mod keys;
 mod lists;
 mod portal_sessions;
+mod portal_usage;
 mod recovery;
 mod statistics;
 mod subscriptions;
@@ -25,7 +26,7 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, PortalSessionId, S
 use webhooks_domain::limits::{CustomerLimit, EndpointLimiter, LimiterId};
 use webhooks_domain::message::Message;
 use webhooks_domain::outbound::{ResponseBody, WebhookRequest, WebhookResponse};
-use webhooks_domain::portal_session::Audience;
+use webhooks_domain::portal_session::{Audience, UtcDay};
 use webhooks_domain::ports::{
     Clock, DeliverNow, DeliveryQueue, QueueError, StoreError, WebhookSender,
 };
@@ -57,6 +58,7 @@ struct State {
     deleted_subscriptions: BTreeMap<CustomerId, BTreeSet<SubscriptionId>>,
     idempotency: BTreeMap<(CustomerId, IdempotencyKey), IdempotencyRecord>,
     portal_sessions: BTreeMap<(Audience, PortalSessionId), portal_sessions::Stored>,
+    portal_usage: BTreeMap<(CustomerId, UtcDay), portal_usage::Usage>,
     messages: BTreeMap<MessageId, MessageRecord>,
     recoveries: BTreeMap<RecoveryKey, Recovery>,
     /// The recoveries whose workflows were started.

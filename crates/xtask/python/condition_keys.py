@@ -6,6 +6,7 @@ never fills these keys of a request:
 - kms:EncryptionContext:* and kms:EncryptionContextKeys
 - events:source and events:detail-type, of PutEvents
 - dynamodb:LeadingKeys
+- dynamodb:Attributes of UpdateItem: the names in its key and its expressions
 
 A condition on a key that is never there refuses everybody (`StringEquals`), or
 nobody (`StringEqualsIfExists`): neither would be a test of the condition.
@@ -71,7 +72,31 @@ def _one_or_all(key, values):
 
 def _dynamodb(operation, request):
     values = [_text(value) for value in _leading_values(operation, request)]
-    return {"dynamodb:LeadingKeys": values} if values else {}
+    keys = {"dynamodb:LeadingKeys": values} if values else {}
+    if operation == "UpdateItem":
+        keys["dynamodb:Attributes"] = sorted(_attributes(request))
+    return keys
+
+
+_KEYWORDS = {"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN"}
+
+
+def _attributes(request):
+    """The attributes that an update names: those of its key and of its expressions."""
+    from ministack.services import dynamodb
+
+    found = set(request.get("Key") or {})
+    names = request.get("ExpressionAttributeNames") or {}
+    for expression in ("UpdateExpression", "ConditionExpression"):
+        tokens = dynamodb._tokenize(request.get(expression) or "")
+        before = [("EOF", "")] + tokens
+        for (last, _), (kind, text), (following, _) in zip(before, tokens, tokens[1:]):
+            is_function = kind == "IDENT" and following == "LPAREN"
+            if kind == "NAME_REF" and last != "DOT":
+                found.add(names.get(text, text))
+            elif kind == "IDENT" and last != "DOT" and not is_function and text not in _KEYWORDS:
+                found.add(text)
+    return found
 
 
 def _text(value):

@@ -26,6 +26,8 @@ pub(crate) enum Variant {
     WithFailpoints,
     /// Only the functions, for this machine, with the optimisation for AWS.
     Released,
+    /// Of these, only the portal.
+    ReleasedPortal,
     /// The optimised delivery function with support for measurements: it trusts the benchmark's
     /// receivers.
     Measured,
@@ -60,6 +62,7 @@ impl Variant {
             }
             // No package is named, so the default members are built, as with `sam build`.
             Self::Released => "--release --bins",
+            Self::ReleasedPortal => "--release --bin portal",
             Self::Measured => {
                 "--profile measured --package deliver-webhook --features deliver-webhook/bench"
             }

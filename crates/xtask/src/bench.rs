@@ -40,11 +40,11 @@ pub(crate) struct Options {
     /// write the recorded counts and their section of docs/benchmarks.md.
     #[arg(long, conflicts_with = "quick")]
     record: bool,
-    /// The file with the prices for the bill.
+    /// The file with the prices, for `bill` and `portal`.
     #[arg(
         long,
         value_name = "FILE",
-        default_value = "crates/bench/prices/us-east-1.json"
+        default_value = "crates/costs/prices/us-east-1.json"
     )]
     prices: PathBuf,
 }
@@ -58,6 +58,8 @@ enum Part {
     Delivery,
     /// The CPU time of an event in the workflow's functions.
     Functions,
+    /// CPU, bytes, read units and cost of the portal's pages. Fails if a page exceeds a bound.
+    Portal,
     /// The time from the put of an event to the request, on the emulator.
     Path,
     /// The effect of hanging endpoints on the others, on the emulator.
@@ -74,6 +76,7 @@ impl Part {
             Self::ColdStart => "cold-start",
             Self::Delivery => "delivery",
             Self::Functions => "functions",
+            Self::Portal => "portal",
             Self::Path => "path",
             Self::Isolation => "isolation",
             Self::Bill => "bill",
@@ -95,10 +98,17 @@ impl Part {
         matches!(self, Self::Bill | Self::Counts)
     }
 
+    /// Returns true if it compares functions with the programs of [`Peers`].
+    fn has_peers(self) -> bool {
+        matches!(self, Self::ColdStart | Self::Delivery | Self::Functions)
+    }
+
     /// Returns the stack for the part. `None` if it needs only stubs.
     fn stack(self, options: &Options) -> Result<Option<OnStack>> {
         match self {
-            Self::ColdStart | Self::Delivery | Self::Functions | Self::Counts => Ok(None),
+            Self::ColdStart | Self::Delivery | Self::Functions | Self::Portal | Self::Counts => {
+                Ok(None)
+            }
             Self::Path => Ok(Some(OnStack::path())),
             Self::Isolation => Ok(Some(OnStack::isolation())),
             Self::Bill => OnStack::bill(&options.prices).map(Some),
@@ -128,12 +138,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         !parts.contains(&Part::Counts),
         "`counts` is a part of `--check`"
     );
-    let bench = Bench::prepare(workspace)?;
+    let bench = Bench::prepare(workspace, functions_of(&parts))?;
     let parts = parts.into_iter();
     let parts = parts.map(|part| Ok((part, part.stack(options)?)));
     let parts = parts.collect::<Result<Vec<_>>>()?;
-    let on_stubs = parts.iter().any(|(_, stack)| stack.is_none());
-    let peers = on_stubs.then(|| bench.peers(workspace)).transpose()?;
+    let has_peers = parts.iter().any(|(part, _)| part.has_peers());
+    let peers = has_peers.then(|| bench.peers(workspace)).transpose()?;
     let on_stack = parts.iter().any(|(_, stack)| stack.is_some());
     let tools = on_stack.then(|| Tools::install_shown(workspace, ToolSet::Local));
     let tools = tools.transpose()?;
@@ -147,8 +157,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             (Some(stack), Some(tools), _) => {
                 stack.run(workspace, tools, &bench.released, &mut command)
             }
-            (_, _, Some(peers)) => peers.run(&bench.folder, &mut command),
-            _ => unreachable!("what the chosen parts need is prepared"),
+            (_, _, Some(peers)) if part.has_peers() => peers.run(&bench.folder, &mut command),
+            _ => bench.run_portal(&mut command, &options.prices),
         };
         print_result(part.name(), part_started.elapsed(), measured.is_ok());
         measured?;
@@ -158,7 +168,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The programs that the parts with stubs need besides the functions.
+/// Returns the functions that some parts measure.
+fn functions_of(parts: &[Part]) -> Variant {
+    if parts.iter().all(|part| *part == Part::Portal) {
+        Variant::ReleasedPortal
+    } else {
+        Variant::Released
+    }
+}
+
+/// The programs that some parts compare the functions with.
 struct Peers {
     node: PathBuf,
 }
@@ -166,7 +185,7 @@ struct Peers {
 impl Bench {
     /// Builds the functions and the benchmark program. The build output is kept, so that only
     /// changes are built again.
-    fn prepare(workspace: &Workspace) -> Result<Self> {
+    fn prepare(workspace: &Workspace, functions: Variant) -> Result<Self> {
         let folder = workspace.root().join("target/bench");
         for name in ["functions", "measured", "peers", "work", "results"] {
             let folder = folder.join(name);
@@ -174,7 +193,7 @@ impl Bench {
                 .with_context(|| format!("making `{}`", folder.display()))?;
         }
         heading("building the measured programs; the first optimised build takes many minutes");
-        let released = Programs::build(workspace, Variant::Released)?;
+        let released = Programs::build(workspace, functions)?;
         released.copy_all(&folder.join("functions"))?;
         let peers = Programs::build(workspace, Variant::Peers)?;
         peers.copy_all(&folder.join("peers"))?;
@@ -185,12 +204,20 @@ impl Bench {
         })
     }
 
-    /// Builds the programs that only the parts without an emulator need.
+    /// Builds the programs that only some parts need.
     fn peers(&self, workspace: &Workspace) -> Result<Peers> {
         let measured = Programs::build(workspace, Variant::Measured)?;
         measured.copy_all(&self.folder.join("measured"))?;
         let node = node(workspace, &self.folder.join("node"))?;
         Ok(Peers { node })
+    }
+
+    /// Runs the part `portal`, which needs the functions only.
+    fn run_portal(&self, command: &mut Command, prices: &Path) -> Result<()> {
+        for name in ["functions", "work"] {
+            command.arg(format!("--{name}")).arg(self.folder.join(name));
+        }
+        process::run(command.arg("--prices").arg(prices))
     }
 
     fn report(&self, workspace: &Workspace, options: &Options) -> Result<()> {
@@ -205,7 +232,9 @@ impl Bench {
                 .arg("--docs")
                 .arg(docs(workspace))
                 .arg("--readme")
-                .arg(workspace.root().join("README.md"));
+                .arg(workspace.root().join("README.md"))
+                .arg("--usage")
+                .arg(workspace.root().join("crates/costs/usage.json"));
         }
         process::run(&mut command)
     }
@@ -221,7 +250,7 @@ impl Bench {
 }
 
 impl Peers {
-    /// Runs a part with stubs.
+    /// Runs a part that compares.
     fn run(&self, folder: &Path, command: &mut Command) -> Result<()> {
         for name in ["functions", "measured", "peers", "work"] {
             command.arg(format!("--{name}")).arg(folder.join(name));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use webhooks_domain::customers::Customers;
-use webhooks_domain::lists::Lists;
+use webhooks_domain::lists::{Lists, ReadBudget};
 use webhooks_domain::manage::Manage;
-use webhooks_domain::outbound::DevelopmentNetworks;
+use webhooks_domain::outbound::EndpointPolicy;
 use webhooks_domain::portal_sessions::PortalSessions;
 use webhooks_domain::quota::Quota;
 use webhooks_domain::recover::Recoveries;
@@ -48,7 +48,7 @@ pub(crate) struct Api {
     pub(crate) recoveries: ApiRecoveries,
     pub(crate) portal: Portal,
     pub(crate) table: DynamoStore,
-    pub(crate) development: DevelopmentNetworks,
+    pub(crate) endpoints: EndpointPolicy,
 }
 
 impl Api {
@@ -102,6 +102,7 @@ impl Api {
             },
             lists: Lists {
                 table: table.clone(),
+                budget: ReadBudget::LARGE,
             },
             unhealthy: UnhealthyLists {
                 table: table.clone(),
@@ -128,7 +129,10 @@ impl Api {
                 return_urls: config.portal_return_urls,
             },
             table,
-            development: config.development_networks,
+            endpoints: EndpointPolicy {
+                development: config.development_networks,
+                denied_hosts: config.denied_hosts,
+            },
         };
         Ok((api, usage))
     }

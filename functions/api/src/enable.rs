@@ -49,7 +49,7 @@ pub(crate) async fn enable(
     let updated = api
         .manage
         .update(&customer_id, &subscription_id, &expected, change);
-    let updated = updated.await?;
+    let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
     api.activated(updated, requests::held_fate(held)).await
 }

@@ -12,7 +12,7 @@ use webhooks_api_types as api;
 use webhooks_domain::broken::{Broken, Readable};
 use webhooks_domain::ids::{CustomerId, RecoveryId, SubscriptionId};
 use webhooks_domain::ports::Clock;
-use webhooks_domain::recover::{Recoveries, RecoveriesError};
+use webhooks_domain::recover::{CountBudget, Recoveries, RecoveriesError};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryRequest, Requested};
 use webhooks_dynamodb::DynamoStore;
 use webhooks_lambda::{SfnWorkflow, SystemClock};
@@ -29,8 +29,11 @@ use webhooks_wire::answers::{self, apart};
 /// The recoveries of this API.
 pub(crate) type ApiRecoveries = Recoveries<DynamoStore, SfnWorkflow, SystemClock>;
 
-/// The time limit of counting, well below the function's timeout.
-const TIME_TO_COUNT: Duration = Duration::from_secs(5);
+/// The effort of counting: a time well below the function's timeout.
+const EFFORT: CountBudget = CountBudget {
+    time: Duration::from_secs(5),
+    entries: u64::MAX,
+};
 
 /// Send again what failed or was held
 ///
@@ -99,7 +102,7 @@ async fn start(
         Requested::Count => {
             let count = api
                 .recoveries
-                .count(customer, subscription, request, TIME_TO_COUNT)
+                .count(customer, subscription, request, EFFORT)
                 .await?;
             let count = api::RecoveryCount {
                 count: count.count,

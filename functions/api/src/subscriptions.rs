@@ -66,7 +66,7 @@ pub(crate) async fn create(
         return Err(FieldError::new("held", "a new subscription has no deliveries").into());
     }
     caller.must_give_no_secret(&fields)?;
-    let change = requests::subscription_change(fields, &api.development)?;
+    let change = requests::subscription_change(fields, &api.endpoints)?;
     let once = key.map(|key| Once {
         key,
         content: &body,
@@ -172,11 +172,11 @@ pub(crate) async fn update(
     let fields = body::read(&body)?;
     caller.must_give_no_secret(&fields)?;
     let held = requests::held(&fields)?;
-    let change = requests::subscription_change(fields, &api.development)?;
+    let change = requests::subscription_change(fields, &api.endpoints)?;
     let updated = api
         .manage
         .update(&customer_id, &subscription_id, &expected, change);
-    let updated = updated.await?;
+    let updated = Box::pin(updated).await?;
     audit::updated(&updated, &caller);
     if updated.has_new_secret() {
         api.publisher.secret_rotated(&updated.subscription).await;

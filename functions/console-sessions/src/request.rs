@@ -41,7 +41,7 @@ pub(crate) fn read(input: &str) -> Result<Request, FunctionError> {
 
 fn parse(request: ConsoleSessionsRequest) -> Result<Request, FieldError> {
     Ok(match request {
-        ConsoleSessionsRequest::Create(session) => Request::Create(wanted(session)?),
+        ConsoleSessionsRequest::Create(session) => Request::Create(wanted(&session)?),
         ConsoleSessionsRequest::List(page) => Request::List {
             before: parsed("cursor", page.cursor, |cursor| cursor.parse())?,
         },
@@ -53,7 +53,7 @@ fn parse(request: ConsoleSessionsRequest) -> Result<Request, FieldError> {
     })
 }
 
-fn wanted(session: NewConsoleSession) -> Result<Wanted, FieldError> {
+fn wanted(session: &NewConsoleSession) -> Result<Wanted, FieldError> {
     let actor = session.actor.parse();
     Ok(Wanted {
         actor: actor.map_err(|error| FieldError::new("actor", error))?,

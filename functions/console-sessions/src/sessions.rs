@@ -83,7 +83,7 @@ impl<T: PortalSessionTable, C: Clock> ConsoleSessions<T, C> {
         let page = self.sessions.list(&Audience::Console, before, PAGE).await?;
         let last = page.entries.last().filter(|_| page.has_more);
         let next_cursor = last.map(|last| id_of(last).to_string());
-        let (data, broken) = apart(page.entries, shown);
+        let (data, broken) = apart(page.entries, |session| shown(&session));
         Ok(api::Page {
             data,
             next_cursor,
@@ -111,7 +111,7 @@ fn id_of(found: &Readable<PortalSession, PortalSessionId>) -> &PortalSessionId {
     }
 }
 
-fn shown(session: PortalSession) -> ConsoleSession {
+fn shown(session: &PortalSession) -> ConsoleSession {
     let actor = session.holder.actor();
     ConsoleSession {
         id: session.id.to_string(),
@@ -180,7 +180,13 @@ mod tests {
             clock: backend.clone(),
             random: SystemRandom::new(),
         };
-        let enter = || access.enter(&code).now_or_never().unwrap().unwrap();
+        let link = access
+            .find(code.clone())
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        let enter = || access.enter(&link).now_or_never().unwrap().unwrap();
         let (session, token) = enter().unwrap();
         assert_eq!(session.holder.actor().unwrap().as_str(), "jo");
         assert!(enter().is_none(), "once");

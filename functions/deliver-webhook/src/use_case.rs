@@ -42,7 +42,9 @@ pub(crate) fn new(
         vault: Vault::new(table.clone(), keys, SystemClock),
         table,
         queue: queue.with_slow_queue(config.slow_delivery_queue_url),
-        sender: sender(config.development_networks, timeout)?.keeping(config.kept_response_bytes),
+        sender: sender(config.development_networks, timeout)?
+            .denying(config.denied_hosts)
+            .keeping(config.kept_response_bytes),
         clock: SystemClock,
         policy: config.retry_policy,
         longest_queue_delay: config.longest_queue_delay,

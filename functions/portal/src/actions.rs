@@ -61,7 +61,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             customer: scope.customer().to_string(),
             delivery: delivery.to_string(),
         };
-        Ok(Done::Resent.at(route))
+        Ok(self.done(Done::Resent, &route))
     }
 
     async fn stopped(

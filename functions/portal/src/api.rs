@@ -3,7 +3,7 @@
 //! The API's function does everything that needs the signing key or has rules of the API. So there is
 //! one set of rules and one wording of problems, and the portal has no access to the key. Every method
 //! requires a [`CustomerScope`], checks its capability, and sends it along: the API checks the
-//! customer and the capability again.
+//! customer and the capability again. What is limited requires a [`Taken`] too.
 
 use std::error::Error;
 
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use webhooks_api_types as api;
 use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::portal_allowance::Taken;
 use webhooks_domain::portal_session::Capability;
 use webhooks_function_url::{FunctionAnswer, Invocation, PortalScope};
 use webhooks_lambda::FunctionClient;
@@ -47,6 +48,7 @@ impl ScopedApi {
     pub(crate) async fn create(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         fields: &api::SubscriptionPatch,
         once: Option<HeaderValue>,
     ) -> Result<api::CreatedSubscription, Refusal> {
@@ -103,6 +105,7 @@ impl ScopedApi {
     pub(crate) async fn send_test(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         of: &Owned,
         event_type: Option<&str>,
     ) -> Result<api::Delivery, Refusal> {

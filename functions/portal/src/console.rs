@@ -10,6 +10,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use webhooks_api_types as api;
 use webhooks_domain::ids::MessageId;
 use webhooks_domain::portal_access::{CheckedSession, ConsoleScope};
+use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
 use webhooks_pages::console::{
     Runbook, Search, Unhealthy, message_page, queues_page, runbook_page, search_page,
@@ -24,9 +25,9 @@ use webhooks_wire::lists;
 use crate::answer::{Answer, page, see_other};
 use crate::data::{Queue, Table, Workflow};
 use crate::form::Fields;
+use crate::hidden;
 use crate::refusal::Refusal;
 use crate::router::Portal;
-use crate::views::without_hidden;
 
 pub(crate) use data::ConsoleData;
 use data::Wanted;
@@ -75,6 +76,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         request: &Request,
     ) -> Result<Answer, Refusal> {
         let scope = session.of_console().ok_or(Refusal::NotFound)?;
+        scope.require(Capability::View)?;
         let (frame, query) = (self.frame_of(session), Fields::of_query(request)?);
         let html = match target {
             ConsolePage::Search => return self.search(&frame, &scope, &query).await,
@@ -91,9 +93,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     .console
                     .message(&scope, &id, after.as_ref(), DELIVERIES);
                 let mut message = lists::message(found.await?);
-                for delivery in &mut message.deliveries {
-                    without_hidden(&session.session().capabilities, delivery);
-                }
+                let capabilities = &session.session().capabilities;
+                let deliveries = message.deliveries.into_iter();
+                message.deliveries = deliveries
+                    .map(|delivery| hidden::in_delivery(capabilities, delivery))
+                    .collect();
                 let customer = message.customer_id.clone();
                 message_page(&of_customer(frame, customer), &message)
             }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `__Host-webhooks` | the token of the session |
 //! | `__Host-webhooks-return` | the URL to return to, which outlives the session |
+//! | `__Host-webhooks-done` | the change that was made, which the next page says |
 //! | `__Host-webhooks-probe` | shows that the browser keeps cookies in a frame |
 //!
 //! If the portal may be embedded, their names end in `-framed`: then they have other attributes,
@@ -18,10 +19,13 @@ use webhooks_domain::portal_session::{FrameAncestors, PortalToken, ReturnUrl};
 
 const SESSION: &str = "__Host-webhooks";
 const RETURN: &str = "__Host-webhooks-return";
+const DONE: &str = "__Host-webhooks-done";
 const PROBE: &str = "__Host-webhooks-probe";
 
 /// The time for which the URL to return to is kept after a session.
 const RETURN_KEPT: Duration = Duration::from_hours(24);
+/// The time until which the next page must say what was done.
+const DONE_KEPT: Duration = Duration::from_mins(1);
 /// The time for which a probe is kept.
 const PROBE_KEPT: Duration = Duration::from_mins(10);
 
@@ -79,6 +83,21 @@ impl Kind {
             }
             None => self.set(RETURN, "", Duration::ZERO),
         }
+    }
+
+    /// Sets the change that the next page says.
+    pub(crate) fn set_done(self, name: &str) -> String {
+        self.set(DONE, name, DONE_KEPT)
+    }
+
+    /// Removes it.
+    pub(crate) fn remove_done(self) -> String {
+        self.set(DONE, "", Duration::ZERO)
+    }
+
+    /// The change that this page has to say.
+    pub(crate) fn done(self, headers: &HeaderMap) -> Option<&str> {
+        self.only(headers, DONE)
     }
 
     /// Sets a probe.

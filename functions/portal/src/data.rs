@@ -4,6 +4,7 @@
 //! customer's data. No method takes the id of a customer. Only [`console`](crate::console) has other data
 //! of the table, for the scope of the console.
 
+mod allowance;
 mod recoveries;
 
 use std::time::Duration;
@@ -12,33 +13,39 @@ use futures_util::future::try_join_all;
 use ring::rand::SystemRandom;
 use webhooks_api_types as api;
 use webhooks_domain::ids::{DeliveryId, SubscriptionId};
-use webhooks_domain::lists::{DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, Which};
+use webhooks_domain::lists::{
+    DeliveryFilter, Listed, ListedDelivery, Lists, PageOf, ReadBudget, Which,
+};
 use webhooks_domain::paging::Place;
 use webhooks_domain::portal_access::CustomerScope;
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_allowance::PortalAllowance;
+use webhooks_domain::portal_session::{Capability, DailyLimits, LimitedAction};
 use webhooks_domain::ports::{
     Clock, CustomerTable, DeliveryQueue, DeliveryReader, Directory, ExchangeReader,
-    PortalAccessTable, RecoveryTable, RecoveryWorkflow, ResendTable, StatisticsTable, StoreError,
-    SubscriptionTable, UnhealthyIndex,
+    PortalAccessTable, PortalUsageTable, RecoveryTable, RecoveryWorkflow, ResendTable,
+    StatisticsTable, StoreError, SubscriptionTable, UnhealthyIndex,
 };
 use webhooks_domain::read_delivery::{DeliveryWithBody, read_delivery};
 use webhooks_domain::read_subscription::{ReadError, list_subscriptions, read_subscription};
 use webhooks_domain::recover::Recoveries;
 use webhooks_domain::resend::Resend;
-use webhooks_domain::show_exchanges::{ShownExchange, show_exchanges};
+use webhooks_domain::show_exchanges::{ShownExchange, show_exchanges_with};
 use webhooks_domain::show_statistics::ShowStatistics;
 use webhooks_domain::statistics::Summary;
 use webhooks_domain::subscription::{Subscription, SubscriptionPage};
 use webhooks_lambda::Switch;
 use webhooks_wire::answers;
 
+use crate::hidden;
 use crate::refusal::Refusal;
 
+pub(crate) use allowance::ScopedAllowance;
 pub(crate) use recoveries::ScopedRecoveries;
 
 /// The ports of the table that the portal needs.
 pub(crate) trait Table:
     PortalAccessTable
+    + PortalUsageTable
     + SubscriptionTable
     + Directory
     + DeliveryReader
@@ -57,6 +64,7 @@ pub(crate) trait Table:
 
 impl<T> Table for T where
     T: PortalAccessTable
+        + PortalUsageTable
         + SubscriptionTable
         + Directory
         + DeliveryReader
@@ -83,6 +91,7 @@ pub(crate) struct Data<T, Q, W, C> {
     table: T,
     lists: Lists<T>,
     pub(crate) recoveries: ScopedRecoveries<T, W, C>,
+    pub(crate) allowance: ScopedAllowance<T, C>,
     resend: Resend<T, Q, C>,
     /// `None` if attempts are not counted.
     statistics: Option<ShowStatistics<T, C>>,
@@ -97,9 +106,9 @@ impl Owned {
         &self.0.id
     }
 
-    /// The subscription as the API shows it.
-    pub(crate) fn shown(&self) -> api::Subscription {
-        answers::subscription(self.0.clone())
+    /// The subscription as the API shows it, without what the session must not see.
+    pub(crate) fn shown(&self, scope: &CustomerScope) -> api::Subscription {
+        hidden::in_subscription(scope.capabilities(), answers::subscription(self.0.clone()))
     }
 
     /// The URL of its endpoint.
@@ -123,6 +132,10 @@ pub(crate) struct Services<T, Q, W, C> {
     pub(crate) statistics: Switch,
     /// The time for which the table keeps a recovery.
     pub(crate) retention: Duration,
+    /// The actions that a customer's sessions can cause on one day.
+    pub(crate) daily_limits: DailyLimits,
+    /// The longest time that a test takes.
+    pub(crate) time_of_test: Duration,
 }
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> {
@@ -134,6 +147,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
             clock,
             statistics,
             retention,
+            daily_limits,
+            time_of_test,
         } = services;
         let statistics = (statistics == Switch::Enabled).then(|| clock.clone());
         Self {
@@ -144,6 +159,12 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
                 random: SystemRandom::new(),
                 retention,
             }),
+            allowance: ScopedAllowance(PortalAllowance {
+                table: table.clone(),
+                clock: clock.clone(),
+                limits: daily_limits,
+                time_of_test,
+            }),
             resend: Resend {
                 table: table.clone(),
                 queue,
@@ -151,6 +172,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync + Clone> Data<T, Q, W, C> 
             },
             lists: Lists {
                 table: table.clone(),
+                budget: ReadBudget::SMALL,
             },
             statistics: statistics.map(|clock| ShowStatistics {
                 table: table.clone(),
@@ -220,19 +242,25 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         read_delivery(&self.table, Some(scope.customer()), id).await
     }
 
-    /// The exchanges of a delivery that [`delivery`](Self::delivery) has read. They are not read for a
-    /// session that must not see them.
+    /// The exchanges of a delivery that [`delivery`](Self::delivery) has read, and the URL of its
+    /// endpoint if that can be read. The exchanges are not read for a session that must not see them.
     pub(crate) async fn exchanges(
         &self,
         scope: &CustomerScope,
         found: &DeliveryWithBody,
-    ) -> Result<Vec<ShownExchange>, StoreError> {
-        match found {
+        id: &DeliveryId,
+    ) -> Result<(Vec<ShownExchange>, Option<String>), StoreError> {
+        let customer = scope.customer();
+        let subscription = read_subscription(&self.table, customer, &id.subscription).await;
+        let url = subscription.as_ref().ok().and_then(Option::as_ref);
+        let url = url.map(|found| found.url.as_str().to_owned());
+        let exchanges = match found {
             Ok((delivery, _)) if scope.has(Capability::Payloads) => {
-                show_exchanges(&self.table, delivery).await
+                show_exchanges_with(&self.table, delivery, subscription).await?
             }
-            _ => Ok(Vec::new()),
-        }
+            _ => Vec::new(),
+        };
+        Ok((exchanges, url))
     }
 
     /// Sends a delivery again.
@@ -246,6 +274,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Data<T, Q, W, C> {
         if self.delivery(scope, id).await?.is_none() {
             return Err(Refusal::NotFound);
         }
+        let _ = self.allowance.take(scope, LimitedAction::Resend).await?;
         self.resend.run(id).await?;
         Ok(())
     }

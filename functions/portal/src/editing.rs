@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use webhooks_api_types as api;
 use webhooks_domain::portal_access::{Access, CustomerScope};
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::endpoint::{self, Draft};
 use webhooks_pages::endpoint_form::{Button, EndpointForm};
@@ -27,7 +27,7 @@ pub(crate) fn form_page(
     of: Option<&Owned>,
 ) -> Result<String, Refusal> {
     scope.require(Capability::Manage)?;
-    let subscription = of.map(Owned::shown);
+    let subscription = of.map(|of| of.shown(scope));
     let form = match &subscription {
         Some(subscription) => EndpointForm::of(subscription),
         None => EndpointForm {
@@ -56,15 +56,19 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         }
         let created = match draft.form.patch(None) {
             Ok(fields) => {
+                let taken = self.data.allowance.take(scope, LimitedAction::NewEndpoint);
+                let taken = taken.await?;
                 let once = once(&draft.form.once, &fields);
-                let created = self.api.create(scope, &fields, once).await;
+                let created = self.api.create(scope, &taken, &fields, once).await;
                 accepted(created)?
             }
             Err(problem) => Err(problem),
         };
         match created {
             Ok(created) if scope.has(Capability::Secrets) => Ok(self.created_page(access, created)),
-            Ok(created) => Ok(Done::Created.at_endpoint(scope, &created.subscription.id)),
+            Ok(created) => {
+                Ok(self.done_at_endpoint(Done::Created, scope, &created.subscription.id))
+            }
             Err(problem) => Ok(self.refilled(
                 access,
                 &Draft {
@@ -84,7 +88,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     ) -> Result<Answer, Refusal> {
         let scope = &access.scope;
         let form = EndpointForm::parse(bytes(request));
-        let draft = draft(scope, Some(of.shown()), form);
+        let draft = draft(scope, Some(of.shown(scope)), form);
         match draft.form.button {
             Button::Try => return self.tried(access, draft).await,
             Button::TryTransform => return self.transformed(access, draft).await,
@@ -107,7 +111,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 } else {
                     Done::Changed
                 };
-                done.at_endpoint(scope, &changed.id)
+                self.done_at_endpoint(done, scope, &changed.id)
             }
             Err(problem) => self.refilled(
                 access,

@@ -3,7 +3,7 @@
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use tracing::info;
-use webhooks_domain::portal_access::CheckedSession;
+use webhooks_domain::portal_access::{CheckedSession, Link};
 use webhooks_domain::portal_session::{Audience, Holder, PortalCode, PortalSession};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::notices;
@@ -18,9 +18,14 @@ use crate::refusal::Refusal;
 use crate::router::Portal;
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
-    /// The page that exchanges a code. It is the same for everybody.
-    pub(crate) fn enter_page(&self) -> Answer {
-        let answer = page(StatusCode::OK, notices::enter(&self.empty_frame()));
+    /// The page that exchanges a code. It needs no further confirmation if a page of the operator's
+    /// has led to it.
+    pub(crate) fn enter_page(&self, request: &Request) -> Answer {
+        let is_expected = self.settings.is_led_by_operator(request);
+        let answer = page(
+            StatusCode::OK,
+            notices::enter(&self.empty_frame(), is_expected),
+        );
         match self.settings.kind {
             Kind::Own => answer,
             Kind::Framed => with_cookie(answer, &Kind::Framed.set_probe()),
@@ -35,20 +40,23 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let kind = self.settings.kind;
         let keeps_cookies = kind == Kind::Own || kind.has_probe(request.headers());
         if !keeps_cookies && form.get("tab").is_none() {
-            let html = notices::open_in_new_tab(&self.empty_frame(), &code.expose());
+            let html = notices::open_in_new_tab(
+                &self.empty_frame(),
+                &code.expose(),
+                is_confirmed(&form, None),
+            );
             return Ok(page(StatusCode::OK, html));
         }
-        let other = self.session_of_another(request, &code).await?;
-        if let Some(other) = &other
-            && !is_confirmed(&form, other)
-        {
-            return Ok(self.ask(other, &code));
+        let link = self.access.find(code).await?.ok_or(Refusal::LinkUsed)?;
+        let current = self.current(request).await?;
+        if !is_own(&link, current.as_ref()) && !is_confirmed(&form, current.as_ref()) {
+            return Ok(self.ask(&link, current.as_ref()));
         }
-        let entered = self.access.enter(&code).await?;
+        let entered = self.access.enter(&link).await?;
         let (session, token) = entered.ok_or(Refusal::LinkUsed)?;
         log("portal session entered", &session);
-        if let Some(other) = &other {
-            self.leave(other).await?;
+        if let Some(current) = &current {
+            self.leave(current).await?;
         }
         let kept = session.ends_at.since(self.clock.now());
         let first_page = match &session.holder {
@@ -63,27 +71,21 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         Ok(with_cookie(answer, &kind.set_return(back, kept)))
     }
 
-    /// The live session of another customer, or of somebody's in the console, which a code would
-    /// replace. Another session of the same customer sees and changes the same.
-    async fn session_of_another(
-        &self,
-        request: &Request,
-        code: &PortalCode,
-    ) -> Result<Option<CheckedSession>, Refusal> {
-        let token = self.settings.kind.token(request.headers());
-        let token = token.filter(|token| {
-            let is_of_console = *token.audience() == Audience::Console;
-            is_of_console || token.audience() != code.audience()
-        });
-        match token {
+    /// The live session that a link would replace.
+    async fn current(&self, request: &Request) -> Result<Option<CheckedSession>, Refusal> {
+        match self.settings.kind.token(request.headers()) {
             Some(token) => Ok(self.access.check(token).await?),
             None => Ok(None),
         }
     }
 
-    fn ask(&self, current: &CheckedSession, code: &PortalCode) -> Answer {
-        let frame = self.frame_of(current);
-        let html = notices::replace_session(&frame, &code.expose());
+    fn ask(&self, link: &Link, current: Option<&CheckedSession>) -> Answer {
+        let frame = match current {
+            Some(current) => self.frame_of(current),
+            None => self.empty_frame(),
+        };
+        let customer = link.audience().customer().map(ToString::to_string);
+        let html = notices::open_session(&frame, customer.as_deref(), &link.code().expose());
         page(StatusCode::OK, html)
     }
 
@@ -102,9 +104,20 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     }
 }
 
-/// Returns true if somebody has confirmed, on a page of the session, that another one may replace it.
-fn is_confirmed(form: &Fields, current: &CheckedSession) -> bool {
-    form.get("replace") == Some("yes") && is_of_session(form, current)
+/// Returns true if a link is of the customer whose session the browser has: then it sees and changes
+/// the same. In the console changes have the name of an actor, so each link of the console asks.
+fn is_own(link: &Link, current: Option<&CheckedSession>) -> bool {
+    current.is_some_and(|current| match link.audience() {
+        Audience::Console => false,
+        own => *own == current.session().holder.audience(),
+    })
+}
+
+/// Returns true if somebody has confirmed on a page of the portal that the link may open. If the
+/// browser has a session, it must be a page of that session.
+fn is_confirmed(form: &Fields, current: Option<&CheckedSession>) -> bool {
+    let is_of_current = current.is_none_or(|current| is_of_session(form, current));
+    form.get("open") == Some("yes") && is_of_current
 }
 
 fn log(message: &str, session: &PortalSession) {

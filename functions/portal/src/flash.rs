@@ -1,11 +1,16 @@
 //! The result of a change, at the top of the page after it.
+//!
+//! A cookie has it for a moment. A link could choose a parameter, and so show a false result.
 
+use lambda_http::Request;
 use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::ports::Clock;
 use webhooks_pages::frame::{Flash, Tone};
-use webhooks_pages::href::Href;
 use webhooks_pages::paths::Route;
 
-use crate::answer::{Answer, see_other};
+use crate::answer::{Answer, see_other, with_cookie};
+use crate::data::{Queue, Table, Workflow};
+use crate::router::Portal;
 
 /// A change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +37,7 @@ impl Done {
         Self::Rotated,
     ];
 
-    /// The change that the parameter `done` names. A link can only choose one of these.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|done| done.name() == name)
     }
 
@@ -71,21 +75,31 @@ impl Done {
             text: text.to_owned(),
         }
     }
+}
 
-    /// Leads to a page that says it.
-    pub(crate) fn at(self, route: Route) -> Answer {
-        see_other(
-            Href::from(route)
-                .with([("done", Some(self.name()))])
-                .as_str(),
-        )
+impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
+    /// Leads to a page that says what was done.
+    pub(crate) fn done(&self, done: Done, route: &Route) -> Answer {
+        let cookie = self.settings.kind.set_done(done.name());
+        with_cookie(see_other(&route.path()), &cookie)
     }
 
     /// Leads to the page of an endpoint that says it.
-    pub(crate) fn at_endpoint(self, scope: &CustomerScope, subscription: &str) -> Answer {
-        self.at(Route::Endpoint {
+    pub(crate) fn done_at_endpoint(
+        &self,
+        done: Done,
+        scope: &CustomerScope,
+        subscription: &str,
+    ) -> Answer {
+        let route = Route::Endpoint {
             customer: scope.customer().to_string(),
             subscription: subscription.to_owned(),
-        })
+        };
+        self.done(done, &route)
+    }
+
+    /// What was done before this request, which its page says once.
+    pub(crate) fn was_done(&self, request: &Request) -> Option<Done> {
+        Done::named(self.settings.kind.done(request.headers())?)
     }
 }

@@ -2,9 +2,8 @@
 //! support staff do it for every customer.
 //!
 //! Anybody on the Internet can send requests to it. A request without the token of a session
-//! (256 random bits) causes at most one read and one refused write of the table, and none if its
-//! path, its cookie or its form is malformed. A request with a customer's token reaches the data of this
-//! customer only.
+//! (256 random bits) causes at most one read of the table, and none if its path, its cookie or its
+//! form is malformed. A request with a customer's token reaches the data of this customer only.
 //!
 //! - [`router`] finds the page or the change of a path.
 //! - [`session`] finds the session of a request, and [`change`] checks a form.
@@ -25,6 +24,7 @@ mod editing;
 mod enter;
 mod flash;
 mod form;
+mod hidden;
 mod managing;
 mod recovering;
 mod refusal;
@@ -65,11 +65,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let queues = Queues::new(Box::new(sqs.clone()), &config);
     let queue = SqsQueue::new(sqs, queue_url);
     let workflow = std::mem::take(&mut config.recovery_state_machine_arn);
+    let time_of_api = Duration::from_secs(config.request_timeout.as_secs()) + TIME_OF_API;
     let api = FunctionClient::new(
         &aws,
         &config.lambda_endpoint,
         &config.api_function_name,
-        Duration::from_secs(config.request_timeout.as_secs()) + TIME_OF_API,
+        time_of_api,
     )?;
     let services = Services {
         table,
@@ -78,6 +79,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         clock: SystemClock,
         statistics: config.statistics,
         retention: config.retention,
+        daily_limits: config.daily_limits,
+        time_of_test: time_of_api,
     };
     let portal = Portal::new(
         services,

@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
 use webhooks_domain::ids::SubscriptionId;
 use webhooks_domain::portal_access::{Access, CustomerScope};
-use webhooks_domain::portal_session::Capability;
+use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::endpoint::{self, SecretsView};
 use webhooks_pages::paths::Route;
@@ -80,7 +80,9 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Ok(answer) => Ok(answer),
             Err(problem) => {
                 let frame = self.frame(access);
-                let html = self.endpoint_with(&frame, &found, Some(&problem)).await?;
+                let html = self
+                    .endpoint_with(&frame, scope, &found, Some(&problem))
+                    .await?;
                 Ok(page(StatusCode::OK, html))
             }
         }
@@ -88,7 +90,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 
     async fn pause(&self, scope: &CustomerScope, of: &Owned) -> Result<Answer, Refusal> {
         self.api.pause(scope, of).await?;
-        Ok(Done::Paused.at_endpoint(scope, &of.id().to_string()))
+        Ok(self.done_at_endpoint(Done::Paused, scope, &of.id().to_string()))
     }
 
     async fn enable(
@@ -108,13 +110,13 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             fate.ok_or(Refusal::Malformed)
         });
         self.api.enable(scope, of, held.transpose()?).await?;
-        Ok(Done::Enabled.at_endpoint(scope, &of.id().to_string()))
+        Ok(self.done_at_endpoint(Done::Enabled, scope, &of.id().to_string()))
     }
 
     async fn delete(&self, scope: &CustomerScope, of: &Owned) -> Result<Answer, Refusal> {
         self.api.delete(scope, of).await?;
         let customer = scope.customer().to_string();
-        Ok(Done::Deleted.at(Route::Endpoints { customer }))
+        Ok(self.done(Done::Deleted, &Route::Endpoints { customer }))
     }
 
     async fn send_test(
@@ -123,17 +125,21 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         of: &Owned,
         form: &Fields,
     ) -> Result<Answer, Refusal> {
-        let sent = self.api.send_test(scope, of, form.get("eventType"));
+        let allowance = &self.data.allowance;
+        let taken = allowance.take(scope, LimitedAction::Test).await?;
+        let event_type = form.get("eventType");
+        let sent = self.api.send_test(scope, &taken, of, event_type).await;
+        allowance.finish(scope, &taken).await;
         let route = Route::Delivery {
             customer: scope.customer().to_string(),
-            delivery: sent.await?.id,
+            delivery: sent?.id,
         };
         Ok(see_other(&route.path()))
     }
 
     async fn show_secrets(&self, access: &Access, of: &Owned) -> Result<Answer, Refusal> {
         let secrets = self.api.secrets(&access.scope, of).await?;
-        Ok(self.secrets_page(access, of.shown(), secrets, None))
+        Ok(self.secrets_page(access, of.shown(&access.scope), secrets, None))
     }
 
     async fn rotate(&self, access: &Access, of: &Owned, form: &Fields) -> Result<Answer, Refusal> {
@@ -143,9 +149,14 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let scope = &access.scope;
         self.api.rotate(scope, of, version, overlap).await?;
         Ok(match self.api.secrets(scope, of).await {
-            Ok(secrets) => self.secrets_page(access, of.shown(), secrets, Some(Done::Rotated)),
+            Ok(secrets) => self.secrets_page(
+                access,
+                of.shown(&access.scope),
+                secrets,
+                Some(Done::Rotated),
+            ),
             // It is rotated, and can be shown later.
-            Err(_) => Done::Rotated.at_endpoint(scope, &of.id().to_string()),
+            Err(_) => self.done_at_endpoint(Done::Rotated, scope, &of.id().to_string()),
         })
     }
 

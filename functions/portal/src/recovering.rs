@@ -7,6 +7,7 @@ use webhooks_domain::broken::Readable;
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::ids::{RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, CustomerScope};
+use webhooks_domain::portal_session::{Capability, LimitedAction};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::recovery::{Recovery, RecoveryRequest};
 use webhooks_pages::frame::Frame;
@@ -97,7 +98,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     ) -> Result<Answer, Refusal> {
         let (counted, problem) = match self.request(&form, true) {
             Ok(request) => {
-                let count = self.data.recoveries.count(&access.scope, id, &request);
+                let scope = &access.scope;
+                scope.require(Capability::Resend)?;
+                let taken = self.data.allowance.take(scope, LimitedAction::Count);
+                let taken = taken.await?;
+                let count = self.data.recoveries.count(scope, &taken, id, &request);
                 let count = count.await?;
                 let counted = RecoveryCount {
                     count: count.count,
@@ -135,7 +140,13 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 return self.filled(access, id, filled).await;
             }
         };
-        let recovery = self.data.recoveries.start(scope, id, &request).await?;
+        scope.require(Capability::Resend)?;
+        let taken = self.data.allowance.take(scope, LimitedAction::Recovery);
+        let taken = taken.await?;
+        let recoveries = &self.data.recoveries;
+        let started = recoveries.start(scope, &taken, id, &request).await;
+        self.data.allowance.finish(scope, &taken).await;
+        let recovery = started?;
         info!(
             customer.id = %scope.customer(),
             session.id = %scope.session().id,

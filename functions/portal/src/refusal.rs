@@ -4,6 +4,7 @@ use std::error::Error;
 
 use webhooks_api_types::Problem;
 use webhooks_domain::portal_access::MissingCapability;
+use webhooks_domain::portal_allowance::AllowanceError;
 use webhooks_domain::ports::StoreError;
 use webhooks_domain::read_subscription::ReadError;
 use webhooks_domain::recover::RecoveriesError;
@@ -35,6 +36,8 @@ pub(crate) enum Refusal {
     Api(Problem),
     /// The state of the item does not allow it.
     Conflict(String),
+    /// The allowance of the customer is used for now.
+    Limited(AllowanceError),
     /// The table, the workflow of recoveries or the API did not answer.
     Failed(Box<dyn Error + Send + Sync>),
 }
@@ -68,6 +71,15 @@ pub(crate) fn accepted<T>(result: Result<T, Refusal>) -> Result<Result<T, FormPr
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Failed(Box::new(error))
+    }
+}
+
+impl From<AllowanceError> for Refusal {
+    fn from(error: AllowanceError) -> Self {
+        match error {
+            AllowanceError::Store(error) => error.into(),
+            limited => Self::Limited(limited),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The answers to requests that are refused.
 
 use lambda_http::Request;
+use lambda_http::http::header::RETRY_AFTER;
 use lambda_http::http::{Method, StatusCode};
 use tracing::error;
 use webhooks_api_types::Problem;
@@ -25,6 +26,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     pub(crate) fn refused(&self, refusal: &Refusal, request: &Request) -> Answer {
         let mut frame = self.empty_frame();
         let too_large = format!("A form has at most {MAX_BYTES} bytes.");
+        let mut retry_at = None;
+        let detail;
         let (status, title, text) = match refusal {
             Refusal::Ended => return self.led_back(request),
             Refusal::NotFound => return page(StatusCode::NOT_FOUND, notices::not_found(&frame)),
@@ -58,6 +61,15 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Refusal::Conflict(problem) => {
                 (StatusCode::CONFLICT, "Not possible now", problem.as_str())
             }
+            Refusal::Limited(limited) => {
+                retry_at = limited.retry_at();
+                detail = limited.to_string();
+                (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Limit reached",
+                    detail.as_str(),
+                )
+            }
             Refusal::Broken(problem) => (StatusCode::CONFLICT, "Cannot be read", problem.as_str()),
             Refusal::Failed(failure) => {
                 error!(error = with_sources(&**failure), "request failed");
@@ -76,7 +88,12 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             detail: text.to_owned(),
             field: None,
         };
-        page(status, notices::problem(&frame, &problem))
+        let mut answer = page(status, notices::problem(&frame, &problem));
+        if let Some(at) = retry_at {
+            let seconds = at.since(self.clock.now()).as_secs().max(1);
+            answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        answer
     }
 
     /// Leads a browser whose session has ended to the operator's application, or says so.

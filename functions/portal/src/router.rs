@@ -163,7 +163,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             return self.show_console(&session, target, request).await;
         }
         match route {
-            Route::Enter if reads => Ok(self.enter_page()),
+            Route::Enter if reads => Ok(self.enter_page(request)),
             Route::Ended if reads => Ok(self.ended(request)),
             Route::BrandStyle if reads => Ok(stylesheet(self.settings.brand.stylesheet())),
             Route::Session if posts => self.start(request).await,

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
-use webhooks_domain::portal_session::{Audience, Origin, Origins, PortalToken, ReturnUrl};
+use webhooks_domain::portal_session::{
+    Audience, FrameAncestors, Origin, Origins, PortalToken, ReturnUrl,
+};
 use webhooks_lambda::PortalConfig;
 use webhooks_pages::brand::Brand;
 use webhooks_pages::csp::content_security_policy;
@@ -19,6 +21,8 @@ pub(crate) struct Settings {
     url: Option<Origin>,
     /// The origins to which the portal may lead after a session.
     return_urls: Origins,
+    /// The sites that may embed the portal.
+    frame_ancestors: FrameAncestors,
     /// True on a machine of a developer, where a browser reaches the emulator under another name.
     is_development: bool,
     /// Decides how cookies are set.
@@ -64,6 +68,7 @@ impl Settings {
             portal_policy: content_security_policy(&brand, &ancestors.to_string()),
             console_policy: content_security_policy(&brand, "'none'"),
             brand,
+            frame_ancestors: ancestors,
         })
     }
 
@@ -94,6 +99,16 @@ impl Settings {
             Some(Audience::Console) => &self.console_policy,
             Some(Audience::Customer(_)) | None => &self.portal_policy,
         }
+    }
+
+    /// Returns true if a page of the operator's has led here, by the header `Referer`. Other sites
+    /// cannot claim it; they can only leave it out.
+    pub(crate) fn is_led_by_operator(&self, request: &Request) -> bool {
+        let referer = only(request.headers(), header::REFERER.as_str());
+        let origin = referer.and_then(Origin::of_url);
+        origin.is_some_and(|origin| {
+            self.return_urls.contains(&origin) || self.frame_ancestors.contains(&origin)
+        })
     }
 
     /// A URL to return to, if the operator still allows it.

@@ -7,9 +7,7 @@ use lambda_http::http::StatusCode;
 use webhooks_api_types as api;
 use webhooks_domain::ids::{CustomerId, DeliveryId, SubscriptionId};
 use webhooks_domain::portal_access::{Access, CheckedSession, CustomerScope};
-use webhooks_domain::portal_session::{
-    Capabilities, Capability, CsrfToken, Holder, PortalSession, ReturnUrl,
-};
+use webhooks_domain::portal_session::{Capability, CsrfToken, Holder, PortalSession, ReturnUrl};
 use webhooks_domain::ports::Clock;
 use webhooks_pages::deliveries::Deliveries;
 use webhooks_pages::delivery::DeliveryView;
@@ -20,11 +18,12 @@ use webhooks_pages::problem::FormProblem;
 use webhooks_pages::{deliveries, delivery, endpoint, endpoints};
 use webhooks_wire::{answers, lists, statistics};
 
-use crate::answer::{Answer, page};
+use crate::answer::{Answer, page, with_cookie};
 use crate::data::{Owned, Queue, Table, Workflow};
 use crate::editing;
 use crate::flash::Done;
 use crate::form::Fields;
+use crate::hidden;
 use crate::recovering::{Filled, problem};
 use crate::refusal::Refusal;
 use crate::router::{Portal, Target};
@@ -46,7 +45,8 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let (scope, query) = (&access.scope, Fields::of_query(request)?);
         let mut frame = self.frame(access);
         frame.return_to = self.return_link(request);
-        frame.flash = query.get("done").and_then(Done::named).map(Done::flash);
+        let done = self.was_done(request);
+        frame.flash = done.map(Done::flash);
         scope.require(Capability::View)?;
         let html = match target {
             Target::Endpoints => self.endpoints(&frame, scope, &query).await?,
@@ -60,7 +60,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Target::DeleteEndpoint(id) => {
                 scope.require(Capability::Manage)?;
                 let found = self.owned(scope, &id).await?;
-                endpoint::deletion_page(&frame, &found.shown())
+                endpoint::deletion_page(&frame, &found.shown(scope))
             }
             Target::Deliveries(id) => self.deliveries(&frame, scope, &id, request, &query).await?,
             Target::Delivery(id) => self.delivery(&frame, scope, &id).await?,
@@ -74,7 +74,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                     .await?
             }
         };
-        Ok(page(StatusCode::OK, html))
+        let answer = page(StatusCode::OK, html);
+        Ok(match done {
+            Some(_) => with_cookie(answer, &self.settings.kind.remove_done()),
+            None => answer,
+        })
     }
 
     async fn endpoints(
@@ -103,19 +107,20 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         id: &SubscriptionId,
     ) -> Result<String, Refusal> {
         let found = self.owned(scope, id).await?;
-        self.endpoint_with(frame, &found, None).await
+        self.endpoint_with(frame, scope, &found, None).await
     }
 
     /// The page of an endpoint, with the problem of a form that was refused.
     pub(crate) async fn endpoint_with(
         &self,
         frame: &Frame,
+        scope: &CustomerScope,
         found: &Owned,
         problem: Option<&FormProblem>,
     ) -> Result<String, Refusal> {
         let numbers = self.data.statistics(found).await?;
         let numbers = numbers.as_ref().map(statistics::answer);
-        let shown = found.shown();
+        let shown = found.shown(scope);
         Ok(endpoint::page(frame, &shown, numbers.as_ref(), problem))
     }
 
@@ -149,9 +154,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             Ok((filter, range)) => {
                 let listed = self.data.deliveries(&subscription, &filter, &range).await?;
                 let shown = |delivery| {
-                    let mut shown = answers::delivery(delivery);
-                    without_hidden(&scope.session().capabilities, &mut shown);
-                    shown
+                    hidden::in_delivery(scope.capabilities(), answers::delivery(delivery))
                 };
                 (lists::page(listed, shown), None)
             }
@@ -176,7 +179,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     ) -> Result<String, Refusal> {
         let found = self.data.delivery(scope, id).await?;
         let found = found.ok_or(Refusal::NotFound)?;
-        let exchanges = self.data.exchanges(scope, &found).await?;
+        let (exchanges, url) = self.data.exchanges(scope, &found, id).await?;
         let mut shown = match answers::delivery_with_body(found, exchanges) {
             api::Shown::Whole(shown) => *shown,
             api::Shown::Broken(broken) => return Err(Refusal::Broken(broken.to_string())),
@@ -184,13 +187,10 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         if !scope.has(Capability::Payloads) {
             (shown.body, shown.body_problem) = (None, None);
         }
-        without_hidden(&scope.session().capabilities, &mut shown.delivery);
-        // A subscription that cannot be read has no URL to show.
-        let subscription = self.data.subscription(scope, &id.subscription).await;
-        let subscription = subscription.ok().flatten();
+        shown.delivery = hidden::in_delivery(scope.capabilities(), shown.delivery);
         let view = DeliveryView {
             delivery: shown,
-            url: subscription.map(|found| found.url().to_owned()),
+            url,
         };
         Ok(delivery::page(frame, &view))
     }
@@ -257,18 +257,6 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
     /// The same as a link.
     pub(crate) fn return_link(&self, request: &Request) -> Option<Href> {
         Href::external(self.return_url(request)?.as_str()).ok()
-    }
-}
-
-/// Removes the answers of the endpoint if the session may not see them. The pages hide them too, but
-/// also have texts that are made of them.
-pub(crate) fn without_hidden(capabilities: &Capabilities, delivery: &mut api::Delivery) {
-    if !capabilities.has(Capability::Payloads) {
-        for attempt in &mut delivery.attempts {
-            attempt.response_excerpt = None;
-            attempt.response_headers.clear();
-            (attempt.request, attempt.response) = (None, None);
-        }
     }
 }
 

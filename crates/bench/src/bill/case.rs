@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, ensure};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
+use webhooks_costs::{Meter, Usage};
 use webhooks_receiver::Answer;
 
 use super::{
-    meter::Meter,
     rules,
     tap::{Counted, Tap},
-    usage::Usage,
     workflow,
 };
 use crate::{

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::{prices::PriceList, usage::Usage};
 use crate::report::{Table, Unit};
+use webhooks_costs::{PriceList, Usage};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

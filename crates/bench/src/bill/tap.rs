@@ -8,16 +8,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::Value;
 use webhooks_proxy::{CallError, Interceptor, Next};
-use webhooks_testkit::units::{Item, READ_UNIT_BYTES, WriteUnits, item_bytes, write_units};
+use webhooks_testkit::units::{Item, WriteUnits, write_units};
 
 use self::{key::Key, table::Table};
 use super::rules;
-use crate::stack::Deployment;
+use crate::{
+    read_units::{items, read_units},
+    stack::Deployment,
+};
 
 /// The index that only the sweep reads, every minute, independent of deliveries.
 const SWEPT_INDEX: &str = "due";
@@ -128,37 +131,18 @@ impl Counted {
         match operation {
             // Reads of the data key are computed by rule, like the requests to KMS.
             "GetItem" if Key::of(&body["Key"]).is_some_and(|key| key.is_data_key()) => {}
-            "GetItem" => {
-                let bytes = item(&found["Item"])?.map_or(0, |item| item_bytes(&item));
-                self.read_units += read_units(bytes, body);
-            }
+            "Query" if body["IndexName"] == SWEPT_INDEX => {}
+            "GetItem" | "Query" => self.read_units += read_units(operation, body, found)?,
             "BatchGetItem" => {
-                let asked = body["RequestItems"].as_object().context("no items")?;
-                for (name, asked) in asked {
-                    let found = found["Responses"][name].as_array();
-                    let found = found.map_or(&[][..], Vec::as_slice);
-                    // A read of a missing item is billed, too.
-                    let keys = asked["Keys"].as_array().map_or(0, Vec::len);
-                    for _ in found.len()..keys {
-                        self.read_units += read_units(0, asked);
-                    }
-                    for found in found {
-                        let found = item(found)?.context("no item")?;
-                        self.read_units += read_units(item_bytes(&found), asked);
+                self.read_units += read_units(operation, body, found)?;
+                let tables = found["Responses"].as_object().into_iter().flatten();
+                for (_, found) in tables {
+                    for found in items(found)? {
                         if let Some(key) = Key::of_item(&found) {
                             self.written_by_workflow(key, &found, table);
                         }
                     }
                 }
-            }
-            "Query" if body["IndexName"] == SWEPT_INDEX => {}
-            "Query" => {
-                let items = found["Items"].as_array().into_iter().flatten();
-                let mut bytes = 0;
-                for found in items {
-                    bytes += item(found)?.map_or(0, |item| item_bytes(&item));
-                }
-                self.read_units += read_units(bytes, body);
             }
             "SendMessage" => {
                 let text = body["MessageBody"].as_str().unwrap_or_default();
@@ -185,23 +169,6 @@ impl Counted {
     }
 }
 
-/// Returns the read units, at least one, as AWS bills them.
-#[expect(clippy::cast_precision_loss, reason = "far less than 2^53")]
-fn read_units(bytes: usize, asked: &Value) -> f64 {
-    let units = bytes.div_ceil(READ_UNIT_BYTES).max(1) as f64;
-    if asked["ConsistentRead"] == true {
-        units
-    } else {
-        units / 2.0
-    }
-}
-
-/// Parses an item in DynamoDB's JSON.
-fn item(json: &Value) -> Result<Option<Item>> {
-    let json = json.is_object().then(|| json.clone());
-    Ok(json.map(serde_json::from_value).transpose()?)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -216,23 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_billed_by_size_and_consistency() {
-        let large = json!({"pk": {"S": "CUSTOMER#1"}, "text": {"S": "x".repeat(5_000)}});
+    fn the_reads_of_the_sweep_and_of_the_data_key_are_not_those_of_a_delivery() {
         let key = json!({"pk": {"S": "CUSTOMER#1"}, "sk": {"S": "SUBSCRIPTION#1"}});
-        for (consistent, units) in [(true, 2.0), (false, 1.0)] {
-            let body = json!({"Key": key, "ConsistentRead": consistent});
-            let counted = read("GetItem", &body, &json!({"Item": large}));
-            assert!((counted.read_units - units).abs() < 1e-9);
-        }
-        let nothing = read("GetItem", &json!({"Key": key}), &json!({}));
-        assert!((nothing.read_units - 0.5).abs() < 1e-9);
-        // A query rounds up the total, not each item.
-        let small = json!({"pk": {"S": "CUSTOMER#1"}, "text": {"S": "x".repeat(100)}});
-        let body = json!({"ConsistentRead": true});
-        let counted = read("Query", &body, &json!({"Items": [small, small, small]}));
-        assert!((counted.read_units - 1.0).abs() < 1e-9);
+        let counted = read("GetItem", &json!({"Key": key}), &json!({}));
+        assert!((counted.read_units - 0.5).abs() < 1e-9);
+        let key = json!({"pk": {"S": "DATA_KEY"}, "sk": {"S": "0000000001"}});
+        let data_key = read("GetItem", &json!({"Key": key}), &json!({}));
         let swept = read("Query", &json!({"IndexName": "due"}), &json!({"Items": []}));
-        assert!(swept.read_units.abs() < 1e-9);
+        assert!(data_key.read_units + swept.read_units < 1e-9);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     delivery,
     function::{Function, Surroundings},
     functions::{self, Customer},
+    portal::{self, Page},
     receiver::{Behaviour, Receiver},
     workload,
 };
@@ -142,6 +143,20 @@ impl Bench<'_> {
             case("look-up", "look-up-subscriptions", inputs),
             case("prepare", "prepare-calls", pages),
         ])
+    }
+
+    /// Returns the case of views of a page of the portal.
+    pub(super) fn view(&self, page: &Page) -> Case {
+        Case {
+            steps: vec![vec![page.event()]],
+            short: Some(FIRST_STEPS),
+            long: FIRST_STEPS + 10,
+            ..Case::new(
+                &format!("portal/{}", page.name),
+                portal::FUNCTION,
+                self.setup.surroundings.clone(),
+            )
+        }
     }
 
     /// Returns the case of sweeps that find nothing, as most sweeps do.

@@ -35,7 +35,7 @@ pub(super) struct Fields {
     payload_format: Option<PayloadFormat>,
     /// A field of the detail that a body has, with the format `fields`: a JSON pointer. Repeatable.
     #[arg(long = "payload-field", value_name = "POINTER")]
-    payload_fields: Vec<String>,
+    kept: Vec<String>,
     /// The paths and the template of a body, with the format `transform`: JSON, or @FILE.
     #[arg(long, value_name = "JSON|@FILE", value_parser = json::<Transform>)]
     transform: Option<Transform>,
@@ -95,7 +95,7 @@ impl Fields {
             secret_headers: map_patch(&self.secret_headers(), &[]),
             authentication: self.authentication.clone().into(),
             payload_format: self.payload_format,
-            payload_fields: some(self.payload_fields.clone()).into(),
+            payload_fields: some(self.kept.clone()).into(),
             transform: self.transform.clone().into(),
             content_type: self.content_type.clone().into(),
             method: self.method,

@@ -22,6 +22,8 @@ pub(crate) use transform::ApplyError;
 pub use transform::{Transform, TransformError};
 pub use trial::{TransformTrialError, try_transform};
 
+use std::fmt::Write as _;
+
 use crate::fields::FieldError;
 use crate::payload_format::PayloadFormat;
 
@@ -209,4 +211,17 @@ impl BodyShape {
             PayloadFormat::Fields | PayloadFormat::Transform => None,
         }
     }
+}
+
+/// A text with everything encoded but unreserved characters (RFC 3986, 2.3) and these.
+pub(crate) fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }

@@ -6,6 +6,7 @@
 //! once and for [`PortalCode::VALID`]. The portal exchanges it for a [`PortalToken`], which the
 //! browser sends with each request until the session ends. The table has a digest of each.
 
+mod allowance;
 mod capability;
 mod credential;
 mod holder;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::ids::PortalSessionId;
 use crate::timestamp::Timestamp;
 
+pub use allowance::{DailyLimits, DailyLimitsError, LimitedAction, UtcDay};
 pub use capability::{Capabilities, Capability, CapabilityError};
 pub use credential::{CredentialError, CsrfToken, PortalCode, PortalToken, SecretDigest};
 pub use holder::{Actor, ActorError, Audience, Holder};
@@ -42,10 +44,28 @@ pub struct PortalSession {
     pub ends_at: Timestamp,
 }
 
+/// The largest difference between the clocks of two functions.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
+
+/// The digest by which a session is opened now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionSecret {
+    /// That of its code, until its link is used.
+    Code(SecretDigest),
+    /// That of its token, from then on.
+    Token(SecretDigest),
+}
+
 impl PortalSession {
     /// Returns true if the session has ended.
+    ///
+    /// No session is longer than a day or begins in the future. An item that says so was not made by
+    /// the API, and counts as ended.
     pub fn has_ended(&self, now: Timestamp) -> bool {
+        let longest = Duration::from_secs(SessionDuration::MAX_SECS.into());
         self.ends_at <= now
+            || self.ends_at > self.created_at + longest
+            || self.created_at > now + CLOCK_SKEW
     }
 }
 
@@ -95,6 +115,8 @@ impl TryFrom<u64> for SessionDuration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -113,5 +135,31 @@ mod tests {
         let now = Timestamp::from_millis(1_700_000_000_999);
         let end = SessionDuration::default().end(now);
         assert_eq!(end, Timestamp::from_millis(1_700_003_600_000));
+    }
+
+    #[test]
+    fn a_session_that_the_api_cannot_have_made_has_ended() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+        let has_ended = |created_at: Timestamp, ends_at| {
+            let session = PortalSession {
+                holder: Holder::Customer("acme".parse().unwrap()),
+                id: PortalSessionId::from_bytes([1; 16]),
+                capabilities: Capabilities::new([Capability::View]).unwrap(),
+                return_url: None,
+                created_by: None,
+                created_at,
+                entered_at: None,
+                ends_at,
+            };
+            session.has_ended(now)
+        };
+        assert!(!has_ended(now, now + day));
+        assert!(has_ended(now, now + day + second), "longer than a day");
+        assert!(!has_ended(now - day + second, now + second));
+        assert!(has_ended(now - day, now), "its end has come");
+        assert!(!has_ended(now + second, now + day), "another clock");
+        let tomorrow = now + day;
+        assert!(has_ended(tomorrow, tomorrow + day), "from the future");
     }
 }

@@ -2,11 +2,14 @@
 
 use std::future::Future;
 
-use super::{InsertOutcome, StoreError};
+use super::{InsertOutcome, StoreError, WriteOutcome};
 use crate::broken::Readable;
+use crate::ids::CustomerId;
 use crate::ids::PortalSessionId;
 use crate::paging::EntryPage;
-use crate::portal_session::{Audience, PortalSession, SecretDigest};
+use crate::portal_session::{
+    Audience, LimitedAction, PortalSession, SecretDigest, SessionSecret, UtcDay,
+};
 use crate::timestamp::Timestamp;
 
 /// The sessions as [`crate::portal_sessions`] manages them.
@@ -48,29 +51,77 @@ pub trait PortalSessionTable {
 
 /// The sessions as [`crate::portal_access`] uses them.
 pub trait PortalAccessTable {
-    /// Exchanges a code for a token: the session has this digest of a token from now on, and its
-    /// code works no more. Returns the session, or `None` if it has no code with this digest. A
-    /// repetition with the same token returns the session again.
-    fn enter_session(
+    /// Reads a session, with the digest by which it is opened.
+    fn session(
         &self,
         audience: &Audience,
         id: &PortalSessionId,
+    ) -> impl Future<Output = Result<Option<(PortalSession, SessionSecret)>, StoreError>> + Send;
+
+    /// Exchanges a code for a token: the session has this digest of a token from now on, and its
+    /// code works no more. It is a conflict if the session has no code with this digest, so also if
+    /// the exchange is repeated.
+    fn enter_session(
+        &self,
+        session: &PortalSession,
         code: &SecretDigest,
         token: &SecretDigest,
         at: Timestamp,
-    ) -> impl Future<Output = Result<Option<PortalSession>, StoreError>> + Send;
-
-    /// Reads a session that was entered, with the digest of its token.
-    fn entered_session(
-        &self,
-        audience: &Audience,
-        id: &PortalSessionId,
-    ) -> impl Future<Output = Result<Option<(PortalSession, SecretDigest)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
     /// Deletes a session. It is safe to repeat.
     fn end_session(
         &self,
         audience: &Audience,
         id: &PortalSessionId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// An action that is taken from the allowance of a customer.
+#[derive(Debug, Clone, Copy)]
+pub struct Taking {
+    /// The day of which it is taken.
+    pub day: UtcDay,
+    /// The action.
+    pub action: LimitedAction,
+    /// The largest number on this day, at least 1.
+    pub max: u32,
+    /// The current time.
+    pub now: Timestamp,
+    /// The time until which no other action of this kind is permitted, if it must be the only one.
+    pub exclusive_until: Option<Timestamp>,
+}
+
+/// The result of taking an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeOutcome {
+    /// It was counted.
+    Taken,
+    /// The largest number of the day is reached.
+    UsedUp,
+    /// Another action must be the only one until then.
+    Busy {
+        /// Its end at the latest.
+        until: Timestamp,
+    },
+}
+
+/// The usage of the portal by customers, as [`crate::portal_allowance`] counts it.
+pub trait PortalUsageTable {
+    /// Counts an action. A repetition counts it again.
+    fn take(
+        &self,
+        customer: &CustomerId,
+        taking: &Taking,
+    ) -> impl Future<Output = Result<TakeOutcome, StoreError>> + Send;
+
+    /// Permits the next action of this kind, if the current one is exclusive until this time. It is
+    /// safe to repeat.
+    fn release(
+        &self,
+        customer: &CustomerId,
+        day: UtcDay,
+        action: LimitedAction,
+        exclusive_until: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -3,8 +3,8 @@
 //!
 //! Each run deletes the whole data of each customer whose deletion was requested, and continues
 //! where an earlier one stopped. A run may stop between any two writes: the request stays in the
-//! table until the last of them. The subscriptions are deleted first, so that no later event finds
-//! one.
+//! table until the last of them. The sessions of the portal are deleted first, so that nobody adds a
+//! subscription, and then the subscriptions, so that no later event finds one.
 //!
 //! Executions and attempts that began before may still write. So a customer is forgotten only by a
 //! run that finds nothing left, and that begins when all of those have ended.
@@ -68,8 +68,9 @@ impl<T: CustomerData, C: Clock> DeleteCustomers<T, C> {
     ) -> Result<(), StoreError> {
         let began = self.clock.now();
         let before = report.deleted;
-        self.delete_part(customer, CustomerPart::Subscriptions, end, report)
-            .await?;
+        for part in [CustomerPart::PortalSessions, CustomerPart::Subscriptions] {
+            self.delete_part(customer, part, end, report).await?;
+        }
         let Some((deletion, subscriptions)) = self.table.deletion(customer).await? else {
             return Ok(());
         };
@@ -77,8 +78,9 @@ impl<T: CustomerData, C: Clock> DeleteCustomers<T, C> {
         let parts = parts.chain([
             CustomerPart::Recoveries,
             CustomerPart::IdempotencyKeys,
-            CustomerPart::PortalSessions,
             CustomerPart::Messages,
+            // A request that began before may have made one.
+            CustomerPart::PortalSessions,
         ]);
         for part in parts {
             self.delete_part(customer, part, end, report).await?;

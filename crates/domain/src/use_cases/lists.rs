@@ -20,8 +20,27 @@ use crate::paging::{EntryPage, MessageEntry, Order, Place, Window};
 use crate::ports::{Directory, StoreError};
 use crate::timestamp::Timestamp;
 
-/// The largest number of entries that are read for a page.
-pub const MAX_LOOKED_AT: u32 = 1_000;
+/// The largest numbers of reads for a page, whatever its filter leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadBudget {
+    /// Entries of indexes. An eventually consistent read unit is about 25 of them.
+    pub entries: u32,
+    /// Deliveries that are read by their keys. Most cost one read unit.
+    pub deliveries: u32,
+}
+
+impl ReadBudget {
+    /// The budget of the API: a page costs a second call at most for a rare filter.
+    pub const LARGE: Self = Self {
+        entries: 1_000,
+        deliveries: 1_000,
+    };
+    /// The budget of a page that a customer's people load in a browser.
+    pub const SMALL: Self = Self {
+        entries: 300,
+        deliveries: 40,
+    };
+}
 
 /// The largest number of entries in one read.
 const MAX_READ: u32 = 100;
@@ -31,6 +50,8 @@ const MAX_READ: u32 = 100;
 pub struct Lists<T> {
     /// The indexes and the table.
     pub table: T,
+    /// The largest numbers of reads for a page.
+    pub budget: ReadBudget,
 }
 
 /// The requested page of a list.
@@ -85,21 +106,30 @@ struct Filling<T> {
     found: Vec<T>,
     limit: u32,
     looked_at: u32,
+    /// What is left.
+    budget: ReadBudget,
 }
 
 impl<T> Filling<T> {
-    fn new(limit: u32) -> Self {
+    fn new(limit: u32, budget: ReadBudget) -> Self {
         Self {
             found: Vec::new(),
             limit,
             looked_at: 0,
+            budget,
         }
     }
 
     /// Counts an entry that was read, and adds it if it is kept.
     fn look_at(&mut self, kept: Option<T>) {
         self.looked_at += 1;
+        self.budget.entries = self.budget.entries.saturating_sub(1);
         self.found.extend(kept);
+    }
+
+    /// Counts a delivery that was read by its key.
+    fn count_delivery(&mut self) {
+        self.budget.deliveries = self.budget.deliveries.saturating_sub(1);
     }
 
     fn missing(&self) -> u32 {
@@ -108,7 +138,7 @@ impl<T> Filling<T> {
     }
 
     fn is_done(&self) -> bool {
-        self.missing() == 0 || self.looked_at >= MAX_LOOKED_AT
+        self.missing() == 0 || self.budget.entries == 0 || self.budget.deliveries == 0
     }
 
     /// The number of entries to read next: as many as are missing, and at least as many as were
@@ -118,7 +148,9 @@ impl<T> Filling<T> {
         self.missing()
             .max(self.looked_at)
             .min(MAX_READ)
-            .min(MAX_LOOKED_AT.saturating_sub(self.looked_at))
+            .min(self.budget.entries)
+            // Each entry may be that of a delivery to read.
+            .min(self.budget.deliveries)
     }
 
     fn end_at<P>(self, next: Option<P>) -> Listed<T, P> {
@@ -139,7 +171,7 @@ impl<T: Directory> Lists<T> {
         page: &PageOf<Place>,
     ) -> Result<Listed<ListedDelivery, Place>, StoreError> {
         let undelivered_only = which == Which::Undelivered || filter.is_of_undelivered();
-        let mut filling = Filling::new(page.limit);
+        let mut filling = Filling::new(page.limit, self.budget);
         let mut after = page.after;
         while !filling.is_done() {
             let window = page.window(after, filling.read_next());
@@ -165,6 +197,9 @@ impl<T: Directory> Lists<T> {
                     })
                 });
                 filling.look_at(delivery);
+                if filter.may_want_type(entry.event_type.as_ref()) {
+                    filling.count_delivery();
+                }
                 after = Some(entry.place());
             }
             if is_last(&entries) {
@@ -190,7 +225,7 @@ impl<T: Directory> Lists<T> {
         event_type: Option<&EventTypePattern>,
         page: &PageOf<Place>,
     ) -> Result<Listed<MessageEntry, Place>, StoreError> {
-        let mut filling = Filling::new(page.limit);
+        let mut filling = Filling::new(page.limit, self.budget);
         let mut after = page.after;
         while !filling.is_done() {
             let window = page.window(after, filling.read_next());

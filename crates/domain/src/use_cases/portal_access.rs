@@ -10,9 +10,10 @@ use ring::rand::SystemRandom;
 
 use crate::ids::CustomerId;
 use crate::portal_session::{
-    Actor, Capability, CsrfToken, Holder, PortalCode, PortalSession, PortalToken,
+    Actor, Audience, Capabilities, Capability, CsrfToken, Holder, PortalCode, PortalSession,
+    PortalToken, SessionSecret,
 };
-use crate::ports::{Clock, PortalAccessTable, StoreError};
+use crate::ports::{Clock, PortalAccessTable, StoreError, WriteOutcome};
 
 /// The checked access to one customer's data.
 #[derive(Debug, Clone)]
@@ -44,6 +45,11 @@ impl CustomerScope {
     /// The name under which changes are logged, if the session is one of the console.
     pub fn actor(&self) -> Option<&Actor> {
         self.session.holder.actor()
+    }
+
+    /// The capabilities of the session.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.session.capabilities
     }
 
     /// Returns true if the session has this capability.
@@ -129,6 +135,25 @@ pub struct Access {
     pub csrf: CsrfToken,
 }
 
+/// A link that was checked. Its code is that of a session, and was not used yet.
+#[derive(Debug)]
+pub struct Link {
+    session: PortalSession,
+    code: PortalCode,
+}
+
+impl Link {
+    /// The site that it opens.
+    pub fn audience(&self) -> &Audience {
+        self.code.audience()
+    }
+
+    /// The code.
+    pub fn code(&self) -> &PortalCode {
+        &self.code
+    }
+}
+
 /// The access to the portal, with its ports.
 #[derive(Debug)]
 pub struct PortalAccess<T, C> {
@@ -141,36 +166,57 @@ pub struct PortalAccess<T, C> {
 }
 
 impl<T: PortalAccessTable, C: Clock> PortalAccess<T, C> {
-    /// Exchanges a code for a token. `None` if the code is unknown, was used, or has expired, or the
-    /// session was revoked.
+    /// Finds the session of a code. `None` if the code is forged, was used, or has expired, or the
+    /// session was revoked. It only reads, so a forged code costs no write.
+    pub async fn find(&self, code: PortalCode) -> Result<Option<Link>, StoreError> {
+        let found = self.table.session(code.audience(), code.session()).await?;
+        let now = self.clock.now();
+        Ok(found.and_then(|(session, secret)| {
+            let is_own = secret == SessionSecret::Code(code.digest());
+            (is_own && !session.has_ended(now)).then_some(Link { session, code })
+        }))
+    }
+
+    /// Exchanges the code of a link for a token. `None` if the code was used meanwhile, or the session
+    /// was revoked.
     ///
     /// The token is made here and never comes from the browser, so nobody can know it before.
     pub async fn enter(
         &self,
-        code: &PortalCode,
+        link: &Link,
     ) -> Result<Option<(PortalSession, PortalToken)>, StoreError> {
-        let now = self.clock.now();
-        let (audience, id) = (code.audience(), code.session());
-        let token = PortalToken::random(audience, *id, &self.random);
-        let entered = self
+        let Link { session, code } = link;
+        let (audience, id, at) = (code.audience(), session.id, self.clock.now());
+        let token = PortalToken::random(audience, id, &self.random);
+        let digest = token.digest();
+        let written = self
             .table
-            .enter_session(audience, id, &code.digest(), &token.digest(), now)
+            .enter_session(session, &code.digest(), &digest, at)
             .await?;
-        let entered = entered.filter(|session| !session.has_ended(now));
-        Ok(entered.map(|session| (session, token)))
+        let is_entered = match written {
+            WriteOutcome::Written => true,
+            // The write may be ours, repeated because its answer was lost.
+            WriteOutcome::Conflict => {
+                let found = self.table.session(audience, &id).await?;
+                found.is_some_and(|(_, secret)| secret == SessionSecret::Token(digest))
+            }
+        };
+        let entered_at = Some(at);
+        let session = PortalSession {
+            entered_at,
+            ..session.clone()
+        };
+        Ok(is_entered.then_some((session, token)))
     }
 
     /// Checks a token. `None` if it is forged, or the session has ended or was revoked.
     pub async fn check(&self, token: PortalToken) -> Result<Option<CheckedSession>, StoreError> {
         let now = self.clock.now();
-        let found = self
-            .table
-            .entered_session(token.audience(), token.session());
-        let Some((session, digest)) = found.await? else {
+        let found = self.table.session(token.audience(), token.session());
+        let Some((session, secret)) = found.await? else {
             return Ok(None);
         };
-        // The time of a comparison of digests tells nothing about the secret.
-        if digest != token.digest() || session.has_ended(now) {
+        if secret != SessionSecret::Token(token.digest()) || session.has_ended(now) {
             return Ok(None);
         }
         Ok(Some(CheckedSession { session, token }))

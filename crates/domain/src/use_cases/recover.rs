@@ -15,6 +15,6 @@ mod page;
 mod run;
 mod select;
 
-pub use count::Count;
+pub use count::{Count, CountBudget};
 pub use page::{NextStep, RecoverDeliveries, RecoverError, Report};
 pub use run::{Recoveries, RecoveriesError};

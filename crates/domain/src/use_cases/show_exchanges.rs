@@ -13,6 +13,7 @@ use crate::ports::{
     ExchangeParts, ExchangeReader, FoundParts, MAX_EXCHANGE_PARTS, StoreError, SubscriptionTable,
 };
 use crate::read_subscription::{ReadError, read_subscription};
+use crate::subscription::Subscription;
 
 /// The largest number of long bodies that are read, those of the last attempts. Of the others only
 /// the excerpt is shown.
@@ -58,7 +59,24 @@ pub async fn show_exchanges<T>(
 where
     T: SubscriptionTable + ExchangeReader,
 {
-    let current = current_requests(table, delivery).await?;
+    if delivery.attempts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let id = &delivery.id.subscription;
+    let subscription = read_subscription(table, &delivery.customer_id, id).await;
+    show_exchanges_with(table, delivery, subscription).await
+}
+
+/// The same, for a caller that has read the delivery's subscription.
+///
+/// # Errors
+/// If the table fails.
+pub async fn show_exchanges_with<T: ExchangeReader>(
+    table: &T,
+    delivery: &Delivery,
+    subscription: Result<Option<Subscription>, ReadError>,
+) -> Result<Vec<ShownExchange>, StoreError> {
+    let current = current_requests(subscription)?;
     let mut parts = ExchangeParts::default();
     let mut versions = BTreeSet::new();
     let (customer, subscription) = (&delivery.customer_id, delivery.id.subscription);
@@ -115,17 +133,11 @@ where
     Ok(shown)
 }
 
-/// The current requests of the delivery's subscription, by their version. They are not read if there
-/// is no attempt.
-async fn current_requests<T: SubscriptionTable>(
-    table: &T,
-    delivery: &Delivery,
+/// The current requests of a subscription, by their version, if they can be read.
+fn current_requests(
+    subscription: Result<Option<Subscription>, ReadError>,
 ) -> Result<HashMap<u64, RequestShape>, StoreError> {
-    if delivery.attempts.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let id = &delivery.id.subscription;
-    let subscription = match read_subscription(table, &delivery.customer_id, id).await {
+    let subscription = match subscription {
         Ok(found) => found,
         Err(ReadError::Broken(broken)) => broken.can_read_requests().then_some(broken.readable),
         Err(ReadError::Store(StoreError::Corrupt { .. })) => None,

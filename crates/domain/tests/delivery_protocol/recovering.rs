@@ -9,7 +9,9 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::message::Message;
 use webhooks_domain::ports::RecoveryTable;
-use webhooks_domain::recover::{Count, RecoverDeliveries, Recoveries, RecoveriesError, Report};
+use webhooks_domain::recover::{
+    Count, CountBudget, RecoverDeliveries, Recoveries, RecoveriesError, Report,
+};
 use webhooks_domain::recovery::{
     Range, Rate, Recovery, RecoveryKey, RecoveryKind, RecoveryRequest, RecoveryStatus, Requested,
     UndeliveredStatus, UndeliveredStatuses,
@@ -112,7 +114,11 @@ impl Outage {
     fn count(&self, request: &RecoveryRequest, at_most: Duration) -> Count {
         let to = self.stage.ids[0].subscription;
         let customer = samples::customer("acme");
-        now(self.recoveries.count(&customer, &to, request, at_most)).unwrap()
+        let budget = CountBudget {
+            time: at_most,
+            entries: u64::MAX,
+        };
+        now(self.recoveries.count(&customer, &to, request, budget)).unwrap()
     }
 
     /// Runs a page as the workflow does, with retries.
@@ -548,6 +554,23 @@ fn a_dry_run_counts_what_a_recovery_would_send_within_its_time() {
     assert!(!part.complete);
     let none = outage.count(&replay, Duration::ZERO);
     assert_eq!((none.count, none.complete), (0, false));
+}
+
+#[test]
+fn a_count_ends_when_its_reads_are_used_up() {
+    let outage = failed(200);
+    let to = outage.stage.ids[0].subscription;
+    for (entries, count, complete) in [(0, 0, false), (60, 100, false), (201, 200, true)] {
+        let budget = CountBudget {
+            time: Duration::from_secs(5),
+            entries,
+        };
+        let customer = samples::customer("acme");
+        let request = recover(10);
+        let counted = outage.recoveries.count(&customer, &to, &request, budget);
+        let counted = now(counted).unwrap();
+        assert_eq!((counted.count, counted.complete), (count, complete));
+    }
 }
 
 /// Changes the event types of the subscription.

@@ -11,7 +11,7 @@ use webhooks_domain::ports::WebhookSender;
 use super::authority::{Authority, Leaf};
 use super::name_server::NameServer;
 use super::receiver::{OK, Receiver};
-use super::{LONG, SHORT, assert_failed, nobody, request, send_by_name, sender_under};
+use super::{LONG, SHORT, assert_failed, loopback, nobody, request, send_by_name, sender_under};
 use crate::HttpSender;
 
 #[tokio::test]
@@ -79,6 +79,24 @@ async fn a_stored_url_that_would_be_refused_now_reaches_no_private_address() {
         }
         assert_eq!(receiver.connections(), 0);
     }
+}
+
+/// The operator may have denied the host after the subscription was created.
+#[tokio::test]
+async fn a_denied_host_is_not_even_resolved() {
+    let names = NameServer::answering(&["127.0.0.1"]);
+    let policy = AddressPolicy::new(loopback());
+    let sender = sender_under(policy, LONG, names.config(), nobody())
+        .denying("*.example.com".parse().unwrap());
+    let response = sender.send(request("https://api.example.com/")).await;
+    assert_failed(
+        &response,
+        AttemptOutcome::Blocked,
+        "blocked: url host `api.example.com`: the operator of this service denies `*.example.com`",
+    );
+    assert_eq!(response.timings.dns_ms, None);
+    let response = sender.send(request("https://example.com/")).await;
+    assert_ne!(response.outcome, AttemptOutcome::Blocked, "{response:?}");
 }
 
 #[tokio::test]

@@ -349,10 +349,14 @@ impl Samples<'_> {
         };
         let new_tab = Href::external("https://portal.example.com/").unwrap();
         vec![
-            ("enter", notices::enter(&nobody)),
+            ("enter", notices::enter(&nobody, false)),
             (
-                "replace-session",
-                notices::replace_session(frame, &self.text("code")),
+                "open-session",
+                notices::open_session(frame, Some(&self.text("customer")), &self.text("code")),
+            ),
+            (
+                "open-console",
+                notices::open_session(frame, None, &self.text("code")),
             ),
             ("ended", notices::ended(frame, Some(&new_tab))),
             ("not-found", notices::not_found(frame)),

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::portal_session::{
-    Audience, Capabilities, Capability, Holder, PortalSession, SecretDigest,
+    Audience, Capabilities, Capability, Holder, PortalSession, SecretDigest, SessionSecret,
 };
+use webhooks_domain::ports::WriteOutcome::{Conflict, Written};
 use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable};
 use webhooks_domain::timestamp::Timestamp;
 
@@ -62,32 +63,33 @@ where
     let again = store.insert_session(&first, &CODE, later).await;
     assert_eq!(again.expect("answers"), InsertOutcome::AlreadyThere);
 
-    let enter = async |of: &Audience, id, code, token| {
-        let entered = store.enter_session(of, &id, &code, &token, samples::NOW);
+    let enter = async |session: &PortalSession, code, token| {
+        let entered = store.enter_session(session, &code, &token, samples::NOW);
         entered.await.expect("answers")
     };
     let found = async |of: &Audience, id| {
-        let found = store.entered_session(of, &id).await;
+        let found = store.session(of, &id).await;
         found.expect("answers")
     };
-    assert_eq!(found(&customer, first.id).await, None, "not entered yet");
-    assert_eq!(enter(&customer, first.id, OTHER, TOKEN).await, None);
-    assert_eq!(enter(&stranger, first.id, CODE, TOKEN).await, None);
-    assert_eq!(enter(&customer, expired.id, CODE, TOKEN).await, None);
+    let before = found(&customer, first.id).await;
+    assert_eq!(before, Some((first.clone(), SessionSecret::Code(CODE))));
+    let of_stranger = PortalSession {
+        holder: foreign.holder.clone(),
+        ..first.clone()
+    };
+    assert_eq!(enter(&first, OTHER, TOKEN).await, Conflict);
+    assert_eq!(enter(&of_stranger, CODE, TOKEN).await, Conflict);
+    assert_eq!(enter(&expired, CODE, TOKEN).await, Conflict);
     let entered = PortalSession {
         entered_at: Some(samples::NOW),
         ..first.clone()
     };
-    for _ in 0..2 {
-        let answer = enter(&customer, first.id, CODE, TOKEN).await;
-        assert_eq!(answer.as_ref(), Some(&entered), "also if it is repeated");
-    }
-    let second_use = enter(&customer, first.id, CODE, OTHER).await;
-    assert_eq!(second_use, None, "a code works once");
+    assert_eq!(enter(&first, CODE, TOKEN).await, Written);
+    assert_eq!(enter(&first, CODE, OTHER).await, Conflict, "it works once");
     let stored = found(&customer, first.id).await;
-    assert_eq!(stored, Some((entered.clone(), TOKEN)));
+    assert_eq!(stored, Some((entered.clone(), SessionSecret::Token(TOKEN))));
     assert_eq!(found(&stranger, first.id).await, None);
-    assert!(enter(&customer, ended.id, CODE, TOKEN).await.is_some());
+    assert_eq!(enter(&ended, CODE, TOKEN).await, Written);
     assert_eq!(found(&customer, ended.id).await, None, "it expires then");
 
     let list = async |of: &Audience, before: Option<PortalSessionId>, limit| {
@@ -110,7 +112,7 @@ where
     assert!(!delete(&customer, expired.id).await);
     assert!(delete(&customer, second.id).await);
     assert!(!delete(&customer, second.id).await);
-    assert_eq!(enter(&customer, second.id, CODE, TOKEN).await, None);
+    assert_eq!(enter(&second, CODE, TOKEN).await, Conflict);
     for _ in 0..2 {
         let ended = store.end_session(&customer, &first.id).await;
         ended.expect("repeating it is no error");

@@ -192,6 +192,11 @@ impl State {
                 self.idempotency.remove(&key);
             }
             CustomerPart::PortalSessions => {
+                let mut days = self.portal_usage.keys();
+                if let Some(day) = days.find(|(customer, _)| customer == id).cloned() {
+                    self.portal_usage.remove(&day);
+                    return Some(());
+                }
                 let mut keys = self.portal_sessions.keys();
                 let key = keys
                     .find(|(audience, _)| audience.customer() == Some(id))?

@@ -3,8 +3,10 @@
 use webhooks_domain::broken::Readable;
 use webhooks_domain::ids::PortalSessionId;
 use webhooks_domain::paging::EntryPage;
-use webhooks_domain::portal_session::{Audience, PortalSession, SecretDigest};
-use webhooks_domain::ports::{InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError};
+use webhooks_domain::portal_session::{Audience, PortalSession, SecretDigest, SessionSecret};
+use webhooks_domain::ports::{
+    InsertOutcome, PortalAccessTable, PortalSessionTable, StoreError, WriteOutcome,
+};
 use webhooks_domain::timestamp::Timestamp;
 
 use super::{InMemoryBackend, State};
@@ -12,14 +14,8 @@ use super::{InMemoryBackend, State};
 /// A session as it is stored.
 pub(super) struct Stored {
     session: PortalSession,
-    secret: Secret,
+    secret: SessionSecret,
     expires_at: Timestamp,
-}
-
-#[derive(PartialEq)]
-enum Secret {
-    Code(SecretDigest),
-    Token(SecretDigest),
 }
 
 impl State {
@@ -45,7 +41,7 @@ impl PortalSessionTable for InMemoryBackend {
             }
             let stored = Stored {
                 session: session.clone(),
-                secret: Secret::Code(*code),
+                secret: SessionSecret::Code(*code),
                 expires_at: code_until,
             };
             state.portal_sessions.insert((audience, id), stored);
@@ -95,35 +91,34 @@ impl PortalSessionTable for InMemoryBackend {
 }
 
 impl PortalAccessTable for InMemoryBackend {
-    async fn enter_session(
+    async fn session(
         &self,
         audience: &Audience,
         id: &PortalSessionId,
-        code: &SecretDigest,
-        token: &SecretDigest,
-        at: Timestamp,
-    ) -> Result<Option<PortalSession>, StoreError> {
+    ) -> Result<Option<(PortalSession, SessionSecret)>, StoreError> {
         self.store(|state| {
             let stored = state.portal_session(audience, id)?;
-            if stored.secret == Secret::Code(*code) {
-                stored.secret = Secret::Token(*token);
-                stored.session.entered_at = Some(at);
-                stored.expires_at = stored.session.ends_at;
-            }
-            (stored.secret == Secret::Token(*token)).then(|| stored.session.clone())
+            Some((stored.session.clone(), stored.secret))
         })
     }
 
-    async fn entered_session(
+    async fn enter_session(
         &self,
-        audience: &Audience,
-        id: &PortalSessionId,
-    ) -> Result<Option<(PortalSession, SecretDigest)>, StoreError> {
+        session: &PortalSession,
+        code: &SecretDigest,
+        token: &SecretDigest,
+        at: Timestamp,
+    ) -> Result<WriteOutcome, StoreError> {
         self.store(|state| {
-            let stored = state.portal_session(audience, id)?;
-            match stored.secret {
-                Secret::Code(_) => None,
-                Secret::Token(digest) => Some((stored.session.clone(), digest)),
+            let stored = state.portal_session(&session.holder.audience(), &session.id);
+            match stored.filter(|stored| stored.secret == SessionSecret::Code(*code)) {
+                Some(stored) => {
+                    stored.secret = SessionSecret::Token(*token);
+                    stored.session.entered_at = Some(at);
+                    stored.expires_at = stored.session.ends_at;
+                    WriteOutcome::Written
+                }
+                None => WriteOutcome::Conflict,
             }
         })
     }

@@ -6,8 +6,8 @@ use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
 use webhooks_domain::outbound::{
-    ApiKey, AuthenticationError, Basic, Bearer, Credential, DevelopmentNetworks,
-    EndpointAuthentication, EndpointUrl, Method, QueryParameters, RequestTimeout,
+    ApiKey, AuthenticationError, Basic, Bearer, Credential, EndpointAuthentication, EndpointPolicy,
+    Method, QueryParameters, RequestTimeout,
 };
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
@@ -23,7 +23,7 @@ use super::{change, map_change, parsed, whole};
 /// The first field that is not valid.
 pub(crate) fn subscription_change(
     patch: api::SubscriptionPatch,
-    development: &DevelopmentNetworks,
+    endpoints: &EndpointPolicy,
 ) -> Result<SubscriptionChange, FieldError> {
     let timeout = |number| RequestTimeout::try_from(whole(number));
     let status = patch.status.map(|status| match status {
@@ -31,9 +31,7 @@ pub(crate) fn subscription_change(
         api::WantedStatus::Paused => SubscriptionStatus::Paused,
     });
     Ok(SubscriptionChange {
-        url: parsed("url", patch.url, |url| {
-            EndpointUrl::parse(&url, development)
-        })?,
+        url: parsed("url", patch.url, |url| endpoints.parse(&url))?,
         event_types: parsed("eventTypes", patch.event_types, |types| {
             let patterns = types.into_iter().map(EventTypePattern::try_from);
             EventTypePatterns::try_from(patterns.collect::<Result<Vec<_>, _>>()?)
@@ -152,7 +150,7 @@ mod tests {
     use crate::body;
 
     fn parse(body: &str) -> Result<SubscriptionChange, FieldError> {
-        subscription_change(body::read(body.as_bytes())?, &DevelopmentNetworks::none())
+        subscription_change(body::read(body.as_bytes())?, &EndpointPolicy::default())
     }
 
     #[test]
@@ -178,6 +176,25 @@ mod tests {
         assert_eq!(change.metadata, one("plan", "gold"));
         assert!(matches!(&change.authentication, Change::Set(given)
                 if given.header() == ("x-token".to_owned(), "t".to_owned())));
+    }
+
+    #[test]
+    fn a_host_that_the_operator_denies_is_refused_by_field_and_rule() {
+        let endpoints = EndpointPolicy {
+            denied_hosts: "*.example.com".parse().unwrap(),
+            ..EndpointPolicy::default()
+        };
+        let change = |url: &str| {
+            let body = format!(r#"{{"url":"{url}"}}"#);
+            subscription_change(body::read(body.as_bytes())?, &endpoints)
+        };
+        assert_eq!(
+            change("https://API.example.com./hook")
+                .unwrap_err()
+                .to_string(),
+            "url: url host `api.example.com`: the operator of this service denies `*.example.com`"
+        );
+        assert!(change("https://example.com/hook").is_ok());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::data::Table;
 use crate::refusal::Refusal;
 
 /// The number of undelivered deliveries of an unhealthy subscription that are counted.
-const COUNTED: u32 = 5;
+const COUNTED: u32 = 4;
 
 /// The data of all customers, and the queues.
 pub(crate) struct ConsoleData<T> {

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use webhooks_domain::ids::{RecoveryId, SubscriptionId};
 use webhooks_domain::portal_access::CustomerScope;
+use webhooks_domain::portal_allowance::Taken;
 use webhooks_domain::portal_session::Capability;
 use webhooks_domain::ports::Clock;
-use webhooks_domain::recover::{Count, Recoveries};
+use webhooks_domain::recover::{Count, CountBudget, Recoveries};
 use webhooks_domain::recovery::{Recovery, RecoveryKey, RecoveryPage, RecoveryRequest};
 
 use super::{Table, Workflow};
 use crate::refusal::Refusal;
 
-/// The time limit of counting, well below the function's timeout.
-const TIME_TO_COUNT: Duration = Duration::from_secs(5);
+/// The effort of counting: a time well below the function's timeout, and about as many read units as
+/// twenty pages.
+const EFFORT: CountBudget = CountBudget {
+    time: Duration::from_secs(5),
+    entries: 1_000,
+};
 
 /// The recoveries of the table.
 pub(crate) struct ScopedRecoveries<T, W, C>(pub(super) Recoveries<T, W, C>);
@@ -47,23 +52,33 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
     pub(crate) async fn count(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
     ) -> Result<Count, Refusal> {
         scope.require(Capability::Resend)?;
         let customer = scope.customer();
-        let count = self.0.count(customer, subscription, request, TIME_TO_COUNT);
+        let count = self.0.count(customer, subscription, request, EFFORT);
         Ok(count.await?)
     }
 
-    /// Starts a recovery.
+    /// Starts a recovery, if none of the subscription runs. The caller makes sure that no other start
+    /// of the customer comes in between.
     pub(crate) async fn start(
         &self,
         scope: &CustomerScope,
+        _: &Taken,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
     ) -> Result<Recovery, Refusal> {
         scope.require(Capability::Resend)?;
+        if let Some(running) = self.0.running(scope.customer(), subscription).await? {
+            let problem = format!(
+                "recovery `{}` of this endpoint runs: stop it, or wait for its end",
+                running.id
+            );
+            return Err(Refusal::Conflict(problem));
+        }
         let started = self.0.start(scope.customer(), subscription, request);
         Ok(started.await?)
     }

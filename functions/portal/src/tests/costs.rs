@@ -1,7 +1,9 @@
 //! Strangers cost nothing, or a read.
 
+use webhooks_domain::portal_session::PortalCode;
 use webhooks_testkit::Fault;
 
+use super::tenancy::store;
 use super::*;
 
 /// Returns true if an event calls the table. A planted fault stays if nothing does.
@@ -126,6 +128,40 @@ fn a_guess_costs_one_read() {
     let answer = stage.get("/customers/acme/endpoints", &cookie);
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(stage.backend.clear_faults(), "one call only");
+}
+
+#[test]
+fn a_forged_code_costs_one_read() {
+    let stage = Stage::new();
+    let mut created = stage.session("acme", &[Capability::View]);
+    let session = created.session.id;
+    let own = created.code;
+    created.code = PortalCode::random(
+        &samples::customer("acme").into(),
+        session,
+        &SystemRandom::new(),
+    );
+    stage.backend.plant([Fault::None, Fault::Before]);
+    let answer = stage.enter(&created, None);
+    assert_eq!(answer.status(), StatusCode::GONE);
+    assert!(stage.backend.clear_faults(), "one call only");
+    created.code = own;
+    assert_eq!(stage.enter(&created, None).status(), StatusCode::SEE_OTHER);
+}
+
+/// The session, the delivery with its message, and the subscription.
+#[test]
+fn the_page_of_a_delivery_reads_each_item_once() {
+    let stage = Stage::new();
+    let id = store(&stage, "acme");
+    let own = stage.visitor("acme");
+    let reads = [Fault::None, Fault::None, Fault::None];
+    stage
+        .backend
+        .plant(reads.into_iter().chain([Fault::Before]));
+    let page = stage.get(&format!("/customers/acme/deliveries/{id}"), &own);
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(stage.backend.clear_faults(), "three calls only");
 }
 
 #[test]

@@ -105,7 +105,11 @@ fn a_form_has_the_type_of_a_form() {
 fn another_site_cannot_use_a_link() {
     let stage = Stage::new();
     let created = stage.session("evil", &[Capability::View]);
-    let mut event = post("/session", &format!("code={}", created.code.expose()), None);
+    let mut event = post(
+        "/session",
+        &format!("code={}&open=yes", created.code.expose()),
+        None,
+    );
     event["headers"]["origin"] = json!("https://evil.example");
     let answer = stage.send(&event);
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
@@ -122,7 +126,7 @@ fn another_site_cannot_use_a_link() {
 fn a_portal_with_a_domain_of_its_own_takes_forms_of_that_domain_only() {
     let stage = Stage::with([("PORTAL_URL", "https://hooks.example/")]);
     let created = stage.session("acme", &[Capability::View]);
-    let form = format!("code={}", created.code.expose());
+    let form = format!("code={}&open=yes", created.code.expose());
     let with_origin = |origin: &str| {
         let mut event = post("/session", &form, None);
         event["headers"]["origin"] = json!(origin);
@@ -141,7 +145,7 @@ fn only_a_developers_stack_takes_forms_from_the_name_of_the_emulator() {
     ] {
         let stage = Stage::with([("DEVELOPMENT_ALLOWED_CIDRS", networks)]);
         let created = stage.session("acme", &[Capability::View]);
-        let form = format!("code={}", created.code.expose());
+        let form = format!("code={}&open=yes", created.code.expose());
         for (origin, expected) in [
             (origin, expected),
             ("http://other.localhost:4566", StatusCode::FORBIDDEN),

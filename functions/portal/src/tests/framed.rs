@@ -37,7 +37,11 @@ fn a_browser_that_refuses_cookies_in_a_frame_gets_a_new_tab_and_the_link_stays_u
     assert_eq!(refused.status(), StatusCode::OK);
     assert!(set_cookies(&refused).is_empty());
     assert!(text(&refused).contains("target=\"_blank\""));
-    let form = format!("code={}&tab=yes", created.code.expose());
+    assert!(
+        text(&refused).contains(r#"name="open" value="yes""#),
+        "asked once"
+    );
+    let form = format!("code={}&tab=yes&open=yes", created.code.expose());
     let answer = stage.send(&post("/session", &form, None));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
 }

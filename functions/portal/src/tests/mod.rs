@@ -7,6 +7,8 @@ mod entering;
 mod forgery;
 mod framed;
 mod headers;
+mod hiding;
+mod limits;
 mod managing;
 mod reading;
 mod recovering;
@@ -45,6 +47,8 @@ const HOST: &str = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws
 const ORIGIN: &str = "https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws";
 const RETURN: &str = "https://app.example/webhooks?a=1";
 
+const LIMITS: &str = "tests=99,endpoints=99,resends=99,recoveries=99,counts=99";
+
 /// A portal with a backend.
 struct Stage {
     backend: InMemoryBackend,
@@ -73,12 +77,14 @@ impl Stage {
             ("RETENTION_DAYS", "90"),
             ("STATISTICS", "Enabled"),
             ("PORTAL_FRAME_ANCESTORS", "'none'"),
+            ("PORTAL_DAILY_LIMITS", LIMITS),
             ("PORTAL_RETURN_URLS", "https://app.example"),
         ];
         let environment: Environment = variables.into_iter().chain(changed).collect();
         let config = PortalConfig::from_environment(&environment).unwrap();
         let backend = InMemoryBackend::default();
         let queues = Queues::new(Box::new(Counts), &config);
+        let daily_limits = config.daily_limits;
         let settings = Settings::new(config).unwrap();
         let services = Services {
             table: backend.clone(),
@@ -87,6 +93,8 @@ impl Stage {
             clock: backend.clone(),
             statistics: Switch::Enabled,
             retention: Duration::from_hours(24),
+            daily_limits,
+            time_of_test: Duration::from_secs(29),
         };
         let api = PlannedApi::default();
         let portal = Portal::new(services, queues, ScopedApi(Box::new(api.clone())), settings);
@@ -160,9 +168,9 @@ impl Stage {
         cookie(&answer, "__Host-webhooks").unwrap()
     }
 
-    /// Uses the link of a session.
+    /// Uses the link of a session, which a page of the operator's has.
     fn enter(&self, created: &CreatedSession, cookie: Option<&str>) -> Answer {
-        let form = format!("code={}", created.code.expose());
+        let form = format!("code={}&open=yes", created.code.expose());
         self.send(&post("/session", &form, cookie))
     }
 
@@ -256,6 +264,12 @@ fn cookie(answer: &Answer, name: &str) -> Option<String> {
     let set = set.find(|set| set.starts_with(&format!("{name}=")))?;
     let (pair, attributes) = set.split_once(';').unwrap();
     (!attributes.contains("Max-Age=0;")).then(|| pair.to_owned())
+}
+
+/// The change that the next page says.
+fn done(answer: &Answer) -> String {
+    let set = cookie(answer, "__Host-webhooks-done").unwrap();
+    set.split_once('=').unwrap().1.to_owned()
 }
 
 fn set_cookies(answer: &Answer) -> Vec<String> {

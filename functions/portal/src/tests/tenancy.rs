@@ -7,7 +7,7 @@ use webhooks_pages::paths::Route;
 use super::*;
 
 /// The number of the subscription of a customer.
-fn number(customer: &str) -> u128 {
+pub(super) fn number(customer: &str) -> u128 {
     customer.len() as u128
 }
 

@@ -4,8 +4,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use webhooks_testkit::units::{Index, Item, Projection};
 
-use super::{item, key::Key};
-use crate::stack::{Aws, Deployment, Service};
+use super::key::Key;
+use crate::{
+    read_units::item,
+    stack::{Aws, Deployment, Service},
+};
 
 /// The table, read without the proxy.
 pub(super) struct Table {

@@ -1,12 +1,8 @@
 //! The cost of a run, from its own counts and the list prices of us-east-1.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use serde::Deserialize;
-
-/// The prices behind the README's cost table.
-const PRICES: &str = include_str!("../../../../bench/prices/us-east-1.json");
+use webhooks_costs::{Meter, PriceList};
 
 /// EventBridge and SQS bill units of 64 KB, DynamoDB bills writes in units of 1 KB.
 const EVENT_UNIT_BYTES: u64 = 64 * 1_024;
@@ -79,7 +75,7 @@ impl Used {
     /// Returns the approximate cost in dollars. docs/how-it-works.md counts the usage of each
     /// item.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-    fn dollars(&self, prices: &Prices) -> f64 {
+    fn dollars(&self, prices: &PriceList) -> f64 {
         let [executions, attempts, api_calls, received] = [
             self.executions,
             self.attempts,
@@ -90,72 +86,49 @@ impl Used {
         let deliveries = self.deliveries as f64;
         let message_units = self.message_units as f64;
         let lines = [
-            ("eventIn", self.event_units as f64),
-            ("expressStart", executions),
+            (Meter::EventIn, self.event_units as f64),
+            (Meter::ExpressStart, executions),
             // 64 MB for 0.2 s.
-            ("expressGigabyteSecond", executions * 0.0125),
+            (Meter::ExpressGigabyteSecond, executions * 0.0125),
             (
-                "lambdaRequest",
+                Meter::LambdaRequest,
                 2.0 * executions + attempts + api_calls + received,
             ),
             // 128 MB for 0.1 s of each, and 256 MB for the duration of a receiver's request.
             (
-                "lambdaGigabyteSecond",
+                Meter::LambdaGigabyteSecond,
                 0.0125 * (2.0 * executions + api_calls + received) + 0.1 * attempts,
             ),
             // A message, its delivery, and an update for each attempt. The receiver writes
             // twice for each request; one of these writes is as large as the body.
             (
-                "tableWriteUnit",
+                Meter::TableWriteUnit,
                 message_units + deliveries + 2.0 * attempts + received + message_units,
             ),
-            ("indexWriteUnit", executions + deliveries + attempts),
+            (Meter::IndexWriteUnit, executions + deliveries + attempts),
             (
-                "readUnit",
+                Meter::ReadUnit,
                 executions + 2.0 * attempts + 3.0 * api_calls + 2.0 * received,
             ),
-            ("queueRequest", 3.0 * attempts),
-            ("fairQueueRequest", 3.0 * attempts),
-            ("keyRequest", 10.0),
+            (Meter::QueueRequest, 3.0 * attempts),
+            (Meter::FairQueueRequest, 3.0 * attempts),
+            (Meter::KeyRequest, 10.0),
         ];
         lines
             .iter()
-            .map(|(meter, amount)| prices.dollars(meter, *amount))
+            .map(|(meter, amount)| prices.dollars(*meter, *amount))
             .sum()
     }
 
     /// Returns a line for the report.
     pub(super) fn line(&self) -> String {
-        let prices = Prices::committed();
+        let prices = PriceList::us_east_1();
         let cents = self.dollars(&prices) * 100.0;
         format!(
             "{} events, {} executions, {} deliveries, {} attempts, {} API calls: about {cents:.1} \
              cents at list prices of us-east-1",
             self.events, self.executions, self.deliveries, self.attempts, self.api_calls
         )
-    }
-}
-
-#[derive(Deserialize)]
-struct Prices {
-    prices: BTreeMap<String, Price>,
-}
-
-#[derive(Deserialize)]
-struct Price {
-    dollars: f64,
-    per: f64,
-}
-
-impl Prices {
-    fn committed() -> Self {
-        serde_json::from_str(PRICES).expect("a test reads the file")
-    }
-
-    fn dollars(&self, meter: &str, amount: f64) -> f64 {
-        let price = self.prices.get(meter);
-        // A test checks that each meter has a price.
-        price.map_or(f64::NAN, |price| amount * price.dollars / price.per)
     }
 }
 
@@ -181,7 +154,7 @@ mod tests {
         assert_eq!((used.events, used.executions), (51, 52));
         assert_eq!(used.event_units, 50 + 4);
         assert_eq!(used.message_units, 50 + 240 + 1);
-        let dollars = used.dollars(&Prices::committed());
+        let dollars = used.dollars(&PriceList::us_east_1());
         assert!((0.000_1..0.01).contains(&dollars), "{dollars}");
         assert!(used.line().starts_with("51 events, 52 executions"));
     }

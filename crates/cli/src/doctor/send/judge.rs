@@ -331,8 +331,8 @@ pub(super) fn missing(expected: usize, came: usize, delivery: Option<&Delivery>)
                 );
                 let fix = match (attempt.outcome, attempt.status) {
                     (AttemptOutcome::Blocked, _) => {
-                        "on a laptop, deploy with DevelopmentAllowedCidrs=127.0.0.0/8, as \
-                         samconfig.toml has it"
+                        "deploy with DeniedHosts that do not deny the receiver; on a laptop, with \
+                         DevelopmentAllowedCidrs=127.0.0.0/8, as samconfig.toml has it"
                     }
                     (_, Some(403)) => {
                         "the receiver's URL needs both of its permissions: deploy the template's \

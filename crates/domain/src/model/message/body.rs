@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Message, PayloadError, detail};
 use crate::members::Members;
-use crate::payload_shape::{ApplyError, BodyShape, PayloadShape};
+use crate::payload_shape::{ApplyError, BodyShape, PayloadShape, percent_encoded};
 
 /// The body cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -84,22 +84,16 @@ fn json(text: &str) -> String {
 /// 3986, 4.1). Characters that a URI cannot have are encoded. An event without a source, which only
 /// somebody who starts the workflow by hand can make, has `/`.
 fn uri_reference(source: &str) -> String {
-    let mut reference = String::with_capacity(source.len());
-    for byte in source.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte) {
-            reference.push(char::from(byte));
-        } else {
-            reference.push_str(&format!("%{byte:02X}"));
-        }
+    match percent_encoded(source, b":/?@!$&'()*+,;=") {
+        empty if empty.is_empty() => "/".to_owned(),
+        reference => reference,
     }
-    if reference.is_empty() {
-        reference.push('/');
-    }
-    reference
 }
 
 #[cfg(test)]
 mod tests {
+    use cloudevents::AttributesReader as _;
+
     use super::*;
     use crate::message::tests::message;
     use crate::payload_format::PayloadFormat;
@@ -168,7 +162,6 @@ mod tests {
     fn a_cloud_event_is_one_for_the_sdk() {
         let body = body(PayloadFormat::CloudEvents, None);
         let event: cloudevents::Event = serde_json::from_str(&body).unwrap();
-        use cloudevents::AttributesReader as _;
         assert_eq!(event.id(), message(EVENT).id.to_string());
         assert_eq!(event.source(), "shop%20%C3%BC");
         assert_eq!(event.ty(), "order \"created\"");

@@ -92,6 +92,11 @@ impl CustomHeaders {
         )
     }
 
+    /// Returns true if a customer may set a header of this name. All others of a request are ours.
+    pub fn may_name(name: &str) -> bool {
+        check_name(name).is_ok()
+    }
+
     /// Returns true if there are no headers.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

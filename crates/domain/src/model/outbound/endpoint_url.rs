@@ -19,6 +19,7 @@ use url::{Host, Url};
 use super::{DevelopmentNetworks, QueryParameters};
 
 pub use error::EndpointUrlError;
+pub(super) use host_name::is_host_name;
 
 /// A URL that may be dialled, in canonical form.
 ///

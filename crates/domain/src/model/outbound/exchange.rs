@@ -117,7 +117,7 @@ pub struct ResponseBody {
 
 /// The text that replaces a secret. A secret that is shorter than this text is not hidden, so that
 /// no text becomes longer.
-pub(super) const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// The length of the shortest word of a secret, and of the shortest start of a secret, that is
 /// hidden. A shorter text may be in the answer by chance.

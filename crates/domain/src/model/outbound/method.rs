@@ -26,7 +26,6 @@ impl Method {
     }
 
     /// Returns true for the default, which is not written out.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub fn is_post(&self) -> bool {
         *self == Self::Post
     }

@@ -3,6 +3,7 @@
 //! - [`EndpointUrl`] decides which URLs a subscription may have.
 //! - [`AddressPolicy`] decides which addresses may be dialled, for every name.
 //! - [`DevelopmentNetworks`] is the one exception to both, and is empty by default.
+//! - [`DeniedHosts`] are refused, because the operator denies them.
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
 //! - [`EndpointAuthentication`] decides how a request authenticates to the endpoint.
@@ -19,7 +20,9 @@
 mod address_policy;
 mod authentication;
 mod custom_headers;
+mod denied_hosts;
 mod development_networks;
+mod endpoint_policy;
 mod endpoint_url;
 mod exchange;
 mod kept_response_bytes;
@@ -37,10 +40,11 @@ pub use authentication::{
     SealedCredential,
 };
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
+pub use denied_hosts::{DeniedHost, DeniedHosts, DeniedHostsError};
 pub use development_networks::{DevelopmentNetworks, DevelopmentNetworksError};
+pub use endpoint_policy::EndpointPolicy;
 pub use endpoint_url::{EndpointHost, EndpointUrl, EndpointUrlError};
-use exchange::MASK;
-pub use exchange::{AttemptOutcome, ResponseBody, WebhookRequest, WebhookResponse};
+pub use exchange::{AttemptOutcome, MASK, ResponseBody, WebhookRequest, WebhookResponse};
 pub use kept_response_bytes::{KeptResponseBytes, KeptResponseBytesError};
 pub use method::Method;
 pub use query_parameters::{QueryParameters, QueryParametersError};

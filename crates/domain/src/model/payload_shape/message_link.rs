@@ -1,10 +1,10 @@
 //! The link to a message in the operator's own application.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use url::Url;
 
+use super::percent_encoded;
 use crate::ids::{CustomerId, MessageId};
 
 const CUSTOMER: &str = "{customerId}";
@@ -38,7 +38,7 @@ impl MessageLinkTemplate {
     /// The link to a message.
     pub fn link(&self, customer: &CustomerId, message: &MessageId) -> String {
         self.0
-            .replace(CUSTOMER, &percent_encoded(customer.as_str()))
+            .replace(CUSTOMER, &percent_encoded(customer.as_str(), b""))
             .replace(MESSAGE, &message.to_string())
     }
 }
@@ -58,25 +58,12 @@ impl FromStr for MessageLinkTemplate {
         let url = Url::parse(&filled)
             .ok()
             .filter(|url| url.scheme() == "https");
-        let origin = text.splitn(4, '/').nth(2).unwrap_or("{");
+        let origin = text.split('/').nth(2).unwrap_or("{");
         if !is_visible || url.is_none() || origin.contains('{') {
             return Err(MessageLinkTemplateError::Url);
         }
         Ok(Self(text.to_owned()))
     }
-}
-
-/// Everything but unreserved characters encoded (RFC 3986, 2.3).
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

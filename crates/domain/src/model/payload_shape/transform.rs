@@ -1,7 +1,7 @@
 //! The input transformer of a subscription: values of the event, put into a template.
 //!
 //! It has the syntax and the bounds of `EventBridge`'s input transformer. "Guide" is its user guide,
-//! "Amazon EventBridge input transformation"; "API" is the API Reference, "InputTransformer".
+//! "Amazon EventBridge input transformation"; "API" is the API Reference, `InputTransformer`.
 //!
 //! # Same as EventBridge
 //!
@@ -13,7 +13,7 @@
 //! | `<aws.events.event.json>` is the whole event and `<aws.events.event>` the event without `detail`; each only as a value | Guide, "Predefined variables" |
 //! | A string as a value gets quotes; a placeholder in a string does not | Guide, "Common issues" |
 //! | An object or array in a string loses its quotes | Guide, "Common issues" |
-//! | A path that the event does not have leaves nothing in a string | Guide, "Common issues"; LocalStack's recordings of AWS, `test_put_events_with_input_transformation_to_sqs` |
+//! | A path that the event does not have leaves nothing in a string | Guide, "Common issues"; `LocalStack`'s recordings of AWS, `test_put_events_with_input_transformation_to_sqs` |
 //!
 //! # Different from EventBridge
 //!

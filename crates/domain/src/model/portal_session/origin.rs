@@ -17,6 +17,11 @@ pub struct Origin(String);
 pub struct OriginError;
 
 impl Origin {
+    /// The origin of a URL. `None` if it is not a URL that could be a page of an origin.
+    pub fn of_url(text: &str) -> Option<Self> {
+        parse(text)?.origin().ascii_serialization().parse().ok()
+    }
+
     /// The form that browsers send in the header `Origin`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -73,6 +78,11 @@ fn parse(text: &str) -> Option<Url> {
 pub struct Origins(BTreeSet<Origin>);
 
 impl Origins {
+    /// Returns true if this is one of them.
+    pub fn contains(&self, origin: &Origin) -> bool {
+        self.0.contains(origin)
+    }
+
     /// Returns true if a URL has one of these origins.
     pub fn allow(&self, url: &ReturnUrl) -> bool {
         self.0.contains(&url.origin())
@@ -94,6 +104,11 @@ impl FromStr for Origins {
 pub struct FrameAncestors(BTreeSet<Origin>);
 
 impl FrameAncestors {
+    /// Returns true if the site of this origin may.
+    pub fn contains(&self, origin: &Origin) -> bool {
+        self.0.contains(origin)
+    }
+
     /// Returns true if no site may.
     pub fn is_none(&self) -> bool {
         self.0.is_empty()

@@ -38,7 +38,7 @@ impl<T: Directory> Lists<T> {
         page: &PageOf<CustomerPlace>,
     ) -> Result<Listed<ListedDelivery, CustomerPlace>, StoreError> {
         let mut walk = Walk {
-            filling: Filling::new(page.limit),
+            filling: Filling::new(page.limit, self.budget),
             at: page.after,
             customer,
             filter,

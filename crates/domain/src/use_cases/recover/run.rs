@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-use super::Count;
-use super::count::count;
+use super::count::{Count, CountBudget, count};
 use super::page::PART;
 use crate::delivery::DeliveryStatus;
 use crate::ids::{CustomerId, RecoveryId, SubscriptionId};
@@ -22,6 +21,8 @@ use crate::subscription::{Subscription, SubscriptionStatus};
 
 /// The number of tries of a stop, which conflicts with pages that write their progress.
 const MAX_TRIES: u32 = 5;
+/// The number of recoveries among which one that runs is looked for.
+const RECENT: u32 = 20;
 
 /// The reason why a recovery could not be managed.
 #[derive(Debug, thiserror::Error)]
@@ -82,18 +83,17 @@ where
     W: RecoveryWorkflow,
     C: Clock,
 {
-    /// Counts the deliveries that a recovery would send now, for at most this long.
+    /// Counts the deliveries that a recovery would send now, with at most this effort.
     pub async fn count(
         &self,
         customer: &CustomerId,
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
-        at_most: Duration,
+        budget: CountBudget,
     ) -> Result<Count, RecoveriesError> {
         let subscription = self.subscription(customer, subscription).await?;
         let planned = self.plan(&subscription, request);
-        let end = planned.started_at + at_most;
-        Ok(count(&self.table, &self.clock, &planned, &subscription, end).await?)
+        Ok(count(&self.table, &self.clock, &planned, &subscription, budget).await?)
     }
 
     /// Starts a recovery.
@@ -256,6 +256,17 @@ where
                 .collect(),
             ..page
         })
+    }
+
+    /// The newest recovery of a subscription that runs, among its last 20.
+    pub async fn running(
+        &self,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+    ) -> Result<Option<Recovery>, RecoveriesError> {
+        let page = self.list(customer, subscription, None, RECENT).await?;
+        let mut readable = page.recoveries.into_iter().flatten();
+        Ok(readable.find(|recovery| recovery.status.is_live()))
     }
 
     /// Requests a recovery to stop. Attempts that were handed out are still made. A recovery that

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::EndpointUrl;
+use crate::outbound::DeniedHost;
 
 /// The reason why a URL is refused. No message shows a path, a query or user info.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,4 +81,7 @@ pub enum EndpointUrlError {
         /// The internal domain.
         domain: &'static str,
     },
+    /// A host that the operator denies.
+    #[error(transparent)]
+    Denied(#[from] DeniedHost),
 }

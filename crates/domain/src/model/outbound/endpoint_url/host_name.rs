@@ -3,19 +3,8 @@
 use super::EndpointUrlError;
 
 /// Checks a name without the final dot of an absolute name.
-///
-/// The rules are those of RFC 1123, 2.1, plus the underscore, which resolvers, certificates and
-/// rustls accept too. rustls accepts no hyphen at either end of a label.
 pub(super) fn check(name: &str) -> Result<(), EndpointUrlError> {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    if name.len() > 253 || !name.split('.').all(is_label) {
+    if !is_host_name(name) {
         return Err(EndpointUrlError::Name {
             name: name.to_owned(),
         });
@@ -32,6 +21,22 @@ pub(super) fn check(name: &str) -> Result<(), EndpointUrlError> {
         });
     }
     Ok(())
+}
+
+/// Returns true for labels that names may have, in lower case and punycode.
+///
+/// The rules are those of RFC 1123, 2.1, plus the underscore, which resolvers, certificates and
+/// rustls accept too. rustls accepts no hyphen at either end of a label.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn internal_domain(name: &str) -> Option<&'static str> {

@@ -58,6 +58,7 @@ fn class(error: &EndpointUrlError) -> &'static str {
         EndpointUrlError::InternalName { .. } | EndpointUrlError::Name { .. } => "name",
         EndpointUrlError::TooLong { .. } => "length",
         EndpointUrlError::Character { .. } => "character",
+        EndpointUrlError::Denied(_) => "denied",
     }
 }
 

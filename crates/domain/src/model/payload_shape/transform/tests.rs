@@ -57,7 +57,7 @@ fn values_are_written_as_the_event_has_them() {
             r#"{"t":"0.20","y":"true","0":"null"}"#,
         ),
         (
-            r#"[<tags>,<address>]"#,
+            r"[<tags>,<address>]",
             r#"[["a","b"],{"city":"Köln","n\\o":null}]"#,
         ),
         (
@@ -142,7 +142,7 @@ fn a_problem_names_its_place() {
             "`template`, character 2: placeholder `<aws.events.event.json>` must be a value of its own, is in a string",
         ),
         (
-            r#"[<aws.events.rule-arn>]"#,
+            r"[<aws.events.rule-arn>]",
             "`template`, character 2: placeholder `<aws.events.rule-arn>` must be `<aws.events.event.json>`, `<aws.events.event>` or a name in `paths`",
         ),
         (

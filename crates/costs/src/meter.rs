@@ -1,37 +1,54 @@
 //! The quantities that AWS bills.
 
-use serde::Deserialize;
-
-use super::case::Ending;
+use serde::{Deserialize, Serialize};
 
 /// A billed quantity.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Meter {
+pub enum Meter {
+    /// An event on a bus, for each 64 KB.
     EventIn,
+    /// Bytes that an archive takes.
     ArchivedGigabyte,
+    /// The start of an Express execution.
     ExpressStart,
+    /// The time of an Express execution, by its memory.
     ExpressGigabyteSecond,
+    /// A transition of a Standard execution.
     StandardTransition,
+    /// An invocation.
     LambdaRequest,
+    /// The time of an invocation, by its memory.
     LambdaGigabyteSecond,
+    /// A write unit of the table.
     TableWriteUnit,
+    /// A write unit of an index.
     IndexWriteUnit,
+    /// A write unit of statistics.
     StatisticsWriteUnit,
+    /// A read unit.
     ReadUnit,
+    /// A request to a queue.
     QueueRequest,
+    /// The surcharge of a request to a fair queue.
     FairQueueRequest,
+    /// A request to KMS.
     KeyRequest,
+    /// Bytes of logs and metrics.
     LoggedGigabyte,
+    /// A key, for a month.
     KeyMonth,
+    /// An alarm, for a month.
     AlarmMonth,
+    /// A dashboard, for a month.
     DashboardMonth,
+    /// A metric, for a month.
     MetricMonth,
 }
 
 impl Meter {
     /// The meters of a delivery, in the order in which an event causes them.
-    pub(super) const ALL: [Self; 15] = [
+    pub const ALL: [Self; 15] = [
         Self::EventIn,
         Self::ArchivedGigabyte,
         Self::ExpressStart,
@@ -50,7 +67,7 @@ impl Meter {
     ];
 
     /// The meters that run by the month, whatever is delivered.
-    pub(super) const MONTHLY: [Self; 4] = [
+    pub const MONTHLY: [Self; 4] = [
         Self::KeyMonth,
         Self::AlarmMonth,
         Self::DashboardMonth,
@@ -58,13 +75,13 @@ impl Meter {
     ];
 
     /// Returns the meters that are billed with an Express workflow, the default.
-    pub(super) fn billed() -> impl Iterator<Item = Self> {
+    pub fn billed() -> impl Iterator<Item = Self> {
         let all = Self::ALL.into_iter();
         all.filter(|meter| *meter != Self::StandardTransition)
     }
 
     /// Returns the label of its line.
-    pub(super) fn text(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Self::EventIn => "EventBridge, events in",
             Self::ArchivedGigabyte => "EventBridge, archive",
@@ -88,25 +105,8 @@ impl Meter {
         }
     }
 
-    /// Returns true if another run of the same code uses the same amount. Times differ, logs
-    /// contain times, quantities computed by rule do not depend on the code, and the sample of
-    /// statistics depends on random ids. Reads also
-    /// differ where attempts fail: two runs were up to 3 % apart.
-    pub(super) fn repeats(self, ending: Ending) -> bool {
-        match self {
-            Self::EventIn
-            | Self::StandardTransition
-            | Self::LambdaRequest
-            | Self::TableWriteUnit
-            | Self::IndexWriteUnit
-            | Self::QueueRequest => true,
-            Self::ReadUnit => ending == Ending::AtOnce,
-            _ => false,
-        }
-    }
-
     /// Formats an amount.
-    pub(super) fn quantity(self, amount: f64) -> String {
+    pub fn quantity(self, amount: f64) -> String {
         match self {
             Self::ArchivedGigabyte | Self::LoggedGigabyte => format!("{:.0} bytes", amount * 1e9),
             Self::ExpressGigabyteSecond | Self::LambdaGigabyteSecond => {
