@@ -109,7 +109,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
 fn is_own(link: &Link, current: Option<&CheckedSession>) -> bool {
     current.is_some_and(|current| match link.audience() {
         Audience::Console => false,
-        own => *own == current.session().holder.audience(),
+        own @ Audience::Customer(_) => *own == current.session().holder.audience(),
     })
 }
 
