@@ -68,7 +68,7 @@ impl Shown {
     /// Writes the data, with a delivery of each of these events to every endpoint.
     pub(crate) async fn write(aws: &StubAws, events: u32) -> Result<Self> {
         aws.keep_updates(true);
-        let written = Writer::new(aws)?.write(events).await;
+        let written = Box::pin(Writer::new(aws)?.write(events)).await;
         aws.keep_updates(false);
         written
     }
