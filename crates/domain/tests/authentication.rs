@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use webhooks_domain::manage::{ExpectedVersion, ManageError, Updated};
-use webhooks_domain::outbound::{Basic, EndpointAuthentication, SealedCredential};
+use webhooks_domain::outbound::authentication::Basic;
+use webhooks_domain::outbound::{EndpointAuthentication, SealedCredential};
 use webhooks_domain::ports::Clock;
 use webhooks_domain::subscription::Subscription;
 use webhooks_domain::vault::VaultError;

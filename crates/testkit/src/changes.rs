@@ -7,9 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
-use webhooks_domain::outbound::{
-    ApiKey, Basic, Bearer, Credential, EndpointAuthentication, QueryParameters,
-};
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::{Credential, EndpointAuthentication, QueryParameters};
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::signing::{Overlap, SecretKind};
 

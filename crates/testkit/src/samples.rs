@@ -12,8 +12,9 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
+use webhooks_domain::outbound::authentication::Basic;
 use webhooks_domain::outbound::{
-    AttemptOutcome, Basic, CustomHeaders, DevelopmentNetworks, EndpointAuthentication, EndpointUrl,
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointAuthentication, EndpointUrl,
     Method, QueryParameters, ResponseBody, ResponseHeaders, SealedCredential, SealedHeaders,
     Timings, WebhookResponse,
 };

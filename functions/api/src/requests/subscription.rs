@@ -5,9 +5,10 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
 use webhooks_domain::outbound::{
-    ApiKey, AuthenticationError, Basic, Bearer, Credential, EndpointAuthentication, EndpointPolicy,
-    Method, QueryParameters, RequestTimeout,
+    AuthenticationError, Credential, EndpointAuthentication, EndpointPolicy, Method,
+    QueryParameters, RequestTimeout,
 };
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};

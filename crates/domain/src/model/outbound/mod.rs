@@ -18,7 +18,7 @@
 //! All code here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
 
 mod address_policy;
-mod authentication;
+pub mod authentication;
 mod custom_headers;
 mod denied_hosts;
 mod development_networks;
@@ -36,8 +36,7 @@ mod timings;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
 pub use authentication::{
-    ApiKey, AuthenticationError, Basic, Bearer, Credential, EndpointAuthentication,
-    SealedCredential,
+    AuthenticationError, Credential, EndpointAuthentication, SealedCredential,
 };
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use denied_hosts::{DeniedHost, DeniedHosts, DeniedHostsError};
