@@ -284,7 +284,7 @@ fn a_link_of_somebody_else_asks_before_it_replaces_a_session_of_the_console() {
         assert!(set_cookies(&asked).is_empty() && stage.is_open(&own));
     }
     let code = other.code.expose();
-    let form = format!("code={code}&replace=yes&csrf={}", csrf(&own));
+    let form = format!("code={code}&open=yes&csrf={}", csrf(&own));
     let answer = stage.send(&post("/session", &form, Some(&own)));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert!(!stage.is_open(&own));
