@@ -69,7 +69,7 @@ impl<'a> Browser<'a> {
         Ok((status, String::from_utf8(answer.into_body().to_vec())?))
     }
 
-    /// Uses a link as the script of the page does.
+    /// Uses a link as the script of the page does, and continues if the page of the console asks.
     pub(crate) async fn open(&mut self, session: &CreatedPortalSession) -> Result<Response<Bytes>> {
         let (page, code) = session.url.split_once("/#code=").context("a fragment")?;
         ensure!(page == self.origin, "{page}");
@@ -77,6 +77,12 @@ impl<'a> Browser<'a> {
         ensure!(status == StatusCode::OK, "{status}: {page}");
         // As if a page of the operator's had the link.
         let form = format!("code={code}&open=yes");
+        let answer = self.send("POST", "/session", &form).await?;
+        let page = String::from_utf8_lossy(answer.body());
+        if !page.contains("Open the console?") {
+            return Ok(answer);
+        }
+        let form = format!("code={code}&open=console");
         self.send("POST", "/session", &form).await
     }
 }

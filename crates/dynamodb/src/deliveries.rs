@@ -134,8 +134,26 @@ impl DeliveryTable for DynamoStore {
     }
 }
 
-impl ResendTable for DynamoStore {
-    async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
+/// The attributes that a resend writes, compares or has in its key. The role of the portal has access
+/// to these only: see the template.
+pub const RESEND_ATTRIBUTES: [&str; 13] = [
+    "pk",
+    SORT_KEY,
+    "status",
+    "reason",
+    "trigger",
+    "attempts",
+    "earlierAttempts",
+    "nextAttemptAt",
+    "owedTo",
+    "dueShard",
+    "sweepAt",
+    "nextAttempt",
+    "expiresAt",
+];
+
+impl DynamoStore {
+    fn reopening(&self, reopening: &Reopening<'_>) -> UpdateItemFluentBuilder {
         let (read, reopened) = (reopening.read(), reopening.reopened());
         let next = reopening.next();
         let made = read.attempts_made();
@@ -166,8 +184,14 @@ impl ResendTable for DynamoStore {
             .expression_attribute_values(":owedTo", owed_to(&read.id))
             .expression_attribute_values(":due", number(next.due_at.as_millis()));
         let update = with_made(update, made);
-        let update = due_index::enter(update, &read.id, read.next_attempt(), next);
-        write_outcome(update.send().await, "reopen delivery")
+        due_index::enter(update, &read.id, read.next_attempt(), next)
+    }
+}
+
+impl ResendTable for DynamoStore {
+    async fn reopen(&self, reopening: &Reopening<'_>) -> Result<WriteOutcome, StoreError> {
+        let result = self.reopening(reopening).send().await;
+        write_outcome(result, "reopen delivery")
     }
 
     async fn insert_due(
@@ -310,3 +334,6 @@ pub(crate) fn message_is_missing(id: &DeliveryId) -> StoreError {
     let place = message_partition(&id.message);
     corrupt(&place, &format!("{id} is stored without its message"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,8 +157,18 @@ impl DueIndex for DynamoStore {
         due: &DueEntry,
         sweep_at: Timestamp,
     ) -> Result<WriteOutcome, StoreError> {
-        let result = self
-            .client
+        let result = self.postponing(due, sweep_at).send().await;
+        write_outcome(result, "postpone due delivery")
+    }
+}
+
+impl DynamoStore {
+    pub(crate) fn postponing(
+        &self,
+        due: &DueEntry,
+        sweep_at: Timestamp,
+    ) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(to_attributes(&Key::delivery(&due.task.delivery))))
@@ -167,9 +177,6 @@ impl DueIndex for DynamoStore {
             .expression_attribute_values(NOW, self.now_secs())
             .expression_attribute_values(":next", number(sweep_at.as_millis()))
             .expression_attribute_values(":read", number(due.sweep_at.as_millis()))
-            .send()
-            .await;
-        write_outcome(result, "postpone due delivery")
     }
 }
 

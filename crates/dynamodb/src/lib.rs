@@ -64,5 +64,6 @@ mod usage;
 #[cfg(test)]
 mod write_units;
 
+pub use deliveries::RESEND_ATTRIBUTES;
 pub use overdue::{OverduePage, ScanCursor, Segment};
 pub use store::DynamoStore;

@@ -10,14 +10,35 @@ use crate::parts::post;
 use crate::paths::Route;
 use crate::text::{editable, foreign};
 
+/// The field `open` of a form: somebody expects the link of a session of this kind. They differ, so that
+/// only the page that asks about the console can open it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// A link of a customer's portal.
+    Portal,
+    /// A link of the console.
+    Console,
+}
+
+impl Confirmation {
+    /// The value of the field.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Portal => "yes",
+            Self::Console => "console",
+        }
+    }
+}
+
 /// Renders the page to which the link of a session leads. Its script takes the code from the
-/// fragment of the URL and sends it, with the field `open` if the link is expected.
+/// fragment of the URL and sends it, with the field `open` if the link is expected. The console asks
+/// in any case.
 pub fn enter(frame: &Frame, is_expected: bool) -> String {
     let content = html! {
         h1 { "One moment" }
         form #enter method="post" action=(Href::from(Route::Session)) {
             input type="hidden" name="code" value="";
-            (confirmation(is_expected))
+            (confirmation(is_expected.then_some(Confirmation::Portal)))
             p { "The link is checked." }
         }
         noscript { p { "This page needs JavaScript to check the link. The other pages do not." } }
@@ -42,6 +63,10 @@ pub fn open_session(frame: &Frame, customer: Option<&str>, code: &str) -> String
         }),
         (Viewer::Customer, None) | (Viewer::Nobody, _) => None,
     };
+    let confirmed = match customer {
+        Some(_) => Confirmation::Portal,
+        None => Confirmation::Console,
+    };
     let content = html! {
         @match customer {
             Some(customer) => { h1 { "Open the portal of " (foreign(customer)) "?" } }
@@ -62,7 +87,7 @@ pub fn open_session(frame: &Frame, customer: Option<&str>, code: &str) -> String
         }
         (post(frame, Route::Session, html! {
             input type="hidden" name="code" value=(editable(code));
-            (confirmation(true))
+            (confirmation(Some(confirmed)))
             div .actions {
                 button .primary type="submit" { "Continue" }
                 @if let Some(stay) = stay { a .button href=(Href::from(stay)) { "Stay" } }
@@ -72,21 +97,22 @@ pub fn open_session(frame: &Frame, customer: Option<&str>, code: &str) -> String
     layout::page(frame, Place::Elsewhere, "Open the link?", &content)
 }
 
-/// The field that says that the link is expected.
-fn confirmation(is_expected: bool) -> Markup {
-    html! { @if is_expected { input type="hidden" name="open" value="yes"; } }
+fn confirmation(given: Option<Confirmation>) -> Markup {
+    html! {
+        @if let Some(given) = given { input type="hidden" name="open" value=(given.as_str()); }
+    }
 }
 
 /// Renders the page for a browser that refuses cookies in a frame. The code was not used: the form
 /// sends it from a new tab, with the field `tab`.
-pub fn open_in_new_tab(frame: &Frame, code: &str, is_expected: bool) -> String {
+pub fn open_in_new_tab(frame: &Frame, code: &str, confirmed: Option<Confirmation>) -> String {
     let content = html! {
         h1 { "Open the portal in a new tab" }
         p { "Your browser keeps no session inside another site." }
         form method="post" action=(Href::from(Route::Session)) target="_blank" {
             input type="hidden" name="code" value=(code);
             input type="hidden" name="tab" value="yes";
-            (confirmation(is_expected))
+            (confirmation(confirmed))
             div .actions { button .primary type="submit" { "Open the portal" } }
         }
     };

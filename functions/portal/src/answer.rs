@@ -54,6 +54,14 @@ pub(crate) fn with_cookie(mut answer: Answer, cookie: &str) -> Answer {
     answer
 }
 
+/// The same answer with a policy of its own.
+pub(crate) fn with_policy(mut answer: Answer, content_security_policy: &str) -> Answer {
+    let policy = HeaderValue::from_str(content_security_policy);
+    let policy = policy.expect("origins are ASCII");
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
 /// The headers of every answer, beside the policy and the caching.
 const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -70,14 +78,17 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// The same answer with the headers that every answer has.
-pub(crate) fn secured(mut answer: Answer, content_security_policy: &str) -> Answer {
+/// The same answer with the headers that every answer has, and this policy if it has none yet.
+pub(crate) fn secured(answer: Answer, content_security_policy: &str) -> Answer {
+    let mut answer = if answer.headers().contains_key(CONTENT_SECURITY_POLICY) {
+        answer
+    } else {
+        with_policy(answer, content_security_policy)
+    };
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = HeaderValue::from_str(content_security_policy);
-    headers.insert(CONTENT_SECURITY_POLICY, policy.expect("origins are ASCII"));
     let no_store = HeaderValue::from_static("no-store");
     headers.entry(CACHE_CONTROL).or_insert(no_store);
     answer

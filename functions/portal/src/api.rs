@@ -83,8 +83,28 @@ impl ScopedApi {
         self.done(with_body(request, &fields)).await
     }
 
-    /// Makes a subscription active.
+    /// Makes a subscription active. A recovery sends or discards what was held. Without a fate the API
+    /// has a default.
     pub(crate) async fn enable(
+        &self,
+        scope: &CustomerScope,
+        _: &Taken,
+        of: &Owned,
+        held: Option<api::HeldFate>,
+    ) -> Result<(), Refusal> {
+        self.activate(scope, of, held).await
+    }
+
+    /// Makes a subscription active, and keeps what was held.
+    pub(crate) async fn enable_and_keep(
+        &self,
+        scope: &CustomerScope,
+        of: &Owned,
+    ) -> Result<(), Refusal> {
+        self.activate(scope, of, Some(api::HeldFate::Keep)).await
+    }
+
+    async fn activate(
         &self,
         scope: &CustomerScope,
         of: &Owned,

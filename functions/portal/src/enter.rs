@@ -2,14 +2,15 @@
 
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
-use tracing::info;
+use tracing::{info, warn};
 use webhooks_domain::portal_access::{CheckedSession, Link};
 use webhooks_domain::portal_session::{Audience, Holder, PortalCode, PortalSession};
-use webhooks_domain::ports::Clock;
-use webhooks_pages::notices;
+use webhooks_domain::ports::{Clock, StoreError};
+use webhooks_lambda::with_sources;
+use webhooks_pages::notices::{self, Confirmation};
 use webhooks_pages::paths::Route;
 
-use crate::answer::{Answer, page, see_other, with_cookie};
+use crate::answer::{Answer, page, see_other, with_cookie, with_policy};
 use crate::change::is_of_session;
 use crate::cookies::Kind;
 use crate::data::{Queue, Table, Workflow};
@@ -18,8 +19,8 @@ use crate::refusal::Refusal;
 use crate::router::Portal;
 
 impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
-    /// The page that exchanges a code. It needs no further confirmation if a page of the operator's
-    /// has led to it.
+    /// The page that exchanges a code. A customer's needs no further confirmation if a page of the
+    /// operator's has led to it.
     pub(crate) fn enter_page(&self, request: &Request) -> Answer {
         let is_expected = self.settings.is_led_by_operator(request);
         let answer = page(
@@ -40,23 +41,26 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         let kind = self.settings.kind;
         let keeps_cookies = kind == Kind::Own || kind.has_probe(request.headers());
         if !keeps_cookies && form.get("tab").is_none() {
-            let html = notices::open_in_new_tab(
-                &self.empty_frame(),
-                &code.expose(),
-                is_confirmed(&form, None),
-            );
+            let confirmed = confirmed(&form, code.audience(), None);
+            let frame = self.empty_frame();
+            let html = notices::open_in_new_tab(&frame, &code.expose(), confirmed);
             return Ok(page(StatusCode::OK, html));
         }
         let link = self.access.find(code).await?.ok_or(Refusal::LinkUsed)?;
         let current = self.current(request).await?;
-        if !is_own(&link, current.as_ref()) && !is_confirmed(&form, current.as_ref()) {
+        let confirmed = confirmed(&form, link.audience(), current.as_ref());
+        if !is_own(&link, current.as_ref()) && confirmed.is_none() {
             return Ok(self.ask(&link, current.as_ref()));
         }
         let entered = self.access.enter(&link).await?;
         let (session, token) = entered.ok_or(Refusal::LinkUsed)?;
         log("portal session entered", &session);
         if let Some(current) = &current {
-            self.leave(current).await?;
+            // The link is used up, so its session must reach the browser.
+            if let Err(error) = self.leave(current).await {
+                let error = with_sources(&error);
+                warn!(session.id = %current.session().id, error, "portal session not left");
+            }
         }
         let kept = session.ends_at.since(self.clock.now());
         let first_page = match &session.holder {
@@ -86,7 +90,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         };
         let customer = link.audience().customer().map(ToString::to_string);
         let html = notices::open_session(&frame, customer.as_deref(), &link.code().expose());
-        page(StatusCode::OK, html)
+        let answer = page(StatusCode::OK, html);
+        match link.audience() {
+            Audience::Customer(_) => answer,
+            Audience::Console => with_policy(answer, &self.settings.console_policy),
+        }
     }
 
     /// Ends the session of a request.
@@ -97,7 +105,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         Ok(with_cookie(answer, &self.settings.kind.remove_session()))
     }
 
-    async fn leave(&self, session: &CheckedSession) -> Result<(), Refusal> {
+    async fn leave(&self, session: &CheckedSession) -> Result<(), StoreError> {
         self.access.leave(session).await?;
         log("portal session left", session.session());
         Ok(())
@@ -113,11 +121,20 @@ fn is_own(link: &Link, current: Option<&CheckedSession>) -> bool {
     })
 }
 
-/// Returns true if somebody has confirmed on a page of the portal that the link may open. If the
-/// browser has a session, it must be a page of that session.
-fn is_confirmed(form: &Fields, current: Option<&CheckedSession>) -> bool {
+/// The confirmation of somebody on a page of the portal that the link may open. If the browser has a
+/// session, it must be a page of that session. A link of the console is confirmed by the page that asks
+/// only: otherwise a page of the operator's with a stranger's link would open it.
+fn confirmed(
+    form: &Fields,
+    audience: &Audience,
+    current: Option<&CheckedSession>,
+) -> Option<Confirmation> {
+    let needed = match audience {
+        Audience::Customer(_) => Confirmation::Portal,
+        Audience::Console => Confirmation::Console,
+    };
     let is_of_current = current.is_none_or(|current| is_of_session(form, current));
-    form.get("open") == Some("yes") && is_of_current
+    (form.get("open") == Some(needed.as_str()) && is_of_current).then_some(needed)
 }
 
 fn log(message: &str, session: &PortalSession) {

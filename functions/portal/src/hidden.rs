@@ -6,7 +6,7 @@ use webhooks_domain::outbound::{CustomHeaders, MASK};
 use webhooks_domain::portal_session::{Capabilities, Capability};
 
 /// Without `payloads` the answers of the endpoint are removed, and without `manage` the values of the
-/// headers that the customer has set.
+/// headers and query parameters that the customer has set.
 pub(crate) fn in_delivery(
     capabilities: &Capabilities,
     mut delivery: api::Delivery,
@@ -25,19 +25,23 @@ pub(crate) fn in_delivery(
                     MASK.clone_into(value);
                 }
             }
+            if let Some((before, _)) = request.url.split_once('?') {
+                request.url = format!("{before}?{MASK}");
+            }
         }
     }
     delivery
 }
 
-/// Without `manage` the values of headers are masked: they may be keys, although `secretHeaders` are
-/// the place for keys.
+/// Without `manage` the values of headers and query parameters are masked: they may be keys, although
+/// `secretHeaders` are the place for keys. The URL is shown: every list of endpoints has it.
 pub(crate) fn in_subscription(
     capabilities: &Capabilities,
     mut subscription: api::Subscription,
 ) -> api::Subscription {
     if !capabilities.has(Capability::Manage) {
-        for value in subscription.headers.values_mut() {
+        let headers = subscription.headers.values_mut();
+        for value in headers.chain(subscription.query_parameters.values_mut()) {
             MASK.clone_into(value);
         }
     }

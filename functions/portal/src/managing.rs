@@ -109,7 +109,16 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
             let fate = fates.find(|fate| fate.to_string() == text);
             fate.ok_or(Refusal::Malformed)
         });
-        self.api.enable(scope, of, held.transpose()?).await?;
+        match held.transpose()? {
+            Some(api::HeldFate::Keep) => self.api.enable_and_keep(scope, of).await?,
+            fate => {
+                let allowance = &self.data.allowance;
+                let taken = allowance.take(scope, LimitedAction::Recovery).await?;
+                let enabled = self.api.enable(scope, &taken, of, fate).await;
+                allowance.finish(scope, &taken).await;
+                enabled?;
+            }
+        }
         Ok(self.done_at_endpoint(Done::Enabled, scope, &of.id().to_string()))
     }
 

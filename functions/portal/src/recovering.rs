@@ -140,10 +140,11 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
                 return self.filled(access, id, filled).await;
             }
         };
-        scope.require(Capability::Resend)?;
+        let recoveries = &self.data.recoveries;
+        // A start that is refused is not counted. The start checks again, now alone.
+        recoveries.require_none_runs(scope, id).await?;
         let taken = self.data.allowance.take(scope, LimitedAction::Recovery);
         let taken = taken.await?;
-        let recoveries = &self.data.recoveries;
         let started = recoveries.start(scope, &taken, id, &request).await;
         self.data.allowance.finish(scope, &taken).await;
         let recovery = started?;

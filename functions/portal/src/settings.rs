@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     /// The policy of the answers to customers.
     portal_policy: String,
     /// The policy of the answers to support staff, whom no site may show in a frame.
-    console_policy: String,
+    pub(crate) console_policy: String,
 }
 
 /// A parameter of the brand is not valid.

@@ -32,7 +32,9 @@ async fn a_customer_adds_an_endpoint_and_support_staff_resend_its_delivery() -> 
     let may = [PortalCapability::Payloads, PortalCapability::Resend];
     let link = console::session(&test, "jo@example.com", &may).await?;
     let support = browser.visitor("support");
-    let search = support.enter(&link, &test.stack).await?;
+    let asked = support.enter(&link, &test.stack).await?;
+    asked.shows(&["Open the console?"]);
+    let search = support.press("Continue").await?;
     search.shows(&["Console", "Signed in as jo@example.com", "Search"]);
     support.fill("Id", "dlv_1").await?;
     let nothing = support.press("Search").await?;

@@ -131,6 +131,11 @@ fn a_repetition_continues_a_recovery_that_was_stopped() {
     assert_eq!(stopped.status, RecoveryStatus::Stopped);
     let next = outage.repeat(HeldFate::Send).unwrap().unwrap();
     assert_ne!(next.id, first.id);
+    let again = outage.repeat(HeldFate::Send).unwrap().unwrap();
+    assert_eq!((again.id, outage.started()), (next.id, 2), "while it runs");
+    let other = outage.repeat(HeldFate::Discard).unwrap().unwrap();
+    assert_ne!(other.id, next.id, "it does something else");
+    now(outage.recoveries.stop(&other.key())).unwrap();
     outage.run(&next.key());
     outage.stage.drain();
     assert_eq!(outage.requests().len(), 3);

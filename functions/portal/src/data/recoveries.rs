@@ -62,6 +62,22 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
         Ok(count.await?)
     }
 
+    /// Fails if the customer has no such subscription, or a recovery of it runs.
+    pub(crate) async fn require_none_runs(
+        &self,
+        scope: &CustomerScope,
+        subscription: &SubscriptionId,
+    ) -> Result<(), Refusal> {
+        scope.require(Capability::Resend)?;
+        let running = self.0.running(scope.customer(), subscription).await?;
+        running.map_or(Ok(()), |running| {
+            Err(Refusal::Conflict(format!(
+                "recovery `{}` of this endpoint runs: stop it, or wait for its end",
+                running.id
+            )))
+        })
+    }
+
     /// Starts a recovery, if none of the subscription runs. The caller makes sure that no other start
     /// of the customer comes in between.
     pub(crate) async fn start(
@@ -71,14 +87,7 @@ impl<T: Table, W: Workflow, C: Clock + Sync> ScopedRecoveries<T, W, C> {
         subscription: &SubscriptionId,
         request: &RecoveryRequest,
     ) -> Result<Recovery, Refusal> {
-        scope.require(Capability::Resend)?;
-        if let Some(running) = self.0.running(scope.customer(), subscription).await? {
-            let problem = format!(
-                "recovery `{}` of this endpoint runs: stop it, or wait for its end",
-                running.id
-            );
-            return Err(Refusal::Conflict(problem));
-        }
+        self.require_none_runs(scope, subscription).await?;
         let started = self.0.start(scope.customer(), subscription, request);
         Ok(started.await?)
     }

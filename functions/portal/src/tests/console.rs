@@ -284,10 +284,39 @@ fn a_link_of_somebody_else_asks_before_it_replaces_a_session_of_the_console() {
         assert!(set_cookies(&asked).is_empty() && stage.is_open(&own));
     }
     let code = other.code.expose();
-    let form = format!("code={code}&open=yes&csrf={}", csrf(&own));
+    let form = format!("code={code}&open=console&csrf={}", csrf(&own));
     let answer = stage.send(&post("/session", &form, Some(&own)));
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert!(!stage.is_open(&own));
+}
+
+/// A page of the operator's may have a link that a stranger has written there.
+#[test]
+fn only_the_page_that_asks_opens_a_link_of_the_console() {
+    let stage = Stage::with([("PORTAL_FRAME_ANCESTORS", "https://app.example")]);
+    let created = stage.support_session("mallory@example.com", &[Capability::View]);
+    let probe = "__Host-webhooks-probe-framed=1";
+    let code = created.code.expose();
+    for open in ["", "&open=yes"] {
+        let form = format!("code={code}{open}");
+        let asked = stage.send(&post("/session", &form, Some(probe)));
+        assert_eq!(asked.status(), StatusCode::OK, "{open}");
+        assert!(set_cookies(&asked).is_empty(), "{open}");
+        assert!(text(&asked).contains("Open the console?"), "{open}");
+        assert!(text(&asked).contains(r#"name="open" value="console""#));
+        let policy = &asked.headers()["content-security-policy"];
+        let policy = policy.to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        // Without cookies the new tab asks too.
+        let refused = stage.send(&post("/session", &form, None));
+        assert!(!text(&refused).contains("name=\"open\""), "{open}");
+    }
+    let opened = stage.enter(&created, Some(probe));
+    assert_eq!(opened.status(), StatusCode::SEE_OTHER);
+    let customers = stage.session("acme", &[Capability::View]);
+    let form = format!("code={}&open=console", customers.code.expose());
+    let asked = stage.send(&post("/session", &form, Some(probe)));
+    assert_eq!(asked.status(), StatusCode::OK, "nor the other way round");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The link of a session, and the end of a session.
 
+use webhooks_testkit::Fault;
+
 use super::*;
 
 #[test]
@@ -215,6 +217,22 @@ fn a_link_of_another_customer_asks_before_it_replaces_a_session() {
     assert_eq!(location(&answer), "/customers/bolt/endpoints");
     assert!(stage.is_open(&cookie(&answer, "__Host-webhooks").unwrap()));
     assert!(!stage.is_open(&current), "the old one has ended");
+}
+
+/// The link is used up, so its session must reach the browser.
+#[test]
+fn a_session_that_cannot_be_left_does_not_hinder_the_next() {
+    let stage = Stage::new();
+    let current = stage.visitor("acme");
+    let created = stage.session("acme", &[Capability::View]);
+    // The link, the current session, the entering, and then the end of the current one.
+    let faults = [Fault::None, Fault::None, Fault::None, Fault::Before];
+    stage.backend.plant(faults);
+    let answer = stage.enter(&created, Some(&current));
+    assert!(!stage.backend.clear_faults(), "the fault happened");
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(stage.is_open(&cookie(&answer, "__Host-webhooks").unwrap()));
+    assert!(stage.is_open(&current));
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! What a session must not see.
 
-use webhooks_domain::outbound::CustomHeaders;
+use webhooks_domain::outbound::{CustomHeaders, QueryParameters};
 
 use super::tenancy::{number, store};
 use super::*;
 
-/// Values of plain headers may be keys.
+/// Values of plain headers and of query parameters may be keys.
 #[test]
-fn values_of_headers_are_shown_with_manage_only() {
+fn values_of_headers_and_parameters_are_shown_with_manage_only() {
     let stage = Stage::new();
     let id = store(&stage, "acme");
     let mut subscription = samples::subscription("acme", number("acme"));
     let headers = [("x-api-key".to_owned(), "k3y-of-acme".to_owned())];
     subscription.headers = CustomHeaders::new(headers.into()).unwrap();
+    let query = [("tenant".to_owned(), "t0ken-of-acme".to_owned())];
+    subscription.query = QueryParameters::new(query.into()).unwrap();
     stage.backend.store_subscription(&subscription);
     let pages = [
         format!("/customers/acme/endpoints/{}", id.subscription),
@@ -28,10 +30,10 @@ fn values_of_headers_are_shown_with_manage_only() {
     for page in pages {
         let shown = stage.get(&page, &without);
         assert!(text(&shown).contains("x-api-key"), "{}", text(&shown));
-        assert!(!text(&shown).contains("k3y-of-acme"), "{page}");
-        assert!(
-            text(&stage.get(&page, &with)).contains("k3y-of-acme"),
-            "{page}"
-        );
+        let all = stage.get(&page, &with);
+        for value in ["k3y-of-acme", "t0ken-of-acme"] {
+            assert!(!text(&shown).contains(value), "{page}: {value}");
+            assert!(text(&all).contains(value), "{page}: {value}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use webhooks_domain::portal_session::LimitedAction;
 use webhooks_domain::recovery::RecoveryStatus;
 use webhooks_testkit::Fault;
 
+use super::api::subscription;
 use super::tenancy::store;
 use super::*;
 
@@ -38,6 +39,10 @@ fn every_limited_action_is_refused_before_it_is_done() {
             "resends",
         ),
         (format!("{endpoint}/recoveries"), RECOVERY, "recoveries"),
+        // They start a recovery of what was held.
+        (format!("{endpoint}/enable"), "", "recoveries"),
+        (format!("{endpoint}/enable"), "held=send", "recoveries"),
+        (format!("{endpoint}/enable"), "held=discard", "recoveries"),
         (format!("{endpoint}/recoveries/count"), RECOVERY, "counts"),
     ] {
         let answer = stage.send(&post(&path, &form(fields), Some(&cookie)));
@@ -47,6 +52,13 @@ fn every_limited_action_is_refused_before_it_is_done() {
     assert!(stage.api.events().is_empty());
     assert!(stage.backend.queue().is_empty());
     assert!(stage.backend.started_recoveries().is_empty());
+    stage.api.plan(200, &subscription("acme", 4).1);
+    let kept = post(
+        &format!("{endpoint}/enable"),
+        &form("held=keep"),
+        Some(&cookie),
+    );
+    assert_eq!(stage.send(&kept).status(), StatusCode::SEE_OTHER);
 }
 
 #[test]
@@ -132,22 +144,29 @@ fn a_test_that_was_lost_blocks_the_next_for_as_long_as_a_test_can_take() {
 
 #[test]
 fn a_subscription_has_one_running_recovery_from_the_portal() {
-    let stage = Stage::new();
+    let limits = "tests=0,endpoints=0,resends=0,recoveries=2,counts=0";
+    let stage = Stage::with([("PORTAL_DAILY_LIMITS", limits)]);
     let subscription = store(&stage, "acme").subscription;
     let cookie = stage.visitor("acme");
     let form = format!("{RECOVERY}&csrf={}", csrf(&cookie));
     let base = format!("/customers/acme/endpoints/{subscription}/recoveries");
     let start = || stage.send(&post(&base, &form, Some(&cookie)));
     assert_eq!(start().status(), StatusCode::SEE_OTHER);
-    let again = start();
-    assert_eq!(again.status(), StatusCode::CONFLICT);
-    assert!(
-        text(&again).contains("stop it, or wait"),
-        "{}",
-        text(&again)
-    );
+    for _ in 0..2 {
+        let again = start();
+        assert_eq!(again.status(), StatusCode::CONFLICT, "it is not counted");
+        let page = text(&again);
+        assert!(page.contains("stop it, or wait"), "{page}");
+    }
     let keys: Vec<_> = stage.backend.started_recoveries().into_iter().collect();
     assert_eq!(keys.len(), 1);
     let stored = stage.backend.stored_recovery(&keys[0]).unwrap();
     assert_eq!(stored.status, RecoveryStatus::Running);
+    // Without a subscription neither.
+    let unknown = samples::subscription("acme", 99).id;
+    let path = format!("/customers/acme/endpoints/{unknown}/recoveries");
+    for _ in 0..2 {
+        let answer = stage.send(&post(&path, &form, Some(&cookie)));
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
 }

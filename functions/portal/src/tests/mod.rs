@@ -27,7 +27,7 @@ use lambda_http::request::LambdaRequest;
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use webhooks_domain::portal_session::{
-    Capabilities, Capability, PortalToken, ReturnUrl, SessionDuration,
+    Audience, Capabilities, Capability, PortalToken, ReturnUrl, SessionDuration,
 };
 use webhooks_domain::portal_sessions::{CreatedSession, PortalSessions, WantedSession};
 use webhooks_lambda::{Config, Environment, PortalConfig, Switch};
@@ -168,9 +168,14 @@ impl Stage {
         cookie(&answer, "__Host-webhooks").unwrap()
     }
 
-    /// Uses the link of a session, which a page of the operator's has.
+    /// Uses the link of a session, which a page of the operator's has, or for the console the page
+    /// that asks.
     fn enter(&self, created: &CreatedSession, cookie: Option<&str>) -> Answer {
-        let form = format!("code={}&open=yes", created.code.expose());
+        let open = match created.code.audience() {
+            Audience::Customer(_) => "yes",
+            Audience::Console => "console",
+        };
+        let form = format!("code={}&open={open}", created.code.expose());
         self.send(&post("/session", &form, cookie))
     }
 

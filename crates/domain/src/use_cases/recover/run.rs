@@ -115,7 +115,8 @@ where
     ///
     /// Call it after the status is stored. A crash in between leaves the deliveries held, and a
     /// repeated request starts their recovery. If there is one already, the request returns it: its
-    /// id follows from the version of the subscription, so two requests do not start two.
+    /// id follows from the version of the subscription, so two requests do not start two. After its
+    /// end a repeated request continues with another, and the next ones return that while it runs.
     pub async fn release(
         &self,
         subscription: &Subscription,
@@ -153,6 +154,9 @@ where
             }
             Some(found) if found.status == RecoveryStatus::Stopping => Ok(Some(found)),
             found if self.may_hold(subscription).await? => {
+                if let Some(running) = self.running_like(&planned).await? {
+                    return Ok(Some(running));
+                }
                 let next = if found.is_some() { planned } else { first };
                 self.begin(next).await.map(Some)
             }
@@ -264,9 +268,30 @@ where
         customer: &CustomerId,
         subscription: &SubscriptionId,
     ) -> Result<Option<Recovery>, RecoveriesError> {
-        let page = self.list(customer, subscription, None, RECENT).await?;
-        let mut readable = page.recoveries.into_iter().flatten();
-        Ok(readable.find(|recovery| recovery.status.is_live()))
+        self.must_exist(customer, subscription).await?;
+        Ok(self.running_if(customer, subscription, |_| true).await?)
+    }
+
+    /// The newest recovery that runs and does the same as another, among the last 20 of its
+    /// subscription.
+    async fn running_like(&self, other: &Recovery) -> Result<Option<Recovery>, StoreError> {
+        let (customer, subscription) = (&other.customer_id, &other.subscription_id);
+        self.running_if(customer, subscription, |recovery| {
+            recovery.kind == other.kind && recovery.range.since <= other.range.since
+        })
+        .await
+    }
+
+    async fn running_if(
+        &self,
+        customer: &CustomerId,
+        subscription: &SubscriptionId,
+        condition: impl Fn(&Recovery) -> bool,
+    ) -> Result<Option<Recovery>, StoreError> {
+        let page = self.table.recoveries(customer, subscription, None, RECENT);
+        let recoveries = page.await?.recoveries.into_iter().flatten();
+        let mut recoveries = recoveries.map(|recovery| self.with_current_status(recovery));
+        Ok(recoveries.find(|recovery| recovery.status.is_live() && condition(recovery)))
     }
 
     /// Requests a recovery to stop. Attempts that were handed out are still made. A recovery that
