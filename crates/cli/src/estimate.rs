@@ -127,12 +127,15 @@ fn facts(estimate: &Estimate) -> Facts {
         "",
         format!("{workflow} environments of the workflow's functions are busy"),
     );
-    let most = number(delivery.maximum_concurrency);
     facts.add(
         "to set",
         if delivery.is_possible() {
-            Cell::from(format!("MaximumDeliveryConcurrency={most}"))
+            Cell::from(format!(
+                "{}={}",
+                delivery.parameter, delivery.maximum_concurrency
+            ))
         } else {
+            let most = number(delivery.maximum_concurrency);
             let problem = format!("{most} environments are more than one queue can have: 1,000");
             Cell::new(problem, Tone::Bad)
         },
@@ -249,6 +252,8 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use webhooks_domain::health::is_slow;
+    use webhooks_domain::outbound::AttemptOutcome;
 
     use super::*;
     use crate::Cli;
@@ -289,6 +294,28 @@ mod tests {
         let name = &invocations.unwrap()["name"];
         assert_eq!(*name, "EventBridge: invocations a second");
         assert_eq!(json["region"], "eu-west-2");
+    }
+
+    /// The estimate names the parameter of the queue that the health of an endpoint chooses.
+    #[tokio::test]
+    async fn slow_endpoints_need_the_concurrency_of_the_slow_queue() {
+        for (answer_ms, parameter) in [
+            (999, "MaximumDeliveryConcurrency=500"),
+            (1_000, "MaximumSlowDeliveryConcurrency=500"),
+        ] {
+            let answer = format!("{answer_ms}ms");
+            let arguments = [
+                "estimate",
+                "--events-per-second",
+                "2000",
+                "--answer-time",
+                &answer,
+            ];
+            let text = run(&arguments).await.unwrap();
+            assert!(text.contains(&format!("  {parameter}\n")), "{text}");
+            let is_slow = is_slow(AttemptOutcome::Succeeded, answer_ms);
+            assert_eq!(is_slow, parameter.contains("Slow"));
+        }
     }
 
     #[tokio::test]
