@@ -24,7 +24,8 @@ Examples:
   webhooks --json estimate --events-per-second 1000 | jq '.quotas[0]'
 
 The command calls no stack: it computes from the recorded usage of a delivery and from AWS's
-default quotas. `--region` chooses the quotas. The prices are those of us-east-1, or of the file.";
+default quotas. `--region` chooses only the quotas. The prices are always those of us-east-1, unless
+`--prices` names a file.";
 
 /// Options of `estimate`.
 #[derive(Args, Debug)]
@@ -74,10 +75,12 @@ impl Options {
             }
         };
         let region = region.unwrap_or(REGION);
+        let estimate = Estimate::of(workload, region, &prices)
+            .map_err(|error| usage(ErrorKind::ValueValidation, &error.to_string()))?;
         printer.print(&Shown {
             region: region.to_owned(),
             prices_of: format!("{}, {}", prices.region, prices.date),
-            estimate: Estimate::of(workload, region, &prices),
+            estimate,
         })?;
         Ok(Outcome::Complete)
     }
@@ -321,6 +324,7 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_number_is_named_with_its_bounds() {
         for (option, value, problem) in [
+            ("--region", "mars-1", "us-west-2, is `mars-1`"),
             ("--fan-out", "0", "fan-out: must be 1 to 1000"),
             ("--answer-time", "1min", "answer time: must be 1ms to 30s"),
             ("--failing", "1", "such as 1%"),
