@@ -214,11 +214,12 @@ where
         let at = self.clock.now();
         let secrets = self.vault.open_all(subscription, at).await?;
         let secret_headers = self.vault.open_headers(subscription).await?;
+        let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
+        let shape = shape.ok_or(DeliverError::NoShape)?;
+        // After every read, because each takes time.
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
-        let shape = shape.ok_or(DeliverError::NoShape)?;
         let request = request(due, &shape, &secrets, &secret_headers, at)?;
         let mut response = self.sender.send(request).await;
         response.hide(secret_headers.iter().map(|(_, value)| value.as_str()));
