@@ -21,6 +21,10 @@ use crate::{
 const SECRET_BYTES: &str = "planted-secret-of-just-32-bytes!";
 /// A planted value of a secret header.
 const HEADER: &str = "planted-secret-header";
+/// A planted password.
+const PASSWORD: &str = "planted-password";
+/// `ann:planted-password` in base64.
+const PAIR: &str = "YW5uOnBsYW50ZWQtcGFzc3dvcmQ=";
 /// The same secret in base64, after `whsec_`.
 const SECRET_TEXT: &str = "cGxhbnRlZC1zZWNyZXQtb2YtanVzdC0zMi1ieXRlcyE=";
 
@@ -29,7 +33,7 @@ const MAX_BYTES: usize = 1_000_000;
 
 /// Asserts that a text contains neither the secret nor the payload.
 fn assert_clean(text: &str, payload: &str, place: &str) {
-    for planted in [SECRET_BYTES, SECRET_TEXT, HEADER, payload] {
+    for planted in [SECRET_BYTES, SECRET_TEXT, HEADER, PASSWORD, PAIR, payload] {
         assert!(!text.contains(planted), "`{planted}` is in {place}: {text}");
     }
 }
@@ -40,12 +44,15 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
     let payload = format!("planted-payload-{}", test.customer);
     let secret = json!({
         "secret": format!("whsec_{SECRET_TEXT}"),
-        "secretHeaders": {"authorization": format!("Bearer {HEADER}")},
+        "secretHeaders": {"x-key": format!("Bearer {HEADER}")},
+        "authentication": {"type": "basic", "username": "ann", "password": PASSWORD},
     });
     let failure = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
     // An endpoint may repeat what it was sent, and the beginning of its answer is stored.
     let padding = "a long answer is an item of its own\n".repeat(60);
-    let failure = failure.with_body(format!("{padding} no access for Bearer {HEADER}"));
+    let failure = failure.with_body(format!(
+        "{padding} no access for Bearer {HEADER}, Basic {PAIR}, {PASSWORD}"
+    ));
     test.receiver.script("/fails", [failure, Answer::ok()]);
     test.receiver.script("/waits", [Answer::ok().on_release()]);
     test.subscribe_with("/ok", secret.clone()).await?;
@@ -108,7 +115,9 @@ async fn secrets_and_payloads_stay_where_they_belong() -> Result<()> {
         let answer = test.api.request(Method::GET, path, &[], None).await?;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let whole = String::from_utf8_lossy(&answer.body);
-        assert!(!whole.contains(HEADER), "{whole}");
+        for planted in [HEADER, PASSWORD, PAIR] {
+            assert!(!whole.contains(planted), "{whole}");
+        }
     }
     table_has_no_secret(&test.stack).await?;
     let lines = log_lines(&test.stack, 0).await?;
@@ -160,7 +169,7 @@ fn holds_secret(value: &AttributeValue) -> bool {
     let found = |bytes: &[u8]| {
         let text = gunzip(bytes, MAX_BYTES).unwrap_or_default();
         let bytes = if text.is_empty() { bytes } else { &text };
-        [SECRET_BYTES, SECRET_TEXT, HEADER]
+        [SECRET_BYTES, SECRET_TEXT, HEADER, PASSWORD, PAIR]
             .iter()
             .any(|secret| bytes.windows(secret.len()).any(|w| w == secret.as_bytes()))
     };

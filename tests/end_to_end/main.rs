@@ -12,6 +12,7 @@
     reason = "runs beside the system, not in a function: it sleeps, and reads the environment"
 )]
 
+mod authentication;
 mod bad_requests;
 mod browser;
 mod command_line;

@@ -154,7 +154,10 @@ async fn reading_secrets_is_logged_without_the_secrets() -> Result<()> {
 async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<()> {
     let test = Fixture::new("audit-changes").await?;
     let (api, customer) = (&test.api, &test.customer);
-    let header = json!({"secretHeaders": {"authorization": "Bearer k4y"}});
+    let header = json!({
+        "secretHeaders": {"authorization": "Bearer k4y"},
+        "authentication": {"type": "apiKey", "header": "x-token", "value": "k6y"},
+    });
     let created = test.subscribe_with("/first?token=t0p", header).await?;
     let id = created.subscription.id.as_str();
     let change = json!({
@@ -211,7 +214,8 @@ async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<
         (&json!("active"), &json!("paused"))
     );
     assert_eq!(changed["url.origin"], changed["url.origin_before"]);
-    let moved = of_fields("url,secretHeaders")?;
+    let moved = of_fields("url,secretHeaders,authentication")?;
+    assert_eq!(moved["authentication.cleared"], "apiKey");
     assert_eq!(moved["secret_headers.cleared"], "authorization,x-key");
     assert_eq!(one("secret replaced")?["secret.version"], 2);
     one("subscription deleted")?;
@@ -220,7 +224,7 @@ async fn changing_a_subscription_is_logged_without_secrets_or_paths() -> Result<
         assert!(!logged.contains(secret.trim_start_matches("whsec_")));
     }
     for hidden in [
-        "t0p", "t1p", "k3y", "k4y", "k5y", "/first", "/second", "/third",
+        "t0p", "t1p", "k3y", "k4y", "k5y", "k6y", "/first", "/second", "/third",
     ] {
         assert!(!logged.contains(hidden), "{hidden}");
     }

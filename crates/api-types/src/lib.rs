@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod authentication;
 mod console_session;
 mod customer;
 mod delivery;
@@ -34,6 +35,7 @@ mod unhealthy;
 mod whole_number;
 pub mod words;
 
+pub use authentication::{Authentication, AuthenticationType, NewAuthentication};
 pub use console_session::{
     ConsoleSession, ConsoleSessionId, ConsoleSessionsPage, ConsoleSessionsRequest,
     NewConsoleSession,

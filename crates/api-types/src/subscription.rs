@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::{Filter, Recovery, RetryPolicy, Transform};
+use crate::{Authentication, AuthenticationType, Filter, Recovery, RetryPolicy, Transform};
 
 /// The status of a subscription. Only the system sets `disabled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
@@ -166,6 +166,13 @@ pub struct Subscription {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub cleared_secret_headers: Vec<String>,
+    /// The authentication of each request, without its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+    /// The type of the authentication that this request has removed, because it changed the scheme,
+    /// host or port of `url` and did not give it. Only in the answer to such a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared_authentication: Option<AuthenticationType>,
     /// Without one, as the stack says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,

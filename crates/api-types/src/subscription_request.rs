@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::nullable::not_null;
 use crate::{
-    Filter, Nullable, PayloadFormat, RequestMethod, RetryPolicy, SecretKind, Transform, WholeNumber,
+    Filter, NewAuthentication, Nullable, PayloadFormat, RequestMethod, RetryPolicy, SecretKind,
+    Transform, WholeNumber,
 };
 
 /// Changes to a map, name by name: `null` removes a name.
@@ -72,6 +73,11 @@ pub struct SubscriptionPatch {
         schema(value_type = Option<BTreeMap<String, Option<String>>>, example = json!({"authorization": "Bearer …"}))
     )]
     pub secret_headers: Nullable<MapPatch>,
+    /// The authentication of each request. Replaced as a whole. A change of the scheme, host or port
+    /// of `url` removes it, if the same request does not give it.
+    #[serde(default, skip_serializing_if = "Nullable::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<NewAuthentication>))]
+    pub authentication: Nullable<NewAuthentication>,
     /// The content of a webhook's body. A delivery keeps the format with which it was prepared.
     #[serde(
         default,

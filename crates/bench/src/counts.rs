@@ -64,7 +64,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<Part> {
         let case = bench.start(&name)?;
         bench.count(&mut part, &case).await?;
     }
-    for case in bench.cases().await? {
+    for case in Box::pin(bench.cases()).await? {
         eprintln!("counts: {}", case.name);
         bench.count(&mut part, &case).await?;
     }
@@ -99,7 +99,7 @@ impl Bench<'_> {
         ] {
             cases.push(self.delivery(name, behaviour).await?);
         }
-        let shown = portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL).await?;
+        let shown = Box::pin(portal::Shown::write(&self.setup.aws, EVENTS_OF_THE_PORTAL)).await?;
         let pages = portal::Page::all(&shown).into_iter();
         let pages = pages.filter(portal::Page::is_counted);
         cases.extend(pages.map(|page| self.view(&page)));

@@ -58,7 +58,7 @@ pub(crate) async fn run(options: &Options, quick: bool) -> Result<(Part, Result<
     let lockstep = Lockstep::default();
     let setup = Setup::start_in_step(&lockstep, &options.functions, &options.work).await?;
     eprintln!("portal: writing the deliveries of {EVENTS} events");
-    let shown = Shown::write(&setup.aws, EVENTS).await?;
+    let shown = Box::pin(Shown::write(&setup.aws, EVENTS)).await?;
     let pages = Page::all(&shown);
     let mut visitor = Visitor::new(Function::start(&setup.surroundings, FUNCTION).await?);
     let rounds = if quick { 5 } else { ROUNDS };

@@ -83,6 +83,20 @@ pub(crate) fn secret_pair(text: &str) -> Result<(String, SecretText), String> {
     }
 }
 
+/// Reads JSON with a secret from `@FILE`, from standard input for `@-`, or from a variable for
+/// `env:NAME`. It is never given directly, so that it is not in the history of the shell.
+pub(crate) fn secret_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let json = match (text.strip_prefix('@'), text.strip_prefix("env:")) {
+        (Some(file), _) => read(Path::new(file)).map_err(|error| format!("{error:#}"))?,
+        (None, Some(_)) => text.parse::<SecretText>()?.0.into_bytes(),
+        (None, None) => return Err("must be @FILE, @- or env:NAME".to_owned()),
+    };
+    serde_json::from_slice(&json).map_err(|error| match error.classify() {
+        Category::Data => error.to_string(),
+        Category::Io | Category::Syntax | Category::Eof => "not JSON".to_owned(),
+    })
+}
+
 /// A secret, given directly or as `env:NAME`. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(String);
@@ -164,6 +178,24 @@ mod tests {
         let missing = secret_pair("x-key=@/nowhere/key").unwrap_err();
         assert!(missing.contains("`/nowhere/key`"), "{missing}");
         assert!(secret_pair("x-key=env:WEBHOOKS_NO_SUCH").is_err());
+    }
+
+    #[test]
+    fn a_secret_in_json_is_never_an_argument() {
+        let read = secret_json::<Value>;
+        let refused = read(r#"{"token": "s3cret"}"#).unwrap_err();
+        assert_eq!(refused, "must be @FILE, @- or env:NAME");
+        let file = env::temp_dir().join(format!("webhooks-token-{}", std::process::id()));
+        let from_file = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            read(&format!("@{}", file.display()))
+        };
+        assert_eq!(from_file(r#"{"a": 1}"#), Ok(json!({"a": 1})));
+        assert_eq!(from_file("s3cret"), Err("not JSON".to_owned()));
+        std::fs::remove_file(&file).unwrap();
+        let missing = read("@/nowhere/token").unwrap_err();
+        assert!(missing.contains("`/nowhere/token`"), "{missing}");
+        assert!(read("env:WEBHOOKS_NO_SUCH").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod test;
 use crate::terminal::{Cell, Style};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use webhooks_client::{Api, Call, Subscription};
+use webhooks_client::{Api, Authentication, Call, Subscription};
 
 use crate::Outcome;
 use crate::print::{Facts, Printer};
@@ -179,6 +179,14 @@ fn text(subscription: &Subscription, style: Style) -> String {
     if !subscription.cleared_secret_headers.is_empty() {
         facts.add("cleared", subscription.cleared_secret_headers.join(", "));
     }
+    let authentication = subscription.authentication.as_ref();
+    facts.maybe("authentication", authentication.map(authentication_words));
+    facts.maybe(
+        "cleared",
+        subscription
+            .cleared_authentication
+            .map(|kind| format!("authentication ({kind})")),
+    );
     for (name, value) in &subscription.metadata {
         facts.add("metadata", format!("{name}: {value}"));
     }
@@ -201,6 +209,15 @@ fn text(subscription: &Subscription, style: Style) -> String {
     facts.text(style)
 }
 
+fn authentication_words(authentication: &Authentication) -> String {
+    let kind = authentication.kind();
+    match authentication {
+        Authentication::Basic { username } => format!("{kind}, {username}: ********"),
+        Authentication::Bearer {} => format!("{kind}, ********"),
+        Authentication::ApiKey { header } => format!("{kind}, {header}: ********"),
+    }
+}
+
 fn since(at: Option<&str>) -> Option<String> {
     at.map(|at| format!("since {at}"))
 }
@@ -215,7 +232,7 @@ mod tests {
     fn a_subscription_shows_all_that_it_has() {
         let subscription: Subscription = serde_json::from_value(json!({
             "id": "sub_1", "customerId": "acme", "url": "https://example.com/", "eventTypes": ["a", "b.*"],
-            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "secretHeaders": ["x-b"], "clearedSecretHeaders": ["x-c", "x-d"], "metadata": {"team": "shop"},
+            "filter": {"total": [{"numeric": [">", 1]}]}, "headers": {"x-a": "1"}, "secretHeaders": ["x-b"], "clearedSecretHeaders": ["x-c", "x-d"], "authentication": {"type": "basic", "username": "ann"}, "clearedAuthentication": "bearer", "metadata": {"team": "shop"},
             "secrets": [{"version": 2, "kind": "v1"}, {"version": 1, "kind": "v1", "expiresAt": "2026-01-02T00:00:00.000Z"}],
             "payloadFormat": "standard", "status": "disabled", "version": 3, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
             "disabledReason": "failing", "disabledAt": "2026-01-03T00:00:00.000Z",

@@ -216,6 +216,7 @@ fn a_change_names_its_fields_and_no_other() {
         ("metadata", r#"{"another":"x"}"#),
         ("headers", r#"{"x-another":"x"}"#),
         ("secretHeaders", r#"{"x-secret":"x"}"#),
+        ("authentication", r#"{"type":"bearer","token":"x"}"#),
         ("timeoutSeconds", "9"),
         ("rateLimitPerSecond", "9"),
         ("maxInFlight", "9"),

@@ -23,7 +23,7 @@ pub(crate) use delivery::{AttemptItem, DeliveryItem};
 pub(crate) use message::MessageItem;
 pub use message::message_item;
 pub(crate) use shape::ShapeAttributes;
-pub(crate) use subscription::{HealthItem, SecretItem, SubscriptionItem};
+pub(crate) use subscription::{AuthenticationItem, HealthItem, SecretItem, SubscriptionItem};
 
 /// The subscription of an undelivered delivery. It is the partition key of the index `undelivered`.
 pub(crate) const OWED_TO: &str = "owedTo";

@@ -22,7 +22,7 @@ use webhooks_domain::subscription::{
 };
 use webhooks_domain::timestamp::Timestamp;
 
-use crate::item::{HealthItem, SecretItem, ShapeAttributes};
+use crate::item::{AuthenticationItem, HealthItem, SecretItem, ShapeAttributes};
 use crate::key::{Key, PARTITION_KEY, SORT_KEY};
 use crate::store::{AttributeMap, corrupt, key_text, text};
 
@@ -78,6 +78,7 @@ pub(crate) fn read(
                 Ok::<_, String>(SealedHeaders::from_stored(sealed))
             })
             .unwrap_or_default(),
+        authentication: fields.optional("authentication", AuthenticationItem::into_domain),
         timeout: fields.harmless("timeoutSeconds"),
         limits: Limits {
             rate: fields.optional("rateLimitPerSecond", limit),
@@ -312,6 +313,7 @@ mod tests {
             ("queryParameters", string("x"), "queryParameters"),
             ("headers", string("x"), "headers"),
             ("secretHeaders", string("x"), "secretHeaders"),
+            ("authentication", string("x"), "authentication"),
         ] {
             let broken = broken_by(name, value);
             let problems: Vec<_> = broken.problems.iter().map(|p| p.field.as_str()).collect();

@@ -3,9 +3,11 @@
 //! The fields have the names of the API, so that the API's problems name them. The API checks the
 //! values; this module only reads their form.
 
+mod authentication;
 mod read;
 mod shape;
 
+pub use authentication::AuthenticationForm;
 pub use shape::ShapeForm;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ pub struct EndpointForm {
     pub secret_headers: String,
     /// The names of the secret headers to remove.
     pub removed_secret_headers: Vec<String>,
+    /// The authentication.
+    pub authentication: AuthenticationForm,
     /// The retry policy.
     pub retry: RetryForm,
     /// The time limit of a request, in seconds.
@@ -127,6 +131,7 @@ impl EndpointForm {
             payload_format: subscription.payload_format.to_string(),
             shape: ShapeForm::of(subscription),
             headers: headers.collect::<String>().trim_end().to_owned(),
+            authentication: AuthenticationForm::of(subscription),
             retry: RetryForm::of(subscription.retry_policy.as_ref()),
             timeout_seconds: number(subscription.timeout_seconds),
             rate_limit_per_second: number(subscription.rate_limit_per_second),
@@ -174,6 +179,8 @@ impl EndpointForm {
         }
         self.shape
             .add_to(&mut patch, was.as_ref().map(|was| &was.shape))?;
+        self.authentication
+            .add_to(&mut patch, was.as_ref().map(|was| &was.authentication))?;
         if was.as_ref().map(|was| &was.retry) != Some(&self.retry) {
             patch.retry_policy = match self.retry.policy()? {
                 Some(policy) => Nullable::Value(policy),

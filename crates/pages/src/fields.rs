@@ -53,6 +53,15 @@ impl<'a> Field<'a> {
         self.input("text", value)
     }
 
+    /// A field for a secret. What was entered is not shown again.
+    pub(crate) fn secret(self) -> Markup {
+        self.around(&html! {
+            input type="password" autocomplete="new-password" id=(self.name) name=(self.name)
+                required[self.is_required] aria-invalid=[self.invalid()]
+                aria-describedby=[self.described_by()];
+        })
+    }
+
     /// A field for a URL. Its form is checked by the API, so that there is one rule.
     pub(crate) fn url(self, value: &str) -> Markup {
         self.around(&html! {

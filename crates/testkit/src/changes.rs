@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::{Change, MapChange, NewSecret, Rotation, SubscriptionChange};
-use webhooks_domain::outbound::QueryParameters;
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::{Credential, EndpointAuthentication, QueryParameters};
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::signing::{Overlap, SecretKind};
 
@@ -65,6 +66,27 @@ struct TransformFields {
     template: String,
 }
 
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+enum CredentialFields {
+    Basic { username: String, password: String },
+    Bearer { token: String },
+    ApiKey { header: String, value: String },
+}
+
+fn credential(fields: CredentialFields) -> Credential {
+    let (authentication, secret) = match fields {
+        CredentialFields::Basic { username, password } => {
+            (EndpointAuthentication::Basic(Basic { username }), password)
+        }
+        CredentialFields::Bearer { token } => (EndpointAuthentication::Bearer(Bearer {}), token),
+        CredentialFields::ApiKey { header, value } => {
+            (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
+        }
+    };
+    Credential::new(authentication, secret).expect("tests name valid credentials")
+}
+
 /// The change with these fields.
 pub fn change(json: &str) -> SubscriptionChange {
     let mut fields = Fields::of(json);
@@ -102,6 +124,7 @@ pub fn change(json: &str) -> SubscriptionChange {
         description: fields.change("description"),
         headers: fields.map("headers"),
         secret_headers: fields.map("secretHeaders"),
+        authentication: fields.change_of("authentication", credential),
         retry_policy: fields.change("retryPolicy"),
         secret: secret.map(|secret| secret.parse().expect("tests name valid secrets")),
         status: fields.optional("status"),

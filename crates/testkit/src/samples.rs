@@ -12,9 +12,11 @@ use webhooks_domain::ids::{CustomerId, DeliveryId, MessageId, SubscriptionId};
 use webhooks_domain::limits::Limits;
 use webhooks_domain::message::{Message, Payload};
 use webhooks_domain::metadata::Metadata;
+use webhooks_domain::outbound::authentication::Basic;
 use webhooks_domain::outbound::{
-    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointUrl, Method, QueryParameters,
-    ResponseBody, ResponseHeaders, SealedHeaders, Timings, WebhookResponse,
+    AttemptOutcome, CustomHeaders, DevelopmentNetworks, EndpointAuthentication, EndpointUrl,
+    Method, QueryParameters, ResponseBody, ResponseHeaders, SealedCredential, SealedHeaders,
+    Timings, WebhookResponse,
 };
 use webhooks_domain::paging::Place;
 use webhooks_domain::payload_format::PayloadFormat;
@@ -83,6 +85,7 @@ pub fn subscription(customer_id: &str, number: u128) -> Subscription {
         description: None,
         headers: CustomHeaders::default(),
         secret_headers: SealedHeaders::default(),
+        authentication: None,
         timeout: None,
         limits: Limits::default(),
         metadata: Metadata::default(),
@@ -118,6 +121,16 @@ pub fn migrating_secrets() -> SealedSecrets {
 pub fn secret_headers() -> SealedHeaders {
     let sealed = |name: &str, bytes| (name.to_owned(), vec![7; bytes]);
     SealedHeaders::from_stored([sealed("authorization", 60), sealed("x-api-key", 28)])
+}
+
+/// A user name, with a password that is not encrypted.
+pub fn authentication() -> SealedCredential {
+    SealedCredential {
+        authentication: EndpointAuthentication::Basic(Basic {
+            username: "ann".to_owned(),
+        }),
+        sealed: vec![7; 40],
+    }
 }
 
 /// A shape whose format does not say everything.

@@ -13,7 +13,9 @@ use webhooks_domain::delivery::{
 };
 use webhooks_domain::health::Health;
 use webhooks_domain::manage::ActiveSecret;
-use webhooks_domain::outbound::{AttemptOutcome, Method, ResponseHeaders, ShownRequest, Timings};
+use webhooks_domain::outbound::{
+    AttemptOutcome, EndpointAuthentication, Method, ResponseHeaders, ShownRequest, Timings,
+};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::read_delivery::DeliveryWithBody;
 use webhooks_domain::recovery::{Recovery, RecoveryKind, RecoveryStatus, UndeliveredStatus};
@@ -58,6 +60,10 @@ pub fn subscription(subscription: Subscription) -> api::Subscription {
         metadata: subscription.metadata.into(),
         secret_headers: secret_headers.map(str::to_owned).collect(),
         cleared_secret_headers: Vec::new(),
+        authentication: subscription
+            .authentication
+            .map(|sealed| authentication(sealed.authentication)),
+        cleared_authentication: None,
         headers: subscription.headers.into(),
         timeout_seconds: subscription.timeout.map(u64::from),
         rate_limit_per_second: subscription.limits.rate.map(u64::from),
@@ -114,6 +120,19 @@ fn deprecation(deprecation: Deprecation) -> api::Deprecation {
 /// A stored JSON text. `None` if somebody has changed it in the table into something else.
 fn raw(json: &str) -> Option<Box<RawValue>> {
     serde_json::from_str(json).ok()
+}
+
+/// The authentication to an endpoint.
+pub fn authentication(authentication: EndpointAuthentication) -> api::Authentication {
+    match authentication {
+        EndpointAuthentication::Basic(basic) => api::Authentication::Basic {
+            username: basic.username,
+        },
+        EndpointAuthentication::Bearer(_) => api::Authentication::Bearer {},
+        EndpointAuthentication::ApiKey(api_key) => api::Authentication::ApiKey {
+            header: api_key.header().to_owned(),
+        },
+    }
 }
 
 /// A customer.

@@ -16,6 +16,7 @@ use webhooks_domain::manage::Updated;
 use webhooks_domain::manage_catalogue::WrittenEntry;
 use webhooks_domain::portal_session::PortalSession;
 use webhooks_domain::subscription::Subscription;
+use webhooks_wire::answers;
 
 use crate::extract::Caller;
 
@@ -96,12 +97,15 @@ pub(crate) fn updated(updated: &Updated, caller: &Caller) {
         let joined = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(","));
         let changed_headers = joined(updated.changed_secret_headers().into_iter().collect());
         let cleared_headers = joined(updated.cleared_secret_headers());
+        let cleared = updated.cleared_authentication().cloned();
+        let cleared = cleared.map(|it| answers::authentication(it).kind().to_string());
         info!(
             customer.id = %now.customer_id,
             subscription.id = %now.id,
             changed.fields = fields.join(","),
             secret_headers.changed = changed_headers,
             secret_headers.cleared = cleared_headers,
+            authentication.cleared = cleared,
             url.origin = now.url.origin(),
             url.origin_before = before.url.origin(),
             status = now.status.as_str(),

@@ -183,11 +183,14 @@ pub(crate) async fn update(
     }
     let cleared = updated.cleared_secret_headers();
     let cleared = cleared.into_iter().map(str::to_owned).collect();
+    let cleared_authentication = updated.cleared_authentication().cloned();
+    let cleared_authentication = cleared_authentication.map(answers::authentication);
     let (etag, Json(mut shown)) = match held {
         Some(held) => api.activated(updated, held).await?,
         None => with_etag(updated.subscription),
     };
     shown.cleared_secret_headers = cleared;
+    shown.cleared_authentication = cleared_authentication.map(|cleared| cleared.kind());
     Ok((etag, Json(shown)))
 }
 

@@ -104,9 +104,12 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         };
         Ok(match changed {
             Ok(changed) => {
-                let done = match changed.cleared_secret_headers[..] {
-                    [] => Done::Changed,
-                    _ => Done::Cleared,
+                let has_cleared = !changed.cleared_secret_headers.is_empty()
+                    || changed.cleared_authentication.is_some();
+                let done = if has_cleared {
+                    Done::Cleared
+                } else {
+                    Done::Changed
                 };
                 self.done_at_endpoint(done, scope, &changed.id)
             }

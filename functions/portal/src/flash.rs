@@ -62,8 +62,8 @@ impl Done {
             Self::Changed => (Tone::Good, "The endpoint was changed."),
             Self::Cleared => (
                 Tone::Waiting,
-                "The endpoint was changed. Its secret headers were for the old address, and were \
-                 removed: enter those again that the new one needs.",
+                "The endpoint was changed. Its secret headers and its authentication were for the \
+                 old address, and were removed: enter again what the new one needs.",
             ),
             Self::Paused => (Tone::Waiting, "The endpoint is paused."),
             Self::Enabled => (Tone::Good, "The endpoint is enabled."),

@@ -33,10 +33,12 @@ Examples:
   webhooks subscriptions update cust_1001 sub_… --filter @filter.json --if-version 3
   webhooks subscriptions update cust_1001 sub_… --remove filter --remove-header x-api-key
   webhooks subscriptions update cust_1001 sub_… --secret-header authorization=@token.txt
+  webhooks subscriptions update cust_1001 sub_… --authentication @login.json
   webhooks subscriptions update cust_1001 sub_… --status paused
 
 A changed filter applies to new events only: `webhooks replay` sends earlier ones. Another scheme,
-host or port of the URL removes the secret headers that the same command does not set.";
+host or port of the URL removes the secret headers and the authentication that the same command does
+not set.";
 
 /// Options of `subscriptions create`.
 #[derive(Args, Debug)]
@@ -379,6 +381,7 @@ mod tests {
             ("--payload-format", "xml"),
             ("--timeout-seconds", "soon"),
             ("--retry-schedule", "0,x"),
+            ("--authentication", r#"{"type": "bearer", "token": "t"}"#),
             ("--secret", "env:WEBHOOKS_NO_SUCH_VARIABLE"),
         ] {
             let error = create(&[option, value]).map(|_| ()).unwrap_err();

@@ -6,12 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use webhooks_client::{
-    Filter, PayloadFormat, RequestMethod, RetryPolicy, RetrySchedule, SubscriptionPatch, Transform,
-    WholeNumber,
+    Filter, NewAuthentication, PayloadFormat, RequestMethod, RetryPolicy, RetrySchedule,
+    SubscriptionPatch, Transform, WholeNumber,
 };
 
 use crate::body::Body;
-use crate::input::{SecretText, json, map_patch, pair, secret_pair, word};
+use crate::input::{SecretText, json, map_patch, pair, secret_json, secret_pair, word};
 
 /// The fields that can be set on creation and on change.
 #[derive(Args, Debug)]
@@ -26,6 +26,10 @@ pub(super) struct Fields {
     /// A header whose value is encrypted and never shown. @- reads standard input. Repeatable.
     #[arg(long = "secret-header", value_name = "NAME=VALUE|@FILE|env:NAME", value_parser = secret_pair)]
     secret_headers: Vec<(String, SecretText)>,
+    /// The authentication of each request (docs/api-authentication.md): JSON. @- reads standard
+    /// input.
+    #[arg(long, value_name = "@FILE|env:NAME", value_parser = secret_json::<NewAuthentication>)]
+    authentication: Option<NewAuthentication>,
     /// The content of a body (docs/payloads.md).
     #[arg(long, value_name = "FORMAT", value_parser = word::<PayloadFormat>(&["standard", "detail", "event", "thin", "cloudEvents", "fields", "transform"]))]
     payload_format: Option<PayloadFormat>,
@@ -89,6 +93,7 @@ impl Fields {
             filter: self.filter.clone().into(),
             headers: map_patch(&self.headers, &[]),
             secret_headers: map_patch(&self.secret_headers(), &[]),
+            authentication: self.authentication.clone().into(),
             payload_format: self.payload_format,
             payload_fields: some(self.kept.clone()).into(),
             transform: self.transform.clone().into(),

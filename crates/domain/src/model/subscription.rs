@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::outbound::{
     CustomHeaders, EndpointUrl, Method, QueryParameters, RequestShape, RequestTimeout,
-    SealedHeaders,
+    SealedCredential, SealedHeaders,
 };
 use crate::payload_shape::PayloadShape;
 use crate::retry::RetryPolicy;
@@ -85,6 +85,8 @@ pub struct Subscription {
     pub headers: CustomHeaders,
     /// Headers sent with each of its webhooks, with encrypted values.
     pub secret_headers: SealedHeaders,
+    /// The authentication of its requests, with an encrypted secret.
+    pub authentication: Option<SealedCredential>,
     /// The timeout of its requests, if it is not the stack's.
     pub timeout: Option<RequestTimeout>,
     /// The limits of its endpoint.
@@ -140,6 +142,7 @@ impl Subscription {
         let filter = self.filter.as_ref();
         let description = self.description.as_ref();
         let policy = self.retry_policy.as_ref();
+        let authentication = self.authentication.as_ref();
         FIXED_BYTES
             + self.customer_id.as_str().len() * 2
             + self.url.as_str().len()
@@ -153,6 +156,7 @@ impl Subscription {
             + self.metadata.iter().map(pair).sum::<usize>()
             + self.headers.iter().map(pair).sum::<usize>()
             + self.secret_headers.iter().map(sealed).sum::<usize>()
+            + authentication.map_or(0, SealedCredential::size_bytes)
             + self.query.iter().map(pair).sum::<usize>()
             + self.payload.size_bytes()
             + policy.map_or(0, RetryPolicy::size_bytes)
@@ -172,25 +176,32 @@ impl Subscription {
             &url,
             &self.headers,
             &self.secret_headers,
+            self.authentication.as_ref(),
         )
     }
 
     /// Returns true if both send to the same endpoint: the same URL, with the same method, query
-    /// parameters and headers. Then the observed health is valid for both.
+    /// parameters, headers and authentication. Then the observed health is valid for both.
     pub fn has_endpoint_of(&self, other: &Self) -> bool {
         self.url == other.url
             && self.method == other.method
             && self.query == other.query
             && self.headers == other.headers
             && self.secret_headers == other.secret_headers
+            && self.authentication == other.authentication
     }
 
     /// The form of its requests.
     pub fn request_shape(&self) -> RequestShape {
+        let authentication = self.authentication.as_ref();
+        let authentication = authentication.map(|it| it.authentication.header_name());
+        let names = self.secret_headers.names().chain(authentication);
+        let mut secret_headers: Vec<_> = names.map(str::to_owned).collect();
+        secret_headers.sort_unstable();
         RequestShape {
             url: self.url.clone(),
             headers: self.headers.clone(),
-            secret_headers: self.secret_headers.names().map(str::to_owned).collect(),
+            secret_headers,
             method: self.method,
             query: self.query.clone(),
             payload: self.payload.clone(),

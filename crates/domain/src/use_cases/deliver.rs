@@ -27,7 +27,7 @@ use crate::health::Observation;
 use crate::limiter;
 use crate::limits::LimiterId;
 use crate::message::{BodyError, Message, PayloadError};
-use crate::outbound::{WebhookRequest, request_headers};
+use crate::outbound::{Credential, WebhookRequest, request_headers};
 use crate::payload_shape::PayloadShape;
 use crate::ports::{
     Clock, DataKeyStore, DeliveryQueue, DeliveryTable, KeyService, QueueError, StoreError,
@@ -213,7 +213,10 @@ where
         } = due;
         let at = self.clock.now();
         let secrets = self.vault.open_all(subscription, at).await?;
-        let secret_headers = self.vault.open_headers(subscription).await?;
+        let mut secret_headers = self.vault.open_headers(subscription).await?;
+        let credential = self.credential(subscription).await?;
+        secret_headers.extend(credential.as_ref().map(Credential::header));
+        secret_headers.sort_unstable();
         let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
         let shape = shape.ok_or(DeliverError::NoShape)?;
         // After every read, because each takes time.
@@ -222,7 +225,8 @@ where
         }
         let request = request(due, &shape, &secrets, &secret_headers, at)?;
         let mut response = self.sender.send(request).await;
-        response.hide(secret_headers.iter().map(|(_, value)| value.as_str()));
+        let values = secret_headers.iter().map(|(_, value)| value.as_str());
+        response.hide(values.chain(credential.as_ref().map(Credential::secret)));
 
         let now = self.clock.now();
         let observation = Observation::of(&response, now);
@@ -285,6 +289,19 @@ where
             summary: delivery.into(),
             changes,
         })
+    }
+
+    /// The authentication of the subscription, with its secret.
+    async fn credential(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<Option<Credential>, VaultError> {
+        match &subscription.authentication {
+            Some(sealed) => Ok(Some(
+                self.vault.open_credential(sealed, subscription).await?,
+            )),
+            None => Ok(None),
+        }
     }
 
     /// Stores a long answer beside the attempt. Returns true if it is stored.

@@ -1,5 +1,6 @@
 //! Managing subscriptions: create, read, change, rotate, list and delete.
 
+mod authentication;
 mod bounds;
 mod change;
 mod create;

@@ -3,8 +3,9 @@
 //! One data key, which KMS wraps, encrypts every subscription's secrets with AES-256-GCM. A sealed
 //! secret is bound to its customer, subscription, version and kind, and cannot be opened with any
 //! other. The value of a secret header is bound to its customer, subscription and name, and to the
-//! origin of the URL, so that it can be sent nowhere else. KMS is called for the data key at most
-//! once per [`Vault::DATA_KEY_TTL`], regardless of the number of subscriptions.
+//! origin of the URL, so that it can be sent nowhere else; so is the secret of an authentication, to
+//! its settings instead of a name. KMS is called for the data key at most once per
+//! [`Vault::DATA_KEY_TTL`], regardless of the number of subscriptions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::data_key::DataKey;
 use crate::idempotency::Fingerprint;
 use crate::ids::{CustomerId, SubscriptionId};
-use crate::outbound::EndpointUrl;
+use crate::outbound::{Credential, EndpointAuthentication, EndpointUrl, SealedCredential};
 use crate::ports::{Clock, DataKeyStore, InsertOutcome, KeyService, KeyServiceError, StoreError};
 use crate::signing::{SealedSecret, Secret, SecretKind};
 use crate::subscription::Subscription;
@@ -41,7 +42,7 @@ pub enum VaultError {
     NotOurs {
         /// The subscription to which it should belong.
         subscription: SubscriptionId,
-        /// The secret or the header that it should be.
+        /// The secret, the header or the authentication that it should be.
         content: String,
     },
 }
@@ -122,6 +123,22 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         self.seal_bytes(value.as_bytes(), &context).await
     }
 
+    /// Seals the secret of an authentication of this subscription. Creates the stack's data key if
+    /// there is none.
+    pub async fn seal_credential(
+        &self,
+        credential: &Credential,
+        subscription: &Subscription,
+    ) -> Result<SealedCredential, VaultError> {
+        let authentication = credential.authentication();
+        let context = Context::of_credential(subscription, authentication);
+        let secret = credential.secret().as_bytes();
+        Ok(SealedCredential {
+            authentication: authentication.clone(),
+            sealed: self.seal_bytes(secret, &context).await?,
+        })
+    }
+
     /// Opens the secrets of a subscription that sign at this time, the current one first.
     pub async fn open_all(
         &self,
@@ -171,6 +188,19 @@ impl<S: DataKeyStore, K: KeyService, C: Clock> Vault<S, K, C> {
         let context = Context::of_header(subscription, name);
         let value = self.open_bytes(sealed, &context).await?;
         String::from_utf8(value).map_err(|_| context.not_ours())
+    }
+
+    /// Opens an authentication that was sealed for this subscription and the origin of its URL.
+    pub async fn open_credential(
+        &self,
+        sealed: &SealedCredential,
+        subscription: &Subscription,
+    ) -> Result<Credential, VaultError> {
+        let authentication = &sealed.authentication;
+        let context = Context::of_credential(subscription, authentication);
+        let secret = self.open_bytes(&sealed.sealed, &context).await?;
+        let secret = String::from_utf8(secret).map_err(|_| context.not_ours())?;
+        Ok(Credential::from_stored(authentication.clone(), secret))
     }
 
     /// The fingerprint of a request. Creates the stack's data key if there is none.
@@ -275,8 +305,18 @@ struct Context<'a> {
 
 /// The thing that was sealed.
 enum Content<'a> {
-    Secret { version: u32, kind: SecretKind },
-    Header { name: &'a str, url: &'a EndpointUrl },
+    Secret {
+        version: u32,
+        kind: SecretKind,
+    },
+    Header {
+        name: &'a str,
+        url: &'a EndpointUrl,
+    },
+    Credential {
+        authentication: &'a EndpointAuthentication,
+        url: &'a EndpointUrl,
+    },
 }
 
 impl<'a> Context<'a> {
@@ -304,12 +344,34 @@ impl<'a> Context<'a> {
         }
     }
 
+    fn of_credential(
+        subscription: &'a Subscription,
+        authentication: &'a EndpointAuthentication,
+    ) -> Self {
+        Self {
+            customer: &subscription.customer_id,
+            subscription: &subscription.id,
+            content: Content::Credential {
+                authentication,
+                url: &subscription.url,
+            },
+        }
+    }
+
     /// Different contexts have different bytes: no part can contain a NUL, and a version is a
     /// number.
     fn associated_data(&self) -> Aad<Vec<u8>> {
         let content = match self.content {
             Content::Secret { version, kind } => format!("{version}\0{}", kind.as_str()),
             Content::Header { name, url } => format!("header\0{name}\0{}", url.origin()),
+            Content::Credential {
+                authentication,
+                url,
+            } => {
+                let settings = serde_json::to_string(authentication);
+                let settings = settings.expect("settings are texts");
+                format!("authentication\0{settings}\0{}", url.origin())
+            }
         };
         let (customer, subscription) = (self.customer, self.subscription);
         Aad::from(format!("{customer}\0{subscription}\0{content}").into_bytes())
@@ -321,6 +383,7 @@ impl<'a> Context<'a> {
             content: match self.content {
                 Content::Secret { version, .. } => format!("secret {version}"),
                 Content::Header { name, .. } => format!("header `{name}`"),
+                Content::Credential { .. } => "authentication".to_owned(),
             },
         }
     }

@@ -484,7 +484,7 @@ proptest! {
 #[test]
 fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
     let unreadable = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
-    let breaks: [fn(&Stage, DeliveryId); 4] = [
+    let breaks: [fn(&Stage, DeliveryId); 5] = [
         |stage, id| {
             let customer = samples::customer("acme");
             stage
@@ -504,6 +504,11 @@ fn a_delivery_to_an_unreadable_subscription_fails_and_is_published() {
         |stage, id| {
             stage.change(id, |subscription| {
                 subscription.secret_headers = samples::secret_headers();
+            });
+        },
+        |stage, id| {
+            stage.change(id, |subscription| {
+                subscription.authentication = Some(samples::authentication());
             });
         },
     ];

@@ -19,7 +19,7 @@ fn long(status: u16, letter: &str) -> WebhookResponse {
 }
 
 impl Stage {
-    fn shown(&self) -> Vec<ShownExchange> {
+    pub(crate) fn shown(&self) -> Vec<ShownExchange> {
         now(show_exchanges(&self.backend, &self.delivery())).unwrap()
     }
 

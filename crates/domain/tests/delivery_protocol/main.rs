@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod authentication;
 mod cases;
 mod circuit_breaker;
 mod customer_limits;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use webhooks_domain::health::{Health, Hold, OpenCircuit};
 use webhooks_domain::ids::{CustomerId, SubscriptionId};
-use webhooks_domain::outbound::RequestTimeout;
+use webhooks_domain::outbound::{
+    AuthenticationError, EndpointAuthentication, RequestTimeout, SealedCredential,
+};
 use webhooks_domain::retry::RetryPolicyFields;
 use webhooks_domain::signing::{PublicKey, SealedSecret};
 use webhooks_domain::subscription::{DisabledReason, Subscription, SubscriptionStatus};
@@ -39,6 +41,8 @@ pub(crate) struct SubscriptionItem {
     headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     secret_headers: BTreeMap<String, ByteBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication: Option<AuthenticationItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<RequestTimeout>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +102,10 @@ impl From<&Subscription> for SubscriptionItem {
                 .iter()
                 .map(|(name, sealed)| (name.to_owned(), ByteBuf::from(sealed)))
                 .collect(),
+            authentication: subscription
+                .authentication
+                .clone()
+                .map(AuthenticationItem::from),
             metadata: subscription.metadata.clone().into(),
             timeout_seconds: subscription.timeout,
             rate_limit_per_second: subscription.limits.rate.map(u64::from),
@@ -119,6 +127,33 @@ impl From<&Subscription> for SubscriptionItem {
             version: subscription.version,
             request_version: subscription.request_version,
         }
+    }
+}
+
+/// An authentication with its sealed secret.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AuthenticationItem {
+    #[serde(flatten)]
+    authentication: EndpointAuthentication,
+    sealed: ByteBuf,
+}
+
+impl From<SealedCredential> for AuthenticationItem {
+    fn from(credential: SealedCredential) -> Self {
+        Self {
+            authentication: credential.authentication,
+            sealed: credential.sealed.into(),
+        }
+    }
+}
+
+impl AuthenticationItem {
+    pub(crate) fn into_domain(self) -> Result<SealedCredential, AuthenticationError> {
+        self.authentication.check()?;
+        Ok(SealedCredential {
+            authentication: self.authentication,
+            sealed: self.sealed.into_vec(),
+        })
     }
 }
 
@@ -257,6 +292,7 @@ mod tests {
             request_version: 7,
             timeout: Some(7.try_into().unwrap()),
             secret_headers: samples::secret_headers(),
+            authentication: Some(samples::authentication()),
             metadata: metadata.try_into().unwrap(),
             disabled: Some(Disabled {
                 reason: DisabledReason::Failing,
@@ -330,6 +366,10 @@ mod tests {
         let secret = Subscription {
             headers: CustomHeaders::default(),
             secret_headers: SealedHeaders::from_stored(sealed),
+            authentication: Some(SealedCredential {
+                sealed: vec![0; 1_052],
+                ..samples::authentication()
+            }),
             ..large.clone()
         };
         let fields = (0..100).map(|n| format!("/lines/{n}/sku")).collect();
@@ -353,10 +393,12 @@ mod tests {
 
     /// So they cost nothing where there are none.
     #[test]
-    fn an_item_without_secret_headers_has_no_attribute_for_them() {
+    fn an_item_without_secret_headers_or_authentication_has_no_attribute_for_them() {
         let subscription = samples::subscription("acme", 1);
         let item = to_item(&SubscriptionItem::from(&subscription));
-        assert!(!item.contains_key("secretHeaders"));
+        for name in ["secretHeaders", "authentication"] {
+            assert!(!item.contains_key(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The form that creates or changes an endpoint.
 
 use maud::{Markup, html};
-use webhooks_api_types::{Subscription, TransformTestResult};
+use webhooks_api_types::{AuthenticationType, Subscription, TransformTestResult};
 
+use super::settings::authentication_words;
 use super::{Ids, TriedFilter, body};
 use crate::endpoint_form::{EndpointForm, RetryForm, RetryKind};
 use crate::fields::{self, Field};
@@ -70,6 +71,7 @@ pub fn form_page(frame: &Frame, draft: &Draft) -> String {
                 (filter(draft))
                 (body::fields(draft))
                 (headers(draft))
+                (authentication(draft))
                 (limits(draft))
                 (retry(draft))
                 div .actions {
@@ -149,6 +151,25 @@ fn headers(draft: &Draft) -> Markup {
                     label for=(id) { "Remove the secret header " (code(name)) }
                 }
             }
+        }
+    }
+}
+
+fn authentication(draft: &Draft) -> Markup {
+    let (form, problem) = (&draft.form.authentication, draft.problem.as_ref());
+    let kinds = AuthenticationType::ALL.map(|kind| (kind.to_string(), authentication_words(kind)));
+    let kinds = [(String::new(), "None")].into_iter().chain(kinds);
+    html! {
+        fieldset {
+            legend { "Authentication" }
+            (Field::new("authentication", "Beside the signature").problem(problem)
+                .select(kinds, &form.kind))
+            (Field::new("authenticationUsername", "User name").text(&form.username))
+            (Field::new("authenticationHeader", "Header of the key").text(&form.header))
+            (Field::new("authenticationSecret", "New password, token or key").help(html! {
+                "It is encrypted and never shown again. Empty: the current one stays. A change of \
+                the scheme, host or port of the URL removes one that is not entered here."
+            }).secret())
         }
     }
 }

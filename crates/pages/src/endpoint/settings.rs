@@ -1,7 +1,9 @@
 //! The settings of an endpoint.
 
 use maud::{Markup, html};
-use webhooks_api_types::{PayloadFormat, RetryPolicy, Subscription};
+use webhooks_api_types::{
+    Authentication, AuthenticationType, PayloadFormat, RetryPolicy, Subscription,
+};
 
 use crate::delivery::text;
 use crate::endpoints::event_types;
@@ -22,6 +24,8 @@ pub(super) fn section(frame: &Frame, subscription: &Subscription) -> Markup {
     facts.maybe("Request", request_words(subscription).map(|it| text(&it)));
     let headers = !(subscription.headers.is_empty() && subscription.secret_headers.is_empty());
     facts.maybe("Headers", headers.then(|| header_list(subscription)));
+    let authentication = subscription.authentication.as_ref();
+    facts.maybe("Authentication", authentication.map(authentication_fact));
     let timeout = subscription.timeout_seconds;
     facts.maybe(
         "Time limit of a request",
@@ -73,6 +77,26 @@ fn header_list(subscription: &Subscription) -> Markup {
                 li { (code(name)) " (secret)" }
             }
         }
+    }
+}
+
+fn authentication_fact(authentication: &Authentication) -> Markup {
+    let name = match authentication {
+        Authentication::Basic { username: name } | Authentication::ApiKey { header: name } => name,
+        Authentication::Bearer {} => "",
+    };
+    html! {
+        (authentication_words(authentication.kind()))
+        @if !name.is_empty() { ": " (code(name)) }
+    }
+}
+
+/// The type of an authentication.
+pub(super) fn authentication_words(kind: AuthenticationType) -> &'static str {
+    match kind {
+        AuthenticationType::Basic => "A user name and a password",
+        AuthenticationType::Bearer => "A bearer token",
+        AuthenticationType::ApiKey => "A key in a header",
     }
 }
 

@@ -17,6 +17,11 @@ impl EndpointForm {
     pub fn parse(body: &[u8]) -> Self {
         let mut form = Self::default();
         for (name, value) in url::form_urlencoded::parse(body) {
+            // The ends of a secret belong to it.
+            if name == "authenticationSecret" {
+                form.authentication.secret = value.into_owned();
+                continue;
+            }
             let value = entered(&value);
             match &*name {
                 "url" => form.url = value,
@@ -34,6 +39,9 @@ impl EndpointForm {
                 "headers" => form.headers = value,
                 "secretHeaders" => form.secret_headers = value,
                 "removeSecretHeader" => form.removed_secret_headers.push(value),
+                "authentication" => form.authentication.kind = value,
+                "authenticationUsername" => form.authentication.username = value,
+                "authenticationHeader" => form.authentication.header = value,
                 "retry" => form.retry.kind = RetryKind::read(&value),
                 "schedule" => form.retry.schedule = value,
                 "maxAttempts" => form.retry.max_attempts = value,

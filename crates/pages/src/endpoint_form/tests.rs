@@ -33,6 +33,9 @@ fn a_new_endpoint_has_what_was_entered() {
         ("payloadFormat", "detail"),
         ("headers", "X-Api-Key: k:1\r\n"),
         ("secretHeaders", "authorization:  Bearer x"),
+        ("authentication", "apiKey"),
+        ("authenticationHeader", "x-key"),
+        ("authenticationSecret", "k3y "),
         ("retry", "schedule"),
         ("schedule", "0, 60 3600"),
         ("maxAttempts", "9"),
@@ -54,7 +57,8 @@ fn a_new_endpoint_has_what_was_entered() {
         json!({
             "url": "https://example.com/a", "eventTypes": ["order.*", "invoice.paid", "a b"],
             "payloadFormat": "detail", "headers": {"x-api-key": "k:1"},
-            "secretHeaders": {"authorization": "Bearer x"}, "retryPolicy": {"schedule": [0, 60, 3600]},
+            "secretHeaders": {"authorization": "Bearer x"},
+            "authentication": {"type": "apiKey", "header": "x-key", "value": "k3y "}, "retryPolicy": {"schedule": [0, 60, 3600]},
             "timeoutSeconds": 5, "maxInFlight": u32::MAX,
         })
     );
@@ -64,7 +68,7 @@ fn a_new_endpoint_has_what_was_entered() {
 fn a_form_that_was_not_touched_changes_nothing() {
     let all = json!({
         "filter": {"a": [1]}, "description": "ours", "headers": {"x-a": "1", "x-b": "a: b"},
-        "secretHeaders": ["authorization"], "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
+        "secretHeaders": ["x-c"], "authentication": {"type": "basic", "username": "ann"}, "timeoutSeconds": 5, "rateLimitPerSecond": 7, "maxInFlight": 2,
         "retryPolicy": {"maxAttempts": 5, "intervalSeconds": 10, "backoffRate": 2.5, "maxDelaySeconds": 60, "jitter": 0.2},
     });
     let schedule = json!({"retryPolicy": {"schedule": [0, 5], "jitter": 0.0}});
@@ -97,6 +101,33 @@ fn only_what_differs_is_sent() {
             "secretHeaders": {"authorization": null}, "retryPolicy": null, "timeoutSeconds": null,
         })
     );
+}
+
+#[test]
+fn an_authentication_is_kept_replaced_or_removed() {
+    let before = subscription(&json!({"authentication": {"type": "basic", "username": "ann"}}));
+    let patch = |change: fn(&mut AuthenticationForm)| {
+        let mut form = EndpointForm::of(&before);
+        change(&mut form.authentication);
+        form.patch(Some(&before)).map(|patch| json_of(&patch))
+    };
+    assert_eq!(patch(|_| {}).unwrap(), json!({}));
+    let rotated = json!({"type": "basic", "username": "ann", "password": "new"});
+    assert_eq!(
+        patch(|form| form.secret = "new".to_owned()).unwrap(),
+        json!({"authentication": rotated})
+    );
+    assert_eq!(
+        patch(|form| form.kind = String::new()).unwrap(),
+        json!({"authentication": null})
+    );
+    // The API refuses the empty token.
+    assert_eq!(
+        patch(|form| form.kind = "bearer".to_owned()).unwrap(),
+        json!({"authentication": {"type": "bearer", "token": ""}})
+    );
+    let refused = patch(|form| form.kind = "digest".to_owned()).unwrap_err();
+    assert!(refused.is_of("authentication"));
 }
 
 #[test]

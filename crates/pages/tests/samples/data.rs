@@ -34,7 +34,8 @@ impl Data<'_> {
             "filter": {t("order"): {"total": [{"numeric": [">", 100]}], "shop": [t("berlin")]}},
             "description": t("Orders for the shop system"), "payloadFormat": "standard",
             "metadata": {t("team"): t("blue")}, "headers": {t("x-shop"): t("berlin")},
-            "secretHeaders": [t("authorization")], "timeoutSeconds": 10, "rateLimitPerSecond": 50,
+            "secretHeaders": [t("authorization")],
+            "authentication": {"type": "apiKey", "header": t("x-api-key")}, "timeoutSeconds": 10, "rateLimitPerSecond": 50,
             "maxInFlight": 5, "retryPolicy": {"schedule": [0, 60, 3600, 86400], "jitter": 0.1},
             "secrets": [
                 {"version": 2, "kind": "v1"},

@@ -57,6 +57,7 @@ pub async fn subscriptions(store: &impl SubscriptionStore, salt: &str) {
         status: SubscriptionStatus::Paused,
         secrets: samples::migrating_secrets(),
         secret_headers: samples::secret_headers(),
+        authentication: Some(samples::authentication()),
         ..first.clone()
     };
     for _ in 0..2 {

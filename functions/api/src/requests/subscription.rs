@@ -5,7 +5,11 @@ use webhooks_domain::event_type::{EventTypePattern, EventTypePatterns};
 use webhooks_domain::fields::FieldError;
 use webhooks_domain::filter::Filter;
 use webhooks_domain::manage::SubscriptionChange;
-use webhooks_domain::outbound::{EndpointPolicy, Method, QueryParameters, RequestTimeout};
+use webhooks_domain::outbound::authentication::{ApiKey, Basic, Bearer};
+use webhooks_domain::outbound::{
+    AuthenticationError, Credential, EndpointAuthentication, EndpointPolicy, Method,
+    QueryParameters, RequestTimeout,
+};
 use webhooks_domain::payload_format::PayloadFormat;
 use webhooks_domain::payload_shape::{ContentType, KeptFields, Transform};
 use webhooks_domain::recovery::HeldFate;
@@ -65,6 +69,7 @@ pub(crate) fn subscription_change(
         description: change("description", patch.description, Description::try_from)?,
         headers: map_change(patch.headers),
         secret_headers: map_change(patch.secret_headers),
+        authentication: change("authentication", patch.authentication, credential)?,
         retry_policy: change("retryPolicy", patch.retry_policy, retry_policy)?,
         secret: parsed("secret", patch.secret, |secret| secret.parse())?,
         status,
@@ -105,6 +110,21 @@ fn payload_format(format: api::PayloadFormat) -> PayloadFormat {
     }
 }
 
+fn credential(given: api::NewAuthentication) -> Result<Credential, AuthenticationError> {
+    let (authentication, secret) = match given {
+        api::NewAuthentication::Basic { username, password } => {
+            (EndpointAuthentication::Basic(Basic { username }), password)
+        }
+        api::NewAuthentication::Bearer { token } => {
+            (EndpointAuthentication::Bearer(Bearer {}), token)
+        }
+        api::NewAuthentication::ApiKey { header, value } => {
+            (EndpointAuthentication::ApiKey(ApiKey::new(&header)), value)
+        }
+    };
+    Credential::new(authentication, secret)
+}
+
 fn retry_policy(policy: api::RetryPolicy) -> Result<RetryPolicy, RetryPolicyError> {
     let (policy, jitter) = match policy {
         api::RetryPolicy::Schedule(schedule) => {
@@ -139,7 +159,7 @@ mod tests {
         let change = parse(
         r#"{"url":"https://example.com/hook","eventTypes":["order.*"],"filter":{"total":[{"numeric":[">",123456789012345]}]},
             "payloadFormat":"detail","timeoutSeconds":7,"rateLimitPerSecond":5,"maxInFlight":2,"metadata":{"plan":"gold"},
-            "description":"d","headers":{"x-team":"a"},"secretHeaders":{"x-key":"k"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
+            "description":"d","headers":{"x-team":"a"},"secretHeaders":{"x-key":"k"},"authentication":{"type":"apiKey","header":"X-Token","value":"t"},"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","status":"paused"}"#,
     )
     .unwrap();
         assert_eq!(change.url.unwrap().as_str(), "https://example.com/hook");
@@ -155,6 +175,8 @@ mod tests {
         assert_eq!(change.headers, one("x-team", "a"));
         assert_eq!(change.secret_headers, one("x-key", "k"));
         assert_eq!(change.metadata, one("plan", "gold"));
+        assert!(matches!(&change.authentication, Change::Set(given)
+                if given.header() == ("x-token".to_owned(), "t".to_owned())));
     }
 
     #[test]
@@ -229,6 +251,12 @@ mod tests {
             (r#"{"description":"a\u0000"}"#, "description"),
             (r#"{"headers":{"x-team":7}}"#, "headers"),
             (r#"{"headers":["x"]}"#, "headers"),
+            (r#"{"authentication":"basic"}"#, "authentication"),
+            (r#"{"authentication":{"type":"digest"}}"#, "authentication"),
+            (
+                r#"{"authentication":{"type":"bearer","token":"a\nb"}}"#,
+                "authentication",
+            ),
             (r#"{"secret":"password"}"#, "secret"),
             (r#"{"secret":null}"#, "secret"),
             (r#"{"payloadFormat":"raw"}"#, "payloadFormat"),
@@ -270,7 +298,15 @@ mod tests {
 
     #[test]
     fn an_error_never_repeats_a_secret() {
-        for body in [r#"{"secret":"whsec_hunter2"}"#, r#""whsec_hunter2""#] {
+        for body in [
+            r#"{"secret":"whsec_hunter2"}"#,
+            r#""whsec_hunter2""#,
+            r#"{"authentication":"hunter2"}"#,
+            r#"{"authentication":{"type":"hunter2"}}"#,
+            r#"{"authentication":{"type":"bearer","token":["hunter2"]}}"#,
+            r#"{"authentication":{"type":"bearer","token":"hunter2 "}}"#,
+            r#"{"authentication":{"type":"basic","username":"a:b","password":"hunter2"}}"#,
+        ] {
             let error = parse(body).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

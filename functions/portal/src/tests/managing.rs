@@ -217,7 +217,7 @@ fn a_change_has_the_fields_that_differ_and_the_version_of_the_page() {
     let form = format!(
         "{FIELDS}&version={version}&removeSecretHeader=x-a&removeSecretHeader=x-b&description=new"
     );
-    let (_, mut changed) = subscription("acme", 4);
+    let (_, changed) = subscription("acme", 4);
     stage.api.plan(200, &changed);
     let answer = submit(&stage, &edit, &form, &cookie);
     assert_eq!(
@@ -234,11 +234,17 @@ fn a_change_has_the_fields_that_differ_and_the_version_of_the_page() {
     assert_eq!(body["secretHeaders"], headers);
     assert!(body.get("payloadFormat").is_none() && body.get("status").is_none());
 
-    changed["clearedSecretHeaders"] = json!(["authorization"]);
-    stage.api.plan(200, &changed);
-    let answer = submit(&stage, &edit, &form, &cookie);
-    assert_eq!(done(&answer), "cleared");
-    stage.api.event();
+    for (field, value) in [
+        ("clearedSecretHeaders", json!(["authorization"])),
+        ("clearedAuthentication", json!("basic")),
+    ] {
+        let mut cleared = changed.clone();
+        cleared[field] = value;
+        stage.api.plan(200, &cleared);
+        let answer = submit(&stage, &edit, &form, &cookie);
+        assert_eq!(done(&answer), "cleared", "{field}");
+        stage.api.event();
+    }
 
     stage.api.plan_problem(412, None, "the version is 9");
     let page = submit(&stage, &edit, &form, &cookie);

@@ -242,7 +242,8 @@ fn no_line_of_the_log_has_a_secret() {
     let (_, endpoint) = stored(&stage, "acme");
     let cookie = stage.visitor("acme");
     let form = format!(
-        "{FIELDS}&secretHeaders=authorization%3A+HIDDEN&csrf={}",
+        "{FIELDS}&secretHeaders=x-key%3A+HIDDEN&authentication=bearer\
+         &authenticationSecret=HIDDEN&csrf={}",
         csrf(&cookie)
     );
     let (_, mut created) = subscription("acme", 7);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ids::SubscriptionId;
-use crate::outbound::{CustomHeaders, EndpointUrl, Method, SealedHeaders};
+use crate::outbound::{CustomHeaders, EndpointUrl, Method, SealedCredential, SealedHeaders};
 use crate::timestamp::Timestamp;
 
 use super::circuit::{CircuitPolicy, OpenCircuit};
@@ -16,23 +16,25 @@ use super::window::{Observation, Window, WindowSummary};
 /// second.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The endpoint of a subscription. After a change of URL or headers it is another endpoint, whose
-/// history starts anew.
+/// The endpoint of a subscription. After a change of URL, headers or
+/// authentication it is another endpoint, whose history starts anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     subscription: SubscriptionId,
-    /// The hash of its method, URL and headers.
+    /// The hash of its method, URL, headers and authentication.
     hash: u64,
 }
 
 impl Endpoint {
-    /// The endpoint of a subscription to which requests go with this method, URL and headers.
+    /// The endpoint of a subscription to which requests go with this method, URL, headers and
+    /// authentication.
     pub fn new(
         subscription: SubscriptionId,
         method: Method,
         url: &EndpointUrl,
         headers: &CustomHeaders,
         secret_headers: &SealedHeaders,
+        authentication: Option<&SealedCredential>,
     ) -> Self {
         let mut hasher = DefaultHasher::new();
         method.hash(&mut hasher);
@@ -43,6 +45,8 @@ impl Endpoint {
         for header in secret_headers.iter() {
             header.hash(&mut hasher);
         }
+        // Bytes that were sealed again differ.
+        authentication.map(|it| &it.sealed).hash(&mut hasher);
         Self {
             subscription,
             hash: hasher.finish(),

@@ -228,7 +228,7 @@ pub(super) fn check_name(name: &str) -> Result<(), CustomHeadersError> {
     }
 }
 
-fn check_value(name: &str, value: &str) -> Result<(), CustomHeadersError> {
+pub(super) fn check_value(name: &str, value: &str) -> Result<(), CustomHeadersError> {
     if value.len() > CustomHeaders::MAX_VALUE_BYTES {
         return Err(CustomHeadersError::ValueTooLong {
             name: name.to_owned(),

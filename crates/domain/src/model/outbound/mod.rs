@@ -6,6 +6,7 @@
 //! - [`DeniedHosts`] are refused, because the operator denies them.
 //! - [`CustomHeaders`] decides which headers a customer may add to a request.
 //! - [`SealedHeaders`] are those of them whose values are stored encrypted.
+//! - [`EndpointAuthentication`] decides how a request authenticates to the endpoint.
 //! - [`ResponseHeaders`] decides which headers of a response are kept.
 //! - [`KeptResponseBytes`] decides how much of a response body is kept.
 //! - [`Method`] and [`QueryParameters`] are the rest of what a customer chooses for a request.
@@ -17,6 +18,7 @@
 //! All code here is pure. The adapter that resolves, checks and dials is `webhooks-http`.
 
 mod address_policy;
+pub mod authentication;
 mod custom_headers;
 mod denied_hosts;
 mod development_networks;
@@ -33,6 +35,9 @@ mod sent_request;
 mod timings;
 
 pub use address_policy::{AddressPolicy, BlockedAddress};
+pub use authentication::{
+    AuthenticationError, Credential, EndpointAuthentication, SealedCredential,
+};
 pub use custom_headers::{CustomHeaders, CustomHeadersError};
 pub use denied_hosts::{DeniedHost, DeniedHosts, DeniedHostsError};
 pub use development_networks::{DevelopmentNetworks, DevelopmentNetworksError};

@@ -43,7 +43,8 @@ pub struct RequestShape {
     pub url: EndpointUrl,
     /// The headers with values that are not secret.
     pub headers: CustomHeaders,
-    /// The names of the secret headers, in lower case and sorted.
+    /// The names of the headers with secret values, in lower case and sorted: the secret headers,
+    /// and that of the authentication.
     pub secret_headers: Vec<String>,
     /// The method.
     pub method: Method,

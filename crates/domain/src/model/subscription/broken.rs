@@ -8,10 +8,11 @@ use crate::filter::FilterError;
 use crate::message::Message;
 
 /// The fields of [`RequestShape`](crate::outbound::RequestShape) that may be unreadable.
-const REQUEST_FIELDS: [&str; 9] = [
+const REQUEST_FIELDS: [&str; 10] = [
     "url",
     "headers",
     "secretHeaders",
+    "authentication",
     "method",
     "queryParameters",
     "payloadFormat",

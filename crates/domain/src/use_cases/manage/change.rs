@@ -5,7 +5,7 @@ use crate::event_type::EventTypePatterns;
 use crate::fields::FieldError;
 use crate::filter::Filter;
 use crate::limits::{Limits, MaxInFlight, RateLimit};
-use crate::outbound::{EndpointUrl, Method, QueryParameters, RequestTimeout};
+use crate::outbound::{Credential, EndpointUrl, Method, QueryParameters, RequestTimeout};
 use crate::payload_format::PayloadFormat;
 use crate::payload_shape::{ContentType, KeptFields, PayloadShape, PayloadShapeParts, Transform};
 use crate::retry::RetryPolicy;
@@ -70,6 +70,8 @@ pub struct SubscriptionChange {
     pub headers: MapChange,
     /// `secretHeaders`
     pub secret_headers: MapChange,
+    /// `authentication`
+    pub authentication: Change<Credential>,
     /// `retryPolicy`
     pub retry_policy: Change<RetryPolicy>,
     /// `secret`
@@ -79,7 +81,8 @@ pub struct SubscriptionChange {
 }
 
 impl SubscriptionChange {
-    /// The subscription after the change, with its old version, secrets and secret headers.
+    /// The subscription after the change, with its old version, secrets, secret headers and
+    /// authentication.
     pub(super) fn apply(self, current: Subscription) -> Result<Subscription, FieldError> {
         let status = self.status.unwrap_or(current.status);
         let is_disabled = status == SubscriptionStatus::Disabled;
@@ -192,6 +195,7 @@ fields! {
     "metadata": metadata => metadata,
     "headers": headers => headers,
     "secretHeaders": secret_headers => secret_headers,
+    "authentication": authentication => authentication,
     "timeoutSeconds": timeout => timeout,
     "rateLimitPerSecond": rate_limit => limits.rate,
     "maxInFlight": max_in_flight => limits.in_flight,

@@ -119,6 +119,7 @@ where
             metadata: Metadata::default(),
             headers: CustomHeaders::default(),
             secret_headers: SealedHeaders::default(),
+            authentication: None,
             timeout: None,
             limits: Limits::default(),
             retry_policy: None,
@@ -132,9 +133,12 @@ where
             request_version: 1,
         };
         let secret_headers = mem::take(&mut change.secret_headers);
+        let authentication = mem::take(&mut change.authentication);
         let mut subscription = change.apply(blank)?;
         let secret_headers = self.secret_headers(secret_headers, &subscription, &subscription);
         subscription.secret_headers = secret_headers.await?;
+        let authentication = self.authentication(authentication, &subscription, &subscription);
+        subscription.authentication = authentication.await?;
         check_size(&subscription)?;
         Ok((subscription, secret))
     }

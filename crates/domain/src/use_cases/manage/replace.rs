@@ -23,9 +23,12 @@ impl<T: SubscriptionStore, V, C: Clock> Manage<T, V, C> {
         expected: &'a ExpectedVersion,
     ) -> impl Future<Output = Result<Subscription, ManageError>> + 'a {
         let mut former = self.former_requests(read);
-        let has_others = changed.request_shape() != former.shape;
+        let shape = changed.request_shape();
+        let has_others = shape != former.shape;
         // Whoever makes a header secret wants its value to be seen no more.
-        former.shape.hide(changed.secret_headers.names());
+        former
+            .shape
+            .hide(shape.secret_headers.iter().map(String::as_str));
         let former = has_others.then_some(former);
         self.replace_keeping(read, changed, former, health, expected)
     }

@@ -9,6 +9,7 @@ use crate::ids::{CustomerId, SubscriptionId};
 use crate::manage::check_version;
 use crate::manage::error::conflict;
 use crate::manage::{ExpectedVersion, Manage, ManageError, SubscriptionChange};
+use crate::outbound::EndpointAuthentication;
 use crate::ports::{Clock, DataKeyStore, HealthFate, KeyService, SubscriptionStore, WriteOutcome};
 use crate::signing::{SealedSecrets, Secret};
 use crate::subscription::{BrokenSubscription, Subscription, SubscriptionStatus};
@@ -52,6 +53,16 @@ impl Updated {
             .collect()
     }
 
+    /// The authentication that is gone because its URL has another origin.
+    pub fn cleared_authentication(&self) -> Option<&EndpointAuthentication> {
+        let (before, now) = (&self.before, &self.subscription);
+        let is_elsewhere = before.url.origin() != now.url.origin();
+        let cleared = before.authentication.as_ref();
+        cleared
+            .filter(|_| is_elsewhere && now.authentication.is_none())
+            .map(|cleared| &cleared.authentication)
+    }
+
     /// Returns true if its deliveries are sent now, and were not before.
     pub fn is_enabled(&self) -> bool {
         let is_active = |of: &Subscription| of.status == SubscriptionStatus::Active;
@@ -70,8 +81,8 @@ where
     /// written, and makes no new version.
     ///
     /// A new secret signs from the next attempt on, and replaces all others. If the origin of the
-    /// URL changes, secret headers that the change does not give are removed. If the URL, the
-    /// method, the query parameters or the headers change, or the subscription is made active, the
+    /// URL changes, secret headers and an authentication that the change does not give are removed.
+    /// If the URL, the method, the query parameters, the headers or the authentication change, or the subscription is made active, the
     /// health of the endpoint is reset.
     pub async fn update(
         &self,
@@ -186,13 +197,14 @@ where
             None => current.secrets.clone(),
         };
         let secret_headers = mem::take(&mut change.secret_headers);
-        let changed = change.apply(current.clone())?;
+        let authentication = mem::take(&mut change.authentication);
+        let mut changed = change.apply(current.clone())?;
         let secret_headers = self.secret_headers(secret_headers, current, &changed);
-        Ok(Subscription {
-            secret_headers: secret_headers.await?,
-            secrets,
-            ..changed
-        })
+        changed.secret_headers = secret_headers.await?;
+        let authentication = self.authentication(authentication, current, &changed);
+        changed.authentication = authentication.await?;
+        changed.secrets = secrets;
+        Ok(changed)
     }
 
     /// The secrets of a subscription with this as its only secret from now on.

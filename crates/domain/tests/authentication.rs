@@ -1,0 +1,310 @@
+//! The authentication to an endpoint: its change, its bounds, and its end when the URL has another
+//! origin.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use webhooks_domain::manage::{ExpectedVersion, ManageError, Updated};
+use webhooks_domain::outbound::authentication::Basic;
+use webhooks_domain::outbound::{EndpointAuthentication, SealedCredential};
+use webhooks_domain::ports::Clock;
+use webhooks_domain::subscription::Subscription;
+use webhooks_domain::vault::VaultError;
+use webhooks_testkit::changes::change;
+use webhooks_testkit::{InMemoryBackend, InMemoryManage, samples};
+
+/// A part of every secret value here, so that a leak is found.
+const MARK: &str = "s3cret";
+
+/// One subscription with an authentication, and the use case that manages it.
+struct Stage {
+    backend: InMemoryBackend,
+    manage: InMemoryManage,
+    created: Subscription,
+}
+
+const FIELDS: &str = r#"{"url":"https://example.com/hook","eventTypes":["*"],"headers":{"x-team":"a"},
+    "secretHeaders":{"x-key":"s3cret-2"},"authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#;
+
+fn stage() -> Stage {
+    let backend = InMemoryBackend::default();
+    let manage = backend.manage();
+    let customer = samples::customer("acme");
+    let created = manage.create(&customer, change(FIELDS), None);
+    let created = created.now_or_never().unwrap().unwrap().subscription;
+    Stage {
+        backend,
+        manage,
+        created,
+    }
+}
+
+impl Stage {
+    fn update(&self, body: &str) -> Result<Updated, ManageError> {
+        let (customer, id) = (&self.created.customer_id, &self.created.id);
+        let updated = self
+            .manage
+            .update(customer, id, &ExpectedVersion::Any, change(body));
+        updated.now_or_never().unwrap()
+    }
+
+    fn stored(&self) -> Subscription {
+        let (customer, id) = (&self.created.customer_id, &self.created.id);
+        let stored = self.manage.show(customer, id);
+        stored.now_or_never().unwrap().unwrap()
+    }
+
+    /// The header that an attempt would send.
+    fn opened(&self) -> Option<(String, String)> {
+        let stored = self.stored();
+        let sealed = stored.authentication.as_ref()?;
+        Some(self.open(sealed, &stored).unwrap())
+    }
+
+    fn open(
+        &self,
+        sealed: &SealedCredential,
+        of: &Subscription,
+    ) -> Result<(String, String), VaultError> {
+        let opened = self.manage.vault.open_credential(sealed, of);
+        opened.now_or_never().unwrap().map(|opened| opened.header())
+    }
+}
+
+fn header(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn basic() -> (String, String) {
+    header("authorization", "Basic YW5uOnMzY3JldA==")
+}
+
+#[test]
+fn an_authentication_is_replaced_as_a_whole_and_removed() {
+    let stage = stage();
+    assert_eq!(stage.opened(), Some(basic()));
+    stage
+        .update(r#"{"authentication":{"type":"bearer","token":"s3cret-3"}}"#)
+        .unwrap();
+    assert_eq!(
+        stage.opened(),
+        Some(header("authorization", "Bearer s3cret-3"))
+    );
+    stage.update(r#"{"description":"d"}"#).unwrap();
+    stage
+        .update(r#"{"authentication":{"type":"apiKey","header":"X-Token","value":"s3cret"}}"#)
+        .unwrap();
+    assert_eq!(stage.opened(), Some(header("x-token", "s3cret")));
+    let removed = stage.update(r#"{"authentication":null}"#).unwrap();
+    assert_eq!(removed.cleared_authentication(), None);
+    assert_eq!(stage.opened(), None);
+}
+
+#[test]
+fn another_origin_clears_an_authentication_that_is_not_given() {
+    for (body, expected, is_cleared) in [
+        (
+            r#"{"url":"https://example.com:443/other?x=1"}"#,
+            Some(basic()),
+            false,
+        ),
+        (r#"{"url":"https://example.com:8443/hook"}"#, None, true),
+        (r#"{"url":"https://example.org/hook"}"#, None, true),
+        (
+            r#"{"url":"https://example.org/","authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#,
+            Some(basic()),
+            false,
+        ),
+        (
+            r#"{"url":"https://example.org/","authentication":{"type":"bearer","token":"s3cret"}}"#,
+            Some(header("authorization", "Bearer s3cret")),
+            false,
+        ),
+    ] {
+        let stage = stage();
+        let updated = stage.update(body).unwrap();
+        assert_eq!(stage.opened(), expected, "{body}");
+        let cleared = updated.cleared_authentication().is_some();
+        assert_eq!(cleared, is_cleared, "{body}");
+    }
+}
+
+/// Two requests that each change half do not carry a secret away either.
+#[test]
+fn an_authentication_does_not_return_with_its_origin() {
+    let stage = stage();
+    stage.update(r#"{"url":"https://example.org/"}"#).unwrap();
+    stage
+        .update(r#"{"url":"https://example.com/hook"}"#)
+        .unwrap();
+    assert_eq!(stage.opened(), None);
+}
+
+/// A writer of the table cannot have the secret sent elsewhere, or in a header that an endpoint may
+/// repeat.
+#[test]
+fn a_sealed_secret_opens_only_where_it_was_given() {
+    let stage = stage();
+    let subscription = stage.stored();
+    let sealed = subscription.authentication.clone().unwrap();
+    assert!(stage.open(&sealed, &subscription).is_ok());
+    let bob = SealedCredential {
+        authentication: EndpointAuthentication::Basic(Basic {
+            username: "bob".to_owned(),
+        }),
+        ..sealed.clone()
+    };
+    assert!(stage.open(&bob, &subscription).is_err());
+    for other in [
+        Subscription {
+            url: samples::url("https://example.org/hook"),
+            ..subscription.clone()
+        },
+        Subscription {
+            customer_id: samples::customer("other"),
+            ..subscription.clone()
+        },
+        Subscription {
+            id: samples::subscription_id(7),
+            ..subscription.clone()
+        },
+    ] {
+        assert!(stage.open(&sealed, &other).is_err());
+    }
+    // Nor is the sealed value of a header an authentication.
+    let (_, header) = subscription.secret_headers.iter().next().unwrap();
+    let header = SealedCredential {
+        sealed: header.to_vec(),
+        ..sealed
+    };
+    assert!(stage.open(&header, &subscription).is_err());
+}
+
+#[test]
+fn a_credential_that_stays_makes_no_new_version() {
+    let stage = stage();
+    stage
+        .backend
+        .set_now(stage.backend.now() + Duration::from_mins(1));
+    for same in [
+        FIELDS,
+        r#"{"authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#,
+    ] {
+        let updated = stage.update(same).unwrap();
+        assert_eq!(updated.subscription, stage.created, "{same}");
+        assert_eq!(stage.stored(), stage.created, "{same}");
+    }
+    let changed = stage
+        .update(r#"{"authentication":{"type":"basic","username":"ann","password":"s3cret-2"}}"#)
+        .unwrap();
+    assert_eq!(changed.subscription.version, 2);
+    assert_eq!(changed.changed_fields(), ["authentication"]);
+    // The form of the requests is the same, so no version of it is kept.
+    assert_eq!(changed.subscription.request_version, 1);
+}
+
+#[test]
+fn no_header_is_set_twice() {
+    let stage = stage();
+    let clash = |name: &str| {
+        format!(
+            "header `{name}`: must not be in `headers` or `secretHeaders`, because \
+             `authentication` sets it"
+        )
+    };
+    for (body, field, name) in [
+        (
+            r#"{"headers":{"Authorization":"s3cret"}}"#,
+            "headers",
+            "authorization",
+        ),
+        (
+            r#"{"secretHeaders":{"Authorization":"s3cret"}}"#,
+            "secretHeaders",
+            "authorization",
+        ),
+        (
+            r#"{"authentication":{"type":"apiKey","header":"X-Team","value":"s3cret"}}"#,
+            "authentication",
+            "x-team",
+        ),
+        (
+            r#"{"authentication":{"type":"apiKey","header":"X-Key","value":"s3cret"}}"#,
+            "authentication",
+            "x-key",
+        ),
+    ] {
+        let refused = stage.update(body).unwrap_err().to_string();
+        assert_eq!(refused, format!("{field}: {}", clash(name)));
+        assert!(!refused.contains(MARK));
+        assert_eq!(stage.stored(), stage.created);
+    }
+    // One request may move a header from one to the other.
+    let moved = r#"{"secretHeaders":{"x-key":null},"authentication":{"type":"apiKey","header":"x-key","value":"s3cret"}}"#;
+    stage.update(moved).unwrap();
+    assert_eq!(stage.opened(), Some(header("x-key", "s3cret")));
+}
+
+/// It was changed in the table, or copied there from another subscription.
+#[test]
+fn an_authentication_that_cannot_be_opened_is_replaced_by_a_new_one() {
+    let stage = stage();
+    let spoilt = Subscription {
+        authentication: Some(samples::authentication()),
+        ..stage.created.clone()
+    };
+    stage.backend.store_subscription(&spoilt);
+    stage.update(r#"{"description":"other fields"}"#).unwrap();
+    stage
+        .update(r#"{"authentication":{"type":"basic","username":"ann","password":"s3cret"}}"#)
+        .unwrap();
+    assert_eq!(stage.opened(), Some(basic()));
+}
+
+/// The old URL is unknown, so the new one may have another origin.
+#[test]
+fn the_repair_of_an_unreadable_subscription_keeps_no_authentication_for_another_origin() {
+    let stage = stage();
+    let (customer, id) = (&stage.created.customer_id, stage.created.id);
+    stage.backend.break_subscription(customer, id, "url");
+    let repaired = stage.update(r#"{"url":"https://example.org/"}"#).unwrap();
+    assert!(repaired.cleared_authentication().is_some());
+    stage
+        .backend
+        .break_subscription(customer, id, "authentication");
+    let refused = stage.update(r#"{"description":"d"}"#).unwrap_err();
+    assert!(refused.to_string().starts_with("authentication: "));
+    stage.update(r#"{"authentication":null}"#).unwrap();
+    assert_eq!(stage.opened(), None);
+}
+
+#[test]
+fn the_debug_form_of_a_change_shows_no_secret() {
+    let text = format!("{:?}", change(FIELDS));
+    assert!(text.contains("ann") && !text.contains(MARK), "{text}");
+}
+
+const PAGE: &str = include_str!("../../../docs/api-authentication.md");
+
+/// The JSON blocks of the page, and the block after each, which shows the header of a request.
+#[test]
+fn every_example_of_the_page_makes_the_header_that_it_shows() {
+    let blocks: Vec<_> = PAGE.split("```").skip(1).step_by(2).collect();
+    let mut examples = 0;
+    for pair in blocks.windows(2) {
+        let Some(fields) = pair[0].strip_prefix("json\n") else {
+            continue;
+        };
+        let Some(shown) = pair[1].strip_prefix("http\n") else {
+            continue;
+        };
+        let stage = stage();
+        stage.update(fields).unwrap();
+        let (name, value) = stage.opened().unwrap();
+        assert_eq!(shown.trim_end(), format!("{name}: {value}"));
+        examples += 1;
+    }
+    assert_eq!(examples, 3);
+}
