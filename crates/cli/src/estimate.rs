@@ -24,7 +24,8 @@ Examples:
   webhooks --json estimate --events-per-second 1000 | jq '.quotas[0]'
 
 The command calls no stack: it computes from the recorded usage of a delivery and from AWS's
-default quotas. `--region` chooses the quotas. The prices are those of us-east-1, or of the file.";
+default quotas. `--region` chooses only the quotas. The prices are always those of us-east-1, unless
+`--prices` names a file.";
 
 /// Options of `estimate`.
 #[derive(Args, Debug)]
@@ -74,10 +75,12 @@ impl Options {
             }
         };
         let region = region.unwrap_or(REGION);
+        let estimate = Estimate::of(workload, region, &prices)
+            .map_err(|error| usage(ErrorKind::ValueValidation, &error.to_string()))?;
         printer.print(&Shown {
             region: region.to_owned(),
             prices_of: format!("{}, {}", prices.region, prices.date),
-            estimate: Estimate::of(workload, region, &prices),
+            estimate,
         })?;
         Ok(Outcome::Complete)
     }
@@ -127,12 +130,15 @@ fn facts(estimate: &Estimate) -> Facts {
         "",
         format!("{workflow} environments of the workflow's functions are busy"),
     );
-    let most = number(delivery.maximum_concurrency);
     facts.add(
         "to set",
         if delivery.is_possible() {
-            Cell::from(format!("MaximumDeliveryConcurrency={most}"))
+            Cell::from(format!(
+                "{}={}",
+                delivery.parameter, delivery.maximum_concurrency
+            ))
         } else {
+            let most = number(delivery.maximum_concurrency);
             let problem = format!("{most} environments are more than one queue can have: 1,000");
             Cell::new(problem, Tone::Bad)
         },
@@ -249,6 +255,8 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use webhooks_domain::health::is_slow;
+    use webhooks_domain::outbound::AttemptOutcome;
 
     use super::*;
     use crate::Cli;
@@ -291,9 +299,32 @@ mod tests {
         assert_eq!(json["region"], "eu-west-2");
     }
 
+    /// The estimate names the parameter of the queue that the health of an endpoint chooses.
+    #[tokio::test]
+    async fn slow_endpoints_need_the_concurrency_of_the_slow_queue() {
+        for (answer_ms, parameter) in [
+            (999, "MaximumDeliveryConcurrency=500"),
+            (1_000, "MaximumSlowDeliveryConcurrency=500"),
+        ] {
+            let answer = format!("{answer_ms}ms");
+            let arguments = [
+                "estimate",
+                "--events-per-second",
+                "2000",
+                "--answer-time",
+                &answer,
+            ];
+            let text = run(&arguments).await.unwrap();
+            assert!(text.contains(&format!("  {parameter}\n")), "{text}");
+            let is_slow = is_slow(AttemptOutcome::Succeeded, answer_ms);
+            assert_eq!(is_slow, parameter.contains("Slow"));
+        }
+    }
+
     #[tokio::test]
     async fn a_wrong_number_is_named_with_its_bounds() {
         for (option, value, problem) in [
+            ("--region", "mars-1", "us-west-2, is `mars-1`"),
             ("--fan-out", "0", "fan-out: must be 1 to 1000"),
             ("--answer-time", "1min", "answer time: must be 1ms to 30s"),
             ("--failing", "1", "such as 1%"),

@@ -30,7 +30,7 @@ pub(crate) struct Place {
     /// The profile with the credentials for `--stack` [env: `AWS_PROFILE`].
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// The region of `--stack` [env: `AWS_REGION`], and of the quotas of `estimate`.
+    /// The region of `--stack` [env: `AWS_REGION`]. For `estimate`, that of the quotas, not of the prices.
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
 }

@@ -16,6 +16,21 @@ const POLLERS_A_MINUTE: f64 = 300.0;
 const POLLERS_A_SECOND: f64 = POLLERS_A_MINUTE / 60.0;
 /// The largest `MaximumConcurrency` of an event source mapping.
 pub(crate) const MAX_CONCURRENCY: f64 = 1_000.0;
+/// The values that template.yaml allows for `MaximumDeliveryConcurrency` and
+/// `MaximumSlowDeliveryConcurrency`.
+const ALLOWED_CONCURRENCY: [f64; 9] = [
+    2.0,
+    5.0,
+    10.0,
+    20.0,
+    50.0,
+    100.0,
+    200.0,
+    500.0,
+    MAX_CONCURRENCY,
+];
+/// An endpoint that answers in this time is slow, and its deliveries use the slow queue.
+const SLOW_SECONDS: f64 = 1.0;
 /// The share of the environments that should be busy: the others catch up after a peak.
 const BUSY_SHARE: f64 = 0.8;
 /// The time of a batch beside the answers of the endpoints. Assumed.
@@ -31,7 +46,10 @@ pub struct Capacity {
     pub batch: f64,
     /// The mean number of busy environments with such batches.
     pub environments: f64,
-    /// The `MaximumDeliveryConcurrency` to set. More than 1,000 is not possible for one stack.
+    /// The parameter that bounds the environments: that of the slow queue if the endpoints are slow.
+    pub parameter: &'static str,
+    /// The value to set: the smallest that the template allows. If even the largest is too small, the
+    /// number of environments that is needed.
     pub maximum_concurrency: f64,
 }
 
@@ -54,12 +72,21 @@ impl Capacity {
         let at_once = attempts_per_second * batch_seconds;
         // Idle pollers take each message as it arrives. Busy ones find more.
         let batch = (at_once / STARTING_POLLERS).clamp(1.0, FULL_BATCH);
-        let wanted = (at_once / FULL_BATCH / BUSY_SHARE).ceil();
+        let wanted = (at_once / FULL_BATCH / BUSY_SHARE)
+            .ceil()
+            .max(STARTING_POLLERS);
+        let mut allowed = ALLOWED_CONCURRENCY.into_iter();
+        let maximum_concurrency = allowed.find(|allowed| *allowed >= wanted);
         Self {
             batch_seconds,
             batch,
             environments: at_once / batch,
-            maximum_concurrency: wanted.max(STARTING_POLLERS),
+            parameter: if answer_seconds >= SLOW_SECONDS {
+                "MaximumSlowDeliveryConcurrency"
+            } else {
+                "MaximumDeliveryConcurrency"
+            },
+            maximum_concurrency: maximum_concurrency.unwrap_or(wanted),
         }
     }
 
@@ -130,6 +157,26 @@ mod tests {
             let capacity = Capacity::of(attempts, answer);
             let difference = (capacity.environments - environments).abs();
             assert!(difference / environments < 0.02, "{capacity:?}");
+        }
+    }
+
+    #[test]
+    fn the_concurrency_to_set_is_one_that_the_template_allows() {
+        let template = include_str!("../../../template.yaml");
+        for (answer, parameter) in [
+            (0.999, "MaximumDeliveryConcurrency"),
+            (1.0, "MaximumSlowDeliveryConcurrency"),
+        ] {
+            let (_, declared) = template.split_once(&format!("\n  {parameter}:\n")).unwrap();
+            let (_, allowed) = declared.split_once("    AllowedValues: [").unwrap();
+            let (allowed, _) = allowed.split_once(']').unwrap();
+            let allowed = allowed
+                .split(", ")
+                .map(|value| value.parse::<f64>().unwrap());
+            assert_eq!(allowed.collect::<Vec<_>>(), ALLOWED_CONCURRENCY);
+            let capacity = Capacity::of(450.0, answer);
+            assert_eq!(capacity.parameter, parameter);
+            assert!((capacity.maximum_concurrency - 100.0).abs() < 1e-9);
         }
     }
 

@@ -4,13 +4,18 @@ use serde::Serialize;
 use webhooks_lambda::Monitoring;
 
 use crate::{
-    Capacity, Meter, PriceList, Quota, Recorded, SuddenStart, Usage, Workload,
+    Capacity, Meter, PriceList, Quota, Recorded, SuddenStart, UnknownRegion, Usage, Workload,
     capacity::MAX_CONCURRENCY, monthly, quotas::invocations_per_second,
 };
 
 /// The time of `LookUpSubscriptions` and `PrepareCalls` for a page of an event. Assumed, as in
 /// docs/limits.md.
 const WORKFLOW_FUNCTIONS_SECONDS: f64 = 0.018;
+/// The functions that the workflow calls for a page of an event.
+const WORKFLOW_FUNCTIONS: f64 = 2.0;
+/// The requests a second of one execution environment (Lambda Developer Guide, "Requests per
+/// second"): short calls need more environments than their time says.
+const REQUESTS_OF_ENVIRONMENT: f64 = 10.0;
 /// The deliveries of a page of the workflow.
 const PAGE: f64 = 100.0;
 /// The memory for which an Express execution is billed.
@@ -23,6 +28,12 @@ const RECORDED_ANSWER_SECONDS: f64 = 0.2;
 const KEY_REQUESTS_AN_HOUR: f64 = 12.0;
 /// The writes a second of one partition (DynamoDB).
 const PARTITION_WRITES: f64 = 1_000.0;
+/// The read units a second of one partition (DynamoDB).
+const PARTITION_READS: f64 = 3_000.0;
+/// The bytes of a subscription in the table. Assumed.
+const SUBSCRIPTION_BYTES: f64 = 512.0;
+/// The bytes of a read unit.
+const READ_UNIT_BYTES: f64 = 4_096.0;
 
 /// What a workload takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -94,12 +105,20 @@ pub struct BillLine {
 
 impl Estimate {
     /// Computes what a workload takes in a Region, from the recorded usage and these prices.
-    pub fn of(workload: Workload, region: &str, prices: &PriceList) -> Self {
+    ///
+    /// # Errors
+    /// If the default quotas of the Region are not known.
+    pub fn of(workload: Workload, region: &str, prices: &PriceList) -> Result<Self, UnknownRegion> {
+        let invocations = invocations_per_second(region)?;
         let deliveries = workload.deliveries_per_second();
         let attempts = workload.attempts_per_second();
         let delivery = Capacity::of(attempts, workload.answer_seconds);
         let pages = (workload.fan_out / PAGE).ceil();
-        let workflow_environments = workload.events_per_second * pages * WORKFLOW_FUNCTIONS_SECONDS;
+        let pages_per_second = workload.events_per_second * pages;
+        let workflow_environments = environments(
+            pages_per_second * WORKFLOW_FUNCTIONS,
+            pages_per_second * WORKFLOW_FUNCTIONS_SECONDS,
+        );
         let usage = usage(&workload, &delivery);
         let waits = Workload::WAITS_OF_FAILING.iter().sum::<f64>();
         let queue = Queue {
@@ -114,11 +133,17 @@ impl Estimate {
         let bill = bill(&usage, deliveries, prices);
         let dollars_per_month = bill.iter().map(|line| line.dollars).sum::<f64>();
         let deliveries_per_month = deliveries * monthly::HOURS * 3_600.0;
-        Self {
+        Ok(Self {
             deliveries_per_second: deliveries,
             attempts_per_second: attempts,
             latency_seconds: workflow_seconds + queue.waiting_seconds,
-            quotas: quotas(&workload, &usage, &delivery, workflow_environments, region),
+            quotas: quotas(
+                &workload,
+                &usage,
+                &delivery,
+                workflow_environments,
+                invocations,
+            ),
             hot_partitions: hot_partitions(&workload),
             dollars_per_million: dollars_per_month / deliveries_per_month * 1e6,
             delivery,
@@ -127,8 +152,13 @@ impl Estimate {
             bill,
             dollars_per_month,
             workload,
-        }
+        })
     }
+}
+
+/// Returns the environments that calls need: those that are busy, or more if the calls are short.
+fn environments(calls_per_second: f64, busy: f64) -> f64 {
+    busy.max(calls_per_second / REQUESTS_OF_ENVIRONMENT)
 }
 
 /// Returns the usage of a delivery: the recorded one, for the answer time and the environments of the
@@ -167,30 +197,30 @@ fn quotas(
     usage: &Usage,
     delivery: &Capacity,
     workflow_environments: f64,
-    region: &str,
+    invocations_per_second: f64,
 ) -> Vec<Quota> {
     let events = workload.events_per_second;
-    let units = |meters: &[Meter]| {
-        let used = meters.iter().map(|meter| usage.of(*meter));
-        used.sum::<f64>() * workload.deliveries_per_second()
-    };
-    let writes = units(&[
-        Meter::TableWriteUnit,
-        Meter::IndexWriteUnit,
-        Meter::StatisticsWriteUnit,
-    ]);
-    let reads = units(&[Meter::ReadUnit]);
+    let used = |meter| usage.of(meter) * workload.deliveries_per_second();
+    let writes = used(Meter::TableWriteUnit) + used(Meter::StatisticsWriteUnit);
+    let index_writes = writes_of_largest_index(usage, workload) * workload.deliveries_per_second();
+    let reads = used(Meter::ReadUnit);
+    let batches_per_second = delivery.environments / delivery.batch_seconds;
     let mut quotas = vec![
         Quota::new(
             "EventBridge: invocations a second",
             events,
-            invocations_per_second(region),
+            invocations_per_second,
         ),
         Quota::new("Step Functions: Express starts a second", events, 6_000.0),
         Quota::new(
             "Lambda: concurrent executions",
-            delivery.environments + workflow_environments,
+            environments(batches_per_second, delivery.environments) + workflow_environments,
             1_000.0,
+        ),
+        Quota::new(
+            "Lambda: requests a second",
+            used(Meter::LambdaRequest),
+            1_000.0 * REQUESTS_OF_ENVIRONMENT,
         ),
         Quota::fixed(
             "Lambda: concurrency of an event source mapping",
@@ -200,11 +230,37 @@ fn quotas(
         Quota::new("SQS: messages in flight", delivery.in_flight(), 120_000.0),
         Quota::new("DynamoDB: write units a second, table", writes, 40_000.0),
         Quota::new("DynamoDB: write units a second, new table", writes, 4_000.0),
+        Quota::new(
+            "DynamoDB: write units a second, largest index",
+            index_writes,
+            40_000.0,
+        ),
+        Quota::new(
+            "DynamoDB: write units a second, new index",
+            index_writes,
+            4_000.0,
+        ),
         Quota::new("DynamoDB: read units a second, table", reads, 40_000.0),
         Quota::new("DynamoDB: read units a second, new table", reads, 12_000.0),
     ];
     quotas.sort_by(|left, right| right.share().total_cmp(&left.share()));
     quotas
+}
+
+/// Returns the writes of the index that a delivery writes most. The quota is for each index.
+fn writes_of_largest_index(usage: &Usage, workload: &Workload) -> f64 {
+    // A delivery is written once to `deliveries`, and its message once to `messages`. `due` and
+    // `undelivered` share the rest, which is not recorded apart: one of them has all of it at most.
+    let rest = usage.of(Meter::IndexWriteUnit) - 1.0 - 1.0 / workload.fan_out;
+    rest.max(1.0)
+}
+
+/// Returns the events a second that the partition of one customer allows. The event reads the
+/// customer's subscriptions, and each attempt reads its own.
+fn events_of_one_customer(workload: &Workload) -> f64 {
+    let look_up = (workload.fan_out * SUBSCRIPTION_BYTES / READ_UNIT_BYTES).ceil();
+    let attempts = workload.attempts_per_second() / workload.events_per_second;
+    (PARTITION_READS / (look_up + attempts)).min(PARTITION_WRITES)
 }
 
 fn hot_partitions(workload: &Workload) -> Vec<HotPartition> {
@@ -215,7 +271,11 @@ fn hot_partitions(workload: &Workload) -> Vec<HotPartition> {
     };
     let events = workload.events_per_second;
     vec![
-        partition("a customer: events", PARTITION_WRITES, events),
+        partition(
+            "a customer: events",
+            events_of_one_customer(workload),
+            events,
+        ),
         // Each event has one delivery to a subscription.
         partition("a subscription: deliveries", PARTITION_WRITES, events),
     ]
@@ -230,7 +290,7 @@ mod tests {
     fn estimate(events: f64, fan_out: f64, answer_ms: u64, failing: f64) -> Estimate {
         let answer = Duration::from_millis(answer_ms);
         let workload = Workload::new(events, fan_out, answer, failing).unwrap();
-        Estimate::of(workload, "us-east-1", &PriceList::us_east_1())
+        Estimate::of(workload, "us-east-1", &PriceList::us_east_1()).unwrap()
     }
 
     fn quota<'a>(estimate: &'a Estimate, name: &str) -> &'a Quota {
@@ -244,13 +304,46 @@ mod tests {
         let estimate = estimate(10_000.0, 1.0, 200, 0.0);
         assert_eq!(quota(&estimate, "Express starts").raise_to, Some(15_000.0));
         let writes = quota(&estimate, "write units a second, table").used;
-        assert!((writes - 50_000.0).abs() < 1_000.0, "{writes}");
+        assert!((writes - 30_000.0).abs() < 1_000.0, "{writes}");
+        let writes = quota(&estimate, "write units a second, largest index").used;
+        assert!((writes - 10_000.0).abs() < 1.0, "{writes}");
         let reads = quota(&estimate, "read units a second, table").used;
         assert!((reads - 40_000.0).abs() < 4_000.0, "{reads}");
         assert!((estimate.delivery.environments - 240.0).abs() < 1.0);
         let concurrent = quota(&estimate, "concurrent executions").used;
-        assert!((concurrent - 420.0).abs() < 1.0, "{concurrent}");
+        assert!((concurrent - 2_240.0).abs() < 1.0, "{concurrent}");
+        let requests = quota(&estimate, "Lambda: requests");
+        assert!((requests.used - 21_000.0).abs() < 100.0, "{requests:?}");
         assert!(estimate.quotas[0].share() >= estimate.quotas[1].share());
+    }
+
+    /// The first row of "One customer, one message" of docs/limits.md.
+    #[test]
+    fn a_customer_has_fewer_events_if_each_is_read_for_many_subscriptions() {
+        // Look-up and deliveries: 1 + 2, 2 + 10 and 13 + 100 units.
+        for (fan_out, most) in [
+            (1.0, 1_000.0),
+            (2.0, 1_000.0),
+            (10.0, 250.0),
+            (100.0, 26.55),
+        ] {
+            let estimate = estimate(1_000.0, fan_out, 200, 0.0);
+            let customer = estimate.hot_partitions[0];
+            assert!((customer.per_second - most).abs() < 0.01, "{customer:?}");
+        }
+    }
+
+    #[test]
+    fn short_calls_need_an_environment_for_ten_requests_a_second() {
+        assert!((environments(1_000.0, 18.0) - 100.0).abs() < 1e-9);
+        assert!((environments(1_000.0, 200.0) - 200.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_largest_index_of_failing_deliveries_has_at_most_what_is_not_of_the_creation() {
+        let estimate = estimate(1_000.0, 1.0, 200, 1.0);
+        let used = quota(&estimate, "largest index").used;
+        assert!((used - 7_833.0).abs() < 1.0, "{used}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use capacity::{Capacity, SuddenStart};
 pub use estimate::{BillLine, Estimate, HotPartition, Queue};
 pub use meter::Meter;
 pub use prices::{PriceList, PriceListError};
-pub use quotas::Quota;
+pub use quotas::{Quota, UnknownRegion};
 pub use recorded::Recorded;
 pub use usage::Usage;
 pub use workload::{Workload, WorkloadError};

@@ -60,18 +60,77 @@ fn two_digits(amount: f64) -> f64 {
     (amount / step).ceil() * step
 }
 
-/// Returns the invocations of targets a second (EventBridge quotas, "Invocations throttle limit in
-/// transactions per second").
-pub(crate) fn invocations_per_second(region: &str) -> f64 {
-    match region {
-        "us-east-1" | "us-west-2" | "eu-west-1" => 18_750.0,
-        "us-east-2" | "eu-central-1" => 4_500.0,
-        "us-west-1" | "ap-northeast-1" | "ap-southeast-1" | "ap-southeast-2" | "eu-west-2" => {
-            2_250.0
-        }
-        "af-south-1" | "ap-northeast-3" | "ap-southeast-3" | "eu-south-1" => 750.0,
-        _ => 1_100.0,
-    }
+/// The Regions of the partition `aws`, by the invocations of targets a second (EventBridge quotas,
+/// "Invocations throttle limit in transactions per second").
+const INVOCATIONS_PER_SECOND: [(f64, &[&str]); 5] = [
+    (18_750.0, &["us-east-1", "us-west-2", "eu-west-1"]),
+    (4_500.0, &["us-east-2", "eu-central-1"]),
+    (
+        2_250.0,
+        &[
+            "us-west-1",
+            "ap-northeast-1",
+            "ap-southeast-1",
+            "ap-southeast-2",
+            "eu-west-2",
+        ],
+    ),
+    (
+        1_100.0,
+        &[
+            "ap-east-1",
+            "ap-east-2",
+            "ap-northeast-2",
+            "ap-south-1",
+            "ap-south-2",
+            "ap-southeast-4",
+            "ap-southeast-5",
+            "ap-southeast-6",
+            "ap-southeast-7",
+            "ca-central-1",
+            "ca-west-1",
+            "eu-central-2",
+            "eu-north-1",
+            "eu-south-2",
+            "eu-west-3",
+            "il-central-1",
+            "me-central-1",
+            "me-south-1",
+            "mx-central-1",
+            "sa-east-1",
+        ],
+    ),
+    (
+        750.0,
+        &[
+            "af-south-1",
+            "ap-northeast-3",
+            "ap-southeast-3",
+            "eu-south-1",
+        ],
+    ),
+];
+
+/// The default quotas of a Region are not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("region: must be one of {}, is `{}`", known_regions(), .0.escape_debug())]
+pub struct UnknownRegion(String);
+
+/// Returns the invocations of targets a second in a Region.
+pub(crate) fn invocations_per_second(region: &str) -> Result<f64, UnknownRegion> {
+    let mut groups = INVOCATIONS_PER_SECOND.iter();
+    let found = groups.find(|(_, regions)| regions.contains(&region));
+    found
+        .map(|(invocations, _)| *invocations)
+        .ok_or_else(|| UnknownRegion(region.to_owned()))
+}
+
+fn known_regions() -> String {
+    let groups = INVOCATIONS_PER_SECOND.iter();
+    let regions = groups.flat_map(|(_, regions)| regions.iter().copied());
+    let mut regions = regions.collect::<Vec<_>>();
+    regions.sort_unstable();
+    regions.join(", ")
 }
 
 #[cfg(test)]

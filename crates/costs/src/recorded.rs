@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Usage, Workload};
+use crate::{Meter, Usage, Workload};
 
 /// The numbers of subscriptions that were measured, the smallest first.
 const FAN_OUTS: [(f64, &str); 3] = [
@@ -14,6 +14,16 @@ const FAN_OUTS: [(f64, &str); 3] = [
 ];
 const AT_ONCE: &str = "succeeded at once";
 const THIRD_ATTEMPT: &str = "succeeded at the third attempt";
+/// The meters that run for each batch. The others run for each event or delivery, and differ between
+/// the recorded runs only by chance.
+const BY_BATCH: [Meter; 6] = [
+    Meter::LambdaRequest,
+    Meter::LambdaGigabyteSecond,
+    Meter::QueueRequest,
+    Meter::FairQueueRequest,
+    Meter::StatisticsWriteUnit,
+    Meter::LoggedGigabyte,
+];
 /// The deliveries of a full batch.
 pub(crate) const FULL_BATCH: f64 = 10.0;
 
@@ -70,7 +80,7 @@ impl Recorded {
         let distance = (1.0 / batch - full) / (of_one - full);
         let full = self.case(FAN_OUTS[0].1, AT_ONCE);
         let of_one = self.case("fan-out 1, batches of one", AT_ONCE);
-        usage.plus_difference(full, of_one, distance * attempts)
+        usage.plus_difference(full, of_one, distance * attempts, &BY_BATCH)
     }
 }
 
@@ -79,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Meter, PriceList};
+    use crate::PriceList;
 
     fn usage(fan_out: f64, batch: f64, failing: f64) -> Usage {
         let answer = Duration::from_millis(200);
@@ -92,12 +102,6 @@ mod tests {
         let recorded = Recorded::last();
         for (fan_out, batch, failing, name) in [
             (1.0, 10.0, 0.0, "fan-out 1, succeeded at once"),
-            (
-                1.0,
-                1.0,
-                0.0,
-                "fan-out 1, batches of one, succeeded at once",
-            ),
             (10.0, 10.0, 0.0, "fan-out 10, succeeded at once"),
             (100.0, 10.0, 0.0, "fan-out 100, succeeded at once"),
             (1.0, 10.0, 1.0, "fan-out 1, succeeded at the third attempt"),
@@ -113,6 +117,22 @@ mod tests {
                 let difference = usage.of(meter) - recorded.cases[name].of(meter);
                 assert!(difference.abs() < 1e-12, "{name}: {meter:?}");
             }
+        }
+    }
+
+    #[test]
+    fn smaller_batches_use_more_of_what_a_batch_uses() {
+        let recorded = Recorded::last();
+        let (usage, full) = (usage(1.0, 1.0, 0.0), usage(1.0, 10.0, 0.0));
+        let of_one = &recorded.cases["fan-out 1, batches of one, succeeded at once"];
+        for meter in Meter::ALL {
+            let expected = if BY_BATCH.contains(&meter) {
+                of_one
+            } else {
+                &full
+            };
+            let difference = usage.of(meter) - expected.of(meter);
+            assert!(difference.abs() < 1e-12, "{meter:?}");
         }
     }
 

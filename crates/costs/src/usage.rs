@@ -27,14 +27,21 @@ impl Usage {
         Self(meters.map(|meter| (*meter, at(*meter))).collect())
     }
 
-    /// Returns this usage, and the difference of two others times a factor.
-    pub(crate) fn plus_difference(&self, less: &Self, more: &Self, factor: f64) -> Self {
-        let meters = self.0.iter();
-        let at = |(meter, amount): (&Meter, &f64)| {
+    /// Returns this usage, and on some meters the difference of two others times a factor.
+    pub(crate) fn plus_difference(
+        &self,
+        less: &Self,
+        more: &Self,
+        factor: f64,
+        meters: &[Meter],
+    ) -> Self {
+        let added = meters.iter().map(|meter| {
             let difference = more.of(*meter) - less.of(*meter);
-            (*meter, (amount + difference * factor).max(0.0))
-        };
-        Self(meters.map(at).collect())
+            (*meter, (self.of(*meter) + difference * factor).max(0.0))
+        });
+        let mut usage = self.0.clone();
+        usage.extend(added);
+        Self(usage)
     }
 
     /// Returns the same usage with another amount of one meter.

@@ -217,11 +217,12 @@ where
         let credential = self.credential(subscription).await?;
         secret_headers.extend(credential.as_ref().map(Credential::header));
         secret_headers.sort_unstable();
+        let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
+        let shape = shape.ok_or(DeliverError::NoShape)?;
+        // After every read, because each takes time.
         if self.clock.now() + self.time_for_attempt > end {
             return Err(DeliverError::OutOfTime);
         }
-        let shape = payload_shape(&self.table, delivery, Some(subscription)).await?;
-        let shape = shape.ok_or(DeliverError::NoShape)?;
         let request = request(due, &shape, &secrets, &secret_headers, at)?;
         let mut response = self.sender.send(request).await;
         let values = secret_headers.iter().map(|(_, value)| value.as_str());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhooks_domain::delivery::{DeliveryStatus, FailureReason};
+use webhooks_domain::delivery::{DeliveryStatus, DeliveryTask, FailureReason};
 use webhooks_domain::ids::DeliveryId;
 use webhooks_domain::outbound::Method;
 use webhooks_domain::payload_shape::MessageLinkTemplate;
@@ -147,6 +147,21 @@ fn a_delivery_whose_shape_is_lost_fails_alone() {
     assert_eq!(stage.delivery_of(id).status, status);
     assert_eq!(stage.delivery_of(other).status, DeliveryStatus::Succeeded);
     assert!(stage.shown_body(id).unwrap_err().contains("shape"));
+}
+
+/// The read of a former shape counts as time before the attempt. A shape that is lost shows that the
+/// read was made.
+#[test]
+fn the_shape_is_read_before_the_time_is_checked() {
+    let stage = idle();
+    stage.update(TRANSFORM);
+    let id = stage.deliver_event("first");
+    stage.change(id, |subscription| subscription.request_version += 1);
+    stage.queue_first(id);
+    let no_time_left = stage.backend.time();
+    now(stage.deliver.run(&DeliveryTask::first(id), no_time_left)).unwrap();
+    let status = DeliveryStatus::Failed(FailureReason::SubscriptionUnreadable);
+    assert_eq!(stage.delivery_of(id).status, status);
 }
 
 #[test]

@@ -7,7 +7,10 @@ use super::form::Draft;
 use super::settings::format_words;
 use crate::endpoint_form::ShapeForm;
 use crate::fields::Field;
-use crate::text::foreign;
+use crate::text::{beginning, foreign};
+
+/// The bytes of a tried body that the page shows.
+const MADE_BODY_BYTES: usize = 64 * 1_024;
 
 pub(super) fn fields(draft: &Draft) -> Markup {
     let (form, problem) = (&draft.form, draft.problem.as_ref());
@@ -22,9 +25,13 @@ pub(super) fn fields(draft: &Draft) -> Markup {
                 (shape(draft))
             }
             @if let Some(made) = &draft.made {
+                @let (shown, is_whole) = beginning(&made.body, MADE_BODY_BYTES);
                 div .flash.good role="status" {
                     p { "The body, as " (foreign(&made.content_type)) ":" }
-                    pre { (foreign(&made.body)) }
+                    pre { (foreign(shown)) }
+                    @if !is_whole {
+                        p { "Only the beginning is shown." }
+                    }
                 }
             }
         }

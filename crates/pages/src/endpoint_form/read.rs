@@ -22,8 +22,7 @@ impl EndpointForm {
                 form.authentication.secret = value.into_owned();
                 continue;
             }
-            // Browsers send each line with a carriage return.
-            let value = value.replace("\r\n", "\n").trim().to_owned();
+            let value = entered(&value);
             match &*name {
                 "url" => form.url = value,
                 "eventTypes" => form.event_types = value,
@@ -110,6 +109,12 @@ impl RetryForm {
     }
 }
 
+/// A text as a form gives it: browsers send each line with a carriage return, and the ends of a text
+/// do not survive.
+pub(super) fn entered(text: &str) -> String {
+    text.replace("\r\n", "\n").trim().to_owned()
+}
+
 /// Lines `name: value`. Names are in lower case, as in the API's answers.
 pub(super) fn lines(field: &str, text: &str) -> Result<BTreeMap<String, String>, FormProblem> {
     named_lines(field, text, str::to_ascii_lowercase)
@@ -147,6 +152,15 @@ pub(super) fn words(text: &str) -> Vec<String> {
     let words = text.split(['\n', ',']).map(str::trim);
     words
         .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// JSON pointers, one a line. A pointer may have a comma.
+pub(super) fn pointers(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect()
 }

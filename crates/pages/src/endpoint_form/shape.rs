@@ -47,20 +47,25 @@ impl ShapeForm {
         patch: &mut SubscriptionPatch,
         before: Option<&Self>,
     ) -> Result<(), FormProblem> {
-        let changed = |field: fn(&Self) -> &str| {
-            // The ends of a text do not survive a form.
-            field(self) != before.map_or("", field).trim()
-        };
+        let changed =
+            |field: fn(&Self) -> &str| field(self) != read::entered(before.map_or("", field));
         if changed(|form| &form.fields) {
-            patch.payload_fields = match read::words(&self.fields) {
+            patch.payload_fields = match read::pointers(&self.fields) {
                 none if none.is_empty() => Nullable::Null,
                 fields => Nullable::Value(fields),
             };
         }
         if changed(|form| &form.paths) || changed(|form| &form.template) {
-            patch.transform = match (self.paths.as_str(), self.template.as_str()) {
-                ("", "") => Nullable::Null,
-                _ => Nullable::Value(self.transform()?),
+            patch.transform = if self.paths.is_empty() && self.template.is_empty() {
+                Nullable::Null
+            } else {
+                let mut transform = self.transform()?;
+                if let Some(before) = before
+                    && !changed(|form| &form.template)
+                {
+                    transform.template.clone_from(&before.template);
+                }
+                Nullable::Value(transform)
             };
         }
         if changed(|form| &form.content_type) {

@@ -202,7 +202,7 @@ fn a_filter_is_tried_on_an_event() {
 fn the_shape_of_a_payload_is_read() {
     let shape = [
         ("payloadFormat", "transform"),
-        ("payloadFields", "/a\r\n/b"),
+        ("payloadFields", "/a,c\r\n/b"),
         ("transformPaths", "Total: $.detail.total"),
         ("transform", "{\"t\": <Total>}"),
         ("contentType", "application/json"),
@@ -210,14 +210,14 @@ fn the_shape_of_a_payload_is_read() {
         ("queryParameters", "A: b: c"),
     ];
     let expected = json!({
-        "url": "", "eventTypes": [], "payloadFormat": "transform", "payloadFields": ["/a", "/b"],
+        "url": "", "eventTypes": [], "payloadFormat": "transform", "payloadFields": ["/a,c", "/b"],
         "transform": {"paths": {"Total": "$.detail.total"}, "template": "{\"t\": <Total>}"},
         "contentType": "application/json", "method": "PUT", "queryParameters": {"A": "b: c"},
     });
     assert_eq!(json_of(&parsed(&shape).patch(None).unwrap()), expected);
     let stored = json!({
         "payloadFormat": "transform", "transform": expected["transform"], "method": "PUT",
-        "payloadFields": ["/a", "/b"], "contentType": "application/json", "queryParameters": {"A": "b: c"},
+        "payloadFields": ["/a,c", "/b"], "contentType": "application/json", "queryParameters": {"A": "b: c"},
     });
     let before = subscription(&stored);
     let same = EndpointForm::of(&before).patch(Some(&before)).unwrap();
@@ -242,4 +242,29 @@ fn the_shape_of_a_payload_is_read() {
         let problem = parsed(&[(name, value)]).patch(None).unwrap_err();
         assert!(problem.is_of(name), "{name}: {problem:?}");
     }
+}
+
+/// A form shows the stored texts, and a browser sends them back with other ends of lines.
+#[test]
+fn a_transform_that_was_not_edited_is_not_written() {
+    let template = "{\r\n\"t\": <total>}\n";
+    let before = subscription(&json!({
+        "payloadFormat": "transform",
+        "transform": {"paths": {"total": "$.detail.total"}, "template": template},
+    }));
+    let form = EndpointForm::of(&before);
+    let sent = |paths: &str| EndpointForm {
+        description: "edited".to_owned(),
+        shape: ShapeForm {
+            paths: paths.to_owned(),
+            template: "{\n\"t\": <total>}".to_owned(),
+            ..form.shape.clone()
+        },
+        ..form.clone()
+    };
+    let patch = sent("total: $.detail.total").patch(Some(&before)).unwrap();
+    assert_eq!(json_of(&patch), json!({"description": "edited"}));
+    let patch = sent("total: $.detail.sum").patch(Some(&before)).unwrap();
+    let transform = json!({"paths": {"total": "$.detail.sum"}, "template": template});
+    assert_eq!(json_of(&patch)["transform"], transform);
 }

@@ -26,7 +26,7 @@ pub enum MessageLinkTemplateError {
     },
     /// Not a URL.
     #[error(
-        "must be an `https` URL with `{{customerId}}` and `{{messageId}}` at most, in its path, query or fragment"
+        "must be an `https` URL with `{{customerId}}` and `{{messageId}}` at most once each, in its path, query or fragment"
     )]
     Url,
 }
@@ -59,7 +59,10 @@ impl FromStr for MessageLinkTemplate {
             .ok()
             .filter(|url| url.scheme() == "https");
         let origin = text.split('/').nth(2).unwrap_or("{");
-        if !is_visible || url.is_none() || origin.contains('{') {
+        let is_repeated = [CUSTOMER, MESSAGE]
+            .iter()
+            .any(|placeholder| text.matches(placeholder).count() > 1);
+        if is_repeated || !is_visible || url.is_none() || origin.contains('{') {
             return Err(MessageLinkTemplateError::Url);
         }
         Ok(Self(text.to_owned()))
@@ -74,11 +77,10 @@ mod tests {
     fn ids_are_encoded() {
         let customer: CustomerId = "a:b@c|d".parse().unwrap();
         let message = MessageId::from_event_id(&customer, "e");
-        let template: MessageLinkTemplate =
-            "https://app.example.com/{customerId}?m={messageId}#{customerId}"
-                .parse()
-                .unwrap();
-        let expected = format!("https://app.example.com/a%3Ab%40c%7Cd?m={message}#a%3Ab%40c%7Cd");
+        let template: MessageLinkTemplate = "https://app.example.com/{customerId}?m={messageId}"
+            .parse()
+            .unwrap();
+        let expected = format!("https://app.example.com/a%3Ab%40c%7Cd?m={message}");
         assert_eq!(template.link(&customer, &message), expected);
     }
 
@@ -93,6 +95,8 @@ mod tests {
             "javascript:{messageId}",
             "https://{customerId}.example/",
             "https://a.example/{id}",
+            "https://a.example/{customerId}/{customerId}",
+            "https://a.example/{messageId}#{messageId}",
             "https://a.example/ x",
             "https://a.example/\"",
             "https://a.example/ü",

@@ -3,6 +3,9 @@
 use super::content_type::Language;
 use super::reader::{inner, unescaped};
 
+/// The longest name of a placeholder.
+pub(super) const MAX_NAME_BYTES: usize = 256;
+
 /// A template that was read.
 #[derive(Debug)]
 pub(super) struct Template<'a> {
@@ -179,11 +182,15 @@ pub(super) enum Known {
     No,
 }
 
-/// The name in `<name>`, at the beginning of the text.
+/// The name in `<name>`, at the beginning of the text. It reads no more than the longest name, so a
+/// template is read in linear time.
 fn name_at(text: &str) -> Option<&str> {
-    let (name, _) = text.strip_prefix('<')?.split_once('>')?;
-    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (!name.is_empty() && name.bytes().all(is_of_name)).then_some(name)
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let text = text.strip_prefix('<')?;
+    let bytes = text.bytes().take(MAX_NAME_BYTES + 1);
+    let len = bytes.take_while(is_of_name).count();
+    let is_name = (1..=MAX_NAME_BYTES).contains(&len);
+    (is_name && text[len..].starts_with('>')).then(|| &text[..len])
 }
 
 /// Checks JSON text. An error has the byte at which it is.
@@ -256,5 +263,19 @@ fn push_into_text(to: &mut String, json: &str, language: Language) {
             }
         }
         Language::Json | Language::Text => to.push_str(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_up_to_the_longest() {
+        let name = |len| format!("<{}>", "n".repeat(len));
+        assert_eq!(name_at(&name(256)).map(str::len), Some(256));
+        for text in ["", "<", "<>", "<a b>", "<a<b>", "<ü>", "<a", &name(257)] {
+            assert_eq!(name_at(text), None, "{text}");
+        }
     }
 }

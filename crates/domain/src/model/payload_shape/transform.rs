@@ -8,7 +8,8 @@
 //! | rule | source |
 //! |---|---|
 //! | At most 100 paths; names of letters, digits, `_` and `-`, at most 256; paths of at most 256 and a template of at most 8,192 characters | API |
-//! | Paths in dot notation with array indices | API; Guide |
+//! | Paths in dot notation | API; Guide |
+//! | Array indices in `[…]` | Guide |
 //! | No placeholder in the name of a member | API |
 //! | `<aws.events.event.json>` is the whole event and `<aws.events.event>` the event without `detail`; each only as a value | Guide, "Predefined variables" |
 //! | A string as a value gets quotes; a placeholder in a string does not | Guide, "Common issues" |
@@ -31,8 +32,8 @@ use std::collections::BTreeMap;
 use super::content_type::{ContentType, Language};
 use super::event_path;
 use super::path_tree::PathTree;
-use super::reader::Reader;
-use super::template::{Known, Place, Template, TemplateError, TooLarge, Value};
+use super::reader::{Reader, unescaped};
+use super::template::{self, Known, Place, Template, TemplateError, TooLarge, Value};
 
 /// The whole event.
 const EVENT: &str = "aws.events.event.json";
@@ -99,7 +100,7 @@ impl Transform {
     /// The largest number of paths.
     pub const MAX_PATHS: usize = 100;
     /// The longest name of a path.
-    pub const MAX_NAME_BYTES: usize = 256;
+    pub const MAX_NAME_BYTES: usize = template::MAX_NAME_BYTES;
     /// The longest template.
     pub const MAX_TEMPLATE_CHARS: usize = 8_192;
 
@@ -209,7 +210,7 @@ fn without_detail(event: &str) -> Option<String> {
     let mut members = Vec::new();
     Reader::new(event).members(|reader, name| {
         let value = reader.value()?;
-        if name != r#""detail""# {
+        if unescaped(name) != "detail" {
             members.push(format!("{name}:{value}"));
         }
         Some(())

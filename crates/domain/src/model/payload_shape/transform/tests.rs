@@ -90,6 +90,12 @@ fn the_reserved_variables_are_the_event() {
 }
 
 #[test]
+fn an_escaped_name_of_the_detail_is_left_out_too() {
+    let event = r#"{"version":"0","d\u0065tail":{"secret":1}}"#;
+    assert_eq!(without_detail(event).unwrap(), r#"{"version":"0"}"#);
+}
+
+#[test]
 fn a_value_is_escaped_for_its_language() {
     let template = with("<order><name>|<total>|<tags>|<lost>|</order>");
     for (content_type, body) in [
