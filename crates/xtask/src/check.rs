@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::progress::{note, print_error, print_result, step};
 use crate::tools::{CargoTool, ToolSet, Tools};
 use crate::workspace::Workspace;
-use crate::{pages, process, template, test, variant, words};
+use crate::{choice, pages, process, template, test, variant, words};
 
 const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
@@ -68,8 +68,7 @@ enum Check {
 
 impl Check {
     fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+        choice::name(&self)
     }
 }
 

@@ -32,6 +32,7 @@ mod beside;
 mod browser;
 mod chaos;
 mod check;
+mod choice;
 mod contract;
 mod demo;
 mod emulator;

@@ -16,7 +16,7 @@ use crate::artifacts::Variant;
 use crate::progress::{heading, print_result};
 use crate::stack::Stack;
 use crate::workspace::{Package, Workspace};
-use crate::{browser, chaos, contract, prepare, process};
+use crate::{browser, chaos, choice, contract, prepare, process};
 
 /// The package of the system tests.
 pub(crate) const SYSTEM_TESTS: &str = "webhooks-tests";
@@ -62,8 +62,7 @@ enum Part {
 
 impl Part {
     fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+        choice::name(&self)
     }
 
     /// Returns true if a filter can choose among its tests.
@@ -128,9 +127,10 @@ impl Run<'_> {
         let beside_doctor = [Part::Interpreter, Part::Contract];
         if self.options.is_whole() {
             // Its tests run one at a time and mostly wait, so it takes little from the others.
+            let started = Instant::now();
             let doctor = Background::start(self.workspace, Part::Doctor)?;
             let tested = self.parts(&beside_doctor);
-            self.timed(Part::Doctor, || doctor.finish())?;
+            self.finish(Part::Doctor, started, doctor.finish())?;
             tested?;
         } else {
             self.parts(&beside_doctor)?;
@@ -143,16 +143,16 @@ impl Run<'_> {
     fn parts(&mut self, parts: &[Part]) -> Result<()> {
         for &part in parts {
             if self.options.includes(part) {
-                let (workspace, options) = (self.workspace, self.options);
-                self.timed(part, || run_part(workspace, options, part))?;
+                let started = Instant::now();
+                let tested = run_part(self.workspace, self.options, part);
+                self.finish(part, started, tested)?;
             }
         }
         Ok(())
     }
 
-    fn timed(&mut self, part: Part, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        let started = Instant::now();
-        let tested = work();
+    /// Notes the end of a part.
+    fn finish(&mut self, part: Part, started: Instant, tested: Result<()>) -> Result<()> {
         self.finished.push(Finished {
             part,
             elapsed: started.elapsed(),
