@@ -110,12 +110,8 @@ impl<T> Listed<T> {
         table: impl FnOnce() -> Table<COLUMNS>,
         style: Style,
     ) -> String {
-        let mut text = match self.rows.is_empty() {
-            true if self.broken.is_empty() => format!("  {nothing}\n"),
-            true => String::new(),
-            false => table().text(style),
-        };
-        text.push_str(&broken::table(&self.broken, style));
+        let table = (!self.rows.is_empty()).then(table);
+        let mut text = rows(table, &self.broken, nothing, style);
         if self.has_more() {
             let shown = self.rows.len() + self.broken.len();
             let more = format!("\n  only the first {shown}; `--limit N` or `--all` shows more\n");
@@ -123,6 +119,21 @@ impl<T> Listed<T> {
         }
         text
     }
+}
+
+/// Returns the table of readable rows, if there are any, followed by the unreadable rows.
+pub(crate) fn rows<const COLUMNS: usize>(
+    table: Option<Table<COLUMNS>>,
+    broken: &[Broken],
+    nothing: &str,
+    style: Style,
+) -> String {
+    let readable = match table {
+        Some(table) => table.text(style),
+        None if broken.is_empty() => format!("  {nothing}\n"),
+        None => String::new(),
+    };
+    readable + &broken::table(broken, style)
 }
 
 impl Paging {

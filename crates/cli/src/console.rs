@@ -11,6 +11,7 @@ use webhooks_client::{
 
 use crate::Outcome;
 use crate::advice::advise;
+use crate::answer::rows;
 use crate::input::word;
 use crate::portal::{CAPABILITIES, names, open, text};
 use crate::print::{Printer, Report};
@@ -206,13 +207,8 @@ impl Report for Page<ConsoleSession> {
                 short(&row.expires_at).into(),
             ]);
         }
-        let mut text = match self.data.is_empty() {
-            true if self.broken.is_empty() => "  no session\n".to_owned(),
-            true => String::new(),
-            false => table.text(style),
-        };
-        text.push_str(&crate::broken::table(&self.broken, style));
-        text
+        let table = (!self.data.is_empty()).then_some(table);
+        rows(table, &self.broken, "no session", style)
     }
 }
 
