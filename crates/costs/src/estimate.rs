@@ -1,4 +1,4 @@
-//! What a workload takes.
+//! The estimate of a workload: environments, queue, latency, quotas and costs.
 
 use serde::Serialize;
 use webhooks_lambda::Monitoring;
@@ -35,7 +35,7 @@ const SUBSCRIPTION_BYTES: f64 = 512.0;
 /// The bytes of a read unit.
 const READ_UNIT_BYTES: f64 = 4_096.0;
 
-/// What a workload takes.
+/// The estimate of a workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {
@@ -97,7 +97,7 @@ pub struct HotPartition {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BillLine {
-    /// What is billed.
+    /// The billed item.
     pub name: &'static str,
     /// Its cost in a month.
     pub dollars: f64,

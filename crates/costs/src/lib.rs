@@ -1,4 +1,4 @@
-//! What a stack uses, what that costs, and which quotas it reaches.
+//! The usage of a stack, its cost, and the quotas that it reaches.
 //!
 //! - [`Meter`], [`PriceList`] and [`Usage`]: quantities that AWS bills, their prices, and what one
 //!   delivery uses. `cargo xtask bench` measures the usage, and [`Recorded`] is its last record.

@@ -67,7 +67,7 @@ fn published(monitoring: Monitoring, metrics: &[Metric]) -> u32 {
 /// A line of the bill: what is billed, and how much of it.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What is billed.
+    /// The billed item.
     pub name: &'static str,
     used: Vec<(Meter, f64)>,
 }

@@ -27,7 +27,7 @@ const BY_BATCH: [Meter; 6] = [
 /// The deliveries of a full batch.
 pub(crate) const FULL_BATCH: f64 = 10.0;
 
-/// What `cargo xtask bench --record` measured: the usage of a delivery by the name of its case.
+/// The measurements of `cargo xtask bench --record`: the usage of a delivery by the name of its case.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {

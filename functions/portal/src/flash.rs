@@ -98,7 +98,7 @@ impl<T: Table, Q: Queue, W: Workflow, C: Clock + Sync> Portal<T, Q, W, C> {
         self.done(done, &route)
     }
 
-    /// What was done before this request, which its page says once.
+    /// The change before this request, which its page names once.
     pub(crate) fn was_done(&self, request: &Request) -> Option<Done> {
         Done::named(self.settings.kind.done(request.headers())?)
     }

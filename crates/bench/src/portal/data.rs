@@ -48,7 +48,7 @@ const OWED: u32 = 10;
 const BETWEEN_EVENTS: Duration = Duration::from_mins(1);
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
-/// What the pages show.
+/// The data on the pages.
 pub(crate) struct Shown {
     pub(super) customer: CustomerId,
     /// The cookie of a session of the customer with every capability.

@@ -106,7 +106,7 @@ struct Filling<T> {
     found: Vec<T>,
     limit: u32,
     looked_at: u32,
-    /// What is left.
+    /// The rest of the budget.
     budget: ReadBudget,
 }
 

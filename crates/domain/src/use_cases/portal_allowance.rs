@@ -71,7 +71,7 @@ pub struct Taken {
 /// The allowance, with its ports.
 #[derive(Debug)]
 pub struct PortalAllowance<T, C> {
-    /// What was used.
+    /// The usage of each day.
     pub table: T,
     /// Tells the time.
     pub clock: C,

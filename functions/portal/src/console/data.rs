@@ -1,4 +1,4 @@
-//! What concerns all customers. Every method requires a [`ConsoleScope`], which only a checked session
+//! The data of all customers. Every method requires a [`ConsoleScope`], which only a checked session
 //! of the console gives.
 
 use webhooks_domain::broken::Readable;
@@ -31,7 +31,7 @@ pub(crate) struct ConsoleData<T> {
     queues: Queues,
 }
 
-/// What an id that was entered may be of.
+/// The kinds of things that an entered id may name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Delivery(DeliveryId),

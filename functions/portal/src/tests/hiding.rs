@@ -1,4 +1,4 @@
-//! What a session must not see.
+//! The data that a session must not see.
 
 use webhooks_domain::outbound::{CustomHeaders, QueryParameters};
 

@@ -1,4 +1,4 @@
-//! What a customer's sessions can cause on one day.
+//! The limits of a customer's sessions on one day.
 
 use lambda_http::http::header::RETRY_AFTER;
 use webhooks_domain::portal_session::LimitedAction;
