@@ -226,6 +226,11 @@ mod tests {
         id.end_group(Duration::from_secs(5)).unwrap();
         leader.wait().unwrap();
         assert!(!id.is_running());
+        // A signal ends a process a moment later.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while child.is_running() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         assert!(!child.is_running());
     }
 
